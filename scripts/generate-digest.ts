@@ -1,0 +1,133 @@
+/**
+ * Digests of generated code: they prove without Go or Python that what is committed was made from the contracts that are committed.
+ *
+ * `gen/DIGEST` has one line for each part, `name inputs=<sha256> outputs=<sha256>`. Inputs are everything that decides the result
+ * (contracts, templates, generators and their versions), outputs are the files that were made.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** A part of the generated code: where it comes from and what it writes. Paths are relative to the repository. */
+export interface Part {
+  /** Name on the command line and in `gen/DIGEST`. */
+  readonly name: string;
+  /** Template of `buf generate`. */
+  readonly template: string;
+  /** Folder that the plugins write into. */
+  readonly folder: string;
+  /** What must be on the machine beside Node. */
+  readonly needs: "node" | "go" | "python";
+  /** Files and folders that decide the result, beside contracts and template. */
+  readonly inputs: readonly string[];
+  /** Packages of `package.json` whose version decides the result. */
+  readonly packages: readonly string[];
+  /** Files and folders that are written, each wholly owned by the generator. */
+  readonly outputs: readonly string[];
+}
+
+const DRIVER = ["scripts/generate.ts", "scripts/generate-digest.ts"];
+
+/** Every part, in the order in which they are made; `openapi` reads what `server` wrote. */
+export const PARTS: readonly Part[] = [
+  {
+    name: "server",
+    template: "buf.gen.server.yaml",
+    folder: "",
+    needs: "node",
+    inputs: DRIVER,
+    packages: ["@bufbuild/buf", "@bufbuild/protoc-gen-es"],
+    outputs: ["src/gen"],
+  },
+  {
+    name: "typescript",
+    template: "buf.gen.typescript.yaml",
+    folder: "gen/typescript",
+    needs: "node",
+    inputs: [...DRIVER, "scripts/generate-typescript.ts"],
+    packages: ["@bufbuild/buf", "@bufbuild/protoc-gen-es", "@protobuf-ts/plugin"],
+    outputs: [
+      "gen/typescript/connect",
+      "gen/typescript/grpcweb",
+      ...["errors", "health", "info", "v1", "wkt"].flatMap((name) => [
+        `gen/typescript/${name}.js`,
+        `gen/typescript/${name}.d.ts`,
+      ]),
+    ],
+  },
+  {
+    name: "go",
+    template: "buf.gen.go.yaml",
+    folder: "gen/go",
+    needs: "go",
+    inputs: [...DRIVER, "tools/go.mod", "tools/go.sum"],
+    packages: ["@bufbuild/buf"],
+    outputs: ["gen/go/health", "gen/go/info", "gen/go/v1"],
+  },
+  {
+    name: "python",
+    template: "buf.gen.python.yaml",
+    folder: "gen/python",
+    needs: "python",
+    inputs: [...DRIVER, "scripts/generate-python.py", "scripts/generate-python.txt"],
+    packages: ["@bufbuild/buf"],
+    outputs: ["gen/python/orchestrator_client"],
+  },
+  {
+    name: "openapi",
+    template: "buf.gen.openapi.yaml",
+    folder: "",
+    needs: "go",
+    inputs: [...DRIVER, "scripts/generate-openapi.ts", "tools/go.mod", "tools/go.sum"],
+    packages: ["@bufbuild/buf", "@bufbuild/protovalidate", "yaml"],
+    outputs: ["contracts/openapi.yaml"],
+  },
+];
+
+/** Names of all files under `path` (a file or a folder; nothing when it does not exist), relative to `root`, sorted. */
+export function listFiles(root: string, path: string): string[] {
+  const full = join(root, path);
+  if (!existsSync(full)) return [];
+  if (!statSync(full).isDirectory()) return [path];
+  return readdirSync(full, { withFileTypes: true })
+    .filter((item) => item.name !== "__pycache__")
+    .flatMap((item) => listFiles(root, `${path}/${item.name}`))
+    .sort();
+}
+
+/** SHA-256 over names and contents of files, as hexadecimal text. */
+function hashFiles(root: string, files: readonly string[], extra: string): string {
+  const hash = createHash("sha256").update(extra);
+  for (const file of files) {
+    const content = readFileSync(join(root, file));
+    hash.update(`\0${file}\0${content.length}\0`).update(content);
+  }
+  return hash.digest("hex");
+}
+
+/** The line of `gen/DIGEST` that belongs to the files as they are now. */
+export function digestPart(root: string, part: Part): string {
+  const contracts = ["contracts/orchestrator", "third_party"].flatMap((path) => listFiles(root, path));
+  const protos = contracts.filter((file) => file.endsWith(".proto"));
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const versions = part.packages.map(
+    (name) => `${name}@${{ ...manifest.dependencies, ...manifest.devDependencies }[name]}`,
+  );
+  const inputs = hashFiles(root, [...protos, "buf.yaml", part.template, ...part.inputs], versions.join(","));
+  const outputs = hashFiles(
+    root,
+    part.outputs.flatMap((path) => listFiles(root, path)),
+    "",
+  );
+  return `${part.name} inputs=${inputs} outputs=${outputs}`;
+}
+
+/** Lines of `gen/DIGEST` by part; empty when the file is missing. */
+export function readDigests(root: string): Map<string, string> {
+  const path = join(root, "gen/DIGEST");
+  if (!existsSync(path)) return new Map();
+  const lines = readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(" ")), line]));
+}

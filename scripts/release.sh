@@ -1,0 +1,16 @@
+#!/bin/sh
+# Prepares a release of the version in package.json: checks everything, keeps the image of the contracts that later versions are compared with,
+# builds the npm package. Nothing is published or tagged here.
+set -eu
+version=$(node -p 'require("./package.json").version')
+grep -q "^## \[$version\]" CHANGELOG.md || {
+  echo "CHANGELOG.md has no section [$version]: rename [Unreleased] and begin a new one" >&2
+  exit 1
+}
+sh scripts/check.sh
+sh scripts/buf-breaking.sh
+sh scripts/test.sh
+sh scripts/buf-image.sh "$version"
+sh scripts/build.sh
+npm pack --ignore-scripts
+echo "Commit contracts/releases, tag v$version, publish the package."

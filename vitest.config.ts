@@ -1,0 +1,35 @@
+import { availableParallelism } from "node:os";
+import { defineConfig } from "vitest/config";
+
+/** Suites by speed and need. Those with `postgres` share one embedded server that a global setup starts once per run. */
+const suites = [
+  { name: "unit", timeoutMs: 10_000 },
+  { name: "oracle", timeoutMs: 10_000 },
+  { name: "property", timeoutMs: 60_000 },
+  { name: "differential", timeoutMs: 120_000 },
+  { name: "house", timeoutMs: 60_000 },
+  { name: "contract", timeoutMs: 60_000, postgres: true },
+  { name: "rpc", timeoutMs: 30_000, postgres: true },
+  { name: "integration", timeoutMs: 60_000, postgres: true },
+  { name: "seeds", timeoutMs: 60_000, postgres: true },
+  { name: "clients", timeoutMs: 300_000 },
+  { name: "crash", timeoutMs: 300_000 },
+  { name: "package", timeoutMs: 300_000 },
+] as const;
+
+export default defineConfig({
+  test: {
+    // Most files wait for processes that they started: on two cores two at a time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    projects: suites.map((suite) => ({
+      extends: true,
+      test: {
+        name: suite.name,
+        include: [`test/${suite.name}/**/*.test.ts`],
+        testTimeout: suite.timeoutMs,
+        hookTimeout: Math.max(suite.timeoutMs, 60_000),
+        globalSetup: "postgres" in suite ? ["./test/support/global-postgres.ts"] : [],
+      },
+    })),
+  },
+});
