@@ -1,0 +1,3 @@
+// Generated from the contracts; do not edit.
+export * from "./grpcweb/orchestrator/info/v1/info.client.js";
+export * from "./grpcweb/orchestrator/info/v1/info.js";
