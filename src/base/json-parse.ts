@@ -1,0 +1,137 @@
+import { isUtf8 } from "node:buffer";
+import { fail } from "./errors.ts";
+import type { Json } from "./json.ts";
+import { isFitNumber, scanJson } from "./json-scan.ts";
+
+/** How deep JSON from outside may nest. Deeper values can be parsed but kill those who print or clone them later. */
+export const MAX_JSON_DEPTH = 64;
+
+/** Limits and wording of {@link parseJson}. */
+export interface ParseJsonOptions {
+  /** What the text is, for messages: `input_json`. */
+  readonly field: string;
+  /** Longest text in bytes of UTF-8; none when absent. */
+  readonly maxBytes?: number;
+  /** Deepest nesting; {@link MAX_JSON_DEPTH} when absent. */
+  readonly maxDepth?: number;
+  /** Integers that a double cannot hold: refused (default), or kept as decimal text, which is for answers of tools. */
+  readonly largeIntegers?: "refuse" | "text";
+}
+
+/**
+ * Parses JSON from outside. Refused with INVALID_JSON: text that is no JSON or no UTF-8, NUL and half surrogate pairs (the store cannot hold them), keys that
+ * appear twice, numbers that a double cannot hold, too deep nesting; with PAYLOAD_TOO_LARGE: more than `maxBytes`.
+ * `__proto__` is an ordinary own key of the result; whoever copies objects must not assign it.
+ */
+export function parseJson(source: string | Uint8Array, options: ParseJsonOptions): Json {
+  const text = typeof source === "string" ? checkSize(source, options) : decode(source, options);
+  const scan = scanJson(text);
+  const { field, maxDepth = MAX_JSON_DEPTH } = options;
+  if (scan.depth > maxDepth)
+    fail("INVALID_JSON", { field, problem: `it nests ${scan.depth} levels deep; the limit is ${maxDepth}` });
+  const keepsIntegers =
+    scan.unfitNumber !== undefined && options.largeIntegers === "text" && /^-?\d+$/.test(scan.unfitNumber);
+  if (scan.unfitNumber !== undefined && !keepsIntegers) {
+    fail("INVALID_JSON", {
+      field,
+      problem: `the number ${shorten(scan.unfitNumber)} does not fit a double; send it as text`,
+    });
+  }
+  const value = parseText(text, field, keepsIntegers);
+  const census = { keys: 0 };
+  checkValue(value, census, scan.hasUnicodeEscape || typeof source === "string", field);
+  if (census.keys !== scan.keys)
+    fail("INVALID_JSON", { field, problem: `the key ${JSON.stringify(findTwice(text))} appears twice in one object` });
+  return value;
+}
+
+/** Refuses, with INVALID_JSON, a value that did not come from text and that the product could not keep: too deep, NUL, half surrogate pairs, NaN, infinities. */
+export function checkJson(value: Json, options: { readonly field: string; readonly maxDepth?: number }): void {
+  checkDepth(value, options.maxDepth ?? MAX_JSON_DEPTH, options.field, options.maxDepth ?? MAX_JSON_DEPTH);
+  checkValue(value, { keys: 0 }, true, options.field);
+}
+
+function checkSize(text: string, { field, maxBytes }: ParseJsonOptions): string {
+  if (maxBytes !== undefined && text.length * 3 > maxBytes) {
+    const size = Buffer.byteLength(text);
+    if (size > maxBytes) fail("PAYLOAD_TOO_LARGE", { field, size, limit: maxBytes });
+  }
+  return text;
+}
+
+function decode(bytes: Uint8Array, { field, maxBytes }: ParseJsonOptions): string {
+  if (maxBytes !== undefined && bytes.length > maxBytes)
+    fail("PAYLOAD_TOO_LARGE", { field, size: bytes.length, limit: maxBytes });
+  if (!isUtf8(bytes)) fail("INVALID_JSON", { field, problem: "it is not UTF-8" });
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
+
+function parseText(text: string, field: string, keepsIntegers: boolean): Json {
+  try {
+    return keepsIntegers ? JSON.parse(text, keepInteger) : JSON.parse(text);
+  } catch (cause) {
+    return fail(
+      "INVALID_JSON",
+      { field, problem: shorten(cause instanceof Error ? cause.message : String(cause)) },
+      { cause },
+    );
+  }
+}
+
+function keepInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = context?.source;
+  return typeof value === "number" && source !== undefined && /^-?\d+$/.test(source) && !isFitNumber(source)
+    ? source
+    : value;
+}
+
+/** Counts keys; looks at text only when asked to, since text without escapes from valid UTF-8 is well-formed. */
+function checkValue(value: Json, census: { keys: number }, checksText: boolean, field: string): void {
+  if (typeof value === "string") {
+    if (checksText) checkText(value, field);
+  } else if (typeof value === "number") {
+    if (!Number.isFinite(value)) fail("INVALID_JSON", { field, problem: `it holds ${value}, which is no JSON number` });
+  } else if (Array.isArray(value)) {
+    for (const element of value) checkValue(element, census, checksText, field);
+  } else if (typeof value === "object" && value !== null) {
+    const keys = Object.keys(value);
+    census.keys += keys.length;
+    for (const key of keys) {
+      if (checksText) checkText(key, field);
+      checkValue((value as Readonly<Record<string, Json>>)[key] as Json, census, checksText, field);
+    }
+  }
+}
+
+function checkText(text: string, field: string): void {
+  if (text.includes("\u0000"))
+    fail("INVALID_JSON", { field, problem: "text holds NUL (\\u0000), which cannot be stored" });
+  if (!text.isWellFormed()) fail("INVALID_JSON", { field, problem: "text holds half of a surrogate pair" });
+}
+
+function checkDepth(value: Json, left: number, field: string, limit: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (left === 0) fail("INVALID_JSON", { field, problem: `it nests deeper than ${limit} levels` });
+  for (const element of Object.values(value)) checkDepth(element as Json, left - 1, field, limit);
+}
+
+/** The first key that stands twice in one object; only called when there is one. */
+function findTwice(text: string): string {
+  const open: (Set<string> | null)[] = [];
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "[") open.push(null);
+    else if (token === "}" || token === "]") open.pop();
+    else if (token.endsWith(":")) {
+      const key = JSON.parse(token.slice(0, -1)) as string;
+      const seen = open.at(-1);
+      if (seen?.has(key)) return key;
+      seen?.add(key);
+    }
+  }
+  return "";
+}
+
+function shorten(text: string): string {
+  return text.length > 160 ? `${text.slice(0, 157)}…` : text;
+}

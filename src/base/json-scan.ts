@@ -1,0 +1,90 @@
+/** What a look over JSON text tells before it is parsed. One pass, no copies: it stands in the path of every request that carries JSON. */
+export interface JsonScan {
+  /** Deepest nesting of lists and objects. */
+  readonly depth: number;
+  /** How many keys all objects have together. */
+  readonly keys: number;
+  /** Whether text holds `\u` escapes, which can make NUL and half surrogate pairs. */
+  readonly hasUnicodeEscape: boolean;
+  /** First number that a double cannot hold (`9007199254740993`, `1e400`); undefined when all fit. */
+  readonly unfitNumber: string | undefined;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const LOWER_U = 0x75;
+const COLON = 0x3a;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** Looks over JSON text. It does not judge the grammar; text that is no JSON gives numbers that mean nothing. */
+export function scanJson(text: string): JsonScan {
+  const { length } = text;
+  let depth = 0;
+  let deepest = 0;
+  let keys = 0;
+  let hasUnicodeEscape = false;
+  let unfitNumber: string | undefined;
+  // Position of the next backslash, looked for only when the last one is passed: one search per string would be quadratic.
+  let backslash = nextBackslash(text, 0);
+  let at = 0;
+  while (at < length) {
+    const code = text.charCodeAt(at++);
+    if (code === QUOTE) {
+      for (;;) {
+        const quote = text.indexOf('"', at);
+        at = quote < 0 ? length : quote + 1;
+        if (backslash >= at) break;
+        // The string holds escapes: step over them, then look for its end again.
+        at = backslash;
+        while (text.charCodeAt(at) === BACKSLASH) {
+          if (text.charCodeAt(at + 1) === LOWER_U) hasUnicodeEscape = true;
+          at += 2;
+        }
+        backslash = nextBackslash(text, at);
+      }
+    } else if (code === 0x7b || code === 0x5b) {
+      if (++depth > deepest) deepest = depth;
+    } else if (code === 0x7d || code === 0x5d) depth--;
+    else if (code === COLON) keys++;
+    else if ((code >= ZERO && code <= NINE) || code === MINUS) {
+      const start = at - 1;
+      while (at < length && isNumberPart(text.charCodeAt(at))) at++;
+      if (unfitNumber === undefined && !fitsDouble(text, start, at)) unfitNumber = text.slice(start, at);
+    }
+  }
+  return { depth: deepest, keys, hasUnicodeEscape, unfitNumber };
+}
+
+/**
+ * Whether nothing is lost when a number as written becomes a double: it is finite, and an integer is exact or at least printed again as it was (as
+ * 69570938916674410 is, which a double can only come near to; 9007199254740993 would come back as ...992).
+ */
+export function isFitNumber(token: string): boolean {
+  const value = Number(token);
+  if (!Number.isFinite(value)) return false;
+  return (
+    !/^-?\d+$/.test(token) || Number.isSafeInteger(value) || String(value) === token || BigInt(token) === BigInt(value)
+  );
+}
+
+function nextBackslash(text: string, from: number): number {
+  const position = text.indexOf("\\", from);
+  return position < 0 ? Number.POSITIVE_INFINITY : position;
+}
+
+function isNumberPart(code: number): boolean {
+  return (
+    (code >= ZERO && code <= NINE) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === MINUS
+  );
+}
+
+function fitsDouble(text: string, start: number, end: number): boolean {
+  if (end - start < 16) {
+    for (let at = start; at < end; at++)
+      if ((text.charCodeAt(at) | 0x20) === 0x65) return isFitNumber(text.slice(start, end));
+    return true;
+  }
+  return isFitNumber(text.slice(start, end));
+}

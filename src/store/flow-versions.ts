@@ -1,0 +1,116 @@
+/** Flow versions in PostgreSQL. The last registered version of a flow is its latest. */
+import type { JsonObject } from "../base/json.ts";
+import type { Plan } from "../flows/plan.ts";
+import type { FlowStore } from "../flows/registry.ts";
+import type { FlowVersion } from "../flows/registry-port.ts";
+import type { Structure } from "../flows/structure.ts";
+import type { Database } from "./pool.ts";
+import { prepared } from "./sql.ts";
+
+const COLUMNS = `f.tenant_id, f.flow_id, f.version, f.hash, f.kind, f.name, f.description, f.document, f.structure, f.source, f.created_at,
+  f.position = (SELECT max(l.position) FROM orchestrator.flow_versions l WHERE l.tenant_id = f.tenant_id AND l.flow_id = f.flow_id) AS latest`;
+
+const INSERT = prepared(
+  "flows.insert",
+  `INSERT INTO orchestrator.flow_versions AS f (tenant_id, flow_id, version, hash, kind, name, description, document, structure, source)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING f.created_at`,
+);
+const FIND = prepared(
+  "flows.find",
+  `SELECT ${COLUMNS} FROM orchestrator.flow_versions f WHERE f.tenant_id = $1 AND f.flow_id = $2 AND f.version = $3`,
+);
+const FIND_LATEST = prepared(
+  "flows.find_latest",
+  `SELECT ${COLUMNS} FROM orchestrator.flow_versions f WHERE f.tenant_id = $1 AND f.flow_id = $2 ORDER BY f.position DESC LIMIT 1`,
+);
+const FIND_HASH = prepared(
+  "flows.find_hash",
+  `SELECT ${COLUMNS} FROM orchestrator.flow_versions f WHERE f.tenant_id = $1 AND f.flow_id = $2 AND f.hash = $3 LIMIT 1`,
+);
+const LIST = prepared(
+  "flows.list",
+  `SELECT DISTINCT ON (f.flow_id) ${COLUMNS} FROM orchestrator.flow_versions f
+  WHERE f.tenant_id = $1 AND f.flow_id > $2 ORDER BY f.flow_id, f.position DESC LIMIT $3`,
+);
+const LIST_VERSIONS = prepared(
+  "flows.list_versions",
+  `SELECT ${COLUMNS} FROM orchestrator.flow_versions f
+  WHERE f.tenant_id = $1 AND f.flow_id = $2
+    AND ($3::text IS NULL OR f.position < (SELECT b.position FROM orchestrator.flow_versions b WHERE b.tenant_id = $1 AND b.flow_id = $2 AND b.version = $3))
+  ORDER BY f.position DESC LIMIT $4`,
+);
+
+interface Row {
+  readonly tenant_id: string;
+  readonly flow_id: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly description: string;
+  readonly document: JsonObject;
+  readonly structure: Structure;
+  readonly source: string;
+  readonly created_at: number;
+  readonly latest: boolean;
+}
+
+/** Flow versions of `database`. */
+export function createFlowStore(database: Database): FlowStore {
+  const first = async (statement: typeof FIND, values: readonly string[]): Promise<FlowVersion | null> => {
+    const { rows } = await database.reads.query<Row>(statement, values);
+    return rows[0] === undefined ? null : toFlowVersion(rows[0]);
+  };
+  return {
+    insert: async (flow) => {
+      const { tenantId, flowId, version, hash, kind, name, description, document, structure, source } = flow;
+      const values = [
+        tenantId,
+        flowId,
+        version,
+        hash,
+        kind,
+        name,
+        description,
+        JSON.stringify(document),
+        JSON.stringify(structure),
+        source,
+      ];
+      const { rows } = await database.journal.query<{ created_at: number }>(INSERT, values);
+      return rows[0] === undefined ? null : { ...flow, createdAt: rows[0].created_at, latest: true };
+    },
+    find: (tenantId, flowId, version) =>
+      version === "" ? first(FIND_LATEST, [tenantId, flowId]) : first(FIND, [tenantId, flowId, version]),
+    findByHash: (tenantId, flowId, hash) => first(FIND_HASH, [tenantId, flowId, hash]),
+    listFlows: async (tenantId, afterFlowId, limit) => {
+      const { rows } = await database.reads.query<Row>(LIST, [tenantId, afterFlowId, limit]);
+      return rows.map(toFlowVersion);
+    },
+    listVersions: async (tenantId, flowId, before, limit) => {
+      const { rows } = await database.reads.query<Row>(LIST_VERSIONS, [
+        tenantId,
+        flowId,
+        before?.version ?? null,
+        limit,
+      ]);
+      return rows.map(toFlowVersion);
+    },
+  };
+}
+
+function toFlowVersion(row: Row): FlowVersion {
+  return {
+    tenantId: row.tenant_id,
+    flowId: row.flow_id,
+    version: row.version,
+    hash: row.hash,
+    kind: row.kind as Plan["kind"],
+    name: row.name,
+    description: row.description,
+    document: row.document,
+    structure: row.structure,
+    source: row.source,
+    createdAt: row.created_at,
+    latest: row.latest,
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * The statement of the group commit. One statement is one batch: fence, journal, headers, keys and what lists need are committed together or not at all.
+ *
+ * Text columns travel as one text each, values joined by U+0001, and are split by the server: `string_to_array` costs less on both sides than array
+ * literals, which must be quoted here and parsed there. Each value has the separator before it, so that one empty value differs from none. No value can hold U+0001: JSON escapes control characters, and every other text is checked at the edge.
+ *
+ */
+import { prepared, type Statement } from "./sql.ts";
+
+const texts = (parameter: number): string => `(string_to_array($${parameter}, E'\\x01'))[2:]`;
+const time = (column: string): string => `CASE WHEN ${column} > 0 THEN to_timestamp(${column} / 1000) END`;
+
+// The lease rows are locked in the order of their shards, FOR SHARE: a takeover, which updates them, waits for this statement or this statement sees its epoch.
+const HELD = `held AS MATERIALIZED (
+  SELECT l.shard FROM orchestrator.shard_leases l
+  JOIN unnest($1::int2[], $2::int4[]) AS w (shard, epoch) ON w.shard = l.shard AND w.epoch = l.epoch
+  ORDER BY l.shard FOR SHARE OF l
+)`;
+
+const MOVES = `moves AS MATERIALIZED (
+  SELECT m.* FROM unnest($3::int2[], ${texts(4)}, $5::int4[], $6::int4[], $7::int4[], $8::float8[], $9::float8[], ${texts(10)})
+    AS m (shard, run_id, run_day, sequence, record_count, at, due_at, records)
+  JOIN held USING (shard)
+  WHERE m.due_at <= (SELECT extract(epoch FROM clock_timestamp())::float8 * 1000)
+)`;
+
+const STARTS = `starting AS MATERIALIZED (
+  SELECT s.*, m.shard, m.run_day, m.at FROM unnest(${texts(11)}, ${texts(12)}, ${texts(13)}, ${texts(14)}, ${texts(15)}, ${texts(16)}, $17::int4[], $18::float8[], $19::float8[],
+      ${texts(20)}, ${texts(21)}, ${texts(22)}, ${texts(23)}, ${texts(24)}, ${texts(25)}, $26::float8[], $27::bool[], $28::bool[])
+    AS s (run_id, tenant_id, flow_id, version, flow_hash, state, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key, parent_run_id, parent_task, ended_at, keyed, moving)
+  JOIN moves m USING (run_id)
+)`;
+
+const insertRuns = (from: string): string => `INSERT INTO orchestrator.runs
+    (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
+     parent_run_id, parent_task, created_at, updated_at, ended_at)
+  SELECT s.run_id, s.shard, s.run_day, s.tenant_id, s.flow_id, s.version, s.flow_hash, s.state, s.moving, s.sequence, ${time("s.wake_at")}, ${time("s.deadline_at")},
+    nullif(s.labels, '')::jsonb, s.user_id, s.correlation_id, s.run_key, s.parent_run_id, s.parent_task, to_timestamp(s.at / 1000), to_timestamp(s.at / 1000), ${time("s.ended_at")}
+  FROM ${from} s`;
+
+const CHANGES = `changed AS (
+  UPDATE orchestrator.runs r
+  SET state = c.state, moving = c.moving, sequence = c.sequence, wake_at = ${time("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
+    ended_at = ${time("c.ended_at")}
+  FROM unnest(${texts(29)}, ${texts(30)}, $31::bool[], $32::int4[], $33::float8[], $34::float8[], $35::float8[])
+    AS c (run_id, state, moving, sequence, wake_at, updated_at, ended_at)
+  WHERE r.run_id = c.run_id AND c.run_id IN (SELECT run_id FROM moves)
+)`;
+
+const insertJournal = (where: string): string => `written AS (
+  INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
+  SELECT run_day, run_id, sequence, record_count, to_timestamp(at / 1000), records FROM moves ${where}
+)`;
+
+const answer = (accepted: string): string => `SELECT
+  extract(epoch FROM clock_timestamp()) * 1000 AS now,
+  (SELECT array_agg(shard) FROM held) AS held,
+  (SELECT coalesce(array_agg(run_id), '{}') FROM ${accepted} HAVING count(*) < $36::int4) AS accepted`;
+
+// A key that is taken keeps the run's rows out; so does a run id or an open run key. Rows of `starts` are written in the order of their keys, and after them runs
+// in the order of their run keys, so that two batches cannot deadlock. A refused run may leave rows in `starts` that mean nothing: see findConflict.
+const KEYS = `keys AS MATERIALIZED (
+  SELECT k.* FROM unnest(${texts(37)}, ${texts(38)}, ${texts(39)}, ${texts(40)}, ${texts(41)}) AS k (run_id, tenant_id, kind, key, request_hash)
+  JOIN moves USING (run_id)
+),
+key_rows AS (
+  INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash)
+  SELECT tenant_id, kind, key, run_id, request_hash FROM keys ORDER BY tenant_id, kind, key
+  ON CONFLICT DO NOTHING
+  RETURNING run_id, kind
+),
+refused AS MATERIALIZED (
+  SELECT run_id FROM keys EXCEPT ALL SELECT run_id FROM key_rows
+),
+started AS (${insertRuns("starting")} WHERE NOT s.keyed),
+started_keyed AS (
+  ${insertRuns("starting")} WHERE s.keyed AND s.run_id NOT IN (SELECT run_id FROM refused)
+  ORDER BY s.tenant_id, s.flow_id, s.run_key, s.run_id
+  ON CONFLICT DO NOTHING
+  RETURNING run_id
+),
+accepted AS MATERIALIZED (
+  SELECT run_id FROM moves WHERE run_id NOT IN (SELECT run_id FROM starting WHERE keyed)
+  UNION ALL SELECT run_id FROM started_keyed
+)`;
+
+const LISTS = `approval_rows AS (
+  INSERT INTO orchestrator.approvals (run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data)
+  SELECT a.run_id, a.task_path, a.tenant_id, a.flow_id, a.state, a.parameters, to_timestamp(a.created_at / 1000), ${time("a.due_at")}, ${time("a.decided_at")}, a.decided_by, a.comment, a.data
+  FROM unnest(${texts(42)}, ${texts(43)}, ${texts(44)}, ${texts(45)}, ${texts(46)}, ${texts(47)}, $48::float8[], $49::float8[], $50::float8[], ${texts(51)}, ${texts(52)}, ${texts(53)})
+    AS a (run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data)
+  WHERE a.run_id IN (SELECT run_id FROM accepted)
+  ON CONFLICT (run_id, task_path) DO UPDATE
+  SET state = excluded.state, parameters = coalesce(nullif(excluded.parameters, ''), approvals.parameters), due_at = excluded.due_at, decided_at = excluded.decided_at, decided_by = excluded.decided_by,
+    comment = excluded.comment, data = excluded.data
+),
+dead AS (
+  INSERT INTO orchestrator.dead_letters (run_id, task_path, generation, tenant_id, flow_id, attempts, error_type, error_message, input, created_at)
+  SELECT d.run_id, d.task_path, d.generation, d.tenant_id, d.flow_id, d.attempts, d.error_type, d.error_message, d.input, to_timestamp(d.at / 1000)
+  FROM unnest(${texts(54)}, ${texts(55)}, $56::int4[], ${texts(57)}, ${texts(58)}, $59::int4[], ${texts(60)}, ${texts(61)}, ${texts(62)}, $63::float8[])
+    AS d (run_id, task_path, generation, tenant_id, flow_id, attempts, error_type, error_message, input, at)
+  WHERE d.run_id IN (SELECT run_id FROM accepted)
+  ON CONFLICT DO NOTHING
+),
+sent AS (
+  INSERT INTO orchestrator.outbox (shard, run_id, task_path, tenant_id, topic, key, payload, created_at)
+  SELECT m.shard, o.run_id, o.task_path, o.tenant_id, o.topic, o.key, o.payload, to_timestamp(o.at / 1000)
+  FROM unnest(${texts(64)}, ${texts(65)}, ${texts(66)}, ${texts(67)}, ${texts(68)}, ${texts(69)}, $70::float8[]) WITH ORDINALITY
+    AS o (run_id, task_path, tenant_id, topic, key, payload, at, place)
+  JOIN moves m USING (run_id)
+  WHERE o.run_id IN (SELECT run_id FROM accepted)
+  ORDER BY o.place
+)`;
+
+/** What a batch holds besides moves. Each combination is a statement of its own: parts that are not there cost nothing. */
+export interface BatchParts {
+  readonly starts: boolean;
+  readonly changes: boolean;
+  /** Keyed starts, approvals, dead letters, outbox: the full form, which has all parts. */
+  readonly extras: boolean;
+}
+
+/** Number of parameters of a commit statement. Those of parts that it does not have are not sent. */
+export const COMMIT_PARAMETERS = 70;
+
+/**
+ * The commit statement of a batch. Parameters: 1, 2 leases · 3 to 10 moves · 11 to 28 new headers · 29 to 35 changed headers · 36 number of moves ·
+ * 37 to 70 keys, approvals, dead letters, outbox; a form that lacks a part numbers its own parameters without gaps, in this order.
+ * It answers with the clock, the shards held and, if something was refused, the runs that were accepted.
+ */
+export function commitStatement(parts: BatchParts): CommitStatement {
+  const key = `${parts.starts ? "s" : ""}${parts.changes ? "c" : ""}${parts.extras ? "x" : ""}`;
+  const known = statements.get(key);
+  if (known !== undefined) return known;
+  const ctes = parts.extras
+    ? [
+        HELD,
+        MOVES,
+        STARTS,
+        KEYS,
+        CHANGES,
+        insertJournal("WHERE run_id IN (SELECT run_id FROM accepted)"),
+        LISTS,
+        answer("accepted"),
+      ]
+    : [
+        HELD,
+        MOVES,
+        ...(parts.starts ? [STARTS, `started AS (${insertRuns("starting")})`] : []),
+        ...(parts.changes ? [CHANGES] : []),
+        insertJournal(""),
+        answer("moves"),
+      ];
+  const last = ctes.pop() ?? "";
+  const used: number[] = [];
+  const text = `WITH ${ctes.join(",\n")}\n${last}`.replaceAll(/\$(\d+)/g, (_, digits: string) => {
+    const parameter = Number(digits);
+    if (!used.includes(parameter)) used.push(parameter);
+    return `$${used.indexOf(parameter) + 1}`;
+  });
+  const statement = { statement: prepared(`journal.commit_${key}`, text), parameters: used };
+  statements.set(key, statement);
+  return statement;
+}
+
+/** A form of the commit statement, and which of the numbered values it takes, in order. */
+export interface CommitStatement {
+  readonly statement: Statement;
+  readonly parameters: readonly number[];
+}
+
+const statements = new Map<string, CommitStatement>();
+
+/** A run with its header. */
+export const LOAD_HEADER: Statement = prepared(
+  "runs.load",
+  `SELECT run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
+    parent_run_id, parent_task, created_at, updated_at, ended_at
+  FROM orchestrator.runs WHERE run_id = $1`,
+);
+
+/** The moves of a run, in order. */
+export const LOAD_MOVES: Statement = prepared(
+  "journal.load",
+  "SELECT sequence, record_count, records FROM orchestrator.journal WHERE run_day = $1 AND run_id = $2 AND sequence + record_count > $3 ORDER BY sequence LIMIT $4",
+);
+
+/** Open runs that do something by themselves. */
+export const LIST_MOVING: Statement = prepared(
+  "runs.list_moving",
+  `SELECT run_id FROM orchestrator.runs
+  WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND moving ORDER BY created_at`,
+);
+
+/** Open runs that other runs started. */
+export const LIST_CHILDREN: Statement = prepared(
+  "runs.list_children",
+  "SELECT run_id, parent_run_id FROM orchestrator.runs WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND parent_run_id <> ''",
+);
+
+/** Open runs whose time comes. */
+export const LIST_DUE: Statement = prepared(
+  "runs.list_due",
+  `SELECT run_id, wake_at FROM orchestrator.runs
+  WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND wake_at <= to_timestamp($2::float8 / 1000) ORDER BY wake_at LIMIT $3`,
+);
+
+/** The run of a start key, with the first move of its journal; both are null for a row without a run, which means nothing. */
+export const FIND_KEY: Statement = prepared(
+  "starts.find",
+  `SELECT s.run_id, s.request_hash, (r.run_id IS NOT NULL) AS exists, j.records
+  FROM orchestrator.starts s
+  LEFT JOIN orchestrator.runs r ON r.run_id = s.run_id AND r.tenant_id = s.tenant_id
+  LEFT JOIN orchestrator.journal j ON j.run_day = r.run_day AND j.run_id = r.run_id AND j.sequence = 1
+  WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3`,
+);
+
+/** Removes the row of a start key that names run $4, when there is no such run, or when ($5) the run was started with another key. */
+export const DROP_KEY: Statement = prepared(
+  "starts.drop",
+  `DELETE FROM orchestrator.starts s WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3 AND s.run_id = $4
+  AND ($5 OR NOT EXISTS (SELECT 1 FROM orchestrator.runs r WHERE r.run_id = s.run_id AND r.tenant_id = s.tenant_id))`,
+);
+
+/** The open run of a run key. */
+export const FIND_OPEN_KEY: Statement = prepared(
+  "runs.find_key",
+  "SELECT run_id FROM orchestrator.runs WHERE tenant_id = $1 AND flow_id = $2 AND run_key = $3 AND run_key <> '' AND ended_at IS NULL",
+);

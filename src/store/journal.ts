@@ -1,0 +1,210 @@
+/** The journal on PostgreSQL: lanes that commit batches, and what the engine reads back. */
+import { invariant } from "../base/errors.ts";
+import { failPoint } from "../base/fail-points.ts";
+import type { Journal, JournalLane, Move, Refusal, StartConflict, StartLookup, StoredRun } from "../engine/journal.ts";
+import { CommitError } from "../engine/journal.ts";
+import type { JournalRecord } from "../engine/records.ts";
+import { encodeBatch } from "./journal-encode.ts";
+import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
+import {
+  DROP_KEY,
+  FIND_KEY,
+  FIND_OPEN_KEY,
+  LIST_CHILDREN,
+  LIST_DUE,
+  LIST_MOVING,
+  LOAD_HEADER,
+  LOAD_MOVES,
+} from "./journal-sql.ts";
+import type { Database } from "./pool.ts";
+import type { SqlSession } from "./sql.ts";
+import { storeFailureOf } from "./sqlstate.ts";
+
+/** The journal of `database`. */
+export function createJournal(database: Database): Journal {
+  return {
+    openLane: (name) => openLane(database, name),
+    loadRun: (runId) => loadRun(database, runId),
+    listMoving: async (shards) => {
+      const { rows } = await database.reads.query<{ run_id: string }>(LIST_MOVING, [shards]);
+      return rows.map((row) => row.run_id);
+    },
+    listChildren: async (shards) => {
+      const { rows } = await database.reads.query<{ run_id: string; parent_run_id: string }>(LIST_CHILDREN, [shards]);
+      return rows.map((row) => ({ runId: row.run_id, parentRunId: row.parent_run_id }));
+    },
+    listDue: async (shards, until, limit) => {
+      const { rows } = await database.reads.query<{ run_id: string; wake_at: number }>(LIST_DUE, [
+        shards,
+        until,
+        limit,
+      ]);
+      return rows.map((row) => ({ runId: row.run_id, wakeAt: row.wake_at }));
+    },
+    findConflict: (lookup) => findConflict(database, lookup),
+    readEvents: async (tenantId, runId, afterSequence, limit) => {
+      const header = await loadHeader(database, runId);
+      if (header === null || header.tenant_id !== tenantId) return null;
+      return loadMoves(database, header, afterSequence, limit);
+    },
+  };
+}
+
+async function openLane(database: Database, name: string): Promise<JournalLane> {
+  let session: SqlSession | null = null;
+  const drop = async (): Promise<void> => {
+    const dropped = session;
+    session = null;
+    // A broken connection may refuse to close; there is nothing left to save in it.
+    await dropped?.close().catch(() => {});
+  };
+  const connect = async (): Promise<SqlSession> => {
+    const opened = await database.openSession(`journal ${name}`);
+    // Lost while nothing was under way: the next batch takes a new connection, and its outcome is known.
+    opened.onLost(() => {
+      if (session === opened) session = null;
+    });
+    await opened.query("SET plan_cache_mode = force_generic_plan");
+    return opened;
+  };
+  return {
+    commit: async (leases, moves) => {
+      try {
+        session ??= await connect();
+      } catch (error) {
+        throw new CommitError("failed", error);
+      }
+      let batch: ReturnType<typeof encodeBatch>;
+      try {
+        batch = encodeBatch(leases, moves);
+      } catch (error) {
+        // A value that is no JSON, or too much for one text: halving finds it.
+        throw new CommitError("data", error);
+      }
+      failPoint("commit.before");
+      try {
+        return await commit(session, batch, moves);
+      } catch (error) {
+        const failure = storeFailureOf(error);
+        if (failure?.kind === "data") throw new CommitError("data", error);
+        await drop();
+        throw new CommitError(failure === undefined || failure.outcomeUnknown ? "unknown" : "failed", error);
+      }
+    },
+    close: drop,
+  };
+}
+
+async function commit(
+  session: SqlSession,
+  { statement, values }: ReturnType<typeof encodeBatch>,
+  moves: readonly Move[],
+) {
+  const { rows } = await session.query<{ now: number | string; held: number[] | null; accepted: string[] | null }>(
+    statement,
+    values,
+  );
+  failPoint("commit.after");
+  const [row] = rows;
+  invariant(row, "a commit answers with one row");
+  return { now: Number(row.now), refused: findRefused(moves, row.held ?? [], row.accepted) };
+}
+
+/** `accepted` is null when everything was written. */
+function findRefused(moves: readonly Move[], held: readonly number[], accepted: readonly string[] | null): Refusal[] {
+  if (accepted === null) return [];
+  const written = new Set(accepted);
+  const ours = new Set(held);
+  return moves
+    .filter((move) => !written.has(move.runId))
+    .map((move) => ({
+      runId: move.runId,
+      why: !ours.has(move.shard)
+        ? "fenced"
+        : move.start !== null && move.start.keys.length + move.start.runKey.length > 0
+          ? "taken"
+          : "early",
+    }));
+}
+
+async function loadHeader(database: Database, runId: string): Promise<HeaderRow | null> {
+  const { rows } = await database.reads.query<HeaderRow>(LOAD_HEADER, [runId]);
+  return rows[0] ?? null;
+}
+
+/** Moves read at once; a run with more is read in pages. */
+const PAGE_MOVES = 2_000;
+
+async function loadMoves(database: Database, header: HeaderRow, afterSequence: number, limit: number) {
+  const { rows } = await database.reads.query<{ sequence: number; record_count: number; records: string }>(LOAD_MOVES, [
+    header.run_day,
+    header.run_id,
+    afterSequence + 1,
+    Math.min(limit, PAGE_MOVES),
+  ]);
+  return rows.map((row) => ({ sequence: row.sequence, records: JSON.parse(row.records) as JournalRecord[] }));
+}
+
+async function loadRun(database: Database, runId: string): Promise<StoredRun | null> {
+  const header = await loadHeader(database, runId);
+  if (header === null) return null;
+  const records: JournalRecord[] = [];
+  for (;;) {
+    const page = await loadMoves(database, header, records.length, PAGE_MOVES);
+    for (const move of page) {
+      invariant(move.sequence === records.length + 1, `journal of run ${runId} has a gap at ${records.length + 1}`);
+      records.push(...move.records);
+    }
+    if (page.length < PAGE_MOVES) break;
+  }
+  return {
+    runId,
+    shard: header.shard,
+    day: header.run_day,
+    header: toRunHeader(header),
+    wakeAt: header.wake_at,
+    records,
+  };
+}
+
+interface KeyRow {
+  readonly run_id: string;
+  readonly request_hash: string;
+  readonly exists: boolean;
+  readonly records: string | null;
+}
+
+/** Request id that a run was started with, by the first move of its journal. */
+function requestIdOf(records: string | null): string | null {
+  const [first] = records === null ? [] : (JSON.parse(records) as JournalRecord[]);
+  return first?.type === "run.started" ? (first.facts.requestId ?? null) : null;
+}
+
+/**
+ * What a refused start collided with: request id, run id, open run key, in this order; null when it is free by now.
+ * A refusal may leave rows behind that name a run which was never made, or which another start made (the start had a second key that was taken): they go.
+ */
+async function findConflict(database: Database, lookup: StartLookup): Promise<StartConflict | null> {
+  const { tenantId } = lookup;
+  for (const [kind, key] of [
+    ["request", lookup.requestId],
+    ["run", lookup.runId],
+  ] as const) {
+    if (key === "") continue;
+    const { rows } = await database.reads.query<KeyRow>(FIND_KEY, [tenantId, kind, key]);
+    const [row] = rows;
+    if (row === undefined) continue;
+    const other = row.exists && kind === "request" && requestIdOf(row.records) !== key;
+    if (row.exists && !other) return { by: kind, runId: row.run_id, requestHash: row.request_hash };
+    await database.journal.query(DROP_KEY, [tenantId, kind, key, row.run_id, other]);
+  }
+  if (lookup.runId !== "" && (await loadHeader(database, lookup.runId)) !== null)
+    return { by: "run", runId: lookup.runId, requestHash: "" };
+  if (lookup.runKey === "") return null;
+  const { rows } = await database.reads.query<{ run_id: string }>(FIND_OPEN_KEY, [
+    tenantId,
+    lookup.flowId,
+    lookup.runKey,
+  ]);
+  return rows[0] === undefined ? null : { by: "run_key", runId: rows[0].run_id, requestHash: "" };
+}

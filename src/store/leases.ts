@@ -1,0 +1,191 @@
+/**
+ * Shards and who owns them.
+ *
+ * An instance lives as long as its row in `instances` has not expired. It owns a shard while the lease row names it; every change of owner raises the epoch.
+ * Batches lock lease rows FOR SHARE, a takeover updates them: so it waits for the batches of the old owner, and later ones find another epoch.
+ */
+import { readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { fail, invariant } from "../base/errors.ts";
+import type { Lease, Leases, TakenLease } from "../engine/journal.ts";
+import type { Database } from "./pool.ts";
+import { prepared } from "./sql.ts";
+
+/** Who this instance is and how long it lives without renewal. */
+export interface LeaseOptions {
+  readonly instanceId: string;
+  /** Where other instances reach this one, host:port. */
+  readonly address: string;
+  readonly ttlMs: number;
+  /** Shards of a new database; an existing one keeps its number. */
+  readonly shards: number;
+  /** Nobody else can live on this database (we hold the lock of its folder): instances that are still registered are dead. */
+  readonly alone: boolean;
+}
+
+interface Survey {
+  readonly now: number;
+  /** How many shards each living instance should have. */
+  readonly share: number;
+  /** Shards of nobody, or of instances that are dead. */
+  readonly free: number;
+  readonly held: readonly Lease[];
+  /** Other instances of this machine. */
+  readonly neighbours: readonly { readonly id: string; readonly pid: number }[];
+}
+
+const INSERT_SETTING = prepared(
+  "leases.setting",
+  "INSERT INTO orchestrator.settings (name, value) VALUES ('shards', $1) ON CONFLICT DO NOTHING",
+);
+const READ_SETTING = prepared("leases.shards", "SELECT value FROM orchestrator.settings WHERE name = 'shards'");
+const CREATE_SHARDS = prepared(
+  "leases.create",
+  "INSERT INTO orchestrator.shard_leases (shard) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING",
+);
+const REGISTER = prepared(
+  "leases.register",
+  `INSERT INTO orchestrator.instances (instance_id, address, host, pid, expires_at)
+  VALUES ($1, $2, $3, $4, clock_timestamp() + $5::float8 * interval '1 millisecond')
+  ON CONFLICT (instance_id) DO UPDATE SET address = excluded.address, host = excluded.host, pid = excluded.pid, expires_at = excluded.expires_at`,
+);
+const RENEW = prepared(
+  "leases.renew",
+  `UPDATE orchestrator.instances SET expires_at = clock_timestamp() + $2::float8 * interval '1 millisecond'
+  WHERE instance_id = $1 AND expires_at > clock_timestamp()`,
+);
+// All that a turn of the keeper needs to know, in one question: most turns find that nothing is to be done.
+const SURVEY = prepared(
+  "leases.survey",
+  `WITH alive AS (SELECT instance_id FROM orchestrator.instances WHERE expires_at > clock_timestamp())
+  SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
+    ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive)))::int AS share,
+    (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id IS NULL OR instance_id NOT IN (SELECT instance_id FROM alive))::int AS free,
+    (SELECT coalesce(json_agg(json_build_object('shard', shard, 'epoch', epoch) ORDER BY shard), '[]') FROM orchestrator.shard_leases WHERE instance_id = $1) AS held,
+    (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'pid', pid)), '[]') FROM orchestrator.instances WHERE host = $2 AND instance_id <> $1) AS neighbours`,
+);
+const BURY = prepared("leases.bury", "DELETE FROM orchestrator.instances WHERE instance_id = ANY($1::text[])");
+// An instance of another machine that died long ago.
+const FORGET = prepared(
+  "leases.forget",
+  "DELETE FROM orchestrator.instances WHERE expires_at < clock_timestamp() - interval '1 hour'",
+);
+const BURY_ALL = prepared("leases.bury_all", "DELETE FROM orchestrator.instances WHERE instance_id <> $1");
+const TAKE = prepared(
+  "leases.take",
+  `WITH alive AS (SELECT instance_id FROM orchestrator.instances WHERE expires_at > clock_timestamp()),
+  share AS (
+    SELECT greatest(0, ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive)))::int
+      - (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id = $1)::int) AS more
+  ),
+  free AS (
+    SELECT l.shard, l.clean AND l.instance_id IS NULL AS clean FROM orchestrator.shard_leases l
+    WHERE l.instance_id IS NULL OR l.instance_id NOT IN (SELECT instance_id FROM alive)
+    ORDER BY l.shard LIMIT (SELECT more FROM share) FOR UPDATE OF l SKIP LOCKED
+  )
+  UPDATE orchestrator.shard_leases l SET epoch = l.epoch + 1, instance_id = $1, clean = false FROM free
+  WHERE l.shard = free.shard RETURNING l.shard, l.epoch, free.clean`,
+);
+// Shards above the fair share are given back, so that an instance that joins gets its part.
+const GIVE = prepared(
+  "leases.give",
+  `WITH alive AS (SELECT count(*) AS n FROM orchestrator.instances WHERE expires_at > clock_timestamp()),
+  mine AS (SELECT shard, row_number() OVER (ORDER BY shard) AS place FROM orchestrator.shard_leases WHERE instance_id = $1)
+  UPDATE orchestrator.shard_leases l SET instance_id = NULL, clean = true, epoch = l.epoch + 1 FROM mine, alive
+  WHERE l.shard = mine.shard AND mine.place > ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, alive.n))`,
+);
+const RAISE = prepared(
+  "leases.raise",
+  `UPDATE orchestrator.shard_leases SET epoch = epoch + 1 WHERE instance_id = $1 AND shard = ANY($2::int2[]) RETURNING shard, epoch`,
+);
+const ADDRESS = prepared(
+  "leases.address",
+  `SELECT i.address FROM orchestrator.shard_leases l JOIN orchestrator.instances i USING (instance_id)
+  WHERE l.shard = $1 AND i.expires_at > clock_timestamp()`,
+);
+const RELEASE = prepared(
+  "leases.release",
+  "UPDATE orchestrator.shard_leases SET instance_id = NULL, clean = true, epoch = epoch + 1 WHERE instance_id = $1",
+);
+
+/** Registers this instance. Errors: CONFIG_INVALID when the database has another number of shards than asked for. */
+export async function openLeases(
+  database: Database,
+  options: LeaseOptions,
+): Promise<{ readonly leases: Leases; readonly shards: number }> {
+  const { instanceId, ttlMs } = options;
+  const host = hostId();
+  await database.journal.query(INSERT_SETTING, [String(options.shards)]);
+  const { rows } = await database.journal.query<{ value: string }>(READ_SETTING);
+  const shards = Number(rows[0]?.value);
+  if (shards !== options.shards) {
+    fail("CONFIG_INVALID", {
+      problem: `this database has ${shards} shards, a number that never changes; set shards to ${shards} or remove the setting`,
+    });
+  }
+  await database.journal.query(CREATE_SHARDS, [shards]);
+  if (options.alone) await database.journal.query(BURY_ALL, [instanceId]);
+  const register = () => database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs]);
+  await register();
+  await database.journal.query(FORGET);
+  const survey = async (): Promise<Survey> => {
+    const { rows } = await database.journal.query<Survey>(SURVEY, [instanceId, host]);
+    invariant(rows[0], "a survey answers with one row");
+    return rows[0];
+  };
+  const leases: Leases = {
+    acquire: async () => {
+      let seen = await survey();
+      const dead = seen.neighbours.filter((neighbour) => !isAlive(neighbour.pid)).map((neighbour) => neighbour.id);
+      if (dead.length > 0) {
+        await database.journal.query(BURY, [dead]);
+        seen = await survey();
+      }
+      const { held, share, free, now } = seen;
+      const gives = held.length > share;
+      const takes = held.length < share && free > 0;
+      if (!gives && !takes) return { taken: [], held, now };
+      if (gives) await database.journal.query(GIVE, [instanceId]);
+      const taken = takes ? (await database.journal.query<TakenLease>(TAKE, [instanceId])).rows : [];
+      seen = await survey();
+      return { taken, held: seen.held, now: seen.now };
+    },
+    renew: async () => {
+      const { count } = await database.journal.query(RENEW, [instanceId, ttlMs]);
+      if (count === 0) await register();
+      return count > 0;
+    },
+    raise: async (wanted) => {
+      const raised = await database.journal.query<{ shard: number; epoch: number }>(RAISE, [instanceId, wanted]);
+      return raised.rows;
+    },
+    addressOf: async (shard) => {
+      const { rows } = await database.reads.query<{ address: string }>(ADDRESS, [shard]);
+      return rows[0]?.address ?? null;
+    },
+    release: async () => {
+      await database.journal.query(RELEASE, [instanceId]);
+      await database.journal.query(BURY, [[instanceId]]);
+    },
+  };
+  return { leases, shards };
+}
+
+/** Names the space in which process ids mean something: host name and, on Linux, boot and pid namespace. */
+function hostId(): string {
+  try {
+    return `${hostname()} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return hostname();
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,60 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What PostgreSQL writes about itself into `postmaster.pid`. */
+export interface PostmasterFile {
+  readonly pid: number;
+  /** Folder of the socket as the server was told it. */
+  readonly socketFolder: string;
+  /** `starting`, `ready`, `stopping`, `standby`; empty very early. */
+  readonly status: string;
+}
+
+/** Reads `postmaster.pid` of a data directory; undefined when there is none or it is being written. */
+export function readPostmasterFile(data: string): PostmasterFile | undefined {
+  let lines: string[];
+  try {
+    lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
+  } catch {
+    return undefined;
+  }
+  const pid = Number.parseInt(lines[0] ?? "", 10);
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  return { pid, socketFolder: lines[4] ?? "", status: (lines[7] ?? "").trim() };
+}
+
+/** True while a process with this pid exists, whoever owns it. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Command line of a process, words separated by blanks; empty when there is no such process or it has ended and waits to be collected. */
+export function readCommandLine(pid: number): string {
+  try {
+    if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+    return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+  } catch {
+    return "";
+  }
+}
+
+/** Pids of the processes whose command line begins with `prefix`. */
+export function findProcesses(prefix: string): number[] {
+  if (process.platform === "linux") {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => readCommandLine(pid).startsWith(prefix));
+  }
+  return execFileSync("ps", ["-axo", "pid=,command="], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => /^ *(\d+) (.*)$/.exec(line))
+    .filter((match) => match?.[2]?.startsWith(prefix))
+    .map((match) => Number(match?.[1]));
+}

@@ -1,0 +1,142 @@
+/** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
+import type { Json, JsonObject } from "../base/json.ts";
+import type { ApprovalView, Filter, FilterField, RunIndex } from "../engine/port.ts";
+import type { RunStateName } from "../engine/state.ts";
+import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
+import type { Database } from "./pool.ts";
+import type { SqlValue } from "./sql.ts";
+
+const COLUMNS = `run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
+  parent_run_id, parent_task, created_at, updated_at, ended_at`;
+
+/** Columns behind the fields of filters. Only names of this table reach the text of a statement. */
+const FIELDS: Readonly<
+  Record<Exclude<FilterField["name"], "labels">, { readonly column: string; readonly time: boolean }>
+> = {
+  state: { column: "state", time: false },
+  flow_id: { column: "flow_id", time: false },
+  version: { column: "version", time: false },
+  run_key: { column: "run_key", time: false },
+  user_id: { column: "user_id", time: false },
+  correlation_id: { column: "correlation_id", time: false },
+  parent_run_id: { column: "parent_run_id", time: false },
+  run_id: { column: "run_id", time: false },
+  create_time: { column: "created_at", time: true },
+  update_time: { column: "updated_at", time: true },
+  end_time: { column: "ended_at", time: true },
+};
+
+const OPERATORS = { "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=" } as const;
+
+/** The lists of `database`. */
+export function createRunIndex(database: Database): RunIndex {
+  return {
+    listRuns: async (caller, filter, after, limit) => {
+      const values: SqlValue[] = [caller.tenantId];
+      const where = ["tenant_id = $1"];
+      if (filter !== null) where.push(toSql(filter, values));
+      if (after !== null) {
+        values.push(after.createdAt, after.runId);
+        where.push(`(created_at, run_id) < (to_timestamp($${values.length - 1}::float8 / 1000), $${values.length})`);
+      }
+      values.push(limit);
+      const text = `SELECT ${COLUMNS} FROM orchestrator.runs WHERE ${where.join(" AND ")} ORDER BY created_at DESC, run_id DESC LIMIT $${values.length}`;
+      const { rows } = await database.reads.query<HeaderRow>(text, values);
+      return rows.map(toRunHeader);
+    },
+    countRuns: async (caller, filter) => {
+      const values: SqlValue[] = [caller.tenantId];
+      const where = ["tenant_id = $1"];
+      if (filter !== null) where.push(toSql(filter, values));
+      const text = `SELECT state, count(*) AS count FROM orchestrator.runs WHERE ${where.join(" AND ")} GROUP BY state ORDER BY state`;
+      const { rows } = await database.reads.query<{ state: string; count: number }>(text, values);
+      return rows.map((row) => ({ state: row.state as RunStateName, count: row.count }));
+    },
+    listApprovals: async (caller, openOnly, after, limit) => {
+      const values: SqlValue[] = [caller.tenantId];
+      const where = ["tenant_id = $1"];
+      if (openOnly) where.push("state = 'PENDING'");
+      if (after !== null) {
+        values.push(after.createdAt, after.runId, after.taskPath);
+        const { length } = values;
+        where.push(
+          `(created_at, run_id, task_path) > (to_timestamp($${length - 2}::float8 / 1000), $${length - 1}, $${length})`,
+        );
+      }
+      values.push(limit);
+      const text = `SELECT run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data
+        FROM orchestrator.approvals WHERE ${where.join(" AND ")} ORDER BY created_at, run_id, task_path LIMIT $${values.length}`;
+      const { rows } = await database.reads.query<ApprovalRow>(text, values);
+      return rows.map(toApproval);
+    },
+  };
+}
+
+/** Turns a filter into a condition; its values are appended to `values`. */
+function toSql(filter: Filter, values: SqlValue[]): string {
+  switch (filter.op) {
+    case "and":
+    case "or":
+      return `(${filter.args.map((arg) => toSql(arg, values)).join(filter.op === "and" ? " AND " : " OR ")})`;
+    case "not":
+      return `NOT coalesce(${toSql(filter.arg, values)}, false)`;
+    case "has":
+      return filter.field.name === "labels"
+        ? `${labelOf(filter.field.key, values)} IS NOT NULL`
+        : `${FIELDS[filter.field.name].column} IS NOT NULL`;
+    case "in":
+      return `(${filter.values.map((value) => `${toColumn(filter.field, values)} = ${toParameter(filter.field, value, values)}`).join(" OR ") || "false"})`;
+    default: {
+      const compared = `${toColumn(filter.field, values)} ${OPERATORS[filter.op]} ${toParameter(filter.field, filter.value, values)}`;
+      return filter.op === "!=" ? `coalesce(${compared}, true)` : compared;
+    }
+  }
+}
+
+function toColumn(field: FilterField, values: SqlValue[]): string {
+  return field.name === "labels" ? labelOf(field.key, values) : FIELDS[field.name].column;
+}
+
+function toParameter(field: FilterField, value: string | number, values: SqlValue[]): string {
+  values.push(value);
+  return field.name !== "labels" && FIELDS[field.name].time
+    ? `to_timestamp($${values.length}::float8 / 1000)`
+    : `$${values.length}::text`;
+}
+
+function labelOf(key: string, values: SqlValue[]): string {
+  values.push(key);
+  return `(labels ->> $${values.length}::text)`;
+}
+
+interface ApprovalRow {
+  readonly run_id: string;
+  readonly task_path: string;
+  readonly tenant_id: string;
+  readonly flow_id: string;
+  readonly state: string;
+  readonly parameters: string;
+  readonly created_at: number;
+  readonly due_at: number | null;
+  readonly decided_at: number | null;
+  readonly decided_by: string;
+  readonly comment: string;
+  readonly data: string;
+}
+
+function toApproval(row: ApprovalRow): ApprovalView {
+  return {
+    runId: row.run_id,
+    taskPath: row.task_path,
+    flowId: row.flow_id,
+    tenantId: row.tenant_id,
+    state: row.state as ApprovalView["state"],
+    parameters: JSON.parse(row.parameters === "" ? "{}" : row.parameters) as JsonObject,
+    createdAt: row.created_at,
+    dueAt: row.due_at,
+    decidedAt: row.decided_at,
+    decidedBy: row.decided_by,
+    comment: row.comment,
+    data: JSON.parse(row.data) as Json,
+  };
+}
