@@ -1,0 +1,64 @@
+import type { FieldViolation } from "../base/errors.ts";
+import type { JsonObject } from "../base/json.ts";
+import { checkFlow } from "./check.ts";
+import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
+import { parsedDocument, type ParsedSource, parseFlowSource } from "./parse.ts";
+import type { Plan } from "./plan.ts";
+import { planFlow } from "./plan-flow.ts";
+import type { FlowDocument } from "./schema.ts";
+import type { Structure } from "./structure.ts";
+
+/** Where a flow comes from: YAML or JSON text, or a JSON document. */
+export type FlowSource = { readonly text: string } | { readonly document: JsonObject };
+
+/** A flow that may run. */
+export interface CompiledFlow {
+  readonly plan: Plan;
+  /** The document as registered, before defaults. */
+  readonly document: JsonObject;
+  /** Nodes and connections of its LangGraph graph. */
+  readonly structure: Structure;
+}
+
+/**
+ * Compiles a flow. Throws FLOW_SOURCE_INVALID, PAYLOAD_TOO_LARGE, or FLOW_INVALID with all problems.
+ * LangGraph is used through `compiler`; the default loads it into this process.
+ */
+export async function compileFlow(
+  source: FlowSource,
+  compiler: GraphCompiler = inlineGraphCompiler,
+): Promise<CompiledFlow> {
+  const { document, problems } = checkFlow(readSource(source));
+  problems.throwIfAny();
+  const checked = document as FlowDocument;
+  const structure = await compiler.structureOf(checked);
+  return { plan: planFlow(checked, structure), document: checked as unknown as JsonObject, structure };
+}
+
+/** All problems of a flow; none when it may be registered. Throws FLOW_SOURCE_INVALID when it cannot be read at all. */
+export function validateFlow(source: FlowSource): readonly FieldViolation[] {
+  return checkFlow(readSource(source)).problems.list();
+}
+
+/** Plan of a document that was checked when it was registered. */
+export async function compileCanonical(
+  document: JsonObject,
+  compiler: GraphCompiler = inlineGraphCompiler,
+): Promise<Plan> {
+  return compileStored(document, await compiler.structureOf(document as unknown as FlowDocument));
+}
+
+/** Plan of a document and of the structure that was kept beside it: needs no LangGraph. */
+export function compileStored(document: JsonObject, structure: Structure): Plan {
+  return planFlow(document as unknown as FlowDocument, structure);
+}
+
+/** Mermaid text of the flow's LangGraph graph. A `graph` flow is drawn as one box. */
+export function drawFlow(document: JsonObject, compiler: GraphCompiler = inlineGraphCompiler): Promise<string> {
+  return compiler.draw(document as unknown as FlowDocument);
+}
+
+function readSource(source: FlowSource): ParsedSource {
+  if ("text" in source) return parseFlowSource(source.text);
+  return parsedDocument(source.document);
+}

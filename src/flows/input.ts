@@ -1,0 +1,82 @@
+import { type FieldViolation, fail } from "../base/errors.ts";
+import type { Json, JsonObject } from "../base/json.ts";
+import { describeValue } from "../tasks/describe-issue.ts";
+import { suggest } from "../tasks/suggest.ts";
+import { hasType } from "./check-variables.ts";
+import type { Plan, Variable } from "./plan.ts";
+
+/**
+ * The variables of a run: the input with defaults filled in, then the computed variables. Unknown names are refused, so that a slip in a name does not
+ * silently run with the default. Throws FLOW_INPUT_INVALID with every violation, or the error of a computed variable.
+ */
+export function checkInput(plan: Plan, input: JsonObject): JsonObject {
+  const { variables, computed } = plan;
+  let violations: FieldViolation[] | undefined;
+  const report = (field: string, description: string): void => {
+    violations ??= [];
+    violations.push({ field, description });
+  };
+  const vars: Record<string, Json> = {};
+  let taken = 0;
+  for (const variable of variables) {
+    const { name } = variable;
+    if (Object.hasOwn(input, name)) {
+      taken++;
+      const value = input[name] as Json;
+      const problem = checkValue(variable, value);
+      if (problem === undefined) setOwn(vars, name, value);
+      else report(name, problem);
+    } else if (variable.default !== undefined) setOwn(vars, name, variable.default);
+    else if (variable.required)
+      report(
+        name,
+        `is required: ${typeText(variable)}${variable.description === "" ? "" : ` (${variable.description})`}`,
+      );
+    else setOwn(vars, name, null);
+  }
+  if (taken < Object.keys(input).length) {
+    const names = variables.map(({ name }) => name);
+    for (const name of Object.keys(input)) {
+      if (!names.includes(name))
+        report(
+          name,
+          `the flow has no variable "${name}"${suggest(name, names) || (names.length > 0 ? `; it has ${names.join(", ")}` : "; it has none")}`,
+        );
+    }
+  }
+  if (violations !== undefined) {
+    const [first] = violations;
+    fail(
+      "FLOW_INPUT_INVALID",
+      { flowId: plan.flowId, problem: `${first?.field}: ${first?.description}` },
+      { violations },
+    );
+  }
+  if (computed.length === 0) return vars;
+  const scope = { vars, run: {}, task: () => undefined };
+  const values = computed.map(({ name, value }) => [name, value.evaluate(scope)] as const);
+  const all = { ...vars };
+  for (const [name, value] of values) setOwn(all, name, value);
+  return all;
+}
+
+function checkValue(variable: Variable, value: Json): string | undefined {
+  const isNullOfOptional = value === null && !variable.required;
+  if (!isNullOfOptional && !hasType(value, variable.type))
+    return `expected ${typeText(variable)}, got ${describeValue(value)}`;
+  if (isNullOfOptional || variable.enum === undefined) return undefined;
+  const text = JSON.stringify(value);
+  if (variable.enum.some((choice) => JSON.stringify(choice) === text)) return undefined;
+  return `expected one of ${variable.enum.map((choice) => JSON.stringify(choice)).join(", ")}, got ${describeValue(value)}`;
+}
+
+function typeText(variable: Variable): string {
+  return variable.type === "any" ? "a value" : `a value of type ${variable.type}`;
+}
+
+function setOwn(target: Record<string, Json>, name: string, value: Json): void {
+  // variables are named by [A-Za-z_][\w-]*, so __proto__ is possible; a plain assignment would set the prototype
+  if (name === "__proto__")
+    Object.defineProperty(target, name, { value, enumerable: true, writable: true, configurable: true });
+  else target[name] = value;
+}

@@ -1,0 +1,191 @@
+/**
+ * The plan: what the engine executes. It is derived from the LangGraph `StateGraph` of a flow (edges, joins, branches) and the checked document (everything else).
+ * A plan is immutable and holds no run state; all runs of a flow version share one.
+ */
+import type { Json, JsonObject } from "../base/json.ts";
+
+/** When a task with dependencies may run; see docs/semantics.md §2. */
+export type TriggerRule = "all_success" | "none_failed" | "all_done" | "one_success";
+
+/** How the engine treats a task type. `pure` is evaluated in the move itself, `effectful` is journaled as dispatched before its adapter is called,
+ * `wait` parks on a timer, signal, approval or child run, `group` expands into children. */
+export type Effect = "pure" | "effectful" | "wait" | "group";
+
+/** Names of the task types. */
+export type TaskTypeName =
+  | "http"
+  | "transform"
+  | "condition"
+  | "parallel"
+  | "map"
+  | "wait"
+  | "signal"
+  | "approval"
+  | "subflow"
+  | "emit"
+  | "graph"
+  | "noop";
+
+/** What an expression may read. The engine implements it over the state of a run; nothing is copied until it is asked for. */
+export interface Scope {
+  /** Declared variables with their values, defaults filled in. */
+  readonly vars: JsonObject;
+  /** `run_id`, `flow_id`, `version`, `tenant_id`, `user_id`, `correlation_id`, `labels`, `start_time`. */
+  readonly run: JsonObject;
+  /** View of a task by id: `{output, outputs, state, error, attempt}`; undefined when the flow has no such task. */
+  task(id: string): JsonObject | undefined;
+  /** Element of the `map` that the task is a child of. */
+  readonly item?: Json | undefined;
+  /** Position in the `map` or `parallel`. */
+  readonly index?: number | undefined;
+  /** View of the first dependency that succeeded, for `one_success`: `{id, output, …}`. */
+  readonly first?: JsonObject | undefined;
+  /** The signal that an FSM `on` entry judges: `{name, payload}`. */
+  readonly signal?: JsonObject | undefined;
+  /** What a compensation task undoes: `{task, outcome, input, output}`. */
+  readonly compensates?: JsonObject | undefined;
+}
+
+/** A value with `${…}` in it, compiled. */
+export interface Template {
+  /** True when it holds no expression; then `evaluate` needs no scope. */
+  readonly constant: boolean;
+  /** The value. Throws EXPRESSION_FAILED or EXPRESSION_TOO_COSTLY. Pure. */
+  evaluate(scope: Scope): Json;
+}
+
+/** Retry policy with every default filled in. Durations in milliseconds. */
+export interface RetryPolicy {
+  readonly maxRetries: number;
+  readonly backoff: "fixed" | "linear" | "exponential" | "full_jitter";
+  readonly initialDelayMs: number;
+  readonly maxDelayMs: number;
+  readonly multiplier: number;
+  readonly nonRetryable: readonly string[];
+}
+
+/** Timeouts of a task in milliseconds; null means none. */
+export interface Timeouts {
+  readonly startToCloseMs: number | null;
+  readonly scheduleToStartMs: number | null;
+  readonly scheduleToCloseMs: number | null;
+  readonly heartbeatMs: number | null;
+}
+
+/** What every executable node has: tasks, children of groups and tasks of FSM states alike. */
+export interface TaskSpec {
+  readonly id: string;
+  readonly name: string;
+  readonly type: TaskTypeName;
+  readonly effect: Effect;
+  /** Evaluates to the parameters object of the task type; checked against its schema when constant, again after evaluation when not. */
+  readonly parameters: Template;
+  readonly retry: RetryPolicy;
+  readonly timeouts: Timeouts;
+  readonly onError: "fail" | "continue";
+  readonly onReject: "fail" | "continue";
+  /** `condition` only: the boolean. */
+  readonly condition: Template | null;
+  /** `parallel`: the children. */
+  readonly children: readonly TaskSpec[] | null;
+  /** `map`: what is mapped over and by what. */
+  readonly map: { readonly items: Template; readonly child: TaskSpec } | null;
+  /** `parallel`, `map`: how many children are open at once. */
+  readonly maxConcurrency: number;
+  /** `parallel`, `map`: whether the first failed child cancels the others. */
+  readonly failFast: boolean;
+}
+
+/** Whether a condition's result lets a target run. */
+export interface Gate {
+  /** Index of the condition's node. */
+  readonly condition: number;
+  readonly admitsTrue: boolean;
+  readonly admitsFalse: boolean;
+}
+
+/** A task of a DAG flow, or a compensation task. */
+export interface DagNode {
+  readonly index: number;
+  readonly task: TaskSpec;
+  /** Indexes of all dependencies, in document order (depends_on first, then conditions that name it). */
+  readonly deps: readonly number[];
+  /** Indexes of the nodes that depend on this one. */
+  readonly dependents: readonly number[];
+  readonly triggerRule: TriggerRule;
+  readonly gates: readonly Gate[];
+  /** Index of the compensation task, if any. */
+  readonly compensateWith: number | null;
+  /** True when this node runs in compensation only. */
+  readonly isCompensation: boolean;
+}
+
+/** A state of an FSM flow. */
+export interface FsmState {
+  readonly index: number;
+  readonly id: string;
+  readonly task: TaskSpec | null;
+  readonly transitions: readonly { readonly when: Template | null; readonly to: number }[];
+  readonly on: readonly { readonly signal: string; readonly when: Template | null; readonly to: number }[];
+  readonly after: readonly { readonly delay: Template; readonly to: number }[];
+  readonly onError: readonly { readonly match: readonly string[] | null; readonly to: number }[];
+  readonly final: "completed" | "failed" | null;
+  /** Compensation task of the state's task. */
+  readonly compensateWith: number | null;
+}
+
+/** A declared variable. */
+export interface Variable {
+  readonly name: string;
+  readonly type: "string" | "number" | "integer" | "boolean" | "array" | "object" | "any";
+  readonly required: boolean;
+  readonly default: Json | undefined;
+  readonly description: string;
+  readonly enum: readonly Json[] | undefined;
+}
+
+interface PlanBase {
+  readonly flowId: string;
+  readonly version: string;
+  /** Hex SHA-256 of the canonical JSON of the parsed document before defaults. */
+  readonly hash: string;
+  readonly name: string;
+  readonly variables: readonly Variable[];
+  /** Variables that are computed from the declared ones when a run starts; `checkInput` does it. */
+  readonly computed: readonly { readonly name: string; readonly value: Template }[];
+  /** Run timeout, milliseconds; null: the service's default. */
+  readonly timeoutMs: number | null;
+  readonly output: Template | null;
+}
+
+/** Plan of a DAG flow. */
+export interface DagPlan extends PlanBase {
+  readonly kind: "dag";
+  readonly nodes: readonly DagNode[];
+  readonly index: ReadonlyMap<string, number>;
+  /** Nodes without dependencies that are no compensation tasks. */
+  readonly roots: readonly number[];
+  readonly failFast: boolean;
+}
+
+/** Plan of an FSM flow. `compensations` are its compensation tasks. */
+export interface FsmPlan extends PlanBase {
+  readonly kind: "fsm";
+  readonly states: readonly FsmState[];
+  readonly index: ReadonlyMap<string, number>;
+  readonly initial: number;
+  readonly maxTransitions: number;
+  readonly compensations: readonly TaskSpec[];
+}
+
+/** Plan of a `graph` flow: a compiled LangGraph graph that a module of the configuration exports. */
+export interface GraphPlan extends PlanBase {
+  readonly kind: "graph";
+  /** Registered name of the graph. */
+  readonly graph: string;
+  /** The one task of such a run: its id is the name of the graph, its type `graph`. */
+  readonly task: TaskSpec;
+}
+
+/** The plan of a flow version. */
+export type Plan = DagPlan | FsmPlan | GraphPlan;

@@ -1,0 +1,115 @@
+/** The registry of flows: checks, compiles, stores and serves flow versions. Plans are kept in memory; a version never changes. */
+import { fail, toError } from "../base/errors.ts";
+import { canonicalJson } from "../base/json-canonical.ts";
+import { compileFlow, compileStored, drawFlow, type FlowSource, validateFlow } from "./compile.ts";
+import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
+import type { Plan } from "./plan.ts";
+import type { FlowRegistry, FlowVersion, RegisterResult } from "./registry-port.ts";
+
+/** What the registry needs of a store. */
+export interface FlowStore {
+  /** Stores a version; null when (tenant, flow, version) exists. */
+  insert(flow: NewFlowVersion): Promise<FlowVersion | null>;
+  /** Empty version: the last registered. */
+  find(tenantId: string, flowId: string, version: string): Promise<FlowVersion | null>;
+  findByHash(tenantId: string, flowId: string, hash: string): Promise<FlowVersion | null>;
+  listFlows(tenantId: string, afterFlowId: string, limit: number): Promise<readonly FlowVersion[]>;
+  listVersions(
+    tenantId: string,
+    flowId: string,
+    before: { readonly createdAt: number; readonly version: string } | null,
+    limit: number,
+  ): Promise<readonly FlowVersion[]>;
+}
+
+/** A version that is not stored yet. */
+export type NewFlowVersion = Omit<FlowVersion, "createdAt" | "latest">;
+
+/** How long the answer to "which version is the latest" is believed; other instances may register meanwhile. */
+const LATEST_MS = 1_000;
+
+/** Plans that are kept in memory; others are made anew from the store. */
+const MAX_PLANS = 2_000;
+
+/** The registry over a store. Where LangGraph is loaded is the compiler's business; the default loads it into this process. */
+export function createFlowRegistry(store: FlowStore, compiler: GraphCompiler = inlineGraphCompiler): FlowRegistry {
+  const plans = new Map<string, Plan>();
+  const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
+
+  const keepPlan = (tenantId: string, plan: Plan): Plan => {
+    plans.set(keyOf(tenantId, plan.flowId, plan.hash), plan);
+    if (plans.size > MAX_PLANS) plans.delete(plans.keys().next().value ?? "");
+    return plan;
+  };
+
+  const planOf = (flow: FlowVersion): Plan =>
+    plans.get(keyOf(flow.tenantId, flow.flowId, flow.hash)) ??
+    keepPlan(flow.tenantId, compileStored(flow.document, flow.structure));
+
+  const getFlow = async (tenantId: string, flowId: string, version: string): Promise<FlowVersion> => {
+    const found = await store.find(tenantId, flowId, version);
+    if (found !== null) return found;
+    const other = version === "" ? null : await store.find(tenantId, flowId, "");
+    const hint = other === null ? "" : ` in version ${version}; the latest is ${other.version}`;
+    return fail("FLOW_NOT_FOUND", { flowId, hint });
+  };
+
+  const registerFlow = async (tenantId: string, source: FlowSource, validateOnly: boolean): Promise<RegisterResult> => {
+    if (validateOnly) {
+      const problems = validateFlow(source);
+      if (problems.length > 0) return { flow: null, created: false, problems };
+    }
+    const { plan, document, structure } = await compileFlow(source, compiler);
+    const flow: NewFlowVersion = {
+      tenantId,
+      flowId: plan.flowId,
+      version: plan.version,
+      hash: plan.hash,
+      name: plan.name,
+      description: typeof document.description === "string" ? document.description : "",
+      kind: plan.kind,
+      document,
+      structure,
+      source: "text" in source ? source.text : canonicalJson(document),
+    };
+    if (validateOnly) return { flow: { ...flow, createdAt: 0, latest: false }, created: false, problems: [] };
+    const created = await store.insert(flow);
+    versions.delete(keyOf(tenantId, plan.flowId, ""));
+    keepPlan(tenantId, plan);
+    if (created !== null) return { flow: created, created: true, problems: [] };
+    const existing = await getFlow(tenantId, plan.flowId, plan.version);
+    if (existing.hash !== plan.hash)
+      throw toError("FLOW_VERSION_EXISTS", { flowId: plan.flowId, version: plan.version });
+    return { flow: existing, created: false, problems: [] };
+  };
+
+  return {
+    registerFlow,
+    getFlow,
+    listFlows: store.listFlows,
+    listVersions: store.listVersions,
+    drawFlow: async (tenantId, flowId, version) => {
+      const flow = await getFlow(tenantId, flowId, version);
+      return { version: flow.version, mermaid: await drawFlow(flow.document, compiler) };
+    },
+    planFor: async (tenantId, flowId, version) => {
+      const key = keyOf(tenantId, flowId, version);
+      const known = versions.get(key);
+      if (known !== undefined && known.until > Date.now()) return known.plan;
+      const plan = planOf(await getFlow(tenantId, flowId, version));
+      versions.set(key, { plan, until: version === "" ? Date.now() + LATEST_MS : Number.POSITIVE_INFINITY });
+      return plan;
+    },
+    planByHash: async (tenantId, flowId, hash) => {
+      const known = plans.get(keyOf(tenantId, flowId, hash));
+      if (known !== undefined) return known;
+      const flow = await store.findByHash(tenantId, flowId, hash);
+      if (flow === null) throw toError("FLOW_NOT_FOUND", { flowId, hint: ` with content ${hash.slice(0, 12)}` });
+      return planOf(flow);
+    },
+  };
+}
+
+function keyOf(tenantId: string, flowId: string, part: string): string {
+  return `${tenantId}\u0000${flowId}\u0000${part}`;
+}

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { keyed } from "./schemas.ts";
+
+/** `approval`: waits for the decision of a person. */
+export const approval = defineTaskType({
+  type: "approval",
+  effect: "wait",
+  summary: "Waits until a person approves or rejects.",
+  documentation:
+    'Approved: completed with `{"approved": true, "by": …, "comment": …, "data": …}`. Rejected: failed with `APPROVAL_REJECTED`; not decided within `timeout`: failed with `APPROVAL_TIMEOUT`. Neither is retried and neither is a dead letter. With `on_reject: continue` both complete with `approved: false`.',
+  parameters: keyed({
+    title: z.string().max(512).optional().meta({ description: "What is asked, one line." }),
+    description: z.string().max(65_536).optional().meta({ description: "What the person should know; Markdown." }),
+    assignees: z
+      .array(z.string().min(1).max(256))
+      .max(100)
+      .optional()
+      .meta({ description: "Users or groups that are asked." }),
+    form: z
+      .record(z.string(), z.json())
+      .optional()
+      .meta({ description: "JSON Schema of the data that comes with the decision." }),
+  }),
+  result: keyed({
+    approved: z.boolean(),
+    by: z.string().nullable().optional(),
+    comment: z.string().nullable().optional(),
+    data: z.json().optional(),
+  }),
+  example: `id: ask_finance
+type: approval
+parameters:
+  title: "Pay invoice \${vars.invoice_id}?"
+  assignees: [finance]
+  form:
+    type: object
+    properties:
+      reason: {type: string}
+timeout: 24h
+`,
+});

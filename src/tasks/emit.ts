@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { keyed, textMap } from "./schemas.ts";
+
+/** `emit`: an event for the outside. */
+export const emit = defineTaskType({
+  type: "emit",
+  effect: "effectful",
+  summary: "Writes an event to the outbox, for a topic.",
+  documentation:
+    "The event is committed together with the move of the run and relayed afterwards, at least once; its id is the idempotency key of the task.",
+  parameters: keyed({
+    topic: z.string().min(1).max(249).meta({ description: "Topic of the event." }),
+    key: z.string().max(1_024).optional().meta({ description: "Partition key; the run id when absent." }),
+    payload: z.json().optional().meta({ description: "The event; null when absent." }),
+    headers: textMap.optional().meta({ description: "Headers of the event." }),
+  }),
+  result: z.json(),
+  example: `id: announce
+type: emit
+parameters:
+  topic: invoices.paid
+  key: "\${vars.invoice_id}"
+  payload: {invoice_id: "\${vars.invoice_id}", paid: true}
+`,
+});

@@ -1,0 +1,17 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { keyed } from "./schemas.ts";
+
+/** `graph`: the one task of a `graph` flow. Flows do not write it; `workflow.graph` does. */
+export const graph = defineTaskType({
+  type: "graph",
+  effect: "effectful",
+  summary: "Runs a LangGraph graph that a module of the configuration exports.",
+  documentation:
+    "The service makes this task of `workflow.graph: name`; it cannot be written as a task. Its input are the variables of the run; its output is the final state of the graph.",
+  parameters: keyed({
+    input: z.record(z.string(), z.json()).meta({ description: "Input of the graph: the variables of the run." }),
+  }),
+  result: z.json(),
+  example: "",
+});

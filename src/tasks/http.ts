@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { keyed, textMap } from "./schemas.ts";
+
+/** Methods that an `http` task may use. */
+export const HTTP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+
+/** How the body of an answer becomes the output. */
+export const RESPONSE_MODES = ["auto", "json", "text", "none"] as const;
+
+const status = z.int().min(100).max(599);
+
+/** `http`: one request to a web service. */
+export const http = defineTaskType({
+  type: "http",
+  effect: "effectful",
+  summary: "Calls a web service.",
+  documentation:
+    "Give `url`, or `service` and `path` for a registered service. The idempotency key is sent as `Idempotency-Key`, run, task, attempt and fencing token as `X-Orchestrator-Run-Id`, `X-Orchestrator-Task`, `X-Orchestrator-Attempt` and `X-Orchestrator-Fencing-Token`. An answer with a status that is not expected fails the attempt; the error's type is the reason phrase of the status (`NOT_FOUND`, `CONFLICT`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` for unknown ones. 408, 429 and 5xx are retried as the retry policy says, other 4xx are not. The output is the body (JSON, text, or null when there is none); with `full_response: true` it is `{status, headers, body}`, header names in lower case. The default timeout of an attempt is 30 s.",
+  parameters: keyed({
+    url: z.string().min(1).max(8_192).optional().meta({ description: "Absolute http or https URL." }),
+    service: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .meta({ description: "Name of a registered service, in place of a URL." }),
+    path: z.string().max(8_192).optional().meta({ description: "Path at the service, begins with a slash." }),
+    method: z.enum(HTTP_METHODS).optional().meta({ description: "GET when absent, POST when there is a body." }),
+    query: z
+      .record(
+        z.string(),
+        z.union([
+          z.string(),
+          z.number(),
+          z.boolean(),
+          z.null(),
+          z.array(z.union([z.string(), z.number(), z.boolean()])),
+        ]),
+      )
+      .optional()
+      .meta({ description: "Query parameters; null leaves one out, a list repeats it." }),
+    headers: textMap.optional().meta({ description: "Request headers." }),
+    body: z.json().optional().meta({ description: "Body, sent as JSON." }),
+    text: z
+      .string()
+      .optional()
+      .meta({ description: "Body, sent as it is (text/plain unless a Content-Type header says otherwise)." }),
+    expect_status: z
+      .union([status, z.array(status).min(1).max(50)])
+      .optional()
+      .meta({ description: "Status or statuses that count as success; 200 to 299 when absent." }),
+    full_response: z
+      .boolean()
+      .optional()
+      .meta({ description: "true: the output is {status, headers, body} in place of the body." }),
+    response: z
+      .enum(RESPONSE_MODES)
+      .optional()
+      .meta({ description: "How the answer's body is read; auto (by Content-Type) when absent." }),
+  })
+    .refine((value) => (value.url === undefined) !== (value.service === undefined), {
+      error: "give either url, or service and path",
+    })
+    .refine((value) => value.path === undefined || value.service !== undefined, {
+      error: "path goes with service",
+      path: ["path"],
+    })
+    .refine((value) => value.body === undefined || value.text === undefined, {
+      error: "give either body or text",
+      path: ["text"],
+    }),
+  result: z.json(),
+  example: `id: fetch
+type: http
+parameters:
+  method: POST
+  url: "https://billing.example/invoices/\${vars.invoice_id}"
+  headers: {Accept: application/json}
+  body: {currency: EUR}
+  expect_status: [200, 201]
+retry_policy: {max_retries: 3, backoff_type: exponential, initial_delay: 1s, non_retryable: [NOT_FOUND]}
+timeout: 10
+`,
+  defaultTimeoutMs: 30_000,
+});

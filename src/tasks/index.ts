@@ -1,0 +1,82 @@
+/** The list of task types. A new type is one file and one line here. */
+import type { z } from "zod";
+import type { FieldViolation } from "../base/errors.ts";
+import type { Json } from "../base/json.ts";
+import type { TaskTypeName } from "../flows/plan.ts";
+import { approval } from "./approval.ts";
+import { condition } from "./condition.ts";
+import type { TaskType } from "./define.ts";
+import { describeIssue } from "./describe-issue.ts";
+import { emit } from "./emit.ts";
+import { graph } from "./graph.ts";
+import { http } from "./http.ts";
+import { map } from "./map.ts";
+import { noop } from "./noop.ts";
+import { parallel } from "./parallel.ts";
+import { signal } from "./signal.ts";
+import { subflow } from "./subflow.ts";
+import { transform } from "./transform.ts";
+import { wait } from "./wait.ts";
+
+/** Every task type of this version. */
+export const TASK_TYPES = {
+  http,
+  transform,
+  condition,
+  parallel,
+  map,
+  wait,
+  signal,
+  approval,
+  subflow,
+  emit,
+  noop,
+  graph,
+} as const satisfies Record<TaskTypeName, TaskType>;
+
+/** The task types that a flow may write. */
+export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph">[] = [
+  "http",
+  "transform",
+  "condition",
+  "parallel",
+  "map",
+  "wait",
+  "signal",
+  "approval",
+  "subflow",
+  "emit",
+  "noop",
+];
+
+/** Names that are kept for task types of later versions. */
+export const LATER_TASK_TYPES = ["grpc", "data", "ai", "exec", "queue", "worker", "agent", "mcp"] as const;
+
+/** Whether a name is a task type that a flow may write. */
+export function isWritableTaskType(name: string): name is TaskTypeName {
+  return (WRITABLE_TASK_TYPES as readonly string[]).includes(name);
+}
+
+/**
+ * Checks evaluated parameters against the schema of their type. Gives every violation, none when they fit;
+ * `field` is relative to the parameters (`body.amount`), empty for the whole.
+ */
+export function checkParameters(type: TaskTypeName, value: Json): readonly FieldViolation[] {
+  const schema: z.ZodType = TASK_TYPES[type].parameters;
+  const result = schema.safeParse(value);
+  if (result.success) return [];
+  return result.error.issues.flatMap((issue) =>
+    describeIssue(issue, value).map(({ path, describe }) => ({ field: formatPath(path), description: describe() })),
+  );
+}
+
+/** A path as people write it: `tasks[2].timeout`. */
+export function formatPath(path: readonly (string | number)[]): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else if (/^[A-Za-z_$][\w-]*$/.test(part)) text += text === "" ? part : `.${part}`;
+    else text += `[${JSON.stringify(part)}]`;
+  }
+  return text;
+}

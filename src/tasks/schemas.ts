@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { parseDurationMs } from "../base/duration.ts";
+
+/** The shape of an id in flows: of flows, tasks, states. */
+export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
+
+/** Any JSON value. */
+export const anyJson = z.json();
+
+const DURATION_PROBLEM = "expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years";
+const DURATION_PATTERN = /^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|[smhd]))+)\s*$/;
+const EXPRESSION_PATTERN = /\$\{/;
+const withinRange = (value: number | string): boolean => {
+  try {
+    parseDurationMs(value);
+    return true;
+  } catch {
+    return false; // INVALID_REQUEST; the sentence of the schema says what is wanted
+  }
+};
+
+/** A duration: seconds as a number, or text with units. */
+export const duration = z
+  .union(
+    [z.number().min(0, { error: DURATION_PROBLEM }), z.string().regex(DURATION_PATTERN, { error: DURATION_PROBLEM })],
+    { error: DURATION_PROBLEM },
+  )
+  .refine(withinRange, { error: DURATION_PROBLEM });
+
+/** A duration, or an expression that gives one. */
+export const durationOrExpression = z
+  .union(
+    [
+      z.number().min(0, { error: DURATION_PROBLEM }),
+      z.string().regex(DURATION_PATTERN, { error: DURATION_PROBLEM }),
+      z.string().regex(EXPRESSION_PATTERN, { error: DURATION_PROBLEM }),
+    ],
+    {
+      error: DURATION_PROBLEM,
+    },
+  )
+  .refine((value) => (typeof value === "string" && EXPRESSION_PATTERN.test(value)) || withinRange(value), {
+    error: DURATION_PROBLEM,
+  });
+
+/** An object without unknown keys; the problem of an unknown key lists those that are known. */
+export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === "unrecognized_keys" ? `known: ${Object.keys(shape).join(", ")}` : undefined),
+  });
+}
+
+/** A small map of text, for headers and labels. */
+export const textMap = z.record(z.string().min(1).max(256), z.union([z.string().max(8_192), z.number(), z.boolean()]));

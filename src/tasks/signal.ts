@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { keyed } from "./schemas.ts";
+
+/** The name of a signal. */
+export const signalName = z.string().min(1).max(128);
+
+/** `signal`: waits for a signal from outside. */
+export const signal = defineTaskType({
+  type: "signal",
+  effect: "wait",
+  summary: "Waits for a named signal and gives its payload.",
+  documentation:
+    "Signals queue per name in the order in which they arrived, also before the task starts; each is consumed once. With `timeout` the task is `TIMED_OUT` with the type `SIGNAL_TIMEOUT` when none came in time; that is not retried.",
+  parameters: keyed({
+    name: signalName
+      .optional()
+      .meta({ description: "Name of the signal; the task's id when absent (children must name it)." }),
+  }),
+  result: z.json(),
+  example: `id: payment_received
+type: signal
+parameters: {name: payment}
+timeout: 24h
+`,
+});

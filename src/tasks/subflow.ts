@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { ID_PATTERN, keyed, textMap } from "./schemas.ts";
+
+/** What happens to an open child run when its parent ends. */
+export const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
+
+/** `subflow`: another flow as a child run. */
+export const subflow = defineTaskType({
+  type: "subflow",
+  effect: "wait",
+  summary: "Runs another flow as a child run and gives its output.",
+  documentation:
+    "The id of the child run is derived from the parent, the task and the iteration, so that a restart never starts it twice. A child run that does not complete fails the task with `CHILD_RUN_FAILED` or `CHILD_RUN_CANCELED`.",
+  parameters: keyed({
+    flow_id: z.string().regex(ID_PATTERN).max(128).meta({ description: "The flow." }),
+    version: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .meta({ description: "Its version; the last registered one when absent." }),
+    input: z.record(z.string(), z.json()).optional().meta({ description: "Input of the child run." }),
+    close_policy: z
+      .enum(CLOSE_POLICIES)
+      .optional()
+      .meta({ description: "What happens to the child when the parent ends; cancel when absent." }),
+    run_key: z
+      .string()
+      .min(1)
+      .max(256)
+      .optional()
+      .meta({ description: "Key of which at most one run is open at a time." }),
+    labels: textMap.optional().meta({ description: "Labels of the child run." }),
+  }),
+  result: z.json(),
+  example: `id: pay
+type: subflow
+parameters:
+  flow_id: payment
+  input: {invoice_id: "\${vars.invoice_id}"}
+  close_policy: cancel
+`,
+});
