@@ -1,0 +1,102 @@
+/**
+ * Attempts: calls of tools that this instance makes for runs in memory.
+ *
+ *   dispatched (durable) → running ──outcome──→ reported
+ *                             ├── start-to-close, schedule-to-close or heartbeat passed → reported as a timeout, told to stop
+ *                             └── task ended otherwise, run ending, shard lost → told to stop; its outcome counts only while the run is being cancelled
+ */
+import { toError } from "../base/errors.ts";
+import { failPoint } from "../base/fail-points.ts";
+import type { Attempt, Cell } from "./cell.ts";
+import type { Outcome, RunEvent } from "./events.ts";
+import { specOf } from "./run.ts";
+import type { ToolCaller } from "./tool-port.ts";
+
+/** What attempts need of the runtime. */
+export interface AttemptHost {
+  readonly parts: { readonly tools: ToolCaller; readonly defaultTaskTimeoutMs?: number | null };
+  now(): number;
+  post(cell: Cell, event: RunEvent): void;
+}
+
+/** setTimeout takes no more: 2^31 - 1 ms, 24.8 days. */
+const LONGEST_TIMEOUT_MS = 2_147_483_647;
+
+/** Makes the attempt that the record with sequence `token` dispatched, unless memory has gone on since and it is no longer wanted. */
+export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token: number): void {
+  const { run } = cell;
+  const task = run.state.tasks.get(path);
+  if (task === undefined || task.token !== token || task.state !== "RUNNING") return;
+  const spec = specOf(run, path);
+  const { scheduleToCloseMs, heartbeatMs } = spec.timeouts;
+  const startToCloseMs = spec.timeouts.startToCloseMs ?? host.parts.defaultTaskTimeoutMs ?? null;
+  const closesInMs = scheduleToCloseMs === null ? null : Math.max(0, task.scheduledAt + scheduleToCloseMs - host.now());
+  const closes = closesInMs !== null && (startToCloseMs === null || closesInMs < startToCloseMs);
+  const timeoutMs = closes ? closesInMs : startToCloseMs;
+  const attempt: Attempt = { token, abort: new AbortController(), timer: null, heartbeatTimer: null };
+  const report = (outcome: Outcome): void => {
+    if (cell.attempts.get(path) !== attempt) return;
+    cell.attempts.delete(path);
+    stopTimers(attempt);
+    failPoint("attempt.after");
+    host.post(cell, { type: "reported", at: host.now(), task: path, token, outcome, random: Math.random() });
+  };
+  const expire = (type: string, message: string, retryable: boolean): void => {
+    report({ ok: false, error: { type, message, retryable } });
+    attempt.abort.abort(toError("DEADLINE_EXCEEDED"));
+  };
+  if (timeoutMs !== null && timeoutMs <= LONGEST_TIMEOUT_MS) {
+    const type = closes ? "SCHEDULE_TO_CLOSE_TIMEOUT" : "TIMEOUT";
+    attempt.timer = setTimeout(() => expire(type, `the attempt took longer than ${timeoutMs} ms`, !closes), timeoutMs);
+  }
+  if (heartbeatMs !== null && heartbeatMs <= LONGEST_TIMEOUT_MS) {
+    const silent = (): void => expire("HEARTBEAT_TIMEOUT", `the attempt said nothing for ${heartbeatMs} ms`, true);
+    attempt.heartbeatTimer = setTimeout(silent, heartbeatMs);
+  }
+  cell.attempts.set(path, attempt);
+  failPoint("attempt.before");
+  host.parts.tools
+    .call(
+      {
+        runId: cell.runId,
+        tenantId: run.state.tenantId,
+        flowId: run.state.flowId,
+        correlationId: run.state.facts.correlationId,
+        path,
+        type: spec.type,
+        input: task.input ?? null,
+        attempt: task.attempt,
+        idempotencyKey: `${cell.runId}/${path}/${task.generation}`,
+        fencingToken: token,
+        answer: task.answer,
+        timeoutMs,
+        ...(attempt.heartbeatTimer === null ? {} : { heartbeat: () => attempt.heartbeatTimer?.refresh() }),
+      },
+      attempt.abort.signal,
+    )
+    .then(report, (error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      report({ ok: false, error: { type: "INTERNAL", message, retryable: true } });
+    });
+}
+
+/** Tells an attempt to stop. With `awaited` its report still counts; otherwise it is forgotten. */
+export function abortAttempt(cell: Cell, path: string, awaited = false): void {
+  const attempt = cell.attempts.get(path);
+  if (attempt === undefined) return;
+  if (!awaited) {
+    cell.attempts.delete(path);
+    stopTimers(attempt);
+  }
+  attempt.abort.abort(toError("REQUEST_CANCELLED"));
+}
+
+/** Tells every attempt of a run to stop and forgets them. */
+export function abortAttempts(cell: Cell): void {
+  for (const path of [...cell.attempts.keys()]) abortAttempt(cell, path);
+}
+
+function stopTimers(attempt: Attempt): void {
+  if (attempt.timer !== null) clearTimeout(attempt.timer);
+  if (attempt.heartbeatTimer !== null) clearTimeout(attempt.heartbeatTimer);
+}

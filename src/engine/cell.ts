@@ -1,0 +1,124 @@
+/** A run in memory, with what is decided but not yet durable, and everybody who waits for it. */
+import type { RunEvent } from "./events.ts";
+import type { StartRow } from "./journal.ts";
+import type { JournalRecord } from "./records.ts";
+import type { Run } from "./run.ts";
+import { isTerminalPhase, type RunState } from "./state.ts";
+
+/** Somebody who is told when what was decided is durable, or why it is not. */
+export interface Reply {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The line of group commit that a cell belongs to. */
+export interface CommitLine {
+  readonly index: number;
+  /** The cell has something pending. */
+  touch(cell: Cell): void;
+  /** Forgets what the cell has pending. */
+  forget(cell: Cell): void;
+}
+
+/** A running attempt of a task. */
+export interface Attempt {
+  readonly token: number;
+  readonly abort: AbortController;
+  /** Ends the attempt by start-to-close or schedule-to-close. */
+  timer: NodeJS.Timeout | null;
+  /** Ends the attempt when it says nothing. */
+  heartbeatTimer: NodeJS.Timeout | null;
+}
+
+/** Hears of committed records; `state` may be ahead of them. */
+export type Watcher = (records: readonly JournalRecord[], firstSequence: number) => void;
+
+/** A run in memory. */
+export interface Cell {
+  readonly runId: string;
+  readonly shard: number;
+  readonly lane: CommitLine;
+  /** Day of creation: partition of the journal. */
+  day: number;
+  run: Run;
+  /** Decided, not yet part of a batch. */
+  pending: JournalRecord[];
+  /** The events that made `pending`, to be decided again should the batch be lost. */
+  events: RunEvent[];
+  replies: Reply[];
+  /** Time of the timer in `pending` that may not be early; 0: none. */
+  dueAt: number;
+  /** Part of the batch in flight. */
+  flying: boolean;
+  /** Those who hear of the batch in flight; who asks for something that changes nothing joins them. */
+  flight: Reply[];
+  /** Its state in memory is in doubt and being read again; events wait in `backlog`. */
+  frozen: boolean;
+  backlog: { readonly event: RunEvent; reply: Reply | null }[];
+  /** A start whose caller was told that nobody knows whether it was written. */
+  forsaken: boolean;
+  /** Keys of a start that is not durable yet. */
+  keys: StartRow["keys"];
+  started: boolean;
+  /** Its attempts are made here: it was begun here, or taken over. */
+  inHand: boolean;
+  /** Header as it was last written. */
+  shown: { state: string; moving: boolean; wakeAt: number | null };
+  readonly waiters: Set<() => void>;
+  readonly watchers: Set<Watcher>;
+  readonly attempts: Map<string, Attempt>;
+  timer: NodeJS.Timeout | null;
+  /** Dropped from memory: nobody may use it any more. */
+  gone: boolean;
+  touchedAt: number;
+}
+
+/** A cell for a run. */
+export function createCell(runId: string, shard: number, lane: CommitLine, day: number, run: Run): Cell {
+  return {
+    runId,
+    shard,
+    lane,
+    day,
+    run,
+    pending: [],
+    events: [],
+    replies: [],
+    dueAt: 0,
+    flying: false,
+    flight: [],
+    frozen: false,
+    backlog: [],
+    forsaken: false,
+    keys: [],
+    started: run.state.sequence > 0,
+    inHand: false,
+    shown: { state: "", moving: false, wakeAt: null },
+    waiters: new Set(),
+    watchers: new Set(),
+    attempts: new Map(),
+    timer: null,
+    gone: false,
+    touchedAt: 0,
+  };
+}
+
+/** True when memory and journal say the same: its state may be shown. */
+export function isClean(cell: Cell): boolean {
+  return cell.pending.length === 0 && !cell.flying && !cell.frozen;
+}
+
+/** True when the run has ended and that is durable. */
+export function hasEnded(cell: Cell): boolean {
+  return isClean(cell) && isTerminalPhase(cell.run.state.phase);
+}
+
+/** State of a cell that may be shown; null while something in it is not durable. */
+export function shownState(cell: Cell): RunState | null {
+  return isClean(cell) ? cell.run.state : null;
+}
+
+/** A start that collided with a key, a run id or an open run key. */
+export class StartTaken extends Error {
+  override readonly name = "StartTaken";
+}

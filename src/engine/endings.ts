@@ -1,0 +1,118 @@
+/** How runs end: failure, cancel, terminate, run timeout, compensation. See docs/semantics.md §5. */
+import { isEnded } from "./apply.ts";
+import type { Step } from "./outcomes.ts";
+import type { Cause, JournalRecord, RunError } from "./records.ts";
+import { compensationPath, findCompensation, type Run, specOf } from "./run.ts";
+import type { TaskState } from "./state.ts";
+import { beginTask } from "./tasks.ts";
+
+/** How long running attempts may take to report after a cancel, milliseconds. */
+export const CANCEL_BOUND_MS = 30_000;
+
+/** Begins the end of a run whose tasks may still be open: what has not started is canceled, what runs is told to stop. */
+export function beginEnding(run: Run, cause: Cause, at: number): JournalRecord[] {
+  return [{ type: "run.ending", at, cause, boundAt: at + CANCEL_BOUND_MS }, ...cancelOpen(run, at, false)];
+}
+
+/** Ends a run in failure. Open tasks are canceled first; compensation follows if there is something to compensate. */
+export function failRun(run: Run, error: RunError, at: number): JournalRecord[] {
+  const cause: Cause = { end: "failed", compensate: true, reason: error.message, by: "", error };
+  if (hasOpenTasks(run)) return beginEnding(run, cause, at);
+  const order = compensationOrder(run);
+  if (order.length > 0) return [{ type: "run.compensating", at, cause, order }];
+  return [{ type: "run.failed", at, error }];
+}
+
+/** Cancels open tasks; those that run in a tool only when `force` is set. Graph tasks that never began are canceled too. */
+export function cancelOpen(run: Run, at: number, force: boolean): JournalRecord[] {
+  const canceled = new Set<string>();
+  const records: JournalRecord[] = [];
+  const cancel = (path: string): void => {
+    canceled.add(path);
+    records.push({ type: "task.canceled", at, task: path });
+  };
+  const open = [...run.state.tasks.values()]
+    .filter((task) => !isEnded(task))
+    .sort((a, b) => b.path.length - a.path.length);
+  for (const task of open) {
+    if (!force && isHeldByTool(task)) continue;
+    if (
+      task.group !== null &&
+      open.some((other) => other.path.startsWith(`${task.path}.`) && !canceled.has(other.path))
+    )
+      continue;
+    cancel(task.path);
+  }
+  if (run.plan.kind === "dag" && !run.state.cause) {
+    for (const node of run.plan.nodes) {
+      if (!node.isCompensation && !run.state.tasks.has(node.task.id)) cancel(node.task.id);
+    }
+  }
+  return records;
+}
+
+function isHeldByTool(task: TaskState): boolean {
+  return (task.state === "RUNNING" && task.group === null) || (task.state === "WAITING" && task.wait?.kind === "run");
+}
+
+function hasOpenTasks(run: Run): boolean {
+  if (run.plan.kind === "dag" && run.state.ended < run.graphSize) return true;
+  for (const task of run.state.tasks.values()) if (!isEnded(task)) return true;
+  return false;
+}
+
+/** Tasks to compensate: everything dispatched whose lack of effect is not proven, last dispatch first. */
+export function compensationOrder(run: Run): string[] {
+  const candidates: TaskState[] = [];
+  for (const task of run.state.tasks.values()) {
+    if (task.path.includes("/") || task.path.includes(".") || !hadEffect(task)) continue;
+    if (findCompensation(run, task.path) !== null) candidates.push(task);
+  }
+  return candidates.sort((a, b) => effectSequence(b) - effectSequence(a)).map((task) => task.path);
+}
+
+function hadEffect(task: TaskState): boolean {
+  if (task.state === "COMPLETED") return true;
+  return task.dispatchedAtSequence > 0 && task.error?.noEffect !== true && task.state !== "SKIPPED";
+}
+
+function effectSequence(task: TaskState): number {
+  return task.dispatchedAtSequence;
+}
+
+/** The next step of a run in CANCELING: groups whose children are gone, compensation, the end; null while attempts run. */
+export function stepCanceling(run: Run, at: number): Step | null {
+  const { cause } = run.state;
+  if (cause === null) throw new Error("CANCELING without a cause");
+  const rest = cancelOpen(run, at, false);
+  if (rest.length > 0) return { records: rest };
+  if (hasOpenTasks(run)) return null;
+  const order = cause.compensate ? compensationOrder(run) : [];
+  if (order.length > 0) return { records: [{ type: "run.compensating", at, cause, order }] };
+  return { records: [endRecord(cause, at)] };
+}
+
+/** The next step of a run in COMPENSATING: one compensation after the other, then the end; null while one runs, or has failed for good. */
+export function stepCompensating(run: Run, at: number): Step | null {
+  const { cause, compensation, holds } = run.state;
+  if (cause === null || compensation === null) throw new Error("COMPENSATING without a cause");
+  if (holds.some((hold) => hold.kind !== "budget")) return null;
+  const path = compensation.order[compensation.done];
+  if (path === undefined) return { records: [endRecord(cause, at)] };
+  const by = compensationPath(path);
+  const task = run.state.tasks.get(by);
+  if (task === undefined) return beginTask(by, specOf(run, by), null, at);
+  if (task.state === "COMPLETED" || task.handled) return { records: [{ type: "task.compensated", at, task: path }] };
+  return null;
+}
+
+function endRecord(cause: Cause, at: number): JournalRecord {
+  switch (cause.end) {
+    case "failed":
+      return { type: "run.failed", at, error: cause.error ?? { type: "FAILED", message: cause.reason, task: null } };
+    case "canceled":
+      return { type: "run.canceled", at };
+    case "timed_out":
+      return { type: "run.timed_out", at };
+  }
+}

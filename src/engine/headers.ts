@@ -1,0 +1,24 @@
+import type { RunHeader } from "./port.ts";
+import { publicState, type RunState } from "./state.ts";
+
+/** The header of a run: the line that lists show. */
+export function toHeader(state: RunState): RunHeader {
+  return {
+    runId: state.runId,
+    tenantId: state.tenantId,
+    flowId: state.flowId,
+    version: state.version,
+    flowHash: state.hash,
+    state: publicState(state),
+    sequence: state.sequence,
+    labels: state.facts.labels,
+    userId: state.facts.userId,
+    correlationId: state.facts.correlationId,
+    runKey: state.facts.runKey,
+    parentRunId: state.facts.parent?.runId ?? "",
+    createdAt: state.createdAt,
+    updatedAt: state.updatedAt,
+    endedAt: state.endedAt === 0 ? null : state.endedAt,
+    deadlineAt: state.deadlineAt,
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * The port to the journal: what the engine needs of a store.
+ *
+ * A batch is one statement: all of it is committed, or nothing. It holds at most one move per run. The fence is part of it: moves of shards whose
+ * lease is not held at the given epoch are left out, and the answer says so.
+ */
+
+import type { RunHeader } from "./port.ts";
+import type { JournalRecord } from "./records.ts";
+
+/** Ownership of a shard. */
+export interface Lease {
+  readonly shard: number;
+  readonly epoch: number;
+}
+
+/** Records of one run that are written together. */
+export interface Move {
+  readonly runId: string;
+  readonly shard: number;
+  /** Day of the run's creation, days since 1970. */
+  readonly day: number;
+  /** Sequence of the first record. */
+  readonly sequence: number;
+  readonly records: readonly JournalRecord[];
+  readonly at: number;
+  /** The move is a timer that fires at this time; it is refused when the database's clock is not there yet. 0: none. */
+  readonly dueAt: number;
+  /** The run is new and this is its header. */
+  readonly start: StartRow | null;
+  /** The header changes to this; null: it stays. */
+  readonly header: HeaderRow | null;
+  readonly approvals: readonly ApprovalRow[];
+  readonly deadLetters: readonly DeadLetterRow[];
+  readonly outbox: readonly OutboxRow[];
+}
+
+/** Header of a new run. */
+export interface StartRow extends Omit<RunHeader, "endedAt"> {
+  readonly endedAt: number | null;
+  readonly parentTask: string;
+  readonly moving: boolean;
+  readonly wakeAt: number | null;
+  /** Keys that start at most one run: `request`, `run`. In order: each is written only if the one before was free. */
+  readonly keys: readonly { readonly kind: "request" | "run"; readonly key: string; readonly hash: string }[];
+}
+
+/** Changed header of a run. */
+export interface HeaderRow {
+  readonly state: string;
+  /** The run does something by itself, see `isMoving`. */
+  readonly moving: boolean;
+  readonly sequence: number;
+  readonly wakeAt: number | null;
+  readonly updatedAt: number;
+  readonly endedAt: number | null;
+}
+
+/** An approval that began or was decided. */
+export interface ApprovalRow {
+  readonly taskPath: string;
+  readonly tenantId: string;
+  readonly flowId: string;
+  readonly state: "PENDING" | "APPROVED" | "REJECTED" | "EXPIRED" | "CANCELED";
+  readonly parameters: string;
+  readonly createdAt: number;
+  readonly dueAt: number | null;
+  readonly decidedAt: number | null;
+  readonly decidedBy: string;
+  readonly comment: string;
+  readonly data: string;
+}
+
+/** A task that used up its attempts. */
+export interface DeadLetterRow {
+  readonly taskPath: string;
+  readonly generation: number;
+  readonly tenantId: string;
+  readonly flowId: string;
+  readonly attempts: number;
+  readonly errorType: string;
+  readonly errorMessage: string;
+  readonly input: string;
+  readonly at: number;
+}
+
+/** An event on its way out. */
+export interface OutboxRow {
+  readonly taskPath: string;
+  readonly tenantId: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly payload: string;
+  readonly at: number;
+}
+
+/** Answer to a batch. */
+export interface CommitResult {
+  /** Database clock, milliseconds. */
+  readonly now: number;
+  /** Runs whose moves were not written; empty when all were. */
+  readonly refused: readonly Refusal[];
+}
+
+/** Why a move was not written: the shard is no longer ours, the start's key or id was taken, the timer was early. */
+export interface Refusal {
+  readonly runId: string;
+  readonly why: "fenced" | "taken" | "early";
+}
+
+/** How a commit failed. `data`: a row of the batch is bad, nothing was written. `unknown`: it may have been written. `failed`: it was not. */
+export class CommitError extends Error {
+  override readonly name = "CommitError";
+  readonly kind: "data" | "unknown" | "failed";
+  constructor(kind: "data" | "unknown" | "failed", cause: unknown) {
+    super(`commit: ${kind}`, { cause });
+    this.kind = kind;
+  }
+}
+
+/** A run as the store has it. */
+export interface StoredRun {
+  readonly runId: string;
+  readonly shard: number;
+  readonly day: number;
+  readonly header: RunHeader;
+  readonly wakeAt: number | null;
+  readonly records: readonly JournalRecord[];
+}
+
+/** Key that a start may have been made with before. */
+export interface StartLookup {
+  readonly tenantId: string;
+  readonly requestId: string;
+  readonly runId: string;
+  readonly flowId: string;
+  readonly runKey: string;
+}
+
+/** Run that a start collided with. */
+export interface StartConflict {
+  readonly by: "request" | "run" | "run_key";
+  readonly runId: string;
+  readonly requestHash: string;
+}
+
+/** One line of work to the store: batches go one after the other. */
+export interface JournalLane {
+  /** Throws {@link CommitError}. After `unknown` or `failed` the lane has dropped its connection and makes a new one. */
+  commit(leases: readonly Lease[], moves: readonly Move[]): Promise<CommitResult>;
+  close(): Promise<void>;
+}
+
+/** The store behind the engine. */
+export interface Journal {
+  openLane(name: string): Promise<JournalLane>;
+  /** The run with all its records; null when there is none. */
+  loadRun(runId: string): Promise<StoredRun | null>;
+  /** Ids of open runs of these shards that were moving when they were last written, oldest first. */
+  listMoving(shards: readonly number[]): Promise<readonly string[]>;
+  /** Open runs of these shards that other runs started. */
+  listChildren(shards: readonly number[]): Promise<readonly { readonly runId: string; readonly parentRunId: string }[]>;
+  /** Ids and wake times of open runs of these shards that are due before `until`. */
+  listDue(
+    shards: readonly number[],
+    until: number,
+    limit: number,
+  ): Promise<readonly { readonly runId: string; readonly wakeAt: number }[]>;
+  findConflict(lookup: StartLookup): Promise<StartConflict | null>;
+  /** Records after a sequence, oldest first, whole moves, at least one if there is one, until `limit` is passed. */
+  readEvents(
+    tenantId: string,
+    runId: string,
+    afterSequence: number,
+    limit: number,
+  ): Promise<readonly { readonly sequence: number; readonly records: readonly JournalRecord[] }[] | null>;
+}
+
+/** A shard that this instance has just taken. */
+export interface TakenLease extends Lease {
+  /** The owner before gave it back; false: it died or lost it, so its runs may be what killed it. */
+  readonly clean: boolean;
+}
+
+/** Shard ownership. */
+export interface Leases {
+  /** Takes a fair share of what is free or expired. Returns what was taken, all that is held now, and the clock of the database in milliseconds. */
+  acquire(): Promise<{ readonly taken: readonly TakenLease[]; readonly held: readonly Lease[]; readonly now: number }>;
+  /** Extends the life of this instance; false when it had already expired and its shards may be gone. */
+  renew(): Promise<boolean>;
+  /** Raises the epoch of our own shards: waits for every statement under the old epoch to end. Returns those that are still ours. */
+  raise(shards: readonly number[]): Promise<readonly Lease[]>;
+  /** Where the live owner of a shard is reached, host:port; null when it has none. */
+  addressOf(shard: number): Promise<string | null>;
+  /** Gives all shards back. */
+  release(): Promise<void>;
+}

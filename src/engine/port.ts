@@ -1,0 +1,204 @@
+/** What the engine offers to the API, the CLI and the buses. Everything that changes a run resolves only after the change is durable. */
+import type { Json, JsonObject } from "../base/json.ts";
+import type { ChildEnd } from "./events.ts";
+import type { HoldKind, JournalRecord } from "./records.ts";
+import type { RunState, RunStateName } from "./state.ts";
+
+/** Who calls: every run and flow belongs to a tenant, and a foreign one does not exist for the caller. */
+export interface Caller {
+  readonly tenantId: string;
+  /** Name of the caller for holds, approvals and endings; empty when unknown. */
+  readonly actor: string;
+}
+
+/** What to do when a run with the same `runKey` is open. */
+export type RunKeyPolicy = "reject" | "return_existing" | "terminate_and_start";
+
+/** A start. Empty strings mean absent. */
+export interface StartRequest {
+  readonly flowId: string;
+  /** Empty: the version registered last. */
+  readonly version: string;
+  readonly input: JsonObject;
+  /** Same id, same body: the same run again. Same id, other body: REQUEST_ID_REUSED. */
+  readonly requestId: string;
+  /** Hash of the body, hex; compared when the request id is seen again. Empty when there is no request id. */
+  readonly requestHash: string;
+  /** Caller's run id: unique for ever. */
+  readonly runId: string;
+  /** At most one open run per tenant, flow and key. */
+  readonly runKey: string;
+  readonly runKeyPolicy: RunKeyPolicy;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly userId: string;
+  readonly correlationId: string;
+  readonly context: JsonObject | null;
+  /** Milliseconds; null: the flow's, else the service's. */
+  readonly runTimeoutMs: number | null;
+  /** The first task starts no earlier than this many milliseconds after the start. */
+  readonly startDelayMs: number;
+  readonly signals: readonly { readonly name: string; readonly payload: Json }[];
+}
+
+/** A run as it was at a commit: never a state that is not durable. Treat as read-only. */
+export interface RunView {
+  readonly state: RunState;
+}
+
+/** Answer to a start. */
+export interface StartResult {
+  readonly run: RunView;
+  /** False when the run existed before (same request id, or run_key policy `return_existing`). */
+  readonly started: boolean;
+}
+
+/** A durable event of a run: a record with its place. */
+export interface RunEventView {
+  readonly runId: string;
+  /** 1, 2, 3, … without gaps. */
+  readonly sequence: number;
+  readonly record: JournalRecord;
+}
+
+/** A frame of a watch. The first is a snapshot, unless the watch resumes from a sequence; the last is `end`. */
+export type WatchFrame =
+  | { readonly type: "snapshot"; readonly state: RunState }
+  | { readonly type: "event"; readonly event: RunEventView }
+  | { readonly type: "end"; readonly state: RunState };
+
+/** Line of a list: the header of a run, without payloads. */
+export interface RunHeader {
+  readonly runId: string;
+  readonly tenantId: string;
+  readonly flowId: string;
+  readonly version: string;
+  readonly flowHash: string;
+  readonly state: RunStateName;
+  readonly sequence: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly userId: string;
+  readonly correlationId: string;
+  readonly runKey: string;
+  readonly parentRunId: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly endedAt: number | null;
+  readonly deadlineAt: number | null;
+}
+
+/** Runs: start, steer, read, watch. Errors: RUN_NOT_FOUND for unknown and foreign runs, RUN_FINISHED where an open run is needed, STORE_UNAVAILABLE, SHUTTING_DOWN. */
+export interface Engine {
+  /** Resolves when the start is durable; with `waitMs` > 0 when the run has ended or the time is up. Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, RUN_ALREADY_EXISTS, RUN_KEY_OPEN, REQUEST_ID_REUSED. */
+  startRun(caller: Caller, request: StartRequest, waitMs: number): Promise<StartResult>;
+  /** Starts many; each has its own result or error, in the order of the requests. */
+  startRuns(
+    caller: Caller,
+    requests: readonly StartRequest[],
+    waitMs: number,
+  ): Promise<readonly (StartResult | Error)[]>;
+  getRun(caller: Caller, runId: string): Promise<RunView>;
+  /** Resolves when the run has ended or `waitMs` have passed, with the run as it is then. */
+  waitRun(caller: Caller, runId: string, waitMs: number, signal: AbortSignal): Promise<RunView>;
+  signalRun(caller: Caller, runId: string, name: string, payload: Json, requestId: string): Promise<RunView>;
+  decideApproval(
+    caller: Caller,
+    runId: string,
+    taskPath: string,
+    decision: {
+      readonly approved: boolean;
+      readonly comment: string;
+      readonly data: Json;
+      readonly requestId?: string;
+    },
+  ): Promise<RunView>;
+  cancelRun(caller: Caller, runId: string, reason: string, compensate: boolean): Promise<RunView>;
+  terminateRun(caller: Caller, runId: string, reason: string): Promise<RunView>;
+  pauseRun(caller: Caller, runId: string, reason: string): Promise<RunView>;
+  /** Releases holds of the given kinds; an empty list means the operator's. */
+  resumeRun(caller: Caller, runId: string, kinds: readonly HoldKind[], reason: string): Promise<RunView>;
+  /** Records after `afterSequence`, oldest first, at most `limit`. */
+  listEvents(caller: Caller, runId: string, afterSequence: number, limit: number): Promise<readonly RunEventView[]>;
+  /** Ordered, gapless. Without `afterSequence` it begins with a snapshot. Ends after the `end` frame, or when `signal` aborts. A reader more than 10,000 events behind gets WATCH_TOO_SLOW. */
+  watchRun(caller: Caller, runId: string, afterSequence: number | null, signal: AbortSignal): AsyncIterable<WatchFrame>;
+  /** Where the instance that owns a run is reached, host:port; null when that is this one or nobody. */
+  ownerOf(runId: string): Promise<string | null>;
+  /** Headers of runs of the tenant as they change, from now on. */
+  watchRuns(caller: Caller, signal: AbortSignal): AsyncIterable<RunHeader>;
+}
+
+/** Where a list of runs goes on: the last line of the page before. */
+export interface RunPosition {
+  readonly createdAt: number;
+  readonly runId: string;
+}
+
+/** Where a list of approvals goes on. A run may ask for several at the same moment. */
+export interface ApprovalPosition extends RunPosition {
+  readonly taskPath: string;
+}
+
+/** A comparison over a documented field, already checked and typed; `and`, `or`, `not` join them. Parsed from CEL by `api/filter.ts`, turned into SQL by the store. */
+export type Filter =
+  | { readonly op: "and" | "or"; readonly args: readonly Filter[] }
+  | { readonly op: "not"; readonly arg: Filter }
+  | { readonly op: "in"; readonly field: FilterField; readonly values: readonly (string | number)[] }
+  | { readonly op: "==" | "!=" | "<" | "<=" | ">" | ">="; readonly field: FilterField; readonly value: string | number }
+  | { readonly op: "has"; readonly field: FilterField };
+
+/** Fields that filters of runs may name. Times are milliseconds since the epoch. */
+export type FilterField =
+  | {
+      readonly name:
+        | "state"
+        | "flow_id"
+        | "version"
+        | "run_key"
+        | "user_id"
+        | "correlation_id"
+        | "parent_run_id"
+        | "run_id";
+    }
+  | { readonly name: "create_time" | "update_time" | "end_time" }
+  | { readonly name: "labels"; readonly key: string };
+
+/** Lists over all runs of a tenant, newest first. */
+export interface RunIndex {
+  listRuns(
+    caller: Caller,
+    filter: Filter | null,
+    after: RunPosition | null,
+    limit: number,
+  ): Promise<readonly RunHeader[]>;
+  countRuns(
+    caller: Caller,
+    filter: Filter | null,
+  ): Promise<readonly { readonly state: RunStateName; readonly count: number }[]>;
+  /** The oldest first. */
+  listApprovals(
+    caller: Caller,
+    openOnly: boolean,
+    after: ApprovalPosition | null,
+    limit: number,
+  ): Promise<readonly ApprovalView[]>;
+}
+
+/** An approval that a run asked for. */
+export interface ApprovalView {
+  readonly runId: string;
+  readonly taskPath: string;
+  readonly flowId: string;
+  readonly tenantId: string;
+  /** PENDING until decided, expired or canceled. */
+  readonly state: "PENDING" | "APPROVED" | "REJECTED" | "EXPIRED" | "CANCELED";
+  /** Evaluated parameters of the task: title, description, assignees, form. */
+  readonly parameters: JsonObject;
+  readonly createdAt: number;
+  readonly dueAt: number | null;
+  readonly decidedAt: number | null;
+  readonly decidedBy: string;
+  readonly comment: string;
+  readonly data: Json;
+}
+
+/** How a run ended, for a parent. */
+export type { ChildEnd };

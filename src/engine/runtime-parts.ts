@@ -1,0 +1,28 @@
+import type { Log } from "../base/log.ts";
+import type { FlowRegistry } from "../flows/registry-port.ts";
+import type { DatabaseClock } from "./db-clock.ts";
+import type { Journal, Leases } from "./journal.ts";
+import type { JournalRecord } from "./records.ts";
+import type { RunState } from "./state.ts";
+import type { ToolCaller } from "./tool-port.ts";
+
+/** Hears of everything that became durable, for metrics, fan-out and lists that follow along. */
+export interface RuntimeObserver {
+  committed(state: RunState, records: readonly JournalRecord[]): void;
+  fenced(shard: number): void;
+}
+
+/** Parts that the runtime stands on. */
+export interface RuntimeParts {
+  readonly journal: Journal;
+  readonly leases: Leases;
+  readonly flows: FlowRegistry;
+  readonly tools: ToolCaller;
+  readonly clock: DatabaseClock;
+  readonly log: Log;
+  readonly shards: number;
+  readonly lanes: number;
+  /** Start-to-close of attempts whose flow and type give none, milliseconds; null: none. */
+  readonly defaultTaskTimeoutMs?: number | null;
+  readonly observers: readonly RuntimeObserver[];
+}

@@ -1,0 +1,83 @@
+/**
+ * Taking over the runs of shards that came into our hands: what was moving is read and set in motion, and children are compared with their parents.
+ * Runs that only wait stay in the store until something happens to them.
+ */
+
+import { failPoint } from "../base/fail-points.ts";
+import { shardOfRun } from "../base/ids.ts";
+import type { Cell } from "./cell.ts";
+import { alignChild } from "./children.ts";
+import { insist } from "./insist.ts";
+import type { Runtime } from "./runtime.ts";
+import { isTerminalPhase, type RunState } from "./state.ts";
+
+/** How many runs are read at the same time. */
+const READERS = 16;
+
+/**
+ * Takes over the runs of `shards`, and resolves with how many there were. `clean`: the owner before gave the shard back in good order; otherwise the takeover
+ * counts against its runs. Rejects when the runs cannot be listed.
+ */
+export async function takeOver(
+  runtime: Runtime,
+  shards: readonly { readonly shard: number; readonly clean: boolean }[],
+): Promise<number> {
+  const { log, journal } = runtime.parts;
+  const clean = new Map(shards.map((lease) => [lease.shard, lease.clean]));
+  const list = [...clean.keys()];
+  const isStopping = (): boolean => runtime.stopping;
+  const moving = await insist(log, () => journal.listMoving(list), isStopping);
+  await forEach(moving, (runId) => adopt(runtime, runId, clean.get(shardOf(runtime, runId)) === true));
+  const children = await insist(log, () => journal.listChildren(list), isStopping);
+  await forEach(children, ({ runId, parentRunId }) => align(runtime, runId, parentRunId));
+  return moving.length;
+}
+
+async function adopt(runtime: Runtime, runId: string, clean: boolean): Promise<void> {
+  await withCell(runtime, runId, (cell) => {
+    // The list may hold runs that were begun here since the shard was taken: their attempts are being made.
+    failPoint("takeover.run");
+    if (!cell.inHand && !isTerminalPhase(cell.run.state.phase)) runtime.recover(cell, clean);
+  });
+}
+
+async function align(runtime: Runtime, runId: string, parentRunId: string): Promise<void> {
+  await withCell(runtime, runId, async (child) => {
+    const parent = await findState(runtime, parentRunId);
+    if (!child.gone) alignChild(runtime, parent, child);
+  });
+}
+
+async function findState(runtime: Runtime, runId: string): Promise<RunState | null> {
+  const known = runtime.cells.get(runId);
+  if (known !== undefined) return known.run.state;
+  const stored = await insist(
+    runtime.parts.log,
+    () => runtime.parts.journal.loadRun(runId),
+    () => runtime.stopping,
+  );
+  return stored === null ? null : (await runtime.openStored(stored)).state;
+}
+
+/** Does something with a run, unless it cannot be read or is no longer ours. */
+async function withCell(runtime: Runtime, runId: string, work: (cell: Cell) => void | Promise<void>): Promise<void> {
+  const isOver = (): boolean => runtime.stopping || runtime.epochOf(shardOf(runtime, runId)) === undefined;
+  try {
+    const cell = await insist(runtime.parts.log, () => runtime.cellOf(runId), isOver);
+    if (!isOver()) await work(cell);
+  } catch (error) {
+    if (!isOver()) runtime.parts.log.error("a run could not be taken over", { runId, error });
+  }
+}
+
+async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const reader = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(READERS, items.length) }, reader));
+}
+
+function shardOf(runtime: Runtime, runId: string): number {
+  return shardOfRun(runId, runtime.parts.shards);
+}

@@ -1,0 +1,127 @@
+/** Streams of what becomes durable in a run: snapshot or resume, then every record once and in order, then the end. */
+import { toError } from "../base/errors.ts";
+import { foldJournal } from "./apply.ts";
+import type { RunEventView, WatchFrame } from "./port.ts";
+import type { JournalRecord } from "./records.ts";
+import type { Runtime } from "./runtime.ts";
+import { copyState, isTerminalPhase } from "./state.ts";
+
+/** A reader that is further behind than this is cut off. */
+export const MAX_WATCH_BACKLOG = 10_000;
+
+/** Events read from the journal at once while a watch catches up. */
+const PAGE = 500;
+
+/** How often a watch of a run that another instance owns looks into the journal. */
+const POLL_MS = 1_000;
+
+/**
+ * Watches a run. With `afterSequence` null it begins with a snapshot. Records come from the journal until it is read up, then live.
+ * Throws WATCH_TOO_SLOW with the last sequence when the reader does not keep up.
+ */
+export async function* watchRun(
+  runtime: Runtime,
+  tenantId: string,
+  runId: string,
+  afterSequence: number | null,
+  signal: AbortSignal,
+): AsyncGenerator<WatchFrame> {
+  const queue: RunEventView[] = [];
+  let wake: (() => void) | null = null;
+  let overflow = false;
+  const watcher = (records: readonly JournalRecord[], firstSequence: number): void => {
+    if (queue.length + records.length > MAX_WATCH_BACKLOG) overflow = true;
+    else
+      for (let index = 0; index < records.length; index += 1) {
+        const record = records[index];
+        if (record !== undefined) queue.push({ runId, sequence: firstSequence + index, record });
+      }
+    wake?.();
+  };
+  const onAbort = (): void => wake?.();
+  signal.addEventListener("abort", onAbort);
+  // Ears first, then the journal: nothing falls between.
+  const cell = await runtime.cellOf(runId).catch(() => null);
+  cell?.watchers.add(watcher);
+  try {
+    let sequence = afterSequence ?? 0;
+    if (afterSequence === null) {
+      const stored = await runtime.parts.journal.loadRun(runId);
+      if (stored === null || stored.header.tenantId !== tenantId) throw toError("RUN_NOT_FOUND", { runId });
+      const state = foldJournal(runId, stored.records);
+      sequence = state.sequence;
+      yield { type: "snapshot", state: copyState(state) };
+      if (isTerminalPhase(state.phase)) {
+        yield { type: "end", state };
+        return;
+      }
+    }
+    while (!signal.aborted) {
+      const moves = await runtime.parts.journal.readEvents(tenantId, runId, sequence, PAGE);
+      if (moves === null) throw toError("RUN_NOT_FOUND", { runId });
+      let ended = false;
+      for (const move of moves) {
+        for (let index = 0; index < move.records.length; index += 1) {
+          const record = move.records[index];
+          if (record === undefined || move.sequence + index <= sequence) continue;
+          sequence = move.sequence + index;
+          yield { type: "event", event: { runId, sequence, record } };
+          ended = isEnd(record);
+        }
+      }
+      if (moves.length > 0 && !ended) continue;
+      while (!ended && !signal.aborted) {
+        if (overflow) throw toError("WATCH_TOO_SLOW", { cursor: sequence });
+        const event = queue.shift();
+        if (event === undefined) {
+          if (cell === null || cell.gone) {
+            await pause(signal, POLL_MS);
+            break;
+          }
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          wake = null;
+          continue;
+        }
+        if (event.sequence <= sequence) continue;
+        sequence = event.sequence;
+        yield { type: "event", event };
+        ended = isEnd(event.record);
+      }
+      if (!ended) continue;
+      const stored = await runtime.parts.journal.loadRun(runId);
+      if (stored !== null) yield { type: "end", state: foldJournal(runId, stored.records) };
+      return;
+    }
+  } finally {
+    cell?.watchers.delete(watcher);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function isEnd(record: JournalRecord): boolean {
+  switch (record.type) {
+    case "run.completed":
+    case "run.failed":
+    case "run.canceled":
+    case "run.timed_out":
+    case "run.terminated":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function pause(signal: AbortSignal, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,98 @@
+/** The one call path of tools: what happens between the dispatch of an attempt and its outcome. */
+
+import type { Clock } from "../base/clock.ts";
+import { isOrchestratorError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Outcome } from "../engine/events.ts";
+import type { ToolCall, ToolCaller } from "../engine/tool-port.ts";
+import type { ToolAdapter } from "./adapter.ts";
+import { withDeadline } from "./deadline-step.ts";
+import { withBreaker, withBulkhead, withPause } from "./guard-steps.ts";
+import { type ToolMetrics, withObservation } from "./observe-step.ts";
+import { abortedOutcome, failedOutcome } from "./outcome.ts";
+import { composePath, type Next, type Step } from "./path.ts";
+import { type BreakerView, createTargets, DEFAULT_TARGET_POLICY, type TargetPolicy } from "./target.ts";
+
+/** What {@link createToolCaller} needs. */
+export interface ToolCallerOptions {
+  /** One per task type. */
+  readonly adapters: readonly ToolAdapter[];
+  /** Limits per target; those that are absent are those of DEFAULT_TARGET_POLICY. */
+  readonly policies?: Partial<TargetPolicy>;
+  readonly metrics?: ToolMetrics;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** The call path in the hands of its owner. */
+export interface ToolPath extends ToolCaller {
+  /** Targets called since the start, with the state of their breakers, places and pauses. */
+  listBreakers(): readonly BreakerView[];
+  /** Closes the adapters. Call it when no call is under way. */
+  close(): Promise<void>;
+}
+
+/** A call and its signal on their way to one adapter. */
+type Entry = (call: ToolCall, signal: AbortSignal) => Promise<Outcome>;
+
+/**
+ * Builds the path. A call never rejects and settles soon after its signal aborts. Failures that a breaker, a full bulkhead or a pause makes, and
+ * answers 429, carry `deferMs`. Task types without adapter fail with TOOL_MISSING.
+ */
+export function createToolCaller(options: ToolCallerOptions): ToolPath {
+  const { adapters, metrics, log, clock } = options;
+  const targets = createTargets({ ...DEFAULT_TARGET_POLICY, ...options.policies }, clock, (target, state) => {
+    log.info("breaker moved", { target, state });
+    metrics?.breakerChanged(target, state);
+  });
+  // Every call to the outside goes through these, from top to bottom. The gate goes before the pause, the budget's reserve and the gate's second look
+  // after the bulkhead: nothing is reserved while a call waits.
+  const steps: readonly Step[] = [
+    withObservation(metrics, log, clock),
+    withPause(clock),
+    withBreaker(clock),
+    withBulkhead(),
+    withDeadline(),
+  ];
+  const entries = new Map<string, Entry>();
+  for (const adapter of adapters) {
+    const last = guardAdapter(adapter, log);
+    if (adapter.local) {
+      entries.set(adapter.type, last);
+      continue;
+    }
+    const path: Next = composePath(steps, ({ call, signal }) => last(call, signal));
+    entries.set(adapter.type, (call, signal) => path({ call, signal, target: targets.get(adapter.targetOf(call)) }));
+  }
+  return {
+    call(call, signal) {
+      const entry = entries.get(call.type);
+      if (entry !== undefined) return entry(call, signal);
+      return Promise.resolve(
+        failedOutcome("TOOL_MISSING", `no adapter serves tasks of type ${call.type}`, {
+          retryable: false,
+          noEffect: true,
+        }),
+      );
+    },
+    listBreakers: () => targets.list(),
+    close: async () => {
+      await Promise.all(adapters.map((adapter) => adapter.close?.()));
+    },
+  };
+}
+
+/** Calls the adapter; what it throws becomes an outcome, so that nothing on the path has to think of exceptions. */
+function guardAdapter(adapter: ToolAdapter, log: Log): Entry {
+  return async (call, signal) => {
+    try {
+      return await adapter.run(call, signal);
+    } catch (error) {
+      if (signal.aborted) return abortedOutcome(signal);
+      if (isOrchestratorError(error))
+        return failedOutcome(error.code, error.message, { retryable: error.retry !== "no" });
+      log.error("an adapter threw", { type: call.type, runId: call.runId, task: call.path, error });
+      return failedOutcome("TOOL_FAILED", `the adapter of ${call.type} failed; the log says why`, { retryable: true });
+    }
+  };
+}

@@ -1,0 +1,104 @@
+/** The one place where failures of HTTP become errors of tasks. Flows match the types, so they are stable. */
+import { STATUS_CODES } from "node:http";
+import { AddressRefused, ConnectFailed } from "./guarded-connect.ts";
+import { AnswerRefused } from "./http-body.ts";
+import { RequestRefused } from "./http-request.ts";
+import { abortedOutcome, deferredOutcome, type FailedOutcome, failedOutcome } from "./outcome.ts";
+
+/** Statuses below 500 that may be better next time. */
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
+
+/** Error type of a status: its standard phrase (`NOT_FOUND`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` when it has none. */
+export function statusType(status: number): string {
+  const phrase = STATUS_CODES[status];
+  return phrase === undefined
+    ? `HTTP_${status}`
+    : phrase
+        .toUpperCase()
+        .replaceAll(/[^A-Z0-9]+/g, "_")
+        .replaceAll(/^_|_$/g, "");
+}
+
+/** Outcome of an answer whose status is not expected. 429 is put off (see `withPause`): 0 milliseconds when it does not say for how long. */
+export function statusOutcome(status: number, retryAfter: string, now: number, message: string): FailedOutcome {
+  const askedMs = parseRetryAfterMs(retryAfter, now);
+  if (status === 429) return deferredOutcome(statusType(status), message, askedMs ?? 0, false);
+  const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
+  return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs: retryable ? askedMs : undefined });
+}
+
+/** Milliseconds of a `Retry-After` header, which holds seconds or a date; undefined when it holds neither. */
+export function parseRetryAfterMs(text: string, now: number): number | undefined {
+  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1_000;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(at - now, 0);
+}
+
+/** How far a request came. */
+export interface Progress {
+  /** Method and place, without the query, which may hold secrets. */
+  where: string;
+  /** Whether a server has answered, be it with a redirect: it may have done something. */
+  answered: boolean;
+}
+
+/** Outcome of a request that ended without a usable answer. */
+export function failureOutcome(error: unknown, { where, answered }: Progress, signal: AbortSignal): FailedOutcome {
+  const noEffect = !answered;
+  if (error instanceof RequestRefused)
+    return failedOutcome("REQUEST_INVALID", error.message, { retryable: false, noEffect });
+  if (error instanceof AddressRefused) {
+    return failedOutcome("ADDRESS_REFUSED", `${where}: ${error.message}`, { retryable: false, noEffect });
+  }
+  if (error instanceof AnswerRefused) {
+    return failedOutcome(error.type, `${where}: ${error.message}`, { retryable: error.type === "RESPONSE_INVALID" });
+  }
+  if (error instanceof ConnectFailed) {
+    const type = connectType(codeOf(error.cause));
+    return failedOutcome(type, `${where}: ${CONNECT_SENTENCES[type]}${suffix(error.cause)}`, {
+      retryable: true,
+      noEffect,
+    });
+  }
+  if (signal.aborted) return abortedOutcome(signal);
+  const code = codeOf(error);
+  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") {
+    return failedOutcome("TIMEOUT", `${where}: no answer came in time`, { retryable: true });
+  }
+  if (isParserError(error) || code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" || code === "UND_ERR_HEADERS_OVERFLOW") {
+    return failedOutcome("RESPONSE_INVALID", `${where}: the answer is no HTTP`, { retryable: true });
+  }
+  return failedOutcome("CONNECTION_LOST", `${where}: the connection ended before the answer did`, { retryable: true });
+}
+
+const CONNECT_SENTENCES = {
+  CONNECTION_REFUSED: "nobody listens there",
+  CONNECT_TIMEOUT: "no connection was made in time",
+  DNS_FAILED: "the name cannot be resolved",
+  TLS_FAILED: "the secure connection failed",
+  CONNECT_FAILED: "the connection failed",
+} as const;
+
+function connectType(code: string): keyof typeof CONNECT_SENTENCES {
+  if (code === "ECONNREFUSED") return "CONNECTION_REFUSED";
+  if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") return "CONNECT_TIMEOUT";
+  if (code === "ENOTFOUND" || code.startsWith("EAI_")) return "DNS_FAILED";
+  if (code === "EPROTO" || /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH)/.test(code))
+    return "TLS_FAILED";
+  return "CONNECT_FAILED";
+}
+
+function suffix(cause: unknown): string {
+  const code = codeOf(cause);
+  return code === "" ? "" : ` (${code})`;
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : "";
+}
+
+/** The client gives its parser's errors a code only sometimes. */
+function isParserError(error: unknown): boolean {
+  return error instanceof Error && error.name === "HTTPParserError";
+}

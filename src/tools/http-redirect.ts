@@ -1,0 +1,51 @@
+import { type AnswerHeaders, AnswerRefused } from "./http-body.ts";
+import { type HttpRequest, parseUrl, RequestRefused } from "./http-request.ts";
+
+/** The most redirects that one call follows when nothing else is said. */
+export const DEFAULT_MAX_REDIRECTS = 3;
+
+/** Headers that go with a request to another origin; the others may be secrets of the first. */
+const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-encoding",
+  "accept-language",
+  "content-type",
+  "user-agent",
+]);
+
+/**
+ * The request that a redirect asks for; null when the answer is none. As browsers do, 303 (and 301, 302 after POST) becomes GET without body. To another origin only
+ * harmless headers go. Throws AnswerRefused for another scheme (https must not become http, and after a detour from http to https the flow should say https) and for
+ * what no flow may call either.
+ */
+export function redirect(request: HttpRequest, status: number, headers: AnswerHeaders): HttpRequest | null {
+  const location = headers.location;
+  if (![301, 302, 303, 307, 308].includes(status) || typeof location !== "string") return null;
+  const url = readLocation(location, request.url);
+  const becomesGet = status === 303 ? request.method !== "HEAD" : status <= 302 && request.method === "POST";
+  const kept = Object.entries(request.headers).filter(([name]) => {
+    if (becomesGet && name === "content-type") return false;
+    return url.origin === request.url.origin || PUBLIC_HEADERS.has(name);
+  });
+  return {
+    method: becomesGet ? "GET" : request.method,
+    url,
+    headers: Object.fromEntries(kept),
+    body: becomesGet ? null : request.body,
+  };
+}
+
+function readLocation(location: string, from: URL): URL {
+  let url: URL;
+  try {
+    url = parseUrl(location, from);
+  } catch (error) {
+    if (!(error instanceof RequestRefused)) throw error;
+    throw new AnswerRefused("REDIRECT_REFUSED", `a redirect that is not followed: ${error.message}`);
+  }
+  if (url.protocol === from.protocol) return url;
+  throw new AnswerRefused(
+    "REDIRECT_REFUSED",
+    `a redirect from ${from.protocol} to ${url.protocol} is not followed; call the new URL itself`,
+  );
+}

@@ -1,0 +1,44 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Outcome } from "../engine/events.ts";
+import type { TaskTypeName } from "../flows/plan.ts";
+import type { Step } from "./path.ts";
+
+/** What is measured of calls; the telemetry layer gives the real one. */
+export interface ToolMetrics {
+  /** A call ended: `result` is `ok`, `deferred` or the stable type of the error; `seconds` from the first step to the last. */
+  called(type: TaskTypeName, result: string, seconds: number): void;
+  /** A breaker moved. */
+  breakerChanged(target: string, state: "CLOSED" | "OPEN" | "HALF_OPEN"): void;
+}
+
+/** Outermost step: turns what an adapter throws into an outcome, counts and logs. */
+export function withObservation(metrics: ToolMetrics | undefined, log: Log, clock: Clock): Step {
+  return async (inHand, next) => {
+    const { call, target } = inHand;
+    const startedAt = clock.monotonic();
+    const outcome = await next(inHand);
+    const durationMs = clock.monotonic() - startedAt;
+    metrics?.called(call.type, resultOf(outcome), durationMs / 1_000);
+    if (!outcome.ok) {
+      const { type, message, retryable } = outcome.error;
+      const { runId, path, attempt } = call;
+      log.debug("call failed", {
+        runId,
+        task: path,
+        attempt,
+        target: target.name,
+        type,
+        problem: message,
+        retryable,
+        durationMs,
+      });
+    }
+    return outcome;
+  };
+}
+
+function resultOf(outcome: Outcome): string {
+  if (outcome.ok) return "ok";
+  return outcome.deferMs === undefined ? outcome.error.type : "deferred";
+}

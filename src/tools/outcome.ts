@@ -1,0 +1,49 @@
+/** Outcomes of calls, as the call path and the adapters make them. */
+import { isOrchestratorError } from "../base/errors.ts";
+import type { Outcome } from "../engine/events.ts";
+import type { TaskError } from "../engine/records.ts";
+
+/** An attempt that failed, or (with `deferMs`) was put off, or (with `suspended`) waits for an answer. */
+export type FailedOutcome = Extract<Outcome, { readonly ok: false }>;
+
+/** What else is known about a failure. */
+export interface FailureFacts {
+  readonly retryable: boolean;
+  /** It is proven that the tool did nothing. */
+  readonly noEffect?: boolean;
+  /** When the tool wants to be asked again, milliseconds. */
+  readonly nextRetryDelayMs?: number | undefined;
+}
+
+/** A failed attempt. `type` is upper case with underscores and stable: flows match it. */
+export function failedOutcome(type: string, message: string, facts: FailureFacts): FailedOutcome {
+  const { retryable, noEffect, nextRetryDelayMs } = facts;
+  const error: TaskError = {
+    type,
+    message,
+    retryable,
+    ...(noEffect === true && { noEffect }),
+    ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs }),
+  };
+  return { ok: false, error };
+}
+
+/** A call that was put off for `deferMs`. `noEffect` is false when the tool itself asked for it (429). */
+export function deferredOutcome(type: string, message: string, deferMs: number, noEffect: boolean): FailedOutcome {
+  return { ...failedOutcome(type, message, { retryable: true, noEffect, nextRetryDelayMs: deferMs }), deferMs };
+}
+
+/** The outcome of a call whose signal aborted: TIMEOUT (retryable) when a deadline did it, else CANCELED. */
+export function abortedOutcome(signal: AbortSignal, noEffect = false): FailedOutcome {
+  if (isTimeout(signal.reason)) {
+    return failedOutcome("TIMEOUT", "the attempt did not end in time", { retryable: true, noEffect });
+  }
+  return failedOutcome("CANCELED", "the attempt was told to stop", { retryable: false, noEffect });
+}
+
+/** The engine and the path say by their reason that time was up. */
+function isTimeout(reason: unknown): boolean {
+  return isOrchestratorError(reason)
+    ? reason.code === "DEADLINE_EXCEEDED"
+    : reason instanceof Error && reason.name === "TimeoutError";
+}
