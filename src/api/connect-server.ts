@@ -1,0 +1,140 @@
+/**
+ * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins them to the pipeline and puts
+ * details on the errors that the library makes by itself (bytes that cannot be decoded, messages over the limit, unknown compression).
+ */
+import type { ServerResponse } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import {
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { OrchestratorError } from "../base/errors.ts";
+import { toError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { Call } from "./call.ts";
+import type { Identify } from "./caller.ts";
+import { withDetails } from "./connect-details.ts";
+import { toConnectError } from "./connect-error.ts";
+import { isGrpcWebText, toBinaryRequest, toTextResponse } from "./grpc-web-text.ts";
+import type { ServedMethod } from "./methods.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { errorTypes } from "./rest-print.ts";
+
+/** What joins the protocols to the rest. */
+export interface ConnectParts {
+  readonly pipeline: Pipeline;
+  readonly identify: Identify;
+  readonly log: Log;
+  /** Largest message, both ways, in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+/** Answers Connect and gRPC-Web. */
+export interface ConnectServer {
+  /** Answers a request to the method at `path`. */
+  handle(path: string, request: FastifyRequest, reply: FastifyReply): Promise<void>;
+}
+
+/** Serves the methods. */
+export function createConnectServer(methods: readonly ServedMethod[], parts: ConnectParts): ConnectServer {
+  const router = createConnectRouter({
+    grpc: false,
+    grpcWeb: true,
+    connect: true,
+    jsonOptions: { registry: errorTypes },
+    acceptCompression: [compressionGzip],
+    readMaxBytes: parts.maxMessageBytes,
+    writeMaxBytes: parts.maxMessageBytes,
+  });
+  for (const method of methods) {
+    const answer = (request: Message, context: HandlerContext) =>
+      method.unary === null ? callStream(method, request, context, parts) : callUnary(method, request, context, parts);
+    router.rpc(method.desc as never, answer as never);
+  }
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return {
+    async handle(path, request, reply) {
+      const handler = handlers.get(path);
+      if (handler === undefined) throw new Error(`${path} is not served`);
+      await serveHandler(handler, request, reply, parts);
+    },
+  };
+}
+
+async function serveHandler(
+  handler: UniversalHandler,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: ConnectParts,
+): Promise<void> {
+  reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders()))
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  try {
+    const incoming = universalRequestFromNodeRequest(request.raw, reply.raw, undefined, undefined);
+    const isText = isGrpcWebText(incoming.header.get("content-type"));
+    const answer = await withDetails(
+      await handler(isText ? toBinaryRequest(incoming) : incoming),
+      parts.maxMessageBytes,
+    );
+    await universalResponseToNodeResponse(isText ? toTextResponse(answer) : answer, reply.raw);
+  } catch (error) {
+    endBroken(reply.raw, error, handler.requestPath, parts.log);
+  }
+}
+
+/** The caller has gone, or the answer broke: there is nobody to tell. */
+function endBroken(response: ServerResponse, error: unknown, method: string, log: Log): void {
+  log.debug("an answer could not be sent", { method, error });
+  if (!response.headersSent) response.writeHead(400);
+  response.end();
+}
+
+function callUnary(
+  method: ServedMethod,
+  request: Message,
+  context: HandlerContext,
+  parts: ConnectParts,
+): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    const call = openCall(context, parts.identify);
+    parts.pipeline.runUnary(
+      method,
+      call,
+      () => request,
+      (error, response) => (response === null ? reject(toConnectError(error as OrchestratorError)) : resolve(response)),
+    );
+  });
+}
+
+async function* callStream(
+  method: ServedMethod,
+  request: Message,
+  context: HandlerContext,
+  parts: ConnectParts,
+): AsyncIterable<Message> {
+  try {
+    yield* parts.pipeline.runStream(method, openCall(context, parts.identify), () => request);
+  } catch (error) {
+    throw toConnectError(error as OrchestratorError);
+  }
+}
+
+function openCall(context: HandlerContext, identify: Identify): Call {
+  const protocol = context.protocolName === "grpc-web" ? "grpc-web" : "connect";
+  const call = new Call(identify(context.requestHeader), protocol, context.timeoutMs());
+  const stop = (): void => {
+    if (call.ended) return;
+    const late = ConnectError.from(context.signal.reason).code === Code.DeadlineExceeded;
+    if (late) call.abort(toError("DEADLINE_EXCEEDED"));
+    else call.cancel();
+  };
+  if (context.signal.aborted) stop();
+  else context.signal.addEventListener("abort", stop, { once: true });
+  return call;
+}

@@ -1,0 +1,122 @@
+/** The API of the service: one port that speaks gRPC, gRPC-Web, Connect and REST, put together from its parts. */
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { toError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { identifyAnybody } from "./caller.ts";
+import { serveConnect } from "./connect-routes.ts";
+import { createCors } from "./cors.ts";
+import { createForwarder } from "./forward.ts";
+import { createFront } from "./front.ts";
+import { createGrpcServer } from "./grpc-server.ts";
+import type { HealthState } from "./health.ts";
+import { HEARTBEAT_MS } from "./heartbeat.ts";
+import type { HttpMetrics } from "./http-server.ts";
+import { createHttpServer } from "./http-server.ts";
+import type { InfoLimits, ServiceFacts } from "./info-service.ts";
+import type { CallMetrics } from "./pipeline.ts";
+import { createPipeline } from "./pipeline.ts";
+import { createReflection } from "./reflection.ts";
+import { serveRest } from "./rest-server.ts";
+import type { ServiceParts } from "./services.ts";
+import { ALIASES, createServices } from "./services.ts";
+import { createTokens } from "./tokens.ts";
+
+/** Settings of the API. */
+export interface ApiConfig extends InfoLimits {
+  /** Origins whose pages may call. */
+  readonly corsOrigins: readonly string[];
+  readonly reflection: boolean;
+  /** Time after which a silent stream sends a heartbeat, milliseconds; 15 s. */
+  readonly heartbeatMs?: number;
+}
+
+/** What the API stands on. */
+export interface ApiParts extends Pick<ServiceParts, "engine" | "runIndex" | "flows" | "templates"> {
+  readonly health: HealthState;
+  readonly config: ApiConfig;
+  /** The service itself; its capabilities are those that the API does not know. */
+  readonly facts: ServiceFacts;
+  /** Key of page tokens and cursors, 32 bytes that all instances share and that outlive restarts. */
+  readonly tokenKey: Uint8Array;
+  readonly log: Log;
+  readonly metrics: { readonly calls: CallMetrics; readonly http: HttpMetrics };
+}
+
+/** The API in the hands of its owner. */
+export interface Api {
+  /** Listens. Port 0 takes a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an address that cannot be listened at. */
+  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Whether probes see the service as taking calls. Calls that come are answered either way. */
+  setServing(serving: boolean): void;
+  /**
+   * Takes no new connections, ends streams with SHUTTING_DOWN and a cursor, lets calls in flight end for at most `graceMs`, then breaks them off.
+   * Safe to call more than once.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** How often a drain looks for connections that have become idle, milliseconds. */
+const DRAIN_POLL_MS = 20;
+
+/** Builds the API. It serves nobody until it listens. */
+export async function createApi(parts: ApiParts): Promise<Api> {
+  const { health, config, log, metrics } = parts;
+  const draining = new AbortController();
+  const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
+  const forwarder = createForwarder(parts.engine, config.maxMessageBytes);
+  const services = createServices({
+    ...parts,
+    limits: config,
+    facts: { ...parts.facts, capabilities: [...parts.facts.capabilities, ...capabilities] },
+    tokens: createTokens(parts.tokenKey),
+    draining: draining.signal,
+    heartbeatMs: config.heartbeatMs ?? HEARTBEAT_MS,
+  });
+  const methods = forwarder.wrap(services);
+  health.addServices(methods.map((method) => method.service));
+  const pipeline = createPipeline(log, metrics.calls, methods);
+  const joint = { pipeline, identify: identifyAnybody, log, maxMessageBytes: config.maxMessageBytes };
+  const extras = config.reflection ? [await createReflection(methods)] : [];
+  const grpc = createGrpcServer(methods, ALIASES, pipeline, identifyAnybody, config, extras);
+  const http = createHttpServer({
+    health,
+    cors: createCors(config.corsOrigins),
+    info: { service: "orchestrator", version: parts.facts.version },
+    log,
+    metrics: metrics.http,
+    maxMessageBytes: config.maxMessageBytes,
+  });
+  http.app.register((scope, _options, done) => {
+    serveConnect(scope, methods, ALIASES, joint);
+    done();
+  });
+  serveRest(http.app, methods, joint);
+  await http.ready();
+  const front = createFront({ http2: (socket) => grpc.accept(socket), http1: (socket) => http.accept(socket) }, log);
+  let closing: Promise<void> | null = null;
+  return {
+    listen: (host, port) => front.listen(host, port),
+    setServing: (serving) => health.setServing(serving),
+    close(graceMs) {
+      closing ??= (async () => {
+        health.setServing(false);
+        front.close();
+        draining.abort(toError("SHUTTING_DOWN"));
+        // Streams say their last word first: once a connection is told to close, grpc-js opens no stream on it, but ends those that are open.
+        await nextTurn();
+        grpc.drain();
+        const giveUpAt = performance.now() + graceMs;
+        for (;;) {
+          http.closeIdle();
+          if (front.openCount === 0 || performance.now() >= giveUpAt) break;
+          await sleep(Math.min(DRAIN_POLL_MS, giveUpAt - performance.now()));
+        }
+        grpc.close();
+        await http.close();
+        forwarder.close();
+        front.destroy();
+      })();
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * Calls for runs that another instance owns. The engine refuses them with RUN_MOVED before anything happened; here they are sent on, over gRPC and once:
+ * the instance that gets a forwarded call does not forward it again, so two instances that disagree cannot play ball with it.
+ */
+import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import type { ServiceError } from "@grpc/grpc-js";
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { isOrchestratorError, type OrchestratorError, toError } from "../base/errors.ts";
+import type { Engine } from "../engine/port.ts";
+import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
+import type { CallContext, UnaryHandler } from "./call.ts";
+import { fromStatus } from "./client.ts";
+import type { ServedMethod } from "./methods.ts";
+
+/** Metadata of a call that another instance sent on. */
+export const FORWARDED_KEY = "x-orchestrator-forwarded";
+
+/** Time that is kept for the way back, milliseconds. */
+const WAY_BACK_MS = 50;
+
+/** Sends calls on. */
+export interface Forwarder {
+  /** The methods, those for single runs with forwarding. */
+  wrap(methods: readonly ServedMethod[]): readonly ServedMethod[];
+  /** Closes the connections to other instances. */
+  close(): void;
+}
+
+/** Forwards to the instances that the engine names. */
+export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes: number): Forwarder {
+  const clients = new Map<string, Client>();
+  const clientOf = (address: string): Client => {
+    let client = clients.get(address);
+    if (client === undefined) {
+      const limits = {
+        "grpc.max_receive_message_length": maxMessageBytes,
+        "grpc.max_send_message_length": maxMessageBytes,
+      };
+      client = new Client(address, credentials.createInsecure(), {
+        ...limits,
+        "grpc.enable_http_proxy": 0,
+        "grpc.keepalive_time_ms": 60_000,
+      });
+      clients.set(address, client);
+    }
+    return client;
+  };
+
+  const send = (address: string, method: ServedMethod, request: Message, call: CallContext): Promise<Message> =>
+    new Promise((resolve, reject) => {
+      const metadata = new Metadata();
+      metadata.set(FORWARDED_KEY, "1");
+      const sent = clientOf(address).makeUnaryRequest(
+        method.path,
+        (message: Message) => Buffer.from(toBinary(method.desc.input, message)),
+        (bytes: Buffer) => fromBinary(method.desc.output, bytes),
+        request,
+        metadata,
+        { deadline: Date.now() + Math.max(1, call.remainingMs() - WAY_BACK_MS) },
+        (error, response) => {
+          if (error === null) resolve(response as Message);
+          else reject(toAnswer(error, request));
+        },
+      );
+      call.signal.addEventListener("abort", () => sent.cancel(), { once: true });
+    });
+
+  const wrapHandler = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
+    return (request, call) =>
+      handler(request, call).catch(async (error: unknown) => {
+        if (call.forwarded || !isOrchestratorError(error) || error.code !== "RUN_MOVED") throw error;
+        const owner = await engine.ownerOf(runIdOf(request));
+        if (owner === null) throw error;
+        return send(owner, method, request, call);
+      });
+  };
+
+  return {
+    wrap: (methods) =>
+      methods.map((method) => {
+        const isForRun = method.desc.input.fields.some((field) => field.name === "run_id");
+        return method.unary === null || !isForRun ? method : { ...method, unary: wrapHandler(method, method.unary) };
+      }),
+    close() {
+      for (const client of clients.values()) client.close();
+    },
+  };
+}
+
+function runIdOf(request: Message): string {
+  return (request as unknown as { readonly runId: string }).runId;
+}
+
+/** What the other instance said; when it said nothing, the call may be sent again. */
+function toAnswer(error: ServiceError, request: Message): OrchestratorError {
+  const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
+  if (bytes instanceof Buffer) return fromStatus(fromBinary(StatusSchema, bytes));
+  return toError("RUN_MOVED", { runId: runIdOf(request) }, { cause: error });
+}

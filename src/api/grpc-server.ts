@@ -1,0 +1,221 @@
+/**
+ * The gRPC side of the port: `@grpc/grpc-js`, fed with connections by the front.
+ *
+ * Messages cross grpc-js as bytes: decoding in the pipeline turns malformed requests into INVALID_ARGUMENT with details, where grpc-js would answer
+ * a bare INTERNAL. What grpc-js refuses before it looks for a handler (frames over the limit, bad compression, bad `grpc-timeout`) carries no details.
+ */
+
+import type { Duplex } from "node:stream";
+import type { Message } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type {
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  StatusObject,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { type status as GrpcStatus, Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
+import type { OrchestratorError } from "../base/errors.ts";
+import { GRPC_CODE, toError } from "../base/errors.ts";
+import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
+import { Call } from "./call.ts";
+import type { Identify } from "./caller.ts";
+import { publicMessage, retryDelayMs, toStatus } from "./errors.ts";
+import { FORWARDED_KEY } from "./forward.ts";
+import type { ServedMethod } from "./methods.ts";
+import type { Pipeline } from "./pipeline.ts";
+
+/** Room for field violations in a trailer; clients refuse trailers beyond 8 KiB. */
+const MAX_VIOLATION_BYTES = 3_000;
+
+/** Limits of the gRPC side. */
+export interface GrpcLimits {
+  /** Largest message, both ways, in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+/** The gRPC side of the port. */
+export interface GrpcServer {
+  /** Takes over a connection whose first bytes are the HTTP/2 preface. */
+  accept(connection: Duplex): void;
+  /** Tells every connection that no new calls are taken; calls in flight go on, and a connection closes after its last one. */
+  drain(): void;
+  /** Breaks off what is left. */
+  close(): void;
+}
+
+/** Other services on the same server, for instance reflection. */
+export interface ExtraService {
+  addToServer(server: Server): void;
+}
+
+/** Serves methods over gRPC. A path of `aliases` answers as the method that it names. */
+export function createGrpcServer(
+  methods: readonly ServedMethod[],
+  aliases: Readonly<Record<string, string>>,
+  pipeline: Pipeline,
+  identify: Identify,
+  limits: GrpcLimits,
+  extras: readonly ExtraService[],
+): GrpcServer {
+  const server = new Server({
+    "grpc.max_receive_message_length": limits.maxMessageBytes,
+    "grpc.max_send_message_length": limits.maxMessageBytes,
+    // A caller that waits for many runs holds a stream for each of them; resets are bounded by Node itself (streamResetBurst).
+    "grpc.max_concurrent_streams": 1_000,
+    "grpc-node.max_session_memory": 64,
+    "grpc.keepalive_time_ms": 60_000,
+    "grpc.keepalive_timeout_ms": 20_000,
+    "grpc.keepalive_permit_without_calls": 1,
+    "grpc.max_connection_idle_ms": 30 * 60_000,
+    "grpc.enable_channelz": 0,
+  });
+  const parts: GrpcParts = { pipeline, identify, maxBytes: limits.maxMessageBytes };
+  const byPath = new Map(methods.map((method) => [method.path, method]));
+  for (const method of methods) addMethod(server, method.path, method, parts);
+  for (const [alias, path] of Object.entries(aliases)) {
+    const method = byPath.get(path);
+    if (method === undefined) throw new Error(`alias ${alias} names ${path}, which is not served`);
+    addMethod(server, alias, method, parts);
+  }
+  for (const extra of extras) extra.addToServer(server);
+  answerUnknownMethods(server);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return {
+    accept: (connection) => injector.injectConnection(connection),
+    // Its callback comes before the calls in flight have ended, and never when a client has vanished: the front watches the connections.
+    drain: () => server.tryShutdown(() => undefined),
+    close: () => server.forceShutdown(),
+  };
+}
+
+interface GrpcParts {
+  readonly pipeline: Pipeline;
+  readonly identify: Identify;
+  readonly maxBytes: number;
+}
+
+const identity = (bytes: Buffer): Buffer => bytes;
+
+function addMethod(server: Server, path: string, method: ServedMethod, parts: GrpcParts): void {
+  const streaming = method.stream !== null;
+  const definition: ServiceDefinition = {
+    call: {
+      path,
+      requestStream: false,
+      responseStream: streaming,
+      requestSerialize: identity,
+      requestDeserialize: identity,
+      responseSerialize: identity,
+      responseDeserialize: identity,
+    },
+  };
+  const implementation: UntypedServiceImplementation = {
+    call: streaming
+      ? (stream: ServerWritableStream<Buffer, Buffer>) => void serveStream(method, stream, parts)
+      : (unary: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) =>
+          serveUnary(method, unary, callback, parts),
+  };
+  server.addService(definition, implementation);
+}
+
+function serveUnary(
+  method: ServedMethod,
+  unary: ServerUnaryCall<Buffer, Buffer>,
+  callback: sendUnaryData<Buffer>,
+  { pipeline, identify, maxBytes }: GrpcParts,
+): void {
+  const forwarded = unary.metadata.get(FORWARDED_KEY).length > 0;
+  const call = new Call(identify(unary.metadata), "grpc", remainingMs(unary.getDeadline()), forwarded);
+  unary.on("cancelled", () => call.cancel());
+  pipeline.runUnary(
+    method,
+    call,
+    () => decodeRequest(method, unary.request),
+    (error, response) => {
+      if (response === null) {
+        callback(toGrpcError(error as OrchestratorError), null);
+        return;
+      }
+      const bytes = method.encode(response);
+      if (bytes.length <= maxBytes) callback(null, bytes);
+      else callback(toGrpcError(toError("MESSAGE_TOO_LARGE", { direction: "response", limit: maxBytes })), null);
+    },
+  );
+}
+
+async function serveStream(
+  method: ServedMethod,
+  stream: ServerWritableStream<Buffer, Buffer>,
+  { pipeline, identify, maxBytes }: GrpcParts,
+): Promise<void> {
+  const call = new Call(identify(stream.metadata), "grpc", remainingMs(stream.getDeadline()));
+  let wake: (() => void) | null = null;
+  const wakeUp = (): void => {
+    wake?.();
+    wake = null;
+  };
+  stream.on("cancelled", () => {
+    call.cancel();
+    wakeUp();
+  });
+  stream.on("drain", wakeUp);
+  try {
+    for await (const message of pipeline.runStream(method, call, () => decodeRequest(method, stream.request))) {
+      const bytes = method.encode(message);
+      if (bytes.length > maxBytes) throw toError("MESSAGE_TOO_LARGE", { direction: "response", limit: maxBytes });
+      if (stream.write(bytes)) continue;
+      // A reader that does not read holds only what fits in the stream's buffer.
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (call.reason !== null) wakeUp();
+      });
+    }
+    stream.end();
+  } catch (error) {
+    stream.emit("error", toGrpcError(error as OrchestratorError));
+  }
+}
+
+function decodeRequest(method: ServedMethod, bytes: Buffer): Message {
+  try {
+    return fromBinary(method.desc.input, bytes);
+  } catch (cause) {
+    throw toError("REQUEST_MALFORMED", { problem: `not a ${method.desc.input.typeName} in Protobuf` }, { cause });
+  }
+}
+
+function remainingMs(deadline: Date | number): number | undefined {
+  const at = typeof deadline === "number" ? deadline : deadline.getTime();
+  return Number.isFinite(at) ? Math.max(0, at - Date.now()) : undefined;
+}
+
+/** The error as grpc-js sends it: status, sentence, and details in the trailers. */
+export function toGrpcError(error: OrchestratorError): StatusObject & Error {
+  const metadata = new Metadata();
+  metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, toStatus(error, MAX_VIOLATION_BYTES))));
+  const retryMs = retryDelayMs(error);
+  if (retryMs !== null) metadata.set("grpc-retry-pushback-ms", String(Math.ceil(retryMs)));
+  const message = publicMessage(error);
+  return { name: error.name, message, code: GRPC_CODE[error.grpc] as GrpcStatus, details: message, metadata };
+}
+
+/** grpc-js answers methods that it does not know with a bare status, before any hook; so its table of handlers is made to know them all. */
+function answerUnknownMethods(server: Server): void {
+  const { handlers } = server as unknown as { handlers?: Map<string, unknown> };
+  if (!(handlers instanceof Map)) throw new Error("this version of grpc-js keeps its handlers elsewhere");
+  const known = handlers.get.bind(handlers);
+  // Streaming both ways answers at once, whatever the caller meant to send.
+  handlers.get = (path: string) =>
+    known(path) ?? {
+      type: "bidi",
+      path,
+      serialize: identity,
+      deserialize: identity,
+      func: (call: ServerDuplexStream<Buffer, Buffer>) =>
+        call.emit("error", toGrpcError(toError("METHOD_UNIMPLEMENTED", { method: path }))),
+    };
+}

@@ -1,0 +1,121 @@
+/**
+ * Enums of the contract and unions of the service, each pair in one table. A value that is missing on either side does not compile: each table is a
+ * record over the union, and {@link Complete} compares it with the names of the enum.
+ */
+
+import type { ApprovalView, RunKeyPolicy as RunKeyPolicyName } from "../../engine/port.ts";
+import type { EndKind, HoldKind as HoldKindName, SkipReason as SkipReasonName } from "../../engine/records.ts";
+import type { Phase, RunStateName, TaskStateName } from "../../engine/state.ts";
+import type { Plan } from "../../flows/plan.ts";
+import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";
+import { FlowKind } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { HoldKind, RunPhase, RunState, SkipReason, TaskState } from "../../gen/orchestrator/v1/run_pb.ts";
+import { RunKeyPolicy } from "../../gen/orchestrator/v1/run_service_pb.ts";
+
+/** `true` when the table has every name of the enum but UNSPECIFIED, under the names of `Table`; else a tuple that does not compile. */
+type Complete<Enum, Values> =
+  Exclude<Enum[keyof Enum], 0> extends Values ? true : ["missing", Exclude<Enum[keyof Enum], 0 | Values>];
+
+/** Public states of runs. */
+export const RUN_STATE = {
+  QUEUED: RunState.QUEUED,
+  RUNNING: RunState.RUNNING,
+  WAITING: RunState.WAITING,
+  PAUSED: RunState.PAUSED,
+  SUSPENDED: RunState.SUSPENDED,
+  QUARANTINED: RunState.QUARANTINED,
+  CANCELING: RunState.CANCELING,
+  COMPENSATING: RunState.COMPENSATING,
+  COMPLETED: RunState.COMPLETED,
+  FAILED: RunState.FAILED,
+  CANCELED: RunState.CANCELED,
+  TERMINATED: RunState.TERMINATED,
+  TIMED_OUT: RunState.TIMED_OUT,
+} as const satisfies Record<RunStateName, RunState>;
+true satisfies Complete<typeof RunState, (typeof RUN_STATE)[keyof typeof RUN_STATE]>;
+
+/** Phases of runs. */
+export const RUN_PHASE = {
+  QUEUED: RunPhase.QUEUED,
+  RUNNING: RunPhase.RUNNING,
+  CANCELING: RunPhase.CANCELING,
+  COMPENSATING: RunPhase.COMPENSATING,
+  COMPLETED: RunPhase.COMPLETED,
+  FAILED: RunPhase.FAILED,
+  CANCELED: RunPhase.CANCELED,
+  TERMINATED: RunPhase.TERMINATED,
+  TIMED_OUT: RunPhase.TIMED_OUT,
+} as const satisfies Record<Phase, RunPhase>;
+true satisfies Complete<typeof RunPhase, (typeof RUN_PHASE)[keyof typeof RUN_PHASE]>;
+
+/** Phases in which runs end, by kind of end. */
+export const END_PHASE = {
+  completed: RunPhase.COMPLETED,
+  failed: RunPhase.FAILED,
+  canceled: RunPhase.CANCELED,
+  timed_out: RunPhase.TIMED_OUT,
+  terminated: RunPhase.TERMINATED,
+} as const satisfies Record<EndKind, RunPhase>;
+
+/** States of tasks. */
+export const TASK_STATE = {
+  PENDING: TaskState.PENDING,
+  SCHEDULED: TaskState.SCHEDULED,
+  RUNNING: TaskState.RUNNING,
+  RETRYING: TaskState.RETRYING,
+  WAITING: TaskState.WAITING,
+  COMPLETED: TaskState.COMPLETED,
+  FAILED: TaskState.FAILED,
+  SKIPPED: TaskState.SKIPPED,
+  CANCELED: TaskState.CANCELED,
+  TIMED_OUT: TaskState.TIMED_OUT,
+  COMPENSATED: TaskState.COMPENSATED,
+} as const satisfies Record<TaskStateName, TaskState>;
+true satisfies Complete<typeof TaskState, (typeof TASK_STATE)[keyof typeof TASK_STATE]>;
+
+/** Why tasks are skipped. */
+export const SKIP_REASON = {
+  NOT_TAKEN: SkipReason.NOT_TAKEN,
+  UPSTREAM_FAILED: SkipReason.UPSTREAM_FAILED,
+} as const satisfies Record<SkipReasonName, SkipReason>;
+true satisfies Complete<typeof SkipReason, (typeof SKIP_REASON)[keyof typeof SKIP_REASON]>;
+
+/** Kinds of holds. */
+export const HOLD_KIND = {
+  operator: HoldKind.OPERATOR,
+  budget: HoldKind.BUDGET,
+  limit: HoldKind.LIMIT,
+  quarantine: HoldKind.QUARANTINE,
+} as const satisfies Record<HoldKindName, HoldKind>;
+true satisfies Complete<typeof HoldKind, (typeof HOLD_KIND)[keyof typeof HOLD_KIND]>;
+
+/** Kinds of holds by number. Requests are validated before: every number is there. */
+export const HOLD_KIND_NAME: ReadonlyMap<number, HoldKindName> = new Map(
+  (Object.keys(HOLD_KIND) as HoldKindName[]).map((name) => [HOLD_KIND[name], name]),
+);
+
+/** What to do when a run key is taken, by number; unspecified means to reject. */
+export const RUN_KEY_POLICY_NAME = {
+  [RunKeyPolicy.UNSPECIFIED]: "reject",
+  [RunKeyPolicy.REJECT]: "reject",
+  [RunKeyPolicy.RETURN_EXISTING]: "return_existing",
+  [RunKeyPolicy.TERMINATE_AND_START]: "terminate_and_start",
+} as const satisfies Record<(typeof RunKeyPolicy)[keyof typeof RunKeyPolicy], RunKeyPolicyName>;
+
+/** States of approvals. */
+export const APPROVAL_STATE = {
+  PENDING: ApprovalState.PENDING,
+  APPROVED: ApprovalState.APPROVED,
+  REJECTED: ApprovalState.REJECTED,
+  EXPIRED: ApprovalState.EXPIRED,
+  CANCELED: ApprovalState.CANCELED,
+} as const satisfies Record<ApprovalView["state"], ApprovalState>;
+true satisfies Complete<typeof ApprovalState, (typeof APPROVAL_STATE)[keyof typeof APPROVAL_STATE]>;
+
+/** How flows are written. */
+export const FLOW_KIND = {
+  dag: FlowKind.TASKS,
+  fsm: FlowKind.STATES,
+  graph: FlowKind.GRAPH,
+} as const satisfies Record<Plan["kind"], FlowKind>;
+true satisfies Complete<typeof FlowKind, (typeof FLOW_KIND)[keyof typeof FLOW_KIND]>;

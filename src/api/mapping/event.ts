@@ -1,0 +1,156 @@
+/** Records of the journal as events of the contract. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { RunEventView } from "../../engine/port.ts";
+import type { JournalRecord } from "../../engine/records.ts";
+import type { TaskStateName } from "../../engine/state.ts";
+import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import { type END_PHASE, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";
+import type { PlanIndex } from "./plan-index.ts";
+import { specAt } from "./plan-index.ts";
+import { toRunError } from "./run.ts";
+import { toTaskError, toWait } from "./task.ts";
+import { toTimestamp } from "./time.ts";
+
+type Detail = NonNullable<MessageInitShape<typeof RunEventSchema>["detail"]>;
+type TaskRecord = Extract<
+  JournalRecord,
+  { readonly task: string; readonly at: number; readonly type: `task.${string}` }
+>;
+
+/** An event. `index` gives the types of tasks; null when the plan cannot be had. */
+export function toEvent(view: RunEventView, cursor: string, index: PlanIndex | null): RunEvent {
+  const { record } = view;
+  return create(RunEventSchema, {
+    runId: view.runId,
+    sequence: view.sequence,
+    cursor,
+    durable: true,
+    eventTime: toTimestamp(record.at),
+    taskId: "task" in record ? record.task : "",
+    attempt: record.type === "task.dispatched" ? record.attempt : 0,
+    kind: record.type,
+    detail: toDetail(record, index),
+    attributes: toAttributes(record) as Record<string, never>,
+  });
+}
+
+function toDetail(record: JournalRecord, index: PlanIndex | null): Detail {
+  switch (record.type) {
+    case "run.started":
+      return {
+        case: "runTransition",
+        value: { phase: record.startAt === undefined ? RUN_PHASE.RUNNING : RUN_PHASE.QUEUED },
+      };
+    case "run.opened":
+      return { case: "runTransition", value: { phase: RUN_PHASE.RUNNING } };
+    case "run.completed":
+      return { case: "runTransition", value: { phase: RUN_PHASE.COMPLETED } };
+    case "run.failed":
+      return { case: "runTransition", value: { phase: RUN_PHASE.FAILED, error: toRunError(record.error) } };
+    case "run.canceled":
+      return { case: "runTransition", value: { phase: RUN_PHASE.CANCELED } };
+    case "run.timed_out":
+      return { case: "runTransition", value: { phase: RUN_PHASE.TIMED_OUT } };
+    case "run.terminated":
+      return { case: "runTransition", value: { phase: RUN_PHASE.TERMINATED, reason: record.reason, actor: record.by } };
+    case "run.ending":
+    case "run.compensating": {
+      const phase = record.type === "run.ending" ? RUN_PHASE.CANCELING : RUN_PHASE.COMPENSATING;
+      const { cause } = record;
+      const error = cause.error === null ? {} : { error: toRunError(cause.error) };
+      return { case: "runTransition", value: { phase, reason: cause.reason, actor: cause.by, ...error } };
+    }
+    case "run.held":
+    case "run.released": {
+      const hold = {
+        kind: HOLD_KIND[record.hold],
+        actor: record.by,
+        reason: record.why,
+        sinceTime: toTimestamp(record.at),
+      };
+      return { case: "holdChange", value: { hold, held: record.type === "run.held" } };
+    }
+    case "signal.received":
+      return { case: "signalChange", value: { signalName: record.name, consumed: false } };
+    case "signal.consumed":
+      return { case: "signalChange", value: { consumed: true } };
+    default:
+      return isTaskRecord(record)
+        ? { case: "taskTransition", value: toTaskTransition(record, index) }
+        : { case: undefined };
+  }
+}
+
+function isTaskRecord(record: JournalRecord): record is TaskRecord {
+  return record.type.startsWith("task.");
+}
+
+const STATE_AFTER = {
+  "task.dispatched": "RUNNING",
+  "task.expanded": "RUNNING",
+  "task.waiting": "WAITING",
+  "task.suspended": "WAITING",
+  "task.completed": "COMPLETED",
+  "task.retrying": "RETRYING",
+  "task.failed": "FAILED",
+  "task.skipped": "SKIPPED",
+  "task.canceled": "CANCELED",
+  "task.compensated": "COMPENSATED",
+} as const satisfies Record<TaskRecord["type"], TaskStateName>;
+
+function toTaskTransition(
+  record: TaskRecord,
+  index: PlanIndex | null,
+): Extract<Detail, { case: "taskTransition" }>["value"] {
+  const state =
+    record.type === "task.failed" && record.timedOut === true
+      ? TASK_STATE.TIMED_OUT
+      : TASK_STATE[STATE_AFTER[record.type]];
+  return {
+    state,
+    taskType: (index === null ? undefined : specAt(index, record.task))?.type ?? "",
+    ...(record.type === "task.skipped" ? { skipReason: SKIP_REASON[record.reason] } : {}),
+    ...("error" in record ? { error: toTaskError(record.error) } : {}),
+    ...(record.type === "task.retrying" ? { nextAttemptTime: toTimestamp(record.dueAt) } : {}),
+    ...(record.type === "task.waiting" ? { wait: toWait(record.wait, record.dueAt, record.input) } : {}),
+    ...(record.type === "task.suspended" ? { wait: toWait(record.wait, record.dueAt, record.value) } : {}),
+  };
+}
+
+/** Facts of a record that have no field of their own. Payloads are left out. */
+function toAttributes(record: JournalRecord): JsonObject {
+  switch (record.type) {
+    case "run.started":
+      return { flow_id: record.flowId, version: record.version, flow_hash: record.hash };
+    case "run.ending":
+    case "run.compensating":
+      return { outcome: END_NAME[record.cause.end], compensate: record.cause.compensate };
+    case "task.expanded":
+      return { count: record.count };
+    case "task.retrying":
+      return record.deferred === true ? { deferred: true } : {};
+    case "task.failed":
+      return {
+        ...(record.handled === true ? { handled: true } : {}),
+        ...(record.deadLetter === true ? { dead_letter: true } : {}),
+      };
+    case "signal.received":
+    case "signal.consumed":
+      return { signal_number: record.id };
+    case "state.entered":
+      return { state: record.state, visit: record.visit, by: record.by as unknown as Json };
+    case "state.armed":
+      return {
+        after: record.after.map((timer) => ({ index: timer.index, due_time: new Date(timer.dueAt).toISOString() })),
+      };
+    default:
+      return {};
+  }
+}
+
+const END_NAME = { failed: "FAILED", canceled: "CANCELED", timed_out: "TIMED_OUT" } as const satisfies Partial<
+  Record<keyof typeof END_PHASE, string>
+>;

@@ -1,0 +1,68 @@
+/** Flows as the contract shows them. */
+import { create } from "@bufbuild/protobuf";
+import type { FieldViolation } from "../../base/errors.ts";
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { FlowVersion } from "../../flows/registry-port.ts";
+import type { Flow, FlowProblem, FlowVariable } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { FlowProblemSchema, FlowSchema, FlowVariableSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { FLOW_KIND } from "./enums.ts";
+import { toValue } from "./payload.ts";
+import { toTimestamp } from "./time.ts";
+
+/** A flow version. `withSource` adds the definition as it was registered. */
+export function toFlow(flow: FlowVersion, withSource: boolean): Flow {
+  const { document } = flow;
+  return create(FlowSchema, {
+    flowId: flow.flowId,
+    version: flow.version,
+    flowHash: flow.hash,
+    tenantId: flow.tenantId,
+    name: flow.name,
+    description: flow.description,
+    category: textOf(document.category),
+    kind: FLOW_KIND[flow.kind],
+    variables: toVariables(document.variables),
+    taskCount: countTasks(document),
+    latest: flow.latest,
+    createTime: toTimestamp(flow.createdAt),
+    source: withSource ? flow.source : "",
+  });
+}
+
+/** Problems of a definition. */
+export function toProblems(problems: readonly FieldViolation[]): FlowProblem[] {
+  return problems.map((problem) =>
+    create(FlowProblemSchema, {
+      path: problem.field,
+      line: problem.line ?? 0,
+      column: problem.column ?? 0,
+      message: problem.description,
+    }),
+  );
+}
+
+/** Declared variables of a document. */
+export function toVariables(declared: Json | undefined): FlowVariable[] {
+  if (!Array.isArray(declared)) return [];
+  return (declared as readonly JsonObject[]).map((variable) => {
+    const shown = create(FlowVariableSchema, {
+      name: textOf(variable.name),
+      type: textOf(variable.type) || "any",
+      description: textOf(variable.description),
+      required: variable.required === true,
+    });
+    if (variable.default !== undefined) shown.defaultValue = toValue(variable.default);
+    return shown;
+  });
+}
+
+/** Number of tasks or states of a document; a graph is one task. */
+export function countTasks(document: JsonObject): number {
+  const workflow = (document.workflow ?? {}) as JsonObject;
+  const listed = workflow.tasks ?? workflow.states;
+  return Array.isArray(listed) ? listed.length : 1;
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === "string" ? value : "";
+}

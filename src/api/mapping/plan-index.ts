@@ -1,0 +1,70 @@
+/** What lists and counts of tasks need of a plan: its tasks in order, with what the state of a run does not hold. */
+import type { Run } from "../../engine/run.ts";
+import { findCompensation, openRun, specOf } from "../../engine/run.ts";
+import { createState } from "../../engine/state.ts";
+import type { Plan, TaskSpec } from "../../flows/plan.ts";
+
+/** A task of a flow. */
+export interface PlannedTask {
+  readonly spec: TaskSpec;
+  readonly dependsOn: readonly string[];
+  /** Whether it stands in every run from the start: false for FSM states, which are entered, and for compensation tasks. */
+  readonly expected: boolean;
+}
+
+/** Tasks of a plan by id, in the order of the document. */
+export interface PlanIndex {
+  /** A run of the plan that never begins, for looking things up. */
+  readonly run: Run;
+  readonly tasks: ReadonlyMap<string, PlannedTask>;
+  /** Number of tasks that stand in every run. */
+  readonly expectedCount: number;
+}
+
+const known = new WeakMap<Plan, PlanIndex>();
+
+/** The index of a plan; made once. */
+export function indexPlan(plan: Plan): PlanIndex {
+  let index = known.get(plan);
+  if (index === undefined) {
+    const tasks = new Map(listTasks(plan).map((task) => [task.spec.id, task]));
+    index = {
+      run: openRun(createState(""), plan),
+      tasks,
+      expectedCount: [...tasks.values()].filter((task) => task.expected).length,
+    };
+    known.set(plan, index);
+  }
+  return index;
+}
+
+function listTasks(plan: Plan): PlannedTask[] {
+  switch (plan.kind) {
+    case "dag":
+      return plan.nodes.map((node) => ({
+        spec: node.task,
+        dependsOn: node.deps.map((dep) => plan.nodes[dep]?.task.id ?? ""),
+        expected: !node.isCompensation,
+      }));
+    case "fsm":
+      return [
+        ...plan.states.flatMap((state) =>
+          state.task === null ? [] : [{ spec: state.task, dependsOn: [], expected: false }],
+        ),
+        ...plan.compensations.map((spec) => ({ spec, dependsOn: [], expected: false })),
+      ];
+    case "graph":
+      return [{ spec: plan.task, dependsOn: [], expected: true }];
+  }
+}
+
+/** Spec of the task at a path: `load.0` is a child, `check#2` a second visit, `pay/compensate` a compensation. Undefined when the plan has no such task. */
+export function specAt(index: PlanIndex, path: string): TaskSpec | undefined {
+  const slash = path.lastIndexOf("/");
+  try {
+    return slash < 0 ? specOf(index.run, path) : (findCompensation(index.run, path.slice(0, slash)) ?? undefined);
+  } catch {
+    // The engine treats an unknown path as a bug; here it is a path that a caller made up.
+    return undefined;
+  }
+}

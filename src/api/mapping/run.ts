@@ -1,0 +1,203 @@
+/** Runs: the state of the engine as the contract shows it. */
+import { create } from "@bufbuild/protobuf";
+import type { RunHeader } from "../../engine/port.ts";
+import type { Cause, RunError } from "../../engine/records.ts";
+import type { Hold, RunState, TaskStateName } from "../../engine/state.ts";
+import { isTerminalPhase, publicState } from "../../engine/state.ts";
+import type { Run } from "../../gen/orchestrator/v1/run_pb.ts";
+import {
+  HoldSchema,
+  RunCauseSchema,
+  RunErrorSchema,
+  RunSchema,
+  UnreadSignalsSchema,
+} from "../../gen/orchestrator/v1/run_pb.ts";
+import { END_PHASE, HOLD_KIND, RUN_PHASE, RUN_STATE } from "./enums.ts";
+import { encodeJson, toObjectPayload, toValuePayload } from "./payload.ts";
+import type { PlanIndex } from "./plan-index.ts";
+import type { ReadMask } from "./read-mask.ts";
+import { toTimestamp } from "./time.ts";
+
+const COUNT_FIELD = {
+  PENDING: "pending",
+  SCHEDULED: "scheduled",
+  RUNNING: "running",
+  RETRYING: "retrying",
+  WAITING: "waiting",
+  COMPLETED: "completed",
+  FAILED: "failed",
+  SKIPPED: "skipped",
+  CANCELED: "canceled",
+  TIMED_OUT: "timedOut",
+  COMPENSATED: "compensated",
+} as const satisfies Record<TaskStateName, string>;
+
+const NO_PAYLOAD = { case: undefined } as const;
+const NO_BYTES = new Uint8Array();
+
+const NO_COUNTS = {
+  pending: 0,
+  scheduled: 0,
+  running: 0,
+  retrying: 0,
+  waiting: 0,
+  completed: 0,
+  failed: 0,
+  skipped: 0,
+  canceled: 0,
+  timedOut: 0,
+  compensated: 0,
+};
+
+/** A run. `index` is null when its plan cannot be had; tasks that have not begun are not counted then. */
+export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask): Run {
+  const { facts } = state;
+  // A literal: `create` costs as much as all the rest. Every start and read passes here.
+  const run: Run = {
+    $typeName: "orchestrator.v1.Run",
+    runId: state.runId,
+    flowId: state.flowId,
+    version: state.version,
+    flowHash: state.hash,
+    tenantId: state.tenantId,
+    state: RUN_STATE[publicState(state)],
+    phase: RUN_PHASE[state.phase],
+    holds: state.holds.length === 0 ? [] : state.holds.map(toHold),
+    inputValue: NO_PAYLOAD,
+    outputValue: NO_PAYLOAD,
+    labels: facts.labels as Record<string, string>,
+    runKey: facts.runKey,
+    userId: facts.userId,
+    correlationId: facts.correlationId,
+    executionContextJson:
+      facts.context === null || !mask.wants("execution_context_json") ? NO_BYTES : encodeJson(facts.context),
+    sequence: state.sequence,
+    generation: 0,
+    unreadSignals: state.signals.length === 0 ? [] : countSignals(state),
+    flowState: state.fsm?.state ?? "",
+    parentRunId: facts.parent?.runId ?? "",
+    parentTaskId: facts.parent?.task ?? "",
+    rootRunId: rootOf(state.runId),
+  };
+  if (state.cause !== null) run.cause = toCause(state.cause);
+  if (state.error !== null) run.error = toRunError(state.error);
+  if (mask.wants("task_counts")) run.taskCounts = countTasks(state, index);
+  setPayloads(run, state, mask);
+  setTimes(run, state);
+  mask.prune(run);
+  return run;
+}
+
+/** A run as lists show it: what its header holds. */
+export function headerToRun(header: RunHeader): Run {
+  const run = create(RunSchema, {
+    runId: header.runId,
+    flowId: header.flowId,
+    version: header.version,
+    flowHash: header.flowHash,
+    tenantId: header.tenantId,
+    state: RUN_STATE[header.state],
+    phase: phaseOf(header.state),
+    runKey: header.runKey,
+    userId: header.userId,
+    correlationId: header.correlationId,
+    createTime: toTimestamp(header.createdAt),
+    updateTime: toTimestamp(header.updatedAt),
+    sequence: header.sequence,
+    parentRunId: header.parentRunId,
+    rootRunId: rootOf(header.runId),
+  });
+  run.labels = header.labels as Record<string, string>;
+  if (header.endedAt !== null) run.endTime = toTimestamp(header.endedAt);
+  if (header.deadlineAt !== null) run.deadlineTime = toTimestamp(header.deadlineAt);
+  return run;
+}
+
+/** The error of a run. */
+export function toRunError(error: RunError): NonNullable<Run["error"]> {
+  return create(RunErrorSchema, { type: error.type, message: error.message, taskId: error.task ?? "" });
+}
+
+/** A hold. */
+export function toHold(hold: Hold): Run["holds"][number] {
+  return create(HoldSchema, {
+    kind: HOLD_KIND[hold.kind],
+    actor: hold.by,
+    reason: hold.why,
+    sinceTime: toTimestamp(hold.since),
+  });
+}
+
+function toCause(cause: Cause): NonNullable<Run["cause"]> {
+  return create(RunCauseSchema, {
+    outcome: END_PHASE[cause.end],
+    reason: cause.reason,
+    actor: cause.by,
+    compensate: cause.compensate,
+  });
+}
+
+function setPayloads(run: Run, state: RunState, mask: ReadMask): void {
+  const inputForm = mask.formOf("input");
+  if (inputForm !== "none") {
+    const input = toObjectPayload(state.vars, inputForm);
+    run.inputValue =
+      input.case === "json"
+        ? { case: "inputJson", value: input.value }
+        : { case: "input", value: input.value as never };
+  }
+  const outputForm = mask.formOf("output");
+  if (outputForm !== "none" && state.output !== undefined) {
+    const output = toValuePayload(state.output, outputForm);
+    run.outputValue =
+      output.case === "json" ? { case: "outputJson", value: output.value } : { case: "output", value: output.value };
+  }
+}
+
+function setTimes(run: Run, state: RunState): void {
+  const startAt = Math.max(state.createdAt, state.startAt ?? 0);
+  run.createTime = toTimestamp(state.createdAt);
+  run.scheduledTime = toTimestamp(startAt);
+  if (state.phase !== "QUEUED" && (state.tasks.size > 0 || !isTerminalPhase(state.phase)))
+    run.startTime = toTimestamp(startAt);
+  run.updateTime = toTimestamp(state.updatedAt);
+  if (state.endedAt !== 0) run.endTime = toTimestamp(state.endedAt);
+  if (state.deadlineAt !== null) run.deadlineTime = toTimestamp(state.deadlineAt);
+}
+
+function countTasks(state: RunState, index: PlanIndex | null): NonNullable<Run["taskCounts"]> {
+  const counts: NonNullable<Run["taskCounts"]> = { $typeName: "orchestrator.v1.TaskCounts", total: 0, ...NO_COUNTS };
+  let begun = 0;
+  for (const task of state.tasks.values()) {
+    counts[COUNT_FIELD[task.state]] += 1;
+    if (index?.tasks.get(task.path)?.expected === true) begun += 1;
+  }
+  // Tasks that have not begun are not in the state: they are pending while the run is open.
+  if (index !== null && !isTerminalPhase(state.phase)) counts.pending += index.expectedCount - begun;
+  counts.total = state.tasks.size + (index === null || isTerminalPhase(state.phase) ? 0 : index.expectedCount - begun);
+  return counts;
+}
+
+function countSignals(state: RunState): Run["unreadSignals"] {
+  const counts = new Map<string, number>();
+  for (const signal of state.signals) counts.set(signal.name, (counts.get(signal.name) ?? 0) + 1);
+  return [...counts].map(([signalName, count]) => create(UnreadSignalsSchema, { signalName, count }));
+}
+
+/** Root of the chain of parents: a child's id is its parent's id, a colon and the path of the task, so the root stands before the first colon. */
+export function rootOf(runId: string): string {
+  const colon = runId.indexOf(":");
+  return colon < 0 ? runId : runId.slice(0, colon);
+}
+
+function phaseOf(state: RunHeader["state"]): Run["phase"] {
+  switch (state) {
+    case "WAITING":
+    case "PAUSED":
+    case "SUSPENDED":
+    case "QUARANTINED":
+      return RUN_PHASE.RUNNING;
+    default:
+      return RUN_PHASE[state];
+  }
+}

@@ -1,0 +1,133 @@
+/** Tasks of runs as the contract shows them. */
+import { create } from "@bufbuild/protobuf";
+import type { JsonObject } from "../../base/json.ts";
+import { childIndex, parentPath } from "../../engine/apply.ts";
+import type { TaskError, Wait } from "../../engine/records.ts";
+import type { RunState, TaskState } from "../../engine/state.ts";
+import type { TaskSpec } from "../../flows/plan.ts";
+import type { RunTask, TaskWait } from "../../gen/orchestrator/v1/run_pb.ts";
+import { RunTaskSchema, TaskErrorSchema, TaskWaitSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import { SKIP_REASON, TASK_STATE } from "./enums.ts";
+import { toValuePayload } from "./payload.ts";
+import type { PlanIndex } from "./plan-index.ts";
+import { specAt } from "./plan-index.ts";
+import type { ReadMask } from "./read-mask.ts";
+import { toTimestamp } from "./time.ts";
+
+/** A task of a run: its state, and its spec when the plan is known. A task that has not begun has no state. */
+export interface TaskView {
+  readonly path: string;
+  readonly spec: TaskSpec | undefined;
+  readonly task: TaskState | undefined;
+  readonly dependsOn: readonly string[];
+}
+
+/** Tasks of a run in the order of the flow, children after their parent, those of states in the order in which they were entered. */
+export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] {
+  const children = new Map<string, TaskState[]>();
+  const rest: TaskState[] = [];
+  for (const task of state.tasks.values()) {
+    const parent = parentPath(task.path);
+    if (parent !== null) children.set(parent, [...(children.get(parent) ?? []), task]);
+    else if (index?.tasks.get(task.path)?.expected !== true) rest.push(task);
+  }
+  const views: TaskView[] = [];
+  const add = (path: string, task: TaskState | undefined): void => {
+    views.push({
+      path,
+      task,
+      spec: index === null ? undefined : specAt(index, path),
+      dependsOn: index?.tasks.get(path)?.dependsOn ?? [],
+    });
+    const below = children.get(path);
+    if (below === undefined) return;
+    for (const child of below.sort((a, b) => childIndex(a.path) - childIndex(b.path))) add(child.path, child);
+  };
+  for (const [id, planned] of index?.tasks ?? []) if (planned.expected) add(id, state.tasks.get(id));
+  for (const task of rest) add(task.path, task);
+  return views;
+}
+
+/** One task by path; null when the run has none there. */
+export function findTask(state: RunState, index: PlanIndex | null, path: string): TaskView | null {
+  const task = state.tasks.get(path);
+  const planned = index?.tasks.get(path);
+  if (task === undefined && planned?.expected !== true) return null;
+  return { path, task, spec: index === null ? undefined : specAt(index, path), dependsOn: planned?.dependsOn ?? [] };
+}
+
+/** A task as the contract shows it. */
+export function toRunTask(runId: string, view: TaskView, mask: ReadMask): RunTask {
+  const { path, spec, task } = view;
+  const hash = path.indexOf("#");
+  const shown = create(RunTaskSchema, {
+    runId,
+    taskId: path,
+    parentTaskId: parentPath(path) ?? "",
+    taskType: spec?.type ?? "",
+    name: spec?.name ?? "",
+    state: TASK_STATE[task?.state ?? "PENDING"],
+    maxAttempts: spec === undefined ? 0 : spec.retry.maxRetries + 1,
+    iteration: hash < 0 ? 0 : Number.parseInt(path.slice(hash + 1), 10),
+    dependsOn: [...view.dependsOn],
+  });
+  if (task !== undefined) fillState(shown, task, mask);
+  mask.prune(shown);
+  return shown;
+}
+
+/** Whether a task used up its attempts and is kept as a dead letter. */
+export function isDeadLetter(task: TaskState): boolean {
+  return (task.state === "FAILED" || task.state === "TIMED_OUT") && task.error?.retryable === true && !task.handled;
+}
+
+/** The failure of an attempt. */
+export function toTaskError(error: TaskError): NonNullable<RunTask["error"]> {
+  return create(TaskErrorSchema, { type: error.type, message: error.message, retryable: error.retryable });
+}
+
+/** What a task waits for. `input` are its evaluated parameters. */
+export function toWait(wait: Wait, dueAt: number | null, input: unknown): TaskWait {
+  const due = dueAt === null ? {} : { dueTime: toTimestamp(dueAt) };
+  switch (wait.kind) {
+    case "timer":
+      return create(TaskWaitSchema, { kind: { case: "timer", value: due } });
+    case "signal":
+      return create(TaskWaitSchema, { kind: { case: "signal", value: { signalNames: [wait.name], ...due } } });
+    case "approval":
+      return create(TaskWaitSchema, { kind: { case: "approval", value: { assignees: assigneesOf(input), ...due } } });
+    case "run":
+      return create(TaskWaitSchema, { kind: { case: "childRun", value: { runId: wait.runId } } });
+  }
+}
+
+/** Assignees in the parameters of an approval. */
+export function assigneesOf(input: unknown): string[] {
+  const { assignees } = (typeof input === "object" && input !== null ? input : {}) as JsonObject;
+  return Array.isArray(assignees) ? assignees.filter((one): one is string => typeof one === "string") : [];
+}
+
+function fillState(shown: RunTask, task: TaskState, mask: ReadMask): void {
+  if (task.reason !== null) shown.skipReason = SKIP_REASON[task.reason];
+  shown.attempt = task.attempt;
+  shown.generation = task.generation;
+  if (task.state === "WAITING" && task.wait !== null) shown.wait = toWait(task.wait, task.dueAt, task.input);
+  const inputForm = mask.formOf("input");
+  if (inputForm !== "none" && task.input !== undefined) {
+    const input = toValuePayload(task.input, inputForm);
+    shown.inputValue =
+      input.case === "json" ? { case: "inputJson", value: input.value } : { case: "input", value: input.value };
+  }
+  const outputForm = mask.formOf("output");
+  if (outputForm !== "none" && task.output !== undefined) {
+    const output = toValuePayload(task.output, outputForm);
+    shown.outputValue =
+      output.case === "json" ? { case: "outputJson", value: output.value } : { case: "output", value: output.value };
+  }
+  if (task.error !== null && task.state !== "COMPLETED") shown.error = toTaskError(task.error);
+  if (task.scheduledAt !== 0) shown.readyTime = toTimestamp(task.scheduledAt);
+  if (task.startedAt !== 0) shown.startTime = toTimestamp(task.startedAt);
+  if (task.endedAt !== 0) shown.endTime = toTimestamp(task.endedAt);
+  if (task.state === "RETRYING" && task.dueAt !== null) shown.nextAttemptTime = toTimestamp(task.dueAt);
+  shown.deadLetter = isDeadLetter(task);
+}

@@ -1,0 +1,66 @@
+/** Metrics of calls and of HTTP requests, over the cells of the telemetry layer. */
+import type { CounterCell, HistogramCell, Metrics } from "../telemetry/metrics.ts";
+import type { HttpMetrics } from "./http-server.ts";
+import type { ServedMethod } from "./methods.ts";
+import type { CallMetrics, MethodMetrics } from "./pipeline.ts";
+
+/** Label `service` of HTTP metrics. */
+const SERVICE = "orchestrator";
+
+/** Counts calls, by method, in the manner of the classic gRPC metrics. */
+export function createCallMetrics(metrics: Metrics): CallMetrics {
+  const streams = metrics.gauge("orchestrator_watch_streams");
+  return {
+    forMethod(method: ServedMethod): MethodMetrics {
+      const labels = [method.stream === null ? "unary" : "server_stream", method.service, method.desc.name];
+      const startedCount = metrics.counter("grpc_server_started_total", ...labels);
+      const received = metrics.counter("grpc_server_msg_received_total", ...labels);
+      const sentCount = metrics.counter("grpc_server_msg_sent_total", ...labels);
+      const seconds = metrics.histogram("grpc_server_handling_seconds", ...labels);
+      const handled = new Map<string, CounterCell>();
+      const isStream = method.stream !== null;
+      return {
+        started() {
+          startedCount.add();
+          received.add();
+          if (isStream) streams.add(1);
+        },
+        sent: () => sentCount.add(),
+        finished(code, duration) {
+          let cell = handled.get(code);
+          if (cell === undefined) {
+            cell = metrics.counter("grpc_server_handled_total", ...labels, code);
+            handled.set(code, cell);
+          }
+          cell.add();
+          seconds.observe(duration);
+          if (isStream) streams.add(-1);
+          else if (code === "OK") sentCount.add();
+        },
+      };
+    },
+  };
+}
+
+/** Counts HTTP requests by route: what no route takes is `other`. */
+export function createHttpMetrics(metrics: Metrics): HttpMetrics {
+  const cells = new Map<string, { readonly count: CounterCell; readonly seconds: HistogramCell }>();
+  return {
+    requested(method, route, status, seconds) {
+      const verb = KNOWN_METHODS.has(method) ? method : "other";
+      const key = `${verb} ${route} ${status}`;
+      let cell = cells.get(key);
+      if (cell === undefined) {
+        cell = {
+          count: metrics.counter("http_requests_total", SERVICE, verb, route, String(status)),
+          seconds: metrics.histogram("http_request_duration_seconds", SERVICE, verb, route),
+        };
+        if (cells.size < 2_000) cells.set(key, cell);
+      }
+      cell.count.add();
+      cell.seconds.observe(seconds);
+    },
+  };
+}
+
+const KNOWN_METHODS = new Set(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]);

@@ -1,0 +1,166 @@
+/**
+ * What every call passes, in this order and in this one place:
+ *
+ *   started (metrics) → decode → validate → deadline (default, clamp; aborts the call) → handler → classify errors → finished (metrics, log)
+ *
+ * Protocols bring bytes in and out and know nothing else. A call is answered exactly once: by its handler, by its deadline, or by its caller
+ * going away, whichever is first; what the handler says later is dropped, while what it committed stays committed.
+ */
+import type { Message } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { OrchestratorError } from "../base/errors.ts";
+import { fail, toError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Call } from "./call.ts";
+import { classifyError } from "./errors.ts";
+import { fromDuration } from "./mapping/time.ts";
+import type { ServedMethod } from "./methods.ts";
+
+/** Deadline of a unary call that brings none, milliseconds. One that asks to wait gets its `wait` on top. */
+export const DEFAULT_DEADLINE_MS = 30_000;
+/** Longest time that a unary call may take, milliseconds. A later deadline is lowered to it. */
+export const MAX_DEADLINE_MS = 120_000;
+
+/** What is counted of calls. `code` is the name of the gRPC status, `OK` when it went well. */
+export interface CallMetrics {
+  /** A recorder for one method, made once. */
+  forMethod(method: ServedMethod): MethodMetrics;
+}
+
+/** Counters of one method. */
+export interface MethodMetrics {
+  started(): void;
+  finished(code: string, seconds: number): void;
+  sent(): void;
+}
+
+/** Takes the end of a unary call: an error, or the response. */
+export type Done = (error: OrchestratorError | null, response: Message | null) => void;
+
+/** Runs calls through the chain. */
+export interface Pipeline {
+  /** Runs a unary call and ends it by `done`, exactly once, never synchronously before it returns unless the request is refused. */
+  runUnary(method: ServedMethod, call: Call, decode: () => Message, done: Done): void;
+  /** Runs a streaming call. The iterator throws errors of the catalogue only. */
+  runStream(method: ServedMethod, call: Call, decode: () => Message): AsyncIterable<Message>;
+}
+
+/** Node fires a timer that is longer than this at once. A stream with a later deadline has none. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+function expire(call: Call): void {
+  call.abort(toError("DEADLINE_EXCEEDED"));
+}
+
+function waitMsOf(method: ServedMethod, request: Message): number {
+  if (!method.waits) return 0;
+  const { wait } = request as { readonly wait?: Duration };
+  return wait === undefined ? 0 : fromDuration(wait);
+}
+
+/** Builds the chain. The counters of `methods` show from the start, those of others from their first call. */
+export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly ServedMethod[] = []): Pipeline {
+  // Made at the start, so that every method shows with 0.
+  const recorders = new Map(methods.map((method) => [method, metrics.forMethod(method)]));
+  const recorderOf = (method: ServedMethod): MethodMetrics => {
+    let recorder = recorders.get(method);
+    if (recorder === undefined) {
+      recorder = metrics.forMethod(method);
+      recorders.set(method, recorder);
+    }
+    return recorder;
+  };
+
+  const decodeRequest = (method: ServedMethod, decode: () => Message): Message => {
+    const request = decode();
+    const violations = method.validate(request);
+    if (violations !== null) {
+      const first = violations[0];
+      const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
+      fail(
+        "INVALID_REQUEST",
+        { problem: `${first?.field}: ${first?.description}${more}`, field: first?.field ?? "" },
+        { violations },
+      );
+    }
+    return request;
+  };
+
+  const logEnd = (method: ServedMethod, error: OrchestratorError, ms: number): void => {
+    const fields = { method: method.path, code: error.code, durationMs: Math.round(ms) };
+    if (error.grpc === "UNAVAILABLE" && error.code !== "SHUTTING_DOWN") log.warn(error.message, { ...fields, error });
+    else if (error.grpc !== "INTERNAL") log.debug(error.message, fields);
+  };
+
+  return {
+    runUnary(method, call, decode, done) {
+      const recorder = recorderOf(method);
+      const startedAt = performance.now();
+      recorder.started();
+      const finish = (failure: unknown, response: Message | null): void => {
+        if (call.ended) return;
+        call.ended = true;
+        clearTimeout(timer);
+        call.onAbort = null;
+        const ms = performance.now() - startedAt;
+        if (response !== null) {
+          recorder.finished("OK", ms / 1_000);
+          done(null, response);
+          return;
+        }
+        const error = classifyError(failure, log, method.path);
+        recorder.finished(error.grpc, ms / 1_000);
+        logEnd(method, error, ms);
+        done(error, null);
+      };
+      let timer: NodeJS.Timeout | undefined;
+      call.onAbort = (reason) => finish(reason, null);
+      try {
+        const handler = method.unary;
+        if (handler === null) throw new Error(`${method.path} is not unary`);
+        if (call.reason !== null) throw call.reason;
+        const request = decodeRequest(method, decode);
+        call.deadlineAt =
+          startedAt + Math.min(call.timeoutMs ?? DEFAULT_DEADLINE_MS + waitMsOf(method, request), MAX_DEADLINE_MS);
+        timer = setTimeout(expire, call.deadlineAt - startedAt, call);
+        handler(request, call).then(
+          (response) => finish(null, response),
+          (error: unknown) => finish(error, null),
+        );
+      } catch (error) {
+        finish(error, null);
+      }
+    },
+
+    async *runStream(method, call, decode) {
+      const recorder = recorderOf(method);
+      const startedAt = performance.now();
+      recorder.started();
+      let code = "CANCELLED";
+      let timer: NodeJS.Timeout | undefined;
+      if (call.timeoutMs !== undefined && call.timeoutMs <= MAX_TIMER_MS) {
+        call.deadlineAt = startedAt + call.timeoutMs;
+        timer = setTimeout(expire, call.timeoutMs, call);
+      }
+      try {
+        const handler = method.stream;
+        if (handler === null) throw new Error(`${method.path} does not stream`);
+        for await (const message of handler(decodeRequest(method, decode), call)) {
+          recorder.sent();
+          yield message;
+        }
+        if (call.reason !== null) throw call.reason;
+        code = "OK";
+      } catch (thrown) {
+        const error = call.reason ?? classifyError(thrown, log, method.path);
+        code = error.grpc;
+        logEnd(method, error, performance.now() - startedAt);
+        throw error;
+      } finally {
+        call.ended = true;
+        clearTimeout(timer);
+        recorder.finished(code, (performance.now() - startedAt) / 1_000);
+      }
+    },
+  };
+}

@@ -1,0 +1,167 @@
+/** REST over HTTP/1.1: the routes of the contract on the handlers that gRPC uses. Streams are `text/event-stream`. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { OrchestratorError } from "../base/errors.ts";
+import { fail, toError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { Call } from "./call.ts";
+import type { Identify } from "./caller.ts";
+import { classifyError, retryDelayMs, toStatus } from "./errors.ts";
+import type { ServedMethod } from "./methods.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { printMessage, printStatus } from "./rest-print.ts";
+import type { RestInput } from "./rest-request.ts";
+import { readRestRequest } from "./rest-request.ts";
+import { createRestRouter } from "./rest-routes.ts";
+import { formatEvent, formatFailure } from "./sse.ts";
+
+/** What joins REST to the rest. */
+export interface RestParts {
+  readonly pipeline: Pipeline;
+  readonly identify: Identify;
+  readonly log: Log;
+  /** Largest body in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+
+/** Adds the routes under `/v1/`. */
+export function serveRest(http: FastifyInstance, methods: readonly ServedMethod[], parts: RestParts): void {
+  const router = createRestRouter(methods);
+  http.all("/v1/*", async (request, reply) => {
+    const path = pathOf(request.raw);
+    const verb = request.method === "HEAD" ? "GET" : request.method;
+    const found = router.find(verb, path);
+    if (!("route" in found)) {
+      if (found.length === 0) fail("ROUTE_NOT_FOUND", { method: request.method, path });
+      reply.header("allow", found.join(", "));
+      fail("HTTP_METHOD_NOT_ALLOWED", { method: request.method, path, allowed: found.join(", ") });
+    }
+    checkContentType(request);
+    const input: RestInput = {
+      match: found,
+      query: queryOf(request.raw),
+      body: (request.body as Buffer | undefined) ?? new Uint8Array(),
+      maxBytes: parts.maxMessageBytes,
+    };
+    const { method } = found.route;
+    const call = new Call(parts.identify({ get: (name) => request.headers[name] }), "rest", timeoutOf(request));
+    reply.raw.on("close", () => call.cancel());
+    if (method.stream !== null) return streamEvents(method, call, input, request, reply, parts);
+    const response = await callUnary(method, call, input, parts);
+    return reply.header("content-type", JSON_TYPE).send(printMessage(method.desc.output, response));
+  });
+}
+
+/** Answers an error as `google.rpc.Status` in proto JSON. */
+export function sendError(reply: FastifyReply, thrown: unknown, log: Log, path: string): FastifyReply {
+  const error = classifyError(thrown, log, path);
+  const retryMs = retryDelayMs(error);
+  if (retryMs !== null) reply.header("retry-after", String(Math.ceil(retryMs / 1_000)));
+  return reply
+    .code(error.http)
+    .header("content-type", JSON_TYPE)
+    .send(printStatus(toStatus(error)));
+}
+
+function callUnary(method: ServedMethod, call: Call, input: RestInput, parts: RestParts): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    parts.pipeline.runUnary(
+      method,
+      call,
+      () => readRestRequest(input),
+      (error, response) => (response === null ? reject(error) : resolve(response)),
+    );
+  });
+}
+
+async function streamEvents(
+  method: ServedMethod,
+  call: Call,
+  input: RestInput,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: RestParts,
+): Promise<FastifyReply> {
+  const decode = (): Message => withLastEventId(readRestRequest(input), request.headers["last-event-id"]);
+  const messages = parts.pipeline.runStream(method, call, decode)[Symbol.asyncIterator]();
+  // The first frame, or the error in its place, decides the status.
+  let next = await messages.next();
+  reply.hijack();
+  const response = reply.raw;
+  for (const [name, value] of Object.entries(reply.getHeaders()))
+    if (value !== undefined) response.setHeader(name, value);
+  response.writeHead(200, {
+    "content-type": "text/event-stream",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+  });
+  try {
+    while (next.done !== true) {
+      const text = formatEvent(method.desc.output, next.value);
+      if (!response.write(text)) await drained(response, call);
+      next = await messages.next();
+    }
+  } catch (error) {
+    response.write(formatFailure(error as OrchestratorError));
+  } finally {
+    await messages.return?.(undefined);
+    response.end();
+  }
+  return reply;
+}
+
+/** A stream can be resumed by the header that browsers send by themselves; the request's own cursor wins. */
+function withLastEventId(request: Message, header: string | string[] | undefined): Message {
+  const fields = request as unknown as { cursor?: unknown };
+  if (typeof header === "string" && header !== "" && fields.cursor === "") fields.cursor = header;
+  return request;
+}
+
+function drained(response: ServerResponse, call: Call): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+    if (call.reason !== null) done();
+  });
+}
+
+/** JSON must say that it is JSON: pages may send everything else to any address without asking first. */
+function checkContentType(request: FastifyRequest): void {
+  const body = request.body as Buffer | undefined;
+  if (body === undefined || body.length === 0) return;
+  const type = request.headers["content-type"];
+  if (type !== undefined && /^application\/json\s*(;|$)/i.test(type)) return;
+  const found = type === undefined ? "nothing" : type.slice(0, 100);
+  fail("PROTOCOL_UNSUPPORTED", {
+    problem: `the body must be JSON: send the header "content-type: application/json" (it says ${found})`,
+  });
+}
+
+/** Time that the caller gives, by the header that Connect uses as well. */
+function timeoutOf(request: FastifyRequest): number | undefined {
+  const header = request.headers["connect-timeout-ms"] ?? request.headers["x-timeout-ms"];
+  if (header === undefined) return undefined;
+  if (typeof header !== "string" || !/^\d{1,10}$/.test(header))
+    throw toError("INVALID_REQUEST", { problem: "x-timeout-ms must be a number of milliseconds" });
+  return Number(header);
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
+
+function queryOf(request: IncomingMessage): URLSearchParams {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return new URLSearchParams(query < 0 ? "" : url.slice(query + 1));
+}

@@ -1,0 +1,212 @@
+/**
+ * RunService: streams. A watch of a run begins with a snapshot or right after a cursor, brings every durable event once and in order, a heartbeat when
+ * nothing happens, and the end of the run as its last frame. It can be resumed at any event.
+ */
+import { create } from "@bufbuild/protobuf";
+import { fail, isOrchestratorError, toError } from "../base/errors.ts";
+import type { Engine, RunHeader, RunIndex, WatchFrame } from "../engine/port.ts";
+import type { RunState } from "../engine/state.ts";
+import { isTerminalPhase } from "../engine/state.ts";
+import { RunSchema, RunTaskSchema } from "../gen/orchestrator/v1/run_pb.ts";
+import type { RunService, WatchRunResponse, WatchRunsResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
+import { WatchRunResponseSchema, WatchRunsResponseSchema } from "../gen/orchestrator/v1/run_service_pb.ts";
+import type { CallContext, ServiceHandlers } from "./call.ts";
+import type { Condition } from "./condition.ts";
+import { meetsCondition } from "./condition.ts";
+import { withHeartbeats } from "./heartbeat.ts";
+import { toEvent } from "./mapping/event.ts";
+import type { PlanIndex } from "./mapping/plan-index.ts";
+import type { ReadMask } from "./mapping/read-mask.ts";
+import { parseReadMask } from "./mapping/read-mask.ts";
+import { headerToRun, toRun } from "./mapping/run.ts";
+import { listTasks, toRunTask } from "./mapping/task.ts";
+import { toTimestamp } from "./mapping/time.ts";
+import { pageSizeOf } from "./paging.ts";
+import { parseRunFilter, readHeader, toStoreFilter } from "./run-filter.ts";
+import type { PlanIndexOf } from "./run-service.ts";
+import type { RunCursors, Tokens } from "./tokens.ts";
+
+/** Methods of RunService that stream. */
+export type WatchingMethods = Pick<ServiceHandlers<typeof RunService>, "watchRun" | "watchRuns">;
+
+/** What the streams stand on. */
+export interface WatchParts {
+  readonly engine: Engine;
+  readonly runIndex: RunIndex;
+  readonly planIndexOf: PlanIndexOf;
+  readonly tokens: Tokens;
+  /** Aborts when the service drains. */
+  readonly draining: AbortSignal;
+  readonly heartbeatMs: number;
+}
+
+/** Tasks in one frame of a snapshot. */
+const SNAPSHOT_TASKS = 500;
+
+/** Runs that a watch over runs remembers having shown; the oldest are forgotten. */
+const MAX_REMEMBERED = 10_000;
+
+const TASK_PAYLOADS = ["input", "input_json", "input_ref", "output", "output_json", "output_ref"];
+
+/** Handlers of the streams. */
+export function createRunWatch(parts: WatchParts): WatchingMethods {
+  const { engine, planIndexOf, tokens } = parts;
+  return {
+    async *watchRun(request, call) {
+      const mask = parseReadMask(RunSchema, request.readMask);
+      const cursors = tokens.cursorsOf(call.caller.tenantId, request.runId);
+      const resume = request.cursor === "" ? null : cursors.fromCursor(request.cursor);
+      const { state } = await engine.getRun(call.caller, request.runId);
+      const index = await planIndexOf(call.caller, state);
+      if (resume !== null) {
+        if (resume.sequence > state.sequence) fail("WATCH_CURSOR_INVALID");
+        if (!resume.ended && resume.sequence === state.sequence && isTerminalPhase(state.phase)) {
+          // The reader was cut off between the last event and the end.
+          yield endFrame(state, index, mask, cursors);
+          return;
+        }
+      }
+      yield* watchFrom(parts, call, { runId: request.runId, after: resume?.sequence ?? null, mask, cursors, index });
+    },
+
+    async *watchRuns(request, call) {
+      const condition = parseRunFilter(request.filter);
+      const size = pageSizeOf(request.snapshotSize);
+      const shown = new Set<string>();
+      const stream = {
+        open: (signal: AbortSignal) => snapshotThenChanges(parts, call, condition, size, signal),
+        signal: call.signal,
+        draining: parts.draining,
+        drained: () => toError("SHUTTING_DOWN"),
+        toMessage: (value: readonly RunHeader[] | RunHeader) => toRunsFrame(value, condition, shown),
+        heartbeat: () =>
+          create(WatchRunsResponseSchema, {
+            frame: { case: "heartbeat", value: { serverTime: toTimestamp(Date.now()) } },
+          }),
+      };
+      yield* withHeartbeats(stream, parts.heartbeatMs);
+    },
+  };
+}
+
+interface Watch {
+  readonly runId: string;
+  readonly after: number | null;
+  readonly mask: ReadMask;
+  readonly cursors: RunCursors;
+  readonly index: PlanIndex | null;
+}
+
+async function* watchFrom(parts: WatchParts, call: CallContext, watch: Watch): AsyncGenerator<WatchRunResponse> {
+  const { cursors, index, mask } = watch;
+  let reached = watch.after ?? 0;
+  const cursor = (): string => (reached === 0 ? "" : cursors.toCursor(reached));
+  const stream = {
+    open: (signal: AbortSignal) => parts.engine.watchRun(call.caller, watch.runId, watch.after, signal),
+    signal: call.signal,
+    draining: parts.draining,
+    drained: () => toError("SHUTTING_DOWN", { cursor: cursor() }),
+    toMessage: (frame: WatchFrame): WatchRunResponse[] => {
+      reached = frame.type === "event" ? frame.event.sequence : frame.state.sequence;
+      return toRunFrames(frame, index, mask, cursors);
+    },
+    heartbeat: () => [
+      create(WatchRunResponseSchema, {
+        frame: { case: "heartbeat", value: { serverTime: toTimestamp(Date.now()), cursor: cursor() } },
+      }),
+    ],
+  };
+  try {
+    for await (const frames of withHeartbeats(stream, parts.heartbeatMs)) yield* frames;
+  } catch (error) {
+    // The engine says how far the reader came; callers get it as the cursor to resume from.
+    if (isOrchestratorError(error) && error.code === "WATCH_TOO_SLOW")
+      throw toError("WATCH_TOO_SLOW", { cursor: cursor() }, { cause: error });
+    throw error;
+  }
+}
+
+function toRunFrames(
+  frame: WatchFrame,
+  index: PlanIndex | null,
+  mask: ReadMask,
+  cursors: RunCursors,
+): WatchRunResponse[] {
+  switch (frame.type) {
+    case "event": {
+      const event = toEvent(frame.event, cursors.toCursor(frame.event.sequence), index);
+      return [create(WatchRunResponseSchema, { frame: { case: "event", value: event } })];
+    }
+    case "snapshot":
+      return snapshotFrames(frame.state, index, mask, cursors);
+    case "end":
+      return [endFrame(frame.state, index, mask, cursors)];
+  }
+}
+
+function snapshotFrames(
+  state: RunState,
+  index: PlanIndex | null,
+  mask: ReadMask,
+  cursors: RunCursors,
+): WatchRunResponse[] {
+  const taskMask = parseReadMask(RunTaskSchema, undefined, TASK_PAYLOADS);
+  const tasks = listTasks(state, index).map((view) => toRunTask(state.runId, view, taskMask));
+  const frames: WatchRunResponse[] = [];
+  const cursor = cursors.toCursor(state.sequence);
+  for (let at = 0; at === 0 || at < tasks.length; at += SNAPSHOT_TASKS) {
+    const partial = at + SNAPSHOT_TASKS < tasks.length;
+    const run = at === 0 ? { run: toRun(state, index, mask) } : {};
+    // Only the last part carries the cursor: who loses the stream before it begins again.
+    const value = { ...run, tasks: tasks.slice(at, at + SNAPSHOT_TASKS), partial, cursor: partial ? "" : cursor };
+    frames.push(create(WatchRunResponseSchema, { frame: { case: "snapshot", value } }));
+  }
+  return frames;
+}
+
+function endFrame(state: RunState, index: PlanIndex | null, mask: ReadMask, cursors: RunCursors): WatchRunResponse {
+  const value = { run: toRun(state, index, mask), cursor: cursors.toCursor(state.sequence, true) };
+  return create(WatchRunResponseSchema, { frame: { case: "end", value } });
+}
+
+/** Ears first, then the list: no change falls between. A change may come again as an update; it says the same. */
+async function* snapshotThenChanges(
+  parts: WatchParts,
+  call: CallContext,
+  condition: Condition | null,
+  size: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly RunHeader[] | RunHeader> {
+  const changes = parts.engine.watchRuns(call.caller, signal)[Symbol.asyncIterator]();
+  let next = changes.next();
+  // Not to be reported twice: the loop below takes the same promise.
+  next.catch(() => undefined);
+  yield await parts.runIndex.listRuns(call.caller, condition === null ? null : toStoreFilter(condition), null, size);
+  for (;;) {
+    const change = await next;
+    if (change.done === true) return;
+    yield change.value;
+    next = changes.next();
+  }
+}
+
+function toRunsFrame(
+  value: readonly RunHeader[] | RunHeader,
+  condition: Condition | null,
+  shown: Set<string>,
+): WatchRunsResponse | null {
+  if (isList(value)) {
+    for (const header of value) shown.add(header.runId);
+    return create(WatchRunsResponseSchema, { frame: { case: "snapshot", value: { runs: value.map(headerToRun) } } });
+  }
+  const matches = condition === null || meetsCondition(condition, readHeader(value));
+  if (!matches && !shown.has(value.runId)) return null;
+  shown.delete(value.runId);
+  if (matches) shown.add(value.runId);
+  if (shown.size > MAX_REMEMBERED) shown.delete(shown.values().next().value ?? "");
+  return create(WatchRunsResponseSchema, { frame: { case: "update", value: { run: headerToRun(value), matches } } });
+}
+
+function isList(value: readonly RunHeader[] | RunHeader): value is readonly RunHeader[] {
+  return Array.isArray(value);
+}

@@ -1,0 +1,108 @@
+/** `orchestrator approvals`: what runs ask people. */
+import { type Command, Option } from "commander";
+import { fail } from "../../base/errors.ts";
+import { parseJson } from "../../base/json-parse.ts";
+import { ApprovalDecision, ApprovalSchema, ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
+import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
+import type { CommandContext } from "../command-context.ts";
+import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
+import { formatTime, nameOf, printJson, toPrintable } from "../print.ts";
+import { readCount } from "../read-count.ts";
+import { readPages } from "../read-pages.ts";
+import { formatTable } from "../terminal.ts";
+import { readText } from "../text-sources.ts";
+
+type Options = ConnectOptions & OutputOptions;
+
+interface DecideOptions extends Options {
+  readonly comment: string;
+  readonly data?: string;
+}
+
+/** Defines the command. */
+export function defineApprovals(command: Command, _context: CommandContext): void {
+  const list = command
+    .command("list")
+    .description("open approvals, the oldest first")
+    .option("--filter <cel>", 'other than the open ones, for instance: state == "APPROVED" && flow_id == "pay"', "")
+    .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
+    .action((options: Options & { readonly filter: string; readonly limit: number }) =>
+      withClient(options, async (client) => {
+        const approvals = await readPages(options.limit, async (pageToken, pageSize) => {
+          const request = { filter: options.filter, pageToken, pageSize };
+          const page = await client.call(ApprovalService.method.listApprovals, request);
+          return { lines: page.approvals, next: page.nextPageToken };
+        });
+        if (options.output === "json")
+          return printJson({ approvals: approvals.map((approval) => toPrintable(ApprovalSchema, approval)) });
+        const rows = approvals.map((approval) => [
+          approval.runId,
+          approval.taskId,
+          nameOf(ApprovalStateSchema, approval.state),
+          formatTime(approval.createTime),
+          approval.assignees.join(", "),
+          approval.message,
+        ]);
+        process.stdout.write(formatTable(["RUN", "TASK", "STATE", "ASKED", "WHO", "QUESTION"], rows));
+      }),
+    );
+  addOutputOption(addConnectOptions(list));
+  defineDecision(command, "approve", "let the run go on", ApprovalDecision.APPROVED);
+  defineDecision(command, "reject", "refuse what the run asks", ApprovalDecision.REJECTED);
+}
+
+function defineDecision(parent: Command, name: string, summary: string, decision: ApprovalDecision): void {
+  const command = parent
+    .command(name)
+    .description(summary)
+    .argument("<run>", "run that asks")
+    .argument("[task]", "task that asks; may be left out when the run has one open approval")
+    .option("--comment <text>", "remark, kept with the run", "")
+    .option("--data <json>", "what the form asks for, a JSON object or @file")
+    .action((runId: string, task: string | undefined, options: DecideOptions) =>
+      withClient(options, async (client) => {
+        const taskId =
+          task ??
+          (await findOpenTask(
+            runId,
+            async (filter) => (await client.call(ApprovalService.method.listApprovals, { filter })).approvals,
+          ));
+        const data = options.data === undefined ? undefined : await readData(options.data);
+        const { approval } = await client.call(ApprovalService.method.decideApproval, {
+          runId,
+          taskId,
+          decision,
+          comment: options.comment,
+          requestId: crypto.randomUUID(),
+          ...(data === undefined ? {} : { dataValue: { case: "dataJson", value: data } }),
+        });
+        if (approval === undefined) return;
+        if (options.output === "json") printJson(toPrintable(ApprovalSchema, approval));
+        else process.stdout.write(`${taskId} of ${runId} is ${nameOf(ApprovalStateSchema, approval.state)}\n`);
+      }),
+    );
+  addOutputOption(addConnectOptions(command));
+}
+
+/** The one open approval of a run. */
+async function findOpenTask(
+  runId: string,
+  list: (filter: string) => Promise<readonly { readonly taskId: string }[]>,
+): Promise<string> {
+  const open = await list(`run_id == ${JSON.stringify(runId)} && state == "PENDING"`);
+  const [only] = open;
+  if (only !== undefined && open.length === 1) return only.taskId;
+  const problem =
+    open.length === 0
+      ? `run ${runId} has no open approval`
+      : `run ${runId} has several open approvals; name the task: ${open.map(({ taskId }) => taskId).join(", ")}`;
+  return fail("INVALID_REQUEST", { problem, field: "task" });
+}
+
+async function readData(given: string): Promise<Buffer> {
+  const text = given.startsWith("@") ? await readText(given.slice(1)) : given;
+  const value = parseJson(text, { field: "data" });
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    fail("INVALID_JSON", { field: "data", problem: "a JSON object was expected" });
+  return Buffer.from(JSON.stringify(value));
+}

@@ -1,0 +1,180 @@
+/** `orchestrator run`: registers a flow if it is given as a file, starts a run, and stays with it if asked to. */
+import { type Command, Option } from "commander";
+import type { ApiClient } from "../../api/client.ts";
+import { toDuration } from "../../api/mapping/time.ts";
+import { parseDurationMs } from "../../base/duration.ts";
+import { fail } from "../../base/errors.ts";
+import { silentLog } from "../../base/log.ts";
+import type { Flow } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
+import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
+import type { CommandContext } from "../command-context.ts";
+import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
+import { EXIT } from "../exit-codes.ts";
+import { followRun } from "../follow-run.ts";
+import { readInput } from "../input-values.ts";
+import { printOutcome, printStarted } from "../print-outcome.ts";
+import { isSourcePath, readFlowName, readText } from "../text-sources.ts";
+
+/** Options of the command. */
+interface RunOptions extends ConnectOptions, OutputOptions {
+  readonly input: readonly string[];
+  readonly watch?: true;
+  readonly wait?: true;
+  readonly local?: true;
+  readonly data?: string;
+  readonly config?: string;
+  readonly httpAllow?: string;
+  readonly runId?: string;
+  readonly key?: string;
+  readonly keyPolicy: keyof typeof POLICIES;
+  readonly label: readonly string[];
+  readonly timeout?: string;
+  readonly delay?: string;
+  readonly correlationId?: string;
+  readonly yes?: true;
+  readonly approvals?: ApprovalAnswer;
+}
+
+const POLICIES = {
+  reject: RunKeyPolicy.REJECT,
+  return: RunKeyPolicy.RETURN_EXISTING,
+  terminate: RunKeyPolicy.TERMINATE_AND_START,
+} as const;
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** Defines the command. */
+export function defineRun(command: Command, context: CommandContext): void {
+  command
+    .argument("<flow>", "file with a flow (- is standard input), or the id of a registered one: id or id@version")
+    .option(
+      "-i, --input <name=value>",
+      "value of a variable, may be repeated: name=value, name=@file, @file",
+      collect,
+      [],
+    )
+    .option("-w, --watch", "show all tasks as they go, until the run ends")
+    .option("--wait", "wait until the run ends")
+    .option("--local", "run in this process on an embedded store, without a service")
+    .option("--data <folder>", "with --local: keep the store in this folder, where it is found again")
+    .option("--http-allow <list>", "with --local: private hosts that http tasks may call: host, host:port, CIDR")
+    .option("--config <file>", "with --local: configuration file, as for serve")
+    .option("--run-id <id>", "identity of the run, never usable again")
+    .option("--key <key>", "business key: at most one open run of the flow has it")
+    .addOption(
+      new Option("--key-policy <policy>", "when an open run has the key")
+        .choices(Object.keys(POLICIES))
+        .default("reject"),
+    )
+    .option("-l, --label <name=value>", "label to find the run by, may be repeated", collect, [])
+    .option("--timeout <duration>", "time until the run is timed out: 90, 5m, 2h")
+    .option("--delay <duration>", "time until the first task may start")
+    .option("--correlation-id <id>", "identity that ties the run to work elsewhere")
+    .option("-y, --yes", "approve whatever the run asks (as --approvals approve)")
+    .addOption(
+      new Option(
+        "--approvals <answer>",
+        "approvals while watching; --local asks in the terminal, else left to others",
+      ).choices(APPROVAL_ANSWERS),
+    )
+    .addHelpText(
+      "after",
+      `
+Values follow the declared type of their variable; without one they are JSON if they are JSON, else text. name=@@x is the text "@x".
+Ctrl-C leaves the run to the service and says how to come back; with --local it cancels the run, a second one leaves at once.`,
+    )
+    .action(async (flow: string, options: RunOptions) => {
+      for (const field of ["data", "config", "httpAllow"] as const)
+        if (options[field] !== undefined && options.local !== true)
+          fail("INVALID_REQUEST", {
+            problem: `--${field === "httpAllow" ? "http-allow" : field} goes with --local`,
+            field,
+          });
+      const code =
+        options.local === true
+          ? await withLocal(options, (client) => run(client, flow, options))
+          : await withClient(options, (client) => run(client, flow, options));
+      context.exitWith(code);
+    });
+  addOutputOption(addConnectOptions(command));
+}
+
+/** The work with a service in this process. Ctrl-C never ends the process before the store is closed and, if it is a throw-away one, removed. */
+async function withLocal(options: RunOptions, work: (client: ApiClient) => Promise<number>): Promise<number> {
+  let isInterrupted = false;
+  const note = (): void => {
+    isInterrupted = true;
+  };
+  process.on("SIGINT", note).on("SIGTERM", note);
+  const { openLocalService } = await import("../local-service.ts");
+  const { data, config, httpAllow } = options;
+  const dataDir = data === undefined ? {} : { dataDir: data };
+  const client = await openLocalService({ log: silentLog, flags: { config, httpAllow }, ...dataDir });
+  try {
+    return isInterrupted ? EXIT.INTERRUPTED : await work(client);
+  } finally {
+    await client.close();
+    process.off("SIGINT", note).off("SIGTERM", note);
+  }
+}
+
+async function run(client: ApiClient, argument: string, options: RunOptions): Promise<number> {
+  const flow = await resolveFlow(client, argument);
+  const input = await readInput(options.input, flow.variables, flow.flowId);
+  const { run: started } = await client.call(RunService.method.startRun, {
+    flowId: flow.flowId,
+    version: flow.version,
+    inputValue: { case: "inputJson", value: Buffer.from(JSON.stringify(input)) },
+    requestId: crypto.randomUUID(),
+    runId: options.runId ?? "",
+    runKey: options.key ?? "",
+    runKeyPolicy: POLICIES[options.keyPolicy],
+    labels: readLabels(options.label),
+    correlationId: options.correlationId ?? "",
+    ...(options.timeout === undefined ? {} : { runTimeout: toDuration(parseDurationMs(options.timeout)) }),
+    ...(options.delay === undefined ? {} : { startDelay: toDuration(parseDurationMs(options.delay)) }),
+  });
+  if (started === undefined) throw new Error("the service answered a start without a run");
+  const isLocal = options.local === true;
+  if (options.watch !== true && options.wait !== true && !isLocal) {
+    printStarted(started, options.output);
+    return EXIT.OK;
+  }
+  const ended = await followRun(client, started.runId, {
+    shows: options.watch === true,
+    isLocal,
+    approvals: options.yes === true ? "approve" : (options.approvals ?? (isLocal ? "ask" : "leave")),
+  });
+  return ended === null ? EXIT.INTERRUPTED : printOutcome(client, ended, options.output);
+}
+
+/** The flow that the argument means; a file is registered first. */
+async function resolveFlow(client: ApiClient, argument: string): Promise<Flow> {
+  if (isSourcePath(argument)) {
+    const source = await readText(argument);
+    const { flow } = await client.call(FlowService.method.registerFlow, {
+      definition: { case: "source", value: source },
+    });
+    if (flow !== undefined) return flow;
+    throw new Error("the service answered a registration without a flow");
+  }
+  const name = readFlowName(argument);
+  const { flow } = await client.call(FlowService.method.getFlow, {
+    ...name,
+    readMask: { paths: ["flow_id", "version", "variables"] },
+  });
+  if (flow === undefined) throw new Error("the service answered without a flow");
+  return flow;
+}
+
+function readLabels(options: readonly string[]): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const option of options) {
+    const equals = option.indexOf("=");
+    if (equals < 1) fail("INVALID_REQUEST", { problem: `--label ${option}: write name=value`, field: "labels" });
+    labels[option.slice(0, equals)] = option.slice(equals + 1);
+  }
+  return labels;
+}

@@ -1,0 +1,258 @@
+/** `orchestrator runs`: what goes on, and steering it. */
+import { type Command, Option } from "commander";
+import type { ApiClient } from "../../api/client.ts";
+import { fromTimestamp, toDuration } from "../../api/mapping/time.ts";
+import { parseDurationMs } from "../../base/duration.ts";
+import { fail } from "../../base/errors.ts";
+import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import { HoldKind, type Run, RunSchema, RunStateSchema, RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import {
+  CountRunsResponseSchema,
+  RunService,
+  WatchRunResponseSchema,
+} from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
+import type { CommandContext } from "../command-context.ts";
+import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
+import { EXIT } from "../exit-codes.ts";
+import { followRun } from "../follow-run.ts";
+import { readJsonText } from "../input-values.ts";
+import { formatRun, formatRuns, formatTasks, nameOf, printJson, runState, toPrintable } from "../print.ts";
+import { printOutcome, withOutput } from "../print-outcome.ts";
+import { readCount } from "../read-count.ts";
+import { readPages } from "../read-pages.ts";
+import { formatTable } from "../terminal.ts";
+import { watchRun } from "../watch-run.ts";
+
+type Options = ConnectOptions & OutputOptions;
+
+interface FilterOptions extends Options {
+  readonly filter?: string;
+  readonly state?: readonly string[];
+  readonly flow?: string;
+  readonly label?: readonly string[];
+}
+
+const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
+
+/** Defines the command. */
+export function defineRuns(command: Command, context: CommandContext): void {
+  const leaf = (name: string, summary: string): Command =>
+    addOutputOption(addConnectOptions(command.command(name).description(summary)));
+  defineLists(leaf);
+  defineReads(leaf, context);
+  defineSteering(leaf);
+}
+
+type Leaf = (name: string, summary: string) => Command;
+
+function addFilterOptions(command: Command): Command {
+  return command
+    .option("--filter <cel>", 'for instance: state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"')
+    .option("--state <state>", "only runs in this state, may be repeated", collect)
+    .option("--flow <id>", "only runs of this flow")
+    .option("--label <name=value>", "only runs with this label, may be repeated", collect);
+}
+
+/** One filter of the contract from the options. */
+function toFilter({ filter, state, flow, label }: FilterOptions): string {
+  const text = JSON.stringify;
+  const labels = (label ?? []).map((one) => {
+    const equals = one.indexOf("=");
+    if (equals < 1) fail("INVALID_REQUEST", { problem: `--label ${one}: write name=value`, field: "label" });
+    return `labels[${text(one.slice(0, equals))}] == ${text(one.slice(equals + 1))}`;
+  });
+  const parts = [
+    ...(filter === undefined ? [] : [`(${filter})`]),
+    ...(state === undefined ? [] : [`state in [${state.map((one) => text(one.toUpperCase())).join(", ")}]`]),
+    ...(flow === undefined ? [] : [`flow_id == ${text(flow)}`]),
+    ...labels,
+  ];
+  return parts.join(" && ");
+}
+
+function defineLists(leaf: Leaf): void {
+  addFilterOptions(leaf("list", "runs, the newest first"))
+    .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
+    .action((options: FilterOptions & { readonly limit: number }) =>
+      withClient(options, async (client) => {
+        const filter = toFilter(options);
+        const runs = await readPages(options.limit, async (pageToken, pageSize) => {
+          const page = await client.call(RunService.method.listRuns, { filter, pageToken, pageSize });
+          return { lines: page.runs, next: page.nextPageToken };
+        });
+        if (options.output === "json") printJson({ runs: runs.map((run) => toPrintable(RunSchema, run)) });
+        else process.stdout.write(formatRuns(runs));
+      }),
+    );
+  addFilterOptions(leaf("count", "number of runs by state")).action((options: FilterOptions) =>
+    withClient(options, async (client) => {
+      const counted = await client.call(RunService.method.countRuns, { filter: toFilter(options) });
+      if (options.output === "json") return printJson(toPrintable(CountRunsResponseSchema, counted));
+      const rows = counted.states.map(({ state, count }) => [nameOf(RunStateSchema, state), String(count)]);
+      process.stdout.write(formatTable(["STATE", "RUNS"], [...rows, ["all", String(counted.count)]]));
+    }),
+  );
+  leaf("events", "the journal of a run")
+    .argument("<run>", "run")
+    .option("--after <sequence>", "only later ones", readCount)
+    .addOption(new Option("--limit <count>", "most lines").default(1_000).argParser(readCount))
+    .action((runId: string, options: Options & { readonly after?: number; readonly limit: number }) =>
+      withClient(options, async (client) => {
+        const events = await readPages(options.limit, async (pageToken, pageSize) => {
+          const request = { runId, afterSequence: options.after ?? 0, pageToken, pageSize };
+          const page = await client.call(RunService.method.listRunEvents, request);
+          return { lines: page.events, next: page.nextPageToken };
+        });
+        if (options.output === "json")
+          return printJson({ events: events.map((event) => toPrintable(RunEventSchema, event)) });
+        const first = events[0]?.eventTime;
+        const rows = events.map((event) => [
+          String(event.sequence),
+          first === undefined || event.eventTime === undefined
+            ? ""
+            : `+${((fromTimestamp(event.eventTime) - fromTimestamp(first)) / 1_000).toFixed(3)}s`,
+          event.kind,
+          event.taskId,
+          event.attempt === 0 ? "" : String(event.attempt),
+        ]);
+        process.stdout.write(formatTable(["SEQUENCE", "TIME", "EVENT", "TASK", "ATTEMPT"], rows));
+      }),
+    );
+}
+
+function defineReads(leaf: Leaf, context: CommandContext): void {
+  leaf("get", "a run with its tasks")
+    .argument("<run>", "run")
+    .action((runId: string, options: Options) =>
+      withClient(options, async (client) => {
+        const { run } = await client.call(RunService.method.getRun, { runId });
+        if (run === undefined) return;
+        const tasks = await readTasks(client, runId);
+        if (options.output === "json")
+          return printJson({
+            run: await withOutput(client, run),
+            tasks: tasks.map((task) => toPrintable(RunTaskSchema, task)),
+          });
+        process.stdout.write(`${formatRun(run)}\n${formatTasks(tasks)}`);
+      }),
+    );
+  leaf("watch", "follow a run until it ends; with --output json a frame on each line")
+    .argument("<run>", "run")
+    .addOption(
+      new Option("--approvals <answer>", "what becomes of approvals").choices(APPROVAL_ANSWERS).default("leave"),
+    )
+    .action((runId: string, options: Options & { readonly approvals: ApprovalAnswer }) =>
+      withClient(options, async (client) => {
+        if (options.output === "json") return context.exitWith(await printFrames(client, runId));
+        const ended = await followRun(client, runId, { shows: true, isLocal: false, approvals: options.approvals });
+        context.exitWith(ended === null ? EXIT.INTERRUPTED : await printOutcome(client, ended, "table"));
+      }),
+    );
+  leaf("wait", "wait until a run ends, print its output")
+    .argument("<run>", "run")
+    .option("--timeout <duration>", "give up after this time, with exit code 3: 90, 5m, 2h")
+    .action((runId: string, options: Options & { readonly timeout?: string }) =>
+      withClient(options, async (client) => {
+        const ended = await waitForEnd(client, runId, options.timeout);
+        if (ended !== null) return context.exitWith(await printOutcome(client, ended, options.output));
+        process.stderr.write(`run ${runId} has not ended in ${options.timeout}\n`);
+        context.exitWith(EXIT.UNAVAILABLE);
+      }),
+    );
+}
+
+async function readTasks(client: ApiClient, runId: string) {
+  return readPages(1_000, async (pageToken, pageSize) => {
+    const page = await client.call(RunService.method.listRunTasks, { runId, pageToken, pageSize });
+    return { lines: page.tasks, next: page.nextPageToken };
+  });
+}
+
+async function printFrames(client: ApiClient, runId: string): Promise<number> {
+  for await (const message of watchRun(client, runId)) {
+    process.stdout.write(`${JSON.stringify(toPrintable(WatchRunResponseSchema, message))}\n`);
+    if (message.frame.case === "end") return endCode(message.frame.value.run);
+  }
+  return EXIT.INTERRUPTED;
+}
+
+function endCode(run: Run | undefined): number {
+  return run !== undefined && runState(run) === "COMPLETED" ? EXIT.OK : EXIT.RUN_FAILED;
+}
+
+async function waitForEnd(client: ApiClient, runId: string, timeout: string | undefined): Promise<Run | null> {
+  const until = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + parseDurationMs(timeout);
+  for (;;) {
+    const leftMs = Math.max(0, Math.min(until - performance.now(), 20_000));
+    const request = { runId, wait: toDuration(Math.ceil(leftMs)) };
+    const { run } = await client.call(RunService.method.waitRun, request, { timeoutMs: leftMs + 30_000 });
+    if (run?.endTime !== undefined) return run;
+    if (performance.now() >= until) return null;
+  }
+}
+
+function defineSteering(leaf: Leaf): void {
+  const steer = (
+    name: string,
+    summary: string,
+    send: (client: ApiClient, runId: string, options: SteeringOptions) => Promise<{ readonly run?: Run | undefined }>,
+  ): Command =>
+    leaf(name, summary)
+      .argument("<run>", "run")
+      .option("--reason <text>", "why, kept in the journal", "")
+      .action((runId: string, options: SteeringOptions) =>
+        withClient(options, async (client) => printSteered((await send(client, runId, options)).run, options)),
+      );
+  const { method } = RunService;
+  steer("cancel", "stop a run in good order", (client, runId, { reason, compensate = false }) =>
+    client.call(method.cancelRun, { runId, reason, compensate, requestId: crypto.randomUUID() }),
+  ).option("--compensate", "undo the effects of its tasks");
+  steer("terminate", "end a run by force, without compensation", (client, runId, { reason }) =>
+    client.call(method.terminateRun, { runId, reason, requestId: crypto.randomUUID() }),
+  );
+  steer("pause", "let no further attempt of a run start", (client, runId, { reason }) =>
+    client.call(method.pauseRun, { runId, reason, requestId: crypto.randomUUID() }),
+  );
+  steer("resume", "let a paused or held run go on", (client, runId, { reason, hold = [] }) => {
+    const holdKinds = hold.map((kind) => HOLD_KINDS[kind as keyof typeof HOLD_KINDS]);
+    return client.call(method.resumeRun, { runId, reason, holdKinds, requestId: crypto.randomUUID() });
+  }).addOption(
+    new Option("--hold <kind...>", "holds to release (default: the operator's)").choices(Object.keys(HOLD_KINDS)),
+  );
+  leaf("signal", "send a signal to a run")
+    .argument("<run>", "run")
+    .argument("<name>", "name that a task waits for")
+    .option("--data <json>", "what it carries: JSON, text, or @file")
+    .action((runId: string, signalName: string, options: Options & { readonly data?: string }) =>
+      withClient(options, async (client) => {
+        const value = options.data === undefined ? null : await readJsonText(options.data, "data");
+        const { run } = await client.call(method.signalRun, {
+          runId,
+          signalName,
+          dataValue: { case: "dataJson", value: Buffer.from(JSON.stringify(value)) },
+          requestId: crypto.randomUUID(),
+        });
+        printSteered(run, options);
+      }),
+    );
+}
+
+interface SteeringOptions extends Options {
+  readonly reason: string;
+  readonly compensate?: true;
+  readonly hold?: readonly string[];
+}
+
+const HOLD_KINDS = {
+  operator: HoldKind.OPERATOR,
+  budget: HoldKind.BUDGET,
+  limit: HoldKind.LIMIT,
+  quarantine: HoldKind.QUARANTINE,
+} as const;
+
+function printSteered(run: Run | undefined, { output }: OutputOptions): void {
+  if (run === undefined) return;
+  if (output === "json") printJson(toPrintable(RunSchema, run));
+  else process.stdout.write(`${run.runId} is ${runState(run)}\n`);
+}

@@ -1,0 +1,61 @@
+import { type ErrorCode, type GrpcCode, isOrchestratorError } from "../base/errors.ts";
+
+/** Exit codes of the command. docs/cli.md explains them; numbers never change. */
+export const EXIT = {
+  /** Done as asked. */
+  OK: 0,
+  /** A run ended other than COMPLETED, or the service says that it is not well. */
+  RUN_FAILED: 1,
+  /** The command, its input, a flow or the configuration is wrong: the same call can never succeed. */
+  USAGE: 2,
+  /** The service cannot be reached, gave no answer in time or is at its limit: the same call may succeed later. */
+  UNAVAILABLE: 3,
+  /** The thing does not exist, exists already, or is in a state that does not allow it. */
+  REFUSED: 4,
+  /** The service could not start: a busy port, its data folder, its database. */
+  NO_START: 5,
+  /** A bug. */
+  INTERNAL: 70,
+  /** Ended by Ctrl-C. */
+  INTERRUPTED: 130,
+} as const;
+
+const BY_STATUS: Readonly<Record<GrpcCode, number>> = {
+  CANCELLED: EXIT.INTERRUPTED,
+  UNKNOWN: EXIT.INTERNAL,
+  INVALID_ARGUMENT: EXIT.USAGE,
+  DEADLINE_EXCEEDED: EXIT.UNAVAILABLE,
+  NOT_FOUND: EXIT.REFUSED,
+  ALREADY_EXISTS: EXIT.REFUSED,
+  PERMISSION_DENIED: EXIT.REFUSED,
+  RESOURCE_EXHAUSTED: EXIT.UNAVAILABLE,
+  FAILED_PRECONDITION: EXIT.REFUSED,
+  ABORTED: EXIT.UNAVAILABLE,
+  OUT_OF_RANGE: EXIT.REFUSED,
+  UNIMPLEMENTED: EXIT.REFUSED,
+  INTERNAL: EXIT.INTERNAL,
+  UNAVAILABLE: EXIT.UNAVAILABLE,
+  DATA_LOSS: EXIT.INTERNAL,
+  UNAUTHENTICATED: EXIT.REFUSED,
+};
+
+/** Codes of a service that does not start, or a store that cannot be opened. */
+const NO_START: ReadonlySet<ErrorCode> = new Set([
+  "PORT_IN_USE",
+  "DATA_FOLDER_IN_USE",
+  "DATA_FOLDER_CORRUPT",
+  "DATA_FOLDER_VERSION",
+  "EMBEDDED_POSTGRES_MISSING",
+  "STORE_TOO_NEW",
+  "STORE_UNAVAILABLE",
+  "STORE_TIMEOUT",
+  "MIGRATION_INVALID",
+  "GRAPH_MODULE_INVALID",
+]);
+
+/** Exit code for an error. `starting` tells that the service was being started in this process. */
+export function exitCodeOf(error: unknown, starting = false): number {
+  if (!isOrchestratorError(error)) return EXIT.INTERNAL;
+  if (starting && NO_START.has(error.code)) return EXIT.NO_START;
+  return BY_STATUS[error.grpc];
+}

@@ -1,0 +1,78 @@
+/** Stays with a run until it ends: shows it, has its approvals decided, and knows what Ctrl-C means. */
+import type { ApiClient } from "../api/client.ts";
+import { isOrchestratorError } from "../base/errors.ts";
+import type { Run } from "../gen/orchestrator/v1/run_pb.ts";
+import { RunService } from "../gen/orchestrator/v1/run_service_pb.ts";
+import { type ApprovalAnswer, openApprovalDesk } from "./ask-approvals.ts";
+import { RunProgress } from "./progress.ts";
+import { openProgressView, type ProgressView } from "./progress-view.ts";
+import { watchRun } from "./watch-run.ts";
+
+/** How a run is followed. */
+export interface FollowOptions {
+  /** Whether progress is shown. */
+  readonly shows: boolean;
+  /** Whether the run lives in this process: then Ctrl-C cancels it, else it leaves it to the service. */
+  readonly isLocal: boolean;
+  readonly approvals: ApprovalAnswer;
+}
+
+/** The run as it ended; null when the user left it before. Errors: those of the watch. */
+export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<Run | null> {
+  const progress = new RunProgress();
+  const view = options.shows ? openProgressView(progress) : silentView();
+  const desk = openApprovalDesk(client, runId, options.approvals, view);
+  const offered = new Set<string>();
+  const leaving = new AbortController();
+  const onInterrupt = createInterrupt(client, runId, options.isLocal, view, leaving);
+  const onTerminate = (): void => leaving.abort();
+  process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  try {
+    const onInterrupted = (problem: string) => view.say(`${problem}; the watch goes on when it is back`);
+    for await (const frame of watchRun(client, runId, { signal: leaving.signal, onInterrupted })) {
+      view.update(progress.apply(frame));
+      for (const task of progress.tasks.values()) {
+        // A loop asks under a new path each time; one path asks once.
+        if (task.wait?.kind.case !== "approval" || task.state !== "WAITING" || offered.has(task.id)) continue;
+        offered.add(task.id);
+        desk.offer(task.id);
+      }
+      if (frame.frame.case === "end") return frame.frame.value.run ?? null;
+    }
+    return null;
+  } finally {
+    process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate);
+    await desk.close();
+    view.end();
+  }
+}
+
+function createInterrupt(
+  client: ApiClient,
+  runId: string,
+  isLocal: boolean,
+  view: ProgressView,
+  leaving: AbortController,
+): () => void {
+  let presses = 0;
+  return () => {
+    presses++;
+    if (!isLocal) {
+      view.say(`left; the run goes on:  orchestrator runs watch ${runId}   or   orchestrator runs cancel ${runId}`);
+      leaving.abort();
+    } else if (presses > 1) leaving.abort();
+    else {
+      view.say("canceling the run; Ctrl-C again leaves at once");
+      client
+        .call(RunService.method.cancelRun, { runId, reason: "interrupted in the terminal", compensate: true })
+        .catch((error: unknown) => view.say(isOrchestratorError(error) ? error.message : String(error)));
+    }
+  };
+}
+
+function silentView(): ProgressView {
+  const say = (text: string): void => {
+    process.stderr.write(`${text}\n`);
+  };
+  return { update() {}, say, pause: () => () => {}, end() {} };
+}

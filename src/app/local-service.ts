@@ -1,0 +1,63 @@
+/** The service inside the command: engine and embedded store in this process, no port, nobody else. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ApiClient } from "../api/client.ts";
+import { createHealth } from "../api/health.ts";
+import { HEARTBEAT_MS } from "../api/heartbeat.ts";
+import { createLocalClient } from "../api/local-client.ts";
+import { createServices } from "../api/services.ts";
+import { createTokens } from "../api/tokens.ts";
+import { toError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { composeCore } from "./compose.ts";
+import { loadConfig } from "./config.ts";
+import { readVersion } from "./version.ts";
+
+/** Where the local service keeps its data. */
+export interface LocalServiceOptions {
+  /** Folder that is kept and that may hold runs already; a throw-away one when absent. */
+  readonly dataDir?: string;
+  /** Flags of the configuration, by their camel case names. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly log: Log;
+}
+
+/**
+ * Opens the service in this process, with the configuration of `serve` but always on the embedded store. Closing the client stops it; a throw-away store is
+ * removed then. Errors: CONFIG_INVALID and those of the store.
+ */
+export async function openLocalService({ dataDir, flags = {}, log }: LocalServiceOptions): Promise<ApiClient> {
+  const { config } = await loadConfig({ flags });
+  const folder = dataDir ?? (await mkdtemp(join(tmpdir(), "orchestrator-local-")));
+  const remove = async (): Promise<void> => {
+    if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
+  };
+  const store = { ...config.store, dataDir: folder, databaseUrl: undefined };
+  const core = await composeCore({ ...config, store }, log, { address: "local", observers: [] }).catch(
+    async (error: unknown) => {
+      await remove();
+      throw error;
+    },
+  );
+  const health = createHealth();
+  health.setServing(true);
+  const draining = new AbortController();
+  const methods = createServices({
+    ...core,
+    health,
+    facts: { version: readVersion(), revision: "", store: "embedded", startedAt: Date.now(), capabilities: [] },
+    limits: config.limits,
+    tokens: createTokens(core.tokenKey),
+    draining: draining.signal,
+    heartbeatMs: HEARTBEAT_MS,
+  });
+  return {
+    ...createLocalClient(methods, log),
+    async close() {
+      draining.abort(toError("SHUTTING_DOWN"));
+      await core.close();
+      await remove();
+    },
+  };
+}

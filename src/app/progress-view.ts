@@ -1,0 +1,204 @@
+/** Shows the progress of a run: redrawn in place on a terminal, a line for each change elsewhere. */
+import { fromTimestamp } from "../api/mapping/time.ts";
+import { formatDuration } from "../base/duration.ts";
+import { type Moment, styleOf } from "./print.ts";
+import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
+import { cut, paint, plain } from "./terminal.ts";
+
+/** Most children of one group that are drawn at the same time. */
+const MAX_CHILDREN = 6;
+
+/** Time between two drawings, milliseconds. */
+const FRAME_MS = 100;
+
+const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
+
+/** What is told of a run. */
+export interface ProgressView {
+  /** Shows what changed. */
+  update(changes: readonly ProgressChange[]): void;
+  /** A remark above the progress. */
+  say(text: string): void;
+  /** Stops drawing, so that something may be asked; returns the function that goes on. */
+  pause(): () => void;
+  /** Draws for the last time. */
+  end(): void;
+}
+
+/** Opens the view that fits the stream. */
+export function openProgressView(progress: RunProgress, stream: NodeJS.WriteStream = process.stderr): ProgressView {
+  return stream.isTTY === true ? openLiveView(progress, stream) : openPlainView(stream);
+}
+
+function openPlainView(stream: NodeJS.WriteStream): ProgressView {
+  const began = performance.now();
+  const say = (text: string): void => {
+    stream.write(`${((performance.now() - began) / 1_000).toFixed(2).padStart(8)}s  ${text}\n`);
+  };
+  return {
+    update(changes) {
+      for (const change of changes) {
+        if (change.kind === "run") {
+          const { state, note, error } = change;
+          const why = error === undefined ? note : `${error.type} ${error.message}`;
+          say(`run ${paint(styleOf(state), state, stream)}${why === "" ? "" : `  ${plain(why)}`}`);
+        } else {
+          const { task } = change;
+          say(`${plain(task.id)}  ${paint(styleOf(task.state), task.state, stream)}${describe(task, Date.now())}`);
+        }
+      }
+    },
+    say: (text) => say(plain(text)),
+    pause: () => () => {},
+    end() {},
+  };
+}
+
+function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): ProgressView {
+  let drawn = 0;
+  let tick = 0;
+  let paused = false;
+  const clear = (): void => {
+    if (drawn > 0) stream.write(`\u001b[${drawn}A\u001b[0J`);
+    drawn = 0;
+  };
+  const draw = (): void => {
+    if (paused) return;
+    const lines = renderProgress(progress, stream, { now: Date.now(), tick: tick++ });
+    clear();
+    stream.write(`${lines.join("\n")}\n`);
+    drawn = lines.length;
+  };
+  const timer = setInterval(draw, FRAME_MS);
+  return {
+    update() {
+      // The next frame shows it: a thousand changes a second are not a thousand drawings.
+    },
+    say(text) {
+      clear();
+      stream.write(`${plain(text)}\n`);
+      draw();
+    },
+    pause() {
+      draw();
+      drawn = 0;
+      paused = true;
+      return () => {
+        paused = false;
+      };
+    },
+    end() {
+      clearInterval(timer);
+      paused = false;
+      draw();
+    },
+  };
+}
+
+/** Lines of the live view: the run, its tasks, and of each group the children that are worth a line. None is wider than the stream, all fit its height. */
+export function renderProgress(
+  progress: RunProgress,
+  stream: { readonly columns?: number; readonly rows?: number },
+  { now, tick }: { readonly now: number; readonly tick: number },
+): string[] {
+  const width = stream.columns ?? 100;
+  const room = Math.max(4, (stream.rows ?? 40) - 2);
+  const idWidth = Math.min(32, Math.max(12, ...progress.childrenOf("").map((task) => task.id.length)));
+  const lines: string[] = [];
+  const visit = (task: TaskProgress, depth: number): void => {
+    lines.push(renderTask(task, depth, { width, idWidth, now, tick }));
+    if (hasEnded(task) && task.state === "COMPLETED") return;
+    const children = progress
+      .childrenOf(task.id)
+      .filter((child) => !hasEnded(child) || child.state === "FAILED" || child.state === "TIMED_OUT");
+    for (const child of children.slice(0, MAX_CHILDREN)) visit(child, depth + 1);
+  };
+  for (const task of progress.childrenOf("")) visit(task, 0);
+  const hidden = lines.length - room;
+  // Where not all fit, those at the end are where things happen.
+  const shown = hidden > 0 ? [paint("dim", `  … ${hidden} lines above`), ...lines.slice(hidden)] : lines;
+  return [renderHead(progress, width), ...shown];
+}
+
+function renderHead({ run, state }: RunProgress, width: number): string {
+  if (run === undefined) return paint("dim", "waiting for the run");
+  const rest = `  ${run.flowId}${run.version === "" ? "" : `@${run.version}`}  ${run.runId}`;
+  return `${paint(styleOf(state), state)}${paint("dim", cut(rest, Math.max(0, width - state.length)))}`;
+}
+
+interface Drawing {
+  readonly width: number;
+  readonly idWidth: number;
+  readonly now: number;
+  readonly tick: number;
+}
+
+function renderTask(task: TaskProgress, depth: number, { width, idWidth, now, tick }: Drawing): string {
+  const indent = "  ".repeat(depth + 1);
+  const id = cut(plain(task.id), idWidth).padEnd(idWidth);
+  const head = `${indent}${signOf(task, tick)} ${id}  ${cut(plain(task.type), 10).padEnd(10)}  `;
+  const state = task.state.padEnd(10);
+  const rest = describe(task, now);
+  const left = width - head.length - state.length;
+  return `${head}${paint(styleOf(task.state), cut(state, Math.max(0, width - head.length)))}${paint("dim", cut(rest, Math.max(0, left)))}`;
+}
+
+function signOf(task: TaskProgress, tick: number): string {
+  switch (task.state) {
+    case "COMPLETED":
+      return "✓";
+    case "COMPENSATED":
+      return "↶";
+    case "FAILED":
+    case "TIMED_OUT":
+      return "✗";
+    case "SKIPPED":
+    case "CANCELED":
+      return "-";
+    case "RUNNING":
+    case "SCHEDULED":
+      return SPINNER[tick % SPINNER.length] ?? "•";
+    case "RETRYING":
+      return "↻";
+    case "WAITING":
+      return "…";
+    default:
+      return "○";
+  }
+}
+
+/** What there is to say about a task beside its state. */
+function describe(task: TaskProgress, now: number): string {
+  const parts: string[] = [];
+  if (task.children > 0) parts.push(`${task.ended} of ${task.children}`);
+  if (task.attempt > 1) parts.push(`attempt ${task.attempt}`);
+  if (task.startedAt !== undefined && task.endedAt !== undefined)
+    parts.push(formatDuration(Math.max(0, task.endedAt - task.startedAt)));
+  if (task.state === "WAITING") parts.push(describeWait(task, now));
+  if (task.reason !== "") parts.push(task.reason);
+  if (task.state === "RETRYING" && task.nextAttemptAt !== undefined)
+    parts.push(`next attempt in ${formatDuration(Math.max(0, task.nextAttemptAt - now))}`);
+  if (task.error !== undefined && task.state !== "COMPLETED")
+    parts.push(plain(`${task.error.type}: ${task.error.message}`));
+  return parts
+    .filter((part) => part !== "")
+    .map((part) => `  ${part}`)
+    .join("");
+}
+
+function describeWait({ wait }: TaskProgress, now: number): string {
+  const dueIn = (due: Moment | undefined): string =>
+    due === undefined ? "" : ` ${formatDuration(Math.max(0, fromTimestamp(due) - now))} left`;
+  switch (wait?.kind.case) {
+    case "timer":
+      return `timer${dueIn(wait.kind.value.dueTime)}`;
+    case "signal":
+      return plain(`signal ${wait.kind.value.signalNames.join(" or ")}${dueIn(wait.kind.value.dueTime)}`);
+    case "approval":
+      return plain(`approval ${wait.kind.value.assignees.join(", ")}${dueIn(wait.kind.value.dueTime)}`);
+    case "childRun":
+      return plain(`run ${wait.kind.value.runId}`);
+    default:
+      return "";
+  }
+}

@@ -1,0 +1,24 @@
+/** Largest page that is asked for. */
+const PAGE_SIZE = 200;
+
+/** A page of a list. */
+export interface Page<T> {
+  readonly lines: readonly T[];
+  /** Token of the next page; empty at the end. */
+  readonly next: string;
+}
+
+/** The first `limit` lines of a list, page by page. */
+export async function readPages<T>(
+  limit: number,
+  read: (pageToken: string, pageSize: number) => Promise<Page<T>>,
+): Promise<readonly T[]> {
+  const lines: T[] = [];
+  let token = "";
+  do {
+    const page = await read(token, Math.min(PAGE_SIZE, limit - lines.length));
+    lines.push(...page.lines);
+    token = page.next;
+  } while (token !== "" && lines.length < limit);
+  return lines.slice(0, limit);
+}

@@ -1,0 +1,99 @@
+/** The running service: configuration → store and engine → ports → stop in good order. */
+import { createHealth, type HealthState } from "../api/health.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { type Core, composeCore } from "./compose.ts";
+import { isSet, type LoadedConfig } from "./config.ts";
+import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
+import { readVersion } from "./version.ts";
+import { watchDatabase } from "./watch-database.ts";
+
+/** Where something listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A running service. */
+export interface Service {
+  readonly core: Core;
+  /** Where it listens. */
+  readonly address: Address;
+  /** Where metrics are; null when there are none. */
+  readonly metricsAddress: Address | null;
+  /** Resolves when it has stopped. */
+  readonly stopped: Promise<void>;
+  /** Begins the stop. Safe to call more than once. */
+  stop(): void;
+}
+
+/** Starts the service. It takes calls when this resolves. Errors: CONFIG_INVALID, PORT_IN_USE, GRAPH_MODULE_INVALID and those of the store. */
+export async function startService(loaded: LoadedConfig, log: Log): Promise<Service> {
+  const { server, limits, store, metrics: metricsConfig } = loaded.config;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.reverse())
+      await closer().catch((error: unknown) => log.warn("a part did not close in good order", { error }));
+  };
+  try {
+    // The modules of the API load while the database starts.
+    const apiModule = import("../api/create-api.ts");
+    const metrics = metricsConfig.enabled ? await createServiceMetrics() : NO_METRICS;
+    const core = await composeCore(loaded.config, log, { ...metrics, address: `${server.host}:${server.port}` });
+    closers.push(() => core.close());
+    metrics.attach(core);
+    const health = createHealth();
+    const api = await (await apiModule).createApi({
+      ...core,
+      health,
+      config: { ...limits, corsOrigins: server.corsOrigins, reflection: server.reflection },
+      facts: {
+        version: readVersion(),
+        revision: "",
+        store: store.databaseUrl === undefined ? "embedded" : "external",
+        startedAt: Date.now(),
+        capabilities: [],
+      },
+      log,
+      metrics,
+    });
+    closers.push(() => api.close(server.drainTimeout));
+    const address = await api.listen(server.host, server.port);
+    const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, log, closers);
+    api.setServing(true);
+    const unwatch = watchDatabase(core.database, health, log);
+    closers.push(async () => unwatch());
+    const { promise: stopped, resolve: finish } = Promise.withResolvers<void>();
+    let isStopping = false;
+    const stop = (): void => {
+      if (isStopping) return;
+      isStopping = true;
+      log.info("stopping", { graceMs: server.drainTimeout });
+      void close().then(() => {
+        log.info("stopped");
+        finish();
+      });
+    };
+    return { core, address, metricsAddress, stopped, stop };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openMetricsPort(
+  loaded: LoadedConfig,
+  metrics: Metrics | null,
+  health: HealthState,
+  log: Log,
+  closers: (() => Promise<void>)[],
+): Promise<Address | null> {
+  if (metrics === null) return null;
+  const { openMetricsServer } = await import("../telemetry/metrics-server.ts");
+  const answer = () => ({ ready: health.check("") === "SERVING", missing: health.missing() });
+  const { host } = loaded.config.server;
+  const options = { host, port: loaded.config.metrics.port, explicit: isSet(loaded, "metrics.port") };
+  const server = await openMetricsServer(metrics, answer, options, log);
+  closers.push(() => server.close());
+  return server.address;
+}

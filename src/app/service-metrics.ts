@@ -1,0 +1,101 @@
+/** The metrics of the whole service: who counts what, and the port that shows it. */
+import type { HttpMetrics } from "../api/http-server.ts";
+import type { CallMetrics } from "../api/pipeline.ts";
+import type { RuntimeObserver } from "../engine/runtime-parts.ts";
+import type { FlowRegistry } from "../flows/registry-port.ts";
+import { readStoreCounts } from "../store/store-counts.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { ToolMetrics } from "../tools/observe-step.ts";
+import type { Core } from "./compose.ts";
+import { readVersion } from "./version.ts";
+
+/** Counters for the parts that are composed. */
+export interface ServiceMetrics {
+  /** What the port shows; null when metrics are switched off. */
+  readonly metrics: Metrics | null;
+  readonly calls: CallMetrics;
+  readonly http: HttpMetrics;
+  readonly tools?: ToolMetrics;
+  readonly observers: readonly RuntimeObserver[];
+  readonly onPoolWait?: (pool: string, waitedMs: number) => void;
+  /** Gives the gauges that are looked up their source, once the core is there. */
+  attach(core: Core): void;
+}
+
+/** Nothing is counted. */
+export const NO_METRICS: ServiceMetrics = {
+  metrics: null,
+  calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
+  http: { requested() {} },
+  observers: [],
+  attach() {},
+};
+
+/** Metrics of all parts. */
+export async function createServiceMetrics(): Promise<ServiceMetrics> {
+  const [{ createMetrics }, { createRunMetrics }, { createCallMetrics, createHttpMetrics }] = await Promise.all([
+    import("../telemetry/metrics.ts"),
+    import("../telemetry/run-metrics.ts"),
+    import("../api/metrics.ts"),
+  ]);
+  const { indexPlan, specAt } = await import("../api/mapping/plan-index.ts");
+  const metrics = createMetrics();
+  metrics.gauge("orchestrator_build_info", readVersion()).set(1);
+  const types = createTypeIndex((flows, tenantId, flowId, hash) =>
+    flows.planByHash(tenantId, flowId, hash).then(indexPlan),
+  );
+  return {
+    metrics,
+    calls: createCallMetrics(metrics),
+    http: createHttpMetrics(metrics),
+    tools: {
+      called(type, result, seconds) {
+        metrics.histogram("orchestrator_task_execution_seconds", type).observe(seconds);
+        metrics.counter("orchestrator_tool_calls_total", type, result).add();
+      },
+      breakerChanged: (_target, state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
+    },
+    observers: [
+      createRunMetrics(metrics, (state, path) => {
+        const index = types.find(state.tenantId, state.flowId, state.hash);
+        return index === undefined ? "" : (specAt(index, path)?.type ?? "");
+      }),
+    ],
+    onPoolWait: (pool, waitedMs) =>
+      metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
+    attach({ flows, database }) {
+      types.attach(flows);
+      metrics.beforeRead(async () => {
+        const { activeRuns, deadLetters } = await readStoreCounts(database);
+        metrics.gauge("orchestrator_active_runs").set(activeRuns);
+        metrics.gauge("orchestrator_dead_letter_queue_size").set(deadLetters);
+      });
+    },
+  };
+}
+
+/** Indexes of plans by content, which are there a moment after they were first asked for. */
+function createTypeIndex<Index>(
+  load: (flows: FlowRegistry, tenantId: string, flowId: string, hash: string) => Promise<Index>,
+) {
+  const known = new Map<string, Index>();
+  const asked = new Set<string>();
+  let flows: FlowRegistry | null = null;
+  return {
+    attach(registry: FlowRegistry): void {
+      flows = registry;
+    },
+    find(tenantId: string, flowId: string, hash: string): Index | undefined {
+      const index = known.get(hash);
+      if (index === undefined && flows !== null && !asked.has(hash)) {
+        asked.add(hash);
+        load(flows, tenantId, flowId, hash).then(
+          (loaded) => known.set(hash, loaded),
+          // The label stays empty; the next retry asks again.
+          () => asked.delete(hash),
+        );
+      }
+      return index;
+    },
+  };
+}

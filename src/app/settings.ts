@@ -1,0 +1,290 @@
+/**
+ * Every setting of the product, in the sections of `orchestrator.yaml`. From this table come the file's JSON Schema, the variables, the flags
+ * and docs/config.md. Variables without the prefix are those of the systems whose documents this product keeps.
+ */
+import type { z } from "zod";
+import { INTEGRATION_SETTINGS } from "./integration-settings.ts";
+import {
+  booleanSetting,
+  choiceSetting,
+  databaseUrlSetting,
+  durationSetting,
+  integerSetting,
+  listSetting,
+  numberSetting,
+  portSetting,
+  type Setting,
+  setting,
+  sizeSetting,
+  textSetting,
+} from "./setting-types.ts";
+
+const MB = 1_024 * 1_024;
+
+/** Sections and their settings. */
+export const SETTINGS = {
+  server: {
+    host: setting({
+      schema: textSetting("an address to listen at"),
+      default: "127.0.0.1",
+      env: ["ORCHESTRATOR_HOST"],
+      text: "Address to listen at. `0.0.0.0` listens on every interface; traffic is then open to everybody who reaches the machine.",
+    }),
+    port: setting({
+      schema: portSetting(),
+      default: 8_002,
+      env: ["ORCHESTRATOR_PORT", "ORCHESTRATOR_HTTP_PORT", "PORT"],
+      text: "The one port of gRPC, gRPC-Web, Connect and REST. 0 takes any free one.",
+    }),
+    reflection: setting({
+      schema: booleanSetting(),
+      default: false,
+      env: ["ORCHESTRATOR_REFLECTION"],
+      text: "Serve gRPC reflection, so that tools such as grpcurl need no proto files.",
+    }),
+    corsOrigins: setting({
+      schema: listSetting(),
+      default: [],
+      env: ["ORCHESTRATOR_CORS_ORIGINS"],
+      text: "Origins whose pages may call the service from a browser, exactly as the browser sends them: `https://console.example.com`.",
+    }),
+    drainTimeout: setting({
+      schema: durationSetting(),
+      default: "30s",
+      env: ["ORCHESTRATOR_DRAIN_TIMEOUT"],
+      text: "How long a stop waits for calls and tasks that are under way.",
+    }),
+  },
+  store: {
+    dataDir: setting({
+      schema: textSetting("a folder"),
+      default: "./data",
+      env: ["ORCHESTRATOR_DATA_DIR"],
+      text: "Folder of the embedded database and of other files that must stay. Only one service may use it.",
+    }),
+    databaseUrl: setting({
+      schema: databaseUrlSetting(),
+      env: ["ORCHESTRATOR_DATABASE_URL", "DATABASE_URL"],
+      secret: true,
+      text: "PostgreSQL 15 or newer: `postgresql://user:password@host:5432/database`. Without it the service runs its own PostgreSQL in the data folder.",
+    }),
+    preparedStatements: setting({
+      schema: booleanSetting(),
+      default: true,
+      env: ["ORCHESTRATOR_PREPARED_STATEMENTS"],
+      text: "Set to false behind a connection pooler that cannot keep prepared statements (PgBouncer before 1.21 in transaction mode).",
+    }),
+    readConnections: setting({
+      schema: integerSetting(1, 64),
+      default: 8,
+      env: ["ORCHESTRATOR_READ_CONNECTIONS"],
+      text: "Largest number of database connections that answer callers; the journal has its own.",
+    }),
+  },
+  log: {
+    level: setting({
+      schema: choiceSetting(["trace", "debug", "info", "warn", "error"], {
+        warning: "warn",
+        critical: "error",
+        fatal: "error",
+      }),
+      default: "info",
+      env: ["ORCHESTRATOR_LOG_LEVEL", "LOG_LEVEL"],
+      text: "Least important level that is logged: trace, debug, info, warn, error.",
+    }),
+    format: setting({
+      schema: choiceSetting(["auto", "json", "pretty"]),
+      default: "auto",
+      env: ["ORCHESTRATOR_LOG_FORMAT"],
+      text: "`json` one object a line, `pretty` for people; `auto` is pretty on a terminal.",
+    }),
+  },
+  metrics: {
+    enabled: setting({
+      schema: booleanSetting(),
+      default: true,
+      env: ["ORCHESTRATOR_METRICS_ENABLED"],
+      text: "Serve `/metrics` and `/health` on the metrics port.",
+    }),
+    port: setting({
+      schema: portSetting(),
+      default: 9_090,
+      env: ["ORCHESTRATOR_METRICS_PORT"],
+      text: "Port of metrics and health. When it is busy and was not set, the service says so and goes on without.",
+    }),
+  },
+  engine: {
+    instanceId: setting({
+      schema: textSetting("a name"),
+      env: ["ORCHESTRATOR_INSTANCE_ID"],
+      text: "Name of this instance among those that share a database. Made of host name and process when absent.",
+    }),
+    shards: setting({
+      schema: integerSetting(1, 4_096),
+      default: 64,
+      env: ["ORCHESTRATOR_SHARDS"],
+      text: "Number of shards of a new database; an existing one keeps its number.",
+    }),
+    lanes: setting({
+      schema: integerSetting(1, 16),
+      default: 2,
+      env: ["ORCHESTRATOR_LANES"],
+      text: "Connections over which batches of the journal are committed.",
+    }),
+    leaseTtl: setting({
+      schema: durationSetting(1_000),
+      default: "10s",
+      env: ["ORCHESTRATOR_LEASE_TTL"],
+      text: "How long an instance that says nothing keeps its shards. Another takes over after it.",
+    }),
+    defaultRunTimeout: setting({
+      schema: durationSetting(),
+      default: 0,
+      env: ["ORCHESTRATOR_DEFAULT_RUN_TIMEOUT", "DEFAULT_WORKFLOW_TIMEOUT"],
+      text: "Timeout of runs whose flow gives none; 0 is none.",
+    }),
+    defaultTaskTimeout: setting({
+      schema: durationSetting(),
+      default: "300s",
+      env: ["ORCHESTRATOR_TASK_TIMEOUT_DEFAULT"],
+      text: "Timeout of one attempt of a task that calls something outside when neither its flow nor its type gives one (`http`: 30 s).",
+    }),
+    maxRetryAttempts: setting({
+      schema: integerSetting(0, 1_000),
+      default: 3,
+      env: ["ORCHESTRATOR_MAX_RETRY_ATTEMPTS"],
+      text: "Retries of a task from outside (Kafka) that gives no number.",
+    }),
+    retryBackoffBase: setting({
+      schema: numberSetting(1, 100),
+      default: 2,
+      env: ["ORCHESTRATOR_RETRY_BACKOFF_BASE"],
+      text: "Base of the exponential backoff of those retries: the n-th waits base^n seconds.",
+    }),
+  },
+  limits: {
+    maxPayloadBytes: setting({
+      schema: sizeSetting(1_024, 64 * MB),
+      default: "2MB",
+      env: ["ORCHESTRATOR_MAX_PAYLOAD_BYTES"],
+      text: "Largest input, output, signal or form, as JSON.",
+    }),
+    maxInlinePayloadBytes: setting({
+      schema: sizeSetting(1_024, 4 * MB),
+      default: "256KB",
+      env: ["ORCHESTRATOR_MAX_INLINE_PAYLOAD_BYTES"],
+      text: "Payloads above this are kept apart from the journal and referenced.",
+    }),
+    maxFlowBytes: setting({
+      schema: sizeSetting(1_024, 4 * MB),
+      default: "256KB",
+      env: ["ORCHESTRATOR_MAX_FLOW_BYTES"],
+      text: "Largest source text of a flow.",
+    }),
+    maxJsonDepth: setting({
+      schema: integerSetting(8, 1_000),
+      default: 64,
+      env: ["ORCHESTRATOR_MAX_JSON_DEPTH"],
+      text: "Deepest nesting of JSON that is accepted.",
+    }),
+    maxMessageBytes: setting({
+      schema: sizeSetting(64 * 1_024, 64 * MB),
+      default: "4MB",
+      env: ["ORCHESTRATOR_MAX_MESSAGE_BYTES"],
+      text: "Largest request of any protocol.",
+    }),
+  },
+  templates: {
+    dir: setting({
+      schema: textSetting("a folder"),
+      default: "./templates",
+      env: ["ORCHESTRATOR_TEMPLATES"],
+      text: "Folder of flow templates (YAML). When it does not exist the templates that come with the service are used.",
+    }),
+  },
+  graphs: {
+    modules: setting({
+      schema: listSetting(),
+      default: [],
+      env: ["ORCHESTRATOR_GRAPH_MODULES"],
+      text: "Modules (paths) that export compiled LangGraph graphs for `graph` flows. They run with the rights of the service: name only your own.",
+    }),
+  },
+  http: {
+    allow: setting({
+      schema: listSetting(),
+      default: [],
+      env: ["ORCHESTRATOR_HTTP_ALLOW"],
+      text: "Hosts that `http` tasks may call although they are private addresses or speak plain HTTP: `host`, `host:port`, address, or CIDR such as `10.1.0.0/16`.",
+    }),
+    maxResponseBytes: setting({
+      schema: sizeSetting(1_024, 64 * MB),
+      default: "2MB",
+      env: ["ORCHESTRATOR_HTTP_MAX_RESPONSE_BYTES"],
+      text: "Largest answer that an `http` task reads.",
+    }),
+    maxRedirects: setting({
+      schema: integerSetting(0, 10),
+      default: 3,
+      env: ["ORCHESTRATOR_HTTP_MAX_REDIRECTS"],
+      text: "Redirects that an `http` task follows; each target is checked like the first.",
+    }),
+  },
+  ...INTEGRATION_SETTINGS,
+  testing: {
+    enabled: setting({
+      schema: booleanSetting(),
+      default: false,
+      env: ["ORCHESTRATOR_TESTING"],
+      text: "Allows what only tests of the service may do. Never set it where the service has work to do.",
+    }),
+    failPoints: setting({
+      schema: textSetting("fail points"),
+      env: ["ORCHESTRATOR_FAIL_POINTS"],
+      text: "Places where the process dies, throws or stands still: `commit.after=kill@17`. Refused unless testing is allowed.",
+    }),
+  },
+} as const satisfies Record<string, Record<string, Setting>>;
+
+type Sections = typeof SETTINGS;
+
+type Value<S extends Setting> = S extends { readonly default: unknown }
+  ? z.output<S["schema"]>
+  : z.output<S["schema"]> | undefined;
+
+/** The configuration after all sources are merged: durations in milliseconds, sizes in bytes. */
+export type Config = {
+  readonly [S in keyof Sections]: {
+    readonly [K in keyof Sections[S]]: Sections[S][K] extends Setting ? Value<Sections[S][K]> : never;
+  };
+};
+
+/** A setting with its place. */
+export interface NamedSetting extends Setting {
+  readonly section: string;
+  readonly key: string;
+  /** As the file writes it: `server.cors_origins`. */
+  readonly path: string;
+  /** As the command line writes it: `--cors-origins`. */
+  readonly flag: string;
+}
+
+/** All settings in the order of the table. */
+export function listSettings(): readonly NamedSetting[] {
+  return Object.entries(SETTINGS).flatMap(([section, settings]) =>
+    Object.entries(settings as Record<string, Setting>).map(([key, declared]) => ({
+      ...declared,
+      section,
+      key,
+      path: `${section}.${toSnake(key)}`,
+      flag: `--${declared.env[0]
+        .replace(/^ORCHESTRATOR_/, "")
+        .toLowerCase()
+        .replaceAll("_", "-")}`,
+    })),
+  );
+}
+
+function toSnake(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,130 @@
+/**
+ * The log: one JSON object a line, or readable lines on a terminal. Fields are written in snake case (`runId` becomes `run_id`), long ones are cut, and
+ * keys that name secrets are blotted out whatever they hold.
+ */
+import { type DestinationStream, destination as openDestination, pino } from "pino";
+import type { Log, LogFields } from "../base/log.ts";
+
+/** Levels, the least important first. */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+/** Settings of the log. */
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  /** `auto`: readable when standard output is a terminal. */
+  readonly format: "auto" | "json" | "pretty";
+  /** Fields of every line, for instance the instance. */
+  readonly fields?: LogFields;
+  /** Where lines go; standard output when absent. */
+  readonly destination?: DestinationStream;
+}
+
+/** A log that can be flushed. */
+export interface Logger extends Log {
+  /** Writes out what is buffered; call it before the process ends. */
+  flush(): void;
+}
+
+/** Longest text of one field. */
+const MAX_FIELD_LENGTH = 4_096;
+
+const SECRET = /(^|_)(password|secret|token|authorization|cookie|api_?key|credential)s?$/;
+
+/** Opens the log. */
+export async function openLogger(options: LoggerOptions): Promise<Logger> {
+  const pretty = options.format === "pretty" || (options.format === "auto" && process.stdout.isTTY === true);
+  const stream = options.destination ?? (await openStream(pretty));
+  const logger = pino(
+    {
+      level: options.level,
+      base: toLine(options.fields ?? {}),
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: "message",
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  );
+  const flush = (): void => {
+    if ("flushSync" in stream && typeof stream.flushSync === "function") stream.flushSync();
+  };
+  const write =
+    (level: LogLevel) =>
+    (message: string, fields?: LogFields): void => {
+      // Nothing is formatted for lines that are not written.
+      if (!logger.isLevelEnabled(level)) return;
+      if (fields === undefined) logger[level](message);
+      else logger[level](toLine(fields), message);
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), flush };
+}
+
+/** A log whose lines all carry `fields`. */
+export function withFields(log: Log, fields: LogFields): Log {
+  return {
+    debug: (message, more) => log.debug(message, { ...fields, ...more }),
+    info: (message, more) => log.info(message, { ...fields, ...more }),
+    warn: (message, more) => log.warn(message, { ...fields, ...more }),
+    error: (message, more) => log.error(message, { ...fields, ...more }),
+  };
+}
+
+/** Lines for people are written at once; lines for machines are gathered for a quarter of a second. */
+async function openStream(pretty: boolean): Promise<DestinationStream> {
+  if (!pretty) return openDestination({ dest: 1, sync: false, minLength: 8_192, periodicFlush: 250 });
+  const { default: format } = await import("pino-pretty");
+  return format({
+    sync: true,
+    colorize: process.stdout.isTTY === true,
+    translateTime: "SYS:HH:MM:ss.l",
+    ignore: "pid,hostname,instance_id",
+    messageKey: "message",
+    singleLine: true,
+  });
+}
+
+function toLine(fields: LogFields): Record<string, unknown> {
+  const line: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) {
+    const name = snakeCase(key);
+    line[name] = SECRET.test(name) ? "[redacted]" : toValue(value, 0);
+  }
+  return line;
+}
+
+function toValue(value: unknown, depth: number): unknown {
+  if (typeof value === "string")
+    return value.length <= MAX_FIELD_LENGTH ? value : `${value.slice(0, MAX_FIELD_LENGTH)}…`;
+  if (value instanceof Error) return toError(value, depth);
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (depth >= 4) return "[deep]";
+  if (Array.isArray(value)) return value.slice(0, 100).map((element) => toValue(element, depth + 1));
+  const copy: Record<string, unknown> = {};
+  for (const [key, one] of Object.entries(value).slice(0, 100))
+    copy[key] = SECRET.test(snakeCase(key)) ? "[redacted]" : toValue(one, depth + 1);
+  return copy;
+}
+
+/** What helps to find the cause; other properties of foreign errors (connections, statements, headers) may hold secrets. */
+function toError(error: Error, depth: number): Record<string, unknown> {
+  const { code, details } = error as { code?: unknown; details?: unknown };
+  return {
+    type: error.name,
+    message: toValue(error.message, depth),
+    ...(typeof code === "string" ? { code } : {}),
+    ...(typeof details === "object" && details !== null ? { details: toValue(details, depth + 1) } : {}),
+    stack: toValue(error.stack, depth),
+    ...(error.cause !== undefined && depth < 4 ? { cause: toValue(error.cause, depth + 1) } : {}),
+  };
+}
+
+const names = new Map<string, string>();
+
+function snakeCase(key: string): string {
+  let name = names.get(key);
+  if (name === undefined) {
+    name = key.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+    if (names.size < 1_000) names.set(key, name);
+  }
+  return name;
+}

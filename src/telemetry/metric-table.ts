@@ -1,0 +1,78 @@
+/**
+ * Every metric of the product: name, kind, labels, help. Names are for ever: dashboards and alerts hold them. Labels never carry tenants or runs.
+ * The names without `orchestrator_` and those marked "seed" are fixed by the systems that this product continues.
+ */
+
+/** Declaration of a metric. */
+export interface MetricEntry {
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram, in its unit. */
+  readonly buckets?: readonly number[];
+}
+
+/** Answers of calls; holds the thresholds of the objectives (250 ms). */
+const CALL_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Runs and tasks: from a moment to a day. */
+const WORK_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 1_800, 3_600, 21_600, 86_400];
+
+const counter = (help: string, labels: readonly string[] = []) => ({ kind: "counter", help, labels }) as const;
+const gauge = (help: string, labels: readonly string[] = []) => ({ kind: "gauge", help, labels }) as const;
+const histogram = (help: string, buckets: readonly number[], labels: readonly string[] = []) =>
+  ({ kind: "histogram", help, labels, buckets }) as const;
+
+const GRPC = ["grpc_type", "grpc_service", "grpc_method"];
+
+/** The table. */
+export const METRICS = {
+  // Calls, counted where handlers begin: what the transport refuses by itself burns no objective.
+  grpc_server_started_total: counter("Calls that reached a handler.", GRPC),
+  grpc_server_handled_total: counter("Calls that ended, by status.", [...GRPC, "grpc_code"]),
+  grpc_server_msg_received_total: counter("Request messages.", GRPC),
+  grpc_server_msg_sent_total: counter("Response messages, those of streams included.", GRPC),
+  grpc_server_handling_seconds: histogram("Time from decoding to the answer.", CALL_SECONDS, GRPC),
+  http_requests_total: counter("HTTP requests, by route and status.", ["service", "method", "route", "status"]),
+  http_request_duration_seconds: histogram("Time of HTTP requests.", CALL_SECONDS, ["service", "method", "route"]),
+  // Runs. The names without comment are the product's own.
+  orchestrator_flow_runs_processed_total: counter("Runs that ended, by outcome (seed).", ["status"]),
+  orchestrator_run_execution_seconds: histogram("Time from start to end of runs (seed).", WORK_SECONDS),
+  orchestrator_active_runs: gauge("Runs that have not ended (seed)."),
+  orchestrator_runs_started_total: counter("Runs that were started."),
+  orchestrator_quarantined_runs_total: counter("Runs that were put into quarantine."),
+  // Tasks
+  orchestrator_tasks_scheduled_total: counter("Tasks that were dispatched or began to wait (seed)."),
+  orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"]),
+  orchestrator_task_execution_seconds: histogram(
+    "Time of calls to tools, by handler: the task type (seed).",
+    WORK_SECONDS,
+    ["handler"],
+  ),
+  orchestrator_active_tasks: gauge("Tasks that run or will be retried by themselves (seed)."),
+  orchestrator_retry_attempts_total: counter("Attempts that will be retried, by task and handler (seed).", [
+    "task",
+    "handler",
+  ]),
+  orchestrator_tool_calls_total: counter("Calls to tools, by task type and result.", ["type", "result"]),
+  orchestrator_breaker_moves_total: counter("Moves of circuit breakers, by the state they moved to.", ["state"]),
+  // Dead letters
+  orchestrator_dead_letter_queue_size: gauge("Tasks that used up their attempts and are kept (seed)."),
+  orchestrator_dead_letters_total: counter("Tasks that became dead letters."),
+  // Ownership and the store
+  orchestrator_fenced_writes_total: counter("Moves that were refused because another instance owned the shard."),
+  orchestrator_journal_records_total: counter("Records that became durable."),
+  orchestrator_db_pool_wait_seconds: histogram("Time that callers waited for a database connection.", CALL_SECONDS, [
+    "pool",
+  ]),
+  // Process
+  orchestrator_watch_streams: gauge("Streams that are open."),
+  orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),
+} as const satisfies Readonly<Record<string, MetricEntry>>;
+
+/** Name of a metric. */
+export type MetricName = keyof typeof METRICS;
+
+/** Names of the metrics of one kind. */
+export type MetricNameOf<Kind extends MetricEntry["kind"]> = {
+  [Name in MetricName]: (typeof METRICS)[Name]["kind"] extends Kind ? Name : never;
+}[MetricName];

@@ -1,0 +1,143 @@
+/**
+ * Metrics: cells that cost an addition to count in, and the text that Prometheus reads.
+ *
+ * A cell is taken once for its labels and kept by who counts. (The library hashes the labels at every count, a microsecond each time; the hot path
+ * counts a dozen times per run. It still gives the metrics of the Node process.) Labels whose values come from outside are bounded: beyond
+ * {@link MAX_CELLS} cells a metric counts into one whose labels are all `other`.
+ */
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { MetricEntry, MetricName, MetricNameOf } from "./metric-table.ts";
+import { METRICS } from "./metric-table.ts";
+
+/** Most combinations of labels of one metric. */
+export const MAX_CELLS = 2_000;
+
+/** Counts up. */
+export interface CounterCell {
+  add(amount?: number): void;
+}
+
+/** Holds a value. */
+export interface GaugeCell {
+  set(value: number): void;
+  add(amount: number): void;
+}
+
+/** Counts observations into buckets. */
+export interface HistogramCell {
+  observe(value: number): void;
+}
+
+/** The metrics of the service. Labels are given in the order of the table. */
+export interface Metrics {
+  counter(name: MetricNameOf<"counter">, ...labels: string[]): CounterCell;
+  gauge(name: MetricNameOf<"gauge">, ...labels: string[]): GaugeCell;
+  histogram(name: MetricNameOf<"histogram">, ...labels: string[]): HistogramCell;
+  /** Called before each reading; for gauges that are looked up. What it throws leaves the gauge as it was. */
+  beforeRead(refresh: () => Promise<void>): void;
+  /** The text of all metrics. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+class Cell implements CounterCell, GaugeCell, HistogramCell {
+  readonly labels: readonly string[];
+  readonly bounds: readonly number[];
+  readonly counts: Float64Array;
+  value = 0;
+  sum = 0;
+
+  constructor(labels: readonly string[], bounds: readonly number[]) {
+    this.labels = labels;
+    this.bounds = bounds;
+    this.counts = new Float64Array(bounds.length + 1);
+  }
+
+  add(amount = 1): void {
+    this.value += amount;
+  }
+
+  set(value: number): void {
+    this.value = value;
+  }
+
+  observe(value: number): void {
+    this.sum += value;
+    let index = 0;
+    while (index < this.bounds.length && value > (this.bounds[index] as number)) index += 1;
+    this.counts[index] = (this.counts[index] as number) + 1;
+  }
+}
+
+/** Empty metrics. Those without labels are there from the start, at 0. */
+export function createMetrics(): Metrics {
+  const families = new Map<MetricName, Map<string, Cell>>();
+  const refreshers: (() => Promise<void>)[] = [];
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+
+  const cellOf = (name: MetricName, labels: readonly string[]): Cell => {
+    const entry: MetricEntry = METRICS[name];
+    if (labels.length !== entry.labels.length) throw new Error(`${name} has the labels ${entry.labels.join(", ")}`);
+    let family = families.get(name);
+    if (family === undefined) {
+      family = new Map();
+      families.set(name, family);
+    }
+    let key = labels.join("\u0000");
+    let cell = family.get(key);
+    if (cell !== undefined) return cell;
+    let kept = labels;
+    if (family.size >= MAX_CELLS) {
+      kept = labels.map(() => "other");
+      key = kept.join("\u0000");
+      cell = family.get(key);
+      if (cell !== undefined) return cell;
+    }
+    cell = new Cell(kept, entry.buckets ?? []);
+    family.set(key, cell);
+    return cell;
+  };
+  for (const name of Object.keys(METRICS) as MetricName[]) if (METRICS[name].labels.length === 0) cellOf(name, []);
+
+  return {
+    counter: (name, ...labels) => cellOf(name, labels),
+    gauge: (name, ...labels) => cellOf(name, labels),
+    histogram: (name, ...labels) => cellOf(name, labels),
+    beforeRead: (refresh) => void refreshers.push(refresh),
+    async render() {
+      await Promise.all(refreshers.map((refresh) => refresh().catch(() => undefined)));
+      const lines: string[] = [];
+      for (const [name, family] of families) printFamily(name, METRICS[name], family.values(), lines);
+      return `${lines.join("\n")}\n${await registry.metrics()}`;
+    },
+    contentType: registry.contentType,
+  };
+}
+
+function printFamily(name: string, entry: MetricEntry, cells: Iterable<Cell>, lines: string[]): void {
+  lines.push(`# HELP ${name} ${entry.help}`, `# TYPE ${name} ${entry.kind}`);
+  for (const cell of cells) {
+    const labels = entry.labels.map((label, index) => `${label}="${escapeLabel(cell.labels[index] ?? "")}"`);
+    if (entry.kind !== "histogram") {
+      lines.push(`${name}${braces(labels)} ${cell.value}`);
+      continue;
+    }
+    let total = 0;
+    for (const [index, bound] of [...cell.bounds, Number.POSITIVE_INFINITY].entries()) {
+      total += cell.counts[index] as number;
+      lines.push(
+        `${name}_bucket${braces([...labels, `le="${bound === Number.POSITIVE_INFINITY ? "+Inf" : bound}"`])} ${total}`,
+      );
+    }
+    lines.push(`${name}_sum${braces(labels)} ${cell.sum}`, `${name}_count${braces(labels)} ${total}`);
+  }
+}
+
+function braces(labels: readonly string[]): string {
+  return labels.length === 0 ? "" : `{${labels.join(",")}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.toWellFormed().replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
+}

@@ -1,0 +1,115 @@
+/** Metrics of runs and tasks, from what becomes durable. */
+import type { JournalRecord } from "../engine/records.ts";
+import type { RuntimeObserver } from "../engine/runtime-parts.ts";
+import type { RunState, TaskStateName } from "../engine/state.ts";
+import type { CounterCell, Metrics } from "./metrics.ts";
+
+/** Type of the task at a path; empty when it is not known (yet). Asked for every retry: it must answer at once. */
+export type TaskTypeOf = (state: RunState, path: string) => string;
+
+/** Counts runs and tasks. */
+export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RuntimeObserver {
+  const started = metrics.counter("orchestrator_runs_started_total");
+  const execution = metrics.histogram("orchestrator_run_execution_seconds");
+  const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
+  const scheduled = metrics.counter("orchestrator_tasks_scheduled_total");
+  const deadLetters = metrics.counter("orchestrator_dead_letters_total");
+  const written = metrics.counter("orchestrator_journal_records_total");
+  const fenced = metrics.counter("orchestrator_fenced_writes_total");
+  const activeTasks = metrics.gauge("orchestrator_active_tasks");
+  const ended = createCells((status) => metrics.counter("orchestrator_flow_runs_processed_total", status));
+  const done = createCells((status) => metrics.counter("orchestrator_tasks_completed_total", status));
+  /** Active tasks of the runs that have any. */
+  const active = new Map<string, number>();
+
+  const countActive = (state: RunState): void => {
+    const before = active.get(state.runId) ?? 0;
+    const now = state.endedAt === 0 ? state.active : 0;
+    if (now === before) return;
+    activeTasks.add(now - before);
+    if (now === 0) active.delete(state.runId);
+    else active.set(state.runId, now);
+  };
+
+  const countRecord = (state: RunState, record: JournalRecord): void => {
+    switch (record.type) {
+      case "run.started":
+        started.add();
+        return;
+      case "run.completed":
+      case "run.failed":
+      case "run.canceled":
+      case "run.timed_out":
+      case "run.terminated":
+        ended(RUN_STATUS[record.type]).add();
+        execution.observe(Math.max(0, record.at - state.createdAt) / 1_000);
+        return;
+      case "run.held":
+        if (record.hold === "quarantine") quarantined.add();
+        return;
+      case "task.dispatched":
+      case "task.waiting":
+        scheduled.add();
+        return;
+      case "task.retrying":
+        if (record.deferred !== true)
+          metrics.counter("orchestrator_retry_attempts_total", idOf(record.task), taskTypeOf(state, record.task)).add();
+        return;
+      case "task.failed":
+        done(record.timedOut === true ? "TIMED_OUT" : "FAILED").add();
+        if (record.deadLetter === true) deadLetters.add();
+        return;
+      case "task.completed":
+      case "task.skipped":
+      case "task.canceled":
+      case "task.compensated":
+        done(TASK_STATUS[record.type]).add();
+        return;
+      default:
+        return;
+    }
+  };
+
+  return {
+    committed(state, records) {
+      written.add(records.length);
+      for (const record of records) countRecord(state, record);
+      countActive(state);
+    },
+    fenced() {
+      fenced.add();
+    },
+  };
+}
+
+const RUN_STATUS = {
+  "run.completed": "COMPLETED",
+  "run.failed": "FAILED",
+  "run.canceled": "CANCELED",
+  "run.timed_out": "TIMED_OUT",
+  "run.terminated": "TERMINATED",
+} as const;
+
+const TASK_STATUS = {
+  "task.completed": "COMPLETED",
+  "task.skipped": "SKIPPED",
+  "task.canceled": "CANCELED",
+  "task.compensated": "COMPENSATED",
+} as const satisfies Record<string, TaskStateName>;
+
+/** Id in the flow: children and visits count for their task, so that the label has no more values than flows have tasks. */
+function idOf(path: string): string {
+  return path.split(/[.#/]/, 1)[0] ?? path;
+}
+
+function createCells(make: (status: string) => CounterCell): (status: string) => CounterCell {
+  const cells = new Map<string, CounterCell>();
+  return (status) => {
+    let cell = cells.get(status);
+    if (cell === undefined) {
+      cell = make(status);
+      cells.set(status, cell);
+    }
+    return cell;
+  };
+}
