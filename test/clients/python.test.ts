@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listFiles } from "../../scripts/generate-digest.ts";
+import { adaptSnippet, checkFlowReport, findProgram, HERE, IN_CI, ROOT, runProgram } from "./programs.ts";
+import { openTestService, SERVICE_MISSING, type TestService } from "./service.ts";
+
+const PROBE = ["-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))"];
+const python = findProgram(["python3", "python"], PROBE);
+const missing = python === undefined && !IN_CI;
+if (missing) console.log("skipped: the Python client, because Python 3.9 with venv is missing");
+
+/** Oldest versions that the package allows, and the newest that there are. */
+const SETS = [
+  {
+    name: "oldest",
+    pins: ["protobuf==6.30.0", "grpcio==1.72.2", "googleapis-common-protos==1.70.0"],
+    protobuf: /^6\.30\.0$/,
+  },
+  { name: "newest", pins: ["protobuf>=7"], protobuf: /^7\./ },
+];
+
+/** Imports every module of the package beside strangers that own `orchestrator` and `health/v1/health.proto`. */
+const BESIDE = `
+import importlib, importlib.util, pathlib, pkgutil, sys, types
+from google.protobuf import __version__, descriptor_pb2, descriptor_pool
+stranger = types.ModuleType("orchestrator"); stranger.mine = True; sys.modules["orchestrator"] = stranger
+file = descriptor_pb2.FileDescriptorProto(name="health/v1/health.proto", package="health.v1")
+file.message_type.add(name="HealthCheckRequest")
+descriptor_pool.Default().Add(file)
+import orchestrator_client
+names = [m.name for m in pkgutil.walk_packages(orchestrator_client.__path__, "orchestrator_client.")]
+for name in names: importlib.import_module(name)
+assert sys.modules["orchestrator"].mine
+assert importlib.util.find_spec("buf") is None
+assert not any(name.startswith("google.api") for name in sys.modules)
+assert (pathlib.Path(orchestrator_client.__file__).parent / "py.typed").exists()
+assert (pathlib.Path(orchestrator_client.__file__).parent / "v1" / "run_pb2.pyi").exists()
+from orchestrator_client.v1 import run_service_pb2
+r = run_service_pb2.StartRunRequest(flow_id="a", labels={"k": "v"}); r.input.update({"n": 1})
+assert run_service_pb2.StartRunRequest.FromString(r.SerializeToString()) == r
+print(__version__, len(names))
+`;
+
+describe.skipIf(missing).each(SETS)("the Python client with the $name protobuf", ({ name, pins, protobuf }) => {
+  const folder = join(ROOT, ".tools/test-python", name);
+  const interpreter = join(folder, "bin/python");
+
+  beforeAll(async () => {
+    const files = [...listFiles(ROOT, "gen/python/orchestrator_client"), "gen/python/pyproject.toml"].map((file) =>
+      readFileSync(join(ROOT, file)),
+    );
+    const wanted = createHash("sha256").update(pins.join(" ")).update(Buffer.concat(files)).digest("hex");
+    const stamp = join(folder, "stamp");
+    if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+    mkdirSync(folder, { recursive: true });
+    await runProgram(python ?? "python3", ["-m", "venv", "--clear", folder]);
+    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    await runProgram(interpreter, [...pip, ...pins, `${ROOT}gen/python`]);
+    writeFileSync(stamp, wanted);
+  }, 240_000);
+
+  test("is installed from its folder and needs nothing that it does not name", async () => {
+    await runProgram(interpreter, ["-m", "pip", "check", "--disable-pip-version-check"]);
+  });
+
+  test("imports beside other people's packages, without warnings", async () => {
+    const [version = "", count = "0"] = (await runProgram(interpreter, ["-W", "error", "-c", BESIDE])).split(" ");
+    expect(version).toMatch(protobuf);
+    expect(Number(count)).toBeGreaterThan(15);
+  });
+
+  describe.skipIf(SERVICE_MISSING)("against a service", () => {
+    let service: TestService;
+    beforeAll(async () => {
+      service = await openTestService();
+    });
+    afterAll(() => service?.close());
+
+    test("the published snippet runs", async () => {
+      const imports = {
+        "from gen.python.health_pb2 import": "from orchestrator_client.health.v1.health_pb2 import",
+        "from gen.python.health_pb2_grpc import": "from orchestrator_client.health.v1.health_pb2_grpc import",
+      };
+      expect(await runProgram(interpreter, ["-c", adaptSnippet("python", imports, service.address)])).toBe("1\n");
+    });
+
+    test("registers, starts, waits and watches", async () => {
+      const env = { ORCHESTRATOR_TEST_ADDR: service.address };
+      const report = checkFlowReport(
+        await runProgram(interpreter, [`${HERE}python/flow.py`, `${HERE}flow.yaml`], { env }),
+      );
+      expect(report).toMatchObject({ code: "NOT_FOUND", reason: "FLOW_NOT_FOUND" });
+    });
+  });
+});

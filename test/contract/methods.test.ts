@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { describe, expect, test } from "vitest";
+import { ERRORS, GRPC_CODE } from "../../src/base/errors.ts";
+import { http } from "../../src/gen/google/api/annotations_pb.ts";
+import type { HttpRule } from "../../src/gen/google/api/http_pb.ts";
+import { CostClass, Idempotency, policy } from "../../src/gen/orchestrator/options/v1/options_pb.ts";
+import { CONTRACT_FILES, METHODS, ROOT } from "./descriptors.ts";
+
+const rulesOf = (method: DescMethod): HttpRule[] => {
+  const rule = getOption(method, http);
+  return [rule, ...rule.additionalBindings];
+};
+const pathOf = (rule: HttpRule): string => (typeof rule.pattern.value === "string" ? rule.pattern.value : "");
+const isReadOnly = (method: DescMethod): boolean => getOption(method, policy).idempotency === Idempotency.READ_ONLY;
+
+test("the contract has methods", () => {
+  expect(METHODS.length).toBeGreaterThan(25);
+});
+
+test("the number of our option lies in the range that is ours", () => {
+  expect(policy.number).toBeGreaterThanOrEqual(400_000_000);
+  expect(policy.number).toBeLessThan(500_000_000);
+});
+
+describe.each(METHODS)("%s", (_name, method) => {
+  test("carries a whole policy", () => {
+    expect(hasOption(method, policy)).toBe(true);
+    const { scopes, anonymous, idempotency, costClass } = getOption(method, policy);
+    expect(idempotency).not.toBe(Idempotency.UNSPECIFIED);
+    expect(costClass).not.toBe(CostClass.UNSPECIFIED);
+    expect(scopes.length > 0, "scopes or anonymous, not both and not neither").toBe(!anonymous);
+    for (const scope of scopes) expect(scope).toMatch(/^[a-z]+\.[a-z]+$/);
+    if (anonymous) expect(costClass).toBe(CostClass.PROBE);
+    expect(costClass === CostClass.STREAM).toBe(method.methodKind === "server_streaming");
+  });
+
+  test("is unary or streams from the server", () => {
+    expect(["unary", "server_streaming"]).toContain(method.methodKind);
+  });
+
+  test("is routed under /v1 and reads by GET", () => {
+    expect(hasOption(method, http)).toBe(true);
+    for (const rule of rulesOf(method)) {
+      expect(rule.pattern.case).toBe(isReadOnly(method) ? "get" : "post");
+      expect(rule.body).toBe(isReadOnly(method) ? "" : "*");
+      expect(pathOf(rule)).toMatch(/^\/v1\/[a-z]+[a-zA-Z_/{}]*(:[a-zA-Z]+)?$/);
+      for (const [, name] of pathOf(rule).matchAll(/\{(\w+)\}/g)) {
+        expect(method.input.fields.find((field) => field.name === name)?.scalar, `variable ${name}`).toBeDefined();
+      }
+    }
+  });
+
+  test("tells Connect whether it has side effects", () => {
+    const level = method.proto.options?.idempotencyLevel;
+    expect(level === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS).toBe(isReadOnly(method));
+  });
+
+  test("takes a request_id when it changes something, and none when it reads", () => {
+    const field = method.input.fields.find(({ name }) => name === "request_id");
+    expect(field !== undefined).toBe(!isReadOnly(method));
+  });
+
+  test("is named with a noun and has a request and a response of its own", () => {
+    const name =
+      method.parent.typeName === "orchestrator.health.v1.HealthService" ? `Health${method.name}` : method.name;
+    expect(method.input.name).toBe(`${name}Request`);
+    expect(method.output.name).toBe(`${name}Response`);
+    if (name === method.name) expect(method.name).toMatch(/^[A-Z][a-z]+([A-Z][a-z]+)+$/);
+  });
+});
+
+test("no two methods share a route", () => {
+  const routes = METHODS.flatMap(([, method]) =>
+    rulesOf(method).map((rule) => `${rule.pattern.case} ${pathOf(rule).replace(/\{\w+\}/g, "{}")}`),
+  );
+  expect(routes.filter((route, index) => routes.indexOf(route) !== index)).toEqual([]);
+});
+
+test("every error code that a comment promises is in the catalogue", () => {
+  const known = new Set([...Object.keys(ERRORS), ...Object.keys(GRPC_CODE)]);
+  const promised = CONTRACT_FILES.flatMap((file) => {
+    const text = readFileSync(`${ROOT}contracts/${file}`, "utf8").replace(/\n *\/\/ ?/g, " ");
+    return [...text.matchAll(/Errors(?: of [^:]*)?:([^.]*)/g)].flatMap(
+      ([, list]) => list?.match(/\b[A-Z]+(_[A-Z]+)+\b/g) ?? [],
+    );
+  });
+  expect(promised.length).toBeGreaterThan(30);
+  expect([...new Set(promised)].filter((code) => !known.has(code))).toEqual([]);
+});

@@ -1,0 +1,146 @@
+import { create, type DescField, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { DurationSchema } from "@bufbuild/protobuf/wkt";
+import { createValidator } from "@bufbuild/protovalidate";
+import { type FieldRules, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { describe, expect, test } from "vitest";
+import { StartRunRequestSchema } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { REQUEST_MESSAGES } from "./descriptors.ts";
+
+const validator = createValidator();
+
+/** A change of a message that one rule must accept or refuse. */
+interface Example {
+  readonly title: string;
+  readonly accepted: boolean;
+  readonly change: (message: ReflectMessage) => void;
+}
+
+const lengthOf = (rule: bigint, text: string): string => text.repeat(Number(rule));
+
+/** Examples at the limits that the rules of a field state: one on the good side, one past it. */
+function toExamples(field: DescField, { type }: FieldRules): Example[] {
+  const examples: Example[] = [];
+  const add = (title: string, accepted: boolean, value: unknown): void => {
+    examples.push({ title, accepted, change: (message) => message.set(field, value) });
+  };
+  const addDuration = (title: string, accepted: boolean, seconds: bigint): void =>
+    add(title, accepted, reflect(DurationSchema, create(DurationSchema, { seconds })));
+  if (type.case === "string") {
+    const { minLen, maxLen, maxBytes, pattern } = type.value;
+    if (minLen > 0n) add("empty", false, "");
+    if (maxLen > 0n) {
+      add(`${maxLen} characters`, true, lengthOf(maxLen, "a"));
+      add(`${maxLen + 1n} characters`, false, lengthOf(maxLen + 1n, "a"));
+    }
+    if (maxBytes > 0n) add(`${maxBytes + 1n} bytes`, false, lengthOf(maxBytes / 2n + 1n, "ä"));
+    if (pattern !== "") add("NUL", false, "a\0b");
+    const bound = /\{\d+,(\d+)\}\)?\??\$$/.exec(pattern)?.[1];
+    if (bound !== undefined) add("past the length of the pattern", false, "a".repeat(Number(bound) + 2));
+    if (pattern !== "" && !pattern.includes("0-9a-f")) add("a word", true, "word-1");
+  }
+  if (type.case === "bytes") {
+    add(`${type.value.maxLen} bytes`, true, new Uint8Array(Number(type.value.maxLen)));
+    add(`${type.value.maxLen + 1n} bytes`, false, new Uint8Array(Number(type.value.maxLen) + 1));
+  }
+  if (type.case === "int32") {
+    add("0", true, 0);
+    add("-1", false, -1);
+  }
+  if (type.case === "enum") {
+    add("an unknown number", false, 99);
+    if (type.value.notIn.includes(0)) add("unspecified", false, 0);
+    add("a known number", true, 1);
+  }
+  if (type.case === "duration" && type.value.lessThan.case === "lte") {
+    const limit = type.value.lessThan.value.seconds;
+    addDuration(`${limit} s`, true, limit);
+    addDuration(`${limit + 1n} s`, false, limit + 1n);
+    addDuration("-1 s", false, -1n);
+  }
+  if (type.case === "repeated" && field.fieldKind === "list") {
+    const { maxItems } = type.value;
+    const fill = (message: ReflectMessage, count: number): void => {
+      const list = message.get(field);
+      list.clear();
+      for (let i = 0; i < count; i++) list.add(field.listKind === "message" ? validValue(field) : 1);
+    };
+    examples.push(
+      { title: `${maxItems} items`, accepted: true, change: (message) => fill(message, Number(maxItems)) },
+      { title: `${maxItems + 1n} items`, accepted: false, change: (message) => fill(message, Number(maxItems) + 1) },
+    );
+    if (type.value.minItems > 0n)
+      examples.push({ title: "no items", accepted: false, change: (m) => m.get(field).clear() });
+  }
+  if (type.case === "map" && field.fieldKind === "map") {
+    const { maxPairs } = type.value;
+    const fill = (message: ReflectMessage, count: number): void => {
+      for (let i = 0; i < count; i++) message.get(field).set(`key-${i}`, "value");
+    };
+    examples.push(
+      { title: `${maxPairs} pairs`, accepted: true, change: (message) => fill(message, Number(maxPairs)) },
+      { title: `${maxPairs + 1n} pairs`, accepted: false, change: (message) => fill(message, Number(maxPairs) + 1) },
+      { title: "an empty key", accepted: false, change: (message) => message.get(field).set("", "value") },
+      { title: "a value with NUL", accepted: false, change: (message) => message.get(field).set("key", "\0") },
+    );
+  }
+  return examples;
+}
+
+/** Smallest message that its rules accept. */
+function createValid(schema: DescField["parent"]): ReflectMessage {
+  const message = reflect(schema);
+  for (const field of schema.fields) {
+    if (!hasOption(field, fieldRules)) continue;
+    const { type } = getOption(field, fieldRules);
+    if (type.case === "string" && field.oneof === undefined && !message.isSet(field))
+      message.set(field, validText(type.value));
+    if (type.case === "enum" && type.value.notIn.includes(0)) message.set(field, 1);
+    if (type.case === "repeated" && field.fieldKind === "list" && type.value.minItems > 0n)
+      message.get(field).add(validValue(field));
+  }
+  const definition = schema.oneofs.find(({ name }) => name === "definition")?.fields[0];
+  if (definition !== undefined) message.set(definition, "id: a");
+  return message;
+}
+
+const validText = ({ minLen, pattern }: { minLen: bigint; pattern: string }): string =>
+  minLen > 0n || (pattern !== "" && !new RegExp(pattern).test("")) ? "a" : "";
+
+const validValue = (field: DescField): ReflectMessage => {
+  if (field.message === undefined) throw new Error(`${field.name} holds no message`);
+  return createValid(field.message);
+};
+
+const violationsOf = (message: ReflectMessage): string[] => {
+  const result = validator.validate(message.desc, message.message as Message);
+  if (result.kind === "error") throw result.error;
+  return (result.violations ?? []).map((violation) => violation.toString());
+};
+
+describe.each(REQUEST_MESSAGES.map((message) => [message.typeName, message] as const))("%s", (_name, message) => {
+  test("the smallest valid request is accepted", () => {
+    expect(violationsOf(createValid(message))).toEqual([]);
+  });
+
+  const examples = message.fields
+    .filter((field) => hasOption(field, fieldRules))
+    .flatMap((field) =>
+      toExamples(field, getOption(field, fieldRules)).map((example) => ({ name: field.name, ...example })),
+    );
+
+  test.each(examples)("$name: $title accepted: $accepted", ({ name, accepted, change }) => {
+    const request = createValid(message);
+    change(request);
+    const violations = violationsOf(request);
+    if (accepted) expect(violations).toEqual([]);
+    else expect(violations.filter((violation) => violation.startsWith(name))).not.toEqual([]);
+  });
+});
+
+test("run ids that are safe in a path are accepted, others are not", () => {
+  const judge = (runId: string): boolean =>
+    validator.validate(StartRunRequestSchema, create(StartRunRequestSchema, { flowId: "a", runId })).kind === "valid";
+  expect(["", "a", "Run_1.2~x-y", "a".repeat(128)].filter((id) => !judge(id))).toEqual([]);
+  expect(["a/b", "a:cancel", "..", "é", "a b", "-a", "a".repeat(129), "a?b", "a%2f"].filter(judge)).toEqual([]);
+});

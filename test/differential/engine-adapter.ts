@@ -1,0 +1,219 @@
+/**
+ * The engine's side of the differential tests: drives the pure run machine in virtual time through a scripted world. It does what the shard runtime does around the
+ * machine (begins attempts, gives them up at their timeouts, tells them to stop, wakes timers), without store, clock or I/O.
+ *
+ * Faults for the planted bugs are injected here: into the plan, into events, into records and into the state between two steps.
+ */
+
+import { foldJournal } from "../../src/engine/apply.ts";
+import { decide, nextDueAt, nextStep } from "../../src/engine/decide.ts";
+import { evaluateNeed } from "../../src/engine/evaluate.ts";
+import type { RunEvent } from "../../src/engine/events.ts";
+import type { JournalRecord } from "../../src/engine/records.ts";
+import { absorb, openRun, type Run, specOf } from "../../src/engine/run.ts";
+import { advance } from "../../src/engine/settle.ts";
+import { createState, isTerminalPhase, type TaskState } from "../../src/engine/state.ts";
+import { compileFlow } from "../../src/flows/compile.ts";
+import { checkInput } from "../../src/flows/input.ts";
+import type { Plan } from "../../src/flows/plan.ts";
+import type { FlowDoc, Json, JsonMap } from "../oracle/document.ts";
+import type { FinalPhase, Outcome, TaskOutcome, World } from "../oracle/world.ts";
+import { type Attempt, earliest, followRecord, nextAttempt } from "./engine-attempts.ts";
+
+/** A bug to plant. Each part is called where it applies; what is absent changes nothing. */
+export type Fault = {
+  plan?: (plan: Plan) => Plan;
+  event?: (event: RunEvent) => RunEvent | null;
+  record?: (record: JournalRecord, run: Run) => JournalRecord;
+  state?: (run: Run) => void;
+};
+
+/** What the engine made of a flow: the outcome, and its journal with the run as it stood at the end. */
+export type EngineResult = { outcome: Outcome; journal: JournalRecord[]; run: Run; plan: Plan };
+
+/** Virtual start of every run, so that no time is 0. */
+const START = 1_000_000;
+/** More events than any script can cause. */
+const MAX_EVENTS = 50_000;
+
+/** What a property test sees and does while the engine runs. `count` is the number of events so far. */
+export type Probe = {
+  /** The run is forgotten and put together again from its journal: `reopen` as after an orderly handover, `recover` as after a crash. */
+  interrupt?: (count: number) => "reopen" | "recover" | null;
+  /** Before an event, and after it with its records; whatever it does to the run must leave it as it was. */
+  before?: (run: Run, event: RunEvent) => void;
+  after?: (run: Run, event: RunEvent, journal: readonly JournalRecord[]) => void;
+};
+
+/** The plan of a generated flow. Throws FLOW_INVALID when the product refuses it. */
+export async function planOf(flow: FlowDoc): Promise<Plan> {
+  return (await compileFlow({ document: flow as unknown as JsonMap })).plan;
+}
+
+/** Runs a flow on the engine until nothing can happen any more. */
+export async function runOnEngine(flow: FlowDoc, world: World, fault: Fault = {}): Promise<EngineResult> {
+  return drive(await planOf(flow), world, fault);
+}
+
+/** Runs a plan on the engine until nothing can happen any more. */
+export function drive(original: Plan, world: World, fault: Fault = {}, probe: Probe = {}): EngineResult {
+  const plan = fault.plan?.(original) ?? original;
+  const journal: JournalRecord[] = [];
+  const attempts = new Map<string, Attempt>();
+  const script = worldEvents(world);
+  let run = openRun(createState("run"), plan);
+  let now = START;
+
+  const feed = (event: RunEvent): boolean => {
+    const changed = fault.event === undefined ? event : fault.event(event);
+    if (changed === null) return true;
+    probe.before?.(run, changed);
+    const records = advanceWith(run, changed, fault);
+    for (const record of records) {
+      journal.push(record);
+      followRecord(run, world, attempts, journal, now);
+    }
+    probe.after?.(run, changed, journal);
+    return records.length > 0;
+  };
+  const interrupt = (how: "reopen" | "recover"): void => {
+    run = openRun(foldJournal("run", storedAs(journal)), plan);
+    if (how === "reopen") return;
+    for (const [path, attempt] of attempts) if (attempt.end.type === "reported") attempts.delete(path);
+    feed({ type: "recover", at: now, clean: true });
+  };
+
+  feed(startEvent(plan, world));
+  for (let count = 0; !isTerminalPhase(run.state.phase); count++) {
+    if (count > MAX_EVENTS) throw new Error(`${plan.flowId}: more than ${MAX_EVENTS} events`);
+    const how = probe.interrupt?.(count) ?? null;
+    if (how !== null) interrupt(how);
+    const due = nextDueAt(run);
+    const [path, attempt] = nextAttempt(attempts);
+    const attemptAt = attempt?.at ?? null;
+    const worldAt = script[0]?.at ?? null;
+    const next = earliest(earliest(due, attemptAt), worldAt);
+    if (next === null) break;
+    now = Math.max(now, next);
+    if (attempt !== undefined && attemptAt === next) {
+      attempts.delete(path);
+      feed({ ...attempt.end, at: now, random: jitterOf(run, world, path) });
+    } else if (worldAt === next) {
+      const event = script.shift();
+      if (event !== undefined) feed({ ...event, at: now });
+    } else if (!feed({ type: "due", at: now, random: 0.5 })) {
+      throw new Error(`${plan.flowId}: the engine is due at ${next - START} but nothing happens`);
+    }
+  }
+  return { outcome: describe(run, journal), journal, run, plan };
+}
+
+/** The journal as it comes back from the store. */
+export function storedAs(journal: readonly JournalRecord[]): JournalRecord[] {
+  return JSON.parse(JSON.stringify(journal)) as JournalRecord[];
+}
+
+function advanceWith(run: Run, event: RunEvent, fault: Fault): JournalRecord[] {
+  if (fault.record === undefined && fault.state === undefined) return advance(run, event);
+  const records: JournalRecord[] = [];
+  const take = (made: readonly JournalRecord[]): void => {
+    for (const record of made) {
+      const changed = fault.record?.(record, run) ?? record;
+      absorb(run, changed);
+      records.push(changed);
+    }
+    fault.state?.(run);
+  };
+  fault.state?.(run);
+  take(decide(run, event));
+  for (let step = nextStep(run, event.at); step !== null; step = nextStep(run, event.at)) {
+    if ("records" in step) take(step.records);
+    else take(decide(run, { type: "evaluated", at: event.at, need: step.need, result: evaluateNeed(run, step.need) }));
+  }
+  return records;
+}
+
+function startEvent(plan: Plan, world: World): RunEvent {
+  const signals = world.signals.filter((signal) => signal.at === 0).map(({ name, payload }) => ({ name, payload }));
+  const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };
+  const deadlineAt = plan.timeoutMs === null ? null : START + plan.timeoutMs;
+  return {
+    type: "start",
+    at: START,
+    tenantId: "default",
+    vars: checkInput(plan, world.variables),
+    deadlineAt,
+    startAt: null,
+    facts,
+    signals,
+  };
+}
+
+function worldEvents(world: World): RunEvent[] {
+  const hold = { hold: "operator", by: "op", why: "" } as const;
+  const events: RunEvent[] = [
+    ...world.signals
+      .filter((signal) => signal.at > 0)
+      .map(({ at, name, payload }): RunEvent => ({ type: "signal", at, name, payload })),
+    ...world.decisions.map(
+      ({ at, path, approved, by = "", comment = "", data = null }): RunEvent => ({
+        type: "decided",
+        at,
+        task: path,
+        approved,
+        by,
+        comment,
+        data,
+      }),
+    ),
+    ...world.commands.map((command): RunEvent => {
+      const { at, kind } = command;
+      if (kind === "cancel") return { type: "cancel", at, by: "op", reason: "", compensate: command.compensate };
+      if (kind === "terminate") return { type: "terminate", at, by: "op", reason: "" };
+      return { type: kind === "pause" ? "hold" : "release", at, ...hold };
+    }),
+  ];
+  return events.sort((a, b) => a.at - b.at).map((event) => ({ ...event, at: event.at + START }));
+}
+
+function jitterOf(run: Run, world: World, path: string): number {
+  return world.jitter[path]?.[(run.state.tasks.get(path)?.attempt ?? 1) - 1] ?? 0.5;
+}
+
+/** The run in the words of the oracle. */
+function describe(run: Run, journal: readonly JournalRecord[]): Outcome {
+  const { state } = run;
+  const tasks: Outcome["tasks"] = {};
+  for (const task of [...state.tasks.values()].sort((a, b) => (a.path < b.path ? -1 : 1)))
+    tasks[task.path] = describeTask(run, task, journal);
+  const undone = journal.flatMap((record) =>
+    "task" in record && /^[^.]*\/compensate$/.test(record.task) ? [record.task.replace("/compensate", "")] : [],
+  );
+  return {
+    phase: state.phase as FinalPhase,
+    error: state.error === null ? null : { type: state.error.type, task: state.error.task },
+    output: (state.output ?? null) as Json,
+    tasks,
+    path: [...(state.fsm?.path ?? [])],
+    compensations: [...new Set(undone)],
+    leftover: state.signals.map(({ name, payload }) => ({ name, payload: payload as Json })),
+  };
+}
+
+function describeTask(run: Run, task: TaskState, journal: readonly JournalRecord[]): TaskOutcome {
+  const called = task.wait?.kind === "run" || specOf(run, task.path).effect === "effectful";
+  const calls = journal.filter(
+    (record) => (record.type === "task.dispatched" || record.type === "task.waiting") && record.task === task.path,
+  );
+  const failed = task.state === "FAILED" || task.state === "TIMED_OUT";
+  return {
+    state: task.state,
+    reason: task.reason,
+    output: (task.output ?? null) as Json,
+    error: failed ? (task.error?.type ?? null) : null,
+    handled: task.handled,
+    attempts: called ? task.attempt : 0,
+    dispatchedAt: called ? calls.map((record) => record.at - START) : [],
+    first: task.first,
+  };
+}

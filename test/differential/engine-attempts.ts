@@ -1,0 +1,135 @@
+/** What runs around the engine: attempts of tools and child runs, with the time and the event of their end. */
+import type { Outcome as AttemptOutcome, RunEvent } from "../../src/engine/events.ts";
+import type { JournalRecord } from "../../src/engine/records.ts";
+import { type Run, specOf } from "../../src/engine/run.ts";
+import type { TaskState } from "../../src/engine/state.ts";
+import type { Json, JsonMap } from "../oracle/document.ts";
+import { type AttemptScript, scriptOf, type World } from "../oracle/world.ts";
+
+/** An attempt, or a child run, that is under way. */
+export type Attempt = {
+  /** When it ends; null: never. */
+  at: number | null;
+  /** How: the event without its time and its random number. */
+  end: AttemptEvent;
+};
+
+type AttemptEvent =
+  | Omit<Extract<RunEvent, { type: "reported" }>, "at" | "random">
+  | Omit<Extract<RunEvent, { type: "child" }>, "at" | "random">;
+
+/** Does what the runtime does when the last record of `journal` is durable: begins attempts, tells them to stop, forgets them. */
+export function followRecord(
+  run: Run,
+  world: World,
+  attempts: Map<string, Attempt>,
+  journal: readonly JournalRecord[],
+  now: number,
+): void {
+  const record = journal.at(-1);
+  switch (record?.type) {
+    case "task.dispatched": {
+      const task = run.state.tasks.get(record.task);
+      if (task === undefined || task.token !== journal.length || task.state !== "RUNNING") return;
+      const calls = journal.filter(
+        (other) => other.type === "task.dispatched" && other.task === record.task && other.attempt === record.attempt,
+      );
+      attempts.set(record.task, beginAttempt(run, world, task, calls.length, now));
+      return;
+    }
+    case "task.waiting": {
+      const task = run.state.tasks.get(record.task);
+      if (record.wait.kind === "run" && task?.state === "WAITING")
+        attempts.set(record.task, beginChild(world, task, record.wait.runId, now));
+      return;
+    }
+    case "task.canceled":
+    case "task.failed":
+      attempts.delete(record.task);
+      return;
+    case "run.ending":
+      for (const [path, attempt] of attempts) tellToStop(run, world, path, attempt, now);
+      return;
+    case "run.terminated":
+      attempts.clear();
+      return;
+    default:
+  }
+}
+
+/** The attempt that ends first. */
+export function nextAttempt(attempts: ReadonlyMap<string, Attempt>): [string, Attempt] | [string, undefined] {
+  let best: [string, Attempt] | [string, undefined] = ["", undefined];
+  for (const [path, attempt] of attempts) {
+    if (attempt.at !== null && attempt.at < (best[1]?.at ?? Number.POSITIVE_INFINITY)) best = [path, attempt];
+  }
+  return best;
+}
+
+/** The earlier of two times of which either may be missing. */
+export function earliest(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.min(a, b);
+}
+
+/** An attempt that begins now, for the `calls`-th time. */
+function beginAttempt(run: Run, world: World, task: TaskState, calls: number, now: number): Attempt {
+  const script = scriptOf(world, task.path, task.attempt);
+  const deferred = script.deferred !== undefined && calls <= script.deferred.times;
+  const reportsAt = script.end.kind === "never" && !deferred ? null : now + script.durationMs;
+  const { startToCloseMs, scheduleToCloseMs } = specOf(run, task.path).timeouts;
+  const startToClose = startToCloseMs === null ? null : now + startToCloseMs;
+  const scheduleToClose = scheduleToCloseMs === null ? null : Math.max(now, task.scheduledAt + scheduleToCloseMs);
+  const closesAt = earliest(startToClose, scheduleToClose);
+  if (closesAt !== null && (reportsAt === null || closesAt < reportsAt)) {
+    const total = closesAt === scheduleToClose;
+    return { at: closesAt, end: reported(task, failure(total ? "SCHEDULE_TO_CLOSE_TIMEOUT" : "TIMEOUT", !total)) };
+  }
+  const outcome = deferred
+    ? { ...failure("BUSY", true), deferMs: script.deferred?.forMs ?? 0 }
+    : outcomeOf(script, task);
+  return { at: reportsAt, end: reported(task, outcome) };
+}
+
+function outcomeOf(script: AttemptScript, task: TaskState): AttemptOutcome {
+  const { end } = script;
+  switch (end.kind) {
+    case "error":
+      return failure(end.type, end.retryable, end.nextRetryDelayMs);
+    case "output":
+      return { ok: true, output: end.output };
+    default:
+      return { ok: true, output: (task.input as JsonMap | undefined)?.output ?? null };
+  }
+}
+
+function reported(task: TaskState, outcome: AttemptOutcome): AttemptEvent {
+  return { type: "reported", task: task.path, token: task.token, outcome };
+}
+
+function beginChild(world: World, task: TaskState, runId: string, now: number): Attempt {
+  const { end, durationMs } = scriptOf(world, task.path, task.attempt);
+  const output: Json = end.kind === "output" ? end.output : ((task.input as JsonMap | undefined)?.input ?? null);
+  if (end.kind !== "error") {
+    const at = end.kind === "never" ? null : now + durationMs;
+    return { at, end: { type: "child", task: task.path, runId, end: { phase: "COMPLETED", output, error: null } } };
+  }
+  const phase = end.type === "CANCELED" ? "CANCELED" : "FAILED";
+  return {
+    at: now + durationMs,
+    end: { type: "child", task: task.path, runId, end: { phase, output: null, error: null } },
+  };
+}
+
+function tellToStop(run: Run, world: World, path: string, attempt: Attempt, now: number): void {
+  const { stopsAfterMs } = scriptOf(world, path, run.state.tasks.get(path)?.attempt ?? 1);
+  if (stopsAfterMs === undefined || (attempt.at !== null && attempt.at <= now + stopsAfterMs)) return;
+  attempt.at = now + stopsAfterMs;
+  if (attempt.end.type === "reported") attempt.end = { ...attempt.end, outcome: failure("CANCELED", false) };
+  else attempt.end = { ...attempt.end, end: { phase: "CANCELED", output: null, error: null } };
+}
+
+function failure(type: string, retryable: boolean, nextRetryDelayMs?: number): Extract<AttemptOutcome, { ok: false }> {
+  const error = { type, message: `${type} happened`, retryable };
+  return { ok: false, error: nextRetryDelayMs === undefined ? error : { ...error, nextRetryDelayMs } };
+}

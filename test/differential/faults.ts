@@ -1,0 +1,263 @@
+/** Bugs to plant, as data: one for each rule that the engine could get wrong. The suite must notice every one. */
+import type { RunEvent } from "../../src/engine/events.ts";
+import type { JournalRecord } from "../../src/engine/records.ts";
+import type { Run } from "../../src/engine/run.ts";
+import type {
+  DagNode,
+  DagPlan,
+  FsmState,
+  Plan,
+  RetryPolicy,
+  Scope,
+  TaskSpec,
+  Template,
+  TriggerRule,
+} from "../../src/flows/plan.ts";
+import type { Json, JsonMap } from "../oracle/document.ts";
+import { TRIGGER_RULES } from "../oracle/document.ts";
+import type { Fault } from "./engine-adapter.ts";
+
+/** A bug with the name of the rule that it breaks. */
+export type PlantedBug = { rule: string; fault: Fault };
+
+/** Every bug. */
+export const PLANTED_BUGS: PlantedBug[] = [
+  ...TRIGGER_RULES.flatMap((from) => TRIGGER_RULES.filter((to) => to !== from).map((to) => swappedRule(from, to))),
+  inNodes("gates are ignored", (node) => ({ ...node, gates: [] })),
+  inNodes("gates take the wrong side", (node) => ({
+    ...node,
+    gates: node.gates.map((gate) => ({ ...gate, admitsTrue: gate.admitsFalse, admitsFalse: gate.admitsTrue })),
+  })),
+  inNodes("a side taken that leads to a target of the other does not admit it", (node) => ({
+    ...node,
+    gates: node.gates.map((gate) => (gate.admitsTrue && gate.admitsFalse ? { ...gate, admitsTrue: false } : gate)),
+  })),
+  inRecords("a skip forgets that something failed", (record) =>
+    record.type === "task.skipped" ? { ...record, reason: "NOT_TAKEN" } : record,
+  ),
+  inRecords("every skip counts as a failure", (record) =>
+    record.type === "task.skipped" ? { ...record, reason: "UPSTREAM_FAILED" } : record,
+  ),
+  inRecords("deps.first is another dependency", otherFirst),
+  inPlan("fail_fast is ignored", (plan) => (plan.kind === "dag" ? { ...plan, failFast: false } : plan)),
+  inPlan("every flow is fail_fast", (plan) => (plan.kind === "dag" ? { ...plan, failFast: true } : plan)),
+  inPlan("the output mapping is ignored", (plan) => ({ ...plan, output: null })),
+
+  inTasks("on_error is ignored", (task) => ({ ...task, onError: "fail" })),
+  inTasks("every failure is handled", (task) => ({ ...task, onError: "continue" })),
+  inTasks("on_reject is ignored", (task) => ({ ...task, onReject: "fail" })),
+  inTasks("one child more than max_concurrency", (task) => ({ ...task, maxConcurrency: task.maxConcurrency + 1 })),
+  inTasks("children run one by one", (task) => ({ ...task, maxConcurrency: 1 })),
+  inTasks("fail_fast of groups is ignored", (task) => ({ ...task, failFast: false })),
+  inTasks("every group is fail_fast", (task) => ({ ...task, failFast: true })),
+  inTasks("items are mapped in reverse", (task) =>
+    task.map === null ? task : { ...task, map: { ...task.map, items: reversed(task.map.items) } },
+  ),
+
+  inRetries("one retry more", (retry) => ({ ...retry, maxRetries: retry.maxRetries + 1 })),
+  inRetries("one retry less", (retry) => ({ ...retry, maxRetries: Math.max(0, retry.maxRetries - 1) })),
+  inRetries("fixed grows", (retry) => (retry.backoff === "fixed" ? { ...retry, backoff: "linear" } : retry)),
+  inRetries("linear is fixed", (retry) => (retry.backoff === "linear" ? { ...retry, backoff: "fixed" } : retry)),
+  inRetries("exponential is linear", (retry) =>
+    retry.backoff === "exponential" ? { ...retry, backoff: "linear" } : retry,
+  ),
+  inRetries("full_jitter has no jitter", (retry) =>
+    retry.backoff === "full_jitter" ? { ...retry, backoff: "exponential" } : retry,
+  ),
+  inRetries("the multiplier is ignored", (retry) => ({ ...retry, multiplier: 2 })),
+  inRetries("max_delay is ignored", (retry) => ({ ...retry, maxDelayMs: Number.MAX_SAFE_INTEGER })),
+  inRetries("non_retryable is ignored", (retry) => ({ ...retry, nonRetryable: [] })),
+  inTasks("timeout is ignored", (task) => ({ ...task, timeouts: { ...task.timeouts, startToCloseMs: null } })),
+  inTasks("schedule_to_close_timeout is ignored", (task) => ({
+    ...task,
+    timeouts: { ...task.timeouts, scheduleToCloseMs: null },
+  })),
+  inEvents("next_retry_delay is ignored", (event) => {
+    if (event.type !== "reported" || event.outcome.ok) return event;
+    const { type, message, retryable } = event.outcome.error;
+    return { ...event, outcome: { ok: false, error: { type, message, retryable } } };
+  }),
+  inEvents("retryable: false is ignored", (event) => {
+    if (event.type !== "reported" || event.outcome.ok || event.outcome.error.type === "CANCELED") return event;
+    return { ...event, outcome: { ok: false, error: { ...event.outcome.error, retryable: true } } };
+  }),
+  inEvents("a deferred call uses up an attempt", (event) => {
+    if (event.type !== "reported" || event.outcome.ok || event.outcome.deferMs === undefined) return event;
+    return { ...event, outcome: { ok: false, error: event.outcome.error } };
+  }),
+  inEvents("a child run that failed completed", (event) =>
+    event.type === "child" ? { ...event, end: { ...event.end, phase: "COMPLETED" } } : event,
+  ),
+  inEvents("the random number of the jitter is ignored", (event) =>
+    event.type === "reported" ? { ...event, random: 0.5 } : event,
+  ),
+  inRecords("a timed-out task is FAILED", (record) =>
+    record.type === "task.failed" ? { ...record, timedOut: false } : record,
+  ),
+
+  inState("the newest signal is consumed first", (run) => {
+    run.state.signals = [...run.state.signals].sort((a, b) => b.id - a.id);
+  }),
+  inRecords("signals and approvals wait for ever", (record) =>
+    record.type === "task.waiting" && record.wait.kind !== "timer" ? { ...record, dueAt: null } : record,
+  ),
+  inRecords("waits last a little too long", (record) =>
+    record.type === "task.waiting" && record.wait.kind === "timer"
+      ? { ...record, dueAt: (record.dueAt ?? 0) + 1 }
+      : record,
+  ),
+  inEvents("a rejection approves", (event) => (event.type === "decided" ? { ...event, approved: true } : event)),
+
+  inStates("transitions are tried in reverse", (state) => ({
+    ...state,
+    transitions: [...state.transitions].reverse(),
+  })),
+  inStates("on is tried in reverse", (state) => ({ ...state, on: [...state.on].reverse() })),
+  inStates("on is ignored", (state) => ({ ...state, on: [] })),
+  inStates("guards of on are ignored", (state) => ({
+    ...state,
+    on: state.on.map((entry) => ({ ...entry, when: null })),
+  })),
+  inStates("after is ignored", (state) => ({ ...state, after: [] })),
+  inStates("after is tried in reverse", (state) => ({ ...state, after: [...state.after].reverse() })),
+  inStates("on_error is tried in reverse", (state) => ({ ...state, onError: [...state.onError].reverse() })),
+  inStates("on_error matches everything", (state) => ({
+    ...state,
+    onError: state.onError.map((entry) => ({ ...entry, match: null })),
+  })),
+  inStates("a failed final state completes", (state) => ({
+    ...state,
+    final: state.final === null ? null : "completed",
+  })),
+  inPlan("one transition more", (plan) =>
+    plan.kind === "fsm" ? { ...plan, maxTransitions: plan.maxTransitions + 1 } : plan,
+  ),
+  inPlan("one transition less", (plan) =>
+    plan.kind === "fsm" ? { ...plan, maxTransitions: plan.maxTransitions - 1 } : plan,
+  ),
+
+  inEvents("holds are ignored", (event) => (event.type === "hold" ? null : event)),
+  inState("what a hold keeps back begins", (run) => {
+    run.state.holds = [];
+  }),
+  inEvents("cancel is ignored", (event) => (event.type === "cancel" ? null : event)),
+  inEvents("terminate is ignored", (event) => (event.type === "terminate" ? null : event)),
+  inEvents("the run timeout is ignored", (event) => (event.type === "start" ? { ...event, deadlineAt: null } : event)),
+  inEvents("a cancel never compensates", (event) =>
+    event.type === "cancel" ? { ...event, compensate: false } : event,
+  ),
+  inEvents("a cancel always compensates", (event) =>
+    event.type === "cancel" ? { ...event, compensate: true } : event,
+  ),
+  inRecords("a cancel awaits nothing", (record) =>
+    record.type === "run.ending" ? { ...record, boundAt: record.at } : record,
+  ),
+  inRecords("a cancel waits for ever", (record) =>
+    record.type === "run.ending" ? { ...record, boundAt: Number.MAX_SAFE_INTEGER } : record,
+  ),
+  inRecords("compensation goes the wrong way", (record) =>
+    record.type === "run.compensating" ? { ...record, order: [...record.order].reverse() } : record,
+  ),
+  inRecords("what failed is not compensated", (record, run) =>
+    record.type === "run.compensating"
+      ? { ...record, order: record.order.filter((path) => run.state.tasks.get(path)?.state === "COMPLETED") }
+      : record,
+  ),
+  inState("compensation goes by the last dispatch", (run) => {
+    for (const task of run.state.tasks.values())
+      if (task.dispatchedAtSequence > 0) task.dispatchedAtSequence = task.token;
+  }),
+  inNodes("DAGs compensate nothing", (node) => ({ ...node, compensateWith: null })),
+  inStates("FSMs compensate nothing", (state) => ({ ...state, compensateWith: null })),
+  inTasks("every compensation is told that the task completed", (task) => ({
+    ...task,
+    parameters: toldCompleted(task.parameters),
+  })),
+];
+
+function swappedRule(from: TriggerRule, to: TriggerRule): PlantedBug {
+  return inNodes(`${from} is taken for ${to}`, (node) =>
+    node.triggerRule === from ? { ...node, triggerRule: to } : node,
+  );
+}
+
+function inPlan(rule: string, plan: (plan: Plan) => Plan): PlantedBug {
+  return { rule, fault: { plan } };
+}
+
+function inEvents(rule: string, event: (event: RunEvent) => RunEvent | null): PlantedBug {
+  return { rule, fault: { event } };
+}
+
+function inRecords(rule: string, record: (record: JournalRecord, run: Run) => JournalRecord): PlantedBug {
+  return { rule, fault: { record } };
+}
+
+function inState(rule: string, state: (run: Run) => void): PlantedBug {
+  return { rule, fault: { state } };
+}
+
+function inNodes(rule: string, change: (node: DagNode) => DagNode): PlantedBug {
+  return inPlan(rule, (plan) =>
+    plan.kind === "dag" ? ({ ...plan, nodes: plan.nodes.map(change) } satisfies DagPlan) : plan,
+  );
+}
+
+function inStates(rule: string, change: (state: FsmState) => FsmState): PlantedBug {
+  return inPlan(rule, (plan) => (plan.kind === "fsm" ? { ...plan, states: plan.states.map(change) } : plan));
+}
+
+/** Changes every task of a plan: nodes, tasks of states, children, compensations. */
+function inTasks(rule: string, change: (task: TaskSpec) => TaskSpec): PlantedBug {
+  const deep = (task: TaskSpec): TaskSpec => {
+    const children = task.children?.map(deep) ?? null;
+    const map = task.map === null ? null : { ...task.map, child: deep(task.map.child) };
+    return change({ ...task, children, map });
+  };
+  return inPlan(rule, (plan) => {
+    if (plan.kind === "dag") return { ...plan, nodes: plan.nodes.map((node) => ({ ...node, task: deep(node.task) })) };
+    if (plan.kind !== "fsm") return plan;
+    const states = plan.states.map((state) => ({ ...state, task: state.task === null ? null : deep(state.task) }));
+    return { ...plan, states, compensations: plan.compensations.map(deep) };
+  });
+}
+
+function inRetries(rule: string, change: (retry: RetryPolicy) => RetryPolicy): PlantedBug {
+  return inTasks(rule, (task) => ({ ...task, retry: change(task.retry) }));
+}
+
+function otherFirst(record: JournalRecord, run: Run): JournalRecord {
+  if (!("first" in record) || run.plan.kind !== "dag") return record;
+  const { plan } = run;
+  const deps = plan.nodes[plan.index.get(record.task) ?? -1]?.deps ?? [];
+  const other = deps.map((index) => plan.nodes[index]?.task.id).find((id) => id !== record.first);
+  return other === undefined ? record : { ...record, first: other };
+}
+
+function reversed(items: Template): Template {
+  return {
+    constant: items.constant,
+    evaluate: (scope) => {
+      const value = items.evaluate(scope);
+      return Array.isArray(value) ? [...value].reverse() : value;
+    },
+  };
+}
+
+function toldCompleted(parameters: Template): Template {
+  const lie = (scope: Scope): Scope => {
+    const { vars, run, item, index, first, signal, compensates } = scope;
+    const told = compensates === undefined ? undefined : { ...compensates, outcome: "completed" as Json };
+    return {
+      vars,
+      run,
+      item,
+      index,
+      first,
+      signal,
+      compensates: told as JsonMap | undefined,
+      task: (id) => scope.task(id),
+    };
+  };
+  return { constant: parameters.constant, evaluate: (scope) => parameters.evaluate(lie(scope)) };
+}

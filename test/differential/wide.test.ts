@@ -1,0 +1,86 @@
+/**
+ * Flows that use everything (every trigger rule, failures, retries, signals, timers, approvals, groups, loops, compensation, cancel, pause): engine against naive interpreter.
+ * A difference is made smaller before it is shown. `DIFFERENTIAL_SEEDS=20000-30000` looks at other seeds than the usual ones.
+ */
+import { expect, test } from "vitest";
+import { generateWide } from "../oracle/generate-wide.ts";
+import { type Case, shrinkCase } from "../oracle/shrink.ts";
+import type { Outcome } from "../oracle/world.ts";
+import { judgeOutcome } from "./compare.ts";
+import { runOnEngine } from "./engine-adapter.ts";
+
+const [FIRST = 1, LAST = 3_000] = (process.env.DIFFERENTIAL_SEEDS ?? "1-3000").split("-").map(Number);
+const FLOWS = LAST - FIRST + 1;
+
+test(`${FLOWS} wide flows end on the engine as the interpreter says`, async () => {
+  const seen = new Map<string, number>();
+  for (let seed = FIRST; seed <= LAST; seed++) {
+    const subject = generateWide(seed);
+    const { outcome } = await runOnEngine(subject.flow, subject.world);
+    const verdict = judgeOutcome(subject.flow, subject.world, outcome);
+    if (verdict.kind === "different") expect.fail(await explain(seed, subject));
+    count(seen, verdict.kind);
+    for (const feature of featuresOf(outcome)) count(seen, feature);
+  }
+  const rare = FEATURES.filter((feature) => (seen.get(feature) ?? 0) < FLOWS / 600);
+  expect(rare, `seldom or never seen: ${JSON.stringify(Object.fromEntries(seen))}`).toEqual([]);
+  expect(seen.get("open") ?? 0).toBeLessThan(FLOWS / 50);
+});
+
+/** What the flows must have shown, so that agreement means something. */
+const FEATURES = [
+  ...["COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT", "RUNNING", "COMPENSATING"].map(
+    (phase) => `run ${phase}`,
+  ),
+  ...["COMPLETED", "FAILED", "CANCELED", "TIMED_OUT", "NOT_TAKEN", "UPSTREAM_FAILED", "COMPENSATED", "WAITING"].map(
+    (state) => `task ${state}`,
+  ),
+  ...[
+    "E1",
+    "CHILD_FAILED",
+    "TIMEOUT",
+    "SCHEDULE_TO_CLOSE_TIMEOUT",
+    "SIGNAL_TIMEOUT",
+    "APPROVAL_TIMEOUT",
+    "APPROVAL_REJECTED",
+    "EXPRESSION_FAILED",
+    "MAP_ITEMS_INVALID",
+  ].map((type) => `failure ${type}`),
+  ...["FINAL_STATE", "NO_TRANSITION", "TRANSITION_LIMIT", "RUN_TIMEOUT"].map((type) => `error ${type}`),
+  ...["handled", "retried", "first of several", "compensations in order", "long path", "left-over signal"],
+];
+
+function featuresOf(outcome: Outcome): Set<string> {
+  const features = new Set([`run ${outcome.phase}`]);
+  if (outcome.error !== null) features.add(`error ${outcome.error.type}`);
+  if (outcome.compensations.length > 1) features.add("compensations in order");
+  if (outcome.path.length > 3) features.add("long path");
+  if (outcome.leftover.length > 0) features.add("left-over signal");
+  for (const task of Object.values(outcome.tasks)) {
+    features.add(`task ${task.reason ?? task.state}`);
+    if (task.error !== null) features.add(`failure ${task.error}`);
+    if (task.handled) features.add("handled");
+    if (task.attempts > 1) features.add("retried");
+    if (task.first !== null) features.add("first of several");
+  }
+  return features;
+}
+
+async function differencesOf({ flow, world }: Case): Promise<string[]> {
+  try {
+    const verdict = judgeOutcome(flow, world, (await runOnEngine(flow, world)).outcome);
+    return verdict.kind === "different" ? verdict.differences : [];
+  } catch {
+    return []; // a flow that shrinking made senseless is refused; it says nothing
+  }
+}
+
+async function explain(seed: number, subject: Case): Promise<string> {
+  const small = await shrinkCase(subject, async (candidate) => (await differencesOf(candidate)).length > 0);
+  const differences = await differencesOf(small);
+  return `seed ${seed} differs:\n  ${differences.join("\n  ")}\nflow ${JSON.stringify(small.flow.workflow)}\nworld ${JSON.stringify(small.world)}`;
+}
+
+function count(seen: Map<string, number>, what: string): void {
+  seen.set(what, (seen.get(what) ?? 0) + 1);
+}

@@ -1,0 +1,66 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { renderErrorFiles } from "../../scripts/errors-docs.ts";
+import { ERRORS } from "../../src/base/errors.ts";
+import { readSourceFiles } from "./source-files.ts";
+
+interface Manifest {
+  readonly dependencies: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+  readonly optionalDependencies: Record<string, string>;
+}
+
+test("docs/errors.md is what the catalogue says (node scripts/errors-docs.ts)", () => {
+  for (const [path, content] of Object.entries(renderErrorFiles()))
+    expect(readFileSync(path, "utf8"), path).toBe(content);
+});
+
+/** Codes whose part of the product is not there yet. */
+const PLANNED = new Set(["EXPRESSION_INVALID", "RUN_STATE_INVALID", "WATCH_CURSOR_EXPIRED", "TASK_FAILED"]);
+
+test("every code of the catalogue is thrown somewhere", () => {
+  const sources = readSourceFiles()
+    .filter((file) => file.path !== "src/base/errors.ts")
+    .map((file) => file.text)
+    .join("\n");
+  const unused = Object.keys(ERRORS).filter((code) => !sources.includes(`"${code}"`));
+  expect(unused.filter((code) => !PLANNED.has(code))).toEqual([]);
+});
+
+test("the changelog has a section for what is not released yet", () => {
+  expect(readFileSync("CHANGELOG.md", "utf8")).toMatch(/^## \[Unreleased\]\n\n### (Added|Changed|Fixed|Breaking)\n/m);
+});
+
+test("package.json and the lockfile name exact versions, the same ones", () => {
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
+  const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, Partial<Manifest>> };
+  for (const kind of ["dependencies", "devDependencies", "optionalDependencies"] as const) {
+    for (const [name, version] of Object.entries(manifest[kind]))
+      expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
+    expect(lock.packages[""]?.[kind]).toEqual(manifest[kind]);
+  }
+});
+
+test("migrations leave transactions to the runner and are numbered without gaps", () => {
+  const names = readdirSync("src/store/migrations").sort();
+  expect(names.length).toBeGreaterThan(0);
+  for (const [index, name] of names.entries()) {
+    expect(name).toMatch(new RegExp(`^${String(index + 1).padStart(6, "0")}_[a-z0-9_]+\\.sql$`));
+    const text = readFileSync(join("src/store/migrations", name), "utf8");
+    const statements = text.replaceAll(/--.*$|\$(\w*)\$[\s\S]*?\$\1\$/gm, "");
+    expect(statements).not.toMatch(/^\s*(BEGIN|COMMIT|ROLLBACK|START TRANSACTION)\b|\bCONCURRENTLY\b/im);
+  }
+});
+
+test("links in the documents point to files that exist", () => {
+  const below = readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
+  const documents = [...readdirSync("."), ...below].filter((path) => path.endsWith(".md"));
+  const links = documents.flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)]*)?\)/g)].map(
+      ([, target = ""]) => ({ path, target }),
+    ),
+  );
+  const broken = links.filter(({ path, target }) => !existsSync(join(dirname(path), target)));
+  expect(broken).toEqual([]);
+});

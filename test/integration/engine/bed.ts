@@ -1,0 +1,250 @@
+/**
+ * Engines on one database, as many as a test wants, each with tools and a journal that can be made to misbehave.
+ * Call {@link createBed} in the body of a file; its tables are emptied after each test.
+ */
+import { afterEach, beforeAll } from "vitest";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { JsonObject } from "../../../src/base/json.ts";
+import type { Log, LogFields } from "../../../src/base/log.ts";
+import { foldJournal } from "../../../src/engine/apply.ts";
+import { DatabaseClock } from "../../../src/engine/db-clock.ts";
+import { createEngine } from "../../../src/engine/engine.ts";
+import type { Leases } from "../../../src/engine/journal.ts";
+import { type Keeper, startKeeper } from "../../../src/engine/keeper.ts";
+import type { Caller, Engine, StartRequest } from "../../../src/engine/port.ts";
+import type { JournalRecord } from "../../../src/engine/records.ts";
+import { Runtime } from "../../../src/engine/runtime.ts";
+import type { RunState } from "../../../src/engine/state.ts";
+import { createFlowRegistry } from "../../../src/flows/registry.ts";
+import type { FlowRegistry } from "../../../src/flows/registry-port.ts";
+import { createFlowStore } from "../../../src/store/flow-versions.ts";
+import { createJournal } from "../../../src/store/journal.ts";
+import { openLeases } from "../../../src/store/leases.ts";
+import type { Database } from "../../../src/store/pool.ts";
+import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { createFakeTools, type FakeTools } from "./fake-tools.ts";
+import { createFaultyJournal, type FaultyJournal } from "./faulty-journal.ts";
+
+/** Who calls in these tests. */
+export const CALLER: Caller = { tenantId: "default", actor: "tester" };
+
+/** Shards of the test databases. */
+export const SHARDS = 8;
+
+/** A line of an instance's log. */
+export interface LogLine extends LogFields {
+  readonly level: "info" | "warn" | "error";
+  readonly message: string;
+}
+
+/** One engine. */
+export interface Instance {
+  readonly id: string;
+  readonly runtime: Runtime;
+  readonly engine: Engine;
+  readonly keeper: Keeper;
+  readonly journal: FaultyJournal;
+  readonly leases: Leases;
+  readonly tools: FakeTools;
+  readonly lines: readonly LogLine[];
+  /** How often the instance was renewed. */
+  renewals(): number;
+  /** Stops in good order. */
+  stop(): Promise<void>;
+  /** As good as killed: it gets no answer any more, and its place among the instances is free. */
+  crash(): Promise<void>;
+  /** Others think that it is dead; it does not know and goes on. */
+  expire(): Promise<void>;
+}
+
+/** What an instance may be given. */
+export interface InstanceOptions {
+  readonly ttlMs?: number;
+  readonly lanes?: number;
+  readonly tools?: FakeTools;
+  readonly database?: Database;
+  /** How far the clock of the machine is ahead. */
+  readonly machineClockMs?: number;
+  /** Stands before the list of runs to take over. */
+  readonly beforeList?: () => void | Promise<void>;
+  /** Stands before reads of runs, from the first one on. */
+  readonly beforeLoad?: (runId: string) => void | Promise<void>;
+  /** Stands around the real leases. */
+  readonly wrapLeases?: (leases: Leases) => Leases;
+}
+
+/** A database with engines on it. */
+export interface Bed {
+  readonly database: Database;
+  readonly target: TestDatabase["target"];
+  openInstance(options?: InstanceOptions): Promise<Instance>;
+  /** Registers a flow; `tasks` is the list of a DAG flow, an object a whole document. */
+  register(flow: string, tasks: readonly JsonObject[] | JsonObject, tenantId?: string): Promise<void>;
+  sql<Row extends object = Record<string, unknown>>(text: string, values?: (string | number)[]): Promise<Row[]>;
+  /** Records of a run as the store has them. */
+  recordsOf(runId: string): Promise<JournalRecord[]>;
+  /** State of a run as folding its journal gives it. */
+  stateOf(runId: string): Promise<RunState>;
+}
+
+let counter = 0;
+
+/** A {@link Bed} for one test file. */
+export function createBed(): Bed {
+  let opened: TestDatabase;
+  const instances: Instance[] = [];
+  const registries: FlowRegistry[] = [];
+  beforeAll(async () => {
+    opened = await createTestDatabase();
+  });
+  afterEach(async () => {
+    const failures = await Promise.allSettled(instances.splice(0).map((instance) => instance.stop()));
+    registries.length = 0;
+    await opened.database.journal.query(
+      `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.approvals, orchestrator.dead_letters,
+        orchestrator.outbox, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions`,
+    );
+    for (const failure of failures) if (failure.status === "rejected") throw failure.reason;
+  });
+  const sql: Bed["sql"] = async <Row extends object>(text: string, values?: (string | number)[]) =>
+    (await opened.database.reads.query<Row>(text, values)).rows;
+  const recordsOf = async (runId: string): Promise<JournalRecord[]> => {
+    const rows = await sql<{ sequence: number; record_count: number; records: string }>(
+      "SELECT sequence, record_count, records FROM orchestrator.journal WHERE run_id = $1 ORDER BY sequence",
+      [runId],
+    );
+    return rows.flatMap((row) => JSON.parse(row.records) as JournalRecord[]);
+  };
+  return {
+    get database() {
+      return opened.database;
+    },
+    get target() {
+      return opened.target;
+    },
+    sql,
+    recordsOf,
+    stateOf: async (runId) => foldJournal(runId, await recordsOf(runId)),
+    register: async (flow, tasks, tenantId = "default") => {
+      const document = Array.isArray(tasks)
+        ? { id: flow, name: flow, version: "1", workflow: { tasks } }
+        : { id: flow, name: flow, version: "1", ...tasks };
+      const registry = createFlowRegistry(createFlowStore(opened.database));
+      const { problems } = await registry.registerFlow(tenantId, { document: document as JsonObject }, false);
+      if (problems.length > 0) throw new Error(JSON.stringify(problems));
+    },
+    openInstance: async (options = {}) => {
+      const instance = await openInstance(options.database ?? opened.database, opened.database, options);
+      instances.push(instance);
+      return instance;
+    },
+  };
+}
+
+async function openInstance(database: Database, admin: Database, options: InstanceOptions): Promise<Instance> {
+  counter += 1;
+  const id = `instance-${counter}`;
+  const ttlMs = options.ttlMs ?? 60_000;
+  const lines: LogLine[] = [];
+  const log = createLog(lines);
+  let dead = false;
+  const { leases: real, shards } = await openLeases(database, {
+    instanceId: id,
+    address: "127.0.0.1:0",
+    ttlMs,
+    shards: SHARDS,
+    alone: false,
+  });
+  let renewals = 0;
+  const live = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (dead) await new Promise(() => {});
+    return work();
+  };
+  const wrapped = options.wrapLeases?.(real) ?? real;
+  const leases: Leases = {
+    ...wrapped,
+    acquire: () => live(() => wrapped.acquire()),
+    renew: () => {
+      renewals += 1;
+      return live(() => wrapped.renew());
+    },
+    raise: (wanted) => live(() => wrapped.raise(wanted)),
+    release: () => live(() => wrapped.release()),
+  };
+  const journal = createFaultyJournal(createJournal(database));
+  journal.beforeList = options.beforeList ?? null;
+  journal.beforeLoad = options.beforeLoad ?? null;
+  const tools = options.tools ?? createFakeTools();
+  const runtime = new Runtime({
+    journal,
+    leases,
+    flows: createFlowRegistry(createFlowStore(database)),
+    tools,
+    clock: new DatabaseClock({ ...systemClock, now: () => systemClock.now() + (options.machineClockMs ?? 0) }),
+    log,
+    shards,
+    lanes: options.lanes ?? 2,
+    observers: [],
+  });
+  await runtime.open();
+  const engine = createEngine(runtime, { defaultRunTimeoutMs: null });
+  const keeper = await startKeeper(runtime, leases, ttlMs, log);
+  const bury = () => admin.journal.query("DELETE FROM orchestrator.instances WHERE instance_id = $1", [id]);
+  let stopped: Promise<void> | null = null;
+  return {
+    id,
+    runtime,
+    engine,
+    keeper,
+    journal,
+    leases,
+    tools,
+    lines,
+    renewals: () => renewals,
+    stop: () => {
+      stopped ??= dead ? Promise.resolve() : keeper.stop();
+      return stopped;
+    },
+    crash: async () => {
+      dead = true;
+      journal.die();
+      for (const cell of runtime.cells.values()) if (cell.timer !== null) clearTimeout(cell.timer);
+      await bury();
+    },
+    expire: async () => {
+      await bury();
+    },
+  };
+}
+
+function createLog(lines: LogLine[]): Log {
+  const write =
+    (level: LogLine["level"]) =>
+    (message: string, fields: LogFields = {}) => {
+      lines.push({ level, message, ...fields });
+      if (process.env.ORCHESTRATOR_TEST_LOG === "1") console.log(level, message, fields);
+    };
+  return { debug() {}, info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** A start with everything absent but what is given. */
+export function startOf(flowId: string, more: Partial<StartRequest> = {}): StartRequest {
+  return {
+    flowId,
+    version: "",
+    input: {},
+    requestId: "",
+    requestHash: "",
+    runId: "",
+    runKey: "",
+    runKeyPolicy: "reject",
+    labels: {},
+    userId: "",
+    correlationId: "",
+    context: null,
+    runTimeoutMs: null,
+    startDelayMs: 0,
+    signals: [],
+    ...more,
+  };
+}

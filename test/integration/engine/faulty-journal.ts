@@ -1,0 +1,95 @@
+import {
+  CommitError,
+  type CommitResult,
+  type Journal,
+  type JournalLane,
+  type Lease,
+  type Move,
+} from "../../../src/engine/journal.ts";
+
+/** What befalls a commit. `before` and `after` stand around the real one; either may throw in its place. */
+export interface CommitFault {
+  readonly before?: (moves: readonly Move[]) => void | Promise<void>;
+  readonly after?: (moves: readonly Move[], result: CommitResult) => void | Promise<void>;
+}
+
+/** A journal whose commits and reads can be made to go wrong. */
+export interface FaultyJournal extends Journal {
+  /** Every batch that was sent, in order. */
+  readonly batches: (readonly Move[])[];
+  /** Faults of the commits to come: the first that `when` accepts is used up by a commit. */
+  onCommit(fault: CommitFault, when?: (moves: readonly Move[]) => boolean): void;
+  /** Stands before the list of runs to take over. */
+  beforeList: (() => void | Promise<void>) | null;
+  /** Stands before reads of runs. */
+  beforeLoad: ((runId: string) => void | Promise<void>) | null;
+  /** Stands between a read of a run and its answer. */
+  afterLoad: ((runId: string) => void | Promise<void>) | null;
+  /** From now on nothing that is asked is answered: the process is as good as dead. */
+  die(): void;
+  /** While true commits fail and nothing is written. */
+  down: boolean;
+}
+
+/** Wraps a journal. */
+export function createFaultyJournal(real: Journal): FaultyJournal {
+  const faults: { fault: CommitFault; when: (moves: readonly Move[]) => boolean }[] = [];
+  let dead = false;
+  const live = async (): Promise<void> => {
+    if (dead) await new Promise(() => {});
+  };
+  const journal: FaultyJournal = {
+    batches: [],
+    beforeList: null,
+    beforeLoad: null,
+    afterLoad: null,
+    down: false,
+    onCommit: (fault, when = () => true) => faults.push({ fault, when }),
+    die: () => {
+      dead = true;
+    },
+    openLane: async (name) => {
+      const lane = await real.openLane(name);
+      return {
+        commit: async (leases: readonly Lease[], moves: readonly Move[]) => {
+          await live();
+          if (journal.down) throw new CommitError("failed", new Error("the store is down"));
+          const index = faults.findIndex(({ when }) => when(moves));
+          const { fault } = index < 0 ? { fault: {} as CommitFault } : (faults.splice(index, 1)[0] ?? { fault: {} });
+          await fault.before?.(moves);
+          await live();
+          journal.batches.push(moves);
+          const result = await lane.commit(leases, moves);
+          await live();
+          await fault.after?.(moves, result);
+          return result;
+        },
+        close: () => lane.close(),
+      } satisfies JournalLane;
+    },
+    loadRun: async (runId) => {
+      await live();
+      await journal.beforeLoad?.(runId);
+      const stored = await real.loadRun(runId);
+      await journal.afterLoad?.(runId);
+      await live();
+      return stored;
+    },
+    listMoving: async (shards) => {
+      await live();
+      await journal.beforeList?.();
+      return real.listMoving(shards);
+    },
+    listChildren: async (shards) => {
+      await live();
+      return real.listChildren(shards);
+    },
+    listDue: async (shards, until, limit) => {
+      await live();
+      return real.listDue(shards, until, limit);
+    },
+    findConflict: (lookup) => real.findConflict(lookup),
+    readEvents: (tenantId, runId, afterSequence, limit) => real.readEvents(tenantId, runId, afterSequence, limit),
+  };
+  return journal;
+}

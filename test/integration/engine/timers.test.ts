@@ -1,0 +1,171 @@
+/** Timers, and runs that leave memory while they wait. */
+import { expect, test } from "vitest";
+import { parkIdle, wakeDue } from "../../../src/engine/wakes.ts";
+import { eventually } from "../../support/eventually.ts";
+import { CALLER, createBed, type Instance, startOf } from "./bed.ts";
+
+const bed = createBed();
+
+const NEVER = new AbortController().signal;
+
+/** Drops everything that only waits, whenever it was touched last. */
+function park(instance: Instance): number {
+  return parkIdle(instance.runtime, -60_000);
+}
+
+test("a timer that fires before its time by the clock of the database is refused, and fires once when it is due", async () => {
+  await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "700ms" } }]);
+  const instance = await bed.openInstance();
+  const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
+  const { runId } = run.state;
+  const cell = instance.runtime.cells.get(runId);
+  const dueAt = cell?.run.state.timers.get("w") ?? 0;
+  expect(dueAt).toBeGreaterThan(0);
+  // A clock that runs ahead: the machine believes that the time has come.
+  if (cell !== undefined) instance.runtime.post(cell, { type: "due", at: dueAt, random: 0 });
+  const view = await instance.engine.waitRun(CALLER, runId, 10_000, NEVER);
+  expect(view.state.phase).toBe("COMPLETED");
+  const [row] = await bed.sql<{ early: boolean }>(
+    "SELECT ended_at < to_timestamp($1::float8 / 1000) AS early FROM orchestrator.runs",
+    [dueAt],
+  );
+  expect(row?.early).toBe(false);
+  const ends = (await bed.recordsOf(runId)).filter((record) => record.type === "task.completed");
+  expect(ends).toHaveLength(1);
+  expect(ends[0]?.at).toBeGreaterThanOrEqual(dueAt);
+});
+
+test("an early timer is not tried again and again until its time comes", async () => {
+  await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "1s" } }]);
+  const instance = await bed.openInstance();
+  const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
+  // The clock of the database was set back by far: ours is ahead of it and never runs backwards.
+  instance.runtime.parts.clock.sample((run.state.createdAt ?? 0) + 2_000);
+  instance.runtime.now();
+  const before = instance.journal.batches.length;
+  const view = await instance.engine.waitRun(CALLER, run.state.runId, 10_000, NEVER);
+  expect(view.state.phase).toBe("COMPLETED");
+  expect(instance.journal.batches.length - before).toBeLessThan(12);
+});
+
+test("what else happened in the batch of an early timer is kept", async () => {
+  await bed.register("nap", [
+    { id: "w", type: "wait", parameters: { duration: "10m" } },
+    { id: "s", type: "signal", parameters: { name: "s" } },
+  ]);
+  const instance = await bed.openInstance();
+  const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
+  const { runId } = run.state;
+  const cell = instance.runtime.cells.get(runId);
+  if (cell !== undefined)
+    instance.runtime.post(cell, { type: "due", at: cell.run.state.timers.get("w") ?? 0, random: 0 });
+  await instance.engine.signalRun(CALLER, runId, "s", 5, "");
+  const state = await bed.stateOf(runId);
+  expect(state.tasks.get("s")).toMatchObject({ state: "COMPLETED", output: 5 });
+  expect(state.tasks.get("w")).toMatchObject({ state: "WAITING" });
+});
+
+test("waiting runs leave memory; signals, approvals and cancel reach them", async () => {
+  await bed.register("gate", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
+  await bed.register("ask", [{ id: "ok", type: "approval", parameters: { title: "t" } }]);
+  const instance = await bed.openInstance();
+  const start = async (flow: string) => (await instance.engine.startRun(CALLER, startOf(flow), 0)).run.state.runId;
+  const [signalled, decided, canceled] = [await start("gate"), await start("ask"), await start("gate")];
+  expect(park(instance)).toBe(3);
+  expect(instance.runtime.cells.size).toBe(0);
+  await instance.engine.signalRun(CALLER, signalled, "s", 1, "");
+  await instance.engine.decideApproval(CALLER, decided, "ok", { approved: true, comment: "", data: null });
+  await instance.engine.cancelRun(CALLER, canceled, "", false);
+  expect((await bed.stateOf(signalled)).phase).toBe("COMPLETED");
+  expect((await bed.stateOf(decided)).phase).toBe("COMPLETED");
+  expect((await bed.stateOf(canceled)).phase).toBe("CANCELED");
+});
+
+test("a signal that meets a run on its way out of memory is not lost", async () => {
+  await bed.register("gate", [{ id: "s", type: "signal", parameters: { name: "last" } }]);
+  const instance = await bed.openInstance();
+  const { run } = await instance.engine.startRun(CALLER, startOf("gate"), 0);
+  const { runId } = run.state;
+  const names = Array.from({ length: 100 }, (_, index) => `n${index}`);
+  const parking = setInterval(() => park(instance), 1);
+  await Promise.all(names.map((name) => eventually(() => instance.engine.signalRun(CALLER, runId, name, null, name))));
+  clearInterval(parking);
+  const state = await bed.stateOf(runId);
+  expect(state.signals.map((signal) => signal.name).toSorted()).toEqual(names.toSorted());
+});
+
+test("the timer of a run that is not in memory fires, by the look into the store or after a restart", async () => {
+  await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "1h" } }]);
+  const first = await bed.openInstance();
+  const { run } = await first.engine.startRun(CALLER, startOf("nap"), 0);
+  const { runId } = run.state;
+  expect(park(first)).toBe(1);
+  // An hour later: the run was made earlier, and so is everything in it.
+  await bed.sql("UPDATE orchestrator.runs SET wake_at = clock_timestamp()");
+  await bed.sql(
+    `UPDATE orchestrator.journal SET records = regexp_replace(records, '"dueAt":\\d+', '"dueAt":' || (extract(epoch FROM clock_timestamp()) * 1000)::bigint)`,
+  );
+  await wakeDue(first.runtime);
+  expect((await first.engine.waitRun(CALLER, runId, 10_000, NEVER)).state.phase).toBe("COMPLETED");
+});
+
+test("a wait, a retry and a deadline that came due while nobody ran are acted upon after the restart", async () => {
+  await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "300ms" } }]);
+  await bed.register("again", [
+    { id: "t", type: "noop", retry_policy: { max_retries: 1, backoff_type: "fixed", initial_delay: "300ms" } },
+  ]);
+  await bed.register("gate", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
+  const first = await bed.openInstance();
+  first.tools.answer("t", () => ({ ok: false, error: { type: "BUSY", message: "", retryable: true } }));
+  const start = async (flow: string, more = {}) =>
+    (await first.engine.startRun(CALLER, startOf(flow, more), 0)).run.state.runId;
+  const waits = await start("nap");
+  const retries = await start("again");
+  const expires = await start("gate", { runTimeoutMs: 300 });
+  await eventually(async () => expect((await bed.stateOf(retries)).tasks.get("t")?.state).toBe("RETRYING"));
+  await first.crash();
+  const [at] = await bed.sql<{ now: number }>("SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now");
+  await eventually(async () => {
+    const [now] = await bed.sql<{ now: number }>("SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now");
+    expect((now?.now ?? 0) - (at?.now ?? 0)).toBeGreaterThan(300);
+  });
+  const second = await bed.openInstance();
+  const end = async (runId: string) => (await second.engine.waitRun(CALLER, runId, 10_000, NEVER)).state;
+  expect((await end(waits)).phase).toBe("COMPLETED");
+  expect((await end(expires)).phase).toBe("TIMED_OUT");
+  expect(await end(retries)).toMatchObject({ phase: "COMPLETED" });
+  // The attempt before the crash counts.
+  expect(second.tools.calls.map((call) => call.attempt)).toEqual([2]);
+});
+
+test("an engine starts with the clock of the database, however wrong that of the machine is", async () => {
+  await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "200ms" } }]);
+  const instance = await bed.openInstance({ machineClockMs: 3_600_000 });
+  const before = performance.now();
+  const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 10_000);
+  expect(run.state.phase).toBe("COMPLETED");
+  expect(performance.now() - before).toBeLessThan(5_000);
+  const [row] = await bed.sql<{ ahead: number }>(
+    "SELECT extract(epoch FROM created_at - clock_timestamp())::float8 AS ahead FROM orchestrator.runs",
+  );
+  expect(row?.ahead).toBeLessThan(1);
+});
+
+test("as many timers as one wants come due at once and all fire", async () => {
+  await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "1s" } }]);
+  const first = await bed.openInstance();
+  const starts = Array.from({ length: 6_000 }, () => startOf("nap"));
+  await first.engine.startRuns(CALLER, starts, 0);
+  await first.crash();
+  const second = await bed.openInstance();
+  await eventually(
+    async () => {
+      const [row] = await bed.sql<{ open: number }>(
+        "SELECT count(*) AS open FROM orchestrator.runs WHERE ended_at IS NULL",
+      );
+      expect(row?.open).toBe(0);
+    },
+    { timeoutMs: 50_000, intervalMs: 200 },
+  );
+  expect(second.lines.filter((line) => line.level === "error")).toEqual([]);
+});

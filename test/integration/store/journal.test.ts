@@ -1,0 +1,324 @@
+/** The commit statement against a real server: what it writes, and what the fence keeps out. */
+import { beforeEach, expect, onTestFinished, test } from "vitest";
+import type { JournalLane, Lease, Move } from "../../../src/engine/journal.ts";
+import { createJournal } from "../../../src/store/journal.ts";
+import type { SqlSession } from "../../../src/store/sql.ts";
+import { eventually } from "../../support/eventually.ts";
+import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { DAY, headerOf, moveOf, startMove } from "./moves.ts";
+
+let opened: TestDatabase;
+let counter = 0;
+let id = "";
+
+opened = await createTestDatabase();
+
+beforeEach(async () => {
+  counter += 1;
+  id = `run-${counter}`;
+  await sql("DELETE FROM orchestrator.shard_leases");
+  await sql(
+    "INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) SELECT s, 1, 'a' FROM generate_series(0, 3) s",
+  );
+});
+
+async function sql<Row extends object = Record<string, unknown>>(text: string, values: (string | number)[] = []) {
+  return (await opened.database.journal.query<Row>(text, values)).rows;
+}
+
+async function openLane(): Promise<JournalLane> {
+  const lane = await createJournal(opened.database).openLane("test");
+  onTestFinished(() => lane.close());
+  return lane;
+}
+
+async function openSession(): Promise<SqlSession> {
+  const session = await opened.database.openSession("test");
+  onTestFinished(() => session.close().catch(() => {}));
+  return session;
+}
+
+const at = (epoch: number, ...shards: number[]): Lease[] => shards.map((shard) => ({ shard, epoch }));
+const load = (runId: string) => createJournal(opened.database).loadRun(runId);
+
+/** Resolves when some statement waits for a lock. */
+async function lockWait(): Promise<void> {
+  await eventually(async () =>
+    expect(
+      await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"),
+    ).not.toEqual([]),
+  );
+}
+
+test("a commit writes the header, the journal and everything else of a move, and reads back as it was", async () => {
+  const lane = await openLane();
+  const start = startMove(id, {
+    labels: { a: "ä", 'quoted"': "b\\c" },
+    userId: "u",
+    correlationId: "c",
+    wakeAt: 1_000_000_500,
+    deadlineAt: 2_000_000_000,
+    keys: [{ kind: "request", key: `r-${id}`, hash: "x" }],
+  });
+  const before = Date.now();
+  const result = await lane.commit(at(1, 0), [start]);
+  expect(result.refused).toEqual([]);
+  expect(Math.abs(result.now - before)).toBeLessThan(60_000);
+  const second = moveOf(id, 2, {
+    records: [
+      { type: "task.dispatched", at: 5, task: "a", attempt: 1, input: { text: "tab\t, \u0001, 🙂, \\u0000" } },
+      { type: "task.completed", at: 6, task: "a", output: "\u0002" },
+    ],
+    header: headerOf({ sequence: 3, wakeAt: 77_000, updatedAt: 88_000 }),
+    approvals: [
+      {
+        taskPath: "ok",
+        tenantId: "t",
+        flowId: "f",
+        state: "PENDING",
+        parameters: '{"title":"x"}',
+        createdAt: 1_000,
+        dueAt: 2_000,
+        decidedAt: null,
+        decidedBy: "",
+        comment: "",
+        data: "null",
+      },
+    ],
+    deadLetters: [
+      {
+        taskPath: "a",
+        generation: 0,
+        tenantId: "t",
+        flowId: "f",
+        attempts: 2,
+        errorType: "E",
+        errorMessage: "m\u0001\0",
+        input: "{}",
+        at: 3,
+      },
+    ],
+    outbox: [
+      { taskPath: "e", tenantId: "t", topic: "one", key: "", payload: "{}", at: 4 },
+      { taskPath: "e", tenantId: "t", topic: "two", key: "k", payload: "{}", at: 4 },
+    ],
+  });
+  expect((await lane.commit(at(1, 0), [second])).refused).toEqual([]);
+  const stored = await load(id);
+  expect(stored?.records).toEqual([...start.records, ...second.records]);
+  expect(stored).toMatchObject({ runId: id, shard: 0, day: DAY, wakeAt: 77_000 });
+  expect(stored?.header).toMatchObject({
+    state: "WAITING",
+    sequence: 3,
+    labels: { a: "ä", 'quoted"': "b\\c" },
+    userId: "u",
+    deadlineAt: 2_000_000_000,
+    updatedAt: 88_000,
+    endedAt: null,
+  });
+  expect(await sql("SELECT state, parameters FROM orchestrator.approvals WHERE run_id = $1", [id])).toEqual([
+    { state: "PENDING", parameters: '{"title":"x"}' },
+  ]);
+  expect(await sql("SELECT error_message FROM orchestrator.dead_letters WHERE run_id = $1", [id])).toEqual([
+    { error_message: "m\ufffd\ufffd" },
+  ]);
+  expect(await sql("SELECT topic, key, shard FROM orchestrator.outbox WHERE run_id = $1 ORDER BY id", [id])).toEqual([
+    { topic: "one", key: "", shard: 0 },
+    { topic: "two", key: "k", shard: 0 },
+  ]);
+});
+
+test("batches of every mix of starts, changes and extras are written", async () => {
+  const lane = await openLane();
+  const mixes: ((runId: string) => Move[])[] = [
+    (runId) => [startMove(runId)],
+    (runId) => [startMove(runId, { runKey: runId })],
+    (runId) => [startMove(runId), moveOf(`${id}-base`, 2)],
+  ];
+  await lane.commit(at(1, 0), [startMove(`${id}-base`)]);
+  for (const [index, mix] of mixes.entries()) {
+    const runId = `${id}-${index}`;
+    expect((await lane.commit(at(1, 0), mix(runId))).refused).toEqual([]);
+    expect((await load(runId))?.records).toHaveLength(1);
+    const change = moveOf(runId, 2, { header: headerOf({ endedAt: 5_000 }) });
+    expect((await lane.commit(at(1, 0), [change])).refused).toEqual([]);
+    expect((await load(runId))?.header.endedAt).toBe(5_000);
+  }
+  expect((await load(`${id}-base`))?.records).toHaveLength(2);
+});
+
+test("a statement at a stale epoch writes nothing and says whose shard was lost", async () => {
+  const lane = await openLane();
+  await lane.commit(at(1, 0, 1), [startMove(`${id}-0`), startMove(`${id}-1`, {}, { shard: 1 })]);
+  await sql("UPDATE orchestrator.shard_leases SET epoch = 2 WHERE shard = 0");
+  const result = await lane.commit(at(1, 0, 1), [
+    moveOf(`${id}-0`, 2, { header: headerOf() }),
+    moveOf(`${id}-1`, 2, { shard: 1, header: headerOf() }),
+    startMove(`${id}-2`, { keys: [{ kind: "request", key: `r-${id}`, hash: "" }] }),
+  ]);
+  expect(result.refused.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))).toEqual([
+    { runId: `${id}-0`, why: "fenced" },
+    { runId: `${id}-2`, why: "fenced" },
+  ]);
+  expect((await load(`${id}-0`))?.records).toHaveLength(1);
+  expect((await load(`${id}-0`))?.header.state).toBe("RUNNING");
+  expect((await load(`${id}-1`))?.records).toHaveLength(2);
+  expect(await load(`${id}-2`)).toBeNull();
+  expect(await sql("SELECT 1 FROM orchestrator.starts WHERE key = $1", [`r-${id}`])).toEqual([]);
+});
+
+test("a late batch that began before a takeover and would end after it writes nothing", async () => {
+  // A plain `WHERE epoch = …` reads the old epoch in the snapshot of the statement and lets the batch appear after the takeover.
+  const lane = await openLane();
+  await lane.commit(at(1, 0), [startMove(id)]);
+  const heir = await openSession();
+  await heir.query("BEGIN");
+  await heir.query("UPDATE orchestrator.shard_leases SET epoch = epoch + 1 WHERE shard = 0");
+  const late = lane.commit(at(1, 0), [moveOf(id, 2, { header: headerOf() })]);
+  await lockWait();
+  await heir.query("COMMIT");
+  expect((await late).refused).toEqual([{ runId: id, why: "fenced" }]);
+  expect((await load(id))?.records).toHaveLength(1);
+  expect((await load(id))?.header.state).toBe("RUNNING");
+});
+
+test("a takeover waits for the batch that is under way, and reads what it wrote", async () => {
+  const lane = await openLane();
+  await lane.commit(at(1, 0), [startMove(id)]);
+  // The batch stops in the middle, after it has locked its leases.
+  const gate = await openSession();
+  await gate.query("SELECT pg_advisory_lock(4711)");
+  await sql(`CREATE OR REPLACE FUNCTION public.stop_here() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN IF NEW.records LIKE '%stop here%' THEN PERFORM pg_advisory_xact_lock(4711); END IF; RETURN NEW; END $$`);
+  await sql(
+    "CREATE TRIGGER stop_here BEFORE INSERT ON orchestrator.journal FOR EACH ROW EXECUTE FUNCTION public.stop_here()",
+  );
+  onTestFinished(async () => void (await sql("DROP TRIGGER stop_here ON orchestrator.journal")));
+  const batch = lane.commit(at(1, 0), [
+    moveOf(id, 2, { records: [{ type: "run.held", at: 1, hold: "operator", by: "", why: "stop here" }] }),
+  ]);
+  await lockWait();
+  const heir = await openSession();
+  let taken = false;
+  const takeover = heir
+    .query("UPDATE orchestrator.shard_leases SET epoch = epoch + 1 WHERE shard = 0")
+    .then(() => (taken = true));
+  await eventually(async () =>
+    expect(
+      await sql(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%epoch + 1%'",
+      ),
+    ).not.toEqual([]),
+  );
+  expect(taken).toBe(false);
+  await gate.query("SELECT pg_advisory_unlock(4711)");
+  expect((await batch).refused).toEqual([]);
+  await takeover;
+  expect((await load(id))?.records).toHaveLength(2);
+});
+
+test("a timer that is early by the clock of the database is left out, the rest of the batch is written", async () => {
+  const lane = await openLane();
+  await lane.commit(at(1, 0), [startMove(`${id}-a`), startMove(`${id}-b`)]);
+  const now = Date.now();
+  const result = await lane.commit(at(1, 0), [
+    moveOf(`${id}-a`, 2, { dueAt: now + 60_000, header: headerOf() }),
+    moveOf(`${id}-b`, 2, { dueAt: now - 60_000, header: headerOf() }),
+  ]);
+  expect(result.refused).toEqual([{ runId: `${id}-a`, why: "early" }]);
+  expect((await load(`${id}-a`))?.header.state).toBe("RUNNING");
+  expect((await load(`${id}-b`))?.header.state).toBe("WAITING");
+});
+
+test("taken keys, run ids and run keys keep out all rows of their run and nobody else's", async () => {
+  const lane = await openLane();
+  const key = (name: string, kind: "request" | "run" = "request") => ({ kind, key: `${name}-${id}`, hash: "" });
+  await lane.commit(at(1, 0), [
+    startMove(`${id}-first`, { keys: [key("r")], runKey: `k-${id}` }),
+    startMove(`own-${id}`, { keys: [key("own", "run")] }),
+  ]);
+  const approval = {
+    taskPath: "ok",
+    tenantId: "t",
+    flowId: "f",
+    state: "PENDING" as const,
+    parameters: "{}",
+    createdAt: 1,
+    dueAt: null,
+    decidedAt: null,
+    decidedBy: "",
+    comment: "",
+    data: "null",
+  };
+  const result = await lane.commit(at(1, 0), [
+    startMove(`${id}-1`, { keys: [key("r")] }, { approvals: [approval] }),
+    startMove(`${id}-2`, { runKey: `k-${id}` }, { approvals: [approval] }),
+    startMove(`${id}-3`, { keys: [key("other"), key("own", "run")] }, { approvals: [approval] }),
+    startMove(`${id}-4`, { keys: [key("free")] }, { approvals: [approval] }),
+    startMove(`${id}-5`, { keys: [key("twin")] }),
+    startMove(`${id}-6`, { keys: [key("twin")] }),
+  ]);
+  const refused = result.refused.map(({ runId, why }) => `${runId.slice(id.length + 1)} ${why}`).toSorted();
+  expect(refused.slice(0, 3)).toEqual(["1 taken", "2 taken", "3 taken"]);
+  expect(refused.slice(3)).toHaveLength(1);
+  expect(["5 taken", "6 taken"]).toContain(refused[3]);
+  for (const bad of ["1", "2", "3"]) expect(await load(`${id}-${bad}`)).toBeNull();
+  const approvals = await sql("SELECT run_id FROM orchestrator.approvals WHERE run_id LIKE $1", [`${id}-%`]);
+  expect(approvals).toEqual([{ run_id: `${id}-4` }]);
+  const journal = await sql("SELECT DISTINCT run_id FROM orchestrator.journal WHERE run_id IN ($1, $2, $3)", [
+    `${id}-1`,
+    `${id}-2`,
+    `${id}-3`,
+  ]);
+  expect(journal).toEqual([]);
+});
+
+test("one batch is one transaction: a row that is refused takes everything with it", async () => {
+  const lane = await openLane();
+  await lane.commit(at(1, 0), [startMove(id)]);
+  const batch = lane.commit(at(1, 0), [
+    moveOf(id, 2, { header: headerOf() }),
+    startMove(`${id}-new`, { keys: [{ kind: "request", key: `r-${id}`, hash: "" }] }),
+    // A second move of the same sequence breaks the key of the journal.
+    moveOf(id, 1),
+  ]);
+  await expect(batch).rejects.toMatchObject({ name: "CommitError", kind: "data" });
+  expect((await load(id))?.records).toHaveLength(1);
+  expect(await load(`${id}-new`)).toBeNull();
+  expect(await sql("SELECT 1 FROM orchestrator.starts WHERE key = $1", [`r-${id}`])).toEqual([]);
+  // The lane goes on.
+  expect((await lane.commit(at(1, 0), [moveOf(id, 2)])).refused).toEqual([]);
+});
+
+test("events are read in whole moves from the one that holds the next sequence, for the own tenant only", async () => {
+  const lane = await openLane();
+  const journal = createJournal(opened.database);
+  await lane.commit(at(1, 0), [startMove(id)]);
+  const two = { records: [{ type: "run.recovered", at: 1 } as const, { type: "run.recovered", at: 2 } as const] };
+  await lane.commit(at(1, 0), [moveOf(id, 2, two)]);
+  await lane.commit(at(1, 0), [moveOf(id, 4, two)]);
+  const read = async (after: number) => (await journal.readEvents("t", id, after, 100))?.map((move) => move.sequence);
+  expect(await read(0)).toEqual([1, 2, 4]);
+  expect(await read(1)).toEqual([2, 4]);
+  expect(await read(2)).toEqual([2, 4]);
+  expect(await read(3)).toEqual([4]);
+  expect(await read(5)).toEqual([]);
+  expect(await journal.readEvents("foreign", id, 0, 100)).toBeNull();
+});
+
+test("a run with more moves than a page is read whole; a gap in a journal is not read over", async () => {
+  await sql(
+    `INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
+     SELECT $1, $2, n, 1, now(), '[{"type":"run.recovered","at":1}]' FROM generate_series(1, 4100) n`,
+    [DAY, id],
+  );
+  await sql(
+    `INSERT INTO orchestrator.runs (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, user_id, correlation_id,
+       run_key, parent_run_id, parent_task, created_at, updated_at)
+     VALUES ($1, 0, $2, 't', 'f', '1', 'h', 'RUNNING', true, 1, '', '', '', '', '', now(), now())`,
+    [id, DAY],
+  );
+  expect((await load(id))?.records).toHaveLength(4_100);
+  await sql("DELETE FROM orchestrator.journal WHERE run_id = $1 AND sequence = 3000", [id]);
+  await expect(load(id)).rejects.toThrow("gap at 3000");
+});

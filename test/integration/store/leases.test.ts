@@ -1,0 +1,144 @@
+/** Shards and their owners, in SQL. */
+import { afterEach, expect, test } from "vitest";
+import type { Leases } from "../../../src/engine/journal.ts";
+import { openLeases } from "../../../src/store/leases.ts";
+import { eventually } from "../../support/eventually.ts";
+import { createTestDatabase } from "../../support/postgres.ts";
+
+const SHARDS = 8;
+
+const { database } = await createTestDatabase();
+
+let counter = 0;
+
+afterEach(async () => {
+  await sql("TRUNCATE orchestrator.instances, orchestrator.shard_leases");
+});
+
+async function sql<Row extends object = Record<string, unknown>>(text: string, values: (string | number)[] = []) {
+  return (await database.journal.query<Row>(text, values)).rows;
+}
+
+async function open(more: { ttlMs?: number; alone?: boolean; shards?: number } = {}): Promise<Leases & { id: string }> {
+  counter += 1;
+  const id = `i${counter}`;
+  const options = { instanceId: id, address: `host:${counter}`, ttlMs: 60_000, shards: SHARDS, alone: false, ...more };
+  return { ...(await openLeases(database, options)).leases, id };
+}
+
+const expire = (id: string) =>
+  sql("UPDATE orchestrator.instances SET expires_at = clock_timestamp() - interval '1 s' WHERE instance_id = $1", [id]);
+
+test("the first instance takes all shards; a second one gets its part with the next turn of both", async () => {
+  const first = await open();
+  expect((await first.acquire()).taken).toHaveLength(SHARDS);
+  const second = await open();
+  expect(await second.acquire()).toMatchObject({ taken: [], held: [] });
+  const given = await first.acquire();
+  expect(given).toMatchObject({ taken: [] });
+  expect(given.held).toHaveLength(SHARDS / 2);
+  const got = await second.acquire();
+  expect(got.taken).toHaveLength(SHARDS / 2);
+  // Given back in good order.
+  expect(got.taken.every((lease) => lease.clean)).toBe(true);
+  expect(new Set([...given.held, ...got.held].map((lease) => lease.shard)).size).toBe(SHARDS);
+});
+
+test("a turn that finds nothing to do changes nothing", async () => {
+  const only = await open();
+  const { held } = await only.acquire();
+  const again = await only.acquire();
+  expect(again).toMatchObject({ taken: [], held });
+  expect(Math.abs(again.now - Date.now())).toBeLessThan(60_000);
+});
+
+test("shards of an instance that expired are taken, unclean, at a higher epoch", async () => {
+  const dead = await open();
+  const before = await dead.acquire();
+  await expire(dead.id);
+  const heir = await open();
+  const { taken } = await heir.acquire();
+  expect(taken).toHaveLength(SHARDS);
+  for (const lease of taken) {
+    expect(lease.clean).toBe(false);
+    expect(lease.epoch).toBeGreaterThan(before.held.find((old) => old.shard === lease.shard)?.epoch ?? 0);
+  }
+  expect(await dead.renew()).toBe(false);
+  expect((await dead.acquire()).held).toEqual([]);
+});
+
+test("an instance that expired and found its shards untouched still has them, at the same epoch", async () => {
+  const only = await open();
+  const { held } = await only.acquire();
+  await expire(only.id);
+  expect(await only.renew()).toBe(false);
+  expect(await only.acquire()).toMatchObject({ taken: [], held });
+});
+
+test("a release gives everything back in good order", async () => {
+  const first = await open();
+  const { held } = await first.acquire();
+  await first.release();
+  expect(await sql("SELECT 1 FROM orchestrator.instances")).toEqual([]);
+  const second = await open();
+  const { taken } = await second.acquire();
+  expect(taken.every((lease) => lease.clean)).toBe(true);
+  expect(taken[0]?.epoch).toBeGreaterThan(held[0]?.epoch ?? 0);
+});
+
+test("an instance that dies after it took clean shards leaves unclean ones", async () => {
+  const first = await open();
+  await first.acquire();
+  await first.release();
+  const second = await open();
+  await second.acquire();
+  await expire(second.id);
+  const third = await open();
+  expect((await third.acquire()).taken.every((lease) => !lease.clean)).toBe(true);
+});
+
+test("an instance of this machine whose process is gone is dead at once; one that lives is not", async () => {
+  const dead = await open();
+  await dead.acquire();
+  // No process has this id.
+  await sql("UPDATE orchestrator.instances SET pid = 4194305 WHERE instance_id = $1", [dead.id]);
+  const heir = await open();
+  expect((await heir.acquire()).taken).toHaveLength(SHARDS);
+  const other = await open();
+  expect((await other.acquire()).taken).toEqual([]);
+});
+
+test("who holds the lock of the folder buries everybody else", async () => {
+  const before = await open();
+  await before.acquire();
+  const alone = await open({ alone: true });
+  expect((await alone.acquire()).taken).toHaveLength(SHARDS);
+});
+
+test("raising epochs raises those of own shards only", async () => {
+  const first = await open();
+  await first.acquire();
+  const second = await open();
+  await first.acquire();
+  const { held } = await second.acquire();
+  const foreign = (await first.acquire()).held;
+  const raised = await second.raise([...held, ...foreign].map((lease) => lease.shard));
+  expect(raised.map((lease) => lease.shard).toSorted()).toEqual(held.map((lease) => lease.shard).toSorted());
+  for (const lease of raised) expect(lease.epoch).toBe((held.find((old) => old.shard === lease.shard)?.epoch ?? 0) + 1);
+  expect((await first.acquire()).held).toEqual(foreign);
+});
+
+test("many instances that take at the same time take every shard once", async () => {
+  const instances = await Promise.all(Array.from({ length: 4 }, () => open()));
+  await eventually(async () => {
+    for (const instance of instances) await instance.acquire();
+    const held = (await Promise.all(instances.map((instance) => instance.acquire()))).map((turn) => turn.held);
+    expect(held.map((leases) => leases.length)).toEqual([2, 2, 2, 2]);
+    expect(new Set(held.flat().map((lease) => lease.shard)).size).toBe(SHARDS);
+  });
+});
+
+test("a database keeps its number of shards", async () => {
+  await open();
+  await expect(open({ shards: SHARDS * 2 })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+});

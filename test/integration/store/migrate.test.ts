@@ -1,0 +1,96 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { silentLog } from "../../../src/base/log.ts";
+import { readMigrations, runMigrations } from "../../../src/store/migrate.ts";
+import { openDatabase } from "../../../src/store/pool.ts";
+import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { createTemporaryFolder } from "../../support/temporary-folder.ts";
+
+function writeMigrations(files: Record<string, string>): string {
+  const folder = createTemporaryFolder();
+  for (const [name, sql] of Object.entries(files)) writeFileSync(join(folder, name), sql);
+  return folder;
+}
+
+const FIRST = { "000001_one.sql": "CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one VALUES (1);" };
+const SECOND = { ...FIRST, "000002_two.sql": "ALTER TABLE one ADD COLUMN name text; INSERT INTO one VALUES (2, 'b');" };
+
+describe("migrations", () => {
+  let test1: TestDatabase;
+  let test2: TestDatabase;
+  beforeAll(async () => {
+    test1 = await createTestDatabase({ empty: true });
+    test2 = await createTestDatabase({ empty: true });
+  });
+
+  test("are applied in order, once, and each leaves a row", async () => {
+    const { database } = test1;
+    expect(await runMigrations(database, silentLog, readMigrations(writeMigrations(FIRST)))).toEqual({
+      version: 1,
+      applied: ["000001_one.sql"],
+    });
+    const both = readMigrations(writeMigrations(SECOND));
+    expect(await runMigrations(database, silentLog, both)).toEqual({ version: 2, applied: ["000002_two.sql"] });
+    expect(await runMigrations(database, silentLog, both)).toEqual({ version: 2, applied: [] });
+    const { rows } = await database.reads.query("SELECT id, name FROM one ORDER BY id");
+    expect(rows).toEqual([
+      { id: 1, name: null },
+      { id: 2, name: "b" },
+    ]);
+    expect((await database.reads.query("SELECT version FROM orchestrator.schema_migrations ORDER BY 1")).rows).toEqual([
+      { version: 1 },
+      { version: 2 },
+    ]);
+  });
+
+  test("refuse a database that a newer build has written", async () => {
+    await expect(
+      runMigrations(test1.database, silentLog, readMigrations(writeMigrations(FIRST))),
+    ).rejects.toMatchObject({
+      code: "STORE_TOO_NEW",
+      details: { found: 2, known: 1 },
+    });
+  });
+
+  test("refuse a file that was edited after it was applied", async () => {
+    const edited = { ...SECOND, "000001_one.sql": "CREATE TABLE other (id int)" };
+    await expect(
+      runMigrations(test1.database, silentLog, readMigrations(writeMigrations(edited))),
+    ).rejects.toMatchObject({
+      code: "MIGRATION_INVALID",
+      details: { migration: "000001_one.sql" },
+    });
+  });
+
+  test("that fail leave nothing of themselves and are named with the server's words", async () => {
+    const broken = { ...SECOND, "000003_three.sql": "CREATE TABLE three (id int); INSERT INTO nowhere VALUES (1);" };
+    await expect(
+      runMigrations(test1.database, silentLog, readMigrations(writeMigrations(broken))),
+    ).rejects.toMatchObject({
+      code: "MIGRATION_INVALID",
+      message: expect.stringMatching(/000003_three\.sql.*"nowhere" does not exist/),
+    });
+    expect((await test1.database.reads.query("SELECT to_regclass('three') AS found")).rows).toEqual([{ found: null }]);
+  });
+
+  test("run once when several instances start together", async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 5 }, (_, index) => [
+        `00000${index + 1}_step.sql`,
+        `SELECT pg_sleep(0.05); CREATE TABLE step${index} (id int);`,
+      ]),
+    );
+    const migrations = readMigrations(writeMigrations(files));
+    const others = await Promise.all([1, 2, 3].map(() => openDatabase({ target: test2.target, log: silentLog })));
+    const results = await Promise.all(others.map((database) => runMigrations(database, silentLog, migrations)));
+    await Promise.all(others.map((database) => database.close()));
+    expect(results.map((result) => result.version)).toEqual([5, 5, 5]);
+    expect(results.flatMap((result) => result.applied).sort()).toEqual(Object.keys(files));
+  });
+
+  test("must be numbered without gaps", () => {
+    const folder = writeMigrations({ ...FIRST, "000003_three.sql": "" });
+    expect(() => readMigrations(folder)).toThrow(/000003_three\.sql: expected number 000002/);
+  });
+});

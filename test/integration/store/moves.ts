@@ -1,0 +1,77 @@
+import type { HeaderRow, Move, StartRow } from "../../../src/engine/journal.ts";
+import type { JournalRecord } from "../../../src/engine/records.ts";
+
+/** A day that no clock shows, so that a slip between the day of a run and the day of a write shows. */
+export const DAY = 20_000;
+
+const AT = DAY * 86_400_000;
+
+/** The first record of a run. */
+export function startedRecord(more: object = {}): JournalRecord {
+  const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };
+  return {
+    type: "run.started",
+    at: AT,
+    flowId: "f",
+    version: "1",
+    hash: "h",
+    tenantId: "t",
+    vars: {},
+    deadlineAt: null,
+    startAt: null,
+    facts,
+    ...more,
+  } as unknown as JournalRecord;
+}
+
+/** A move that writes `records`, and nothing else unless told. */
+export function moveOf(runId: string, sequence: number, more: Partial<Move> = {}): Move {
+  return {
+    runId,
+    shard: 0,
+    day: DAY,
+    sequence,
+    records: [{ type: "run.recovered", at: AT }],
+    at: AT,
+    dueAt: 0,
+    start: null,
+    header: null,
+    approvals: [],
+    deadLetters: [],
+    outbox: [],
+    ...more,
+  };
+}
+
+/** The move that starts a run. */
+export function startMove(runId: string, row: Partial<StartRow> = {}, more: Partial<Move> = {}): Move {
+  const start: StartRow = {
+    runId,
+    tenantId: "t",
+    flowId: "f",
+    version: "1",
+    flowHash: "h",
+    state: "RUNNING",
+    sequence: 1,
+    labels: {},
+    userId: "",
+    correlationId: "",
+    runKey: "",
+    parentRunId: "",
+    parentTask: "",
+    createdAt: AT,
+    updatedAt: AT,
+    endedAt: null,
+    deadlineAt: null,
+    moving: true,
+    wakeAt: null,
+    keys: [],
+    ...row,
+  };
+  return moveOf(runId, 1, { records: [startedRecord()], start, ...more });
+}
+
+/** A changed header. */
+export function headerOf(more: Partial<HeaderRow> = {}): HeaderRow {
+  return { state: "WAITING", moving: false, sequence: 2, wakeAt: null, updatedAt: AT, endedAt: null, ...more };
+}

@@ -1,0 +1,253 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { Json } from "../../../src/base/json.ts";
+import { silentLog } from "../../../src/base/log.ts";
+import type { Outcome } from "../../../src/engine/events.ts";
+import type { ToolCall } from "../../../src/engine/tool-port.ts";
+import { createToolCaller, type ToolPath } from "../../../src/tools/caller.ts";
+import { createAdapters } from "../../../src/tools/index.ts";
+import { eventually } from "../../support/eventually.ts";
+import { aCall } from "../../unit/tools/a-call.ts";
+import { type FakeTool, startFakeTool } from "./fake-tool.ts";
+
+let tool: FakeTool;
+let other: FakeTool;
+let tools: ToolPath;
+
+beforeAll(async () => {
+  tool = await startFakeTool();
+  other = await startFakeTool();
+});
+afterAll(async () => {
+  await tool.close();
+  await other.close();
+});
+beforeEach(() => {
+  const policy = { allowPrivate: false, allow: [`127.0.0.1:${tool.port}`, `127.0.0.1:${other.port}`, "127.0.0.1:1"] };
+  const adapters = createAdapters({ http: { policy, clock: systemClock, maxResponseBytes: 100_000 } });
+  tools = createToolCaller({ adapters, log: silentLog, clock: systemClock });
+});
+afterEach(() => tools.close());
+
+function call(path: string, parameters: Record<string, Json> = {}, more: Partial<ToolCall> = {}): Promise<Outcome> {
+  const input = { url: `${tool.origin}${path}`, ...parameters };
+  return tools.call(aCall("http", input, more), new AbortController().signal);
+}
+
+async function failureOf(outcome: Promise<Outcome>) {
+  const result = await outcome;
+  if (result.ok) throw new Error(`expected a failure, got ${JSON.stringify(result.output)}`);
+  return { ...result.error, ...(result.deferMs !== undefined && { deferMs: result.deferMs }) };
+}
+
+describe("requests", () => {
+  test("carry what identifies the attempt, and the body as JSON", async () => {
+    const outcome = await call("/echo?a=1", {
+      body: { amount: 3 },
+      query: { b: ["x y", 2], none: null },
+      headers: { "X-Own": "1" },
+    });
+    expect(outcome).toEqual({ ok: true, output: { ok: true } });
+    const request = tool.requests.at(-1);
+    expect(request).toMatchObject({ method: "POST", url: "/echo?a=1&b=x+y&b=2", body: '{"amount":3}' });
+    expect(request?.headers).toMatchObject({
+      "content-type": "application/json",
+      "idempotency-key": "run-1/fetch/0",
+      "x-orchestrator-run-id": "run-1",
+      "x-orchestrator-task": "fetch",
+      "x-orchestrator-attempt": "1",
+      "x-orchestrator-fencing-token": "7",
+      "x-own": "1",
+    });
+  });
+
+  test("give status, headers and body when asked for", async () => {
+    const outcome = await call("/echo", { full_response: true });
+    expect(outcome).toMatchObject({
+      ok: true,
+      output: { status: 200, headers: { "content-type": "application/json" }, body: { ok: true } },
+    });
+  });
+
+  test("take the statuses that the flow expects for success", async () => {
+    expect(await call("/status?code=404", { expect_status: [200, 404], full_response: true })).toMatchObject({
+      ok: true,
+      output: { status: 404 },
+    });
+    expect(await failureOf(call("/echo", { expect_status: 204 }))).toMatchObject({ type: "OK", retryable: false });
+  });
+});
+
+describe("statuses", () => {
+  test.each([
+    [400, "BAD_REQUEST", false],
+    [401, "UNAUTHORIZED", false],
+    [404, "NOT_FOUND", false],
+    [408, "REQUEST_TIMEOUT", true],
+    [409, "CONFLICT", false],
+    [425, "TOO_EARLY", true],
+    [499, "HTTP_499", false],
+    [500, "INTERNAL_SERVER_ERROR", true],
+    [503, "SERVICE_UNAVAILABLE", true],
+    [599, "HTTP_599", true],
+  ])("%i fails with %s, retryable: %s", async (code, type, retryable) => {
+    const error = await failureOf(call(`/status?code=${code}&secret=token`));
+    expect(error).toMatchObject({ type, retryable });
+    expect(error.noEffect).toBeUndefined();
+    expect(error.message).toContain(`GET ${tool.origin}/status answered ${code}`);
+    expect(error.message).toContain("because");
+    expect(error.message).not.toContain("token");
+  });
+
+  test("503 with Retry-After is retried then", async () => {
+    expect(await failureOf(call("/status?code=503&after=7"))).toMatchObject({ nextRetryDelayMs: 7_000 });
+  });
+
+  test("429 puts the call off and pauses the target, without a second request", async () => {
+    const before = tool.requests.length;
+    const first = await failureOf(call("/status?code=429&after=2"));
+    expect(first.type).toBe("TOO_MANY_REQUESTS");
+    expect(first.deferMs).toBeGreaterThanOrEqual(2_000);
+    expect(first.deferMs).toBeLessThanOrEqual(2_600);
+    const second = await failureOf(call("/echo"));
+    expect(second).toMatchObject({ type: "TARGET_PAUSED", retryable: true, noEffect: true });
+    expect(second.deferMs).toBeGreaterThan(0);
+    expect(tool.requests.length).toBe(before + 1);
+    expect(tools.listBreakers()[0]).toMatchObject({ target: tool.origin, state: "CLOSED", failuresInRow: 0 });
+    expect(tools.listBreakers()[0]?.pausedUntil).toBeGreaterThan(Date.now());
+  });
+});
+
+describe("connections", () => {
+  test("nobody listens: retryable, without effect", async () => {
+    const error = await failureOf(call("", { url: "http://127.0.0.1:1/" }));
+    expect(error).toMatchObject({ type: "CONNECTION_REFUSED", retryable: true, noEffect: true });
+  });
+
+  test.each(["/reset", "/cut"])("%s: retryable, effect unknown", async (path) => {
+    const error = await failureOf(call(path, { body: {} }));
+    expect(error).toMatchObject({ type: "CONNECTION_LOST", retryable: true });
+    expect(error.noEffect).toBeUndefined();
+  });
+
+  test("an answer that is no HTTP is retried", async () => {
+    expect(await failureOf(call("/no-http"))).toMatchObject({ type: "RESPONSE_INVALID", retryable: true });
+  });
+
+  test("TLS to a server that speaks none: without effect", async () => {
+    const error = await failureOf(call("", { url: tool.origin.replace("http:", "https:") }));
+    expect(error).toMatchObject({ type: "TLS_FAILED", retryable: true, noEffect: true });
+  });
+
+  test.each(["/hang", "/drip"])("%s: ends with the deadline of the attempt and lets the socket go", async (path) => {
+    const error = await failureOf(call(path, {}, { timeoutMs: 150 }));
+    expect(error).toMatchObject({ type: "TIMEOUT", retryable: true });
+    await eventually(async () => expect(await tool.connections()).toBe(0));
+  });
+
+  test("an abort from outside ends the call as canceled", async () => {
+    const controller = new AbortController();
+    const outcome = tools.call(aCall("http", { url: `${tool.origin}/hang` }), controller.signal);
+    await eventually(async () => expect(await tool.connections()).toBe(1));
+    controller.abort(new Error("canceled"));
+    expect(await failureOf(outcome as Promise<Outcome>)).toMatchObject({ type: "CANCELED", retryable: false });
+  });
+});
+
+describe("bodies", () => {
+  test("wrong JSON is retried", async () => {
+    expect(await failureOf(call("/wrong-json"))).toMatchObject({ type: "RESPONSE_INVALID", retryable: true });
+  });
+
+  test("integers that a double cannot hold come as decimal text, others as numbers", async () => {
+    const text = '{"id":9007199254740993,"n":12,"d":0.1,"list":[-18446744073709551615]}';
+    expect(await call(`/json?text=${encodeURIComponent(text)}`)).toEqual({
+      ok: true,
+      output: { id: "9007199254740993", n: 12, d: 0.1, list: ["-18446744073709551615"] },
+    });
+  });
+
+  test.each([
+    ["too deep", `${"[".repeat(70)}${"]".repeat(70)}`],
+    ["NUL", '"\\u0000"'],
+    ["half a surrogate pair", '"\\ud800"'],
+  ])("JSON that cannot be stored is refused: %s", async (_, text) => {
+    expect(await failureOf(call(`/json?text=${encodeURIComponent(text)}`))).toMatchObject({ type: "RESPONSE_INVALID" });
+  });
+
+  test("keys that name prototypes are ordinary keys", async () => {
+    const outcome = await call(`/json?text=${encodeURIComponent('{"__proto__":{"polluted":1}}')}`);
+    expect(JSON.stringify(outcome)).toBe('{"ok":true,"output":{"__proto__":{"polluted":1}}}');
+    expect(({} as { polluted?: number }).polluted).toBeUndefined();
+  });
+
+  test("text is read in its charset, nothing is null, binary is refused", async () => {
+    expect(await call("/typed?type=text/plain&hex=68c3a9")).toEqual({ ok: true, output: "hé" });
+    expect(await call("/typed?type=text/plain;charset=latin1&hex=68e9")).toEqual({ ok: true, output: "hé" });
+    expect(await call("/typed?type=&hex=")).toEqual({ ok: true, output: null });
+    for (const query of ["type=image/png&hex=89504e47", "type=&hex=ff00fe", "type=text/plain&hex=6100"]) {
+      expect(await failureOf(call(`/typed?${query}`)), query).toMatchObject({
+        type: "RESPONSE_UNSUPPORTED",
+        retryable: false,
+      });
+    }
+  });
+
+  test("a body that the flow does not want is not read", async () => {
+    expect(await call("/bomb", { response: "none" })).toEqual({ ok: true, output: null });
+  });
+
+  test("packed bodies are unpacked; unknown and broken packing is an error", async () => {
+    expect(await call("/gzip")).toEqual({ ok: true, output: { packed: true } });
+    expect(await failureOf(call("/gzip?coding=br"))).toMatchObject({ type: "RESPONSE_INVALID" });
+    expect(await failureOf(call("/gzip?coding=zstd"))).toMatchObject({ type: "RESPONSE_UNSUPPORTED" });
+  });
+
+  test.each(["/endless", "/bomb"])("%s stops at the limit and lets the socket go", async (path) => {
+    const before = process.memoryUsage().rss;
+    expect(await failureOf(call(path))).toMatchObject({ type: "RESPONSE_TOO_LARGE", retryable: false });
+    expect(process.memoryUsage().rss - before).toBeLessThan(32 * 1_024 * 1_024);
+    await eventually(async () => expect(await tool.connections()).toBeLessThanOrEqual(1));
+  });
+});
+
+describe("redirects", () => {
+  test("are followed three times and no more", async () => {
+    const before = tool.requests.length;
+    expect(await failureOf(call("/loop"))).toMatchObject({ type: "TOO_MANY_REDIRECTS", retryable: false });
+    expect(tool.requests.length - before).toBe(4);
+  });
+
+  test("303 and 302 turn POST into GET without body; 307 keeps it", async () => {
+    await call("/move?code=302&to=/echo", { body: { a: 1 } });
+    expect(tool.requests.at(-1)).toMatchObject({ method: "GET", url: "/echo", body: "" });
+    await call("/move?code=307&to=/echo", { body: { a: 1 } });
+    expect(tool.requests.at(-1)).toMatchObject({ method: "POST", url: "/echo", body: '{"a":1}' });
+  });
+
+  test("take no secret to another origin", async () => {
+    await call(`/move?to=${encodeURIComponent(`${other.origin}/echo`)}`, {
+      headers: { Authorization: "Bearer s", Accept: "text/x" },
+    });
+    const headers = other.requests.at(-1)?.headers;
+    expect(headers).toMatchObject({ accept: "text/x" });
+    expect(headers).not.toHaveProperty("authorization");
+    expect(headers).not.toHaveProperty("idempotency-key");
+    expect(headers).not.toHaveProperty("x-orchestrator-run-id");
+  });
+
+  test.each(["https://127.0.0.1/", "file:///etc/passwd", "http://user:secret@127.0.0.1/", "gopher://127.0.0.1/"])(
+    "to %s are refused",
+    async (to) => {
+      const error = await failureOf(call(`/move?to=${encodeURIComponent(to)}`));
+      expect(error).toMatchObject({ type: "REDIRECT_REFUSED", retryable: false });
+      expect(error.noEffect).toBeUndefined();
+      expect(error.message).not.toContain("secret");
+    },
+  );
+
+  test("are not followed when the flow expects their status", async () => {
+    const outcome = await call("/move?to=/echo", { expect_status: 302, full_response: true });
+    expect(outcome).toMatchObject({ ok: true, output: { status: 302, headers: { location: "/echo" } } });
+  });
+});

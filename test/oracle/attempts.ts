@@ -1,0 +1,264 @@
+/** How a single task begins, is tried, tried again, waits and ends: sections 2 (last part) and 3 of docs/semantics.md. */
+import { type Json, type JsonMap, readDuration, type WorkDoc } from "./document.ts";
+import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from "./expression.ts";
+import { beginTask, endTask, type Machine, namesFor, type Task } from "./machine.ts";
+import { type AttemptEnd, type Decision, scriptOf } from "./world.ts";
+
+/** Starts a task: pure ones end at once, effectful ones are dispatched, others wait or open their children. */
+export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Names, first: string | null = null): Task {
+  const task = beginTask(machine, path, doc, own);
+  task.first = first;
+  try {
+    const names = namesFor(machine, own);
+    if (doc.type === "condition") {
+      completeTask(machine, task, { result: evaluateBoolean(doc.condition ?? "", names) });
+      return task;
+    }
+    if (doc.type === "parallel" || doc.type === "map") {
+      openGroup(machine, task, names);
+      if (task.children !== null) task.dispatchOrder = machine.counter++;
+      return task;
+    }
+    task.input = evaluateTemplate(doc.parameters ?? {}, names);
+  } catch (cause) {
+    if (!(cause instanceof ExpressionFailure)) throw cause;
+    failTask(machine, task, { type: "EXPRESSION_FAILED", retryable: false }, false);
+    return task;
+  }
+  const input = task.input as JsonMap;
+  switch (doc.type) {
+    case "transform":
+      completeTask(machine, task, input.output ?? null);
+      break;
+    case "noop":
+    case "subflow":
+      dispatch(machine, task);
+      break;
+    case "wait": {
+      const duration = readDuration(input.duration as number | string);
+      if (duration === 0) completeTask(machine, task, null);
+      else waitUntil(machine, task, machine.now + duration);
+      break;
+    }
+    default:
+      waitUntil(machine, task, doc.timeout === undefined ? null : machine.now + readDuration(doc.timeout));
+      giveSignals(machine);
+  }
+  return task;
+}
+
+function openGroup(machine: Machine, task: Task, names: Names): void {
+  const parameters = task.doc.parameters ?? {};
+  if (task.doc.type === "parallel") {
+    const docs = parameters.tasks as unknown as WorkDoc[];
+    task.children = docs.map((doc, index) => ({ doc, own: { ...task.own, index } }));
+    return;
+  }
+  const items = evaluateTemplate(parameters.items ?? null, names);
+  if (!Array.isArray(items)) {
+    failTask(machine, task, { type: "MAP_ITEMS_INVALID", retryable: false }, false);
+  } else if (items.length > 10_000) {
+    failTask(machine, task, { type: "MAP_TOO_LARGE", retryable: false }, false);
+  } else {
+    const doc = parameters.task as unknown as WorkDoc;
+    task.children = items.map((item, index) => ({ doc, own: { ...task.own, item, index } }));
+  }
+}
+
+function waitUntil(machine: Machine, task: Task, dueAt: number | null): void {
+  task.state = "WAITING";
+  task.dueAt = dueAt;
+  task.dispatchOrder ??= machine.counter++;
+}
+
+/** Begins the next attempt of an effectful task, or makes one again that was put off. */
+export function dispatch(machine: Machine, task: Task): void {
+  task.state = task.doc.type === "subflow" ? "WAITING" : "RUNNING";
+  task.dueAt = null;
+  task.attempts += 1;
+  if (!task.deferred) task.deferrals = 0;
+  task.deferred = false;
+  task.dispatchedAt.push(machine.now);
+  task.dispatchOrder ??= machine.counter++;
+  const script = scriptOf(machine.world, task.path, task.attempts);
+  const reports = script.end.kind !== "never" || task.deferrals < (script.deferred?.times ?? 0);
+  task.reportsAt = reports ? machine.now + script.durationMs : null;
+}
+
+/** When the running attempt is given up because of `timeout`; null: never. */
+export function startToCloseAt(task: Task): number | null {
+  const begun = task.dispatchedAt.at(-1);
+  const called = task.state === "RUNNING" || (task.state === "WAITING" && task.doc.type === "subflow");
+  if (!called || begun === undefined || task.doc.timeout === undefined) return null;
+  return begun + readDuration(task.doc.timeout);
+}
+
+/** When an effectful task is given up because of `schedule_to_close_timeout`; null: never. */
+export function scheduleToCloseAt(task: Task): number | null {
+  if (task.doc.type !== "noop" || task.doc.schedule_to_close_timeout === undefined) return null;
+  return task.begunAt + readDuration(task.doc.schedule_to_close_timeout);
+}
+
+/** The running attempt reports. */
+export function report(machine: Machine, task: Task): void {
+  if (task.stopping) {
+    endTask(machine, task, "CANCELED");
+    return;
+  }
+  const script = scriptOf(machine.world, task.path, task.attempts);
+  const end: AttemptEnd = script.end;
+  task.reportsAt = null;
+  if (script.deferred !== undefined && task.deferrals < script.deferred.times) {
+    putOff(machine, task, machine.now + script.deferred.forMs);
+    return;
+  }
+  if (task.doc.type === "subflow") {
+    childEnded(machine, task, end);
+  } else if (end.kind === "error") {
+    attemptFailed(machine, task, { type: end.type, retryable: end.retryable }, end.nextRetryDelayMs ?? null, false);
+  } else {
+    completeTask(machine, task, end.kind === "output" ? end.output : ((task.input as JsonMap).output ?? null));
+  }
+}
+
+/** The child run of a subflow ended. */
+function childEnded(machine: Machine, task: Task, end: AttemptEnd): void {
+  if (end.kind !== "error") {
+    completeTask(machine, task, end.kind === "output" ? end.output : ((task.input as JsonMap).input ?? null));
+  } else if (machine.phase === "CANCELING") {
+    endTask(machine, task, "CANCELED");
+  } else {
+    const type = end.type === "CANCELED" ? "CHILD_RUN_CANCELED" : "CHILD_RUN_FAILED";
+    attemptFailed(machine, task, { type, retryable: true }, null, false);
+  }
+}
+
+/** The call is made again at `again`, without using up an attempt, unless that is after schedule-to-close. */
+function putOff(machine: Machine, task: Task, again: number): void {
+  const closeAt = scheduleToCloseAt(task);
+  task.deferrals += 1;
+  if (machine.phase === "CANCELING") {
+    endTask(machine, task, "CANCELED");
+  } else if (closeAt !== null && again > closeAt) {
+    failTask(machine, task, { type: "BUSY", retryable: true }, false);
+  } else {
+    task.deferred = true;
+    task.attempts -= 1;
+    task.state = "RETRYING";
+    task.dueAt = again;
+  }
+}
+
+/** The running attempt took longer than `timeout` allows. */
+export function attemptTimedOut(machine: Machine, task: Task): void {
+  task.reportsAt = null;
+  attemptFailed(machine, task, { type: "TIMEOUT", retryable: true }, null, true);
+}
+
+/** The task as a whole took longer than `schedule_to_close_timeout` allows. */
+export function taskTimedOut(machine: Machine, task: Task): void {
+  failTask(machine, task, { type: "SCHEDULE_TO_CLOSE_TIMEOUT", retryable: false }, true);
+}
+
+function attemptFailed(
+  machine: Machine,
+  task: Task,
+  error: { type: string; retryable: boolean },
+  told: number | null,
+  timedOut: boolean,
+): void {
+  const policy = task.doc.retry_policy;
+  const maxRetries = policy === undefined ? 0 : (policy.max_retries ?? 3);
+  const delay = told ?? backoff(machine, task);
+  const closeAt = scheduleToCloseAt(task);
+  const final =
+    !error.retryable ||
+    (policy?.non_retryable ?? []).includes(error.type) ||
+    task.attempts > maxRetries ||
+    (closeAt !== null && machine.now + delay > closeAt);
+  if (final) {
+    failTask(machine, task, error, timedOut);
+    return;
+  }
+  task.error = error;
+  if (machine.phase === "CANCELING") {
+    endTask(machine, task, "CANCELED");
+    return;
+  }
+  task.state = "RETRYING";
+  task.dueAt = machine.now + delay;
+}
+
+function backoff(machine: Machine, task: Task): number {
+  const policy = task.doc.retry_policy ?? {};
+  const made = task.attempts;
+  const initial = readDuration(policy.initial_delay ?? 1);
+  const cap = readDuration(policy.max_delay ?? 60);
+  const exponential = initial * (policy.multiplier ?? 2) ** (made - 1);
+  switch (policy.backoff_type ?? "exponential") {
+    case "fixed":
+      return Math.min(initial, cap);
+    case "linear":
+      return Math.min(initial * made, cap);
+    case "exponential":
+      return Math.min(exponential, cap);
+    case "full_jitter":
+      return Math.floor((machine.world.jitter[task.path]?.[made - 1] ?? 0.5) * Math.min(exponential, cap));
+  }
+}
+
+/** Ends a task well. */
+export function completeTask(machine: Machine, task: Task, output: Json): void {
+  task.output = output;
+  endTask(machine, task, "COMPLETED");
+}
+
+/** Ends a task badly. `on_error: continue` makes the failure a handled one. */
+export function failTask(
+  machine: Machine,
+  task: Task,
+  error: { type: string; retryable: boolean },
+  timedOut: boolean,
+): void {
+  task.error = error;
+  task.handled = task.doc.on_error === "continue";
+  endTask(machine, task, timedOut ? "TIMED_OUT" : "FAILED");
+}
+
+/** A wait is over: a `wait` completes, a signal or an approval did not come in time. */
+export function waitOver(machine: Machine, task: Task): void {
+  if (task.doc.type === "wait") completeTask(machine, task, null);
+  else if (task.doc.type === "signal") failTask(machine, task, { type: "SIGNAL_TIMEOUT", retryable: false }, true);
+  else decide(machine, task, null);
+}
+
+/** Somebody decided an approval, or (null) nobody did in time. */
+export function decide(machine: Machine, task: Task, decision: Decision | null): void {
+  const approved = decision?.approved ?? false;
+  const comment = decision === null ? "expired" : (decision.comment ?? "");
+  if (approved || task.doc.on_reject === "continue") {
+    completeTask(machine, task, { approved, by: decision?.by ?? "", comment, data: decision?.data ?? null });
+  } else {
+    const type = decision === null ? "APPROVAL_TIMEOUT" : "APPROVAL_REJECTED";
+    failTask(machine, task, { type, retryable: false }, false);
+  }
+}
+
+/** Gives queued signals to the tasks that wait for them: the oldest signal of a name to the task that waits longest. */
+export function giveSignals(machine: Machine): void {
+  const waiting = [...machine.tasks.values()]
+    .filter((task) => task.state === "WAITING" && task.doc.type === "signal")
+    .sort((a, b) => (a.dispatchOrder ?? 0) - (b.dispatchOrder ?? 0));
+  for (const task of waiting) {
+    const name = signalName(task);
+    const position = machine.signals.findIndex((signal) => signal.name === name);
+    if (position < 0) continue;
+    const [signal] = machine.signals.splice(position, 1);
+    completeTask(machine, task, signal?.payload ?? null);
+  }
+}
+
+/** Name of the signal that a task waits for: its parameter, else its id. */
+export function signalName(task: Task): string {
+  return String((task.input as JsonMap).name ?? task.path.replace(/[#.].*$/, ""));
+}

@@ -1,0 +1,151 @@
+/** Random tasks for the wide flows: of every type, with policies, timeouts and expressions that now and then fail. */
+import type { JsonMap, RetryDoc, WorkDoc } from "./document.ts";
+import type { Random } from "./random.ts";
+
+/** Names of the signals that wide flows use. */
+export const SIGNAL_NAMES = ["red", "green", "blue"] as const;
+
+/** Types of errors that attempts fail with. */
+export const ERROR_TYPES = ["E1", "E2", "E3"] as const;
+
+/** A task whose result an expression may read, and under which name. */
+export type Readable = { name: string; type: WorkDoc["type"] };
+
+/** What a task may read and how deep groups may nest. */
+export type WorkContext = { readable: Readable[]; own: string[]; depth: number };
+
+/** A duration of `low` to `high` milliseconds. Milliseconds are arbitrary, so that two things seldom have the same time. */
+export function randomDuration(random: Random, low: number, high: number): string {
+  return `${random.int(low, high)}ms`;
+}
+
+/** A number as an expression. Reads with a guard, but for the few that shall fail. */
+export function numberExpression(random: Random, context: WorkContext): string {
+  if (context.own.length > 0 && random.chance(0.5)) return random.pick(context.own);
+  if (context.readable.length === 0 || random.chance(0.2)) return random.pick(["vars.x", "x", "3", "11"]);
+  const { name, type } = random.pick(context.readable);
+  const read = readNumber(random, name, type);
+  return random.chance(0.05) ? read : `(${name}.state == "COMPLETED" ? ${read} : ${random.int(0, 9)})`;
+}
+
+function readNumber(random: Random, name: string, type: WorkDoc["type"]): string {
+  switch (type) {
+    case "condition":
+      return `(${name}.output.result ? 1 : 0)`;
+    case "approval":
+      return `(${name}.output.approved ? 1 : 0)`;
+    case "wait":
+      return `(${name}.output == null ? 2 : 1)`;
+    case "parallel":
+    case "map": {
+      const child = random.chance(0.5) ? `${name}.outputs[0]` : `${name}.output.outputs[0]`;
+      return `(${name}.output.outputs == [] || ${child} == null ? 4 : 5)`;
+    }
+    default:
+      return `${name}.output.n`;
+  }
+}
+
+/** A condition as `${…}`. One in thirty gives a number in place of a boolean. */
+export function booleanTemplate(random: Random, context: WorkContext): string {
+  const number = numberExpression(random, context);
+  if (random.chance(1 / 30)) return `\${${number} + 1}`;
+  const modulus = random.int(2, 4);
+  return random.pick([
+    `\${${number} % ${modulus} == ${random.int(0, modulus - 1)}}`,
+    `\${${number} > ${random.int(0, 8)}}`,
+    `\${!(${number} < 4) && vars.x != ${random.int(0, 9)}}`,
+    `\${vars.x == ${random.int(0, 3)} || ${number} >= 5}`,
+  ]);
+}
+
+/** A value with an `n` in it, which other tasks read. */
+export function valueTemplate(random: Random, context: WorkContext): JsonMap {
+  return { n: `\${(${numberExpression(random, context)} * ${random.int(1, 3)} + ${random.int(0, 9)}) % 101}` };
+}
+
+/** A task of a random type. */
+export function generateWork(random: Random, context: WorkContext): WorkDoc {
+  const roll = random.next();
+  if (roll < 0.45) return generateEffectful(random, context);
+  if (roll < 0.65)
+    return withOnError(random, { type: "transform", parameters: { output: valueTemplate(random, context) } });
+  if (roll < 0.7) return generateSubflow(random, context);
+  if (roll < 0.74) return generateWait(random);
+  if (roll < 0.8) return generateSignal(random);
+  if (roll < 0.87) return generateApproval(random);
+  return context.depth > 0 ? generateGroup(random, context) : generateEffectful(random, context);
+}
+
+/** A `noop` with policies. */
+export function generateEffectful(random: Random, context: WorkContext): WorkDoc {
+  const doc: WorkDoc = { type: "noop", parameters: { output: valueTemplate(random, context) } };
+  if (random.chance(0.6)) doc.retry_policy = generateRetry(random);
+  if (random.chance(0.25)) doc.timeout = randomDuration(random, 500, 20_000);
+  if (random.chance(0.2)) doc.schedule_to_close_timeout = randomDuration(random, 1_000, 40_000);
+  return withOnError(random, doc);
+}
+
+function generateSubflow(random: Random, context: WorkContext): WorkDoc {
+  const doc: WorkDoc = { type: "subflow", parameters: { flow_id: "child", input: valueTemplate(random, context) } };
+  if (random.chance(0.5)) doc.retry_policy = generateRetry(random);
+  if (random.chance(0.2)) doc.timeout = randomDuration(random, 500, 20_000);
+  return withOnError(random, doc);
+}
+
+function generateRetry(random: Random): RetryDoc {
+  const retry: RetryDoc = { max_retries: random.int(0, 3) };
+  if (random.chance(0.1)) return retry;
+  retry.backoff_type = random.pick(["fixed", "linear", "exponential", "full_jitter"]);
+  retry.initial_delay = randomDuration(random, 50, 5_000);
+  if (random.chance(0.7)) retry.max_delay = randomDuration(random, 1_000, 9_000);
+  if (random.chance(0.5)) retry.multiplier = random.int(1, 4);
+  if (random.chance(0.3)) retry.non_retryable = random.some([...ERROR_TYPES, "TIMEOUT", "CHILD_RUN_CANCELED"], 1, 2);
+  return retry;
+}
+
+function generateWait(random: Random): WorkDoc {
+  return { type: "wait", parameters: { duration: random.chance(0.15) ? 0 : randomDuration(random, 1, 20_000) } };
+}
+
+function generateSignal(random: Random): WorkDoc {
+  const doc: WorkDoc = { type: "signal", parameters: { name: random.pick(SIGNAL_NAMES) } };
+  if (random.chance(0.6)) doc.timeout = randomDuration(random, 500, 20_000);
+  return withOnError(random, doc);
+}
+
+function generateApproval(random: Random): WorkDoc {
+  const doc: WorkDoc = { type: "approval" };
+  if (random.chance(0.6)) doc.timeout = randomDuration(random, 500, 20_000);
+  if (random.chance(0.4)) doc.on_reject = "continue";
+  return withOnError(random, doc);
+}
+
+function generateGroup(random: Random, context: WorkContext): WorkDoc {
+  const settings: JsonMap = {};
+  if (random.chance(0.7)) settings.max_concurrency = random.int(1, 3);
+  if (random.chance(0.35)) settings.fail_fast = true;
+  const closing = random.chance(0.15) ? { timeout: randomDuration(random, 500, 20_000) } : {};
+  const child = (own: string[]): JsonMap =>
+    generateWork(random, { ...context, own: [...context.own, ...own], depth: context.depth - 1 }) as JsonMap;
+  if (random.chance(0.5)) {
+    const tasks = Array.from({ length: random.int(0, 4) }, () => child(["index"]));
+    return withOnError(random, { type: "parallel", parameters: { tasks, ...settings }, ...closing });
+  }
+  const list = `\${vars.list}`;
+  const items = random.chance(0.08)
+    ? list.replace("list", "x")
+    : random.chance(0.5)
+      ? list
+      : [...Array(random.int(0, 5)).keys()];
+  return withOnError(random, {
+    type: "map",
+    parameters: { items, task: child(["item", "index"]), ...settings },
+    ...closing,
+  });
+}
+
+function withOnError(random: Random, doc: WorkDoc): WorkDoc {
+  if (random.chance(0.2)) doc.on_error = "continue";
+  return doc;
+}

@@ -1,0 +1,202 @@
+/**
+ * The naive interpreter: runs a flow document in a scripted world, in virtual time, and says what became of it.
+ *
+ * It is written from docs/semantics.md alone and shares no code with the product. It is slow on purpose: after each event it looks at everything again,
+ * and before each event it asks everything what is due next.
+ */
+import {
+  attemptTimedOut,
+  decide,
+  dispatch,
+  giveSignals,
+  report,
+  scheduleToCloseAt,
+  signalName,
+  startToCloseAt,
+  taskTimedOut,
+  waitOver,
+} from "./attempts.ts";
+import { settleDag } from "./dag.ts";
+import { type FlowDoc, readDuration } from "./document.ts";
+import { beginEnding, giveUp, settleCompensation, settleEnding, terminate } from "./endings.ts";
+import { afterTimes, settleFsm } from "./fsm.ts";
+import { groupClosesAt, groupTimedOut } from "./groups.ts";
+import { type Choices, createMachine, isEnded, isSuccess, type Machine } from "./machine.ts";
+import { dependenciesOf } from "./rules.ts";
+import type { Command, Outcome, World } from "./world.ts";
+
+/** Something that will happen. A time that has passed (retries that a hold kept back) means now. */
+type Coming = { at: number; happen: () => void };
+
+/** What the interpreter found. `open`: two things had the same time, so that another order, and perhaps another outcome, would have been as good. */
+export type Interpretation = { outcome: Outcome; open: boolean };
+
+/** The longest script that is played, events. More means that the flow never ends. */
+const MAX_EVENTS = 20_000;
+
+/** Interprets `flow` in `world` until nothing can happen any more. `choices` settle what the semantics leave open. */
+export function interpret(flow: FlowDoc, world: World, choices: Partial<Choices> = {}): Interpretation {
+  const machine = createMachine(flow, world, { reverse: false, failure: null, compensations: [], ...choices });
+  const played = new Set<object>();
+  for (const signal of world.signals.filter((arrival) => arrival.at === 0)) {
+    played.add(signal);
+    machine.signals.push({ name: signal.name, payload: signal.payload, at: 0 });
+  }
+  settle(machine);
+  for (let count = 0; isOpen(machine); count++) {
+    if (count > MAX_EVENTS) throw new Error(`${flow.id}: more than ${MAX_EVENTS} events`);
+    const coming = [...whatTasksExpect(machine), ...whatTheRunExpects(machine), ...whatTheWorldDoes(machine, played)];
+    const first = coming.sort((a, b) => a.at - b.at)[0];
+    if (first === undefined) break;
+    if (first.at > machine.now && coming.filter((other) => other.at === first.at).length > 1) machine.open = true;
+    machine.now = Math.max(machine.now, first.at);
+    first.happen();
+    settle(machine);
+  }
+  return { outcome: describe(machine), open: machine.open || hasOpenFirst(machine) || hasOpenSignal(machine) };
+}
+
+/** Whether two tasks that began at the same time wanted the same signal. */
+function hasOpenSignal(machine: Machine): boolean {
+  const wanted = [...machine.tasks.values()]
+    .filter((task) => task.doc.type === "signal" && task.dispatchOrder !== null)
+    .map((task) => `${signalName(task)} at ${task.begunAt}`);
+  return new Set(wanted).size < wanted.length;
+}
+
+/** Whether a `one_success` task could as well have called another dependency its first, that ended at the same time. */
+function hasOpenFirst(machine: Machine): boolean {
+  return (machine.flow.workflow.tasks ?? []).some((doc) => {
+    const first = machine.tasks.get(machine.tasks.get(doc.id)?.first ?? "");
+    if (first === undefined) return false;
+    const others = dependenciesOf(machine.flow, doc).map((id) => machine.tasks.get(id));
+    return others.some((other) => {
+      if (other === undefined || other === first || other.endedAt !== first.endedAt) return false;
+      return isSuccess(other) || other.state === "COMPENSATED"; // it may have been undone since
+    });
+  });
+}
+
+function isOpen(machine: Machine): boolean {
+  return machine.phase === "RUNNING" || machine.phase === "CANCELING" || machine.phase === "COMPENSATING";
+}
+
+/** Everything that follows from the present without anything new happening. */
+function settle(machine: Machine): void {
+  if (machine.phase === "RUNNING" && !machine.held) {
+    if (machine.flow.workflow.states === undefined) settleDag(machine);
+    else settleFsm(machine);
+  }
+  if (machine.phase === "CANCELING") settleEnding(machine);
+  if (machine.phase === "COMPENSATING") settleCompensation(machine);
+}
+
+function whatTasksExpect(machine: Machine): Coming[] {
+  const coming: Coming[] = [];
+  const add = (at: number | null, happen: () => void): void => {
+    if (at !== null) coming.push({ at, happen });
+  };
+  for (const task of machine.tasks.values()) {
+    if (isEnded(task)) continue;
+    if (task.children !== null) {
+      add(groupClosesAt(task), () => groupTimedOut(machine, task));
+      continue;
+    }
+    add(task.reportsAt, () => report(machine, task));
+    add(startToCloseAt(task), () => attemptTimedOut(machine, task));
+    add(scheduleToCloseAt(task), () => taskTimedOut(machine, task));
+    if (task.state === "WAITING") add(task.dueAt, () => waitOver(machine, task));
+    if (task.state === "RETRYING" && !machine.held) add(task.dueAt, () => dispatch(machine, task));
+  }
+  return coming;
+}
+
+function whatTheRunExpects(machine: Machine): Coming[] {
+  const coming: Coming[] = [];
+  const { timeout } = machine.flow.workflow;
+  if (machine.phase === "RUNNING" && timeout !== undefined) {
+    const error = { type: "RUN_TIMEOUT", task: null };
+    coming.push({
+      at: readDuration(timeout),
+      happen: () => beginEnding(machine, { phase: "TIMED_OUT", error, compensate: true }),
+    });
+  }
+  if (machine.phase === "CANCELING" && machine.boundAt !== null)
+    coming.push({ at: machine.boundAt, happen: () => giveUp(machine) });
+  if (machine.phase === "RUNNING" && !machine.held) {
+    const next = afterTimes(machine).filter((at) => at > machine.now);
+    if (next.length > 0) coming.push({ at: Math.min(...next), happen: () => {} });
+  }
+  return coming;
+}
+
+function whatTheWorldDoes(machine: Machine, played: Set<object>): Coming[] {
+  const { signals, decisions, commands } = machine.world;
+  const coming: Coming[] = [];
+  const add = <Item extends { at: number }>(items: Item[], happen: (item: Item) => void): void => {
+    for (const item of items) {
+      if (played.has(item)) continue;
+      coming.push({
+        at: item.at,
+        happen: () => {
+          played.add(item);
+          happen(item);
+        },
+      });
+    }
+  };
+  add(signals, ({ at, name, payload }) => {
+    machine.signals.push({ name, payload, at });
+    giveSignals(machine);
+  });
+  add(decisions, (decision) => {
+    const task = machine.tasks.get(decision.path);
+    if (task?.state === "WAITING" && task.doc.type === "approval") decide(machine, task, decision);
+  });
+  add(commands, (command) => obey(machine, command));
+  return coming;
+}
+
+function obey(machine: Machine, command: Command): void {
+  switch (command.kind) {
+    case "pause":
+      machine.held = true;
+      break;
+    case "resume":
+      machine.held = false;
+      break;
+    case "terminate":
+      terminate(machine);
+      break;
+    case "cancel":
+      if (machine.phase === "RUNNING")
+        beginEnding(machine, { phase: "CANCELED", error: null, compensate: command.compensate });
+  }
+}
+
+function describe(machine: Machine): Outcome {
+  const tasks: Outcome["tasks"] = {};
+  for (const task of [...machine.tasks.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    const { state, reason, output, error, handled, attempts, dispatchedAt, first } = task;
+    const failed = state === "FAILED" || state === "TIMED_OUT";
+    tasks[task.path] = {
+      state,
+      reason,
+      output,
+      error: failed ? (error?.type ?? null) : null,
+      handled,
+      attempts,
+      dispatchedAt,
+      first,
+    };
+  }
+  return {
+    phase: machine.phase,
+    error: machine.error,
+    output: machine.output,
+    tasks,
+    path: machine.path,
+    compensations: machine.compensations,
+    leftover: machine.signals.map(({ name, payload }) => ({ name, payload })),
+  };
+}

@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { toError } from "../../src/base/errors.ts";
+import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { openClients } from "./support/clients.ts";
+import { startApi, type TestApi } from "./support/start-api.ts";
+
+let here: TestApi;
+let there: TestApi;
+
+beforeEach(async () => {
+  [here, there] = await Promise.all([startApi(), startApi()]);
+});
+
+afterEach(async () => {
+  await Promise.all([here.api.close(50), there.api.close(50)]);
+});
+
+test("a call for a run of another instance is answered by that instance, on every protocol", async () => {
+  const [grpc] = openClients(there.address);
+  await grpc?.ask(RunService.method.startRun, { flowId: "open", runId: "theirs" });
+  here.engine.owner = there.address;
+  for (const client of openClients(here.address)) {
+    here.engine.failWith(toError("RUN_MOVED", { runId: "theirs" }));
+    const answer = await client.ask(RunService.method.pauseRun, { runId: "theirs", reason: client.name });
+    expect(answer.ok && answer.json.run).toMatchObject({
+      runId: "theirs",
+      state: "RUN_STATE_PAUSED",
+      holds: [{ reason: client.name }],
+    });
+    client.close();
+  }
+  grpc?.close();
+});
+
+test("what the other instance refuses is refused with its error", async () => {
+  here.engine.owner = there.address;
+  for (const client of openClients(here.address)) {
+    here.engine.failWith(toError("RUN_MOVED", { runId: "nope" }));
+    const answer = await client.ask(RunService.method.pauseRun, { runId: "nope" });
+    expect(answer.ok ? "" : answer.reason).toBe("RUN_NOT_FOUND");
+    client.close();
+  }
+});
+
+test("two instances that take each other for the owner do not play ball", async () => {
+  const [grpc] = openClients(here.address);
+  here.engine.owner = there.address;
+  there.engine.owner = here.address;
+  here.engine.failWith(toError("RUN_MOVED", { runId: "x" }));
+  there.engine.failWith(toError("RUN_MOVED", { runId: "x" }));
+  const answer = await grpc?.ask(RunService.method.pauseRun, { runId: "x" });
+  expect(answer?.ok === false && answer.reason).toBe("RUN_MOVED");
+  expect(here.finished).toHaveLength(1);
+  expect(there.finished).toHaveLength(1);
+  grpc?.close();
+});
+
+test("an owner that cannot be reached, or is not known, leaves RUN_MOVED, which may be sent again", async () => {
+  const [grpc] = openClients(here.address);
+  for (const owner of [null, "127.0.0.1:1"]) {
+    here.engine.owner = owner;
+    here.engine.failWith(toError("RUN_MOVED", { runId: "x" }));
+    const answer = await grpc?.ask(RunService.method.pauseRun, { runId: "x" });
+    expect(answer?.ok === false && answer.reason).toBe("RUN_MOVED");
+    expect(answer?.ok === false && answer.types).toContain("RetryInfo");
+  }
+  grpc?.close();
+});

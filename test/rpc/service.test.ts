@@ -1,0 +1,277 @@
+/** The API on the real engine and store, in a process of its own: what the fakes of the other files promise holds here as well. */
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApprovalService } from "../../src/gen/orchestrator/v1/approval_service_pb.ts";
+import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
+import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { TemplateService } from "../../src/gen/orchestrator/v1/template_service_pb.ts";
+import { openTestService, type TestService } from "../clients/service.ts";
+import { type Answer, openClients, type ProtocolClient } from "./support/clients.ts";
+
+const FLOW = `
+id: api-suite
+version: "1"
+variables: [{name: n, type: integer, required: true}]
+workflow:
+  tasks:
+    - {id: first, type: noop, parameters: {output: "\${n}"}}
+    - {id: fan, type: map, depends_on: [first], parameters: {items: "\${[1, 2, 3]}", task: {type: noop, parameters: {output: "\${item * n}"}}}}
+    - {id: ask, type: approval, depends_on: [fan], timeout: 3600, parameters: {title: "Go on?", assignees: [finance]}}
+    - {id: wait-for, type: signal, depends_on: [ask], parameters: {name: go}}
+    - {id: last, type: noop, depends_on: [wait-for], parameters: {output: {sum: "\${n + 1}"}}}
+  output: {result: "\${last.output}"}
+`;
+
+let service: TestService;
+let clients: readonly ProtocolClient[];
+
+beforeAll(async () => {
+  service = await openTestService();
+  clients = openClients(service.address);
+  const [grpc] = clients;
+  const registered = await grpc?.ask(FlowService.method.registerFlow, { definition: { case: "source", value: FLOW } });
+  expect(registered?.ok === false ? registered.message : "").toBe("");
+}, 90_000);
+
+afterAll(async () => {
+  for (const client of clients) client.close();
+  await service.close();
+});
+
+function jsonOf(answer: Answer) {
+  if (!answer.ok) throw new Error(`${answer.reason}: ${answer.message}`);
+  return answer.json as Record<string, Record<string, unknown>>;
+}
+
+function reasonOf(answer: Answer): string {
+  return answer.ok ? "OK" : answer.reason;
+}
+
+describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s", (name) => {
+  const ask: ProtocolClient["ask"] = (method, init, options) => {
+    const client = clients.find((one) => one.name === name);
+    if (client === undefined) throw new Error(`no client ${name}`);
+    return client.ask(method, init, options);
+  };
+  const { method } = RunService;
+
+  test("a run goes through tasks, children, an approval and a signal to its end", async () => {
+    const key = name.replaceAll(" ", "-");
+    const start = {
+      flowId: "api-suite",
+      inputValue: { case: "input" as const, value: { n: 4 } },
+      labels: { protocol: key },
+      requestId: `life-${key}`,
+    };
+    const started = jsonOf(
+      await ask(method.startRun, { ...start, wait: { seconds: 5n, nanos: 1 } }, { timeoutMs: 2_000 }),
+    );
+    expect(started.run).toMatchObject({
+      state: "RUN_STATE_WAITING",
+      taskCounts: { total: 8, completed: 5, waiting: 1, pending: 2 },
+    });
+    const runId = String(started.run?.runId);
+    expect(jsonOf(await ask(method.startRun, start)).run?.runId).toBe(runId);
+
+    const tasks = jsonOf(await ask(method.listRunTasks, { runId })) as unknown as {
+      tasks: { taskId: string; state: string }[];
+    };
+    expect(tasks.tasks.map((task) => task.taskId)).toEqual([
+      "first",
+      "fan",
+      "fan.0",
+      "fan.1",
+      "fan.2",
+      "ask",
+      "wait-for",
+      "last",
+    ]);
+    const waiting = jsonOf(
+      await ask(method.listRunTasks, { runId, filter: 'state == "WAITING"' }),
+    ) as unknown as typeof tasks;
+    expect(waiting.tasks.map((task) => task.taskId)).toEqual(["ask"]);
+    expect(jsonOf(await ask(method.getRunTask, { runId, taskId: "fan.2" })).task).toMatchObject({
+      output: 12,
+      parentTaskId: "fan",
+    });
+    expect(reasonOf(await ask(method.getRunTask, { runId, taskId: "fan.9" }))).toBe("RUN_TASK_NOT_FOUND");
+
+    const open = jsonOf(
+      await ask(ApprovalService.method.listApprovals, { filter: `run_id == "${runId}" && "finance" in assignees` }),
+    ) as unknown as { approvals: object[] };
+    expect(open.approvals).toMatchObject([{ taskId: "ask", state: "APPROVAL_STATE_PENDING", message: "Go on?" }]);
+    const decision = {
+      runId,
+      taskId: "ask",
+      decision: 1 as const,
+      comment: "fine",
+      dataValue: { case: "data" as const, value: { limit: 5 } },
+    };
+    expect(
+      jsonOf(await ask(ApprovalService.method.decideApproval, { ...decision, requestId: "d" })).approval,
+    ).toMatchObject({ state: "APPROVAL_STATE_APPROVED", data: { limit: 5 } });
+    expect(reasonOf(await ask(ApprovalService.method.decideApproval, { ...decision, requestId: "d" }))).toBe("OK");
+    expect(reasonOf(await ask(ApprovalService.method.decideApproval, { ...decision, decision: 2 }))).toBe(
+      "APPROVAL_DECIDED",
+    );
+
+    const payload = { case: "dataJson" as const, value: Buffer.from('{"a":1}') };
+    await ask(method.signalRun, { runId, signalName: "go", dataValue: payload, requestId: "s" });
+    await ask(method.signalRun, { runId, signalName: "go", dataValue: payload, requestId: "s" });
+    const ended = jsonOf(await ask(method.waitRun, { runId, wait: { seconds: 10n } }));
+    expect(ended.run).toMatchObject({ state: "RUN_STATE_COMPLETED", output: { result: { sum: 5 } } });
+
+    const counted = jsonOf(
+      await ask(method.countRuns, { filter: `labels["protocol"] == "${key}" && phase == "COMPLETED"` }),
+    );
+    expect(counted.count).toBe("1");
+    const listed = jsonOf(
+      await ask(method.listRuns, {
+        filter: `labels.protocol == "${key}" && end_time != null && root_run_id == "${runId}"`,
+      }),
+    ) as unknown as { runs: { runId: string }[] };
+    expect(listed.runs.map((run) => run.runId)).toEqual([runId]);
+    const kinds: string[] = [];
+    for (let pageToken = ""; ; ) {
+      const page = jsonOf(await ask(method.listRunEvents, { runId, pageSize: 4, pageToken })) as unknown as {
+        events: { kind: string; sequence: number }[];
+        nextPageToken?: string;
+      };
+      for (const event of page.events) kinds.push(event.kind);
+      if (page.nextPageToken === undefined) break;
+      pageToken = page.nextPageToken;
+    }
+    expect(kinds.filter((kind) => kind === "signal.received")).toHaveLength(1);
+    expect([kinds[0], kinds.at(-1)]).toEqual(["run.started", "run.completed"]);
+    expect(kinds).toHaveLength(Number(ended.run?.sequence));
+  });
+
+  test("a run is held, released, cancelled and terminated", async () => {
+    const begin = async () =>
+      String(
+        jsonOf(await ask(method.startRun, { flowId: "api-suite", inputValue: { case: "input", value: { n: 1 } } })).run
+          ?.runId,
+      );
+    const runId = await begin();
+    expect(jsonOf(await ask(method.pauseRun, { runId, reason: "lunch" })).run).toMatchObject({
+      state: "RUN_STATE_PAUSED",
+      holds: [{ kind: "HOLD_KIND_OPERATOR", reason: "lunch" }],
+    });
+    expect(jsonOf(await ask(method.resumeRun, { runId })).run?.holds).toBeUndefined();
+    expect(jsonOf(await ask(method.cancelRun, { runId, reason: "enough" })).run?.cause).toMatchObject({
+      reason: "enough",
+    });
+    await ask(method.waitRun, { runId, wait: { seconds: 10n } });
+    expect(jsonOf(await ask(method.cancelRun, { runId })).run?.state).toBe("RUN_STATE_CANCELED");
+    expect(reasonOf(await ask(method.signalRun, { runId, signalName: "go" }))).toBe("RUN_FINISHED");
+    const other = await begin();
+    expect(jsonOf(await ask(method.terminateRun, { runId: other, reason: "stuck" })).run?.state).toBe(
+      "RUN_STATE_TERMINATED",
+    );
+    expect(reasonOf(await ask(method.terminateRun, { runId: other }))).toBe("OK");
+  });
+
+  test("what cannot be is refused by the engine with its own errors", async () => {
+    expect(reasonOf(await ask(method.startRun, { flowId: "api-suite" }))).toBe("FLOW_INPUT_INVALID");
+    expect(reasonOf(await ask(method.startRun, { flowId: "nope" }))).toBe("FLOW_NOT_FOUND");
+    expect(reasonOf(await ask(method.getRun, { runId: "nope" }))).toBe("RUN_NOT_FOUND");
+    expect(reasonOf(await ask(method.getRun, { runId: "' OR 1=1 --" }))).toBe("RUN_NOT_FOUND");
+    expect(
+      reasonOf(
+        await ask(method.listRuns, { filter: `labels["' OR 1=1 --"] == "'; DROP TABLE orchestrator.runs; --"` }),
+      ),
+    ).toBe("OK");
+    const changed = FLOW.replace("Go on?", "Really?");
+    expect(
+      reasonOf(await ask(FlowService.method.registerFlow, { definition: { case: "source", value: changed } })),
+    ).toBe("FLOW_VERSION_EXISTS");
+    expect(
+      reasonOf(await ask(FlowService.method.registerFlow, { definition: { case: "source", value: "a: [" } })),
+    ).toBe("FLOW_SOURCE_INVALID");
+  });
+
+  test("flows and templates are shown", async () => {
+    expect(jsonOf(await ask(FlowService.method.getFlow, { flowId: "api-suite" })).flow).toMatchObject({
+      version: "1",
+      latest: true,
+      taskCount: 5,
+      source: FLOW,
+    });
+    const flows = jsonOf(
+      await ask(FlowService.method.listFlows, { filter: 'kind == "TASKS" && flow_id == "api-suite"' }),
+    ) as unknown as { flows: { flowId: string }[] };
+    expect(flows.flows.map((flow) => flow.flowId)).toEqual(["api-suite"]);
+    const versions = jsonOf(await ask(FlowService.method.listFlowVersions, { flowId: "api-suite" })) as unknown as {
+      flows: object[];
+    };
+    expect(versions.flows).toHaveLength(1);
+    expect(String(jsonOf(await ask(FlowService.method.getFlowGraph, { flowId: "api-suite" })).mermaid)).toContain(
+      "ask",
+    );
+    const templates = jsonOf(await ask(TemplateService.method.listTemplates, {})) as unknown as {
+      templates: { templateId: string }[];
+    };
+    const templateId = templates.templates[0]?.templateId ?? "";
+    expect(jsonOf(await ask(TemplateService.method.getTemplate, { templateId })).template?.source).toContain(
+      templateId,
+    );
+  });
+});
+
+test("a watch shows a run from its start to its end, and can be resumed anywhere", async () => {
+  const client = createClient(
+    RunService,
+    createConnectTransport({ baseUrl: `http://${service.address}`, httpVersion: "1.1" }),
+  );
+  const { run } = await client.startRun({ flowId: "api-suite", inputValue: { case: "input", value: { n: 2 } } });
+  const runId = run?.runId ?? "";
+  const sequences: number[] = [];
+  const cursors: string[] = [];
+  let end = "";
+  for await (const { frame } of client.watchRun({ runId })) {
+    if (frame.case === "snapshot") await client.terminateRun({ runId });
+    if (frame.case === "event") {
+      sequences.push(frame.value.sequence);
+      cursors.push(frame.value.cursor);
+    }
+    if (frame.case === "end") end = String(frame.value.run?.sequence);
+  }
+  expect(sequences.at(-1)).toBe(Number(end));
+  expect(sequences).toEqual(sequences.map((_, index) => (sequences[0] ?? 0) + index));
+  for (const [index, cursor] of cursors.entries()) {
+    const resumed: number[] = [];
+    for await (const { frame } of client.watchRun({ runId, cursor }))
+      if (frame.case === "event") resumed.push(frame.value.sequence);
+    expect(resumed).toEqual(sequences.slice(index + 1));
+  }
+});
+
+test("approvals that a run asks for at the same moment are all listed, page by page, the oldest first", async () => {
+  const [grpc] = clients;
+  if (grpc === undefined) throw new Error("no client");
+  const tasks = ["b", "a", "c"].map((id) => `    - {id: ${id}, type: approval, parameters: {title: "${id}?"}}`);
+  const source = `id: many-approvals\nversion: "1"\nworkflow:\n  tasks:\n${tasks.join("\n")}\n`;
+  await grpc.ask(FlowService.method.registerFlow, { definition: { case: "source", value: source } });
+  for (let index = 0; index < 2; index += 1)
+    jsonOf(
+      await grpc.ask(
+        RunService.method.startRun,
+        { flowId: "many-approvals", wait: { seconds: 1n } },
+        { timeoutMs: 500 },
+      ),
+    );
+  const seen: string[] = [];
+  for (let pageToken = ""; ; ) {
+    const filter = 'flow_id == "many-approvals" && state == "PENDING"';
+    const page = jsonOf(
+      await grpc.ask(ApprovalService.method.listApprovals, { filter, pageSize: 1, pageToken }),
+    ) as unknown as { approvals?: { runId: string; taskId: string; createTime: string }[]; nextPageToken?: string };
+    for (const one of page.approvals ?? []) seen.push(`${one.createTime} ${one.runId} ${one.taskId}`);
+    if (page.nextPageToken === undefined) break;
+    pageToken = page.nextPageToken;
+  }
+  expect(seen).toHaveLength(6);
+  expect(new Set(seen).size).toBe(6);
+  expect(seen).toEqual([...seen].sort());
+});

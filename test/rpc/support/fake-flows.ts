@@ -1,0 +1,109 @@
+/** A registry of flows and a folder of templates in memory, for tests of the protocols. */
+
+import type { TemplateSource } from "../../../src/api/template-service.ts";
+import { toError } from "../../../src/base/errors.ts";
+import type { JsonObject } from "../../../src/base/json.ts";
+import type { Plan } from "../../../src/flows/plan.ts";
+import type { FlowRegistry, FlowVersion } from "../../../src/flows/registry-port.ts";
+import type { FlowTemplate } from "../../../src/flows/templates.ts";
+
+/** Flows that are registered as they come; text must be JSON. A document with `problems: true` has two problems. */
+export function createFakeFlows(): FlowRegistry {
+  const flows: FlowVersion[] = [];
+  const find = (flowId: string, version: string): FlowVersion => {
+    const found = flows.filter((flow) => flow.flowId === flowId && (version === "" || flow.version === version)).at(-1);
+    if (found === undefined) throw toError("FLOW_NOT_FOUND", { flowId, hint: "" });
+    return found;
+  };
+  return {
+    async registerFlow(tenantId, source, validateOnly) {
+      const document = "document" in source ? source.document : (JSON.parse(source.text) as JsonObject);
+      if (document.problems === true) {
+        const problems = [
+          { field: "workflow.tasks[0].type", description: "is unknown", line: 3, column: 7 },
+          { field: "workflow.tasks[1].id", description: "is missing", line: 4, column: 1 },
+        ];
+        if (validateOnly) return { flow: null, created: false, problems };
+        throw toError(
+          "FLOW_INVALID",
+          { count: 2, first: "workflow.tasks[0].type is unknown" },
+          { violations: problems },
+        );
+      }
+      const flow: FlowVersion = {
+        tenantId,
+        flowId: String(document.id),
+        version: String(document.version ?? "1"),
+        hash: "b".repeat(64),
+        name: String(document.name ?? document.id),
+        description: "",
+        kind: "dag",
+        document,
+        source: JSON.stringify(document),
+        structure: { nodes: [], edges: [], joins: [], branches: [] },
+        createdAt: 1_700_000_000_000 + flows.length * 1_000,
+        latest: true,
+      };
+      if (!validateOnly) flows.push(flow);
+      return { flow, created: !validateOnly, problems: [] };
+    },
+    getFlow: async (_tenantId, flowId, version) => find(flowId, version),
+    listFlows: async (_tenantId, after, limit) =>
+      [...new Map(flows.map((flow) => [flow.flowId, flow])).values()]
+        .sort((a, b) => (a.flowId < b.flowId ? -1 : 1))
+        .filter((flow) => flow.flowId > after)
+        .slice(0, limit),
+    listVersions: async (_tenantId, flowId, before, limit) =>
+      flows
+        .filter((flow) => flow.flowId === flowId && (before === null || flow.createdAt < before.createdAt))
+        .reverse()
+        .slice(0, limit),
+    drawFlow: async (_tenantId, flowId, version) => ({ version: find(flowId, version).version, mermaid: "graph TD;" }),
+    planFor: async () => EMPTY_PLAN,
+    planByHash: async () => EMPTY_PLAN,
+  };
+}
+
+const EMPTY_PLAN: Plan = {
+  kind: "dag",
+  flowId: "f",
+  version: "1",
+  hash: "a".repeat(64),
+  name: "f",
+  variables: [],
+  computed: [],
+  timeoutMs: null,
+  output: null,
+  nodes: [],
+  index: new Map(),
+  roots: [],
+  failFast: false,
+};
+
+const TEMPLATE: FlowTemplate = {
+  templateId: "report",
+  version: "1.0",
+  name: "Report",
+  description: "Makes a report",
+  category: "demo",
+  variables: [{ name: "folder", type: "string", required: true }],
+  taskCount: 2,
+  source: "id: report\n",
+  document: { id: "report", version: "1.0", workflow: { tasks: [] } },
+};
+
+/** One template, `report`. */
+export function createFakeTemplates(): TemplateSource {
+  const getTemplate = (templateId: string): FlowTemplate => {
+    if (templateId !== TEMPLATE.templateId) throw toError("TEMPLATE_NOT_FOUND", { templateId });
+    return TEMPLATE;
+  };
+  return {
+    listTemplates: (after) => (TEMPLATE.templateId > after ? [TEMPLATE] : []),
+    getTemplate,
+    fillTemplate: (templateId, fill) => ({
+      ...getTemplate(templateId).document,
+      ...(fill.flowId === "" ? {} : { id: fill.flowId }),
+    }),
+  };
+}

@@ -1,0 +1,71 @@
+/** The API on fakes of its ports, listening at a free port. */
+import type { Api, ApiConfig } from "../../../src/api/create-api.ts";
+import { createApi } from "../../../src/api/create-api.ts";
+import type { HealthState } from "../../../src/api/health.ts";
+import { createHealth } from "../../../src/api/health.ts";
+import type { LogFields } from "../../../src/base/log.ts";
+import { silentLog } from "../../../src/base/log.ts";
+import type { FakeEngine } from "./fake-engine.ts";
+import { createFakeEngine } from "./fake-engine.ts";
+import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
+
+/** A started API and what a test may look at. */
+export interface TestApi {
+  readonly api: Api;
+  readonly engine: FakeEngine;
+  readonly health: HealthState;
+  /** `127.0.0.1:port` */
+  readonly address: string;
+  readonly url: string;
+  /** Lines of the error level. */
+  readonly errors: { readonly message: string; readonly fields: LogFields | undefined }[];
+  /** `code` of every finished call, in order. */
+  readonly finished: { readonly method: string; readonly code: string }[];
+}
+
+/** Settings of the tests: small limits, so that tests of limits are quick. */
+export const TEST_CONFIG: ApiConfig = {
+  corsOrigins: ["https://console.example.com"],
+  reflection: true,
+  maxMessageBytes: 1_048_576,
+  maxPayloadBytes: 65_536,
+  maxInlinePayloadBytes: 16_384,
+  maxFlowBytes: 32_768,
+  maxJsonDepth: 64,
+  heartbeatMs: 100,
+};
+
+/** Key of the tokens of all tests. */
+export const TOKEN_KEY = new Uint8Array(32).fill(7);
+
+/** Starts it. The caller closes `api`. */
+export async function startApi(config: Partial<ApiConfig> = {}): Promise<TestApi> {
+  const engine = createFakeEngine();
+  const health = createHealth();
+  const errors: TestApi["errors"] = [];
+  const finished: TestApi["finished"] = [];
+  const api = await createApi({
+    engine,
+    runIndex: engine,
+    flows: createFakeFlows(),
+    templates: createFakeTemplates(),
+    health,
+    config: { ...TEST_CONFIG, ...config },
+    facts: { version: "1.2.3", revision: "abc", store: "embedded", startedAt: 1_700_000_000_000, capabilities: [] },
+    tokenKey: TOKEN_KEY,
+    log: { ...silentLog, error: (message, fields) => void errors.push({ message, fields }) },
+    metrics: {
+      calls: {
+        forMethod: (method) => ({
+          started() {},
+          sent() {},
+          finished: (code) => void finished.push({ method: method.path, code }),
+        }),
+      },
+      http: { requested() {} },
+    },
+  });
+  const { port } = await api.listen("127.0.0.1", 0);
+  api.setServing(true);
+  return { api, engine, health, address: `127.0.0.1:${port}`, url: `http://127.0.0.1:${port}`, errors, finished };
+}

@@ -1,0 +1,42 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, inject } from "vitest";
+import { silentLog } from "../../src/base/log.ts";
+import type { EmbeddedConnection } from "../../src/store/embedded-postgres.ts";
+import { type Database, openDatabase } from "../../src/store/pool.ts";
+import { TEMPLATE_DATABASE, testTarget, testUrl } from "./test-server.ts";
+
+/** A database of its own for one test file. */
+export interface TestDatabase {
+  /** Pools on it, closed when the file is done. */
+  readonly database: Database;
+  /** For further pools of a test, which closes them itself. */
+  readonly target: EmbeddedConnection;
+  /** For processes that are started with DATABASE_URL. */
+  readonly url: string;
+}
+
+/**
+ * Clones the migrated template, or creates an empty database with `{ empty: true }`; dropped after the file. Call it in the body of a file or
+ * of a `describe`, or in `beforeAll`, not in a test. Only for suites that vitest.config.ts marks with `postgres`.
+ */
+export async function createTestDatabase(options: { readonly empty?: boolean } = {}): Promise<TestDatabase> {
+  const server = inject("postgres");
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  await administer(`CREATE DATABASE ${name}${options.empty === true ? "" : ` TEMPLATE ${TEMPLATE_DATABASE}`}`);
+  const target = testTarget(server, name);
+  const database = await openDatabase({ target, log: silentLog });
+  afterAll(async () => {
+    await database.close();
+    await administer(`DROP DATABASE ${name} WITH (FORCE)`);
+  });
+  return { database, target, url: testUrl(server, name) };
+}
+
+async function administer(sql: string): Promise<void> {
+  const admin = await openDatabase({ target: testTarget(inject("postgres"), "postgres"), log: silentLog });
+  try {
+    await admin.reads.query(sql);
+  } finally {
+    await admin.close();
+  }
+}

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import { eventually } from "./eventually.ts";
+import { findFreePort } from "./free-port.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The service as a process of its own. */
+export interface ServeProcess {
+  readonly child: ChildProcess;
+  /** `127.0.0.1:port` */
+  readonly address: string;
+  readonly port: number;
+  readonly metricsPort: number;
+  /** Everything it has printed. */
+  readonly output: () => string;
+  /** Ends it, with SIGTERM unless said otherwise; gives its exit code, or null after a signal that kills. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** How the service is started. */
+export interface ServeOptions {
+  /** Folder of its data. */
+  readonly folder: string;
+  /** Further variables; they win. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+  /** The port of an earlier start; a free one when absent. */
+  readonly port?: number;
+}
+
+/** The environment of this process without settings of the service. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const foreign = Object.entries(process.env).filter(
+    ([name]) => !/^(ORCHESTRATOR_|PORT$|DATABASE_URL$|REDIS_|XDG_)/.test(name),
+  );
+  return Object.fromEntries(foreign);
+}
+
+/** Starts the service and waits until it takes calls. Stop it yourself; one that still runs is killed when the test ends. Fails with its output. */
+export async function startServe(options: ServeOptions): Promise<ServeProcess> {
+  const port = options.port ?? (await findFreePort());
+  const metricsPort = await findFreePort();
+  const child = spawn(process.execPath, ["src/main.ts", "serve", ...(options.args ?? [])], {
+    cwd: ROOT,
+    env: {
+      ...cleanEnvironment(),
+      ORCHESTRATOR_PORT: String(port),
+      ORCHESTRATOR_METRICS_PORT: String(metricsPort),
+      ORCHESTRATOR_DATA_DIR: options.folder,
+      ...options.env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (printed += chunk));
+  const gone = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const service: ServeProcess = {
+    child,
+    address: `127.0.0.1:${port}`,
+    port,
+    metricsPort,
+    output: () => printed,
+    stop(signal = "SIGTERM") {
+      child.kill(signal);
+      return gone;
+    },
+  };
+  await eventually(
+    async () => {
+      if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}`);
+      const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
+      if (status !== 200) throw new Error(`not ready: ${status}`);
+    },
+    { timeoutMs: 60_000, intervalMs: 50 },
+  ).catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw new Error(`the service did not come up; it printed:\n${printed}`, { cause: error });
+  });
+  return service;
+}
+
+/** The same for one test: what still runs is killed when it ends. */
+export async function startServeForTest(options: ServeOptions): Promise<ServeProcess> {
+  const service = await startServe(options);
+  onTestFinished(async () => {
+    await service.stop("SIGKILL");
+  });
+  return service;
+}

@@ -1,0 +1,127 @@
+/** The template format of the workflow service that was merged into this one, as its document gives it: accepted as it is, but for task types that come later. */
+import { Ajv } from "ajv";
+import { describe, expect, it } from "vitest";
+import { compileFlow, validateFlow } from "../../../src/flows/compile.ts";
+import { checkInput } from "../../../src/flows/input.ts";
+import { flowJsonSchema } from "../../../src/flows/json-schema.ts";
+import { parseFlowSource } from "../../../src/flows/parse.ts";
+import { scopeWith } from "./scope.ts";
+
+const template = `id: my-workflow
+name: My Custom Workflow
+description: Description of what this workflow does
+category: data-science
+version: "1.0"
+variables:
+  - name: input_param
+    type: string
+    description: Parameter description
+    required: true
+    default: "default_value"
+
+workflow:
+  id: my-workflow-execution
+  name: My Workflow Execution
+  timeout: 3600
+  variables:
+    input_param: \${input_param}
+  
+  tasks:
+    - id: task1
+      name: First Task
+      type: data
+      parameters:
+        operation: traverse
+        query:
+          cypher: "MATCH (n) RETURN n LIMIT \${input_param}"
+      retry_policy:
+        max_retries: 2
+        backoff_type: exponential
+        initial_delay: 1s
+      timeout: 60
+      
+    - id: task2
+      name: Second Task  
+      type: ai
+      depends_on: ["task1"]
+      parameters:
+        provider: anthropic
+        prompt: "Analyze this data: \${task1.output}"
+        response_format: json
+      timeout: 120
+`;
+
+describe("the template format", () => {
+  it("is read; task types of later versions are named as such, and nothing else is wrong", () => {
+    expect(
+      validateFlow({ text: template }).map(
+        ({ line, field, description }) => `${line} ${field}: ${description.split(";")[0]}`,
+      ),
+    ).toEqual([
+      '23 workflow.tasks[0].type: the task type "data" comes with a later version of the service',
+      '36 workflow.tasks[1].type: the task type "ai" comes with a later version of the service',
+    ]);
+    const fits = new Ajv({ allErrors: true, strict: false, formats: { "date-time": true } }).compile(flowJsonSchema());
+    fits(parseFlowSource(template).value);
+    expect([...new Set(fits.errors?.map((error) => error.instancePath))]).toEqual([
+      "/workflow/tasks/0/type",
+      "/workflow/tasks/1/type",
+    ]);
+  });
+
+  it("keeps its meaning: variables by name, outputs by task, seconds, retries", async () => {
+    const text = template
+      .replace("type: data\n      parameters:\n", "type: transform\n      parameters:\n       output:\n")
+      .replace("type: ai", "type: transform")
+      .replace("        provider: anthropic\n", "       output:\n        provider: anthropic\n");
+    const { plan } = await compileFlow({ text });
+    if (plan.kind !== "dag") throw new Error("not a DAG");
+    const [first, second] = plan.nodes;
+    const vars = checkInput(plan, {});
+    expect([vars, plan.timeoutMs, plan.name, plan.version]).toEqual([
+      { input_param: "default_value" },
+      3_600_000,
+      "My Custom Workflow",
+      "1.0",
+    ]);
+    expect(first?.task.parameters.evaluate(scopeWith({ input_param: "5" }))).toMatchObject({
+      output: { query: { cypher: "MATCH (n) RETURN n LIMIT 5" } },
+    });
+    expect([
+      first?.task.retry.maxRetries,
+      first?.task.retry.initialDelayMs,
+      first?.task.timeouts.startToCloseMs,
+      first?.task.name,
+    ]).toEqual([2, 1_000, 60_000, "First Task"]);
+    expect(second?.deps).toEqual([0]);
+    expect(second?.task.parameters.evaluate(scopeWith(vars, { task1: { rows: [1, 2] } }))).toMatchObject({
+      output: { prompt: 'Analyze this data: {"rows":[1,2]}' },
+    });
+  });
+
+  it("has parallel tasks whose children have no ids, and conditions with targets", () => {
+    const text = `id: more
+variables: [{name: data_quality_score, type: number, required: true}]
+workflow:
+  tasks:
+    - id: parallel_processing
+      type: parallel
+      parameters:
+        tasks:
+          - type: transform
+            parameters:
+              output: search
+          - type: noop
+            parameters:
+              output: "Generate summary"
+    - id: quality_check
+      type: condition
+      condition: "\${data_quality_score > 0.8}"
+      on_success: ["publish_results"]
+      on_failure: ["retry_processing"]
+    - {id: publish_results, type: noop}
+    - {id: retry_processing, type: noop}
+`;
+    expect(validateFlow({ text })).toEqual([]);
+  });
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from "vitest";
+import type { Json } from "../../../src/base/json.ts";
+import type { TaskTypeName } from "../../../src/flows/plan.ts";
+import { describeValue } from "../../../src/tasks/describe-issue.ts";
+import { suggest } from "../../../src/tasks/suggest.ts";
+import {
+  checkParameters,
+  formatPath,
+  isWritableTaskType,
+  LATER_TASK_TYPES,
+  TASK_TYPES,
+  WRITABLE_TASK_TYPES,
+} from "../../../src/tasks/index.ts";
+
+describe("the list of task types", () => {
+  it("names every type by its key, and lets flows write all but graph", () => {
+    for (const [name, type] of Object.entries(TASK_TYPES)) expect(type.type).toBe(name);
+    expect([...WRITABLE_TASK_TYPES, "graph"].sort()).toEqual(Object.keys(TASK_TYPES).sort());
+    expect([
+      isWritableTaskType("http"),
+      isWritableTaskType("graph"),
+      isWritableTaskType("ai"),
+      isWritableTaskType("toString"),
+    ]).toEqual([true, false, false, false]);
+    expect(LATER_TASK_TYPES.filter((name) => name in TASK_TYPES)).toEqual([]);
+  });
+
+  it("says for every type what it is, what it takes and what it gives", () => {
+    for (const type of WRITABLE_TASK_TYPES) {
+      const { summary, documentation, example, effect } = TASK_TYPES[type];
+      expect(summary, type).toMatch(/\.$/);
+      expect(documentation.length, type).toBeGreaterThan(40);
+      expect(example, type).toContain(`type: ${type}`);
+      expect(["pure", "effectful", "wait", "group"], type).toContain(effect);
+    }
+  });
+});
+
+describe("checkParameters, after evaluation", () => {
+  const problems = (type: TaskTypeName, value: Json): readonly string[] =>
+    checkParameters(type, value).map(({ field, description }) => `${field}: ${description}`);
+
+  it.each<[TaskTypeName, Json]>([
+    [
+      "http",
+      {
+        url: "https://x.example/a",
+        method: "POST",
+        body: { a: [1, null] },
+        headers: { a: "b", n: 1 },
+        query: { q: ["a", 1], none: null },
+        expect_status: [200, 404],
+      },
+    ],
+    ["http", { service: "billing", path: "/x" }],
+    ["transform", { output: null }],
+    ["noop", {}],
+    ["condition", {}],
+    ["wait", { duration: 0 }],
+    ["wait", { duration: "1h30m" }],
+    ["wait", { until: "2030-01-31T08:00:00Z" }],
+    ["wait", { until: "2030-01-31T08:00:00.5+02:00" }],
+    ["signal", { name: "payment" }],
+    ["approval", { title: "t", assignees: [], form: { type: "object" } }],
+    ["subflow", { flow_id: "pay", version: "1", input: { a: 1 }, close_policy: "abandon", labels: { a: "b" } }],
+    ["emit", { topic: "t", payload: [1], headers: { a: "b" } }],
+    ["graph", { input: { q: 1 } }],
+  ])("%s takes %j", (type, value) => {
+    expect(problems(type, value)).toEqual([]);
+  });
+
+  it.each<[TaskTypeName, Json, string]>([
+    ["http", { url: 5 }, "url: expected text, got the number 5"],
+    [
+      "http",
+      { url: "x", method: "get" },
+      'method: expected one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, got the string "get"; did you mean "GET"?',
+    ],
+    ["http", { url: "x", headers: { a: {} } }, "headers.a: expected text or a number or true or false, got an object"],
+    [
+      "http",
+      { url: "x", timeout: 5 },
+      'timeout: unknown key "timeout"; known: url, service, path, method, query, headers, body, text, expect_status, full_response, response',
+    ],
+    ["http", {}, ": give either url, or service and path"],
+    ["http", { url: "x", path: "/y" }, "path: path goes with service"],
+    ["http", "x", ': expected an object, got the string "x"'],
+    ["transform", {}, "output: is missing"],
+    [
+      "wait",
+      { duration: -1 },
+      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years",
+    ],
+    [
+      "wait",
+      { duration: "4000d" },
+      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years",
+    ],
+    [
+      "wait",
+      { duration: null },
+      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years",
+    ],
+    ["wait", { until: "tomorrow" }, 'until: expected datetime, got the string "tomorrow"'],
+    ["wait", { until: "2030-01-31T08:00:00" }, 'until: expected datetime, got the string "2030-01-31T08:00:00"'],
+    ["signal", { name: "" }, "name: expected at least 1 characters"],
+    ["approval", { assignees: ["a", 1] }, "assignees[1]: expected text, got the number 1"],
+    [
+      "subflow",
+      { flow_id: "x", close_policy: "kill" },
+      'close_policy: expected one of cancel, terminate, abandon, got the string "kill"',
+    ],
+    ["emit", { payload: 1 }, "topic: is missing; expected text"],
+    ["noop", { outptu: 1 }, 'outptu: unknown key "outptu"; did you mean "output"?'],
+  ])("%s refuses %j", (type, value, problem) => {
+    expect(problems(type, value).join("\n")).toContain(problem);
+  });
+
+  it("gives every violation", () => {
+    expect(problems("http", { url: 1, method: 2, body: 1, expect_status: 5, x: 1 })).toHaveLength(4);
+  });
+});
+
+describe("words for people", () => {
+  it("suggest what is near, and nothing else", () => {
+    const known = ["timeout", "type", "depends_on", "fetch", "condition"];
+    expect(["tmeout", "tiemout", "dependson", "fecth", "cond", "TYPE"].map((word) => suggest(word, known))).toEqual(
+      ["timeout", "timeout", "depends_on", "fetch", "condition", "type"].map((word) => `; did you mean "${word}"?`),
+    );
+    expect(["zz", "banana", "", "type", "x".repeat(100)].map((word) => suggest(word, known))).toEqual([
+      "",
+      "",
+      "",
+      "",
+      "",
+    ]);
+  });
+
+  it("write paths and values as they are read", () => {
+    expect(formatPath(["workflow", "tasks", 2, "parameters", "my key", "x-y"])).toBe(
+      'workflow.tasks[2].parameters["my key"].x-y',
+    );
+    expect([undefined, null, [1], {}, "a", 5, true].map(describeValue)).toEqual([
+      "nothing",
+      "null",
+      "a list",
+      "an object",
+      'the string "a"',
+      "the number 5",
+      "the boolean true",
+    ]);
+    expect(describeValue("x".repeat(500)).length).toBeLessThan(80);
+  });
+});

@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { toError } from "../../../src/base/errors.ts";
+import { openLogger, withFields } from "../../../src/telemetry/logger.ts";
+
+async function gather(level: "debug" | "info" = "debug") {
+  const lines: Record<string, unknown>[] = [];
+  const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
+  const log = await openLogger({ level, format: "json", fields: { instanceId: "i1" }, destination });
+  return { log, lines };
+}
+
+test("a line is one JSON object with level, time, message and fields in snake case", async () => {
+  const { log, lines } = await gather();
+  log.info("run ended", { runId: "r", tenantId: "t", taskId: "x", correlationId: "c", durationMs: 5 });
+  expect(lines).toEqual([
+    {
+      level: "info",
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      instance_id: "i1",
+      run_id: "r",
+      tenant_id: "t",
+      task_id: "x",
+      correlation_id: "c",
+      duration_ms: 5,
+      message: "run ended",
+    },
+  ]);
+});
+
+test("lines below the level are not written, nor are their fields looked at", async () => {
+  const { log, lines } = await gather("info");
+  log.debug("hidden", {
+    get runId(): string {
+      throw new Error("looked at");
+    },
+  });
+  expect(lines).toEqual([]);
+});
+
+test("errors keep type, code, stack and causes, and nothing else of themselves", async () => {
+  const { log, lines } = await gather();
+  const foreign = Object.assign(new Error("connect failed"), { code: "ECONNREFUSED", config: { password: "hunter2" } });
+  log.error("away", { error: toError("STORE_UNAVAILABLE", { problem: "refused" }, { cause: foreign }) });
+  expect(lines[0]?.error).toMatchObject({
+    type: "OrchestratorError",
+    code: "STORE_UNAVAILABLE",
+    details: { problem: "refused" },
+    stack: expect.stringContaining("logger.test.ts"),
+    cause: { code: "ECONNREFUSED", message: "connect failed" },
+  });
+  expect(JSON.stringify(lines)).not.toContain("hunter2");
+});
+
+test("what names a secret is blotted out, at any depth", async () => {
+  const { log, lines } = await gather();
+  log.info("x", {
+    password: "a1",
+    headers: { Authorization: "b2", list: [{ apiKey: "c3", accessToken: "d4" }] },
+    tokens: "e5",
+    plain: "f6",
+  });
+  const text = JSON.stringify(lines);
+  for (const secret of ["a1", "b2", "c3", "d4", "e5"]) expect(text).not.toContain(`"${secret}"`);
+  expect(text).toContain("f6");
+});
+
+test("values cannot forge lines or fill the disk", async () => {
+  const { log, lines } = await gather();
+  const loop: { self?: unknown } = {};
+  loop.self = loop;
+  log.info('forged"}\n{"level":"error"', { flowId: "a\u001b[31m\nb", text: "x".repeat(100_000), big: 10n, loop });
+  expect(lines).toHaveLength(1);
+  expect(String(lines[0]?.text).length).toBeLessThan(5_000);
+  expect(lines[0]?.big).toBe("10");
+});
+
+test("a log with fields adds them to every line", async () => {
+  const { log, lines } = await gather();
+  withFields(log, { runId: "r" }).warn("x", { taskId: "t" });
+  expect(lines[0]).toMatchObject({ run_id: "r", task_id: "t", level: "warn" });
+});

@@ -1,0 +1,172 @@
+import { createServer } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { isOrchestratorError } from "../../../src/base/errors.ts";
+import { type LogFields, silentLog } from "../../../src/base/log.ts";
+import type { JournalRecord } from "../../../src/engine/records.ts";
+import { createState } from "../../../src/engine/state.ts";
+import { METRICS } from "../../../src/telemetry/metric-table.ts";
+import { createMetrics, MAX_CELLS } from "../../../src/telemetry/metrics.ts";
+import { type MetricsServer, openMetricsServer } from "../../../src/telemetry/metrics-server.ts";
+import { createRunMetrics } from "../../../src/telemetry/run-metrics.ts";
+
+/** Names that documents of earlier systems fix. */
+const FIXED = [
+  "orchestrator_flow_runs_processed_total",
+  "orchestrator_run_execution_seconds",
+  "orchestrator_active_runs",
+  "orchestrator_tasks_scheduled_total",
+  "orchestrator_tasks_completed_total",
+  "orchestrator_task_execution_seconds",
+  "orchestrator_active_tasks",
+  "orchestrator_retry_attempts_total",
+  "orchestrator_dead_letter_queue_size",
+  "http_requests_total",
+  "http_request_duration_seconds",
+];
+
+const servers: MetricsServer[] = [];
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+/** Lines of a text that name a metric. */
+function linesOf(text: string, name: string): string[] {
+  return text.split("\n").filter((line) => line.startsWith(name) && !line.startsWith("#"));
+}
+
+test("the fixed names are there, and every name has the unit or form that its kind demands", () => {
+  for (const name of FIXED) expect(METRICS).toHaveProperty(name);
+  for (const [name, { kind }] of Object.entries(METRICS)) {
+    if (kind === "counter") expect(name).toMatch(/_total$/);
+    if (kind === "histogram") expect(name).toMatch(/_(seconds|bytes)$/);
+    expect(name).toMatch(/^(orchestrator|grpc_server|http)_[a-z_]+$/);
+  }
+});
+
+test("counters, gauges and histograms are printed as Prometheus reads them", async () => {
+  const metrics = createMetrics();
+  metrics.counter("orchestrator_tasks_completed_total", 'a"b\\c\nd').add();
+  metrics.counter("orchestrator_tasks_completed_total", 'a"b\\c\nd').add(2);
+  metrics.gauge("orchestrator_active_runs").set(4);
+  for (const seconds of [0.001, 0.0011, 61, 70])
+    metrics.histogram("orchestrator_db_pool_wait_seconds", "reads").observe(seconds);
+  const text = await metrics.render();
+  expect(linesOf(text, "orchestrator_tasks_completed_total")).toEqual([
+    'orchestrator_tasks_completed_total{status="a\\"b\\\\c\\nd"} 3',
+  ]);
+  expect(linesOf(text, "orchestrator_active_runs")).toEqual(["orchestrator_active_runs 4"]);
+  const lines = linesOf(text, "orchestrator_db_pool_wait_seconds");
+  expect(lines[0]).toBe('orchestrator_db_pool_wait_seconds_bucket{pool="reads",le="0.001"} 1');
+  expect(lines.at(-4)).toBe('orchestrator_db_pool_wait_seconds_bucket{pool="reads",le="60"} 2');
+  expect(lines.at(-3)).toBe('orchestrator_db_pool_wait_seconds_bucket{pool="reads",le="+Inf"} 4');
+  expect(lines.at(-1)).toBe('orchestrator_db_pool_wait_seconds_count{pool="reads"} 4');
+  expect(text).toContain("# TYPE orchestrator_db_pool_wait_seconds histogram");
+  expect(text).toContain("nodejs_eventloop_lag_seconds");
+});
+
+test("metrics without labels show from the start", async () => {
+  expect(linesOf(await createMetrics().render(), "orchestrator_runs_started_total")).toEqual([
+    "orchestrator_runs_started_total 0",
+  ]);
+});
+
+test("labels that never end are gathered in one cell", async () => {
+  const metrics = createMetrics();
+  for (let index = 0; index < MAX_CELLS + 50; index += 1)
+    metrics.counter("orchestrator_tasks_completed_total", `s${index}`).add();
+  const lines = linesOf(await metrics.render(), "orchestrator_tasks_completed_total");
+  expect(lines).toHaveLength(MAX_CELLS + 1);
+  expect(lines).toContain('orchestrator_tasks_completed_total{status="other"} 50');
+});
+
+test("gauges are looked up before each reading; one that cannot be leaves the others alone", async () => {
+  const metrics = createMetrics();
+  metrics.beforeRead(async () => metrics.gauge("orchestrator_active_runs").set(9));
+  metrics.beforeRead(async () => {
+    throw new Error("away");
+  });
+  expect(linesOf(await metrics.render(), "orchestrator_active_runs")).toEqual(["orchestrator_active_runs 9"]);
+});
+
+test("runs and tasks are counted from their records", async () => {
+  const metrics = createMetrics();
+  const observer = createRunMetrics(metrics, () => "http");
+  const state = createState("r");
+  state.createdAt = 1_000;
+  state.active = 2;
+  const error = { type: "X", message: "m", retryable: true };
+  const records: JournalRecord[] = [
+    { type: "run.started", at: 1_000, flowId: "f", version: "1", hash: "", tenantId: "t", vars: {}, facts: {} },
+    { type: "task.dispatched", at: 1_000, task: "load.3", attempt: 1 },
+    { type: "task.retrying", at: 1_100, task: "load.3", error, dueAt: 2_000 },
+    { type: "task.retrying", at: 1_100, task: "load.3", error, dueAt: 2_000, deferred: true },
+    { type: "task.failed", at: 3_000, task: "load.3", error, deadLetter: true },
+    { type: "task.completed", at: 3_000, task: "x", output: null },
+  ];
+  observer.committed(state, records);
+  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 2"]);
+  state.active = 0;
+  state.endedAt = 4_000;
+  observer.committed(state, [{ type: "run.completed", at: 4_000, output: null }]);
+  observer.fenced(1);
+  const text = await metrics.render();
+  for (const line of [
+    "orchestrator_runs_started_total 1",
+    'orchestrator_flow_runs_processed_total{status="COMPLETED"} 1',
+    "orchestrator_run_execution_seconds_sum 3",
+    "orchestrator_tasks_scheduled_total 1",
+    'orchestrator_retry_attempts_total{task="load",handler="http"} 1',
+    'orchestrator_tasks_completed_total{status="FAILED"} 1',
+    'orchestrator_tasks_completed_total{status="COMPLETED"} 1',
+    "orchestrator_dead_letters_total 1",
+    "orchestrator_active_tasks 0",
+    "orchestrator_fenced_writes_total 1",
+    "orchestrator_journal_records_total 7",
+  ]) {
+    expect(text.split("\n")).toContain(line);
+  }
+});
+
+test("the port serves metrics and health, and nothing else", async () => {
+  let ready = true;
+  const server = await openMetricsServer(
+    createMetrics(),
+    () => ({ ready, missing: ready ? [] : ["database"] }),
+    { host: "127.0.0.1", port: 0, explicit: true },
+    silentLog,
+  );
+  servers.push(server);
+  const url = `http://127.0.0.1:${server.address?.port}`;
+  const metrics = await fetch(`${url}/metrics`);
+  expect(metrics.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+  expect(await metrics.text()).toContain("orchestrator_runs_started_total 0");
+  expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: "healthy", missing: [] });
+  ready = false;
+  const health = await fetch(`${url}/health`);
+  expect(health.status).toBe(503);
+  expect(await health.json()).toEqual({ status: "unhealthy", missing: ["database"] });
+  expect((await fetch(`${url}/nothing`)).status).toBe(404);
+  expect((await fetch(`${url}/metrics`, { method: "POST" })).status).toBe(405);
+});
+
+test("a busy port is an error when it was asked for, and a warning when it was not", async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as { port: number };
+  const warnings: (LogFields | undefined)[] = [];
+  const log = { ...silentLog, warn: (_message: string, fields?: LogFields) => void warnings.push(fields) };
+  const health = () => ({ ready: true, missing: [] });
+  const server = await openMetricsServer(createMetrics(), health, { host: "127.0.0.1", port, explicit: false }, log);
+  expect(server.address).toBeNull();
+  expect(warnings).toEqual([{ port }]);
+  const error = await openMetricsServer(
+    createMetrics(),
+    health,
+    { host: "127.0.0.1", port, explicit: true },
+    log,
+  ).catch((thrown: unknown) => thrown);
+  expect(isOrchestratorError(error) && error.code).toBe("PORT_IN_USE");
+  expect(String(error)).toContain("ORCHESTRATOR_METRICS_PORT");
+  other.close();
+});

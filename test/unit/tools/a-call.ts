@@ -1,0 +1,21 @@
+import type { Json } from "../../../src/base/json.ts";
+import type { ToolCall } from "../../../src/engine/tool-port.ts";
+
+/** A call for tests. */
+export function aCall(type: ToolCall["type"], input: Json, more: Partial<ToolCall> = {}): ToolCall {
+  return {
+    runId: "run-1",
+    tenantId: "default",
+    flowId: "flow",
+    correlationId: "",
+    path: "fetch",
+    type,
+    input,
+    attempt: 1,
+    idempotencyKey: "run-1/fetch/0",
+    fencingToken: 7,
+    answer: null,
+    timeoutMs: 10_000,
+    ...more,
+  };
+}

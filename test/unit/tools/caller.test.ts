@@ -1,0 +1,239 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { systemClock } from "../../../src/base/clock.ts";
+import { toError } from "../../../src/base/errors.ts";
+import { silentLog } from "../../../src/base/log.ts";
+import type { Outcome } from "../../../src/engine/events.ts";
+import type { ToolCall } from "../../../src/engine/tool-port.ts";
+import type { RemoteAdapter } from "../../../src/tools/adapter.ts";
+import { createToolCaller, type ToolCallerOptions } from "../../../src/tools/caller.ts";
+import { createNoopAdapter } from "../../../src/tools/noop.ts";
+import type { ToolMetrics } from "../../../src/tools/observe-step.ts";
+import { deferredOutcome, failedOutcome } from "../../../src/tools/outcome.ts";
+import { aCall } from "./a-call.ts";
+
+const OK: Outcome = { ok: true, output: null };
+const BROKEN = failedOutcome("CONNECTION_LOST", "gone", { retryable: true });
+const POLICIES = { failuresToOpen: 3, openMs: 1_000, maxOpenMs: 4_000, maxConcurrent: 2, maxQueued: 2 };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A caller over one adapter whose answers the test gives. */
+function openCaller(run: RemoteAdapter["run"], more: Partial<ToolCallerOptions> = {}) {
+  const adapter: RemoteAdapter = {
+    type: "http",
+    local: false,
+    targetOf: (call) => (call.input as { to: string }).to,
+    run,
+  };
+  const tools = createToolCaller({
+    adapters: [adapter],
+    policies: POLICIES,
+    log: silentLog,
+    clock: systemClock,
+    ...more,
+  });
+  const signal = new AbortController().signal;
+  return {
+    tools,
+    call: (to = "a", by: Partial<ToolCall> = {}, own: AbortSignal = signal) =>
+      tools.call(aCall("http", { to }, by), own) as Promise<Outcome>,
+    breaker: (to = "a") => tools.listBreakers().find((view) => view.target === to),
+  };
+}
+
+/** A promise that the test settles. */
+function openGate() {
+  const gates: ((outcome: Outcome) => void)[] = [];
+  const run = () => new Promise<Outcome>((resolve) => gates.push(resolve));
+  return { gates, run };
+}
+
+describe("local adapters", () => {
+  test("noop gives back its output, or null, and leaves no target behind", async () => {
+    const tools = createToolCaller({ adapters: [createNoopAdapter()], log: silentLog, clock: systemClock });
+    const { signal } = new AbortController();
+    expect(await tools.call(aCall("noop", { output: { a: 1 } }), signal)).toEqual({ ok: true, output: { a: 1 } });
+    expect(await tools.call(aCall("noop", {}), signal)).toEqual({ ok: true, output: null });
+    expect(tools.listBreakers()).toEqual([]);
+  });
+
+  test("a task type without adapter fails for good", async () => {
+    const tools = createToolCaller({ adapters: [], log: silentLog, clock: systemClock });
+    const outcome = await tools.call(aCall("noop", {}), new AbortController().signal);
+    expect(outcome).toMatchObject({ ok: false, error: { type: "TOOL_MISSING", retryable: false, noEffect: true } });
+  });
+});
+
+describe("adapters that throw", () => {
+  test("a bug is a retryable error of unknown effect that tells nothing of its insides", async () => {
+    const error = vi.fn();
+    const { call } = openCaller(() => Promise.reject(new Error("password=hunter2")), { log: { ...silentLog, error } });
+    const outcome = await call();
+    expect(outcome).toMatchObject({ ok: false, error: { type: "TOOL_FAILED", retryable: true } });
+    expect(JSON.stringify(outcome)).not.toContain("hunter2");
+    expect(error).toHaveBeenCalledOnce();
+  });
+
+  test("an error of the catalogue keeps its code", async () => {
+    const { call } = openCaller(() => Promise.reject(toError("GRAPH_NOT_LOADED", { graph: "g" })));
+    expect(await call()).toMatchObject({ ok: false, error: { type: "GRAPH_NOT_LOADED", retryable: false } });
+  });
+});
+
+describe("breaker", () => {
+  test("opens after failures in a row, puts calls off, tries one call when its time is over, closes when that is well", async () => {
+    const answers = [BROKEN, BROKEN, OK, BROKEN, BROKEN, BROKEN, BROKEN, OK, OK];
+    const run = vi.fn(async () => answers.shift() ?? OK);
+    const { call, breaker } = openCaller(run);
+    for (let made = 0; made < 6; made += 1) await call();
+    expect(breaker()).toMatchObject({ state: "OPEN", failuresInRow: 3, reopensAt: Date.now() + 1_000 });
+
+    const refused = await call();
+    expect(refused).toMatchObject({ ok: false, error: { type: "BREAKER_OPEN", retryable: true, noEffect: true } });
+    const deferMs = refused.ok ? 0 : (refused.deferMs ?? 0);
+    expect(deferMs).toBeGreaterThanOrEqual(1_000);
+    expect(deferMs).toBeLessThanOrEqual(1_250);
+    expect(refused.ok ? 0 : refused.error.nextRetryDelayMs).toBe(deferMs);
+    expect(run).toHaveBeenCalledTimes(6);
+
+    vi.advanceTimersByTime(1_000);
+    await call(); // the probe fails: open again, twice as long
+    expect(breaker()).toMatchObject({ state: "OPEN", reopensAt: Date.now() + 2_000 });
+    vi.advanceTimersByTime(2_000);
+    expect(await call()).toEqual(OK);
+    expect(breaker()).toMatchObject({ state: "CLOSED", failuresInRow: 0, reopensAt: null });
+    expect(run).toHaveBeenCalledTimes(8);
+  });
+
+  test("lets one probe through and puts the calls beside it off", async () => {
+    const { gates, run } = openGate();
+    let broken = true;
+    const { call, breaker } = openCaller(() => (broken ? Promise.resolve(BROKEN) : run()));
+    for (let made = 0; made < 3; made += 1) await call();
+    vi.advanceTimersByTime(1_000);
+    broken = false;
+    const probe = call();
+    expect(breaker()?.state).toBe("HALF_OPEN");
+    expect(await call()).toMatchObject({ ok: false, error: { type: "BREAKER_OPEN" } });
+    gates[0]?.(OK);
+    expect(await probe).toEqual(OK);
+    expect(breaker()?.state).toBe("CLOSED");
+  });
+
+  test("counts neither refusals of the request, nor 429, nor cancellations, and each target by itself", async () => {
+    const answers = [
+      failedOutcome("NOT_FOUND", "", { retryable: false }),
+      failedOutcome("CANCELED", "", { retryable: false }),
+      deferredOutcome("TOO_MANY_REQUESTS", "", 1, false),
+    ];
+    const { call, breaker } = openCaller(async (made) =>
+      (made.input as { to: string }).to === "a" ? BROKEN : (answers.shift() ?? OK),
+    );
+    for (let made = 0; made < 3; made += 1) {
+      await call("a");
+      await call("b");
+      vi.advanceTimersByTime(100);
+    }
+    expect(breaker("a")?.state).toBe("OPEN");
+    expect(breaker("b")).toMatchObject({ state: "CLOSED", failuresInRow: 0 });
+  });
+
+  test("tells metrics and log when it moves", async () => {
+    const metrics = { called: vi.fn<ToolMetrics["called"]>(), breakerChanged: vi.fn<ToolMetrics["breakerChanged"]>() };
+    const { call } = openCaller(async () => BROKEN, { metrics });
+    for (let made = 0; made < 4; made += 1) await call();
+    expect(metrics.breakerChanged.mock.calls).toEqual([["a", "OPEN"]]);
+    expect(metrics.called.mock.calls.map(([type, result]) => [type, result])).toEqual([
+      ["http", "CONNECTION_LOST"],
+      ["http", "CONNECTION_LOST"],
+      ["http", "CONNECTION_LOST"],
+      ["http", "deferred"],
+    ]);
+  });
+});
+
+describe("bulkhead", () => {
+  test("runs so many at once, queues so many, puts the rest off", async () => {
+    const { gates, run } = openGate();
+    const { call, breaker } = openCaller(run);
+    const first = [call(), call()];
+    const queued = [call(), call()];
+    expect(breaker()).toMatchObject({ running: 2, queued: 2 });
+    const refused = await call();
+    expect(refused).toMatchObject({ ok: false, error: { type: "BULKHEAD_FULL", noEffect: true } });
+    expect(refused.ok || refused.deferMs).toBeGreaterThanOrEqual(1_000);
+    expect(gates).toHaveLength(2);
+    for (const gate of gates.splice(0)) gate(OK);
+    await Promise.all(first);
+    await vi.waitFor(() => expect(gates).toHaveLength(2));
+    for (const gate of gates.splice(0)) gate(OK);
+    expect(await Promise.all(queued)).toEqual([OK, OK]);
+    expect(breaker()).toMatchObject({ running: 0, queued: 0 });
+  });
+
+  test("a queued call ends at once when it is aborted, and never reaches the adapter", async () => {
+    const { gates, run } = openGate();
+    const { call } = openCaller(run);
+    const running = [call(), call()];
+    const controller = new AbortController();
+    const queued = call("a", {}, controller.signal);
+    controller.abort();
+    expect(await queued).toMatchObject({ ok: false, error: { type: "CANCELED" } });
+    for (const gate of gates) gate(OK);
+    await Promise.all(running);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(gates).toHaveLength(2);
+  });
+});
+
+describe("pause", () => {
+  test("a tool that answers 429 without saying for how long is asked later and later", async () => {
+    let busy = true;
+    const run = vi.fn(async () => (busy ? deferredOutcome("TOO_MANY_REQUESTS", "busy", 0, false) : OK));
+    const { call, breaker } = openCaller(run);
+    const pauses: number[] = [];
+    for (let made = 0; made < 8; made += 1) {
+      await call();
+      pauses.push((breaker()?.pausedUntil ?? 0) - Date.now());
+      vi.setSystemTime(breaker()?.pausedUntil ?? 0);
+    }
+    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    busy = false;
+    expect(await call()).toEqual(OK);
+    busy = true;
+    await call();
+    expect((breaker()?.pausedUntil ?? 0) - Date.now()).toBe(1_000);
+  });
+
+  test("a pause longer than an hour is asked again after an hour", async () => {
+    const { call, breaker } = openCaller(async () => deferredOutcome("TOO_MANY_REQUESTS", "busy", 1e9, false));
+    await call();
+    expect((breaker()?.pausedUntil ?? 0) - Date.now()).toBe(3_600_000);
+  });
+});
+
+describe("deadline", () => {
+  test("aborts the adapter when the attempt's time is over, with the type TIMEOUT", async () => {
+    const { call } = openCaller(
+      (_, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    );
+    const outcome = call("a", { timeoutMs: 500 });
+    await vi.advanceTimersByTimeAsync(500);
+    expect(await outcome).toMatchObject({ ok: false, error: { type: "TIMEOUT", retryable: true } });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("does not arm a timer that would fire at once because it is too long", async () => {
+    const { gates, run } = openGate();
+    const { call } = openCaller(run);
+    const outcome = call("a", { timeoutMs: 30 * 86_400_000 });
+    await vi.advanceTimersByTimeAsync(10);
+    gates[0]?.(OK);
+    expect(await outcome).toEqual(OK);
+  });
+});
