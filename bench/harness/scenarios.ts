@@ -1,0 +1,81 @@
+/** What is measured beside load: one-shot programs (see figures.ts), each once in a sitting. The one list of them. */
+import { fileURLToPath } from "node:url";
+import { askFigures, type Figures } from "./figures.ts";
+import { profileArguments, type SubjectPlace } from "./measure-subject.ts";
+import type { SubjectSettings } from "./subject.ts";
+
+/** One scenario. */
+export interface ScenarioEntry {
+  readonly name: string;
+  readonly title: string;
+  /** Program under `bench/` that measures. */
+  readonly file: string;
+  /** Whether it gets a fresh database of the sitting's Postgres; `logged`: one whose statements all go to the server's log. */
+  readonly database: "none" | "plain" | "logged";
+  readonly full: SubjectSettings;
+  readonly quick: SubjectSettings;
+}
+
+/** All scenarios, in order. */
+export const SCENARIOS: readonly ScenarioEntry[] = [
+  {
+    name: "fans",
+    title: "wide runs, engine in process",
+    file: "workloads/fan-runs.ts",
+    database: "plain",
+    full: { rounds: 5 },
+    quick: { rounds: 1 },
+  },
+  {
+    name: "start",
+    title: "start to serving with the embedded store, idle memory",
+    file: "workloads/service-start.ts",
+    database: "none",
+    full: { rounds: 3, idleSeconds: 10 },
+    quick: { rounds: 1, idleSeconds: 2 },
+  },
+  {
+    name: "idle",
+    title: "a service that nobody calls",
+    file: "workloads/idle-service.ts",
+    database: "logged",
+    full: { seconds: 30, settleSeconds: 10 },
+    quick: { seconds: 6, settleSeconds: 3 },
+  },
+  {
+    name: "waiting",
+    title: "100,000 runs that wait",
+    file: "workloads/waiting-runs.ts",
+    database: "plain",
+    full: { count: 100_000, settleSeconds: 5 },
+    quick: { count: 5000, settleSeconds: 1 },
+  },
+  {
+    name: "lists",
+    title: "lists over 1,000,000 runs",
+    file: "workloads/run-lists.ts",
+    database: "plain",
+    full: { count: 1_000_000, calls: 15 },
+    quick: { count: 40_000, calls: 3 },
+  },
+];
+
+/** Measures one scenario. Rejects when it fails. */
+export async function measureScenario(entry: ScenarioEntry, quick: boolean, place: SubjectPlace): Promise<Figures> {
+  const file = fileURLToPath(new URL(`../${entry.file}`, import.meta.url));
+  const settings = { ...(quick ? entry.quick : entry.full), folder: place.folder };
+  if (entry.database === "none") return askFigures(file, settings, profileArguments(place, entry.name));
+  const { postgres } = place;
+  const database = `scenario_${entry.name.replaceAll("-", "_")}`;
+  const databaseUrl = await postgres.freshDatabase(database);
+  if (entry.database === "logged") await postgres.query(`ALTER DATABASE ${database} SET log_statement = 'all'`);
+  try {
+    return await askFigures(
+      file,
+      { ...settings, databaseUrl, logFile: postgres.logFile },
+      profileArguments(place, entry.name),
+    );
+  } finally {
+    await postgres.query(`DROP DATABASE ${database} WITH (FORCE)`);
+  }
+}

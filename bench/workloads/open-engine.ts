@@ -1,0 +1,71 @@
+/** Our engine in process: the same composition as the service, without its API. */
+import { composeCore } from "../../src/app/compose.ts";
+import { loadConfig } from "../../src/app/config.ts";
+import type { Caller, RunView, StartRequest } from "../../src/engine/port.ts";
+import type { RuntimeObserver } from "../../src/engine/runtime-parts.ts";
+
+const CALLER: Caller = { tenantId: "default", actor: "" };
+const silent = (): void => {};
+const log = { debug: silent, info: silent, warn: console.error, error: console.error };
+
+/** An engine that is open for runs. */
+export interface BenchEngine {
+  readonly lanes: number;
+  /** Registers a flow: YAML or JSON text. */
+  readonly register: (text: string) => Promise<void>;
+  /** Starts a run; resolves when it has ended or `waitMs` have passed. */
+  readonly start: (flowId: string, input: StartRequest["input"], waitMs: number) => Promise<RunView>;
+  /** Starts many without input; resolves when all have ended or `waitMs` have passed, rejects when one is refused. */
+  readonly startMany: (flowId: string, count: number, waitMs: number) => Promise<void>;
+  /** Tasks that have begun to wait since the engine was opened. */
+  readonly countWaits: () => number;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens the engine on a database. */
+export async function openBenchEngine(databaseUrl: string): Promise<BenchEngine> {
+  const { config } = await loadConfig({ env: { DATABASE_URL: databaseUrl } });
+  let waits = 0;
+  const observer: RuntimeObserver = {
+    committed: (_state, records) => {
+      for (const record of records) if (record.type === "task.waiting") waits++;
+    },
+    fenced: () => {},
+  };
+  const core = await composeCore(config, log, { address: "127.0.0.1:0", observers: [observer] });
+  return {
+    lanes: config.engine.lanes,
+    register: async (text) => {
+      await core.flows.registerFlow(CALLER.tenantId, { text }, false);
+    },
+    start: async (flowId, input, waitMs) => (await core.engine.startRun(CALLER, toRequest(flowId, input), waitMs)).run,
+    startMany: async (flowId, count, waitMs) => {
+      const requests = Array.from({ length: count }, () => toRequest(flowId, {}));
+      for (const result of await core.engine.startRuns(CALLER, requests, waitMs)) {
+        if (result instanceof Error) throw result;
+      }
+    },
+    countWaits: () => waits,
+    close: () => core.close(),
+  };
+}
+
+function toRequest(flowId: string, input: StartRequest["input"]): StartRequest {
+  return {
+    flowId,
+    version: "",
+    input,
+    requestId: "",
+    requestHash: "",
+    runId: "",
+    runKey: "",
+    runKeyPolicy: "reject",
+    labels: {},
+    userId: "",
+    correlationId: "",
+    context: null,
+    runTimeoutMs: null,
+    startDelayMs: 0,
+    signals: [],
+  };
+}
