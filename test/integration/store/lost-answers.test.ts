@@ -80,26 +80,29 @@ test("sessions that the server ends, again and again, lose and double nothing", 
   }, 50);
   onTestFinished(() => clearInterval(killing));
   const ids = new Set<string>();
-  for (let index = 0; index < 60; index += 1) {
-    const request = startOf("steps", { requestId: `r${index}`, requestHash: "h" });
+  const unknowns = () => instance.lines.filter((line) => line.message.includes("outcome of a batch is unknown")).length;
+  // How often a session ends with a commit under way is chance: go on until it was seen, within reason.
+  let starts = 0;
+  for (; starts < 60 || (unknowns() < 3 && starts < 5_000); starts += 1) {
+    const request = startOf("steps", { requestId: `r${starts}`, requestHash: "h" });
     const { run } = await eventually(() => instance.engine.startRun(CALLER, request, 0));
     ids.add(run.state.runId);
   }
   clearInterval(killing);
-  expect(ids.size).toBe(60);
+  expect(unknowns()).toBeGreaterThanOrEqual(3);
+  expect(ids.size).toBe(starts);
   await eventually(async () => {
     const [row] = await bed.sql<{ open: number }>(
       "SELECT count(*) AS open FROM orchestrator.runs WHERE ended_at IS NULL",
     );
     expect(row?.open).toBe(0);
   });
-  expect(await bed.sql("SELECT 1 FROM orchestrator.runs")).toHaveLength(60);
+  expect(await bed.sql("SELECT 1 FROM orchestrator.runs")).toHaveLength(starts);
   for (const runId of ids) {
     const types = (await bed.recordsOf(runId)).map((record) => record.type);
     expect(types.filter((type) => type === "task.completed")).toHaveLength(2);
     expect((await bed.stateOf(runId)).output).toEqual({ b: 2 });
   }
-  expect(instance.lines.some((line) => line.message.includes("outcome of a batch is unknown"))).toBe(true);
   expect(instance.lines.filter((line) => line.level === "error")).toEqual([]);
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
 import { MAX_SOURCE_BYTES, parseFlowSource } from "../../../src/flows/parse.ts";
+import { relativeTime } from "../../support/relative-time.ts";
 
 function refusal(text: string): string {
   try {
@@ -10,16 +11,6 @@ function refusal(text: string): string {
     throw error;
   }
   return "accepted";
-}
-
-function fastest(body: () => void): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 3; round++) {
-    const start = performance.now();
-    body();
-    best = Math.min(best, performance.now() - start);
-  }
-  return best;
 }
 
 describe("parseFlowSource", () => {
@@ -152,9 +143,11 @@ describe("hostile sources", () => {
   it.each(cases)("%s is dealt with quickly", (_what, text, says) => {
     // The measure is an honest source of nearly the largest size.
     const honest = `list:\n${Array.from({ length: 8_000 }, (_, i) => `  - "entry ${i} of the list"\n`).join("")}`;
-    const reference = fastest(() => parseFlowSource(honest));
-    const start = performance.now();
-    expect(refusal(text)).toMatch(says);
-    expect(performance.now() - start).toBeLessThan(8 * reference);
+    const ratio = relativeTime(
+      () => void expect(refusal(text)).toMatch(says),
+      () => void parseFlowSource(honest),
+      3,
+    );
+    expect(ratio).toBeLessThan(12);
   });
 });
