@@ -17,7 +17,7 @@ export async function readPages<T>(
   let token = "";
   do {
     const page = await read(token, Math.min(PAGE_SIZE, limit - lines.length));
-    lines.push(...page.lines);
+    for (const line of page.lines) lines.push(line);
     token = page.next;
   } while (token !== "" && lines.length < limit);
   return lines.slice(0, limit);

@@ -22,7 +22,9 @@ export function cut(text: string, width: number): string {
 /** Rows under headings, columns as wide as their longest cell. The last column is not padded. */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [headings, ...rows].map((row) => row.map(plain));
-  const widths = headings.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
+  const widths = headings.map((_, column) =>
+    cells.reduce((width, row) => Math.max(width, (row[column] ?? "").length), 0),
+  );
   const lines = cells.map((row) =>
     row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("  "),
   );

@@ -123,7 +123,8 @@ function enterState(run: Run, to: number, by: EnteredBy, at: number): FsmStep {
   if (by.kind === "signal") records.push({ type: "signal.consumed", at, id: by.signal, task: fsm?.state ?? "" });
   const running = run.state.tasks.get(activePath(run));
   if (running !== undefined && !isEnded(running)) {
-    records.push(...cancelChildren(run, running.path, at), { type: "task.canceled", at, task: running.path });
+    cancelChildren(run, running.path, at, records);
+    records.push({ type: "task.canceled", at, task: running.path });
   }
   const visit = (fsm?.visits.get(target.id) ?? 0) + 1;
   records.push({ type: "state.entered", at, state: target.id, visit, by });

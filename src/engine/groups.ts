@@ -58,13 +58,12 @@ function endInnerGroup(run: Run, path: string, at: number): Step | null {
 }
 
 /** Records that cancel the open children of a group, inner ones first; the runtime tells those that run in a tool to stop. */
-export function cancelChildren(run: Run, path: string, at: number): JournalRecord[] {
-  const records: JournalRecord[] = [];
+export function cancelChildren(run: Run, path: string, at: number, records: JournalRecord[] = []): JournalRecord[] {
   const group = run.state.tasks.get(path)?.group;
   for (let index = 0; group !== undefined && group !== null && index < group.next; index += 1) {
     const child = run.state.tasks.get(`${path}.${index}`);
     if (child === undefined || isEnded(child)) continue;
-    if (child.group !== null) records.push(...cancelChildren(run, child.path, at));
+    if (child.group !== null) cancelChildren(run, child.path, at, records);
     records.push({ type: "task.canceled", at, task: child.path });
   }
   return records;

@@ -180,6 +180,6 @@ function thaw(host: RestoreHost, cell: Cell, events: readonly RunEvent[], replie
   cell.frozen = false;
   for (const event of again) host.decide(cell, event, null);
   if (isClean(cell)) for (const reply of waiting) reply.resolve();
-  else cell.replies.push(...waiting);
+  else cell.replies = [...cell.replies, ...waiting];
   for (const { event, reply } of backlog) host.decide(cell, event, reply);
 }

@@ -153,7 +153,8 @@ async function loadRun(database: Database, runId: string): Promise<StoredRun | n
     const page = await loadMoves(database, header, records.length, PAGE_MOVES);
     for (const move of page) {
       invariant(move.sequence === records.length + 1, `journal of run ${runId} has a gap at ${records.length + 1}`);
-      records.push(...move.records);
+      // One by one: a move may hold more records than a call takes arguments.
+      for (const record of move.records) records.push(record);
     }
     if (page.length < PAGE_MOVES) break;
   }

@@ -1,11 +1,12 @@
 /** The commit statement against a real server: what it writes, and what the fence keeps out. */
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { JournalLane, Lease, Move } from "../../../src/engine/journal.ts";
+import type { JournalRecord } from "../../../src/engine/records.ts";
 import { createJournal } from "../../../src/store/journal.ts";
 import type { SqlSession } from "../../../src/store/sql.ts";
 import { eventually } from "../../support/eventually.ts";
+import { DAY, headerOf, moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { DAY, headerOf, moveOf, startMove } from "./moves.ts";
 
 let opened: TestDatabase;
 let counter = 0;
@@ -321,4 +322,24 @@ test("a run with more moves than a page is read whole; a gap in a journal is not
   expect((await load(id))?.records).toHaveLength(4_100);
   await sql("DELETE FROM orchestrator.journal WHERE run_id = $1 AND sequence = 3000", [id]);
   await expect(load(id)).rejects.toThrow("gap at 3000");
+});
+
+// The records of a move were handed to a function as its arguments: above about 120,000 that throws, and the run could not be read ever again.
+test("a move of more than 200,000 records reads back", async () => {
+  const lane = await openLane();
+  await lane.commit(at(1, 0), [startMove(id)]);
+  const count = 200_001;
+  const records = Array.from(
+    { length: count },
+    (_, index): JournalRecord => ({
+      type: "task.skipped",
+      at: 1,
+      task: `m.${index}`,
+      reason: "NOT_TAKEN",
+    }),
+  );
+  expect((await lane.commit(at(1, 0), [moveOf(id, 2, { records })])).refused).toEqual([]);
+  const stored = await load(id);
+  expect(stored?.records).toHaveLength(count + 1);
+  expect(stored?.records.at(-1)).toMatchObject({ task: `m.${count - 1}` });
 });
