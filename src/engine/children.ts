@@ -15,6 +15,7 @@ import type { StoredRun } from "./journal.ts";
 import { openRun, type Run } from "./run.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import { createState, isTerminalPhase, type RunState } from "./state.ts";
+import { checkText } from "./texts.ts";
 
 /** What child runs need of the runtime. */
 export interface ChildHost extends EffectsHost {
@@ -110,6 +111,7 @@ async function begin(runtime: ChildHost, parent: Cell, path: string, childId: st
   if (isEnding(state)) return giveUp(runtime, parent, path, childId);
   const input = task.input as JsonObject;
   const { flow_id: flowId, version, input: given, close_policy: policy, run_key: runKey = "", labels } = input;
+  checkText("run_key", String(runKey));
   const depth = (state.facts.parent?.depth ?? 0) + 1;
   if (depth > MAX_RUN_DEPTH)
     throw toError("LIMIT_EXCEEDED", { what: "the depth of runs in runs", size: depth, limit: MAX_RUN_DEPTH });

@@ -13,6 +13,7 @@ import { openRun } from "./run.ts";
 import type { Runtime } from "./runtime.ts";
 import { copyState, createState, isTerminalPhase, publicState, type RunState } from "./state.ts";
 import { MAX_QUEUED_SIGNALS } from "./tasks.ts";
+import { checkText } from "./texts.ts";
 import { watchRun } from "./watch.ts";
 
 /** Settings of the engine. */
@@ -293,7 +294,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine &
   };
 }
 
-/** The store takes no NUL in texts and its columns are parted by U+0001; both are refused before anything is decided. */
+/** Every text of a start that becomes a column of the store. */
 function checkTexts(request: StartRequest): void {
   const { flowId, version, requestId, runId, runKey, userId, correlationId, labels } = request;
   checkText("flow_id", flowId);
@@ -306,13 +307,6 @@ function checkTexts(request: StartRequest): void {
   for (const key in labels) {
     checkText("labels", key);
     checkText(`labels.${key}`, labels[key] ?? "");
-  }
-}
-
-function checkText(field: string, value: string): void {
-  if (value !== "" && /[\0\u0001]/.test(value)) {
-    const problem = `${field} holds a control character (U+0000 or U+0001); remove it`;
-    throw toError("INVALID_REQUEST", { problem }, { violations: [{ field, description: problem }] });
   }
 }
 

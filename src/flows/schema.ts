@@ -1,6 +1,6 @@
 /** The shape of a flow document, declared once: checks and the JSON Schema for editors both come from here. References and expressions are checked elsewhere. */
 import { z } from "zod";
-import { duration, durationOrExpression, ID_PATTERN, keyed } from "../tasks/schemas.ts";
+import { duration, durationOrExpression, ID_PATTERN, keyed, versionText } from "../tasks/schemas.ts";
 import { signalName } from "../tasks/signal.ts";
 
 /** How many tasks (or states) a flow may have; children of `parallel` count. */
@@ -203,12 +203,7 @@ export const flowSchema = keyed({
   name: title.optional().meta({ description: "Name for people; the id when absent." }),
   description: description.optional(),
   category: z.string().max(128).optional().meta({ description: "Group in lists." }),
-  version: z
-    .string()
-    .min(1)
-    .max(64)
-    .optional()
-    .meta({ description: "Version, always text; derived from the content when absent." }),
+  version: versionText.optional().meta({ description: "Version, always text; derived from the content when absent." }),
   variables: z.array(variable).max(MAX_VARIABLES).optional().meta({ description: "Input of a run." }),
   workflow: workflow.meta({ description: "What runs: tasks, states or a graph." }),
 });

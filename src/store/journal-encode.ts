@@ -19,7 +19,7 @@ export function partsOf(moves: readonly Move[]): BatchParts {
   return { starts, changes, extras };
 }
 
-/** Statement and values of a batch. */
+/** Statement and values of a batch. Throws when a move holds what the statement cannot carry; the others are not to blame for it. */
 export function encodeBatch(
   leases: readonly Lease[],
   moves: readonly Move[],
@@ -45,7 +45,7 @@ function encodeMove(columns: Columns, move: Move, full: boolean): void {
   columns.number(7, move.records.length);
   columns.number(8, move.at);
   columns.number(9, move.dueAt);
-  columns.text(10, JSON.stringify(move.records));
+  columns.json(10, JSON.stringify(move.records));
   const { start, header } = move;
   if (start !== null) {
     columns.text(11, runId);
@@ -53,11 +53,11 @@ function encodeMove(columns: Columns, move: Move, full: boolean): void {
     columns.text(13, start.flowId);
     columns.text(14, start.version);
     columns.text(15, start.flowHash);
-    columns.text(16, start.state);
+    columns.json(16, start.state);
     columns.number(17, start.sequence);
     columns.number(18, start.wakeAt ?? 0);
     columns.number(19, start.deadlineAt ?? 0);
-    columns.text(20, encodeLabels(start.labels));
+    columns.json(20, encodeLabels(start.labels));
     columns.text(21, start.userId);
     columns.text(22, start.correlationId);
     columns.text(23, start.runKey);
@@ -69,7 +69,7 @@ function encodeMove(columns: Columns, move: Move, full: boolean): void {
   }
   if (header !== null) {
     columns.text(29, runId);
-    columns.text(30, header.state);
+    columns.json(30, header.state);
     columns.number(31, header.moving ? "t" : "f");
     columns.number(32, header.sequence);
     columns.number(33, header.wakeAt ?? 0);
@@ -108,6 +108,15 @@ function encodeLabels(labels: Readonly<Record<string, string>>): string {
   return "";
 }
 
+/** A text that no column can hold. */
+class UnfitText extends Error {
+  override readonly name = "UnfitText";
+
+  constructor(parameter: number) {
+    super(`a text for parameter ${parameter} holds U+0000 or U+0001`);
+  }
+}
+
 /** Columns under construction: number columns become array literals, text columns joined texts. */
 class Columns {
   readonly #parts: string[];
@@ -127,7 +136,14 @@ class Columns {
     this.#parts[at] = soFar === "" ? `${value}` : `${soFar},${value}`;
   }
 
+  /** Text that cannot hold the separator: JSON escapes control characters, and names of states have none. */
+  json(parameter: number, value: string): void {
+    this.#parts[parameter - 1] += SEPARATOR + value;
+  }
+
+  /** Any other text. What would move the values of other runs is refused, whoever let it come here. */
   text(parameter: number, value: string): void {
+    if (value.includes(SEPARATOR) || value.includes("\0")) throw new UnfitText(parameter);
     this.#parts[parameter - 1] += SEPARATOR + value;
   }
 
@@ -137,7 +153,7 @@ class Columns {
   }
 
   texts(first: number, values: readonly string[]): void {
-    for (let index = 0; index < values.length; index += 1) this.text(first + index, this.#clean(values[index] ?? ""));
+    for (let index = 0; index < values.length; index += 1) this.json(first + index, this.#clean(values[index] ?? ""));
   }
 
   scalar(parameter: number, value: number): void {

@@ -2,8 +2,8 @@
  * The statement of the group commit. One statement is one batch: fence, journal, headers, keys and what lists need are committed together or not at all.
  *
  * Text columns travel as one text each, values joined by U+0001, and are split by the server: `string_to_array` costs less on both sides than array
- * literals, which must be quoted here and parsed there. Each value has the separator before it, so that one empty value differs from none. No value can hold U+0001: JSON escapes control characters, and every other text is checked at the edge.
- *
+ * literals, which must be quoted here and parsed there. Each value has the separator before it, so that one empty value differs from none. No value can hold U+0001: JSON escapes control characters, and every
+ * other text is checked at the edge and once more when it is encoded.
  */
 import { prepared, type Statement } from "./sql.ts";
 

@@ -4,6 +4,15 @@ import { parseDurationMs } from "../base/duration.ts";
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
+/** Text that becomes a column of the store: without control characters. */
+export const PLAIN_TEXT = /^[^\u0000-\u001f\u007f]*$/;
+
+/** What is wanted where {@link PLAIN_TEXT} is. */
+export const PLAIN_TEXT_PROBLEM = "expected text without control characters";
+
+/** The version of a flow. */
+export const versionText = z.string().min(1).max(64).regex(PLAIN_TEXT, { error: PLAIN_TEXT_PROBLEM });
+
 /** Any JSON value. */
 export const anyJson = z.json();
 

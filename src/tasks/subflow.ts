@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { ID_PATTERN, keyed, textMap } from "./schemas.ts";
+import { ID_PATTERN, keyed, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, textMap, versionText } from "./schemas.ts";
 
 /** What happens to an open child run when its parent ends. */
 export const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
@@ -14,12 +14,7 @@ export const subflow = defineTaskType({
     "The id of the child run is derived from the parent, the task and the iteration, so that a restart never starts it twice. A child run that does not complete fails the task with `CHILD_RUN_FAILED` or `CHILD_RUN_CANCELED`.",
   parameters: keyed({
     flow_id: z.string().regex(ID_PATTERN).max(128).meta({ description: "The flow." }),
-    version: z
-      .string()
-      .min(1)
-      .max(64)
-      .optional()
-      .meta({ description: "Its version; the last registered one when absent." }),
+    version: versionText.optional().meta({ description: "Its version; the last registered one when absent." }),
     input: z.record(z.string(), z.json()).optional().meta({ description: "Input of the child run." }),
     close_policy: z
       .enum(CLOSE_POLICIES)
@@ -29,6 +24,7 @@ export const subflow = defineTaskType({
       .string()
       .min(1)
       .max(256)
+      .regex(PLAIN_TEXT, { error: PLAIN_TEXT_PROBLEM })
       .optional()
       .meta({ description: "Key of which at most one run is open at a time." }),
     labels: textMap.optional().meta({ description: "Labels of the child run." }),

@@ -202,3 +202,19 @@ test("a run that somebody started under the id of a child is not taken for the c
   const refused = instance.engine.startRun(CALLER, startOf("child", { runId: "mine:p" }), 0);
   await expect(refused).rejects.toMatchObject({ code: "INVALID_REQUEST" });
 });
+
+// The columns of a batch are parted by U+0001: a run key that held it would have moved the facts of other runs of the batch.
+test("a run key that is evaluated to something with control characters fails its task", async () => {
+  await bed.register("child", [{ id: "c", type: "noop" }]);
+  await bed.register("parent", {
+    variables: [{ name: "key", type: "string" }],
+    workflow: {
+      tasks: [{ id: "p", type: "subflow", parameters: { flow_id: "child", run_key: "${vars.key}", input: {} } }],
+    },
+  });
+  const instance = await bed.openInstance();
+  const request = startOf("parent", { input: { key: "a\u0001b" } });
+  const { run } = await instance.engine.startRun(CALLER, request, 10_000);
+  expect(run.state).toMatchObject({ phase: "FAILED", error: { type: "EXPRESSION_FAILED", task: "p" } });
+  expect(run.state.error?.message).toMatch(/run_key: expected text without control characters/);
+});

@@ -38,6 +38,7 @@ describe("the shape of a flow", () => {
       /2:1 version: expected text, got 1\.10 without quotes; write "1\.10" in quotes/,
     ],
     ["id: a\nversion: 2\nworkflow: {graph: g}\n", /write "2" in quotes/],
+    ['id: a\nversion: "1\\u0001"\nworkflow: {graph: g}\n', /version: expected text without control characters/],
     ["id: a\nname: yes\nworkflow: {graph: 5}\n", /workflow\.graph: expected text/],
     ["- a\n- b\n", /expected an object, got a list/],
     ["just text\n", /expected an object/],

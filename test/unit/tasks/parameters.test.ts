@@ -110,6 +110,8 @@ describe("checkParameters, after evaluation", () => {
       { flow_id: "x", close_policy: "kill" },
       'close_policy: expected one of cancel, terminate, abandon, got the string "kill"',
     ],
+    ["subflow", { flow_id: "x", run_key: "a\u0001b" }, "run_key: expected text without control characters"],
+    ["subflow", { flow_id: "x", version: "1\n" }, "version: expected text without control characters"],
     ["emit", { payload: 1 }, "topic: is missing; expected text"],
     ["noop", { outptu: 1 }, 'outptu: unknown key "outptu"; did you mean "output"?'],
   ])("%s refuses %j", (type, value, problem) => {
