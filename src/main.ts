@@ -1,6 +1,13 @@
-import { useCompileCache } from "./base/compile-cache.ts";
+import { explainOldNode } from "./base/node-version.ts";
 
-useCompileCache();
-// Imported after the cache is in use, so that everything below comes from it.
-const { runCommandLine } = await import("./app/command-line.ts");
-process.exitCode = await runCommandLine(process.argv.slice(2));
+const problem = explainOldNode(process.versions.node);
+if (problem === null) {
+  // Imported only now: an old Node cannot even read what follows, and all of it is to come from the compile cache.
+  const { useCompileCache } = await import("./base/compile-cache.ts");
+  useCompileCache();
+  const { runCommandLine } = await import("./app/command-line.ts");
+  process.exitCode = await runCommandLine(process.argv.slice(2));
+} else {
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 2;
+}
