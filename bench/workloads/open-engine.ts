@@ -27,7 +27,7 @@ export async function openBenchEngine(databaseUrl: string): Promise<BenchEngine>
   const { config } = await loadConfig({ env: { DATABASE_URL: databaseUrl } });
   let waits = 0;
   const observer: RuntimeObserver = {
-    committed: (_state, records) => {
+    committed: (_run, records) => {
       for (const record of records) if (record.type === "task.waiting") waits++;
     },
     fenced: () => {},

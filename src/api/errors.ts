@@ -10,6 +10,7 @@ import { AnySchema } from "@bufbuild/protobuf/wkt";
 import type { ErrorDetails, OrchestratorError } from "../base/errors.ts";
 import { GRPC_CODE, isOrchestratorError, toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { Caller } from "../engine/port.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -42,13 +43,13 @@ const RESOURCES: Readonly<Record<string, { readonly type: string; readonly key: 
 };
 
 /** The error as the catalogue knows it. What is foreign goes to the log with an id, and INTERNAL with that id takes its place. */
-export function classifyError(error: unknown, log: Log, method: string): OrchestratorError {
+export function classifyError(error: unknown, log: Log, method: string, caller?: Caller): OrchestratorError {
   if (isOrchestratorError(error)) {
     if (error.code !== "INTERNAL" && error.grpc !== "INTERNAL" && error.grpc !== "DATA_LOSS") return error;
     if (error.details.errorId !== undefined) return error;
   }
   const errorId = randomUUID();
-  log.error("call failed by an internal error", { method, errorId, error });
+  log.error("call failed by an internal error", { method, tenantId: caller?.tenantId, errorId, error });
   return toError("INTERNAL", { errorId }, { cause: error });
 }
 

@@ -4,6 +4,9 @@ import type { HttpMetrics } from "./http-server.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { CallMetrics, MethodMetrics } from "./pipeline.ts";
 
+/** Codes whose series are there from the start: what alerts divide by, and what they count, so that the first failure is an increase. */
+const CODES = ["OK", "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
+
 /** Label `service` of HTTP metrics. */
 const SERVICE = "orchestrator";
 
@@ -17,7 +20,9 @@ export function createCallMetrics(metrics: Metrics): CallMetrics {
       const received = metrics.counter("grpc_server_msg_received_total", ...labels);
       const sentCount = metrics.counter("grpc_server_msg_sent_total", ...labels);
       const seconds = metrics.histogram("grpc_server_handling_seconds", ...labels);
-      const handled = new Map<string, CounterCell>();
+      const handled = new Map(
+        CODES.map((code) => [code, metrics.counter("grpc_server_handled_total", ...labels, code)]),
+      );
       const isStream = method.stream !== null;
       return {
         started() {

@@ -86,8 +86,9 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
     return request;
   };
 
-  const logEnd = (method: ServedMethod, error: OrchestratorError, ms: number): void => {
-    const fields = { method: method.path, code: error.code, durationMs: Math.round(ms) };
+  const logEnd = (method: ServedMethod, call: Call, error: OrchestratorError, ms: number): void => {
+    const { tenantId } = call.caller;
+    const fields = { method: method.path, tenantId, code: error.code, durationMs: Math.round(ms) };
     if (error.grpc === "UNAVAILABLE" && error.code !== "SHUTTING_DOWN") log.warn(error.message, { ...fields, error });
     else if (error.grpc !== "INTERNAL") log.debug(error.message, fields);
   };
@@ -108,9 +109,9 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
           done(null, response);
           return;
         }
-        const error = classifyError(failure, log, method.path);
+        const error = classifyError(failure, log, method.path, call.caller);
         recorder.finished(error.grpc, ms / 1_000);
-        logEnd(method, error, ms);
+        logEnd(method, call, error, ms);
         done(error, null);
       };
       let timer: NodeJS.Timeout | undefined;
@@ -152,9 +153,9 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
         if (call.reason !== null) throw call.reason;
         code = "OK";
       } catch (thrown) {
-        const error = call.reason ?? classifyError(thrown, log, method.path);
+        const error = call.reason ?? classifyError(thrown, log, method.path, call.caller);
         code = error.grpc;
-        logEnd(method, error, performance.now() - startedAt);
+        logEnd(method, call, error, performance.now() - startedAt);
         throw error;
       } finally {
         call.ended = true;

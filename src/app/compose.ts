@@ -1,7 +1,6 @@
 /** Builds the service from its parts, in the order in which they need each other, and takes it down in the reverse order. */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
@@ -30,6 +29,7 @@ import { createRunIndex } from "../store/run-index.ts";
 import { createToolCaller } from "../tools/caller.ts";
 import { createAdapters } from "../tools/index.ts";
 import type { ToolMetrics } from "../tools/observe-step.ts";
+import { makeInstanceId } from "./instance-id.ts";
 import type { Config } from "./settings.ts";
 
 /** The service without its ports: what `serve` puts an API in front of, and what the command line runs in process. */
@@ -77,7 +77,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     await runMigrations(database, log);
     const partitions = await keepPartitions(database, log);
     closers.push(() => partitions.stop());
-    const instanceId = config.engine.instanceId ?? `${hostname()}-${process.pid}-${Date.now().toString(36)}`;
+    const instanceId = config.engine.instanceId ?? makeInstanceId();
     const { leases, shards } = await openLeases(database, {
       instanceId,
       address: options.address,

@@ -2,6 +2,7 @@
 import { createHealth, type HealthState } from "../api/health.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { createRunLog } from "../telemetry/run-log.ts";
 import { type Core, composeCore } from "./compose.ts";
 import { isSet, type LoadedConfig } from "./config.ts";
 import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
@@ -39,7 +40,11 @@ export async function startService(loaded: LoadedConfig, log: Log): Promise<Serv
     // The modules of the API load while the database starts.
     const apiModule = import("../api/create-api.ts");
     const metrics = metricsConfig.enabled ? await createServiceMetrics() : NO_METRICS;
-    const core = await composeCore(loaded.config, log, { ...metrics, address: `${server.host}:${server.port}` });
+    const core = await composeCore(loaded.config, log, {
+      ...metrics,
+      observers: [...metrics.observers, createRunLog(log)],
+      address: `${server.host}:${server.port}`,
+    });
     closers.push(() => core.close());
     metrics.attach(core);
     const health = createHealth();

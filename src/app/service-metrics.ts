@@ -1,8 +1,8 @@
 /** The metrics of the whole service: who counts what, and the port that shows it. */
 import type { HttpMetrics } from "../api/http-server.ts";
 import type { CallMetrics } from "../api/pipeline.ts";
+import { specOf } from "../engine/run.ts";
 import type { RuntimeObserver } from "../engine/runtime-parts.ts";
-import type { FlowRegistry } from "../flows/registry-port.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ToolMetrics } from "../tools/observe-step.ts";
@@ -38,12 +38,8 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     import("../telemetry/run-metrics.ts"),
     import("../api/metrics.ts"),
   ]);
-  const { indexPlan, specAt } = await import("../api/mapping/plan-index.ts");
   const metrics = createMetrics();
   metrics.gauge("orchestrator_build_info", readVersion()).set(1);
-  const types = createTypeIndex((flows, tenantId, flowId, hash) =>
-    flows.planByHash(tenantId, flowId, hash).then(indexPlan),
-  );
   return {
     metrics,
     calls: createCallMetrics(metrics),
@@ -55,47 +51,15 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
       },
       breakerChanged: (_target, state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
     },
-    observers: [
-      createRunMetrics(metrics, (state, path) => {
-        const index = types.find(state.tenantId, state.flowId, state.hash);
-        return index === undefined ? "" : (specAt(index, path)?.type ?? "");
-      }),
-    ],
+    observers: [createRunMetrics(metrics, (run, path) => specOf(run, path).type)],
     onPoolWait: (pool, waitedMs) =>
       metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
-    attach({ flows, database }) {
-      types.attach(flows);
+    attach({ database }) {
       metrics.beforeRead(async () => {
         const { activeRuns, deadLetters } = await readStoreCounts(database);
         metrics.gauge("orchestrator_active_runs").set(activeRuns);
         metrics.gauge("orchestrator_dead_letter_queue_size").set(deadLetters);
       });
-    },
-  };
-}
-
-/** Indexes of plans by content, which are there a moment after they were first asked for. */
-function createTypeIndex<Index>(
-  load: (flows: FlowRegistry, tenantId: string, flowId: string, hash: string) => Promise<Index>,
-) {
-  const known = new Map<string, Index>();
-  const asked = new Set<string>();
-  let flows: FlowRegistry | null = null;
-  return {
-    attach(registry: FlowRegistry): void {
-      flows = registry;
-    },
-    find(tenantId: string, flowId: string, hash: string): Index | undefined {
-      const index = known.get(hash);
-      if (index === undefined && flows !== null && !asked.has(hash)) {
-        asked.add(hash);
-        load(flows, tenantId, flowId, hash).then(
-          (loaded) => known.set(hash, loaded),
-          // The label stays empty; the next retry asks again.
-          () => asked.delete(hash),
-        );
-      }
-      return index;
     },
   };
 }

@@ -1,4 +1,5 @@
 /** A run in memory, with what is decided but not yet durable, and everybody who waits for it. */
+import type { LogFields } from "../base/log.ts";
 import type { RunEvent } from "./events.ts";
 import type { StartRow } from "./journal.ts";
 import type { JournalRecord } from "./records.ts";
@@ -116,6 +117,12 @@ export function hasEnded(cell: Cell): boolean {
 /** State of a cell that may be shown; null while something in it is not durable. */
 export function shownState(cell: Cell): RunState | null {
   return isClean(cell) ? cell.run.state : null;
+}
+
+/** Fields of a line of the log about a run. */
+export function logFieldsOf({ runId, run: { state } }: Cell): LogFields {
+  const { flowId, version, tenantId, facts } = state;
+  return { runId, flowId, version, tenantId, correlationId: facts.correlationId || undefined };
 }
 
 /** A start that collided with a key, a run id or an open run key. */

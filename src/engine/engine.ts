@@ -9,7 +9,8 @@ import type { RunEvent } from "./events.ts";
 import { toHeader } from "./headers.ts";
 import type { StartConflict, StartRow } from "./journal.ts";
 import type { Caller, Engine, RunHeader, RunView, StartRequest, StartResult } from "./port.ts";
-import { openRun } from "./run.ts";
+import type { JournalRecord } from "./records.ts";
+import { openRun, type Run } from "./run.ts";
 import type { Runtime } from "./runtime.ts";
 import { copyState, createState, isTerminalPhase, publicState, type RunState } from "./state.ts";
 import { MAX_QUEUED_SIGNALS } from "./tasks.ts";
@@ -26,8 +27,9 @@ export interface EngineOptions {
 const MAX_START_TRIES = 200;
 
 /** The engine over a runtime. */
-export function createEngine(runtime: Runtime, options: EngineOptions): Engine & { observer: RunsObserver } {
+export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   const observer = new RunsObserver();
+  runtime.observe(observer);
 
   const startRun = async (caller: Caller, request: StartRequest, waitMs: number): Promise<StartResult> => {
     for (let tries = 1; ; tries += 1) {
@@ -224,7 +226,6 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine &
     change(caller, runId, (at) => ({ type: "terminate", at, by: caller.actor, reason }));
 
   return {
-    observer,
     startRun,
     startRuns: async (caller, requests, waitMs) => {
       const results = requests.map((request) =>
@@ -334,9 +335,9 @@ function decisionOf(output: Json | undefined, state: string): string {
 class RunsObserver {
   readonly #followers = new Set<{ tenantId: string; queue: Map<string, RunHeader>; wake: (() => void) | null }>();
 
-  /** Hears of commits. */
-  committed(state: RunState): void {
-    if (this.#followers.size === 0) return;
+  /** Hears of commits. While the state is ahead of the journal nobody sees it: the next commit tells. */
+  committed({ state }: Run, records: readonly JournalRecord[], firstSequence: number): void {
+    if (this.#followers.size === 0 || state.sequence >= firstSequence + records.length) return;
     const header = toHeader(state);
     for (const follower of this.#followers) {
       if (follower.tenantId !== state.tenantId) continue;

@@ -1,7 +1,7 @@
 /** Brings memory and journal together again after a commit that was lost, refused, or whose outcome nobody knows. */
 import { toError } from "../base/errors.ts";
 import { failPoint } from "../base/fail-points.ts";
-import { type Cell, isClean, type Reply } from "./cell.ts";
+import { type Cell, isClean, logFieldsOf, type Reply } from "./cell.ts";
 import type { RunEvent } from "./events.ts";
 import { insist } from "./insist.ts";
 import type { Move, StoredRun } from "./journal.ts";
@@ -137,7 +137,7 @@ function load(host: RestoreHost, cell: Cell): Promise<StoredRun | null> {
 function abandon(host: RestoreHost, cell: Cell, replies: readonly Reply[], cause: unknown): void {
   const error = cause instanceof Error ? cause : new Error(String(cause));
   if (!cell.gone) {
-    host.parts.log.error("a run cannot be read back; it leaves memory", { runId: cell.runId, error });
+    host.parts.log.error("a run cannot be read back; it leaves memory", { ...logFieldsOf(cell), error });
     host.drop(cell);
   }
   for (const reply of [...replies, ...cell.replies.splice(0)]) reply.reject(error);

@@ -3,12 +3,13 @@ import type { FlowRegistry } from "../flows/registry-port.ts";
 import type { DatabaseClock } from "./db-clock.ts";
 import type { Journal, Leases } from "./journal.ts";
 import type { JournalRecord } from "./records.ts";
-import type { RunState } from "./state.ts";
+import type { Run } from "./run.ts";
 import type { ToolCaller } from "./tool-port.ts";
 
-/** Hears of everything that became durable, for metrics, fan-out and lists that follow along. */
+/** Hears of everything that became durable, for metrics, the log, fan-out and lists that follow along. Must be quick and never throw. */
 export interface RuntimeObserver {
-  committed(state: RunState, records: readonly JournalRecord[]): void;
+  /** `records` became durable, the first of them as `firstSequence`; the state of `run` may be ahead of them. */
+  committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;
   fenced(shard: number): void;
 }
 

@@ -10,7 +10,7 @@ import { failPoint } from "../base/fail-points.ts";
 import { dayOf, shardOfRun } from "../base/ids.ts";
 import { foldJournal } from "./apply.ts";
 import { abortAttempts } from "./attempts.ts";
-import { type Cell, createCell, isClean, type Reply, StartTaken } from "./cell.ts";
+import { type Cell, createCell, isClean, logFieldsOf, type Reply, StartTaken } from "./cell.ts";
 import { startChildRun } from "./children.ts";
 import { nextDueAt } from "./decide.ts";
 import { type EffectsHost, performEffects } from "./effects.ts";
@@ -20,7 +20,7 @@ import { type Entry, Lane, type LaneHost } from "./lane.ts";
 import type { JournalRecord } from "./records.ts";
 import { type RestoreHost, resolveUnknown, restoreCell } from "./restore.ts";
 import { openRun, type Run } from "./run.ts";
-import type { RuntimeParts } from "./runtime-parts.ts";
+import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
 import { advance } from "./settle.ts";
 import { isMoving, isTerminalPhase } from "./state.ts";
 import { armTimer, type WakeHost } from "./wakes.ts";
@@ -31,6 +31,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   readonly cells = new Map<string, Cell>();
   readonly #epochs = new Map<number, number>();
   readonly #loading = new Map<string, Promise<Cell>>();
+  readonly #observers: RuntimeObserver[];
   #lanes: readonly Lane[] = [];
   #owned: readonly number[] = [];
   #turn = 0;
@@ -38,6 +39,12 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
 
   constructor(parts: RuntimeParts) {
     this.parts = parts;
+    this.#observers = [...parts.observers];
+  }
+
+  /** One more that hears of what becomes durable, from now on. */
+  observe(observer: RuntimeObserver): void {
+    this.#observers.push(observer);
   }
 
   /** Opens the lanes. */
@@ -199,10 +206,10 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     try {
       failPoint("effects.before");
       performEffects(this, cell, move.records, move.sequence);
-      for (const observer of this.parts.observers) observer.committed(state, move.records);
+      for (const observer of this.#observers) observer.committed(cell.run, move.records, move.sequence);
       for (const watcher of cell.watchers) watcher(move.records, move.sequence);
     } catch (error) {
-      this.parts.log.error("what follows a commit failed", { runId: cell.runId, error });
+      this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
     }
     failPoint("answer.before");
     for (const reply of entry.replies) reply.resolve();
@@ -219,8 +226,8 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
         for (const reply of entry.replies) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
         // Dropped with its shard before; the shard may be ours again.
         if (cell.gone) return;
-        this.parts.log.warn("a shard was lost: its moves were refused", { shard: cell.shard, runId: cell.runId });
-        for (const observer of this.parts.observers) observer.fenced(cell.shard);
+        this.parts.log.warn("a shard was lost: its moves were refused", { shard: cell.shard, ...logFieldsOf(cell) });
+        for (const observer of this.#observers) observer.fenced(cell.shard);
         this.loseShard(cell.shard);
         return;
       case "taken":
@@ -248,7 +255,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     const what = hopeless
       ? "the store refuses whatever is written of this run"
       : "the store refuses a move of this run";
-    this.parts.log.error(what, { runId: cell.runId, error: cause });
+    this.parts.log.error(what, { ...logFieldsOf(cell), error: cause });
     if (hopeless || entry.move.start !== null) {
       for (const reply of cell.replies.splice(0)) reply.reject(refusal);
       this.drop(cell);
@@ -282,7 +289,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   /** Stops a run that the engine or the store cannot go on with: its state is read back and held; everybody else goes on. */
   #quarantine(cell: Cell, cause: unknown, reply: Reply | null): void {
     const why = cause instanceof Error ? cause.message : String(cause);
-    this.parts.log.error("a run is put into quarantine", { runId: cell.runId, error: cause });
+    this.parts.log.error("a run is put into quarantine", { ...logFieldsOf(cell), error: cause });
     for (const waiting of [...cell.replies, ...(reply === null ? [] : [reply])])
       waiting.reject(toError("RUN_QUARANTINED", { runId: cell.runId, why }, { cause }));
     cell.replies = [];

@@ -38,7 +38,7 @@ export async function openLogger(options: LoggerOptions): Promise<Logger> {
     {
       level: options.level,
       base: toLine(options.fields ?? {}),
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: createTimestamp(),
       messageKey: "message",
       formatters: { level: (label) => ({ level: label }) },
     },
@@ -56,6 +56,20 @@ export async function openLogger(options: LoggerOptions): Promise<Logger> {
       else logger[level](toLine(fields), message);
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), flush };
+}
+
+/** The time as pino wants it. Lines come many in a millisecond, and printing a date is a third of a line's cost. */
+function createTimestamp(): () => string {
+  let at = 0;
+  let text = "";
+  return () => {
+    const now = Date.now();
+    if (now !== at) {
+      at = now;
+      text = `,"time":"${new Date(now).toISOString()}"`;
+    }
+    return text;
+  };
 }
 
 /** A log whose lines all carry `fields`. */
@@ -84,9 +98,9 @@ async function openStream(pretty: boolean): Promise<DestinationStream> {
 
 function toLine(fields: LogFields): Record<string, unknown> {
   const line: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) {
-    const name = snakeCase(key);
-    line[name] = SECRET.test(name) ? "[redacted]" : toValue(value, 0);
+  for (const key in fields) {
+    const { name, secret } = nameOf(key);
+    line[name] = secret ? "[redacted]" : toValue(fields[key], 0);
   }
   return line;
 }
@@ -101,7 +115,7 @@ function toValue(value: unknown, depth: number): unknown {
   if (Array.isArray(value)) return value.slice(0, 100).map((element) => toValue(element, depth + 1));
   const copy: Record<string, unknown> = {};
   for (const [key, one] of Object.entries(value).slice(0, 100))
-    copy[key] = SECRET.test(snakeCase(key)) ? "[redacted]" : toValue(one, depth + 1);
+    copy[key] = nameOf(key).secret ? "[redacted]" : toValue(one, depth + 1);
   return copy;
 }
 
@@ -118,13 +132,20 @@ function toError(error: Error, depth: number): Record<string, unknown> {
   };
 }
 
-const names = new Map<string, string>();
+/** How a key is written, and whether it names a secret. */
+interface FieldName {
+  readonly name: string;
+  readonly secret: boolean;
+}
 
-function snakeCase(key: string): string {
-  let name = names.get(key);
-  if (name === undefined) {
-    name = key.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
-    if (names.size < 1_000) names.set(key, name);
+const names = new Map<string, FieldName>();
+
+function nameOf(key: string): FieldName {
+  let known = names.get(key);
+  if (known === undefined) {
+    const name = key.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+    known = { name, secret: SECRET.test(name) };
+    if (names.size < 1_000) names.set(key, known);
   }
-  return name;
+  return known;
 }

@@ -8,6 +8,8 @@ export interface MetricEntry {
   readonly kind: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly labels: readonly string[];
+  /** All values of the labels, in their order, where they are known: these series are there from the start, at 0, so that the first event is an increase. */
+  readonly values?: readonly (readonly string[])[];
   /** Upper bounds of a histogram, in its unit. */
   readonly buckets?: readonly number[];
 }
@@ -17,7 +19,15 @@ const CALL_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 /** Runs and tasks: from a moment to a day. */
 const WORK_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 1_800, 3_600, 21_600, 86_400];
 
-const counter = (help: string, labels: readonly string[] = []) => ({ kind: "counter", help, labels }) as const;
+/** How runs end. */
+const RUN_ENDS = ["COMPLETED", "FAILED", "CANCELED", "TIMED_OUT", "TERMINATED"];
+/** How tasks end. */
+const TASK_ENDS = ["COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT", "COMPENSATED"];
+/** States of circuit breakers. */
+const BREAKER_STATES = ["CLOSED", "OPEN", "HALF_OPEN"];
+
+const counter = (help: string, labels: readonly string[] = [], ...values: (readonly string[])[]) =>
+  ({ kind: "counter", help, labels, values }) as const;
 const gauge = (help: string, labels: readonly string[] = []) => ({ kind: "gauge", help, labels }) as const;
 const histogram = (help: string, buckets: readonly number[], labels: readonly string[] = []) =>
   ({ kind: "histogram", help, labels, buckets }) as const;
@@ -35,14 +45,14 @@ export const METRICS = {
   http_requests_total: counter("HTTP requests, by route and status.", ["service", "method", "route", "status"]),
   http_request_duration_seconds: histogram("Time of HTTP requests.", CALL_SECONDS, ["service", "method", "route"]),
   // Runs. The names without comment are the product's own.
-  orchestrator_flow_runs_processed_total: counter("Runs that ended, by outcome (seed).", ["status"]),
+  orchestrator_flow_runs_processed_total: counter("Runs that ended, by outcome (seed).", ["status"], RUN_ENDS),
   orchestrator_run_execution_seconds: histogram("Time from start to end of runs (seed).", WORK_SECONDS),
   orchestrator_active_runs: gauge("Runs that have not ended (seed)."),
   orchestrator_runs_started_total: counter("Runs that were started."),
   orchestrator_quarantined_runs_total: counter("Runs that were put into quarantine."),
   // Tasks
-  orchestrator_tasks_scheduled_total: counter("Tasks that were dispatched or began to wait (seed)."),
-  orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"]),
+  orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting or done at once (seed)."),
+  orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"], TASK_ENDS),
   orchestrator_task_execution_seconds: histogram(
     "Time of calls to tools, by handler: the task type (seed).",
     WORK_SECONDS,
@@ -54,7 +64,11 @@ export const METRICS = {
     "handler",
   ]),
   orchestrator_tool_calls_total: counter("Calls to tools, by task type and result.", ["type", "result"]),
-  orchestrator_breaker_moves_total: counter("Moves of circuit breakers, by the state they moved to.", ["state"]),
+  orchestrator_breaker_moves_total: counter(
+    "Moves of circuit breakers, by the state they moved to.",
+    ["state"],
+    BREAKER_STATES,
+  ),
   // Dead letters
   orchestrator_dead_letter_queue_size: gauge("Tasks that used up their attempts and are kept (seed)."),
   orchestrator_dead_letters_total: counter("Tasks that became dead letters."),

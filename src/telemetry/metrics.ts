@@ -69,7 +69,7 @@ class Cell implements CounterCell, GaugeCell, HistogramCell {
   }
 }
 
-/** Empty metrics. Those without labels are there from the start, at 0. */
+/** Empty metrics. Those without labels, or whose labels have known values only, are there from the start, at 0. */
 export function createMetrics(): Metrics {
   const families = new Map<MetricName, Map<string, Cell>>();
   const refreshers: (() => Promise<void>)[] = [];
@@ -98,7 +98,9 @@ export function createMetrics(): Metrics {
     family.set(key, cell);
     return cell;
   };
-  for (const name of Object.keys(METRICS) as MetricName[]) if (METRICS[name].labels.length === 0) cellOf(name, []);
+  for (const [name, entry] of Object.entries<MetricEntry>(METRICS))
+    if ((entry.values?.length ?? 0) === entry.labels.length)
+      for (const labels of combine(entry.values ?? [])) cellOf(name as MetricName, labels);
 
   return {
     counter: (name, ...labels) => cellOf(name, labels),
@@ -106,13 +108,27 @@ export function createMetrics(): Metrics {
     histogram: (name, ...labels) => cellOf(name, labels),
     beforeRead: (refresh) => void refreshers.push(refresh),
     async render() {
-      await Promise.all(refreshers.map((refresh) => refresh().catch(() => undefined)));
+      await Promise.all(
+        refreshers.map((refresh) =>
+          refresh().catch(() => {
+            // The gauge shows what it showed before: that the store is away is in the log and in `/health`, and the other metrics are needed now.
+          }),
+        ),
+      );
       const lines: string[] = [];
       for (const [name, family] of families) printFamily(name, METRICS[name], family.values(), lines);
       return `${lines.join("\n")}\n${await registry.metrics()}`;
     },
     contentType: registry.contentType,
   };
+}
+
+/** Every combination of one value of each list; one empty combination when there is no list. */
+function combine(lists: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  return lists.reduce<readonly (readonly string[])[]>(
+    (heads, list) => heads.flatMap((head) => list.map((value) => [...head, value])),
+    [[]],
+  );
 }
 
 function printFamily(name: string, entry: MetricEntry, cells: Iterable<Cell>, lines: string[]): void {

@@ -1,11 +1,12 @@
 /** Metrics of runs and tasks, from what becomes durable. */
 import type { JournalRecord } from "../engine/records.ts";
+import type { Run } from "../engine/run.ts";
 import type { RuntimeObserver } from "../engine/runtime-parts.ts";
 import type { RunState, TaskStateName } from "../engine/state.ts";
 import type { CounterCell, Metrics } from "./metrics.ts";
 
-/** Type of the task at a path; empty when it is not known (yet). Asked for every retry: it must answer at once. */
-export type TaskTypeOf = (state: RunState, path: string) => string;
+/** Type of the task at a path of a run. */
+export type TaskTypeOf = (run: Run, path: string) => string;
 
 /** Counts runs and tasks. */
 export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RuntimeObserver {
@@ -31,7 +32,8 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
     else active.set(state.runId, now);
   };
 
-  const countRecord = (state: RunState, record: JournalRecord): void => {
+  const countRecord = (run: Run, record: JournalRecord, sequence: number): void => {
+    const { state } = run;
     switch (record.type) {
       case "run.started":
         started.add();
@@ -49,17 +51,23 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
         return;
       case "task.dispatched":
       case "task.waiting":
-        scheduled.add();
+      case "task.expanded":
+        if (isFirst(state, record.task, sequence)) scheduled.add();
         return;
       case "task.retrying":
         if (record.deferred !== true)
-          metrics.counter("orchestrator_retry_attempts_total", idOf(record.task), taskTypeOf(state, record.task)).add();
+          metrics.counter("orchestrator_retry_attempts_total", idOf(record.task), taskTypeOf(run, record.task)).add();
         return;
       case "task.failed":
+        // One that failed before it could begin, for instance by an expression, was scheduled too.
+        if (isFirst(state, record.task, 0)) scheduled.add();
         done(record.timedOut === true ? "TIMED_OUT" : "FAILED").add();
         if (record.deadLetter === true) deadLetters.add();
         return;
       case "task.completed":
+        if (isFirst(state, record.task, sequence)) scheduled.add();
+        done("COMPLETED").add();
+        return;
       case "task.skipped":
       case "task.canceled":
       case "task.compensated":
@@ -71,10 +79,11 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
   };
 
   return {
-    committed(state, records) {
+    committed(run, records, firstSequence) {
       written.add(records.length);
-      for (const record of records) countRecord(state, record);
-      countActive(state);
+      let sequence = firstSequence;
+      for (const record of records) countRecord(run, record, sequence++);
+      countActive(run.state);
     },
     fenced() {
       fenced.add();
@@ -91,11 +100,15 @@ const RUN_STATUS = {
 } as const;
 
 const TASK_STATUS = {
-  "task.completed": "COMPLETED",
   "task.skipped": "SKIPPED",
   "task.canceled": "CANCELED",
   "task.compensated": "COMPENSATED",
 } as const satisfies Record<string, TaskStateName>;
+
+/** True when a task began with this record: it is scheduled once, however many attempts it makes; a pure one begins with its end. */
+function isFirst(state: RunState, path: string, sequence: number): boolean {
+  return state.tasks.get(path)?.dispatchedAtSequence === sequence;
+}
 
 /** Id in the flow: children and visits count for their task, so that the label has no more values than flows have tasks. */
 function idOf(path: string): string {

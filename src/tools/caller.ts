@@ -91,7 +91,8 @@ function guardAdapter(adapter: ToolAdapter, log: Log): Entry {
       if (signal.aborted) return abortedOutcome(signal);
       if (isOrchestratorError(error))
         return failedOutcome(error.code, error.message, { retryable: error.retry !== "no" });
-      log.error("an adapter threw", { type: call.type, runId: call.runId, task: call.path, error });
+      const { type, runId, tenantId, correlationId, path: task, attempt } = call;
+      log.error("an adapter threw", { type, runId, tenantId, correlationId, task, attempt, error });
       return failedOutcome("TOOL_FAILED", `the adapter of ${call.type} failed; the log says why`, { retryable: true });
     }
   };

@@ -22,9 +22,11 @@ export function withObservation(metrics: ToolMetrics | undefined, log: Log, cloc
     metrics?.called(call.type, resultOf(outcome), durationMs / 1_000);
     if (!outcome.ok) {
       const { type, message, retryable } = outcome.error;
-      const { runId, path, attempt } = call;
+      const { runId, tenantId, correlationId, path, attempt } = call;
       log.debug("call failed", {
         runId,
+        tenantId,
+        correlationId: correlationId || undefined,
         task: path,
         attempt,
         target: target.name,

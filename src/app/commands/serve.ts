@@ -5,6 +5,7 @@ import { type Logger, openLogger } from "../../telemetry/logger.ts";
 import { type CommandContext, commandName } from "../command-context.ts";
 import { type LoadedConfig, loadConfig } from "../config.ts";
 import { EXIT } from "../exit-codes.ts";
+import { withInstanceId } from "../instance-id.ts";
 import { type Address, type Service, startService } from "../serve.ts";
 import { addSettingOptions } from "../setting-options.ts";
 import { paint } from "../terminal.ts";
@@ -16,8 +17,9 @@ export function defineServe(command: Command, context: CommandContext): void {
   command
     .addHelpText("after", "\nFlags win over variables, variables over the file. docs/config.md explains every setting.")
     .action(async (flags: Readonly<Record<string, unknown>>) => {
-      const loaded = await loadConfig({ flags });
-      const log = await openLogger(loaded.config.log);
+      const loaded = withInstanceId(await loadConfig({ flags }));
+      const { config } = loaded;
+      const log = await openLogger({ ...config.log, fields: { instanceId: config.engine.instanceId } });
       for (const warning of loaded.warnings) log.warn(warning);
       dieInGoodOrder(log);
       const service = await startUnlessStopped(loaded, log);

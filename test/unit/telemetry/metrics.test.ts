@@ -2,7 +2,9 @@ import { createServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
 import { type LogFields, silentLog } from "../../../src/base/log.ts";
+import { applyRecord } from "../../../src/engine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/records.ts";
+import type { Run } from "../../../src/engine/run.ts";
 import { createState } from "../../../src/engine/state.ts";
 import { METRICS } from "../../../src/telemetry/metric-table.ts";
 import { createMetrics, MAX_CELLS } from "../../../src/telemetry/metrics.ts";
@@ -52,9 +54,9 @@ test("counters, gauges and histograms are printed as Prometheus reads them", asy
   for (const seconds of [0.001, 0.0011, 61, 70])
     metrics.histogram("orchestrator_db_pool_wait_seconds", "reads").observe(seconds);
   const text = await metrics.render();
-  expect(linesOf(text, "orchestrator_tasks_completed_total")).toEqual([
+  expect(linesOf(text, "orchestrator_tasks_completed_total")).toContain(
     'orchestrator_tasks_completed_total{status="a\\"b\\\\c\\nd"} 3',
-  ]);
+  );
   expect(linesOf(text, "orchestrator_active_runs")).toEqual(["orchestrator_active_runs 4"]);
   const lines = linesOf(text, "orchestrator_db_pool_wait_seconds");
   expect(lines[0]).toBe('orchestrator_db_pool_wait_seconds_bucket{pool="reads",le="0.001"} 1');
@@ -71,13 +73,23 @@ test("metrics without labels show from the start", async () => {
   ]);
 });
 
+test("labels with known values show from the start, so that the first failure is an increase", async () => {
+  const text = await createMetrics().render();
+  expect(linesOf(text, "orchestrator_flow_runs_processed_total")).toContain(
+    'orchestrator_flow_runs_processed_total{status="FAILED"} 0',
+  );
+  expect(linesOf(text, "orchestrator_tasks_completed_total")).toHaveLength(6);
+  expect(linesOf(text, "orchestrator_breaker_moves_total")).toHaveLength(3);
+  expect(linesOf(text, "orchestrator_retry_attempts_total")).toEqual([]);
+});
+
 test("labels that never end are gathered in one cell", async () => {
   const metrics = createMetrics();
   for (let index = 0; index < MAX_CELLS + 50; index += 1)
-    metrics.counter("orchestrator_tasks_completed_total", `s${index}`).add();
-  const lines = linesOf(await metrics.render(), "orchestrator_tasks_completed_total");
+    metrics.counter("orchestrator_retry_attempts_total", `t${index}`, "http").add();
+  const lines = linesOf(await metrics.render(), "orchestrator_retry_attempts_total");
   expect(lines).toHaveLength(MAX_CELLS + 1);
-  expect(lines).toContain('orchestrator_tasks_completed_total{status="other"} 50');
+  expect(lines).toContain('orchestrator_retry_attempts_total{task="other",handler="other"} 50');
 });
 
 test("gauges are looked up before each reading; one that cannot be leaves the others alone", async () => {
@@ -92,37 +104,47 @@ test("gauges are looked up before each reading; one that cannot be leaves the ot
 test("runs and tasks are counted from their records", async () => {
   const metrics = createMetrics();
   const observer = createRunMetrics(metrics, () => "http");
-  const state = createState("r");
-  state.createdAt = 1_000;
-  state.active = 2;
+  const run = { state: createState("r") } as Run;
+  const commit = (records: readonly JournalRecord[]): void => {
+    const first = run.state.sequence + 1;
+    for (const record of records) applyRecord(run.state, record);
+    observer.committed(run, records, first);
+  };
   const error = { type: "X", message: "m", retryable: true };
   const records: JournalRecord[] = [
     { type: "run.started", at: 1_000, flowId: "f", version: "1", hash: "", tenantId: "t", vars: {}, facts: {} },
-    { type: "task.dispatched", at: 1_000, task: "load.3", attempt: 1 },
-    { type: "task.retrying", at: 1_100, task: "load.3", error, dueAt: 2_000 },
-    { type: "task.retrying", at: 1_100, task: "load.3", error, dueAt: 2_000, deferred: true },
-    { type: "task.failed", at: 3_000, task: "load.3", error, deadLetter: true },
-    { type: "task.completed", at: 3_000, task: "x", output: null },
+    { type: "task.expanded", at: 1_000, task: "load", count: 1 },
+    { type: "task.dispatched", at: 1_000, task: "load.0", attempt: 1 },
+    { type: "task.retrying", at: 1_100, task: "load.0", error, dueAt: 2_000 },
+    { type: "task.dispatched", at: 2_000, task: "load.0", attempt: 2 },
+    { type: "task.retrying", at: 2_100, task: "load.0", error, dueAt: 3_000, deferred: true },
+    { type: "task.failed", at: 3_000, task: "load.0", error, deadLetter: true },
+    { type: "task.failed", at: 3_000, task: "load", error },
+    { type: "task.completed", at: 3_000, task: "pure", output: null },
+    { type: "task.failed", at: 3_000, task: "unready", error, handled: true },
+    { type: "task.dispatched", at: 3_000, task: "last", attempt: 1 },
   ];
-  observer.committed(state, records);
-  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 2"]);
-  state.active = 0;
-  state.endedAt = 4_000;
-  observer.committed(state, [{ type: "run.completed", at: 4_000, output: null }]);
+  commit(records);
+  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 1"]);
+  commit([
+    { type: "task.completed", at: 4_000, task: "last", output: null },
+    { type: "run.completed", at: 4_000, output: null },
+  ]);
   observer.fenced(1);
   const text = await metrics.render();
   for (const line of [
     "orchestrator_runs_started_total 1",
     'orchestrator_flow_runs_processed_total{status="COMPLETED"} 1',
     "orchestrator_run_execution_seconds_sum 3",
-    "orchestrator_tasks_scheduled_total 1",
+    // The group, its child (once, for all its attempts), the pure one, the one that could not begin, the last.
+    "orchestrator_tasks_scheduled_total 5",
     'orchestrator_retry_attempts_total{task="load",handler="http"} 1',
-    'orchestrator_tasks_completed_total{status="FAILED"} 1',
-    'orchestrator_tasks_completed_total{status="COMPLETED"} 1',
+    'orchestrator_tasks_completed_total{status="FAILED"} 3',
+    'orchestrator_tasks_completed_total{status="COMPLETED"} 2',
     "orchestrator_dead_letters_total 1",
     "orchestrator_active_tasks 0",
     "orchestrator_fenced_writes_total 1",
-    "orchestrator_journal_records_total 7",
+    "orchestrator_journal_records_total 13",
   ]) {
     expect(text.split("\n")).toContain(line);
   }
