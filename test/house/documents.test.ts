@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { renderErrorFiles } from "../../scripts/errors-docs.ts";
+import { renderMetricFiles } from "../../scripts/metrics-docs.ts";
 import { ERRORS } from "../../src/base/errors.ts";
 import { readSourceFiles } from "./source-files.ts";
 
@@ -13,6 +14,11 @@ interface Manifest {
 
 test("docs/errors.md is what the catalogue says (node scripts/errors-docs.ts)", () => {
   for (const [path, content] of Object.entries(renderErrorFiles()))
+    expect(readFileSync(path, "utf8"), path).toBe(content);
+});
+
+test("docs/metrics.md is what the table of metrics says (node scripts/metrics-docs.ts)", () => {
+  for (const [path, content] of Object.entries(renderMetricFiles()))
     expect(readFileSync(path, "utf8"), path).toBe(content);
 });
 
