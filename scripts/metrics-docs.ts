@@ -17,7 +17,8 @@ export function renderMetricFiles(): Readonly<Record<string, string>> {
     "| metric | kind | labels | meaning |",
     "|---|---|---|---|",
     ...entries().map(
-      ([name, entry]) => `| \`${name}\` | ${entry.kind} | ${renderLabels(entry)} | ${entry.help.replaceAll("|", "\\|")} |`,
+      ([name, entry]) =>
+        `| \`${name}\` | ${entry.kind} | ${renderLabels(entry)} | ${entry.help.replaceAll("|", "\\|")} |`,
     ),
     "",
     "A histogram has the series `…_bucket{le}`, `…_sum` and `…_count`. Upper bounds of the buckets, in seconds:",

@@ -54,6 +54,7 @@ async function isFree(runtime: ChildHost, parent: Cell, path: string, childId: s
   const { tenantId, tasks } = parent.run.state;
   const { flow_id: flowId, run_key: runKey = "" } = (tasks.get(path)?.input ?? {}) as JsonObject;
   const lookup = { tenantId, requestId: "", runId: childId, flowId: String(flowId), runKey: String(runKey) };
+  // When the store cannot be asked, the next try to start the child hears it from the store itself.
   const conflict = await runtime.parts.journal.findConflict(lookup).catch(() => null);
   if (conflict?.by !== "run_key") return true;
   fail(runtime, parent, path, childId, toError("RUN_KEY_OPEN", { runId: conflict.runId, runKey: String(runKey) }));

@@ -40,7 +40,8 @@ export async function* watchRun(
   };
   const onAbort = (): void => wake?.();
   signal.addEventListener("abort", onAbort);
-  // Ears first, then the journal: nothing falls between.
+  // Ears first, then the journal: nothing falls between. A run that is not in hand here (moved, unknown, store away) is read from the journal alone, and
+  // what cannot be read says so there.
   const cell = await runtime.cellOf(runId).catch(() => null);
   cell?.watchers.add(watcher);
   try {

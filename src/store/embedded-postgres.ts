@@ -188,6 +188,7 @@ function supervise(first: Postmaster, start: () => Promise<Postmaster>, log: Log
       if (performance.now() - startedAt > 60_000) pauseMs = 0;
       current = undefined;
       while (current === undefined && !stop.signal.aborted) {
+        // A stop ends the pause.
         await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => {});
         pauseMs = Math.min(5_000, pauseMs * 2 + 50);
         if (stop.signal.aborted) return;

@@ -176,6 +176,7 @@ function hostId(): string {
   try {
     return `${hostname()} ${readlinkSync("/proc/self/ns/pid")}`;
   } catch {
+    // Not Linux: one space of processes for each host.
     return hostname();
   }
 }

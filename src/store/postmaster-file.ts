@@ -17,6 +17,7 @@ export function readPostmasterFile(data: string): PostmasterFile | undefined {
   try {
     lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
   } catch {
+    // There is none.
     return undefined;
   }
   const pid = Number.parseInt(lines[0] ?? "", 10);
@@ -40,6 +41,7 @@ export function readCommandLine(pid: number): string {
     if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
     return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
   } catch {
+    // It has ended.
     return "";
   }
 }

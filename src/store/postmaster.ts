@@ -159,6 +159,7 @@ function runsInside(pid: number, folder: string): boolean {
   try {
     return isAlive(pid) && readlinkSync(`/proc/${pid}/cwd`) === folder;
   } catch {
+    // It has ended meanwhile, or belongs to another user and is none of ours.
     return false;
   }
 }

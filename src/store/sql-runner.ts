@@ -150,6 +150,7 @@ export async function openSession(client: Client, usePrepared: boolean): Promise
       } catch (error) {
         if (isSpoiled(error)) {
           lose(error as Error);
+          // It is broken already; the caller hears of the error that broke it.
           void client.end().catch(() => {});
         }
         throw error;

@@ -92,6 +92,20 @@ test("imports go down the layers, types of ports excepted", () => {
   expect(found).toEqual([]);
 });
 
+test("adapters do not import each other: only the list names one, and its parts (`http-…`) are its own", () => {
+  const nameOf = (path: string): string => /^src\/tools\/([^/]+)\.ts$/.exec(path)?.[1] ?? "";
+  const list = readSourceFiles().filter(({ path }) => path === "src/tools/index.ts");
+  const adapters = list.flatMap(listImports).flatMap(({ target, isTypeOnly }) => (isTypeOnly ? [] : [nameOf(target)]));
+  expect(adapters).toContain("http");
+  const found = findViolations(({ from, target }) => {
+    const [here, there] = [nameOf(from.path), nameOf(target)];
+    const owner = adapters.find((name) => there === name || there.startsWith(`${name}-`));
+    if (owner === undefined || here === owner || here.startsWith(`${owner}-`) || here === "index") return undefined;
+    return `it belongs to the adapter ${owner}; move what both need into a file of its own`;
+  });
+  expect(found).toEqual([]);
+});
+
 test("a package is named only in its folders", () => {
   const found = findViolations(({ from, target, isRelative }) => {
     if (isRelative || target.startsWith("node:")) return undefined;
