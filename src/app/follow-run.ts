@@ -15,6 +15,8 @@ export interface FollowOptions {
   /** Whether the run lives in this process: then Ctrl-C cancels it, else it leaves it to the service. */
   readonly isLocal: boolean;
   readonly approvals: ApprovalAnswer;
+  /** Aborted when Ctrl-C was pressed while the run was being started: then it counts. */
+  readonly interrupt?: AbortSignal;
 }
 
 /** The run as it ended; null when the user left it before. Errors: those of the watch. */
@@ -27,6 +29,7 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
   const onInterrupt = createInterrupt(client, runId, options.isLocal, view, leaving);
   const onTerminate = (): void => leaving.abort();
   process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  if (options.interrupt?.aborted === true) onInterrupt();
   try {
     const onInterrupted = (problem: string) => view.say(`${problem}; the watch goes on when it is back`);
     for await (const frame of watchRun(client, runId, { signal: leaving.signal, onInterrupted })) {

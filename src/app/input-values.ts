@@ -2,6 +2,7 @@
 import { type FieldViolation, fail } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { parseJson } from "../base/json-parse.ts";
+import { isFitNumber } from "../base/json-scan.ts";
 import { readText } from "./text-sources.ts";
 
 /** A variable that a flow declares. */
@@ -51,13 +52,13 @@ export async function readInput(
 export async function readJsonText(given: string, field: string): Promise<Json> {
   const text =
     given.startsWith("@") && !given.startsWith("@@") ? await readText(given.slice(1)) : given.replace(/^@@/, "@");
-  return readJson(text, field) ?? text;
+  return readJsonOrText(text, field);
 }
 
 /** What a type takes, with an example. */
 const EXPECTED: Readonly<Record<string, string>> = {
-  integer: "a whole number such as 42",
-  number: "a number such as 0.5",
+  integer: "a whole number such as 42, no larger than a double holds (9007199254740991)",
+  number: "a number such as 0.5 that a double holds",
   boolean: "true or false",
   array: 'a JSON list such as ["a", "b"]',
   object: 'a JSON object such as {"a": 1}',
@@ -69,9 +70,9 @@ function toValue(text: string, type: string, name: string): Json | undefined {
     case "string":
       return text;
     case "integer":
-      return /^[+-]?\d+$/.test(text.trim()) ? Number(text) : undefined;
+      return /^[+-]?\d+$/.test(text.trim()) ? toNumber(text.trim()) : undefined;
     case "number":
-      return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text.trim()) ? Number(text) : undefined;
+      return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text.trim()) ? toNumber(text.trim()) : undefined;
     case "boolean":
       return { true: true, false: false }[text.trim()];
     case "array":
@@ -81,8 +82,20 @@ function toValue(text: string, type: string, name: string): Json | undefined {
       return isFit ? value : undefined;
     }
     default:
-      return readJson(text, name) ?? text;
+      return readJsonOrText(text, name);
   }
+}
+
+/** The number that a text is; undefined when a double would make another one of it: nobody wants the run to work on a neighbour of the id that was typed. */
+function toNumber(text: string): number | undefined {
+  return isFitNumber(text.replace(/^\+/, "")) ? Number(text) : undefined;
+}
+
+/** What a text without a declared type means. */
+function readJsonOrText(text: string, field: string): Json {
+  const value = readJson(text, field);
+  // null is JSON as well.
+  return value === undefined ? text : value;
 }
 
 /** The JSON that a text is; undefined when it is none. JSON that nobody may send (NUL, doubled keys) is refused with INVALID_JSON. */

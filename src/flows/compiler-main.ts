@@ -29,6 +29,8 @@ async function answer({ id, kind, document }: CompilerQuestion): Promise<Compile
 
 if (process.send !== undefined) {
   process.on("disconnect", () => process.exit(0));
+  // Whoever signals a whole group (a supervisor that stops a service) means the service: it may still have questions while it stops.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
   process.on("message", (question: CompilerQuestion) => {
     void answer(question).then((result) => process.send?.(result));
   });

@@ -51,10 +51,11 @@ export function openCompilerProcess({
       import.meta.url.endsWith(".ts") ? "./compiler-main.ts" : "./compiler-main.js",
       import.meta.url,
     );
-    // No environment: it needs none, and must not see what the service's holds.
+    // No environment: it needs none, and must not see what the service's holds. A session of its own: Ctrl-C in the terminal is for the service alone.
     const started = fork(fileURLToPath(entry), [], {
       execArgv: [],
       env: {},
+      detached: true,
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let complaint = "";
@@ -114,6 +115,8 @@ export function openCompilerProcess({
         last === undefined || last.exitCode !== null
           ? undefined
           : new Promise<void>((resolve) => last.once("exit", () => resolve()));
+      // An idle one keeps nobody alive, and its end is waited for.
+      hold(last, true);
       stop("closed");
       await gone;
     },

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { type SpawnOptions, spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -16,12 +16,14 @@ import {
   statSync,
 } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { fail } from "../base/errors.ts";
 import type { EmbeddedBinaries, ServerUser } from "./embedded-binaries.ts";
 
 /** Major version of PostgreSQL whose files this build reads and writes. */
 export const EMBEDDED_MAJOR = "18";
+
+/** Most that is kept of what initdb complains about, characters. */
+const MAX_COMPLAINT = 10_000;
 
 /** Superuser and only role of an embedded server. */
 export const EMBEDDED_USER = "orchestrator";
@@ -143,25 +145,41 @@ async function runInitdb(paths: ClusterPaths, binaries: EmbeddedBinaries, user: 
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
   ];
-  try {
-    await promisify(execFile)(
-      binaries.initdb,
-      ["-D", dataArgument(paths), ...options, "--data-checksums", "--no-instructions"],
-      {
-        cwd: paths.data,
-        env: SERVER_ENVIRONMENT,
-        ...user,
-      },
-    );
-  } catch (cause) {
-    const { code, stderr = "" } = cause as { code?: string | number; stderr?: string };
-    const problem = stderr.trim().split("\n").at(-1) || String((cause as Error).message);
-    if (typeof code === "string" || /shared librar|look up effective user/.test(stderr))
-      fail("EMBEDDED_POSTGRES_MISSING", { problem }, { cause });
-    if (/No space left|quota/.test(stderr))
-      fail("STORE_UNAVAILABLE", { problem: `no space left in ${paths.folder}` }, { cause });
-    fail("DATA_FOLDER_CORRUPT", { folder: paths.folder, problem }, { cause });
-  }
+  const words = ["-D", dataArgument(paths), ...options, "--data-checksums", "--no-instructions"];
+  const { status, stderr, cause } = await runAside(binaries.initdb, words, { cwd: paths.data, ...user });
+  if (status === 0) return;
+  const problem = stderr.trim().split("\n").at(-1) || (cause?.message ?? `initdb ended with ${status}`);
+  if (cause !== undefined || /shared librar|look up effective user/.test(stderr))
+    fail("EMBEDDED_POSTGRES_MISSING", { problem }, { cause });
+  if (/No space left|quota/.test(stderr))
+    fail("STORE_UNAVAILABLE", { problem: `no space left in ${paths.folder}` }, { cause });
+  fail("DATA_FOLDER_CORRUPT", { folder: paths.folder, problem }, { cause });
+}
+
+interface Ended {
+  /** Exit code or name of a signal. */
+  readonly status: number | string;
+  readonly stderr: string;
+  /** Why it could not be started. */
+  readonly cause?: Error;
+}
+
+/** Runs a program in a session of its own: a Ctrl-C in the terminal is for the service, which ends in order when the folder is complete. */
+function runAside(program: string, words: readonly string[], options: SpawnOptions): Promise<Ended> {
+  let stderr = "";
+  return new Promise<Ended>((resolve, reject) => {
+    const child = spawn(program, words, {
+      ...options,
+      env: SERVER_ENVIRONMENT,
+      // It stops by itself when nobody reads what it says.
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    child.stdout?.resume();
+    child.stderr?.on("data", (chunk: Buffer) => (stderr = `${stderr}${chunk}`.slice(-MAX_COMPLAINT)));
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve({ status: code ?? signal ?? "gone", stderr }));
+  }).catch((cause: Error) => ({ status: "not started", stderr, cause }));
 }
 
 function checkCluster(paths: ClusterPaths): void {

@@ -4,7 +4,6 @@ import type { ApiClient } from "../../api/client.ts";
 import { toDuration } from "../../api/mapping/time.ts";
 import { parseDurationMs } from "../../base/duration.ts";
 import { fail } from "../../base/errors.ts";
-import { silentLog } from "../../base/log.ts";
 import type { Flow } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
@@ -14,6 +13,7 @@ import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOpt
 import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
 import { readInput } from "../input-values.ts";
+import { createLocalLog } from "../local-log.ts";
 import { printOutcome, printStarted } from "../print-outcome.ts";
 import { isSourcePath, readFlowName, readText } from "../text-sources.ts";
 
@@ -94,7 +94,7 @@ Ctrl-C leaves the run to the service and says how to come back; with --local it 
           });
       const code =
         options.local === true
-          ? await withLocal(options, (client) => run(client, flow, options))
+          ? await withLocal(options, (client, interrupt) => run(client, flow, options, interrupt))
           : await withClient(options, (client) => run(client, flow, options));
       context.exitWith(code);
     });
@@ -102,27 +102,35 @@ Ctrl-C leaves the run to the service and says how to come back; with --local it 
 }
 
 /** The work with a service in this process. Ctrl-C never ends the process before the store is closed and, if it is a throw-away one, removed. */
-async function withLocal(options: RunOptions, work: (client: ApiClient) => Promise<number>): Promise<number> {
-  let isInterrupted = false;
-  const note = (): void => {
-    isInterrupted = true;
-  };
+async function withLocal(
+  options: RunOptions,
+  work: (client: ApiClient, interrupt: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const interrupt = new AbortController();
+  const note = (): void => interrupt.abort();
   process.on("SIGINT", note).on("SIGTERM", note);
   const { openLocalService } = await import("../local-service.ts");
   const { data, config, httpAllow } = options;
   const dataDir = data === undefined ? {} : { dataDir: data };
-  const client = await openLocalService({ log: silentLog, flags: { config, httpAllow }, ...dataDir });
+  const log = createLocalLog();
   try {
-    return isInterrupted ? EXIT.INTERRUPTED : await work(client);
+    const client = await openLocalService({ log, flags: { config, httpAllow }, ...dataDir });
+    try {
+      return interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
+    } finally {
+      await client.close();
+    }
   } finally {
-    await client.close();
     process.off("SIGINT", note).off("SIGTERM", note);
+    log.print();
   }
 }
 
-async function run(client: ApiClient, argument: string, options: RunOptions): Promise<number> {
+async function run(client: ApiClient, argument: string, options: RunOptions, interrupt?: AbortSignal): Promise<number> {
   const flow = await resolveFlow(client, argument);
   const input = await readInput(options.input, flow.variables, flow.flowId);
+  // A local run that was given up before it began.
+  if (interrupt?.aborted === true) return EXIT.INTERRUPTED;
   const { run: started } = await client.call(RunService.method.startRun, {
     flowId: flow.flowId,
     version: flow.version,
@@ -145,6 +153,7 @@ async function run(client: ApiClient, argument: string, options: RunOptions): Pr
   const ended = await followRun(client, started.runId, {
     shows: options.watch === true,
     isLocal,
+    ...(interrupt === undefined ? {} : { interrupt }),
     approvals: options.yes === true ? "approve" : (options.approvals ?? (isLocal ? "ask" : "leave")),
   });
   return ended === null ? EXIT.INTERRUPTED : printOutcome(client, ended, options.output);

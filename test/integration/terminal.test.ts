@@ -1,0 +1,90 @@
+/** The command on a real terminal: what it shows, what it asks, and what Ctrl-C does to it and to the processes that it started. */
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { findFreePort } from "../support/free-port.ts";
+import { cleanEnvironment } from "../support/serve-process.ts";
+import { createFileFolder, createTemporaryFolder } from "../support/temporary-folder.ts";
+import { CTRL_C, hasTerminals, openTerminal, type Terminal } from "../support/terminal.ts";
+
+const ROOT = process.cwd();
+const folder = createFileFolder();
+
+function command(args: readonly string[], env: Record<string, string> = {}): Terminal {
+  return openTerminal([process.execPath, join(ROOT, "src/main.ts"), ...args], {
+    cwd: folder,
+    env: { ...cleanEnvironment(), CI: "", NO_COLOR: "1", XDG_CONFIG_HOME: join(folder, "config"), ...env },
+  });
+}
+
+const FLOW = `id: asking
+version: "1"
+workflow:
+  tasks:
+    - {id: ask, type: approval, parameters: {title: "Go on?"}}
+    - {id: word, type: signal, depends_on: [ask]}
+`;
+
+/** A child of the service that answers for as long as it lives: many questions, one after the other, while Ctrl-C is pressed. */
+const COMPILER = `
+import { openCompilerProcess } from "${ROOT}/src/flows/compiler-process.ts";
+const compiler = openCompilerProcess();
+const document = { id: "f", workflow: { tasks: [{ id: "a", type: "noop" }] } };
+process.on("SIGINT", () => {});
+for (let asked = 0; asked < 400; asked++) {
+  await compiler.structureOf(document);
+  if (asked === 10) console.log("asking");
+}
+await compiler.close();
+console.log("all were answered");
+`;
+
+describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
+  beforeAll(() => {
+    writeFileSync(join(folder, "asking.yaml"), FLOW);
+    writeFileSync(join(folder, "compiler.ts"), COMPILER);
+  });
+
+  // Cause: a terminal interrupts its whole foreground group, so initdb died and the folder was called unusable, with exit code 5.
+  test.each([
+    { name: "serve", args: ["serve"], code: 0 },
+    { name: "run --local", args: ["run", "asking.yaml", "--local", "--data", "DATA"], code: 130 },
+  ])("Ctrl-C while $name makes its first data folder is an end in good order", async ({ args, code }) => {
+    const data = join(createTemporaryFolder(), "data");
+    const terminal = command(
+      args.map((word) => (word === "DATA" ? data : word)),
+      {
+        ORCHESTRATOR_DATA_DIR: data,
+        ORCHESTRATOR_PORT: String(await findFreePort()),
+        ORCHESTRATOR_METRICS_ENABLED: "false",
+      },
+    );
+    await eventually(
+      () => {
+        const made = readdirSync(data, { recursive: true, encoding: "utf8" });
+        expect(made.some((path) => /new-\w+\/PG_VERSION$/.test(path))).toBe(true);
+      },
+      { timeoutMs: 30_000, intervalMs: 1 },
+    );
+    terminal.type(CTRL_C);
+    expect({ code: await terminal.ended, text: terminal.text() }).toEqual({
+      code,
+      text: expect.not.stringMatching(/error|initdb/),
+    });
+  });
+
+  // Cause: the compiler was in the same foreground group, died of the same key, and the registration of a flow ended as an internal error.
+  test("Ctrl-C does not reach the compiler", async () => {
+    const terminal = openTerminal([process.execPath, join(folder, "compiler.ts")], {
+      cwd: ROOT,
+      env: cleanEnvironment(),
+    });
+    await terminal.see(/asking/);
+    for (let presses = 0; presses < 3; presses++) terminal.type(CTRL_C);
+    expect({ code: await terminal.ended, text: terminal.text() }).toEqual({
+      code: 0,
+      text: expect.stringContaining("all were answered"),
+    });
+  });
+});
