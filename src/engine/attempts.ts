@@ -10,6 +10,7 @@ import { failPoint } from "../base/fail-points.ts";
 import type { Attempt, Cell } from "./cell.ts";
 import type { Outcome, RunEvent } from "./events.ts";
 import { specOf } from "./run.ts";
+import { limitOutcome } from "./sizes.ts";
 import type { ToolCaller } from "./tool-port.ts";
 
 /** What attempts need of the runtime. */
@@ -39,7 +40,14 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
     cell.attempts.delete(path);
     stopTimers(attempt);
     failPoint("attempt.after");
-    host.post(cell, { type: "reported", at: host.now(), task: path, token, outcome, random: Math.random() });
+    host.post(cell, {
+      type: "reported",
+      at: host.now(),
+      task: path,
+      token,
+      outcome: limitOutcome(outcome),
+      random: Math.random(),
+    });
   };
   const expire = (type: string, message: string, retryable: boolean): void => {
     report({ ok: false, error: { type, message, retryable } });

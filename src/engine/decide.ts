@@ -6,6 +6,7 @@
  */
 import { invariant } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";
+import { exceedsSize } from "../base/json-size.ts";
 import { isEnded } from "./apply.ts";
 import { stepNode } from "./dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./endings.ts";
@@ -15,6 +16,7 @@ import { cancelChildren, stepGroup } from "./groups.ts";
 import { failTask, type Step } from "./outcomes.ts";
 import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { type Run, specOf } from "./run.ts";
+import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
 import {
   answerTask,
@@ -307,7 +309,12 @@ function stepGraph(run: Run, at: number): Step | null {
 
 function finish(run: Run, at: number): Step {
   if (run.plan.output !== null) return { need: { kind: "output" } };
-  return { records: [{ type: "run.completed", at, output: defaultOutput(run) }] };
+  const output = defaultOutput(run);
+  if (exceedsSize(output, MAX_COLLECTED_BYTES)) {
+    const { type, message } = tooLarge("the output of the run", MAX_COLLECTED_BYTES);
+    return { records: failRun(run, { type, message, task: null }, at) };
+  }
+  return { records: [{ type: "run.completed", at, output }] };
 }
 
 function defaultOutput(run: Run): Json {

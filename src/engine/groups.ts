@@ -1,9 +1,11 @@
 /** Groups: the children of `parallel` and `map` tasks. See docs/semantics.md §2. */
 import type { Json } from "../base/json.ts";
+import { weightOf } from "../flows/cel-values.ts";
 import { isEnded } from "./apply.ts";
 import { failTask, ownError, type Step } from "./outcomes.ts";
 import type { JournalRecord } from "./records.ts";
 import { type Run, specOf } from "./run.ts";
+import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { beginTask } from "./tasks.ts";
 
 /** Looks at a group: starts the next child, ends it, or does nothing. */
@@ -38,8 +40,16 @@ export function stepGroup(run: Run, path: string, at: number): Step | null {
     };
   }
   const outputs: Json[] = [];
-  for (let index = 0; index < group.count; index += 1)
-    outputs.push(run.state.tasks.get(`${path}.${index}`)?.output ?? null);
+  let size = 0;
+  for (let index = 0; index < group.count; index += 1) {
+    const output = run.state.tasks.get(`${path}.${index}`)?.output ?? null;
+    size += weightOf(output);
+    outputs.push(output);
+  }
+  if (size > MAX_COLLECTED_BYTES) {
+    const error = tooLarge("what the children gave", MAX_COLLECTED_BYTES);
+    return { records: [failTask(spec, path, error, at, {})] };
+  }
   return { records: [{ type: "task.completed", at, task: path, output: { outputs } }] };
 }
 

@@ -102,7 +102,8 @@ const linearCost = (target: CelValue | undefined, args: readonly CelValue[]): nu
 
 /** Functions whose cost, or whose result, is not about as large as their arguments. */
 const COSTS: Readonly<Record<string, (target: CelValue | undefined, args: readonly CelValue[]) => number>> = {
-  replace: (target, args) => linearCost(target, args) + ((lengthOf(target) * Math.max(1, lengthOf(args[1]))) >>> 4),
+  replace: (target, args) =>
+    linearCost(target, args) + Math.floor((lengthOf(target) * Math.max(1, lengthOf(args[1]))) / 16),
   // A pattern is compiled on every call (about 20 µs) and runs in linear time after that.
   matches: (target, args) => 100 + lengthOf(target) + 10 * (lengthOf(args[0]) + lengthOf(args[1])),
   join: (target, args) => linearCost(target, args) + textIn(target) + sizeOf(target) * (lengthOf(args[0]) >>> 4),

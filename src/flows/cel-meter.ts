@@ -9,7 +9,11 @@ export const MAX_STEPS = 300_000;
 /** Thrown when the steps are used up. It passes through every operator, also through those that absorb errors. */
 export class StepsUsedUp extends Error {}
 
+/** Characters of JSON text that are handled for one step. */
+const CHARACTERS_PER_STEP = 16;
+
 let stepsLeft = MAX_STEPS;
+let spent = 0;
 let depth = 0;
 
 /**
@@ -26,6 +30,7 @@ export function withMeter<T>(body: () => T): T {
     return body();
   } finally {
     depth--;
+    spent += MAX_STEPS - Math.max(0, stepsLeft);
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
@@ -34,4 +39,14 @@ export function withMeter<T>(body: () => T): T {
 export function charge(steps: number): void {
   stepsLeft -= steps;
   if (stepsLeft < 0) throw new StepsUsedUp("steps used up");
+}
+
+/** Takes the steps of a value off the meter that has `weight` characters as JSON. Throws {@link StepsUsedUp}. No shift: that would wrap above 2^32. */
+export function chargeWeight(weight: number): void {
+  charge(Math.floor(weight / CHARACTERS_PER_STEP));
+}
+
+/** Steps that all evaluations of the process have taken so far. Only differences mean something. */
+export function spentSteps(): number {
+  return spent;
 }

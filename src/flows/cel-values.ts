@@ -156,6 +156,8 @@ export function getMember(value: CelValue, key: string | bigint): CelValue | und
 export interface ConversionMeter {
   /** Called with a number of steps; throws when there are too many. */
   charge(steps: number): void;
+  /** The same for a value of so many characters. */
+  chargeWeight(weight: number): void;
   /** Text of values that JSON has no form for (timestamps, durations). */
   textOf(value: CelValue): string;
 }
@@ -167,7 +169,7 @@ export function fromCelValue(value: CelValue, meter: ConversionMeter): Json {
     case "boolean":
       return value;
     case "string":
-      meter.charge(value.length >>> 4);
+      meter.chargeWeight(value.length);
       return value;
     case "number":
       if (!Number.isFinite(value)) throw new Error(`the result is ${value}, which JSON cannot hold`);
@@ -182,7 +184,7 @@ export function fromCelValue(value: CelValue, meter: ConversionMeter): Json {
 function fromObject(value: Exclude<CelValue, string | number | bigint | boolean | null>, meter: ConversionMeter): Json {
   const view: unknown = value;
   if (view instanceof JsonList || view instanceof JsonMap) {
-    meter.charge(weightOf(view.source) >>> 4);
+    meter.chargeWeight(weightOf(view.source));
     return view.source;
   }
   if (isCelList(value)) return [...(value as CelList)].map((element) => fromCelValue(checked(element), meter));
@@ -219,7 +221,10 @@ function fromInteger(value: bigint): number {
 
 const weights = new WeakMap<object, number>();
 
-/** About how many bytes a JSON value has as text; remembered for lists and objects, which never change. */
+/**
+ * About how many bytes a JSON value has as text; remembered for lists and objects, which never change. A value that holds the same list many times weighs as
+ * much as its text would, which may be more than any memory: it is counted, not walked.
+ */
 export function weightOf(value: Json): number {
   if (typeof value === "string") return value.length + 2;
   if (typeof value !== "object" || value === null) return 8;

@@ -2,8 +2,8 @@ import { type CelValue, celError, isCelError, parse, plan } from "@bufbuild/cel"
 import { fail } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { environment } from "./cel-environment.ts";
-import { charge, MAX_STEPS, StepsUsedUp, withMeter } from "./cel-meter.ts";
-import { fromCelValue, toCelValue } from "./cel-values.ts";
+import { charge, chargeWeight, MAX_STEPS, StepsUsedUp, withMeter } from "./cel-meter.ts";
+import { fromCelValue, toCelValue, weightOf } from "./cel-values.ts";
 import type { Scope } from "./plan.ts";
 import { analyseExpression, hyphenHint, type KnownNames, type Slot, slotName } from "./references.ts";
 
@@ -54,7 +54,7 @@ function compileAnew(source: string, names: KnownNames): CompiledExpression {
   if (problems.length > 0) return { problems };
   const [only] = slots;
   if (only !== undefined && slots.length === 1 && isBareSlot(parsed.expr)) {
-    return { source, slots, evaluate: (scope) => readAlone(only, scope, source) };
+    return { source, slots, evaluate: (scope) => withMeter(() => readAlone(only, scope, source)) };
   }
   const run = plan(environment, parsed.expr);
   return { source, slots, evaluate: (scope) => withMeter(() => evaluatePlanned(run, slots, scope, source)) };
@@ -76,10 +76,9 @@ function evaluatePlanned(run: unknown, slots: readonly Slot[], scope: Scope, sou
       if (result.cause instanceof StepsUsedUp) throw result.cause;
       return fail("EXPRESSION_FAILED", { expression: shorten(source), problem: result.message });
     }
-    return fromCelValue(result as CelValue, { charge, textOf });
+    return fromCelValue(result as CelValue, { charge, chargeWeight, textOf });
   } catch (cause) {
-    if (cause instanceof StepsUsedUp)
-      return fail("EXPRESSION_TOO_COSTLY", { expression: shorten(source), limit: MAX_STEPS });
+    if (cause instanceof StepsUsedUp) return failCostly(cause, source);
     if (cause instanceof Error && "code" in cause) throw cause;
     return fail(
       "EXPRESSION_FAILED",
@@ -93,7 +92,23 @@ function readAlone(slot: Slot, scope: Scope, source: string): Json {
   const found = lookUp(slot, scope);
   if (typeof found === "object" && found instanceof Missing)
     return fail("EXPRESSION_FAILED", { expression: shorten(source), problem: found.problem });
+  // Lists of lists of what came before double with every task: the size counts as if it were copied.
+  chargeFor(source, found);
   return found;
+}
+
+/** Takes the size of a value that `source` gave off the meter. Throws EXPRESSION_TOO_COSTLY. */
+export function chargeFor(source: string, value: Json): void {
+  try {
+    chargeWeight(weightOf(value));
+  } catch (cause) {
+    failCostly(cause, source);
+  }
+}
+
+function failCostly(cause: unknown, source: string): never {
+  if (!(cause instanceof StepsUsedUp)) throw cause;
+  return fail("EXPRESSION_TOO_COSTLY", { expression: shorten(source), limit: MAX_STEPS });
 }
 
 /** A path that leads nowhere. */

@@ -1,9 +1,8 @@
 /** Values with `${…}` in them: text is split into literal parts and expressions once, then evaluated as often as needed. Results are never evaluated again. */
 import { canonicalJson } from "../base/json-canonical.ts";
 import type { Json } from "../base/json.ts";
-import { charge, withMeter } from "./cel-meter.ts";
-import { weightOf } from "./cel-values.ts";
-import { compileExpression, type Expression } from "./expression.ts";
+import { withMeter } from "./cel-meter.ts";
+import { chargeFor, compileExpression, type Expression } from "./expression.ts";
 import type { Path } from "./parse.ts";
 import type { Scope, Template } from "./plan.ts";
 import type { KnownNames, Slot } from "./references.ts";
@@ -117,18 +116,16 @@ class Compiler {
     const [only] = parts;
     if (parts.length === 1 && only !== undefined && typeof only !== "string") return (scope) => only.evaluate(scope);
     if (parts.every((part) => typeof part === "string")) return { constant: parts.join("") };
-    return (scope) => parts.map((part) => (typeof part === "string" ? part : toText(part.evaluate(scope)))).join("");
+    return (scope) =>
+      parts.map((part) => (typeof part === "string" ? part : toText(part.evaluate(scope), part.source))).join("");
   }
 }
 
 /** How a value reads inside of text: text as it is, the rest as canonical JSON. */
-function toText(value: Json): string {
-  if (typeof value === "string") {
-    charge(value.length >>> 4);
-    return value;
-  }
+function toText(value: Json, source: string): string {
+  if (typeof value === "string") return value;
   if (typeof value === "object" && value !== null) {
-    charge(weightOf(value) >>> 4);
+    chargeFor(source, value);
     return canonicalJson(value);
   }
   return String(value);

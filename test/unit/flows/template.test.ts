@@ -267,6 +267,7 @@ describe("evaluation", () => {
     ["a result that repeats a large value", "${rows.map(r, rows)}"],
     ["replacing everything by much", "${rows.map(r, r.s).join('').replace('x', rows.map(r, r.s).join(''))}"],
     ["patterns in a loop", "${rows.filter(r, r.s.matches('(x+x+)+y'))}"],
+    ["replacing text by text as long", "${rows.map(r, rows.map(r, r.s).join('')).join('').replace('x', s)}"],
     ["errors swallowed in a loop", "${list.exists(a, list.exists(b, list.exists(c, a.q == 1)) || false)}"],
   ])("ends with EXPRESSION_TOO_COSTLY: %s", (_what, template) => {
     expect(failure(template)).toMatch(new RegExp(`EXPRESSION_TOO_COSTLY: .*needs more than ${MAX_STEPS} steps`));
@@ -281,6 +282,38 @@ describe("evaluation", () => {
     expect(evaluate(once)).toBe(10_000);
     expect(failure(Array.from({ length: 30 }, () => once))).toMatch(/EXPRESSION_TOO_COSTLY/);
     expect(evaluate(once)).toBe(10_000);
+  });
+
+  // Values share what they hold: a list of the last output twice doubles with every task, costs nothing to make, and minutes or the memory to write.
+  it("counts what is read as if it were copied, so that outputs in outputs in outputs come to an end", () => {
+    const grow: readonly Json[] = [
+      ["${tasks.last.output}", "${tasks.last.output}"],
+      { a: "${tasks.last.output}", b: { c: "${tasks.last.output}" } },
+      "${[tasks.last.output, tasks.last.output]}",
+      "${tasks.last.output} ${tasks.last.output}",
+    ];
+    for (const value of grow) {
+      let last: Json = "0123456789";
+      let size = 0;
+      expect(() => {
+        for (let round = 0; round < 100; round += 1) {
+          const { template } = compileTemplate(value, { variables: new Set(), tasks: new Set(["last"]) });
+          last = template.evaluate(scopeWith({}, { last }));
+          size = JSON.stringify(last).length;
+        }
+      }).toThrow(/needs more than/);
+      expect(size).toBeGreaterThan(500_000);
+      expect(size).toBeLessThan(10_000_000);
+    }
+  });
+
+  it("lets a value of 4 MB through", () => {
+    const text = "x".repeat(4_194_304);
+    const { template } = compileTemplate(
+      { a: "${tasks.last.output}" },
+      { variables: new Set(), tasks: new Set(["last"]) },
+    );
+    expect(template.evaluate(scopeWith({}, { last: text }))).toEqual({ a: text });
   });
 
   it("keeps a key __proto__ a key", () => {
