@@ -3,7 +3,7 @@
 import { BrokenCircuitError, BulkheadRejectedError, CircuitState, TaskCancelledError } from "cockatiel";
 import type { Clock } from "../base/clock.ts";
 import type { Outcome } from "../engine/events.ts";
-import { abortedOutcome, deferredOutcome, type FailedOutcome } from "./outcome.ts";
+import { abortedOutcome, deferredOutcome, type FailedOutcome, MAX_ASKED_DELAY_MS } from "./outcome.ts";
 import type { Step } from "./path.ts";
 import type { Target } from "./target.ts";
 
@@ -12,8 +12,6 @@ const FULL_DEFER_MS = 1_000;
 /** Pause after a 429 that does not say for how long; doubles with each in a row, milliseconds. */
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
-/** A longer `Retry-After` is asked again after this time, milliseconds. */
-const MAX_ASKED_PAUSE_MS = 3_600_000;
 
 /** Puts calls off while the target asked for a pause, and notes such answers: outcomes with `deferMs`, 0 when the tool did not say how long. */
 export function withPause(clock: Clock): Step {
@@ -32,7 +30,7 @@ export function withPause(clock: Clock): Step {
 
 function pause(target: Target, outcome: FailedOutcome, askedMs: number, clock: Clock): Outcome {
   const ownMs = Math.min(FIRST_PAUSE_MS * 2 ** target.pauses, MAX_PAUSE_MS);
-  const pauseMs = askedMs > 0 ? Math.min(askedMs, MAX_ASKED_PAUSE_MS) : ownMs;
+  const pauseMs = askedMs > 0 ? Math.min(askedMs, MAX_ASKED_DELAY_MS) : ownMs;
   // Calls that were under way together are answered 429 together: that is one pause, not many.
   if (target.pausedUntil <= clock.now()) target.pauses += 1;
   target.pausedUntil = Math.max(target.pausedUntil, clock.now() + pauseMs);

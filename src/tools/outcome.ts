@@ -6,12 +6,15 @@ import type { TaskError } from "../engine/records.ts";
 /** An attempt that failed, or (with `deferMs`) was put off, or (with `suspended`) waits for an answer. */
 export type FailedOutcome = Extract<Outcome, { readonly ok: false }>;
 
+/** Longest time for which a tool may ask to be left alone, milliseconds: a slip in a header must not park a run for years. */
+export const MAX_ASKED_DELAY_MS = 3_600_000;
+
 /** What else is known about a failure. */
 export interface FailureFacts {
   readonly retryable: boolean;
   /** It is proven that the tool did nothing. */
   readonly noEffect?: boolean;
-  /** When the tool wants to be asked again, milliseconds. */
+  /** When the tool wants to be asked again, milliseconds; at most {@link MAX_ASKED_DELAY_MS} is heeded. */
   readonly nextRetryDelayMs?: number | undefined;
 }
 
@@ -23,7 +26,7 @@ export function failedOutcome(type: string, message: string, facts: FailureFacts
     message,
     retryable,
     ...(noEffect === true && { noEffect }),
-    ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs }),
+    ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs: Math.min(nextRetryDelayMs, MAX_ASKED_DELAY_MS) }),
   };
   return { ok: false, error };
 }

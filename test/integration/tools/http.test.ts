@@ -103,6 +103,11 @@ describe("statuses", () => {
     expect(await failureOf(call("/status?code=503&after=7"))).toMatchObject({ nextRetryDelayMs: 7_000 });
   });
 
+  // Cause: the time was taken as it came, so that a slip in a header parked the task for 31 years, past any max_delay.
+  test("a Retry-After beyond an hour is an hour", async () => {
+    expect(await failureOf(call("/status?code=503&after=999999999"))).toMatchObject({ nextRetryDelayMs: 3_600_000 });
+  });
+
   test("429 puts the call off and pauses the target, without a second request", async () => {
     const before = tool.requests.length;
     const first = await failureOf(call("/status?code=429&after=2"));
