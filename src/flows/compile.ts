@@ -2,7 +2,7 @@ import type { FieldViolation } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { checkFlow } from "./check.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
-import { parsedDocument, type ParsedSource, parseFlowSource } from "./parse.ts";
+import { parsedDocument, type ParsedSource, readFlowSource } from "./parse.ts";
 import type { Plan } from "./plan.ts";
 import { planFlow } from "./plan-flow.ts";
 import type { FlowDocument } from "./schema.ts";
@@ -35,7 +35,7 @@ export async function compileFlow(
   return { plan: planFlow(checked, structure), document: checked as unknown as JsonObject, structure };
 }
 
-/** All problems of a flow; none when it may be registered. Throws FLOW_SOURCE_INVALID when it cannot be read at all. */
+/** All problems of a flow; none when it may be registered. Throws FLOW_SOURCE_INVALID, with all errors of the syntax, when it cannot be read. */
 export function validateFlow(source: FlowSource): readonly FieldViolation[] {
   return checkFlow(readSource(source)).problems.list();
 }
@@ -59,6 +59,6 @@ export function drawFlow(document: JsonObject, compiler: GraphCompiler = inlineG
 }
 
 function readSource(source: FlowSource): ParsedSource {
-  if ("text" in source) return parseFlowSource(source.text);
+  if ("text" in source) return readFlowSource(source.text);
   return parsedDocument(source.document);
 }

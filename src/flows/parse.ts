@@ -11,11 +11,14 @@ import {
   parseDocument,
   type Scalar,
 } from "yaml";
-import { fail } from "../base/errors.ts";
+import { type FieldViolation, fail } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { checkJson } from "../base/json-parse.ts";
 import { isFitNumber } from "../base/json-scan.ts";
+import { formatPath } from "../tasks/index.ts";
 
+/** The most problems that one answer lists. */
+export const MAX_PROBLEMS = 100;
 /** The longest flow source, bytes of UTF-8. */
 export const MAX_SOURCE_BYTES = 256 * 1_024;
 /** How deep lists and objects may nest. */
@@ -28,6 +31,8 @@ const MAX_SOURCE_VALUES = 20_000;
 const MAX_TOKENS = 80_000;
 /** How many aliases (`*name`) a source may use. */
 const MAX_ALIASES = 100;
+/** How many of its problems are looked at. */
+const MAX_SOURCE_PROBLEMS = 1_000;
 
 /** Place of a value: keys and indexes from the root. */
 export type Path = readonly (string | number)[];
@@ -38,9 +43,18 @@ export interface Position {
   readonly column: number;
 }
 
+/** Something that no flow source may hold, at a place that could nevertheless be read. */
+export interface SourceProblem {
+  readonly path: Path;
+  readonly description: string;
+  readonly position: Position | undefined;
+}
+
 /** A source that could be read, with the places of its values. */
 export interface ParsedSource {
   readonly value: Json;
+  /** What stands in the source and may not: keys that appear twice, tags, numbers and texts that JSON cannot hold. The first {@link MAX_SOURCE_PROBLEMS}. */
+  readonly problems: readonly SourceProblem[];
   /** Where the value (or the nearest parent that exists) begins; undefined for documents that came as JSON values. */
   positionOf(path: Path): Position | undefined;
   /** How a scalar was written, for messages such as `write "1.10"`. */
@@ -49,21 +63,31 @@ export interface ParsedSource {
 
 /**
  * Reads YAML 1.2 (core schema: no merge keys, no custom tags) or JSON text. Duplicate keys, numbers that a double cannot hold, too many or exploding
- * anchors, too deep or too large sources are refused with FLOW_SOURCE_INVALID, which carries line and column.
+ * anchors, too deep or too large sources are refused with FLOW_SOURCE_INVALID, which carries all that was found, each with line and column.
  */
 export function parseFlowSource(text: string): ParsedSource {
+  const source = readFlowSource(text);
+  if (source.problems.length > 0) refuseAll(source.problems);
+  return source;
+}
+
+/**
+ * The same for who goes on to look for more: what may not be there but leaves the rest readable is in `problems`. Throws FLOW_SOURCE_INVALID for broken
+ * syntax, with all of its errors, and for what is beyond a limit.
+ */
+export function readFlowSource(text: string): ParsedSource {
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_SOURCE_BYTES) fail("PAYLOAD_TOO_LARGE", { field: "source", size: bytes, limit: MAX_SOURCE_BYTES });
   refuseCostlyText(text);
   const lines = new LineCounter();
   const document = parseText(text, lines);
-  const [error] = document.errors;
-  if (error !== undefined) refuse(error.message, positionAt(lines, error.pos[0]));
+  if (document.errors.length > 0) refuseAll(syntaxProblems(document, lines));
   if (document.contents === null) refuse("the source is empty; expected a flow with id and workflow", undefined);
   const reader = new Reader(lines);
   const value = reader.read(document.contents, 0, "");
   return {
     value,
+    problems: reader.problems,
     positionOf: (path) => reader.positionOf(path),
     textOf: (path) => reader.texts.get(keyOf(path)),
   };
@@ -81,7 +105,18 @@ export function parsedDocument(value: Json): ParsedSource {
   countParts(value, census);
   if (census.keys > MAX_SOURCE_KEYS) refuse(`it has more than ${MAX_SOURCE_KEYS} keys`, undefined);
   if (census.values > MAX_SOURCE_VALUES) refuse(`it has more than ${MAX_SOURCE_VALUES} values`, undefined);
-  return { value, positionOf: () => undefined, textOf: () => undefined };
+  return { value, problems: [], positionOf: () => undefined, textOf: () => undefined };
+}
+
+/** The errors of the library, one a line: what follows on the same line mostly follows from the first. */
+function syntaxProblems(document: Document.Parsed, lines: LineCounter): readonly SourceProblem[] {
+  const byLine = new Map<number, SourceProblem>();
+  for (const { message, pos } of document.errors) {
+    const position = positionAt(lines, pos[0]);
+    if (!byLine.has(position.line)) byLine.set(position.line, { path: [], description: message, position });
+    if (byLine.size === MAX_SOURCE_PROBLEMS) break;
+  }
+  return [...byLine.values()].sort((a, b) => (a.position?.line ?? 0) - (b.position?.line ?? 0));
 }
 
 function countParts(value: Json, census: { keys: number; values: number }): void {
@@ -119,6 +154,7 @@ function parseText(text: string, lines: LineCounter): Document.Parsed {
 /** Walks the syntax tree once: builds the JSON value and remembers where everything stands. */
 class Reader {
   readonly texts = new Map<string, string>();
+  readonly problems: SourceProblem[] = [];
   private readonly places = new Map<string, number>();
   /** Nodes by anchor; the walk goes in the order of the text, so it holds the latest one. */
   private readonly anchors = new Map<string, Node>();
@@ -146,7 +182,7 @@ class Reader {
     if (node === null) return null;
     if (node.range && !this.places.has(key)) this.places.set(key, node.range[0]);
     if (node.tag !== undefined && !isScalar(node) && !/^tag:yaml\.org,2002:(map|seq)$/.test(node.tag))
-      this.refuse(`tags such as ${node.tag} are not accepted`, node);
+      this.note(`tags such as ${node.tag} are not accepted`, node, key);
     if (!isAlias(node) && node.anchor !== undefined) this.anchors.set(node.anchor, node);
     if (isAlias(node)) return this.readAlias(node, depth, key);
     if (isScalar(node)) return this.readScalar(node, key);
@@ -158,9 +194,14 @@ class Reader {
       if (isMap(node)) {
         const result: Record<string, Json> = {};
         for (const pair of node.items) {
-          const name = this.readKey(pair.key as Node | null);
-          if (Object.hasOwn(result, name)) this.refuse(`the key "${name}" appears twice`, pair.key as Node);
-          const childKey = `${key}/${escapeKey(name)}`;
+          const name = this.readKey(pair.key as Node | null, key);
+          const childKey = `${key}/${escapeKey(name ?? "")}`;
+          if (name === undefined || Object.hasOwn(result, name)) {
+            if (name !== undefined) this.note(`the key "${name}" appears twice`, pair.key as Node, childKey);
+            // Read for its own problems; what is checked further is the first value.
+            this.read(pair.value as Node | null, depth + 1, childKey);
+            continue;
+          }
           const start = (pair.key as Node | null)?.range?.[0];
           if (start !== undefined) this.places.set(childKey, start);
           const value = this.read(pair.value as Node | null, depth + 1, childKey);
@@ -172,21 +213,28 @@ class Reader {
     } finally {
       this.open.delete(node);
     }
-    return this.refuse("this is not a value", node);
+    this.note("this is not a value", node, key);
+    return null;
   }
 
   private readAlias(node: Alias, depth: number, key: string): Json {
     if (++this.aliases > MAX_ALIASES) this.refuse(`it uses more than ${MAX_ALIASES} aliases`, node);
     const target = this.anchors.get(node.source);
-    if (target === undefined) return this.refuse(`the anchor "${node.source}" does not exist`, node);
+    if (target === undefined) {
+      this.note(`the anchor "${node.source}" does not exist`, node, key);
+      return null;
+    }
     return this.read(target, depth + 1, key);
   }
 
-  private readKey(node: Node | null): string {
+  private readKey(node: Node | null, parent: string): string | undefined {
     if (++this.keys > MAX_SOURCE_KEYS) this.refuse(`it has more than ${MAX_SOURCE_KEYS} keys`, node);
-    if (node === null || !isScalar(node)) return this.refuse("keys must be text", node);
+    if (node === null || !isScalar(node)) {
+      this.note("keys must be text", node, parent);
+      return undefined;
+    }
     if (typeof node.value === "string") {
-      this.checkText(node.value, node);
+      this.checkText(node.value, node, `${parent}/${escapeKey(node.value)}`);
       return node.value;
     }
     return node.source ?? String(node.value);
@@ -195,26 +243,33 @@ class Reader {
   private readScalar(node: Scalar, key: string): Json {
     const { value, source } = node;
     if (node.tag !== undefined && !/^tag:yaml\.org,2002:(str|int|float|bool|null)$/.test(node.tag))
-      this.refuse(`tags such as ${node.tag} are not accepted`, node);
+      this.note(`tags such as ${node.tag} are not accepted`, node, key);
     if (source !== undefined && typeof value !== "string") this.texts.set(key, source);
     if (value === null || typeof value === "boolean") return value;
     if (typeof value === "string") {
-      this.checkText(value, node);
+      this.checkText(value, node, key);
       return value;
     }
     if (typeof value === "number") {
-      if (!Number.isFinite(value)) this.refuse(`${source ?? value} is not a number that JSON can hold`, node);
-      if (source !== undefined && !isFitNumber(source.replace(/^\+/, ""))) {
-        this.refuse(`the integer ${source} is too large to be exact; write it in quotes`, node);
-      }
-      return value;
+      if (!Number.isFinite(value)) this.note(`${source ?? value} is not a number that JSON can hold`, node, key);
+      else if (source !== undefined && !isFitNumber(source.replace(/^\+/, "")))
+        this.note(`the integer ${source} is too large to be exact; write it in quotes`, node, key);
+      return Number.isFinite(value) ? value : 0;
     }
-    return this.refuse("this is not a JSON value", node);
+    this.note("this is not a JSON value", node, key);
+    return null;
   }
 
-  private checkText(text: string, node: Node): void {
-    if (text.includes("\u0000")) this.refuse("text must not hold NUL", node);
-    if (!text.isWellFormed()) this.refuse("text must not hold half a surrogate pair", node);
+  private checkText(text: string, node: Node, key: string): void {
+    if (text.includes("\u0000")) this.note("text must not hold NUL", node, key);
+    if (!text.isWellFormed()) this.note("text must not hold half a surrogate pair", node, key);
+  }
+
+  /** Remembers a problem and lets the reading go on. */
+  private note(description: string, node: Node | null, key: string): void {
+    if (this.problems.length >= MAX_SOURCE_PROBLEMS) return;
+    const position = node?.range ? positionAt(this.lines, node.range[0]) : undefined;
+    this.problems.push({ path: pathOf(key), description, position });
   }
 
   private refuse(problem: string, node: Node | null): never {
@@ -255,6 +310,28 @@ function refuse(problem: string, position: Position | undefined): never {
   );
 }
 
+function refuseAll(problems: readonly SourceProblem[]): never {
+  const [{ description, position } = { description: "", position: undefined }] = problems;
+  const place = position === undefined ? "" : ` (line ${position.line}, column ${position.column})`;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+  return fail(
+    "FLOW_SOURCE_INVALID",
+    { problem: `${description}${place}${more}` },
+    { violations: toViolations(problems) },
+  );
+}
+
+/** The problems as an error carries them: the first {@link MAX_PROBLEMS}, then how many more there are. */
+export function toViolations(problems: readonly SourceProblem[]): readonly FieldViolation[] {
+  const listed = problems.slice(0, MAX_PROBLEMS).map(({ path, description, position }) => ({
+    field: formatPath(path),
+    description,
+    ...position,
+  }));
+  const more = problems.length - listed.length;
+  return more === 0 ? listed : [...listed, { field: "", description: `and ${more} more` }];
+}
+
 function positionAt(lines: LineCounter, offset: number): Position {
   const { line, col } = lines.linePos(offset);
   return { line, column: col };
@@ -264,6 +341,11 @@ function keyOf(path: Path): string {
   let key = "";
   for (const part of path) key += `/${typeof part === "number" ? part : escapeKey(part)}`;
   return key;
+}
+
+function pathOf(key: string): Path {
+  const parts = key.split("/").slice(1);
+  return parts.map((part) => (/^\d+$/.test(part) ? Number(part) : part.replaceAll("~1", "/").replaceAll("~0", "~")));
 }
 
 function escapeKey(part: string): string {

@@ -1,9 +1,7 @@
 import { type FieldViolation, toError } from "../base/errors.ts";
 import { formatPath } from "../tasks/index.ts";
-import type { ParsedSource, Path, Position } from "./parse.ts";
+import { MAX_PROBLEMS, type ParsedSource, type Path, type Position } from "./parse.ts";
 
-/** The most problems that one answer lists. */
-export const MAX_PROBLEMS = 100;
 /** How many expressions a flow may hold. */
 export const MAX_EXPRESSIONS = 5_000;
 /** How many characters all expressions of a flow may have together. Each takes about 2 µs to compile. */
@@ -19,15 +17,21 @@ interface Found {
 export class Problems {
   private readonly found: Found[] = [];
   private readonly source: ParsedSource;
+  /** Places of which the source itself says that something is wrong. */
+  private readonly spoiled = new Set<string>();
   private expressions = 0;
   private characters = 0;
 
   constructor(source: ParsedSource) {
     this.source = source;
+    this.found.push(...source.problems);
+    for (const { path } of source.problems) if (path.length > 0) this.spoiled.add(path.join("\n"));
   }
 
   /** Adds a problem. A sentence that costs something to make is given as a function, and made when it is shown. */
   add(path: Path, description: string | (() => string)): void {
+    // What the source says of a value makes everything else about that value a consequence.
+    if (this.spoiled.size > 0 && path.some((_, index) => this.spoiled.has(path.slice(0, index + 1).join("\n")))) return;
     this.found.push({ path, description, position: this.source.positionOf(path) });
   }
 
@@ -57,15 +61,21 @@ export class Problems {
     return this.found.length === 0;
   }
 
-  /** The first {@link MAX_PROBLEMS} in the order of the source; the same sentence at the same place counts once. */
+  /**
+   * The first {@link MAX_PROBLEMS} in the order of the source, then a line that says how many more there are; the same sentence at the same place counts
+   * once.
+   */
   list(): readonly FieldViolation[] {
     const sorted = this.found.toSorted(
       (a, b) =>
         (a.position?.line ?? 0) - (b.position?.line ?? 0) || (a.position?.column ?? 0) - (b.position?.column ?? 0),
     );
     const listed = new Map<string, FieldViolation>();
-    for (const { path, description, position } of sorted) {
-      if (listed.size === MAX_PROBLEMS) break;
+    for (const [index, { path, description, position }] of sorted.entries()) {
+      if (listed.size === MAX_PROBLEMS) {
+        listed.set("", { field: "", description: `and ${sorted.length - index} more` });
+        break;
+      }
       const violation = {
         field: formatPath(path),
         description: typeof description === "string" ? description : description(),

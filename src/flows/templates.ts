@@ -6,7 +6,7 @@ import { describeValue } from "../tasks/describe-issue.ts";
 import { checkFlow } from "./check.ts";
 import { hasType } from "./check-variables.ts";
 import { hashDocument, versionOf } from "./identity.ts";
-import { parseFlowSource } from "./parse.ts";
+import { readFlowSource } from "./parse.ts";
 import type { FlowDocument, VariableDocument } from "./schema.ts";
 
 /** A flow that is kept as a file, to be filled in and registered. */
@@ -84,7 +84,7 @@ async function listFiles(folder: string): Promise<readonly string[]> {
 }
 
 function readTemplate(source: string): FlowTemplate {
-  const { document, problems } = checkFlow(parseFlowSource(source));
+  const { document, problems } = checkFlow(readFlowSource(source));
   problems.throwIfAny();
   const flow = document as FlowDocument;
   const { workflow } = flow;

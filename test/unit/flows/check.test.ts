@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isOrchestratorError } from "../../../src/base/errors.ts";
-import type { JsonObject } from "../../../src/base/json.ts";
-import { compileFlow, validateFlow } from "../../../src/flows/compile.ts";
+import { validateFlow } from "../../../src/flows/compile.ts";
 
 const lines = (text: string): string =>
   validateFlow({ text })
@@ -325,64 +323,5 @@ describe("states", () => {
         "  compensations: [{id: u, type: noop, parameters: {output: '${compensates.input}'}}]\n  output: '${a.output}'\n",
       ),
     ).toBe("");
-  });
-});
-
-describe("all problems", () => {
-  const text = `id: broken
-version: 1.0
-workflow:
-  tasks:
-    - id: a
-      type: noop
-      parameters:
-        output: "\${b.output +}"
-        extra: 1
-    - id: b
-      type: nope
-      depends_on: [a, c]
-      timeout: never
-    - id: c
-      type: noop
-      depends_on: [b]
-      retry_policy: {max_retries: -1}
-`;
-
-  it("are reported together, each with line and path, in the order of the source", async () => {
-    const problems = validateFlow({ text });
-    expect(problems.map(({ line, field }) => `${line} ${field}`)).toEqual([
-      "2 version",
-      "8 workflow.tasks[0].parameters.output",
-      "9 workflow.tasks[0].parameters.extra",
-      "10 workflow.tasks[1]",
-      "11 workflow.tasks[1].type",
-      "13 workflow.tasks[1].timeout",
-      "17 workflow.tasks[2].retry_policy.max_retries",
-    ]);
-    const error = await compileFlow({ text }).catch((cause: unknown) => cause);
-    expect(isOrchestratorError(error) && [error.code, error.details["count"], error.violations]).toEqual([
-      "FLOW_INVALID",
-      7,
-      problems,
-    ]);
-  });
-
-  it("of a document that came as JSON have paths and no lines", () => {
-    const document = {
-      id: "a",
-      workflow: { tasks: [{ id: "x", type: "noop", parameters: { out: 1 } }] },
-    } satisfies JsonObject;
-    expect(validateFlow({ document })).toEqual([
-      { field: "workflow.tasks[0].parameters.out", description: 'unknown key "out"; did you mean "output"?' },
-    ]);
-  });
-
-  it("are cut at a hundred, and counted all", async () => {
-    const many = {
-      id: "a",
-      workflow: { tasks: Array.from({ length: 150 }, (_, index) => ({ id: `t${index}`, type: "nope" })) },
-    };
-    const error = await compileFlow({ document: many }).catch((cause: unknown) => cause);
-    expect(isOrchestratorError(error) && [error.details["count"], error.violations.length]).toEqual([150, 100]);
   });
 });
