@@ -41,6 +41,8 @@ export function decide(run: Run, event: RunEvent): readonly JournalRecord[] {
     case "reported":
       if (!isAwaited(state.tasks.get(event.task), event.token)) return [];
       return decideReported(run, event.task, event.outcome, at, event.random);
+    case "continue":
+      return [];
     case "due":
       return decideDue(run, at, event.random);
     case "signal":

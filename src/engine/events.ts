@@ -51,6 +51,8 @@ export type RunEvent =
       readonly outcome: Outcome;
       readonly random: number;
     })
+  /** A run that used up its turn goes on. */
+  | (At & { readonly type: "continue" })
   /** Time went on: the earliest timer that is due fires. */
   | (At & { readonly type: "due"; readonly random: number })
   | (At & { readonly type: "signal"; readonly name: string; readonly payload: Json; readonly request?: string })

@@ -124,6 +124,8 @@ export interface StoredRun {
   readonly shard: number;
   readonly day: number;
   readonly header: RunHeader;
+  /** As the header says: it did something by itself when it was last written. */
+  readonly moving: boolean;
   readonly wakeAt: number | null;
   readonly records: readonly JournalRecord[];
 }

@@ -4,8 +4,8 @@ import type { Cell } from "./cell.ts";
 import { nextDueAt } from "./decide.ts";
 import type { ApprovalRow, DeadLetterRow, HeaderRow, Move, OutboxRow, StartRow } from "./journal.ts";
 import type { Answer, JournalRecord } from "./records.ts";
-import { specOf } from "./run.ts";
-import { isMoving, publicState, type RunState } from "./state.ts";
+import { movesByItself, specOf } from "./run.ts";
+import { publicState, type RunState } from "./state.ts";
 
 const NONE: readonly never[] = [];
 
@@ -14,7 +14,7 @@ export function createMove(cell: Cell): Move {
   const { run, pending } = cell;
   const { state } = run;
   const last = pending[pending.length - 1];
-  const shown = { state: publicState(state), moving: isMoving(state), wakeAt: nextDueAt(run) };
+  const shown = { state: publicState(state), moving: movesByItself(run), wakeAt: nextDueAt(run) };
   const changed =
     shown.state !== cell.shown.state || shown.moving !== cell.shown.moving || shown.wakeAt !== cell.shown.wakeAt;
   cell.shown = shown;

@@ -8,7 +8,7 @@ import type { Move, StoredRun } from "./journal.ts";
 import type { Entry, Lane } from "./lane.ts";
 import { openRun, type Run } from "./run.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
-import { createState, isMoving } from "./state.ts";
+import { createState } from "./state.ts";
 
 /** What restoring needs of the runtime. */
 export interface RestoreHost {
@@ -163,7 +163,9 @@ async function reread(host: RestoreHost, cell: Cell, stored: StoredRun | null): 
     () => host.stopping || cell.gone,
   );
   cell.started = true;
-  cell.shown = { state: stored.header.state, moving: isMoving(cell.run.state), wakeAt: stored.wakeAt };
+  // It may have been cut in the middle: a turn finds out.
+  cell.run.unsettled = stored.moving;
+  cell.shown = { state: stored.header.state, moving: stored.moving, wakeAt: stored.wakeAt };
 }
 
 /** Decides again what was lost, then what was pending, then what arrived meanwhile. */

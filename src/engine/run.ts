@@ -5,7 +5,7 @@
 import type { DagNode, FsmState, Plan, TaskSpec } from "../flows/plan.ts";
 import { applyRecord, childIndex, isEnded, isSuccess, parentPath } from "./apply.ts";
 import type { JournalRecord } from "./records.ts";
-import type { RunState, TaskState } from "./state.ts";
+import { isMoving, isTerminalPhase, type RunState, type TaskState } from "./state.ts";
 
 /** A run, its plan and its agenda. */
 export interface Run {
@@ -19,13 +19,20 @@ export interface Run {
   readonly graphSize: number;
   /** How many dependencies of each DAG node have ended, by index: a join is looked at when its last one ends, not at each. */
   readonly endedDeps: Int32Array;
+  /** Its turn was used up before it was settled: it goes on by a `continue` event. */
+  unsettled: boolean;
+}
+
+/** True when the run does something by itself: a new owner must take it in hand at once. */
+export function movesByItself(run: Run): boolean {
+  return isMoving(run.state) || (run.unsettled && !isTerminalPhase(run.state.phase));
 }
 
 /** Puts a state and its plan together. Everything that could move is on the agenda. */
 export function openRun(state: RunState, plan: Plan): Run {
   const graphSize = plan.kind === "dag" ? plan.nodes.filter((node) => !node.isCompensation).length : 0;
   const endedDeps = new Int32Array(plan.kind === "dag" ? plan.nodes.length : 0);
-  const run: Run = { state, plan, agenda: [], judged: new Set(), graphSize, endedDeps };
+  const run: Run = { state, plan, agenda: [], judged: new Set(), graphSize, endedDeps, unsettled: false };
   if (state.sequence > 0) {
     if (plan.kind === "dag") {
       for (const node of plan.nodes) {

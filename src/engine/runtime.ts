@@ -22,7 +22,8 @@ import { type RestoreHost, resolveUnknown, restoreCell } from "./restore.ts";
 import { openRun, type Run } from "./run.ts";
 import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
 import { advance } from "./settle.ts";
-import { isMoving, isTerminalPhase } from "./state.ts";
+import { isTerminalPhase } from "./state.ts";
+import { Turns } from "./turns.ts";
 import { armTimer, type WakeHost } from "./wakes.ts";
 
 /** The runs of this instance. */
@@ -32,6 +33,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   readonly #epochs = new Map<number, number>();
   readonly #loading = new Map<string, Promise<Cell>>();
   readonly #observers: RuntimeObserver[];
+  readonly #turns = new Turns(this);
   #lanes: readonly Lane[] = [];
   #owned: readonly number[] = [];
   #turn = 0;
@@ -135,12 +137,13 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     const dueAt = event.type === "due" ? nextDueAt(cell.run) : null;
     let records: JournalRecord[];
     try {
-      records = advance(cell.run, event);
+      records = advance(cell.run, event, this.#turns.take());
     } catch (error) {
       this.#quarantine(cell, error, reply);
       return;
     }
     if (records.length === 0) {
+      this.#turns.queue(cell);
       // Nothing came of it, but what it was judged by may not be durable yet.
       if (isClean(cell)) reply?.resolve();
       else if (reply !== null) (cell.pending.length > 0 ? cell.replies : cell.flight).push(reply);
@@ -178,7 +181,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     // Another owner may have moved the run since it was read.
     if (this.#epochs.get(shard) !== epoch) throw toError("RUN_MOVED", { runId });
     const cell = createCell(runId, shard, this.laneOf(shard), stored.day, run);
-    cell.shown = { state: stored.header.state, moving: isMoving(run.state), wakeAt: stored.wakeAt };
+    cell.shown = { state: stored.header.state, moving: stored.moving, wakeAt: stored.wakeAt };
     cell.touchedAt = this.now();
     if (!isTerminalPhase(run.state.phase)) {
       this.cells.set(runId, cell);
@@ -333,8 +336,9 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     }
   }
 
-  /** Arms the next timer of a cell. */
+  /** Arms the next timer of a cell, and its next turn. */
   arm(cell: Cell): void {
+    this.#turns.queue(cell);
     armTimer(this, cell);
   }
 

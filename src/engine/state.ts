@@ -273,7 +273,7 @@ export function publicState(state: RunState): RunStateName {
     : "RUNNING";
 }
 
-/** True when the run does something by itself: a new owner must take it in hand at once. The others wait for their time or for somebody outside. */
+/** True when the run, once settled, does something by itself. The others wait for their time or for somebody outside. */
 export function isMoving(state: RunState): boolean {
   if (state.phase === "CANCELING" || state.phase === "COMPENSATING") return true;
   return state.phase === "RUNNING" && (state.active > 0 || state.childRuns > 0);

@@ -7,7 +7,7 @@ import { type Cell, isClean } from "./cell.ts";
 import { nextDueAt } from "./decide.ts";
 import type { RunEvent } from "./events.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
-import { isMoving } from "./state.ts";
+import { movesByItself } from "./run.ts";
 
 /** Timers nearer than this are armed in the process; later ones are found by the next look at the store. */
 export const TIMER_HORIZON_MS = 15_000;
@@ -84,7 +84,7 @@ export function parkIdle(host: WakeHost, idleMs: number): number {
   let parked = 0;
   for (const cell of host.cells.values()) {
     if (cell.touchedAt > before || !isClean(cell) || cell.waiters.size > 0 || cell.watchers.size > 0) continue;
-    if (cell.attempts.size > 0 || cell.timer !== null || isMoving(cell.run.state)) continue;
+    if (cell.attempts.size > 0 || cell.timer !== null || movesByItself(cell.run)) continue;
     host.drop(cell);
     parked += 1;
   }

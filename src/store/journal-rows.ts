@@ -12,6 +12,7 @@ export interface HeaderRow {
   readonly version: string;
   readonly flow_hash: string;
   readonly state: string;
+  readonly moving: boolean;
   readonly sequence: number;
   readonly wake_at: number | null;
   readonly deadline_at: number | null;

@@ -163,6 +163,7 @@ async function loadRun(database: Database, runId: string): Promise<StoredRun | n
     shard: header.shard,
     day: header.run_day,
     header: toRunHeader(header),
+    moving: header.moving,
     wakeAt: header.wake_at,
     records,
   };

@@ -11,7 +11,7 @@ import { evaluateNeed } from "../../src/engine/evaluate.ts";
 import type { RunEvent } from "../../src/engine/events.ts";
 import type { JournalRecord } from "../../src/engine/records.ts";
 import { absorb, openRun, type Run, specOf } from "../../src/engine/run.ts";
-import { advance } from "../../src/engine/settle.ts";
+import { advance, type Turn } from "../../src/engine/settle.ts";
 import { createState, isTerminalPhase, type TaskState } from "../../src/engine/state.ts";
 import { compileFlow } from "../../src/flows/compile.ts";
 import { checkInput } from "../../src/flows/input.ts";
@@ -40,6 +40,10 @@ const MAX_EVENTS = 50_000;
 export type Probe = {
   /** The run is forgotten and put together again from its journal: `reopen` as after an orderly handover, `recover` as after a crash. */
   interrupt?: (count: number) => "reopen" | "recover" | null;
+  /** What the run may do before it is cut. */
+  turn?: () => Turn;
+  /** What happens to a run that was cut, before it goes on: it is put together again, or the next event comes first. */
+  cut?: () => "reopen" | "event" | null;
   /** Before an event, and after it with its records; whatever it does to the run must leave it as it was. */
   before?: (run: Run, event: RunEvent) => void;
   after?: (run: Run, event: RunEvent, journal: readonly JournalRecord[]) => void;
@@ -68,7 +72,7 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     const changed = fault.event === undefined ? event : fault.event(event);
     if (changed === null) return true;
     probe.before?.(run, changed);
-    const records = advanceWith(run, changed, fault);
+    const records = advanceWith(run, changed, fault, probe.turn?.());
     for (const record of records) {
       journal.push(record);
       followRecord(run, world, attempts, journal, now);
@@ -76,8 +80,21 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     probe.after?.(run, changed, journal);
     return records.length > 0;
   };
+  /** Gives the run the turns that it still needs. */
+  const goOn = (): void => {
+    while (run.unsettled && !isTerminalPhase(run.state.phase)) {
+      const how = probe.cut?.() ?? null;
+      if (how === "event") return;
+      if (how === "reopen") {
+        run = openRun(foldJournal("run", storedAs(journal)), plan);
+        run.unsettled = true;
+      }
+      feed({ type: "continue", at: now });
+    }
+  };
   const interrupt = (how: "reopen" | "recover"): void => {
     run = openRun(foldJournal("run", storedAs(journal)), plan);
+    run.unsettled = probe.turn !== undefined;
     if (how === "reopen") return;
     for (const [path, attempt] of attempts) if (attempt.end.type === "reported") attempts.delete(path);
     feed({ type: "recover", at: now, clean: true });
@@ -85,6 +102,8 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
 
   feed(startEvent(plan, world));
   for (let count = 0; !isTerminalPhase(run.state.phase); count++) {
+    goOn();
+    if (isTerminalPhase(run.state.phase)) break;
     if (count > MAX_EVENTS) throw new Error(`${plan.flowId}: more than ${MAX_EVENTS} events`);
     const how = probe.interrupt?.(count) ?? null;
     if (how !== null) interrupt(how);
@@ -93,6 +112,7 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     const attemptAt = attempt?.at ?? null;
     const worldAt = script[0]?.at ?? null;
     const next = earliest(earliest(due, attemptAt), worldAt);
+    if (next === null && run.unsettled) continue;
     if (next === null) break;
     now = Math.max(now, next);
     if (attempt !== undefined && attemptAt === next) {
@@ -101,7 +121,7 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     } else if (worldAt === next) {
       const event = script.shift();
       if (event !== undefined) feed({ ...event, at: now });
-    } else if (!feed({ type: "due", at: now, random: 0.5 })) {
+    } else if (!feed({ type: "due", at: now, random: 0.5 }) && !run.unsettled) {
       throw new Error(`${plan.flowId}: the engine is due at ${next - START} but nothing happens`);
     }
   }
@@ -113,8 +133,8 @@ export function storedAs(journal: readonly JournalRecord[]): JournalRecord[] {
   return JSON.parse(JSON.stringify(journal)) as JournalRecord[];
 }
 
-function advanceWith(run: Run, event: RunEvent, fault: Fault): JournalRecord[] {
-  if (fault.record === undefined && fault.state === undefined) return advance(run, event);
+function advanceWith(run: Run, event: RunEvent, fault: Fault, turn?: Turn): JournalRecord[] {
+  if (fault.record === undefined && fault.state === undefined) return advance(run, event, turn);
   const records: JournalRecord[] = [];
   const take = (made: readonly JournalRecord[]): void => {
     for (const record of made) {

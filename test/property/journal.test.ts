@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { applyRecord, foldJournal } from "../../src/engine/apply.ts";
 import type { JournalRecord } from "../../src/engine/records.ts";
+import { openRun } from "../../src/engine/run.ts";
+import { advance } from "../../src/engine/settle.ts";
 import { createState, isTerminalPhase, isTerminalTask, PHASE_MOVES, TASK_MOVES } from "../../src/engine/state.ts";
 import { drive, storedAs } from "../differential/engine-adapter.ts";
 import { createRandom } from "../oracle/random.ts";
@@ -65,6 +67,46 @@ test("a run that is put together from its journal again and again ends like one 
       const straight = drive(plan, world);
       const reopened = drive(plan, world, {}, { interrupt: () => (random.chance(0.4) ? "reopen" : null) });
       expect(reopened.outcome).toEqual(straight.outcome);
+    }),
+    RUNS,
+  );
+});
+
+test("a run that is cut into turns of any size writes the same journal", async () => {
+  let cuts = 0;
+  await fc.assert(
+    fc.asyncProperty(seeds, async (seed) => {
+      const { plan, world } = await subjectOf(seed);
+      const random = createRandom(seed);
+      const straight = drive(plan, world);
+      const turn = () => ({ work: random.int(1, 6), perRun: 5, steps: random.int(1, 1_000) });
+      const cut = () => {
+        cuts += 1;
+        return null;
+      };
+      expect(drive(plan, world, {}, { turn, cut }).journal).toEqual(straight.journal);
+      // One that is put together again in between may take what became free at one moment in another order.
+      const reopened = drive(plan, world, {}, { turn, cut: () => (random.chance(0.3) ? "reopen" : null) });
+      expect(reopened.run.state.phase).toBe(straight.run.state.phase);
+      expect([...reopened.run.state.tasks.keys()].sort()).toEqual([...straight.run.state.tasks.keys()].sort());
+    }),
+    RUNS,
+  );
+  expect(cuts).toBeGreaterThan(300);
+});
+
+test("events that come while a run waits for its turn make legal moves and leave nothing undone", async () => {
+  await fc.assert(
+    fc.asyncProperty(seeds, async (seed) => {
+      const { plan, world } = await subjectOf(seed);
+      const random = createRandom(seed);
+      const turn = () => ({ work: 1, perRun: 1, steps: 1_000_000 });
+      const { journal, run } = drive(plan, world, {}, { turn, cut: () => (random.chance(0.3) ? "event" : null) });
+      for (const move of movesOf(journal)) expectLegal(move);
+      expect(foldJournal("run", storedAs(journal))).toEqual(run.state);
+      // Put together anew it finds nothing that was left undone.
+      const anew = openRun(foldJournal("run", storedAs(journal)), plan);
+      expect(advance(anew, { type: "continue", at: run.state.updatedAt })).toEqual([]);
     }),
     RUNS,
   );
