@@ -21,7 +21,7 @@ export async function renderFlowFiles(): Promise<Readonly<Record<string, string>
 
 function renderTaskTypes(): string {
   return WRITABLE_TASK_TYPES.map((type) => {
-    const { summary, documentation, parameters, example, effect, defaultTimeoutMs } = TASK_TYPES[type];
+    const { summary, documentation, parameters, example, effect, defaultTimeoutMs, limits } = TASK_TYPES[type];
     const rows = Object.entries(propertiesOf(parameters)).map(
       ([name, { description, required }]) => `| \`${name}\`${required ? " (required)" : ""} | ${description} |`,
     );
@@ -32,7 +32,7 @@ function renderTaskTypes(): string {
       "",
       documentation,
       "",
-      `Effect: ${EFFECTS[effect]}${defaultTimeoutMs === null ? "" : ` Default timeout: ${formatDuration(defaultTimeoutMs)}.`}`,
+      `Effect: ${EFFECTS[effect]}${defaultTimeoutMs === null ? "" : ` Default timeout: ${formatDuration(defaultTimeoutMs)}.`} Limits: ${limits.length === 0 ? "none" : limits.map((key) => `\`${key}\``).join(", ")}.`,
       ...(rows.length === 0 ? [] : ["", "| parameter | |", "|---|---|", ...rows]),
       "",
       "```yaml",

@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import { LIMIT_KEYS } from "../tasks/define.ts";
 import { describeIssue } from "../tasks/describe-issue.ts";
 import { suggest } from "../tasks/suggest.ts";
 import { isWritableTaskType, LATER_TASK_TYPES, TASK_TYPES, WRITABLE_TASK_TYPES } from "../tasks/index.ts";
@@ -29,6 +30,9 @@ export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPl
     problems.add([...path, "condition"], `condition goes with the type condition, not with ${type}`);
   if (type !== "approval" && task.on_reject !== undefined)
     problems.add([...path, "on_reject"], `on_reject goes with the type approval, not with ${type}`);
+  for (const key of LIMIT_KEYS)
+    if (task[key] !== undefined && !TASK_TYPES[type].limits.includes(key))
+      problems.add([...path, key], `${key} has no effect on a task of type ${type}; remove it`);
   if (task.condition !== undefined) checkPredicate(task.condition, [...path, "condition"], rules, problems);
   checkParametersAsWritten(type, task.parameters as Json | undefined, [...path, "parameters"], problems);
   const { children, rest } = splitChildren(type, task.parameters as Json | undefined);

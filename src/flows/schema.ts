@@ -169,7 +169,9 @@ const workflow = keyed({
     .record(variableName, z.json())
     .optional()
     .meta({ description: "Further variables, computed from the declared ones when a run starts." }),
-  budget: budget.optional().meta({ description: "Limits of cost, tokens, time and steps." }),
+  budget: budget
+    .optional()
+    .meta({ description: "Limits of cost, tokens, time and steps. Kept with the flow; enforced by a later version." }),
   tasks: z.array(taskSchema).min(1).max(MAX_TASKS).optional().meta({ description: "Tasks of a DAG flow." }),
   fail_fast: z
     .boolean()

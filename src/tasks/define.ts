@@ -1,6 +1,18 @@
 import type { z } from "zod";
 import type { Effect, TaskTypeName } from "../flows/plan.ts";
 
+/** Keys of a task that bound or repeat its work. */
+export const LIMIT_KEYS = [
+  "retry_policy",
+  "timeout",
+  "schedule_to_start_timeout",
+  "schedule_to_close_timeout",
+  "heartbeat_timeout",
+] as const;
+
+/** One of {@link LIMIT_KEYS}. */
+export type LimitKey = (typeof LIMIT_KEYS)[number];
+
 /** What a task type is: the one place from which checks, JSON Schema, reference pages and forms follow. */
 export interface TaskType {
   readonly type: TaskTypeName;
@@ -17,11 +29,21 @@ export interface TaskType {
   readonly example: string;
   /** Start-to-close timeout when the flow gives none, milliseconds; null: none. */
   readonly defaultTimeoutMs: number | null;
+  /** Which limits act on it; a flow that writes another one is refused. When not declared, those of its effect. */
+  readonly limits: readonly LimitKey[];
 }
+
+const LIMITS_OF: Readonly<Record<Effect, readonly LimitKey[]>> = {
+  // Evaluated in the move of the run itself: there is no time that could run out, and the same values give the same result.
+  pure: [],
+  effectful: LIMIT_KEYS,
+  wait: ["timeout", "schedule_to_close_timeout"],
+  group: ["timeout", "schedule_to_close_timeout"],
+};
 
 /** Declares a task type for the list in `tasks/index.ts`. */
 export function defineTaskType(
-  declaration: Omit<TaskType, "defaultTimeoutMs"> & { readonly defaultTimeoutMs?: number },
+  declaration: Omit<TaskType, "defaultTimeoutMs" | "limits"> & Partial<Pick<TaskType, "defaultTimeoutMs" | "limits">>,
 ): TaskType {
-  return { defaultTimeoutMs: null, ...declaration };
+  return { defaultTimeoutMs: null, limits: LIMITS_OF[declaration.effect], ...declaration };
 }

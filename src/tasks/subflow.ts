@@ -9,6 +9,7 @@ export const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
 export const subflow = defineTaskType({
   type: "subflow",
   effect: "wait",
+  limits: ["retry_policy", "timeout", "schedule_to_close_timeout"],
   summary: "Runs another flow as a child run and gives its output.",
   documentation:
     "The id of the child run is derived from the parent, the task and the iteration, so that a restart never starts it twice. A child run that does not complete fails the task with `CHILD_RUN_FAILED` or `CHILD_RUN_CANCELED`.",

@@ -6,6 +6,7 @@ import { duration, keyed } from "./schemas.ts";
 export const wait = defineTaskType({
   type: "wait",
   effect: "wait",
+  limits: [],
   summary: "Waits for a time, durably.",
   documentation:
     "Give `duration` or `until`. The due time is fixed and journaled when the task starts, so a restart does not prolong it. A duration of 0 and a time in the past complete at once. The output is null.",

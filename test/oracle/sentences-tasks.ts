@@ -37,12 +37,9 @@ export function describeTasks({ playDag }: Players): void {
     });
 
     test("without fail_fast all children run and a failed one fails the parent with CHILD_FAILED, not retried", async () => {
-      const outcome = await playDag(
-        [group([child(), child()], { max_concurrency: 1 }, { retry_policy: { max_retries: 3 } })],
-        {
-          attempts: { "g.0": [bad(10)] },
-        },
-      );
+      const outcome = await playDag([group([child(), child()], { max_concurrency: 1 })], {
+        attempts: { "g.0": [bad(10)] },
+      });
       expect(statesOf(outcome)).toEqual({ g: "FAILED", "g.0": "FAILED", "g.1": "COMPLETED" });
       expect(outcome).toMatchObject({ phase: "FAILED", error: { type: "CHILD_FAILED", task: "g" } });
     });
@@ -71,12 +68,9 @@ export function describeTasks({ playDag }: Players): void {
     });
 
     test("a timeout of the group cancels what is open; the task is TIMED_OUT, not retried", async () => {
-      const outcome = await playDag(
-        [group([child(), child()], {}, { timeout: "1s", retry_policy: { max_retries: 2 } })],
-        {
-          attempts: { "g.0": [well(10)], "g.1": [well(2_000)] },
-        },
-      );
+      const outcome = await playDag([group([child(), child()], {}, { timeout: "1s" })], {
+        attempts: { "g.0": [well(10)], "g.1": [well(2_000)] },
+      });
       expect(statesOf(outcome)).toEqual({ g: "TIMED_OUT", "g.0": "COMPLETED", "g.1": "CANCELED" });
       expect(outcome.error).toEqual({ type: "TIMEOUT", task: "g" });
     });
@@ -168,7 +162,7 @@ export function describeTasks({ playDag }: Players): void {
     });
 
     test("a signal that does not come in time is TIMED_OUT with SIGNAL_TIMEOUT, not retried", async () => {
-      const outcome = await playDag([hear("a", { timeout: "2s", retry_policy: { max_retries: 2 } })]);
+      const outcome = await playDag([hear("a", { timeout: "2s" })]);
       expect(outcome.tasks.a).toMatchObject({ state: "TIMED_OUT", error: "SIGNAL_TIMEOUT" });
     });
 
@@ -197,12 +191,11 @@ export function describeTasks({ playDag }: Players): void {
 
     test("rejected and expired fail, or complete with approved: false", async () => {
       const reject = [{ at: 10, path: "a", approved: false, by: "bob" }];
-      const more = { retry_policy: { max_retries: 3 } };
-      expect((await playDag([approve(more)], { decisions: reject })).tasks.a).toMatchObject({
+      expect((await playDag([approve()], { decisions: reject })).tasks.a).toMatchObject({
         state: "FAILED",
         error: "APPROVAL_REJECTED",
       });
-      expect((await playDag([approve(more)])).tasks.a).toMatchObject({ state: "FAILED", error: "APPROVAL_TIMEOUT" });
+      expect((await playDag([approve()])).tasks.a).toMatchObject({ state: "FAILED", error: "APPROVAL_TIMEOUT" });
       expect((await playDag([approve({ on_reject: "continue" })], { decisions: reject })).tasks.a?.output).toEqual({
         approved: false,
         by: "bob",

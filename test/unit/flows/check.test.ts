@@ -179,6 +179,36 @@ describe("tasks", () => {
   });
 });
 
+// Cause: keys that bound work were accepted on every type, and did nothing on those that have no attempts or no time.
+describe("limits", () => {
+  it.each([
+    ["transform", "parameters: {output: 1}", "retry_policy: {max_retries: 2}"],
+    ["transform", "parameters: {output: 1}", "heartbeat_timeout: 5"],
+    ["wait", "parameters: {duration: 5}", "timeout: 5"],
+    ["wait", "parameters: {duration: 5}", "schedule_to_close_timeout: 5"],
+    ["condition", 'condition: "${true}"', "timeout: 5"],
+    ["signal", "parameters: {name: go}", "retry_policy: {max_retries: 2}"],
+    ["approval", "parameters: {}", "heartbeat_timeout: 5"],
+    ["map", "parameters: {items: [], task: {type: noop}}", "retry_policy: {max_retries: 2}"],
+    ["subflow", "parameters: {flow_id: f}", "heartbeat_timeout: 5"],
+  ])("a %s (%s) refuses %s", (type, parameters, limit) => {
+    const key = limit.split(":")[0];
+    expect(dag(`    - {id: x, type: ${type}, ${parameters}, ${limit}}\n`)).toMatch(
+      `workflow.tasks[0].${key}: ${key} has no effect on a task of type ${type}; remove it`,
+    );
+  });
+
+  it("are accepted where they act", () => {
+    expect(
+      dag(
+        "    - {id: x, type: http, parameters: {url: 'http://x/'}, retry_policy: {}, timeout: 5, heartbeat_timeout: 1}\n",
+      ),
+    ).toBe("");
+    expect(dag("    - {id: x, type: subflow, parameters: {flow_id: f}, retry_policy: {}, timeout: 5}\n")).toBe("");
+    expect(dag("    - {id: x, type: signal, timeout: 5, schedule_to_close_timeout: 9}\n")).toBe("");
+  });
+});
+
 describe("the graph", () => {
   it.each([
     [

@@ -195,7 +195,7 @@ describe("tasks", () => {
         type: "map",
         parameters: {
           items: "${[1, 2]}",
-          task: { type: "transform", parameters: { output: "${item}" }, retry_policy: { max_retries: 1 } },
+          task: { type: "noop", parameters: { output: "${item}" }, retry_policy: { max_retries: 1 } },
         },
       }),
     ]);
@@ -220,7 +220,7 @@ describe("tasks", () => {
       m?.map?.child.type,
       m?.map?.child.retry.maxRetries,
       m?.map?.items.evaluate(scopeWith({})),
-    ]).toEqual([50, false, "transform", 1, [1, 2]]);
+    ]).toEqual([50, false, "noop", 1, [1, 2]]);
     expect(m?.map?.child.parameters.evaluate(scopeWith({}, {}, { item: 9 }))).toEqual({ output: 9 });
   });
 

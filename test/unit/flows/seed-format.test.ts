@@ -71,8 +71,8 @@ describe("the template format", () => {
 
   it("keeps its meaning: variables by name, outputs by task, seconds, retries", async () => {
     const text = template
-      .replace("type: data\n      parameters:\n", "type: transform\n      parameters:\n       output:\n")
-      .replace("type: ai", "type: transform")
+      .replace("type: data\n      parameters:\n", "type: noop\n      parameters:\n       output:\n")
+      .replace("type: ai", "type: noop")
       .replace("        provider: anthropic\n", "       output:\n        provider: anthropic\n");
     const { plan } = await compileFlow({ text });
     if (plan.kind !== "dag") throw new Error("not a DAG");
