@@ -10,6 +10,7 @@ interface Manifest {
   readonly dependencies: Record<string, string>;
   readonly devDependencies: Record<string, string>;
   readonly optionalDependencies: Record<string, string>;
+  readonly peerDependencies: Record<string, string>;
 }
 
 test("docs/errors.md is what the catalogue says (node scripts/errors-docs.ts)", () => {
@@ -46,6 +47,28 @@ test("package.json and the lockfile name exact versions, the same ones", () => {
       expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
     expect(lock.packages[""]?.[kind]).toEqual(manifest[kind]);
   }
+});
+
+test("every direct dependency is named in a decision, with its reason", () => {
+  const decisions = readdirSync("docs/adr").map((name) => readFileSync(join("docs/adr", name), "utf8"));
+  const manifests = ["package.json", "bench/peers/package.json", "gen/typescript/package.json"];
+  const unnamed = [...manifests, "test/clients/typescript/package.json"].flatMap((path) => {
+    const manifest = JSON.parse(readFileSync(path, "utf8")) as Partial<Manifest>;
+    const { dependencies, devDependencies, optionalDependencies, peerDependencies } = manifest;
+    const names = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies, ...peerDependencies });
+    return names
+      .filter((name) => !decisions.some((text) => text.includes(`\`${name}\``)))
+      .map((name) => `${path}: ${name}`);
+  });
+  expect(unnamed).toEqual([]);
+});
+
+test("every decision says what was decided, why not otherwise, and what follows", () => {
+  const thin = readdirSync("docs/adr").filter((name) => {
+    const text = readFileSync(join("docs/adr", name), "utf8");
+    return !/context/i.test(text) || !/decision/i.test(text) || !/consequences|left out/i.test(text);
+  });
+  expect(thin).toEqual([]);
 });
 
 test("migrations leave transactions to the runner and are numbered without gaps", () => {
