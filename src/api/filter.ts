@@ -137,7 +137,7 @@ class FilterReader {
   #quoted(expr: Expr): string {
     const kind = expr.exprKind;
     if (kind.case === "constExpr" && kind.value.constantKind.case === "stringValue")
-      return kind.value.constantKind.value;
+      return this.#storable(expr, kind.value.constantKind.value);
     return this.#refuse(expr, "a text in quotes is expected here");
   }
 
@@ -173,6 +173,7 @@ class FilterReader {
     const kind = this.#kindOf(field);
     const value = constantOf(expr);
     if (value === undefined) return this.#refuse(expr, `${field.name} must be compared with a constant`);
+    if (typeof value === "string") this.#storable(expr, value);
     switch (kind) {
       case "time": {
         const at = typeof value === "string" && /^\d{4}-\d\d-\d\d/.test(value) ? Date.parse(value) : Number.NaN;
@@ -194,6 +195,13 @@ class FilterReader {
       default:
         return typeof value === "string" ? value : this.#refuse(expr, `${field.name} needs a text in quotes`);
     }
+  }
+
+  /** The text, when a database can compare with it: escapes can write what no stored text holds. */
+  #storable(expr: Expr, text: string): string {
+    if (text.includes("\u0000")) this.#refuse(expr, "text cannot hold NUL");
+    if (!text.isWellFormed()) this.#refuse(expr, "text cannot hold half of a surrogate pair");
+    return text;
   }
 
   #refuse(expr: Expr, problem: string): never {

@@ -74,6 +74,11 @@ test.each([
   ['flow_id["a"] == "b"', "has no parts"],
   ['"x" in flow_id', "is no list"],
   ["true ? true : false", "not known"],
+  // NUL came through to the database, which refuses it: INTERNAL.
+  ['flow_id == "\\u0000"', "NUL"],
+  ['flow_id in ["a", "\\x00"]', "NUL"],
+  ['labels["\\u0000"] == "a"', "NUL"],
+  ['"\\u0000" in labels', "NUL"],
   ["1", "a condition is expected"],
   [`${"(".repeat(2_000)}a${")".repeat(2_000)}`, "too deep"],
   [Array.from({ length: 300 }, () => 'flow_id == "a"').join(" || "), "more than 200"],
