@@ -28,7 +28,7 @@ export function fromStartRequest(
     labels: request.labels,
     userId: request.userId,
     correlationId: request.correlationId,
-    context: request.executionContextJson.length === 0 ? null : fromContext(request.executionContextJson),
+    context: request.executionContextJson.length === 0 ? null : fromContext(request.executionContextJson, limits),
     runTimeoutMs: request.runTimeout === undefined ? null : fromDuration(request.runTimeout),
     startDelayMs: request.startDelay === undefined ? 0 : fromDuration(request.startDelay),
     signals: request.signals.map((signal, index) => ({
@@ -50,8 +50,8 @@ export function fromWait(
   return Math.max(0, Math.floor(Math.min(waitMs, remainingMs - Math.min(500, remainingMs / 5))));
 }
 
-function fromContext(bytes: Uint8Array): JsonObject {
-  const context = parseJson(bytes, { field: "execution_context_json" });
+function fromContext(bytes: Uint8Array, limits: PayloadLimits): JsonObject {
+  const context = parseJson(bytes, { field: "execution_context_json", maxBytes: limits.maxPayloadBytes });
   if (typeof context === "object" && context !== null && !Array.isArray(context)) return context as JsonObject;
   return fail(
     "INVALID_REQUEST",

@@ -38,17 +38,28 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
     });
   }
   const value = parseText(text, field, keepsIntegers);
-  const census = { keys: 0 };
+  const census = { keys: 0, size: 0 };
   checkValue(value, census, scan.hasUnicodeEscape || typeof source === "string", field);
   if (census.keys !== scan.keys)
     fail("INVALID_JSON", { field, problem: `the key ${JSON.stringify(findTwice(text))} appears twice in one object` });
   return value;
 }
 
-/** Refuses, with INVALID_JSON, a value that did not come from text and that the product could not keep: too deep, NUL, half surrogate pairs, NaN, infinities. */
-export function checkJson(value: Json, options: { readonly field: string; readonly maxDepth?: number }): void {
-  checkDepth(value, options.maxDepth ?? MAX_JSON_DEPTH, options.field, options.maxDepth ?? MAX_JSON_DEPTH);
-  checkValue(value, { keys: 0 }, true, options.field);
+/** Limits and wording of {@link checkJson}. */
+export type CheckJsonOptions = Pick<ParseJsonOptions, "field" | "maxBytes" | "maxDepth">;
+
+/**
+ * Refuses, with INVALID_JSON, a value that did not come from text and that the product could not keep: too deep, NUL, half surrogate pairs, NaN, infinities;
+ * with PAYLOAD_TOO_LARGE one whose JSON text has more than `maxBytes`.
+ */
+export function checkJson(value: Json, { field, maxBytes, maxDepth = MAX_JSON_DEPTH }: CheckJsonOptions): void {
+  checkDepth(value, maxDepth, field, maxDepth);
+  const census = { keys: 0, size: 0 };
+  checkValue(value, census, true, field);
+  // Printing is what keeping it costs anyway; small values are seen to fit without it.
+  if (maxBytes === undefined || census.size <= maxBytes) return;
+  const size = Buffer.byteLength(JSON.stringify(value));
+  if (size > maxBytes) fail("PAYLOAD_TOO_LARGE", { field, size, limit: maxBytes });
 }
 
 function checkSize(text: string, { field, maxBytes }: ParseJsonOptions): string {
@@ -85,9 +96,21 @@ function keepInteger(_key: string, value: unknown, context?: { readonly source?:
     : value;
 }
 
-/** Counts keys; looks at text only when asked to, since text without escapes from valid UTF-8 is well-formed. */
-function checkValue(value: Json, census: { keys: number }, checksText: boolean, field: string): void {
+/** What a look at a value counts: its keys, and an upper bound of the length of its JSON text. */
+interface Census {
+  keys: number;
+  size: number;
+}
+
+/** Most bytes of JSON for a value beside its characters, and for a character (an escape). */
+const VALUE_BYTES = 26;
+const CHARACTER_BYTES = 6;
+
+/** Counts; looks at text only when asked to, since text without escapes from valid UTF-8 is well-formed. */
+function checkValue(value: Json, census: Census, checksText: boolean, field: string): void {
+  census.size += VALUE_BYTES;
   if (typeof value === "string") {
+    census.size += value.length * CHARACTER_BYTES;
     if (checksText) checkText(value, field);
   } else if (typeof value === "number") {
     if (!Number.isFinite(value)) fail("INVALID_JSON", { field, problem: `it holds ${value}, which is no JSON number` });
@@ -97,6 +120,7 @@ function checkValue(value: Json, census: { keys: number }, checksText: boolean, 
     const keys = Object.keys(value);
     census.keys += keys.length;
     for (const key of keys) {
+      census.size += key.length * CHARACTER_BYTES + 4;
       if (checksText) checkText(key, field);
       checkValue((value as Readonly<Record<string, Json>>)[key] as Json, census, checksText, field);
     }

@@ -1,7 +1,7 @@
 /**
  * Payloads: JSON in the service, a oneof of three forms on the wire.
  *
- * In: an object or value that came as a message is checked like JSON text. Out: as `Struct` or `Value`, or as text when the read mask names the
+ * In: an object or value that came as a message is checked like JSON text, its size too. Out: as `Struct` or `Value`, or as text when the read mask names the
  * `…_json` field or when the value nests deeper than Protobuf libraries of all languages read.
  */
 import type { JsonValue } from "@bufbuild/protobuf";
@@ -45,7 +45,7 @@ export function fromPayload(payload: PayloadInput, field: string, absent: Json, 
     );
   }
   const value = isValue(payload.value) ? (toJson(ValueSchema, payload.value) as Json) : (payload.value as JsonObject);
-  checkJson(value, { field });
+  checkJson(value, { field, maxBytes: limits.maxPayloadBytes });
   return value;
 }
 
