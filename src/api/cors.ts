@@ -2,6 +2,7 @@
  * Cross-origin requests. Only origins that the configuration names, exactly as browsers send them, may call from a page; nothing is reflected and
  * nothing is a wildcard. There are no cookies, so credentials are not allowed.
  */
+import { isIP } from "node:net";
 
 /** Headers of the protocols that pages may send; those that the Connect library names (a test compares them). */
 export const PROTOCOL_HEADERS = [
@@ -50,6 +51,9 @@ export interface Cors {
   /**
    * Whether a page of `origin` may send a request that changes something. Browsers send some of these without asking first, and a service on the
    * own machine is reached by every page that its user opens: what does not come from a known origin or from this very host is refused.
+   *
+   * "This very host" counts only for addresses and `localhost`. A name says nothing: its owner can let it point here after the page was loaded, and
+   * then page and service have the same origin (DNS rebinding). A service behind a proxy or a name lists its own origin like any other.
    */
   mayWrite(origin: string | undefined, host: string | undefined): boolean;
   /** Headers of an answer to a request from `origin`. */
@@ -63,7 +67,7 @@ export function createCors(origins: readonly string[]): Cors {
   const allowed = new Set(origins);
   const isAllowed = (origin: string | undefined): origin is string => origin !== undefined && allowed.has(origin);
   return {
-    mayWrite: (origin, host) => origin === undefined || allowed.has(origin) || URL.parse(origin)?.host === host,
+    mayWrite: (origin, host) => origin === undefined || allowed.has(origin) || isSameAddress(origin, host),
     answerHeaders: (origin) =>
       isAllowed(origin)
         ? { "access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED_HEADERS, vary: VARY }
@@ -79,4 +83,14 @@ export function createCors(origins: readonly string[]): Cors {
           }
         : { vary: VARY },
   };
+}
+
+/** Whether a page was loaded from the address that it now calls. */
+function isSameAddress(origin: string, host: string | undefined): boolean {
+  const url = URL.parse(origin);
+  if (url === null || url.host !== host?.toLowerCase()) return false;
+  const { hostname } = url;
+  return (
+    isIP(hostname.replace(/^\[(.*)\]$/, "$1")) !== 0 || hostname === "localhost" || hostname.endsWith(".localhost")
+  );
 }
