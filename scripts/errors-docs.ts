@@ -1,6 +1,6 @@
 /** Writes docs/errors.md from the catalogue of errors: `node scripts/errors-docs.ts`. A test proves it fresh. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { ERRORS } from "../src/base/errors.ts";
+import { ERRORS, type ErrorCode, RESERVED_CODES } from "../src/base/errors.ts";
 
 const RETRY = { no: "no", yes: "yes", after: "after the given time" } as const;
 
@@ -13,12 +13,13 @@ export function renderErrorFiles(): Readonly<Record<string, string>> {
     "",
     "Every error has a code. On gRPC and Connect it is the `reason` of `google.rpc.ErrorInfo`, on REST the same object stands in `details`. Codes",
     "never change their meaning and are never used again; the sentence may be reworded. *Again* says whether the same request may be sent again.",
+    "Codes that are marked as reserved are not given yet.",
     "",
     "| code | gRPC | HTTP | again | sentence |",
     "|---|---|---|---|---|",
     ...Object.entries(ERRORS).map(
       ([code, { grpc, http, retry, text }]) =>
-        `| \`${code}\` | ${grpc} | ${http} | ${RETRY[retry]} | ${text.replaceAll("|", "\\|")} |`,
+        `| \`${code}\` | ${grpc} | ${http} | ${RETRY[retry]} | ${text.replaceAll("|", "\\|")}${RESERVED_CODES.includes(code as ErrorCode) ? " (reserved)" : ""} |`,
     ),
   ];
   return { "docs/errors.md": `${lines.join("\n")}\n` };

@@ -3,6 +3,8 @@ import type { DescMessage, DescService, Message, MessageShape } from "@bufbuild/
 import type { OrchestratorError } from "../base/errors.ts";
 import { toError } from "../base/errors.ts";
 import type { Caller } from "../engine/port.ts";
+import type { CallHeaders } from "./caller.ts";
+import { toRequestId } from "./request-id.ts";
 
 /** Protocols that the one port speaks. */
 export type Protocol = "grpc" | "grpc-web" | "connect" | "rest";
@@ -13,6 +15,8 @@ export interface CallContext {
   readonly protocol: Protocol;
   /** Another instance sent the call on; it is not sent on again. */
   readonly forwarded: boolean;
+  /** Id of the request for errors and logs: the caller's `x-request-id`, else one of our own. */
+  readonly requestId: string;
   /** Milliseconds until the deadline; never negative, infinite for streams without one. */
   remainingMs(): number;
   /** Aborts when the caller has gone, the deadline has passed or the service ends; its reason is the error. Made on first use. */
@@ -60,8 +64,17 @@ export class Call implements CallContext {
   /** Called once when the call is given up; the pipeline's. */
   onAbort: ((reason: OrchestratorError) => void) | null = null;
   #controller: AbortController | null = null;
+  readonly #headers: CallHeaders;
+  #requestId: string | null = null;
 
-  constructor(caller: Caller, protocol: Protocol, timeoutMs: number | undefined, forwarded = false) {
+  constructor(
+    caller: Caller,
+    protocol: Protocol,
+    timeoutMs: number | undefined,
+    headers: CallHeaders,
+    forwarded = false,
+  ) {
+    this.#headers = headers;
     this.caller = caller;
     this.protocol = protocol;
     this.timeoutMs = timeoutMs;
@@ -75,6 +88,12 @@ export class Call implements CallContext {
       if (this.reason !== null) this.#controller.abort(this.reason);
     }
     return this.#controller.signal;
+  }
+
+  /** See {@link CallContext.requestId}. Looked for on first use: calls that go well never ask. */
+  get requestId(): string {
+    this.#requestId ??= toRequestId(this.#headers.get("x-request-id"));
+    return this.#requestId;
   }
 
   remainingMs(): number {

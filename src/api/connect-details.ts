@@ -1,112 +1,123 @@
 /**
- * Details for errors that the Connect library makes by itself, before or after the handlers: bytes that are no message, messages over the limit,
- * unknown compression. It answers them with a bare code and sentence; here they get the ErrorInfo that every error has.
+ * Details for errors that the Connect library makes by itself, before or after the handlers: broken frames, messages over the limit, unknown compression.
+ * It answers them with a bare code and sentence; here they become errors of the catalogue, with its code and the ErrorInfo that every error has.
  */
-import { toBinary } from "@bufbuild/protobuf";
-import { base64Encode } from "@bufbuild/protobuf/wire";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { readAllBytes } from "@connectrpc/connect/protocol";
 import type { OrchestratorError } from "../base/errors.ts";
 import { toError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import type { Status } from "../gen/google/rpc/status_pb.ts";
-import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
-import { toStatus } from "./errors.ts";
-import { printStatus } from "./rest-print.ts";
-
-/** Flags of the last frame of a stream. */
-const CONNECT_END = 0x02;
-const GRPC_WEB_END = 0x80;
+import { classifyError, toStatus } from "./errors.ts";
+import type { ConnectErrorJson, WireError } from "./wire-error.ts";
+import {
+  CONNECT_END,
+  GRPC_WEB_END,
+  printTrailers,
+  toConnectHttp,
+  toConnectJson,
+  toFrame,
+  toWireError,
+} from "./wire-error.ts";
 
 /** Largest answer that is looked at; errors without details are a line or two. */
 const MAX_ERROR_BYTES = 8_192;
 
+/** What the details depend on. */
+export interface DetailParts {
+  readonly maxMessageBytes: number;
+  readonly log: Log;
+  /** Path of the method. */
+  readonly path: string;
+  /** HTTP method and content type of the request. */
+  readonly verb: string;
+  readonly contentType: string | undefined;
+  readonly requestId: string;
+  /** HTTP methods that the path takes. */
+  readonly allowed: readonly string[];
+}
+
 /** Adds details to an answer that is an error without any. Other answers pass as they are. */
 export async function withDetails(
   response: UniversalServerResponse,
-  maxMessageBytes: number,
+  parts: DetailParts,
 ): Promise<UniversalServerResponse> {
   const { body } = response;
   const type = new Headers(response.header).get("content-type") ?? "";
-  if (body === undefined) return response.status < 400 ? response : refuse(response);
+  if (body === undefined) return response.status < 400 ? response : refuse(response, parts);
   // Only an answer with details is long enough to be compressed.
   if (new Headers(response.header).has("content-encoding")) return response;
   if (response.status >= 400 && type === "application/json") {
     const bytes = await readAllBytes(body, Number.MAX_SAFE_INTEGER);
-    const completed = completeConnect(bytes, maxMessageBytes);
+    const status = bytes.length > MAX_ERROR_BYTES ? null : completeJson(parseError(bytes), parts);
+    if (status === null) return { ...response, body: once(bytes) };
     const header = new Headers(response.header);
+    const completed = Buffer.from(JSON.stringify(toConnectJson(status)));
     header.set("content-length", String(completed.length));
-    return { ...response, header, body: once(completed) };
+    return { ...response, status: toConnectHttp(status.code), header, body: once(completed) };
   }
   if (type.startsWith("application/grpc-web"))
-    return { ...response, body: mapLast(body, GRPC_WEB_END, (data) => completeTrailer(data, maxMessageBytes)) };
+    return { ...response, body: mapLast(body, GRPC_WEB_END, (data) => completeTrailer(data, parts)) };
   if (type.startsWith("application/connect+"))
-    return { ...response, body: mapLast(body, CONNECT_END, (data) => completeEnd(data, maxMessageBytes)) };
+    return { ...response, body: mapLast(body, CONNECT_END, (data) => completeEnd(data, parts)) };
   return response;
 }
 
 /** A refusal without a body: wrong content type or HTTP method. */
-function refuse(response: UniversalServerResponse): UniversalServerResponse {
-  const problem =
-    response.status === 415
-      ? "the content type is not one of this method: application/json, application/proto, application/grpc-web, application/grpc-web-text, or their forms for streams"
-      : `this method is not served in that way (HTTP status ${response.status})`;
+function refuse(response: UniversalServerResponse, parts: DetailParts): UniversalServerResponse {
+  const { status, headers, body } =
+    response.status === 405
+      ? refuseVerb(parts)
+      : toWireError(toError("PROTOCOL_UNSUPPORTED", { problem: WRONG_TYPE }), parts.requestId, parts.path, undefined);
   const header = new Headers(response.header);
-  header.set("content-type", "application/json");
-  return {
-    ...response,
-    header,
-    body: once(Buffer.from(printStatus(toStatus(toError("PROTOCOL_UNSUPPORTED", { problem }))))),
-  };
+  for (const [name, value] of Object.entries(headers)) header.set(name, value);
+  return { ...response, status, header, body: once(body) };
 }
 
-function completeConnect(bytes: Uint8Array, maxMessageBytes: number): Uint8Array {
-  if (bytes.length > MAX_ERROR_BYTES) return bytes;
-  const error = JSON.parse(Buffer.from(bytes).toString("utf8")) as ConnectErrorJson;
-  return completeJson(error, maxMessageBytes) ? Buffer.from(JSON.stringify(error)) : bytes;
+const WRONG_TYPE =
+  "the content type is not one of this method: application/json, application/proto, application/grpc-web, application/grpc-web-text, or their forms for streams";
+
+/** The answer to an HTTP method that the method does not take. */
+export function refuseVerb({
+  path,
+  verb,
+  requestId,
+  allowed,
+}: Pick<DetailParts, "path" | "verb" | "requestId" | "allowed">): WireError {
+  const list = allowed.join(", ");
+  const error = toError("HTTP_METHOD_NOT_ALLOWED", { method: verb, path, allowed: list });
+  const answer = toWireError(error, requestId, path, undefined);
+  return { ...answer, headers: { ...answer.headers, allow: list } };
 }
 
-function completeEnd(data: Buffer, maxMessageBytes: number): Buffer {
-  const end = JSON.parse(data.toString("utf8")) as { error?: ConnectErrorJson };
-  if (end.error === undefined || !completeJson(end.error, maxMessageBytes)) return data;
-  return Buffer.from(JSON.stringify(end));
+function parseError(bytes: Uint8Array): Partial<ConnectErrorJson> {
+  return JSON.parse(Buffer.from(bytes).toString("utf8")) as Partial<ConnectErrorJson>;
 }
 
-function completeTrailer(data: Buffer, maxMessageBytes: number): Buffer {
-  const lines = new Map(
-    data
-      .toString("latin1")
-      .split("\r\n")
-      .map(
-        (line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()] as const,
-      ),
+function completeEnd(data: Buffer, parts: DetailParts): Buffer {
+  const end = JSON.parse(data.toString("utf8")) as { error?: Partial<ConnectErrorJson> };
+  const status = end.error === undefined ? null : completeJson(end.error, parts);
+  return status === null ? data : Buffer.from(JSON.stringify({ ...end, error: toConnectJson(status) }));
+}
+
+function completeTrailer(data: Buffer, parts: DetailParts): Buffer {
+  const lines = data.toString("latin1").split("\r\n");
+  const lineOf = (name: string): string | undefined =>
+    lines
+      .find((line) => line.slice(0, line.indexOf(":")).toLowerCase() === name)
+      ?.slice(name.length + 1)
+      .trim();
+  const code = Number(lineOf("grpc-status") ?? "0");
+  if (code === 0 || lineOf("grpc-status-details-bin") !== undefined) return data;
+  return printTrailers(
+    statusOf(CODE_NAMES[code] ?? "unknown", decodeURIComponent(lineOf("grpc-message") ?? ""), parts),
   );
-  const code = Number(lines.get("grpc-status") ?? "0");
-  if (code === 0 || lines.has("grpc-status-details-bin")) return data;
-  const status = statusOf(
-    CODE_NAMES[code] ?? "unknown",
-    decodeURIComponent(lines.get("grpc-message") ?? ""),
-    maxMessageBytes,
-  );
-  return Buffer.concat([
-    data,
-    Buffer.from(`grpc-status-details-bin: ${base64Encode(toBinary(StatusSchema, status), "std_raw")}\r\n`, "latin1"),
-  ]);
 }
 
-interface ConnectErrorJson {
-  readonly code?: string;
-  readonly message?: string;
-  details?: { type: string; value: string }[];
-}
-
-function completeJson(error: ConnectErrorJson, maxMessageBytes: number): boolean {
-  if (error.details !== undefined && error.details.length > 0) return false;
-  const { details } = statusOf(error.code ?? "unknown", error.message ?? "", maxMessageBytes);
-  error.details = details.map((any) => ({
-    type: any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1),
-    value: base64Encode(any.value, "std_raw"),
-  }));
-  return true;
+/** The status of an error without details; null for one that has them. */
+function completeJson(error: Partial<ConnectErrorJson>, parts: DetailParts): Status | null {
+  if (error.details !== undefined && error.details.length > 0) return null;
+  return statusOf(error.code ?? "unknown", error.message ?? "", parts);
 }
 
 const CODE_NAMES: Readonly<Record<number, string>> = {
@@ -115,22 +126,26 @@ const CODE_NAMES: Readonly<Record<number, string>> = {
   4: "deadline_exceeded",
   8: "resource_exhausted",
   12: "unimplemented",
+  13: "internal",
 };
 
-function statusOf(code: string, problem: string, maxMessageBytes: number): Status {
-  return toStatus(errorOf(code, problem, maxMessageBytes));
+function statusOf(code: string, problem: string, parts: DetailParts): Status {
+  return toStatus(errorOf(code, problem, parts), { requestId: parts.requestId, inHeaders: true });
 }
 
-function errorOf(code: string, problem: string, limit: number): OrchestratorError {
+function errorOf(code: string, problem: string, parts: DetailParts): OrchestratorError {
   switch (code) {
     case "canceled":
       return toError("REQUEST_CANCELLED");
     case "deadline_exceeded":
       return toError("DEADLINE_EXCEEDED");
     case "resource_exhausted":
-      return toError("MESSAGE_TOO_LARGE", { direction: "message", limit });
+      return toError("MESSAGE_TOO_LARGE", { direction: "message", limit: parts.maxMessageBytes });
     case "unimplemented":
       return toError("PROTOCOL_UNSUPPORTED", { problem });
+    case "internal":
+      // Requests are read by our code, so this is an answer that the library could not write.
+      return classifyError(new Error(problem), parts.log, parts.path, parts);
     default:
       return toError("REQUEST_MALFORMED", { problem });
   }
@@ -148,11 +163,7 @@ async function* mapLast(
       continue;
     }
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const data = change(bytes.subarray(5));
-    const head = Buffer.alloc(5);
-    head[0] = flag;
-    head.writeUInt32BE(data.length, 1);
-    yield Buffer.concat([head, data]);
+    yield toFrame(flag, change(bytes.subarray(5)));
   }
 }
 

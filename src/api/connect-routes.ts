@@ -6,6 +6,9 @@ import type { FastifyInstance } from "fastify";
 import type { ConnectParts, ConnectServer } from "./connect-server.ts";
 import type { ServedMethod } from "./methods.ts";
 
+/** Every method of HTTP that asks for something: those that a path does not take are told which it does. `OPTIONS` is answered before. */
+const VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
 /** Adds a route for each method to a scope of its own; a path of `aliases` answers as the method that it names. */
 export function serveConnect(
   http: FastifyInstance,
@@ -23,7 +26,7 @@ export function serveConnect(
   http.addContentTypeParser("*", (_request, _payload, done) => done(null));
   const add = (url: string, path: string): void => {
     http.route({
-      method: ["GET", "POST"],
+      method: VERBS,
       url,
       handler: async (request, reply) => (await load()).handle(path, request, reply),
     });

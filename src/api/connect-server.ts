@@ -1,29 +1,28 @@
 /**
- * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins them to the pipeline and puts
- * details on the errors that the library makes by itself (bytes that cannot be decoded, messages over the limit, unknown compression).
+ * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins them to the pipeline, which decodes
+ * the messages, and puts details on the errors that the library makes by itself (broken frames, answers over the limit, unknown compression).
  */
 import type { ServerResponse } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import {
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { OrchestratorError } from "../base/errors.ts";
 import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { Call } from "./call.ts";
 import type { Identify } from "./caller.ts";
-import { withDetails } from "./connect-details.ts";
+import { refuseVerb, withDetails } from "./connect-details.ts";
 import { toConnectError } from "./connect-error.ts";
+import { takeMessage, takenMessage } from "./connect-request.ts";
+import { callInHand, type CallInHand, sendResponse } from "./connect-response.ts";
 import { isGrpcWebText, toBinaryRequest, toTextResponse } from "./grpc-web-text.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { errorTypes } from "./rest-print.ts";
+import { cursorOf } from "./slow-reader.ts";
 
 /** What joins the protocols to the rest. */
 export interface ConnectParts {
@@ -32,6 +31,8 @@ export interface ConnectParts {
   readonly log: Log;
   /** Largest message, both ways, in bytes. */
   readonly maxMessageBytes: number;
+  /** Time in which the reader of a stream must take something, milliseconds. */
+  readonly slowReaderMs: number;
 }
 
 /** Answers Connect and gRPC-Web. */
@@ -73,18 +74,36 @@ async function serveHandler(
   parts: ConnectParts,
 ): Promise<void> {
   reply.hijack();
-  for (const [name, value] of Object.entries(reply.getHeaders()))
-    if (value !== undefined) reply.raw.setHeader(name, value);
+  const { raw } = reply;
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+  const { id: requestId, method: verb } = request;
+  const path = handler.requestPath;
+  const allowed = handler.allowedMethods;
   try {
-    const incoming = universalRequestFromNodeRequest(request.raw, reply.raw, undefined, undefined);
-    const isText = isGrpcWebText(incoming.header.get("content-type"));
-    const answer = await withDetails(
-      await handler(isText ? toBinaryRequest(incoming) : incoming),
-      parts.maxMessageBytes,
-    );
-    await universalResponseToNodeResponse(isText ? toTextResponse(answer) : answer, reply.raw);
+    if (!allowed.includes(verb)) {
+      const refusal = refuseVerb({ path, verb, requestId, allowed });
+      raw.writeHead(refusal.status, refusal.headers).end(refusal.body);
+      return;
+    }
+    const hand: CallInHand = { call: null, cursor: "" };
+    const values = createContextValues().set(callInHand, hand);
+    const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
+    const contentType = request.headers["content-type"];
+    const isText = isGrpcWebText(contentType ?? null);
+    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts.maxMessageBytes);
+    values.set(takenMessage, taken.message);
+    taken.request.header.set("x-request-id", requestId);
+    const answer = await withDetails(await handler(taken.request), {
+      ...parts,
+      path,
+      verb,
+      contentType,
+      requestId,
+      allowed,
+    });
+    await sendResponse(isText ? toTextResponse(answer) : answer, raw, hand, parts.slowReaderMs);
   } catch (error) {
-    endBroken(reply.raw, error, handler.requestPath, parts.log);
+    endBroken(raw, error, path, parts.log);
   }
 }
 
@@ -97,7 +116,7 @@ function endBroken(response: ServerResponse, error: unknown, method: string, log
 
 function callUnary(
   method: ServedMethod,
-  request: Message,
+  _standIn: Message,
   context: HandlerContext,
   parts: ConnectParts,
 ): Promise<Message> {
@@ -106,28 +125,42 @@ function callUnary(
     parts.pipeline.runUnary(
       method,
       call,
-      () => request,
-      (error, response) => (response === null ? reject(toConnectError(error as OrchestratorError)) : resolve(response)),
+      () => readTaken(method, context),
+      (error, response) =>
+        response === null ? reject(toConnectError(error as OrchestratorError, call.requestId)) : resolve(response),
     );
   });
 }
 
 async function* callStream(
   method: ServedMethod,
-  request: Message,
+  _standIn: Message,
   context: HandlerContext,
   parts: ConnectParts,
 ): AsyncIterable<Message> {
+  const call = openCall(context, parts.identify);
+  const hand = context.values.get(callInHand);
+  hand.call = call;
   try {
-    yield* parts.pipeline.runStream(method, openCall(context, parts.identify), () => request);
+    for await (const message of parts.pipeline.runStream(method, call, () => readTaken(method, context))) {
+      hand.cursor = cursorOf(message);
+      yield message;
+    }
   } catch (error) {
-    throw toConnectError(error as OrchestratorError);
+    throw toConnectError(error as OrchestratorError, call.requestId);
   }
+}
+
+/** The message of the request; the library has read an empty one in its place. */
+function readTaken(method: ServedMethod, context: HandlerContext): Message {
+  const taken = context.values.get(takenMessage);
+  if (taken === null) throw new Error("the message of the request was not taken");
+  return taken.read(method.desc.input);
 }
 
 function openCall(context: HandlerContext, identify: Identify): Call {
   const protocol = context.protocolName === "grpc-web" ? "grpc-web" : "connect";
-  const call = new Call(identify(context.requestHeader), protocol, context.timeoutMs());
+  const call = new Call(identify(context.requestHeader), protocol, context.timeoutMs(), context.requestHeader);
   const stop = (): void => {
     if (call.ended) return;
     const late = ConnectError.from(context.signal.reason).code === Code.DeadlineExceeded;

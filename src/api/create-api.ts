@@ -19,6 +19,7 @@ import { createReflection } from "./reflection.ts";
 import { serveRest } from "./rest-server.ts";
 import type { ServiceParts } from "./services.ts";
 import { ALIASES, createServices } from "./services.ts";
+import { SLOW_READER_MS } from "./slow-reader.ts";
 import { createTokens } from "./tokens.ts";
 
 /** Settings of the API. */
@@ -28,6 +29,8 @@ export interface ApiConfig extends InfoLimits {
   readonly reflection: boolean;
   /** Time after which a silent stream sends a heartbeat, milliseconds; 15 s. */
   readonly heartbeatMs?: number;
+  /** Time in which the reader of a stream must take something, milliseconds; 30 s. */
+  readonly slowReaderMs?: number;
 }
 
 /** What the API stands on. */
@@ -75,16 +78,17 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const methods = forwarder.wrap(services);
   health.addServices(methods.map((method) => method.service));
   const pipeline = createPipeline(log, metrics.calls, methods);
-  const joint = { pipeline, identify: identifyAnybody, log, maxMessageBytes: config.maxMessageBytes };
+  const { maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
+  const joint = { pipeline, identify: identifyAnybody, log, maxMessageBytes, slowReaderMs };
   const extras = config.reflection ? [await createReflection(methods)] : [];
-  const grpc = createGrpcServer(methods, ALIASES, pipeline, identifyAnybody, config, extras);
+  const grpc = createGrpcServer(methods, ALIASES, pipeline, identifyAnybody, { maxMessageBytes, slowReaderMs }, extras);
   const http = createHttpServer({
     health,
     cors: createCors(config.corsOrigins),
     info: { service: "orchestrator", version: parts.facts.version },
     log,
     metrics: metrics.http,
-    maxMessageBytes: config.maxMessageBytes,
+    maxMessageBytes,
   });
   http.app.register((scope, _options, done) => {
     serveConnect(scope, methods, ALIASES, joint);

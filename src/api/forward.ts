@@ -50,6 +50,7 @@ export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes
     new Promise((resolve, reject) => {
       const metadata = new Metadata();
       metadata.set(FORWARDED_KEY, "1");
+      metadata.set("x-request-id", call.requestId);
       const sent = clientOf(address).makeUnaryRequest(
         method.path,
         (message: Message) => Buffer.from(toBinary(method.desc.input, message)),

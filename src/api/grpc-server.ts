@@ -2,12 +2,13 @@
  * The gRPC side of the port: `@grpc/grpc-js`, fed with connections by the front.
  *
  * Messages cross grpc-js as bytes: decoding in the pipeline turns malformed requests into INVALID_ARGUMENT with details, where grpc-js would answer
- * a bare INTERNAL. What grpc-js refuses before it looks for a handler (frames over the limit, bad compression, bad `grpc-timeout`) carries no details.
+ * a bare INTERNAL, and those over the limit are refused here, with details. What grpc-js refuses before it looks for a handler (messages far over the
+ * limit, bad compression, bad `grpc-timeout`) carries none.
  */
 
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import type {
   ServerDuplexStream,
   ServerUnaryCall,
@@ -23,18 +24,26 @@ import { GRPC_CODE, toError } from "../base/errors.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
 import { Call } from "./call.ts";
 import type { Identify } from "./caller.ts";
-import { publicMessage, retryDelayMs, toStatus } from "./errors.ts";
+import { retryDelayMs, toStatus } from "./errors.ts";
 import { FORWARDED_KEY } from "./forward.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { readBinary } from "./read-message.ts";
+import { toRequestId } from "./request-id.ts";
+import { breakOffUnread, cursorOf, waitForReader } from "./slow-reader.ts";
 
-/** Room for field violations in a trailer; clients refuse trailers beyond 8 KiB. */
-const MAX_VIOLATION_BYTES = 3_000;
+/** How much more than the limit grpc-js takes, so that the refusal can say what the limit is. */
+const RECEIVE_FACTOR = 2;
+
+/** HTTP/2 code of a stream that is broken off because its reader is slow; clients of gRPC take it for RESOURCE_EXHAUSTED. */
+const ENHANCE_YOUR_CALM = 11;
 
 /** Limits of the gRPC side. */
 export interface GrpcLimits {
   /** Largest message, both ways, in bytes. */
   readonly maxMessageBytes: number;
+  /** Time in which the reader of a stream must take something, milliseconds. */
+  readonly slowReaderMs: number;
 }
 
 /** The gRPC side of the port. */
@@ -62,7 +71,7 @@ export function createGrpcServer(
   extras: readonly ExtraService[],
 ): GrpcServer {
   const server = new Server({
-    "grpc.max_receive_message_length": limits.maxMessageBytes,
+    "grpc.max_receive_message_length": limits.maxMessageBytes * RECEIVE_FACTOR,
     "grpc.max_send_message_length": limits.maxMessageBytes,
     // A caller that waits for many runs holds a stream for each of them; resets are bounded by Node itself (streamResetBurst).
     "grpc.max_concurrent_streams": 1_000,
@@ -73,7 +82,12 @@ export function createGrpcServer(
     "grpc.max_connection_idle_ms": 30 * 60_000,
     "grpc.enable_channelz": 0,
   });
-  const parts: GrpcParts = { pipeline, identify, maxBytes: limits.maxMessageBytes };
+  const parts: GrpcParts = {
+    pipeline,
+    identify,
+    maxBytes: limits.maxMessageBytes,
+    slowReaderMs: limits.slowReaderMs,
+  };
   const byPath = new Map(methods.map((method) => [method.path, method]));
   for (const method of methods) addMethod(server, method.path, method, parts);
   for (const [alias, path] of Object.entries(aliases)) {
@@ -96,6 +110,7 @@ interface GrpcParts {
   readonly pipeline: Pipeline;
   readonly identify: Identify;
   readonly maxBytes: number;
+  readonly slowReaderMs: number;
 }
 
 const identity = (bytes: Buffer): Buffer => bytes;
@@ -129,20 +144,21 @@ function serveUnary(
   { pipeline, identify, maxBytes }: GrpcParts,
 ): void {
   const forwarded = unary.metadata.get(FORWARDED_KEY).length > 0;
-  const call = new Call(identify(unary.metadata), "grpc", remainingMs(unary.getDeadline()), forwarded);
+  const { metadata } = unary;
+  const call = new Call(identify(metadata), "grpc", remainingMs(unary.getDeadline()), metadata, forwarded);
   unary.on("cancelled", () => call.cancel());
   pipeline.runUnary(
     method,
     call,
-    () => decodeRequest(method, unary.request),
+    () => decodeRequest(method, unary.request, maxBytes),
     (error, response) => {
       if (response === null) {
-        callback(toGrpcError(error as OrchestratorError), null);
+        callback(toGrpcError(error as OrchestratorError, call.requestId), null);
         return;
       }
       const bytes = method.encode(response);
       if (bytes.length <= maxBytes) callback(null, bytes);
-      else callback(toGrpcError(toError("MESSAGE_TOO_LARGE", { direction: "response", limit: maxBytes })), null);
+      else callback(toGrpcError(tooLarge("response", maxBytes), call.requestId), null);
     },
   );
 }
@@ -150,42 +166,37 @@ function serveUnary(
 async function serveStream(
   method: ServedMethod,
   stream: ServerWritableStream<Buffer, Buffer>,
-  { pipeline, identify, maxBytes }: GrpcParts,
+  { pipeline, identify, maxBytes, slowReaderMs }: GrpcParts,
 ): Promise<void> {
-  const call = new Call(identify(stream.metadata), "grpc", remainingMs(stream.getDeadline()));
-  let wake: (() => void) | null = null;
-  const wakeUp = (): void => {
-    wake?.();
-    wake = null;
-  };
-  stream.on("cancelled", () => {
-    call.cancel();
-    wakeUp();
-  });
-  stream.on("drain", wakeUp);
+  const call = new Call(identify(stream.metadata), "grpc", remainingMs(stream.getDeadline()), stream.metadata);
+  stream.on("cancelled", () => call.cancel());
+  const decode = (): Message => decodeRequest(method, stream.request, maxBytes);
   try {
-    for await (const message of pipeline.runStream(method, call, () => decodeRequest(method, stream.request))) {
+    for await (const message of pipeline.runStream(method, call, decode)) {
       const bytes = method.encode(message);
-      if (bytes.length > maxBytes) throw toError("MESSAGE_TOO_LARGE", { direction: "response", limit: maxBytes });
-      if (stream.write(bytes)) continue;
-      // A reader that does not read holds only what fits in the stream's buffer.
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        if (call.reason !== null) wakeUp();
-      });
+      if (bytes.length > maxBytes) throw tooLarge("response", maxBytes);
+      if (!stream.write(bytes)) await waitForReader(stream, call, slowReaderMs, cursorOf(message));
     }
     stream.end();
   } catch (error) {
-    stream.emit("error", toGrpcError(error as OrchestratorError));
+    stream.emit("error", toGrpcError(error as OrchestratorError, call.requestId));
   }
+  breakOffUnread(stream, slowReaderMs, () => resetStream(stream));
 }
 
-function decodeRequest(method: ServedMethod, bytes: Buffer): Message {
-  try {
-    return fromBinary(method.desc.input, bytes);
-  } catch (cause) {
-    throw toError("REQUEST_MALFORMED", { problem: `not a ${method.desc.input.typeName} in Protobuf` }, { cause });
-  }
+/** Resets the HTTP/2 stream below: destroying what stands on it would leave it and its buffer open. */
+function resetStream(stream: ServerWritableStream<Buffer, Buffer>): void {
+  const below = stream as unknown as { readonly call?: { readonly stream?: { close?(code: number): void } } };
+  below.call?.stream?.close?.(ENHANCE_YOUR_CALM);
+}
+
+function decodeRequest(method: ServedMethod, bytes: Buffer, maxBytes: number): Message {
+  if (bytes.length > maxBytes) throw tooLarge("request", maxBytes);
+  return readBinary(method.desc.input, bytes);
+}
+
+function tooLarge(direction: "request" | "response", limit: number): OrchestratorError {
+  return toError("MESSAGE_TOO_LARGE", { direction, limit });
 }
 
 function remainingMs(deadline: Date | number): number | undefined {
@@ -194,12 +205,14 @@ function remainingMs(deadline: Date | number): number | undefined {
 }
 
 /** The error as grpc-js sends it: status, sentence, and details in the trailers. */
-export function toGrpcError(error: OrchestratorError): StatusObject & Error {
+export function toGrpcError(error: OrchestratorError, requestId: string): StatusObject & Error {
   const metadata = new Metadata();
-  metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, toStatus(error, MAX_VIOLATION_BYTES))));
+  const status = toStatus(error, { requestId, inHeaders: true });
+  metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, status)));
   const retryMs = retryDelayMs(error);
   if (retryMs !== null) metadata.set("grpc-retry-pushback-ms", String(Math.ceil(retryMs)));
-  const message = publicMessage(error);
+  // The same as in the details: clients that compare the two refuse others.
+  const { message } = status;
   return { name: error.name, message, code: GRPC_CODE[error.grpc] as GrpcStatus, details: message, metadata };
 }
 
@@ -216,6 +229,12 @@ function answerUnknownMethods(server: Server): void {
       serialize: identity,
       deserialize: identity,
       func: (call: ServerDuplexStream<Buffer, Buffer>) =>
-        call.emit("error", toGrpcError(toError("METHOD_UNIMPLEMENTED", { method: path }))),
+        call.emit(
+          "error",
+          toGrpcError(
+            toError("METHOD_UNIMPLEMENTED", { method: path }),
+            toRequestId(call.metadata.get("x-request-id")),
+          ),
+        ),
     };
 }

@@ -1,14 +1,16 @@
 /** The HTTP/1.1 side of the port: probes, the root, and what the other protocols add. It never listens: the front hands it connections. */
 import type { Server } from "node:http";
-import { createServer } from "node:http";
+import { createServer, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
-import { fail, toError } from "../base/errors.ts";
+import { fail, type OrchestratorError, toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Cors } from "./cors.ts";
+import { classifyError } from "./errors.ts";
 import type { HealthState } from "./health.ts";
-import { sendError } from "./rest-server.ts";
+import { toRequestId } from "./request-id.ts";
+import { isRpcPath, toWireError } from "./wire-error.ts";
 
 /** What is counted of HTTP requests. */
 export interface HttpMetrics {
@@ -45,13 +47,24 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** Largest head of a request, bytes. */
+const MAX_HEAD_BYTES = 16_384;
+
 /** Builds the HTTP side with its probes. */
 export function createHttpServer(parts: HttpParts): HttpServer {
   let server: Server | undefined;
+  const refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
+    const error = classifyError(translate(thrown, parts.maxMessageBytes), parts.log, request.url, {
+      requestId: request.id,
+    });
+    const answer = toWireError(error, request.id, pathOf(request), request.headers["content-type"]);
+    return reply.code(answer.status).headers(answer.headers).send(answer.body);
+  };
   const app = fastify({
     logger: false,
     bodyLimit: parts.maxMessageBytes,
     exposeHeadRoutes: false,
+    genReqId: (request) => toRequestId(request.headers["x-request-id"]),
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 1_024 },
     serverFactory: (handler) => {
       server = createServer(
@@ -60,32 +73,28 @@ export function createHttpServer(parts: HttpParts): HttpServer {
           requestTimeout: 120_000,
           keepAliveTimeout: 75_000,
           connectionsCheckingInterval: 5_000,
-          maxHeaderSize: 16_384,
+          maxHeaderSize: MAX_HEAD_BYTES,
         },
         handler,
       );
       return server;
     },
-    frameworkErrors: (error, request, reply) =>
-      void sendError(reply, translate(error, parts.maxMessageBytes), parts.log, request.url),
-    clientErrorHandler: (_error, socket) => {
-      if (socket.writable) socket.write("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    frameworkErrors: (error, request, reply) => void refuse(request, reply, error),
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.write(printRefusal(brokenRequest(error)));
       socket.destroy();
     },
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-  app.setErrorHandler((error, request, reply) =>
-    sendError(reply, translate(error, parts.maxMessageBytes), parts.log, request.url),
-  );
-  app.setNotFoundHandler((request, reply) =>
-    sendError(
-      reply,
-      toError("ROUTE_NOT_FOUND", { method: request.method, path: request.url.split("?")[0] ?? "" }),
-      parts.log,
-      request.url,
-    ),
-  );
+  app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
+  app.setNotFoundHandler((request, reply) => {
+    const path = pathOf(request);
+    const error = isRpcPath(path)
+      ? toError("METHOD_UNIMPLEMENTED", { method: path })
+      : toError("ROUTE_NOT_FOUND", { method: request.method, path });
+    return refuse(request, reply, error);
+  });
   addCors(app, parts.cors);
   addMetrics(app, parts.metrics);
   addProbes(app, parts);
@@ -155,6 +164,38 @@ function addProbes(app: FastifyInstance, { health, info }: HttpParts): void {
       .header("content-type", "application/json; charset=utf-8")
       .send(JSON.stringify({ status: ready ? "ready" : "not ready", missing: health.missing() }));
   });
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split("?")[0] ?? "";
+}
+
+/** What the parser of HTTP could not read, as an error of the catalogue. There is no request yet, so its protocol is not known. */
+function brokenRequest(error: Error & { readonly code?: string }): OrchestratorError {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return toError("HEADERS_TOO_LARGE", { limit: MAX_HEAD_BYTES }, { cause: error });
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return toError("REQUEST_INCOMPLETE", {}, { cause: error });
+    default:
+      return toError(
+        "REQUEST_MALFORMED",
+        { problem: `it is not HTTP/1.1 (${error.code ?? "broken"})` },
+        { cause: error },
+      );
+  }
+}
+
+/** A whole answer of HTTP/1.1, for connections that end with it. */
+function printRefusal(error: OrchestratorError): Buffer {
+  const { status, headers, body } = toWireError(error, toRequestId(undefined), "/", undefined);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    `content-length: ${body.length}`,
+    "connection: close",
+  ];
+  return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]);
 }
 
 /** Errors of the HTTP framework as ours. */

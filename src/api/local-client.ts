@@ -3,10 +3,12 @@ import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Log } from "../base/log.ts";
 import { Call } from "./call.ts";
-import { identifyAnybody } from "./caller.ts";
+import { type CallHeaders, identifyAnybody } from "./caller.ts";
 import type { ApiClient, ClientCallOptions } from "./client.ts";
 import type { ServedMethod } from "./methods.ts";
 import { type CallMetrics, createPipeline } from "./pipeline.ts";
+
+const NO_HEADERS: CallHeaders = new Map();
 
 const NO_METRICS: CallMetrics = { forMethod: () => ({ started() {}, finished() {}, sent() {} }) };
 
@@ -17,7 +19,7 @@ export function createLocalClient(methods: readonly ServedMethod[], log: Log): A
   const begin = (method: DescMethod, { timeoutMs, signal }: ClientCallOptions) => {
     const found = served.get(method);
     if (found === undefined) throw new Error(`${method.parent.typeName}/${method.name} is not served here`);
-    const call = new Call(identifyAnybody(new Map()), "grpc", timeoutMs);
+    const call = new Call(identifyAnybody(NO_HEADERS), "grpc", timeoutMs, NO_HEADERS);
     const cancel = (): void => call.cancel();
     if (signal?.aborted === true) cancel();
     signal?.addEventListener("abort", cancel, { once: true });

@@ -87,8 +87,9 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
   };
 
   const logEnd = (method: ServedMethod, call: Call, error: OrchestratorError, ms: number): void => {
-    const { tenantId } = call.caller;
-    const fields = { method: method.path, tenantId, code: error.code, durationMs: Math.round(ms) };
+    const { caller, requestId } = call;
+    const { tenantId } = caller;
+    const fields = { method: method.path, requestId, tenantId, code: error.code, durationMs: Math.round(ms) };
     if (error.grpc === "UNAVAILABLE" && error.code !== "SHUTTING_DOWN") log.warn(error.message, { ...fields, error });
     else if (error.grpc !== "INTERNAL") log.debug(error.message, fields);
   };
@@ -109,7 +110,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
           done(null, response);
           return;
         }
-        const error = classifyError(failure, log, method.path, call.caller);
+        const error = classifyError(failure, log, method.path, call);
         recorder.finished(error.grpc, ms / 1_000);
         logEnd(method, call, error, ms);
         done(error, null);
@@ -153,7 +154,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
         if (call.reason !== null) throw call.reason;
         code = "OK";
       } catch (thrown) {
-        const error = call.reason ?? classifyError(thrown, log, method.path, call.caller);
+        const error = call.reason ?? classifyError(thrown, log, method.path, call);
         code = error.grpc;
         logEnd(method, call, error, performance.now() - startedAt);
         throw error;

@@ -1,9 +1,8 @@
-/** REST requests as messages: path, query and body are joined to one proto JSON object, which the library reads. */
-import type { DescField, DescMessage, Message, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
-import { fromJson, ScalarType } from "@bufbuild/protobuf";
-import { fail, toError } from "../base/errors.ts";
+/** REST requests as messages: path, query and body are joined to one proto JSON object. */
+import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../base/json.ts";
-import { parseJson } from "../base/json-parse.ts";
+import { fieldError, findField, readJson, readJsonBody } from "./read-message.ts";
 import type { RouteMatch } from "./rest-routes.ts";
 
 /** What came. */
@@ -26,20 +25,11 @@ export function readRestRequest({ match, query, body, maxBytes }: RestInput): Me
   if (route.body !== "*") readQuery(input, query, json);
   else if (query.size > 0) refuse([...query.keys()][0] ?? "", "this method takes its fields from the body");
   for (const [name, value] of Object.entries(values)) setField(json, findField(input, name), value);
-  fixMasks(input, json);
-  try {
-    return fromJson(input, { ...json } as ProtoJsonObject);
-  } catch (error) {
-    return refuseJson(input, error);
-  }
+  return readJson(input, json);
 }
 
 function readBody(body: Uint8Array, maxBytes: number): JsonObject {
-  if (body.length === 0) return {};
-  const value = parseJson(body, { field: "body", maxBytes, maxDepth: 80 });
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    fail("INVALID_JSON", { field: "body", problem: "it must be an object" });
-  return value as JsonObject;
+  return body.length === 0 ? {} : readJsonBody(body, maxBytes);
 }
 
 function readQuery(desc: DescMessage, query: URLSearchParams, json: Record<string, Json>): void {
@@ -77,10 +67,6 @@ function toQueryValue(field: DescField, text: string, name: string): Json {
   return text;
 }
 
-function findField(desc: DescMessage, name: string): DescField | undefined {
-  return desc.fields.find((field) => field.name === name || field.jsonName === name);
-}
-
 function setField(json: Record<string, Json>, field: DescField | undefined, value: Json): void {
   if (field === undefined) return;
   const { name, jsonName } = field;
@@ -91,44 +77,6 @@ function setField(json: Record<string, Json>, field: DescField | undefined, valu
   json[jsonName] = value;
 }
 
-/** Masks are written in camel case in proto JSON; the names of the contract are taken as well. */
-function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
-  for (const field of desc.fields) {
-    if (field.fieldKind !== "message" || field.message.typeName !== "google.protobuf.FieldMask") continue;
-    for (const key of [field.name, field.jsonName]) {
-      const value = json[key];
-      if (typeof value === "string")
-        json[key] = value.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    }
-  }
-}
-
 function refuse(field: string, description: string): never {
-  return fail(
-    "INVALID_REQUEST",
-    { problem: `${field.slice(0, 200)}: ${description}`, field: field.slice(0, 200) },
-    { violations: [{ field: field.slice(0, 200), description }] },
-  );
-}
-
-/** Says which field of the JSON the library could not read. */
-function refuseJson(desc: DescMessage, error: unknown): never {
-  const message = error instanceof Error ? error.message : String(error);
-  const unknown = /key "([^"]*)" is unknown/.exec(message)?.[1];
-  if (unknown !== undefined) refuse(unknown, `${desc.name} has no such field`);
-  const value = /cannot decode enum ([\w.]+) from JSON: (.*)$/s.exec(message);
-  if (value !== null) refuseEnum(desc, value[1] ?? "", value[2] ?? "");
-  const found = /field ([\w.]+) from JSON: (.*)$/s.exec(message);
-  if (found?.[1] !== undefined)
-    refuse(found[1].slice(found[1].lastIndexOf(".") + 1), (found[2] ?? "cannot be read").slice(0, 300));
-  throw toError("REQUEST_MALFORMED", { problem: message.slice(0, 300) }, { cause: error });
-}
-
-function refuseEnum(desc: DescMessage, typeName: string, value: string): never {
-  const field = desc.fields.find((one) => one.enum?.typeName === typeName);
-  const possible = (field?.enum?.values ?? []).map((one) => one.name).join(", ");
-  refuse(
-    field?.name ?? typeName,
-    `${value.slice(0, 100)} is no value of it${possible === "" ? "" : `; possible are ${possible}`}`,
-  );
+  throw fieldError(field, description);
 }

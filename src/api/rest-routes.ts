@@ -41,25 +41,30 @@ export interface RestRouter {
 export function createRestRouter(methods: readonly ServedMethod[]): RestRouter {
   const routes = methods.flatMap((method) => rulesOf(method.desc).map((rule) => compileRoute(method, rule)));
   // Literal paths before variables, verbs before ids with colons.
-  routes.sort(
-    (a, b) =>
-      Number(b.template.includes(":")) - Number(a.template.includes(":")) || a.variables.length - b.variables.length,
-  );
+  routes.sort((a, b) => Number(hasCustomVerb(b)) - Number(hasCustomVerb(a)) || a.variables.length - b.variables.length);
   return {
     routes,
     find(verb, path) {
       const others: string[] = [];
+      let isVerb = false;
       for (const route of routes) {
+        // What ends like a verb of the contract is that verb, never an id, whatever the HTTP method.
+        if (isVerb && !hasCustomVerb(route)) break;
         const found = route.pattern.exec(path);
         if (found === null) continue;
         const values = decodeValues(route, found);
         if (values === null) continue;
         if (route.verb === verb) return { route, values };
         others.push(route.verb);
+        isVerb = hasCustomVerb(route);
       }
       return others;
     },
   };
+}
+
+function hasCustomVerb(route: RestRoute): boolean {
+  return route.template.includes(":");
 }
 
 function rulesOf(desc: DescMethod): readonly HttpRule[] {

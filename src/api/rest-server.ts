@@ -1,19 +1,20 @@
 /** REST over HTTP/1.1: the routes of the contract on the handlers that gRPC uses. Streams are `text/event-stream`. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { OrchestratorError } from "../base/errors.ts";
-import { fail, toError } from "../base/errors.ts";
+import { fail } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { Call } from "./call.ts";
 import type { Identify } from "./caller.ts";
-import { classifyError, retryDelayMs, toStatus } from "./errors.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Pipeline } from "./pipeline.ts";
-import { printMessage, printStatus } from "./rest-print.ts";
+import { fieldError } from "./read-message.ts";
+import { printMessage } from "./rest-print.ts";
 import type { RestInput } from "./rest-request.ts";
 import { readRestRequest } from "./rest-request.ts";
 import { createRestRouter } from "./rest-routes.ts";
+import { breakOffUnread, cursorOf, waitForReader } from "./slow-reader.ts";
 import { formatEvent, formatFailure } from "./sse.ts";
 
 /** What joins REST to the rest. */
@@ -23,6 +24,8 @@ export interface RestParts {
   readonly log: Log;
   /** Largest body in bytes. */
   readonly maxMessageBytes: number;
+  /** Time in which the reader of a stream must take something, milliseconds. */
+  readonly slowReaderMs: number;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -36,9 +39,10 @@ export function serveRest(http: FastifyInstance, methods: readonly ServedMethod[
     const found = router.find(verb, path);
     if (!("route" in found)) {
       if (found.length === 0) fail("ROUTE_NOT_FOUND", { method: request.method, path });
-      reply.header("allow", found.join(", "));
-      fail("HTTP_METHOD_NOT_ALLOWED", { method: request.method, path, allowed: found.join(", ") });
+      refuseVerb(request, reply, path, found);
     }
+    // A stream has no end to tell about: its headers alone would take as long as itself.
+    if (request.method === "HEAD" && found.route.method.stream !== null) refuseVerb(request, reply, path, [verb]);
     checkContentType(request);
     const input: RestInput = {
       match: found,
@@ -47,7 +51,8 @@ export function serveRest(http: FastifyInstance, methods: readonly ServedMethod[
       maxBytes: parts.maxMessageBytes,
     };
     const { method } = found.route;
-    const call = new Call(parts.identify({ get: (name) => request.headers[name] }), "rest", timeoutOf(request));
+    const headers = { get: (name: string) => (name === "x-request-id" ? request.id : request.headers[name]) };
+    const call = new Call(parts.identify(headers), "rest", timeoutOf(request), headers);
     reply.raw.on("close", () => call.cancel());
     if (method.stream !== null) return streamEvents(method, call, input, request, reply, parts);
     const response = await callUnary(method, call, input, parts);
@@ -55,15 +60,10 @@ export function serveRest(http: FastifyInstance, methods: readonly ServedMethod[
   });
 }
 
-/** Answers an error as `google.rpc.Status` in proto JSON. */
-export function sendError(reply: FastifyReply, thrown: unknown, log: Log, path: string): FastifyReply {
-  const error = classifyError(thrown, log, path);
-  const retryMs = retryDelayMs(error);
-  if (retryMs !== null) reply.header("retry-after", String(Math.ceil(retryMs / 1_000)));
-  return reply
-    .code(error.http)
-    .header("content-type", JSON_TYPE)
-    .send(printStatus(toStatus(error)));
+function refuseVerb(request: FastifyRequest, reply: FastifyReply, path: string, verbs: readonly string[]): never {
+  const allowed = [...new Set(verbs)].join(", ");
+  reply.header("allow", allowed);
+  return fail("HTTP_METHOD_NOT_ALLOWED", { method: request.method, path, allowed });
 }
 
 function callUnary(method: ServedMethod, call: Call, input: RestInput, parts: RestParts): Promise<Message> {
@@ -101,14 +101,15 @@ async function streamEvents(
   try {
     while (next.done !== true) {
       const text = formatEvent(method.desc.output, next.value);
-      if (!response.write(text)) await drained(response, call);
+      if (!response.write(text)) await waitForReader(response, call, parts.slowReaderMs, cursorOf(next.value));
       next = await messages.next();
     }
   } catch (error) {
-    response.write(formatFailure(error as OrchestratorError));
+    response.write(formatFailure(error as OrchestratorError, call.requestId));
   } finally {
     await messages.return?.(undefined);
     response.end();
+    breakOffUnread(response, parts.slowReaderMs, () => response.destroy());
   }
   return reply;
 }
@@ -118,19 +119,6 @@ function withLastEventId(request: Message, header: string | string[] | undefined
   const fields = request as unknown as { cursor?: unknown };
   if (typeof header === "string" && header !== "" && fields.cursor === "") fields.cursor = header;
   return request;
-}
-
-function drained(response: ServerResponse, call: Call): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off("drain", done);
-      response.off("close", done);
-      resolve();
-    };
-    response.on("drain", done);
-    response.on("close", done);
-    if (call.reason !== null) done();
-  });
 }
 
 /** JSON must say that it is JSON: pages may send everything else to any address without asking first. */
@@ -150,7 +138,7 @@ function timeoutOf(request: FastifyRequest): number | undefined {
   const header = request.headers["connect-timeout-ms"] ?? request.headers["x-timeout-ms"];
   if (header === undefined) return undefined;
   if (typeof header !== "string" || !/^\d{1,10}$/.test(header))
-    throw toError("INVALID_REQUEST", { problem: "x-timeout-ms must be a number of milliseconds" });
+    throw fieldError("x-timeout-ms", "must be a number of milliseconds");
   return Number(header);
 }
 

@@ -23,6 +23,6 @@ export function formatEvent(desc: DescMessage, message: Message): string {
 }
 
 /** The error that ends a stream, as its last event. */
-export function formatFailure(error: OrchestratorError): string {
-  return `event: error\ndata: ${printStatus(toStatus(error))}\n\n`;
+export function formatFailure(error: OrchestratorError, requestId: string): string {
+  return `event: error\ndata: ${printStatus(toStatus(error, { requestId }))}\n\n`;
 }

@@ -157,7 +157,9 @@ describe("writes of pages", () => {
     for (const origin of ["https://evil.example.com", "null", "http://localhost:1"]) {
       const response = await write({ origin });
       expect(response.status).toBe(403);
-      expect(await response.json()).toMatchObject({ details: [{ reason: "ORIGIN_REFUSED" }] });
+      expect(await response.json()).toMatchObject({
+        details: expect.arrayContaining([expect.objectContaining({ reason: "ORIGIN_REFUSED" })]),
+      });
       const connect = await fetch(`${tested.url}/orchestrator.v1.RunService/StartRun`, {
         method: "POST",
         headers: { origin, "content-type": "application/json" },
@@ -234,7 +236,7 @@ describe("HTTP by hand", () => {
     );
     expect(await large.json()).toMatchObject({
       code: "resource_exhausted",
-      details: [{ type: "google.rpc.ErrorInfo" }],
+      details: expect.arrayContaining([expect.objectContaining({ type: "google.rpc.ErrorInfo" })]),
     });
   });
 

@@ -41,6 +41,9 @@ test.each([
   // Ids of child runs hold colons.
   ["GET", "/v1/runs/abc:fetch", 'GetRun {"run_id":"abc:fetch"}'],
   ["POST", "/v1/runs/abc:fetch:cancel", 'CancelRun {"run_id":"abc:fetch"}'],
+  // A verb of the contract was taken for a part of the id when the HTTP method was another.
+  ["GET", "/v1/runs/abc:cancel", "POST"],
+  ["GET", "/v1/runs/abc%3Acancel", 'GetRun {"run_id":"abc:cancel"}'],
   ["GET", "/v1/runs/abc%3Awatch", 'GetRun {"run_id":"abc:watch"}'],
   ["GET", "/v1/runs/a%2Fb", 'GetRun {"run_id":"a/b"}'],
   ["GET", "/v1/runs/a/tasks/load.0", 'GetRunTask {"run_id":"a","task_id":"load.0"}'],
@@ -96,6 +99,15 @@ test.each([
   ["POST", "/v1/runs", "", '{"a":"\\ud800"}', "INVALID_JSON", "surrogate"],
   ["POST", "/v1/runs", "", `{"input":{"a":${"[".repeat(90)}${"]".repeat(90)}}}`, "INVALID_JSON", "deep"],
   ["POST", "/v1/runs", "", `{"a":"${"x".repeat(11_000)}"}`, "PAYLOAD_TOO_LARGE", "10000"],
+  // Paths of nested fields were cut to their last part; wrong types named no field at all.
+  ["POST", "/v1/runs", "", '{"signals":[{"signalName":"a"},{"foo":1}]}', "INVALID_REQUEST", "signals[1].foo: "],
+  ["POST", "/v1/runs", "", '{"wait":"abc"}', "INVALID_REQUEST", "wait: must be a duration in seconds as text, for"],
+  ["POST", "/v1/runs", "", '{"input":[1]}', "INVALID_REQUEST", "input: must be a JSON object; it is [1]"],
+  ["POST", "/v1/runs", "", '{"labels":{"a":1}}', "INVALID_REQUEST", 'labels["a"]: must be a text; it is 1'],
+  ["POST", "/v1/runs", "", '{"signals":7}', "INVALID_REQUEST", "signals: must be a list; it is 7"],
+  ["POST", "/v1/runs", "", '{"inputJson":"%"}', "INVALID_REQUEST", "input_json: must be bytes as base64"],
+  ["POST", "/v1/runs", "", '{"input":{},"inputJson":"e30="}', "INVALID_REQUEST", "input_json: only one of input and"],
+  ["POST", "/v1/runs:batchStart", "", '{"requests":[{"wait":1}]}', "INVALID_REQUEST", "requests[0].wait: must be"],
   ["POST", "/v1/runs", "x=1", "{}", "INVALID_REQUEST", "from the body"],
   ["POST", "/v1/runs/r:cancel", "", '{"runId":"other"}', "INVALID_REQUEST", "different"],
 ])("%s %s?%s with %s is %s", (verb, path, query, body, code, problem) => {
