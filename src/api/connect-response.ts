@@ -39,6 +39,7 @@ export async function sendResponse(
     }
     if (trailer !== undefined) response.addTrailers([...new Headers(trailer)]);
   } finally {
+    // Nobody is left to tell about what a source says when it is put away.
     void chunks?.return?.().catch(() => undefined);
     response.end();
     breakOffUnread(response, slowMs, () => response.destroy());

@@ -75,6 +75,8 @@ async function serveHandler(
 ): Promise<void> {
   reply.hijack();
   const { raw } = reply;
+  // A write to a caller who has gone is an error event: without a listener it would end the process.
+  raw.on("error", () => undefined);
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
   const { id: requestId, method: verb } = request;
   const path = handler.requestPath;

@@ -91,6 +91,8 @@ async function streamEvents(
   let next = await messages.next();
   reply.hijack();
   const response = reply.raw;
+  // A write to a reader who has gone is an error event: without a listener it would end the process.
+  response.on("error", () => undefined);
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) response.setHeader(name, value);
   response.writeHead(200, {
