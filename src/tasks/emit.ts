@@ -6,6 +6,8 @@ import { keyed, textMap } from "./schemas.ts";
 export const emit = defineTaskType({
   type: "emit",
   effect: "effectful",
+  // Its event is written by the move that ends it: nothing is called.
+  limits: [],
   summary: "Writes an event to the outbox, for a topic.",
   documentation:
     "The event is committed together with the move of the run and relayed afterwards, at least once; its id is the idempotency key of the task.",

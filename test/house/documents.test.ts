@@ -82,6 +82,26 @@ test("migrations leave transactions to the runner and are numbered without gaps"
   }
 });
 
+test("there is a page for everything that one adds by hand", () => {
+  for (const page of ["add-an-rpc", "add-a-task-type", "add-a-tool-adapter", "add-a-store"])
+    expect(existsSync(`docs/how-to/${page}.md`), page).toBe(true);
+});
+
+/** Paths of this repository that a document names in code. */
+const NAMED_PATH = /`((?:src|test|scripts|docs|contracts|examples)\/[\w./-]+\.(?:ts|md|sql|proto|yaml|sh))`/g;
+
+test("files that how-to pages and decisions name exist", () => {
+  const documents = ["docs/how-to", "docs/adr"].flatMap((folder) =>
+    readdirSync(folder).map((name) => join(folder, name)),
+  );
+  const gone = documents.flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(NAMED_PATH)].flatMap(([, named = ""]) =>
+      existsSync(named) ? [] : [`${path} names ${named}`],
+    ),
+  );
+  expect(gone).toEqual([]);
+});
+
 test("links in the documents point to files that exist", () => {
   const below = readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
   const documents = [...readdirSync("."), ...below].filter((path) => path.endsWith(".md"));
