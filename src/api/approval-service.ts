@@ -22,6 +22,7 @@ import { fromPayload } from "./mapping/payload.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { assigneesOf } from "./mapping/task.ts";
 import { pageSizeOf, scanPage } from "./paging.ts";
+import { toRequestKey } from "./request-key.ts";
 import type { Tokens } from "./tokens.ts";
 
 const FIELDS: FieldTable = {
@@ -88,10 +89,10 @@ export function createApprovalService(
       });
     },
 
-    async decideApproval(request, { caller }) {
-      const { runId, taskId, comment, requestId } = request;
-      const approved = request.decision === ApprovalDecision.APPROVED;
-      const data = fromPayload(request.dataValue, "data", null, limits);
+    async decideApproval(call, { caller }) {
+      const { runId, taskId, comment, requestId } = call;
+      const approved = call.decision === ApprovalDecision.APPROVED;
+      const data = fromPayload(call.dataValue, "data", null, limits);
       if (data !== null && (typeof data !== "object" || Array.isArray(data))) {
         fail(
           "INVALID_REQUEST",
@@ -99,8 +100,9 @@ export function createApprovalService(
           { violations: [{ field: "data", description: "must be a JSON object" }] },
         );
       }
+      const request = toRequestKey("DecideApproval", requestId, { taskId, approved, comment, data });
       const { state } = await engine
-        .decideApproval(caller, runId, taskId, { approved, comment, data, requestId })
+        .decideApproval(caller, runId, taskId, { approved, comment, data, request })
         .catch(async (error: unknown) => {
           // The run may have ended by the very decision: the same decision again is answered as it is, another one is too late.
           if (isOrchestratorError(error) && error.code === "RUN_FINISHED") return engine.getRun(caller, runId);

@@ -25,6 +25,7 @@ import { indexPlan } from "./mapping/plan-index.ts";
 import type { ReadMask } from "./mapping/read-mask.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { toRun } from "./mapping/run.ts";
+import { toRequestKey } from "./request-key.ts";
 import { fromStartRequest, fromWait } from "./run-start.ts";
 
 /** Wait of WaitRun when the request does not say, milliseconds. */
@@ -87,7 +88,8 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
     async startRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
       const start = fromStartRequest(request, limits);
-      const result = await engine.startRun(call.caller, start, fromWait(request.wait, 0, call.remainingMs()));
+      const waitMs = fromWait(request.wait, 0, call.remainingMs());
+      const result = await engine.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
       return {
         $typeName: "orchestrator.v1.StartRunResponse",
         run: await show(call.caller, result.run, mask),
@@ -100,7 +102,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const waitMs = fromWait(request.wait, 0, call.remainingMs());
       const starts = readStarts(request, limits);
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
-      const results = await engine.startRuns(call.caller, good, waitMs);
+      const results = await engine.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
       let next = 0;
       const answers = starts.map((start) =>
         start instanceof Error ? start : (results[next++] as StartResult | Error),
@@ -134,32 +136,39 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
 
     async signalRun(request, call) {
       const payload = fromPayload(request.dataValue, "data", null, limits);
-      const view = await engine.signalRun(call.caller, request.runId, request.signalName, payload, request.requestId);
+      const { runId, signalName, requestId } = request;
+      const key = toRequestKey("SignalRun", requestId, { signalName, payload });
+      const view = await engine.signalRun(call.caller, runId, signalName, payload, key);
       return create(SignalRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async cancelRun(request, call) {
+      const { runId, reason, compensate, requestId } = request;
       const view = await engine
-        .cancelRun(call.caller, request.runId, request.reason, request.compensate)
-        .catch(endedAs(call.caller, request.runId, "CANCELED"));
+        .cancelRun(call.caller, runId, reason, compensate, toRequestKey("CancelRun", requestId, { reason, compensate }))
+        .catch(endedAs(call.caller, runId, "CANCELED"));
       return create(CancelRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async terminateRun(request, call) {
+      const { runId, reason, requestId } = request;
       const view = await engine
-        .terminateRun(call.caller, request.runId, request.reason)
-        .catch(endedAs(call.caller, request.runId, "TERMINATED"));
+        .terminateRun(call.caller, runId, reason, toRequestKey("TerminateRun", requestId, { reason }))
+        .catch(endedAs(call.caller, runId, "TERMINATED"));
       return create(TerminateRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async pauseRun(request, call) {
-      const view = await engine.pauseRun(call.caller, request.runId, request.reason);
+      const { runId, reason, requestId } = request;
+      const view = await engine.pauseRun(call.caller, runId, reason, toRequestKey("PauseRun", requestId, { reason }));
       return create(PauseRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async resumeRun(request, call) {
+      const { runId, reason, requestId } = request;
       const kinds = request.holdKinds.flatMap((kind) => HOLD_KIND_NAME.get(kind) ?? []);
-      const view = await engine.resumeRun(call.caller, request.runId, kinds, request.reason);
+      const key = toRequestKey("ResumeRun", requestId, { kinds, reason });
+      const view = await engine.resumeRun(call.caller, runId, kinds, reason, key);
       return create(ResumeRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
   };

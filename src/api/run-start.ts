@@ -1,9 +1,7 @@
 /** Starts of runs: requests of the contract as the engine takes them. */
-import { createHash } from "node:crypto";
 import type { Message } from "@bufbuild/protobuf";
 import { fail } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json.ts";
-import { canonicalJson } from "../base/json-canonical.ts";
+import type { JsonObject } from "../base/json.ts";
 import { parseJson } from "../base/json-parse.ts";
 import type { StartRequest } from "../engine/port.ts";
 import type { StartRunRequest } from "../gen/orchestrator/v1/run_service_pb.ts";
@@ -11,6 +9,7 @@ import { RUN_KEY_POLICY_NAME } from "./mapping/enums.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
 import { fromObjectPayload, fromPayload } from "./mapping/payload.ts";
 import { fromDuration } from "./mapping/time.ts";
+import { hashBody } from "./request-key.ts";
 
 /** A start as the engine takes it. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST. */
 export function fromStartRequest(
@@ -36,7 +35,7 @@ export function fromStartRequest(
       payload: fromPayload(signal.dataValue, `signals[${index}].data`, null, limits),
     })),
   };
-  return { ...start, requestId, requestHash: requestId === "" ? "" : hashStart(start) };
+  return { ...start, requestId, requestHash: requestId === "" ? "" : hashBody(start) };
 }
 
 /** Milliseconds of a `wait`, shortened so that the answer is on its way before the deadline of the call. */
@@ -58,11 +57,4 @@ function fromContext(bytes: Uint8Array, limits: PayloadLimits): JsonObject {
     { problem: "execution_context_json must hold a JSON object", field: "execution_context_json" },
     { violations: [{ field: "execution_context_json", description: "must hold a JSON object" }] },
   );
-}
-
-/** Hash of what a start means: two requests with the same id and another hash are not the same call. */
-function hashStart(start: { readonly [key: string]: unknown }): string {
-  return createHash("sha256")
-    .update(canonicalJson(start as unknown as Json))
-    .digest("hex");
 }

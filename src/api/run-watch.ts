@@ -4,7 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { fail, isOrchestratorError, toError } from "../base/errors.ts";
-import type { Engine, RunHeader, RunIndex, WatchFrame } from "../engine/port.ts";
+import type { Engine, RunChange, RunHeader, RunIndex, WatchFrame } from "../engine/port.ts";
 import type { RunState } from "../engine/state.ts";
 import { isTerminalPhase } from "../engine/state.ts";
 import { RunSchema, RunTaskSchema } from "../gen/orchestrator/v1/run_pb.ts";
@@ -78,7 +78,7 @@ export function createRunWatch(parts: WatchParts): WatchingMethods {
         signal: call.signal,
         draining: parts.draining,
         drained: () => toError("SHUTTING_DOWN"),
-        toMessage: (value: readonly RunHeader[] | RunHeader) => toRunsFrame(value, condition, shown),
+        toMessage: (value: readonly RunHeader[] | RunChange) => toRunsFrame(value, condition, shown),
         heartbeat: () =>
           create(WatchRunsResponseSchema, {
             frame: { case: "heartbeat", value: { serverTime: toTimestamp(Date.now()) } },
@@ -176,7 +176,7 @@ async function* snapshotThenChanges(
   condition: Condition | null,
   size: number,
   signal: AbortSignal,
-): AsyncGenerator<readonly RunHeader[] | RunHeader> {
+): AsyncGenerator<readonly RunHeader[] | RunChange> {
   const changes = parts.engine.watchRuns(call.caller, signal)[Symbol.asyncIterator]();
   let next = changes.next();
   // Not to be reported twice: the loop below takes the same promise.
@@ -191,7 +191,7 @@ async function* snapshotThenChanges(
 }
 
 function toRunsFrame(
-  value: readonly RunHeader[] | RunHeader,
+  value: readonly RunHeader[] | RunChange,
   condition: Condition | null,
   shown: Set<string>,
 ): WatchRunsResponse | null {
@@ -199,14 +199,18 @@ function toRunsFrame(
     for (const header of value) shown.add(header.runId);
     return create(WatchRunsResponseSchema, { frame: { case: "snapshot", value: { runs: value.map(headerToRun) } } });
   }
-  const matches = condition === null || meetsCondition(condition, readHeader(value));
-  if (!matches && !shown.has(value.runId)) return null;
-  shown.delete(value.runId);
-  if (matches) shown.add(value.runId);
+  if (value.type === "gap") {
+    return create(WatchRunsResponseSchema, { frame: { case: "gap", value: { lostCount: value.lostCount } } });
+  }
+  const { header } = value;
+  const matches = condition === null || meetsCondition(condition, readHeader(header));
+  if (!matches && !shown.has(header.runId)) return null;
+  shown.delete(header.runId);
+  if (matches) shown.add(header.runId);
   if (shown.size > MAX_REMEMBERED) shown.delete(shown.values().next().value ?? "");
-  return create(WatchRunsResponseSchema, { frame: { case: "update", value: { run: headerToRun(value), matches } } });
+  return create(WatchRunsResponseSchema, { frame: { case: "update", value: { run: headerToRun(header), matches } } });
 }
 
-function isList(value: readonly RunHeader[] | RunHeader): value is readonly RunHeader[] {
+function isList(value: readonly RunHeader[] | RunChange): value is readonly RunHeader[] {
   return Array.isArray(value);
 }

@@ -8,6 +8,7 @@ import { fail } from "../base/errors.ts";
 import { armFailPoints } from "../base/fail-points.ts";
 import type { Log } from "../base/log.ts";
 import { DatabaseClock } from "../engine/db-clock.ts";
+import { drainRuntime } from "../engine/drain.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { GraphHost } from "../engine/graph-host.ts";
 import { startKeeper } from "../engine/keeper.ts";
@@ -45,6 +46,8 @@ export interface Core {
   readonly store: string;
   /** Resolves when the runs that were open at the last stop are in hand again. */
   readonly adopted: Promise<void>;
+  /** Begins no attempt any more and answers callers who wait; resolves when the attempts under way have ended and at the latest after `graceMs`. Before {@link Core.close}. */
+  drain(graceMs: number): Promise<void>;
   /** Stops taking work, makes what was decided durable, gives the shards back and closes the store. Safe to call more than once. */
   close(): Promise<void>;
 }
@@ -133,6 +136,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       database,
       store,
       adopted: keeper.adopted,
+      drain: async (graceMs) => void (await drainRuntime(runtime, graceMs)),
       close,
     };
   } catch (error) {

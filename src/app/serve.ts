@@ -62,7 +62,10 @@ export async function startService(loaded: LoadedConfig, log: Log): Promise<Serv
       log,
       metrics,
     });
-    closers.push(() => api.close(server.drainTimeout));
+    // Together: callers who wait for runs hold the API until the engine answers them, and both have the same time.
+    closers.push(async () => {
+      await Promise.all([core.drain(server.drainTimeout), api.close(server.drainTimeout)]);
+    });
     const address = await api.listen(server.host, server.port);
     const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, log, closers);
     api.setServing(true);

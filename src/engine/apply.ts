@@ -203,10 +203,10 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "signal.received":
       state.signals.push({ id: record.id, name: record.name, payload: record.payload, at: record.at });
       state.signalCount = record.id;
-      if (record.request !== undefined) rememberRequest(state, record.request);
+      if (record.request !== undefined) rememberRequest(state, record.request, record.requestHash);
       return;
     case "request.applied":
-      rememberRequest(state, record.request);
+      rememberRequest(state, record.request, record.requestHash);
       return;
     case "signal.consumed":
       state.signals = state.signals.filter((signal) => signal.id !== record.id);
@@ -247,9 +247,9 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
   }
 }
 
-function rememberRequest(state: RunState, request: string): void {
-  state.requests.push(request);
-  if (state.requests.length > MAX_REQUESTS) state.requests.shift();
+function rememberRequest({ requests }: RunState, request: string, hash = ""): void {
+  requests.set(request, hash);
+  if (requests.size > MAX_REQUESTS) requests.delete(requests.keys().next().value ?? "");
 }
 
 function movePhase(state: RunState, to: Phase): void {

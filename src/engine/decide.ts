@@ -10,7 +10,7 @@ import { exceedsSize } from "../base/json-size.ts";
 import { isEnded } from "./apply.ts";
 import { stepNode } from "./dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./endings.ts";
-import type { Need, RunEvent } from "./events.ts";
+import type { Need, RequestKey, RunEvent } from "./events.ts";
 import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./fsm.ts";
 import { cancelChildren, stepGroup } from "./groups.ts";
 import { failTask, type Step } from "./outcomes.ts";
@@ -32,6 +32,22 @@ import {
 export function decide(run: Run, event: RunEvent): readonly JournalRecord[] {
   const { state } = run;
   if (isTerminalPhase(state.phase)) return [];
+  if ("request" in event && event.request !== undefined) {
+    if (state.requests.has(event.request.id)) return [];
+    const records = decideEvent(run, event);
+    // A signal carries its key itself. A decision that came too late was not applied; every other call was, also when there was nothing to change.
+    if (event.type === "signal" || (event.type === "decided" && records.length === 0)) return records;
+    return [{ type: "request.applied", at: event.at, ...toKey(event.request) }, ...records];
+  }
+  return decideEvent(run, event);
+}
+
+function toKey({ id, hash }: RequestKey): { readonly request: string; readonly requestHash: string } {
+  return { request: id, requestHash: hash };
+}
+
+function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
+  const { state } = run;
   const { at } = event;
   switch (event.type) {
     case "start":
@@ -47,12 +63,8 @@ export function decide(run: Run, event: RunEvent): readonly JournalRecord[] {
       return decideDue(run, at, event.random);
     case "signal":
       return decideSignal(run, event, at);
-    case "decided": {
-      const records = decideApproval(run, event.task, event, at);
-      return event.request === undefined || records.length === 0
-        ? records
-        : [{ type: "request.applied", at, request: event.request }, ...records];
-    }
+    case "decided":
+      return decideApproval(run, event.task, event, at);
     case "child":
       return decideChild(run, event.task, event.runId, event.end, at, event.random);
     case "cancel":
@@ -129,7 +141,6 @@ function decideEvaluated(run: Run, event: Extract<RunEvent, { type: "evaluated" 
 function decideSignal(run: Run, event: Extract<RunEvent, { type: "signal" }>, at: number): JournalRecord[] {
   const { state } = run;
   const { name, payload, request } = event;
-  if (request !== undefined && state.requests.includes(request)) return [];
   const id = state.signalCount + 1;
   const received: JournalRecord = {
     type: "signal.received",
@@ -137,14 +148,14 @@ function decideSignal(run: Run, event: Extract<RunEvent, { type: "signal" }>, at
     id,
     name,
     payload,
-    ...(request === undefined ? {} : { request }),
+    ...(request === undefined ? {} : toKey(request)),
   };
   if (state.phase !== "RUNNING") return [received];
   const waiting = longestWaiting(run, name);
   if (waiting === null) return [received];
   return [
     received,
-    { type: "signal.consumed", at, id, task: waiting.path },
+    { type: "signal.consumed", at, id, name, task: waiting.path },
     waiting.suspension === null
       ? { type: "task.completed", at, task: waiting.path, output: payload }
       : answerTask(run, waiting, payload, at),

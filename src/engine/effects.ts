@@ -13,6 +13,8 @@ import { isTerminalPhase, type TaskState } from "./state.ts";
 export interface EffectsHost {
   readonly parts: AttemptHost["parts"] & { readonly log: Log };
   readonly stopping: boolean;
+  /** No attempt begins any more: the next owner dispatches what was dispatched. */
+  readonly draining: boolean;
   now(): number;
   epochOf(shard: number): number | undefined;
   post(cell: Cell, event: RunEvent): void;
@@ -32,7 +34,7 @@ export function performEffects(
     if (record === undefined) continue;
     switch (record.type) {
       case "task.dispatched":
-        beginAttempt(host, cell, record.task, firstSequence + index);
+        if (!host.draining) beginAttempt(host, cell, record.task, firstSequence + index);
         break;
       case "task.waiting":
         if (record.wait.kind === "run") host.startChild(cell, record.task, record.wait.runId);

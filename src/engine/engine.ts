@@ -1,20 +1,16 @@
 /** The engine behind its port: starts, steers, reads and watches runs on the shard runtime. */
 import { isOrchestratorError, toError } from "../base/errors.ts";
-import { isMintedRunId, mintRunId, shardOfRun } from "../base/ids.ts";
+import { shardOfRun } from "../base/ids.ts";
 import type { Json } from "../base/json.ts";
-import { checkInput } from "../flows/input.ts";
 import { foldJournal } from "./apply.ts";
-import { type Cell, hasEnded, isClean, StartTaken, shownState } from "./cell.ts";
-import type { RunEvent } from "./events.ts";
-import { toHeader } from "./headers.ts";
-import type { StartConflict, StartRow } from "./journal.ts";
-import type { Caller, Engine, RunHeader, RunView, StartRequest, StartResult } from "./port.ts";
-import type { JournalRecord } from "./records.ts";
-import { openRun, type Run } from "./run.ts";
+import { type Cell, hasEnded, isClean, shownState } from "./cell.ts";
+import type { RequestKey, RunEvent } from "./events.ts";
+import { createFollowers } from "./followers.ts";
+import type { Caller, Engine, RunView } from "./port.ts";
 import type { Runtime } from "./runtime.ts";
-import { copyState, createState, isTerminalPhase, publicState, type RunState } from "./state.ts";
+import { createStart } from "./starts.ts";
+import { copyState, isTerminalPhase, publicState, type RunState } from "./state.ts";
 import { MAX_QUEUED_SIGNALS } from "./tasks.ts";
-import { checkText } from "./texts.ts";
 import { watchRun } from "./watch.ts";
 
 /** Settings of the engine. */
@@ -23,130 +19,14 @@ export interface EngineOptions {
   readonly defaultRunTimeoutMs: number | null;
 }
 
-/** How often a start that keeps colliding is tried: as many callers may replace each other's runs at once. */
-const MAX_START_TRIES = 200;
-
 /** The engine over a runtime. */
 export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
-  const observer = new RunsObserver();
-  runtime.observe(observer);
+  const followers = createFollowers();
+  runtime.observe(followers);
 
-  const startRun = async (caller: Caller, request: StartRequest, waitMs: number): Promise<StartResult> => {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await startOnce(caller, request, waitMs);
-      } catch (error) {
-        if (!(error instanceof StartTaken)) throw error;
-        if (tries >= MAX_START_TRIES) throw toError("STORE_CONFLICT", {}, { cause: error });
-        const existing = await resolveConflict(caller, request, waitMs);
-        if (existing !== null) return existing;
-      }
-    }
-  };
-
-  const startOnce = async (caller: Caller, request: StartRequest, waitMs: number): Promise<StartResult> => {
-    if (runtime.stopping) throw toError("SHUTTING_DOWN");
-    const { tenantId } = caller;
-    checkTexts(request);
-    const plan = await runtime.parts.flows.planFor(tenantId, request.flowId, request.version);
-    const vars = checkInput(plan, request.input);
-    const at = runtime.now();
-    const { runId, shard } = placeRun(request, at);
-    if (runtime.cells.has(runId)) throw new StartTaken(runId);
-    const timeoutMs = request.runTimeoutMs ?? plan.timeoutMs ?? options.defaultRunTimeoutMs;
-    const event: RunEvent = {
-      type: "start",
-      at,
-      tenantId,
-      vars,
-      deadlineAt: timeoutMs === null ? null : at + request.startDelayMs + timeoutMs,
-      startAt: request.startDelayMs > 0 ? at + request.startDelayMs : null,
-      facts: {
-        userId: request.userId,
-        correlationId: request.correlationId,
-        labels: request.labels,
-        runKey: request.runKey,
-        requestId: request.requestId,
-        context: request.context,
-        parent: null,
-      },
-      signals: request.signals,
-    };
-    const { cell, done } = runtime.begin(runId, shard, openRun(createState(runId), plan), event, keysOf(request));
-    await done;
-    return { run: await (waitMs > 0 ? waitFor(cell, waitMs) : viewOf(cell)), started: true };
-  };
-
-  const placeRun = (request: StartRequest, at: number): { runId: string; shard: number } => {
-    if (request.runId === "") {
-      const shard = runtime.pickShard();
-      if (shard === undefined)
-        throw toError("OVERLOADED", { what: "this instance owns no shard yet" }, { retryAfterMs: 1_000 });
-      return { runId: mintRunId(shard, at), shard };
-    }
-    if (isMintedRunId(request.runId)) {
-      throw toError("INVALID_REQUEST", {
-        problem: "run_id has the form of ids that the service mints; choose another form or leave it empty",
-      });
-    }
-    if (request.runId.includes(":"))
-      throw toError("INVALID_REQUEST", {
-        problem: "run_id holds a colon, which marks ids of child runs; leave it out",
-      });
-    const shard = shardOfRun(request.runId, runtime.parts.shards);
-    if (runtime.epochOf(shard) === undefined) throw toError("RUN_MOVED", { runId: request.runId });
-    return { runId: request.runId, shard };
-  };
-
-  const resolveConflict = async (
-    caller: Caller,
-    request: StartRequest,
-    waitMs: number,
-  ): Promise<StartResult | null> => {
-    const { tenantId } = caller;
-    const { requestId, runId, flowId, runKey } = request;
-    const conflict = await runtime.parts.journal.findConflict({ tenantId, requestId, runId, flowId, runKey });
-    if (conflict === null) {
-      // A run of another tenant may have the id: it does not exist for this caller, and yet the id is taken.
-      return null;
-    }
-    return answerConflict(caller, request, conflict, waitMs);
-  };
-
-  const answerConflict = async (
-    caller: Caller,
-    request: StartRequest,
-    conflict: StartConflict,
-    waitMs: number,
-  ): Promise<StartResult | null> => {
-    const existing = async (): Promise<StartResult> => {
-      const run = await (waitMs > 0
-        ? waitRun(caller, conflict.runId, waitMs, new AbortController().signal)
-        : getRun(caller, conflict.runId));
-      return { run, started: false };
-    };
-    switch (conflict.by) {
-      case "request":
-        if (conflict.requestHash === request.requestHash) return existing();
-        throw toError("REQUEST_ID_REUSED", { requestId: request.requestId });
-      case "run":
-        throw toError("RUN_ALREADY_EXISTS", { runId: request.runId });
-      case "run_key":
-        if (request.runKeyPolicy === "return_existing") return existing();
-        if (request.runKeyPolicy === "reject")
-          throw toError("RUN_KEY_OPEN", { runId: conflict.runId, runKey: request.runKey });
-        await terminateRun(caller, conflict.runId, `replaced by a new run with run_key ${request.runKey}`).catch(
-          (error: unknown) => {
-            if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
-          },
-        );
-        return null;
-    }
-  };
-
-  /** Resolves with the run when it has ended or the time is up. */
+  /** Resolves with the run when it has ended, the time is up, the signal aborts or the service drains. */
   const waitFor = async (cell: Cell, waitMs: number, signal?: AbortSignal): Promise<RunView> => {
-    if (!hasEnded(cell) && !cell.gone) {
+    if (!hasEnded(cell) && !cell.gone && !runtime.draining && signal?.aborted !== true) {
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           clearTimeout(timer);
@@ -206,76 +86,109 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
     throw toError("RUN_FINISHED", { runId, state: publicState(state) });
   };
 
-  /** Makes an event of a call. A request id that was applied before, even to a run that has ended since, is answered with the run as it is. */
+  /**
+   * Gives the events of a call to a run. A request key that was applied before, even to a run that has ended since, is answered with the run as it is.
+   * Error: REQUEST_ID_REUSED when another call came with the id.
+   */
   const change = async (
     caller: Caller,
     runId: string,
-    toEvent: (at: number, cell: Cell) => RunEvent,
-    requestId = "",
-  ): Promise<RunView> => {
-    if (requestId !== "") {
+    toEvents: (at: number, cell: Cell) => readonly RunEvent[],
+    request?: RequestKey,
+  ): Promise<Cell | RunView> => {
+    if (request !== undefined) {
       const before = await getRun(caller, runId);
-      if (before.state.requests.includes(requestId)) return before;
+      if (isRepeated(before.state, request)) return before;
     }
     const cell = await openCell(caller, runId);
-    await runtime.submit(cell, toEvent(runtime.now(), cell));
-    return viewOf(cell);
+    // Memory may hold what the journal did not a moment ago. The first event alone changes nothing then, and is answered when the rest is durable.
+    const isKnown = request !== undefined && isRepeated(cell.run.state, request);
+    const events = isKnown ? [{ type: "due", at: runtime.now(), random: 0 } as const] : toEvents(runtime.now(), cell);
+    await Promise.all(events.map((event) => runtime.submit(cell, event)));
+    return cell;
   };
 
-  const terminateRun = (caller: Caller, runId: string, reason: string): Promise<RunView> =>
-    change(caller, runId, (at) => ({ type: "terminate", at, by: caller.actor, reason }));
+  const changed = async (...call: Parameters<typeof change>): Promise<RunView> => {
+    const done = await change(...call);
+    return "state" in done ? done : viewOf(done);
+  };
+
+  const terminateRun: Engine["terminateRun"] = (caller, runId, reason, request) =>
+    changed(caller, runId, (at) => [{ type: "terminate", at, by: caller.actor, reason, ...keyOf(request) }], request);
+
+  const { defaultRunTimeoutMs } = options;
+  const startRun = createStart(runtime, { defaultRunTimeoutMs, getRun, waitRun, terminateRun, waitFor, viewOf });
 
   return {
     startRun,
-    startRuns: async (caller, requests, waitMs) => {
+    startRuns: async (caller, requests, waitMs, signal) => {
       const results = requests.map((request) =>
-        startRun(caller, request, waitMs).catch((error: unknown) => error as Error),
+        startRun(caller, request, waitMs, signal).catch((error: unknown) => error as Error),
       );
       return Promise.all(results);
     },
     getRun,
     waitRun,
-    signalRun: (caller, runId, name, payload, requestId) =>
-      change(
+    signalRun: (caller, runId, name, payload, request) =>
+      changed(
         caller,
         runId,
         (at, cell) => {
           const unread = cell.run.state.signals.filter((signal) => signal.name === name).length;
           if (unread >= MAX_QUEUED_SIGNALS)
             throw toError("SIGNAL_QUEUE_FULL", { runId, name, limit: MAX_QUEUED_SIGNALS });
-          return { type: "signal", at, name, payload, ...(requestId === "" ? {} : { request: requestId }) };
+          return [{ type: "signal", at, name, payload, ...keyOf(request) }];
         },
-        requestId,
+        request,
       ),
-    decideApproval: (caller, runId, task, { requestId = "", ...decision }) =>
-      change(
+    decideApproval: (caller, runId, task, { request, ...decision }) =>
+      changed(
         caller,
         runId,
         (at, cell) => {
           checkApproval(cell, runId, task);
-          const request = requestId === "" ? {} : { request: requestId };
-          return { type: "decided", at, task, by: caller.actor, ...decision, ...request };
+          return [{ type: "decided", at, task, by: caller.actor, ...decision, ...keyOf(request) }];
         },
-        requestId,
+        request,
       ),
-    cancelRun: (caller, runId, reason, compensate) =>
-      change(caller, runId, (at) => ({ type: "cancel", at, by: caller.actor, reason, compensate })),
+    cancelRun: (caller, runId, reason, compensate, request) =>
+      changed(
+        caller,
+        runId,
+        (at) => [{ type: "cancel", at, by: caller.actor, reason, compensate, ...keyOf(request) }],
+        request,
+      ),
     terminateRun,
-    pauseRun: (caller, runId, reason) =>
-      change(caller, runId, (at) => ({ type: "hold", at, hold: "operator", by: caller.actor, why: reason })),
-    resumeRun: async (caller, runId, kinds, reason) => {
-      const cell = await openCell(caller, runId);
+    pauseRun: (caller, runId, why, request) =>
+      changed(
+        caller,
+        runId,
+        (at) => [{ type: "hold", at, hold: "operator", by: caller.actor, why, ...keyOf(request) }],
+        request,
+      ),
+    resumeRun: async (caller, runId, kinds, why, request) => {
       const wanted = kinds.length === 0 ? (["operator"] as const) : kinds;
-      await Promise.all(
-        wanted.map((hold) =>
-          runtime.submit(cell, { type: "release", at: runtime.now(), hold, by: caller.actor, why: reason }),
-        ),
+      const done = await change(
+        caller,
+        runId,
+        // One call is one request: the first event carries its key.
+        (at) =>
+          wanted.map((hold, index) => ({
+            type: "release",
+            at,
+            hold,
+            by: caller.actor,
+            why,
+            ...(index === 0 ? keyOf(request) : {}),
+          })),
+        request,
       );
-      const orphaned = [...cell.run.state.tasks.values()].some(
-        (task) => task.state === "RUNNING" && task.group === null && !cell.attempts.has(task.path),
+      if ("state" in done) return done;
+      const orphaned = [...done.run.state.tasks.values()].some(
+        (task) => task.state === "RUNNING" && task.group === null && !done.attempts.has(task.path),
       );
-      if (orphaned && isClean(cell) && !cell.gone) runtime.recover(cell, true);
-      return viewOf(cell);
+      if (orphaned && isClean(done) && !done.gone && !runtime.draining) runtime.recover(done, true);
+      return viewOf(done);
     },
     listEvents: async (caller, runId, afterSequence, limit) => {
       const moves = await runtime.parts.journal.readEvents(caller.tenantId, runId, afterSequence, limit);
@@ -291,31 +204,19 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       const shard = shardOfRun(runId, runtime.parts.shards);
       return runtime.epochOf(shard) === undefined ? runtime.parts.leases.addressOf(shard) : null;
     },
-    watchRuns: (caller, signal) => observer.watch(caller.tenantId, signal),
+    watchRuns: (caller, signal) => followers.follow(caller, signal),
   };
 }
 
-/** Every text of a start that becomes a column of the store. */
-function checkTexts(request: StartRequest): void {
-  const { flowId, version, requestId, runId, runKey, userId, correlationId, labels } = request;
-  checkText("flow_id", flowId);
-  checkText("version", version);
-  checkText("request_id", requestId);
-  checkText("run_id", runId);
-  checkText("run_key", runKey);
-  checkText("user_id", userId);
-  checkText("correlation_id", correlationId);
-  for (const key in labels) {
-    checkText("labels", key);
-    checkText(`labels.${key}`, labels[key] ?? "");
-  }
+/** Whether the call with this key was applied to the run. Error: REQUEST_ID_REUSED when it was another call. */
+function isRepeated({ requests }: RunState, { id, hash }: RequestKey): boolean {
+  const known = requests.get(id);
+  if (known !== undefined && known !== hash) throw toError("REQUEST_ID_REUSED", { requestId: id });
+  return known !== undefined;
 }
 
-function keysOf(request: StartRequest): StartRow["keys"] {
-  const keys: { kind: "request" | "run"; key: string; hash: string }[] = [];
-  if (request.requestId !== "") keys.push({ kind: "request", key: request.requestId, hash: request.requestHash });
-  if (request.runId !== "") keys.push({ kind: "run", key: request.runId, hash: request.requestHash });
-  return keys;
+function keyOf(request: RequestKey | undefined): { readonly request?: RequestKey } {
+  return request === undefined ? {} : { request };
 }
 
 function checkApproval(cell: Cell, runId: string, taskId: string): void {
@@ -329,50 +230,4 @@ function decisionOf(output: Json | undefined, state: string): string {
   if (output !== null && typeof output === "object" && "approved" in output)
     return output.approved === true ? "approved" : "rejected";
   return state.toLowerCase();
-}
-
-/** Followers of all runs of a tenant. A follower that falls behind loses the oldest lines: each line is the whole header, so the newest is enough. */
-class RunsObserver {
-  readonly #followers = new Set<{ tenantId: string; queue: Map<string, RunHeader>; wake: (() => void) | null }>();
-
-  /** Hears of commits. While the state is ahead of the journal nobody sees it: the next commit tells. */
-  committed({ state }: Run, records: readonly JournalRecord[], firstSequence: number): void {
-    if (this.#followers.size === 0 || state.sequence >= firstSequence + records.length) return;
-    const header = toHeader(state);
-    for (const follower of this.#followers) {
-      if (follower.tenantId !== state.tenantId) continue;
-      follower.queue.delete(header.runId);
-      follower.queue.set(header.runId, header);
-      if (follower.queue.size > 10_000) follower.queue.delete(follower.queue.keys().next().value ?? "");
-      follower.wake?.();
-    }
-  }
-
-  /** Nothing to do: a lost shard is followed by its new owner. */
-  fenced(): void {}
-
-  /** Headers as they change. */
-  async *watch(tenantId: string, signal: AbortSignal): AsyncGenerator<RunHeader> {
-    const follower = { tenantId, queue: new Map<string, RunHeader>(), wake: null as (() => void) | null };
-    this.#followers.add(follower);
-    const onAbort = (): void => follower.wake?.();
-    signal.addEventListener("abort", onAbort);
-    try {
-      while (!signal.aborted) {
-        const [next] = follower.queue;
-        if (next === undefined) {
-          await new Promise<void>((resolve) => {
-            follower.wake = resolve;
-          });
-          follower.wake = null;
-          continue;
-        }
-        follower.queue.delete(next[0]);
-        yield next[1];
-      }
-    } finally {
-      this.#followers.delete(follower);
-      signal.removeEventListener("abort", onAbort);
-    }
-  }
 }

@@ -7,6 +7,17 @@ interface At {
   readonly at: number;
 }
 
+/** Tells a call from a repetition of it: its request id, and a hash of what it asks for. */
+export interface RequestKey {
+  readonly id: string;
+  readonly hash: string;
+}
+
+interface OfCall extends At {
+  /** Key of the call; absent when it has none. A key that was applied before changes nothing. */
+  readonly request?: RequestKey;
+}
+
 /** How an attempt ended. */
 export type Outcome =
   | { readonly ok: true; readonly output: Json }
@@ -55,15 +66,14 @@ export type RunEvent =
   | (At & { readonly type: "continue" })
   /** Time went on: the earliest timer that is due fires. */
   | (At & { readonly type: "due"; readonly random: number })
-  | (At & { readonly type: "signal"; readonly name: string; readonly payload: Json; readonly request?: string })
-  | (At & {
+  | (OfCall & { readonly type: "signal"; readonly name: string; readonly payload: Json })
+  | (OfCall & {
       readonly type: "decided";
       readonly task: string;
       readonly approved: boolean;
       readonly by: string;
       readonly comment: string;
       readonly data: Json;
-      readonly request?: string;
     })
   | (At & {
       readonly type: "child";
@@ -72,10 +82,10 @@ export type RunEvent =
       readonly end: ChildEnd;
       readonly random: number;
     })
-  | (At & { readonly type: "cancel"; readonly by: string; readonly reason: string; readonly compensate: boolean })
-  | (At & { readonly type: "terminate"; readonly by: string; readonly reason: string })
-  | (At & { readonly type: "hold"; readonly hold: HoldKind; readonly by: string; readonly why: string })
-  | (At & { readonly type: "release"; readonly hold: HoldKind; readonly by: string; readonly why: string })
+  | (OfCall & { readonly type: "cancel"; readonly by: string; readonly reason: string; readonly compensate: boolean })
+  | (OfCall & { readonly type: "terminate"; readonly by: string; readonly reason: string })
+  | (OfCall & { readonly type: "hold"; readonly hold: HoldKind; readonly by: string; readonly why: string })
+  | (OfCall & { readonly type: "release"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   /** A new owner took the run over: what was running is dispatched again. Unless the owner before gave it back in good order (`clean`), the takeover is counted. */
   | (At & { readonly type: "recover"; readonly clean: boolean });
 

@@ -120,7 +120,11 @@ function enterState(run: Run, to: number, by: EnteredBy, at: number): FsmStep {
     return { fail: { type, message, task: fsm.state } };
   }
   const records: JournalRecord[] = [];
-  if (by.kind === "signal") records.push({ type: "signal.consumed", at, id: by.signal, task: fsm?.state ?? "" });
+  if (by.kind === "signal") {
+    const signal = run.state.signals.find(({ id }) => id === by.signal);
+    const name = signal === undefined ? {} : { name: signal.name };
+    records.push({ type: "signal.consumed", at, id: by.signal, ...name, task: fsm?.state ?? "" });
+  }
   const running = run.state.tasks.get(activePath(run));
   if (running !== undefined && !isEnded(running)) {
     cancelChildren(run, running.path, at, records);

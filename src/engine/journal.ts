@@ -168,6 +168,13 @@ export interface Journal {
     until: number,
     limit: number,
   ): Promise<readonly { readonly runId: string; readonly wakeAt: number }[]>;
+  /** Keeps that a start with this request id was answered with a run that was open before. False when the id is taken. */
+  keepAnswer(answer: {
+    readonly tenantId: string;
+    readonly requestId: string;
+    readonly requestHash: string;
+    readonly runId: string;
+  }): Promise<boolean>;
   findConflict(lookup: StartLookup): Promise<StartConflict | null>;
   /** Records after a sequence, oldest first, whole moves, at least one if there is one, until `limit` is passed. */
   readEvents(

@@ -55,6 +55,8 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
   const renew = async (): Promise<void> => {
     failPoint("lease.renew");
     if (!(await leases.renew())) log.warn("the lease of this instance had expired; others may have taken its shards");
+    // Who drains keeps what it has until its attempts have ended, and takes nothing more.
+    if (runtime.draining) return;
     const fresh = await take();
     // The adoption takes as long as it takes; the next renewal must not wait for it.
     void adopt(fresh);

@@ -1,6 +1,6 @@
 /** What the engine offers to the API, the CLI and the buses. Everything that changes a run resolves only after the change is durable. */
 import type { Json, JsonObject } from "../base/json.ts";
-import type { ChildEnd } from "./events.ts";
+import type { ChildEnd, RequestKey } from "./events.ts";
 import type { HoldKind, JournalRecord } from "./records.ts";
 import type { RunState, RunStateName } from "./state.ts";
 
@@ -48,7 +48,7 @@ export interface RunView {
 /** Answer to a start. */
 export interface StartResult {
   readonly run: RunView;
-  /** False when the run existed before (same request id, or run_key policy `return_existing`). */
+  /** Whether this call started the run, or an earlier one with the same request id; false when run_key policy `return_existing` answered another one. */
   readonly started: boolean;
 }
 
@@ -86,20 +86,28 @@ export interface RunHeader {
   readonly deadlineAt: number | null;
 }
 
+/** What a follower of all runs hears. */
+export type RunChange =
+  | { readonly type: "changed"; readonly header: RunHeader }
+  /** It was too slow: so many changes at least are missing, the oldest. */
+  | { readonly type: "gap"; readonly lostCount: number };
+
 /** Runs: start, steer, read, watch. Errors: RUN_NOT_FOUND for unknown and foreign runs, RUN_FINISHED where an open run is needed, STORE_UNAVAILABLE, SHUTTING_DOWN. */
 export interface Engine {
-  /** Resolves when the start is durable; with `waitMs` > 0 when the run has ended or the time is up. Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, RUN_ALREADY_EXISTS, RUN_KEY_OPEN, REQUEST_ID_REUSED. */
-  startRun(caller: Caller, request: StartRequest, waitMs: number): Promise<StartResult>;
+  /** Resolves when the start is durable; with `waitMs` > 0 when the run has ended, the time is up, `signal` aborts or the service drains. Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, RUN_ALREADY_EXISTS, RUN_KEY_OPEN, REQUEST_ID_REUSED. */
+  startRun(caller: Caller, request: StartRequest, waitMs: number, signal?: AbortSignal): Promise<StartResult>;
   /** Starts many; each has its own result or error, in the order of the requests. */
   startRuns(
     caller: Caller,
     requests: readonly StartRequest[],
     waitMs: number,
+    signal?: AbortSignal,
   ): Promise<readonly (StartResult | Error)[]>;
   getRun(caller: Caller, runId: string): Promise<RunView>;
-  /** Resolves when the run has ended or `waitMs` have passed, with the run as it is then. */
+  /** Resolves when the run has ended, `waitMs` have passed, `signal` aborts or the service drains, with the run as it is then. */
   waitRun(caller: Caller, runId: string, waitMs: number, signal: AbortSignal): Promise<RunView>;
-  signalRun(caller: Caller, runId: string, name: string, payload: Json, requestId: string): Promise<RunView>;
+  /** Calls that change a run take a key. The same key again is answered with the run as it is; the same id with another hash: REQUEST_ID_REUSED. */
+  signalRun(caller: Caller, runId: string, name: string, payload: Json, request?: RequestKey): Promise<RunView>;
   decideApproval(
     caller: Caller,
     runId: string,
@@ -108,22 +116,28 @@ export interface Engine {
       readonly approved: boolean;
       readonly comment: string;
       readonly data: Json;
-      readonly requestId?: string;
+      readonly request?: RequestKey | undefined;
     },
   ): Promise<RunView>;
-  cancelRun(caller: Caller, runId: string, reason: string, compensate: boolean): Promise<RunView>;
-  terminateRun(caller: Caller, runId: string, reason: string): Promise<RunView>;
-  pauseRun(caller: Caller, runId: string, reason: string): Promise<RunView>;
+  cancelRun(caller: Caller, runId: string, reason: string, compensate: boolean, request?: RequestKey): Promise<RunView>;
+  terminateRun(caller: Caller, runId: string, reason: string, request?: RequestKey): Promise<RunView>;
+  pauseRun(caller: Caller, runId: string, reason: string, request?: RequestKey): Promise<RunView>;
   /** Releases holds of the given kinds; an empty list means the operator's. */
-  resumeRun(caller: Caller, runId: string, kinds: readonly HoldKind[], reason: string): Promise<RunView>;
+  resumeRun(
+    caller: Caller,
+    runId: string,
+    kinds: readonly HoldKind[],
+    reason: string,
+    request?: RequestKey,
+  ): Promise<RunView>;
   /** Records after `afterSequence`, oldest first, at most `limit`. */
   listEvents(caller: Caller, runId: string, afterSequence: number, limit: number): Promise<readonly RunEventView[]>;
   /** Ordered, gapless. Without `afterSequence` it begins with a snapshot. Ends after the `end` frame, or when `signal` aborts. A reader more than 10,000 events behind gets WATCH_TOO_SLOW. */
   watchRun(caller: Caller, runId: string, afterSequence: number | null, signal: AbortSignal): AsyncIterable<WatchFrame>;
   /** Where the instance that owns a run is reached, host:port; null when that is this one or nobody. */
   ownerOf(runId: string): Promise<string | null>;
-  /** Headers of runs of the tenant as they change, from now on. */
-  watchRuns(caller: Caller, signal: AbortSignal): AsyncIterable<RunHeader>;
+  /** Headers of runs of the tenant that live here as they change, from now on. A follower that falls behind hears of a gap. */
+  watchRuns(caller: Caller, signal: AbortSignal): AsyncIterable<RunChange>;
 }
 
 /** Where a list of runs goes on: the last line of the page before. */

@@ -182,10 +182,16 @@ export type JournalRecord =
       readonly name: string;
       readonly payload: Json;
       readonly request?: string;
+      readonly requestHash?: string;
     })
-  /** A call with a request id was applied; the same id again changes nothing. */
-  | (At & { readonly type: "request.applied"; readonly request: string })
-  | (At & { readonly type: "signal.consumed"; readonly id: number; readonly task: string })
+  /** A call with a request id was applied; the same id again changes nothing, and with another hash it is refused. */
+  | (At & { readonly type: "request.applied"; readonly request: string; readonly requestHash: string })
+  | (At & {
+      readonly type: "signal.consumed";
+      readonly id: number;
+      readonly name?: string;
+      readonly task: string;
+    })
   | (At & { readonly type: "state.entered"; readonly state: string; readonly visit: number; readonly by: EnteredBy })
   | (At & {
       readonly type: "state.armed";

@@ -38,6 +38,8 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   #owned: readonly number[] = [];
   #turn = 0;
   stopping = false;
+  /** No attempt begins any more, and callers who wait for the end of a run are answered at once: see drain.ts. */
+  draining = false;
 
   constructor(parts: RuntimeParts) {
     this.parts = parts;

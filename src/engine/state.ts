@@ -195,8 +195,8 @@ export interface RunState {
   /** Unconsumed signals, oldest first. */
   signals: Signal[];
   signalCount: number;
-  /** Request ids of calls that were applied to this run, oldest first; the last {@link MAX_REQUESTS}. */
-  requests: string[];
+  /** Request ids of calls that were applied to this run and their hashes, oldest first; the last {@link MAX_REQUESTS}. */
+  requests: Map<string, string>;
   output: Json | undefined;
   error: RunError | null;
   /** First failure that nothing handled; decides the end of a DAG run. */
@@ -243,7 +243,7 @@ export function createState(runId: string): RunState {
     timers: new Map(),
     signals: [],
     signalCount: 0,
-    requests: [],
+    requests: new Map(),
     output: undefined,
     error: null,
     failure: null,
@@ -292,7 +292,7 @@ export function copyState(state: RunState): RunState {
     tasks,
     timers: new Map(state.timers),
     signals: [...state.signals],
-    requests: [...state.requests],
+    requests: new Map(state.requests),
     fsm,
     compensation,
   };

@@ -137,7 +137,7 @@ function beginSignal(
   const queued = run.state.signals.find((signal) => signal.name === name);
   if (queued !== undefined) {
     return [
-      { type: "signal.consumed", at, id: queued.id, task: path },
+      { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
       { type: "task.completed", at, task: path, output: queued.payload, ...first },
     ];
   }
@@ -218,7 +218,7 @@ function suspendTask(run: Run, path: string, suspension: Suspension, at: number)
   if (queued === undefined) return [suspended];
   return [
     suspended,
-    { type: "signal.consumed", at, id: queued.id, task: path },
+    { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
     { type: "task.dispatched", at, task: path, attempt, answer: { key, value: queued.payload } },
   ];
 }

@@ -222,6 +222,16 @@ export const DROP_KEY: Statement = prepared(
   AND ($5 OR NOT EXISTS (SELECT 1 FROM orchestrator.runs r WHERE r.run_id = s.run_id AND r.tenant_id = s.tenant_id))`,
 );
 
+/** Marks the hash of a start that was answered with a run which was open before. */
+export const ANSWERED = "answered ";
+
+/** Keeps the request id of such a start. */
+export const KEEP_ANSWER: Statement = prepared(
+  "starts.keep",
+  `INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash) VALUES ($1, 'request', $2, $3, $4)
+  ON CONFLICT DO NOTHING`,
+);
+
 /** The open run of a run key. */
 export const FIND_OPEN_KEY: Statement = prepared(
   "runs.find_key",

@@ -7,9 +7,11 @@ import type { JournalRecord } from "../engine/records.ts";
 import { encodeBatch } from "./journal-encode.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import {
+  ANSWERED,
   DROP_KEY,
   FIND_KEY,
   FIND_OPEN_KEY,
+  KEEP_ANSWER,
   LIST_CHILDREN,
   LIST_DUE,
   LIST_MOVING,
@@ -40,6 +42,10 @@ export function createJournal(database: Database): Journal {
         limit,
       ]);
       return rows.map((row) => ({ runId: row.run_id, wakeAt: row.wake_at }));
+    },
+    keepAnswer: async ({ tenantId, requestId, requestHash, runId }) => {
+      const { count } = await database.journal.query(KEEP_ANSWER, [tenantId, requestId, runId, ANSWERED + requestHash]);
+      return count > 0;
     },
     findConflict: (lookup) => findConflict(database, lookup),
     readEvents: async (tenantId, runId, afterSequence, limit) => {
@@ -196,8 +202,10 @@ async function findConflict(database: Database, lookup: StartLookup): Promise<St
     const { rows } = await database.reads.query<KeyRow>(FIND_KEY, [tenantId, kind, key]);
     const [row] = rows;
     if (row === undefined) continue;
-    const other = row.exists && kind === "request" && requestIdOf(row.records) !== key;
-    if (row.exists && !other) return { by: kind, runId: row.run_id, requestHash: row.request_hash };
+    const answered = row.request_hash.startsWith(ANSWERED);
+    const other = row.exists && kind === "request" && !answered && requestIdOf(row.records) !== key;
+    const requestHash = answered ? row.request_hash.slice(ANSWERED.length) : row.request_hash;
+    if (row.exists && !other) return { by: kind, runId: row.run_id, requestHash };
     await database.journal.query(DROP_KEY, [tenantId, kind, key, row.run_id, other]);
   }
   if (lookup.runId !== "" && (await loadHeader(database, lookup.runId)) !== null)

@@ -76,7 +76,7 @@ function toDetail(record: JournalRecord, index: PlanIndex | null): Detail {
     case "signal.received":
       return { case: "signalChange", value: { signalName: record.name, consumed: false } };
     case "signal.consumed":
-      return { case: "signalChange", value: { consumed: true } };
+      return { case: "signalChange", value: { signalName: record.name ?? "", consumed: true } };
     default:
       return isTaskRecord(record)
         ? { case: "taskTransition", value: toTaskTransition(record, index) }

@@ -36,7 +36,7 @@ test("one bad row among 500 puts its run into quarantine; the 499 others commit 
   await refuseRows("poison");
   const [bad = "", ...good] = ids.toReversed();
   const sizesBefore = instance.journal.batches.length;
-  const signals = ids.map((runId) => instance.engine.signalRun(CALLER, runId, "a", runId === bad ? "poison" : 1, ""));
+  const signals = ids.map((runId) => instance.engine.signalRun(CALLER, runId, "a", runId === bad ? "poison" : 1));
   const settled = await Promise.allSettled(signals);
   expect(instance.journal.batches[sizesBefore]).toHaveLength(500);
   expect(settled.filter((one) => one.status === "rejected")).toHaveLength(1);
@@ -87,11 +87,11 @@ test("a run of which the database takes nothing at all leaves memory instead of 
   const instance = await bed.openInstance({ lanes: 1 });
   const [bad = "", good = ""] = idsOf(await instance.engine.startRuns(CALLER, [startOf("mark"), startOf("mark")], 0));
   await bed.sql(`ALTER TABLE orchestrator.journal ADD CONSTRAINT planted CHECK (run_id <> '${bad}' OR sequence < 3)`);
-  const signal = instance.engine.signalRun(CALLER, bad, "a", 1, "");
+  const signal = instance.engine.signalRun(CALLER, bad, "a", 1);
   await expect(signal).rejects.toMatchObject({ code: "STORE_REJECTED" });
   await eventually(() => expect(instance.runtime.cells.has(bad)).toBe(false));
   const before = instance.journal.batches.length;
-  await instance.engine.signalRun(CALLER, good, "b", 1, "");
+  await instance.engine.signalRun(CALLER, good, "b", 1);
   expect(instance.journal.batches.length).toBe(before + 1);
   expect((await bed.stateOf(bad)).phase).toBe("RUNNING");
 });

@@ -36,7 +36,7 @@ test("a batch never holds two moves of one run: what happens meanwhile is one mo
   const opened = new Promise<void>((resolve) => (open = resolve));
   instance.journal.onCommit({ before: () => opened });
   const names = Array.from({ length: 30 }, (_, index) => `n${index}`);
-  const signal = (runId: string, name: string) => instance.engine.signalRun(CALLER, runId, name, null, "");
+  const signal = (runId: string, name: string) => instance.engine.signalRun(CALLER, runId, name, null);
   const signals = ids.map((runId) => signal(runId, "n0"));
   await eventually(() => expect(instance.runtime.cells.get(ids[9] ?? "")?.flying).toBe(true));
   for (const name of names.slice(1)) for (const runId of ids) signals.push(signal(runId, name));

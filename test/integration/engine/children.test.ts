@@ -40,7 +40,7 @@ test("the output of a child run is the output of the task", async () => {
   await registerFamily();
   const instance = await bed.openInstance();
   const { parent, child } = await startParent(instance);
-  await instance.engine.signalRun(CALLER, child, "s", "yes", "");
+  await instance.engine.signalRun(CALLER, child, "s", "yes");
   expect(await wait(instance, parent)).toMatchObject({ phase: "COMPLETED", output: { after: { s: "yes" } } });
 });
 
@@ -52,7 +52,7 @@ test("a child whose parent's commit survived and whose own start did not is star
   const parent = run.state.runId;
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));
   const second = await bed.openInstance();
-  await eventually(() => second.engine.signalRun(CALLER, `${parent}:p`, "s", 1, "one"));
+  await eventually(() => second.engine.signalRun(CALLER, `${parent}:p`, "s", 1, { id: "one", hash: "" }));
   expect((await wait(second, parent)).phase).toBe("COMPLETED");
   expect(await bed.sql("SELECT 1 FROM orchestrator.runs")).toHaveLength(2);
 });
@@ -62,7 +62,7 @@ test("a parent hears of its child's end even when it was taken over between the 
   const first = await bed.openInstance();
   const { parent, child } = await startParent(first);
   first.journal.onCommit({ before: () => first.crash() }, isOf(parent, "task.completed"));
-  await first.engine.signalRun(CALLER, child, "s", 1, "");
+  await first.engine.signalRun(CALLER, child, "s", 1);
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));
   expect((await bed.stateOf(child)).phase).toBe("COMPLETED");
   expect((await bed.stateOf(parent)).tasks.get("p")?.state).toBe("WAITING");
@@ -155,7 +155,7 @@ test("a pause reaches the child although the instance died before it could tell 
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));
   const third = await bed.openInstance();
   await eventually(async () => expect((await bed.stateOf(child)).holds).toEqual([]));
-  await third.engine.signalRun(CALLER, child, "s", 1, "");
+  await third.engine.signalRun(CALLER, child, "s", 1);
   expect((await wait(third, parent)).phase).toBe("COMPLETED");
 });
 

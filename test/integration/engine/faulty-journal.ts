@@ -88,6 +88,7 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
       await live();
       return real.listDue(shards, until, limit);
     },
+    keepAnswer: (answer) => real.keepAnswer(answer),
     findConflict: (lookup) => real.findConflict(lookup),
     readEvents: (tenantId, runId, afterSequence, limit) => real.readEvents(tenantId, runId, afterSequence, limit),
   };

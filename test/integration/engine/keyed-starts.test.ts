@@ -51,7 +51,8 @@ test("the same request id 50 times at once on two instances is one run, and ever
   // The instance that does not own the run cannot show it; who asked there is told to ask again.
   expect(errorsOf(results)).toEqual([]);
   expect(new Set(runIdsOf(results)).size).toBe(1);
-  expect(results.filter((result) => !(result instanceof Error) && result.started)).toHaveLength(1);
+  // A repeated call is answered as the first one was.
+  expect(results.filter((result) => !(result instanceof Error) && result.started)).toHaveLength(CALLERS);
   expect(await countRuns()).toBe(1);
 });
 

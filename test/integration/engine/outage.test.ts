@@ -21,14 +21,14 @@ test("starts and signals during an outage are refused; what was under way ends w
   instance.journal.down = true;
   const refused = instance.engine.startRun(CALLER, startOf("steps", { requestId: "r" }), 0);
   await expect(refused).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", retry: "yes" });
-  const signal = instance.engine.signalRun(CALLER, runId, "go", 1, "s");
+  const signal = instance.engine.signalRun(CALLER, runId, "go", 1, { id: "s", hash: "" });
   await expect(signal).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   release();
   expect(await bed.sql("SELECT 1 FROM orchestrator.runs")).toHaveLength(1);
   expect((await bed.stateOf(runId)).signals).toEqual([]);
   instance.journal.down = false;
   // The caller was told that it may send the signal again: the same request id is the same signal.
-  await eventually(() => instance.engine.signalRun(CALLER, runId, "go", 1, "s"));
+  await eventually(() => instance.engine.signalRun(CALLER, runId, "go", 1, { id: "s", hash: "" }));
   const view = await instance.engine.waitRun(CALLER, runId, 10_000, NEVER);
   expect(view.state.phase).toBe("COMPLETED");
   const received = (await bed.recordsOf(runId)).filter((record) => record.type === "signal.received");
@@ -67,7 +67,7 @@ test("a stop while the store is away ends", async () => {
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("gate"), 0);
   instance.journal.down = true;
-  const signal = instance.engine.signalRun(CALLER, run.state.runId, "a", 1, "");
+  const signal = instance.engine.signalRun(CALLER, run.state.runId, "a", 1);
   await expect(signal).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await instance.stop();
   expect((await bed.stateOf(run.state.runId)).phase).toBe("RUNNING");

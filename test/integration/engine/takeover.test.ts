@@ -104,7 +104,7 @@ test("an instance that is believed dead writes nothing after the takeover and te
   await eventually(() => expect(heir.runtime.owned).toHaveLength(SHARDS));
   await eventually(async () => expect(await typesOf(runId)).toContain("run.recovered"));
   const before = (await bed.recordsOf(runId)).length;
-  const signal = zombie.engine.signalRun(CALLER, runId, "late", null, "");
+  const signal = zombie.engine.signalRun(CALLER, runId, "late", null);
   await expect(signal).rejects.toMatchObject({ code: "RUN_MOVED" });
   release({ ok: true, output: "of the zombie" });
   await eventually(() => expect(zombie.runtime.cells.size).toBe(0));
@@ -222,21 +222,21 @@ test("a state that was read before the shard was lost and won back is not used",
       await new Promise<void>((go) => (open = go));
     };
   });
-  const late = second.engine.signalRun(CALLER, runId, "other", 1, "");
+  const late = second.engine.signalRun(CALLER, runId, "other", 1);
   late.catch(() => {});
   await reached;
   // Meanwhile the shards went to another owner, who moved the run, and came back.
   await bed.sql("UPDATE orchestrator.shard_leases SET epoch = epoch + 1, instance_id = NULL");
   second.runtime.setLeases([]);
   const third = await bed.openInstance();
-  await third.engine.signalRun(CALLER, runId, "early", 2, "");
+  await third.engine.signalRun(CALLER, runId, "early", 2);
   await third.stop();
   const { taken, held } = await second.leases.acquire();
   expect(taken).toHaveLength(SHARDS);
   second.runtime.setLeases(held);
   open();
   await late.catch((error: unknown) => expect(error).toMatchObject({ code: "RUN_MOVED" }));
-  await second.engine.signalRun(CALLER, runId, "last", 3, "");
+  await second.engine.signalRun(CALLER, runId, "last", 3);
   const state = await bed.stateOf(runId);
   expect(state.holds).toEqual([]);
   expect(state.signals.map((signal) => signal.name)).toEqual(expect.arrayContaining(["early", "last"]));

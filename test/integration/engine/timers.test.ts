@@ -59,7 +59,7 @@ test("what else happened in the batch of an early timer is kept", async () => {
   const cell = instance.runtime.cells.get(runId);
   if (cell !== undefined)
     instance.runtime.post(cell, { type: "due", at: cell.run.state.timers.get("w") ?? 0, random: 0 });
-  await instance.engine.signalRun(CALLER, runId, "s", 5, "");
+  await instance.engine.signalRun(CALLER, runId, "s", 5);
   const state = await bed.stateOf(runId);
   expect(state.tasks.get("s")).toMatchObject({ state: "COMPLETED", output: 5 });
   expect(state.tasks.get("w")).toMatchObject({ state: "WAITING" });
@@ -73,7 +73,7 @@ test("waiting runs leave memory; signals, approvals and cancel reach them", asyn
   const [signalled, decided, canceled] = [await start("gate"), await start("ask"), await start("gate")];
   expect(park(instance)).toBe(3);
   expect(instance.runtime.cells.size).toBe(0);
-  await instance.engine.signalRun(CALLER, signalled, "s", 1, "");
+  await instance.engine.signalRun(CALLER, signalled, "s", 1);
   await instance.engine.decideApproval(CALLER, decided, "ok", { approved: true, comment: "", data: null });
   await instance.engine.cancelRun(CALLER, canceled, "", false);
   expect((await bed.stateOf(signalled)).phase).toBe("COMPLETED");
@@ -88,7 +88,9 @@ test("a signal that meets a run on its way out of memory is not lost", async () 
   const { runId } = run.state;
   const names = Array.from({ length: 100 }, (_, index) => `n${index}`);
   const parking = setInterval(() => park(instance), 1);
-  await Promise.all(names.map((name) => eventually(() => instance.engine.signalRun(CALLER, runId, name, null, name))));
+  await Promise.all(
+    names.map((name) => eventually(() => instance.engine.signalRun(CALLER, runId, name, null, { id: name, hash: "" }))),
+  );
   clearInterval(parking);
   const state = await bed.stateOf(runId);
   expect(state.signals.map((signal) => signal.name).toSorted()).toEqual(names.toSorted());

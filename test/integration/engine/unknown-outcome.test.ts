@@ -70,9 +70,9 @@ for (const written of [true, false]) {
     const opened = new Promise<void>((resolve) => (open = resolve));
     const loseLater = (): Promise<void> => opened.then(lose);
     instance.journal.onCommit(written ? { after: loseLater } : { before: loseLater });
-    const signals = ["one"].map((name) => instance.engine.signalRun(CALLER, runId, name, name, ""));
+    const signals = ["one"].map((name) => instance.engine.signalRun(CALLER, runId, name, name));
     await eventually(() => expect(instance.runtime.cells.get(runId)?.flying).toBe(true));
-    for (const name of ["two", "three"]) signals.push(instance.engine.signalRun(CALLER, runId, name, name, ""));
+    for (const name of ["two", "three"]) signals.push(instance.engine.signalRun(CALLER, runId, name, name));
     open();
     await Promise.all(signals);
     expect((await bed.stateOf(runId)).signals.map((signal) => signal.name)).toEqual(["one", "two", "three"]);
@@ -132,7 +132,7 @@ test("shards that are lost while nobody knows leave with their runs, and the cal
       lose();
     },
   });
-  const signal = instance.engine.signalRun(CALLER, run.state.runId, "a", null, "");
+  const signal = instance.engine.signalRun(CALLER, run.state.runId, "a", null);
   await expect(signal).rejects.toMatchObject({ code: "RUN_MOVED" });
   expect(instance.runtime.cells.size).toBe(0);
   expect((await bed.stateOf(run.state.runId)).phase).toBe("RUNNING");
@@ -152,7 +152,7 @@ test("a run whose journal cannot be read back leaves memory and holds nobody els
       lose();
     },
   });
-  const signals = [bad, good].map((runId) => instance.engine.signalRun(CALLER, runId, "a", 1, ""));
+  const signals = [bad, good].map((runId) => instance.engine.signalRun(CALLER, runId, "a", 1));
   const [first, second] = await Promise.allSettled(signals);
   expect(first?.status).toBe("rejected");
   expect(second?.status).toBe("fulfilled");

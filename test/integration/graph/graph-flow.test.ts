@@ -124,8 +124,8 @@ test("a signal that came before the question answers it at once; one that comes 
   expect((await endOf(engine, early)).output).toMatchObject({ answers: ["first", "early"] });
   const late = await start(engine, "ask_signal");
   await untilWaiting(late);
-  await engine.signalRun(CALLER, late, "other", "no", "");
-  await engine.signalRun(CALLER, late, "paid", "late", "");
+  await engine.signalRun(CALLER, late, "other", "no");
+  await engine.signalRun(CALLER, late, "paid", "late");
   expect((await endOf(engine, late)).output).toMatchObject({ answers: ["first", "late"] });
 });
 

@@ -119,7 +119,7 @@ test("a database that is away is said so, nothing is half-written, and the work 
   // Twice: the second ones come while the engine tries to find out about the first.
   const ask = () => [
     instance.engine.startRun(CALLER, startOf("steps", { requestId: "r" }), 0),
-    instance.engine.signalRun(CALLER, runId, "s", 1, "q"),
+    instance.engine.signalRun(CALLER, runId, "s", 1, { id: "q", hash: "" }),
     instance.engine.getRun(CALLER, "01m7y0dqrw06hm4hd38g2r2b26"),
   ];
   const answers = [...(await Promise.allSettled(ask())), ...(await Promise.allSettled(ask()))];

@@ -4,6 +4,7 @@ import { applyRecord } from "../../../src/engine/apply.ts";
 import type {
   Caller,
   Engine,
+  RunChange,
   RunEventView,
   RunHeader,
   RunIndex,
@@ -79,7 +80,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
     const before = requests.get(request.requestId);
     if (request.requestId !== "" && before !== undefined) {
       if (before.hash !== request.requestHash) throw toError("REQUEST_ID_REUSED", { requestId: request.requestId });
-      return { run: view(find(caller, before.runId)), started: false };
+      return { run: view(find(caller, before.runId)), started: true };
     }
     const runId = request.runId === "" ? `run-${states.size + 1}` : request.runId;
     if (states.has(runId)) throw toError("RUN_ALREADY_EXISTS", { runId });
@@ -236,14 +237,14 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
         if (broken !== undefined) throw broken;
       }
     },
-    async *watchRuns(_caller, signal): AsyncIterable<RunHeader> {
+    async *watchRuns(_caller, signal): AsyncIterable<RunChange> {
       const seen = new Map<string, number>([...states.values()].map((state) => [state.runId, state.sequence]));
       while (!signal.aborted) {
         const changed = [...states.values()].filter((state) => seen.get(state.runId) !== state.sequence);
         if (changed.length === 0) await change(signal);
         for (const state of changed) {
           seen.set(state.runId, state.sequence);
-          yield header(state);
+          yield { type: "changed", header: header(state) };
         }
       }
     },
