@@ -31,7 +31,7 @@ export interface Attempt {
   heartbeatTimer: NodeJS.Timeout | null;
 }
 
-/** Hears of committed records; `state` may be ahead of them. */
+/** Hears of committed records; `state` may be ahead of them. Without records: the cell is gone, the journal must be asked. */
 export type Watcher = (records: readonly JournalRecord[], firstSequence: number) => void;
 
 /** A run in memory. */

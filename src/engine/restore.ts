@@ -142,7 +142,6 @@ function abandon(host: RestoreHost, cell: Cell, replies: readonly Reply[], cause
   }
   for (const reply of [...replies, ...cell.replies.splice(0)]) reply.reject(error);
   for (const { reply } of cell.backlog.splice(0)) reply?.reject(error);
-  for (const wake of [...cell.waiters]) wake();
 }
 
 function freeze(cell: Cell): void {

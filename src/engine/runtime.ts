@@ -205,12 +205,14 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     cell.started = true;
     cell.keys = [];
     const { state } = cell.run;
+    const lost = cell.gone;
     const ended = move.records[move.records.length - 1];
     const over = ended !== undefined && isTerminalPhase(state.phase) && cell.pending.length === 0;
     if (over) this.drop(cell);
     try {
       failPoint("effects.before");
-      performEffects(this, cell, move.records, move.sequence);
+      // Written just before its shard was lost: what follows is the business of the new owner, who reads it.
+      if (!lost) performEffects(this, cell, move.records, move.sequence);
       for (const observer of this.#observers) observer.committed(cell.run, move.records, move.sequence);
       for (const watcher of cell.watchers) watcher(move.records, move.sequence);
     } catch (error) {
@@ -219,8 +221,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     failPoint("answer.before");
     for (const reply of entry.replies) reply.resolve();
     failPoint("answer.after");
-    if (over) for (const wake of [...cell.waiters]) wake();
-    else this.arm(cell);
+    if (!over) this.arm(cell);
   }
 
   refused(entry: Entry, why: Refusal["why"]): void {
@@ -277,16 +278,19 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
 
   unavailable(entry: Entry, cause: unknown): boolean {
     const { cell } = entry;
-    const refusal = toError("STORE_UNAVAILABLE", { problem: "the change was not written" }, { cause });
+    const again = entry.move.start === null && !cell.gone;
+    const problem = again ? "the change is not written yet; it may still be" : "the change was not written";
+    const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });
     for (const reply of entry.replies.splice(0)) reply.reject(refusal);
-    if (entry.move.start === null) return !cell.gone;
+    if (entry.move.start === null) return again;
     for (const reply of cell.replies.splice(0)) reply.reject(refusal);
     this.drop(cell);
     return false;
   }
 
   waitsInVain(cell: Cell, cause: unknown): void {
-    const refusal = toError("STORE_UNAVAILABLE", { problem: "the change was not written yet" }, { cause });
+    const problem = cell.started ? "the change is not written yet; it may still be" : "the change was not written";
+    const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });
     for (const reply of cell.replies.splice(0)) reply.reject(refusal);
     if (!cell.started && !cell.flying) this.drop(cell);
   }
@@ -315,13 +319,16 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     }
   }
 
-  /** Drops a cell from memory. */
+  /** Drops a cell from memory. Nobody will hear of anything here any more: those who wait or watch look into the journal. */
   drop(cell: Cell): void {
     cell.gone = true;
     cell.lane.forget(cell);
     if (cell.timer !== null) clearTimeout(cell.timer);
     cell.timer = null;
-    this.cells.delete(cell.runId);
+    // A cell that was lost may have been read anew since.
+    if (this.cells.get(cell.runId) === cell) this.cells.delete(cell.runId);
+    for (const wake of [...cell.waiters]) wake();
+    for (const watcher of cell.watchers) watcher([], 0);
   }
 
   /** The shard is no longer ours: its runs leave memory, those who wait are told. */
@@ -334,7 +341,6 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
       abortAttempts(cell);
       for (const reply of cell.replies.splice(0)) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
       for (const { reply } of cell.backlog.splice(0)) reply?.reject(toError("RUN_MOVED", { runId: cell.runId }));
-      for (const wake of [...cell.waiters]) wake();
     }
   }
 
