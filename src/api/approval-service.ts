@@ -52,14 +52,15 @@ export function createApprovalService(
   };
 
   return {
-    async listApprovals(request, { caller }) {
+    async listApprovals(request, { caller, signal }) {
       const filter = request.filter.trim() === "" ? OPEN_ONLY : request.filter;
       const condition = parseFilter(filter, FIELDS) as Condition;
       const query = ["ListApprovals", filter];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const openOnly = isOpenOnly(condition);
       const source = {
-        read: (after: ApprovalPosition | null, limit: number) => runIndex.listApprovals(caller, openOnly, after, limit),
+        read: (after: ApprovalPosition | null, limit: number) =>
+          runIndex.listApprovals(caller, openOnly, after, limit, signal),
         placeOf: (approval: ApprovalView): ApprovalPosition => ({
           createdAt: approval.createdAt,
           runId: approval.runId,

@@ -20,6 +20,7 @@ const GRPC_STATUS = { SERVING: GrpcStatus.SERVING, NOT_SERVING: GrpcStatus.NOT_S
 export function createHealthService(health: Health): ServiceHandlers<typeof HealthService> {
   return {
     async check(request) {
+      await health.refresh();
       const state = health.check(request.service) ?? fail("SERVICE_NOT_FOUND", { service: request.service });
       return create(HealthCheckResponseSchema, { status: STATUS[state] });
     },
@@ -30,6 +31,7 @@ export function createHealthService(health: Health): ServiceHandlers<typeof Heal
 export function createGrpcHealthService(health: Health, draining: AbortSignal): ServiceHandlers<typeof GrpcHealth> {
   return {
     async check(request) {
+      await health.refresh();
       const state = health.check(request.service) ?? fail("SERVICE_NOT_FOUND", { service: request.service });
       return create(GrpcResponseSchema, { status: GRPC_STATUS[state] });
     },

@@ -9,6 +9,8 @@ export interface Health {
   check(service: string): ServingState | null;
   /** State of every name. */
   list(): ReadonlyMap<string, ServingState>;
+  /** Looks whether the dependencies are there, unless somebody has just looked. Never throws. */
+  refresh(): Promise<void>;
   /** Calls `listener` after every change until the returned function is called. */
   subscribe(listener: () => void): () => void;
 }
@@ -19,6 +21,8 @@ export interface HealthState extends Health {
   setServing(serving: boolean): void;
   /** Whether a dependency without which no call can be answered is there, for instance the database. */
   setDependency(name: string, ready: boolean): void;
+  /** How {@link Health.refresh} looks; it calls {@link HealthState.setDependency} when something has changed. */
+  setProbe(probe: () => Promise<void>): void;
   /** Names of the dependencies that are not ready. */
   missing(): readonly string[];
   /** Makes names of services known. They share the state of the whole. */
@@ -31,6 +35,7 @@ export function createHealth(): HealthState {
   const absent = new Set<string>();
   const listeners = new Set<() => void>();
   let serving = false;
+  let look: () => Promise<void> = () => Promise.resolve();
   const state = (): ServingState => (serving && absent.size === 0 ? "SERVING" : "NOT_SERVING");
   const change = (move: () => void): void => {
     const before = state();
@@ -40,6 +45,8 @@ export function createHealth(): HealthState {
   return {
     check: (service) => (names.has(service) ? state() : null),
     list: () => new Map([...names].map((name) => [name, state()])),
+    refresh: () => look(),
+    setProbe: (probe) => (look = probe),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

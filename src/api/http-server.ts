@@ -158,6 +158,7 @@ function addProbes(app: FastifyInstance, { health, info }: HttpParts): void {
     reply.header("content-type", "application/json; charset=utf-8").send('{"status":"ok"}'),
   );
   app.get("/readyz", async (_request, reply) => {
+    await health.refresh();
     const ready = health.check("") === "SERVING";
     return reply
       .code(ready ? 200 : 503)

@@ -51,7 +51,7 @@ export function createRunLists(
   tokens: Tokens,
 ): ListingMethods {
   return {
-    async listRuns(request, { caller }) {
+    async listRuns(request, { caller, signal }) {
       const condition = parseRunFilter(request.filter);
       const query = ["ListRuns", request.filter];
       const size = pageSizeOf(request.pageSize);
@@ -61,15 +61,16 @@ export function createRunLists(
         condition === null ? null : toStoreFilter(condition),
         after,
         size + 1,
+        signal,
       );
       const { lines, next } = cutPage(headers, size, (header): Place => [header.createdAt, header.runId]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListRunsResponseSchema, { runs: lines.map(headerToRun), nextPageToken });
     },
 
-    async countRuns(request, { caller }) {
+    async countRuns(request, { caller, signal }) {
       const condition = parseRunFilter(request.filter);
-      const counts = await runIndex.countRuns(caller, condition === null ? null : toStoreFilter(condition));
+      const counts = await runIndex.countRuns(caller, condition === null ? null : toStoreFilter(condition), signal);
       return create(CountRunsResponseSchema, {
         count: BigInt(counts.reduce((sum, one) => sum + one.count, 0)),
         states: counts.map((one) => ({ state: RUN_STATE[one.state], count: BigInt(one.count) })),

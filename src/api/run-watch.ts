@@ -181,7 +181,13 @@ async function* snapshotThenChanges(
   let next = changes.next();
   // Not to be reported twice: the loop below takes the same promise.
   next.catch(() => undefined);
-  yield await parts.runIndex.listRuns(call.caller, condition === null ? null : toStoreFilter(condition), null, size);
+  yield await parts.runIndex.listRuns(
+    call.caller,
+    condition === null ? null : toStoreFilter(condition),
+    null,
+    size,
+    signal,
+  );
   for (;;) {
     const change = await next;
     if (change.done === true) return;

@@ -175,17 +175,19 @@ export type FilterField =
   | { readonly name: "create_time" | "update_time" | "end_time" }
   | { readonly name: "labels"; readonly key: string };
 
-/** Lists over all runs of a tenant, newest first. */
+/** Lists over all runs of a tenant, newest first. A list whose `signal` aborts is given up, in the database too, and throws the signal's reason. */
 export interface RunIndex {
   listRuns(
     caller: Caller,
     filter: Filter | null,
     after: RunPosition | null,
     limit: number,
+    signal?: AbortSignal,
   ): Promise<readonly RunHeader[]>;
   countRuns(
     caller: Caller,
     filter: Filter | null,
+    signal?: AbortSignal,
   ): Promise<readonly { readonly state: RunStateName; readonly count: number }[]>;
   /** The oldest first. */
   listApprovals(
@@ -193,6 +195,7 @@ export interface RunIndex {
     openOnly: boolean,
     after: ApprovalPosition | null,
     limit: number,
+    signal?: AbortSignal,
   ): Promise<readonly ApprovalView[]>;
 }
 

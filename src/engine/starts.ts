@@ -104,11 +104,13 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     if (isMintedRunId(request.runId)) {
       throw toError("INVALID_REQUEST", {
         problem: "run_id has the form of ids that the service mints; choose another form or leave it empty",
+        field: "run_id",
       });
     }
     if (request.runId.includes(":"))
       throw toError("INVALID_REQUEST", {
         problem: "run_id holds a colon, which marks ids of child runs; leave it out",
+        field: "run_id",
       });
     const shard = shardOfRun(request.runId, runtime.parts.shards);
     if (runtime.epochOf(shard) === undefined) throw toError("RUN_MOVED", { runId: request.runId });

@@ -17,6 +17,8 @@ export interface Database {
   readonly journal: SqlPool;
   readonly reads: SqlPool;
   openSession(purpose: string, timeouts?: Partial<DatabaseTimeouts>): Promise<SqlSession>;
+  /** Calls `listener` when a connection of the pools broke or could not be made, also an idle one. Says nothing about the next. */
+  onTrouble(listener: () => void): void;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       : { ...options.target, password: "", ssl: false };
   const types = createTypes(pg.types);
   let closing = false;
+  const troubleListeners: (() => void)[] = [];
+  const troubled = (): void => {
+    if (!closing) for (const listener of troubleListeners) listener();
+  };
   const config = (purpose: string, limits: DatabaseTimeouts): PoolConfig => ({
     ...target,
     ...toDriverTimeouts(limits),
@@ -90,9 +96,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     pool.on("error", ({ message }) => {
       // The error itself carries the whole client. At a close the server may be gone before the last socket is.
       if (!closing) log.warn("an idle database connection was lost", { pool: name, problem: message });
+      troubled();
     });
     pool.on("connect", (client) => client.on("error", () => {}));
-    return { pool, sql: createSqlPool(pool, usePrepared, (waitedMs) => options.onWait?.(name, waitedMs)) };
+    const waited = (waitedMs: number): void => options.onWait?.(name, waitedMs);
+    return { pool, sql: createSqlPool(pool, usePrepared, { waited, troubled }) };
   };
   const journal = open("journal", options.journalConnections ?? 4);
   const reads = open("reads", options.readConnections ?? 8);
@@ -100,6 +108,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     journal: journal.sql,
     reads: reads.sql,
     openSession: (purpose, own) => openSession(new pg.Client(config(purpose, { ...timeouts, ...own })), usePrepared),
+    onTrouble: (listener) => {
+      troubleListeners.push(listener);
+    },
     close: async () => {
       closing = true;
       await Promise.all([journal.pool.end(), reads.pool.end()]);

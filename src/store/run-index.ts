@@ -31,7 +31,7 @@ const OPERATORS = { "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=":
 /** The lists of `database`. */
 export function createRunIndex(database: Database): RunIndex {
   return {
-    listRuns: async (caller, filter, after, limit) => {
+    listRuns: async (caller, filter, after, limit, signal) => {
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (filter !== null) where.push(toSql(filter, values));
@@ -41,18 +41,18 @@ export function createRunIndex(database: Database): RunIndex {
       }
       values.push(limit);
       const text = `SELECT ${COLUMNS} FROM orchestrator.runs WHERE ${where.join(" AND ")} ORDER BY created_at DESC, run_id DESC LIMIT $${values.length}`;
-      const { rows } = await database.reads.query<HeaderRow>(text, values);
+      const { rows } = await database.reads.query<HeaderRow>(text, values, signal);
       return rows.map(toRunHeader);
     },
-    countRuns: async (caller, filter) => {
+    countRuns: async (caller, filter, signal) => {
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (filter !== null) where.push(toSql(filter, values));
       const text = `SELECT state, count(*) AS count FROM orchestrator.runs WHERE ${where.join(" AND ")} GROUP BY state ORDER BY state`;
-      const { rows } = await database.reads.query<{ state: string; count: number }>(text, values);
+      const { rows } = await database.reads.query<{ state: string; count: number }>(text, values, signal);
       return rows.map((row) => ({ state: row.state as RunStateName, count: row.count }));
     },
-    listApprovals: async (caller, openOnly, after, limit) => {
+    listApprovals: async (caller, openOnly, after, limit, signal) => {
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (openOnly) where.push("state = 'PENDING'");
@@ -66,7 +66,7 @@ export function createRunIndex(database: Database): RunIndex {
       values.push(limit);
       const text = `SELECT run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data
         FROM orchestrator.approvals WHERE ${where.join(" AND ")} ORDER BY created_at, run_id, task_path LIMIT $${values.length}`;
-      const { rows } = await database.reads.query<ApprovalRow>(text, values);
+      const { rows } = await database.reads.query<ApprovalRow>(text, values, signal);
       return rows.map(toApproval);
     },
   };

@@ -1,5 +1,6 @@
 import type { Client, ClientBase, CustomTypesConfig, Pool, PoolClient } from "pg";
 import { invariant } from "../base/errors.ts";
+import { cancelStatement } from "./cancel-statement.ts";
 import type { SqlPool, SqlResult, SqlRunner, SqlSession, SqlValue, Statement } from "./sql.ts";
 import { type StorePhase, storeFailureOf, toStoreError } from "./sqlstate.ts";
 
@@ -53,28 +54,53 @@ function isSpoiled(error: unknown): boolean {
   return storeFailureOf(error)?.connectionLost ?? true;
 }
 
-/** The port over one `pg` pool. `onWait` hears how long each call waited for its connection. */
-export function createSqlPool(pool: Pool, usePrepared: boolean, onWait: (waitedMs: number) => void): SqlPool {
+/** Who hears what happens in a pool. */
+export interface PoolListener {
+  /** How long a call waited for its connection. */
+  waited(ms: number): void;
+  /** A connection broke or could not be made. */
+  troubled(): void;
+}
+
+/** The port over one `pg` pool. */
+export function createSqlPool(pool: Pool, usePrepared: boolean, listener: PoolListener): SqlPool {
   const acquire = async (): Promise<PoolClient> => {
     const startedAt = performance.now();
     try {
       return await pool.connect();
     } catch (error) {
+      listener.troubled();
       throw toStoreError(error, "connect");
     } finally {
-      onWait(performance.now() - startedAt);
+      listener.waited(performance.now() - startedAt);
     }
   };
   return {
-    async query<Row extends object>(statement: Statement | string, values?: readonly SqlValue[]) {
+    async query<Row extends object>(
+      statement: Statement | string,
+      values?: readonly SqlValue[],
+      signal?: AbortSignal,
+    ): Promise<SqlResult<Row>> {
       const client = await acquire();
+      let cancelled: Promise<void> | null = null;
+      const cancel = (): void => {
+        cancelled = cancelStatement(client);
+      };
+      let spoiled = false;
+      signal?.addEventListener("abort", cancel);
       try {
-        const result = await run<Row>(client, usePrepared, "statement", statement, values);
-        client.release();
-        return result;
+        signal?.throwIfAborted();
+        return await run<Row>(client, usePrepared, "statement", statement, values);
       } catch (error) {
-        client.release(isSpoiled(error));
-        throw error;
+        // Before its statement is sent, a call that was given up says nothing about the connection.
+        spoiled = error !== signal?.reason && isSpoiled(error);
+        if (spoiled) listener.troubled();
+        throw signal?.aborted === true ? signal.reason : error;
+      } finally {
+        signal?.removeEventListener("abort", cancel);
+        // Only then may another use the connection: the server must not cancel his statement.
+        if (cancelled !== null) await cancelled;
+        client.release(spoiled);
       }
     },
     async transaction<T>(work: (runner: SqlRunner) => Promise<T>): Promise<T> {
@@ -84,6 +110,7 @@ export function createSqlPool(pool: Pool, usePrepared: boolean, onWait: (waitedM
         return await runTransaction(client, usePrepared, work);
       } catch (error) {
         spoiled = storeFailureOf(error)?.connectionLost ?? false;
+        if (spoiled) listener.troubled();
         throw error;
       } finally {
         client.release(spoiled || !isIdle(client));

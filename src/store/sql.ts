@@ -32,6 +32,12 @@ export interface SqlRunner {
 
 /** A pool of connections; every {@link SqlRunner.query} may use another one. */
 export interface SqlPool extends SqlRunner {
+  /** When `signal` aborts, the server gives the statement up and the call throws the signal's reason. For statements that change nothing. */
+  query<Row extends object = Record<string, unknown>>(
+    statement: Statement | string,
+    values?: readonly SqlValue[],
+    signal?: AbortSignal,
+  ): Promise<SqlResult<Row>>;
   /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. No network calls or long computations inside. */
   transaction<T>(work: (runner: SqlRunner) => Promise<T>): Promise<T>;
   /** Connections open, idle, and callers that wait for one. */

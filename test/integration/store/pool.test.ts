@@ -105,6 +105,45 @@ describe("the pool", () => {
     await quick.close();
   });
 
+  test("a call that is given up ends its statement at the server, and no other", async () => {
+    // The deadline of a call never reached the database: a list that nobody waited for went on for up to ten seconds.
+    const one = await openDatabase({ target: shared.target, log: silentLog, readConnections: 1 });
+    const running = async () => {
+      const text =
+        "SELECT count(*) AS count FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'";
+      return (await database.reads.query<{ count: number }>(text)).rows[0]?.count;
+    };
+    const reason = new Error("the deadline has passed");
+    for (let round = 0; round < 5; round += 1) {
+      const gone = new AbortController();
+      const asked = catchError(one.reads.query("SELECT pg_sleep(60)", [], gone.signal));
+      await eventually(async () => expect(await running()).toBe(1));
+      gone.abort(reason);
+      const next = one.reads.query<{ ok: number }>("SELECT pg_sleep(0.05), 1::int4 AS ok");
+      expect(await asked).toBe(reason);
+      expect((await next).rows[0]?.ok).toBe(1);
+      expect(await running()).toBe(0);
+    }
+    expect(await catchError(one.reads.query("SELECT 1", [], AbortSignal.abort(reason)))).toBe(reason);
+    expect(one.reads.stats().open).toBe(1);
+    await one.close();
+  });
+
+  test("tells of connections that break, idle ones too", async () => {
+    const one = await openDatabase({ target: shared.target, log: silentLog, readConnections: 1 });
+    let troubles = 0;
+    one.onTrouble(() => {
+      troubles += 1;
+    });
+    const { rows } = await one.reads.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    await database.reads.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid ?? 0]);
+    await eventually(() => expect(troubles).toBe(1));
+    await catchError(one.reads.query("SELECT pg_terminate_backend(pg_backend_pid())"));
+    expect(troubles).toBe(2);
+    await one.close();
+    expect(troubles).toBe(2);
+  });
+
   test("closes the connection when the answer does not come, and says that the outcome is unknown", async () => {
     const quick = await openDatabase({
       target: shared.target,
