@@ -83,13 +83,14 @@ export function createRunLists(
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const after = place === null ? request.afterSequence : Number(place[0]);
       const { state } = await engine.getRun(caller, request.runId);
-      const events = await engine.listEvents(caller, request.runId, after, size + 1);
-      const { lines, next } = cutPage(events, size, (event): Place => [event.sequence]);
+      const { events, more } = await engine.listEvents(caller, request.runId, after, size);
+      const last = events[events.length - 1];
       const index = await planIndexOf(caller, state);
       const cursors = tokens.cursorsOf(caller.tenantId, request.runId);
-      const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
+      const nextPageToken =
+        more && last !== undefined ? tokens.toPageToken(caller.tenantId, query, [last.sequence]) : "";
       return create(ListRunEventsResponseSchema, {
-        events: lines.map((event) => toEvent(event, cursors.toCursor(event.sequence), index)),
+        events: events.map((event) => toEvent(event, cursors.toCursor(event.sequence), index)),
         nextPageToken,
       });
     },

@@ -63,6 +63,9 @@ export interface Cell {
   started: boolean;
   /** Its attempts are made here: it was begun here, or taken over. */
   inHand: boolean;
+  /** Size of its journal, characters, and the size at which it is held. */
+  journalSize: number;
+  holdAtSize: number;
   /** Header as it was last written. */
   shown: { state: string; moving: boolean; wakeAt: number | null };
   readonly waiters: Set<() => void>;
@@ -72,6 +75,26 @@ export interface Cell {
   /** Dropped from memory: nobody may use it any more. */
   gone: boolean;
   touchedAt: number;
+}
+
+/**
+ * A run whose journal has grown by this many characters since the last time is held (`limit`): whoever releases the hold lets it grow by as much again.
+ * Everything that a run holds is in memory while it moves.
+ */
+export const MAX_JOURNAL_SIZE = 67_108_864;
+
+/** Notes how large the journal of a run is; the next hold is at the next multiple of the limit. */
+export function noteSize(cell: Cell, size: number): void {
+  cell.journalSize = size;
+  cell.holdAtSize = (Math.floor(size / MAX_JOURNAL_SIZE) + 1) * MAX_JOURNAL_SIZE;
+}
+
+/** Counts what was written; true when the run has grown too large since it was asked last. */
+export function outgrows(cell: Cell, written: number): boolean {
+  cell.journalSize += written;
+  if (cell.journalSize < cell.holdAtSize) return false;
+  noteSize(cell, cell.journalSize);
+  return true;
 }
 
 /** A cell for a run. */
@@ -94,6 +117,8 @@ export function createCell(runId: string, shard: number, lane: CommitLine, day: 
     keys: [],
     started: run.state.sequence > 0,
     inHand: false,
+    journalSize: 0,
+    holdAtSize: MAX_JOURNAL_SIZE,
     shown: { state: "", moving: false, wakeAt: null },
     waiters: new Set(),
     watchers: new Set(),

@@ -6,6 +6,7 @@ import { foldJournal } from "./apply.ts";
 import { type Cell, hasEnded, isClean, shownState } from "./cell.ts";
 import type { RequestKey, RunEvent } from "./events.ts";
 import { createFollowers } from "./followers.ts";
+import { listEvents } from "./list-events.ts";
 import type { Caller, Engine, RunView } from "./port.ts";
 import type { Runtime } from "./runtime.ts";
 import { createStart } from "./starts.ts";
@@ -190,14 +191,8 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       if (orphaned && isClean(done) && !done.gone && !runtime.draining) runtime.recover(done, true);
       return viewOf(done);
     },
-    listEvents: async (caller, runId, afterSequence, limit) => {
-      const moves = await runtime.parts.journal.readEvents(caller.tenantId, runId, afterSequence, limit);
-      if (moves === null) throw toError("RUN_NOT_FOUND", { runId });
-      const events = moves.flatMap((move) =>
-        move.records.map((record, index) => ({ runId, sequence: move.sequence + index, record })),
-      );
-      return events.filter((event) => event.sequence > afterSequence).slice(0, limit);
-    },
+    listEvents: (caller, runId, afterSequence, limit) =>
+      listEvents(runtime.parts.journal, caller.tenantId, runId, afterSequence, limit),
     watchRun: (caller, runId, afterSequence, signal) =>
       watchRun(runtime, caller.tenantId, runId, afterSequence, signal),
     ownerOf: async (runId) => {

@@ -23,6 +23,8 @@ export interface Move {
   /** Sequence of the first record. */
   readonly sequence: number;
   readonly records: readonly JournalRecord[];
+  /** `records` as they are written. */
+  readonly json: string;
   readonly at: number;
   /** The move is a timer that fires at this time; it is refused when the database's clock is not there yet. 0: none. */
   readonly dueAt: number;
@@ -108,11 +110,17 @@ export interface Refusal {
   readonly why: "fenced" | "taken" | "early";
 }
 
-/** How a commit failed. `data`: a row of the batch is bad, nothing was written. `unknown`: it may have been written. `failed`: it was not. */
+/**
+ * How a commit failed. `data`: a row of the batch is bad, nothing was written. `slow`: it was too much for the time or the memory there is, nothing was written.
+ * `failed`: nothing was written for another reason. `unknown`: it may have been written.
+ */
+export type CommitFailure = "data" | "slow" | "failed" | "unknown";
+
+/** A commit that failed. */
 export class CommitError extends Error {
   override readonly name = "CommitError";
-  readonly kind: "data" | "unknown" | "failed";
-  constructor(kind: "data" | "unknown" | "failed", cause: unknown) {
+  readonly kind: CommitFailure;
+  constructor(kind: CommitFailure, cause: unknown) {
     super(`commit: ${kind}`, { cause });
     this.kind = kind;
   }
@@ -128,6 +136,16 @@ export interface StoredRun {
   readonly moving: boolean;
   readonly wakeAt: number | null;
   readonly records: readonly JournalRecord[];
+  /** Size of the records as they are written, characters. */
+  readonly size: number;
+}
+
+/** A move as the store has it. */
+export interface StoredMove {
+  readonly sequence: number;
+  readonly records: readonly JournalRecord[];
+  /** Size of the records as they are written, characters. */
+  readonly size: number;
 }
 
 /** Key that a start may have been made with before. */
@@ -148,7 +166,7 @@ export interface StartConflict {
 
 /** One line of work to the store: batches go one after the other. */
 export interface JournalLane {
-  /** Throws {@link CommitError}. After `unknown` or `failed` the lane has dropped its connection and makes a new one. */
+  /** Throws {@link CommitError}. After all but `data` the lane has dropped its connection and makes a new one. */
   commit(leases: readonly Lease[], moves: readonly Move[]): Promise<CommitResult>;
   close(): Promise<void>;
 }
@@ -176,13 +194,13 @@ export interface Journal {
     readonly runId: string;
   }): Promise<boolean>;
   findConflict(lookup: StartLookup): Promise<StartConflict | null>;
-  /** Records after a sequence, oldest first, whole moves, at least one if there is one, until `limit` is passed. */
+  /** Moves that end after a sequence, oldest first: at least one if there is one, at most `limit`, and no more than a few megabytes beyond the first. */
   readEvents(
     tenantId: string,
     runId: string,
     afterSequence: number,
     limit: number,
-  ): Promise<readonly { readonly sequence: number; readonly records: readonly JournalRecord[] }[] | null>;
+  ): Promise<readonly StoredMove[] | null>;
 }
 
 /** A shard that this instance has just taken. */

@@ -3,8 +3,9 @@
  *
  *   idle ──touch──→ collecting (until the event loop has worked off what is there) ──→ committing ──→ collecting … while cells are dirty, else idle
  *
- * While one batch is in flight the next fills: no timer, no tuning. What a batch cannot write ends in one of four ways:
+ * While one batch is in flight the next fills: no timer, no tuning. A batch is bounded by moves and by size. What it cannot write ends in one of five ways:
  *   data     the batch is halved until the guilty run stands alone; it is put into quarantine
+ *   slow     it was too much for the store: like `failed`, but tried again in halves, and batches stay smaller until one comes through
  *   failed   nothing was written: starts are given back to their callers, the moves of known runs are tried again until the store is back
  *   unknown  the epochs of the lane's shards are raised, which waits the old statement out; what was written is read back, the rest decided again
  *            (while the store is away, callers of either kind are told so, and those who wait behind them)
@@ -45,6 +46,14 @@ export interface LaneHost {
 
 /** Most moves in one batch: keeps statements and their answers small. */
 const MAX_BATCH = 2_000;
+
+/** Most characters of records in one batch. A single move may have more. */
+const MAX_BATCH_SIZE = 16_777_216;
+
+/** A move of this size that the store has no time for, alone and again and again, is what takes the time. */
+const LARGE_MOVE = 1_048_576;
+const MAX_SLOW_TRIES = 5;
+
 const RETRY_FIRST_MS = 50;
 const RETRY_MOST_MS = 2_000;
 
@@ -56,6 +65,8 @@ export class Lane implements CommitLine {
   readonly #log: Log;
   readonly #dirty = new Set<Cell>();
   #active = false;
+  /** Part of the largest batch that is tried: halved when one was too much, doubled when one came through. */
+  #share = 1;
   #idle: (() => void)[] = [];
 
   constructor(index: number, journal: JournalLane, host: LaneHost, log: Log) {
@@ -115,24 +126,38 @@ export class Lane implements CommitLine {
 
   #take(): Entry[] {
     const entries: Entry[] = [];
+    const unfit: { readonly entry: Entry; readonly cause: unknown }[] = [];
+    let size = 0;
     for (const cell of this.#dirty) {
-      if (entries.length >= MAX_BATCH) break;
+      if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) break;
       this.#dirty.delete(cell);
       if (cell.pending.length === 0 || cell.gone || cell.frozen) continue;
-      const entry: Entry = { cell, move: createMove(cell), events: cell.events, replies: cell.replies };
+      let json = "";
+      let cause: unknown = null;
+      try {
+        json = JSON.stringify(cell.pending);
+      } catch (error) {
+        // A value that is no JSON, or too much for one text.
+        cause = error;
+      }
+      size += json.length;
+      const entry: Entry = { cell, move: createMove(cell, json), events: cell.events, replies: cell.replies };
       cell.pending = [];
       cell.events = [];
       cell.replies = [];
       cell.dueAt = 0;
       cell.flying = true;
       cell.flight = entry.replies;
-      entries.push(entry);
+      if (cause === null) entries.push(entry);
+      else unfit.push({ entry, cause });
     }
+    for (const { entry, cause } of unfit) this.#host.poisoned(entry, cause);
     return entries;
   }
 
   async #commit(entries: readonly Entry[]): Promise<void> {
     let rest = entries;
+    let slowTries = 0;
     for (let delay = RETRY_FIRST_MS; rest.length > 0; delay = Math.min(delay * 2, RETRY_MOST_MS)) {
       const owned = this.#dropFenced(rest);
       if (owned.length === 0) return;
@@ -141,16 +166,23 @@ export class Lane implements CommitLine {
           this.#leasesOf(owned),
           owned.map((entry) => entry.move),
         );
+        this.#share = Math.min(1, this.#share * 2);
         this.#settle(owned, result);
         return;
       } catch (error) {
         if (!(error instanceof CommitError)) throw error;
         if (error.kind === "data") return this.#halve(owned, error.cause);
+        if (error.kind !== "failed") this.#share = Math.max(1 / MAX_BATCH, this.#share / 2);
         if (error.kind === "unknown") return this.#host.unknown(this, owned, error.cause);
+        slowTries = error.kind === "slow" ? slowTries + 1 : 0;
+        const [first] = owned;
+        if (slowTries >= MAX_SLOW_TRIES && first !== undefined && first.move.json.length >= LARGE_MOVE)
+          return this.#host.poisoned(first, error.cause);
         rest = owned.filter((entry) => this.#host.unavailable(entry, error.cause));
         this.refuseWaiting(error.cause);
         if (rest.length > 0 && this.#host.stopping) return;
         if (rest.length > 0) await sleep(delay);
+        if (error.kind === "slow" && rest.length > 1) return this.#inHalves(rest);
       }
     }
   }
@@ -187,6 +219,10 @@ export class Lane implements CommitLine {
   async #halve(entries: readonly Entry[], cause: unknown): Promise<void> {
     const [only] = entries;
     if (entries.length === 1 && only !== undefined) return this.#host.poisoned(only, cause);
+    return this.#inHalves(entries);
+  }
+
+  async #inHalves(entries: readonly Entry[]): Promise<void> {
     const middle = entries.length >> 1;
     await this.#commit(entries.slice(0, middle));
     await this.#commit(entries.slice(middle));

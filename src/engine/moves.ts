@@ -9,8 +9,8 @@ import { publicState, type RunState } from "./state.ts";
 
 const NONE: readonly never[] = [];
 
-/** The move of everything that is pending in `cell`. */
-export function createMove(cell: Cell): Move {
+/** The move of everything that is pending in `cell`, with its records as JSON. */
+export function createMove(cell: Cell, json: string): Move {
   const { run, pending } = cell;
   const { state } = run;
   const last = pending[pending.length - 1];
@@ -54,6 +54,7 @@ export function createMove(cell: Cell): Move {
     day: cell.day,
     sequence: state.sequence - pending.length + 1,
     records: pending,
+    json,
     at: last?.at ?? 0,
     dueAt: cell.dueAt,
     start: cell.started ? null : toStartRow(cell, shown),

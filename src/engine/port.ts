@@ -52,6 +52,13 @@ export interface StartResult {
   readonly started: boolean;
 }
 
+/** Some records of a run. */
+export interface RunEventPage {
+  readonly events: readonly RunEventView[];
+  /** Whether there are more after the last one. */
+  readonly more: boolean;
+}
+
 /** A durable event of a run: a record with its place. */
 export interface RunEventView {
   readonly runId: string;
@@ -130,8 +137,8 @@ export interface Engine {
     reason: string,
     request?: RequestKey,
   ): Promise<RunView>;
-  /** Records after `afterSequence`, oldest first, at most `limit`. */
-  listEvents(caller: Caller, runId: string, afterSequence: number, limit: number): Promise<readonly RunEventView[]>;
+  /** Records after `afterSequence`, oldest first, at most `limit` and, beyond the first, about 2 MB. */
+  listEvents(caller: Caller, runId: string, afterSequence: number, limit: number): Promise<RunEventPage>;
   /** Ordered, gapless. Without `afterSequence` it begins with a snapshot. Ends after the `end` frame, or when `signal` aborts. A reader more than 10,000 events behind gets WATCH_TOO_SLOW. */
   watchRun(caller: Caller, runId: string, afterSequence: number | null, signal: AbortSignal): AsyncIterable<WatchFrame>;
   /** Where the instance that owns a run is reached, host:port; null when that is this one or nobody. */

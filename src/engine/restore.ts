@@ -1,7 +1,7 @@
 /** Brings memory and journal together again after a commit that was lost, refused, or whose outcome nobody knows. */
 import { toError } from "../base/errors.ts";
 import { failPoint } from "../base/fail-points.ts";
-import { type Cell, isClean, logFieldsOf, type Reply } from "./cell.ts";
+import { type Cell, isClean, logFieldsOf, noteSize, type Reply } from "./cell.ts";
 import type { RunEvent } from "./events.ts";
 import { insist } from "./insist.ts";
 import type { Move, StoredRun } from "./journal.ts";
@@ -162,6 +162,7 @@ async function reread(host: RestoreHost, cell: Cell, stored: StoredRun | null): 
     () => host.stopping || cell.gone,
   );
   cell.started = true;
+  noteSize(cell, stored.size);
   // It may have been cut in the middle: a turn finds out.
   cell.run.unsettled = stored.moving;
   cell.shown = { state: stored.header.state, moving: stored.moving, wakeAt: stored.wakeAt };

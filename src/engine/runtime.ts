@@ -10,7 +10,17 @@ import { failPoint } from "../base/fail-points.ts";
 import { dayOf, shardOfRun } from "../base/ids.ts";
 import { foldJournal } from "./apply.ts";
 import { abortAttempts } from "./attempts.ts";
-import { type Cell, createCell, isClean, logFieldsOf, type Reply, StartTaken } from "./cell.ts";
+import {
+  type Cell,
+  createCell,
+  isClean,
+  logFieldsOf,
+  MAX_JOURNAL_SIZE,
+  noteSize,
+  outgrows,
+  type Reply,
+  StartTaken,
+} from "./cell.ts";
 import { startChildRun } from "./children.ts";
 import { nextDueAt } from "./decide.ts";
 import { type EffectsHost, performEffects } from "./effects.ts";
@@ -183,6 +193,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     // Another owner may have moved the run since it was read.
     if (this.#epochs.get(shard) !== epoch) throw toError("RUN_MOVED", { runId });
     const cell = createCell(runId, shard, this.laneOf(shard), stored.day, run);
+    noteSize(cell, stored.size);
     cell.shown = { state: stored.header.state, moving: stored.moving, wakeAt: stored.wakeAt };
     cell.touchedAt = this.now();
     if (!isTerminalPhase(run.state.phase)) {
@@ -221,6 +232,10 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     failPoint("answer.before");
     for (const reply of entry.replies) reply.resolve();
     failPoint("answer.after");
+    if (outgrows(cell, move.json.length) && state.phase === "RUNNING") {
+      const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
+      this.post(cell, { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why });
+    }
     if (!over) this.arm(cell);
   }
 

@@ -11,7 +11,7 @@ export const MAX_VALUE_BYTES = 4_194_304;
 export const MAX_COLLECTED_BYTES = 16_777_216;
 
 /** Longest message of an error that is kept, characters. */
-const MAX_MESSAGE_LENGTH = 16_384;
+const MAX_MESSAGE_LENGTH = 4_096;
 
 /** The outcome of an attempt, or the error that its value is too large. */
 export function limitOutcome(outcome: Outcome): Outcome {

@@ -24,7 +24,8 @@ const ROUND_STEPS = 500_000;
 
 /** What turns need of the runtime. */
 export interface TurnHost {
-  readonly stopping: boolean;
+  /** This instance is about to leave: the next owner goes on with its runs. */
+  readonly draining: boolean;
   now(): number;
   post(cell: Cell, event: RunEvent): void;
 }
@@ -50,7 +51,7 @@ export class Turns {
 
   /** Queues the run for its next turn, if it needs one and what it did is durable. Otherwise the commit calls again. */
   queue(cell: Cell): void {
-    if (!cell.run.unsettled || !isClean(cell) || cell.gone || this.#host.stopping) return;
+    if (!cell.run.unsettled || !isClean(cell) || cell.gone || this.#host.draining) return;
     this.#waiting.add(cell);
     this.#arm();
   }
@@ -69,7 +70,7 @@ export class Turns {
     for (const cell of this.#waiting) {
       if (turn.work <= 0 || turn.steps <= 0) break;
       this.#waiting.delete(cell);
-      if (cell.gone || !cell.run.unsettled || !isClean(cell) || this.#host.stopping) continue;
+      if (cell.gone || !cell.run.unsettled || !isClean(cell) || this.#host.draining) continue;
       if (isTerminalPhase(cell.run.state.phase)) continue;
       this.#host.post(cell, { type: "continue", at: this.#host.now() });
     }

@@ -45,7 +45,7 @@ function encodeMove(columns: Columns, move: Move, full: boolean): void {
   columns.number(7, move.records.length);
   columns.number(8, move.at);
   columns.number(9, move.dueAt);
-  columns.json(10, JSON.stringify(move.records));
+  columns.json(10, move.json);
   const { start, header } = move;
   if (start !== null) {
     columns.text(11, runId);

@@ -51,7 +51,7 @@ export function createJournal(database: Database): Journal {
     readEvents: async (tenantId, runId, afterSequence, limit) => {
       const header = await loadHeader(database, runId);
       if (header === null || header.tenant_id !== tenantId) return null;
-      return loadMoves(database, header, afterSequence, limit);
+      return (await loadMoves(database, header, afterSequence, Math.min(limit, PAGE_MOVES))).moves;
     },
   };
 }
@@ -94,7 +94,9 @@ async function openLane(database: Database, name: string): Promise<JournalLane> 
         const failure = storeFailureOf(error);
         if (failure?.kind === "data") throw new CommitError("data", error);
         await drop();
-        throw new CommitError(failure === undefined || failure.outcomeUnknown ? "unknown" : "failed", error);
+        if (failure === undefined || failure.outcomeUnknown) throw new CommitError("unknown", error);
+        const slow = failure.kind === "timeout" || failure.kind === "overload";
+        throw new CommitError(slow ? "slow" : "failed", error);
       }
     },
     close: drop,
@@ -138,31 +140,48 @@ async function loadHeader(database: Database, runId: string): Promise<HeaderRow 
   return rows[0] ?? null;
 }
 
-/** Moves read at once; a run with more is read in pages. */
+/** Moves read at once, and bytes of them, where a single one may have more; a run with more is read in pages. */
 const PAGE_MOVES = 2_000;
+const PAGE_BYTES = 8_388_608;
+
+interface MoveRow {
+  readonly sequence: number;
+  readonly records: string;
+  /** Moves found, of which those beyond the bytes are left out. */
+  readonly found: number;
+}
 
 async function loadMoves(database: Database, header: HeaderRow, afterSequence: number, limit: number) {
-  const { rows } = await database.reads.query<{ sequence: number; record_count: number; records: string }>(LOAD_MOVES, [
+  const { rows } = await database.reads.query<MoveRow>(LOAD_MOVES, [
     header.run_day,
     header.run_id,
     afterSequence + 1,
-    Math.min(limit, PAGE_MOVES),
+    limit,
+    PAGE_BYTES,
   ]);
-  return rows.map((row) => ({ sequence: row.sequence, records: JSON.parse(row.records) as JournalRecord[] }));
+  const moves = rows.map(({ sequence, records }) => ({
+    sequence,
+    size: records.length,
+    records: JSON.parse(records) as JournalRecord[],
+  }));
+  const found = rows[0]?.found ?? 0;
+  return { moves, isLast: found === rows.length && found < limit };
 }
 
 async function loadRun(database: Database, runId: string): Promise<StoredRun | null> {
   const header = await loadHeader(database, runId);
   if (header === null) return null;
   const records: JournalRecord[] = [];
+  let size = 0;
   for (;;) {
     const page = await loadMoves(database, header, records.length, PAGE_MOVES);
-    for (const move of page) {
+    for (const move of page.moves) {
+      size += move.size;
       invariant(move.sequence === records.length + 1, `journal of run ${runId} has a gap at ${records.length + 1}`);
       // One by one: a move may hold more records than a call takes arguments.
       for (const record of move.records) records.push(record);
     }
-    if (page.length < PAGE_MOVES) break;
+    if (page.isLast) break;
   }
   return {
     runId,
@@ -172,6 +191,7 @@ async function loadRun(database: Database, runId: string): Promise<StoredRun | n
     moving: header.moving,
     wakeAt: header.wake_at,
     records,
+    size,
   };
 }
 

@@ -26,12 +26,14 @@ export function startedRecord(more: object = {}): JournalRecord {
 
 /** A move that writes `records`, and nothing else unless told. */
 export function moveOf(runId: string, sequence: number, more: Partial<Move> = {}): Move {
+  const { records = [{ type: "run.recovered", at: AT }] } = more;
   return {
     runId,
     shard: 0,
     day: DAY,
     sequence,
-    records: [{ type: "run.recovered", at: AT }],
+    records,
+    json: JSON.stringify(records),
     at: AT,
     dueAt: 0,
     start: null,

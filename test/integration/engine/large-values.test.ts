@@ -1,6 +1,7 @@
 /** Values that are too large end the task that gave them, with an error that says so, before anything is written. */
 import { expect, test } from "vitest";
 import type { Json } from "../../../src/base/json.ts";
+import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, startOf } from "./bed.ts";
 
 const bed = createBed();
@@ -40,7 +41,7 @@ test("an output of a tool has at most 4 MB, and an error text a few thousand cha
     ok: false,
     error: { type: "WORDY", message: "x".repeat(1_000_000), retryable: false },
   }));
-  expect((await end()).error?.message.length).toBeLessThan(20_000);
+  expect((await end()).error?.message.length).toBeLessThan(5_000);
   instance.tools.answer("a", () => ({ ok: true, output: "x".repeat(4_000_000) }));
   expect((await end()).phase).toBe("COMPLETED");
 });
@@ -66,4 +67,72 @@ test("what a group collects is bounded too", async () => {
     (await instance.engine.startRun(CALLER, startOf("many", { input: { text: "x".repeat(size) } }), 30_000)).run.state;
   expect(await run(1_000_000)).toMatchObject({ phase: "COMPLETED", output: 10 });
   expect(await run(2_000_000)).toMatchObject({ phase: "FAILED", error: { type: "OUTPUT_TOO_LARGE", task: "m" } });
+});
+
+test("a run whose journal grows without end is held, and goes on as far again when it is released", async () => {
+  await bed.register("grow", [
+    {
+      id: "m",
+      type: "map",
+      on_error: "continue",
+      parameters: {
+        items: "${[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]}",
+        task: { type: "noop" },
+        max_concurrency: 2,
+      },
+    },
+  ]);
+  const instance = await bed.openInstance();
+  const text = "x".repeat(4_000_000);
+  instance.tools.answer("m", () => ({ ok: true, output: text }));
+  const { run } = await instance.engine.startRun(CALLER, startOf("grow"), 0);
+  const { runId } = run.state;
+  await eventually(
+    async () =>
+      expect((await instance.engine.getRun(CALLER, runId)).state.holds).toMatchObject([
+        { kind: "limit", by: "orchestrator" },
+      ]),
+    { timeoutMs: 30_000 },
+  );
+  const [row] = await bed.sql<{ state: string }>("SELECT state FROM orchestrator.runs");
+  expect(row?.state).toBe("SUSPENDED");
+  await instance.engine.resumeRun(CALLER, runId, ["limit"], "it is worth it");
+  const end = await instance.engine.waitRun(CALLER, runId, 30_000, NEVER);
+  expect(end.state.phase).toBe("COMPLETED");
+  expect(end.state.tasks.get("m")?.error?.type).toBe("OUTPUT_TOO_LARGE");
+});
+
+test("a page of events has a bounded size, and the pages together are the journal", async () => {
+  await bed.register("list", {
+    variables: [{ name: "text", type: "string" }],
+    workflow: {
+      tasks: [
+        {
+          id: "m",
+          type: "map",
+          parameters: {
+            items: "${[0,1,2,3,4,5,6,7]}",
+            task: { type: "transform", parameters: { output: "${vars.text}" } },
+          },
+        },
+      ],
+      output: "${1}",
+    },
+  });
+  const instance = await bed.openInstance();
+  const request = startOf("list", { input: { text: "x".repeat(900_000) } });
+  const { run } = await instance.engine.startRun(CALLER, request, 10_000);
+  const { runId, sequence } = run.state;
+  const seen: number[] = [];
+  const sizes: number[] = [];
+  for (let more = true; more; ) {
+    const page = await instance.engine.listEvents(CALLER, runId, seen.at(-1) ?? 0, 100);
+    sizes.push(JSON.stringify(page.events).length);
+    for (const event of page.events) seen.push(event.sequence);
+    ({ more } = page);
+  }
+  expect(seen).toEqual(Array.from({ length: sequence }, (_, index) => index + 1));
+  expect(sizes.length).toBeGreaterThan(3);
+  // The record of the group holds what all children gave; it is alone on its page.
+  expect(sizes.filter((size) => size > 3_000_000)).toHaveLength(1);
 });

@@ -343,3 +343,25 @@ test("a move of more than 200,000 records reads back", async () => {
   expect(stored?.records).toHaveLength(count + 1);
   expect(stored?.records.at(-1)).toMatchObject({ task: `m.${count - 1}` });
 });
+
+// Pages were counted in moves only: a run with large rows was read with all of them in memory at once.
+test("moves are read in pages of a bounded size, at least one at a time", async () => {
+  const lane = await openLane();
+  await lane.commit(at(1, 0), [startMove(id)]);
+  const text = "x".repeat(3_000_000);
+  for (const sequence of [2, 3, 4, 5, 6]) {
+    const records: JournalRecord[] = [{ type: "task.completed", at: 1, task: "a", output: text }];
+    await lane.commit(at(1, 0), [moveOf(id, sequence, { records })]);
+  }
+  const journal = createJournal(opened.database);
+  const read = async (after: number, limit: number) =>
+    (await journal.readEvents("t", id, after, limit))?.map((move) => move.sequence);
+  expect(await read(0, 100)).toEqual([1, 2, 3]);
+  expect(await read(3, 100)).toEqual([4, 5]);
+  expect(await read(5, 100)).toEqual([6]);
+  expect(await read(2, 1)).toEqual([3]);
+  const stored = await load(id);
+  expect(stored?.records).toHaveLength(6);
+  expect(stored?.size).toBeGreaterThan(15_000_000);
+  expect(stored?.size).toBeLessThan(16_000_000);
+});

@@ -213,9 +213,10 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
     async listEvents(caller, runId, afterSequence, limit) {
       find(caller, runId);
       const records = journals.get(runId) ?? [];
-      return records
+      const events = records
         .slice(afterSequence, afterSequence + limit)
         .map((record, at): RunEventView => ({ runId, sequence: afterSequence + at + 1, record }));
+      return { events, more: records.length > afterSequence + limit };
     },
     async *watchRun(caller, runId, afterSequence, signal): AsyncIterable<WatchFrame> {
       signals.push(signal);
