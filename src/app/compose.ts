@@ -155,8 +155,13 @@ async function openGraphs(
   if (config.graphs.modules.length === 0) return undefined;
   const { openGraphHost } = await import("../engine/graph-host.ts");
   const { createCheckpointStore } = await import("../store/checkpoints.ts");
-  const modules = config.graphs.modules.map((module) => resolve(module));
-  const graphs = await openGraphHost({ modules, checkpoints: createCheckpointStore(database.reads), log });
+  const { timeout, maxMemory, maxSteps, workers } = config.graphs;
+  const graphs = await openGraphHost({
+    modules: config.graphs.modules.map((module) => resolve(module)),
+    limits: { timeoutMs: timeout, maxMemoryMb: Math.floor(maxMemory / 2 ** 20), maxSteps, maxWorkers: workers },
+    checkpoints: createCheckpointStore(database.reads),
+    log,
+  });
   closers.push(() => graphs.close());
   log.info("graphs loaded", { graphs: graphs.names() });
   return graphs;

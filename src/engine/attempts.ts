@@ -30,7 +30,9 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
   if (task === undefined || task.token !== token || task.state !== "RUNNING") return;
   const spec = specOf(run, path);
   const { scheduleToCloseMs, heartbeatMs } = spec.timeouts;
-  const startToCloseMs = spec.timeouts.startToCloseMs ?? host.parts.defaultTaskTimeoutMs ?? null;
+  // Graphs have a limit of their own, that of their workers.
+  const defaultMs = spec.type === "graph" ? null : host.parts.defaultTaskTimeoutMs;
+  const startToCloseMs = spec.timeouts.startToCloseMs ?? defaultMs ?? null;
   const closesInMs = scheduleToCloseMs === null ? null : Math.max(0, task.scheduledAt + scheduleToCloseMs - host.now());
   const closes = closesInMs !== null && (startToCloseMs === null || closesInMs < startToCloseMs);
   const timeoutMs = closes ? closesInMs : startToCloseMs;

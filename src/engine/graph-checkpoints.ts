@@ -63,8 +63,11 @@ export interface CheckpointQuery {
 
 /** Keeps checkpoints. Everything is durable when the promise resolves. Errors: those of the store, and GRAPH_ATTEMPT_STALE. */
 export interface CheckpointStore {
-  /** Makes this attempt the one that may write. Throws GRAPH_ATTEMPT_STALE when a newer one has been here. Waits for writes of older ones that are under way. */
-  claim(thread: CheckpointThread): Promise<void>;
+  /**
+   * Makes this attempt the one that may write. The first one pins the version of the graph (`1` when absent); every one gets the pinned version. Throws
+   * GRAPH_ATTEMPT_STALE when a newer one has been here. Waits for writes of older ones that are under way.
+   */
+  claim(thread: CheckpointThread, version?: string): Promise<string>;
   /** Stores a checkpoint with its channels, all or nothing. Throws GRAPH_ATTEMPT_STALE when another attempt has claimed the thread. */
   put(thread: CheckpointThread, checkpoint: NewCheckpoint): Promise<void>;
   /** Stores writes of nodes. Throws GRAPH_ATTEMPT_STALE as `put` does. */

@@ -45,7 +45,7 @@ export const DEFAULT_GRAPH_LIMITS: GraphHostLimits = {
 /** How an attempt ended, or why there was none. */
 export type GraphAttempt =
   | AttemptEnd
-  /** No module that is loaded exports the graph; `problem` says more when there is more to say. */
+  /** No module that is loaded exports the graph, or not the version that the run began with; `problem` says more when there is more to say. */
   | { readonly kind: "not_loaded"; readonly problem: string }
   /** Every worker has work and the queue is full. */
   | { readonly kind: "busy" }
@@ -54,7 +54,7 @@ export type GraphAttempt =
 
 /** Graphs in the hands of their owner. */
 export interface GraphHost {
-  /** Names of the graphs that flows may run. */
+  /** Names of the graphs that flows may run, each once. */
   names(): readonly string[];
   /** Makes an attempt of a task of type `graph`: its path is the name of the graph. Settles soon after `signal` aborts. */
   run(call: ToolCall, signal: AbortSignal): Promise<GraphAttempt>;
@@ -67,21 +67,26 @@ export async function openGraphHost(options: GraphHostOptions): Promise<GraphHos
   const limits = { ...DEFAULT_GRAPH_LIMITS, ...options.limits };
   const { modules, checkpoints, log, env = {} } = options;
   const pool = createGraphPool({ modules, env, limits, checkpoints, log });
-  const names = modules.length === 0 ? [] : await pool.load();
+  const loaded = modules.length === 0 ? [] : await pool.load();
+  /** Versions by name, in the order of the modules: new runs begin with the last. */
+  const versions = Map.groupBy(loaded, ({ name }) => name);
   return {
-    names: () => names,
+    names: () => [...versions.keys()],
     run: async (call, signal) => {
       const { path: graph, tenantId, runId, idempotencyKey: threadId, fencingToken, answer } = call;
-      if (!names.includes(graph)) return { kind: "not_loaded", problem: "" };
+      const known = versions.get(graph)?.map(({ version }) => version) ?? [];
+      const newest = known.at(-1);
+      if (newest === undefined) return { kind: "not_loaded", problem: "" };
       const worker = await pool.acquire(signal).catch(toLoadError);
       if (worker instanceof Error) return { kind: "not_loaded", problem: worker.message };
       if (worker === "full") return { kind: "busy" };
       if (worker === "aborted") return { kind: "never_began" };
       const thread: CheckpointThread = { tenantId, threadId, runId, fencingToken };
       try {
-        await checkpoints.claim(thread);
+        const version = await checkpoints.claim(thread, newest);
+        if (!known.includes(version)) return { kind: "not_loaded", problem: toVersionProblem(graph, version, known) };
         const { input } = call.input as JsonObject;
-        return await worker.run({ graph, input: input ?? {}, threadId, answer }, thread, signal);
+        return await worker.run({ graph, version, input: input ?? {}, threadId, answer }, thread, signal);
       } catch (error) {
         if (isOrchestratorError(error)) return { kind: "store", error };
         throw error;
@@ -91,6 +96,10 @@ export async function openGraphHost(options: GraphHostOptions): Promise<GraphHos
     },
     close: () => pool.close(),
   };
+}
+
+function toVersionProblem(graph: string, version: string, known: readonly string[]): string {
+  return `the run began with version ${version} of the graph ${graph}, loaded is ${known.join(", ")}; name a module with version ${version} in the configuration (graphs.modules) as well`;
 }
 
 /** The error of a module that could be loaded at the start of the service and cannot be any more; anything else is a bug. */

@@ -1,4 +1,5 @@
 /** A bounded number of worker threads for graphs. Threads are started when they are needed and end when they have been idle for a while; a dead one is replaced by the next that is needed. */
+import type { LoadedGraph } from "./graph-protocol.ts";
 import { type GraphProcess, type GraphProcessOptions, startGraphProcess } from "./graph-process.ts";
 
 /** Limits of the pool itself. */
@@ -10,8 +11,8 @@ export interface GraphPoolLimits {
 
 /** The pool. */
 export interface GraphPool {
-  /** Starts a worker and gives the names of the graphs. Rejects with GRAPH_MODULE_INVALID. */
-  load(): Promise<readonly string[]>;
+  /** Starts a worker and gives the graphs that it has. Rejects with GRAPH_MODULE_INVALID. */
+  load(): Promise<readonly LoadedGraph[]>;
   /**
    * A worker that nobody else uses and that has its modules, in order of asking; `full` when too many wait, `aborted` when the signal came first or the pool closes. Rejects with
    * GRAPH_MODULE_INVALID when the modules could be loaded at the start but cannot be any more.
@@ -83,9 +84,9 @@ export function createGraphPool(options: GraphProcessOptions & { readonly limits
     load: async () => {
       const process = start();
       try {
-        const names = await process.loaded;
+        const graphs = await process.loaded;
         rest(process);
-        return names;
+        return graphs;
       } catch (error) {
         running.delete(process);
         await process.kill();

@@ -14,6 +14,7 @@ import type { CheckpointStore, CheckpointThread } from "./graph-checkpoints.ts";
 import {
   type GraphEnd,
   type HostMessage,
+  type LoadedGraph,
   type RunGraph,
   readWorkerMessage,
   type StoreCall,
@@ -47,8 +48,8 @@ export type AttemptEnd =
 
 /** A worker thread. */
 export interface GraphProcess {
-  /** Names of the graphs in its modules. Rejects with GRAPH_MODULE_INVALID. */
-  readonly loaded: Promise<readonly string[]>;
+  /** The graphs in its modules, in the order of the modules. Rejects with GRAPH_MODULE_INVALID. */
+  readonly loaded: Promise<readonly LoadedGraph[]>;
   /** False once the thread is gone. */
   readonly alive: boolean;
   /** Runs an attempt. One at a time. Never rejects. */
@@ -103,7 +104,7 @@ export function startGraphProcess(options: GraphProcessOptions): GraphProcess {
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: limits.maxMemoryMb, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
   });
-  const loaded = Promise.withResolvers<readonly string[]>();
+  const loaded = Promise.withResolvers<readonly LoadedGraph[]>();
   // Nobody may be waiting when a thread fails to load for the second time.
   loaded.promise.catch(() => {});
   let alive = true;

@@ -10,6 +10,15 @@ import type { Json } from "../base/json.ts";
 import type { StoredCheckpoint, StoredWrite } from "./graph-checkpoints.ts";
 import type { Answer } from "./records.ts";
 
+/** A graph of a module: its exported name, and the version that its module exports. */
+export interface LoadedGraph {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Version of the graphs of modules that export none. */
+export const DEFAULT_GRAPH_VERSION = "1";
+
 /** What a worker is started with. */
 export interface WorkerStart {
   /** Absolute paths of the modules. */
@@ -21,6 +30,7 @@ export interface RunGraph {
   readonly type: "run";
   readonly attempt: number;
   readonly graph: string;
+  readonly version: string;
   readonly input: Json;
   readonly threadId: string;
   readonly answer: Answer | null;
@@ -86,7 +96,7 @@ const end = z.discriminatedUnion("kind", [
 ]);
 
 const workerMessage = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("loaded"), graphs: z.array(text) }),
+  z.strictObject({ type: z.literal("loaded"), graphs: z.array(z.strictObject({ name: text, version: text })) }),
   z.strictObject({ type: z.literal("broken"), module: text, problem: text }),
   z.strictObject({ type: z.literal("store"), attempt: z.int(), call: z.int(), request: storeCall }),
   z.strictObject({ type: z.literal("ended"), attempt: z.int(), end }),

@@ -4,13 +4,23 @@ import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant, toError } from "../base/errors.ts";
 import type { StoredCheckpoint, StoredWrite } from "./graph-checkpoints.ts";
-import type { HostMessage, RunGraph, StoreCall, WorkerMessage, WorkerStart } from "./graph-protocol.ts";
+import {
+  DEFAULT_GRAPH_VERSION,
+  type HostMessage,
+  type LoadedGraph,
+  type RunGraph,
+  type StoreCall,
+  type WorkerMessage,
+  type WorkerStart,
+} from "./graph-protocol.ts";
 import { type CompiledGraph, isCompiledGraph, runGraph } from "./graph-run.ts";
 import type { SaverStore } from "./graph-saver.ts";
 
 invariant(parentPort !== null, "graph-worker.ts is started as a worker");
 const port = parentPort;
-const graphs = new Map<string, CompiledGraph>();
+const MAX_VERSION_LENGTH = 64;
+/** Graphs by name and version. */
+const graphs = new Map<string, LoadedGraph & { readonly graph: CompiledGraph }>();
 const waiting = new Map<number, PromiseWithResolvers<unknown>>();
 let calls = 0;
 let current: { readonly attempt: number; readonly controller: AbortController } | null = null;
@@ -27,27 +37,37 @@ async function load({ modules }: WorkerStart): Promise<boolean> {
       return false;
     }
   }
-  say({ type: "loaded", graphs: [...graphs.keys()] });
+  say({ type: "loaded", graphs: Array.from(graphs.values(), ({ name, version }) => ({ name, version })) });
   return true;
 }
 
-/** Takes the compiled graphs among the exports, and those of an exported record `graphs`. */
+/** Takes the compiled graphs among the exports, and those of an exported record `graphs`, all in the exported `version`. */
 function collect(exports: Record<string, unknown>): void {
+  const version = exports.version ?? DEFAULT_GRAPH_VERSION;
+  if (typeof version !== "string" || version === "" || version.length > MAX_VERSION_LENGTH)
+    throw new Error(`version must be text of 1 to ${MAX_VERSION_LENGTH} characters; write export const version = "2"`);
   const named = Object.entries(exports).filter(([, value]) => isCompiledGraph(value));
   const listed = Object.entries((exports.graphs ?? {}) as Record<string, unknown>);
   const found = exports.graphs === undefined || isCompiledGraph(exports.graphs) ? named : [...named, ...listed];
   if (found.length === 0) throw new Error("it exports no compiled LangGraph graph (new StateGraph(…).compile())");
   for (const [name, value] of found) {
     if (!isCompiledGraph(value)) throw new Error(`graphs.${name} is no compiled LangGraph graph; call compile()`);
-    const other = graphs.get(name);
-    if (other !== undefined && other !== value) throw new Error(`the name ${name} is taken by another graph`);
+    const other = graphs.get(keyOf({ name, version }));
+    if (other !== undefined && other.graph !== value)
+      throw new Error(
+        `the name ${name} is taken by another graph of version ${version}; export another version or name`,
+      );
     if (isSet(value.interruptBefore) || isSet(value.interruptAfter)) {
       throw new Error(
         `${name} is compiled with interruptBefore or interruptAfter; call interrupt() in the node instead, so that the question is named`,
       );
     }
-    graphs.set(name, value);
+    graphs.set(keyOf({ name, version }), { name, version, graph: value });
   }
+}
+
+function keyOf({ name, version }: LoadedGraph): string {
+  return JSON.stringify([name, version]);
 }
 
 function isSet(breakpoints: unknown): boolean {
@@ -58,9 +78,9 @@ async function run(request: RunGraph): Promise<void> {
   const { attempt } = request;
   const controller = new AbortController();
   current = { attempt, controller };
-  const graph = graphs.get(request.graph);
-  invariant(graph !== undefined, `graph ${request.graph} is loaded`);
-  const end = await runGraph(graph, request, createBridge(request), controller.signal);
+  const found = graphs.get(keyOf({ name: request.graph, version: request.version }));
+  invariant(found !== undefined, `graph ${request.graph} is loaded`);
+  const end = await runGraph(found.graph, request, createBridge(request), controller.signal);
   say({ type: "ended", attempt, end });
 }
 

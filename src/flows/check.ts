@@ -60,7 +60,7 @@ function checkMeaning(draft: Partial<FlowDocument>, problems: Problems): void {
 const KEYS_OF_KIND = {
   tasks: ["fail_fast"],
   states: ["initial", "max_transitions", "compensations"],
-  graph: [],
+  graph: ["attempt_timeout", "retry_policy"],
 } as const;
 
 function refuseForeignKeys(

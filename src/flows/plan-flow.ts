@@ -4,9 +4,15 @@ import type { Json } from "../base/json.ts";
 import { namesOf } from "./check-expressions.ts";
 import { hashDocument, versionOf } from "./identity.ts";
 import type { DagNode, DagPlan, FsmPlan, FsmState, Gate, GraphPlan, Plan, TaskSpec, Variable } from "./plan.ts";
-import { durationOf, NO_RETRY, planTask, templateOf } from "./plan-task.ts";
+import { durationOf, NO_RETRY, planRetry, planTask, templateOf } from "./plan-task.ts";
 import type { KnownNames } from "./references.ts";
-import { DEFAULT_MAX_TRANSITIONS, type FlowDocument, type StateDocument, type TaskDocument } from "./schema.ts";
+import {
+  DEFAULT_MAX_TRANSITIONS,
+  type FlowDocument,
+  type StateDocument,
+  type TaskDocument,
+  type Workflow,
+} from "./schema.ts";
 import { END_NODE, type RouteKind, routeKey, routeKind, START_NODE, type Structure } from "./structure.ts";
 
 /** Builds the plan. */
@@ -55,7 +61,12 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
     };
   }
   invariant(workflow.graph !== undefined, "a flow has tasks, states or a graph");
-  return { ...base, kind: "graph", graph: workflow.graph, task: graphTask(workflow.graph) } satisfies GraphPlan;
+  return {
+    ...base,
+    kind: "graph",
+    graph: workflow.graph,
+    task: graphTask(workflow.graph, workflow),
+  } satisfies GraphPlan;
 }
 
 function planDag(
@@ -203,15 +214,20 @@ function planState(
 /** Another attempt goes on from the last checkpoint, so a crash of the worker or a failed node need not fail the run. */
 const GRAPH_RETRY = { ...NO_RETRY, maxRetries: 3 } as const;
 
-function graphTask(graph: string): TaskSpec {
+function graphTask(graph: string, { retry_policy, attempt_timeout }: Workflow): TaskSpec {
   return {
     id: graph,
     name: graph,
     type: "graph",
     effect: "effectful",
     parameters: { constant: false, evaluate: (scope) => ({ input: scope.vars }) },
-    retry: GRAPH_RETRY,
-    timeouts: { startToCloseMs: null, scheduleToStartMs: null, scheduleToCloseMs: null, heartbeatMs: null },
+    retry: retry_policy === undefined ? GRAPH_RETRY : planRetry(retry_policy),
+    timeouts: {
+      startToCloseMs: durationOf(attempt_timeout),
+      scheduleToStartMs: null,
+      scheduleToCloseMs: null,
+      heartbeatMs: null,
+    },
     onError: "fail",
     onReject: "fail",
     condition: null,

@@ -76,7 +76,8 @@ export function durationOf(value: number | string | undefined): number | null {
   return value === undefined ? null : parseDurationMs(value);
 }
 
-function planRetry(policy: RetryDocument | undefined): RetryPolicy {
+/** The policy with its defaults. */
+export function planRetry(policy: RetryDocument | undefined): RetryPolicy {
   if (policy === undefined) return NO_RETRY;
   return {
     maxRetries: policy.max_retries ?? DEFAULT_MAX_RETRIES,

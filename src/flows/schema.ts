@@ -196,6 +196,12 @@ const workflow = keyed({
     .max(128)
     .optional()
     .meta({ description: "Registered name of a LangGraph graph, in place of tasks and states." }),
+  attempt_timeout: duration
+    .optional()
+    .meta({ description: "Longest time of one attempt of the graph; the limit of the service when absent." }),
+  retry_policy: retryPolicy
+    .optional()
+    .meta({ description: "How often the graph is tried again, from its last checkpoint; 3 retries when absent." }),
   output: z.json().optional().meta({ description: "The run's output; values may hold `${…}`." }),
 });
 

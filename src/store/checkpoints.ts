@@ -5,9 +5,9 @@ import { prepared, type SqlRunner } from "./sql.ts";
 
 const CLAIM = prepared(
   "checkpoints.claim",
-  `INSERT INTO orchestrator.graph_threads AS t (tenant_id, thread_id, run_id, fencing_token) VALUES ($1, $2, $3, $4)
+  `INSERT INTO orchestrator.graph_threads AS t (tenant_id, thread_id, run_id, fencing_token, graph_version) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (tenant_id, thread_id) DO UPDATE SET fencing_token = excluded.fencing_token WHERE t.fencing_token <= excluded.fencing_token
-  RETURNING 1`,
+  RETURNING t.graph_version`,
 );
 
 const HELD = `held AS MATERIALIZED (
@@ -90,9 +90,12 @@ interface CheckpointRow {
 /** The store over a pool; it holds a connection for one statement at a time. */
 export function createCheckpointStore(sql: SqlRunner): CheckpointStore {
   return {
-    claim: async (thread) => {
-      const { rows } = await sql.query(CLAIM, [thread.tenantId, thread.threadId, thread.runId, thread.fencingToken]);
-      checkHeld(rows, thread.threadId);
+    claim: async (thread, version = "1") => {
+      const { tenantId, threadId, runId, fencingToken } = thread;
+      const values = [tenantId, threadId, runId, fencingToken, version];
+      const { rows } = await sql.query<{ graph_version: string }>(CLAIM, values);
+      checkHeld(rows, threadId);
+      return rows[0]?.graph_version ?? version;
     },
     put: async (thread, checkpoint) => {
       const { rows } = await sql.query(PUT, [

@@ -38,7 +38,7 @@ export function startGraphRun(graph: string, host: GraphHost, folder: string) {
     runId,
     threadId,
     attempt: (
-      more: { answer?: Answer | null; input?: JsonObject; signal?: AbortSignal; token?: number } = {},
+      more: { answer?: Answer | null; input?: JsonObject; signal?: AbortSignal; token?: number; on?: GraphHost } = {},
     ): Promise<Outcome> => {
       dispatches += 1;
       const call: ToolCall = aCall(
@@ -53,7 +53,7 @@ export function startGraphRun(graph: string, host: GraphHost, folder: string) {
           timeoutMs: null,
         },
       );
-      return createGraphAdapter(host).run(call, more.signal ?? new AbortController().signal);
+      return createGraphAdapter(more.on ?? host).run(call, more.signal ?? new AbortController().signal);
     },
     note: (line: string) => appendFileSync(file, `${line}\n`),
     notes: () =>

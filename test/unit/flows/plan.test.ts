@@ -349,3 +349,26 @@ describe("identity", () => {
     expect([same.version === one.version, other.version === one.version]).toEqual([true, false]);
   });
 });
+
+describe("the plan of a graph flow", () => {
+  const graph = async (rest: object) => {
+    const { plan } = await compileFlow({ document: { id: "f", workflow: { graph: "review", ...rest } } });
+    if (plan.kind !== "graph") throw new Error("not a graph");
+    return [plan.task.timeouts.startToCloseMs, plan.task.retry.maxRetries, plan.task.retry.initialDelayMs];
+  };
+
+  it("has the timeout and the retries of its flow, else three retries and no timeout of its own", async () => {
+    expect(await graph({})).toEqual([null, 3, 1_000]);
+    expect(await graph({ attempt_timeout: "2m", retry_policy: { max_retries: 0, initial_delay: 5 } })).toEqual([
+      120_000, 0, 5_000,
+    ]);
+  });
+
+  it("has no key that goes with tasks, and tasks none of its", async () => {
+    await expect(graph({ fail_fast: true })).rejects.toThrow(/fail_fast goes with tasks/);
+    const tasks = [task("a", { type: "noop" })];
+    await expect(compileFlow({ document: { id: "f", workflow: { attempt_timeout: 5, tasks } } })).rejects.toThrow(
+      /attempt_timeout goes with graph, this flow has tasks/,
+    );
+  });
+});
