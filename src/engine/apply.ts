@@ -110,6 +110,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       moveTask(state, task, "RUNNING");
       task.attempt = record.attempt;
       task.token = state.sequence;
+      task.effect = task.effect === "none" ? "open" : "possible";
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
       if (record.input !== undefined) task.input = record.input;
       if (record.first !== undefined) task.first = record.first;
@@ -125,6 +126,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       task.wait = record.wait;
       task.suspension = { key: record.key, value: record.value };
       task.answer = null;
+      task.effect = "possible";
       task.token = state.sequence;
       setDue(state, task, record.dueAt);
       state.recoveries = 0;
@@ -137,6 +139,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       if (record.wait.kind === "run") state.childRuns += 1;
       task.input = record.input;
       task.attempt += 1;
+      task.effect = "possible";
       task.token = state.sequence;
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
       if (record.first !== undefined) task.first = record.first;
@@ -147,6 +150,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "task.expanded": {
       const task = touchTask(state, record.task, record.at);
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
+      task.effect = "possible";
       task.group = { count: record.count, items: record.items ?? null, next: 0, open: 0, failed: -1 };
       moveTask(state, task, "RUNNING");
       if (record.first !== undefined) task.first = record.first;
@@ -157,6 +161,8 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "task.completed": {
       const task = touchTask(state, record.task, record.at);
       task.output = record.output;
+      task.error = null;
+      task.effect = "possible";
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
       if (record.input !== undefined) task.input = record.input;
       if (record.first !== undefined) task.first = record.first;
@@ -166,6 +172,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     }
     case "task.retrying": {
       const task = touchTask(state, record.task, record.at);
+      if (record.error.noEffect) proveNoEffect(task);
       task.error = record.error;
       if (record.deferred) task.attempt -= 1;
       if (record.answer !== undefined) task.answer = record.answer;
@@ -177,6 +184,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     }
     case "task.failed": {
       const task = touchTask(state, record.task, record.at);
+      if (record.error.noEffect) proveNoEffect(task);
       task.error = record.error;
       task.handled = record.handled === true;
       if (record.first !== undefined) task.first = record.first;
@@ -190,9 +198,12 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       endTask(state, task, "SKIPPED", record.at);
       return;
     }
-    case "task.canceled":
-      endTask(state, touchTask(state, record.task, record.at), "CANCELED", record.at);
+    case "task.canceled": {
+      const task = touchTask(state, record.task, record.at);
+      if (record.noEffect) proveNoEffect(task);
+      endTask(state, task, "CANCELED", record.at);
       return;
+    }
     case "task.compensated": {
       const task = state.tasks.get(record.task);
       invariant(task !== undefined && state.compensation !== null, `${record.task} is not being compensated`);
@@ -283,6 +294,7 @@ function touchTask(state: RunState, path: string, at: number): TaskState {
     answer: null,
     dueAt: null,
     token: 0,
+    effect: "none",
     dispatchedAtSequence: 0,
     scheduledAt: at,
     readyAt: at,
@@ -299,6 +311,11 @@ function touchTask(state: RunState, path: string, at: number): TaskState {
     group.open += 1;
   }
   return task;
+}
+
+/** The attempt in hand had no effect. What an earlier one left in doubt stays so. */
+function proveNoEffect(task: TaskState): void {
+  if (task.state === "RUNNING" && task.effect === "open") task.effect = "none";
 }
 
 const ACTIVE: ReadonlySet<TaskStateName> = new Set(["SCHEDULED", "RUNNING", "RETRYING"]);
@@ -319,6 +336,7 @@ function moveTask(state: RunState, task: TaskState, to: TaskStateName): void {
 }
 
 function setDue(state: RunState, task: TaskState, dueAt: number | null): void {
+  invariant(dueAt === null || Number.isFinite(dueAt), `task ${task.path} is due at ${dueAt}`);
   task.dueAt = dueAt;
   if (dueAt === null) state.timers.delete(task.path);
   else state.timers.set(task.path, dueAt);

@@ -15,7 +15,7 @@ import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm }
 import { cancelChildren, stepGroup } from "./groups.ts";
 import { failTask, type Step } from "./outcomes.ts";
 import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
-import { type Run, specOf } from "./run.ts";
+import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
 import {
@@ -150,7 +150,6 @@ function decideSignal(run: Run, event: Extract<RunEvent, { type: "signal" }>, at
     payload,
     ...(request === undefined ? {} : toKey(request)),
   };
-  if (state.phase !== "RUNNING") return [received];
   const waiting = longestWaiting(run, name);
   if (waiting === null) return [received];
   return [
@@ -184,7 +183,7 @@ export function nextDueAt(run: Run): number | null {
   if (state.phase === "QUEUED" && state.startAt !== null) due = state.startAt;
   if (state.phase === "RUNNING" && state.deadlineAt !== null) due = state.deadlineAt;
   if (state.phase === "CANCELING" && state.boundAt !== null) due = state.boundAt;
-  const held = state.holds.length > 0;
+  const held = !mayBegin(run);
   for (const [path, at] of state.timers) due = Math.min(due, held ? dueUnderHold(run, path, at) : at);
   if (state.fsm !== null && state.phase === "RUNNING" && !held) {
     for (const timer of state.fsm.after) due = Math.min(due, timer.dueAt);
@@ -206,7 +205,7 @@ function decideDue(run: Run, at: number, random: number): readonly JournalRecord
   if (due === null || due > at) return [];
   if (state.phase === "QUEUED") return [{ type: "run.opened", at }];
   if (state.phase === "CANCELING" && due === state.boundAt) return cancelOpen(run, at, true);
-  const held = state.holds.length > 0;
+  const held = !mayBegin(run);
   for (const [path, timerAt] of state.timers) {
     const task = state.tasks.get(path);
     if (task === undefined || due !== (held ? dueUnderHold(run, path, timerAt) : timerAt)) continue;
@@ -239,11 +238,11 @@ function decideRecover(run: Run, at: number, clean: boolean): JournalRecord[] {
   const records: JournalRecord[] = clean ? [] : [{ type: "run.recovered", at }];
   const takeovers = run.state.recoveries + records.length;
   const poisonous = takeovers > MAX_RECOVERIES;
-  if (poisonous) {
+  if (poisonous && !run.state.holds.some((hold) => hold.kind === "quarantine")) {
     const why = `taken over ${takeovers} times without progress`;
     records.push({ type: "run.held", at, hold: "quarantine", by: "orchestrator", why });
   }
-  const held = poisonous || run.state.holds.length > 0;
+  const held = poisonous || !mayBegin(run);
   for (const task of run.state.tasks.values()) {
     if (task.state !== "RUNNING" || task.group !== null) continue;
     const { path, attempt } = task;
@@ -272,9 +271,9 @@ export function nextStep(run: Run, at: number): Step | null {
     case "CANCELING":
       return stepCanceling(run, at);
     case "COMPENSATING":
-      return stepGroups(run, at) ?? stepCompensating(run, at);
+      return mayBegin(run) ? (stepGroups(run, at) ?? stepCompensating(run, at)) : null;
     case "RUNNING":
-      return state.holds.length > 0 ? null : stepRunning(run, at);
+      return mayBegin(run) ? stepRunning(run, at) : null;
     default:
       return null;
   }
@@ -303,7 +302,7 @@ function stepRunning(run: Run, at: number): Step | null {
 
 /** Works off the agenda until something moves. */
 function stepGroups(run: Run, at: number): Step | null {
-  for (let place = run.agenda.shift(); place !== undefined; place = run.agenda.shift()) {
+  for (let place = run.agenda.take(); place !== undefined; place = run.agenda.take()) {
     const step = typeof place === "number" ? stepNode(run, place, at) : stepGroup(run, place, at);
     if (step !== null) return step;
   }

@@ -65,19 +65,10 @@ function hasOpenTasks(run: Run): boolean {
 export function compensationOrder(run: Run): string[] {
   const candidates: TaskState[] = [];
   for (const task of run.state.tasks.values()) {
-    if (task.path.includes("/") || task.path.includes(".") || !hadEffect(task)) continue;
+    if (task.path.includes("/") || task.path.includes(".") || task.effect === "none") continue;
     if (findCompensation(run, task.path) !== null) candidates.push(task);
   }
-  return candidates.sort((a, b) => effectSequence(b) - effectSequence(a)).map((task) => task.path);
-}
-
-function hadEffect(task: TaskState): boolean {
-  if (task.state === "COMPLETED") return true;
-  return task.dispatchedAtSequence > 0 && task.error?.noEffect !== true && task.state !== "SKIPPED";
-}
-
-function effectSequence(task: TaskState): number {
-  return task.dispatchedAtSequence;
+  return candidates.sort((a, b) => b.dispatchedAtSequence - a.dispatchedAtSequence).map((task) => task.path);
 }
 
 /** The next step of a run in CANCELING: groups whose children are gone, compensation, the end; null while attempts run. */
@@ -94,9 +85,8 @@ export function stepCanceling(run: Run, at: number): Step | null {
 
 /** The next step of a run in COMPENSATING: one compensation after the other, then the end; null while one runs, or has failed for good. */
 export function stepCompensating(run: Run, at: number): Step | null {
-  const { cause, compensation, holds } = run.state;
+  const { cause, compensation } = run.state;
   if (cause === null || compensation === null) throw new Error("COMPENSATING without a cause");
-  if (holds.some((hold) => hold.kind !== "budget")) return null;
   const path = compensation.order[compensation.done];
   if (path === undefined) return { records: [endRecord(cause, at)] };
   const by = compensationPath(path);

@@ -7,7 +7,7 @@ import { cancelChildren } from "./groups.ts";
 import { ownError, type Step } from "./outcomes.ts";
 import type { EnteredBy, JournalRecord, RunError } from "./records.ts";
 import { fsmStateOf, type Run } from "./run.ts";
-import type { TaskState } from "./state.ts";
+import { publicState, type TaskState } from "./state.ts";
 import { beginTask } from "./tasks.ts";
 
 /** How an FSM run goes on: a step, its end, or null when it waits. */
@@ -44,14 +44,35 @@ export function activePath(run: Run): string {
 }
 
 function nextSignal(run: Run, state: FsmState): Step | null {
-  if (state.on.length === 0) return null;
+  if (state.on.length === 0 || run.state.signals.length === 0) return null;
+  const judged = judgedSoFar(run);
   for (const signal of run.state.signals) {
-    if (run.judged.has(signal.id)) continue;
+    if (judged.has(signal.id)) continue;
+    judged.add(signal.id);
     const entries = state.on.flatMap((entry, index) => (entry.signal === signal.name ? [index] : []));
     if (entries.length > 0) return { need: { kind: "on", state: state.id, signal: signal.id, entries } };
-    run.judged.add(signal.id);
   }
   return null;
+}
+
+/** Signals that were judged by what guards read now: of all that they may read only the active task and the run itself change within a visit. */
+function judgedSoFar(run: Run): Set<number> {
+  const { judged } = run;
+  const visit = activePath(run);
+  const task = run.state.tasks.get(visit);
+  const { state = "PENDING", attempt = 0, error = null } = task ?? {};
+  const shown = publicState(run.state);
+  if (
+    judged.visit !== visit ||
+    judged.task !== state ||
+    judged.attempt !== attempt ||
+    judged.error !== error ||
+    judged.run !== shown
+  ) {
+    judged.signals.clear();
+    Object.assign(judged, { visit, task: state, attempt, error, run: shown });
+  }
+  return judged.signals;
 }
 
 function settle(state: FsmState, at: number): FsmStep {
@@ -90,10 +111,7 @@ export function decideFsmEvaluated(
     return taken === undefined ? settle(state, at) : enterState(run, taken.to, { kind: "transition", index }, at);
   }
   const taken = state.on[index];
-  if (taken === undefined) {
-    run.judged.add(need.signal);
-    return { records: [] };
-  }
+  if (taken === undefined) return { records: [] };
   return enterState(run, taken.to, { kind: "signal", signal: need.signal, index }, at);
 }
 

@@ -19,7 +19,7 @@ export function stepGroup(run: Run, path: string, at: number): Step | null {
     // Groups inside that are done end as they are: whether they were looked at before the failure must not matter.
     const done = endInnerGroup(run, path, at);
     if (done !== null) {
-      run.agenda.unshift(path);
+      run.agenda.add(path);
       return done;
     }
     const records = cancelChildren(run, path, at);
@@ -28,7 +28,7 @@ export function stepGroup(run: Run, path: string, at: number): Step | null {
   if (!stopped && group.next < group.count && group.open < spec.maxConcurrency) {
     const child = spec.map?.child ?? spec.children?.[group.next];
     if (child === undefined) throw new Error(`${path} has no child ${group.next}`);
-    run.agenda.unshift(path);
+    run.agenda.add(path);
     return beginTask(`${path}.${group.next}`, child, null, at);
   }
   if (group.open > 0 || (!stopped && group.next < group.count)) return null;

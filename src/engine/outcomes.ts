@@ -8,7 +8,7 @@ import type { TaskState } from "./state.ts";
 /** What a run can do next: records that follow, or a value that must be evaluated first. */
 export type Step = { readonly records: readonly JournalRecord[] } | { readonly need: Need };
 
-/** The record of a final failure, with what the task's policy makes of it. */
+/** The record of a final failure, with what the task's policy makes of it. That of a compensation is a dead letter whatever made it: the run cannot end before somebody mends it. */
 export function failTask(
   spec: TaskSpec,
   path: string,
@@ -23,10 +23,13 @@ export function failTask(
     error,
     ...(more.timedOut ? { timedOut: true } : {}),
     ...(spec.onError === "continue" ? { handled: true } : {}),
-    ...(more.deadLetter && spec.onError !== "continue" ? { deadLetter: true } : {}),
+    ...((more.deadLetter || path.endsWith(COMPENSATE)) && spec.onError !== "continue" ? { deadLetter: true } : {}),
     ...withFirst(more.first ?? null),
   };
 }
+
+/** How the path of a compensation ends. */
+export const COMPENSATE = "/compensate";
 
 /** An error of the engine itself: final. */
 export function ownError(type: string, message: string): TaskError {

@@ -174,7 +174,11 @@ export type JournalRecord =
       readonly first?: string;
     })
   | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })
-  | (OfTask & { readonly type: "task.canceled" })
+  | (OfTask & {
+      readonly type: "task.canceled";
+      /** It is proven that the attempt in hand had no effect. */
+      readonly noEffect?: boolean;
+    })
   | (OfTask & { readonly type: "task.compensated" })
   | (At & {
       readonly type: "signal.received";

@@ -32,10 +32,15 @@ export function deferTask(spec: TaskSpec, task: TaskState, error: TaskError, due
   }
   if (scheduleToStartMs !== null && dueAt >= task.readyAt + scheduleToStartMs) {
     const message = `the attempt could not begin in time: ${error.message}`;
-    const late: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false, noEffect: true };
+    const late: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false, ...noEffectOf(error) };
     return failTask(spec, task.path, late, at, { timedOut: true, deadLetter: true });
   }
   return { type: "task.retrying", at, task: task.path, error, dueAt, deferred: true };
+}
+
+/** What an error says about the effect of its attempt, for the error that takes its place. */
+function noEffectOf(error: TaskError): { readonly noEffect?: true } {
+  return error.noEffect === true ? { noEffect: true } : {};
 }
 
 /** Error types of timeouts: a task whose last attempt ends so is TIMED_OUT. */
@@ -46,11 +51,16 @@ const TIMEOUT_TYPES: ReadonlySet<string> = new Set([
   "SCHEDULE_TO_CLOSE_TIMEOUT",
 ]);
 
+/** No tool can put its next attempt off for longer: 100 years. */
+const LONGEST_DELAY_MS = 100 * 366 * 86_400_000;
+
 /** Delay before the attempt that follows `attempts` made ones, milliseconds; see docs/semantics.md §3. */
 export function retryDelayMs(spec: TaskSpec, attempts: number, error: TaskError, random: number): number {
-  if (error.nextRetryDelayMs !== undefined) return error.nextRetryDelayMs;
+  const told = error.nextRetryDelayMs;
+  if (told !== undefined && Number.isFinite(told)) return Math.min(Math.max(0, told), LONGEST_DELAY_MS);
   const { backoff, initialDelayMs, maxDelayMs, multiplier } = spec.retry;
-  const exponential = Math.min(initialDelayMs * multiplier ** (attempts - 1), maxDelayMs);
+  // The power is soon infinite, and 0 × ∞ is no number.
+  const exponential = initialDelayMs === 0 ? 0 : Math.min(initialDelayMs * multiplier ** (attempts - 1), maxDelayMs);
   switch (backoff) {
     case "fixed":
       return Math.min(initialDelayMs, maxDelayMs);

@@ -1,20 +1,22 @@
 /**
- * A run in the hands of the engine: its state, the plan of its flow, and the agenda, a derived list of places that may be able to move.
- * The agenda is a cache: `openRun` rebuilds it from the state, so losing it loses nothing.
+ * A run in the hands of the engine: its state, the plan of its flow, and what is remembered so that nothing is looked at twice for nothing.
+ * Agenda, judged signals and counts are caches: `openRun` rebuilds them from the state, and nothing that a run does depends on whether they were lost.
  */
 import type { DagNode, FsmState, Plan, TaskSpec } from "../flows/plan.ts";
+import { Agenda } from "./agenda.ts";
 import { applyRecord, childIndex, isEnded, isSuccess, parentPath } from "./apply.ts";
+import { COMPENSATE } from "./outcomes.ts";
 import type { JournalRecord } from "./records.ts";
-import { isMoving, isTerminalPhase, type RunState, type TaskState } from "./state.ts";
+import { isMoving, isTerminalPhase, type RunState, type RunStateName, type TaskState } from "./state.ts";
 
 /** A run, its plan and its agenda. */
 export interface Run {
   readonly state: RunState;
   readonly plan: Plan;
-  /** Nodes (numbers) and groups (paths) to look at, in order. */
-  readonly agenda: (number | string)[];
-  /** Signals that the active FSM state has judged and not admitted; emptied when a state is entered. */
-  readonly judged: Set<number>;
+  /** Nodes and groups to look at. */
+  readonly agenda: Agenda;
+  /** Signals that guards of the active FSM state have judged. */
+  readonly judged: Judged;
   /** Nodes of a DAG that are tasks of the graph, compensation tasks excepted. */
   readonly graphSize: number;
   /** How many dependencies of each DAG node have ended, by index: a join is looked at when its last one ends, not at each. */
@@ -28,22 +30,39 @@ export function movesByItself(run: Run): boolean {
   return isMoving(run.state) || (run.unsettled && !isTerminalPhase(run.state.phase));
 }
 
+/** Signals that were judged by guards, and what the guards could read: when that has changed they are judged again. */
+export interface Judged {
+  readonly signals: Set<number>;
+  visit: string;
+  task: TaskState["state"];
+  attempt: number;
+  error: TaskState["error"];
+  run: RunStateName | null;
+}
+
+/** Whether tasks, children and attempts may begin: not under a hold, but for compensation, which ignores that of the budget. */
+export function mayBegin(run: Run): boolean {
+  const { holds, phase } = run.state;
+  return holds.length === 0 || (phase === "COMPENSATING" && holds.every((hold) => hold.kind === "budget"));
+}
+
 /** Puts a state and its plan together. Everything that could move is on the agenda. */
 export function openRun(state: RunState, plan: Plan): Run {
   const graphSize = plan.kind === "dag" ? plan.nodes.filter((node) => !node.isCompensation).length : 0;
   const endedDeps = new Int32Array(plan.kind === "dag" ? plan.nodes.length : 0);
-  const run: Run = { state, plan, agenda: [], judged: new Set(), graphSize, endedDeps, unsettled: false };
+  const judged: Judged = { signals: new Set(), visit: "", task: "PENDING", attempt: 0, error: null, run: null };
+  const run: Run = { state, plan, agenda: new Agenda(), judged, graphSize, endedDeps, unsettled: false };
   if (state.sequence > 0) {
     if (plan.kind === "dag") {
       for (const node of plan.nodes) {
-        if (!node.isCompensation) run.agenda.push(node.index);
+        if (!node.isCompensation) run.agenda.add(node.index);
         for (const dep of node.deps) {
           const task = taskAt(run, dep);
           if (task !== undefined && isEnded(task)) endedDeps[node.index] = (endedDeps[node.index] ?? 0) + 1;
         }
       }
     }
-    for (const task of state.tasks.values()) if (task.group !== null && !isEnded(task)) run.agenda.push(task.path);
+    for (const task of state.tasks.values()) if (task.group !== null && !isEnded(task)) run.agenda.add(task.path);
   }
   return run;
 }
@@ -54,13 +73,11 @@ export function absorb(run: Run, record: JournalRecord): void {
   switch (record.type) {
     case "run.started":
     case "run.opened":
-      if (run.state.phase === "RUNNING" && run.plan.kind === "dag") run.agenda.push(...run.plan.roots);
-      return;
-    case "state.entered":
-      run.judged.clear();
+      if (run.state.phase === "RUNNING" && run.plan.kind === "dag")
+        for (const root of run.plan.roots) run.agenda.add(root);
       return;
     case "task.expanded":
-      run.agenda.push(record.task);
+      run.agenda.add(record.task);
       return;
     case "task.completed":
     case "task.failed":
@@ -68,7 +85,7 @@ export function absorb(run: Run, record: JournalRecord): void {
     case "task.canceled": {
       const parent = parentPath(record.task);
       if (parent !== null) {
-        run.agenda.push(parent);
+        run.agenda.add(parent);
       } else if (run.plan.kind === "dag") {
         const index = run.plan.index.get(record.task);
         if (index !== undefined) freeDependents(run, index);
@@ -88,7 +105,7 @@ function freeDependents(run: Run, index: number): void {
     run.endedDeps[dependent] = ended;
     // A success that is not the last one moves nothing, unless one is enough.
     if (ended >= node.deps.length || !succeeded || node.triggerRule === "one_success" || node.gates.length > 0)
-      run.agenda.push(dependent);
+      run.agenda.add(dependent);
   }
 }
 
@@ -114,7 +131,7 @@ export function fsmStateOf(run: Run, id: string): FsmState {
 
 /** Path under which the compensation of `path` runs. */
 export function compensationPath(path: string): string {
-  return `${path}/compensate`;
+  return path + COMPENSATE;
 }
 
 /** Spec of the task at a path: node, FSM state's task, child or compensation. */

@@ -96,8 +96,23 @@ class RunScope implements Scope {
       outcome: task?.state === "COMPLETED" ? "completed" : "unknown",
       input: task?.input ?? null,
       output: task?.output ?? null,
+      children: task === undefined ? null : childrenOf(this.#run, task),
     };
   }
+}
+
+/** What a compensation is told of the children of a group, by index; null when the task is no group. */
+function childrenOf(run: Run, parent: TaskState): Json {
+  if (parent.group === null) return null;
+  const children: Json[] = [];
+  for (let index = 0; index < parent.group.next; index += 1) {
+    const child = run.state.tasks.get(`${parent.path}.${index}`);
+    if (child === undefined) continue;
+    const item = parent.group.items?.[index] ?? null;
+    const { state, output = null } = child;
+    children.push({ index, item, state, output, children: childrenOf(run, child) });
+  }
+  return children;
 }
 
 function viewOf(task: TaskState | undefined): JsonObject {

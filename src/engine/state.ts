@@ -127,6 +127,7 @@ export interface TaskState {
   generation: number;
   input: Json | undefined;
   output: Json | undefined;
+  /** Of the last attempt that failed; null once the task completed. */
   error: TaskError | null;
   reason: SkipReason | null;
   /** A failure that `on_error: continue` made harmless. */
@@ -142,6 +143,11 @@ export interface TaskState {
   dueAt: number | null;
   /** Fencing token: sequence of the record that dispatched the current attempt. */
   token: number;
+  /**
+   * What the task may have done outside: `none` (it was never called, or every call is proven to have had no effect), `open` (one call is not accounted for: its
+   * report may still prove that), `possible`. Whatever is not `none` is compensated.
+   */
+  effect: "none" | "open" | "possible";
   /** Sequence of the first dispatch or wait; 0: never. */
   dispatchedAtSequence: number;
   scheduledAt: number;

@@ -5,9 +5,9 @@ import type { TaskSpec } from "../flows/plan.ts";
 import { isEnded } from "./apply.ts";
 import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "./events.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
-import type { JournalRecord, TaskError } from "./records.ts";
+import type { Answer, JournalRecord, TaskError } from "./records.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
-import { type Run, specOf } from "./run.ts";
+import { mayBegin, type Run, specOf } from "./run.ts";
 import type { TaskState } from "./state.ts";
 
 /** The most children that a `map` may have. */
@@ -114,7 +114,7 @@ function beginWait(
   } catch (error) {
     return [failTask(spec, path, ownError("WAIT_INVALID", (error as Error).message), at, first)];
   }
-  if (dueAt <= at) return [{ type: "task.completed", at, task: path, output: null, ...first }];
+  if (dueAt <= at) return [{ type: "task.completed", at, task: path, input, output: null, ...first }];
   return [{ type: "task.waiting", at, task: path, wait: { kind: "timer" }, input, dueAt, ...first }];
 }
 
@@ -138,7 +138,7 @@ function beginSignal(
   if (queued !== undefined) {
     return [
       { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
-      { type: "task.completed", at, task: path, output: queued.payload, ...first },
+      { type: "task.completed", at, task: path, input, output: queued.payload, ...first },
     ];
   }
   return [
@@ -191,15 +191,20 @@ export function decideReported(run: Run, path: string, outcome: Outcome, at: num
   if (task === undefined || isEnded(task)) return [];
   if (outcome.ok) return [{ type: "task.completed", at, task: path, output: outcome.output }];
   const spec = specOf(run, path);
-  if (run.state.phase === "RUNNING" && outcome.suspended !== undefined)
+  if (run.state.phase !== "CANCELING" && outcome.suspended !== undefined)
     return suspendTask(run, path, outcome.suspended, at);
   if (outcome.deferMs !== undefined) {
-    if (run.state.phase === "CANCELING") return [{ type: "task.canceled", at, task: path }];
+    if (run.state.phase === "CANCELING") return [cancelTask(path, outcome.error, at)];
     return [deferTask(spec, task, outcome.error, at + outcome.deferMs, at)];
   }
   const end = retryOrFail(run, spec, task, outcome.error, at, random);
   const givenUp = outcome.error.type === "CANCELED" || end.type === "task.retrying";
-  return [run.state.phase === "CANCELING" && givenUp ? { type: "task.canceled", at, task: path } : end];
+  return [run.state.phase === "CANCELING" && givenUp ? cancelTask(path, outcome.error, at) : end];
+}
+
+/** The end of a task whose attempt reported `error` after the run began to end. */
+function cancelTask(path: string, error: TaskError, at: number): JournalRecord {
+  return { type: "task.canceled", at, task: path, ...(error.noEffect === true ? { noEffect: true } : {}) };
 }
 
 function suspendTask(run: Run, path: string, suspension: Suspension, at: number): JournalRecord[] {
@@ -219,17 +224,19 @@ function suspendTask(run: Run, path: string, suspension: Suspension, at: number)
   return [
     suspended,
     { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
-    { type: "task.dispatched", at, task: path, attempt, answer: { key, value: queued.payload } },
+    answerWith(run, path, attempt, { key, value: queued.payload }, at),
   ];
 }
 
 /** The record that hands `value` to the interrupted graph at `task`. Under a hold the answer is kept and the attempt begins on release. */
 export function answerTask(run: Run, task: TaskState, value: Json, at: number): JournalRecord {
-  const answer = { key: task.suspension?.key ?? "", value };
-  if (run.state.holds.length === 0)
-    return { type: "task.dispatched", at, task: task.path, attempt: task.attempt, answer };
+  return answerWith(run, task.path, task.attempt, { key: task.suspension?.key ?? "", value }, at);
+}
+
+function answerWith(run: Run, path: string, attempt: number, answer: Answer, at: number): JournalRecord {
+  if (mayBegin(run)) return { type: "task.dispatched", at, task: path, attempt, answer };
   const error: TaskError = { type: "RUN_HELD", message: "the answer is there; the run is held", retryable: true };
-  return { type: "task.retrying", at, task: task.path, error, dueAt: at, deferred: true, answer };
+  return { type: "task.retrying", at, task: path, error, dueAt: at, deferred: true, answer };
 }
 
 /** Records that follow the end of a child run. */
@@ -303,7 +310,10 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
       return [failTask(spec, path, ownError("APPROVAL_TIMEOUT", "nobody decided in time"), at, {})];
     case "run": {
       const message = `run ${task.wait.runId} did not end in time`;
-      return [retryOrFail(run, spec, task, { type: "TIMEOUT", message, retryable: true }, at, random)];
+      const end = retryOrFail(run, spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
+      if (run.state.phase === "CANCELING" && end.type === "task.retrying")
+        return [{ type: "task.canceled", at, task: path }];
+      return [end];
     }
     default:
       return [];

@@ -42,7 +42,7 @@ export interface Scope {
   readonly first?: JsonObject | undefined;
   /** The signal that an FSM `on` entry judges: `{name, payload}`. */
   readonly signal?: JsonObject | undefined;
-  /** What a compensation task undoes: `{task, outcome, input, output}`. */
+  /** What a compensation task undoes: `{task, outcome, input, output, children}`. */
   readonly compensates?: JsonObject | undefined;
 }
 

@@ -47,7 +47,7 @@ const ROOT_FIELDS: Readonly<Partial<Record<SlotRoot, readonly string[]>>> = {
   run: RUN_FIELDS,
   deps: ["first"],
   signal: ["name", "payload"],
-  compensates: ["task", "outcome", "input", "output"],
+  compensates: ["task", "outcome", "input", "output", "children"],
 };
 
 /** The name that takes the place of slot `index` in the tree; no source text can say it. */

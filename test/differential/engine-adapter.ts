@@ -17,7 +17,7 @@ import { compileFlow } from "../../src/flows/compile.ts";
 import { checkInput } from "../../src/flows/input.ts";
 import type { Plan } from "../../src/flows/plan.ts";
 import type { FlowDoc, Json, JsonMap } from "../oracle/document.ts";
-import type { FinalPhase, Outcome, TaskOutcome, World } from "../oracle/world.ts";
+import { type FinalPhase, type Outcome, RUN_STARTS_AT, type TaskOutcome, type World } from "../oracle/world.ts";
 import { type Attempt, earliest, followRecord, nextAttempt } from "./engine-attempts.ts";
 
 /** A bug to plant. Each part is called where it applies; what is absent changes nothing. */
@@ -31,8 +31,7 @@ export type Fault = {
 /** What the engine made of a flow: the outcome, and its journal with the run as it stood at the end. */
 export type EngineResult = { outcome: Outcome; journal: JournalRecord[]; run: Run; plan: Plan };
 
-/** Virtual start of every run, so that no time is 0. */
-const START = 1_000_000;
+const START = RUN_STARTS_AT;
 /** More events than any script can cause. */
 const MAX_EVENTS = 50_000;
 
@@ -156,14 +155,14 @@ function advanceWith(run: Run, event: RunEvent, fault: Fault, turn?: Turn): Jour
 function startEvent(plan: Plan, world: World): RunEvent {
   const signals = world.signals.filter((signal) => signal.at === 0).map(({ name, payload }) => ({ name, payload }));
   const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };
-  const deadlineAt = plan.timeoutMs === null ? null : START + plan.timeoutMs;
+  const deadlineAt = plan.timeoutMs === null ? null : START + world.startDelayMs + plan.timeoutMs;
   return {
     type: "start",
     at: START,
     tenantId: "default",
     vars: checkInput(plan, world.variables),
     deadlineAt,
-    startAt: null,
+    startAt: world.startDelayMs > 0 ? START + world.startDelayMs : null,
     facts,
     signals,
   };
@@ -190,6 +189,7 @@ function worldEvents(world: World): RunEvent[] {
       const { at, kind } = command;
       if (kind === "cancel") return { type: "cancel", at, by: "op", reason: "", compensate: command.compensate };
       if (kind === "terminate") return { type: "terminate", at, by: "op", reason: "" };
+      if (kind === "hold" || kind === "release") return { type: kind, at, hold: command.hold, by: "op", why: "" };
       return { type: kind === "pause" ? "hold" : "release", at, ...hold };
     }),
   ];
@@ -225,12 +225,14 @@ function describeTask(run: Run, task: TaskState, journal: readonly JournalRecord
   const calls = journal.filter(
     (record) => (record.type === "task.dispatched" || record.type === "task.waiting") && record.task === task.path,
   );
-  const failed = task.state === "FAILED" || task.state === "TIMED_OUT";
   return {
     state: task.state,
     reason: task.reason,
     output: (task.output ?? null) as Json,
-    error: failed ? (task.error?.type ?? null) : null,
+    error: task.error?.type ?? null,
+    deadLetter: journal.some(
+      (record) => record.type === "task.failed" && record.task === task.path && record.deadLetter === true,
+    ),
     handled: task.handled,
     attempts: called ? task.attempt : 0,
     dispatchedAt: called ? calls.map((record) => record.at - START) : [],

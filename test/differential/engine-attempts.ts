@@ -77,16 +77,19 @@ function beginAttempt(run: Run, world: World, task: TaskState, calls: number, no
   const script = scriptOf(world, task.path, task.attempt);
   const deferred = script.deferred !== undefined && calls <= script.deferred.times;
   const reportsAt = script.end.kind === "never" && !deferred ? null : now + script.durationMs;
-  const { startToCloseMs, scheduleToCloseMs } = specOf(run, task.path).timeouts;
+  const { startToCloseMs, scheduleToCloseMs, heartbeatMs } = specOf(run, task.path).timeouts;
   const startToClose = startToCloseMs === null ? null : now + startToCloseMs;
   const scheduleToClose = scheduleToCloseMs === null ? null : Math.max(now, task.scheduledAt + scheduleToCloseMs);
-  const closesAt = earliest(startToClose, scheduleToClose);
+  const quietAfterMs = script.quietAfterMs ?? (reportsAt === null ? 0 : null);
+  const silentAt = heartbeatMs === null || quietAfterMs === null ? null : now + quietAfterMs + heartbeatMs;
+  const closesAt = earliest(silentAt, earliest(startToClose, scheduleToClose));
   if (closesAt !== null && (reportsAt === null || closesAt < reportsAt)) {
     const total = closesAt === scheduleToClose;
+    if (closesAt === silentAt) return { at: closesAt, end: reported(task, failure("HEARTBEAT_TIMEOUT", true)) };
     return { at: closesAt, end: reported(task, failure(total ? "SCHEDULE_TO_CLOSE_TIMEOUT" : "TIMEOUT", !total)) };
   }
   const outcome = deferred
-    ? { ...failure("BUSY", true), deferMs: script.deferred?.forMs ?? 0 }
+    ? { ...failure("BUSY", true, {}, script.deferred?.noEffect), deferMs: script.deferred?.forMs ?? 0 }
     : outcomeOf(script, task);
   return { at: reportsAt, end: reported(task, outcome) };
 }
@@ -95,7 +98,7 @@ function outcomeOf(script: AttemptScript, task: TaskState): AttemptOutcome {
   const { end } = script;
   switch (end.kind) {
     case "error":
-      return failure(end.type, end.retryable, end.nextRetryDelayMs);
+      return failure(end.type, end.retryable, { nextRetryDelayMs: end.nextRetryDelayMs }, end.noEffect);
     case "output":
       return { ok: true, output: end.output };
     default:
@@ -129,7 +132,13 @@ function tellToStop(run: Run, world: World, path: string, attempt: Attempt, now:
   else attempt.end = { ...attempt.end, end: { phase: "CANCELED", output: null, error: null } };
 }
 
-function failure(type: string, retryable: boolean, nextRetryDelayMs?: number): Extract<AttemptOutcome, { ok: false }> {
-  const error = { type, message: `${type} happened`, retryable };
+function failure(
+  type: string,
+  retryable: boolean,
+  told: { nextRetryDelayMs?: number | undefined } = {},
+  noEffect = false,
+): Extract<AttemptOutcome, { ok: false }> {
+  const { nextRetryDelayMs } = told;
+  const error = { type, message: `${type} happened`, retryable, ...(noEffect ? { noEffect } : {}) };
   return { ok: false, error: nextRetryDelayMs === undefined ? error : { ...error, nextRetryDelayMs } };
 }

@@ -2,6 +2,7 @@
 import type { RunEvent } from "../../src/engine/events.ts";
 import type { JournalRecord } from "../../src/engine/records.ts";
 import type { Run } from "../../src/engine/run.ts";
+import type { TaskState } from "../../src/engine/state.ts";
 import type {
   DagNode,
   DagPlan,
@@ -13,7 +14,7 @@ import type {
   Template,
   TriggerRule,
 } from "../../src/flows/plan.ts";
-import type { Json, JsonMap } from "../oracle/document.ts";
+import type { JsonMap } from "../oracle/document.ts";
 import { TRIGGER_RULES } from "../oracle/document.ts";
 import type { Fault } from "./engine-adapter.ts";
 
@@ -72,6 +73,22 @@ export const PLANTED_BUGS: PlantedBug[] = [
     ...task,
     timeouts: { ...task.timeouts, scheduleToCloseMs: null },
   })),
+  inTasks("schedule_to_start_timeout is ignored", (task) => ({
+    ...task,
+    timeouts: { ...task.timeouts, scheduleToStartMs: null },
+  })),
+  inTasks("heartbeat_timeout is ignored", (task) => ({ ...task, timeouts: { ...task.timeouts, heartbeatMs: null } })),
+  inRecords("nothing is a dead letter", (record) =>
+    record.type === "task.failed" ? { ...record, deadLetter: false } : record,
+  ),
+  inRecords("every failure is a dead letter", (record) =>
+    record.type === "task.failed" ? { ...record, deadLetter: true } : record,
+  ),
+  inRecords("compensations are dead letters only when their error could be retried", (record) =>
+    record.type === "task.failed" && !record.error.retryable ? { ...record, deadLetter: false } : record,
+  ),
+  inState("an error outlives the success after it", errorsOutlive),
+  inEvents("a start is never delayed", (event) => (event.type === "start" ? { ...event, startAt: null } : event)),
   inEvents("next_retry_delay is ignored", (event) => {
     if (event.type !== "reported" || event.outcome.ok) return event;
     const { type, message, retryable } = event.outcome.error;
@@ -118,6 +135,15 @@ export const PLANTED_BUGS: PlantedBug[] = [
     ...state,
     on: state.on.map((entry) => ({ ...entry, when: null })),
   })),
+  inStates("a queued signal is judged once", (state) => ({
+    ...state,
+    on: state.on.map((entry) => ({ ...entry, when: entry.when === null ? null : judgedOnce(entry.when) })),
+  })),
+  inRecords("after timers are late", (record) =>
+    record.type === "state.armed"
+      ? { ...record, after: record.after.map((timer) => ({ ...timer, dueAt: timer.dueAt + 1 })) }
+      : record,
+  ),
   inStates("after is ignored", (state) => ({ ...state, after: [] })),
   inStates("after is tried in reverse", (state) => ({ ...state, after: [...state.after].reverse() })),
   inStates("on_error is tried in reverse", (state) => ({ ...state, onError: [...state.onError].reverse() })),
@@ -167,6 +193,19 @@ export const PLANTED_BUGS: PlantedBug[] = [
     for (const task of run.state.tasks.values())
       if (task.dispatchedAtSequence > 0) task.dispatchedAtSequence = task.token;
   }),
+  inEvents("proof that there was no effect is ignored", withoutProof),
+  inState("the last error says whether there was an effect", (run) => {
+    for (const task of run.state.tasks.values()) if (task.error?.noEffect) task.effect = "none";
+  }),
+  inState("the hold of the budget stops compensation", (run) => {
+    if (run.state.phase !== "COMPENSATING") return;
+    run.state.holds = run.state.holds.map((hold) => (hold.kind === "budget" ? { ...hold, kind: "limit" } : hold));
+  }),
+  inEvents("only operators hold", (event) => (event.type === "hold" && event.hold !== "operator" ? null : event)),
+  inTasks("compensations know nothing of children", (task) => ({
+    ...task,
+    parameters: toldNoChildren(task.parameters),
+  })),
   inNodes("DAGs compensate nothing", (node) => ({ ...node, compensateWith: null })),
   inStates("FSMs compensate nothing", (state) => ({ ...state, compensateWith: null })),
   inTasks("every compensation is told that the task completed", (task) => ({
@@ -244,10 +283,46 @@ function reversed(items: Template): Template {
   };
 }
 
+function withoutProof(event: RunEvent): RunEvent {
+  if (event.type !== "reported" || event.outcome.ok || !event.outcome.error.noEffect) return event;
+  const { noEffect, ...error } = event.outcome.error;
+  return { ...event, outcome: { ...event.outcome, error } };
+}
+
+const lastErrors = new WeakMap<TaskState, TaskState["error"]>();
+
+function errorsOutlive(run: Run): void {
+  for (const task of run.state.tasks.values()) {
+    if (task.error !== null) lastErrors.set(task, task.error);
+    else task.error = lastErrors.get(task) ?? null;
+  }
+}
+
+/** A guard that says of a signal for ever what it said first. */
+function judgedOnce(when: Template): Template {
+  const said = new Map<string, ReturnType<Template["evaluate"]>>();
+  const evaluate: Template["evaluate"] = (scope) => {
+    const key = JSON.stringify(scope.signal);
+    const value = said.get(key) ?? when.evaluate(scope);
+    said.set(key, value);
+    return value;
+  };
+  return { constant: when.constant, evaluate };
+}
+
 function toldCompleted(parameters: Template): Template {
+  return toldOtherwise(parameters, { outcome: "completed" });
+}
+
+function toldNoChildren(parameters: Template): Template {
+  return toldOtherwise(parameters, { children: null });
+}
+
+/** Parameters of a compensation that is told something else. */
+function toldOtherwise(parameters: Template, lies: JsonMap): Template {
   const lie = (scope: Scope): Scope => {
     const { vars, run, item, index, first, signal, compensates } = scope;
-    const told = compensates === undefined ? undefined : { ...compensates, outcome: "completed" as Json };
+    const told = compensates === undefined ? undefined : { ...compensates, ...lies };
     return {
       vars,
       run,

@@ -1,6 +1,7 @@
 /** The engine against expectations written by hand, for every sentence of docs/semantics.md: the same that the interpreter must meet. */
 import type { FlowDoc } from "../oracle/document.ts";
 import { createPlayers, frameFlow } from "../oracle/play.ts";
+import { describeCompensation } from "../oracle/sentences-compensation.ts";
 import { describeEndings } from "../oracle/sentences-endings.ts";
 import { describeFsm } from "../oracle/sentences-fsm.ts";
 import { describeRules } from "../oracle/sentences-rules.ts";
@@ -17,3 +18,4 @@ describeRules(players);
 describeTasks(players);
 describeFsm(players);
 describeEndings(players);
+describeCompensation(players);

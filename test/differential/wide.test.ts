@@ -40,6 +40,8 @@ const FEATURES = [
     "CHILD_FAILED",
     "TIMEOUT",
     "SCHEDULE_TO_CLOSE_TIMEOUT",
+    "SCHEDULE_TO_START_TIMEOUT",
+    "HEARTBEAT_TIMEOUT",
     "SIGNAL_TIMEOUT",
     "APPROVAL_TIMEOUT",
     "APPROVAL_REJECTED",
@@ -47,7 +49,16 @@ const FEATURES = [
     "MAP_ITEMS_INVALID",
   ].map((type) => `failure ${type}`),
   ...["FINAL_STATE", "NO_TRANSITION", "TRANSITION_LIMIT", "RUN_TIMEOUT"].map((type) => `error ${type}`),
-  ...["handled", "retried", "first of several", "compensations in order", "long path", "left-over signal"],
+  ...[
+    "handled",
+    "retried",
+    "dead letter",
+    "dead compensation",
+    "first of several",
+    "compensations in order",
+    "long path",
+    "left-over signal",
+  ],
 ];
 
 function featuresOf(outcome: Outcome): Set<string> {
@@ -56,9 +67,10 @@ function featuresOf(outcome: Outcome): Set<string> {
   if (outcome.compensations.length > 1) features.add("compensations in order");
   if (outcome.path.length > 3) features.add("long path");
   if (outcome.leftover.length > 0) features.add("left-over signal");
-  for (const task of Object.values(outcome.tasks)) {
+  for (const [path, task] of Object.entries(outcome.tasks)) {
     features.add(`task ${task.reason ?? task.state}`);
     if (task.error !== null) features.add(`failure ${task.error}`);
+    if (task.deadLetter) features.add(path.endsWith("/compensate") ? "dead compensation" : "dead letter");
     if (task.handled) features.add("handled");
     if (task.attempts > 1) features.add("retried");
     if (task.first !== null) features.add("first of several");

@@ -2,7 +2,7 @@
 import { type Json, type JsonMap, readDuration, type WorkDoc } from "./document.ts";
 import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from "./expression.ts";
 import { beginTask, endTask, type Machine, namesFor, type Task } from "./machine.ts";
-import { type AttemptEnd, type Decision, scriptOf } from "./world.ts";
+import { type AttemptEnd, type Decision, RUN_STARTS_AT, scriptOf } from "./world.ts";
 
 /** Starts a task: pure ones end at once, effectful ones are dispatched, others wait or open their children. */
 export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Names, first: string | null = null): Task {
@@ -27,7 +27,12 @@ export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
   }
   const input = task.input as JsonMap;
   switch (doc.type) {
+    case "emit":
+      completeTask(machine, task, null);
+      break;
     case "transform":
+      // Its parameters are its output: nothing else of them is kept.
+      task.input = null;
       completeTask(machine, task, input.output ?? null);
       break;
     case "noop":
@@ -35,9 +40,12 @@ export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
       dispatch(machine, task);
       break;
     case "wait": {
-      const duration = readDuration(input.duration as number | string);
-      if (duration === 0) completeTask(machine, task, null);
-      else waitUntil(machine, task, machine.now + duration);
+      const until =
+        input.until === undefined
+          ? machine.now + readDuration(input.duration as number | string)
+          : Date.parse(String(input.until)) - RUN_STARTS_AT;
+      if (until <= machine.now) completeTask(machine, task, null);
+      else waitUntil(machine, task, until);
       break;
     }
     default:
@@ -80,9 +88,26 @@ export function dispatch(machine: Machine, task: Task): void {
   task.deferred = false;
   task.dispatchedAt.push(machine.now);
   task.dispatchOrder ??= machine.counter++;
+  task.calls.push({ harmless: false });
   const script = scriptOf(machine.world, task.path, task.attempts);
   const reports = script.end.kind !== "never" || task.deferrals < (script.deferred?.times ?? 0);
   task.reportsAt = reports ? machine.now + script.durationMs : null;
+  task.quietAt = script.quietAfterMs === undefined ? null : machine.now + script.quietAfterMs;
+}
+
+/** When the running attempt is given up because it gives no sign of life any more; null: never. */
+export function silentAt(task: Task): number | null {
+  const { heartbeat_timeout: longest } = task.doc;
+  if (task.state !== "RUNNING" || longest === undefined) return null;
+  // An attempt that never ends gives no sign at all, unless its script says when it stops.
+  const last = task.quietAt ?? (task.reportsAt === null ? (task.dispatchedAt.at(-1) ?? null) : null);
+  return last === null ? null : last + readDuration(longest);
+}
+
+/** The call in hand is proven to have had no effect. */
+function excuse(task: Task, harmless: boolean | undefined): void {
+  const call = task.calls.at(-1);
+  if (call !== undefined && harmless === true) call.harmless = true;
 }
 
 /** When the running attempt is given up because of `timeout`; null: never. */
@@ -109,12 +134,14 @@ export function report(machine: Machine, task: Task): void {
   const end: AttemptEnd = script.end;
   task.reportsAt = null;
   if (script.deferred !== undefined && task.deferrals < script.deferred.times) {
+    excuse(task, script.deferred.noEffect);
     putOff(machine, task, machine.now + script.deferred.forMs);
     return;
   }
   if (task.doc.type === "subflow") {
     childEnded(machine, task, end);
   } else if (end.kind === "error") {
+    excuse(task, end.noEffect);
     attemptFailed(machine, task, { type: end.type, retryable: end.retryable }, end.nextRetryDelayMs ?? null, false);
   } else {
     completeTask(machine, task, end.kind === "output" ? end.output : ((task.input as JsonMap).output ?? null));
@@ -133,15 +160,19 @@ function childEnded(machine: Machine, task: Task, end: AttemptEnd): void {
   }
 }
 
-/** The call is made again at `again`, without using up an attempt, unless that is after schedule-to-close. */
+/** The call is made again at `again`, without using up an attempt, unless that is after schedule-to-close or schedule-to-start. */
 function putOff(machine: Machine, task: Task, again: number): void {
   const closeAt = scheduleToCloseAt(task);
+  const startsAt = task.doc.schedule_to_start_timeout;
   task.deferrals += 1;
   if (machine.phase === "CANCELING") {
     endTask(machine, task, "CANCELED");
   } else if (closeAt !== null && again > closeAt) {
-    failTask(machine, task, { type: "BUSY", retryable: true }, false);
+    failTask(machine, task, { type: "BUSY", retryable: true }, false, true);
+  } else if (startsAt !== undefined && again > task.readyAt + readDuration(startsAt)) {
+    failTask(machine, task, { type: "SCHEDULE_TO_START_TIMEOUT", retryable: false }, true, true);
   } else {
+    task.error = { type: "BUSY", retryable: true };
     task.deferred = true;
     task.attempts -= 1;
     task.state = "RETRYING";
@@ -149,10 +180,10 @@ function putOff(machine: Machine, task: Task, again: number): void {
   }
 }
 
-/** The running attempt took longer than `timeout` allows. */
-export function attemptTimedOut(machine: Machine, task: Task): void {
+/** The running attempt took longer than `timeout` allows, or gave no sign of life. */
+export function attemptTimedOut(machine: Machine, task: Task, type = "TIMEOUT"): void {
   task.reportsAt = null;
-  attemptFailed(machine, task, { type: "TIMEOUT", retryable: true }, null, true);
+  attemptFailed(machine, task, { type, retryable: true }, null, true);
 }
 
 /** The task as a whole took longer than `schedule_to_close_timeout` allows. */
@@ -171,22 +202,20 @@ function attemptFailed(
   const maxRetries = policy === undefined ? 0 : (policy.max_retries ?? 3);
   const delay = told ?? backoff(machine, task);
   const closeAt = scheduleToCloseAt(task);
-  const final =
-    !error.retryable ||
-    (policy?.non_retryable ?? []).includes(error.type) ||
-    task.attempts > maxRetries ||
-    (closeAt !== null && machine.now + delay > closeAt);
-  if (final) {
-    failTask(machine, task, error, timedOut);
+  const usedUp = task.attempts > maxRetries || (closeAt !== null && machine.now + delay > closeAt);
+  const mayRetry = error.retryable && !(policy?.non_retryable ?? []).includes(error.type);
+  if (!mayRetry || usedUp) {
+    failTask(machine, task, error, timedOut, mayRetry && machine.phase !== "CANCELING");
     return;
   }
-  task.error = error;
   if (machine.phase === "CANCELING") {
     endTask(machine, task, "CANCELED");
     return;
   }
+  task.error = error;
   task.state = "RETRYING";
   task.dueAt = machine.now + delay;
+  task.readyAt = task.dueAt;
 }
 
 function backoff(machine: Machine, task: Task): number {
@@ -210,17 +239,24 @@ function backoff(machine: Machine, task: Task): number {
 /** Ends a task well. */
 export function completeTask(machine: Machine, task: Task, output: Json): void {
   task.output = output;
+  task.error = null;
+  task.dispatchOrder ??= machine.counter++;
   endTask(machine, task, "COMPLETED");
 }
 
-/** Ends a task badly. `on_error: continue` makes the failure a handled one. */
+/**
+ * Ends a task badly. `on_error: continue` makes the failure a handled one. A task whose attempts are used up is a dead letter, and so is every compensation
+ * that failed: somebody has to look after it.
+ */
 export function failTask(
   machine: Machine,
   task: Task,
   error: { type: string; retryable: boolean },
   timedOut: boolean,
+  usedUp = false,
 ): void {
   task.error = error;
+  task.deadLetter = (usedUp || task.path.endsWith("/compensate")) && task.doc.on_error !== "continue";
   task.handled = task.doc.on_error === "continue";
   endTask(machine, task, timedOut ? "TIMED_OUT" : "FAILED");
 }

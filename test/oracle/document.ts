@@ -23,12 +23,14 @@ export type RetryDoc = {
 
 /** What tasks, children and tasks of states have in common. */
 export type WorkDoc = {
-  type: "transform" | "noop" | "condition" | "subflow" | "wait" | "signal" | "approval" | "parallel" | "map";
+  type: "transform" | "noop" | "emit" | "condition" | "subflow" | "wait" | "signal" | "approval" | "parallel" | "map";
   parameters?: JsonMap;
   condition?: string;
   retry_policy?: RetryDoc;
   timeout?: Duration;
   schedule_to_close_timeout?: Duration;
+  schedule_to_start_timeout?: Duration;
+  heartbeat_timeout?: Duration;
   on_error?: "fail" | "continue";
   on_reject?: "fail" | "continue";
 };
@@ -66,6 +68,7 @@ export type FlowDoc = {
   workflow: {
     timeout?: Duration;
     fail_fast?: boolean;
+    variables?: JsonMap;
     tasks?: TaskDoc[];
     states?: StateDoc[];
     initial?: string;

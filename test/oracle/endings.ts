@@ -12,6 +12,7 @@ import {
   isEnded,
   isSuccess,
   type Machine,
+  mayBegin,
   namesFor,
   type RunFailure,
   stateDoc,
@@ -111,7 +112,7 @@ function finish(machine: Machine): void {
 
 /** COMPENSATING: starts the next compensation when the one before is done. */
 export function settleCompensation(machine: Machine): void {
-  if (machine.held) return;
+  if (!mayBegin(machine)) return;
   for (const { task, by } of toCompensate(machine)) {
     if (task.state === "COMPENSATED") continue;
     const path = `${task.path}/compensate`;
@@ -120,7 +121,13 @@ export function settleCompensation(machine: Machine): void {
       const outcome = task.state === "COMPLETED" ? "completed" : "unknown";
       machine.compensations.push(task.path);
       undo = startTask(machine, path, by, {
-        compensates: { task: task.path, outcome, input: task.input, output: task.output },
+        compensates: {
+          task: task.path,
+          outcome,
+          input: task.input,
+          output: task.output,
+          children: childrenToUndo(machine, task),
+        },
       });
     }
     if (undo.children !== null && !isEnded(undo)) lookAtGroup(machine, undo);
@@ -130,12 +137,25 @@ export function settleCompensation(machine: Machine): void {
   finish(machine);
 }
 
+/** What a compensation is told of the children of a group. */
+function childrenToUndo(machine: Machine, task: Task): Json {
+  if (task.children === null) return null;
+  return childrenOf(machine, task).map((child, index) => ({
+    index,
+    item: task.doc.type === "map" ? (child.own.item ?? null) : null,
+    state: child.state,
+    output: child.output,
+    children: childrenToUndo(machine, child),
+  }));
+}
+
 /** Dispatched tasks that name a compensation, last dispatch first. */
 function toCompensate(machine: Machine): { task: Task; by: TaskDoc }[] {
   const found: { task: Task; by: TaskDoc }[] = [];
   for (const task of machine.tasks.values()) {
     const by = compensationOf(machine, task.path);
-    if (by !== undefined && task.dispatchOrder !== null) found.push({ task, by });
+    const harmless = task.calls.length > 0 && task.calls.every((call) => call.harmless);
+    if (by !== undefined && task.dispatchOrder !== null && !harmless) found.push({ task, by });
   }
   const chosen = machine.choices.compensations;
   const rank = (path: string): number => (chosen.includes(path) ? chosen.indexOf(path) : chosen.length);

@@ -46,7 +46,9 @@ export function evaluateBoolean(text: string, names: Names): boolean {
 function evaluateText(text: string, names: Names): Json {
   const whole = /^\$\{([^}]*)\}$/.exec(text);
   if (whole !== null) return evaluateExpression(whole[1] ?? "", names);
-  return text.replaceAll(/\$\{([^}]*)\}/g, (_, expression: string) => String(evaluateExpression(expression, names)));
+  return text.replaceAll(/\$\$\{|\$\{([^}]*)\}/g, (found, expression: string) =>
+    found === "$${" ? "${" : String(evaluateExpression(expression, names)),
+  );
 }
 
 /** The value of one expression. */

@@ -1,8 +1,8 @@
 /** Moves of an FSM run: section 4 of docs/semantics.md. What may happen is collected anew each time; the first of it happens. */
 import { startTask } from "./attempts.ts";
-import { readDuration } from "./document.ts";
+import { type Duration, readDuration } from "./document.ts";
 import { beginEnding, completeRun, failRun } from "./endings.ts";
-import { ExpressionFailure, evaluateBoolean, type Names } from "./expression.ts";
+import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from "./expression.ts";
 import { lookAtGroup } from "./groups.ts";
 import { activePath, cancelTask, isEnded, isSuccess, type Machine, namesFor, stateDoc, type Task } from "./machine.ts";
 
@@ -32,7 +32,13 @@ export function settleFsm(machine: Machine): void {
 export function afterTimes(machine: Machine): number[] {
   const state = machine.path.at(-1);
   if (state === undefined) return [];
-  return (stateDoc(machine.flow, state).after ?? []).map((entry) => machine.enteredAt + readDuration(entry.delay));
+  return (stateDoc(machine.flow, state).after ?? []).map(
+    (entry) => machine.enteredAt + readDelay(machine, entry.delay),
+  );
+}
+
+function readDelay(machine: Machine, delay: Duration): number {
+  return readDuration(evaluateTemplate(delay, namesFor(machine, {})) as Duration);
 }
 
 function activeTask(machine: Machine): Task | undefined {

@@ -1,5 +1,5 @@
 /** Random flows that use everything: every trigger rule, failures, retries, timeouts, signals, timers, approvals, groups, loops, compensation. */
-import type { FlowDoc, JsonMap, StateDoc, TaskDoc } from "./document.ts";
+import type { FlowDoc, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts";
 import { reachable, TRIGGER_RULES } from "./document.ts";
 import {
   booleanTemplate,
@@ -10,6 +10,7 @@ import {
   type Readable,
   randomDuration,
   SIGNAL_NAMES,
+  type WorkContext,
 } from "./generate-work.ts";
 import { generateWorld } from "./generate-world.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -24,6 +25,7 @@ export function generateWide(seed: number): WideCase {
   const random = createRandom(seed);
   const workflow = seed % 3 === 0 ? generateFsm(random) : generateDag(random);
   if (random.chance(0.15)) workflow.timeout = randomDuration(random, 3_000, 60_000);
+  workflow.variables = { y: `\${vars.x * 2 + 1}` };
   const variables = [
     { name: "x", type: "integer", required: true },
     { name: "list", type: "array", required: true },
@@ -104,24 +106,30 @@ function addCompensations(random: Random, owners: (TaskDoc | StateDoc)[], into: 
       how: `\${compensates.outcome}`,
       was: `\${compensates.output}`,
       from: `\${compensates.input}`,
+      kids: `\${compensates.children}`,
     };
-    if (random.chance(0.2)) {
-      into.push({ id, type: "transform", parameters: { output } });
-      continue;
-    }
+    const context = { readable: [], own: [], depth: 1 };
     const task: TaskDoc = {
       id,
-      ...generateEffectful(random, { readable: [], own: [], depth: 0 }),
-      parameters: { output },
+      ...(random.chance(0.35) ? generateWork(random, context) : undo(random, context, output)),
     };
-    for (const key of ["timeout", "schedule_to_close_timeout", "on_error"] as const) delete task[key];
+    // In a DAG the failure of a compensation task cannot be declared harmless.
+    if (owners === into) delete task.on_error;
     into.push(task);
   }
 }
 
+/** A call that undoes another. Those that give up early are few, so that most runs come to an end. */
+function undo(random: Random, context: WorkContext, output: JsonMap): WorkDoc {
+  const doc = { ...generateEffectful(random, context), parameters: { output } };
+  for (const key of ["timeout", "schedule_to_close_timeout", "heartbeat_timeout", "on_error"] as const)
+    if (random.chance(0.8)) delete doc[key];
+  return doc;
+}
+
 function hasEffect(owner: TaskDoc | StateDoc): boolean {
   const doc = "type" in owner ? owner : owner.task;
-  return doc?.type === "noop" || doc?.type === "subflow" || doc?.type === "map" || doc?.type === "parallel";
+  return doc !== undefined && doc.type !== "condition";
 }
 
 function generateFsm(random: Random): FlowDoc["workflow"] {
@@ -135,7 +143,7 @@ function generateFsm(random: Random): FlowDoc["workflow"] {
       state.on = Array.from({ length: random.int(1, 2) }, () => ({ signal: random.pick(SIGNAL_NAMES), to: target() }));
     if (random.chance(0.35))
       state.after = Array.from({ length: random.int(1, 2) }, () => ({
-        delay: randomDuration(random, 500, 20_000),
+        delay: random.chance(0.3) ? `\${vars.y * 613 + 500}ms` : randomDuration(random, 500, 20_000),
         to: target(),
       }));
     if (state.after?.length === 2 && random.chance(0.3))
@@ -185,5 +193,15 @@ function fillState(random: Random, states: StateDoc[], state: StateDoc): void {
   (state.transitions ?? []).forEach((transition, index, { length }) => {
     if (index < length - 1 || random.chance(0.5)) transition.when = booleanTemplate(random, all);
   });
-  for (const entry of state.on ?? []) if (random.chance(0.4)) entry.when = `\${signal.payload.n > ${random.int(2, 7)}}`;
+  for (const entry of state.on ?? []) {
+    if (random.chance(0.4)) entry.when = `\${signal.payload.n > ${random.int(2, 7)}}`;
+    else if (random.chance(0.5)) entry.when = guardOverTasks(random, state, all);
+  }
+}
+
+/** A guard that reads what changes within a visit: how far the task of the state is. */
+function guardOverTasks(random: Random, state: StateDoc, all: WorkContext): string {
+  if (state.task === undefined || random.chance(0.2)) return booleanTemplate(random, all);
+  const stand = random.pick(["COMPLETED", "RETRYING", "FAILED", "WAITING", "RUNNING"]);
+  return `\${tasks.${state.id}.state == "${stand}"}`;
 }

@@ -1,6 +1,7 @@
 /** Random tasks for the wide flows: of every type, with policies, timeouts and expressions that now and then fail. */
 import type { JsonMap, RetryDoc, WorkDoc } from "./document.ts";
 import type { Random } from "./random.ts";
+import { RUN_STARTS_AT } from "./world.ts";
 
 /** Names of the signals that wide flows use. */
 export const SIGNAL_NAMES = ["red", "green", "blue"] as const;
@@ -22,9 +23,10 @@ export function randomDuration(random: Random, low: number, high: number): strin
 /** A number as an expression. Reads with a guard, but for the few that shall fail. */
 export function numberExpression(random: Random, context: WorkContext): string {
   if (context.own.length > 0 && random.chance(0.5)) return random.pick(context.own);
-  if (context.readable.length === 0 || random.chance(0.2)) return random.pick(["vars.x", "x", "3", "11"]);
+  if (context.readable.length === 0 || random.chance(0.2)) return random.pick(["vars.x", "x", "vars.y", "3", "11"]);
   const { name, type } = random.pick(context.readable);
   const read = readNumber(random, name, type);
+  if (random.chance(0.1)) return readError(random, name);
   return random.chance(0.05) ? read : `(${name}.state == "COMPLETED" ? ${read} : ${random.int(0, 9)})`;
 }
 
@@ -35,6 +37,7 @@ function readNumber(random: Random, name: string, type: WorkDoc["type"]): string
     case "approval":
       return `(${name}.output.approved ? 1 : 0)`;
     case "wait":
+    case "emit":
       return `(${name}.output == null ? 2 : 1)`;
     case "parallel":
     case "map": {
@@ -44,6 +47,12 @@ function readNumber(random: Random, name: string, type: WorkDoc["type"]): string
     default:
       return `${name}.output.n`;
   }
+}
+
+/** A number that says whether a task has an error, and which. */
+function readError(random: Random, name: string): string {
+  if (random.chance(0.5)) return `(${name}.error == null ? ${random.int(0, 4)} : ${random.int(5, 9)})`;
+  return `(${name}.error != null && ${name}.error.type == "${random.pick(ERROR_TYPES)}" ? 1 : 6)`;
 }
 
 /** A condition as `${…}`. One in thirty gives a number in place of a boolean. */
@@ -61,7 +70,8 @@ export function booleanTemplate(random: Random, context: WorkContext): string {
 
 /** A value with an `n` in it, which other tasks read. */
 export function valueTemplate(random: Random, context: WorkContext): JsonMap {
-  return { n: `\${(${numberExpression(random, context)} * ${random.int(1, 3)} + ${random.int(0, 9)}) % 101}` };
+  const n = `\${(${numberExpression(random, context)} * ${random.int(1, 3)} + ${random.int(0, 9)}) % 101}`;
+  return random.chance(0.05) ? { n, text: `$\${x} is \${vars.x}` } : { n };
 }
 
 /** A task of a random type. */
@@ -70,10 +80,11 @@ export function generateWork(random: Random, context: WorkContext): WorkDoc {
   if (roll < 0.45) return generateEffectful(random, context);
   if (roll < 0.65)
     return withOnError(random, { type: "transform", parameters: { output: valueTemplate(random, context) } });
-  if (roll < 0.7) return generateSubflow(random, context);
-  if (roll < 0.74) return generateWait(random);
-  if (roll < 0.8) return generateSignal(random);
-  if (roll < 0.87) return generateApproval(random);
+  if (roll < 0.67) return { type: "emit", parameters: { topic: "news", payload: valueTemplate(random, context) } };
+  if (roll < 0.72) return generateSubflow(random, context);
+  if (roll < 0.76) return generateWait(random);
+  if (roll < 0.82) return generateSignal(random);
+  if (roll < 0.88) return generateApproval(random);
   return context.depth > 0 ? generateGroup(random, context) : generateEffectful(random, context);
 }
 
@@ -83,6 +94,8 @@ export function generateEffectful(random: Random, context: WorkContext): WorkDoc
   if (random.chance(0.6)) doc.retry_policy = generateRetry(random);
   if (random.chance(0.25)) doc.timeout = randomDuration(random, 500, 20_000);
   if (random.chance(0.2)) doc.schedule_to_close_timeout = randomDuration(random, 1_000, 40_000);
+  if (random.chance(0.15)) doc.schedule_to_start_timeout = randomDuration(random, 200, 8_000);
+  if (random.chance(0.15)) doc.heartbeat_timeout = randomDuration(random, 300, 9_000);
   return withOnError(random, doc);
 }
 
@@ -105,6 +118,10 @@ function generateRetry(random: Random): RetryDoc {
 }
 
 function generateWait(random: Random): WorkDoc {
+  if (random.chance(0.3)) {
+    const until = new Date(RUN_STARTS_AT + random.int(1, 20_000)).toISOString();
+    return { type: "wait", parameters: { until } };
+  }
   return { type: "wait", parameters: { duration: random.chance(0.15) ? 0 : randomDuration(random, 1, 20_000) } };
 }
 

@@ -13,20 +13,28 @@ export function generateWorld(random: Random, flow: FlowDoc): World {
   const world = createWorld({ variables: { x: random.int(0, 9), list } });
   const { tasks = [], states = [], compensations = [] } = flow.workflow;
   const undone = new Set(tasks.map((task) => task.compensate_with));
+  const undoOf = ({ compensate_with: id }: { compensate_with?: string }): WorkDoc | undefined =>
+    [...tasks, ...compensations].find((task) => task.id === id);
   for (const task of tasks) {
     if (!undone.has(task.id)) scriptWork(random, world, task.id, task);
-    if (task.compensate_with !== undefined) scriptCompensation(random, world, `${task.id}/compensate`);
+    const undo = undoOf(task);
+    if (undo !== undefined) scriptCompensation(random, world, `${task.id}/compensate`, undo);
   }
   for (const state of states) {
     if (state.task === undefined) continue;
     for (const path of [state.id, `${state.id}#1`, `${state.id}#2`])
       if (random.chance(0.6)) scriptWork(random, world, path, state.task);
-    if (compensations.length > 0) scriptCompensation(random, world, `${state.id}/compensate`);
+    const undo = undoOf(state);
+    if (undo !== undefined) {
+      const path = undo.type === "approval" ? `${state.id}#1/compensate` : `${state.id}/compensate`;
+      scriptCompensation(random, world, path, undo);
+    }
   }
   for (let count = random.int(0, 6); count > 0; count--) {
     const at = random.chance(0.25) ? 0 : random.int(1, 40_000);
     world.signals.push({ at, name: random.pick(SIGNAL_NAMES), payload: { n: random.int(0, 9) } });
   }
+  if (random.chance(0.08)) world.startDelayMs = random.int(1, 15_000);
   addCommands(random, world);
   return world;
 }
@@ -66,7 +74,9 @@ function generateAttempt(random: Random, doc: WorkDoc): AttemptScript {
     durationMs: random.int(1, random.chance(0.2) ? 45_000 : 12_000),
     end: generateEnd(random, doc),
   };
-  if (random.chance(0.08)) script.deferred = { times: random.int(1, 2), forMs: random.int(1, 6_000) };
+  if (random.chance(doc.schedule_to_start_timeout === undefined ? 0.08 : 0.4))
+    script.deferred = { times: random.int(1, 2), forMs: random.int(1, 6_000), noEffect: random.chance(0.5) };
+  if (doc.heartbeat_timeout !== undefined && random.chance(0.6)) script.quietAfterMs = random.int(1, 6_000);
   if (random.chance(0.5)) script.stopsAfterMs = random.int(1, random.chance(0.2) ? 40_000 : 4_000);
   return script;
 }
@@ -88,12 +98,20 @@ function generateEnd(random: Random, doc: WorkDoc): AttemptEnd {
     return { kind: "never" };
   if (roll < 0.67) return { kind: "never" };
   const error: AttemptEnd = { kind: "error", type: random.pick(ERROR_TYPES), retryable: random.chance(0.75) };
+  if (random.chance(0.35)) error.noEffect = true;
   return random.chance(0.15) ? { ...error, nextRetryDelayMs: random.int(1, 9_000) } : error;
 }
 
-function scriptCompensation(random: Random, world: World, path: string): void {
+function scriptCompensation(random: Random, world: World, path: string, doc: WorkDoc): void {
+  if (doc.type !== "noop") {
+    scriptWork(random, world, path, doc);
+    return;
+  }
   const ok: AttemptScript = { durationMs: random.int(1, 3_000), end: { kind: "echo" } };
-  const bad: AttemptScript = { durationMs: random.int(1, 3_000), end: { kind: "error", type: "E1", retryable: true } };
+  const bad: AttemptScript = {
+    durationMs: random.int(1, 3_000),
+    end: { kind: "error", type: "E1", retryable: random.chance(0.8) },
+  };
   const roll = random.next();
   world.attempts[path] = roll < 0.7 ? [ok] : roll < 0.9 ? [bad, ok] : [bad];
   world.jitter[path] = [random.int(0, 999) / 1_000];
@@ -107,5 +125,11 @@ function addCommands(random: Random, world: World): void {
     const pausedAt = at();
     world.commands.push({ at: pausedAt, kind: "pause" });
     if (random.chance(0.9)) world.commands.push({ at: pausedAt + random.int(1, 30_000), kind: "resume" });
+  }
+  if (random.chance(0.15)) {
+    const heldAt = random.chance(0.5) ? at() : at() + 20_000;
+    const hold = random.pick(["budget", "limit", "quarantine"] as const);
+    world.commands.push({ at: heldAt, kind: "hold", hold });
+    if (random.chance(0.8)) world.commands.push({ at: heldAt + random.int(1, 30_000), kind: "release", hold });
   }
 }

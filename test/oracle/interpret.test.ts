@@ -1,5 +1,6 @@
 /** The interpreter against expectations written by hand, for every sentence of docs/semantics.md. */
 import { createPlayers, playOnInterpreter } from "./play.ts";
+import { describeCompensation } from "./sentences-compensation.ts";
 import { describeEndings } from "./sentences-endings.ts";
 import { describeFsm } from "./sentences-fsm.ts";
 import { describeRules } from "./sentences-rules.ts";
@@ -10,3 +11,4 @@ describeRules(players);
 describeTasks(players);
 describeFsm(players);
 describeEndings(players);
+describeCompensation(players);

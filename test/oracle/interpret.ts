@@ -12,6 +12,7 @@ import {
   report,
   scheduleToCloseAt,
   signalName,
+  silentAt,
   startToCloseAt,
   taskTimedOut,
   waitOver,
@@ -21,7 +22,7 @@ import { type FlowDoc, readDuration } from "./document.ts";
 import { beginEnding, giveUp, settleCompensation, settleEnding, terminate } from "./endings.ts";
 import { afterTimes, settleFsm } from "./fsm.ts";
 import { groupClosesAt, groupTimedOut } from "./groups.ts";
-import { type Choices, createMachine, isEnded, isSuccess, type Machine } from "./machine.ts";
+import { type Choices, createMachine, isEnded, isSuccess, type Machine, mayBegin } from "./machine.ts";
 import { dependenciesOf } from "./rules.ts";
 import type { Command, Outcome, World } from "./world.ts";
 
@@ -78,12 +79,17 @@ function hasOpenFirst(machine: Machine): boolean {
 }
 
 function isOpen(machine: Machine): boolean {
-  return machine.phase === "RUNNING" || machine.phase === "CANCELING" || machine.phase === "COMPENSATING";
+  return (
+    machine.phase === "QUEUED" ||
+    machine.phase === "RUNNING" ||
+    machine.phase === "CANCELING" ||
+    machine.phase === "COMPENSATING"
+  );
 }
 
 /** Everything that follows from the present without anything new happening. */
 function settle(machine: Machine): void {
-  if (machine.phase === "RUNNING" && !machine.held) {
+  if (machine.phase === "RUNNING" && mayBegin(machine)) {
     if (machine.flow.workflow.states === undefined) settleDag(machine);
     else settleFsm(machine);
   }
@@ -104,9 +110,10 @@ function whatTasksExpect(machine: Machine): Coming[] {
     }
     add(task.reportsAt, () => report(machine, task));
     add(startToCloseAt(task), () => attemptTimedOut(machine, task));
+    add(silentAt(task), () => attemptTimedOut(machine, task, "HEARTBEAT_TIMEOUT"));
     add(scheduleToCloseAt(task), () => taskTimedOut(machine, task));
     if (task.state === "WAITING") add(task.dueAt, () => waitOver(machine, task));
-    if (task.state === "RETRYING" && !machine.held) add(task.dueAt, () => dispatch(machine, task));
+    if (task.state === "RETRYING" && mayBegin(machine)) add(task.dueAt, () => dispatch(machine, task));
   }
   return coming;
 }
@@ -117,13 +124,20 @@ function whatTheRunExpects(machine: Machine): Coming[] {
   if (machine.phase === "RUNNING" && timeout !== undefined) {
     const error = { type: "RUN_TIMEOUT", task: null };
     coming.push({
-      at: readDuration(timeout),
+      at: machine.world.startDelayMs + readDuration(timeout),
       happen: () => beginEnding(machine, { phase: "TIMED_OUT", error, compensate: true }),
     });
   }
   if (machine.phase === "CANCELING" && machine.boundAt !== null)
     coming.push({ at: machine.boundAt, happen: () => giveUp(machine) });
-  if (machine.phase === "RUNNING" && !machine.held) {
+  if (machine.phase === "QUEUED")
+    coming.push({
+      at: machine.world.startDelayMs,
+      happen: () => {
+        machine.phase = "RUNNING";
+      },
+    });
+  if (machine.phase === "RUNNING" && mayBegin(machine)) {
     const next = afterTimes(machine).filter((at) => at > machine.now);
     if (next.length > 0) coming.push({ at: Math.min(...next), happen: () => {} });
   }
@@ -160,15 +174,22 @@ function whatTheWorldDoes(machine: Machine, played: Set<object>): Coming[] {
 function obey(machine: Machine, command: Command): void {
   switch (command.kind) {
     case "pause":
-      machine.held = true;
+      machine.holds.add("operator");
       break;
     case "resume":
-      machine.held = false;
+      machine.holds.delete("operator");
+      break;
+    case "hold":
+      machine.holds.add(command.hold);
+      break;
+    case "release":
+      machine.holds.delete(command.hold);
       break;
     case "terminate":
       terminate(machine);
       break;
     case "cancel":
+      if (machine.phase === "QUEUED") machine.phase = "CANCELED";
       if (machine.phase === "RUNNING")
         beginEnding(machine, { phase: "CANCELED", error: null, compensate: command.compensate });
   }
@@ -177,13 +198,13 @@ function obey(machine: Machine, command: Command): void {
 function describe(machine: Machine): Outcome {
   const tasks: Outcome["tasks"] = {};
   for (const task of [...machine.tasks.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    const { state, reason, output, error, handled, attempts, dispatchedAt, first } = task;
-    const failed = state === "FAILED" || state === "TIMED_OUT";
+    const { state, reason, output, error, handled, deadLetter, attempts, dispatchedAt, first } = task;
     tasks[task.path] = {
       state,
       reason,
       output,
-      error: failed ? (error?.type ?? null) : null,
+      error: error?.type ?? null,
+      deadLetter,
       handled,
       attempts,
       dispatchedAt,

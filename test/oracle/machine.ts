@@ -3,7 +3,7 @@
  * (dependencies, who may start, what is due) is computed anew from the document each time it is asked for.
  */
 import type { FlowDoc, Json, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts";
-import type { Names } from "./expression.ts";
+import { evaluateTemplate, type Names } from "./expression.ts";
 import type { FinalPhase, World } from "./world.ts";
 
 /** A task that has left PENDING. */
@@ -25,11 +25,18 @@ export type Task = {
   output: Json;
   error: { type: string; retryable: boolean } | null;
   handled: boolean;
+  deadLetter: boolean;
   attempts: number;
   dispatchedAt: number[];
   /** How often the attempt in hand was put off, and whether it waits to be made again. */
   deferrals: number;
   deferred: boolean;
+  /** Every call that was made: whether it is proven that it had no effect. */
+  calls: { harmless: boolean }[];
+  /** When the attempt in hand could have begun: from here schedule-to-start counts. */
+  readyAt: number;
+  /** When the running attempt gives its last sign of life; null: it gives them until it ends. */
+  quietAt: number | null;
   /** Position among all first dispatches. */
   dispatchOrder: number | null;
   /** When it began: from here schedule-to-close counts. */
@@ -57,7 +64,7 @@ export type Machine = {
   choices: Choices;
   now: number;
   phase: FinalPhase;
-  held: boolean;
+  holds: Set<string>;
   /** What the run will end as, from CANCELING or COMPENSATING on. */
   ending: { phase: FinalPhase; error: RunFailure; compensate: boolean } | null;
   /** When running attempts are given up. */
@@ -92,13 +99,16 @@ export function createMachine(flow: FlowDoc, world: World, choices: Choices): Ma
   const vars: JsonMap = {};
   for (const variable of flow.variables ?? [])
     vars[variable.name] = world.variables[variable.name] ?? variable.default ?? null;
+  const { variables: computed = {} } = flow.workflow;
+  const values = Object.entries(computed).map(([name, value]) => [name, evaluateTemplate(value, { ...vars, vars })]);
+  Object.assign(vars, Object.fromEntries(values));
   return {
     flow,
     world,
     choices,
     now: 0,
-    phase: "RUNNING",
-    held: false,
+    phase: world.startDelayMs > 0 ? "QUEUED" : "RUNNING",
+    holds: new Set(),
     ending: null,
     boundAt: null,
     error: null,
@@ -133,6 +143,11 @@ export function stateDoc(flow: FlowDoc, id: string): StateDoc {
 export function activePath(machine: Machine): string {
   const id = machine.path.at(-1) ?? "";
   return `${id}#${machine.path.filter((other) => other === id).length}`;
+}
+
+/** Whether anything may begin: not under a hold, but for compensation under that of the budget. */
+export function mayBegin(machine: Machine): boolean {
+  return [...machine.holds].every((hold) => hold === "budget" && machine.phase === "COMPENSATING");
 }
 
 /** True when the task is over. */
@@ -172,10 +187,14 @@ export function beginTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
     output: null,
     error: null,
     handled: false,
+    deadLetter: false,
     attempts: 0,
     dispatchedAt: [],
     deferrals: 0,
     deferred: false,
+    calls: [],
+    readyAt: machine.now,
+    quietAt: null,
     dispatchOrder: null,
     begunAt: machine.now,
     reportsAt: null,
@@ -233,7 +252,7 @@ function viewOf(machine: Machine, path: string): Json {
     output: task.output,
     outputs: task.children === null ? null : ((task.output as JsonMap | null)?.outputs ?? null),
     state: task.state,
-    error: task.error === null || task.state === "COMPLETED" ? null : { ...task.error },
+    error: task.error === null ? null : { ...task.error },
     attempt: task.attempts,
   };
 }

@@ -149,6 +149,20 @@ export function describeFsm({ playFsm }: Players): void {
       expect(outcome).toMatchObject({ path: ["s", "good"], tasks: {}, leftover: [{ payload: 2 }, { payload: 4 }] });
     });
 
+    test("a signal that was not admitted is judged again when what its guard reads has changed", async () => {
+      // Cause: a signal was judged once per visit, but only as long as the run stayed in memory: what was parked meanwhile ended otherwise.
+      const when = `\${tasks.work.state == "COMPLETED"}`;
+      const states: StateDoc[] = [
+        { id: "work", task: { type: "approval" }, on: [{ signal: "go", when, to: "good" }] },
+        ...end,
+      ];
+      const outcome = await playFsm(states, {
+        signals: [go(5, 1)],
+        decisions: [{ at: 900, path: "work#1", approved: true }],
+      });
+      expect(outcome).toMatchObject({ phase: "COMPLETED", path: ["work", "good"], leftover: [] });
+    });
+
     test("the earliest after timer is taken, of several at once the first of the document", async () => {
       const wait = async (...delays: string[]) =>
         (

@@ -7,7 +7,7 @@ import type { Json } from "./document.ts";
 export type AttemptEnd =
   | { kind: "output"; output: Json }
   | { kind: "echo" }
-  | { kind: "error"; type: string; retryable: boolean; nextRetryDelayMs?: number }
+  | { kind: "error"; type: string; retryable: boolean; nextRetryDelayMs?: number; noEffect?: boolean }
   | { kind: "never" };
 
 /** What one attempt of an effectful task does. */
@@ -15,7 +15,9 @@ export type AttemptScript = {
   durationMs: number;
   end: AttemptEnd;
   /** The call is put off so many times, each time for so long, before it ends as `end` says. */
-  deferred?: { times: number; forMs: number };
+  deferred?: { times: number; forMs: number; noEffect?: boolean };
+  /** Gives its last sign of life after so many milliseconds; absent: it gives them until it ends. */
+  quietAfterMs?: number;
   /** Acknowledges a request to stop after so many milliseconds; absent: it pays no attention and goes on. */
   stopsAfterMs?: number;
 };
@@ -29,7 +31,11 @@ export type Decision = { at: number; path: string; approved: boolean; by?: strin
 /** What an operator does to the run. */
 export type Command =
   | { at: number; kind: "cancel"; compensate: boolean }
-  | { at: number; kind: "pause" | "resume" | "terminate" };
+  | { at: number; kind: "pause" | "resume" | "terminate" }
+  | { at: number; kind: "hold" | "release"; hold: "budget" | "limit" | "quarantine" };
+
+/** When every run starts, milliseconds since the epoch: documents that name an instant need it. */
+export const RUN_STARTS_AT = 1_000_000;
 
 /** Everything that happens around one run. */
 export type World = {
@@ -41,10 +47,13 @@ export type World = {
   commands: Command[];
   /** Random number in [0, 1) for the jitter after each failed attempt, by path. 0.5 where there is none. */
   jitter: { [path: string]: number[] };
+  /** The run is QUEUED for so long before its first task may begin. */
+  startDelayMs: number;
 };
 
 /** Names of the phases in which a run can be found when nothing more happens. */
 export type FinalPhase =
+  | "QUEUED"
   | "RUNNING"
   | "CANCELING"
   | "COMPENSATING"
@@ -59,8 +68,10 @@ export type TaskOutcome = {
   state: string;
   reason: "NOT_TAKEN" | "UPSTREAM_FAILED" | null;
   output: Json;
-  /** Type of the error of a task that is FAILED or TIMED_OUT; else null. */
+  /** Type of the error of the last attempt that failed; null for a task that completed. */
   error: string | null;
+  /** The task is a dead letter. */
+  deadLetter: boolean;
   handled: boolean;
   attempts: number;
   /** Virtual time of each attempt's dispatch. */
@@ -91,5 +102,14 @@ export function scriptOf(world: World, path: string, attempt: number): AttemptSc
 
 /** A world in which nothing is scripted. */
 export function createWorld(parts: Partial<World> = {}): World {
-  return { variables: {}, attempts: {}, signals: [], decisions: [], commands: [], jitter: {}, ...parts };
+  return {
+    variables: {},
+    attempts: {},
+    signals: [],
+    decisions: [],
+    commands: [],
+    jitter: {},
+    startDelayMs: 0,
+    ...parts,
+  };
 }

@@ -59,14 +59,14 @@ test("every record leaves the live run with the state that folding the stored jo
   );
 });
 
-test("a run that is put together from its journal again and again ends like one that never was", async () => {
+test("a run that is put together from its journal again and again makes the same records as one that never was", async () => {
   await fc.assert(
     fc.asyncProperty(seeds, async (seed) => {
       const { plan, world } = await subjectOf(seed);
       const random = createRandom(seed);
       const straight = drive(plan, world);
       const reopened = drive(plan, world, {}, { interrupt: () => (random.chance(0.4) ? "reopen" : null) });
-      expect(reopened.outcome).toEqual(straight.outcome);
+      expect(reopened.journal).toEqual(straight.journal);
     }),
     RUNS,
   );
@@ -188,14 +188,3 @@ function expectLegal(move: string): void {
   const table: Record<string, readonly string[]> = what === "task" ? TASK_MOVES : PHASE_MOVES;
   expect(table[from], move).toContain(to);
 }
-
-test("what was reopened between the end of inner children and the failure of an outer one ends like what was not", async () => {
-  // Cause: with `fail_fast`, an inner group that was done but not looked at yet was canceled or completed, by the order of the agenda.
-  for (const seed of [950077]) {
-    const { plan, world } = await subjectOf(seed);
-    const random = createRandom(seed);
-    const straight = drive(plan, world);
-    const reopened = drive(plan, world, {}, { interrupt: () => (random.chance(0.4) ? "reopen" : null) });
-    expect(reopened.outcome).toEqual(straight.outcome);
-  }
-});

@@ -30,14 +30,18 @@ test("two worlds that differ in durations only end every task alike", async () =
   expect(reordered).toBeGreaterThan(RUNS.numRuns / 8);
 });
 
+/** Keys that read the clock or the order of events. */
+const TIMED: ReadonlySet<string> = new Set([
+  ...["timeout", "schedule_to_close_timeout", "schedule_to_start_timeout", "heartbeat_timeout"],
+  ...["fail_fast", "compensate_with", "on_reject"],
+]);
+
 /** The flow without what reads the clock or the order of events: timeouts, fail_fast, one_success, tasks that wait for the outside. */
 function withoutTime(flow: FlowDoc): FlowDoc {
   const clean = (value: Json): Json => {
     if (Array.isArray(value)) return value.map(clean);
     if (value === null || typeof value !== "object") return value;
-    const kept = Object.entries(value).filter(
-      ([key]) => !["timeout", "schedule_to_close_timeout", "fail_fast", "compensate_with", "on_reject"].includes(key),
-    );
+    const kept = Object.entries(value).filter(([key]) => !TIMED.has(key));
     const copy = Object.fromEntries(kept.map(([key, member]) => [key, clean(member)]));
     if (copy.trigger_rule === "one_success") copy.trigger_rule = "all_done";
     if (copy.type === "signal" || copy.type === "approval")
@@ -45,8 +49,9 @@ function withoutTime(flow: FlowDoc): FlowDoc {
     return copy;
   };
   const compensations = new Set((flow.workflow.tasks ?? []).map((task) => task.compensate_with));
+  const { variables } = flow.workflow;
   const tasks = (flow.workflow.tasks ?? []).filter((task) => !compensations.has(task.id));
-  const text = JSON.stringify(clean({ ...flow, workflow: { tasks } } as unknown as JsonMap));
+  const text = JSON.stringify(clean({ ...flow, workflow: { variables, tasks } } as unknown as JsonMap));
   // Expressions that read deps.first, or the answer of an approval, have lost what they read.
   return JSON.parse(text.replaceAll(/\$\{[^}]*(deps\.first|\.approved)[^}]*\}/g, `\${1}`)) as FlowDoc;
 }

@@ -1,0 +1,49 @@
+/**
+ * The agenda of a run: places that may be able to move, in an order that the state alone gives (nodes as they stand in the document, then groups by path).
+ * In which order the places came to be on it does not show, so a run that is put together from its journal goes on like one that never left memory.
+ */
+
+/** A node of a DAG (its index) or a group (its path). */
+export type Place = number | string;
+
+/** A heap of places. A place may be on it more than once; looking at it again finds nothing to do. */
+export class Agenda {
+  readonly #heap: Place[] = [];
+
+  /** Puts a place on the agenda. */
+  add(place: Place): void {
+    const heap = this.#heap;
+    if (heap[0] === place) return;
+    let at = heap.length;
+    heap.push(place);
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      const parent = heap[up] as Place;
+      if (!isBefore(place, parent)) break;
+      heap[at] = parent;
+      at = up;
+    }
+    heap[at] = place;
+  }
+
+  /** Takes the first place off the agenda; undefined when it is empty. */
+  take(): Place | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return first;
+    let at = 0;
+    for (let down = 1; down < heap.length; down = 2 * at + 1) {
+      if (down + 1 < heap.length && isBefore(heap[down + 1] as Place, heap[down] as Place)) down += 1;
+      if (!isBefore(heap[down] as Place, last)) break;
+      heap[at] = heap[down] as Place;
+      at = down;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+function isBefore(a: Place, b: Place): boolean {
+  return typeof a === typeof b ? a < b : typeof a === "number";
+}
