@@ -1,3 +1,5 @@
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 
 /** What a command is given. */
@@ -11,7 +13,15 @@ export interface CommandContext {
 /** Adds options, subcommands and the action to a command. */
 export type DefineCommand = (command: Command, context: CommandContext) => void;
 
-/** How this program was called: a checkout has the command in its top folder. */
+/** The command as it can be typed here: a checkout has it in its top folder, the package on the path. */
 export function commandName(): string {
-  return process.argv[1]?.endsWith("/src/main.ts") === true ? "./orchestrator" : "orchestrator";
+  const self = fileURLToPath(import.meta.url);
+  if (!self.endsWith(".ts")) return "orchestrator";
+  const path = relative(process.cwd(), join(self, "../../../orchestrator"));
+  return quoteWord(path.startsWith("..") ? path : `./${path}`);
+}
+
+/** A word as a shell takes it. */
+export function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

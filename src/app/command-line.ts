@@ -3,7 +3,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { type ErrorCode, isOrchestratorError } from "../base/errors.ts";
-import type { CommandContext, DefineCommand } from "./command-context.ts";
+import { type CommandContext, commandName, type DefineCommand } from "./command-context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { paint, plain } from "./terminal.ts";
 import { readVersion } from "./version.ts";
@@ -81,7 +81,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     exitWith: (code) => {
       exitCode = code;
     },
-    describeProgram: () => buildProgram([], context, true),
+    describeProgram: describeCommandLine,
   };
   try {
     const program = await buildProgram(args, context);
@@ -94,18 +94,21 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
+/** The whole program with every command in full, for those that describe it: documents and completion. */
+export function describeCommandLine(): Promise<Command> {
+  return buildProgram([], { exitWith() {}, describeProgram: describeCommandLine }, true);
+}
+
 /** The program with the commands that `args` may mean in full, the others by name alone. With `everything` all are in full. */
 async function buildProgram(args: readonly string[], context: CommandContext, everything = false): Promise<Command> {
+  const name = commandName();
   const program = new Command("orchestrator")
     .description("Runs flows of tasks that call tools: durable, with retries, behind one contract.")
     .version(readVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .showSuggestionAfterError()
     .exitOverride()
-    .addHelpText(
-      "after",
-      "\nBegin with:  orchestrator serve     then:  orchestrator flows init, orchestrator run FLOW.yaml --watch",
-    );
+    .addHelpText("after", `\nBegin with:  ${name} serve     then:  ${name} flows init, ${name} run FLOW.yaml --watch`);
   const wantsHelp = args[0] === "help";
   for (const entry of COMMANDS) {
     const command = program.command(entry.name).description(entry.summary);

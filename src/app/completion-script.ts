@@ -7,89 +7,165 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 /** One of {@link SHELLS}. */
 export type Shell = (typeof SHELLS)[number];
 
-/** A word that may follow a command. */
+/** What may follow the words of a command. */
+interface Place {
+  /** Words before it: "" for the program, " flows list" for a command below. */
+  readonly path: string;
+  /** Commands below, and values of an argument that has a list of them. */
+  readonly words: readonly Word[];
+  readonly options: readonly OptionWord[];
+  /** Whether an argument may be a file. */
+  readonly takesFiles: boolean;
+}
+
 interface Word {
   readonly text: string;
   readonly summary: string;
 }
 
-/** The completion script of a program for a shell. Names of commands and options are plain words; summaries are quoted. */
+interface OptionWord {
+  /** `--output` */
+  readonly long: string;
+  /** `-o`; empty when there is none. */
+  readonly short: string;
+  readonly summary: string;
+  /** Values that it takes; empty when there is no list of them. */
+  readonly values: readonly string[];
+  readonly takesValue: boolean;
+}
+
+/** The completion script of a program for a shell. Names of commands, options and values are plain words; summaries are quoted. */
 export function renderCompletion(shell: Shell, program: Command): string {
-  const words = collectWords(program);
+  const places = collectPlaces(program);
   switch (shell) {
     case "bash":
-      return renderBash(program.name(), words);
+      return renderBash(program.name(), places);
     case "zsh":
-      return renderZsh(program.name(), words);
+      return renderZsh(program.name(), places);
     case "fish":
-      return renderFish(program.name(), words);
+      return renderFish(program.name(), places);
   }
 }
 
-/** Words by path of commands: "" for the program, " flows list" for one below. */
-function collectWords(command: Command, path = ""): ReadonlyMap<string, readonly Word[]> {
-  const visible = command.options.filter((option) => !option.hidden);
-  const words = [
-    ...command.commands.map((child) => ({ text: child.name(), summary: child.description() })),
-    ...visible.flatMap(({ long, description }) => (long ? [{ text: long, summary: description }] : [])),
-    { text: "--help", summary: "print help" },
-  ];
-  const below = command.commands.flatMap((child) => [...collectWords(child, `${path} ${child.name()}`)]);
-  return new Map([[path, words], ...below]);
+function collectPlaces(command: Command, path = ""): readonly Place[] {
+  const options = command.options
+    .filter(({ hidden, long }) => !hidden && long !== undefined)
+    .map(({ long, short, description, argChoices, required, optional }) => ({
+      long: long ?? "",
+      short: short ?? "",
+      summary: description,
+      values: argChoices ?? [],
+      takesValue: required || optional,
+    }));
+  const help = { long: "--help", short: "-h", summary: "print help", values: [], takesValue: false };
+  const values = command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices);
+  const place: Place = {
+    path,
+    words: [
+      ...command.commands.map((child) => ({ text: child.name(), summary: child.description() })),
+      ...values.map((text) => ({ text, summary: "" })),
+    ],
+    options: [...options, help],
+    takesFiles: command.registeredArguments.some((argument) => /^(file|flow)$/.test(argument.name())),
+  };
+  return [place, ...command.commands.flatMap((child) => collectPlaces(child, `${path} ${child.name()}`))];
 }
 
-function renderCases(words: ReadonlyMap<string, readonly Word[]>): string {
-  const cases = [...words].map(([path, list]) => `    '${path}') echo '${list.map(({ text }) => text).join(" ")}' ;;`);
+/** Cases of a shell function: what may stand at a path, and below "path --option" what values an option takes. */
+function renderCases(places: readonly Place[]): string {
+  const line = (pattern: string, words: readonly string[]): string => `    ${pattern}) echo '${words.join(" ")}' ;;`;
+  const cases = places.flatMap(({ path, words, options }) => [
+    line(`'${path}'`, [...words.map(({ text }) => text), ...options.map(({ long }) => long)]),
+    ...options
+      .filter(({ values }) => values.length > 0)
+      .map(({ long, short, values }) =>
+        line(short === "" ? `'${path} ${long}'` : `'${path} ${long}' | '${path} ${short}'`, values),
+      ),
+  ]);
   return cases.join("\n");
 }
 
-function renderBash(name: string, words: ReadonlyMap<string, readonly Word[]>): string {
+/** A pattern for `case` of all options whose value is anything: after one of them no word of ours fits. */
+function renderFreeOptions(places: readonly Place[]): string {
+  const options = places.flatMap((place) =>
+    place.options.filter(({ values, takesValue }) => takesValue && values.length === 0),
+  );
+  return [...new Set(options.flatMap(({ long, short }) => (short === "" ? [long] : [long, short])))].join(" | ");
+}
+
+function renderBash(name: string, places: readonly Place[]): string {
   return `_${name}_words() {
   case "$1" in
-${renderCases(words)}
+${renderCases(places)}
   esac
 }
 _${name}() {
-  local at="" word i
+  local at="" word words i before="\${COMP_WORDS[COMP_CWORD - 1]}"
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
     case "$word" in -*) continue ;; esac
     [ -n "$(_${name}_words "$at $word")" ] && at="$at $word"
   done
-  COMPREPLY=($(compgen -W "$(_${name}_words "$at")" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  case "$before" in
+    -*) words="$(_${name}_words "$at $before")" ;;
+  esac
+  case "$before" in
+    ${renderFreeOptions(places)}) ;;
+    *) words="\${words:-$(_${name}_words "$at")}" ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _${name} ${name}
 `;
 }
 
-function renderZsh(name: string, words: ReadonlyMap<string, readonly Word[]>): string {
+function renderZsh(name: string, places: readonly Place[]): string {
+  const files = places.filter(({ takesFiles }) => takesFiles).map(({ path }) => `'${path}'`);
   return `#compdef ${name}
 _${name}_words() {
   case "$1" in
-${renderCases(words)}
+${renderCases(places)}
   esac
 }
 _${name}() {
-  local at="" word
+  local at="" word found before="\${words[CURRENT-1]}"
   for word in "\${(@)words[2,CURRENT-1]}"; do
     [[ "$word" == -* ]] && continue
     [[ -n "$(_${name}_words "$at $word")" ]] && at="$at $word"
   done
+  [[ "$before" == -* ]] && found="$(_${name}_words "$at $before")"
+  if [[ -n "$found" ]]; then
+    compadd -- \${=found}
+    return
+  fi
+  case "$before" in
+    ${renderFreeOptions(places)}) _files; return ;;
+  esac
   compadd -- \${=$(_${name}_words "$at")}
-  _files
+  case "$at" in
+    ${files.join(" | ")}) _files ;;
+  esac
 }
 compdef _${name} ${name}
 `;
 }
 
-function renderFish(name: string, words: ReadonlyMap<string, readonly Word[]>): string {
-  const paths = [...words.keys()].filter((path) => path !== "").map((path) => `'${path}'`);
-  const lines = [...words].flatMap(([path, list]) =>
-    list.map(({ text, summary }) => {
-      const word = text.startsWith("--") ? `-l ${text.slice(2)}` : `-a ${text}`;
-      return `complete -c ${name} -n "__${name}_at '${path}'" ${word} -d '${summary.replaceAll(/['\\]/g, "\\$&")}'`;
-    }),
-  );
+function renderFish(name: string, places: readonly Place[]): string {
+  const paths = places.filter(({ path }) => path !== "").map(({ path }) => `'${path}'`);
+  const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
+  const lines = places.flatMap(({ path, words, options, takesFiles }) => {
+    const at = `complete -c ${name} -n "__${name}_at '${path}'"`;
+    return [
+      // Files are offered where one may stand and nowhere else.
+      ...(takesFiles ? [] : [`${at} -f`]),
+      ...words.map(({ text, summary }) => `${at} -a ${text}${summary === "" ? "" : ` -d ${quote(summary)}`}`),
+      ...options.map(({ long, short, summary, values, takesValue }) => {
+        const names = `-l ${long.slice(2)}${short === "" ? "" : ` -s ${short.slice(1)}`}`;
+        const value = values.length > 0 ? ` -x -a '${values.join(" ")}'` : takesValue ? " -r -F" : "";
+        return `${at} ${names}${value} -d ${quote(summary)}`;
+      }),
+    ];
+  });
   return `function __${name}_at
   set -l at ""
   for word in (commandline -opc)[2..-1]

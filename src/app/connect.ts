@@ -1,6 +1,7 @@
 /** Options that every command has which calls a service, and the client that they lead to. */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../api/client.ts";
+import { commandName, quoteWord } from "./command-context.ts";
 import { findProfile, profilePath, readProfiles } from "./profiles.ts";
 
 /** Where the service is when nobody says. */
@@ -47,6 +48,23 @@ export function addConnectOptions(command: Command): Command {
       .addOption(new Option("--token <token>", "credential; better set as variable").env("ORCHESTRATOR_TOKEN")),
   );
 }
+
+/**
+ * A further command that reaches the same service, as it can be typed: the flags that this one was called with go along. Variables are left out, for they stay,
+ * and the token, for it is nobody else's.
+ */
+export function nextCommand(words: string, called: Command): string {
+  const flags = CONNECT_FLAGS.flatMap(([name, flag]) =>
+    called.getOptionValueSource(name) === "cli" ? [flag, quoteWord(String(called.getOptionValue(name)))] : [],
+  );
+  return [commandName(), words, ...flags].join(" ");
+}
+
+const CONNECT_FLAGS = [
+  ["server", "--server"],
+  ["profile", "--profile"],
+  ["configHome", "--config-home"],
+] as const;
 
 /** The service that the options name: `--server`, else the profile, else the default. A token is never sent to another address than the one it was given with. */
 export async function resolveServer(

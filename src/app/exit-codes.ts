@@ -57,5 +57,7 @@ const NO_START: ReadonlySet<ErrorCode> = new Set([
 export function exitCodeOf(error: unknown, starting = false): number {
   if (!isOrchestratorError(error)) return EXIT.INTERNAL;
   if (starting && NO_START.has(error.code)) return EXIT.NO_START;
+  // Of one status with what is full for the moment, but it stays too large.
+  if (error.code === "MESSAGE_TOO_LARGE") return EXIT.USAGE;
   return BY_STATUS[error.grpc];
 }

@@ -1,9 +1,9 @@
 /** Flows that `flows init` writes: small, runnable without network, with the schema line that editors read. */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { basename, dirname, relative, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { basename } from "node:path";
 import { fail } from "../base/errors.ts";
+import { offerFlowSchema } from "./flow-schema.ts";
 
 const TASKS = (id: string): string => `id: ${id}
 name: ${id}
@@ -62,8 +62,20 @@ export interface StarterOptions {
   readonly force?: true;
 }
 
-/** Writes the flow. Refuses, with INVALID_REQUEST, a bad id and a file that exists. */
-export async function writeStarter(file: string, options: StarterOptions): Promise<{ readonly id: string }> {
+/** What was written. */
+export interface WrittenStarter {
+  readonly id: string;
+  /** The schema for editors, where one had to be written beside the flow. */
+  readonly schema?: string;
+}
+
+/** Writes the flow. Refuses, with INVALID_REQUEST, a bad id, a file that exists, and a name that is not one of YAML. */
+export async function writeStarter(file: string, options: StarterOptions): Promise<WrittenStarter> {
+  if (file.endsWith(".json"))
+    fail("INVALID_REQUEST", {
+      problem: `the flow is written as YAML; call it ${file.slice(0, -5)}.yaml`,
+      field: "file",
+    });
   const id =
     options.id ??
     basename(file)
@@ -77,18 +89,12 @@ export async function writeStarter(file: string, options: StarterOptions): Promi
     });
   if (existsSync(file) && options.force !== true)
     fail("INVALID_REQUEST", { problem: `${file} exists; --force writes over it`, field: "file" });
-  const text = `# yaml-language-server: $schema=${schemaReference(file)}\n${STARTERS[options.kind](id)}`;
-  await writeFile(file, text).catch((cause: NodeJS.ErrnoException) =>
-    fail("INVALID_REQUEST", { problem: `${file} cannot be written: ${cause.message}`, field: "file" }, { cause }),
-  );
-  return { id };
-}
-
-/** Where an editor finds the schema: relative within this installation, else as a URL of the file. */
-function schemaReference(file: string): string {
-  const schema = fileURLToPath(new URL("../../contracts/flow.schema.json", import.meta.url));
-  const root = dirname(dirname(schema));
-  const folder = dirname(resolve(file));
-  const isInside = folder === root || folder.startsWith(`${root}/`);
-  return isInside ? relative(folder, schema) : pathToFileURL(schema).href;
+  try {
+    const { path, written } = await offerFlowSchema(file);
+    await writeFile(file, `# yaml-language-server: $schema=${path}\n${STARTERS[options.kind](id)}`);
+    return { id, ...(written === undefined ? {} : { schema: written }) };
+  } catch (cause) {
+    const problem = `${file} cannot be written: ${(cause as Error).message}`;
+    return fail("INVALID_REQUEST", { problem, field: "file" }, { cause });
+  }
 }

@@ -15,6 +15,8 @@ export interface FollowOptions {
   /** Whether the run lives in this process: then Ctrl-C cancels it, else it leaves it to the service. */
   readonly isLocal: boolean;
   readonly approvals: ApprovalAnswer;
+  /** A further command on the same service, as it can be typed. */
+  readonly next: (words: string) => string;
   /** Aborted when Ctrl-C was pressed while the run was being started: then it counts. */
   readonly interrupt?: AbortSignal;
 }
@@ -26,7 +28,7 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
   const desk = openApprovalDesk(client, runId, options.approvals, view);
   const offered = new Set<string>();
   const leaving = new AbortController();
-  const onInterrupt = createInterrupt(client, runId, options.isLocal, view, leaving);
+  const onInterrupt = createInterrupt(client, runId, options, view, leaving);
   const onTerminate = (): void => leaving.abort();
   process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
   if (options.interrupt?.aborted === true) onInterrupt();
@@ -53,7 +55,7 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
 function createInterrupt(
   client: ApiClient,
   runId: string,
-  isLocal: boolean,
+  { isLocal, next }: FollowOptions,
   view: ProgressView,
   leaving: AbortController,
 ): () => void {
@@ -61,7 +63,7 @@ function createInterrupt(
   return () => {
     presses++;
     if (!isLocal) {
-      view.say(`left; the run goes on:  orchestrator runs watch ${runId}   or   orchestrator runs cancel ${runId}`);
+      view.say(`left; the run goes on:  ${next(`runs watch ${runId}`)}   or   ${next(`runs cancel ${runId}`)}`);
       leaving.abort();
     } else if (presses > 1) leaving.abort();
     else {

@@ -1,7 +1,5 @@
 /** The service inside the command: engine and embedded store in this process, no port, nobody else. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import type { ApiClient } from "../api/client.ts";
 import { createHealth } from "../api/health.ts";
 import { HEARTBEAT_MS } from "../api/heartbeat.ts";
@@ -12,6 +10,7 @@ import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { composeCore } from "./compose.ts";
 import { loadConfig } from "./config.ts";
+import { makeThrowAwayFolder } from "./throw-away-folder.ts";
 import { readVersion } from "./version.ts";
 
 /** Where the local service keeps its data. */
@@ -29,7 +28,7 @@ export interface LocalServiceOptions {
  */
 export async function openLocalService({ dataDir, flags = {}, log }: LocalServiceOptions): Promise<ApiClient> {
   const { config } = await loadConfig({ flags });
-  const folder = dataDir ?? (await mkdtemp(join(tmpdir(), "orchestrator-local-")));
+  const folder = dataDir ?? (await makeThrowAwayFolder());
   const remove = async (): Promise<void> => {
     if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
   };

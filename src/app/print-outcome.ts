@@ -9,14 +9,14 @@ import { EXIT } from "./exit-codes.ts";
 import { formatRunError, printJson, runDuration, runState, styleOf, toPrintable } from "./print.ts";
 import { paint, plain } from "./terminal.ts";
 
-/** Says that a run has started and how to go on. */
-export function printStarted(run: Run, output: OutputForm): void {
+/** Says that a run has started and how to go on: `watch` is the command for it. */
+export function printStarted(run: Run, output: OutputForm, watch: string): void {
   if (output === "json") {
     printJson(toPrintable(RunSchema, run));
     return;
   }
   process.stdout.write(`${run.runId}\n`);
-  process.stderr.write(`${paint("dim", `watch it:  orchestrator runs watch ${run.runId}`, process.stderr)}\n`);
+  process.stderr.write(`${paint("dim", `watch it:  ${watch}`, process.stderr)}\n`);
 }
 
 /** Prints how a run ended, its output to stdout, the rest to stderr; gives the exit code. */

@@ -59,7 +59,8 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
   let tick = 0;
   let paused = false;
   const clear = (): void => {
-    if (drawn > 0) stream.write(`\u001b[${drawn}A\u001b[0J`);
+    // From the first column: the terminal itself shows ^C, and the cursor stands behind it.
+    if (!paused) stream.write(drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : "\r\u001b[0J");
     drawn = 0;
   };
   const draw = (): void => {
@@ -76,7 +77,8 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
     },
     say(text) {
       clear();
-      stream.write(`${plain(text)}\n`);
+      // A question that stands keeps its line.
+      stream.write(`${paused ? "\n" : ""}${plain(text)}\n`);
       draw();
     },
     pause() {
@@ -136,7 +138,8 @@ interface Drawing {
 function renderTask(task: TaskProgress, depth: number, { width, idWidth, now, tick }: Drawing): string {
   const indent = "  ".repeat(depth + 1);
   const id = cut(plain(task.id), idWidth).padEnd(idWidth);
-  const head = `${indent}${signOf(task, tick)} ${id}  ${cut(plain(task.type), 10).padEnd(10)}  `;
+  // A line that wraps would be two, and the next drawing would begin at the wrong one.
+  const head = cut(`${indent}${signOf(task, tick)} ${id}  ${cut(plain(task.type), 10).padEnd(10)}  `, width);
   const state = task.state.padEnd(10);
   const rest = describe(task, now);
   const left = width - head.length - state.length;

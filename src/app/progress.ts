@@ -58,11 +58,8 @@ export class RunProgress {
   /** Takes a frame in and tells what changed. */
   apply({ frame }: WatchRunResponse): readonly ProgressChange[] {
     switch (frame.case) {
-      case "snapshot": {
-        if (frame.value.run !== undefined) this.#setRun(frame.value.run);
-        for (const task of frame.value.tasks) this.#setTask(task);
-        return [];
-      }
+      case "snapshot":
+        return this.#applySnapshot(frame.value.run, frame.value.tasks);
       case "event":
         return this.#applyEvent(frame.value);
       case "end":
@@ -71,6 +68,26 @@ export class RunProgress {
       default:
         return [];
     }
+  }
+
+  /** What a snapshot tells that was not known: a watch that begins late, or anew, must not leave anything out. */
+  #applySnapshot(run: Run | undefined, tasks: readonly RunTask[]): readonly ProgressChange[] {
+    const changes: ProgressChange[] = [];
+    const before = this.state;
+    if (run !== undefined) this.#setRun(run);
+    // The end frame, which follows, says how it ended.
+    if (this.state !== before && run !== undefined && run.endTime === undefined)
+      changes.push({ kind: "run", state: this.state, error: run.error, note: "" });
+    for (const told of tasks) {
+      const known = this.tasks.get(told.taskId);
+      const { state = "PENDING", attempt = 0 } = known ?? {};
+      this.#setTask(told);
+      const task = this.tasks.get(told.taskId);
+      if (task === undefined || task.state === "PENDING" || (task.state === state && task.attempt === attempt))
+        continue;
+      changes.push({ kind: "task", task });
+    }
+    return changes;
   }
 
   #setRun(run: Run): void {

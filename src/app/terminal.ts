@@ -16,7 +16,8 @@ export function plain(text: string): string {
 
 /** Text cut to a width, with a sign that something is missing. */
 export function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  if (text.length <= width) return text;
+  return width <= 0 ? "" : `${text.slice(0, width - 1)}…`;
 }
 
 /** Rows under headings, columns as wide as their longest cell. The last column is not padded. */

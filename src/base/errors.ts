@@ -74,7 +74,7 @@ export const ERRORS = {
     "RESOURCE_EXHAUSTED",
     413,
     "no",
-    "the {direction} is larger than the limit of {limit} bytes",
+    "the {direction} is larger than the limit of {limit} bytes (limits.max_message_bytes)",
   ),
   HEADERS_TOO_LARGE: entry(
     "RESOURCE_EXHAUSTED",

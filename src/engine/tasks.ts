@@ -272,8 +272,9 @@ export function decideApproval(
   if (task.suspension !== null) return [answerTask(run, task, output, at)];
   const spec = specOf(run, path);
   if (decision.approved || spec.onReject === "continue") return [{ type: "task.completed", at, task: path, output }];
-  const message =
-    decision.comment === "" ? `rejected by ${decision.by}` : `rejected by ${decision.by}: ${decision.comment}`;
+  // Without authentication nobody has a name.
+  const who = decision.by === "" ? "rejected" : `rejected by ${decision.by}`;
+  const message = decision.comment === "" ? who : `${who}: ${decision.comment}`;
   return [failTask(spec, path, ownError("APPROVAL_REJECTED", message), at, {})];
 }
 

@@ -14,7 +14,7 @@
  */
 import { chownSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fail, isOrchestratorError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
@@ -160,10 +160,22 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
   }
 }
 
+/** Level by level: Node's own recursive call says ENOENT for a parent that cannot be written, whatever the reason is, and never returns below /proc. */
+function makeFolders(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolders(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another one was faster.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
 function createFolder(name: string): string {
   const folder = resolve(name);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     return realpathSync(folder);
   } catch (cause) {
     return fail(

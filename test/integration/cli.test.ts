@@ -1,10 +1,11 @@
 /** The command line as a person uses it: real processes, a real service, exit codes. */
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { lockFolder } from "../../src/store/folder-lock.ts";
 import { cleanEnvironment, type ServeProcess, startServe } from "../support/serve-process.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";
 
@@ -83,6 +84,60 @@ test("a run that asks is approved, signaled and waited for", async () => {
   expect((await json("runs", "count", "--state", "completed", "--flow", "asking")).count).toBe("1");
 });
 
+test("what is to be typed next can be typed: the command of the checkout, with the flags of this call", async () => {
+  // Cause: "orchestrator runs watch ID" is no command in a checkout, and asked the default service.
+  const { out, err } = await command(["run", "asking.yaml", "--server", service.address], { ORCHESTRATOR_SERVER: "" });
+  const [, next = ""] = /^watch it: {2}(.+)$/m.exec(err) ?? [];
+  expect(next).toMatch(new RegExp(`^\\S+/orchestrator runs watch ${out.trim()} --server ${service.address}$`));
+  const typed = spawnSync("sh", ["-c", next.replace("runs watch", "runs cancel")], {
+    cwd: folder,
+    env: cleanEnvironment(),
+    encoding: "utf8",
+  });
+  expect(typed.stdout).toMatch(new RegExp(`^${out.trim()} is `));
+});
+
+test("a decision where none is open is refused with exit code 4, like other states", async () => {
+  const { runId } = await json("run", "asking.yaml");
+  await json("approvals", "reject", runId);
+  const [decided, unknown] = [
+    await command(["approvals", "approve", runId]),
+    await command(["approvals", "approve", "no"]),
+  ];
+  expect([decided.code, decided.err]).toEqual([4, expect.stringMatching(/^error: run \w+ is FAILED; /)]);
+  expect([unknown.code, unknown.err]).toEqual([4, "error: run no does not exist\n"]);
+  // Nobody has a name here, so none is missing.
+  expect(await json("runs", "get", runId)).toMatchObject({
+    run: { error: { message: expect.stringMatching(/rejected$/) } },
+  });
+});
+
+test("all files are validated, those that cannot be read included", async () => {
+  const { code, out } = await command(["flows", "validate", "missing.yaml", "asking.yaml"]);
+  expect({ code, out }).toEqual({
+    code: 2,
+    out: "missing.yaml: missing.yaml cannot be read: there is no such file\nasking.yaml: valid\n",
+  });
+});
+
+test("a starter is YAML and names its schema by a path that others have too", async () => {
+  expect(await command(["flows", "init", "a.json"])).toMatchObject({ code: 2, err: expect.stringContaining("a.yaml") });
+  mkdirSync(join(folder, "shared"));
+  expect(await command(["flows", "init", "shared/a.yaml"])).toMatchObject({ code: 0 });
+  expect(readFileSync(join(folder, "shared/a.yaml"), "utf8")).toMatch(/\$schema=flow\.schema\.json\n/);
+  const schema = readFileSync(join(folder, "shared/flow.schema.json"), "utf8");
+  expect(await command(["flows", "schema"])).toMatchObject({ code: 0, out: schema });
+});
+
+test("a message that is too large is told with its size, the limit and the setting", async () => {
+  writeFileSync(join(folder, "large.txt"), "a".repeat(9_000_000));
+  const { code, err } = await command(["run", "hello.yaml", "--input", "who=@large.txt"]);
+  expect(code).toBe(2);
+  expect(err).toMatch(
+    /message of 9\d{6} bytes is larger than the limit of 4194304 bytes \(limits\.max_message_bytes\)/,
+  );
+});
+
 test("pause, resume, cancel and terminate; what has ended refuses with exit code 4", async () => {
   const { runId } = await json("run", "asking.yaml");
   expect(await json("runs", "pause", runId)).toMatchObject({ state: "RUN_STATE_PAUSED" });
@@ -130,6 +185,22 @@ test("a local run needs no service and leaves nothing; with --data it is found a
   expect(existsSync(join(folder, "kept"))).toBe(true);
 });
 
+test("a local run removes what a killed one left, and nothing that is in use", async () => {
+  const temporary = join(folder, "left");
+  const [left, held, fresh, old] = ["left", "held", "fresh", "old"].map((name) => {
+    const data = join(temporary, `orchestrator-local-${name}`, "postgres");
+    mkdirSync(data, { recursive: true });
+    return data;
+  }) as [string, string, string, string];
+  // What a kill leaves: the files, and no lock.
+  (await lockFolder(left)).release();
+  const lock = await lockFolder(held);
+  onTestFinished(() => lock.release());
+  utimesSync(join(old, ".."), 0, 0);
+  expect(await command(["run", "hello.yaml", "--local"], { TMPDIR: temporary })).toMatchObject({ code: 0 });
+  expect([left, held, fresh, old].map((data) => existsSync(data))).toEqual([false, true, true, false]);
+});
+
 async function occupy(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -140,7 +211,7 @@ async function occupy(): Promise<number> {
 test("a start that cannot be is one sentence with the cure, exit code 5 or 2, and no stack", async () => {
   const busy = String(await occupy());
   const other = { ORCHESTRATOR_METRICS_ENABLED: "false" };
-  const cases: [Record<string, string>, number, RegExp][] = [
+  const cases: (readonly [Record<string, string>, number, RegExp])[] = [
     [
       { ...other, ORCHESTRATOR_DATA_DIR: "a", ORCHESTRATOR_PORT: busy },
       5,
@@ -161,6 +232,12 @@ test("a start that cannot be is one sentence with the cure, exit code 5 or 2, an
       5,
       /the database cannot be reached/,
     ],
+    // Cause: Node's recursive mkdir said ENOENT for every parent that cannot be written, and below /proc it never came back.
+    ...(existsSync("/proc/self")
+      ? ([
+          [{ ...other, ORCHESTRATOR_DATA_DIR: "/proc/none/at/all" }, 5, /cannot be created: .*mkdir '\/proc\/none'/],
+        ] as const)
+      : []),
     [{ ORCHESTRATOR_PORTT: "1" }, 2, /ORCHESTRATOR_PORTT.*did you mean "ORCHESTRATOR_PORT"/s],
   ];
   for (const [env, code, sentence] of cases) {
@@ -169,14 +246,4 @@ test("a start that cannot be is one sentence with the cure, exit code 5 or 2, an
     expect(ended.code, ended.err).toBe(code);
     expect(ended.err).not.toMatch(/\n {4}at |secret/);
   }
-});
-
-test("completion for bash knows commands and their options", async () => {
-  const { out } = await command(["completion", "bash"]);
-  const script = `${out}\nCOMP_WORDS=(orchestrator runs wa); COMP_CWORD=2; _orchestrator; echo "\${COMPREPLY[@]}"`;
-  const child = spawn("bash", ["-c", script]);
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (said += chunk));
-  await new Promise((resolve) => child.once("close", resolve));
-  expect(said.trim()).toBe("watch wait");
 });

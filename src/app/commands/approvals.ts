@@ -1,12 +1,14 @@
 /** `orchestrator approvals`: what runs ask people. */
 import { type Command, Option } from "commander";
+import type { ApiClient } from "../../api/client.ts";
 import { fail } from "../../base/errors.ts";
 import { parseJson } from "../../base/json-parse.ts";
 import { ApprovalDecision, ApprovalSchema, ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
+import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CommandContext } from "../command-context.ts";
 import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
-import { formatTime, nameOf, printJson, toPrintable } from "../print.ts";
+import { formatTime, nameOf, printJson, runState, toPrintable } from "../print.ts";
 import { readCount } from "../read-count.ts";
 import { readPages } from "../read-pages.ts";
 import { formatTable } from "../terminal.ts";
@@ -61,12 +63,7 @@ function defineDecision(parent: Command, name: string, summary: string, decision
     .option("--data <json>", "what the form asks for, a JSON object or @file")
     .action((runId: string, task: string | undefined, options: DecideOptions) =>
       withClient(options, async (client) => {
-        const taskId =
-          task ??
-          (await findOpenTask(
-            runId,
-            async (filter) => (await client.call(ApprovalService.method.listApprovals, { filter })).approvals,
-          ));
+        const taskId = task ?? (await findOpenTask(client, runId));
         const data = options.data === undefined ? undefined : await readData(options.data);
         const { approval } = await client.call(ApprovalService.method.decideApproval, {
           runId,
@@ -84,18 +81,18 @@ function defineDecision(parent: Command, name: string, summary: string, decision
   addOutputOption(addConnectOptions(command));
 }
 
-/** The one open approval of a run. */
-async function findOpenTask(
-  runId: string,
-  list: (filter: string) => Promise<readonly { readonly taskId: string }[]>,
-): Promise<string> {
-  const open = await list(`run_id == ${JSON.stringify(runId)} && state == "PENDING"`);
+/** The one open approval of a run. Errors: RUN_STATE_INVALID when there is none, RUN_NOT_FOUND, INVALID_REQUEST when there are several. */
+async function findOpenTask(client: ApiClient, runId: string): Promise<string> {
+  const filter = `run_id == ${JSON.stringify(runId)} && state == "PENDING"`;
+  const { approvals: open } = await client.call(ApprovalService.method.listApprovals, { filter });
   const [only] = open;
-  if (only !== undefined && open.length === 1) return only.taskId;
-  const problem =
-    open.length === 0
-      ? `run ${runId} has no open approval`
-      : `run ${runId} has several open approvals; name the task: ${open.map(({ taskId }) => taskId).join(", ")}`;
+  if (only === undefined) {
+    const { run } = await client.call(RunService.method.getRun, { runId, readMask: { paths: ["state"] } });
+    const state = run === undefined ? "gone" : runState(run);
+    return fail("RUN_STATE_INVALID", { runId, state, action: "a decision without an open approval" });
+  }
+  if (open.length === 1) return only.taskId;
+  const problem = `run ${runId} has several open approvals; name the task: ${open.map(({ taskId }) => taskId).join(", ")}`;
   return fail("INVALID_REQUEST", { problem, field: "task" });
 }
 

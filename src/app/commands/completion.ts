@@ -1,5 +1,5 @@
 /** `orchestrator completion`: scripts made of the table of commands. */
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { renderCompletion, SHELLS, type Shell } from "../completion-script.ts";
 
@@ -12,12 +12,9 @@ const HOW: Readonly<Record<Shell, string>> = {
 /** Defines the command. */
 export function defineCompletion(command: Command, context: CommandContext): void {
   command
-    .argument("<shell>", SHELLS.join(", "))
+    .addArgument(new Argument("<shell>", SHELLS.join(", ")).choices(SHELLS))
     .addHelpText("after", `\n${Object.values(HOW).join("\n")}`)
-    .action(async (shell: string) => {
-      const known = SHELLS.find((one) => one === shell);
-      if (known === undefined)
-        command.error(`error: no completion for "${shell}"; there is one for ${SHELLS.join(", ")}`);
-      process.stdout.write(renderCompletion(known as Shell, await context.describeProgram()));
+    .action(async (shell: Shell) => {
+      process.stdout.write(renderCompletion(shell, await context.describeProgram()));
     });
 }

@@ -3,9 +3,10 @@ import { type Command, Option } from "commander";
 import { type FieldViolation, fail, isOrchestratorError } from "../../base/errors.ts";
 import { FlowKindSchema, FlowSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
-import type { CommandContext } from "../command-context.ts";
+import { type CommandContext, commandName, quoteWord } from "../command-context.ts";
 import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
 import { EXIT } from "../exit-codes.ts";
+import { readFlowSchema } from "../flow-schema.ts";
 import { STARTERS, writeStarter } from "../flow-starters.ts";
 import { formatTime, nameOf, printJson, toPrintable } from "../print.ts";
 import { readCount } from "../read-count.ts";
@@ -34,10 +35,16 @@ export function defineFlows(command: Command, context: CommandContext): void {
     .option("--id <id>", "id of the flow (default: the name of the file)")
     .option("--force", "write over a file that exists")
     .action(async (file: string, options: { kind: keyof typeof STARTERS; id?: string; force?: true }) => {
-      const { id } = await writeStarter(file, options);
+      const { id, schema } = await writeStarter(file, options);
       process.stdout.write(`wrote ${file} with the flow ${id}\n`);
-      process.stderr.write(`${paint("dim", `run it:  orchestrator run ${file} --local --watch`, process.stderr)}\n`);
+      if (schema !== undefined) process.stdout.write(`wrote ${schema}, which tells editors what a flow may say\n`);
+      const command = `${commandName()} run ${quoteWord(isSourcePath(file) ? file : `./${file}`)} --local --watch`;
+      process.stderr.write(`${paint("dim", `run it:  ${command}`, process.stderr)}\n`);
     });
+  command
+    .command("schema")
+    .description("print the JSON Schema of flows, for editors")
+    .action(async () => void process.stdout.write(await readFlowSchema()));
   defineRegistry(command);
   command
     .command("graph")
@@ -113,9 +120,8 @@ async function validate(files: readonly string[], { output }: OutputOptions): Pr
   const { validateFlow } = await import("../../flows/compile.ts");
   const verdicts: Verdict[] = [];
   for (const file of files) {
-    const text = await readText(file);
     try {
-      verdicts.push({ file, problems: validateFlow({ text }) });
+      verdicts.push({ file, problems: validateFlow({ text: await readText(file) }) });
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;
       const problems = error.violations.length > 0 ? error.violations : [{ field: "", description: error.message }];

@@ -9,7 +9,14 @@ import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
 import type { CommandContext } from "../command-context.ts";
-import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
+import {
+  addConnectOptions,
+  addOutputOption,
+  type ConnectOptions,
+  nextCommand,
+  type OutputOptions,
+  withClient,
+} from "../connect.ts";
 import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
 import { readInput } from "../input-values.ts";
@@ -85,7 +92,8 @@ export function defineRun(command: Command, context: CommandContext): void {
 Values follow the declared type of their variable; without one they are JSON if they are JSON, else text. name=@@x is the text "@x".
 Ctrl-C leaves the run to the service and says how to come back; with --local it cancels the run, a second one leaves at once.`,
     )
-    .action(async (flow: string, options: RunOptions) => {
+    .action(async (flow: string, options: RunOptions, called: Command) => {
+      const next = (words: string): string => nextCommand(words, called);
       for (const field of ["data", "config", "httpAllow"] as const)
         if (options[field] !== undefined && options.local !== true)
           fail("INVALID_REQUEST", {
@@ -94,8 +102,8 @@ Ctrl-C leaves the run to the service and says how to come back; with --local it 
           });
       const code =
         options.local === true
-          ? await withLocal(options, (client, interrupt) => run(client, flow, options, interrupt))
-          : await withClient(options, (client) => run(client, flow, options));
+          ? await withLocal(options, (client, interrupt) => run(client, flow, options, next, interrupt))
+          : await withClient(options, (client) => run(client, flow, options, next));
       context.exitWith(code);
     });
   addOutputOption(addConnectOptions(command));
@@ -126,7 +134,13 @@ async function withLocal(
   }
 }
 
-async function run(client: ApiClient, argument: string, options: RunOptions, interrupt?: AbortSignal): Promise<number> {
+async function run(
+  client: ApiClient,
+  argument: string,
+  options: RunOptions,
+  next: (words: string) => string,
+  interrupt?: AbortSignal,
+): Promise<number> {
   const flow = await resolveFlow(client, argument);
   const input = await readInput(options.input, flow.variables, flow.flowId);
   // A local run that was given up before it began.
@@ -147,12 +161,13 @@ async function run(client: ApiClient, argument: string, options: RunOptions, int
   if (started === undefined) throw new Error("the service answered a start without a run");
   const isLocal = options.local === true;
   if (options.watch !== true && options.wait !== true && !isLocal) {
-    printStarted(started, options.output);
+    printStarted(started, options.output, next(`runs watch ${started.runId}`));
     return EXIT.OK;
   }
   const ended = await followRun(client, started.runId, {
     shows: options.watch === true,
     isLocal,
+    next,
     ...(interrupt === undefined ? {} : { interrupt }),
     approvals: options.yes === true ? "approve" : (options.approvals ?? (isLocal ? "ask" : "leave")),
   });

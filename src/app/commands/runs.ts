@@ -13,7 +13,14 @@ import {
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
 import type { CommandContext } from "../command-context.ts";
-import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
+import {
+  addConnectOptions,
+  addOutputOption,
+  type ConnectOptions,
+  nextCommand,
+  type OutputOptions,
+  withClient,
+} from "../connect.ts";
 import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
 import { readJsonText } from "../input-values.ts";
@@ -142,10 +149,12 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
     .addOption(
       new Option("--approvals <answer>", "what becomes of approvals").choices(APPROVAL_ANSWERS).default("leave"),
     )
-    .action((runId: string, options: Options & { readonly approvals: ApprovalAnswer }) =>
+    .action((runId: string, options: Options & { readonly approvals: ApprovalAnswer }, called: Command) =>
       withClient(options, async (client) => {
         if (options.output === "json") return context.exitWith(await printFrames(client, runId));
-        const ended = await followRun(client, runId, { shows: true, isLocal: false, approvals: options.approvals });
+        const next = (words: string): string => nextCommand(words, called);
+        const { approvals } = options;
+        const ended = await followRun(client, runId, { shows: true, isLocal: false, approvals, next });
         context.exitWith(ended === null ? EXIT.INTERRUPTED : await printOutcome(client, ended, "table"));
       }),
     );
