@@ -1,5 +1,6 @@
 /** InfoService: what a client should know about the service. */
 import { create } from "@bufbuild/protobuf";
+import { MAX_JSON_DEPTH } from "../base/json-parse.ts";
 import type { InfoService } from "../gen/orchestrator/info/v1/info_pb.ts";
 import { GetInfoResponseSchema } from "../gen/orchestrator/info/v1/info_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
@@ -22,9 +23,7 @@ export interface ServiceFacts {
 export interface InfoLimits {
   readonly maxMessageBytes: number;
   readonly maxPayloadBytes: number;
-  readonly maxInlinePayloadBytes: number;
   readonly maxFlowBytes: number;
-  readonly maxJsonDepth: number;
 }
 
 /** Longest `wait`, as the contract says, milliseconds. */
@@ -51,9 +50,10 @@ export function createInfoService(
         limits: {
           maxMessageBytes: BigInt(limits.maxMessageBytes),
           maxPayloadBytes: BigInt(limits.maxPayloadBytes),
-          maxInlinePayloadBytes: BigInt(limits.maxInlinePayloadBytes),
+          // References come with PayloadService; until then payloads are always answered themselves.
+          maxInlinePayloadBytes: 0n,
           maxFlowBytes: BigInt(limits.maxFlowBytes),
-          maxPayloadDepth: limits.maxJsonDepth,
+          maxPayloadDepth: MAX_JSON_DEPTH,
           maxPageSize: MAX_PAGE_SIZE,
           defaultPageSize: DEFAULT_PAGE_SIZE,
           maxBatchSize: MAX_BATCH_SIZE,

@@ -39,7 +39,7 @@ describe("the configuration", () => {
       drainTimeout: 30_000,
     });
     expect(config.store).toMatchObject({ dataDir: "./data", databaseUrl: undefined });
-    expect(config.limits.maxInlinePayloadBytes).toBe(256 * 1024);
+    expect(config.limits.maxFlowBytes).toBe(256 * 1024);
     expect(warnings).toEqual([]);
   });
 

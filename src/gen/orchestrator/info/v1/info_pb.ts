@@ -160,7 +160,7 @@ export type Limits = Message<"orchestrator.info.v1.Limits"> & {
   maxPayloadBytes: bigint;
 
   /**
-   * Payloads beyond this many bytes of JSON are answered as a reference unless the read mask asks for the bytes.
+   * Payloads beyond this many bytes of JSON are answered as a reference unless the read mask asks for the bytes; 0 when none are, however large.
    *
    * @generated from field: int64 max_inline_payload_bytes = 3;
    */
