@@ -134,6 +134,12 @@ export const ERRORS = {
   RUN_FINISHED: entry("FAILED_PRECONDITION", 409, "no", "run {runId} is {state}; nothing more can happen to it"),
   RUN_STATE_INVALID: entry("FAILED_PRECONDITION", 409, "no", "run {runId} is {state}; {action} is not possible"),
   RUN_QUARANTINED: entry("FAILED_PRECONDITION", 409, "no", "run {runId} is in quarantine: {why}"),
+  RUN_UNREADABLE: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "run {runId} cannot be read by this version of the service: {why}; it can be terminated",
+  ),
   RUN_MOVED: entry("UNAVAILABLE", 503, "yes", "run {runId} is moving to another instance; send the call again"),
   APPROVAL_NOT_FOUND: entry("NOT_FOUND", 404, "no", "approval {taskId} of run {runId} does not exist or was decided"),
   APPROVAL_DECIDED: entry(

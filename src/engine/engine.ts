@@ -12,6 +12,7 @@ import type { Runtime } from "./runtime.ts";
 import { createStart } from "./starts.ts";
 import { copyState, isTerminalPhase, publicState, type RunState } from "./state.ts";
 import { MAX_QUEUED_SIGNALS } from "./tasks.ts";
+import { isUnreadable, readRun, terminateUnread, throwUnreadable } from "./unreadable.ts";
 import { watchRun } from "./watch.ts";
 
 /** Settings of the engine. */
@@ -51,13 +52,15 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   };
 
   const loadState = async (runId: string): Promise<RunState | null> => {
-    const stored = await runtime.parts.journal.loadRun(runId);
-    return stored === null ? null : foldJournal(runId, stored.records);
+    const stored = await readRun(runId, () => runtime.parts.journal.loadRun(runId));
+    return stored === null ? null : readRun(runId, () => foldJournal(runId, stored.records));
   };
 
   const getRun = async (caller: Caller, runId: string): Promise<RunView> => {
     const cell = runtime.cells.get(runId);
-    const state = (cell === undefined ? null : shownState(cell)) ?? (await loadState(runId));
+    const shown = cell === undefined ? null : shownState(cell);
+    const state =
+      shown ?? (await loadState(runId).catch((error) => throwUnreadable(runtime, caller.tenantId, runId, error)));
     if (state === null || state.tenantId !== caller.tenantId) throw toError("RUN_NOT_FOUND", { runId });
     return { state: cell === undefined ? state : copyState(state) };
   };
@@ -75,7 +78,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   /** The cell of an open run of the caller's tenant. */
   const openCell = async (caller: Caller, runId: string): Promise<Cell> => {
     if (runtime.stopping) throw toError("SHUTTING_DOWN");
-    const cell = await runtime.cellOf(runId);
+    const cell = await runtime.cellOf(runId).catch((error) => throwUnreadable(runtime, caller.tenantId, runId, error));
     const { state } = cell.run;
     if (state.tenantId !== caller.tenantId) throw toError("RUN_NOT_FOUND", { runId });
     if (!isTerminalPhase(state.phase)) return cell;
@@ -115,7 +118,15 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   };
 
   const terminateRun: Engine["terminateRun"] = (caller, runId, reason, request) =>
-    changed(caller, runId, (at) => [{ type: "terminate", at, by: caller.actor, reason, ...keyOf(request) }], request);
+    changed(
+      caller,
+      runId,
+      (at) => [{ type: "terminate", at, by: caller.actor, reason, ...keyOf(request) }],
+      request,
+    ).catch(async (error: unknown) => {
+      if (!isUnreadable(error)) throw error;
+      return { state: await terminateUnread(runtime, caller, runId, reason) };
+    });
 
   const { defaultRunTimeoutMs } = options;
   const startRun = createStart(runtime, { defaultRunTimeoutMs, getRun, waitRun, terminateRun, waitFor, viewOf });

@@ -148,6 +148,13 @@ export interface StoredMove {
   readonly size: number;
 }
 
+/** A run whose timer comes. */
+export interface DueRun {
+  readonly runId: string;
+  /** Milliseconds since the epoch, with the fractions that the store keeps. */
+  readonly wakeAt: number;
+}
+
 /** Key that a start may have been made with before. */
 export interface StartLookup {
   readonly tenantId: string;
@@ -176,16 +183,18 @@ export interface Journal {
   openLane(name: string): Promise<JournalLane>;
   /** The run with all its records; null when there is none. */
   loadRun(runId: string): Promise<StoredRun | null>;
+  /** The header alone: for runs whose journal cannot be read. */
+  findHeader(runId: string): Promise<RunHeader | null>;
+  /** Takes a run that cannot be read out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
+  setAside(lease: Lease, runId: string): Promise<boolean>;
+  /** Ends an open run without reading it, and resolves with the sequence of the record. Null when the lease is not held or the run is not open. */
+  endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<number | null>;
   /** Ids of open runs of these shards that were moving when they were last written, oldest first. */
   listMoving(shards: readonly number[]): Promise<readonly string[]>;
   /** Open runs of these shards that other runs started. */
   listChildren(shards: readonly number[]): Promise<readonly { readonly runId: string; readonly parentRunId: string }[]>;
-  /** Ids and wake times of open runs of these shards that are due before `until`. */
-  listDue(
-    shards: readonly number[],
-    until: number,
-    limit: number,
-  ): Promise<readonly { readonly runId: string; readonly wakeAt: number }[]>;
+  /** Open runs of these shards that are due before `until`, by time and id, from the one behind `after`; at most `limit`. */
+  listDue(shards: readonly number[], until: number, after: DueRun | null, limit: number): Promise<readonly DueRun[]>;
   /** Keeps that a start with this request id was answered with a run that was open before. False when the id is taken. */
   keepAnswer(answer: {
     readonly tenantId: string;

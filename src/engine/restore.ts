@@ -9,9 +9,10 @@ import type { Entry, Lane } from "./lane.ts";
 import { openRun, type Run } from "./run.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import { createState } from "./state.ts";
+import { isUnreadable, readRun, setRunAside, type UnreadableHost } from "./unreadable.ts";
 
 /** What restoring needs of the runtime. */
-export interface RestoreHost {
+export interface RestoreHost extends UnreadableHost {
   readonly parts: RuntimeParts;
   readonly stopping: boolean;
   shardsOf(lane: Lane): readonly number[];
@@ -128,7 +129,7 @@ function load(host: RestoreHost, cell: Cell): Promise<StoredRun | null> {
   const { journal, log } = host.parts;
   return insist(
     log,
-    () => journal.loadRun(cell.runId),
+    () => readRun(cell.runId, () => journal.loadRun(cell.runId)),
     () => host.stopping || cell.gone,
   );
 }
@@ -139,6 +140,7 @@ function abandon(host: RestoreHost, cell: Cell, replies: readonly Reply[], cause
   if (!cell.gone) {
     host.parts.log.error("a run cannot be read back; it leaves memory", { ...logFieldsOf(cell), error });
     host.drop(cell);
+    if (isUnreadable(error)) void setRunAside(host, cell.runId, error);
   }
   for (const reply of [...replies, ...cell.replies.splice(0)]) reply.reject(error);
   for (const { reply } of cell.backlog.splice(0)) reply?.reject(error);

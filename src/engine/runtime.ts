@@ -34,10 +34,11 @@ import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
 import { advance } from "./settle.ts";
 import { isTerminalPhase } from "./state.ts";
 import { Turns } from "./turns.ts";
+import { holdAgain, isUnreadable, readRun, setRunAside, type UnreadableHost } from "./unreadable.ts";
 import { armTimer, type WakeHost } from "./wakes.ts";
 
 /** The runs of this instance. */
-export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
+export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, UnreadableHost {
   readonly parts: RuntimeParts;
   readonly cells = new Map<string, Cell>();
   readonly #epochs = new Map<number, number>();
@@ -176,6 +177,9 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     this.#loading.set(runId, loading);
     try {
       return await loading;
+    } catch (error) {
+      if (isUnreadable(error)) await setRunAside(this, runId, error);
+      throw error;
     } finally {
       this.#loading.delete(runId);
     }
@@ -185,7 +189,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     const shard = shardOfRun(runId, this.parts.shards);
     const epoch = this.#epochs.get(shard);
     if (epoch === undefined) throw toError("RUN_MOVED", { runId });
-    const stored = await this.parts.journal.loadRun(runId);
+    const stored = await readRun(runId, () => this.parts.journal.loadRun(runId));
     if (stored === null) throw toError("RUN_NOT_FOUND", { runId });
     const run = await this.openStored(stored);
     const known = this.cells.get(runId);
@@ -199,15 +203,17 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     if (!isTerminalPhase(run.state.phase)) {
       this.cells.set(runId, cell);
       this.arm(cell);
+      holdAgain(this, cell, stored);
     }
     return cell;
   }
 
-  /** State and plan of a stored run. */
-  async openStored(stored: StoredRun): Promise<Run> {
-    const state = foldJournal(stored.runId, stored.records);
-    const plan = await this.parts.flows.planByHash(state.tenantId, state.flowId, state.hash);
-    return openRun(state, plan);
+  /** State and plan of a stored run. Error: RUN_UNREADABLE. */
+  openStored(stored: StoredRun): Promise<Run> {
+    return readRun(stored.runId, async () => {
+      const state = foldJournal(stored.runId, stored.records);
+      return openRun(state, await this.parts.flows.planByHash(state.tenantId, state.flowId, state.hash));
+    });
   }
 
   committed(entry: Entry): void {

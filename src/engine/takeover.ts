@@ -10,6 +10,7 @@ import { alignChild } from "./children.ts";
 import { insist } from "./insist.ts";
 import type { Runtime } from "./runtime.ts";
 import { isTerminalPhase, type RunState } from "./state.ts";
+import { isUnreadable } from "./unreadable.ts";
 
 /** How many runs are read at the same time. */
 const READERS = 16;
@@ -66,7 +67,8 @@ async function withCell(runtime: Runtime, runId: string, work: (cell: Cell) => v
     const cell = await insist(runtime.parts.log, () => runtime.cellOf(runId), isOver);
     if (!isOver()) await work(cell);
   } catch (error) {
-    if (!isOver()) runtime.parts.log.error("a run could not be taken over", { runId, error });
+    // Who could not be read has been set aside, and that is in the log.
+    if (!isOver() && !isUnreadable(error)) runtime.parts.log.error("a run could not be taken over", { runId, error });
   }
 }
 

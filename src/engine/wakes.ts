@@ -6,8 +6,10 @@ import { failPoint } from "../base/fail-points.ts";
 import { type Cell, isClean } from "./cell.ts";
 import { nextDueAt } from "./decide.ts";
 import type { RunEvent } from "./events.ts";
-import type { RuntimeParts } from "./runtime-parts.ts";
+import type { DueRun } from "./journal.ts";
 import { movesByItself } from "./run.ts";
+import type { RuntimeParts } from "./runtime-parts.ts";
+import { isUnreadable } from "./unreadable.ts";
 
 /** Timers nearer than this are armed in the process; later ones are found by the next look at the store. */
 export const TIMER_HORIZON_MS = 15_000;
@@ -18,11 +20,15 @@ const LOOK_AHEAD_MS = 10_000;
 /** Runs that are read from the store at once: more than the connections of the pool gains nothing. */
 const PARALLEL_READS = 8;
 
+/** Runs that a look at the store lists at once. */
+const PAGE = 5_000;
+
 /** What timers need of the runtime. */
 export interface WakeHost {
   readonly parts: RuntimeParts;
   readonly cells: ReadonlyMap<string, Cell>;
   readonly owned: readonly number[];
+  readonly stopping: boolean;
   now(): number;
   post(cell: Cell, event: RunEvent): void;
   cellOf(runId: string): Promise<Cell>;
@@ -56,23 +62,29 @@ function fire(host: WakeHost, cell: Cell): void {
   if (isClean(cell)) armTimer(host, cell);
 }
 
-/** Looks into the store for runs whose time comes soon. */
+/** Looks into the store for runs whose time comes soon, page after page until there are no more: no run keeps those behind it from being seen. */
 export async function wakeDue(host: WakeHost): Promise<void> {
   if (host.owned.length === 0) return;
-  const due = await host.parts.journal.listDue(host.owned, host.now() + LOOK_AHEAD_MS, 5_000);
-  let next = 0;
-  const wake = async (): Promise<void> => {
-    for (let run = due[next++]; run !== undefined; run = due[next++]) await wakeRun(host, run.runId);
-  };
-  await Promise.all(Array.from({ length: PARALLEL_READS }, wake));
+  const until = host.now() + LOOK_AHEAD_MS;
+  let last: DueRun | null = null;
+  do {
+    const due: readonly DueRun[] = await host.parts.journal.listDue(host.owned, until, last, PAGE);
+    let next = 0;
+    const wake = async (): Promise<void> => {
+      for (let run = due[next++]; run !== undefined; run = due[next++]) await wakeRun(host, run.runId);
+    };
+    await Promise.all(Array.from({ length: PARALLEL_READS }, wake));
+    last = due.length < PAGE ? null : (due[due.length - 1] ?? null);
+  } while (last !== null && !host.stopping);
 }
 
 async function wakeRun(host: WakeHost, runId: string): Promise<void> {
   const known = host.cells.get(runId);
   if (known === undefined) {
-    await host
-      .cellOf(runId)
-      .catch((error: unknown) => host.parts.log.error("a run that is due could not be read", { runId, error }));
+    await host.cellOf(runId).catch((error: unknown) => {
+      // Who could not be read has been set aside, and that is in the log.
+      if (!isUnreadable(error)) host.parts.log.error("a run that is due could not be read", { runId, error });
+    });
   } else if (known.timer === null && isClean(known)) {
     armTimer(host, known);
   }

@@ -5,6 +5,7 @@ import type { RunEventView, WatchFrame } from "./port.ts";
 import type { JournalRecord } from "./records.ts";
 import type { Runtime } from "./runtime.ts";
 import { copyState, isTerminalPhase } from "./state.ts";
+import { readRun, throwUnreadable } from "./unreadable.ts";
 
 /** A reader that is further behind than this is cut off. */
 export const MAX_WATCH_BACKLOG = 10_000;
@@ -47,9 +48,11 @@ export async function* watchRun(
   try {
     let sequence = afterSequence ?? 0;
     if (afterSequence === null) {
-      const stored = await runtime.parts.journal.loadRun(runId);
+      const stored = await readRun(runId, () => runtime.parts.journal.loadRun(runId)).catch((error) =>
+        throwUnreadable(runtime, tenantId, runId, error),
+      );
       if (stored === null || stored.header.tenantId !== tenantId) throw toError("RUN_NOT_FOUND", { runId });
-      const state = foldJournal(runId, stored.records);
+      const state = await readRun(runId, () => foldJournal(runId, stored.records));
       sequence = state.sequence;
       yield { type: "snapshot", state: copyState(state) };
       if (isTerminalPhase(state.phase)) {
@@ -92,7 +95,7 @@ export async function* watchRun(
       }
       if (!ended) continue;
       const stored = await runtime.parts.journal.loadRun(runId);
-      if (stored !== null) yield { type: "end", state: foldJournal(runId, stored.records) };
+      if (stored !== null) yield { type: "end", state: await readRun(runId, () => foldJournal(runId, stored.records)) };
       return;
     }
   } finally {

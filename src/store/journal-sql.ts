@@ -205,11 +205,13 @@ export const LIST_CHILDREN: Statement = prepared(
   "SELECT run_id, parent_run_id FROM orchestrator.runs WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND parent_run_id <> ''",
 );
 
-/** Open runs whose time comes. */
+/** Open runs whose time comes, from behind a place. Times go back and forth as whole milliseconds: that is how they are written. */
 export const LIST_DUE: Statement = prepared(
   "runs.list_due",
-  `SELECT run_id, wake_at FROM orchestrator.runs
-  WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND wake_at <= to_timestamp($2::float8 / 1000) ORDER BY wake_at LIMIT $3`,
+  `SELECT run_id, extract(epoch FROM wake_at)::float8 * 1000 AS wake_at FROM orchestrator.runs
+  WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND wake_at <= to_timestamp($2::float8 / 1000)
+    AND (wake_at, run_id) > (to_timestamp($4::float8 / 1000), $5)
+  ORDER BY wake_at, run_id LIMIT $3`,
 );
 
 /** The run of a start key, with the first move of its journal; both are null for a row without a run, which means nothing. */

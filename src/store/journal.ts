@@ -19,6 +19,7 @@ import {
   LOAD_MOVES,
 } from "./journal-sql.ts";
 import type { Database } from "./pool.ts";
+import { endUnread, setAside } from "./set-aside.ts";
 import type { SqlSession } from "./sql.ts";
 import { storeFailureOf } from "./sqlstate.ts";
 
@@ -27,6 +28,12 @@ export function createJournal(database: Database): Journal {
   return {
     openLane: (name) => openLane(database, name),
     loadRun: (runId) => loadRun(database, runId),
+    findHeader: async (runId) => {
+      const row = await loadHeader(database, runId);
+      return row === null ? null : toRunHeader(row);
+    },
+    setAside: (lease, runId) => setAside(database.journal, lease, runId),
+    endUnread: (lease, runId, record) => endUnread(database.journal, lease, runId, record),
     listMoving: async (shards) => {
       const { rows } = await database.reads.query<{ run_id: string }>(LIST_MOVING, [shards]);
       return rows.map((row) => row.run_id);
@@ -35,11 +42,14 @@ export function createJournal(database: Database): Journal {
       const { rows } = await database.reads.query<{ run_id: string; parent_run_id: string }>(LIST_CHILDREN, [shards]);
       return rows.map((row) => ({ runId: row.run_id, parentRunId: row.parent_run_id }));
     },
-    listDue: async (shards, until, limit) => {
+    listDue: async (shards, until, after, limit) => {
+      const { wakeAt = -1, runId = "" } = after ?? {};
       const { rows } = await database.reads.query<{ run_id: string; wake_at: number }>(LIST_DUE, [
         shards,
         until,
         limit,
+        wakeAt,
+        runId,
       ]);
       return rows.map((row) => ({ runId: row.run_id, wakeAt: row.wake_at }));
     },

@@ -84,11 +84,14 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
       await live();
       return real.listChildren(shards);
     },
-    listDue: async (shards, until, limit) => {
+    listDue: async (shards, until, after, limit) => {
       await live();
-      return real.listDue(shards, until, limit);
+      return real.listDue(shards, until, after, limit);
     },
     keepAnswer: (answer) => real.keepAnswer(answer),
+    findHeader: (runId) => real.findHeader(runId),
+    setAside: (lease, runId) => real.setAside(lease, runId),
+    endUnread: (lease, runId, record) => real.endUnread(lease, runId, record),
     findConflict: (lookup) => real.findConflict(lookup),
     readEvents: (tenantId, runId, afterSequence, limit) => real.readEvents(tenantId, runId, afterSequence, limit),
   };

@@ -1,0 +1,58 @@
+/** Runs whose journal cannot be read: what is done to them is done to their header, under the same fence as everything else. */
+import type { Lease } from "../engine/journal.ts";
+import type { JournalRecord } from "../engine/records.ts";
+import type { SqlPool } from "./sql.ts";
+import { prepared } from "./sql.ts";
+
+const HELD = `held AS MATERIALIZED (
+  SELECT shard FROM orchestrator.shard_leases WHERE shard = $1 AND epoch = $2 FOR SHARE
+)`;
+
+const SET_ASIDE = prepared(
+  "runs.set_aside",
+  `WITH ${HELD}
+  UPDATE orchestrator.runs SET state = 'QUARANTINED', moving = false, wake_at = NULL, updated_at = clock_timestamp()
+  WHERE run_id = $3 AND ended_at IS NULL AND shard IN (SELECT shard FROM held)
+    AND (state <> 'QUARANTINED' OR moving OR wake_at IS NOT NULL)`,
+);
+
+// The record goes behind the last one, whatever it is: every open phase may end so.
+const END_UNREAD = prepared(
+  "runs.end_unread",
+  `WITH ${HELD},
+  ended AS (
+    UPDATE orchestrator.runs r SET state = 'TERMINATED', moving = false, wake_at = NULL, sequence = last.sequence + 1,
+      updated_at = to_timestamp($4::float8 / 1000), ended_at = to_timestamp($4::float8 / 1000)
+    FROM (
+      SELECT coalesce(max(j.sequence + j.record_count - 1), 0) AS sequence
+      FROM orchestrator.runs o JOIN orchestrator.journal j ON j.run_day = o.run_day AND j.run_id = o.run_id
+      WHERE o.run_id = $3
+    ) last
+    WHERE r.run_id = $3 AND r.ended_at IS NULL AND r.shard IN (SELECT shard FROM held)
+    RETURNING r.run_id, r.run_day, r.sequence
+  ),
+  approvals AS (
+    UPDATE orchestrator.approvals a SET state = 'CANCELED', due_at = NULL, decided_at = to_timestamp($4::float8 / 1000)
+    FROM ended e WHERE a.run_id = e.run_id AND a.state = 'PENDING'
+  )
+  INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
+  SELECT run_day, run_id, sequence, 1, to_timestamp($4::float8 / 1000), $5 FROM ended
+  RETURNING sequence`,
+);
+
+/** Takes a run out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
+export async function setAside(pool: SqlPool, lease: Lease, runId: string): Promise<boolean> {
+  return (await pool.query(SET_ASIDE, [lease.shard, lease.epoch, runId])).count > 0;
+}
+
+/** Ends an open run with one record more in its journal, and resolves with its sequence. Null when the lease is not held or the run is not open. */
+export async function endUnread(
+  pool: SqlPool,
+  lease: Lease,
+  runId: string,
+  record: JournalRecord,
+): Promise<number | null> {
+  const values = [lease.shard, lease.epoch, runId, record.at, JSON.stringify([record])];
+  const { rows } = await pool.query<{ sequence: number }>(END_UNREAD, values);
+  return rows[0]?.sequence ?? null;
+}
