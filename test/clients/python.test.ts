@@ -86,6 +86,18 @@ describe.skipIf(missing).each(SETS)("the Python client with the $name protobuf",
       expect(await runProgram(interpreter, ["-c", adaptSnippet("python", imports, service.address)])).toBe("1\n");
     });
 
+    test("reads the details of long errors that are not ASCII", async () => {
+      // Trailers beyond 16 KB make this client drop all details; a Chinese character took nine bytes in each of three places.
+      const env = { ORCHESTRATOR_TEST_ADDR: service.address };
+      const errors = JSON.parse(await runProgram(interpreter, [`${HERE}python/long_errors.py`], { env }));
+      expect(errors).toMatchObject([
+        { code: "INVALID_ARGUMENT", reason: "FLOW_INVALID", same: true },
+        { code: "INVALID_ARGUMENT", reason: "FILTER_INVALID", violations: 1, same: true },
+        { reason: expect.stringMatching(/^(RUN_NOT_FOUND|INVALID_REQUEST)$/), same: true },
+      ]);
+      expect(errors[0].violations).toBeGreaterThanOrEqual(2);
+    });
+
     test("registers, starts, waits and watches", async () => {
       const env = { ORCHESTRATOR_TEST_ADDR: service.address };
       const report = checkFlowReport(
