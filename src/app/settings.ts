@@ -46,7 +46,7 @@ export const SETTINGS = {
       schema: listSetting(),
       default: [],
       env: ["ORCHESTRATOR_CORS_ORIGINS"],
-      text: "Origins whose pages may call the service from a browser, exactly as the browser sends them: `https://console.example.com`.",
+      text: "Origins whose pages may call the service from a browser, exactly as the browser sends them: `https://console.example.com`. The service's own origin too, when it is reached by a name.",
     }),
     drainTimeout: setting({
       schema: durationSetting(),
