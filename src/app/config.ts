@@ -1,6 +1,7 @@
 /** The one reader of the environment: merges flags, environment, file and defaults into the configuration (flags win, defaults lose). */
 import { existsSync } from "node:fs";
 import { fail } from "../base/errors.ts";
+import { checkConfig } from "./config-check.ts";
 import {
   type ConfigProblem,
   type GivenValue,
@@ -64,6 +65,13 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
     (config[setting.section] as Record<string, unknown>)[setting.key] = parsed;
     return { setting, value: parsed, origin };
   });
+  // Only whole: what is missing was told already.
+  if (problems.length === 0) {
+    const originOf = (path: string): string => origins.find(({ setting }) => setting.path === path)?.origin ?? path;
+    const isGiven = (path: string): boolean => originOf(path) !== "default";
+    for (const { path, problem } of checkConfig(config as Config, isGiven))
+      problems.push({ place: originOf(path), problem });
+  }
   if (problems.length > 0) {
     fail(
       "CONFIG_INVALID",
@@ -71,7 +79,14 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
       { violations: problems.map(({ place, problem }) => ({ field: place, description: problem })) },
     );
   }
-  return { config: config as Config, origins, file, warnings: readings.flatMap((reading) => reading.warnings) };
+  const warnings = [...readings.flatMap((reading) => reading.warnings), ...origins.flatMap(warnOfLater)];
+  return { config: config as Config, origins, file, warnings };
+}
+
+/** Whoever sets something expects it to do something. */
+function warnOfLater({ setting, origin }: SettingOrigin): readonly string[] {
+  if (setting.later === undefined || origin === "default") return [];
+  return [`${origin} has no effect: this version has no ${setting.later} yet`];
 }
 
 /** True when the user gave the setting, false when it has its default. */

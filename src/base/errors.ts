@@ -239,12 +239,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /** Codes that nothing gives yet; names and meanings are kept for what is planned. A test holds the list to the code. */
-export const RESERVED_CODES: readonly ErrorCode[] = [
-  "EXPRESSION_INVALID",
-  "RUN_STATE_INVALID",
-  "TASK_FAILED",
-  "WATCH_CURSOR_EXPIRED",
-];
+export const RESERVED_CODES: readonly ErrorCode[] = ["EXPRESSION_INVALID", "TASK_FAILED", "WATCH_CURSOR_EXPIRED"];
 
 /** Values that fill the sentence and travel as metadata; plain scalars only. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;

@@ -12,14 +12,20 @@ export function defineConfig(command: Command, _context: CommandContext): void {
     .description("check file, variables and flags; every problem is printed")
     .action(async (flags: Readonly<Record<string, unknown>>) => {
       const { file, warnings } = await loadConfig({ flags });
-      for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+      printWarnings(warnings);
       process.stdout.write(`the configuration is good${file === undefined ? "" : ` (file ${file})`}\n`);
     });
   const print = command
     .command("print")
     .description("print all settings in force as YAML, with where they come from; secrets are not shown")
     .action(async (flags: Readonly<Record<string, unknown>>) => {
-      process.stdout.write(printConfig(await loadConfig({ flags })));
+      const loaded = await loadConfig({ flags });
+      printWarnings(loaded.warnings);
+      process.stdout.write(printConfig(loaded));
     });
   for (const one of [check, print]) addSettingOptions(one);
+}
+
+function printWarnings(warnings: readonly string[]): void {
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
 }

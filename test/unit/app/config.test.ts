@@ -142,6 +142,70 @@ describe("the configuration", () => {
     expect(config.server.port).toBe(8005);
   });
 
+  test("warns of every setting that does nothing yet", async () => {
+    // Cause: they were read and forgotten; whoever set a broker saw a service that never spoke to it, and no word why.
+    const file = writeFile("reflex: {enabled: false}\n");
+    const { warnings } = await load(
+      {
+        ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: "localhost:9092",
+        REDIS_URL: "redis://localhost",
+        ORCHESTRATOR_PORT: "1",
+      },
+      { config: file },
+    );
+    expect(warnings).toEqual([
+      "REDIS_URL has no effect: this version has no Redis yet",
+      "ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS has no effect: this version has no Kafka yet",
+      `${file}:1 reflex.enabled has no effect: this version has no goals yet`,
+    ]);
+  });
+
+  // Cause: the check looked at each setting alone, and called good what serve refused, or what could never do anything.
+  test("refuses what serve would refuse, and what does not go together", async () => {
+    const problems = await problemsOf(
+      load({
+        ORCHESTRATOR_HTTP_ALLOW: "10.0.0.0/99",
+        ORCHESTRATOR_GRAPH_MODULES: "/nowhere/graph.ts",
+        ORCHESTRATOR_FAIL_POINTS: "commit.after=kill",
+        ORCHESTRATOR_MAX_PAYLOAD_BYTES: "1MB",
+        ORCHESTRATOR_MAX_MESSAGE_BYTES: "64KB",
+      }),
+    );
+    expect(problems).toEqual({
+      ORCHESTRATOR_HTTP_ALLOW: expect.stringContaining('"10.0.0.0/99" is no network'),
+      ORCHESTRATOR_GRAPH_MODULES: "there is no file /nowhere/graph.ts",
+      ORCHESTRATOR_FAIL_POINTS: expect.stringContaining("are for tests"),
+      ORCHESTRATOR_MAX_PAYLOAD_BYTES: expect.stringContaining("limits.max_message_bytes is 65536"),
+    });
+    const testing = { ORCHESTRATOR_TESTING: "true", ORCHESTRATOR_FAIL_POINTS: "commit.never=kill" };
+    expect(await problemsOf(load(testing))).toEqual({
+      ORCHESTRATOR_FAIL_POINTS: expect.stringContaining("commit.never"),
+    });
+    // A default that is above a limit which was lowered is no mistake of anybody.
+    expect((await load({ ORCHESTRATOR_MAX_MESSAGE_BYTES: "64KB" })).config.limits.maxMessageBytes).toBe(65_536);
+  });
+
+  test.each([
+    ["*", "there are no wildcards"],
+    ["https://*.example.com", "there are no wildcards"],
+    ["example.com", "is no origin"],
+    ["null", "is no origin"],
+    ["https://example.com/", "write https://example.com"],
+    ["https://example.com:443", "write https://example.com"],
+    ["HTTPS://Example.com", "write https://example.com"],
+  ])("refuses the origin %s, which no browser sends", async (origin, sentence) => {
+    expect(await problemsOf(load({ ORCHESTRATOR_CORS_ORIGINS: origin }))).toEqual({
+      ORCHESTRATOR_CORS_ORIGINS: expect.stringContaining(sentence),
+    });
+  });
+
+  test.each(["https://example.com", "http://localhost:5173", "http://[::1]:8080", "chrome-extension://abcdef"])(
+    "takes the origin %s",
+    async (origin) => {
+      expect((await load({ ORCHESTRATOR_CORS_ORIGINS: origin })).config.server.corsOrigins).toEqual([origin]);
+    },
+  );
+
   test("reports everything that is wrong at once, with name, value and cure", async () => {
     const file = writeFile("server:\n  prot: 1\nstroe: {}\nlimits:\n  max_flow_bytes: much\n");
     const problems = await problemsOf(
