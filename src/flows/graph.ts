@@ -5,7 +5,7 @@
  * condition that has further dependencies gets a join over all of them besides. FSM: a state is a node, all ways out of it are one set of conditional edges.
  */
 import type { FlowDocument, StateDocument, TaskDocument } from "./schema.ts";
-import { END_NODE, routeKey, START_NODE, type Structure } from "./structure.ts";
+import { END_NODE, routeKey, routeKind, START_NODE, type Structure } from "./structure.ts";
 
 /** State of a graph: what its nodes have written, by node. */
 export interface GraphState {
@@ -20,13 +20,26 @@ export interface GraphBehaviour {
   chooseRoutes(id: string, state: GraphState): Promise<string[]> | string[];
 }
 
+/** How a graph is built. */
+export interface GraphForm {
+  /**
+   * For graphs that LangGraph is to run: a target of a condition that depends on something else too joins over a node of the side that names it. (Hung on the
+   * conditional edge itself it would start before its other dependencies have ended, and once more with them.) The plan needs no such nodes.
+   */
+  readonly sideNodes: boolean;
+}
+
 const NO_BEHAVIOUR: GraphBehaviour = {
   runNode: () => Promise.resolve({}),
   chooseRoutes: () => [],
 };
 
 /** Builds the `StateGraph` of a checked document; undefined for `graph` flows, which bring their own. */
-export async function buildStateGraph(document: FlowDocument, behaviour: GraphBehaviour = NO_BEHAVIOUR) {
+export async function buildStateGraph(
+  document: FlowDocument,
+  behaviour: GraphBehaviour = NO_BEHAVIOUR,
+  { sideNodes }: GraphForm = { sideNodes: false },
+) {
   const { Annotation, StateGraph } = await import("@langchain/langgraph");
   const state = Annotation.Root({
     values: Annotation<Readonly<Record<string, unknown>>>({
@@ -45,7 +58,8 @@ export async function buildStateGraph(document: FlowDocument, behaviour: GraphBe
   };
   const { tasks, states, initial } = document.workflow;
   if (tasks !== undefined) {
-    const parts = dagParts(tasks);
+    const parts = dagParts(tasks, sideNodes);
+    for (const id of parts.sides) builder.addNode(id, async () => ({ values: {} }));
     for (const task of parts.tasks)
       addNode(task.id, { type: task.type, trigger_rule: task.trigger_rule ?? "all_success" });
     for (const [from, to] of parts.edges) builder.addEdge(from, to);
@@ -84,12 +98,14 @@ export async function drawBuilder(builder: FlowGraphBuilder): Promise<string> {
 
 interface DagParts {
   readonly tasks: readonly TaskDocument[];
+  /** Nodes that stand for a side of a condition. */
+  readonly sides: ReadonlySet<string>;
   readonly edges: readonly (readonly [string, string])[];
   readonly joins: readonly (readonly [readonly string[], string])[];
   readonly branches: readonly { readonly from: string; readonly routes: Record<string, string> }[];
 }
 
-function dagParts(all: readonly TaskDocument[]): DagParts {
+function dagParts(all: readonly TaskDocument[], sideNodes: boolean): DagParts {
   const compensations = new Set(
     all.flatMap((task) => (task.compensate_with === undefined ? [] : [task.compensate_with])),
   );
@@ -108,15 +124,31 @@ function dagParts(all: readonly TaskDocument[]): DagParts {
   }
   const edges: [string, string][] = [];
   const joins: [string[], string][] = [];
+  const sides = new Set<string>();
   for (const task of tasks) {
     const conditions = conditionsOf.get(task.id) ?? [];
     const sources = [...new Set([...(task.depends_on ?? []), ...conditions])];
     const [first] = sources;
     if (first === undefined) edges.push([START_NODE, task.id]);
-    else if (sources.length > 1) joins.push([sources, task.id]);
+    else if (sources.length > 1 && sideNodes) {
+      for (const condition of conditions) {
+        const branch = branches.find(({ from }) => from === condition);
+        for (const [key, target] of Object.entries(branch?.routes ?? {})) {
+          if (branch === undefined || target !== task.id) continue;
+          // No task has a dot in its id.
+          const side = `${condition}.${routeKind(key)}`;
+          sides.add(side);
+          branch.routes[key] = side;
+          sources.splice(sources.indexOf(condition), 1, side);
+        }
+      }
+      const [only] = sources;
+      if (only !== undefined && sources.length === 1) edges.push([only, task.id]);
+      else joins.push([sources, task.id]);
+    } else if (sources.length > 1) joins.push([sources, task.id]);
     else if (conditions.length === 0) edges.push([first, task.id]);
   }
-  return { tasks, edges, joins, branches };
+  return { tasks, sides, edges, joins, branches };
 }
 
 function stateRoutes(state: StateDocument): Record<string, string> {

@@ -33,9 +33,10 @@ export interface ReferenceResult {
 }
 
 /**
- * Why LangGraph cannot say a flow as we mean it, or undefined when it can. It can say: DAGs of all_success tasks where a target of a condition depends on
- * that condition alone (a join over a skipped branch never fires, which is our NOT_TAKEN; a branch *and* a join into one node would run it twice), and FSMs
- * whose only ways out are transitions.
+ * Why LangGraph cannot say a flow as we mean it, or undefined when it can. It can say: DAGs of all_success tasks (a join over a skipped branch never fires,
+ * which is our NOT_TAKEN; a target of a condition that depends on something else too joins over a node of its side), unless both sides of a condition lead to
+ * a target that has other dependencies (its join would need the side that was not taken); and FSMs whose only ways out are transitions. The children of
+ * `parallel` and `map` run inside the node of their group.
  */
 export function whyNotNative(plan: Plan): string | undefined {
   if (plan.kind === "graph") return "it is a LangGraph graph of its own";
@@ -52,8 +53,8 @@ export function whyNotNative(plan: Plan): string | undefined {
     if (node.isCompensation) continue;
     if (!isSimple(node.task)) return `task ${node.task.id} has the type ${node.task.type}`;
     if (node.triggerRule !== "all_success") return `task ${node.task.id} has the trigger rule ${node.triggerRule}`;
-    if (node.gates.length > 0 && node.deps.length > 1)
-      return `task ${node.task.id} depends on a condition and on something else`;
+    if (node.deps.length > 1 && node.gates.some((gate) => gate.admitsTrue && gate.admitsFalse))
+      return `task ${node.task.id} has other dependencies and is reached from both sides of a condition`;
   }
   return undefined;
 }
@@ -66,11 +67,15 @@ export async function runOnLangGraph(flow: FlowSource, world: ReferenceWorld): P
     fail("INVALID_REQUEST", { problem: `LangGraph cannot run this flow as it is meant: ${reason}` });
   invariant(plan.kind !== "graph", "graph flows are never native");
   const run = new ReferenceRun(plan, structure, world);
-  const builder = await buildStateGraph(document as unknown as FlowDocument, {
-    runNode: (id, state) => run.runNode(id, state),
-    chooseRoutes: (id, state) => run.chooseRoutes(id, state),
-  });
-  const recursionLimit = plan.kind === "fsm" ? plan.maxTransitions + 10 : plan.nodes.length + 10;
+  const builder = await buildStateGraph(
+    document as unknown as FlowDocument,
+    {
+      runNode: (id, state) => run.runNode(id, state),
+      chooseRoutes: (id, state) => run.chooseRoutes(id, state),
+    },
+    { sideNodes: true },
+  );
+  const recursionLimit = plan.kind === "fsm" ? plan.maxTransitions + 10 : 2 * plan.nodes.length + 10;
   let values: Readonly<Record<string, Json>> = {};
   try {
     ({ values } = (await builder.compile().invoke({ values: {} }, { recursionLimit })) as {
@@ -162,9 +167,24 @@ class ReferenceRun {
 
   private async execute(spec: TaskSpec, scope: Scope): Promise<Json> {
     if (spec.type === "condition") return { result: spec.condition === null ? false : evaluate(spec.condition, scope) };
+    if (spec.children !== null)
+      return this.executeGroup(spec.children.map((child, index) => [child, { ...scope, index }]));
+    if (spec.map !== null) {
+      const { items, child } = spec.map;
+      return this.executeGroup(
+        (evaluate(items, scope) as Json[]).map((item, index) => [child, { ...scope, item, index }]),
+      );
+    }
     const parameters = evaluate(spec.parameters, scope);
     if (spec.type === "transform") return (parameters as JsonObject)["output"] ?? null;
     return this.world.execute(spec.id, parameters);
+  }
+
+  /** The children one after the other: none of them reads another. */
+  private async executeGroup(children: readonly (readonly [TaskSpec, Scope])[]): Promise<Json> {
+    const outputs: Json[] = [];
+    for (const [child, scope] of children) outputs.push(await this.execute(child, scope));
+    return { outputs };
   }
 
   private scopeOf(state: GraphState): Scope {
@@ -177,7 +197,9 @@ class ReferenceRun {
         const ran = Object.hasOwn(values, id);
         return {
           output: ran ? (values[id] as Json) : null,
-          outputs: null,
+          outputs: ((values[id] as { outputs?: readonly Json[] } | null | undefined)?.outputs ?? null) as
+            | readonly Json[]
+            | null,
           state: ran ? "COMPLETED" : "PENDING",
           error: null,
           attempt: ran ? 1 : 0,
@@ -192,5 +214,7 @@ function evaluate(template: Template, scope: Scope): Json {
 }
 
 function isSimple(spec: TaskSpec): boolean {
+  if (spec.effect === "group")
+    return spec.map === null ? (spec.children ?? []).every(isSimple) : isSimple(spec.map.child);
   return spec.effect === "effectful" || spec.effect === "pure";
 }

@@ -41,7 +41,8 @@ test(`${FLOWS} DAGs give the outputs and the skipped tasks of LangGraph`, async 
   expect(seen.skipped).toBeGreaterThan(FLOWS / 2);
   expect(seen.completed).toBeGreaterThan(FLOWS * 2);
   expect(seen.groups).toBeGreaterThan(FLOWS / 4);
-  expect(seen.product).toBeGreaterThan(FLOWS / 5);
+  // What the generator makes, the product's own graph can say: all of it is judged by it.
+  expect(seen.product).toBe(FLOWS);
 });
 
 test(`${FLOWS} FSMs take the path of LangGraph`, async () => {

@@ -45,6 +45,32 @@ describe("a reference run on LangGraph", () => {
     expect(result.runOutput).toEqual({ joined: 6 });
   });
 
+  it("joins a side of a condition with other dependencies, and runs the children of groups in their node", async () => {
+    const result = await run(
+      {
+        tasks: [
+          set("x", 2),
+          { id: "c", type: "condition", condition: "${n > 1}", on_success: ["t"], on_failure: ["f"] },
+          set("t", "${x.output + n}", { depends_on: ["x"] }),
+          set("f", 1, { depends_on: ["x"] }),
+          {
+            id: "m",
+            type: "map",
+            depends_on: ["t"],
+            parameters: {
+              items: "${[1, 2]}",
+              task: { type: "transform", parameters: { output: "${item * t.output + index}" } },
+            },
+          },
+          set("sum", "${m.outputs[0] + m.outputs[1]}", { depends_on: ["m"] }),
+        ],
+      },
+      { n: 3 },
+    );
+    expect(result.outputs).toEqual({ x: 2, c: { result: true }, t: 5, m: { outputs: [5, 11] }, sum: 16 });
+    expect(result.skipped).toEqual(["f"]);
+  });
+
   it("walks a loop of states to its end, or to its limit", async () => {
     const states = [
       {
@@ -78,12 +104,12 @@ describe("a reference run on LangGraph", () => {
     expect(
       await reason({
         tasks: [
-          set("x", 1),
-          { id: "c", type: "condition", condition: "${true}", on_success: ["t"] },
-          set("t", 1, { depends_on: ["x"] }),
+          { id: "c", type: "condition", condition: "${true}", on_success: ["a"], on_failure: ["t"] },
+          set("a", 1),
+          set("t", 1, { depends_on: ["a"] }),
         ],
       }),
-    ).toMatch(/condition and on something else/);
+    ).toMatch(/reached from both sides of a condition/);
     expect(await reason({ tasks: [{ id: "w", type: "wait", parameters: { duration: 1 } }] })).toMatch(/type wait/);
     expect(await reason({ states: [{ id: "a", on: [{ signal: "s", to: "a" }] }] })).toMatch(/on, after or on_error/);
     await expect(run({ tasks: [{ id: "w", type: "wait", parameters: { duration: 1 } }] })).rejects.toThrow(
