@@ -58,7 +58,8 @@ const answer = (accepted: string): string => `SELECT
   (SELECT coalesce(array_agg(run_id), '{}') FROM ${accepted} HAVING count(*) < $36::int4) AS accepted`;
 
 // A key that is taken keeps the run's rows out; so does a run id or an open run key. Rows of `starts` are written in the order of their keys, and after them runs
-// in the order of their run keys, so that two batches cannot deadlock. A refused run may leave rows in `starts` that mean nothing: see findConflict.
+// in the order of their run keys, so that two batches cannot deadlock. A refused run may leave rows in `starts` that mean nothing; the same statement
+// says so in `void_starts`: a row that is not there is kept for ever, whatever becomes of its run. See findConflict.
 const KEYS = `keys AS MATERIALIZED (
   SELECT k.* FROM unnest(${texts(37)}, ${texts(38)}, ${texts(39)}, ${texts(40)}, ${texts(41)}) AS k (run_id, tenant_id, kind, key, request_hash)
   JOIN moves USING (run_id)
@@ -67,7 +68,7 @@ key_rows AS (
   INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash)
   SELECT tenant_id, kind, key, run_id, request_hash FROM keys ORDER BY tenant_id, kind, key
   ON CONFLICT DO NOTHING
-  RETURNING run_id, kind
+  RETURNING tenant_id, kind, key, run_id
 ),
 refused AS MATERIALIZED (
   SELECT run_id FROM keys EXCEPT ALL SELECT run_id FROM key_rows
@@ -78,6 +79,11 @@ started_keyed AS (
   ORDER BY s.tenant_id, s.flow_id, s.run_key, s.run_id
   ON CONFLICT DO NOTHING
   RETURNING run_id
+),
+void_rows AS (
+  INSERT INTO orchestrator.void_starts (tenant_id, kind, key, run_id)
+  SELECT tenant_id, kind, key, run_id FROM key_rows WHERE run_id NOT IN (SELECT run_id FROM started_keyed)
+  ON CONFLICT DO NOTHING
 ),
 accepted AS MATERIALIZED (
   SELECT run_id FROM moves WHERE run_id NOT IN (SELECT run_id FROM starting WHERE keyed)
@@ -214,27 +220,27 @@ export const LIST_DUE: Statement = prepared(
   ORDER BY wake_at, run_id LIMIT $3`,
 );
 
-/** The run of a start key, with the first move of its journal; both are null for a row without a run, which means nothing. */
+/** The run of a start key; `void` for a row of a start that was refused. */
 export const FIND_KEY: Statement = prepared(
   "starts.find",
-  `SELECT s.run_id, s.request_hash, (r.run_id IS NOT NULL) AS exists, j.records
-  FROM orchestrator.starts s
-  LEFT JOIN orchestrator.runs r ON r.run_id = s.run_id AND r.tenant_id = s.tenant_id
-  LEFT JOIN orchestrator.journal j ON j.run_day = r.run_day AND j.run_id = r.run_id AND j.sequence = 1
-  WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3`,
+  `SELECT s.run_id, s.request_hash, EXISTS (
+    SELECT 1 FROM orchestrator.void_starts v
+    WHERE v.tenant_id = s.tenant_id AND v.kind = s.kind AND v.key = s.key AND v.run_id = s.run_id
+  ) AS void
+  FROM orchestrator.starts s WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3`,
 );
 
-/** Removes the row of a start key that names run $4, when there is no such run, or when ($5) the run was started with another key. */
+/** Removes the row of a start key that names run $4, if it is void. Of two that do so, one finds it: a start that took the key meanwhile is safe. */
 export const DROP_KEY: Statement = prepared(
   "starts.drop",
-  `DELETE FROM orchestrator.starts s WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3 AND s.run_id = $4
-  AND ($5 OR NOT EXISTS (SELECT 1 FROM orchestrator.runs r WHERE r.run_id = s.run_id AND r.tenant_id = s.tenant_id))`,
+  `WITH void AS (
+    DELETE FROM orchestrator.void_starts WHERE tenant_id = $1 AND kind = $2 AND key = $3 AND run_id = $4 RETURNING run_id
+  )
+  DELETE FROM orchestrator.starts s USING void v
+  WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3 AND s.run_id = v.run_id`,
 );
 
-/** Marks the hash of a start that was answered with a run which was open before. */
-export const ANSWERED = "answered ";
-
-/** Keeps the request id of such a start. */
+/** Keeps the request id of a start that was answered with a run which was open before. */
 export const KEEP_ANSWER: Statement = prepared(
   "starts.keep",
   `INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash) VALUES ($1, 'request', $2, $3, $4)

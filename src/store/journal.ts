@@ -7,7 +7,6 @@ import type { JournalRecord } from "../engine/records.ts";
 import { encodeBatch } from "./journal-encode.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import {
-  ANSWERED,
   DROP_KEY,
   FIND_KEY,
   FIND_OPEN_KEY,
@@ -54,7 +53,7 @@ export function createJournal(database: Database): Journal {
       return rows.map((row) => ({ runId: row.run_id, wakeAt: row.wake_at }));
     },
     keepAnswer: async ({ tenantId, requestId, requestHash, runId }) => {
-      const { count } = await database.journal.query(KEEP_ANSWER, [tenantId, requestId, runId, ANSWERED + requestHash]);
+      const { count } = await database.journal.query(KEEP_ANSWER, [tenantId, requestId, runId, requestHash]);
       return count > 0;
     },
     findConflict: (lookup) => findConflict(database, lookup),
@@ -208,19 +207,12 @@ async function loadRun(database: Database, runId: string): Promise<StoredRun | n
 interface KeyRow {
   readonly run_id: string;
   readonly request_hash: string;
-  readonly exists: boolean;
-  readonly records: string | null;
-}
-
-/** Request id that a run was started with, by the first move of its journal. */
-function requestIdOf(records: string | null): string | null {
-  const [first] = records === null ? [] : (JSON.parse(records) as JournalRecord[]);
-  return first?.type === "run.started" ? (first.facts.requestId ?? null) : null;
+  readonly void: boolean;
 }
 
 /**
  * What a refused start collided with: request id, run id, open run key, in this order; null when it is free by now.
- * A refusal may leave rows behind that name a run which was never made, or which another start made (the start had a second key that was taken): they go.
+ * A refusal may leave rows behind for its other keys, which are void: they go. All others stand, whether their run still exists or not.
  */
 async function findConflict(database: Database, lookup: StartLookup): Promise<StartConflict | null> {
   const { tenantId } = lookup;
@@ -232,11 +224,8 @@ async function findConflict(database: Database, lookup: StartLookup): Promise<St
     const { rows } = await database.reads.query<KeyRow>(FIND_KEY, [tenantId, kind, key]);
     const [row] = rows;
     if (row === undefined) continue;
-    const answered = row.request_hash.startsWith(ANSWERED);
-    const other = row.exists && kind === "request" && !answered && requestIdOf(row.records) !== key;
-    const requestHash = answered ? row.request_hash.slice(ANSWERED.length) : row.request_hash;
-    if (row.exists && !other) return { by: kind, runId: row.run_id, requestHash };
-    await database.journal.query(DROP_KEY, [tenantId, kind, key, row.run_id, other]);
+    if (!row.void) return { by: kind, runId: row.run_id, requestHash: row.request_hash };
+    await database.journal.query(DROP_KEY, [tenantId, kind, key, row.run_id]);
   }
   if (lookup.runId !== "" && (await loadHeader(database, lookup.runId)) !== null)
     return { by: "run", runId: lookup.runId, requestHash: "" };

@@ -90,7 +90,7 @@ CREATE TABLE orchestrator.journal (
 ) PARTITION BY RANGE (run_day);
 CREATE TABLE orchestrator.journal_other PARTITION OF orchestrator.journal DEFAULT;
 
--- Keys that start a run at most once. They outlive the run. A row whose run does not exist means nothing.
+-- Keys that start a run at most once, for ever: they outlive the run.
 CREATE TABLE orchestrator.starts (
   tenant_id text COLLATE "C" NOT NULL,
   kind text COLLATE "C" NOT NULL,
@@ -99,6 +99,15 @@ CREATE TABLE orchestrator.starts (
   request_hash text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (tenant_id, kind, key)
+);
+
+-- Rows of starts that mean nothing: their start was refused for another key, in the statement that wrote both rows. Only what stands here may be removed.
+CREATE TABLE orchestrator.void_starts (
+  tenant_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  run_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, kind, key, run_id)
 );
 
 -- Approvals, for lists: the truth about each is in the journal of its run.
@@ -158,7 +167,19 @@ CREATE FUNCTION orchestrator.read_json(json_text text) RETURNS jsonb LANGUAGE sq
     ELSE json_text::jsonb
   END;
 
--- What seed systems read.
+-- What seed systems read. Tables of these names belong to somebody else: nothing is done to them.
+DO $$
+DECLARE
+  taken text;
+BEGIN
+  SELECT string_agg(c.oid::regclass::text, ', ') INTO taken FROM pg_class c
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN ('flow_run_history', 'task_execution_history');
+  IF taken IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'duplicate_table', MESSAGE = 'the schema public of this database already holds ' || taken
+      || ', names under which the service shows its own history; rename them (ALTER TABLE public.flow_run_history RENAME TO flow_run_history_old) or give the service another database';
+  END IF;
+END $$;
+
 CREATE VIEW public.flow_run_history AS
 SELECT
   r.id,
@@ -193,7 +214,8 @@ LEFT JOIN LATERAL (
 
 CREATE VIEW public.task_execution_history AS
 SELECT
-  row_number() OVER (ORDER BY r.id, min(e.position)) AS id,
+  -- From facts that stay, and not counted over all rows: who asks for one run must not read the others.
+  r.id * 1048576 + min(e.position) AS id,
   r.run_id,
   e.record ->> 'task' AS task_id,
   coalesce(max(spec.handler), 'task') AS handler,

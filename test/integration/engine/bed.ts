@@ -101,7 +101,7 @@ export function createBed(): Bed {
     const failures = await Promise.allSettled(instances.splice(0).map((instance) => instance.stop()));
     registries.length = 0;
     await opened.database.journal.query(
-      `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.approvals, orchestrator.dead_letters,
+      `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.void_starts, orchestrator.approvals, orchestrator.dead_letters,
         orchestrator.outbox, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions`,
     );
     for (const failure of failures) if (failure.status === "rejected") throw failure.reason;

@@ -170,3 +170,32 @@ test("text that JSON can hold and the database's own JSON cannot blinds neither 
   expect(await bed.sql("SELECT output_data FROM public.flow_run_history")).toEqual([{ output_data: shown }]);
   expect(await bed.sql("SELECT 1 FROM public.task_execution_history")).toHaveLength(1);
 });
+
+// Ids were counted over all rows of all runs, so the condition on the run could not reach the tables: every read of one run read everything.
+test("the tasks of one run are read without those of the others, under ids that stay", async () => {
+  await bed.register("two", [
+    { id: "a", type: "noop" },
+    { id: "b", type: "noop" },
+  ]);
+  const instance = await bed.openInstance();
+  const results = await instance.engine.startRuns(CALLER, [startOf("two"), startOf("two")], 10_000);
+  const [first = "", second = ""] = results.map((result) => (result instanceof Error ? "" : result.run.state.runId));
+  const read = (runId: string) =>
+    bed.sql<{ id: number; task_id: string }>(
+      "SELECT id, task_id FROM public.task_execution_history WHERE run_id = $1 ORDER BY id",
+      [runId],
+    );
+  const rows = [...(await read(first)), ...(await read(second))];
+  expect(new Set(rows.map((row) => row.id)).size).toBe(4);
+  const all = await bed.sql<{ id: number }>("SELECT id, task_id FROM public.task_execution_history");
+  expect(all).toEqual(expect.arrayContaining(rows));
+  const plan = await bed.database.reads.transaction(async (runner) => {
+    // Tables of a few rows are read whole whatever the indexes.
+    await runner.query("SET LOCAL enable_seqscan = off");
+    const explained = await runner.query(
+      `EXPLAIN (FORMAT JSON) SELECT * FROM public.task_execution_history WHERE run_id = '${first}'`,
+    );
+    return JSON.stringify(explained.rows);
+  });
+  expect(plan).toMatch(new RegExp(`"Index Name":"runs_pkey"[^}]*"Index Cond":"\\(run_id = '${first}'`));
+});

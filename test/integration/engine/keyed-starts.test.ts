@@ -183,3 +183,26 @@ test("batches that start the same run keys in opposite order do not lock each ot
     expect(new Set(runIdsOf(results)).size).toBe(keys.length);
   }
 });
+
+// A key whose run was not there any more was taken for garbage of a refused start and dropped: after retention the same request started a second run.
+test("a request id and a run id stay taken when their run has been removed from the store", async () => {
+  await bed.register("one", [{ id: "a", type: "noop" }]);
+  const instance = await bed.openInstance();
+  const requests = [startOf("one", { requestId: "r", requestHash: "h" }), startOf("one", { runId: "mine" })];
+  for (const request of requests) await instance.engine.startRun(CALLER, request, 10_000);
+  await bed.sql("DELETE FROM orchestrator.journal");
+  await bed.sql("DELETE FROM orchestrator.runs");
+  const results = await instance.engine.startRuns(CALLER, requests, 0);
+  expect(errorsOf(results)).toEqual(["RUN_NOT_FOUND", "RUN_ALREADY_EXISTS"]);
+  expect(await countRuns()).toBe(0);
+});
+
+test("what refused starts leave behind is marked, and is gone when their callers have been answered", async () => {
+  const [instance] = await openTwo();
+  await startEverywhere([instance], (index) =>
+    startOf("gate", { requestId: `r${index}`, runKey: "k", runKeyPolicy: "return_existing" }),
+  );
+  expect(await countRuns()).toBe(1);
+  expect(await bed.sql("SELECT 1 FROM orchestrator.void_starts")).toEqual([]);
+  expect(await bed.sql("SELECT DISTINCT run_id FROM orchestrator.starts")).toHaveLength(1);
+});

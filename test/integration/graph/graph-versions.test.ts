@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Outcome } from "../../../src/engine/events.ts";
 import type { GraphHost } from "../../../src/engine/graph-host.ts";
 import { createCheckpointStore } from "../../../src/store/checkpoints.ts";
-import { createFileFolder } from "../../support/temporary-folder.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
+import { createFileFolder } from "../../support/temporary-folder.ts";
 import { answersOf, openTestHost, startGraphRun, suspensionOf } from "./graph-runs.ts";
 
 const folder = createFileFolder();

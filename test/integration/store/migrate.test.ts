@@ -94,3 +94,13 @@ describe("migrations", () => {
     expect(() => readMigrations(folder)).toThrow(/000003_three\.sql: expected number 000002/);
   });
 });
+
+test("a database that has a table under the name of one of our views is left as it is, and the error says what helps", async () => {
+  const { database } = await createTestDatabase({ empty: true });
+  await database.journal.query("CREATE TABLE public.flow_run_history (id int)");
+  const refused = runMigrations(database, silentLog);
+  await expect(refused).rejects.toMatchObject({ code: "MIGRATION_INVALID" });
+  await expect(refused).rejects.toThrow(/flow_run_history.*rename/);
+  await database.journal.query("ALTER TABLE public.flow_run_history RENAME TO flow_run_history_old");
+  expect((await runMigrations(database, silentLog)).version).toBe(readMigrations().length);
+});
