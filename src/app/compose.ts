@@ -19,6 +19,7 @@ import { openCompilerProcess } from "../flows/compiler-process.ts";
 import { createFlowRegistry } from "../flows/registry.ts";
 import type { FlowRegistry } from "../flows/registry-port.ts";
 import { openTemplates, type TemplateCatalogue } from "../flows/templates.ts";
+import { explainAccess } from "../store/access.ts";
 import { createFlowStore } from "../store/flow-versions.ts";
 import { createJournal } from "../store/journal.ts";
 import { keepSetting } from "../store/kept-settings.ts";
@@ -77,7 +78,10 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
   try {
     armForTests(config, log);
     const { database, store, alone } = await openStore(config, log, options, closers);
-    await runMigrations(database, log);
+    await runMigrations(database, log).catch((error: unknown) => {
+      const { databaseUrl } = config.store;
+      throw databaseUrl === undefined ? error : explainAccess(error, databaseUrl);
+    });
     const partitions = await keepPartitions(database, log);
     closers.push(() => partitions.stop());
     const instanceId = config.engine.instanceId ?? makeInstanceId();

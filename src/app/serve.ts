@@ -3,6 +3,7 @@ import { createHealth, type HealthState } from "../api/health.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createRunLog } from "../telemetry/run-log.ts";
+import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
 import { isSet, type LoadedConfig } from "./config.ts";
 import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
@@ -37,6 +38,10 @@ export async function startService(loaded: LoadedConfig, log: Log): Promise<Serv
       await closer().catch((error: unknown) => log.warn("a part did not close in good order", { error }));
   };
   try {
+    // A busy port shows before a database is made and shards are taken.
+    await checkPort(server.host, server.port, "ORCHESTRATOR_PORT");
+    if (metricsConfig.enabled && isSet(loaded, "metrics.port"))
+      await checkPort(server.host, metricsConfig.port, "ORCHESTRATOR_METRICS_PORT");
     // The modules of the API load while the database starts.
     const apiModule = import("../api/create-api.ts");
     const metrics = metricsConfig.enabled ? await createServiceMetrics() : NO_METRICS;

@@ -167,6 +167,12 @@ export const ERRORS = {
   TASK_FAILED: entry("FAILED_PRECONDITION", 409, "no", "task {taskId} failed: {problem}"),
   // Store and service
   STORE_UNAVAILABLE: entry("UNAVAILABLE", 503, "yes", "the database cannot be reached: {problem}"),
+  STORE_ACCESS_REFUSED: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the database at {address} refuses us: {problem}; or correct ORCHESTRATOR_DATABASE_URL (or DATABASE_URL)",
+  ),
   STORE_TIMEOUT: entry("UNAVAILABLE", 503, "yes", "the database did not answer in time"),
   STORE_REJECTED: entry("INTERNAL", 500, "no", "the database refused the row: {problem}"),
   STORE_TOO_NEW: entry(
