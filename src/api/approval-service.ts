@@ -18,7 +18,7 @@ import { parseFilter } from "./filter.ts";
 import { toApproval } from "./mapping/approval.ts";
 import { APPROVAL_STATE } from "./mapping/enums.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
-import { fromPayload } from "./mapping/payload.ts";
+import { createPayloadRoom, fromPayload } from "./mapping/payload.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { assigneesOf } from "./mapping/task.ts";
 import { pageSizeOf, scanPage } from "./paging.ts";
@@ -73,12 +73,13 @@ export function createApprovalService(
         meetsCondition(condition, readApproval(approval)),
       );
       const mask = parseReadMask(ApprovalSchema, undefined, PAYLOADS);
+      const room = createPayloadRoom(limits);
       const nextPageToken =
         page.next === null
           ? ""
           : tokens.toPageToken(caller.tenantId, query, [page.next.createdAt, page.next.runId, page.next.taskPath]);
       return create(ListApprovalsResponseSchema, {
-        approvals: page.lines.map((approval) => toApproval(approval, mask)),
+        approvals: page.lines.map((approval) => toApproval(approval, mask, room)),
         nextPageToken,
       });
     },
@@ -86,7 +87,7 @@ export function createApprovalService(
     async getApproval(request, { caller }) {
       const mask = parseReadMask(ApprovalSchema, request.readMask);
       return create(GetApprovalResponseSchema, {
-        approval: toApproval(await find(caller, request.runId, request.taskId), mask),
+        approval: toApproval(await find(caller, request.runId, request.taskId), mask, createPayloadRoom(limits)),
       });
     },
 
@@ -113,7 +114,7 @@ export function createApprovalService(
       if (view.state !== (approved ? "APPROVED" : "REJECTED"))
         fail("APPROVAL_DECIDED", { runId, taskId, decision: view.state.toLowerCase() });
       return create(DecideApprovalResponseSchema, {
-        approval: toApproval(view, parseReadMask(ApprovalSchema, undefined)),
+        approval: toApproval(view, parseReadMask(ApprovalSchema, undefined), createPayloadRoom(limits)),
       });
     },
   };

@@ -23,6 +23,7 @@ export interface ServiceFacts {
 export interface InfoLimits {
   readonly maxMessageBytes: number;
   readonly maxPayloadBytes: number;
+  readonly maxInlinePayloadBytes: number;
   readonly maxFlowBytes: number;
 }
 
@@ -50,8 +51,7 @@ export function createInfoService(
         limits: {
           maxMessageBytes: BigInt(limits.maxMessageBytes),
           maxPayloadBytes: BigInt(limits.maxPayloadBytes),
-          // References come with PayloadService; until then payloads are always answered themselves.
-          maxInlinePayloadBytes: 0n,
+          maxInlinePayloadBytes: BigInt(limits.maxInlinePayloadBytes),
           maxFlowBytes: BigInt(limits.maxFlowBytes),
           maxPayloadDepth: MAX_JSON_DEPTH,
           maxPageSize: MAX_PAGE_SIZE,

@@ -17,6 +17,8 @@ import { meetsCondition } from "./condition.ts";
 import { parseFilter } from "./filter.ts";
 import { RUN_STATE, TASK_STATE } from "./mapping/enums.ts";
 import { toEvent } from "./mapping/event.ts";
+import type { PayloadLimits } from "./mapping/payload.ts";
+import { createPayloadRoom } from "./mapping/payload.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { headerToRun } from "./mapping/run.ts";
 import type { TaskView } from "./mapping/task.ts";
@@ -49,6 +51,7 @@ export function createRunLists(
   runIndex: RunIndex,
   planIndexOf: PlanIndexOf,
   tokens: Tokens,
+  limits: PayloadLimits,
 ): ListingMethods {
   return {
     async listRuns(request, { caller, signal }) {
@@ -108,9 +111,10 @@ export function createRunLists(
         .filter((view) => condition === null || meetsCondition(condition, readTask(view)));
       const { lines, next } = cutPage(matching, size, (view): Place => [view.path, all.indexOf(view)]);
       const mask = parseReadMask(RunTaskSchema, undefined, TASK_PAYLOADS);
+      const room = createPayloadRoom(limits);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListRunTasksResponseSchema, {
-        tasks: lines.map((view) => toRunTask(state.runId, view, mask)),
+        tasks: lines.map((view) => toRunTask(state.runId, view, mask, room)),
         nextPageToken,
       });
     },
@@ -120,7 +124,9 @@ export function createRunLists(
       const { state } = await engine.getRun(caller, request.runId);
       const view = findTask(state, await planIndexOf(caller, state), request.taskId);
       if (view === null) fail("RUN_TASK_NOT_FOUND", { runId: request.runId, taskId: request.taskId });
-      return create(GetRunTaskResponseSchema, { task: toRunTask(state.runId, view, mask) });
+      return create(GetRunTaskResponseSchema, {
+        task: toRunTask(state.runId, view, mask, createPayloadRoom(limits)),
+      });
     },
   };
 }

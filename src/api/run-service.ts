@@ -19,7 +19,7 @@ import type { ServiceHandlers } from "./call.ts";
 import { toStatus } from "./errors.ts";
 import { HOLD_KIND_NAME } from "./mapping/enums.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
-import { fromPayload } from "./mapping/payload.ts";
+import { createPayloadRoom, fromPayload } from "./mapping/payload.ts";
 import type { PlanIndex } from "./mapping/plan-index.ts";
 import { indexPlan } from "./mapping/plan-index.ts";
 import type { ReadMask } from "./mapping/read-mask.ts";
@@ -69,9 +69,14 @@ export function createPlanIndexOf(flows: Pick<FlowRegistry, "planByHash">): Plan
 
 /** Handlers of the methods that start, read and steer single runs. */
 export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limits: PayloadLimits): SteeringMethods {
-  const show = async (caller: Caller, view: RunView, mask: ReadMask): Promise<ReturnType<typeof toRun>> => {
+  const show = async (
+    caller: Caller,
+    view: RunView,
+    mask: ReadMask,
+    room = createPayloadRoom(limits),
+  ): Promise<ReturnType<typeof toRun>> => {
     const { state } = view;
-    return toRun(state, mask.wants("task_counts") ? await planIndexOf(caller, state) : null, mask);
+    return toRun(state, mask.wants("task_counts") ? await planIndexOf(caller, state) : null, mask, room);
   };
   /** The answer of a call whose wish came true before: a run that has ended in `phase` already is answered as it is. */
   const endedAs =
@@ -107,9 +112,10 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const answers = starts.map((start) =>
         start instanceof Error ? start : (results[next++] as StartResult | Error),
       );
+      const room = createPayloadRoom(limits);
       const shown = answers.map(async (answer): Promise<BatchStartRunsResult> => {
         if (answer instanceof Error) return toFailure(answer);
-        const run = await show(call.caller, answer.run, mask);
+        const run = await show(call.caller, answer.run, mask, room);
         return {
           $typeName: "orchestrator.v1.BatchStartRunsResult",
           result: { case: "run", value: run },

@@ -15,6 +15,8 @@ import type { Condition } from "./condition.ts";
 import { meetsCondition } from "./condition.ts";
 import { withHeartbeats } from "./heartbeat.ts";
 import { toEvent } from "./mapping/event.ts";
+import type { PayloadLimits } from "./mapping/payload.ts";
+import { createPayloadRoom } from "./mapping/payload.ts";
 import type { PlanIndex } from "./mapping/plan-index.ts";
 import type { ReadMask } from "./mapping/read-mask.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
@@ -35,6 +37,7 @@ export interface WatchParts {
   readonly runIndex: RunIndex;
   readonly planIndexOf: PlanIndexOf;
   readonly tokens: Tokens;
+  readonly limits: PayloadLimits;
   /** Aborts when the service drains. */
   readonly draining: AbortSignal;
   readonly heartbeatMs: number;
@@ -50,7 +53,7 @@ const TASK_PAYLOADS = ["input", "input_json", "input_ref", "output", "output_jso
 
 /** Handlers of the streams. */
 export function createRunWatch(parts: WatchParts): WatchingMethods {
-  const { engine, planIndexOf, tokens } = parts;
+  const { engine, planIndexOf, tokens, limits } = parts;
   return {
     async *watchRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
@@ -62,7 +65,7 @@ export function createRunWatch(parts: WatchParts): WatchingMethods {
         if (resume.sequence > state.sequence) fail("WATCH_CURSOR_INVALID");
         if (!resume.ended && resume.sequence === state.sequence && isTerminalPhase(state.phase)) {
           // The reader was cut off between the last event and the end.
-          yield endFrame(state, index, mask, cursors);
+          yield endFrame(state, index, mask, cursors, limits);
           return;
         }
       }
@@ -108,7 +111,7 @@ async function* watchFrom(parts: WatchParts, call: CallContext, watch: Watch): A
     drained: () => toError("SHUTTING_DOWN", { cursor: cursor() }),
     toMessage: (frame: WatchFrame): WatchRunResponse[] => {
       reached = frame.type === "event" ? frame.event.sequence : frame.state.sequence;
-      return toRunFrames(frame, index, mask, cursors);
+      return toRunFrames(frame, index, mask, cursors, parts.limits);
     },
     heartbeat: () => [
       create(WatchRunResponseSchema, {
@@ -131,6 +134,7 @@ function toRunFrames(
   index: PlanIndex | null,
   mask: ReadMask,
   cursors: RunCursors,
+  limits: PayloadLimits,
 ): WatchRunResponse[] {
   switch (frame.type) {
     case "event": {
@@ -138,9 +142,9 @@ function toRunFrames(
       return [create(WatchRunResponseSchema, { frame: { case: "event", value: event } })];
     }
     case "snapshot":
-      return snapshotFrames(frame.state, index, mask, cursors);
+      return snapshotFrames(frame.state, index, mask, cursors, limits);
     case "end":
-      return [endFrame(frame.state, index, mask, cursors)];
+      return [endFrame(frame.state, index, mask, cursors, limits)];
   }
 }
 
@@ -149,14 +153,16 @@ function snapshotFrames(
   index: PlanIndex | null,
   mask: ReadMask,
   cursors: RunCursors,
+  limits: PayloadLimits,
 ): WatchRunResponse[] {
   const taskMask = parseReadMask(RunTaskSchema, undefined, TASK_PAYLOADS);
-  const tasks = listTasks(state, index).map((view) => toRunTask(state.runId, view, taskMask));
+  const room = createPayloadRoom(limits);
+  const tasks = listTasks(state, index).map((view) => toRunTask(state.runId, view, taskMask, room));
   const frames: WatchRunResponse[] = [];
   const cursor = cursors.toCursor(state.sequence);
   for (let at = 0; at === 0 || at < tasks.length; at += SNAPSHOT_TASKS) {
     const partial = at + SNAPSHOT_TASKS < tasks.length;
-    const run = at === 0 ? { run: toRun(state, index, mask) } : {};
+    const run = at === 0 ? { run: toRun(state, index, mask, room) } : {};
     // Only the last part carries the cursor: who loses the stream before it begins again.
     const value = { ...run, tasks: tasks.slice(at, at + SNAPSHOT_TASKS), partial, cursor: partial ? "" : cursor };
     frames.push(create(WatchRunResponseSchema, { frame: { case: "snapshot", value } }));
@@ -164,8 +170,17 @@ function snapshotFrames(
   return frames;
 }
 
-function endFrame(state: RunState, index: PlanIndex | null, mask: ReadMask, cursors: RunCursors): WatchRunResponse {
-  const value = { run: toRun(state, index, mask), cursor: cursors.toCursor(state.sequence, true) };
+function endFrame(
+  state: RunState,
+  index: PlanIndex | null,
+  mask: ReadMask,
+  cursors: RunCursors,
+  limits: PayloadLimits,
+): WatchRunResponse {
+  const value = {
+    run: toRun(state, index, mask, createPayloadRoom(limits)),
+    cursor: cursors.toCursor(state.sequence, true),
+  };
   return create(WatchRunResponseSchema, { frame: { case: "end", value } });
 }
 

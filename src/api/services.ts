@@ -57,7 +57,7 @@ export function createServices(parts: ServiceParts): readonly ServedMethod[] {
     ...serveService(FlowService, { ...createFlowService(flows, limits), ...createFlowLists(flows, tokens) }),
     ...serveService(RunService, {
       ...createRunService(engine, planIndexOf, limits),
-      ...createRunLists(engine, runIndex, planIndexOf, tokens),
+      ...createRunLists(engine, runIndex, planIndexOf, tokens, limits),
       ...createRunWatch({ ...parts, planIndexOf }),
     }),
     ...serveService(ApprovalService, createApprovalService(engine, runIndex, tokens, limits)),

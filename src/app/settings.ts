@@ -175,8 +175,7 @@ export const SETTINGS = {
       schema: sizeSetting(1_024, 4 * MB),
       default: "256KB",
       env: ["ORCHESTRATOR_MAX_INLINE_PAYLOAD_BYTES"],
-      later: "PayloadService",
-      text: "Payloads above this are answered as references.",
+      text: "Payloads above this are answered as a reference, unless the read mask asks for their JSON.",
     }),
     maxFlowBytes: setting({
       schema: sizeSetting(1_024, 256 * 1_024),

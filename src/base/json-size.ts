@@ -6,11 +6,16 @@ import type { Json } from "./json.ts";
  * costs no more than the limit; small values cost next to nothing. Characters count as one byte.
  */
 export function exceedsSize(value: Json, limit: number): boolean {
+  return measureJson(value, limit) > limit;
+}
+
+/** About how many bytes `value` has as JSON text, counted as in {@link exceedsSize}; more than `limit` says no more than that. */
+export function measureJson(value: Json, limit: number): number {
   try {
-    return spend(value, limit) < 0;
+    return limit - spend(value, limit);
   } catch (error) {
     // Nested deeper than the stack, or in itself: no size would do.
-    if (error instanceof RangeError) return true;
+    if (error instanceof RangeError) return Number.POSITIVE_INFINITY;
     throw error;
   }
 }

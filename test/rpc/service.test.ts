@@ -32,7 +32,17 @@ beforeAll(async () => {
   const [grpc] = clients;
   const registered = await grpc?.ask(FlowService.method.registerFlow, { definition: { case: "source", value: FLOW } });
   expect(registered?.ok === false ? registered.message : "").toBe("");
+  await grpc?.ask(FlowService.method.registerFlow, { definition: { case: "source", value: ANYTHING } });
 }, 90_000);
+
+const ANYTHING = `
+id: anything
+version: "1"
+variables: [{name: n, type: integer}, {name: a, type: array}]
+workflow:
+  tasks:
+    - {id: first, type: noop, parameters: {output: "\${n}"}}
+`;
 
 afterAll(async () => {
   for (const client of clients) client.close();
@@ -170,6 +180,26 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
       "RUN_STATE_TERMINATED",
     );
     expect(reasonOf(await ask(method.terminateRun, { runId: other }))).toBe("OK");
+  });
+
+  // Cause: answers held the input as messages, five times as large as its text: the run was started and its caller told MESSAGE_TOO_LARGE, again and again.
+  test("a start with a large input is answered well, and so is every call that shows the run", async () => {
+    const text = `{"n":1,"a":[${"1,".repeat(600_000)}1]}`;
+    const start = {
+      flowId: "anything",
+      inputValue: { case: "inputJson" as const, value: Buffer.from(text) },
+      requestId: `large-${name.replaceAll(" ", "-")}`,
+    };
+    const ref = { sizeBytes: String(text.length), contentType: "application/json" };
+    const started = jsonOf(await ask(method.startRun, start)).run as Record<string, unknown>;
+    expect(started.inputRef).toMatchObject(ref);
+    const runId = String(started.runId);
+    const again = jsonOf(await ask(method.startRun, start));
+    expect(again).toMatchObject({ started: true, run: { runId } });
+    for (const shown of [await ask(method.getRun, { runId }), await ask(method.waitRun, { runId })])
+      expect(jsonOf(shown).run?.inputRef).toMatchObject(ref);
+    const full = jsonOf(await ask(method.getRun, { runId, readMask: { paths: ["input_json"] } }));
+    expect(Buffer.from(String(full.run?.inputJson), "base64").toString()).toBe(text);
   });
 
   test("what cannot be is refused by the engine with its own errors", async () => {

@@ -274,7 +274,8 @@ type DecideApprovalRequest struct {
 	//	*DecideApprovalRequest_DataJson
 	//	*DecideApprovalRequest_DataRef
 	DataValue isDecideApprovalRequest_DataValue `protobuf_oneof:"data_value"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
+	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
 	RequestId     string `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -37,7 +37,8 @@ type ApprovalServiceClient interface {
 	// GetApproval answers one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
 	GetApproval(ctx context.Context, in *GetApprovalRequest, opts ...grpc.CallOption) (*GetApprovalResponse, error)
 	// DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-	// counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON.
+	// counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
 	DecideApproval(ctx context.Context, in *DecideApprovalRequest, opts ...grpc.CallOption) (*DecideApprovalResponse, error)
 }
 
@@ -90,7 +91,8 @@ type ApprovalServiceServer interface {
 	// GetApproval answers one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
 	GetApproval(context.Context, *GetApprovalRequest) (*GetApprovalResponse, error)
 	// DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-	// counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON.
+	// counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
 	DecideApproval(context.Context, *DecideApprovalRequest) (*DecideApprovalResponse, error)
 	mustEmbedUnimplementedApprovalServiceServer()
 }

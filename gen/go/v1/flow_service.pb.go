@@ -38,7 +38,8 @@ type RegisterFlowRequest struct {
 	Definition isRegisterFlowRequest_Definition `protobuf_oneof:"definition"`
 	// Only check: nothing is stored, and problems are answered in `problems` in place of an error.
 	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
+	// its content, with or without an id: it answers the stored version with `created` false.
 	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

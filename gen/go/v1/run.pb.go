@@ -33,9 +33,9 @@ const (
 	RunState_RUN_STATE_UNSPECIFIED RunState = 0
 	// Accepted; no task has started.
 	RunState_RUN_STATE_QUEUED RunState = 1
-	// At least one task can move by itself.
+	// At least one task can move by itself: an attempt is under way, or the next one is due later.
 	RunState_RUN_STATE_RUNNING RunState = 2
-	// Every open task waits for a timer, a signal, an approval, a child run or its next attempt.
+	// Every open task waits for a timer, a signal, an approval or a child run.
 	RunState_RUN_STATE_WAITING RunState = 3
 	// An operator holds the run.
 	RunState_RUN_STATE_PAUSED RunState = 4
@@ -427,8 +427,9 @@ type Run struct {
 	Cause *RunCause `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Reasons why no attempt may start now; empty when nothing holds the run.
 	Holds []*Hold `protobuf:"bytes,9,rep,name=holds,proto3" json:"holds,omitempty"`
-	// What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`.
-	// A payload beyond the inline limit is answered as `input_ref` unless the mask names `input_json`. Empty in lists.
+	// What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
+	// `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
+	// unless the mask names `input_json`. Empty in lists.
 	//
 	// Types that are valid to be assigned to InputValue:
 	//

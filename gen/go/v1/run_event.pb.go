@@ -43,7 +43,7 @@ type RunEvent struct {
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// Task that it concerns; empty when it concerns the run.
 	TaskId string `protobuf:"bytes,6,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// Attempt that it concerns; 0 when it concerns none.
+	// Attempt that begins; 0 in all other events. What a task does afterwards concerns the attempt that began last.
 	Attempt int32 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// What happened, for instance `run.started` or `task.completed`. New kinds may come; a reader skips those it does not know.
 	Kind string `protobuf:"bytes,8,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -784,10 +784,11 @@ func (x *RunSnapshot) GetPartial() bool {
 	return false
 }
 
-// WatchGap says that ephemeral events were lost because the reader was slow. Durable events are never lost.
+// WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
+// runs. Durable events of a run are never lost.
 type WatchGap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many events were lost at least.
+	// How many events or updates were lost at least.
 	LostCount     int32 `protobuf:"varint,1,opt,name=lost_count,json=lostCount,proto3" json:"lost_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -943,7 +944,7 @@ func (x *RunEnd) GetCursor() string {
 // RunUpdate is a run that changed, in a watch over many runs.
 type RunUpdate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The run as it is now, without payloads.
+	// The run as it is now, with the fields that ListRuns answers.
 	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
 	// Whether it still meets the filter; false tells the reader to drop it.
 	Matches       bool `protobuf:"varint,2,opt,name=matches,proto3" json:"matches,omitempty"`
@@ -998,7 +999,7 @@ func (x *RunUpdate) GetMatches() bool {
 // RunsSnapshot holds the runs that meet a filter when the watch begins.
 type RunsSnapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The runs, newest first, without payloads; with `partial` a part of them.
+	// The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
 	Runs []*Run `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
 	// Whether more snapshot frames follow at once.
 	Partial       bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`

@@ -40,7 +40,8 @@ const (
 	RunKeyPolicy_RUN_KEY_POLICY_REJECT RunKeyPolicy = 1
 	// Answer the open run.
 	RunKeyPolicy_RUN_KEY_POLICY_RETURN_EXISTING RunKeyPolicy = 2
-	// Terminate the open run and start this one, both in one commit.
+	// Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
+	// the call, sent again, starts this one.
 	RunKeyPolicy_RUN_KEY_POLICY_TERMINATE_AND_START RunKeyPolicy = 3
 )
 
@@ -445,7 +446,8 @@ type StartRunResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run.
 	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one.
+	// Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one,
+	// also when the call is repeated after the end of that one.
 	Started       bool `protobuf:"varint,2,opt,name=started,proto3" json:"started,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -926,8 +928,8 @@ func (x *WaitRunResponse) GetRun() *Run {
 type ListRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`, `user_id`,
-	// `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `start_time`, `update_time`,
-	// `end_time`; empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
+	// `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`, `end_time`;
+	// empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Largest number of runs to answer; 0 means the default, more than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -991,7 +993,9 @@ func (x *ListRunsRequest) GetPageToken() string {
 // Response of RunService.ListRuns.
 type ListRunsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page, without payloads; may be shorter than asked, even empty.
+	// The page; may be shorter than asked, even empty. A list answers what finds a run and tells how it stands: ids, flow, state and
+	// phase, labels and keys, `create_time`, `end_time` and `deadline_time`. Of `update_time` and `sequence` it has the values at the
+	// last change of these. All else is empty: GetRun answers it.
 	Runs []*Run `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
 	// Token of the next page; empty at the end, and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -1575,7 +1579,7 @@ type WatchRunRequest struct {
 	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Fields of Run in snapshot and end; absent means all of them.
 	ReadMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
-	// Whether ephemeral events (tokens, progress, logs) are wanted too.
+	// Whether ephemeral events (tokens, progress, logs) are wanted too. No task type of this version produces any.
 	IncludeEphemeral bool `protobuf:"varint,4,opt,name=include_ephemeral,json=includeEphemeral,proto3" json:"include_ephemeral,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1968,7 +1972,8 @@ type SignalRunRequest struct {
 	//	*SignalRunRequest_DataJson
 	//	*SignalRunRequest_DataRef
 	DataValue isSignalRunRequest_DataValue `protobuf_oneof:"data_value"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2139,7 +2144,8 @@ type CancelRunRequest struct {
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Whether effects of tasks are undone before the end.
 	Compensate bool `protobuf:"varint,3,opt,name=compensate,proto3" json:"compensate,omitempty"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2256,7 +2262,8 @@ type TerminateRunRequest struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Why; kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2366,7 +2373,8 @@ type PauseRunRequest struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Why; kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2478,7 +2486,8 @@ type ResumeRunRequest struct {
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Holds to release; empty means the operator's.
 	HoldKinds []HoldKind `protobuf:"varint,3,rep,packed,name=hold_kinds,json=holdKinds,proto3,enum=orchestrator.v1.HoldKind" json:"hold_kinds,omitempty"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

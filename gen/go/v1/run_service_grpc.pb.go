@@ -77,21 +77,23 @@ type RunServiceClient interface {
 	// WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
 	WatchRun(ctx context.Context, in *WatchRunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunResponse], error)
 	// WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-	// that follow one another fast may be sent as one. Errors: FILTER_INVALID, WATCH_TOO_SLOW, SHUTTING_DOWN.
+	// that follow one another fast are sent as one. A reader that is more than 10,000 runs behind gets a gap and goes on. Changes are
+	// those of the runs that live on the instance which answers: with several instances on one database the snapshot holds all runs,
+	// and whoever wants every change watches each instance. Errors: FILTER_INVALID, SHUTTING_DOWN.
 	WatchRuns(ctx context.Context, in *WatchRunsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunsResponse], error)
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
 	SignalRun(ctx context.Context, in *SignalRunRequest, opts ...grpc.CallOption) (*SignalRunResponse, error)
 	// CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
-	// wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	CancelRun(ctx context.Context, in *CancelRunRequest, opts ...grpc.CallOption) (*CancelRunResponse, error)
 	// TerminateRun ends a run by force, without waiting for attempts and without compensation. A run that is terminated already is
-	// answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	TerminateRun(ctx context.Context, in *TerminateRunRequest, opts ...grpc.CallOption) (*TerminateRunResponse, error)
 	// PauseRun holds a run: no attempt starts, results and signals are still recorded. A run that is paused already is answered as
-	// it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	PauseRun(ctx context.Context, in *PauseRunRequest, opts ...grpc.CallOption) (*PauseRunResponse, error)
-	// ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	ResumeRun(ctx context.Context, in *ResumeRunRequest, opts ...grpc.CallOption) (*ResumeRunResponse, error)
 }
 
@@ -316,21 +318,23 @@ type RunServiceServer interface {
 	// WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
 	WatchRun(*WatchRunRequest, grpc.ServerStreamingServer[WatchRunResponse]) error
 	// WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-	// that follow one another fast may be sent as one. Errors: FILTER_INVALID, WATCH_TOO_SLOW, SHUTTING_DOWN.
+	// that follow one another fast are sent as one. A reader that is more than 10,000 runs behind gets a gap and goes on. Changes are
+	// those of the runs that live on the instance which answers: with several instances on one database the snapshot holds all runs,
+	// and whoever wants every change watches each instance. Errors: FILTER_INVALID, SHUTTING_DOWN.
 	WatchRuns(*WatchRunsRequest, grpc.ServerStreamingServer[WatchRunsResponse]) error
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
 	SignalRun(context.Context, *SignalRunRequest) (*SignalRunResponse, error)
 	// CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
-	// wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	CancelRun(context.Context, *CancelRunRequest) (*CancelRunResponse, error)
 	// TerminateRun ends a run by force, without waiting for attempts and without compensation. A run that is terminated already is
-	// answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	TerminateRun(context.Context, *TerminateRunRequest) (*TerminateRunResponse, error)
 	// PauseRun holds a run: no attempt starts, results and signals are still recorded. A run that is paused already is answered as
-	// it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	PauseRun(context.Context, *PauseRunRequest) (*PauseRunResponse, error)
-	// ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+	// ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	ResumeRun(context.Context, *ResumeRunRequest) (*ResumeRunResponse, error)
 	mustEmbedUnimplementedRunServiceServer()
 }

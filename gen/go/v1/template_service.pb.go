@@ -244,7 +244,8 @@ type InstantiateTemplateRequest struct {
 	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
 	// Only check: nothing is stored, and problems are answered in `problems` in place of an error.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
+	// its content, with or without an id: it answers the stored version with `created` false.
 	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -6,13 +6,14 @@ import type { ApprovalView } from "../../engine/port.ts";
 import type { Approval } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { APPROVAL_STATE } from "./enums.ts";
+import type { PayloadRoom } from "./payload.ts";
 import { toObjectPayload } from "./payload.ts";
 import type { ReadMask } from "./read-mask.ts";
 import { assigneesOf } from "./task.ts";
 import { toTimestamp } from "./time.ts";
 
 /** An approval. Its message is the title, then the description, of the task's parameters. */
-export function toApproval(view: ApprovalView, mask: ReadMask): Approval {
+export function toApproval(view: ApprovalView, mask: ReadMask, room: PayloadRoom): Approval {
   const { parameters } = view;
   const approval = create(ApprovalSchema, {
     runId: view.runId,
@@ -33,11 +34,10 @@ export function toApproval(view: ApprovalView, mask: ReadMask): Approval {
   if (view.decidedAt !== null) approval.decideTime = toTimestamp(view.decidedAt);
   const form = mask.formOf("data");
   if (form !== "none" && isObject(view.data)) {
-    const data = toObjectPayload(view.data, form);
-    approval.dataValue =
-      data.case === "json"
-        ? { case: "dataJson", value: data.value }
-        : { case: "data", value: data.value as ProtoJsonObject };
+    const data = toObjectPayload(view.data, form, `${view.runId}/tasks/${view.taskPath}/data`, room);
+    if (data.case === "message") approval.dataValue = { case: "data", value: data.value as ProtoJsonObject };
+    else if (data.case === "json") approval.dataValue = { case: "dataJson", value: data.value };
+    else approval.dataValue = { case: "dataRef", value: data.value };
   }
   mask.prune(approval);
   return approval;

@@ -2,16 +2,20 @@
  * Payloads: JSON in the service, a oneof of three forms on the wire.
  *
  * In: an object or value that came as a message is checked like JSON text, its size too. Out: as `Struct` or `Value`, or as text when the read mask names the
- * `…_json` field or when the value nests deeper than Protobuf libraries of all languages read.
+ * `…_json` field or when the value nests deeper than Protobuf libraries of all languages read. What is larger than the inline limit and not asked for as text,
+ * or does not fit into the answer, goes out as a reference: no call that did its work fails because its answer is too large.
  */
+import { createHash } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
-import { fromJson, toJson } from "@bufbuild/protobuf";
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { fail } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { checkJson, parseJson } from "../../base/json-parse.ts";
+import { measureJson } from "../../base/json-size.ts";
 import type { PayloadRef } from "../../gen/orchestrator/v1/payload_pb.ts";
+import { PayloadRefSchema } from "../../gen/orchestrator/v1/payload_pb.ts";
 
 /** Deepest value that goes out as a message: each level costs up to three levels of messages, and libraries stop at 100. */
 const MAX_MESSAGE_DEPTH = 30;
@@ -27,6 +31,10 @@ export type PayloadInput =
 export interface PayloadLimits {
   /** Largest payload in bytes of JSON. */
   readonly maxPayloadBytes: number;
+  /** Largest payload that is answered without being asked for by name. */
+  readonly maxInlinePayloadBytes: number;
+  /** Largest message. */
+  readonly maxMessageBytes: number;
 }
 
 /** JSON of a payload; `absent` when there is none. `field` is its name in the contract. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST for references. */
@@ -63,24 +71,79 @@ export function fromObjectPayload(payload: PayloadInput, field: string, limits: 
 /** Form in which a payload goes out. */
 export type PayloadForm = "none" | "message" | "json";
 
-/** A payload as the oneof of an object. */
+/** How much of payloads one answer may hold. Used up as payloads are put into it. */
+export interface PayloadRoom {
+  /** Payloads with more bytes of JSON are referenced unless their JSON is asked for. */
+  readonly inlineBytes: number;
+  /** Bytes that are left in the answer. */
+  left: number;
+}
+
+/** What an answer holds beside its payloads: context, labels, error, holds. */
+const RESERVED_BYTES = 131_072;
+
+/** The room of one answer. */
+export function createPayloadRoom(limits: PayloadLimits): PayloadRoom {
+  const { maxMessageBytes, maxInlinePayloadBytes } = limits;
+  return { inlineBytes: maxInlinePayloadBytes, left: maxMessageBytes - Math.min(RESERVED_BYTES, maxMessageBytes / 2) };
+}
+
+/** A payload in the form in which it goes out. */
+export type PayloadOut<T> =
+  | { readonly case: "message"; readonly value: T }
+  | { readonly case: "json"; readonly value: Uint8Array }
+  | { readonly case: "ref"; readonly value: PayloadRef };
+
+/** A payload as the oneof of an object. `payloadId` names it when it is too large to stand in the answer. */
 export function toObjectPayload(
   value: JsonObject,
   form: PayloadForm,
-): { case: "message"; value: JsonObject } | { case: "json"; value: Uint8Array } {
-  return form === "json" || isDeeperThan(value, MAX_MESSAGE_DEPTH)
-    ? { case: "json", value: encodeJson(value) }
-    : { case: "message", value: value as JsonObject };
+  payloadId: string,
+  room: PayloadRoom,
+): PayloadOut<JsonObject> {
+  return place(value, form, payloadId, room) ?? { case: "message", value };
 }
 
 /** A payload as the oneof of any value. */
 export function toValuePayload(
   value: Json,
   form: PayloadForm,
-): { case: "message"; value: Value } | { case: "json"; value: Uint8Array } {
-  return form === "json" || isDeeperThan(value, MAX_MESSAGE_DEPTH)
-    ? { case: "json", value: encodeJson(value) }
-    : { case: "message", value: toValue(value) };
+  payloadId: string,
+  room: PayloadRoom,
+): PayloadOut<Value> {
+  return place(value, form, payloadId, room) ?? { case: "message", value: toValue(value) };
+}
+
+/** Bytes that a message takes for each byte of JSON at most: a number of one digit in a list becomes eleven. */
+const MESSAGE_FACTOR = 6;
+/** The same for each byte as {@link measureJson} counts them. */
+const MEASURE_FACTOR = 3;
+
+/** Takes room for a payload. Null: it goes out as a message. */
+function place(value: Json, form: PayloadForm, payloadId: string, room: PayloadRoom): PayloadOut<never> | null {
+  const asMessage = form !== "json" && !isDeeperThan(value, MAX_MESSAGE_DEPTH);
+  const measured = measureJson(value, room.inlineBytes);
+  if (asMessage && measured <= room.inlineBytes && take(room, measured * MEASURE_FACTOR)) return null;
+  const json = encodeJson(value);
+  const isInline = form === "json" || json.length <= room.inlineBytes;
+  if (isInline && asMessage && take(room, json.length * MESSAGE_FACTOR)) return null;
+  if (isInline && take(room, json.length)) return { case: "json", value: json };
+  return { case: "ref", value: toRef(payloadId, json) };
+}
+
+function take(room: PayloadRoom, bytes: number): boolean {
+  if (bytes > room.left) return false;
+  room.left -= bytes;
+  return true;
+}
+
+function toRef(payloadId: string, json: Uint8Array): PayloadRef {
+  return create(PayloadRefSchema, {
+    payloadId,
+    sizeBytes: BigInt(json.length),
+    sha256: createHash("sha256").update(json).digest("hex"),
+    contentType: "application/json",
+  });
 }
 
 /** A JSON value as a message. */

@@ -13,6 +13,7 @@ import {
   UnreadSignalsSchema,
 } from "../../gen/orchestrator/v1/run_pb.ts";
 import { END_PHASE, HOLD_KIND, RUN_PHASE, RUN_STATE } from "./enums.ts";
+import type { PayloadRoom } from "./payload.ts";
 import { encodeJson, toObjectPayload, toValuePayload } from "./payload.ts";
 import type { PlanIndex } from "./plan-index.ts";
 import type { ReadMask } from "./read-mask.ts";
@@ -50,7 +51,7 @@ const NO_COUNTS = {
 };
 
 /** A run. `index` is null when its plan cannot be had; tasks that have not begun are not counted then. */
-export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask): Run {
+export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask, room: PayloadRoom): Run {
   const { facts } = state;
   // A literal: `create` costs as much as all the rest. Every start and read passes here.
   const run: Run = {
@@ -82,7 +83,7 @@ export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask):
   if (state.cause !== null) run.cause = toCause(state.cause);
   if (state.error !== null) run.error = toRunError(state.error);
   if (mask.wants("task_counts")) run.taskCounts = countTasks(state, index);
-  setPayloads(run, state, mask);
+  setPayloads(run, state, mask, room);
   setTimes(run, state);
   mask.prune(run);
   return run;
@@ -137,21 +138,21 @@ function toCause(cause: Cause): NonNullable<Run["cause"]> {
   });
 }
 
-function setPayloads(run: Run, state: RunState, mask: ReadMask): void {
-  const inputForm = mask.formOf("input");
-  if (inputForm !== "none") {
-    const input = toObjectPayload(state.vars, inputForm);
-    run.inputValue =
-      input.case === "json"
-        ? { case: "inputJson", value: input.value }
-        : { case: "input", value: input.value as never };
-  }
+/** The output first: when there is no room for both, it is what the caller does not have. */
+function setPayloads(run: Run, state: RunState, mask: ReadMask, room: PayloadRoom): void {
   const outputForm = mask.formOf("output");
   if (outputForm !== "none" && state.output !== undefined) {
-    const output = toValuePayload(state.output, outputForm);
-    run.outputValue =
-      output.case === "json" ? { case: "outputJson", value: output.value } : { case: "output", value: output.value };
+    const output = toValuePayload(state.output, outputForm, `${state.runId}/output`, room);
+    if (output.case === "message") run.outputValue = { case: "output", value: output.value };
+    else if (output.case === "json") run.outputValue = { case: "outputJson", value: output.value };
+    else run.outputValue = { case: "outputRef", value: output.value };
   }
+  const inputForm = mask.formOf("input");
+  if (inputForm === "none") return;
+  const input = toObjectPayload(state.vars, inputForm, `${state.runId}/input`, room);
+  if (input.case === "message") run.inputValue = { case: "input", value: input.value as never };
+  else if (input.case === "json") run.inputValue = { case: "inputJson", value: input.value };
+  else run.inputValue = { case: "inputRef", value: input.value };
 }
 
 function setTimes(run: Run, state: RunState): void {

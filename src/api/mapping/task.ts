@@ -8,6 +8,7 @@ import type { TaskSpec } from "../../flows/plan.ts";
 import type { RunTask, TaskWait } from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunTaskSchema, TaskErrorSchema, TaskWaitSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import { SKIP_REASON, TASK_STATE } from "./enums.ts";
+import type { PayloadRoom } from "./payload.ts";
 import { toValuePayload } from "./payload.ts";
 import type { PlanIndex } from "./plan-index.ts";
 import { specAt } from "./plan-index.ts";
@@ -57,7 +58,7 @@ export function findTask(state: RunState, index: PlanIndex | null, path: string)
 }
 
 /** A task as the contract shows it. */
-export function toRunTask(runId: string, view: TaskView, mask: ReadMask): RunTask {
+export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: PayloadRoom): RunTask {
   const { path, spec, task } = view;
   const hash = path.indexOf("#");
   const shown = create(RunTaskSchema, {
@@ -71,7 +72,7 @@ export function toRunTask(runId: string, view: TaskView, mask: ReadMask): RunTas
     iteration: hash < 0 ? 0 : Number.parseInt(path.slice(hash + 1), 10),
     dependsOn: [...view.dependsOn],
   });
-  if (task !== undefined) fillState(shown, task, mask);
+  if (task !== undefined) fillState(shown, task, mask, room);
   mask.prune(shown);
   return shown;
 }
@@ -107,22 +108,24 @@ export function assigneesOf(input: unknown): string[] {
   return Array.isArray(assignees) ? assignees.filter((one): one is string => typeof one === "string") : [];
 }
 
-function fillState(shown: RunTask, task: TaskState, mask: ReadMask): void {
+function fillState(shown: RunTask, task: TaskState, mask: ReadMask, room: PayloadRoom): void {
   if (task.reason !== null) shown.skipReason = SKIP_REASON[task.reason];
   shown.attempt = task.attempt;
   shown.generation = task.generation;
   if (task.state === "WAITING" && task.wait !== null) shown.wait = toWait(task.wait, task.dueAt, task.input);
-  const inputForm = mask.formOf("input");
-  if (inputForm !== "none" && task.input !== undefined) {
-    const input = toValuePayload(task.input, inputForm);
-    shown.inputValue =
-      input.case === "json" ? { case: "inputJson", value: input.value } : { case: "input", value: input.value };
-  }
   const outputForm = mask.formOf("output");
   if (outputForm !== "none" && task.output !== undefined) {
-    const output = toValuePayload(task.output, outputForm);
-    shown.outputValue =
-      output.case === "json" ? { case: "outputJson", value: output.value } : { case: "output", value: output.value };
+    const output = toValuePayload(task.output, outputForm, `${shown.runId}/tasks/${task.path}/output`, room);
+    if (output.case === "message") shown.outputValue = { case: "output", value: output.value };
+    else if (output.case === "json") shown.outputValue = { case: "outputJson", value: output.value };
+    else shown.outputValue = { case: "outputRef", value: output.value };
+  }
+  const inputForm = mask.formOf("input");
+  if (inputForm !== "none" && task.input !== undefined) {
+    const input = toValuePayload(task.input, inputForm, `${shown.runId}/tasks/${task.path}/input`, room);
+    if (input.case === "message") shown.inputValue = { case: "input", value: input.value };
+    else if (input.case === "json") shown.inputValue = { case: "inputJson", value: input.value };
+    else shown.inputValue = { case: "inputRef", value: input.value };
   }
   if (task.error !== null && task.state !== "COMPLETED") shown.error = toTaskError(task.error);
   if (task.scheduledAt !== 0) shown.readyTime = toTimestamp(task.scheduledAt);

@@ -29,6 +29,7 @@ export const TEST_CONFIG: ApiConfig = {
   reflection: true,
   maxMessageBytes: 1_048_576,
   maxPayloadBytes: 65_536,
+  maxInlinePayloadBytes: 16_384,
   maxFlowBytes: 32_768,
   heartbeatMs: 100,
 };

@@ -31,7 +31,7 @@ const (
 // HealthService tells whether the service takes calls.
 type HealthServiceClient interface {
 	// Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-	// `/health.v1.HealthService/Check`. Errors: NOT_FOUND for an unknown name.
+	// `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
 	Check(ctx context.Context, in *HealthCheckRequest, opts ...grpc.CallOption) (*HealthCheckResponse, error)
 }
 
@@ -60,7 +60,7 @@ func (c *healthServiceClient) Check(ctx context.Context, in *HealthCheckRequest,
 // HealthService tells whether the service takes calls.
 type HealthServiceServer interface {
 	// Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-	// `/health.v1.HealthService/Check`. Errors: NOT_FOUND for an unknown name.
+	// `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
 	Check(context.Context, *HealthCheckRequest) (*HealthCheckResponse, error)
 	mustEmbedUnimplementedHealthServiceServer()
 }

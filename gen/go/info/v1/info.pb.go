@@ -243,7 +243,8 @@ type Limits struct {
 	MaxMessageBytes int64 `protobuf:"varint,1,opt,name=max_message_bytes,json=maxMessageBytes,proto3" json:"max_message_bytes,omitempty"`
 	// Largest payload (input, signal data, form data) in bytes of JSON.
 	MaxPayloadBytes int64 `protobuf:"varint,2,opt,name=max_payload_bytes,json=maxPayloadBytes,proto3" json:"max_payload_bytes,omitempty"`
-	// Payloads beyond this many bytes of JSON are answered as a reference unless the read mask asks for the bytes; 0 when none are, however large.
+	// Payloads beyond this many bytes of JSON are answered as a reference unless the read mask names their `…_json` field. Smaller
+	// ones may be answered as `…_json` in place of a message, or as a reference, when the answer would be too large.
 	MaxInlinePayloadBytes int64 `protobuf:"varint,3,opt,name=max_inline_payload_bytes,json=maxInlinePayloadBytes,proto3" json:"max_inline_payload_bytes,omitempty"`
 	// Largest flow definition in bytes of source text.
 	MaxFlowBytes int64 `protobuf:"varint,4,opt,name=max_flow_bytes,json=maxFlowBytes,proto3" json:"max_flow_bytes,omitempty"`

@@ -72,7 +72,8 @@ class ApprovalServiceServicer(object):
 
     def DecideApproval(self, request, context):
         """DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-        counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON.
+        counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
+        PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

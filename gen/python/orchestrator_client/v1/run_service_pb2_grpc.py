@@ -201,7 +201,9 @@ class RunServiceServicer(object):
 
     def WatchRuns(self, request, context):
         """WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-        that follow one another fast may be sent as one. Errors: FILTER_INVALID, WATCH_TOO_SLOW, SHUTTING_DOWN.
+        that follow one another fast are sent as one. A reader that is more than 10,000 runs behind gets a gap and goes on. Changes are
+        those of the runs that live on the instance which answers: with several instances on one database the snapshot holds all runs,
+        and whoever wants every change watches each instance. Errors: FILTER_INVALID, SHUTTING_DOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,7 +219,7 @@ class RunServiceServicer(object):
 
     def CancelRun(self, request, context):
         """CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
-        wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+        wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,7 +227,7 @@ class RunServiceServicer(object):
 
     def TerminateRun(self, request, context):
         """TerminateRun ends a run by force, without waiting for attempts and without compensation. A run that is terminated already is
-        answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+        answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -233,14 +235,14 @@ class RunServiceServicer(object):
 
     def PauseRun(self, request, context):
         """PauseRun holds a run: no attempt starts, results and signals are still recorded. A run that is paused already is answered as
-        it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+        it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRun(self, request, context):
-        """ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+        """ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -209,7 +209,8 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+   * Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
+   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
    *
    * @generated from field: string request_id = 8;
    */
@@ -272,7 +273,8 @@ export const ApprovalService: GenService<{
   },
   /**
    * DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-   * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON.
+   * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
+   * PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.DecideApproval
    */

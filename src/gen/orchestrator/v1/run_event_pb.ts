@@ -70,7 +70,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   taskId: string;
 
   /**
-   * Attempt that it concerns; 0 when it concerns none.
+   * Attempt that begins; 0 in all other events. What a task does afterwards concerns the attempt that began last.
    *
    * @generated from field: int32 attempt = 7;
    */
@@ -435,13 +435,14 @@ export const RunSnapshotSchema: GenMessage<RunSnapshot> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 8);
 
 /**
- * WatchGap says that ephemeral events were lost because the reader was slow. Durable events are never lost.
+ * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
+ * runs. Durable events of a run are never lost.
  *
  * @generated from message orchestrator.v1.WatchGap
  */
 export type WatchGap = Message<"orchestrator.v1.WatchGap"> & {
   /**
-   * How many events were lost at least.
+   * How many events or updates were lost at least.
    *
    * @generated from field: int32 lost_count = 1;
    */
@@ -518,7 +519,7 @@ export const RunEndSchema: GenMessage<RunEnd> = /*@__PURE__*/
  */
 export type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
   /**
-   * The run as it is now, without payloads.
+   * The run as it is now, with the fields that ListRuns answers.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
@@ -546,7 +547,7 @@ export const RunUpdateSchema: GenMessage<RunUpdate> = /*@__PURE__*/
  */
 export type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
   /**
-   * The runs, newest first, without payloads; with `partial` a part of them.
+   * The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
    *
    * @generated from field: repeated orchestrator.v1.Run runs = 1;
    */

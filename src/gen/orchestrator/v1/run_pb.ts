@@ -88,8 +88,9 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   holds: Hold[];
 
   /**
-   * What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`.
-   * A payload beyond the inline limit is answered as `input_ref` unless the mask names `input_json`. Empty in lists.
+   * What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
+   * `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
+   * unless the mask names `input_json`. Empty in lists.
    *
    * @generated from oneof orchestrator.v1.Run.input_value
    */
@@ -1003,14 +1004,14 @@ export const RunState = {
   QUEUED: 1,
 
   /**
-   * At least one task can move by itself.
+   * At least one task can move by itself: an attempt is under way, or the next one is due later.
    *
    * @generated from enum value: RUN_STATE_RUNNING = 2;
    */
   RUNNING: 2,
 
   /**
-   * Every open task waits for a timer, a signal, an approval, a child run or its next attempt.
+   * Every open task waits for a timer, a signal, an approval or a child run.
    *
    * @generated from enum value: RUN_STATE_WAITING = 3;
    */

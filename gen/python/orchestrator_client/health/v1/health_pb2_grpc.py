@@ -48,7 +48,7 @@ class HealthServiceServicer(object):
 
     def Check(self, request, context):
         """Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-        `/health.v1.HealthService/Check`. Errors: NOT_FOUND for an unknown name.
+        `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   taskId: string;
 
   /**
-   * Attempt that it concerns; 0 when it concerns none.
+   * Attempt that begins; 0 in all other events. What a task does afterwards concerns the attempt that began last.
    *
    * @generated from field: int32 attempt = 7;
    */
@@ -422,13 +422,14 @@ export declare type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
 export declare const RunSnapshotSchema: GenMessage<RunSnapshot>;
 
 /**
- * WatchGap says that ephemeral events were lost because the reader was slow. Durable events are never lost.
+ * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
+ * runs. Durable events of a run are never lost.
  *
  * @generated from message orchestrator.v1.WatchGap
  */
 export declare type WatchGap = Message<"orchestrator.v1.WatchGap"> & {
   /**
-   * How many events were lost at least.
+   * How many events or updates were lost at least.
    *
    * @generated from field: int32 lost_count = 1;
    */
@@ -502,7 +503,7 @@ export declare const RunEndSchema: GenMessage<RunEnd>;
  */
 export declare type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
   /**
-   * The run as it is now, without payloads.
+   * The run as it is now, with the fields that ListRuns answers.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
@@ -529,7 +530,7 @@ export declare const RunUpdateSchema: GenMessage<RunUpdate>;
  */
 export declare type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
   /**
-   * The runs, newest first, without payloads; with `partial` a part of them.
+   * The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
    *
    * @generated from field: repeated orchestrator.v1.Run runs = 1;
    */

@@ -235,7 +235,8 @@ export declare type StartRunResponse = Message<"orchestrator.v1.StartRunResponse
   run?: Run | undefined;
 
   /**
-   * Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one.
+   * Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one,
+   * also when the call is repeated after the end of that one.
    *
    * @generated from field: bool started = 2;
    */
@@ -462,8 +463,8 @@ export declare const WaitRunResponseSchema: GenMessage<WaitRunResponse>;
 export declare type ListRunsRequest = Message<"orchestrator.v1.ListRunsRequest"> & {
   /**
    * CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`, `user_id`,
-   * `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `start_time`, `update_time`,
-   * `end_time`; empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
+   * `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`, `end_time`;
+   * empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
    *
    * @generated from field: string filter = 1;
    */
@@ -497,7 +498,9 @@ export declare const ListRunsRequestSchema: GenMessage<ListRunsRequest>;
  */
 export declare type ListRunsResponse = Message<"orchestrator.v1.ListRunsResponse"> & {
   /**
-   * The page, without payloads; may be shorter than asked, even empty.
+   * The page; may be shorter than asked, even empty. A list answers what finds a run and tells how it stands: ids, flow, state and
+   * phase, labels and keys, `create_time`, `end_time` and `deadline_time`. Of `update_time` and `sequence` it has the values at the
+   * last change of these. All else is empty: GetRun answers it.
    *
    * @generated from field: repeated orchestrator.v1.Run runs = 1;
    */
@@ -810,7 +813,7 @@ export declare type WatchRunRequest = Message<"orchestrator.v1.WatchRunRequest">
   readMask?: FieldMask | undefined;
 
   /**
-   * Whether ephemeral events (tokens, progress, logs) are wanted too.
+   * Whether ephemeral events (tokens, progress, logs) are wanted too. No task type of this version produces any.
    *
    * @generated from field: bool include_ephemeral = 4;
    */
@@ -1014,7 +1017,8 @@ export declare type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
    *
    * @generated from field: string request_id = 6;
    */
@@ -1075,7 +1079,8 @@ export declare type CancelRunRequest = Message<"orchestrator.v1.CancelRunRequest
   compensate: boolean;
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1129,7 +1134,8 @@ export declare type TerminateRunRequest = Message<"orchestrator.v1.TerminateRunR
   reason: string;
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1183,7 +1189,8 @@ export declare type PauseRunRequest = Message<"orchestrator.v1.PauseRunRequest">
   reason: string;
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1244,7 +1251,8 @@ export declare type ResumeRunRequest = Message<"orchestrator.v1.ResumeRunRequest
   holdKinds: HoldKind[];
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1305,7 +1313,8 @@ export enum RunKeyPolicy {
   RETURN_EXISTING = 2,
 
   /**
-   * Terminate the open run and start this one, both in one commit.
+   * Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
+   * the call, sent again, starts this one.
    *
    * @generated from enum value: RUN_KEY_POLICY_TERMINATE_AND_START = 3;
    */
@@ -1433,7 +1442,9 @@ export declare const RunService: GenService<{
   },
   /**
    * WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-   * that follow one another fast may be sent as one. Errors: FILTER_INVALID, WATCH_TOO_SLOW, SHUTTING_DOWN.
+   * that follow one another fast are sent as one. A reader that is more than 10,000 runs behind gets a gap and goes on. Changes are
+   * those of the runs that live on the instance which answers: with several instances on one database the snapshot holds all runs,
+   * and whoever wants every change watches each instance. Errors: FILTER_INVALID, SHUTTING_DOWN.
    *
    * @generated from rpc orchestrator.v1.RunService.WatchRuns
    */
@@ -1455,7 +1466,7 @@ export declare const RunService: GenService<{
   },
   /**
    * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
-   * wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+   * wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.CancelRun
    */
@@ -1466,7 +1477,7 @@ export declare const RunService: GenService<{
   },
   /**
    * TerminateRun ends a run by force, without waiting for attempts and without compensation. A run that is terminated already is
-   * answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+   * answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.TerminateRun
    */
@@ -1477,7 +1488,7 @@ export declare const RunService: GenService<{
   },
   /**
    * PauseRun holds a run: no attempt starts, results and signals are still recorded. A run that is paused already is answered as
-   * it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+   * it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.PauseRun
    */
@@ -1487,7 +1498,7 @@ export declare const RunService: GenService<{
     output: typeof PauseRunResponseSchema;
   },
   /**
-   * ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED.
+   * ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.ResumeRun
    */

@@ -32,7 +32,8 @@ export interface IApprovalServiceClient {
     getApproval(input: GetApprovalRequest, options?: RpcOptions): UnaryCall<GetApprovalRequest, GetApprovalResponse>;
     /**
      * DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-     * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON.
+     * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DecideApproval
      */
@@ -63,7 +64,8 @@ export declare class ApprovalServiceClient implements IApprovalServiceClient, Se
     getApproval(input: GetApprovalRequest, options?: RpcOptions): UnaryCall<GetApprovalRequest, GetApprovalResponse>;
     /**
      * DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-     * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON.
+     * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DecideApproval
      */

@@ -159,7 +159,8 @@ export interface DecideApprovalRequest {
         oneofKind: undefined;
     };
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
+     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
      *
      * @generated from protobuf field: string request_id = 8
      */

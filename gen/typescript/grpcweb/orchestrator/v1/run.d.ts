@@ -73,8 +73,9 @@ export interface Run {
      */
     holds: Hold[];
     /**
-     * What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`.
-     * A payload beyond the inline limit is answered as `input_ref` unless the mask names `input_json`. Empty in lists.
+     * What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
+     * `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
+     * unless the mask names `input_json`. Empty in lists.
      *
      * @generated from protobuf oneof: input_value
      */
@@ -819,13 +820,13 @@ export declare enum RunState {
      */
     QUEUED = 1,
     /**
-     * At least one task can move by itself.
+     * At least one task can move by itself: an attempt is under way, or the next one is due later.
      *
      * @generated from protobuf enum value: RUN_STATE_RUNNING = 2;
      */
     RUNNING = 2,
     /**
-     * Every open task waits for a timer, a signal, an approval, a child run or its next attempt.
+     * Every open task waits for a timer, a signal, an approval or a child run.
      *
      * @generated from protobuf enum value: RUN_STATE_WAITING = 3;
      */

@@ -30,13 +30,13 @@ export var RunState;
      */
     RunState[RunState["QUEUED"] = 1] = "QUEUED";
     /**
-     * At least one task can move by itself.
+     * At least one task can move by itself: an attempt is under way, or the next one is due later.
      *
      * @generated from protobuf enum value: RUN_STATE_RUNNING = 2;
      */
     RunState[RunState["RUNNING"] = 2] = "RUNNING";
     /**
-     * Every open task waits for a timer, a signal, an approval, a child run or its next attempt.
+     * Every open task waits for a timer, a signal, an approval or a child run.
      *
      * @generated from protobuf enum value: RUN_STATE_WAITING = 3;
      */

@@ -62,7 +62,7 @@ export interface RunEvent {
      */
     taskId: string;
     /**
-     * Attempt that it concerns; 0 when it concerns none.
+     * Attempt that begins; 0 in all other events. What a task does afterwards concerns the attempt that began last.
      *
      * @generated from protobuf field: int32 attempt = 7
      */
@@ -339,13 +339,14 @@ export interface RunSnapshot {
     partial: boolean;
 }
 /**
- * WatchGap says that ephemeral events were lost because the reader was slow. Durable events are never lost.
+ * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
+ * runs. Durable events of a run are never lost.
  *
  * @generated from protobuf message orchestrator.v1.WatchGap
  */
 export interface WatchGap {
     /**
-     * How many events were lost at least.
+     * How many events or updates were lost at least.
      *
      * @generated from protobuf field: int32 lost_count = 1
      */
@@ -396,7 +397,7 @@ export interface RunEnd {
  */
 export interface RunUpdate {
     /**
-     * The run as it is now, without payloads.
+     * The run as it is now, with the fields that ListRuns answers.
      *
      * @generated from protobuf field: orchestrator.v1.Run run = 1
      */
@@ -415,7 +416,7 @@ export interface RunUpdate {
  */
 export interface RunsSnapshot {
     /**
-     * The runs, newest first, without payloads; with `partial` a part of them.
+     * The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Run runs = 1
      */

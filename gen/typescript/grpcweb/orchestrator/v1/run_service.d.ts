@@ -215,7 +215,8 @@ export interface StartRunResponse {
      */
     run?: Run;
     /**
-     * Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one.
+     * Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one,
+     * also when the call is repeated after the end of that one.
      *
      * @generated from protobuf field: bool started = 2
      */
@@ -381,8 +382,8 @@ export interface WaitRunResponse {
 export interface ListRunsRequest {
     /**
      * CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`, `user_id`,
-     * `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `start_time`, `update_time`,
-     * `end_time`; empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
+     * `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`, `end_time`;
+     * empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
      *
      * @generated from protobuf field: string filter = 1
      */
@@ -407,7 +408,9 @@ export interface ListRunsRequest {
  */
 export interface ListRunsResponse {
     /**
-     * The page, without payloads; may be shorter than asked, even empty.
+     * The page; may be shorter than asked, even empty. A list answers what finds a run and tells how it stands: ids, flow, state and
+     * phase, labels and keys, `create_time`, `end_time` and `deadline_time`. Of `update_time` and `sequence` it has the values at the
+     * last change of these. All else is empty: GetRun answers it.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Run runs = 1
      */
@@ -634,7 +637,7 @@ export interface WatchRunRequest {
      */
     readMask?: FieldMask;
     /**
-     * Whether ephemeral events (tokens, progress, logs) are wanted too.
+     * Whether ephemeral events (tokens, progress, logs) are wanted too. No task type of this version produces any.
      *
      * @generated from protobuf field: bool include_ephemeral = 4
      */
@@ -812,7 +815,8 @@ export interface SignalRunRequest {
         oneofKind: undefined;
     };
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
      *
      * @generated from protobuf field: string request_id = 6
      */
@@ -856,7 +860,8 @@ export interface CancelRunRequest {
      */
     compensate: boolean;
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
      *
      * @generated from protobuf field: string request_id = 4
      */
@@ -894,7 +899,8 @@ export interface TerminateRunRequest {
      */
     reason: string;
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
      *
      * @generated from protobuf field: string request_id = 3
      */
@@ -932,7 +938,8 @@ export interface PauseRunRequest {
      */
     reason: string;
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
      *
      * @generated from protobuf field: string request_id = 3
      */
@@ -976,7 +983,8 @@ export interface ResumeRunRequest {
      */
     holdKinds: HoldKind[];
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
+     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
      *
      * @generated from protobuf field: string request_id = 4
      */
@@ -1020,7 +1028,8 @@ export declare enum RunKeyPolicy {
      */
     RETURN_EXISTING = 2,
     /**
-     * Terminate the open run and start this one, both in one commit.
+     * Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
+     * the call, sent again, starts this one.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_TERMINATE_AND_START = 3;
      */

@@ -54,7 +54,8 @@ export var RunKeyPolicy;
      */
     RunKeyPolicy[RunKeyPolicy["RETURN_EXISTING"] = 2] = "RETURN_EXISTING";
     /**
-     * Terminate the open run and start this one, both in one commit.
+     * Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
+     * the call, sent again, starts this one.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_TERMINATE_AND_START = 3;
      */

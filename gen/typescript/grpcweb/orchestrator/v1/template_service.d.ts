@@ -131,7 +131,8 @@ export interface InstantiateTemplateRequest {
      */
     validateOnly: boolean;
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
+     * its content, with or without an id: it answers the stored version with `created` false.
      *
      * @generated from protobuf field: string request_id = 7
      */

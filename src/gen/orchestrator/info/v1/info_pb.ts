@@ -160,7 +160,8 @@ export type Limits = Message<"orchestrator.info.v1.Limits"> & {
   maxPayloadBytes: bigint;
 
   /**
-   * Payloads beyond this many bytes of JSON are answered as a reference unless the read mask asks for the bytes; 0 when none are, however large.
+   * Payloads beyond this many bytes of JSON are answered as a reference unless the read mask names their `…_json` field. Smaller
+   * ones may be answered as `…_json` in place of a message, or as a reference, when the answer would be too large.
    *
    * @generated from field: int64 max_inline_payload_bytes = 3;
    */

@@ -101,7 +101,7 @@ export declare const ServingStatusSchema: GenEnum<ServingStatus>;
 export declare const HealthService: GenService<{
   /**
    * Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-   * `/health.v1.HealthService/Check`. Errors: NOT_FOUND for an unknown name.
+   * `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
    *
    * @generated from rpc orchestrator.health.v1.HealthService.Check
    */

@@ -16,7 +16,7 @@ import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 export interface IHealthServiceClient {
     /**
      * Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-     * `/health.v1.HealthService/Check`. Errors: NOT_FOUND for an unknown name.
+     * `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
      *
      * @generated from protobuf rpc: Check
      */
@@ -35,7 +35,7 @@ export declare class HealthServiceClient implements IHealthServiceClient, Servic
     constructor(_transport: RpcTransport);
     /**
      * Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-     * `/health.v1.HealthService/Check`. Errors: NOT_FOUND for an unknown name.
+     * `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
      *
      * @generated from protobuf rpc: Check
      */
