@@ -29,11 +29,9 @@ import { FORWARDED_KEY } from "./forward.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { readBinary } from "./read-message.ts";
+import { RECEIVE_FACTOR } from "./receive-factor.ts";
 import { toRequestId } from "./request-id.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "./slow-reader.ts";
-
-/** How much more than the limit grpc-js takes, so that the refusal can say what the limit is. */
-const RECEIVE_FACTOR = 2;
 
 /** HTTP/2 code of a stream that is broken off because its reader is slow; clients of gRPC take it for RESOURCE_EXHAUSTED. */
 const ENHANCE_YOUR_CALM = 11;

@@ -87,4 +87,63 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
       text: expect.stringContaining("all were answered"),
     });
   });
+
+  test("the service says where it is and how to go on; Ctrl-C stops it in good order", async () => {
+    const port = await findFreePort();
+    const terminal = command(["serve"], {
+      ORCHESTRATOR_DATA_DIR: join(folder, "served"),
+      ORCHESTRATOR_PORT: String(port),
+      ORCHESTRATOR_METRICS_ENABLED: "false",
+    });
+    await terminal.see(/stop +Ctrl-C/);
+    // Lines for people above the banner, no JSON.
+    expect(terminal.text()).toMatch(/^\[?\d\d:\d\d:\d\d\.\d{3}\]? INFO.*serving/m);
+    expect(terminal.text()).toMatch(new RegExp(`address +http://127\\.0\\.0\\.1:${port} `));
+    expect(terminal.text()).toMatch(
+      new RegExp(`in another terminal: .*flows init .*run .*--server 127\\.0\\.0\\.1:${port}`),
+    );
+
+    const env = { ORCHESTRATOR_SERVER: `127.0.0.1:${port}` };
+    const watch = command(["run", "asking.yaml", "--watch"], env);
+    await watch.see(/ask +approval +WAITING/);
+    watch.type(CTRL_C);
+    expect(await watch.ended).toBe(130);
+    // On a line of its own, whatever the terminal itself showed of the key.
+    const [, words = ""] = /^(?:\^C)?left; the run goes on: {2}\S+ (runs watch \w{26}) /m.exec(watch.text()) ?? [];
+    expect(words, watch.text()).not.toBe("");
+    expect(watch.raw()).toMatch(/\r\u001b\[\d+A\u001b\[0Jleft;/);
+
+    const again = command([...words.split(" "), "--approvals", "ask"], env);
+    await again.see(/Go on\?[\s\S]*Approve\?/);
+    again.type("what\r");
+    await again.see(/Approve\?[\s\S]*Approve\?/);
+    again.type("n\r");
+    await again.see(/rejected: Go on\?/);
+    expect(await again.ended).toBe(1);
+    expect(again.text()).toMatch(/error: ask: APPROVAL_REJECTED rejected\s*$/m);
+
+    terminal.type(CTRL_C);
+    expect(await terminal.ended).toBe(0);
+    expect(terminal.text()).toMatch(/INFO.*stopped/);
+  });
+
+  test("a local run asks in the terminal; Ctrl-C cancels it, also while it asks", async () => {
+    const data = join(folder, "local");
+    const local = ["run", "asking.yaml", "--local", "--watch", "--data", data];
+    const approved = command(local);
+    await approved.see(/Go on\?[\s\S]*Approve\?/);
+    approved.type("y\r");
+    await approved.see(/approved: Go on\?/);
+    await approved.see(/word +signal +WAITING/);
+    approved.type(CTRL_C);
+    await approved.see(/canceling the run; Ctrl-C again leaves at once/);
+    expect(await approved.ended).toBe(1);
+    expect(approved.text()).toMatch(/^CANCELED in /m);
+
+    const asked = command(local);
+    await asked.see(/Approve\?/);
+    asked.type(CTRL_C);
+    expect(await asked.ended).toBe(1);
+    expect(asked.text()).toMatch(/^CANCELED in /m);
+  });
 });
