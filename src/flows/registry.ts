@@ -28,13 +28,15 @@ export type NewFlowVersion = Omit<FlowVersion, "createdAt" | "latest">;
 /** How long the answer to "which version is the latest" is believed; other instances may register meanwhile. */
 const LATEST_MS = 1_000;
 
-/** Plans that are kept in memory; others are made anew from the store. */
+/** Plans, and names of versions, that are kept in memory; others are read anew from the store. */
 const MAX_PLANS = 2_000;
 
 /** The registry over a store. Where LangGraph is loaded is the compiler's business; the default loads it into this process. */
 export function createFlowRegistry(store: FlowStore, compiler: GraphCompiler = inlineGraphCompiler): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
+  /** Versions that are being looked up: a thousand starts of one flow ask the store once. */
+  const lookups = new Map<string, Promise<Plan>>();
 
   const keepPlan = (tenantId: string, plan: Plan): Plan => {
     plans.set(keyOf(tenantId, plan.flowId, plan.hash), plan);
@@ -74,13 +76,21 @@ export function createFlowRegistry(store: FlowStore, compiler: GraphCompiler = i
     };
     if (validateOnly) return { flow: { ...flow, createdAt: 0, latest: false }, created: false, problems: [] };
     const created = await store.insert(flow);
+    // A lookup that is under way may not have seen it: nobody waits for that one any more, and it is not kept.
     versions.delete(keyOf(tenantId, plan.flowId, ""));
+    lookups.delete(keyOf(tenantId, plan.flowId, ""));
     keepPlan(tenantId, plan);
     if (created !== null) return { flow: created, created: true, problems: [] };
     const existing = await getFlow(tenantId, plan.flowId, plan.version);
     if (existing.hash !== plan.hash)
       throw toError("FLOW_VERSION_EXISTS", { flowId: plan.flowId, version: plan.version });
     return { flow: existing, created: false, problems: [] };
+  };
+
+  const keepVersion = (key: string, plan: Plan, until: number): void => {
+    versions.delete(key);
+    versions.set(key, { plan, until });
+    if (versions.size > MAX_PLANS) versions.delete(versions.keys().next().value ?? "");
   };
 
   return {
@@ -92,13 +102,24 @@ export function createFlowRegistry(store: FlowStore, compiler: GraphCompiler = i
       const flow = await getFlow(tenantId, flowId, version);
       return { version: flow.version, mermaid: await drawFlow(flow.document, compiler) };
     },
-    planFor: async (tenantId, flowId, version) => {
+    planFor: (tenantId, flowId, version) => {
       const key = keyOf(tenantId, flowId, version);
       const known = versions.get(key);
-      if (known !== undefined && known.until > Date.now()) return known.plan;
-      const plan = planOf(await getFlow(tenantId, flowId, version));
-      versions.set(key, { plan, until: version === "" ? Date.now() + LATEST_MS : Number.POSITIVE_INFINITY });
-      return plan;
+      if (known !== undefined && known.until > Date.now()) return Promise.resolve(known.plan);
+      const running = lookups.get(key);
+      if (running !== undefined) return running;
+      const lookup = getFlow(tenantId, flowId, version)
+        .then((flow) => {
+          const plan = planOf(flow);
+          const until = version === "" ? Date.now() + LATEST_MS : Number.POSITIVE_INFINITY;
+          if (lookups.get(key) === lookup) keepVersion(key, plan, until);
+          return plan;
+        })
+        .finally(() => {
+          if (lookups.get(key) === lookup) lookups.delete(key);
+        });
+      lookups.set(key, lookup);
+      return lookup;
     },
     planByHash: async (tenantId, flowId, hash) => {
       const known = plans.get(keyOf(tenantId, flowId, hash));

@@ -1,0 +1,65 @@
+import { expect, it } from "vitest";
+import { createFlowRegistry, type FlowStore, type NewFlowVersion } from "../../../src/flows/registry.ts";
+import type { FlowVersion } from "../../../src/flows/registry-port.ts";
+
+const source = (version: string) => ({
+  text: `{id: f, version: "${version}", workflow: {tasks: [{id: a, type: noop}]}}`,
+});
+
+/** A store in memory that counts what it is asked; `gate` holds answers back. */
+function createStore() {
+  const stored: FlowVersion[] = [];
+  const store = {
+    asked: 0,
+    gate: Promise.resolve(),
+    insert: async (flow: NewFlowVersion) => {
+      if (stored.some(({ version }) => version === flow.version)) return null;
+      stored.push({ ...flow, createdAt: stored.length, latest: true });
+      return stored.at(-1) ?? null;
+    },
+    find: async (_tenantId: string, _flowId: string, version: string) => {
+      store.asked += 1;
+      const found = stored.findLast((flow) => version === "" || flow.version === version) ?? null;
+      await store.gate;
+      return found;
+    },
+    findByHash: async () => null,
+    listFlows: async () => [],
+    listVersions: async () => [],
+  } satisfies FlowStore & { asked: number; gate: Promise<void> };
+  return store;
+}
+
+// Cause: every start looked the version up by itself, and thousands at once took all connections of the store: most were refused.
+it("asks the store once for all who want the same version at the same time", async () => {
+  const store = createStore();
+  await createFlowRegistry(store).registerFlow("t", source("1"), false);
+  const registry = createFlowRegistry(store);
+  const plans = await Promise.all(Array.from({ length: 1_000 }, () => registry.planFor("t", "f", "")));
+  expect(new Set(plans).size).toBe(1);
+  expect(store.asked).toBe(1);
+});
+
+it("does not keep an answer that was asked for before a newer version was registered", async () => {
+  const store = createStore();
+  const registry = createFlowRegistry(store);
+  await registry.registerFlow("t", source("1"), false);
+  let open = (): void => {};
+  store.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const early = registry.planFor("t", "f", "");
+  await registry.registerFlow("t", source("2"), false);
+  const late = registry.planFor("t", "f", "");
+  open();
+  expect([(await early).version, (await late).version]).toEqual(["1", "2"]);
+  expect((await registry.planFor("t", "f", "")).version).toBe("2");
+});
+
+it("asks again after a lookup that failed", async () => {
+  const store = createStore();
+  const registry = createFlowRegistry(store);
+  await expect(registry.planFor("t", "f", "")).rejects.toMatchObject({ code: "FLOW_NOT_FOUND" });
+  await registry.registerFlow("t", source("1"), false);
+  expect((await registry.planFor("t", "f", "")).version).toBe("1");
+});
