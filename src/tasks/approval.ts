@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schemas.ts";
 
 /** `approval`: waits for the decision of a person. */
 export const approval = defineTaskType({
@@ -18,7 +18,7 @@ export const approval = defineTaskType({
       .optional()
       .meta({ description: "Users or groups that are asked." }),
     form: z
-      .record(z.string(), z.json())
+      .record(z.string(), anyJson)
       .optional()
       .meta({ description: "JSON Schema of the data that comes with the decision." }),
   }),
@@ -26,7 +26,7 @@ export const approval = defineTaskType({
     approved: z.boolean(),
     by: z.string().nullable().optional(),
     comment: z.string().nullable().optional(),
-    data: z.json().optional(),
+    data: anyJson.optional(),
   }),
   example: `id: ask_finance
 type: approval

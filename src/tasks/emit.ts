@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { keyed, textMap } from "./schemas.ts";
+import { anyJson, keyed, textMap } from "./schemas.ts";
 
 /** `emit`: an event for the outside. */
 export const emit = defineTaskType({
@@ -14,10 +14,10 @@ export const emit = defineTaskType({
   parameters: keyed({
     topic: z.string().min(1).max(249).meta({ description: "Topic of the event." }),
     key: z.string().max(1_024).optional().meta({ description: "Partition key; the run id when absent." }),
-    payload: z.json().optional().meta({ description: "The event; null when absent." }),
+    payload: anyJson.optional().meta({ description: "The event; null when absent." }),
     headers: textMap.optional().meta({ description: "Headers of the event." }),
   }),
-  result: z.json(),
+  result: anyJson,
   example: `id: announce
 type: emit
 parameters:

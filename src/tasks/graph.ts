@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schemas.ts";
 
 /** `graph`: the one task of a `graph` flow. Flows do not write it; `workflow.graph` does. */
 export const graph = defineTaskType({
@@ -10,8 +10,8 @@ export const graph = defineTaskType({
   documentation:
     "The service makes this task of `workflow.graph: name`; it cannot be written as a task. Its input are the variables of the run; its output is the final state of the graph.",
   parameters: keyed({
-    input: z.record(z.string(), z.json()).meta({ description: "Input of the graph: the variables of the run." }),
+    input: z.record(z.string(), anyJson).meta({ description: "Input of the graph: the variables of the run." }),
   }),
-  result: z.json(),
+  result: anyJson,
   example: "",
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { keyed, textMap } from "./schemas.ts";
+import { anyJson, keyed, textMap } from "./schemas.ts";
 
 /** Methods that an `http` task may use. */
 export const HTTP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
@@ -41,7 +41,7 @@ export const http = defineTaskType({
       .optional()
       .meta({ description: "Query parameters; null leaves one out, a list repeats it." }),
     headers: textMap.optional().meta({ description: "Request headers." }),
-    body: z.json().optional().meta({ description: "Body, sent as JSON." }),
+    body: anyJson.optional().meta({ description: "Body, sent as JSON." }),
     text: z
       .string()
       .optional()
@@ -70,7 +70,7 @@ export const http = defineTaskType({
       error: "give either body or text",
       path: ["text"],
     }),
-  result: z.json(),
+  result: anyJson,
   example: `id: fetch
 type: http
 parameters:

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
 import { groupParameters } from "./parallel.ts";
-import { keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schemas.ts";
 
 /** The most children that one `map` may have. */
 export const MAX_MAP_ITEMS = 10_000;
@@ -15,13 +15,13 @@ export const map = defineTaskType({
     'The child reads its element as `item` and its position as `index`. `items` must give an array, else the task fails with `MAP_ITEMS_INVALID`; more than 10,000 elements fail it with `MAP_TOO_LARGE`. Children start in the order of the list, at most `max_concurrency` are open at once. The output is `{"outputs": […]}`; no elements complete the task at once.',
   parameters: keyed({
     items: z
-      .array(z.json())
+      .array(anyJson)
       .max(MAX_MAP_ITEMS)
       .meta({ description: "What is mapped over; usually one `${…}` that gives a list." }),
     task: z.record(z.string(), z.unknown()).meta({ description: "The child." }),
     ...groupParameters,
   }),
-  result: keyed({ outputs: z.array(z.json()).meta({ description: "Outputs of the children." }) }),
+  result: keyed({ outputs: z.array(anyJson).meta({ description: "Outputs of the children." }) }),
   example: `id: analyse_all
 type: map
 parameters:

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schemas.ts";
 
 /** Children open at once when a group does not say. */
 export const DEFAULT_MAX_CONCURRENCY = 50;
@@ -33,7 +33,7 @@ export const parallel = defineTaskType({
     tasks: z.array(z.record(z.string(), z.unknown())).max(1_000).meta({ description: "The children." }),
     ...groupParameters,
   }),
-  result: keyed({ outputs: z.array(z.json()).meta({ description: "Outputs of the children." }) }),
+  result: keyed({ outputs: z.array(anyJson).meta({ description: "Outputs of the children." }) }),
   example: `id: parallel_processing
 type: parallel
 parameters:

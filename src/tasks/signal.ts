@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schemas.ts";
 
 /** The name of a signal. */
 export const signalName = z.string().min(1).max(128);
@@ -17,7 +17,7 @@ export const signal = defineTaskType({
       .optional()
       .meta({ description: "Name of the signal; the task's id when absent (children must name it)." }),
   }),
-  result: z.json(),
+  result: anyJson,
   example: `id: payment_received
 type: signal
 parameters: {name: payment}

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { ID_PATTERN, keyed, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, textMap, versionText } from "./schemas.ts";
+import { anyJson, ID_PATTERN, keyed, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, textMap, versionText } from "./schemas.ts";
 
 /** What happens to an open child run when its parent ends. */
 export const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
@@ -16,7 +16,7 @@ export const subflow = defineTaskType({
   parameters: keyed({
     flow_id: z.string().regex(ID_PATTERN).max(128).meta({ description: "The flow." }),
     version: versionText.optional().meta({ description: "Its version; the last registered one when absent." }),
-    input: z.record(z.string(), z.json()).optional().meta({ description: "Input of the child run." }),
+    input: z.record(z.string(), anyJson).optional().meta({ description: "Input of the child run." }),
     close_policy: z
       .enum(CLOSE_POLICIES)
       .optional()
@@ -30,7 +30,7 @@ export const subflow = defineTaskType({
       .meta({ description: "Key of which at most one run is open at a time." }),
     labels: textMap.optional().meta({ description: "Labels of the child run." }),
   }),
-  result: z.json(),
+  result: anyJson,
   example: `id: pay
 type: subflow
 parameters:
