@@ -27,7 +27,9 @@ const service = await openTextService({ folder, output: values.output });
 const flow = relative(process.cwd(), join(here, "check-texts.yaml"));
 const args = ["run", flow, "--local", "--watch", "--approvals", approvals];
 args.push("--input", `service=${service.url}`, "--http-allow", service.host);
-console.error(`A small service offers the texts of ${folder} at ${service.url}. The flow checks them:`);
+console.error(
+  `A small service offers the texts of ${relative(process.cwd(), folder) || "."} at ${service.url}. The flow checks them:`,
+);
 console.error(`  ./orchestrator ${args.join(" ")}\n`);
 
 // Ctrl-C is for the command; it cancels the run and undoes what was done.

@@ -1,9 +1,10 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client, credentials } from "@grpc/grpc-js";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { explainOldNode } from "../../src/base/node-version.ts";
 import { eventually } from "../support/eventually.ts";
 import { findFreePort } from "../support/free-port.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";
@@ -48,6 +49,22 @@ describe("the npm package", () => {
 
   test("says its version", async () => {
     expect((await run(command, ["--version"], { cwd: folder, env })).stdout).toMatch(/^(orchestrator )?\d+\.\d+\.\d+/);
+  });
+
+  // Cause: an older Node refused the first import with a syntax error and its stack. The machine's own Node is used where it is old; a test of the launcher
+  // pretends to be one.
+  const old = ["/usr/bin/node", "/usr/local/bin/node"].find((path) => {
+    const { stdout } = spawnSync(path, ["-p", "process.versions.node"], { encoding: "utf8" });
+    return typeof stdout === "string" && stdout !== "" && explainOldNode(stdout.trim()) !== null;
+  });
+  if (old === undefined) console.log("skipped: the package under an old Node, because this machine has none");
+  test.skipIf(old === undefined)("tells an old Node what it needs, in one sentence", () => {
+    const { status, stdout, stderr } = spawnSync(old ?? "", [command, "--version"], { cwd: folder, encoding: "utf8" });
+    expect({ status, stdout, stderr }).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: expect.stringMatching(/^error: this is Node [\d.]+, and orchestrator needs Node [\d.]+ or newer\n$/),
+    });
   });
 
   test("serves in an empty folder with nothing set but its ports, and stops in good order", async () => {

@@ -22,6 +22,7 @@ import { followRun } from "../follow-run.ts";
 import { readInput } from "../input-values.ts";
 import { createLocalLog } from "../local-log.ts";
 import { printOutcome, printStarted } from "../print-outcome.ts";
+import { paint } from "../terminal.ts";
 import { isSourcePath, readFlowName, readText } from "../text-sources.ts";
 
 /** Options of the command. */
@@ -121,6 +122,9 @@ async function withLocal(
   const { data, config, httpAllow } = options;
   const dataDir = data === undefined ? {} : { dataDir: data };
   const log = createLocalLog();
+  // A new store takes a second or more, and until then there is nothing to watch.
+  if (options.watch === true && process.stderr.isTTY === true)
+    process.stderr.write(`${paint("dim", "starting a service for this run", process.stderr)}\n`);
   try {
     const client = await openLocalService({ log, flags: { config, httpAllow }, ...dataDir });
     try {
