@@ -7,6 +7,7 @@
  */
 import { toError } from "../base/errors.ts";
 import { failPoint } from "../base/fail-points.ts";
+import { startLongTimer } from "../base/long-timer.ts";
 import type { Attempt, Cell } from "./cell.ts";
 import type { Outcome, RunEvent } from "./events.ts";
 import { specOf } from "./run.ts";
@@ -19,9 +20,6 @@ export interface AttemptHost {
   now(): number;
   post(cell: Cell, event: RunEvent): void;
 }
-
-/** setTimeout takes no more: 2^31 - 1 ms, 24.8 days. */
-const LONGEST_TIMEOUT_MS = 2_147_483_647;
 
 /** Makes the attempt that the record with sequence `token` dispatched, unless memory has gone on since and it is no longer wanted. */
 export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token: number): void {
@@ -55,13 +53,14 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
     report({ ok: false, error: { type, message, retryable } });
     attempt.abort.abort(toError("DEADLINE_EXCEEDED"));
   };
-  if (timeoutMs !== null && timeoutMs <= LONGEST_TIMEOUT_MS) {
+  if (timeoutMs !== null) {
     const type = closes ? "SCHEDULE_TO_CLOSE_TIMEOUT" : "TIMEOUT";
-    attempt.timer = setTimeout(() => expire(type, `the attempt took longer than ${timeoutMs} ms`, !closes), timeoutMs);
+    const late = (): void => expire(type, `the attempt took longer than ${timeoutMs} ms`, !closes);
+    attempt.timer = startLongTimer(timeoutMs, late);
   }
-  if (heartbeatMs !== null && heartbeatMs <= LONGEST_TIMEOUT_MS) {
+  if (heartbeatMs !== null) {
     const silent = (): void => expire("HEARTBEAT_TIMEOUT", `the attempt said nothing for ${heartbeatMs} ms`, true);
-    attempt.heartbeatTimer = setTimeout(silent, heartbeatMs);
+    attempt.heartbeatTimer = startLongTimer(heartbeatMs, silent);
   }
   cell.attempts.set(path, attempt);
   failPoint("attempt.before");
@@ -76,11 +75,11 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
         type: spec.type,
         input: task.input ?? null,
         attempt: task.attempt,
-        idempotencyKey: `${cell.runId}/${path}/${task.generation}`,
+        idempotencyKey: idempotencyKeyOf(cell.runId, path, task.generation),
         fencingToken: token,
         answer: task.answer,
         timeoutMs,
-        ...(attempt.heartbeatTimer === null ? {} : { heartbeat: () => attempt.heartbeatTimer?.refresh() }),
+        ...(attempt.heartbeatTimer === null ? {} : { heartbeat: () => attempt.heartbeatTimer?.restart() }),
       },
       attempt.abort.signal,
     )
@@ -88,6 +87,13 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
       const message = error instanceof Error ? error.message : String(error);
       report({ ok: false, error: { type: "INTERNAL", message, retryable: true } });
     });
+}
+
+/** The key of a task that all its attempts share: `run/path/generation`; that of a compensation ends with `/compensate`, of its children with `/compensate.n`. */
+export function idempotencyKeyOf(runId: string, path: string, generation: number): string {
+  const slash = path.indexOf("/");
+  if (slash < 0) return `${runId}/${path}/${generation}`;
+  return `${runId}/${path.slice(0, slash)}/${generation}${path.slice(slash)}`;
 }
 
 /** Tells an attempt to stop. With `awaited` its report still counts; otherwise it is forgotten. */
@@ -107,6 +113,6 @@ export function abortAttempts(cell: Cell): void {
 }
 
 function stopTimers(attempt: Attempt): void {
-  if (attempt.timer !== null) clearTimeout(attempt.timer);
-  if (attempt.heartbeatTimer !== null) clearTimeout(attempt.heartbeatTimer);
+  attempt.timer?.stop();
+  attempt.heartbeatTimer?.stop();
 }

@@ -1,4 +1,5 @@
 /** A run in memory, with what is decided but not yet durable, and everybody who waits for it. */
+import type { LongTimer } from "../base/long-timer.ts";
 import type { LogFields } from "../base/log.ts";
 import type { RunEvent } from "./events.ts";
 import type { StartRow } from "./journal.ts";
@@ -26,9 +27,9 @@ export interface Attempt {
   readonly token: number;
   readonly abort: AbortController;
   /** Ends the attempt by start-to-close or schedule-to-close. */
-  timer: NodeJS.Timeout | null;
+  timer: LongTimer | null;
   /** Ends the attempt when it says nothing. */
-  heartbeatTimer: NodeJS.Timeout | null;
+  heartbeatTimer: LongTimer | null;
 }
 
 /** Hears of committed records; `state` may be ahead of them. Without records: the cell is gone, the journal must be asked. */
