@@ -95,13 +95,11 @@ function passOn(
   const { hold } = record;
   const isHeld = record.type === "run.held";
   const why = isHeld ? `the run ${cell.runId} is paused` : "";
-  postTo(host, cell, task.wait.runId, (at) => ({
-    type: isHeld ? "hold" : "release",
-    at,
-    hold,
-    by: "orchestrator",
-    why,
-  }));
+  const by = "orchestrator";
+  // A pause of the child's own outlasts that of its parent.
+  postTo(host, cell, task.wait.runId, (at) =>
+    isHeld ? { type: "hold", at, hold, by, why } : { type: "release", at, hold, by, why, heldBy: by },
+  );
 }
 
 function tellParent(host: EffectsHost, cell: Cell): void {

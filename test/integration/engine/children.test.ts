@@ -140,6 +140,20 @@ test("a child that its parent gave up is ended although the instance died before
   await eventually(async () => expect((await bed.stateOf(`${parent}:p`)).phase).toBe("CANCELED"));
 });
 
+test("the resume of a parent leaves a child paused that somebody else paused", async () => {
+  await registerFamily();
+  const instance = await bed.openInstance();
+  const { parent, child } = await startParent(instance);
+  await instance.engine.pauseRun(CALLER, child, "mine");
+  await instance.engine.pauseRun(CALLER, parent, "lunch");
+  await instance.engine.resumeRun(CALLER, parent, [], "back");
+  // A signal to the child comes after whatever the resume told it.
+  await instance.engine.signalRun(CALLER, child, "s", 1);
+  expect((await bed.stateOf(child)).holds).toMatchObject([{ kind: "operator", why: "mine" }]);
+  await instance.engine.resumeRun(CALLER, child, [], "");
+  expect((await wait(instance, parent)).phase).toBe("COMPLETED");
+});
+
 test("a pause reaches the child although the instance died before it could tell it; so does its end", async () => {
   await registerFamily();
   const first = await bed.openInstance();

@@ -1,6 +1,7 @@
 /** The run machine where a single decision matters: retry delays, holds of takeovers, interrupted graphs. */
 import { describe, expect, test } from "vitest";
 import { applyRecord, foldJournal } from "../../../src/engine/apply.ts";
+import { idempotencyKeyOf } from "../../../src/engine/attempts.ts";
 import { decide, MAX_RECOVERIES } from "../../../src/engine/decide.ts";
 import type { JournalRecord } from "../../../src/engine/records.ts";
 import { retryDelayMs } from "../../../src/engine/retries.ts";
@@ -47,6 +48,23 @@ describe("retry delays", () => {
     const retrying = { type: "task.retrying", at: 2, task: "a", error, dueAt: Number.NaN } as const;
     expect(() => applyRecord(run.state, retrying)).toThrow("invariant");
   });
+});
+
+test("a release for one holder leaves the hold of another", async () => {
+  // Cause: the resume of a parent released its child from whoever had paused it.
+  const { run } = await startRun({});
+  const release = { type: "release", hold: "operator", by: "orchestrator", why: "" } as const;
+  advance(run, { type: "hold", at: 2, hold: "operator", by: "ann", why: "" });
+  expect(advance(run, { ...release, at: 3, heldBy: "orchestrator" })).toEqual([]);
+  expect(advance(run, { ...release, at: 4, heldBy: "ann" })).toMatchObject([{ type: "run.released" }]);
+});
+
+test("the key of a compensation holds the path of what it undoes, its generation and that it compensates", () => {
+  // Cause: the generation stood behind `/compensate`.
+  expect(idempotencyKeyOf("r", "a", 0)).toBe("r/a/0");
+  expect(idempotencyKeyOf("r", "s#2.1", 3)).toBe("r/s#2.1/3");
+  expect(idempotencyKeyOf("r", "a/compensate", 1)).toBe("r/a/1/compensate");
+  expect(idempotencyKeyOf("r", "a/compensate.4", 1)).toBe("r/a/1/compensate.4");
 });
 
 test("a takeover of a run in quarantine leaves the hold as it was", async () => {
