@@ -3,6 +3,7 @@
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant, toError } from "../base/errors.ts";
+import { GRAPH_NAME_PATTERN } from "../tasks/schemas.ts";
 import type { StoredCheckpoint, StoredWrite } from "./graph-checkpoints.ts";
 import {
   DEFAULT_GRAPH_VERSION,
@@ -52,6 +53,10 @@ function collect(exports: Record<string, unknown>): void {
   if (found.length === 0) throw new Error("it exports no compiled LangGraph graph (new StateGraph(…).compile())");
   for (const [name, value] of found) {
     if (!isCompiledGraph(value)) throw new Error(`graphs.${name} is no compiled LangGraph graph; call compile()`);
+    if (!GRAPH_NAME_PATTERN.test(name))
+      throw new Error(
+        `graphs[${JSON.stringify(name)}]: a name is a letter, _ or $, then at most 127 letters, digits, _, $ and -`,
+      );
     const other = graphs.get(keyOf({ name, version }));
     if (other !== undefined && other.graph !== value)
       throw new Error(

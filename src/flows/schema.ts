@@ -1,6 +1,13 @@
 /** The shape of a flow document, declared once: checks and the JSON Schema for editors both come from here. References and expressions are checked elsewhere. */
 import { z } from "zod";
-import { duration, durationOrExpression, ID_PATTERN, keyed, versionText } from "../tasks/schemas.ts";
+import {
+  duration,
+  durationOrExpression,
+  GRAPH_NAME_PATTERN,
+  ID_PATTERN,
+  keyed,
+  versionText,
+} from "../tasks/schemas.ts";
 import { signalName } from "../tasks/signal.ts";
 
 /** How many tasks (or states) a flow may have; children of `parallel` count. */
@@ -192,8 +199,9 @@ const workflow = keyed({
     .meta({ description: "Compensation tasks of an FSM flow." }),
   graph: z
     .string()
-    .min(1)
-    .max(128)
+    .regex(GRAPH_NAME_PATTERN, {
+      error: "expected the name of a graph: a letter, _ or $, then at most 127 letters, digits, _, $ and -",
+    })
     .optional()
     .meta({ description: "Registered name of a LangGraph graph, in place of tasks and states." }),
   attempt_timeout: duration

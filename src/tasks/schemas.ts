@@ -5,6 +5,9 @@ import { parseDurationMs } from "../base/duration.ts";
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
+/** Names of LangGraph graphs. A name is the path of the graph's task, so it holds none of the signs that divide paths: `.`, `/` and `#`. */
+export const GRAPH_NAME_PATTERN = /^[A-Za-z_$][A-Za-z0-9_$-]{0,127}$/;
+
 /** Text that becomes a column of the store: without control characters. */
 export const PLAIN_TEXT = /^[^\u0000-\u001f\u007f]*$/;
 

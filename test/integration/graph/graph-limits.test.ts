@@ -167,6 +167,13 @@ describe("modules", () => {
     ["is missing", "nowhere.ts", "", "Cannot find module"],
     ["exports no graph", "none.ts", "export const a = 1;", "exports no compiled LangGraph graph"],
     ["lists what is no graph", "wrong.ts", "export const graphs = {a: 1};", "graphs.a is no compiled"],
+    // Cause: the name is the path of the task; what divides paths in it put the run into quarantine.
+    [
+      "names a graph like a path",
+      "dotted.ts",
+      `import { review_graph } from ${JSON.stringify(EXAMPLE)}; export const graphs = {"a.b": review_graph};`,
+      "a name is a letter",
+    ],
     ["does not parse", "broken.ts", "export const = ;", "expected"],
     ["throws", "throws.ts", "throw new Error('not today');", "not today"],
     ["never ends loading by leaving", "leaves.ts", "process.exit(2);", "exit code 2"],
