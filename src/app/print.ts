@@ -59,7 +59,6 @@ export function styleOf(state: string): Style {
     case "QUARANTINED":
       return "red";
     case "RUNNING":
-    case "SCHEDULED":
       return "cyan";
     case "RETRYING":
     case "WAITING":

@@ -159,7 +159,6 @@ function signOf(task: TaskProgress, tick: number): string {
     case "CANCELED":
       return "-";
     case "RUNNING":
-    case "SCHEDULED":
       return SPINNER[tick % SPINNER.length] ?? "•";
     case "RETRYING":
       return "↻";

@@ -318,7 +318,7 @@ function proveNoEffect(task: TaskState): void {
   if (task.state === "RUNNING" && task.effect === "open") task.effect = "none";
 }
 
-const ACTIVE: ReadonlySet<TaskStateName> = new Set(["SCHEDULED", "RUNNING", "RETRYING"]);
+const ACTIVE: ReadonlySet<TaskStateName> = new Set(["RUNNING", "RETRYING"]);
 
 function moveTask(state: RunState, task: TaskState, to: TaskStateName): void {
   invariant(TASK_MOVES[task.state].includes(to), `task ${task.path} cannot move from ${task.state} to ${to}`);

@@ -31,7 +31,6 @@ export type RunStateName = Phase | "WAITING" | "PAUSED" | "SUSPENDED" | "QUARANT
 /** Stored state of a task. PENDING tasks are not stored. */
 export type TaskStateName =
   | "PENDING"
-  | "SCHEDULED"
   | "RUNNING"
   | "RETRYING"
   | "WAITING"
@@ -57,8 +56,7 @@ export const PHASE_MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
 
 /** Every legal move of a task. A new dispatch after a takeover is RUNNING → RUNNING. */
 export const TASK_MOVES: Readonly<Record<TaskStateName, readonly TaskStateName[]>> = {
-  PENDING: ["SCHEDULED", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT"],
-  SCHEDULED: ["RUNNING", "CANCELED", "TIMED_OUT", "FAILED"],
+  PENDING: ["RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT"],
   RUNNING: ["RUNNING", "RETRYING", "WAITING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
   RETRYING: ["RUNNING", "WAITING", "FAILED", "TIMED_OUT", "CANCELED"],
   WAITING: ["RUNNING", "RETRYING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],

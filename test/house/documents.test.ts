@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { renderErrorFiles } from "../../scripts/errors-docs.ts";
 import { renderMetricFiles } from "../../scripts/metrics-docs.ts";
+import { renderStateFiles } from "../../scripts/states-docs.ts";
 import { ERRORS } from "../../src/base/errors.ts";
 import { readSourceFiles } from "./source-files.ts";
 
@@ -15,6 +16,11 @@ interface Manifest {
 
 test("docs/errors.md is what the catalogue says (node scripts/errors-docs.ts)", () => {
   for (const [path, content] of Object.entries(renderErrorFiles()))
+    expect(readFileSync(path, "utf8"), path).toBe(content);
+});
+
+test("docs/states.md is what the tables of legal moves say (node scripts/states-docs.ts)", () => {
+  for (const [path, content] of Object.entries(renderStateFiles()))
     expect(readFileSync(path, "utf8"), path).toBe(content);
 });
 

@@ -57,10 +57,9 @@ export const END_PHASE = {
   terminated: RunPhase.TERMINATED,
 } as const satisfies Record<EndKind, RunPhase>;
 
-/** States of tasks. */
+/** States of tasks. No task of this release is SCHEDULED. */
 export const TASK_STATE = {
   PENDING: TaskState.PENDING,
-  SCHEDULED: TaskState.SCHEDULED,
   RUNNING: TaskState.RUNNING,
   RETRYING: TaskState.RETRYING,
   WAITING: TaskState.WAITING,
@@ -71,7 +70,7 @@ export const TASK_STATE = {
   TIMED_OUT: TaskState.TIMED_OUT,
   COMPENSATED: TaskState.COMPENSATED,
 } as const satisfies Record<TaskStateName, TaskState>;
-true satisfies Complete<typeof TaskState, (typeof TASK_STATE)[keyof typeof TASK_STATE]>;
+true satisfies Complete<typeof TaskState, (typeof TASK_STATE)[keyof typeof TASK_STATE] | typeof TaskState.SCHEDULED>;
 
 /** Why tasks are skipped. */
 export const SKIP_REASON = {

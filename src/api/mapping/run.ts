@@ -21,7 +21,6 @@ import { toTimestamp } from "./time.ts";
 
 const COUNT_FIELD = {
   PENDING: "pending",
-  SCHEDULED: "scheduled",
   RUNNING: "running",
   RETRYING: "retrying",
   WAITING: "waiting",
