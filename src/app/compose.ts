@@ -11,6 +11,7 @@ import { DatabaseClock } from "../engine/db-clock.ts";
 import { drainRuntime } from "../engine/drain.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { GraphHost } from "../engine/graph-host.ts";
+import { JOURNAL_VERSION } from "../engine/journal-format.ts";
 import { startKeeper } from "../engine/keeper.ts";
 import type { Engine, RunIndex } from "../engine/port.ts";
 import { Runtime } from "../engine/runtime.ts";
@@ -91,6 +92,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ttlMs: config.engine.leaseTtl,
       shards: config.engine.shards,
       alone,
+      reads: JOURNAL_VERSION,
     });
     const compiler = openCompilerProcess();
     closers.push(() => compiler.close());

@@ -33,7 +33,8 @@ export function mintRunId(shard: number, now: number): string {
 /** Shard of a run, one of `shards`. */
 export function shardOfRun(runId: string, shards: number): number {
   const colon = runId.indexOf(":");
-  const root = colon < 0 ? runId : runId.slice(0, colon);
+  // Ids that begin with a colon are those of entities which are no runs.
+  const root = colon <= 0 ? runId : runId.slice(0, colon);
   const minted = mintedShard(root);
   return minted >= 0 && minted < shards ? minted : hashText(root) % shards;
 }

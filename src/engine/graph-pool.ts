@@ -1,6 +1,7 @@
 /** A bounded number of worker threads for graphs. Threads are started when they are needed and end when they have been idle for a while; a dead one is replaced by the next that is needed. */
-import type { LoadedGraph } from "./graph-protocol.ts";
+
 import { type GraphProcess, type GraphProcessOptions, startGraphProcess } from "./graph-process.ts";
+import type { LoadedGraph } from "./graph-protocol.ts";
 
 /** Limits of the pool itself. */
 export interface GraphPoolLimits {

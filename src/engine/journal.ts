@@ -189,6 +189,11 @@ export interface Journal {
   setAside(lease: Lease, runId: string): Promise<boolean>;
   /** Ends an open run without reading it, and resolves with the sequence of the record. Null when the lease is not held or the run is not open. */
   endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<number | null>;
+  /**
+   * Counts a takeover against every run of these shards that was moving or overdue, in one statement and before any of them is read. Those that have been
+   * taken over more than `most` times since they were last read and written are set aside; resolves with their ids.
+   */
+  countTakeovers(leases: readonly Lease[], most: number): Promise<readonly string[]>;
   /** Ids of open runs of these shards that were moving when they were last written, oldest first. */
   listMoving(shards: readonly number[]): Promise<readonly string[]>;
   /** Open runs of these shards that other runs started. */
@@ -220,8 +225,16 @@ export interface TakenLease extends Lease {
 
 /** Shard ownership. */
 export interface Leases {
-  /** Takes a fair share of what is free or expired. Returns what was taken, all that is held now, and the clock of the database in milliseconds. */
-  acquire(): Promise<{ readonly taken: readonly TakenLease[]; readonly held: readonly Lease[]; readonly now: number }>;
+  /**
+   * Takes a fair share of what is free or expired. Returns what was taken, all that is held now, the clock of the database in milliseconds, and the lowest
+   * version of the journal's format that a living instance reads.
+   */
+  acquire(): Promise<{
+    readonly taken: readonly TakenLease[];
+    readonly held: readonly Lease[];
+    readonly now: number;
+    readonly reads: number;
+  }>;
   /** Extends the life of this instance; false when it had already expired and its shards may be gone. */
   renew(): Promise<boolean>;
   /** Raises the epoch of our own shards: waits for every statement under the old epoch to end. Returns those that are still ours. */

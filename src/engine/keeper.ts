@@ -29,7 +29,8 @@ export interface Keeper {
 /** Takes shards and begins the loops. Resolves when this instance owns what it could get. */
 export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: number, log: Log): Promise<Keeper> {
   const take = async (): Promise<readonly TakenLease[]> => {
-    const { taken, held, now } = await leases.acquire();
+    const { taken, held, now, reads } = await leases.acquire();
+    runtime.writes = reads;
     runtime.sampleClock(now);
     // What is taken now was somebody else's a moment ago, whatever we believed.
     for (const { shard } of taken) runtime.loseShard(shard);

@@ -15,7 +15,7 @@ export function createMove(cell: Cell, json: string): Move {
   const { state } = run;
   const last = pending[pending.length - 1];
   const shown = { state: publicState(state), moving: movesByItself(run), wakeAt: nextDueAt(run) };
-  const changed =
+  let changed =
     shown.state !== cell.shown.state || shown.moving !== cell.shown.moving || shown.wakeAt !== cell.shown.wakeAt;
   cell.shown = shown;
   let approvals: ApprovalRow[] | undefined;
@@ -23,6 +23,10 @@ export function createMove(cell: Cell, json: string): Move {
   let outbox: OutboxRow[] | undefined;
   for (const record of pending) {
     switch (record.type) {
+      case "run.recovered":
+        // The header counts takeovers until the journal does.
+        changed = true;
+        break;
       case "task.waiting":
         if (record.wait.kind === "approval") (approvals ??= []).push(openApproval(state, record, record.input));
         break;

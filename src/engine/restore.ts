@@ -83,6 +83,12 @@ export async function resolveUnknown(host: RestoreHost, lane: Lane, entries: rea
   }
 }
 
+/** What callers hear while the store is away. With `again` the change is tried until it is written. */
+export function toUnwritten(again: boolean, cause: unknown): Error {
+  const problem = again ? "the change is not written yet; it may still be" : "the change was not written";
+  return toError("STORE_UNAVAILABLE", { problem }, { cause });
+}
+
 /** The store stays away: callers are told that nobody knows. A start that turns out not to be written is then not made again. */
 function tellUnknown({ cell, replies, move }: Entry, cause: unknown): void {
   const problem = "the connection broke while the change was written; with the same request_id it may be sent again";

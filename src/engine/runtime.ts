@@ -26,9 +26,10 @@ import { nextDueAt } from "./decide.ts";
 import { type EffectsHost, performEffects } from "./effects.ts";
 import type { RunEvent } from "./events.ts";
 import type { Refusal, StoredRun } from "./journal.ts";
+import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
 import { type Entry, Lane, type LaneHost } from "./lane.ts";
 import type { JournalRecord } from "./records.ts";
-import { type RestoreHost, resolveUnknown, restoreCell } from "./restore.ts";
+import { type RestoreHost, resolveUnknown, restoreCell, toUnwritten } from "./restore.ts";
 import { openRun, type Run } from "./run.ts";
 import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
 import { advance } from "./settle.ts";
@@ -49,6 +50,8 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
   #owned: readonly number[] = [];
   #turn = 0;
   stopping = false;
+  /** The lowest version of the journal's format that a living instance reads: nothing newer is written. */
+  writes = JOURNAL_VERSION;
   /** No attempt begins any more, and callers who wait for the end of a run are answered at once: see drain.ts. */
   draining = false;
 
@@ -64,11 +67,9 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
 
   /** Opens the lanes. */
   async open(): Promise<void> {
-    const lanes: Lane[] = [];
-    for (let index = 0; index < this.parts.lanes; index += 1) {
-      lanes.push(new Lane(index, await this.parts.journal.openLane(String(index)), this, this.parts.log));
-    }
-    this.#lanes = lanes;
+    const { journal, lanes, log } = this.parts;
+    const open = async (index: number) => new Lane(index, await journal.openLane(String(index)), this, log);
+    this.#lanes = await Promise.all(Array.from({ length: lanes }, (_, index) => open(index)));
   }
 
   /** Shards that this instance owns. */
@@ -151,6 +152,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
     let records: JournalRecord[];
     try {
       records = advance(cell.run, event, this.#turns.take());
+      if (this.writes < FORMAT.version) checkKinds(records, this.writes);
     } catch (error) {
       this.#quarantine(cell, error, reply);
       return;
@@ -300,8 +302,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
   unavailable(entry: Entry, cause: unknown): boolean {
     const { cell } = entry;
     const again = entry.move.start === null && !cell.gone;
-    const problem = again ? "the change is not written yet; it may still be" : "the change was not written";
-    const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });
+    const refusal = toUnwritten(again, cause);
     for (const reply of entry.replies.splice(0)) reply.reject(refusal);
     if (entry.move.start === null) return again;
     for (const reply of cell.replies.splice(0)) reply.reject(refusal);
@@ -310,8 +311,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
   }
 
   waitsInVain(cell: Cell, cause: unknown): void {
-    const problem = cell.started ? "the change is not written yet; it may still be" : "the change was not written";
-    const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });
+    const refusal = toUnwritten(cell.started, cause);
     for (const reply of cell.replies.splice(0)) reply.reject(refusal);
     if (!cell.started && !cell.flying) this.drop(cell);
   }

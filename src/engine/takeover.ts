@@ -7,7 +7,9 @@ import { failPoint } from "../base/fail-points.ts";
 import { shardOfRun } from "../base/ids.ts";
 import type { Cell } from "./cell.ts";
 import { alignChild } from "./children.ts";
+import { MAX_RECOVERIES } from "./decide.ts";
 import { insist } from "./insist.ts";
+import type { TakenLease } from "./journal.ts";
 import type { Runtime } from "./runtime.ts";
 import { isTerminalPhase, type RunState } from "./state.ts";
 import { isUnreadable } from "./unreadable.ts";
@@ -19,14 +21,18 @@ const READERS = 16;
  * Takes over the runs of `shards`, and resolves with how many there were. `clean`: the owner before gave the shard back in good order; otherwise the takeover
  * counts against its runs. Rejects when the runs cannot be listed.
  */
-export async function takeOver(
-  runtime: Runtime,
-  shards: readonly { readonly shard: number; readonly clean: boolean }[],
-): Promise<number> {
+export async function takeOver(runtime: Runtime, shards: readonly TakenLease[]): Promise<number> {
   const { log, journal } = runtime.parts;
   const clean = new Map(shards.map((lease) => [lease.shard, lease.clean]));
   const list = [...clean.keys()];
   const isStopping = (): boolean => runtime.stopping;
+  const unclean = shards.filter((lease) => !lease.clean);
+  if (unclean.length > 0) {
+    // Before the first of them is read: reading it may be what kills.
+    const poisonous = await insist(log, () => journal.countTakeovers(unclean, MAX_RECOVERIES), isStopping);
+    for (const runId of poisonous)
+      log.error("a run is put into quarantine: too many of its owners died before they had read it", { runId });
+  }
   const moving = await insist(log, () => journal.listMoving(list), isStopping);
   await forEach(moving, (runId) => adopt(runtime, runId, clean.get(shardOf(runtime, runId)) === true));
   const children = await insist(log, () => journal.listChildren(list), isStopping);

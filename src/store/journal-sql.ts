@@ -40,7 +40,7 @@ const insertRuns = (from: string): string => `INSERT INTO orchestrator.runs
 
 const CHANGES = `changed AS (
   UPDATE orchestrator.runs r
-  SET state = c.state, moving = c.moving, sequence = c.sequence, wake_at = ${time("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
+  SET state = c.state, moving = c.moving, takeovers = 0, sequence = c.sequence, wake_at = ${time("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
     ended_at = ${time("c.ended_at")}
   FROM unnest(${texts(29)}, ${texts(30)}, $31::bool[], $32::int4[], $33::float8[], $34::float8[], $35::float8[])
     AS c (run_id, state, moving, sequence, wake_at, updated_at, ended_at)

@@ -18,7 +18,7 @@ import {
   LOAD_MOVES,
 } from "./journal-sql.ts";
 import type { Database } from "./pool.ts";
-import { endUnread, setAside } from "./set-aside.ts";
+import { countTakeovers, endUnread, setAside } from "./set-aside.ts";
 import type { SqlSession } from "./sql.ts";
 import { storeFailureOf } from "./sqlstate.ts";
 
@@ -31,6 +31,7 @@ export function createJournal(database: Database): Journal {
       const row = await loadHeader(database, runId);
       return row === null ? null : toRunHeader(row);
     },
+    countTakeovers: (leases, most) => countTakeovers(database.journal, leases, most),
     setAside: (lease, runId) => setAside(database.journal, lease, runId),
     endUnread: (lease, runId, record) => endUnread(database.journal, lease, runId, record),
     listMoving: async (shards) => {

@@ -4,8 +4,8 @@
  * An instance lives as long as its row in `instances` has not expired. It owns a shard while the lease row names it; every change of owner raises the epoch.
  * Batches lock lease rows FOR SHARE, a takeover updates them: so it waits for the batches of the old owner, and later ones find another epoch.
  */
-import { readlinkSync } from "node:fs";
-import { hostname } from "node:os";
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname, networkInterfaces } from "node:os";
 import { fail, invariant } from "../base/errors.ts";
 import type { Lease, Leases, TakenLease } from "../engine/journal.ts";
 import type { Database } from "./pool.ts";
@@ -21,6 +21,8 @@ export interface LeaseOptions {
   readonly shards: number;
   /** Nobody else can live on this database (we hold the lock of its folder): instances that are still registered are dead. */
   readonly alone: boolean;
+  /** Version of the journal's format that this instance reads. */
+  readonly reads: number;
 }
 
 interface Survey {
@@ -29,6 +31,8 @@ interface Survey {
   readonly share: number;
   /** Shards of nobody, or of instances that are dead. */
   readonly free: number;
+  /** Lowest version of the journal's format that a living instance reads. */
+  readonly reads: number;
   readonly held: readonly Lease[];
   /** Other instances of this machine. */
   readonly neighbours: readonly { readonly id: string; readonly pid: number }[];
@@ -45,9 +49,10 @@ const CREATE_SHARDS = prepared(
 );
 const REGISTER = prepared(
   "leases.register",
-  `INSERT INTO orchestrator.instances (instance_id, address, host, pid, expires_at)
-  VALUES ($1, $2, $3, $4, clock_timestamp() + $5::float8 * interval '1 millisecond')
-  ON CONFLICT (instance_id) DO UPDATE SET address = excluded.address, host = excluded.host, pid = excluded.pid, expires_at = excluded.expires_at`,
+  `INSERT INTO orchestrator.instances (instance_id, address, host, pid, reads, expires_at)
+  VALUES ($1, $2, $3, $4, $6, clock_timestamp() + $5::float8 * interval '1 millisecond')
+  ON CONFLICT (instance_id) DO UPDATE
+  SET address = excluded.address, host = excluded.host, pid = excluded.pid, reads = excluded.reads, expires_at = excluded.expires_at`,
 );
 const RENEW = prepared(
   "leases.renew",
@@ -57,8 +62,8 @@ const RENEW = prepared(
 // All that a turn of the keeper needs to know, in one question: most turns find that nothing is to be done.
 const SURVEY = prepared(
   "leases.survey",
-  `WITH alive AS (SELECT instance_id FROM orchestrator.instances WHERE expires_at > clock_timestamp())
-  SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
+  `WITH alive AS (SELECT instance_id, reads FROM orchestrator.instances WHERE expires_at > clock_timestamp() OR instance_id = $1)
+  SELECT (SELECT min(reads) FROM alive) AS reads, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive)))::int AS share,
     (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id IS NULL OR instance_id NOT IN (SELECT instance_id FROM alive))::int AS free,
     (SELECT coalesce(json_agg(json_build_object('shard', shard, 'epoch', epoch) ORDER BY shard), '[]') FROM orchestrator.shard_leases WHERE instance_id = $1) AS held,
@@ -113,7 +118,7 @@ export async function openLeases(
   database: Database,
   options: LeaseOptions,
 ): Promise<{ readonly leases: Leases; readonly shards: number }> {
-  const { instanceId, ttlMs } = options;
+  const { instanceId, ttlMs, reads } = options;
   const host = hostId();
   await database.journal.query(INSERT_SETTING, [String(options.shards)]);
   const { rows } = await database.journal.query<{ value: string }>(READ_SETTING);
@@ -125,7 +130,8 @@ export async function openLeases(
   }
   await database.journal.query(CREATE_SHARDS, [shards]);
   if (options.alone) await database.journal.query(BURY_ALL, [instanceId]);
-  const register = () => database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs]);
+  const register = () =>
+    database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs, reads]);
   await register();
   await database.journal.query(FORGET);
   const survey = async (): Promise<Survey> => {
@@ -144,11 +150,11 @@ export async function openLeases(
       const { held, share, free, now } = seen;
       const gives = held.length > share;
       const takes = held.length < share && free > 0;
-      if (!gives && !takes) return { taken: [], held, now };
+      if (!gives && !takes) return { taken: [], held, now, reads: seen.reads };
       if (gives) await database.journal.query(GIVE, [instanceId]);
       const taken = takes ? (await database.journal.query<TakenLease>(TAKE, [instanceId])).rows : [];
       seen = await survey();
-      return { taken, held: seen.held, now: seen.now };
+      return { taken, held: seen.held, now: seen.now, reads: seen.reads };
     },
     renew: async () => {
       const { count } = await database.journal.query(RENEW, [instanceId, ttlMs]);
@@ -171,13 +177,18 @@ export async function openLeases(
   return { leases, shards };
 }
 
-/** Names the space in which process ids mean something: host name and, on Linux, boot and pid namespace. */
-function hostId(): string {
+/**
+ * Names the space in which process ids mean something. On Linux the boot and the pid namespace; elsewhere there is one space for each host, told from others of
+ * the same name by the addresses of its network hardware. Names of hosts alone are not enough: machines made from one image share them.
+ */
+export function hostId(): string {
   try {
-    return `${hostname()} ${readlinkSync("/proc/self/ns/pid")}`;
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return `${hostname()} ${boot} ${readlinkSync("/proc/self/ns/pid")}`;
   } catch {
-    // Not Linux: one space of processes for each host.
-    return hostname();
+    // Not Linux.
+    const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ mac }) => mac));
+    return [hostname(), ...new Set(addresses.toSorted())].join(" ");
   }
 }
 

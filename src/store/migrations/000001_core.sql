@@ -15,6 +15,8 @@ CREATE TABLE orchestrator.instances (
   address text NOT NULL,
   host text NOT NULL,
   pid integer NOT NULL,
+  -- Version of the journal's format that it reads: records of a newer one are written when all that live read it.
+  reads smallint NOT NULL,
   started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   expires_at timestamptz NOT NULL
 );
@@ -58,6 +60,8 @@ CREATE TABLE orchestrator.runs (
   flow_hash text NOT NULL,
   state text COLLATE "C" NOT NULL,
   moving boolean NOT NULL,
+  -- Takeovers after a crash since the header was last written: a run that kills whoever reads it is found by them.
+  takeovers smallint NOT NULL DEFAULT 0,
   sequence integer NOT NULL,
   wake_at timestamptz,
   deadline_at timestamptz,

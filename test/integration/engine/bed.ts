@@ -10,6 +10,7 @@ import { foldJournal } from "../../../src/engine/apply.ts";
 import { DatabaseClock } from "../../../src/engine/db-clock.ts";
 import { createEngine } from "../../../src/engine/engine.ts";
 import type { Leases } from "../../../src/engine/journal.ts";
+import { JOURNAL_VERSION } from "../../../src/engine/journal-format.ts";
 import { type Keeper, startKeeper } from "../../../src/engine/keeper.ts";
 import type { Caller, Engine, StartRequest } from "../../../src/engine/port.ts";
 import type { JournalRecord } from "../../../src/engine/records.ts";
@@ -154,6 +155,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     ttlMs,
     shards: SHARDS,
     alone: false,
+    reads: JOURNAL_VERSION,
   });
   let renewals = 0;
   const live = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -89,6 +89,10 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
       return real.listDue(shards, until, after, limit);
     },
     keepAnswer: (answer) => real.keepAnswer(answer),
+    countTakeovers: async (leases, most) => {
+      await live();
+      return real.countTakeovers(leases, most);
+    },
     findHeader: (runId) => real.findHeader(runId),
     setAside: (lease, runId) => real.setAside(lease, runId),
     endUnread: (lease, runId, record) => real.endUnread(lease, runId, record),

@@ -308,3 +308,36 @@ test("a stop under load leaves clean shards, a whole journal and nothing behind"
   for (const runId of acknowledged) expect((await bed.stateOf(runId)).phase).toBe("COMPLETED");
   expect(second.lines.filter((line) => line.level === "error")).toEqual([]);
 });
+
+// Takeovers were counted by a record that follows reading and settling the run: one that killed whoever read it was never counted, and killed for ever.
+test("a run that kills whoever reads it is set aside at the fourth takeover, unread; the others go on", async () => {
+  await bed.register("one", [{ id: "a", type: "noop" }]);
+  const first = await bed.openInstance();
+  first.tools.hold("a");
+  const { run } = await first.engine.startRun(CALLER, startOf("one"), 0);
+  const { runId } = run.state;
+  await eventually(() => expect(first.tools.calls).toHaveLength(1));
+  let last = first;
+  const read: string[] = [];
+  for (let crash = 1; crash <= 4; crash += 1) {
+    await last.crash();
+    // It never comes back from the read.
+    last = await bed.openInstance({
+      beforeLoad: (id) => {
+        read.push(id);
+        return new Promise(() => {});
+      },
+    });
+    if (crash <= 3) await eventually(() => expect(read).toHaveLength(crash));
+    else await last.keeper.adopted;
+  }
+  expect(read).toHaveLength(3);
+  const [row] = await bed.sql<{ state: string; moving: boolean }>("SELECT state, moving FROM orchestrator.runs");
+  expect(row).toEqual({ state: "QUARANTINED", moving: false });
+  await last.crash();
+  const after = await bed.openInstance();
+  await after.keeper.adopted;
+  expect(after.tools.calls).toHaveLength(0);
+  await after.engine.resumeRun(CALLER, runId, ["quarantine"], "mended");
+  expect((await waitEnd(after.engine, runId)).phase).toBe("COMPLETED");
+});

@@ -1,7 +1,8 @@
 /** Shards and their owners, in SQL. */
+import { hostname } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import type { Leases } from "../../../src/engine/journal.ts";
-import { openLeases } from "../../../src/store/leases.ts";
+import { hostId, openLeases } from "../../../src/store/leases.ts";
 import { eventually } from "../../support/eventually.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
@@ -19,10 +20,20 @@ async function sql<Row extends object = Record<string, unknown>>(text: string, v
   return (await database.journal.query<Row>(text, values)).rows;
 }
 
-async function open(more: { ttlMs?: number; alone?: boolean; shards?: number } = {}): Promise<Leases & { id: string }> {
+async function open(
+  more: { ttlMs?: number; alone?: boolean; shards?: number; reads?: number } = {},
+): Promise<Leases & { id: string }> {
   counter += 1;
   const id = `i${counter}`;
-  const options = { instanceId: id, address: `host:${counter}`, ttlMs: 60_000, shards: SHARDS, alone: false, ...more };
+  const options = {
+    instanceId: id,
+    address: `host:${counter}`,
+    ttlMs: 60_000,
+    shards: SHARDS,
+    alone: false,
+    reads: 1,
+    ...more,
+  };
   return { ...(await openLeases(database, options)).leases, id };
 }
 
@@ -141,4 +152,25 @@ test("many instances that take at the same time take every shard once", async ()
 test("a database keeps its number of shards", async () => {
   await open();
   await expect(open({ shards: SHARDS * 2 })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+});
+
+// Two machines of one image have one name: each saw the process of the other as gone, and took the shards of an instance that was alive.
+test("the same host name with another boot is another machine", async () => {
+  const other = await open();
+  await other.acquire();
+  expect(hostId().split(" ").length).toBeGreaterThan(1);
+  await sql("UPDATE orchestrator.instances SET pid = 4194305, host = $1 WHERE instance_id = $2", [
+    `${hostname()} another-boot`,
+    other.id,
+  ]);
+  expect((await (await open()).acquire()).taken).toEqual([]);
+});
+
+test("everybody hears the lowest version of the journal's format that a living instance reads", async () => {
+  const newer = await open({ reads: 3 });
+  expect((await newer.acquire()).reads).toBe(3);
+  const older = await open({ reads: 2 });
+  expect((await newer.acquire()).reads).toBe(2);
+  await expire(older.id);
+  expect((await newer.acquire()).reads).toBe(3);
 });

@@ -1,0 +1,24 @@
+/** Two releases on one database while they change places: what only the newer one reads is not written yet. */
+import { expect, onTestFinished, test } from "vitest";
+import { FORMAT } from "../../../src/engine/journal-format.ts";
+import { eventually } from "../../support/eventually.ts";
+import { CALLER, createBed, startOf } from "./bed.ts";
+
+const bed = createBed();
+
+test("a new kind of record is not written while an older instance lives, and is when it has gone", async () => {
+  // This build is the newer release: signals are new in it.
+  Object.assign(FORMAT, { version: 2, since: { "signal.received": 2 } });
+  onTestFinished(() => void Object.assign(FORMAT, { version: 1, since: {} }));
+  await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
+  const instance = await bed.openInstance({ ttlMs: 600 });
+  const { run } = await instance.engine.startRun(CALLER, startOf("gate"), 0);
+  const { runId } = run.state;
+  expect(instance.runtime.writes).toBe(1);
+  await expect(instance.engine.signalRun(CALLER, runId, "go", null)).rejects.toMatchObject({ code: "RUN_QUARANTINED" });
+  await eventually(async () => expect((await bed.stateOf(runId)).holds).toMatchObject([{ kind: "quarantine" }]));
+  await bed.sql("UPDATE orchestrator.instances SET reads = 2");
+  await eventually(() => expect(instance.runtime.writes).toBe(2));
+  await instance.engine.resumeRun(CALLER, runId, ["quarantine"], "all are new");
+  expect((await instance.engine.signalRun(CALLER, runId, "go", null)).state.phase).toBe("COMPLETED");
+});
