@@ -2,7 +2,7 @@
  * Readers of streams that do not read.
  *
  *   writes → buffer full: waits → the reader reads: goes on
- *                               → nothing is taken for `slowMs`: the call ends with WATCH_TOO_SLOW and the cursor to go on from → its last word stands
+ *                               → not taken after `slowMs`: the call ends with WATCH_TOO_SLOW and the cursor to go on from → its last word stands
  *                                 behind what was not read → still not taken after `slowMs` more: the stream is broken off
  *
  * So a reader who stalls holds one buffer, and that for twice `slowMs` at most. Without the bound it would hold its watch for ever.
@@ -12,10 +12,10 @@ import type { Message } from "@bufbuild/protobuf";
 import { toError } from "../base/errors.ts";
 import type { Call } from "./call.ts";
 
-/** Time in which a reader must take something, milliseconds. */
+/** Time in which a reader must take what was sent to him (all of it: how far he is in a large frame cannot be seen from here), milliseconds. */
 export const SLOW_READER_MS = 30_000;
 
-/** Resolves when the stream takes more, has closed, or the call is over. A reader who takes nothing for `slowMs` ends the call with WATCH_TOO_SLOW. */
+/** Resolves when the stream takes more, has closed, or the call is over. A reader who takes longer than `slowMs` ends the call with WATCH_TOO_SLOW. */
 export function waitForReader(stream: EventEmitter, call: Call, slowMs: number, cursor: string): Promise<void> {
   const { signal } = call;
   if (signal.aborted) return Promise.resolve();
