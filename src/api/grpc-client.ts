@@ -7,7 +7,6 @@ import { Client, credentials, status as GrpcStatus, Metadata } from "@grpc/grpc-
 import { fail, isOrchestratorError, type OrchestratorError, toError } from "../base/errors.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
 import { type ApiClient, type ClientCallOptions, fromStatus, isRepeatable } from "./client.ts";
-import { RECEIVE_FACTOR } from "./receive-factor.ts";
 
 /** Where the service is and how to speak to it. */
 export interface GrpcTarget {
@@ -136,11 +135,7 @@ function fromServiceError(error: ServiceError, address: string): OrchestratorErr
   if (error.code === GrpcStatus.DEADLINE_EXCEEDED) return toError("DEADLINE_EXCEEDED", {}, { cause: error });
   const [, size, limit] = /larger than max \((\d+) vs\.? (\d+)\)/.exec(problem) ?? [];
   if (error.code === GrpcStatus.RESOURCE_EXHAUSTED && size !== undefined && limit !== undefined)
-    return toError(
-      "MESSAGE_TOO_LARGE",
-      { direction: `message of ${size} bytes`, limit: Number(limit) / RECEIVE_FACTOR },
-      { cause: error },
-    );
+    return toError("MESSAGE_TOO_LARGE", { direction: `message of ${size} bytes`, limit }, { cause: error });
   return toError("CALL_REFUSED", { status: GrpcStatus[error.code] ?? "UNKNOWN", message: problem }, { cause: error });
 }
 

@@ -2,8 +2,7 @@
  * The gRPC side of the port: `@grpc/grpc-js`, fed with connections by the front.
  *
  * Messages cross grpc-js as bytes: decoding in the pipeline turns malformed requests into INVALID_ARGUMENT with details, where grpc-js would answer
- * a bare INTERNAL, and those over the limit are refused here, with details. What grpc-js refuses before it looks for a handler (messages far over the
- * limit, bad compression, bad `grpc-timeout`) carries none.
+ * a bare INTERNAL. What grpc-js refuses before it looks for a handler gets its details in grpc-refusals.ts.
  */
 
 import type { Duplex } from "node:stream";
@@ -26,10 +25,10 @@ import { Call } from "./call.ts";
 import type { Identify } from "./caller.ts";
 import { retryDelayMs, toStatus } from "./errors.ts";
 import { FORWARDED_KEY } from "./forward.ts";
+import { completeRefusals } from "./grpc-refusals.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { readBinary } from "./read-message.ts";
-import { RECEIVE_FACTOR } from "./receive-factor.ts";
 import { toRequestId } from "./request-id.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "./slow-reader.ts";
 
@@ -69,7 +68,7 @@ export function createGrpcServer(
   extras: readonly ExtraService[],
 ): GrpcServer {
   const server = new Server({
-    "grpc.max_receive_message_length": limits.maxMessageBytes * RECEIVE_FACTOR,
+    "grpc.max_receive_message_length": limits.maxMessageBytes,
     "grpc.max_send_message_length": limits.maxMessageBytes,
     // A caller that waits for many runs holds a stream for each of them; resets are bounded by Node itself (streamResetBurst).
     "grpc.max_concurrent_streams": 1_000,
@@ -79,6 +78,8 @@ export function createGrpcServer(
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_connection_idle_ms": 30 * 60_000,
     "grpc.enable_channelz": 0,
+    // There is no call of ours yet, so there is no id that the log would know.
+    interceptors: [completeRefusals((error) => toGrpcError(error, ""))],
   });
   const parts: GrpcParts = {
     pipeline,
@@ -148,7 +149,7 @@ function serveUnary(
   pipeline.runUnary(
     method,
     call,
-    () => decodeRequest(method, unary.request, maxBytes),
+    () => readBinary(method.desc.input, unary.request),
     (error, response) => {
       if (response === null) {
         callback(toGrpcError(error as OrchestratorError, call.requestId), null);
@@ -156,7 +157,7 @@ function serveUnary(
       }
       const bytes = method.encode(response);
       if (bytes.length <= maxBytes) callback(null, bytes);
-      else callback(toGrpcError(tooLarge("response", maxBytes), call.requestId), null);
+      else callback(toGrpcError(tooLarge(maxBytes), call.requestId), null);
     },
   );
 }
@@ -168,11 +169,11 @@ async function serveStream(
 ): Promise<void> {
   const call = new Call(identify(stream.metadata), "grpc", remainingMs(stream.getDeadline()), stream.metadata);
   stream.on("cancelled", () => call.cancel());
-  const decode = (): Message => decodeRequest(method, stream.request, maxBytes);
+  const decode = (): Message => readBinary(method.desc.input, stream.request);
   try {
     for await (const message of pipeline.runStream(method, call, decode)) {
       const bytes = method.encode(message);
-      if (bytes.length > maxBytes) throw tooLarge("response", maxBytes);
+      if (bytes.length > maxBytes) throw tooLarge(maxBytes);
       if (!stream.write(bytes)) await waitForReader(stream, call, slowReaderMs, cursorOf(message));
     }
     stream.end();
@@ -188,13 +189,8 @@ function resetStream(stream: ServerWritableStream<Buffer, Buffer>): void {
   below.call?.stream?.close?.(ENHANCE_YOUR_CALM);
 }
 
-function decodeRequest(method: ServedMethod, bytes: Buffer, maxBytes: number): Message {
-  if (bytes.length > maxBytes) throw tooLarge("request", maxBytes);
-  return readBinary(method.desc.input, bytes);
-}
-
-function tooLarge(direction: "request" | "response", limit: number): OrchestratorError {
-  return toError("MESSAGE_TOO_LARGE", { direction, limit });
+function tooLarge(limit: number): OrchestratorError {
+  return toError("MESSAGE_TOO_LARGE", { direction: "response", limit });
 }
 
 function remainingMs(deadline: Date | number): number | undefined {

@@ -1,5 +1,6 @@
 // Refusals that differed between the protocols, because a library answered before our code did: integers that were rounded and unknown names that were
 // passed over on Connect's JSON, wrong codes, answers without details, details that were too long for trailers.
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create, fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
@@ -225,11 +226,40 @@ function callGrpc(bytes: Uint8Array, method = "StartRun"): Promise<{ status: Sta
   });
 }
 
-test("a message over the limit is refused with the limit", async () => {
+test.each([1, 3])("a message of %i times the limit is refused with size and limit", async (factor) => {
   const { input } = RunService.method.startRun;
-  const request = create(input, { flowId: "f", userId: "x".repeat(TEST_CONFIG.maxMessageBytes) });
+  const { maxMessageBytes } = TEST_CONFIG;
+  const request = create(input, { flowId: "f", userId: "x".repeat(maxMessageBytes * factor) });
   const { status } = await callGrpc(toBinary(input, request));
-  expect(status).toMatchObject({ code: 8, message: expect.stringContaining(String(TEST_CONFIG.maxMessageBytes)) });
+  expect(status).toMatchObject({
+    code: 8,
+    message: expect.stringMatching(new RegExp(`of \\d+ bytes .*${maxMessageBytes}`)),
+  });
+});
+
+test.each([
+  ["a broken time limit", { "grpc-timeout": "soon" }, 0, 3, "REQUEST_MALFORMED"],
+  ["unknown compression", { "grpc-encoding": "br" }, 1, 12, "PROTOCOL_UNSUPPORTED"],
+  ["bytes that do not expand", { "grpc-encoding": "gzip" }, 1, 3, "REQUEST_MALFORMED"],
+])("%s is refused by gRPC with details", async (_, headers, flags, code, reason) => {
+  const session = connectHttp2(tested.url);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": `${SERVICE}/GetRun`,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...headers,
+  });
+  const answer = new Promise<Record<string, unknown>>((resolve) => {
+    for (const event of ["response", "trailers"])
+      stream.on(event, (got) => got["grpc-status"] !== undefined && resolve(got as never));
+  });
+  stream.end(frame("abc", flags));
+  const got = await answer;
+  session.destroy();
+  const status = fromBinary(StatusSchema, Buffer.from(String(got["grpc-status-details-bin"]), "base64"));
+  expect(ofStatus(200, status)).toMatchObject({ code, reason });
+  expect(got["grpc-status"]).toBe(String(code));
 });
 
 describe("answers that no handler makes are in the form of the caller", () => {
