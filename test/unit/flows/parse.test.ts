@@ -140,14 +140,18 @@ describe("hostile sources", () => {
     expect(refusal(`{${Array.from({ length: 9_999 }, (_, i) => `k${i}: 1`).join(", ")}}`)).toBe("accepted");
   });
 
-  it.each(cases)("%s is dealt with quickly", (_what, text, says) => {
-    // The measure is an honest source of nearly the largest size.
-    const honest = `list:\n${Array.from({ length: 8_000 }, (_, i) => `  - "entry ${i} of the list"\n`).join("")}`;
-    const ratio = relativeTime(
-      () => void expect(refusal(text)).toMatch(says),
-      () => void parseFlowSource(honest),
-      3,
-    );
-    expect(ratio).toBeLessThan(12);
-  });
+  it.each(cases)(
+    "%s is dealt with quickly",
+    (_what, text, says) => {
+      // The measure is an honest source of nearly the largest size.
+      const honest = `list:\n${Array.from({ length: 8_000 }, (_, i) => `  - "entry ${i} of the list"\n`).join("")}`;
+      const ratio = relativeTime(
+        () => void expect(refusal(text)).toMatch(says),
+        () => void parseFlowSource(honest),
+        2,
+      );
+      expect(ratio).toBeLessThan(12);
+    },
+    30_000,
+  );
 });
