@@ -114,3 +114,27 @@ test("who follows all runs hears of a run that starts and ends after the list", 
   }
   expect.unreachable("the stream ended");
 });
+
+test("the same over REST: events of the stream carry the changes", async () => {
+  const service = await startServeForTest({ folder: createTemporaryFolder() });
+  const client = openGrpcClient({ address: service.address });
+  onTestFinished(() => client.close());
+  const source = 'id: quick\nversion: "1"\nworkflow:\n  tasks:\n    - {id: a, type: noop}\n';
+  await client.call(FlowService.method.registerFlow, { definition: { case: "source", value: source } });
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const headers = { accept: "text/event-stream" };
+  const response = await fetch(`http://${service.address}/v1/runs:watch`, { headers, signal: stop.signal });
+  const decoder = new TextDecoder();
+  let text = "";
+  let isStarted = false;
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.includes('"snapshot"') && !isStarted) {
+      isStarted = true;
+      await client.call(RunService.method.startRun, { flowId: "quick", requestId: crypto.randomUUID() });
+    }
+    if (text.includes("RUN_STATE_COMPLETED")) return;
+  }
+  expect.unreachable("the stream ended");
+});
