@@ -21,6 +21,7 @@ import { createFlowRegistry } from "../flows/registry.ts";
 import type { FlowRegistry } from "../flows/registry-port.ts";
 import { openTemplates, type TemplateCatalogue } from "../flows/templates.ts";
 import { explainAccess } from "../store/access.ts";
+import { checkDurability } from "../store/durability.ts";
 import { createFlowStore } from "../store/flow-versions.ts";
 import { createJournal } from "../store/journal.ts";
 import { keepSetting } from "../store/kept-settings.ts";
@@ -83,6 +84,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       const { databaseUrl } = config.store;
       throw databaseUrl === undefined ? error : explainAccess(error, databaseUrl);
     });
+    await checkDurability(database.reads, log);
     const partitions = await keepPartitions(database, log);
     closers.push(() => partitions.stop());
     const instanceId = config.engine.instanceId ?? makeInstanceId();

@@ -4,6 +4,7 @@ import { failPoint } from "../base/fail-points.ts";
 import type { Journal, JournalLane, Move, Refusal, StartConflict, StartLookup, StoredRun } from "../engine/journal.ts";
 import { CommitError } from "../engine/journal.ts";
 import type { JournalRecord } from "../engine/records.ts";
+import { insistOnCommit } from "./durability.ts";
 import { encodeBatch } from "./journal-encode.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import {
@@ -81,6 +82,7 @@ async function openLane(database: Database, name: string): Promise<JournalLane> 
       if (session === opened) session = null;
     });
     await opened.query("SET plan_cache_mode = force_generic_plan");
+    await insistOnCommit(opened);
     return opened;
   };
   return {
