@@ -35,6 +35,9 @@ export interface Attempt {
 /** Hears of committed records; `state` may be ahead of them. Without records: the cell is gone, the journal must be asked. */
 export type Watcher = (records: readonly JournalRecord[], firstSequence: number) => void;
 
+/** Told when a run has ended or left this instance, with the cell that it had; null: when the time to wait is over and it has none. */
+export type Waiter = (cell: Cell | null) => void;
+
 /** A run in memory. */
 export interface Cell {
   readonly runId: string;
@@ -69,7 +72,8 @@ export interface Cell {
   holdAtSize: number;
   /** Header as it was last written. */
   shown: { state: string; moving: boolean; wakeAt: number | null };
-  readonly waiters: Set<() => void>;
+  /** Those who wait for the end. The set goes along when the run is parked, and comes back with it. */
+  waiters: Set<Waiter>;
   readonly watchers: Set<Watcher>;
   readonly attempts: Map<string, Attempt>;
   timer: NodeJS.Timeout | null;

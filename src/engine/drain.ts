@@ -15,7 +15,8 @@ const LOOK_EVERY_MS = 20;
 /** Drains. Resolves with how many attempts are still under way: 0, unless `graceMs` were not enough. */
 export async function drainRuntime(runtime: Runtime, graceMs: number): Promise<number> {
   runtime.draining = true;
-  for (const cell of runtime.cells.values()) for (const wake of [...cell.waiters]) wake();
+  for (const cell of runtime.cells.values()) for (const wake of [...cell.waiters]) wake(cell);
+  runtime.parked.wake();
   const giveUpAt = performance.now() + graceMs;
   let open = countAttempts(runtime);
   if (open > 0) runtime.parts.log.info("waiting for the attempts under way", { attempts: open, graceMs });

@@ -3,7 +3,7 @@ import { isOrchestratorError, toError } from "../base/errors.ts";
 import { shardOfRun } from "../base/ids.ts";
 import type { Json } from "../base/json.ts";
 import { foldJournal } from "./apply.ts";
-import { type Cell, hasEnded, isClean, shownState } from "./cell.ts";
+import { type Cell, hasEnded, isClean, shownState, type Waiter } from "./cell.ts";
 import type { RequestKey, RunEvent } from "./events.ts";
 import { createFollowers } from "./followers.ts";
 import { listEvents } from "./list-events.ts";
@@ -27,21 +27,29 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   runtime.observe(followers);
 
   /** Resolves with the run when it has ended, the time is up, the signal aborts or the service drains. */
-  const waitFor = async (cell: Cell, waitMs: number, signal?: AbortSignal): Promise<RunView> => {
-    if (!hasEnded(cell) && !cell.gone && !runtime.draining && signal?.aborted !== true) {
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          clearTimeout(timer);
-          cell.waiters.delete(wake);
-          signal?.removeEventListener("abort", wake);
-          resolve();
-        };
-        const timer = setTimeout(wake, waitMs);
-        cell.waiters.add(wake);
-        signal?.addEventListener("abort", wake);
-      });
-    }
-    return viewOf(cell);
+  const waitFor = (cell: Cell, waitMs: number, signal?: AbortSignal): Promise<RunView> => {
+    if (hasEnded(cell) || cell.gone || runtime.draining || signal?.aborted === true) return viewOf(cell);
+    const { runId, waiters } = cell;
+    // Nothing below holds the cell: a run that only waits leaves memory, however many wait for it.
+    return new Promise<Cell | null>((resolve) => {
+      const wake: Waiter = (last) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", giveUp);
+        waiters.delete(wake);
+        runtime.parked.forget(runId, waiters);
+        resolve(last);
+      };
+      const giveUp = (): void => wake(runtime.cells.get(runId) ?? null);
+      const timer = setTimeout(giveUp, waitMs);
+      waiters.add(wake);
+      signal?.addEventListener("abort", giveUp);
+    }).then((last) => (last === null ? storedView(runId) : viewOf(last)));
+  };
+
+  const storedView = async (runId: string): Promise<RunView> => {
+    const state = await loadState(runId);
+    if (state === null) throw toError("RUN_NOT_FOUND", { runId });
+    return { state };
   };
 
   /** The run as it is in the journal. */

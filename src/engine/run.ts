@@ -20,7 +20,7 @@ export interface Run {
   /** Nodes of a DAG that are tasks of the graph, compensation tasks excepted. */
   readonly graphSize: number;
   /** How many dependencies of each DAG node have ended, by index: a join is looked at when its last one ends, not at each. */
-  readonly endedDeps: Int32Array;
+  readonly endedDeps: number[];
   /** Its turn was used up before it was settled: it goes on by a `continue` event. */
   unsettled: boolean;
 }
@@ -49,7 +49,7 @@ export function mayBegin(run: Run): boolean {
 /** Puts a state and its plan together. Everything that could move is on the agenda. */
 export function openRun(state: RunState, plan: Plan): Run {
   const graphSize = plan.kind === "dag" ? plan.nodes.filter((node) => !node.isCompensation).length : 0;
-  const endedDeps = new Int32Array(plan.kind === "dag" ? plan.nodes.length : 0);
+  const endedDeps: number[] = plan.kind === "dag" ? plan.nodes.map(() => 0) : [];
   const judged: Judged = { signals: new Set(), visit: "", task: "PENDING", attempt: 0, error: null, run: null };
   const run: Run = { state, plan, agenda: new Agenda(), judged, graphSize, endedDeps, unsettled: false };
   if (state.sequence > 0) {

@@ -28,6 +28,7 @@ import type { RunEvent } from "./events.ts";
 import type { Refusal, StoredRun } from "./journal.ts";
 import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
 import { type Entry, Lane, type LaneHost } from "./lane.ts";
+import { ParkedWaiters } from "./parked.ts";
 import type { JournalRecord } from "./records.ts";
 import { type RestoreHost, resolveUnknown, restoreCell, toUnwritten } from "./restore.ts";
 import { openRun, type Run } from "./run.ts";
@@ -42,6 +43,7 @@ import { armTimer, type WakeHost } from "./wakes.ts";
 export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, UnreadableHost {
   readonly parts: RuntimeParts;
   readonly cells = new Map<string, Cell>();
+  readonly parked: ParkedWaiters;
   readonly #epochs = new Map<number, number>();
   readonly #loading = new Map<string, Promise<Cell>>();
   readonly #observers: RuntimeObserver[];
@@ -57,6 +59,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
 
   constructor(parts: RuntimeParts) {
     this.parts = parts;
+    this.parked = new ParkedWaiters(parts.shards);
     this.#observers = [...parts.observers];
   }
 
@@ -200,6 +203,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
     if (this.#epochs.get(shard) !== epoch) throw toError("RUN_MOVED", { runId });
     const cell = createCell(runId, shard, this.laneOf(shard), stored.day, run);
     noteSize(cell, stored.size);
+    this.parked.giveBack(cell, isTerminalPhase(run.state.phase));
     cell.shown = { state: stored.header.state, moving: stored.moving, wakeAt: stored.wakeAt };
     cell.touchedAt = this.now();
     if (!isTerminalPhase(run.state.phase)) {
@@ -348,7 +352,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
     cell.timer = null;
     // A cell that was lost may have been read anew since.
     if (this.cells.get(cell.runId) === cell) this.cells.delete(cell.runId);
-    for (const wake of [...cell.waiters]) wake();
+    for (const wake of [...cell.waiters]) wake(cell);
     for (const watcher of cell.watchers) watcher([], 0);
   }
 
@@ -363,6 +367,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
       for (const reply of cell.replies.splice(0)) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
       for (const { reply } of cell.backlog.splice(0)) reply?.reject(toError("RUN_MOVED", { runId: cell.runId }));
     }
+    this.parked.wake(shard);
   }
 
   /** Arms the next timer of a cell, and its next turn. */

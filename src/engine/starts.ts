@@ -91,7 +91,9 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     };
     const { cell, done } = runtime.begin(runId, shard, openRun(createState(runId), plan), event, keysOf(request));
     await done;
-    return { run: await (waitMs > 0 ? waitFor(cell, waitMs, signal) : viewOf(cell)), started: true };
+    // Not awaited here: who waits long must not keep the run in memory.
+    const run = waitMs > 0 ? waitFor(cell, waitMs, signal) : viewOf(cell);
+    return run.then((view) => ({ run: view, started: true }));
   };
 
   const placeRun = (request: StartRequest, at: number): { runId: string; shard: number } => {

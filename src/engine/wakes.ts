@@ -7,6 +7,7 @@ import { type Cell, isClean } from "./cell.ts";
 import { nextDueAt } from "./decide.ts";
 import type { RunEvent } from "./events.ts";
 import type { DueRun } from "./journal.ts";
+import type { ParkedWaiters } from "./parked.ts";
 import { movesByItself } from "./run.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import { isUnreadable } from "./unreadable.ts";
@@ -27,6 +28,7 @@ const PAGE = 5_000;
 export interface WakeHost {
   readonly parts: RuntimeParts;
   readonly cells: ReadonlyMap<string, Cell>;
+  readonly parked: ParkedWaiters;
   readonly owned: readonly number[];
   readonly stopping: boolean;
   now(): number;
@@ -95,8 +97,9 @@ export function parkIdle(host: WakeHost, idleMs: number): number {
   const before = host.now() - idleMs;
   let parked = 0;
   for (const cell of host.cells.values()) {
-    if (cell.touchedAt > before || !isClean(cell) || cell.waiters.size > 0 || cell.watchers.size > 0) continue;
+    if (cell.touchedAt > before || !isClean(cell) || cell.watchers.size > 0) continue;
     if (cell.attempts.size > 0 || cell.timer !== null || movesByItself(cell.run)) continue;
+    host.parked.take(cell);
     host.drop(cell);
     parked += 1;
   }

@@ -1,8 +1,9 @@
 /** Timers, and runs that leave memory while they wait. */
 import { expect, test } from "vitest";
+import { shardOfRun } from "../../../src/base/ids.ts";
 import { parkIdle, wakeDue } from "../../../src/engine/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, type Instance, startOf } from "./bed.ts";
+import { CALLER, createBed, type Instance, SHARDS, startOf } from "./bed.ts";
 
 const bed = createBed();
 
@@ -79,6 +80,31 @@ test("waiting runs leave memory; signals, approvals and cancel reach them", asyn
   expect((await bed.stateOf(signalled)).phase).toBe("COMPLETED");
   expect((await bed.stateOf(decided)).phase).toBe("COMPLETED");
   expect((await bed.stateOf(canceled)).phase).toBe("CANCELED");
+});
+
+test("those who wait for a run do not keep it in memory, and are answered when it ends, when they give up, when it moves", async () => {
+  await bed.register("gate", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
+  const instance = await bed.openInstance();
+  const givesUp = new AbortController();
+  const start = async (waitMs: number) => {
+    const runId = `run-${waitMs}`;
+    const answer = instance.engine.startRun(CALLER, startOf("gate", { runId }), waitMs, givesUp.signal);
+    await eventually(() => expect(instance.runtime.cells.get(runId)?.waiters.size).toBe(1));
+    return { runId, answer };
+  };
+  const [ends, lasts, moves] = [await start(60_000), await start(40_000), await start(50_000)];
+  const late = instance.engine.waitRun(CALLER, moves.runId, 50_000, NEVER);
+  await eventually(() => expect(instance.runtime.cells.get(moves.runId)?.waiters.size).toBe(2));
+  expect(park(instance)).toBe(3);
+  expect(instance.runtime.cells.size).toBe(0);
+  await instance.engine.signalRun(CALLER, ends.runId, "s", 1);
+  expect((await ends.answer).run.state.phase).toBe("COMPLETED");
+  const moved = instance.runtime.owned.find((shard) => shard === shardOfRun(moves.runId, SHARDS)) ?? -1;
+  instance.runtime.loseShard(moved);
+  expect((await moves.answer).run.state.phase).toBe("RUNNING");
+  expect((await late).state.phase).toBe("RUNNING");
+  givesUp.abort();
+  expect((await lasts.answer).run.state).toMatchObject({ runId: lasts.runId, phase: "RUNNING" });
 });
 
 test("a signal that meets a run on its way out of memory is not lost", async () => {
