@@ -33,6 +33,7 @@ import { createRunIndex } from "../store/run-index.ts";
 import { createToolCaller } from "../tools/caller.ts";
 import { createAdapters } from "../tools/index.ts";
 import type { ToolMetrics } from "../tools/observe-step.ts";
+import { boundHeapGrowth } from "./heap-growth.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import type { Config } from "./settings.ts";
 
@@ -77,6 +78,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     })();
     return closing;
   };
+  boundHeapGrowth();
   try {
     armForTests(config, log);
     const { database, store, alone } = await openStore(config, log, options, closers);

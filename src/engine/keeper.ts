@@ -16,7 +16,10 @@ import { parkIdle, wakeDue } from "./wakes.ts";
 const WAKE_EVERY_MS = 5_000;
 
 /** A waiting run that nobody touched for this long leaves memory. */
-const PARK_AFTER_MS = 5_000;
+const PARK_AFTER_MS = 2_000;
+
+/** How often they are looked for. */
+const PARK_EVERY_MS = 1_000;
 
 /** Keeps shards owned and runs awake until it is stopped. */
 export interface Keeper {
@@ -66,7 +69,7 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
   const loops = [
     repeat(renew, ttlMs / 3, log),
     repeat(() => wakeDue(runtime), WAKE_EVERY_MS, log),
-    repeat(async () => void parkIdle(runtime, PARK_AFTER_MS), WAKE_EVERY_MS, log),
+    repeat(async () => void parkIdle(runtime, PARK_AFTER_MS), PARK_EVERY_MS, log),
   ];
   void wakeDue(runtime).catch((error: unknown) => log.warn("the first look for due runs failed", { error }));
   return {
