@@ -128,6 +128,13 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       name: `c${seed}`,
     });
     for (let index = 0; index < kills; index += 1) {
+      if (points !== undefined && armed !== null) {
+        // Points that die early follow each other: between them is a life in which what was in hand gets on, else it is in quarantine after the fourth.
+        done.push({ ...(await killOnce(service, armed, users, sink, random)), servedMs: -1 });
+        armed = null;
+        service = start();
+        await serves(service);
+      }
       const kill = await killOnce(service, armed, users, sink, random);
       const point = points === undefined ? pickPoint(random) : (points[index] ?? null);
       service = start(point === null ? {} : { ...TESTING, ORCHESTRATOR_FAIL_POINTS: point });

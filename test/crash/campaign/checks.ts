@@ -238,7 +238,9 @@ function checkSink(
   for (const { run, records } of byId.values()) {
     for (const record of records) {
       if (record.type !== "task.completed" || !isCall(record.output)) continue;
-      if (!byKey.has(`${run.run_id}/${record.task}/0`))
+      // `run/path/generation`, and `/compensate` after it for a compensation; written again here, for callers rely on it.
+      const [path, ...rest] = record.task.split("/");
+      if (!byKey.has([run.run_id, path, "0", ...rest].join("/")))
         report(`I2 ${run.run_id}/${record.task}: a result without an effect`);
     }
   }
