@@ -178,6 +178,15 @@ export interface JournalLane {
   close(): Promise<void>;
 }
 
+/** A run that a takeover looks at. */
+export interface MovingRun {
+  readonly runId: string;
+  /** False: it only waits, and its time has passed. */
+  readonly moving: boolean;
+  /** Takeovers since it was last read and written. */
+  readonly takeovers: number;
+}
+
 /** The store behind the engine. */
 export interface Journal {
   openLane(name: string): Promise<JournalLane>;
@@ -190,12 +199,12 @@ export interface Journal {
   /** Ends an open run without reading it, and resolves with the sequence of the record. Null when the lease is not held or the run is not open. */
   endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<number | null>;
   /**
-   * Counts a takeover against every run of these shards that was moving or overdue, in one statement and before any of them is read. Those that have been
-   * taken over more than `most` times since they were last read and written are set aside; resolves with their ids.
+   * Counts a takeover against these runs, in one statement and before any of them is read. Those that have been taken over more than `most` times since they
+   * were last read and written are set aside; resolves with their ids.
    */
-  countTakeovers(leases: readonly Lease[], most: number): Promise<readonly string[]>;
-  /** Ids of open runs of these shards that were moving when they were last written, oldest first. */
-  listMoving(shards: readonly number[]): Promise<readonly string[]>;
+  countTakeovers(leases: readonly Lease[], runIds: readonly string[], most: number): Promise<readonly string[]>;
+  /** Open runs of these shards that were moving when they were last written, or whose time has passed, oldest first. */
+  listMoving(shards: readonly number[]): Promise<readonly MovingRun[]>;
   /** Open runs of these shards that other runs started. */
   listChildren(shards: readonly number[]): Promise<readonly { readonly runId: string; readonly parentRunId: string }[]>;
   /** Open runs of these shards that are due before `until`, by time and id, from the one behind `after`; at most `limit`. */

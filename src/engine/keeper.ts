@@ -45,12 +45,16 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
     if (taken.length > 0) log.info("shards taken", { shards: taken.length, held: held.length });
     return [...taken, ...raised.map((lease) => ({ ...lease, clean: true }))];
   };
+  const lookForDue = (): void => {
+    void wakeDue(runtime).catch((error: unknown) => log.warn("a look for due runs failed", { error }));
+  };
   const adopt = async (fresh: readonly TakenLease[]): Promise<void> => {
     if (fresh.length === 0) return;
     failPoint("lease.taken");
     try {
       const runs = await takeOver(runtime, fresh);
       if (runs > 0) log.info("runs adopted", { runs });
+      if (fresh.some((lease) => !lease.clean)) lookForDue();
     } catch (error) {
       log.error("the runs of shards could not be listed; the shards are taken anew", { error });
       for (const { shard } of fresh) runtime.loseShard(shard);
@@ -71,7 +75,7 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
     repeat(() => wakeDue(runtime), WAKE_EVERY_MS, log),
     repeat(async () => void parkIdle(runtime, PARK_AFTER_MS), PARK_EVERY_MS, log),
   ];
-  void wakeDue(runtime).catch((error: unknown) => log.warn("the first look for due runs failed", { error }));
+  lookForDue();
   return {
     adopted,
     stop: async () => {

@@ -44,6 +44,8 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
   readonly parts: RuntimeParts;
   readonly cells = new Map<string, Cell>();
   readonly parked: ParkedWaiters;
+  /** Shards of a dead owner whose runs are being taken over: no timer reads them yet. */
+  readonly adopting = new Set<number>();
   readonly #epochs = new Map<number, number>();
   readonly #loading = new Map<string, Promise<Cell>>();
   readonly #observers: RuntimeObserver[];
@@ -383,8 +385,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
 
   /** Takes note of an epoch that we raised ourselves; late news of a shard that was lost meanwhile are dropped. */
   setEpoch(shard: number, epoch: number): void {
-    const known = this.#epochs.get(shard);
-    if (known !== undefined && epoch > known) this.#epochs.set(shard, epoch);
+    if (epoch > (this.#epochs.get(shard) ?? Number.POSITIVE_INFINITY)) this.#epochs.set(shard, epoch);
   }
 
   /** Starts the child run that a task waits for; if it exists, takes note of its end. */

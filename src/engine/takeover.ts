@@ -9,7 +9,7 @@ import type { Cell } from "./cell.ts";
 import { alignChild } from "./children.ts";
 import { MAX_RECOVERIES } from "./decide.ts";
 import { insist } from "./insist.ts";
-import type { TakenLease } from "./journal.ts";
+import type { MovingRun, TakenLease } from "./journal.ts";
 import type { Runtime } from "./runtime.ts";
 import { isTerminalPhase, type RunState } from "./state.ts";
 import { isUnreadable } from "./unreadable.ts";
@@ -17,35 +17,77 @@ import { isUnreadable } from "./unreadable.ts";
 /** How many runs are read at the same time. */
 const READERS = 16;
 
+/** How many runs are counted before the first of them is read. */
+const CHUNK = 256;
+
 /**
  * Takes over the runs of `shards`, and resolves with how many there were. `clean`: the owner before gave the shard back in good order; otherwise the takeover
- * counts against its runs. Rejects when the runs cannot be listed.
+ * counts against its runs, each before it is read: reading it may be what kills. Those that were counted before come last and one by one, so that the run that
+ * kills is soon the only one that is counted. Rejects when the runs cannot be listed.
  */
 export async function takeOver(runtime: Runtime, shards: readonly TakenLease[]): Promise<number> {
   const { log, journal } = runtime.parts;
   const clean = new Map(shards.map((lease) => [lease.shard, lease.clean]));
   const list = [...clean.keys()];
-  const isStopping = (): boolean => runtime.stopping;
-  const unclean = shards.filter((lease) => !lease.clean);
-  if (unclean.length > 0) {
-    // Before the first of them is read: reading it may be what kills.
-    const poisonous = await insist(log, () => journal.countTakeovers(unclean, MAX_RECOVERIES), isStopping);
-    for (const runId of poisonous)
-      log.error("a run is put into quarantine: too many of its owners died before they had read it", { runId });
+  const leases = shards.filter((lease) => !lease.clean);
+  for (const { shard } of leases) runtime.adopting.add(shard);
+  try {
+    const found = await insist(
+      log,
+      () => journal.listMoving(list),
+      () => runtime.stopping,
+    );
+    const isClean = ({ runId }: MovingRun): boolean => clean.get(shardOf(runtime, runId)) === true;
+    const [quiet, counted] = [found.filter(isClean), found.filter((run) => !isClean(run))];
+    await forEach(quiet, (run) => adopt(runtime, run, true));
+    const suspects = counted.filter((run) => run.takeovers > 0);
+    const others = counted.filter((run) => run.takeovers === 0);
+    for (const chunk of [...chunksOf(others, CHUNK), ...chunksOf(suspects, 1)])
+      await adoptCounted(runtime, leases, chunk);
+    const children = await insist(
+      log,
+      () => journal.listChildren(list),
+      () => runtime.stopping,
+    );
+    await forEach(children, ({ runId, parentRunId }) => align(runtime, runId, parentRunId));
+    return found.filter((run) => run.moving).length;
+  } finally {
+    for (const { shard } of leases) runtime.adopting.delete(shard);
   }
-  const moving = await insist(log, () => journal.listMoving(list), isStopping);
-  await forEach(moving, (runId) => adopt(runtime, runId, clean.get(shardOf(runtime, runId)) === true));
-  const children = await insist(log, () => journal.listChildren(list), isStopping);
-  await forEach(children, ({ runId, parentRunId }) => align(runtime, runId, parentRunId));
-  return moving.length;
 }
 
-async function adopt(runtime: Runtime, runId: string, clean: boolean): Promise<void> {
+async function adoptCounted(
+  runtime: Runtime,
+  leases: readonly TakenLease[],
+  runs: readonly MovingRun[],
+): Promise<void> {
+  const { log, journal } = runtime.parts;
+  const runIds = runs.map((run) => run.runId);
+  const poisonous = await insist(
+    log,
+    () => journal.countTakeovers(leases, runIds, MAX_RECOVERIES),
+    () => runtime.stopping,
+  );
+  for (const runId of poisonous)
+    log.error("a run is put into quarantine: too many of its owners died before they had read it", { runId });
+  await forEach(
+    runs.filter((run) => !poisonous.includes(run.runId)),
+    (run) => adopt(runtime, run, false),
+  );
+}
+
+async function adopt(runtime: Runtime, { runId, moving }: MovingRun, clean: boolean): Promise<void> {
   await withCell(runtime, runId, (cell) => {
-    // The list may hold runs that were begun here since the shard was taken: their attempts are being made.
     failPoint("takeover.run");
-    if (!cell.inHand && !isTerminalPhase(cell.run.state.phase)) runtime.recover(cell, clean);
+    // What only waits is in memory now, and its timer fires. The list may hold runs that were begun here since the shard was taken: their attempts are being made.
+    if (moving && !cell.inHand && !isTerminalPhase(cell.run.state.phase)) runtime.recover(cell, clean);
   });
+}
+
+function chunksOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
 }
 
 async function align(runtime: Runtime, runId: string, parentRunId: string): Promise<void> {

@@ -30,6 +30,8 @@ export interface WakeHost {
   readonly cells: ReadonlyMap<string, Cell>;
   readonly parked: ParkedWaiters;
   readonly owned: readonly number[];
+  /** Shards of a dead owner whose runs are being taken over, the overdue ones too. */
+  readonly adopting: ReadonlySet<number>;
   readonly stopping: boolean;
   now(): number;
   post(cell: Cell, event: RunEvent): void;
@@ -66,11 +68,12 @@ function fire(host: WakeHost, cell: Cell): void {
 
 /** Looks into the store for runs whose time comes soon, page after page until there are no more: no run keeps those behind it from being seen. */
 export async function wakeDue(host: WakeHost): Promise<void> {
-  if (host.owned.length === 0) return;
+  const shards = host.owned.filter((shard) => !host.adopting.has(shard));
+  if (shards.length === 0) return;
   const until = host.now() + LOOK_AHEAD_MS;
   let last: DueRun | null = null;
   do {
-    const due: readonly DueRun[] = await host.parts.journal.listDue(host.owned, until, last, PAGE);
+    const due: readonly DueRun[] = await host.parts.journal.listDue(shards, until, last, PAGE);
     let next = 0;
     const wake = async (): Promise<void> => {
       for (let run = due[next++]; run !== undefined; run = due[next++]) await wakeRun(host, run.runId);

@@ -198,11 +198,11 @@ export const LOAD_MOVES: Statement = prepared(
   ) sized WHERE sequence = first OR total <= $5 ORDER BY sequence`,
 );
 
-/** Open runs that do something by themselves. */
+/** Open runs that do something by themselves, and those whose time has passed. */
 export const LIST_MOVING: Statement = prepared(
   "runs.list_moving",
-  `SELECT run_id FROM orchestrator.runs
-  WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND moving ORDER BY created_at`,
+  `SELECT run_id, moving, takeovers FROM orchestrator.runs
+  WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND (moving OR wake_at <= clock_timestamp()) ORDER BY created_at`,
 );
 
 /** Open runs that other runs started. */

@@ -32,12 +32,13 @@ export function createJournal(database: Database): Journal {
       const row = await loadHeader(database, runId);
       return row === null ? null : toRunHeader(row);
     },
-    countTakeovers: (leases, most) => countTakeovers(database.journal, leases, most),
+    countTakeovers: (leases, runIds, most) => countTakeovers(database.journal, leases, runIds, most),
     setAside: (lease, runId) => setAside(database.journal, lease, runId),
     endUnread: (lease, runId, record) => endUnread(database.journal, lease, runId, record),
     listMoving: async (shards) => {
-      const { rows } = await database.reads.query<{ run_id: string }>(LIST_MOVING, [shards]);
-      return rows.map((row) => row.run_id);
+      type Row = { run_id: string; moving: boolean; takeovers: number };
+      const { rows } = await database.reads.query<Row>(LIST_MOVING, [shards]);
+      return rows.map(({ run_id, moving, takeovers }) => ({ runId: run_id, moving, takeovers }));
     },
     listChildren: async (shards) => {
       const { rows } = await database.reads.query<{ run_id: string; parent_run_id: string }>(LIST_CHILDREN, [shards]);

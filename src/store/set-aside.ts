@@ -53,17 +53,22 @@ const COUNT_TAKEOVERS = prepared(
       state = CASE WHEN takeovers < $3::int4 THEN state ELSE 'QUARANTINED' END,
       moving = moving AND takeovers < $3::int4,
       wake_at = CASE WHEN takeovers < $3::int4 THEN wake_at END
-    WHERE shard IN (SELECT shard FROM held) AND ended_at IS NULL AND (moving OR wake_at <= clock_timestamp())
+    WHERE run_id = ANY($4) AND shard IN (SELECT shard FROM held) AND ended_at IS NULL
     RETURNING run_id, takeovers
   )
   SELECT run_id FROM counted WHERE takeovers > $3::int4`,
 );
 
-/** Counts a takeover against what was moving or overdue. Resolves with the runs that were set aside for it. */
-export async function countTakeovers(pool: SqlPool, leases: readonly Lease[], most: number): Promise<string[]> {
+/** Counts a takeover against these runs. Resolves with those that were set aside for it. */
+export async function countTakeovers(
+  pool: SqlPool,
+  leases: readonly Lease[],
+  runIds: readonly string[],
+  most: number,
+): Promise<string[]> {
   const shards = leases.map((lease) => lease.shard);
   const epochs = leases.map((lease) => lease.epoch);
-  const { rows } = await pool.query<{ run_id: string }>(COUNT_TAKEOVERS, [shards, epochs, most]);
+  const { rows } = await pool.query<{ run_id: string }>(COUNT_TAKEOVERS, [shards, epochs, most, runIds]);
   return rows.map((row) => row.run_id);
 }
 

@@ -89,9 +89,9 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
       return real.listDue(shards, until, after, limit);
     },
     keepAnswer: (answer) => real.keepAnswer(answer),
-    countTakeovers: async (leases, most) => {
+    countTakeovers: async (leases, runIds, most) => {
       await live();
-      return real.countTakeovers(leases, most);
+      return real.countTakeovers(leases, runIds, most);
     },
     findHeader: (runId) => real.findHeader(runId),
     setAside: (lease, runId) => real.setAside(lease, runId),

@@ -341,3 +341,33 @@ test("a run that kills whoever reads it is set aside at the fourth takeover, unr
   await after.engine.resumeRun(CALLER, runId, ["quarantine"], "mended");
   expect((await waitEnd(after.engine, runId)).phase).toBe("COMPLETED");
 });
+
+// All runs of a dead owner were counted at once, before the first was read: one that killed at every takeover took those behind it along into quarantine.
+test("a run that kills whoever reads it takes no other run along", async () => {
+  await bed.register("one", [{ id: "a", type: "noop" }]);
+  const first = await bed.openInstance();
+  first.tools.hold("a");
+  const start = async (): Promise<string> => (await first.engine.startRun(CALLER, startOf("one"), 0)).run.state.runId;
+  const [killer, ...others] = [await start(), await start(), await start(), await start()];
+  await eventually(() => expect(first.tools.calls).toHaveLength(4));
+  let last = first;
+  for (let crash = 1; crash <= 4; crash += 1) {
+    await last.crash();
+    let reads = 0;
+    last = await bed.openInstance({
+      // Nobody gets on from the moment at which the killer is read.
+      beforeLoad: (id) => {
+        if (id === killer) reads += 1;
+        return reads === 0 ? Promise.resolve() : new Promise(() => {});
+      },
+    });
+    last.tools.hold("a");
+    if (crash <= 3) await eventually(() => expect(reads).toBeGreaterThan(0));
+    else await last.keeper.adopted;
+  }
+  const rows = await bed.sql<{ run_id: string }>("SELECT run_id FROM orchestrator.runs WHERE state = 'QUARANTINED'");
+  expect(rows.map((row) => row.run_id)).toEqual([killer]);
+  await last.crash();
+  const after = await bed.openInstance();
+  for (const runId of others) expect((await waitEnd(after.engine, runId)).phase).toBe("COMPLETED");
+});
