@@ -85,8 +85,13 @@ function toSql(filter: Filter, values: SqlValue[]): string {
         ? `${labelOf(filter.field.key, values)} IS NOT NULL`
         : `${FIELDS[filter.field.name].column} IS NOT NULL`;
     case "in":
+      if (filter.field.name === "labels") {
+        const { key } = filter.field;
+        return `(${filter.values.map((value) => hasLabel(key, value, values)).join(" OR ") || "false"})`;
+      }
       return `(${filter.values.map((value) => `${toColumn(filter.field, values)} = ${toParameter(filter.field, value, values)}`).join(" OR ") || "false"})`;
     default: {
+      if (filter.field.name === "labels" && filter.op === "==") return hasLabel(filter.field.key, filter.value, values);
       const compared = `${toColumn(filter.field, values)} ${OPERATORS[filter.op]} ${toParameter(filter.field, filter.value, values)}`;
       return filter.op === "!=" ? `coalesce(${compared}, true)` : compared;
     }
@@ -102,6 +107,12 @@ function toParameter(field: FilterField, value: string | number, values: SqlValu
   return field.name !== "labels" && FIELDS[field.name].time
     ? `to_timestamp($${values.length}::float8 / 1000)`
     : `$${values.length}::text`;
+}
+
+/** In the one form that the index of labels answers. */
+function hasLabel(key: string, value: string | number, values: SqlValue[]): string {
+  values.push(JSON.stringify({ [key]: value }));
+  return `labels @> $${values.length}::jsonb`;
 }
 
 function labelOf(key: string, values: SqlValue[]): string {

@@ -79,6 +79,8 @@ CREATE INDEX runs_open ON orchestrator.runs (shard, wake_at) WHERE ended_at IS N
 CREATE INDEX runs_list ON orchestrator.runs (tenant_id, created_at DESC, run_id DESC);
 CREATE UNIQUE INDEX runs_key ON orchestrator.runs (tenant_id, flow_id, run_key) WHERE ended_at IS NULL AND run_key <> '';
 CREATE INDEX runs_parent ON orchestrator.runs (parent_run_id) WHERE parent_run_id <> '';
+-- Runs without labels are not in it and cost nothing.
+CREATE INDEX runs_labels ON orchestrator.runs USING gin (labels jsonb_path_ops) WHERE labels IS NOT NULL;
 CREATE INDEX runs_failed ON orchestrator.runs (tenant_id, state, created_at DESC, run_id DESC) WHERE state NOT IN ('COMPLETED', 'RUNNING');
 
 -- The journal: the records of one move of a run, in order, as a JSON array. Partitioned by the day on which the run was created (days since 1970),
