@@ -36,7 +36,9 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
   const startRun: Engine["startRun"] = async (caller, request, waitMs, signal) => {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await startOnce(caller, request, waitMs, signal);
+        const { view } = await startOnce(caller, request, waitMs, signal);
+        // Not awaited here: who waits long keeps neither the run nor this call in memory.
+        return view.then((run) => ({ run, started: true }));
       } catch (error) {
         const isTaken = error instanceof StartTaken;
         // What cannot be started now may have been started before: by the same call, when another version was the last, or when its run id was free.
@@ -61,7 +63,13 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     return runtime.parts.journal.findConflict({ tenantId, requestId, runId, flowId, runKey });
   };
 
-  const startOnce: Engine["startRun"] = async (caller, request, waitMs, signal) => {
+  /** One try. Resolves when the start is durable; the view is what the caller waits for. */
+  const startOnce = async (
+    caller: Caller,
+    request: StartRequest,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly view: Promise<RunView> }> => {
     if (runtime.stopping) throw toError("SHUTTING_DOWN");
     const { tenantId } = caller;
     checkTexts(request);
@@ -91,9 +99,7 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     };
     const { cell, done } = runtime.begin(runId, shard, openRun(createState(runId), plan), event, keysOf(request));
     await done;
-    // Not awaited here: who waits long must not keep the run in memory.
-    const run = waitMs > 0 ? waitFor(cell, waitMs, signal) : viewOf(cell);
-    return run.then((view) => ({ run: view, started: true }));
+    return { view: waitMs > 0 ? waitFor(cell, waitMs, signal) : viewOf(cell) };
   };
 
   const placeRun = (request: StartRequest, at: number): { runId: string; shard: number } => {
