@@ -1,6 +1,6 @@
 /**
  * What 100,000 runs that wait for a signal cost in memory.
- *   resident  the engine in process, a caller waiting for each of them, which keeps every run in memory: growth of the process
+ *   resident  the engine in process, a caller waiting for the end of each of them while the runs themselves leave memory one after the other: growth of the process
  *   parked    a service started on the database that holds them all, against the same service before they were started
  */
 import { setTimeout as delay } from "node:timers/promises";

@@ -11,6 +11,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { OrchestratorError } from "../base/errors.ts";
 import { fail, toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { MAX_TIMER_MS } from "../base/long-timer.ts";
 import type { Call } from "./call.ts";
 import { classifyError } from "./errors.ts";
 import { fromDuration } from "./mapping/time.ts";
@@ -44,9 +45,6 @@ export interface Pipeline {
   /** Runs a streaming call. The iterator throws errors of the catalogue only. */
   runStream(method: ServedMethod, call: Call, decode: () => Message): AsyncIterable<Message>;
 }
-
-/** Node fires a timer that is longer than this at once. A stream with a later deadline has none. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 function expire(call: Call): void {
   call.abort(toError("DEADLINE_EXCEEDED"));
@@ -140,6 +138,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
       recorder.started();
       let code = "CANCELLED";
       let timer: NodeJS.Timeout | undefined;
+      // A stream with a later deadline has none.
       if (call.timeoutMs !== undefined && call.timeoutMs <= MAX_TIMER_MS) {
         call.deadlineAt = startedAt + call.timeoutMs;
         timer = setTimeout(expire, call.timeoutMs, call);

@@ -1,7 +1,7 @@
 /** Timers for any time: `setTimeout` fires at once when it is given more than 24.8 days. */
 
 /** The longest time that `setTimeout` takes: 2^31 - 1 ms. */
-const LONGEST_MS = 2_147_483_647;
+export const MAX_TIMER_MS = 2_147_483_647;
 
 /** A timer that was started. */
 export interface LongTimer {
@@ -16,7 +16,7 @@ export function startLongTimer(delayMs: number, fire: () => void): LongTimer {
   let left = 0;
   let timer: NodeJS.Timeout;
   const arm = (): void => {
-    const part = Math.min(left, LONGEST_MS);
+    const part = Math.min(left, MAX_TIMER_MS);
     left -= part;
     timer = setTimeout(() => (left > 0 ? arm() : fire()), part);
   };
@@ -28,7 +28,7 @@ export function startLongTimer(delayMs: number, fire: () => void): LongTimer {
   return {
     stop: () => clearTimeout(timer),
     restart: () => {
-      if (delayMs <= LONGEST_MS) timer.refresh();
+      if (delayMs <= MAX_TIMER_MS) timer.refresh();
       else {
         clearTimeout(timer);
         start();
