@@ -2,7 +2,7 @@
 import { composeCore } from "../../src/app/compose.ts";
 import { loadConfig } from "../../src/app/config.ts";
 import type { Caller, RunView, StartRequest } from "../../src/engine/port.ts";
-import type { RuntimeObserver } from "../../src/engine/runtime-parts.ts";
+import type { RuntimeObserver } from "../../src/engine/shard/runtime-parts.ts";
 
 const CALLER: Caller = { tenantId: "default", actor: "" };
 const silent = (): void => {};

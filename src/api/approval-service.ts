@@ -2,8 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { fail, isOrchestratorError } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";
+import type { RunState, TaskState } from "../engine/machine/state.ts";
 import type { ApprovalPosition, ApprovalView, Caller, Engine, RunIndex } from "../engine/port.ts";
-import type { RunState, TaskState } from "../engine/state.ts";
 import { ApprovalDecision, ApprovalSchema } from "../gen/orchestrator/v1/approval_pb.ts";
 import type { ApprovalService } from "../gen/orchestrator/v1/approval_service_pb.ts";
 import {
@@ -12,18 +12,18 @@ import {
   ListApprovalsResponseSchema,
 } from "../gen/orchestrator/v1/approval_service_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
-import type { Condition, FieldTable, ReadField } from "./condition.ts";
-import { meetsCondition } from "./condition.ts";
-import { parseFilter } from "./filter.ts";
+import type { Condition, FieldTable, ReadField } from "./lists/condition.ts";
+import { meetsCondition } from "./lists/condition.ts";
+import { parseFilter } from "./lists/filter.ts";
+import { pageSizeOf, scanPage } from "./lists/paging.ts";
+import type { Tokens } from "./lists/tokens.ts";
 import { toApproval } from "./mapping/approval.ts";
 import { APPROVAL_STATE } from "./mapping/enums.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
 import { createPayloadRoom, fromPayload } from "./mapping/payload.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { assigneesOf } from "./mapping/task.ts";
-import { pageSizeOf, scanPage } from "./paging.ts";
 import { toRequestKey } from "./request-key.ts";
-import type { Tokens } from "./tokens.ts";
 
 const FIELDS: FieldTable = {
   run_id: { kind: "text" },

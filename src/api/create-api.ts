@@ -3,24 +3,24 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { identifyAnybody } from "./caller.ts";
-import { serveConnect } from "./connect-routes.ts";
-import { createCors } from "./cors.ts";
+import { serveConnect } from "./connect/routes.ts";
 import { createForwarder } from "./forward.ts";
-import { createFront } from "./front.ts";
-import { createGrpcServer } from "./grpc-server.ts";
+import { createReflection } from "./grpc/reflection.ts";
+import { createGrpcServer } from "./grpc/server.ts";
 import type { HealthState } from "./health.ts";
 import { HEARTBEAT_MS } from "./heartbeat.ts";
-import type { HttpMetrics } from "./http-server.ts";
-import { createHttpServer } from "./http-server.ts";
+import { createCors } from "./http/cors.ts";
+import { createFront } from "./http/front.ts";
+import type { HttpMetrics } from "./http/server.ts";
+import { createHttpServer } from "./http/server.ts";
 import type { InfoLimits, ServiceFacts } from "./info-service.ts";
+import { createTokens } from "./lists/tokens.ts";
 import type { CallMetrics } from "./pipeline.ts";
 import { createPipeline } from "./pipeline.ts";
-import { createReflection } from "./reflection.ts";
-import { serveRest } from "./rest-server.ts";
+import { serveRest } from "./rest/server.ts";
 import type { ServiceParts } from "./services.ts";
 import { ALIASES, createServices } from "./services.ts";
 import { SLOW_READER_MS } from "./slow-reader.ts";
-import { createTokens } from "./tokens.ts";
 
 /** Settings of the API. */
 export interface ApiConfig extends InfoLimits {

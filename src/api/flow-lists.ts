@@ -5,13 +5,13 @@ import type { FlowKind } from "../gen/orchestrator/v1/flow_pb.ts";
 import type { FlowService } from "../gen/orchestrator/v1/flow_service_pb.ts";
 import { ListFlowsResponseSchema, ListFlowVersionsResponseSchema } from "../gen/orchestrator/v1/flow_service_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
-import type { FieldTable, ReadField } from "./condition.ts";
-import { meetsCondition } from "./condition.ts";
-import { parseFilter } from "./filter.ts";
+import type { FieldTable, ReadField } from "./lists/condition.ts";
+import { meetsCondition } from "./lists/condition.ts";
+import { parseFilter } from "./lists/filter.ts";
+import { cutPage, pageSizeOf, scanPage } from "./lists/paging.ts";
+import type { Place, Tokens } from "./lists/tokens.ts";
 import type { FLOW_KIND } from "./mapping/enums.ts";
 import { toFlow } from "./mapping/flow.ts";
-import { cutPage, pageSizeOf, scanPage } from "./paging.ts";
-import type { Place, Tokens } from "./tokens.ts";
 
 /** Methods of FlowService that list. */
 export type FlowListMethods = Pick<ServiceHandlers<typeof FlowService>, "listFlows" | "listFlowVersions">;

@@ -4,8 +4,8 @@ import { MAX_JSON_DEPTH } from "../base/json-parse.ts";
 import type { InfoService } from "../gen/orchestrator/info/v1/info_pb.ts";
 import { GetInfoResponseSchema } from "../gen/orchestrator/info/v1/info_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "./lists/paging.ts";
 import { toDuration, toTimestamp } from "./mapping/time.ts";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "./paging.ts";
 
 /** What the service knows about itself. */
 export interface ServiceFacts {

@@ -1,6 +1,6 @@
 /** Metrics of calls and of HTTP requests, over the cells of the telemetry layer. */
 import type { CounterCell, HistogramCell, Metrics } from "../telemetry/metrics.ts";
-import type { HttpMetrics } from "./http-server.ts";
+import type { HttpMetrics } from "./http/server.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { CallMetrics, MethodMetrics } from "./pipeline.ts";
 

@@ -2,7 +2,7 @@
  * Requests from bytes, in one place for all protocols: Protobuf, and JSON whose source text is checked (numbers that a double cannot hold, keys that stand
  * twice, NUL), whose unknown fields and enum values are refused, and whose refusals name the field with its path.
  */
-import type { DescField, DescMessage, Message, JsonObject as ProtoJsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, JsonValue, Message, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
 import { fail, type OrchestratorError, toError } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";

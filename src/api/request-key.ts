@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Json } from "../base/json.ts";
 import { canonicalJson } from "../base/json-canonical.ts";
-import type { RequestKey } from "../engine/events.ts";
+import type { RequestKey } from "../engine/machine/events.ts";
 
 /** Key of a call that changes a run; undefined when it has no request id. `body` is all that it asks for, defaults filled in. */
 export function toRequestKey(

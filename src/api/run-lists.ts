@@ -12,9 +12,12 @@ import {
   ListRunTasksResponseSchema,
 } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
-import type { FieldTable, ReadField } from "./condition.ts";
-import { meetsCondition } from "./condition.ts";
-import { parseFilter } from "./filter.ts";
+import type { FieldTable, ReadField } from "./lists/condition.ts";
+import { meetsCondition } from "./lists/condition.ts";
+import { parseFilter } from "./lists/filter.ts";
+import { cutPage, pageSizeOf } from "./lists/paging.ts";
+import { parseRunFilter, toStoreFilter } from "./lists/run-filter.ts";
+import type { Place, Tokens } from "./lists/tokens.ts";
 import { RUN_STATE, TASK_STATE } from "./mapping/enums.ts";
 import { toEvent } from "./mapping/event.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
@@ -23,10 +26,7 @@ import { parseReadMask } from "./mapping/read-mask.ts";
 import { headerToRun } from "./mapping/run.ts";
 import type { TaskView } from "./mapping/task.ts";
 import { findTask, isDeadLetter, listTasks, toRunTask } from "./mapping/task.ts";
-import { cutPage, pageSizeOf } from "./paging.ts";
-import { parseRunFilter, toStoreFilter } from "./run-filter.ts";
 import type { PlanIndexOf } from "./run-service.ts";
-import type { Place, Tokens } from "./tokens.ts";
 
 /** Methods of RunService that list. */
 export type ListingMethods = Pick<

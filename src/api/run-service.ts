@@ -2,8 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../base/errors.ts";
 import { fail, isOrchestratorError } from "../base/errors.ts";
+import type { Phase } from "../engine/machine/state.ts";
 import type { Caller, Engine, RunView, StartRequest, StartResult } from "../engine/port.ts";
-import type { Phase } from "../engine/state.ts";
 import type { FlowRegistry } from "../flows/registry-port.ts";
 import { RunSchema } from "../gen/orchestrator/v1/run_pb.ts";
 import type { BatchStartRunsRequest, BatchStartRunsResult, RunService } from "../gen/orchestrator/v1/run_service_pb.ts";

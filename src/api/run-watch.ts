@@ -4,16 +4,19 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { fail, isOrchestratorError, toError } from "../base/errors.ts";
+import type { RunState } from "../engine/machine/state.ts";
+import { isTerminalPhase } from "../engine/machine/state.ts";
 import type { Engine, RunChange, RunHeader, RunIndex, WatchFrame } from "../engine/port.ts";
-import type { RunState } from "../engine/state.ts";
-import { isTerminalPhase } from "../engine/state.ts";
 import { RunSchema, RunTaskSchema } from "../gen/orchestrator/v1/run_pb.ts";
 import type { RunService, WatchRunResponse, WatchRunsResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
 import { WatchRunResponseSchema, WatchRunsResponseSchema } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "./call.ts";
-import type { Condition } from "./condition.ts";
-import { meetsCondition } from "./condition.ts";
 import { withHeartbeats } from "./heartbeat.ts";
+import type { Condition } from "./lists/condition.ts";
+import { meetsCondition } from "./lists/condition.ts";
+import { pageSizeOf } from "./lists/paging.ts";
+import { parseRunFilter, readHeader, toStoreFilter } from "./lists/run-filter.ts";
+import type { RunCursors, Tokens } from "./lists/tokens.ts";
 import { toEvent } from "./mapping/event.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
 import { createPayloadRoom } from "./mapping/payload.ts";
@@ -23,10 +26,7 @@ import { parseReadMask } from "./mapping/read-mask.ts";
 import { headerToRun, toRun } from "./mapping/run.ts";
 import { listTasks, toRunTask } from "./mapping/task.ts";
 import { toTimestamp } from "./mapping/time.ts";
-import { pageSizeOf } from "./paging.ts";
-import { parseRunFilter, readHeader, toStoreFilter } from "./run-filter.ts";
 import type { PlanIndexOf } from "./run-service.ts";
-import type { RunCursors, Tokens } from "./tokens.ts";
 
 /** Methods of RunService that stream. */
 export type WatchingMethods = Pick<ServiceHandlers<typeof RunService>, "watchRun" | "watchRuns">;

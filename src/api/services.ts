@@ -15,6 +15,7 @@ import type { Health } from "./health.ts";
 import { createGrpcHealthService, createHealthService } from "./health-service.ts";
 import type { InfoLimits, ServiceFacts } from "./info-service.ts";
 import { createInfoService } from "./info-service.ts";
+import type { Tokens } from "./lists/tokens.ts";
 import type { ServedMethod } from "./methods.ts";
 import { serveService } from "./methods.ts";
 import { createRunLists } from "./run-lists.ts";
@@ -22,7 +23,6 @@ import { createPlanIndexOf, createRunService } from "./run-service.ts";
 import { createRunWatch } from "./run-watch.ts";
 import type { TemplateSource } from "./template-service.ts";
 import { createTemplateService } from "./template-service.ts";
-import type { Tokens } from "./tokens.ts";
 
 /** What the services stand on. */
 export interface ServiceParts {

@@ -12,11 +12,11 @@ import {
   ListTemplatesResponseSchema,
 } from "../gen/orchestrator/v1/template_service_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
+import { cutPage, pageSizeOf } from "./lists/paging.ts";
+import type { Tokens } from "./lists/tokens.ts";
 import { toFlow, toProblems, toVariables } from "./mapping/flow.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
 import { fromObjectPayload } from "./mapping/payload.ts";
-import { cutPage, pageSizeOf } from "./paging.ts";
-import type { Tokens } from "./tokens.ts";
 
 /** The templates, as the API needs them. */
 export type TemplateSource = Pick<TemplateCatalogue, "listTemplates" | "getTemplate" | "fillTemplate">;

@@ -7,15 +7,15 @@ import { systemClock } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import { armFailPoints } from "../base/fail-points.ts";
 import type { Log } from "../base/log.ts";
-import { DatabaseClock } from "../engine/db-clock.ts";
-import { drainRuntime } from "../engine/drain.ts";
 import { createEngine } from "../engine/engine.ts";
-import type { GraphHost } from "../engine/graph-host.ts";
-import { JOURNAL_VERSION } from "../engine/journal-format.ts";
-import { startKeeper } from "../engine/keeper.ts";
+import type { GraphHost } from "../engine/graph/host.ts";
 import type { Engine, RunIndex } from "../engine/port.ts";
-import { Runtime } from "../engine/runtime.ts";
-import type { RuntimeObserver } from "../engine/runtime-parts.ts";
+import { DatabaseClock } from "../engine/shard/db-clock.ts";
+import { drainRuntime } from "../engine/shard/drain.ts";
+import { JOURNAL_VERSION } from "../engine/shard/journal-format.ts";
+import { startKeeper } from "../engine/shard/keeper.ts";
+import { Runtime } from "../engine/shard/runtime.ts";
+import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
 import { openCompilerProcess } from "../flows/compiler-process.ts";
 import { createFlowRegistry } from "../flows/registry.ts";
 import type { FlowRegistry } from "../flows/registry-port.ts";
@@ -163,7 +163,7 @@ async function openGraphs(
   closers: (() => Promise<void>)[],
 ): Promise<GraphHost | undefined> {
   if (config.graphs.modules.length === 0) return undefined;
-  const { openGraphHost } = await import("../engine/graph-host.ts");
+  const { openGraphHost } = await import("../engine/graph/host.ts");
   const { createCheckpointStore } = await import("../store/checkpoints.ts");
   const { timeout, maxMemory, maxSteps, workers } = config.graphs;
   const graphs = await openGraphHost({

@@ -87,7 +87,7 @@ export async function withClient<T>(
   work: (client: ApiClient, address: string) => Promise<T>,
 ): Promise<T> {
   const target = await resolveServer(options);
-  const { openGrpcClient } = await import("../api/grpc-client.ts");
+  const { openGrpcClient } = await import("../api/grpc/client.ts");
   const client = openGrpcClient(target);
   try {
     return await work(client, target.address);

@@ -1,6 +1,7 @@
 /** How messages of the service are printed. */
+
+import { printMessage } from "../api/http/print.ts";
 import { fromTimestamp } from "../api/mapping/time.ts";
-import { printMessage } from "../api/rest-print.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { type Run, RunSchema, RunStateSchema, type RunTask, TaskStateSchema } from "../gen/orchestrator/v1/run_pb.ts";

@@ -1,8 +1,8 @@
 /** The metrics of the whole service: who counts what, and the port that shows it. */
-import type { HttpMetrics } from "../api/http-server.ts";
+import type { HttpMetrics } from "../api/http/server.ts";
 import type { CallMetrics } from "../api/pipeline.ts";
-import { specOf } from "../engine/run.ts";
-import type { RuntimeObserver } from "../engine/runtime-parts.ts";
+import { specOf } from "../engine/machine/run.ts";
+import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ToolMetrics } from "../tools/observe-step.ts";

@@ -2,17 +2,17 @@
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { shardOfRun } from "../base/ids.ts";
 import type { Json } from "../base/json.ts";
-import { foldJournal } from "./apply.ts";
-import { type Cell, hasEnded, isClean, shownState, type Waiter } from "./cell.ts";
-import type { RequestKey, RunEvent } from "./events.ts";
 import { createFollowers } from "./followers.ts";
 import { listEvents } from "./list-events.ts";
+import { foldJournal } from "./machine/apply.ts";
+import type { RequestKey, RunEvent } from "./machine/events.ts";
+import { copyState, isTerminalPhase, publicState, type RunState } from "./machine/state.ts";
+import { MAX_QUEUED_SIGNALS } from "./machine/tasks.ts";
 import type { Caller, Engine, RunView } from "./port.ts";
-import type { Runtime } from "./runtime.ts";
+import { type Cell, hasEnded, isClean, shownState, type Waiter } from "./shard/cell.ts";
+import type { Runtime } from "./shard/runtime.ts";
+import { isUnreadable, readRun, terminateUnread, throwUnreadable } from "./shard/unreadable.ts";
 import { createStart } from "./starts.ts";
-import { copyState, isTerminalPhase, publicState, type RunState } from "./state.ts";
-import { MAX_QUEUED_SIGNALS } from "./tasks.ts";
-import { isUnreadable, readRun, terminateUnread, throwUnreadable } from "./unreadable.ts";
 import { watchRun } from "./watch.ts";
 
 /** Settings of the engine. */

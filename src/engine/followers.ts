@@ -1,9 +1,9 @@
 /** Followers of all runs of a tenant: they hear of every header that changes, and of how many changes they missed. */
 import { toHeader } from "./headers.ts";
+import type { JournalRecord } from "./machine/records.ts";
+import type { Run } from "./machine/run.ts";
 import type { Caller, RunChange, RunHeader } from "./port.ts";
-import type { JournalRecord } from "./records.ts";
-import type { Run } from "./run.ts";
-import type { RuntimeObserver } from "./runtime-parts.ts";
+import type { RuntimeObserver } from "./shard/runtime-parts.ts";
 
 /** Runs that wait for a follower; more, and it misses the oldest. */
 const MAX_BEHIND = 10_000;

@@ -1,5 +1,5 @@
+import { publicState, type RunState } from "./machine/state.ts";
 import type { RunHeader } from "./port.ts";
-import { publicState, type RunState } from "./state.ts";
 
 /** The header of a run: the line that lists show. */
 export function toHeader(state: RunState): RunHeader {

@@ -5,8 +5,8 @@
  * lease is not held at the given epoch are left out, and the answer says so.
  */
 
+import type { JournalRecord } from "./machine/records.ts";
 import type { RunHeader } from "./port.ts";
-import type { JournalRecord } from "./records.ts";
 
 /** Ownership of a shard. */
 export interface Lease {

@@ -1,8 +1,8 @@
 /** What the engine offers to the API, the CLI and the buses. Everything that changes a run resolves only after the change is durable. */
 import type { Json, JsonObject } from "../base/json.ts";
-import type { ChildEnd, RequestKey } from "./events.ts";
-import type { HoldKind, JournalRecord } from "./records.ts";
-import type { RunState, RunStateName } from "./state.ts";
+import type { ChildEnd, RequestKey } from "./machine/events.ts";
+import type { HoldKind, JournalRecord } from "./machine/records.ts";
+import type { RunState, RunStateName } from "./machine/state.ts";
 
 /** Who calls: every run and flow belongs to a tenant, and a foreign one does not exist for the caller. */
 export interface Caller {
@@ -158,7 +158,7 @@ export interface ApprovalPosition extends RunPosition {
   readonly taskPath: string;
 }
 
-/** A comparison over a documented field, already checked and typed; `and`, `or`, `not` join them. Parsed from CEL by `api/filter.ts`, turned into SQL by the store. */
+/** A comparison over a documented field, already checked and typed; `and`, `or`, `not` join them. Parsed from CEL by `api/lists/filter.ts`, turned into SQL by the store. */
 export type Filter =
   | { readonly op: "and" | "or"; readonly args: readonly Filter[] }
   | { readonly op: "not"; readonly arg: Filter }

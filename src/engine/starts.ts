@@ -6,14 +6,14 @@
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { isMintedRunId, mintRunId, shardOfRun } from "../base/ids.ts";
 import { checkInput } from "../flows/input.ts";
-import { type Cell, StartTaken } from "./cell.ts";
-import type { RunEvent } from "./events.ts";
 import type { StartConflict, StartRow } from "./journal.ts";
+import type { RunEvent } from "./machine/events.ts";
+import { openRun } from "./machine/run.ts";
+import { createState } from "./machine/state.ts";
 import type { Caller, Engine, RunView, StartRequest, StartResult } from "./port.ts";
-import { openRun } from "./run.ts";
-import type { Runtime } from "./runtime.ts";
-import { createState } from "./state.ts";
-import { checkText } from "./texts.ts";
+import { type Cell, StartTaken } from "./shard/cell.ts";
+import type { Runtime } from "./shard/runtime.ts";
+import { checkText } from "./shard/texts.ts";
 
 /** What starts need of the engine around them. */
 export interface StartHost extends Pick<Engine, "getRun" | "waitRun" | "terminateRun"> {

@@ -1,11 +1,11 @@
 /** Streams of what becomes durable in a run: snapshot or resume, then every record once and in order, then the end. */
 import { toError } from "../base/errors.ts";
-import { foldJournal } from "./apply.ts";
+import { foldJournal } from "./machine/apply.ts";
+import type { JournalRecord } from "./machine/records.ts";
+import { copyState, isTerminalPhase } from "./machine/state.ts";
 import type { RunEventView, WatchFrame } from "./port.ts";
-import type { JournalRecord } from "./records.ts";
-import type { Runtime } from "./runtime.ts";
-import { copyState, isTerminalPhase } from "./state.ts";
-import { readRun, throwUnreadable } from "./unreadable.ts";
+import type { Runtime } from "./shard/runtime.ts";
+import { readRun, throwUnreadable } from "./shard/unreadable.ts";
 
 /** A reader that is further behind than this is cut off. */
 export const MAX_WATCH_BACKLOG = 10_000;

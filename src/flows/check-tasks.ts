@@ -1,8 +1,8 @@
 import type { Json } from "../base/json.ts";
 import { LIMIT_KEYS } from "../tasks/define.ts";
 import { describeIssue } from "../tasks/describe-issue.ts";
-import { suggest } from "../tasks/suggest.ts";
 import { isWritableTaskType, LATER_TASK_TYPES, TASK_TYPES, WRITABLE_TASK_TYPES } from "../tasks/index.ts";
+import { suggest } from "../tasks/suggest.ts";
 import { checkPredicate, checkTemplate, type ReadRules } from "./check-expressions.ts";
 import type { Path } from "./parse.ts";
 import type { TaskTypeName } from "./plan.ts";

@@ -1,8 +1,8 @@
 import type { Json, JsonObject } from "../base/json.ts";
 import { describeIssue } from "../tasks/describe-issue.ts";
 import { checkDag } from "./check-dag.ts";
-import { checkFsm } from "./check-fsm.ts";
 import { checkPlainTemplate, namesOf } from "./check-expressions.ts";
+import { checkFsm } from "./check-fsm.ts";
 import { checkVariables } from "./check-variables.ts";
 import type { ParsedSource, Path } from "./parse.ts";
 import { Problems } from "./problems.ts";

@@ -2,7 +2,7 @@ import type { FieldViolation } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { checkFlow } from "./check.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
-import { parsedDocument, type ParsedSource, readFlowSource } from "./parse.ts";
+import { type ParsedSource, parsedDocument, readFlowSource } from "./parse.ts";
 import type { Plan } from "./plan.ts";
 import { planFlow } from "./plan-flow.ts";
 import type { FlowDocument } from "./schema.ts";

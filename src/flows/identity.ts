@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { canonicalJson } from "../base/json-canonical.ts";
 import type { Json } from "../base/json.ts";
+import { canonicalJson } from "../base/json-canonical.ts";
 import type { FlowDocument } from "./schema.ts";
 
 /** Identity of a flow: hex SHA-256 of the canonical JSON (RFC 8785) of its document before defaults. */

@@ -1,6 +1,7 @@
 /** Values with `${…}` in them: text is split into literal parts and expressions once, then evaluated as often as needed. Results are never evaluated again. */
-import { canonicalJson } from "../base/json-canonical.ts";
+
 import type { Json } from "../base/json.ts";
+import { canonicalJson } from "../base/json-canonical.ts";
 import { withMeter } from "./cel-meter.ts";
 import { chargeFor, compileExpression, type Expression } from "./expression.ts";
 import type { Path } from "./parse.ts";

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
+import type { RunStateName } from "../engine/machine/state.ts";
 import type { RunHeader } from "../engine/port.ts";
-import type { RunStateName } from "../engine/state.ts";
 
 /** A row of `orchestrator.runs`. */
 export interface HeaderRow {

@@ -3,7 +3,7 @@ import { invariant } from "../base/errors.ts";
 import { failPoint } from "../base/fail-points.ts";
 import type { Journal, JournalLane, Move, Refusal, StartConflict, StartLookup, StoredRun } from "../engine/journal.ts";
 import { CommitError } from "../engine/journal.ts";
-import type { JournalRecord } from "../engine/records.ts";
+import type { JournalRecord } from "../engine/machine/records.ts";
 import { insistOnCommit } from "./durability.ts";
 import { encodeBatch } from "./journal-encode.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";

@@ -1,7 +1,7 @@
 /** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
 import type { Json, JsonObject } from "../base/json.ts";
+import type { RunStateName } from "../engine/machine/state.ts";
 import type { ApprovalView, Filter, FilterField, RunIndex } from "../engine/port.ts";
-import type { RunStateName } from "../engine/state.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import type { Database } from "./pool.ts";
 import type { SqlValue } from "./sql.ts";

@@ -1,6 +1,6 @@
 /** Runs whose journal cannot be read: what is done to them is done to their header, under the same fence as everything else. */
 import type { Lease } from "../engine/journal.ts";
-import type { JournalRecord } from "../engine/records.ts";
+import type { JournalRecord } from "../engine/machine/records.ts";
 import type { SqlPool } from "./sql.ts";
 import { prepared } from "./sql.ts";
 

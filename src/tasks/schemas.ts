@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Json } from "../base/json.ts";
 import { parseDurationMs } from "../base/duration.ts";
+import type { Json } from "../base/json.ts";
 
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;

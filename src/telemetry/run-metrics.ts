@@ -1,8 +1,8 @@
 /** Metrics of runs and tasks, from what becomes durable. */
-import type { JournalRecord } from "../engine/records.ts";
-import type { Run } from "../engine/run.ts";
-import type { RuntimeObserver } from "../engine/runtime-parts.ts";
-import type { RunState, TaskStateName } from "../engine/state.ts";
+import type { JournalRecord } from "../engine/machine/records.ts";
+import type { Run } from "../engine/machine/run.ts";
+import type { RunState, TaskStateName } from "../engine/machine/state.ts";
+import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
 import type { CounterCell, Metrics } from "./metrics.ts";
 
 /** Type of the task at a path of a run. */

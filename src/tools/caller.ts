@@ -3,7 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Outcome } from "../engine/events.ts";
+import type { Outcome } from "../engine/machine/events.ts";
 import type { ToolCall, ToolCaller } from "../engine/tool-port.ts";
 import type { ToolAdapter } from "./adapter.ts";
 import { withDeadline } from "./deadline-step.ts";

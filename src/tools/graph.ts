@@ -1,10 +1,10 @@
-/** `graph`: one attempt of a LangGraph graph in a worker thread. Here its ends become outcomes; the work is done by the graph host (`engine/graph-host.ts`). */
+/** `graph`: one attempt of a LangGraph graph in a worker thread. Here its ends become outcomes; the work is done by the graph host (`engine/graph/host.ts`). */
 import { parseDurationMs } from "../base/duration.ts";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { parseJson } from "../base/json-parse.ts";
-import type { Outcome, Suspension } from "../engine/events.ts";
-import type { GraphAttempt, GraphHost } from "../engine/graph-host.ts";
+import type { GraphAttempt, GraphHost } from "../engine/graph/host.ts";
+import type { Outcome, Suspension } from "../engine/machine/events.ts";
 import type { LocalAdapter } from "./adapter.ts";
 import { abortedOutcome, deferredOutcome, failedOutcome } from "./outcome.ts";
 

@@ -2,7 +2,7 @@
 
 import { BrokenCircuitError, BulkheadRejectedError, CircuitState, TaskCancelledError } from "cockatiel";
 import type { Clock } from "../base/clock.ts";
-import type { Outcome } from "../engine/events.ts";
+import type { Outcome } from "../engine/machine/events.ts";
 import { abortedOutcome, deferredOutcome, type FailedOutcome, MAX_ASKED_DELAY_MS } from "./outcome.ts";
 import type { Step } from "./path.ts";
 import type { Target } from "./target.ts";

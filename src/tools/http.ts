@@ -11,7 +11,7 @@ import type { LookupFunction } from "node:net";
 import type { Agent, Dispatcher } from "undici";
 import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
-import type { Outcome } from "../engine/events.ts";
+import type { Outcome } from "../engine/machine/events.ts";
 import type { ToolCall } from "../engine/tool-port.ts";
 import type { RemoteAdapter } from "./adapter.ts";
 import { createAddressPolicy, type HttpToolPolicy } from "./address-policy.ts";

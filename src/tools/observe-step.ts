@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Outcome } from "../engine/events.ts";
+import type { Outcome } from "../engine/machine/events.ts";
 import type { TaskTypeName } from "../flows/plan.ts";
 import type { Step } from "./path.ts";
 

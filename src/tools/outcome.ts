@@ -1,7 +1,7 @@
 /** Outcomes of calls, as the call path and the adapters make them. */
 import { isOrchestratorError } from "../base/errors.ts";
-import type { Outcome } from "../engine/events.ts";
-import type { TaskError } from "../engine/records.ts";
+import type { Outcome } from "../engine/machine/events.ts";
+import type { TaskError } from "../engine/machine/records.ts";
 
 /** An attempt that failed, or (with `deferMs`) was put off, or (with `suspended`) waits for an answer. */
 export type FailedOutcome = Extract<Outcome, { readonly ok: false }>;

@@ -14,7 +14,7 @@ import {
   handleWhenResult,
 } from "cockatiel";
 import type { Clock } from "../base/clock.ts";
-import type { Outcome } from "../engine/events.ts";
+import type { Outcome } from "../engine/machine/events.ts";
 
 /** Limits per target. Durations in milliseconds. */
 export interface TargetPolicy {

@@ -5,14 +5,14 @@
  * Faults for the planted bugs are injected here: into the plan, into events, into records and into the state between two steps.
  */
 
-import { foldJournal } from "../../src/engine/apply.ts";
-import { decide, nextDueAt, nextStep } from "../../src/engine/decide.ts";
-import { evaluateNeed } from "../../src/engine/evaluate.ts";
-import type { RunEvent } from "../../src/engine/events.ts";
-import type { JournalRecord } from "../../src/engine/records.ts";
-import { absorb, openRun, type Run, specOf } from "../../src/engine/run.ts";
-import { advance, type Turn } from "../../src/engine/settle.ts";
-import { createState, isTerminalPhase, type TaskState } from "../../src/engine/state.ts";
+import { foldJournal } from "../../src/engine/machine/apply.ts";
+import { decide, nextDueAt, nextStep } from "../../src/engine/machine/decide.ts";
+import { evaluateNeed } from "../../src/engine/machine/evaluate.ts";
+import type { RunEvent } from "../../src/engine/machine/events.ts";
+import type { JournalRecord } from "../../src/engine/machine/records.ts";
+import { absorb, openRun, type Run, specOf } from "../../src/engine/machine/run.ts";
+import { advance, type Turn } from "../../src/engine/machine/settle.ts";
+import { createState, isTerminalPhase, type TaskState } from "../../src/engine/machine/state.ts";
 import { compileFlow } from "../../src/flows/compile.ts";
 import { checkInput } from "../../src/flows/input.ts";
 import type { Plan } from "../../src/flows/plan.ts";

@@ -1,8 +1,8 @@
 /** What runs around the engine: attempts of tools and child runs, with the time and the event of their end. */
-import type { Outcome as AttemptOutcome, RunEvent } from "../../src/engine/events.ts";
-import type { JournalRecord } from "../../src/engine/records.ts";
-import { type Run, specOf } from "../../src/engine/run.ts";
-import type { TaskState } from "../../src/engine/state.ts";
+import type { Outcome as AttemptOutcome, RunEvent } from "../../src/engine/machine/events.ts";
+import type { JournalRecord } from "../../src/engine/machine/records.ts";
+import { type Run, specOf } from "../../src/engine/machine/run.ts";
+import type { TaskState } from "../../src/engine/machine/state.ts";
 import type { Json, JsonMap } from "../oracle/document.ts";
 import { type AttemptScript, scriptOf, type World } from "../oracle/world.ts";
 

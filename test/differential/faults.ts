@@ -1,8 +1,8 @@
 /** Bugs to plant, as data: one for each rule that the engine could get wrong. The suite must notice every one. */
-import type { RunEvent } from "../../src/engine/events.ts";
-import type { JournalRecord } from "../../src/engine/records.ts";
-import type { Run } from "../../src/engine/run.ts";
-import type { TaskState } from "../../src/engine/state.ts";
+import type { RunEvent } from "../../src/engine/machine/events.ts";
+import type { JournalRecord } from "../../src/engine/machine/records.ts";
+import type { Run } from "../../src/engine/machine/run.ts";
+import type { TaskState } from "../../src/engine/machine/state.ts";
 import type {
   DagNode,
   DagPlan,

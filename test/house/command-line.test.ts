@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { describeCommandLine } from "../../src/app/command-line.ts";
-import { EXIT } from "../../src/app/exit-codes.ts";
 import { SHELLS } from "../../src/app/completion-script.ts";
+import { EXIT } from "../../src/app/exit-codes.ts";
 
 const DOCUMENT = readFileSync("docs/cli.md", "utf8");
 

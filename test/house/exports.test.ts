@@ -33,7 +33,7 @@ test("only lists pass on the exports of other files", () => {
 });
 
 /** Modules that are started, as a process or a thread. */
-const PROGRAMS = /^src\/main\.ts$|-(main|thread|worker)\.ts$/;
+const PROGRAMS = /^src\/main\.ts$|[-/](main|thread|worker)\.ts$/;
 
 test("no module does work when it is imported, programs excepted", () => {
   const found = readSourceFiles()

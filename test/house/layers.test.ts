@@ -19,6 +19,20 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   console: [],
 };
 
+/** What each family of a layer may import of that layer; `top` are the files that lie in no family. What is on top may import all families. */
+const FAMILIES: Readonly<Record<string, readonly string[]>> = {
+  // The pure machine: what it needs is given to it.
+  "engine/machine": [],
+  "engine/graph": ["top", "machine"],
+  "engine/shard": ["top", "machine"],
+  "api/mapping": [],
+  "api/lists": ["mapping"],
+  "api/http": ["top"],
+  "api/grpc": ["top"],
+  "api/connect": ["top", "http"],
+  "api/rest": ["top", "http"],
+};
+
 /** Ports point up: who implements one imports its types from the code that declares it. */
 const PORTS: Readonly<Record<string, readonly string[]>> = {
   store: ["engine", "flows"],
@@ -90,6 +104,21 @@ test("imports go down the layers, types of ports excepted", () => {
     return `${here} may import ${LAYERS[here]?.join(", ") || "nothing"}${types}`;
   });
   expect(found).toEqual([]);
+});
+
+test("families of a layer import only what the table of families says", () => {
+  const familyOf = (path: string): string => /^src\/[^/]+\/([^/]+)\//.exec(path)?.[1] ?? "top";
+  const found = findViolations(({ from, target, isRelative }) => {
+    const [layer, here, there] = [layerOf(from.path), familyOf(from.path), familyOf(target)];
+    const allowed = FAMILIES[`${layer}/${here}`];
+    if (!isRelative || layerOf(target) !== layer || here === there || allowed === undefined) return undefined;
+    return allowed.includes(there) ? undefined : `${layer}/${here} may import ${allowed.join(", ") || "nothing"} of it`;
+  });
+  expect(found).toEqual([]);
+  const families = new Set(readSourceFiles().map(({ path }) => `${layerOf(path)}/${familyOf(path)}`));
+  expect(Object.keys(FAMILIES).filter((family) => !families.has(family))).toEqual([]);
+  const untold = [...families].filter((family) => /^(api|engine)\/(?!top$)/.test(family) && !(family in FAMILIES));
+  expect(untold).toEqual([]);
 });
 
 test("adapters do not import each other: only the list names one, and its parts (`http-…`) are its own", () => {

@@ -1,9 +1,9 @@
 /** `decide`: it changes nothing, gives the same answer twice, and an event that comes again, or too late, makes no records. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decide, nextStep } from "../../src/engine/decide.ts";
-import type { RunEvent } from "../../src/engine/events.ts";
-import { isTerminalPhase } from "../../src/engine/state.ts";
+import { decide, nextStep } from "../../src/engine/machine/decide.ts";
+import type { RunEvent } from "../../src/engine/machine/events.ts";
+import { isTerminalPhase } from "../../src/engine/machine/state.ts";
 import { drive } from "../differential/engine-adapter.ts";
 import { RUNS, seeds, subjectOf } from "./cases.ts";
 

@@ -1,11 +1,17 @@
 /** The journal: every move in it is legal, it folds to the state that the live run has, and a run can be put together from it at any time. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { applyRecord, foldJournal } from "../../src/engine/apply.ts";
-import type { JournalRecord } from "../../src/engine/records.ts";
-import { openRun } from "../../src/engine/run.ts";
-import { advance } from "../../src/engine/settle.ts";
-import { createState, isTerminalPhase, isTerminalTask, PHASE_MOVES, TASK_MOVES } from "../../src/engine/state.ts";
+import { applyRecord, foldJournal } from "../../src/engine/machine/apply.ts";
+import type { JournalRecord } from "../../src/engine/machine/records.ts";
+import { openRun } from "../../src/engine/machine/run.ts";
+import { advance } from "../../src/engine/machine/settle.ts";
+import {
+  createState,
+  isTerminalPhase,
+  isTerminalTask,
+  PHASE_MOVES,
+  TASK_MOVES,
+} from "../../src/engine/machine/state.ts";
 import { drive, storedAs } from "../differential/engine-adapter.ts";
 import { createRandom } from "../oracle/random.ts";
 import { RUNS, seeds, subjectOf } from "./cases.ts";

@@ -2,7 +2,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect, createServer, type Socket } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createFront } from "../../src/api/front.ts";
+import { createFront } from "../../src/api/http/front.ts";
 import { isOrchestratorError } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";

@@ -3,11 +3,11 @@
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
-import { create, fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
 import type { JsonObject } from "@bufbuild/protobuf";
+import { create, fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { errorTypes } from "../../src/api/rest-print.ts";
+import { errorTypes } from "../../src/api/http/print.ts";
 import { toError } from "../../src/base/errors.ts";
 import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { type Status, StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";

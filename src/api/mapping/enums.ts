@@ -3,9 +3,9 @@
  * record over the union, and {@link Complete} compares it with the names of the enum.
  */
 
+import type { EndKind, HoldKind as HoldKindName, SkipReason as SkipReasonName } from "../../engine/machine/records.ts";
+import type { Phase, RunStateName, TaskStateName } from "../../engine/machine/state.ts";
 import type { ApprovalView, RunKeyPolicy as RunKeyPolicyName } from "../../engine/port.ts";
-import type { EndKind, HoldKind as HoldKindName, SkipReason as SkipReasonName } from "../../engine/records.ts";
-import type { Phase, RunStateName, TaskStateName } from "../../engine/state.ts";
 import type { Plan } from "../../flows/plan.ts";
 import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { FlowKind } from "../../gen/orchestrator/v1/flow_pb.ts";

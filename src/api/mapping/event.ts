@@ -2,9 +2,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json.ts";
+import type { JournalRecord } from "../../engine/machine/records.ts";
+import type { TaskStateName } from "../../engine/machine/state.ts";
 import type { RunEventView } from "../../engine/port.ts";
-import type { JournalRecord } from "../../engine/records.ts";
-import type { TaskStateName } from "../../engine/state.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { type END_PHASE, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";

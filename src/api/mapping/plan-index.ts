@@ -1,7 +1,7 @@
 /** What lists and counts of tasks need of a plan: its tasks in order, with what the state of a run does not hold. */
-import type { Run } from "../../engine/run.ts";
-import { findCompensation, openRun, specOf } from "../../engine/run.ts";
-import { createState } from "../../engine/state.ts";
+import type { Run } from "../../engine/machine/run.ts";
+import { findCompensation, openRun, specOf } from "../../engine/machine/run.ts";
+import { createState } from "../../engine/machine/state.ts";
 import type { Plan, TaskSpec } from "../../flows/plan.ts";
 
 /** A task of a flow. */

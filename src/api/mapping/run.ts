@@ -1,9 +1,9 @@
 /** Runs: the state of the engine as the contract shows it. */
 import { create } from "@bufbuild/protobuf";
+import type { Cause, RunError } from "../../engine/machine/records.ts";
+import type { Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
+import { isTerminalPhase, publicState } from "../../engine/machine/state.ts";
 import type { RunHeader } from "../../engine/port.ts";
-import type { Cause, RunError } from "../../engine/records.ts";
-import type { Hold, RunState, TaskStateName } from "../../engine/state.ts";
-import { isTerminalPhase, publicState } from "../../engine/state.ts";
 import type { Run } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   HoldSchema,

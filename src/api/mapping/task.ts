@@ -1,9 +1,9 @@
 /** Tasks of runs as the contract shows them. */
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject } from "../../base/json.ts";
-import { childIndex, parentPath } from "../../engine/apply.ts";
-import type { TaskError, Wait } from "../../engine/records.ts";
-import type { RunState, TaskState } from "../../engine/state.ts";
+import { childIndex, parentPath } from "../../engine/machine/apply.ts";
+import type { TaskError, Wait } from "../../engine/machine/records.ts";
+import type { RunState, TaskState } from "../../engine/machine/state.ts";
 import type { TaskSpec } from "../../flows/plan.ts";
 import type { RunTask, TaskWait } from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunTaskSchema, TaskErrorSchema, TaskWaitSchema } from "../../gen/orchestrator/v1/run_pb.ts";

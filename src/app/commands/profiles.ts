@@ -36,7 +36,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
     .option("--token-file <file>", "file with the token; - is standard input")
     .action(async (name: string, server: string, options: HomeOptions & { readonly tokenFile?: string }) => {
       checkProfileName(name);
-      const { openGrpcClient } = await import("../../api/grpc-client.ts");
+      const { openGrpcClient } = await import("../../api/grpc/client.ts");
       await openGrpcClient({ address: server }).close();
       const path = profilePath(options.configHome);
       const file = await readProfiles(path);

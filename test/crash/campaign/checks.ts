@@ -3,9 +3,9 @@
  * with the number of the invariant of the reliability reference.
  */
 import { isDeepStrictEqual } from "node:util";
-import { foldJournal } from "../../../src/engine/apply.ts";
-import type { JournalRecord } from "../../../src/engine/records.ts";
-import { isTerminalPhase, publicState, type RunState } from "../../../src/engine/state.ts";
+import { foldJournal } from "../../../src/engine/machine/apply.ts";
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
+import { isTerminalPhase, publicState, type RunState } from "../../../src/engine/machine/state.ts";
 import type { Dump, DumpedRun } from "./dump.ts";
 import type { FlowKind, FlowPlan } from "./flows.ts";
 import type { SinkCall } from "./sink.ts";

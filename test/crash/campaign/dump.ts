@@ -1,6 +1,6 @@
 /** What the database holds after a campaign. */
 import { silentLog } from "../../../src/base/log.ts";
-import type { JournalRecord } from "../../../src/engine/records.ts";
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { EmbeddedConnection } from "../../../src/store/embedded-postgres.ts";
 import { openDatabase } from "../../../src/store/pool.ts";
 

@@ -1,7 +1,7 @@
 /** Child runs: started once, ended with their parent, reported once, whoever dies in between. */
 import { expect, test } from "vitest";
 import type { Move } from "../../../src/engine/journal.ts";
-import { parkIdle } from "../../../src/engine/wakes.ts";
+import { parkIdle } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, type Instance, startOf } from "./bed.ts";
 

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../../../src/base/json.ts";
-import type { Outcome } from "../../../src/engine/events.ts";
+import type { Outcome } from "../../../src/engine/machine/events.ts";
 import type { ToolCall, ToolCaller } from "../../../src/engine/tool-port.ts";
 
 /** Answers a call; the default gives back the `output` parameter. */

@@ -1,7 +1,7 @@
 /** Calls that are sent again with their request id: they are answered as the first time and change nothing. */
 import { expect, test } from "vitest";
-import { drainRuntime } from "../../../src/engine/drain.ts";
-import type { RequestKey } from "../../../src/engine/events.ts";
+import type { RequestKey } from "../../../src/engine/machine/events.ts";
+import { drainRuntime } from "../../../src/engine/shard/drain.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, type Instance, startOf } from "./bed.ts";
 

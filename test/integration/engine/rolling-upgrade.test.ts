@@ -1,6 +1,6 @@
 /** Two releases on one database while they change places: what only the newer one reads is not written yet. */
 import { expect, onTestFinished, test } from "vitest";
-import { FORMAT } from "../../../src/engine/journal-format.ts";
+import { FORMAT } from "../../../src/engine/shard/journal-format.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, startOf } from "./bed.ts";
 

@@ -1,8 +1,8 @@
 /** Who owns a run when instances come, go, die and are believed dead. */
 import { expect, test } from "vitest";
 import { toError } from "../../../src/base/errors.ts";
+import type { RunState } from "../../../src/engine/machine/state.ts";
 import type { Engine } from "../../../src/engine/port.ts";
-import type { RunState } from "../../../src/engine/state.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, SHARDS, startOf } from "./bed.ts";
 

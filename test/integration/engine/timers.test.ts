@@ -1,7 +1,7 @@
 /** Timers, and runs that leave memory while they wait. */
 import { expect, test } from "vitest";
 import { shardOfRun } from "../../../src/base/ids.ts";
-import { parkIdle, wakeDue } from "../../../src/engine/wakes.ts";
+import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, type Instance, SHARDS, startOf } from "./bed.ts";
 

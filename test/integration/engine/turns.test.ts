@@ -1,6 +1,6 @@
 /** One run cannot keep the engine: what takes long is cut into turns, and everybody else is served in between. */
 import { expect, test } from "vitest";
-import { RUN_WORK } from "../../../src/engine/turns.ts";
+import { RUN_WORK } from "../../../src/engine/shard/turns.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, startOf } from "./bed.ts";
 

@@ -1,6 +1,6 @@
 /** Runs that cannot be read cost themselves and nobody else. */
 import { expect, test } from "vitest";
-import { wakeDue } from "../../../src/engine/wakes.ts";
+import { wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, type Instance, startOf } from "./bed.ts";

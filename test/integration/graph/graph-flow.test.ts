@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { GraphHost } from "../../../src/engine/graph-host.ts";
+import type { GraphHost } from "../../../src/engine/graph/host.ts";
 import type { Engine } from "../../../src/engine/port.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createCheckpointStore } from "../../../src/store/checkpoints.ts";

@@ -1,7 +1,7 @@
 /** The commit statement against a real server: what it writes, and what the fence keeps out. */
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { JournalLane, Lease, Move } from "../../../src/engine/journal.ts";
-import type { JournalRecord } from "../../../src/engine/records.ts";
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import { createJournal } from "../../../src/store/journal.ts";
 import type { SqlSession } from "../../../src/store/sql.ts";
 import { eventually } from "../../support/eventually.ts";

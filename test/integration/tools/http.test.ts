@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Json } from "../../../src/base/json.ts";
 import { silentLog } from "../../../src/base/log.ts";
-import type { Outcome } from "../../../src/engine/events.ts";
+import type { Outcome } from "../../../src/engine/machine/events.ts";
 import type { ToolCall } from "../../../src/engine/tool-port.ts";
 import { createToolCaller, type ToolPath } from "../../../src/tools/caller.ts";
 import { createAdapters } from "../../../src/tools/index.ts";

@@ -1,6 +1,9 @@
 /** A small engine and registry in memory, for tests of the protocols: runs complete at once with their input as output, or stay open when their flow is `open`. */
 import { toError } from "../../../src/base/errors.ts";
-import { applyRecord } from "../../../src/engine/apply.ts";
+import { applyRecord } from "../../../src/engine/machine/apply.ts";
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
+import type { RunState } from "../../../src/engine/machine/state.ts";
+import { createState, publicState } from "../../../src/engine/machine/state.ts";
 import type {
   Caller,
   Engine,
@@ -13,9 +16,6 @@ import type {
   StartResult,
   WatchFrame,
 } from "../../../src/engine/port.ts";
-import type { JournalRecord } from "../../../src/engine/records.ts";
-import type { RunState } from "../../../src/engine/state.ts";
-import { createState, publicState } from "../../../src/engine/state.ts";
 
 /** The engine of the tests, with handles to push it. */
 export interface FakeEngine extends Engine, RunIndex {

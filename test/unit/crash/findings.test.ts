@@ -1,6 +1,6 @@
 /** The checker of the crash campaign: an honest run passes, and one planted violation of each invariant is found. */
 import { expect, test } from "vitest";
-import type { JournalRecord } from "../../../src/engine/records.ts";
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import { type Evidence, findViolations } from "../../crash/campaign/checks.ts";
 import type { DumpedRun } from "../../crash/campaign/dump.ts";
 import type { FlowPlan } from "../../crash/campaign/flows.ts";

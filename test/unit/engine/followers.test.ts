@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { createFollowers } from "../../../src/engine/followers.ts";
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
+import type { Run } from "../../../src/engine/machine/run.ts";
+import { createState } from "../../../src/engine/machine/state.ts";
 import type { RunChange } from "../../../src/engine/port.ts";
-import type { JournalRecord } from "../../../src/engine/records.ts";
-import type { Run } from "../../../src/engine/run.ts";
-import { createState } from "../../../src/engine/state.ts";
 
 const CALLER = { tenantId: "default", actor: "" };
 const RECORD: JournalRecord = { type: "run.opened", at: 1 };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ApprovalRow, DeadLetterRow, Move, OutboxRow, StartRow } from "../../../src/engine/journal.ts";
-import type { JournalRecord } from "../../../src/engine/records.ts";
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import { encodeBatch } from "../../../src/store/journal-encode.ts";
 import { headerOf, moveOf, startMove } from "../../support/moves.ts";
 

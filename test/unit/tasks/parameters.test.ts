@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import type { Json } from "../../../src/base/json.ts";
 import type { TaskTypeName } from "../../../src/flows/plan.ts";
 import { describeValue } from "../../../src/tasks/describe-issue.ts";
-import { suggest } from "../../../src/tasks/suggest.ts";
 import {
   checkParameters,
   formatPath,
@@ -11,6 +10,7 @@ import {
   TASK_TYPES,
   WRITABLE_TASK_TYPES,
 } from "../../../src/tasks/index.ts";
+import { suggest } from "../../../src/tasks/suggest.ts";
 import { relativeTime } from "../../support/relative-time.ts";
 
 describe("the list of task types", () => {

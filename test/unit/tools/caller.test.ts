@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
 import { toError } from "../../../src/base/errors.ts";
 import { silentLog } from "../../../src/base/log.ts";
-import type { Outcome } from "../../../src/engine/events.ts";
+import type { Outcome } from "../../../src/engine/machine/events.ts";
 import type { ToolCall } from "../../../src/engine/tool-port.ts";
 import type { RemoteAdapter } from "../../../src/tools/adapter.ts";
 import { createToolCaller, type ToolCallerOptions } from "../../../src/tools/caller.ts";

@@ -1,0 +1,15 @@
+/** Errors of the catalogue in the form of the Connect library. */
+import { type Code, ConnectError } from "@connectrpc/connect";
+import { GRPC_CODE, type OrchestratorError } from "../../base/errors.ts";
+import { toStatus } from "../errors.ts";
+
+/** The error in the library's form, with all details, bounded as trailers need it. */
+export function toConnectError(error: OrchestratorError, requestId = ""): ConnectError {
+  const { message, details } = toStatus(error, { requestId, inHeaders: true });
+  const result = new ConnectError(message, GRPC_CODE[error.grpc] as Code);
+  result.details = details.map((any) => ({
+    type: any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1),
+    value: any.value,
+  }));
+  return result;
+}

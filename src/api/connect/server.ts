@@ -1,0 +1,175 @@
+/**
+ * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins them to the pipeline, which decodes
+ * the messages, and puts details on the errors that the library makes by itself (broken frames, answers over the limit, unknown compression).
+ */
+import type { ServerResponse } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { OrchestratorError } from "../../base/errors.ts";
+import { toError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { Call } from "../call.ts";
+import type { Identify } from "../caller.ts";
+import { errorTypes } from "../http/print.ts";
+import type { ServedMethod } from "../methods.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { cursorOf } from "../slow-reader.ts";
+import { refuseVerb, withDetails } from "./details.ts";
+import { toConnectError } from "./error.ts";
+import { isGrpcWebText, toBinaryRequest, toTextResponse } from "./grpc-web-text.ts";
+import { takeMessage, takenMessage } from "./request.ts";
+import { type CallInHand, callInHand, sendResponse } from "./response.ts";
+
+/** What joins the protocols to the rest. */
+export interface ConnectParts {
+  readonly pipeline: Pipeline;
+  readonly identify: Identify;
+  readonly log: Log;
+  /** Largest message, both ways, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Time in which the reader of a stream must take something, milliseconds. */
+  readonly slowReaderMs: number;
+}
+
+/** Answers Connect and gRPC-Web. */
+export interface ConnectServer {
+  /** Answers a request to the method at `path`. */
+  handle(path: string, request: FastifyRequest, reply: FastifyReply): Promise<void>;
+}
+
+/** Serves the methods. */
+export function createConnectServer(methods: readonly ServedMethod[], parts: ConnectParts): ConnectServer {
+  const router = createConnectRouter({
+    grpc: false,
+    grpcWeb: true,
+    connect: true,
+    jsonOptions: { registry: errorTypes },
+    acceptCompression: [compressionGzip],
+    readMaxBytes: parts.maxMessageBytes,
+    writeMaxBytes: parts.maxMessageBytes,
+  });
+  for (const method of methods) {
+    const answer = (request: Message, context: HandlerContext) =>
+      method.unary === null ? callStream(method, request, context, parts) : callUnary(method, request, context, parts);
+    router.rpc(method.desc as never, answer as never);
+  }
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return {
+    async handle(path, request, reply) {
+      const handler = handlers.get(path);
+      if (handler === undefined) throw new Error(`${path} is not served`);
+      await serveHandler(handler, request, reply, parts);
+    },
+  };
+}
+
+async function serveHandler(
+  handler: UniversalHandler,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: ConnectParts,
+): Promise<void> {
+  reply.hijack();
+  const { raw } = reply;
+  // A write to a caller who has gone is an error event: without a listener it would end the process.
+  raw.on("error", () => undefined);
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+  const { id: requestId, method: verb } = request;
+  const path = handler.requestPath;
+  const allowed = handler.allowedMethods;
+  try {
+    if (!allowed.includes(verb)) {
+      const refusal = refuseVerb({ path, verb, requestId, allowed });
+      raw.writeHead(refusal.status, refusal.headers).end(refusal.body);
+      return;
+    }
+    const hand: CallInHand = { call: null, cursor: "" };
+    const values = createContextValues().set(callInHand, hand);
+    const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
+    const contentType = request.headers["content-type"];
+    const isText = isGrpcWebText(contentType ?? null);
+    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts.maxMessageBytes);
+    values.set(takenMessage, taken.message);
+    taken.request.header.set("x-request-id", requestId);
+    const answer = await withDetails(await handler(taken.request), {
+      ...parts,
+      path,
+      verb,
+      contentType,
+      requestId,
+      allowed,
+    });
+    await sendResponse(isText ? toTextResponse(answer) : answer, raw, hand, parts.slowReaderMs);
+  } catch (error) {
+    endBroken(raw, error, path, parts.log);
+  }
+}
+
+/** The caller has gone, or the answer broke: there is nobody to tell. */
+function endBroken(response: ServerResponse, error: unknown, method: string, log: Log): void {
+  log.debug("an answer could not be sent", { method, error });
+  if (!response.headersSent) response.writeHead(400);
+  response.end();
+}
+
+function callUnary(
+  method: ServedMethod,
+  _standIn: Message,
+  context: HandlerContext,
+  parts: ConnectParts,
+): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    const call = openCall(context, parts.identify);
+    parts.pipeline.runUnary(
+      method,
+      call,
+      () => readTaken(method, context),
+      (error, response) =>
+        response === null ? reject(toConnectError(error as OrchestratorError, call.requestId)) : resolve(response),
+    );
+  });
+}
+
+async function* callStream(
+  method: ServedMethod,
+  _standIn: Message,
+  context: HandlerContext,
+  parts: ConnectParts,
+): AsyncIterable<Message> {
+  const call = openCall(context, parts.identify);
+  const hand = context.values.get(callInHand);
+  hand.call = call;
+  try {
+    for await (const message of parts.pipeline.runStream(method, call, () => readTaken(method, context))) {
+      hand.cursor = cursorOf(message);
+      yield message;
+    }
+  } catch (error) {
+    throw toConnectError(error as OrchestratorError, call.requestId);
+  }
+}
+
+/** The message of the request; the library has read an empty one in its place. */
+function readTaken(method: ServedMethod, context: HandlerContext): Message {
+  const taken = context.values.get(takenMessage);
+  if (taken === null) throw new Error("the message of the request was not taken");
+  return taken.read(method.desc.input);
+}
+
+function openCall(context: HandlerContext, identify: Identify): Call {
+  const protocol = context.protocolName === "grpc-web" ? "grpc-web" : "connect";
+  const call = new Call(identify(context.requestHeader), protocol, context.timeoutMs(), context.requestHeader);
+  const stop = (): void => {
+    if (call.ended) return;
+    const late = ConnectError.from(context.signal.reason).code === Code.DeadlineExceeded;
+    if (late) call.abort(toError("DEADLINE_EXCEEDED"));
+    else call.cancel();
+  };
+  if (context.signal.aborted) stop();
+  else context.signal.addEventListener("abort", stop, { once: true });
+  return call;
+}

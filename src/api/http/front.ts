@@ -1,0 +1,120 @@
+/**
+ * The one port. The first bytes of a connection say what it speaks: the HTTP/2 preface goes to gRPC, everything else to HTTP/1.1. A connection that
+ * says nothing in time is closed; a preface that comes in pieces is waited for.
+ *
+ * TLS will stand here: by ALPN, a client that offers only `h2` goes to gRPC, one that also offers `http/1.1` to HTTP.
+ */
+import type { AddressInfo, Server, Socket } from "node:net";
+import { createServer } from "node:net";
+import { fail } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+
+/** Time that a connection has to say what it speaks, milliseconds. */
+const HANDSHAKE_MS = 10_000;
+
+/** Most connections that are open at once; more are closed at once. */
+const MAX_CONNECTIONS = 20_000;
+
+/** Who takes over a connection once its protocol is known. The first bytes are still to be read. */
+export interface Takers {
+  readonly http2: (socket: Socket) => void;
+  readonly http1: (socket: Socket) => void;
+}
+
+/** A listening port. */
+export interface Front {
+  /** Listens. Port 0 takes a free one. Answers the address. Error: PORT_IN_USE. */
+  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Takes no new connections; those that are open stay with their takers. Connections that have not said what they speak are closed. */
+  close(): void;
+  /** How many connections are open. */
+  readonly openCount: number;
+  /** Breaks off every connection. */
+  destroy(): void;
+}
+
+/** A port that hands its connections over. */
+export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS): Front {
+  const sockets = new Set<Socket>();
+  const undecided = new Set<Socket>();
+  const server: Server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+    sockets.add(socket);
+    undecided.add(socket);
+    socket.on("close", () => {
+      sockets.delete(socket);
+      undecided.delete(socket);
+    });
+    sniff(socket, handshakeMs, (taker) => {
+      undecided.delete(socket);
+      takers[taker](socket);
+    });
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once("error", (error: NodeJS.ErrnoException) => {
+          try {
+            if (error.code === "EADDRINUSE")
+              fail("PORT_IN_USE", { port, setting: "ORCHESTRATOR_PORT" }, { cause: error });
+            fail(
+              "CONFIG_INVALID",
+              { problem: `cannot listen on ${host}:${port}: ${error.code ?? error.message}` },
+              { cause: error },
+            );
+          } catch (thrown) {
+            reject(thrown);
+          }
+        });
+        server.listen({ host, port, backlog: 1_024 }, () => {
+          server.removeAllListeners("error");
+          server.on("error", (error) => log.error("the port failed", { error }));
+          const address = server.address() as AddressInfo;
+          resolve({ host: address.address, port: address.port });
+        });
+      }),
+    close() {
+      for (const socket of undecided) socket.destroy();
+      server.close();
+    },
+    get openCount() {
+      return sockets.size;
+    },
+    destroy() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function sniff(socket: Socket, handshakeMs: number, decide: (taker: keyof Takers) => void): void {
+  let head: Buffer = Buffer.alloc(0);
+  const stop = (): void => {
+    clearTimeout(timer);
+    socket.off("readable", read);
+    socket.off("error", ignore);
+    socket.off("end", leave);
+  };
+  const leave = (): void => {
+    stop();
+    socket.destroy();
+  };
+  const timer = setTimeout(leave, handshakeMs);
+  // A connection that breaks before it spoke concerns nobody; `close` follows.
+  const ignore = (): void => stop();
+  const read = (): void => {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) return;
+    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+    const length = Math.min(head.length, PREFACE.length);
+    const isPreface = head.compare(PREFACE, 0, length, 0, length) === 0;
+    if (isPreface && length < PREFACE.length) return;
+    stop();
+    socket.unshift(head);
+    decide(isPreface ? "http2" : "http1");
+  };
+  socket.on("readable", read);
+  socket.on("error", ignore);
+  socket.on("end", leave);
+}

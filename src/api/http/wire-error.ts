@@ -1,0 +1,140 @@
+/**
+ * Errors in the form that the caller of a path can read, for answers that no protocol server makes: unknown methods, refused origins, wrong HTTP methods
+ * and content types. REST gets a `google.rpc.Status`, Connect its own JSON, gRPC-Web and streams of Connect their last frame.
+ */
+import { toBinary } from "@bufbuild/protobuf";
+import { base64Encode } from "@bufbuild/protobuf/wire";
+import type { OrchestratorError } from "../../base/errors.ts";
+import { GRPC_CODE } from "../../base/errors.ts";
+import type { Status } from "../../gen/google/rpc/status_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { retryDelayMs, toStatus } from "../errors.ts";
+import { printStatus } from "./print.ts";
+
+/** Flags of the last frame of a stream. */
+export const CONNECT_END = 0x02;
+/** The same for gRPC-Web. */
+export const GRPC_WEB_END = 0x80;
+
+/** Errors of HTTP itself keep their status on Connect's paths; the others have the one of Connect. */
+const HTTP_ERRORS = new Set(["HTTP_METHOD_NOT_ALLOWED", "PROTOCOL_UNSUPPORTED", "HEADERS_TOO_LARGE"]);
+
+/** A path of Connect and gRPC-Web: package, service, method. */
+const RPC_PATH = /^\/(?:\w+\.)+\w+\/\w+\/?$/;
+
+/** What an error is answered with. */
+export interface WireError {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** Whether a path is one of Connect and gRPC-Web, served or not. */
+export function isRpcPath(path: string): boolean {
+  return RPC_PATH.test(path);
+}
+
+/** The answer to a request for `path` with `contentType`. */
+export function toWireError(
+  error: OrchestratorError,
+  requestId: string,
+  path: string,
+  contentType: string | undefined,
+): WireError {
+  const type = contentType?.toLowerCase() ?? "";
+  if (type.startsWith("application/grpc-web")) {
+    const frame = toFrame(GRPC_WEB_END, printTrailers(toStatus(error, { requestId, inHeaders: true })));
+    const isText = type.startsWith("application/grpc-web-text");
+    return {
+      status: 200,
+      headers: { "content-type": isText ? "application/grpc-web-text+proto" : "application/grpc-web+proto" },
+      body: isText ? Buffer.from(frame.toString("base64"), "latin1") : frame,
+    };
+  }
+  const retryMs = retryDelayMs(error);
+  const headers: Record<string, string> = retryMs === null ? {} : { "retry-after": String(Math.ceil(retryMs / 1_000)) };
+  const status = toStatus(error, { requestId });
+  if (type.startsWith("application/connect+")) {
+    const end = Buffer.from(JSON.stringify({ error: toConnectJson(status) }));
+    return {
+      status: 200,
+      headers: { "content-type": type.startsWith("application/connect+proto") ? type : "application/connect+json" },
+      body: toFrame(CONNECT_END, end),
+    };
+  }
+  if (!isRpcPath(path)) {
+    headers["content-type"] = "application/json; charset=utf-8";
+    return { status: error.http, headers, body: Buffer.from(printStatus(status)) };
+  }
+  headers["content-type"] = "application/json";
+  return {
+    status: HTTP_ERRORS.has(error.code) ? error.http : toConnectHttp(status.code),
+    headers,
+    body: Buffer.from(JSON.stringify(toConnectJson(status))),
+  };
+}
+
+/** An error in Connect's JSON. */
+export interface ConnectErrorJson {
+  code: string;
+  readonly message?: string;
+  readonly details?: readonly { readonly type: string; readonly value: string }[];
+}
+
+/** A status as Connect prints it. */
+export function toConnectJson(status: Status): ConnectErrorJson {
+  return {
+    code: NAMES[status.code] ?? "unknown",
+    message: status.message,
+    details: status.details.map((any) => ({
+      type: any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1),
+      value: base64Encode(any.value, "std_raw"),
+    })),
+  };
+}
+
+/** HTTP status that Connect gives to a code. */
+export function toConnectHttp(code: number): number {
+  return HTTP[code] ?? 500;
+}
+
+/** A status as the trailers of gRPC-Web. */
+export function printTrailers(status: Status): Buffer {
+  const details = base64Encode(toBinary(StatusSchema, status), "std_raw");
+  return Buffer.from(
+    `grpc-status: ${status.code}\r\ngrpc-message: ${encodeURIComponent(status.message)}\r\ngrpc-status-details-bin: ${details}\r\n`,
+    "latin1",
+  );
+}
+
+/** Data with the head of a frame before it. */
+export function toFrame(flag: number, data: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head[0] = flag;
+  head.writeUInt32BE(data.length, 1);
+  return Buffer.concat([head, data]);
+}
+
+/** Connect's names of the codes, by number: those of gRPC, but for one letter. */
+const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(GRPC_CODE).map(([name, code]) => [code, name === "CANCELLED" ? "canceled" : name.toLowerCase()]),
+);
+
+const HTTP: Readonly<Record<number, number>> = {
+  1: 499,
+  2: 500,
+  3: 400,
+  4: 504,
+  5: 404,
+  6: 409,
+  7: 403,
+  8: 429,
+  9: 400,
+  10: 409,
+  11: 400,
+  12: 501,
+  13: 500,
+  14: 503,
+  15: 500,
+  16: 401,
+};

@@ -1,0 +1,132 @@
+/** Filters over runs: the fields that lists, counts and watches of runs know, and the filter that the store takes. */
+import type { Filter, FilterField, RunHeader } from "../../engine/port.ts";
+import { RUN_PHASE, RUN_STATE } from "../mapping/enums.ts";
+import { rootOf } from "../mapping/run.ts";
+import type { Condition, FieldRef, FieldTable, ReadField } from "./condition.ts";
+import { parseFilter } from "./filter.ts";
+
+const STATES = Object.keys(RUN_STATE);
+const PHASES = Object.keys(RUN_PHASE);
+
+/** States that a run in the phase RUNNING may show. */
+const RUNNING_STATES = ["RUNNING", "WAITING", "PAUSED", "SUSPENDED", "QUARANTINED"];
+
+const FIELDS: FieldTable = {
+  run_id: { kind: "text" },
+  flow_id: { kind: "text" },
+  version: { kind: "text" },
+  state: { kind: "state", values: STATES },
+  phase: { kind: "state", values: PHASES },
+  run_key: { kind: "text" },
+  user_id: { kind: "text" },
+  correlation_id: { kind: "text" },
+  parent_run_id: { kind: "text" },
+  root_run_id: { kind: "id" },
+  create_time: { kind: "time" },
+  update_time: { kind: "time" },
+  end_time: { kind: "time" },
+  labels: { kind: "map" },
+};
+
+/** Parses a filter over runs; null when it is empty. Error: FILTER_INVALID. */
+export function parseRunFilter(text: string): Condition | null {
+  return parseFilter(text, FIELDS);
+}
+
+/** The condition as the store takes it. */
+export function toStoreFilter(condition: Condition): Filter {
+  switch (condition.op) {
+    case "and":
+    case "or":
+      return { op: condition.op, args: condition.args.map(toStoreFilter) };
+    case "not":
+      return { op: "not", arg: toStoreFilter(condition.arg) };
+    case "contains":
+      throw new Error("runs have no lists");
+    case "has":
+      // Every run has these; only labels and the end may be missing.
+      if (condition.field.name !== "labels" && condition.field.name !== "end_time") return ALL;
+      return { op: "has", field: toField(condition.field) };
+    case "in":
+      if (condition.values.length === 0) return NOTHING;
+      if (isDerived(condition.field))
+        return anyOf(condition.values.map((value) => toDerived(condition.field, String(value))));
+      return { op: "in", field: toField(condition.field), values: condition.values as (string | number)[] };
+    default: {
+      const { field, op } = condition;
+      if (!isDerived(field)) return { op, field: toField(field), value: condition.value as string | number };
+      const same = toDerived(field, String(condition.value));
+      return op === "!=" ? { op: "not", arg: same } : same;
+    }
+  }
+}
+
+/** Reads the fields of a run for {@link meetsCondition}. */
+export function readHeader(header: RunHeader): ReadField {
+  return ({ name, key }) => {
+    switch (name) {
+      case "run_id":
+        return header.runId;
+      case "flow_id":
+        return header.flowId;
+      case "version":
+        return header.version;
+      case "state":
+        return header.state;
+      case "phase":
+        return RUNNING_STATES.includes(header.state) ? "RUNNING" : header.state;
+      case "run_key":
+        return header.runKey;
+      case "user_id":
+        return header.userId;
+      case "correlation_id":
+        return header.correlationId;
+      case "parent_run_id":
+        return header.parentRunId;
+      case "root_run_id":
+        return rootOf(header.runId);
+      case "create_time":
+        return header.createdAt;
+      case "update_time":
+        return header.updatedAt;
+      case "end_time":
+        return header.endedAt ?? undefined;
+      default:
+        return key !== undefined && Object.hasOwn(header.labels, key) ? header.labels[key] : undefined;
+    }
+  };
+}
+
+const NOTHING: Filter = { op: "in", field: { name: "run_id" }, values: [] };
+const ALL: Filter = { op: "has", field: { name: "run_id" } };
+
+function anyOf(filters: readonly Filter[]): Filter {
+  return { op: "or", args: filters };
+}
+
+function isDerived(field: FieldRef): boolean {
+  return field.name === "phase" || field.name === "root_run_id";
+}
+
+/** Fields that the store has under another form: a phase is a set of states, a root is the head of the ids of its children. */
+function toDerived(field: FieldRef, value: string): Filter {
+  if (field.name === "phase")
+    return { op: "in", field: { name: "state" }, values: value === "RUNNING" ? RUNNING_STATES : [value] };
+  const name = { name: "run_id" } as const;
+  return anyOf([
+    { op: "==", field: name, value },
+    {
+      op: "and",
+      args: [
+        { op: ">=", field: name, value: `${value}:` },
+        { op: "<", field: name, value: `${value};` },
+      ],
+    },
+  ]);
+}
+
+function toField(field: FieldRef): FilterField {
+  return field.name === "labels"
+    ? { name: "labels", key: field.key ?? "" }
+    : ({ name: field.name as Exclude<FilterField["name"], "labels"> } as FilterField);
+}

@@ -1,0 +1,82 @@
+/**
+ * Page tokens and cursors: opaque to callers, checked when they come back.
+ *
+ * A page token carries the place of the last line and a MAC over tenant, query and place: with another filter, another method or another tenant it is
+ * PAGE_TOKEN_INVALID. A cursor carries the sequence of a run's journal and a tag that binds it to run and tenant. Neither grants anything: every
+ * call is authorized by itself. The key is kept in the store, so tokens outlive restarts and hold on every instance.
+ */
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { fail } from "../../base/errors.ts";
+
+const MAC_BYTES = 16;
+const TAG_BYTES = 9;
+
+/** A place in a list: text and numbers, as the list defines them. */
+export type Place = readonly (string | number)[];
+
+/** Where a watch goes on. */
+export interface Cursor {
+  readonly sequence: number;
+  /** It stands after the end that the reader has seen: resuming waits for a reopened run. */
+  readonly ended: boolean;
+}
+
+/** Makes and checks tokens. */
+export interface Tokens {
+  /** Token of the page after `place`. `query` is what must stay the same: method and arguments. */
+  toPageToken(tenantId: string, query: readonly string[], place: Place): string;
+  /** Place of a token; null for the empty one. Error: PAGE_TOKEN_INVALID. */
+  fromPageToken(tenantId: string, query: readonly string[], token: string): Place | null;
+  /** Cursors of one run. */
+  cursorsOf(tenantId: string, runId: string): RunCursors;
+}
+
+/** Makes and checks cursors of one run. */
+export interface RunCursors {
+  toCursor(sequence: number, ended?: boolean): string;
+  /** Error: WATCH_CURSOR_INVALID. */
+  fromCursor(cursor: string): Cursor;
+}
+
+/** Tokens under a key of at least 32 bytes. */
+export function createTokens(key: Uint8Array): Tokens {
+  if (key.length < 32) throw new Error("the key of tokens needs 32 bytes");
+  const mac = (parts: readonly (string | Uint8Array)[]): Buffer => {
+    const hmac = createHmac("sha256", key);
+    for (const part of parts) hmac.update(`${part.length}:`).update(part);
+    return hmac.digest();
+  };
+  const macOfPage = (tenantId: string, query: readonly string[], place: Uint8Array): Buffer =>
+    mac(["page", tenantId, createHash("sha256").update(JSON.stringify(query)).digest(), place]).subarray(0, MAC_BYTES);
+  return {
+    toPageToken(tenantId, query, place) {
+      const bytes = Buffer.from(JSON.stringify(place), "utf8");
+      return Buffer.concat([macOfPage(tenantId, query, bytes), bytes]).toString("base64url");
+    },
+    fromPageToken(tenantId, query, token) {
+      if (token === "") return null;
+      const bytes = Buffer.from(token, "base64url");
+      const place = bytes.subarray(MAC_BYTES);
+      const given = bytes.subarray(0, MAC_BYTES);
+      if (
+        given.length !== MAC_BYTES ||
+        bytes.toString("base64url") !== token ||
+        !timingSafeEqual(given, macOfPage(tenantId, query, place))
+      ) {
+        fail("PAGE_TOKEN_INVALID");
+      }
+      return JSON.parse(place.toString("utf8")) as Place;
+    },
+    cursorsOf(tenantId, runId) {
+      const tag = mac(["cursor", tenantId, runId]).subarray(0, TAG_BYTES).toString("base64url");
+      return {
+        toCursor: (sequence, ended = false) => `${ended ? "e" : "s"}${sequence.toString(36)}.${tag}`,
+        fromCursor(cursor) {
+          const found = /^([es])([0-9a-z]{1,7})\.(.+)$/.exec(cursor);
+          if (found === null || found[3] !== tag) return fail("WATCH_CURSOR_INVALID");
+          return { sequence: Number.parseInt(found[2] ?? "", 36), ended: found[1] === "e" };
+        },
+      };
+    },
+  };
+}

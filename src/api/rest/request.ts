@@ -1,0 +1,82 @@
+/** REST requests as messages: path, query and body are joined to one proto JSON object. */
+import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
+import type { Json, JsonObject } from "../../base/json.ts";
+import { fieldError, findField, readJson, readJsonBody } from "../read-message.ts";
+import type { RouteMatch } from "./routes.ts";
+
+/** What came. */
+export interface RestInput {
+  readonly match: RouteMatch;
+  readonly query: URLSearchParams;
+  /** Bytes of the body; empty when there is none. */
+  readonly body: Uint8Array;
+  /** Largest body in bytes. */
+  readonly maxBytes: number;
+}
+
+/** The request message. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST with the field that cannot be read. */
+export function readRestRequest({ match, query, body, maxBytes }: RestInput): Message {
+  const { route, values } = match;
+  const { input } = route.method.desc;
+  const json: Record<string, Json> = Object.create(null);
+  if (route.body === "*") Object.assign(json, readBody(body, maxBytes));
+  else if (route.body !== "") setField(json, findField(input, route.body), readBody(body, maxBytes));
+  if (route.body !== "*") readQuery(input, query, json);
+  else if (query.size > 0) refuse([...query.keys()][0] ?? "", "this method takes its fields from the body");
+  for (const [name, value] of Object.entries(values)) setField(json, findField(input, name), value);
+  return readJson(input, json);
+}
+
+function readBody(body: Uint8Array, maxBytes: number): JsonObject {
+  return body.length === 0 ? {} : readJsonBody(body, maxBytes);
+}
+
+function readQuery(desc: DescMessage, query: URLSearchParams, json: Record<string, Json>): void {
+  for (const name of new Set(query.keys())) {
+    const texts = query.getAll(name);
+    const path = name.split(".");
+    let message: DescMessage | undefined = desc;
+    let place = json;
+    for (const [at, part] of path.entries()) {
+      const field: DescField | undefined = message === undefined ? undefined : findField(message, part);
+      if (field === undefined) refuse(name, `${desc.name} has no such field`);
+      if (at < path.length - 1) {
+        if (field.fieldKind !== "message") refuse(name, `${part} has no fields`);
+        place[field.jsonName] ??= Object.create(null) as JsonObject;
+        place = place[field.jsonName] as Record<string, Json>;
+        message = field.message;
+      } else if (field.fieldKind === "list")
+        place[field.jsonName] = texts.map((text) => toQueryValue(field, text, name));
+      else if (texts.length > 1) refuse(name, "stands more than once");
+      else place[field.jsonName] = toQueryValue(field, texts[0] ?? "", name);
+    }
+  }
+}
+
+/** A text of the query as proto JSON takes it: numbers and well-known types are texts there anyway. */
+function toQueryValue(field: DescField, text: string, name: string): Json {
+  const kind = field.fieldKind === "list" ? field.listKind : field.fieldKind;
+  if (kind === "map" || (kind === "message" && !field.message?.typeName.startsWith("google.protobuf.")))
+    refuse(name, "cannot stand in a query");
+  if (kind === "scalar" && field.scalar === ScalarType.BOOL) {
+    if (text !== "true" && text !== "false") refuse(name, "must be true or false");
+    return text === "true";
+  }
+  if (kind === "enum" && /^-?\d+$/.test(text)) return Number(text);
+  return text;
+}
+
+function setField(json: Record<string, Json>, field: DescField | undefined, value: Json): void {
+  if (field === undefined) return;
+  const { name, jsonName } = field;
+  for (const key of new Set([name, jsonName])) {
+    if (Object.hasOwn(json, key) && json[key] !== value) refuse(name, "the path and the body say different things");
+    delete json[key];
+  }
+  json[jsonName] = value;
+}
+
+function refuse(field: string, description: string): never {
+  throw fieldError(field, description);
+}

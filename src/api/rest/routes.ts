@@ -1,0 +1,107 @@
+/**
+ * Routes of the REST side, from the `google.api.http` rules of the contract.
+ *
+ * Paths are matched as they came, before percent-decoding, with the custom verbs (`:cancel`) first: the ids of child runs hold colons, and what
+ * stands after the last colon is an id's unless it is a verb of that path. A colon that must not be a verb is sent as `%3A`.
+ */
+import type { DescMethod } from "@bufbuild/protobuf";
+import { getOption, hasOption } from "@bufbuild/protobuf";
+import { http as httpOption } from "../../gen/google/api/annotations_pb.ts";
+import type { HttpRule } from "../../gen/google/api/http_pb.ts";
+import type { ServedMethod } from "../methods.ts";
+
+/** One binding of a method to a path. */
+export interface RestRoute {
+  readonly method: ServedMethod;
+  /** HTTP method, upper case. */
+  readonly verb: string;
+  /** Path as the contract writes it. */
+  readonly template: string;
+  /** Names of the request's fields that the path fills, in order. */
+  readonly variables: readonly string[];
+  /** `*`: the body is the request; a name: that field; empty: there is none and the query fills the rest. */
+  readonly body: string;
+  readonly pattern: RegExp;
+}
+
+/** A route that fits a path, with what the path says. */
+export interface RouteMatch {
+  readonly route: RestRoute;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** Finds routes. */
+export interface RestRouter {
+  /** The route of a request; else the HTTP methods that the path takes (none: there is no such path). */
+  find(verb: string, path: string): RouteMatch | readonly string[];
+  readonly routes: readonly RestRoute[];
+}
+
+/** Compiles the rules of the methods. Throws for path templates that this transcoder does not know. */
+export function createRestRouter(methods: readonly ServedMethod[]): RestRouter {
+  const routes = methods.flatMap((method) => rulesOf(method.desc).map((rule) => compileRoute(method, rule)));
+  // Literal paths before variables, verbs before ids with colons.
+  routes.sort((a, b) => Number(hasCustomVerb(b)) - Number(hasCustomVerb(a)) || a.variables.length - b.variables.length);
+  return {
+    routes,
+    find(verb, path) {
+      const others: string[] = [];
+      let isVerb = false;
+      for (const route of routes) {
+        // What ends like a verb of the contract is that verb, never an id, whatever the HTTP method.
+        if (isVerb && !hasCustomVerb(route)) break;
+        const found = route.pattern.exec(path);
+        if (found === null) continue;
+        const values = decodeValues(route, found);
+        if (values === null) continue;
+        if (route.verb === verb) return { route, values };
+        others.push(route.verb);
+        isVerb = hasCustomVerb(route);
+      }
+      return others;
+    },
+  };
+}
+
+function hasCustomVerb(route: RestRoute): boolean {
+  return route.template.includes(":");
+}
+
+function rulesOf(desc: DescMethod): readonly HttpRule[] {
+  if (!hasOption(desc, httpOption)) return [];
+  const rule = getOption(desc, httpOption);
+  return [rule, ...rule.additionalBindings];
+}
+
+function compileRoute(method: ServedMethod, rule: HttpRule): RestRoute {
+  const { case: verb, value: template } = rule.pattern;
+  if (verb === undefined || verb === "custom") throw new Error(`${method.path}: this kind of HTTP rule is not known`);
+  if (rule.responseBody !== "") throw new Error(`${method.path}: response_body is not known`);
+  const variables: string[] = [];
+  const parts = template.split(/(\{[^}]*\})/).map((part) => {
+    if (!part.startsWith("{")) return part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const name = part.slice(1, -1);
+    if (!/^[a-z_]+$/.test(name)) throw new Error(`${method.path}: the variable ${part} is not known`);
+    if (method.desc.input.fields.every((field) => field.name !== name))
+      throw new Error(`${method.path}: ${name} is no field of the request`);
+    variables.push(name);
+    return "([^/]+)";
+  });
+  return {
+    method,
+    verb: verb.toUpperCase(),
+    template,
+    variables,
+    body: rule.body,
+    pattern: new RegExp(`^${parts.join("")}$`),
+  };
+}
+
+function decodeValues(route: RestRoute, found: RegExpExecArray): Readonly<Record<string, string>> | null {
+  try {
+    return Object.fromEntries(route.variables.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? "")]));
+  } catch {
+    // A percent sign that encodes nothing: no path of ours.
+    return null;
+  }
+}

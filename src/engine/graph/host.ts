@@ -1,0 +1,109 @@
+/**
+ * Runs graphs of the configuration's modules for tasks of type `graph`: a small pool of worker threads (`process.ts`), one attempt in each at a time. Nothing of a module ever runs on the
+ * loop of the engine. Without modules there are no threads; idle ones end after a while.
+ */
+import { isOrchestratorError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { Log } from "../../base/log.ts";
+import type { ToolCall } from "../tool-port.ts";
+import type { CheckpointStore, CheckpointThread } from "./checkpoints.ts";
+import { createGraphPool } from "./pool.ts";
+import type { AttemptEnd, GraphLimits } from "./process.ts";
+
+/** What {@link openGraphHost} needs. */
+export interface GraphHostOptions {
+  /** Absolute paths of modules that export compiled LangGraph graphs, by name or in a record `graphs`. */
+  readonly modules: readonly string[];
+  readonly limits?: Partial<GraphHostLimits>;
+  readonly checkpoints: CheckpointStore;
+  /** Environment of the modules; empty when absent: the service's own holds secrets. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly log: Log;
+}
+
+/** Limits of a host. */
+export interface GraphHostLimits extends GraphLimits {
+  /** Attempts at the same time. */
+  readonly maxWorkers: number;
+  /** Attempts that wait for a worker; more are put off. */
+  readonly maxQueued: number;
+  /** How long a worker without work stays, milliseconds. */
+  readonly idleMs: number;
+}
+
+/** Limits when nothing else is said. */
+export const DEFAULT_GRAPH_LIMITS: GraphHostLimits = {
+  maxMemoryMb: 256,
+  timeoutMs: 600_000,
+  maxSteps: 1_000,
+  maxStateLength: 4 * 1_024 * 1_024,
+  maxWorkers: 4,
+  maxQueued: 1_000,
+  idleMs: 30_000,
+};
+
+/** How an attempt ended, or why there was none. */
+export type GraphAttempt =
+  | AttemptEnd
+  /** No module that is loaded exports the graph, or not the version that the run began with; `problem` says more when there is more to say. */
+  | { readonly kind: "not_loaded"; readonly problem: string }
+  /** Every worker has work and the queue is full. */
+  | { readonly kind: "busy" }
+  /** The signal aborted, or the host closed, before anything ran. */
+  | { readonly kind: "never_began" };
+
+/** Graphs in the hands of their owner. */
+export interface GraphHost {
+  /** Names of the graphs that flows may run, each once. */
+  names(): readonly string[];
+  /** Makes an attempt of a task of type `graph`: its path is the name of the graph. Settles soon after `signal` aborts. */
+  run(call: ToolCall, signal: AbortSignal): Promise<GraphAttempt>;
+  /** Ends all workers; attempts in them end as stopped. */
+  close(): Promise<void>;
+}
+
+/** Loads the modules. Throws GRAPH_MODULE_INVALID with the module and the reason when one cannot be loaded. */
+export async function openGraphHost(options: GraphHostOptions): Promise<GraphHost> {
+  const limits = { ...DEFAULT_GRAPH_LIMITS, ...options.limits };
+  const { modules, checkpoints, log, env = {} } = options;
+  const pool = createGraphPool({ modules, env, limits, checkpoints, log });
+  const loaded = modules.length === 0 ? [] : await pool.load();
+  /** Versions by name, in the order of the modules: new runs begin with the last. */
+  const versions = Map.groupBy(loaded, ({ name }) => name);
+  return {
+    names: () => [...versions.keys()],
+    run: async (call, signal) => {
+      const { path: graph, tenantId, runId, idempotencyKey: threadId, fencingToken, answer } = call;
+      const known = versions.get(graph)?.map(({ version }) => version) ?? [];
+      const newest = known.at(-1);
+      if (newest === undefined) return { kind: "not_loaded", problem: "" };
+      const worker = await pool.acquire(signal).catch(toLoadError);
+      if (worker instanceof Error) return { kind: "not_loaded", problem: worker.message };
+      if (worker === "full") return { kind: "busy" };
+      if (worker === "aborted") return { kind: "never_began" };
+      const thread: CheckpointThread = { tenantId, threadId, runId, fencingToken };
+      try {
+        const version = await checkpoints.claim(thread, newest);
+        if (!known.includes(version)) return { kind: "not_loaded", problem: toVersionProblem(graph, version, known) };
+        const { input } = call.input as JsonObject;
+        return await worker.run({ graph, version, input: input ?? {}, threadId, answer }, thread, signal);
+      } catch (error) {
+        if (isOrchestratorError(error)) return { kind: "store", error };
+        throw error;
+      } finally {
+        pool.release(worker);
+      }
+    },
+    close: () => pool.close(),
+  };
+}
+
+function toVersionProblem(graph: string, version: string, known: readonly string[]): string {
+  return `the run began with version ${version} of the graph ${graph}, loaded is ${known.join(", ")}; name a module with version ${version} in the configuration (graphs.modules) as well`;
+}
+
+/** The error of a module that could be loaded at the start of the service and cannot be any more; anything else is a bug. */
+function toLoadError(error: unknown): Error {
+  if (isOrchestratorError(error) && error.code === "GRAPH_MODULE_INVALID") return error;
+  throw error;
+}

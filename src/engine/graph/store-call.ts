@@ -1,0 +1,39 @@
+/** Does in the store what a worker asks for, on behalf of one attempt. */
+import { fail } from "../../base/errors.ts";
+import type { CheckpointStore, CheckpointThread, StoredCheckpoint, StoredWrite } from "./checkpoints.ts";
+import type { StoreCall } from "./protocol.ts";
+
+/** What the store answers. */
+export type StoreAnswer = StoredCheckpoint | readonly StoredCheckpoint[] | readonly StoredWrite[] | null;
+
+/** Performs a call. The thread is that of the attempt, whatever the worker thinks. Throws GRAPH_STATE_INVALID for more than `maxLength` characters, and what the store throws. */
+export async function performStoreCall(
+  checkpoints: CheckpointStore,
+  thread: CheckpointThread,
+  request: StoreCall,
+  maxLength: number,
+): Promise<StoreAnswer> {
+  const { tenantId, threadId } = thread;
+  switch (request.op) {
+    case "put":
+      checkLength(request.checkpoint.channels, maxLength);
+      await checkpoints.put(thread, request.checkpoint);
+      return null;
+    case "putWrites":
+      checkLength(request.writes, maxLength);
+      await checkpoints.putWrites(thread, request.namespace, request.checkpointId, request.writes);
+      return null;
+    case "get":
+      return checkpoints.get(tenantId, threadId, request.namespace, request.checkpointId);
+    case "list":
+      return checkpoints.list(tenantId, { threadId, ...request.query });
+    case "listWrites":
+      return checkpoints.listWrites(tenantId, threadId, request.channels);
+  }
+}
+
+function checkLength(values: readonly { readonly value: string }[], maxLength: number): void {
+  const length = values.reduce((sum, { value }) => sum + value.length, 0);
+  if (length > maxLength)
+    fail("GRAPH_STATE_INVALID", { problem: `it has ${length} characters as JSON; the limit is ${maxLength}` });
+}

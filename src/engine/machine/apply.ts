@@ -1,0 +1,388 @@
+/**
+ * `applyRecord(state, record)`: the one place where the state of a run changes. No clock, no randomness, no I/O, no plan: a journal folds to the same state on every build.
+ * It throws (a bug, or a corrupt journal) when a record is no legal move.
+ */
+import { invariant } from "../../base/errors.ts";
+import type { JournalRecord } from "./records.ts";
+import {
+  createState,
+  type FsmPosition,
+  isTerminalPhase,
+  isTerminalTask,
+  MAX_REQUESTS,
+  PHASE_MOVES,
+  type Phase,
+  type RunState,
+  TASK_MOVES,
+  type TaskState,
+  type TaskStateName,
+} from "./state.ts";
+
+/** Folds the records of a run into its state. */
+export function foldJournal(runId: string, records: Iterable<JournalRecord>): RunState {
+  const state = createState(runId);
+  for (const record of records) applyRecord(state, record);
+  return state;
+}
+
+/** Path of the group that a child belongs to; null for tasks that are no children. */
+export function parentPath(path: string): string | null {
+  const dot = path.lastIndexOf(".");
+  return dot < 0 ? null : path.slice(0, dot);
+}
+
+/** Position of a child in its group. */
+export function childIndex(path: string): number {
+  return Number(path.slice(path.lastIndexOf(".") + 1));
+}
+
+/** True for tasks of the graph itself: no child, no compensation. */
+function isTopLevel(path: string): boolean {
+  return !path.includes(".") && !path.includes("/");
+}
+
+/** Changes `state` by one record. */
+export function applyRecord(state: RunState, record: JournalRecord): void {
+  invariant(!isTerminalPhase(state.phase), `${record.type} after the end of run ${state.runId}`);
+  state.sequence += 1;
+  state.updatedAt = record.at;
+  switch (record.type) {
+    case "run.started":
+      invariant(state.sequence === 1, "run.started is the first record");
+      state.flowId = record.flowId;
+      state.version = record.version;
+      state.hash = record.hash;
+      state.tenantId = record.tenantId;
+      state.vars = record.vars;
+      state.deadlineAt = record.deadlineAt ?? null;
+      state.facts = { ...state.facts, ...record.facts };
+      state.createdAt = record.at;
+      state.startAt = record.startAt ?? null;
+      if (record.startAt === undefined) movePhase(state, "RUNNING");
+      return;
+    case "run.opened":
+      movePhase(state, "RUNNING");
+      return;
+    case "run.completed":
+      state.output = record.output;
+      endRun(state, "COMPLETED", record.at);
+      return;
+    case "run.failed":
+      state.error = record.error;
+      endRun(state, "FAILED", record.at);
+      return;
+    case "run.canceled":
+      endRun(state, "CANCELED", record.at);
+      return;
+    case "run.timed_out":
+      state.error = { type: "RUN_TIMEOUT", message: "the run did not end before its deadline", task: null };
+      endRun(state, "TIMED_OUT", record.at);
+      return;
+    case "run.terminated":
+      state.error = { type: "TERMINATED", message: record.reason, task: null };
+      endRun(state, "TERMINATED", record.at);
+      return;
+    case "run.ending":
+      state.cause = record.cause;
+      state.boundAt = record.boundAt;
+      movePhase(state, "CANCELING");
+      return;
+    case "run.compensating":
+      state.cause = record.cause;
+      state.compensation = { order: record.order, done: 0 };
+      movePhase(state, "COMPENSATING");
+      return;
+    case "run.held":
+      state.holds = [
+        ...state.holds.filter((hold) => hold.kind !== record.hold),
+        { kind: record.hold, by: record.by, why: record.why, since: record.at },
+      ];
+      return;
+    case "run.released":
+      state.holds = state.holds.filter((hold) => hold.kind !== record.hold);
+      if (record.hold === "quarantine") state.recoveries = 0;
+      return;
+    case "run.recovered":
+      state.recoveries += 1;
+      return;
+    case "task.dispatched": {
+      const task = touchTask(state, record.task, record.at);
+      moveTask(state, task, "RUNNING");
+      task.attempt = record.attempt;
+      task.token = state.sequence;
+      task.effect = task.effect === "none" ? "open" : "possible";
+      if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
+      if (record.input !== undefined) task.input = record.input;
+      if (record.first !== undefined) task.first = record.first;
+      if (record.answer !== undefined) task.answer = record.answer;
+      task.suspension = null;
+      task.wait = null;
+      task.startedAt = record.at;
+      return;
+    }
+    case "task.suspended": {
+      const task = touchTask(state, record.task, record.at);
+      moveTask(state, task, "WAITING");
+      task.wait = record.wait;
+      task.suspension = { key: record.key, value: record.value };
+      task.answer = null;
+      task.effect = "possible";
+      task.token = state.sequence;
+      setDue(state, task, record.dueAt);
+      state.recoveries = 0;
+      return;
+    }
+    case "task.waiting": {
+      const task = touchTask(state, record.task, record.at);
+      moveTask(state, task, "WAITING");
+      task.wait = record.wait;
+      if (record.wait.kind === "run") state.childRuns += 1;
+      task.input = record.input;
+      task.attempt += 1;
+      task.effect = "possible";
+      task.token = state.sequence;
+      if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
+      if (record.first !== undefined) task.first = record.first;
+      task.startedAt = record.at;
+      setDue(state, task, record.dueAt);
+      return;
+    }
+    case "task.expanded": {
+      const task = touchTask(state, record.task, record.at);
+      if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
+      task.effect = "possible";
+      task.group = { count: record.count, items: record.items ?? null, next: 0, open: 0, failed: -1 };
+      moveTask(state, task, "RUNNING");
+      if (record.first !== undefined) task.first = record.first;
+      task.startedAt = record.at;
+      if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
+      return;
+    }
+    case "task.completed": {
+      const task = touchTask(state, record.task, record.at);
+      task.output = record.output;
+      task.error = null;
+      task.effect = "possible";
+      if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
+      if (record.input !== undefined) task.input = record.input;
+      if (record.first !== undefined) task.first = record.first;
+      endTask(state, task, "COMPLETED", record.at);
+      state.recoveries = 0;
+      return;
+    }
+    case "task.retrying": {
+      const task = touchTask(state, record.task, record.at);
+      if (record.error.noEffect) proveNoEffect(task);
+      task.error = record.error;
+      if (record.deferred) task.attempt -= 1;
+      if (record.answer !== undefined) task.answer = record.answer;
+      moveTask(state, task, "RETRYING");
+      setDue(state, task, record.dueAt);
+      if (!record.deferred) task.readyAt = record.dueAt;
+      if (record.error.type !== "ATTEMPT_LOST") state.recoveries = 0;
+      return;
+    }
+    case "task.failed": {
+      const task = touchTask(state, record.task, record.at);
+      if (record.error.noEffect) proveNoEffect(task);
+      task.error = record.error;
+      task.handled = record.handled === true;
+      if (record.first !== undefined) task.first = record.first;
+      endTask(state, task, record.timedOut ? "TIMED_OUT" : "FAILED", record.at);
+      state.recoveries = 0;
+      return;
+    }
+    case "task.skipped": {
+      const task = touchTask(state, record.task, record.at);
+      task.reason = record.reason;
+      endTask(state, task, "SKIPPED", record.at);
+      return;
+    }
+    case "task.canceled": {
+      const task = touchTask(state, record.task, record.at);
+      if (record.noEffect) proveNoEffect(task);
+      endTask(state, task, "CANCELED", record.at);
+      return;
+    }
+    case "task.compensated": {
+      const task = state.tasks.get(record.task);
+      invariant(task !== undefined && state.compensation !== null, `${record.task} is not being compensated`);
+      moveTask(state, task, "COMPENSATED");
+      state.compensation.done += 1;
+      return;
+    }
+    case "signal.received":
+      state.signals.push({ id: record.id, name: record.name, payload: record.payload, at: record.at });
+      state.signalCount = record.id;
+      if (record.request !== undefined) rememberRequest(state, record.request, record.requestHash);
+      return;
+    case "request.applied":
+      rememberRequest(state, record.request, record.requestHash);
+      return;
+    case "signal.consumed":
+      state.signals = state.signals.filter((signal) => signal.id !== record.id);
+      return;
+    case "state.entered": {
+      const fsm: FsmPosition = (state.fsm ??= {
+        state: "",
+        visit: 0,
+        visits: new Map(),
+        path: [],
+        transitions: -1,
+        armed: false,
+        after: [],
+        settled: false,
+      });
+      fsm.state = record.state;
+      fsm.visit = record.visit;
+      fsm.visits.set(record.state, record.visit);
+      fsm.path.push(record.state);
+      fsm.transitions += 1;
+      fsm.armed = false;
+      fsm.after = [];
+      fsm.settled = false;
+      return;
+    }
+    case "state.armed":
+      invariant(state.fsm !== null, "state.armed before state.entered");
+      state.fsm.armed = true;
+      state.fsm.after = record.after;
+      return;
+    case "state.settled":
+      invariant(state.fsm !== null, "state.settled before state.entered");
+      state.fsm.settled = true;
+      return;
+    default:
+      // From a newer build: the run cannot be read here.
+      throw new Error(`unknown record ${JSON.stringify(record satisfies never)}`);
+  }
+}
+
+function rememberRequest({ requests }: RunState, request: string, hash = ""): void {
+  requests.set(request, hash);
+  if (requests.size > MAX_REQUESTS) requests.delete(requests.keys().next().value ?? "");
+}
+
+function movePhase(state: RunState, to: Phase): void {
+  invariant(PHASE_MOVES[state.phase].includes(to), `run ${state.runId} cannot move from ${state.phase} to ${to}`);
+  state.phase = to;
+}
+
+function endRun(state: RunState, to: Phase, at: number): void {
+  movePhase(state, to);
+  state.endedAt = at;
+  state.timers.clear();
+  state.boundAt = null;
+}
+
+function touchTask(state: RunState, path: string, at: number): TaskState {
+  const known = state.tasks.get(path);
+  if (known !== undefined) return known;
+  const task: TaskState = {
+    path,
+    state: "PENDING",
+    attempt: 0,
+    generation: 0,
+    input: undefined,
+    output: undefined,
+    error: null,
+    reason: null,
+    handled: false,
+    first: null,
+    wait: null,
+    suspension: null,
+    answer: null,
+    dueAt: null,
+    token: 0,
+    effect: "none",
+    dispatchedAtSequence: 0,
+    scheduledAt: at,
+    readyAt: at,
+    startedAt: 0,
+    endedAt: 0,
+    group: null,
+  };
+  state.tasks.set(path, task);
+  const parent = parentPath(path);
+  if (parent !== null) {
+    const group = state.tasks.get(parent)?.group;
+    invariant(group, `${path} has no group`);
+    group.next = Math.max(group.next, childIndex(path) + 1);
+    group.open += 1;
+  }
+  return task;
+}
+
+/** The attempt in hand had no effect. What an earlier one left in doubt stays so. */
+function proveNoEffect(task: TaskState): void {
+  if (task.state === "RUNNING" && task.effect === "open") task.effect = "none";
+}
+
+const ACTIVE: ReadonlySet<TaskStateName> = new Set(["RUNNING", "RETRYING"]);
+
+function moveTask(state: RunState, task: TaskState, to: TaskStateName): void {
+  invariant(TASK_MOVES[task.state].includes(to), `task ${task.path} cannot move from ${task.state} to ${to}`);
+  if (task.group === null) {
+    if (ACTIVE.has(task.state)) state.active -= 1;
+    else if (task.state === "WAITING") {
+      state.waiting -= 1;
+      if (task.wait?.kind === "run") state.childRuns -= 1;
+    }
+    if (ACTIVE.has(to)) state.active += 1;
+    else if (to === "WAITING") state.waiting += 1;
+  }
+  task.state = to;
+  if (task.dueAt !== null) setDue(state, task, null);
+}
+
+function setDue(state: RunState, task: TaskState, dueAt: number | null): void {
+  invariant(dueAt === null || Number.isFinite(dueAt), `task ${task.path} is due at ${dueAt}`);
+  task.dueAt = dueAt;
+  if (dueAt === null) state.timers.delete(task.path);
+  else state.timers.set(task.path, dueAt);
+}
+
+function endTask(state: RunState, task: TaskState, to: TaskStateName, at: number): void {
+  moveTask(state, task, to);
+  task.endedAt = at;
+  const failed = isFailure(task);
+  const parent = parentPath(task.path);
+  if (parent !== null) {
+    const group = state.tasks.get(parent)?.group;
+    invariant(group, `${task.path} has no group`);
+    group.open -= 1;
+    const index = childIndex(task.path);
+    // A child that was canceled because of another one is not the one that failed.
+    if (failed && to !== "CANCELED" && (group.failed < 0 || index < group.failed)) group.failed = index;
+  } else if (isTopLevel(task.path)) {
+    state.ended += 1;
+    if (failed && to !== "CANCELED" && to !== "SKIPPED" && state.failure === null && task.error !== null) {
+      state.failure = { type: task.error.type, message: task.error.message, task: task.path };
+    }
+  }
+}
+
+/** True when the task ended in a way that every trigger rule counts as a failure. */
+export function isFailure(task: TaskState): boolean {
+  switch (task.state) {
+    case "FAILED":
+    case "TIMED_OUT":
+      return !task.handled;
+    case "CANCELED":
+      return true;
+    case "SKIPPED":
+      return task.reason === "UPSTREAM_FAILED";
+    default:
+      return false;
+  }
+}
+
+/** True when the task counts as done well: completed, or failed with `on_error: continue`. */
+export function isSuccess(task: TaskState): boolean {
+  return task.state === "COMPLETED" || ((task.state === "FAILED" || task.state === "TIMED_OUT") && task.handled);
+}
+
+/** True when the task has ended. */
+export function isEnded(task: TaskState): boolean {
+  return isTerminalTask(task.state);
+}

@@ -1,0 +1,360 @@
+/**
+ * The run machine. `decide(run, event)` gives the records that an event makes; `nextStep(run, at)` gives what follows from the state alone.
+ * Both are pure: no clock, no ids, no randomness, no I/O; expressions are evaluated outside, between a need and its `evaluated` event.
+ *
+ *   event → decide → records → absorb → nextStep → records → absorb → … → need → (evaluate) → evaluated → decide → … → nothing left
+ */
+import { invariant } from "../../base/errors.ts";
+import type { Json, JsonObject } from "../../base/json.ts";
+import { exceedsSize } from "../../base/json-size.ts";
+import { isEnded } from "./apply.ts";
+import { stepNode } from "./dag.ts";
+import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./endings.ts";
+import type { Need, RequestKey, RunEvent } from "./events.ts";
+import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./fsm.ts";
+import { cancelChildren, stepGroup } from "./groups.ts";
+import { failTask, type Step } from "./outcomes.ts";
+import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
+import { mayBegin, type Run, specOf } from "./run.ts";
+import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
+import { isTerminalPhase, type TaskState } from "./state.ts";
+import {
+  answerTask,
+  beginTask,
+  decideApproval,
+  decideChild,
+  decideReported,
+  decideTaskDue,
+  decideTaskEvaluated,
+} from "./tasks.ts";
+
+/** Records that `event` makes of `run`; none when it changes nothing (late, repeated, or not for this state). */
+export function decide(run: Run, event: RunEvent): readonly JournalRecord[] {
+  const { state } = run;
+  if (isTerminalPhase(state.phase)) return [];
+  if ("request" in event && event.request !== undefined) {
+    if (state.requests.has(event.request.id)) return [];
+    const records = decideEvent(run, event);
+    // A signal carries its key itself. A decision that came too late was not applied; every other call was, also when there was nothing to change.
+    if (event.type === "signal" || (event.type === "decided" && records.length === 0)) return records;
+    return [{ type: "request.applied", at: event.at, ...toKey(event.request) }, ...records];
+  }
+  return decideEvent(run, event);
+}
+
+function toKey({ id, hash }: RequestKey): { readonly request: string; readonly requestHash: string } {
+  return { request: id, requestHash: hash };
+}
+
+function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
+  const { state } = run;
+  const { at } = event;
+  switch (event.type) {
+    case "start":
+      return decideStart(run, event);
+    case "evaluated":
+      return decideEvaluated(run, event);
+    case "reported":
+      if (!isAwaited(state.tasks.get(event.task), event.token)) return [];
+      return decideReported(run, event.task, event.outcome, at, event.random);
+    case "continue":
+      return [];
+    case "due":
+      return decideDue(run, at, event.random);
+    case "signal":
+      return decideSignal(run, event, at);
+    case "decided":
+      return decideApproval(run, event.task, event, at);
+    case "child":
+      return decideChild(run, event.task, event.runId, event.end, at, event.random);
+    case "cancel":
+      if (state.phase === "QUEUED") return [{ type: "run.canceled", at }];
+      if (state.phase !== "RUNNING") return [];
+      return beginEnding(
+        run,
+        { end: "canceled", compensate: event.compensate, reason: event.reason, by: event.by, error: null },
+        at,
+      );
+    case "terminate":
+      return [...cancelOpen(run, at, true), { type: "run.terminated", at, reason: event.reason, by: event.by }];
+    case "hold":
+      if (state.holds.some((hold) => hold.kind === event.hold)) return [];
+      return [{ type: "run.held", at, hold: event.hold, by: event.by, why: event.why }];
+    case "release":
+      if (!state.holds.some(({ kind, by }) => kind === event.hold && by === (event.heldBy ?? by))) return [];
+      return [{ type: "run.released", at, hold: event.hold, by: event.by, why: event.why }];
+    case "recover":
+      return decideRecover(run, at, event.clean);
+  }
+}
+
+function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): JournalRecord[] {
+  invariant(run.state.sequence === 0, `run ${run.state.runId} has started`);
+  const { plan } = run;
+  const { at, tenantId, vars, deadlineAt, startAt, facts } = event;
+  const { flowId, version, hash } = plan;
+  const signals = event.signals.map(
+    (signal, index): JournalRecord => ({ type: "signal.received", at, id: index + 1, ...signal }),
+  );
+  const started: JournalRecord = {
+    type: "run.started",
+    at,
+    flowId,
+    version,
+    hash,
+    tenantId,
+    vars,
+    ...(deadlineAt === null ? {} : { deadlineAt }),
+    ...(startAt === null ? {} : { startAt }),
+    facts: keepFilled(facts),
+  };
+  return [started, ...signals];
+}
+
+/** The facts that say something: every start is journaled, and most say little. */
+function keepFilled(facts: StartFacts): Partial<StartFacts> {
+  const { userId, correlationId, labels, runKey, requestId, context, parent } = facts;
+  return {
+    ...(userId === "" ? {} : { userId }),
+    ...(correlationId === "" ? {} : { correlationId }),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(runKey === "" ? {} : { runKey }),
+    ...(requestId === "" ? {} : { requestId }),
+    ...(context === null ? {} : { context }),
+    ...(parent === null ? {} : { parent }),
+  };
+}
+
+function decideEvaluated(run: Run, event: Extract<RunEvent, { type: "evaluated" }>): readonly JournalRecord[] {
+  const { need, result, at } = event;
+  switch (need.kind) {
+    case "task":
+      return decideTaskEvaluated(run, need, result, at);
+    case "output":
+      if (!result.ok) return failRun(run, { type: result.error.type, message: result.error.message, task: null }, at);
+      return [{ type: "run.completed", at, output: result.value }];
+    default:
+      return recordsOf(run, decideFsmEvaluated(run, need, result, at), at);
+  }
+}
+
+function decideSignal(run: Run, event: Extract<RunEvent, { type: "signal" }>, at: number): JournalRecord[] {
+  const { state } = run;
+  const { name, payload, request } = event;
+  const id = state.signalCount + 1;
+  const received: JournalRecord = {
+    type: "signal.received",
+    at,
+    id,
+    name,
+    payload,
+    ...(request === undefined ? {} : toKey(request)),
+  };
+  const waiting = longestWaiting(run, name);
+  if (waiting === null) return [received];
+  return [
+    received,
+    { type: "signal.consumed", at, id, name, task: waiting.path },
+    waiting.suspension === null
+      ? { type: "task.completed", at, task: waiting.path, output: payload }
+      : answerTask(run, waiting, payload, at),
+  ];
+}
+
+function longestWaiting(run: Run, name: string): TaskState | null {
+  let found: TaskState | null = null;
+  for (const task of run.state.tasks.values()) {
+    if (task.state !== "WAITING" || task.wait?.kind !== "signal" || task.wait.name !== name) continue;
+    if (found === null || task.token < found.token) found = task;
+  }
+  return found;
+}
+
+/** True when `token` is that of the attempt in hand: reports that come late or again change nothing. */
+function isAwaited(task: TaskState | undefined, token: number): boolean {
+  return task?.state === "RUNNING" && task.token === token;
+}
+
+/** The earliest timer of the run that can act now or later, milliseconds since the epoch; null when it has none. */
+export function nextDueAt(run: Run): number | null {
+  const { state } = run;
+  if (isTerminalPhase(state.phase)) return null;
+  let due = Number.POSITIVE_INFINITY;
+  if (state.phase === "QUEUED" && state.startAt !== null) due = state.startAt;
+  if (state.phase === "RUNNING" && state.deadlineAt !== null) due = state.deadlineAt;
+  if (state.phase === "CANCELING" && state.boundAt !== null) due = state.boundAt;
+  const held = !mayBegin(run);
+  for (const [path, at] of state.timers) due = Math.min(due, held ? dueUnderHold(run, path, at) : at);
+  if (state.fsm !== null && state.phase === "RUNNING" && !held) {
+    for (const timer of state.fsm.after) due = Math.min(due, timer.dueAt);
+  }
+  return due === Number.POSITIVE_INFINITY ? null : due;
+}
+
+/** Waits end under a hold; retries rest, but not beyond their schedule-to-close. */
+function dueUnderHold(run: Run, path: string, at: number): number {
+  const task = run.state.tasks.get(path);
+  if (task?.state !== "RETRYING") return at;
+  const { scheduleToCloseMs } = specOf(run, path).timeouts;
+  return scheduleToCloseMs === null ? Number.POSITIVE_INFINITY : task.scheduledAt + scheduleToCloseMs;
+}
+
+function decideDue(run: Run, at: number, random: number): readonly JournalRecord[] {
+  const { state } = run;
+  const due = nextDueAt(run);
+  if (due === null || due > at) return [];
+  if (state.phase === "QUEUED") return [{ type: "run.opened", at }];
+  if (state.phase === "CANCELING" && due === state.boundAt) return cancelOpen(run, at, true);
+  const held = !mayBegin(run);
+  for (const [path, timerAt] of state.timers) {
+    const task = state.tasks.get(path);
+    if (task === undefined || due !== (held ? dueUnderHold(run, path, timerAt) : timerAt)) continue;
+    if (task.group !== null) return closeGroup(run, task, at);
+    return held && task.state === "RETRYING" ? [closeTask(run, task, at)] : decideTaskDue(run, task, at, random);
+  }
+  if (state.fsm?.after.some((timer) => timer.dueAt === due) && state.phase === "RUNNING" && !held) {
+    return recordsOf(run, decideAfterDue(run, at), at);
+  }
+  return beginEnding(
+    run,
+    { end: "timed_out", compensate: true, reason: "the run did not end before its deadline", by: "", error: null },
+    at,
+  );
+}
+
+function closeGroup(run: Run, task: TaskState, at: number): JournalRecord[] {
+  const error: TaskError = { type: "TIMEOUT", message: "the children did not end in time", retryable: false };
+  const failed = failTask(specOf(run, task.path), task.path, error, at, { timedOut: true });
+  return [...cancelChildren(run, task.path, at), failed];
+}
+
+function closeTask(run: Run, task: TaskState, at: number): JournalRecord {
+  const message = "the time of the task was over while the run was held";
+  const error: TaskError = { type: "SCHEDULE_TO_CLOSE_TIMEOUT", message, retryable: false };
+  return failTask(specOf(run, task.path), task.path, error, at, { timedOut: true });
+}
+
+function decideRecover(run: Run, at: number, clean: boolean): JournalRecord[] {
+  const records: JournalRecord[] = clean ? [] : [{ type: "run.recovered", at }];
+  const takeovers = run.state.recoveries + records.length;
+  const poisonous = takeovers > MAX_RECOVERIES;
+  if (poisonous && !run.state.holds.some((hold) => hold.kind === "quarantine")) {
+    const why = `taken over ${takeovers} times without progress`;
+    records.push({ type: "run.held", at, hold: "quarantine", by: "orchestrator", why });
+  }
+  const held = poisonous || !mayBegin(run);
+  for (const task of run.state.tasks.values()) {
+    if (task.state !== "RUNNING" || task.group !== null) continue;
+    const { path, attempt } = task;
+    // Nobody will report it any more, and no attempt begins while a run is being cancelled.
+    if (run.state.phase === "CANCELING") records.push({ type: "task.canceled", at, task: path });
+    else if (!held) records.push({ type: "task.dispatched", at, task: path, attempt });
+    // Under a hold nothing starts: the attempt is made again on release, with its number.
+    else records.push({ type: "task.retrying", at, task: path, error: ATTEMPT_LOST, dueAt: at, deferred: true });
+  }
+  return records;
+}
+
+const ATTEMPT_LOST: TaskError = {
+  type: "ATTEMPT_LOST",
+  message: "the instance that made the attempt is gone",
+  retryable: true,
+};
+
+/** Takeovers without progress that a run survives; one more puts it into quarantine. */
+export const MAX_RECOVERIES = 3;
+
+/** What follows from the state alone: records, a value to evaluate, or null when the run waits for an event. */
+export function nextStep(run: Run, at: number): Step | null {
+  const { state } = run;
+  switch (state.phase) {
+    case "CANCELING":
+      return stepCanceling(run, at);
+    case "COMPENSATING":
+      return mayBegin(run) ? (stepGroups(run, at) ?? stepCompensating(run, at)) : null;
+    case "RUNNING":
+      return mayBegin(run) ? stepRunning(run, at) : null;
+    default:
+      return null;
+  }
+}
+
+function stepRunning(run: Run, at: number): Step | null {
+  const { state, plan } = run;
+  if (plan.kind === "dag" && plan.failFast && state.failure !== null) {
+    const cause = {
+      end: "failed",
+      compensate: true,
+      reason: state.failure.message,
+      by: "",
+      error: state.failure,
+    } as const;
+    return { records: state.ended < run.graphSize ? beginEnding(run, cause, at) : failRun(run, state.failure, at) };
+  }
+  const step = stepGroups(run, at);
+  if (step !== null) return step;
+  if (plan.kind === "fsm") return toStep(run, stepFsm(run, at), at);
+  if (plan.kind === "graph") return stepGraph(run, at);
+  if (state.ended < run.graphSize) return null;
+  if (state.failure !== null) return { records: failRun(run, state.failure, at) };
+  return finish(run, at);
+}
+
+/** Works off the agenda until something moves. */
+function stepGroups(run: Run, at: number): Step | null {
+  for (let place = run.agenda.take(); place !== undefined; place = run.agenda.take()) {
+    const step = typeof place === "number" ? stepNode(run, place, at) : stepGroup(run, place, at);
+    if (step !== null) return step;
+  }
+  return null;
+}
+
+function stepGraph(run: Run, at: number): Step | null {
+  if (run.plan.kind !== "graph") return null;
+  const task = run.state.tasks.get(run.plan.graph);
+  if (task === undefined) return beginTask(run.plan.graph, run.plan.task, null, at);
+  if (!isEnded(task)) return null;
+  if (task.state === "COMPLETED") return finish(run, at);
+  const error = { type: task.error?.type ?? "CANCELED", message: task.error?.message ?? "", task: task.path };
+  return { records: failRun(run, error, at) };
+}
+
+function finish(run: Run, at: number): Step {
+  if (run.plan.output !== null) return { need: { kind: "output" } };
+  const output = defaultOutput(run);
+  if (exceedsSize(output, MAX_COLLECTED_BYTES)) {
+    const { type, message } = tooLarge("the output of the run", MAX_COLLECTED_BYTES);
+    return { records: failRun(run, { type, message, task: null }, at) };
+  }
+  return { records: [{ type: "run.completed", at, output }] };
+}
+
+function defaultOutput(run: Run): Json {
+  const { plan, state } = run;
+  if (plan.kind === "fsm") return lastOutput(run);
+  if (plan.kind === "graph") return state.tasks.get(plan.graph)?.output ?? null;
+  const output: Record<string, Json> = {};
+  for (const node of plan.nodes) {
+    const task = state.tasks.get(node.task.id);
+    if (!node.isCompensation && node.dependents.length === 0 && task?.state === "COMPLETED")
+      output[node.task.id] = task.output ?? null;
+  }
+  return output as JsonObject;
+}
+
+function toStep(run: Run, step: FsmStep, at: number): Step | null {
+  if (step === null || "need" in step) return step;
+  if ("end" in step) return finish(run, at);
+  return { records: recordsOf(run, step, at) };
+}
+
+function recordsOf(run: Run, step: FsmStep, at: number): readonly JournalRecord[] {
+  if (step === null || "need" in step || "end" in step) return [];
+  return "fail" in step ? failRun(run, step.fail, at) : step.records;
+}
+
+/** Puts the failure of a need's evaluation onto the task it was for; for needs that the runtime cannot even begin. */
+export function failNeed(run: Run, need: Need, message: string, at: number): readonly JournalRecord[] {
+  if (need.kind !== "task") return failRun(run, { type: "INTERNAL", message, task: null }, at);
+  return [failTask(specOf(run, need.path), need.path, { type: "INTERNAL", message, retryable: false }, at, {})];
+}

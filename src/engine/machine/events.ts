@@ -1,0 +1,113 @@
+/** Events: what can happen to a run. They come from callers, tools, clocks and other runs; `decide` turns them into records. */
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { HoldKind, RunError, StartFacts, TaskError } from "./records.ts";
+
+interface At {
+  /** Now, milliseconds since the epoch by the database's clock. */
+  readonly at: number;
+}
+
+/** Tells a call from a repetition of it: its request id, and a hash of what it asks for. */
+export interface RequestKey {
+  readonly id: string;
+  readonly hash: string;
+}
+
+interface OfCall extends At {
+  /** Key of the call; absent when it has none. A key that was applied before changes nothing. */
+  readonly request?: RequestKey;
+}
+
+/** How an attempt ended. */
+export type Outcome =
+  | { readonly ok: true; readonly output: Json }
+  /** `deferMs`: the call was refused before it reached the tool, or told to come back later; it is made again then and uses up no attempt. */
+  | { readonly ok: false; readonly error: TaskError; readonly deferMs?: number; readonly suspended?: Suspension };
+
+/** A graph that was interrupted: it goes on from its checkpoint when the answer is there. */
+export interface Suspension {
+  /** Names the interrupt; the answer carries it back. */
+  readonly key: string;
+  readonly wait: { readonly kind: "approval" } | { readonly kind: "signal"; readonly name: string };
+  /** What the graph asks: parameters of the approval. */
+  readonly value: JsonObject;
+  readonly timeoutMs: number | null;
+}
+
+/** How a child run ended. */
+export interface ChildEnd {
+  readonly phase: "COMPLETED" | "FAILED" | "CANCELED" | "TERMINATED" | "TIMED_OUT";
+  readonly output: Json;
+  readonly error: RunError | null;
+}
+
+/** An event of a run. */
+export type RunEvent =
+  | (At & {
+      readonly type: "start";
+      readonly tenantId: string;
+      readonly vars: JsonObject;
+      readonly deadlineAt: number | null;
+      readonly startAt: number | null;
+      readonly facts: StartFacts;
+      readonly signals: readonly { readonly name: string; readonly payload: Json }[];
+    })
+  /** The answer to a need. `random` in [0, 1) is for jitter. */
+  | (At & { readonly type: "evaluated"; readonly need: Need; readonly result: EvaluationResult })
+  /** An attempt ended. Ignored when `token` is not that of the attempt in hand. */
+  | (At & {
+      readonly type: "reported";
+      readonly task: string;
+      readonly token: number;
+      readonly outcome: Outcome;
+      readonly random: number;
+    })
+  /** A run that used up its turn goes on. */
+  | (At & { readonly type: "continue" })
+  /** Time went on: the earliest timer that is due fires. */
+  | (At & { readonly type: "due"; readonly random: number })
+  | (OfCall & { readonly type: "signal"; readonly name: string; readonly payload: Json })
+  | (OfCall & {
+      readonly type: "decided";
+      readonly task: string;
+      readonly approved: boolean;
+      readonly by: string;
+      readonly comment: string;
+      readonly data: Json;
+    })
+  | (At & {
+      readonly type: "child";
+      readonly task: string;
+      readonly runId: string;
+      readonly end: ChildEnd;
+      readonly random: number;
+    })
+  | (OfCall & { readonly type: "cancel"; readonly by: string; readonly reason: string; readonly compensate: boolean })
+  | (OfCall & { readonly type: "terminate"; readonly by: string; readonly reason: string })
+  | (OfCall & { readonly type: "hold"; readonly hold: HoldKind; readonly by: string; readonly why: string })
+  | (OfCall & {
+      readonly type: "release";
+      readonly hold: HoldKind;
+      readonly by: string;
+      readonly why: string;
+      /** Releases only what this one holds; absent: whoever holds it. */
+      readonly heldBy?: string;
+    })
+  /** A new owner took the run over: what was running is dispatched again. Unless the owner before gave it back in good order (`clean`), the takeover is counted. */
+  | (At & { readonly type: "recover"; readonly clean: boolean });
+
+/** A value that must be evaluated before the run can move. The runtime evaluates it and answers with an `evaluated` event. */
+export type Need =
+  | { readonly kind: "task"; readonly path: string; readonly first: string | null }
+  | { readonly kind: "transitions"; readonly state: string }
+  | { readonly kind: "on"; readonly state: string; readonly signal: number; readonly entries: readonly number[] }
+  | { readonly kind: "after"; readonly state: string }
+  | { readonly kind: "output" };
+
+/**
+ * What an evaluation gave. `task`: parameters (a condition: the boolean, a map: the items); `transitions` and `on`: the index of the entry that
+ * matched, or -1; `after`: the delays in milliseconds; `output`: the output of the run.
+ */
+export type EvaluationResult =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly error: TaskError };

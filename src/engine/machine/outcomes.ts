@@ -1,0 +1,49 @@
+/** The small facts that all parts of the machine share: steps, failures, verdicts. */
+import type { TaskSpec } from "../../flows/plan.ts";
+import { isEnded, isFailure, isSuccess } from "./apply.ts";
+import type { Need } from "./events.ts";
+import type { JournalRecord, TaskError } from "./records.ts";
+import type { TaskState } from "./state.ts";
+
+/** What a run can do next: records that follow, or a value that must be evaluated first. */
+export type Step = { readonly records: readonly JournalRecord[] } | { readonly need: Need };
+
+/** The record of a final failure, with what the task's policy makes of it. That of a compensation is a dead letter whatever made it: the run cannot end before somebody mends it. */
+export function failTask(
+  spec: TaskSpec,
+  path: string,
+  error: TaskError,
+  at: number,
+  more: { timedOut?: boolean; deadLetter?: boolean; first?: string | null },
+): JournalRecord {
+  return {
+    type: "task.failed",
+    at,
+    task: path,
+    error,
+    ...(more.timedOut ? { timedOut: true } : {}),
+    ...(spec.onError === "continue" ? { handled: true } : {}),
+    ...((more.deadLetter || path.endsWith(COMPENSATE)) && spec.onError !== "continue" ? { deadLetter: true } : {}),
+    ...withFirst(more.first ?? null),
+  };
+}
+
+/** How the path of a compensation ends. */
+export const COMPENSATE = "/compensate";
+
+/** An error of the engine itself: final. */
+export function ownError(type: string, message: string): TaskError {
+  return { type, message, retryable: false };
+}
+
+/** The field `first` of a record, if there is one. */
+export function withFirst(first: string | null): { first?: string } {
+  return first === null ? {} : { first };
+}
+
+/** `success`, `failure`, `neutral` (skipped, not taken) of an ended task; null while it is open. */
+export function verdictOf(task: TaskState | undefined): "success" | "failure" | "neutral" | null {
+  if (task === undefined || !isEnded(task)) return null;
+  if (isSuccess(task)) return "success";
+  return isFailure(task) ? "failure" : "neutral";
+}

@@ -1,0 +1,207 @@
+/**
+ * Records: the facts of a run, in the order in which they happened. The journal of a run is the gapless list of its records; folding them with `applyRecord` gives the state.
+ *
+ * A record carries every value that the state needs (evaluated parameters, results, due times): nothing is evaluated again on replay.
+ * A kind is never removed or changed; new ones are added. Times are milliseconds since the epoch by the database's clock.
+ */
+import type { Json, JsonObject } from "../../base/json.ts";
+
+/** Why an attempt or a run failed. */
+export interface TaskError {
+  /** Stable name, upper case with underscores for our own, any text for those of tools. */
+  readonly type: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  /** When the tool wants to be asked again, milliseconds; wins over the retry policy. */
+  readonly nextRetryDelayMs?: number;
+  /** True when it is proven that the attempt had no effect (it never reached the tool). */
+  readonly noEffect?: boolean;
+}
+
+/** What a waiting task waits for. */
+export type Wait =
+  | { readonly kind: "timer" }
+  | { readonly kind: "signal"; readonly name: string }
+  | { readonly kind: "approval" }
+  | { readonly kind: "run"; readonly runId: string };
+
+/** Answer to an interrupt of a graph. */
+export interface Answer {
+  readonly key: string;
+  readonly value: Json;
+}
+
+/** Kinds of holds: reasons why a run may not go on. */
+export type HoldKind = "operator" | "budget" | "limit" | "quarantine";
+
+/** How a run ends once nothing is open any more. */
+export type EndKind = "completed" | "failed" | "canceled" | "timed_out" | "terminated";
+
+/** The cause of a coming end. */
+export interface Cause {
+  readonly end: "failed" | "canceled" | "timed_out";
+  /** Whether tasks with `compensate_with` are compensated before the end. */
+  readonly compensate: boolean;
+  readonly reason: string;
+  readonly by: string;
+  readonly error: RunError | null;
+}
+
+/** Error of a run: that of the task which decided its end, if there is one. */
+export interface RunError {
+  readonly type: string;
+  readonly message: string;
+  readonly task: string | null;
+}
+
+/** What a run was started with, besides its flow and variables. Absent fields are null or empty. */
+export interface StartFacts {
+  readonly userId: string;
+  readonly correlationId: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly runKey: string;
+  readonly requestId: string;
+  /** `execution_context` of the caller, an object. */
+  readonly context: JsonObject | null;
+  /** The task that started this run, when it is a child. */
+  readonly parent: {
+    readonly runId: string;
+    readonly task: string;
+    readonly closePolicy: "cancel" | "terminate" | "abandon";
+    /** How many runs stand above this one; absent: one. */
+    readonly depth?: number;
+  } | null;
+}
+
+/** How a state of an FSM flow was entered. */
+export type EnteredBy =
+  | { readonly kind: "initial" }
+  | { readonly kind: "transition"; readonly index: number }
+  | { readonly kind: "signal"; readonly signal: number; readonly index: number }
+  | { readonly kind: "after"; readonly index: number }
+  | { readonly kind: "error"; readonly index: number };
+
+/** Why a task was skipped. */
+export type SkipReason = "NOT_TAKEN" | "UPSTREAM_FAILED";
+
+interface At {
+  /** When it happened, milliseconds since the epoch. */
+  readonly at: number;
+}
+
+interface OfTask extends At {
+  /** Path of the task. */
+  readonly task: string;
+}
+
+/** A fact of a run. */
+export type JournalRecord =
+  | (At & {
+      readonly type: "run.started";
+      readonly flowId: string;
+      readonly version: string;
+      readonly hash: string;
+      readonly tenantId: string;
+      readonly vars: JsonObject;
+      readonly deadlineAt?: number;
+      /** When the first task may start; absent: at once. */
+      readonly startAt?: number;
+      /** Facts that are not empty. */
+      readonly facts: Partial<StartFacts>;
+    })
+  | (At & { readonly type: "run.opened" })
+  | (At & { readonly type: "run.completed"; readonly output: Json })
+  | (At & { readonly type: "run.failed"; readonly error: RunError })
+  | (At & { readonly type: "run.canceled" })
+  | (At & { readonly type: "run.timed_out" })
+  | (At & { readonly type: "run.terminated"; readonly reason: string; readonly by: string })
+  | (At & { readonly type: "run.ending"; readonly cause: Cause; readonly boundAt: number })
+  | (At & { readonly type: "run.compensating"; readonly cause: Cause; readonly order: readonly string[] })
+  | (At & { readonly type: "run.held"; readonly hold: HoldKind; readonly by: string; readonly why: string })
+  | (At & { readonly type: "run.released"; readonly hold: HoldKind; readonly by: string; readonly why: string })
+  | (At & { readonly type: "run.recovered" })
+  | (OfTask & {
+      readonly type: "task.dispatched";
+      readonly attempt: number;
+      readonly input?: Json;
+      readonly first?: string;
+      readonly answer?: Answer;
+    })
+  | (OfTask & {
+      readonly type: "task.waiting";
+      readonly wait: Wait;
+      readonly input: Json;
+      readonly dueAt: number | null;
+      readonly first?: string;
+    })
+  | (OfTask & {
+      readonly type: "task.expanded";
+      readonly count: number;
+      readonly items?: readonly Json[];
+      readonly first?: string;
+      /** When the children must have ended. */
+      readonly dueAt?: number;
+    })
+  | (OfTask & {
+      readonly type: "task.completed";
+      readonly output: Json;
+      readonly input?: Json;
+      readonly first?: string;
+    })
+  | (OfTask & {
+      readonly type: "task.retrying";
+      readonly error: TaskError;
+      readonly dueAt: number;
+      /** The call never took place: it uses up no attempt. */
+      readonly deferred?: boolean;
+      readonly answer?: Answer;
+    })
+  /** A graph was interrupted and waits for an answer. */
+  | (OfTask & {
+      readonly type: "task.suspended";
+      readonly key: string;
+      readonly wait: Wait;
+      readonly value: JsonObject;
+      readonly dueAt: number | null;
+    })
+  | (OfTask & {
+      readonly type: "task.failed";
+      readonly error: TaskError;
+      readonly timedOut?: boolean;
+      readonly handled?: boolean;
+      /** Attempts are used up: the task became a dead letter. */
+      readonly deadLetter?: boolean;
+      readonly first?: string;
+    })
+  | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })
+  | (OfTask & {
+      readonly type: "task.canceled";
+      /** It is proven that the attempt in hand had no effect. */
+      readonly noEffect?: boolean;
+    })
+  | (OfTask & { readonly type: "task.compensated" })
+  | (At & {
+      readonly type: "signal.received";
+      readonly id: number;
+      readonly name: string;
+      readonly payload: Json;
+      readonly request?: string;
+      readonly requestHash?: string;
+    })
+  /** A call with a request id was applied; the same id again changes nothing, and with another hash it is refused. */
+  | (At & { readonly type: "request.applied"; readonly request: string; readonly requestHash: string })
+  | (At & {
+      readonly type: "signal.consumed";
+      readonly id: number;
+      readonly name?: string;
+      readonly task: string;
+    })
+  | (At & { readonly type: "state.entered"; readonly state: string; readonly visit: number; readonly by: EnteredBy })
+  | (At & {
+      readonly type: "state.armed";
+      readonly after: readonly { readonly index: number; readonly dueAt: number }[];
+    })
+  | (At & { readonly type: "state.settled" });
+
+/** Name of a record kind, as the journal and the API show it. */
+export type RecordType = JournalRecord["type"];

@@ -1,0 +1,74 @@
+/** When a task is tried again and when it has failed for good. See docs/semantics.md §3. */
+import type { TaskSpec } from "../../flows/plan.ts";
+import { failTask } from "./outcomes.ts";
+import type { JournalRecord, TaskError } from "./records.ts";
+import type { Run } from "./run.ts";
+import type { TaskState } from "./state.ts";
+
+/** Retries the task later, or fails it for good. */
+export function retryOrFail(
+  run: Run,
+  spec: TaskSpec,
+  task: TaskState,
+  error: TaskError,
+  at: number,
+  random: number,
+): JournalRecord {
+  const closeAt = spec.timeouts.scheduleToCloseMs === null ? null : task.scheduledAt + spec.timeouts.scheduleToCloseMs;
+  const timedOut = TIMEOUT_TYPES.has(error.type);
+  const retryable = error.retryable && !spec.retry.nonRetryable.includes(error.type);
+  if (retryable && task.attempt <= spec.retry.maxRetries) {
+    const dueAt = at + retryDelayMs(spec, task.attempt, error, random);
+    if (closeAt === null || dueAt < closeAt) return { type: "task.retrying", at, task: task.path, error, dueAt };
+  }
+  return failTask(spec, task.path, error, at, { timedOut, deadLetter: retryable && run.state.phase !== "CANCELING" });
+}
+
+/** A call that did not take place is made again; only schedule-to-start and schedule-to-close end that. */
+export function deferTask(spec: TaskSpec, task: TaskState, error: TaskError, dueAt: number, at: number): JournalRecord {
+  const { scheduleToCloseMs, scheduleToStartMs } = spec.timeouts;
+  if (scheduleToCloseMs !== null && dueAt >= task.scheduledAt + scheduleToCloseMs) {
+    return failTask(spec, task.path, error, at, { deadLetter: true });
+  }
+  if (scheduleToStartMs !== null && dueAt >= task.readyAt + scheduleToStartMs) {
+    const message = `the attempt could not begin in time: ${error.message}`;
+    const late: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false, ...noEffectOf(error) };
+    return failTask(spec, task.path, late, at, { timedOut: true, deadLetter: true });
+  }
+  return { type: "task.retrying", at, task: task.path, error, dueAt, deferred: true };
+}
+
+/** What an error says about the effect of its attempt, for the error that takes its place. */
+function noEffectOf(error: TaskError): { readonly noEffect?: true } {
+  return error.noEffect === true ? { noEffect: true } : {};
+}
+
+/** Error types of timeouts: a task whose last attempt ends so is TIMED_OUT. */
+const TIMEOUT_TYPES: ReadonlySet<string> = new Set([
+  "TIMEOUT",
+  "HEARTBEAT_TIMEOUT",
+  "SCHEDULE_TO_START_TIMEOUT",
+  "SCHEDULE_TO_CLOSE_TIMEOUT",
+]);
+
+/** No tool can put its next attempt off for longer: 100 years. */
+const LONGEST_DELAY_MS = 100 * 366 * 86_400_000;
+
+/** Delay before the attempt that follows `attempts` made ones, milliseconds; see docs/semantics.md §3. */
+export function retryDelayMs(spec: TaskSpec, attempts: number, error: TaskError, random: number): number {
+  const told = error.nextRetryDelayMs;
+  if (told !== undefined && Number.isFinite(told)) return Math.min(Math.max(0, told), LONGEST_DELAY_MS);
+  const { backoff, initialDelayMs, maxDelayMs, multiplier } = spec.retry;
+  // The power is soon infinite, and 0 × ∞ is no number.
+  const exponential = initialDelayMs === 0 ? 0 : Math.min(initialDelayMs * multiplier ** (attempts - 1), maxDelayMs);
+  switch (backoff) {
+    case "fixed":
+      return Math.min(initialDelayMs, maxDelayMs);
+    case "linear":
+      return Math.min(initialDelayMs * attempts, maxDelayMs);
+    case "exponential":
+      return Math.round(exponential);
+    case "full_jitter":
+      return Math.floor(random * exponential);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * A run in the hands of the engine: its state, the plan of its flow, and what is remembered so that nothing is looked at twice for nothing.
+ * Agenda, judged signals and counts are caches: `openRun` rebuilds them from the state, and nothing that a run does depends on whether they were lost.
+ */
+import type { DagNode, FsmState, Plan, TaskSpec } from "../../flows/plan.ts";
+import { Agenda } from "./agenda.ts";
+import { applyRecord, childIndex, isEnded, isSuccess, parentPath } from "./apply.ts";
+import { COMPENSATE } from "./outcomes.ts";
+import type { JournalRecord } from "./records.ts";
+import { isMoving, isTerminalPhase, type RunState, type RunStateName, type TaskState } from "./state.ts";
+
+/** A run, its plan and its agenda. */
+export interface Run {
+  readonly state: RunState;
+  readonly plan: Plan;
+  /** Nodes and groups to look at. */
+  readonly agenda: Agenda;
+  /** Signals that guards of the active FSM state have judged. */
+  readonly judged: Judged;
+  /** Nodes of a DAG that are tasks of the graph, compensation tasks excepted. */
+  readonly graphSize: number;
+  /** How many dependencies of each DAG node have ended, by index: a join is looked at when its last one ends, not at each. */
+  readonly endedDeps: number[];
+  /** Its turn was used up before it was settled: it goes on by a `continue` event. */
+  unsettled: boolean;
+}
+
+/** True when the run does something by itself: a new owner must take it in hand at once. */
+export function movesByItself(run: Run): boolean {
+  return isMoving(run.state) || (run.unsettled && !isTerminalPhase(run.state.phase));
+}
+
+/** Signals that were judged by guards, and what the guards could read: when that has changed they are judged again. */
+export interface Judged {
+  readonly signals: Set<number>;
+  visit: string;
+  task: TaskState["state"];
+  attempt: number;
+  error: TaskState["error"];
+  run: RunStateName | null;
+}
+
+/** Whether tasks, children and attempts may begin: not under a hold, but for compensation, which ignores that of the budget. */
+export function mayBegin(run: Run): boolean {
+  const { holds, phase } = run.state;
+  return holds.length === 0 || (phase === "COMPENSATING" && holds.every((hold) => hold.kind === "budget"));
+}
+
+/** Puts a state and its plan together. Everything that could move is on the agenda. */
+export function openRun(state: RunState, plan: Plan): Run {
+  const graphSize = plan.kind === "dag" ? plan.nodes.filter((node) => !node.isCompensation).length : 0;
+  const endedDeps: number[] = plan.kind === "dag" ? plan.nodes.map(() => 0) : [];
+  const judged: Judged = { signals: new Set(), visit: "", task: "PENDING", attempt: 0, error: null, run: null };
+  const run: Run = { state, plan, agenda: new Agenda(), judged, graphSize, endedDeps, unsettled: false };
+  if (state.sequence > 0) {
+    if (plan.kind === "dag") {
+      for (const node of plan.nodes) {
+        if (!node.isCompensation) run.agenda.add(node.index);
+        for (const dep of node.deps) {
+          const task = taskAt(run, dep);
+          if (task !== undefined && isEnded(task)) endedDeps[node.index] = (endedDeps[node.index] ?? 0) + 1;
+        }
+      }
+    }
+    for (const task of state.tasks.values()) if (task.group !== null && !isEnded(task)) run.agenda.add(task.path);
+  }
+  return run;
+}
+
+/** Applies a record and puts on the agenda what it may have set free. */
+export function absorb(run: Run, record: JournalRecord): void {
+  applyRecord(run.state, record);
+  switch (record.type) {
+    case "run.started":
+    case "run.opened":
+      if (run.state.phase === "RUNNING" && run.plan.kind === "dag")
+        for (const root of run.plan.roots) run.agenda.add(root);
+      return;
+    case "task.expanded":
+      run.agenda.add(record.task);
+      return;
+    case "task.completed":
+    case "task.failed":
+    case "task.skipped":
+    case "task.canceled": {
+      const parent = parentPath(record.task);
+      if (parent !== null) {
+        run.agenda.add(parent);
+      } else if (run.plan.kind === "dag") {
+        const index = run.plan.index.get(record.task);
+        if (index !== undefined) freeDependents(run, index);
+      }
+      return;
+    }
+  }
+}
+
+/** Puts those dependents of an ended node on the agenda that may have to move now. */
+function freeDependents(run: Run, index: number): void {
+  const task = taskAt(run, index);
+  const succeeded = task !== undefined && isSuccess(task);
+  for (const dependent of nodeAt(run, index).dependents) {
+    const node = nodeAt(run, dependent);
+    const ended = (run.endedDeps[dependent] ?? 0) + 1;
+    run.endedDeps[dependent] = ended;
+    // A success that is not the last one moves nothing, unless one is enough.
+    if (ended >= node.deps.length || !succeeded || node.triggerRule === "one_success" || node.gates.length > 0)
+      run.agenda.add(dependent);
+  }
+}
+
+/** Node of a DAG plan by index. */
+export function nodeAt(run: Run, index: number): DagNode {
+  const node = run.plan.kind === "dag" ? run.plan.nodes[index] : undefined;
+  if (node === undefined) throw new Error(`plan of ${run.plan.flowId} has no node ${index}`);
+  return node;
+}
+
+/** Task of a DAG node, when it has begun. */
+export function taskAt(run: Run, index: number): TaskState | undefined {
+  return run.state.tasks.get(nodeAt(run, index).task.id);
+}
+
+/** State of an FSM plan by id. */
+export function fsmStateOf(run: Run, id: string): FsmState {
+  const index = run.plan.kind === "fsm" ? run.plan.index.get(id) : undefined;
+  const found = index === undefined || run.plan.kind !== "fsm" ? undefined : run.plan.states[index];
+  if (found === undefined) throw new Error(`plan of ${run.plan.flowId} has no state ${id}`);
+  return found;
+}
+
+/** Path under which the compensation of `path` runs. */
+export function compensationPath(path: string): string {
+  return path + COMPENSATE;
+}
+
+/** Spec of the task at a path: node, FSM state's task, child or compensation. */
+export function specOf(run: Run, path: string): TaskSpec {
+  const parent = parentPath(path);
+  if (parent !== null) {
+    const spec = specOf(run, parent);
+    const child = spec.map?.child ?? spec.children?.[childIndex(path)];
+    if (child === undefined) throw new Error(`${path} has no spec in ${run.plan.flowId}`);
+    return child;
+  }
+  const slash = path.lastIndexOf("/");
+  if (slash >= 0) return compensationSpecOf(run, path.slice(0, slash));
+  if (run.plan.kind === "dag") {
+    const index = run.plan.index.get(path);
+    if (index !== undefined) return nodeAt(run, index).task;
+  } else if (run.plan.kind === "fsm") {
+    const spec = fsmStateOf(run, stateIdOf(path)).task;
+    if (spec !== null) return spec;
+  } else if (path === run.plan.graph) {
+    return run.plan.task;
+  }
+  throw new Error(`${path} has no spec in ${run.plan.flowId}`);
+}
+
+/** Id of the FSM state in a path such as `review#2`. */
+export function stateIdOf(path: string): string {
+  const hash = path.indexOf("#");
+  return hash < 0 ? path : path.slice(0, hash);
+}
+
+/** Compensation of the task at `path`, or null. */
+export function findCompensation(run: Run, path: string): TaskSpec | null {
+  if (run.plan.kind === "dag") {
+    const index = run.plan.index.get(path);
+    const by = index === undefined ? null : nodeAt(run, index).compensateWith;
+    return by === null ? null : nodeAt(run, by).task;
+  }
+  if (run.plan.kind === "fsm" && path.includes("#")) {
+    const by = fsmStateOf(run, stateIdOf(path)).compensateWith;
+    return by === null ? null : (run.plan.compensations[by] ?? null);
+  }
+  return null;
+}
+
+function compensationSpecOf(run: Run, path: string): TaskSpec {
+  const spec = findCompensation(run, path);
+  if (spec === null) throw new Error(`${path} has no compensation in ${run.plan.flowId}`);
+  return spec;
+}

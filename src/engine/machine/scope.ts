@@ -1,0 +1,124 @@
+/** What expressions read, as a view over a run: nothing is copied until an expression asks for it. */
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { Scope } from "../../flows/plan.ts";
+import { childIndex, parentPath } from "./apply.ts";
+import type { Run } from "./run.ts";
+import { publicState, type TaskState } from "./state.ts";
+
+const NOT_BEGUN: JsonObject = { output: null, outputs: null, state: "PENDING", error: null, attempt: 0 };
+
+/** The scope of an expression in the task at `path` (null: an expression of the flow itself). */
+export function scopeOf(run: Run, path: string | null, first: string | null, signalId?: number): Scope {
+  return new RunScope(run, path, first, signalId);
+}
+
+class RunScope implements Scope {
+  readonly #run: Run;
+  readonly #path: string | null;
+  readonly #first: string | null;
+  readonly #signal: number | undefined;
+
+  constructor(run: Run, path: string | null, first: string | null, signal: number | undefined) {
+    this.#run = run;
+    this.#path = path;
+    this.#first = first;
+    this.#signal = signal;
+  }
+
+  get vars(): JsonObject {
+    return this.#run.state.vars;
+  }
+
+  get run(): JsonObject {
+    const { state } = this.#run;
+    return {
+      run_id: state.runId,
+      flow_id: state.flowId,
+      version: state.version,
+      tenant_id: state.tenantId,
+      user_id: state.facts.userId,
+      correlation_id: state.facts.correlationId,
+      labels: state.facts.labels,
+      context: state.facts.context,
+      start_time: new Date(state.createdAt).toISOString(),
+      state: publicState(state),
+    };
+  }
+
+  task(id: string): JsonObject | undefined {
+    const { plan, state } = this.#run;
+    if (plan.kind === "graph") return id === plan.graph ? viewOf(state.tasks.get(id)) : undefined;
+    if (!plan.index.has(id)) return undefined;
+    if (plan.kind === "dag") return viewOf(state.tasks.get(id));
+    // The latest visit whose task has begun: a state that is entered again reads what it did before.
+    for (let visit = state.fsm?.visits.get(id) ?? 0; visit > 0; visit -= 1) {
+      const task = state.tasks.get(`${id}#${visit}`);
+      if (task !== undefined) return viewOf(task);
+    }
+    return NOT_BEGUN;
+  }
+
+  /** Element of the nearest `map` up the path. */
+  get item(): Json | undefined {
+    for (let path = this.#path; path !== null; path = parentPath(path)) {
+      const parent = parentPath(path);
+      const items = parent === null ? null : this.#run.state.tasks.get(parent)?.group?.items;
+      if (items !== null && items !== undefined) return items[childIndex(path)];
+    }
+    return undefined;
+  }
+
+  get index(): number | undefined {
+    return this.#path === null || parentPath(this.#path) === null ? undefined : childIndex(this.#path);
+  }
+
+  /** First dependency of the task, or of the nearest group that it is a child of. */
+  get first(): JsonObject | undefined {
+    let first = this.#first;
+    for (let path = this.#path; first === null && path !== null; path = parentPath(path)) {
+      first = this.#run.state.tasks.get(path)?.first ?? null;
+    }
+    return first === null ? undefined : { id: first, ...this.task(first) };
+  }
+
+  get signal(): JsonObject | undefined {
+    const found = this.#run.state.signals.find((signal) => signal.id === this.#signal);
+    return found === undefined ? undefined : { name: found.name, payload: found.payload };
+  }
+
+  get compensates(): JsonObject | undefined {
+    const slash = this.#path?.indexOf("/") ?? -1;
+    if (this.#path === null || slash < 0) return undefined;
+    const undone = this.#path.slice(0, slash);
+    const task = this.#run.state.tasks.get(undone);
+    return {
+      task: undone,
+      outcome: task?.state === "COMPLETED" ? "completed" : "unknown",
+      input: task?.input ?? null,
+      output: task?.output ?? null,
+      children: task === undefined ? null : childrenOf(this.#run, task),
+    };
+  }
+}
+
+/** What a compensation is told of the children of a group, by index; null when the task is no group. */
+function childrenOf(run: Run, parent: TaskState): Json {
+  if (parent.group === null) return null;
+  const children: Json[] = [];
+  for (let index = 0; index < parent.group.next; index += 1) {
+    const child = run.state.tasks.get(`${parent.path}.${index}`);
+    if (child === undefined) continue;
+    const item = parent.group.items?.[index] ?? null;
+    const { state, output = null } = child;
+    children.push({ index, item, state, output, children: childrenOf(run, child) });
+  }
+  return children;
+}
+
+function viewOf(task: TaskState | undefined): JsonObject {
+  if (task === undefined) return NOT_BEGUN;
+  const output = task.output ?? null;
+  const outputs = task.group === null ? null : ((output as JsonObject | null)?.outputs ?? null);
+  const error = task.error === null ? null : { type: task.error.type, message: task.error.message };
+  return { output, outputs, state: task.state, error, attempt: task.attempt };
+}

@@ -1,0 +1,66 @@
+/** Moves a run as far as it goes by itself: the loop around the machine that evaluates needs and absorbs records. */
+
+import { spentSteps } from "../../flows/cel-meter.ts";
+import { decide, nextStep } from "./decide.ts";
+import { evaluateNeed } from "./evaluate.ts";
+import type { RunEvent } from "./events.ts";
+import type { JournalRecord } from "./records.ts";
+import { absorb, type Run } from "./run.ts";
+
+/** What may be done before somebody else has a turn. Counted down as it is used. */
+export interface Turn {
+  /** Steps of the machine and records that they make. */
+  work: number;
+  /** The most of `work` for one run. */
+  readonly perRun: number;
+  /** Steps of expressions; one value may go below zero. */
+  steps: number;
+}
+
+const ENDLESS: Turn = {
+  work: Number.POSITIVE_INFINITY,
+  perRun: Number.POSITIVE_INFINITY,
+  steps: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * Feeds `event` to the run and settles it, as far as the turn goes; `run.unsettled` says that more is to come, by a `continue` event. Returns all records that
+ * came of it, in order; the run has absorbed them. Synchronous, no I/O.
+ */
+export function advance(run: Run, event: RunEvent, turn: Turn = ENDLESS): JournalRecord[] {
+  const records: JournalRecord[] = [];
+  take(run, decide(run, event), records);
+  // A run that waits for its turn gets none by having more happen to it.
+  if (!run.unsettled || event.type === "continue") settle(run, event.at, records, turn);
+  return records;
+}
+
+/** Takes the steps that follow from the state alone, until there are no more or the turn is used up. */
+function settle(run: Run, at: number, records: JournalRecord[], turn: Turn): void {
+  const most = Math.min(turn.work, turn.perRun);
+  const before = spentSteps();
+  let work = 0;
+  for (;;) {
+    run.unsettled = work >= most || spentSteps() - before >= turn.steps;
+    if (run.unsettled) break;
+    const step = nextStep(run, at);
+    if (step === null) break;
+    const made = records.length;
+    if ("records" in step) {
+      take(run, step.records, records);
+    } else {
+      const result = evaluateNeed(run, step.need);
+      take(run, decide(run, { type: "evaluated", at, need: step.need, result }), records);
+    }
+    work += 1 + records.length - made;
+  }
+  turn.work -= work;
+  turn.steps -= spentSteps() - before;
+}
+
+function take(run: Run, made: readonly JournalRecord[], records: JournalRecord[]): void {
+  for (const record of made) {
+    absorb(run, record);
+    records.push(record);
+  }
+}

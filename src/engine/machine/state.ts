@@ -1,0 +1,303 @@
+/**
+ * The state of a run: what folding its journal gives.
+ *
+ * A run has a *phase*; the public state is derived from phase, holds and tasks by {@link publicState}:
+ *
+ *   QUEUED → RUNNING → COMPLETED
+ *               │ ├──→ CANCELING → (COMPENSATING →) FAILED | CANCELED | TIMED_OUT
+ *               │ └──→ COMPENSATING → FAILED | TIMED_OUT
+ *               └────→ FAILED            any open phase → TERMINATED
+ *
+ * Legal moves are data ({@link PHASE_MOVES}, {@link TASK_MOVES}); `applyRecord` refuses every other one.
+ */
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { Answer, Cause, HoldKind, RunError, SkipReason, StartFacts, TaskError, Wait } from "./records.ts";
+
+/** Stored phase of a run. */
+export type Phase =
+  | "QUEUED"
+  | "RUNNING"
+  | "CANCELING"
+  | "COMPENSATING"
+  | "COMPLETED"
+  | "FAILED"
+  | "CANCELED"
+  | "TERMINATED"
+  | "TIMED_OUT";
+
+/** State of a run as callers see it. */
+export type RunStateName = Phase | "WAITING" | "PAUSED" | "SUSPENDED" | "QUARANTINED";
+
+/** Stored state of a task. PENDING tasks are not stored. */
+export type TaskStateName =
+  | "PENDING"
+  | "RUNNING"
+  | "RETRYING"
+  | "WAITING"
+  | "COMPLETED"
+  | "FAILED"
+  | "SKIPPED"
+  | "CANCELED"
+  | "TIMED_OUT"
+  | "COMPENSATED";
+
+/** Every legal move of a run's phase. */
+export const PHASE_MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
+  QUEUED: ["RUNNING", "CANCELED", "TERMINATED", "TIMED_OUT", "FAILED"],
+  RUNNING: ["CANCELING", "COMPENSATING", "COMPLETED", "FAILED", "TERMINATED"],
+  CANCELING: ["COMPENSATING", "FAILED", "CANCELED", "TIMED_OUT", "TERMINATED"],
+  COMPENSATING: ["FAILED", "CANCELED", "TIMED_OUT", "TERMINATED"],
+  COMPLETED: [],
+  FAILED: [],
+  CANCELED: [],
+  TERMINATED: [],
+  TIMED_OUT: [],
+};
+
+/** Every legal move of a task. A new dispatch after a takeover is RUNNING → RUNNING. */
+export const TASK_MOVES: Readonly<Record<TaskStateName, readonly TaskStateName[]>> = {
+  PENDING: ["RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT"],
+  RUNNING: ["RUNNING", "RETRYING", "WAITING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
+  RETRYING: ["RUNNING", "WAITING", "FAILED", "TIMED_OUT", "CANCELED"],
+  WAITING: ["RUNNING", "RETRYING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
+  COMPLETED: ["COMPENSATED"],
+  FAILED: ["COMPENSATED"],
+  SKIPPED: [],
+  CANCELED: ["COMPENSATED"],
+  TIMED_OUT: ["COMPENSATED"],
+  COMPENSATED: [],
+};
+
+/** True when nothing can happen in this phase any more. */
+export function isTerminalPhase(phase: Phase): boolean {
+  return PHASE_MOVES[phase].length === 0;
+}
+
+/** True when the task has ended. */
+export function isTerminalTask(state: TaskStateName): boolean {
+  switch (state) {
+    case "COMPLETED":
+    case "FAILED":
+    case "SKIPPED":
+    case "CANCELED":
+    case "TIMED_OUT":
+    case "COMPENSATED":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** A hold: who stopped the run, why, since when. */
+export interface Hold {
+  readonly kind: HoldKind;
+  readonly by: string;
+  readonly why: string;
+  readonly since: number;
+}
+
+/** A signal that arrived and was not consumed yet. */
+export interface Signal {
+  readonly id: number;
+  readonly name: string;
+  readonly payload: Json;
+  readonly at: number;
+}
+
+/** Children of a `parallel` or `map` task. */
+export interface Group {
+  readonly count: number;
+  readonly items: readonly Json[] | null;
+  /** Index of the next child to start. */
+  next: number;
+  /** Children that started and have not ended. */
+  open: number;
+  /** Lowest index of a failed child; -1: none. */
+  failed: number;
+}
+
+/** State of one task. */
+export interface TaskState {
+  readonly path: string;
+  state: TaskStateName;
+  /** Attempts dispatched in this generation. */
+  attempt: number;
+  generation: number;
+  input: Json | undefined;
+  output: Json | undefined;
+  /** Of the last attempt that failed; null once the task completed. */
+  error: TaskError | null;
+  reason: SkipReason | null;
+  /** A failure that `on_error: continue` made harmless. */
+  handled: boolean;
+  /** For `one_success`: id of the dependency that came first. */
+  first: string | null;
+  wait: Wait | null;
+  /** What an interrupted graph asks; null when it is not interrupted. */
+  suspension: { readonly key: string; readonly value: JsonObject } | null;
+  /** Last answer to an interrupt: every attempt from then on gets it. */
+  answer: Answer | null;
+  /** Next attempt (RETRYING) or end of the wait (WAITING). */
+  dueAt: number | null;
+  /** Fencing token: sequence of the record that dispatched the current attempt. */
+  token: number;
+  /**
+   * What the task may have done outside: `none` (it was never called, or every call is proven to have had no effect), `open` (one call is not accounted for: its
+   * report may still prove that), `possible`. Whatever is not `none` is compensated.
+   */
+  effect: "none" | "open" | "possible";
+  /** Sequence of the first dispatch or wait; 0: never. */
+  dispatchedAtSequence: number;
+  scheduledAt: number;
+  /** When the attempt in hand could have begun; a call that is deferred leaves it as it is. */
+  readyAt: number;
+  startedAt: number;
+  endedAt: number;
+  group: Group | null;
+}
+
+/** Where an FSM run stands. */
+export interface FsmPosition {
+  state: string;
+  visit: number;
+  /** Visits of each state so far. */
+  readonly visits: Map<string, number>;
+  /** Order in which states were entered. */
+  readonly path: string[];
+  transitions: number;
+  armed: boolean;
+  after: readonly { readonly index: number; readonly dueAt: number }[];
+  /** The task's result was judged and no transition matched: only signals and timers move it now. */
+  settled: boolean;
+}
+
+/** State of a run. Mutated by `applyRecord` alone. */
+export interface RunState {
+  readonly runId: string;
+  tenantId: string;
+  flowId: string;
+  version: string;
+  hash: string;
+  phase: Phase;
+  cause: Cause | null;
+  holds: readonly Hold[];
+  /** Sequence of the last record; the first is 1. */
+  sequence: number;
+  vars: JsonObject;
+  facts: StartFacts;
+  createdAt: number;
+  updatedAt: number;
+  endedAt: number;
+  deadlineAt: number | null;
+  /** When a QUEUED run opens. */
+  startAt: number | null;
+  /** When running attempts are given up in CANCELING. */
+  boundAt: number | null;
+  readonly tasks: Map<string, TaskState>;
+  /** Due times of tasks that wait or retry, by path. */
+  readonly timers: Map<string, number>;
+  /** Unconsumed signals, oldest first. */
+  signals: Signal[];
+  signalCount: number;
+  /** Request ids of calls that were applied to this run and their hashes, oldest first; the last {@link MAX_REQUESTS}. */
+  requests: Map<string, string>;
+  output: Json | undefined;
+  error: RunError | null;
+  /** First failure that nothing handled; decides the end of a DAG run. */
+  failure: RunError | null;
+  fsm: FsmPosition | null;
+  /** Paths to compensate, in order, and how many are done. */
+  compensation: { readonly order: readonly string[]; done: number } | null;
+  /** Top-level tasks that have ended (compensation tasks excepted). */
+  ended: number;
+  /** Tasks that run or will be retried without anybody's help. */
+  active: number;
+  /** Tasks that wait for a timer, signal, approval or child run. */
+  waiting: number;
+  /** Tasks that wait for a child run. */
+  childRuns: number;
+  /** Takeovers since the last progress. */
+  recoveries: number;
+}
+
+/** How many request ids a run remembers. */
+export const MAX_REQUESTS = 1_000;
+
+/** An empty state; `run.started` is its first record. */
+export function createState(runId: string): RunState {
+  return {
+    runId,
+    tenantId: "",
+    flowId: "",
+    version: "",
+    hash: "",
+    phase: "QUEUED",
+    cause: null,
+    holds: [],
+    sequence: 0,
+    vars: {},
+    facts: { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null },
+    createdAt: 0,
+    updatedAt: 0,
+    endedAt: 0,
+    deadlineAt: null,
+    startAt: null,
+    boundAt: null,
+    tasks: new Map(),
+    timers: new Map(),
+    signals: [],
+    signalCount: 0,
+    requests: new Map(),
+    output: undefined,
+    error: null,
+    failure: null,
+    fsm: null,
+    compensation: null,
+    ended: 0,
+    active: 0,
+    waiting: 0,
+    childRuns: 0,
+    recoveries: 0,
+  };
+}
+
+/**
+ * The public state. Phases other than RUNNING show as they are; a RUNNING run under a hold shows the hold
+ * (quarantine before operator before budget and limit); without one it is WAITING when all that is open waits for something outside.
+ */
+export function publicState(state: RunState): RunStateName {
+  if (state.phase !== "RUNNING") return state.phase;
+  if (state.holds.length > 0) {
+    if (state.holds.some((hold) => hold.kind === "quarantine")) return "QUARANTINED";
+    return state.holds.some((hold) => hold.kind === "operator") ? "PAUSED" : "SUSPENDED";
+  }
+  if (state.active > 0) return "RUNNING";
+  return state.waiting > 0 || state.fsm?.settled || (state.fsm !== null && state.fsm.after.length > 0)
+    ? "WAITING"
+    : "RUNNING";
+}
+
+/** True when the run, once settled, does something by itself. The others wait for their time or for somebody outside. */
+export function isMoving(state: RunState): boolean {
+  if (state.phase === "CANCELING" || state.phase === "COMPENSATING") return true;
+  return state.phase === "RUNNING" && (state.active > 0 || state.childRuns > 0);
+}
+
+/** A copy that later records do not change. Values (inputs, outputs) are shared: they are never changed. */
+export function copyState(state: RunState): RunState {
+  const tasks = new Map<string, TaskState>();
+  for (const [path, task] of state.tasks)
+    tasks.set(path, { ...task, group: task.group === null ? null : { ...task.group } });
+  const fsm =
+    state.fsm === null ? null : { ...state.fsm, visits: new Map(state.fsm.visits), path: [...state.fsm.path] };
+  const compensation = state.compensation === null ? null : { ...state.compensation };
+  return {
+    ...state,
+    tasks,
+    timers: new Map(state.timers),
+    signals: [...state.signals],
+    requests: new Map(state.requests),
+    fsm,
+    compensation,
+  };
+}

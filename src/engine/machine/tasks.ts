@@ -1,0 +1,322 @@
+/** How tasks begin and end: pure functions from a run to records, shared by DAG and FSM flows, groups and compensation. */
+import { parseDurationMs } from "../../base/duration.ts";
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { TaskSpec } from "../../flows/plan.ts";
+import { isEnded } from "./apply.ts";
+import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "./events.ts";
+import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
+import type { Answer, JournalRecord, TaskError } from "./records.ts";
+import { deferTask, retryOrFail } from "./retries.ts";
+import { mayBegin, type Run, specOf } from "./run.ts";
+import type { TaskState } from "./state.ts";
+
+/** The most children that a `map` may have. */
+export const MAX_MAP_ITEMS = 10_000;
+
+/** The most unread signals of one name that a run may hold. */
+export const MAX_QUEUED_SIGNALS = 10_000;
+
+/** Begins a task whose dependencies allow it. Its parameters are evaluated first, except for `parallel`, which has none. */
+export function beginTask(path: string, spec: TaskSpec, first: string | null, at: number): Step {
+  if (spec.type === "parallel") return { records: [expand(spec, path, spec.children?.length ?? 0, at, first)] };
+  return { need: { kind: "task", path, first } };
+}
+
+/** Records that follow when the parameters of a task are known. */
+export function decideTaskEvaluated(
+  run: Run,
+  need: Extract<Need, { kind: "task" }>,
+  result: EvaluationResult,
+  at: number,
+): JournalRecord[] {
+  const { path } = need;
+  const spec = specOf(run, path);
+  const first = withFirst(need.first);
+  if (!result.ok) return [failTask(spec, path, result.error, at, { first: need.first })];
+  const input = result.value;
+  switch (spec.type) {
+    case "condition":
+      return [{ type: "task.completed", at, task: path, output: { result: input }, ...first }];
+    case "transform":
+      return [{ type: "task.completed", at, task: path, output: (input as JsonObject).output ?? null, ...first }];
+    case "emit":
+      return [{ type: "task.completed", at, task: path, input, output: null, ...first }];
+    case "map":
+      return expandMap(spec, path, input, at, need.first);
+    case "wait":
+      return beginWait(spec, path, input as JsonObject, at, first);
+    case "signal":
+      return beginSignal(run, spec, path, input as JsonObject, at, first);
+    case "approval":
+      return [
+        {
+          type: "task.waiting",
+          at,
+          task: path,
+          wait: { kind: "approval" },
+          input,
+          dueAt: dueAfter(spec, at),
+          ...first,
+        },
+      ];
+    case "subflow":
+      return [beginChildRun(run, spec, path, input, at, first)];
+    default:
+      return [{ type: "task.dispatched", at, task: path, attempt: 1, input, ...first }];
+  }
+}
+
+function expandMap(spec: TaskSpec, path: string, items: Json, at: number, first: string | null): JournalRecord[] {
+  if (!Array.isArray(items)) {
+    const error = ownError(
+      "MAP_ITEMS_INVALID",
+      `items must be an array, it is ${items === null ? "null" : typeof items}`,
+    );
+    return [failTask(spec, path, error, at, { first })];
+  }
+  if (items.length > MAX_MAP_ITEMS) {
+    return [
+      failTask(
+        spec,
+        path,
+        ownError("MAP_TOO_LARGE", `items has ${items.length} elements; the limit is ${MAX_MAP_ITEMS}`),
+        at,
+        { first },
+      ),
+    ];
+  }
+  return [{ ...expand(spec, path, items.length, at, first), items: items as Json[] }];
+}
+
+function expand(spec: TaskSpec, path: string, count: number, at: number, first: string | null) {
+  const dueAt = dueAfter(spec, at);
+  return {
+    type: "task.expanded",
+    at,
+    task: path,
+    count,
+    ...(dueAt === null ? {} : { dueAt }),
+    ...withFirst(first),
+  } as const;
+}
+
+function beginWait(
+  spec: TaskSpec,
+  path: string,
+  input: JsonObject,
+  at: number,
+  first: { first?: string },
+): JournalRecord[] {
+  let dueAt: number;
+  try {
+    dueAt =
+      input.until !== undefined ? parseInstant(input.until) : at + parseDurationMs(input.duration as number | string);
+  } catch (error) {
+    return [failTask(spec, path, ownError("WAIT_INVALID", (error as Error).message), at, first)];
+  }
+  if (dueAt <= at) return [{ type: "task.completed", at, task: path, input, output: null, ...first }];
+  return [{ type: "task.waiting", at, task: path, wait: { kind: "timer" }, input, dueAt, ...first }];
+}
+
+function parseInstant(value: Json): number {
+  const at = typeof value === "string" ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(at))
+    throw new Error(`until must be an RFC 3339 time such as 2030-01-31T12:00:00Z, it is ${JSON.stringify(value)}`);
+  return at;
+}
+
+function beginSignal(
+  run: Run,
+  spec: TaskSpec,
+  path: string,
+  input: JsonObject,
+  at: number,
+  first: { first?: string },
+): JournalRecord[] {
+  const name = typeof input.name === "string" ? input.name : spec.id;
+  const queued = run.state.signals.find((signal) => signal.name === name);
+  if (queued !== undefined) {
+    return [
+      { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
+      { type: "task.completed", at, task: path, input, output: queued.payload, ...first },
+    ];
+  }
+  return [
+    {
+      type: "task.waiting",
+      at,
+      task: path,
+      wait: { kind: "signal", name },
+      input,
+      dueAt: dueAfter(spec, at),
+      ...first,
+    },
+  ];
+}
+
+function beginChildRun(
+  run: Run,
+  spec: TaskSpec,
+  path: string,
+  input: Json,
+  at: number,
+  first: { first?: string },
+): JournalRecord {
+  const attempt = (run.state.tasks.get(path)?.attempt ?? 0) + 1;
+  const runId = childRunId(run.state.runId, path, attempt);
+  return {
+    type: "task.waiting",
+    at,
+    task: path,
+    wait: { kind: "run", runId },
+    input,
+    dueAt: dueAfter(spec, at),
+    ...first,
+  };
+}
+
+/** Id of the run that a subflow task starts: parent, path and attempt make it, so that starting it twice is starting it once. */
+export function childRunId(parentRunId: string, path: string, attempt: number): string {
+  return attempt === 1 ? `${parentRunId}:${path}` : `${parentRunId}:${path}:${attempt}`;
+}
+
+function dueAfter(spec: TaskSpec, at: number): number | null {
+  const limits = [spec.timeouts.startToCloseMs, spec.timeouts.scheduleToCloseMs].filter((ms) => ms !== null);
+  return limits.length === 0 ? null : at + Math.min(...limits);
+}
+
+/** Records that follow the end of an attempt: completed, retried later, or failed for good. */
+export function decideReported(run: Run, path: string, outcome: Outcome, at: number, random: number): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  if (task === undefined || isEnded(task)) return [];
+  if (outcome.ok) return [{ type: "task.completed", at, task: path, output: outcome.output }];
+  const spec = specOf(run, path);
+  if (run.state.phase !== "CANCELING" && outcome.suspended !== undefined)
+    return suspendTask(run, path, outcome.suspended, at);
+  if (outcome.deferMs !== undefined) {
+    if (run.state.phase === "CANCELING") return [cancelTask(path, outcome.error, at)];
+    return [deferTask(spec, task, outcome.error, at + outcome.deferMs, at)];
+  }
+  const end = retryOrFail(run, spec, task, outcome.error, at, random);
+  const givenUp = outcome.error.type === "CANCELED" || end.type === "task.retrying";
+  return [run.state.phase === "CANCELING" && givenUp ? cancelTask(path, outcome.error, at) : end];
+}
+
+/** The end of a task whose attempt reported `error` after the run began to end. */
+function cancelTask(path: string, error: TaskError, at: number): JournalRecord {
+  return { type: "task.canceled", at, task: path, ...(error.noEffect === true ? { noEffect: true } : {}) };
+}
+
+function suspendTask(run: Run, path: string, suspension: Suspension, at: number): JournalRecord[] {
+  const { key, wait, value, timeoutMs } = suspension;
+  const suspended: JournalRecord = {
+    type: "task.suspended",
+    at,
+    task: path,
+    key,
+    wait,
+    value,
+    dueAt: timeoutMs === null ? null : at + timeoutMs,
+  };
+  const queued = wait.kind === "signal" ? run.state.signals.find((signal) => signal.name === wait.name) : undefined;
+  const attempt = run.state.tasks.get(path)?.attempt ?? 1;
+  if (queued === undefined) return [suspended];
+  return [
+    suspended,
+    { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
+    answerWith(run, path, attempt, { key, value: queued.payload }, at),
+  ];
+}
+
+/** The record that hands `value` to the interrupted graph at `task`. Under a hold the answer is kept and the attempt begins on release. */
+export function answerTask(run: Run, task: TaskState, value: Json, at: number): JournalRecord {
+  return answerWith(run, task.path, task.attempt, { key: task.suspension?.key ?? "", value }, at);
+}
+
+function answerWith(run: Run, path: string, attempt: number, answer: Answer, at: number): JournalRecord {
+  if (mayBegin(run)) return { type: "task.dispatched", at, task: path, attempt, answer };
+  const error: TaskError = { type: "RUN_HELD", message: "the answer is there; the run is held", retryable: true };
+  return { type: "task.retrying", at, task: path, error, dueAt: at, deferred: true, answer };
+}
+
+/** Records that follow the end of a child run. */
+export function decideChild(
+  run: Run,
+  path: string,
+  runId: string,
+  end: ChildEnd,
+  at: number,
+  random: number,
+): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  if (task?.wait?.kind !== "run" || task.wait.runId !== runId || task.state !== "WAITING") return [];
+  if (end.phase === "COMPLETED") return [{ type: "task.completed", at, task: path, output: end.output }];
+  if (run.state.phase === "CANCELING") return [{ type: "task.canceled", at, task: path }];
+  const spec = specOf(run, path);
+  const type = end.phase === "CANCELED" || end.phase === "TERMINATED" ? "CHILD_RUN_CANCELED" : "CHILD_RUN_FAILED";
+  const detail = end.error === null ? end.phase.toLowerCase() : `${end.error.type}: ${end.error.message}`;
+  const error: TaskError = { type, message: `run ${runId} ended ${end.phase}: ${detail}`, retryable: true };
+  return [retryOrFail(run, spec, task, error, at, random)];
+}
+
+/** Records that follow a decision on an approval; none when the task does not wait for one. */
+export function decideApproval(
+  run: Run,
+  path: string,
+  decision: { approved: boolean; by: string; comment: string; data: Json },
+  at: number,
+): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  if (task?.state !== "WAITING" || task.wait?.kind !== "approval") return [];
+  const output = { approved: decision.approved, by: decision.by, comment: decision.comment, data: decision.data };
+  if (task.suspension !== null) return [answerTask(run, task, output, at)];
+  const spec = specOf(run, path);
+  if (decision.approved || spec.onReject === "continue") return [{ type: "task.completed", at, task: path, output }];
+  // Without authentication nobody has a name.
+  const who = decision.by === "" ? "rejected" : `rejected by ${decision.by}`;
+  const message = decision.comment === "" ? who : `${who}: ${decision.comment}`;
+  return [failTask(spec, path, ownError("APPROVAL_REJECTED", message), at, {})];
+}
+
+/** Records that follow when the wait or the retry delay of a task is over. */
+export function decideTaskDue(run: Run, task: TaskState, at: number, random: number): JournalRecord[] {
+  const spec = specOf(run, task.path);
+  const { path } = task;
+  if (task.state === "RETRYING") {
+    if (spec.type === "subflow") return [beginChildRun(run, spec, path, task.input ?? null, at, {})];
+    return [{ type: "task.dispatched", at, task: path, attempt: task.attempt + 1 }];
+  }
+  switch (task.wait?.kind) {
+    case "timer":
+      return [{ type: "task.completed", at, task: path, output: null }];
+    case "signal":
+      return [
+        failTask(spec, path, ownError("SIGNAL_TIMEOUT", `no signal ${task.wait.name} arrived in time`), at, {
+          timedOut: true,
+        }),
+      ];
+    case "approval":
+      if (task.suspension !== null)
+        return [answerTask(run, task, { approved: false, by: "", comment: "expired", data: null }, at)];
+      if (spec.onReject === "continue") {
+        return [
+          {
+            type: "task.completed",
+            at,
+            task: path,
+            output: { approved: false, by: "", comment: "expired", data: null },
+          },
+        ];
+      }
+      return [failTask(spec, path, ownError("APPROVAL_TIMEOUT", "nobody decided in time"), at, {})];
+    case "run": {
+      const message = `run ${task.wait.runId} did not end in time`;
+      const end = retryOrFail(run, spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
+      if (run.state.phase === "CANCELING" && end.type === "task.retrying")
+        return [{ type: "task.canceled", at, task: path }];
+      return [end];
+    }
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,162 @@
+/** A run in memory, with what is decided but not yet durable, and everybody who waits for it. */
+
+import type { LogFields } from "../../base/log.ts";
+import type { LongTimer } from "../../base/long-timer.ts";
+import type { StartRow } from "../journal.ts";
+import type { RunEvent } from "../machine/events.ts";
+import type { JournalRecord } from "../machine/records.ts";
+import type { Run } from "../machine/run.ts";
+import { isTerminalPhase, type RunState } from "../machine/state.ts";
+
+/** Somebody who is told when what was decided is durable, or why it is not. */
+export interface Reply {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The line of group commit that a cell belongs to. */
+export interface CommitLine {
+  readonly index: number;
+  /** The cell has something pending. */
+  touch(cell: Cell): void;
+  /** Forgets what the cell has pending. */
+  forget(cell: Cell): void;
+}
+
+/** A running attempt of a task. */
+export interface Attempt {
+  readonly token: number;
+  readonly abort: AbortController;
+  /** Ends the attempt by start-to-close or schedule-to-close. */
+  timer: LongTimer | null;
+  /** Ends the attempt when it says nothing. */
+  heartbeatTimer: LongTimer | null;
+}
+
+/** Hears of committed records; `state` may be ahead of them. Without records: the cell is gone, the journal must be asked. */
+export type Watcher = (records: readonly JournalRecord[], firstSequence: number) => void;
+
+/** Told when a run has ended or left this instance, with the cell that it had; null: when the time to wait is over and it has none. */
+export type Waiter = (cell: Cell | null) => void;
+
+/** A run in memory. */
+export interface Cell {
+  readonly runId: string;
+  readonly shard: number;
+  readonly lane: CommitLine;
+  /** Day of creation: partition of the journal. */
+  day: number;
+  run: Run;
+  /** Decided, not yet part of a batch. */
+  pending: JournalRecord[];
+  /** The events that made `pending`, to be decided again should the batch be lost. */
+  events: RunEvent[];
+  replies: Reply[];
+  /** Time of the timer in `pending` that may not be early; 0: none. */
+  dueAt: number;
+  /** Part of the batch in flight. */
+  flying: boolean;
+  /** Those who hear of the batch in flight; who asks for something that changes nothing joins them. */
+  flight: Reply[];
+  /** Its state in memory is in doubt and being read again; events wait in `backlog`. */
+  frozen: boolean;
+  backlog: { readonly event: RunEvent; reply: Reply | null }[];
+  /** A start whose caller was told that nobody knows whether it was written. */
+  forsaken: boolean;
+  /** Keys of a start that is not durable yet. */
+  keys: StartRow["keys"];
+  started: boolean;
+  /** Its attempts are made here: it was begun here, or taken over. */
+  inHand: boolean;
+  /** Size of its journal, characters, and the size at which it is held. */
+  journalSize: number;
+  holdAtSize: number;
+  /** Header as it was last written. */
+  shown: { state: string; moving: boolean; wakeAt: number | null };
+  /** Those who wait for the end. The set goes along when the run is parked, and comes back with it. */
+  waiters: Set<Waiter>;
+  readonly watchers: Set<Watcher>;
+  readonly attempts: Map<string, Attempt>;
+  timer: NodeJS.Timeout | null;
+  /** Dropped from memory: nobody may use it any more. */
+  gone: boolean;
+  touchedAt: number;
+}
+
+/**
+ * A run whose journal has grown by this many characters since the last time is held (`limit`): whoever releases the hold lets it grow by as much again.
+ * Everything that a run holds is in memory while it moves.
+ */
+export const MAX_JOURNAL_SIZE = 67_108_864;
+
+/** Notes how large the journal of a run is; the next hold is at the next multiple of the limit. */
+export function noteSize(cell: Cell, size: number): void {
+  cell.journalSize = size;
+  cell.holdAtSize = (Math.floor(size / MAX_JOURNAL_SIZE) + 1) * MAX_JOURNAL_SIZE;
+}
+
+/** Counts what was written; true when the run has grown too large since it was asked last. */
+export function outgrows(cell: Cell, written: number): boolean {
+  cell.journalSize += written;
+  if (cell.journalSize < cell.holdAtSize) return false;
+  noteSize(cell, cell.journalSize);
+  return true;
+}
+
+/** A cell for a run. */
+export function createCell(runId: string, shard: number, lane: CommitLine, day: number, run: Run): Cell {
+  return {
+    runId,
+    shard,
+    lane,
+    day,
+    run,
+    pending: [],
+    events: [],
+    replies: [],
+    dueAt: 0,
+    flying: false,
+    flight: [],
+    frozen: false,
+    backlog: [],
+    forsaken: false,
+    keys: [],
+    started: run.state.sequence > 0,
+    inHand: false,
+    journalSize: 0,
+    holdAtSize: MAX_JOURNAL_SIZE,
+    shown: { state: "", moving: false, wakeAt: null },
+    waiters: new Set(),
+    watchers: new Set(),
+    attempts: new Map(),
+    timer: null,
+    gone: false,
+    touchedAt: 0,
+  };
+}
+
+/** True when memory and journal say the same: its state may be shown. */
+export function isClean(cell: Cell): boolean {
+  return cell.pending.length === 0 && !cell.flying && !cell.frozen;
+}
+
+/** True when the run has ended and that is durable. */
+export function hasEnded(cell: Cell): boolean {
+  return isClean(cell) && isTerminalPhase(cell.run.state.phase);
+}
+
+/** State of a cell that may be shown; null while something in it is not durable. */
+export function shownState(cell: Cell): RunState | null {
+  return isClean(cell) ? cell.run.state : null;
+}
+
+/** Fields of a line of the log about a run. */
+export function logFieldsOf({ runId, run: { state } }: Cell): LogFields {
+  const { flowId, version, tenantId, facts } = state;
+  return { runId, flowId, version, tenantId, correlationId: facts.correlationId || undefined };
+}
+
+/** A start that collided with a key, a run id or an open run key. */
+export class StartTaken extends Error {
+  override readonly name = "StartTaken";
+}

@@ -1,0 +1,129 @@
+/** What follows when records are durable: attempts begin or are told to stop, children start or close, parents hear of their children. */
+import { failPoint } from "../../base/fail-points.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { Log } from "../../base/log.ts";
+import type { RunEvent } from "../machine/events.ts";
+import type { JournalRecord } from "../machine/records.ts";
+import { isTerminalPhase, type TaskState } from "../machine/state.ts";
+import { type AttemptHost, abortAttempt, abortAttempts, beginAttempt } from "./attempts.ts";
+import type { Cell } from "./cell.ts";
+import { insist } from "./insist.ts";
+
+/** What effects need of the runtime. */
+export interface EffectsHost {
+  readonly parts: AttemptHost["parts"] & { readonly log: Log };
+  readonly stopping: boolean;
+  /** No attempt begins any more: the next owner dispatches what was dispatched. */
+  readonly draining: boolean;
+  now(): number;
+  epochOf(shard: number): number | undefined;
+  post(cell: Cell, event: RunEvent): void;
+  startChild(parent: Cell, path: string, childId: string): void;
+  cellOf(runId: string): Promise<Cell>;
+}
+
+/** Does what `records` ask for. Called once per commit, in order. */
+export function performEffects(
+  host: EffectsHost,
+  cell: Cell,
+  records: readonly JournalRecord[],
+  firstSequence: number,
+): void {
+  for (let index = 0; index < records.length; index += 1) {
+    const record = records[index];
+    if (record === undefined) continue;
+    switch (record.type) {
+      case "task.dispatched":
+        if (!host.draining) beginAttempt(host, cell, record.task, firstSequence + index);
+        break;
+      case "task.waiting":
+        if (record.wait.kind === "run") host.startChild(cell, record.task, record.wait.runId);
+        break;
+      case "task.canceled":
+      case "task.failed":
+      case "task.retrying":
+        abortAttempt(cell, record.task);
+        closeChild(host, cell, cell.run.state.tasks.get(record.task));
+        break;
+      case "run.ending":
+        for (const path of cell.attempts.keys()) abortAttempt(cell, path, true);
+        for (const task of cell.run.state.tasks.values()) closeChild(host, cell, task);
+        break;
+      case "run.held":
+      case "run.released":
+        if (record.hold === "operator")
+          for (const task of cell.run.state.tasks.values()) passOn(host, cell, task, record);
+        break;
+      case "run.terminated":
+      case "run.completed":
+      case "run.failed":
+      case "run.canceled":
+      case "run.timed_out":
+        abortAttempts(cell);
+        tellParent(host, cell);
+        break;
+    }
+  }
+}
+
+/** Ends the child run that an ending task waited for, as its close policy says. */
+export function closeChild(host: EffectsHost, cell: Cell, task: TaskState | undefined): void {
+  if (task?.wait?.kind !== "run") return;
+  const { runId } = task.wait;
+  const policy = (task.input as JsonObject | undefined)?.close_policy ?? "cancel";
+  if (policy === "abandon") {
+    const end = { phase: "CANCELED", output: null, error: null } as const;
+    host.post(cell, { type: "child", at: host.now(), task: task.path, runId, end, random: 0 });
+    return;
+  }
+  const reason = `the run ${cell.runId} that started this one is ending`;
+  postTo(host, cell, runId, (at) =>
+    policy === "terminate"
+      ? { type: "terminate", at, by: "orchestrator", reason }
+      : { type: "cancel", at, by: "orchestrator", reason, compensate: cell.run.state.cause?.compensate ?? false },
+  );
+}
+
+/** Hands a hold or its release on to the child run that a task waits for. */
+function passOn(
+  host: EffectsHost,
+  cell: Cell,
+  task: TaskState,
+  record: Extract<JournalRecord, { type: "run.held" | "run.released" }>,
+): void {
+  if (task.state !== "WAITING" || task.wait?.kind !== "run") return;
+  const { hold } = record;
+  const isHeld = record.type === "run.held";
+  const why = isHeld ? `the run ${cell.runId} is paused` : "";
+  const by = "orchestrator";
+  // A pause of the child's own outlasts that of its parent.
+  postTo(host, cell, task.wait.runId, (at) =>
+    isHeld ? { type: "hold", at, hold, by, why } : { type: "release", at, hold, by, why, heldBy: by },
+  );
+}
+
+function tellParent(host: EffectsHost, cell: Cell): void {
+  const { state } = cell.run;
+  const { parent } = state.facts;
+  if (parent === null || !isTerminalPhase(state.phase)) return;
+  failPoint("parent.tell");
+  const end = { phase: state.phase as "COMPLETED", output: state.output ?? null, error: state.error };
+  postTo(host, cell, parent.runId, (at) => ({
+    type: "child",
+    at,
+    task: parent.task,
+    runId: cell.runId,
+    end,
+    random: Math.random(),
+  }));
+}
+
+/** Tells another run of the family, which lives on the same shard. */
+function postTo(host: EffectsHost, from: Cell, runId: string, toEvent: (at: number) => RunEvent): void {
+  const isOver = (): boolean => host.stopping || host.epochOf(from.shard) === undefined;
+  insist(host.parts.log, () => host.cellOf(runId), isOver).then(
+    (cell) => host.post(cell, toEvent(host.now())),
+    // A run that cannot be reached here has moved or ended: its owner finds out from the store when it takes the run over.
+    () => {},
+  );
+}

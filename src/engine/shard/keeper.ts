@@ -1,0 +1,107 @@
+/**
+ * The keeper: what must be done again and again for this instance to own its shards and for runs to wake.
+ *
+ *   every third of the lease time: renew the instance, take free shards, adopt their runs · every few seconds: look for runs that are due, park those that only wait
+ *
+ * Less than one query a second when nothing happens.
+ */
+import { failPoint } from "../../base/fail-points.ts";
+import type { Log } from "../../base/log.ts";
+import type { Leases, TakenLease } from "../journal.ts";
+import type { Runtime } from "./runtime.ts";
+import { takeOver } from "./takeover.ts";
+import { parkIdle, wakeDue } from "./wakes.ts";
+
+/** How often the store is asked for runs that are due, milliseconds; must be less than the timer horizon. */
+const WAKE_EVERY_MS = 5_000;
+
+/** A waiting run that nobody touched for this long leaves memory. */
+const PARK_AFTER_MS = 2_000;
+
+/** How often they are looked for. */
+const PARK_EVERY_MS = 1_000;
+
+/** Keeps shards owned and runs awake until it is stopped. */
+export interface Keeper {
+  /** Ends the loops and gives the shards back. */
+  stop(): Promise<void>;
+  /** Resolves when the runs of the shards that were taken at the start have been adopted. */
+  readonly adopted: Promise<void>;
+}
+
+/** Takes shards and begins the loops. Resolves when this instance owns what it could get. */
+export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: number, log: Log): Promise<Keeper> {
+  const take = async (): Promise<readonly TakenLease[]> => {
+    const { taken, held, now, reads } = await leases.acquire();
+    runtime.writes = reads;
+    runtime.sampleClock(now);
+    // What is taken now was somebody else's a moment ago, whatever we believed.
+    for (const { shard } of taken) runtime.loseShard(shard);
+    const known = new Set(taken.map((lease) => lease.shard));
+    const found = held.filter(({ shard }) => !known.has(shard) && runtime.epochOf(shard) === undefined);
+    // Ours in the store and not in hand: a statement of ours may still run there, so the epoch is raised before anything is read.
+    const raised = found.length === 0 ? [] : await leases.raise(found.map((lease) => lease.shard));
+    runtime.setLeases([...held, ...raised]);
+    if (taken.length > 0) log.info("shards taken", { shards: taken.length, held: held.length });
+    return [...taken, ...raised.map((lease) => ({ ...lease, clean: true }))];
+  };
+  const lookForDue = (): void => {
+    void wakeDue(runtime).catch((error: unknown) => log.warn("a look for due runs failed", { error }));
+  };
+  const adopt = async (fresh: readonly TakenLease[]): Promise<void> => {
+    if (fresh.length === 0) return;
+    failPoint("lease.taken");
+    try {
+      const runs = await takeOver(runtime, fresh);
+      if (runs > 0) log.info("runs adopted", { runs });
+      if (fresh.some((lease) => !lease.clean)) lookForDue();
+    } catch (error) {
+      log.error("the runs of shards could not be listed; the shards are taken anew", { error });
+      for (const { shard } of fresh) runtime.loseShard(shard);
+    }
+  };
+  const renew = async (): Promise<void> => {
+    failPoint("lease.renew");
+    if (!(await leases.renew())) log.warn("the lease of this instance had expired; others may have taken its shards");
+    // Who drains keeps what it has until its attempts have ended, and takes nothing more.
+    if (runtime.draining) return;
+    const fresh = await take();
+    // The adoption takes as long as it takes; the next renewal must not wait for it.
+    void adopt(fresh);
+  };
+  const adopted = adopt(await take());
+  const loops = [
+    repeat(renew, ttlMs / 3, log),
+    repeat(() => wakeDue(runtime), WAKE_EVERY_MS, log),
+    repeat(async () => void parkIdle(runtime, PARK_AFTER_MS), PARK_EVERY_MS, log),
+  ];
+  lookForDue();
+  return {
+    adopted,
+    stop: async () => {
+      await Promise.all(loops.map((stop) => stop()));
+      await runtime.close();
+      failPoint("close.drained");
+      await leases.release();
+    },
+  };
+}
+
+/** Does `work` again and again until the returned function is called, which resolves when the last turn is over. */
+function repeat(work: () => Promise<void>, everyMs: number, log: Log): () => Promise<void> {
+  let stopped = false;
+  let running = Promise.resolve();
+  let timer = setTimeout(turn, everyMs);
+  function turn(): void {
+    running = work()
+      .catch((error: unknown) => log.warn("a periodic task failed; it is tried again", { error }))
+      .then(() => {
+        if (!stopped) timer = setTimeout(turn, everyMs);
+      });
+  }
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    return running;
+  };
+}

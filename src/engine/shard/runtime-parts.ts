@@ -1,0 +1,29 @@
+import type { Log } from "../../base/log.ts";
+import type { FlowRegistry } from "../../flows/registry-port.ts";
+import type { Journal, Leases } from "../journal.ts";
+import type { JournalRecord } from "../machine/records.ts";
+import type { Run } from "../machine/run.ts";
+import type { ToolCaller } from "../tool-port.ts";
+import type { DatabaseClock } from "./db-clock.ts";
+
+/** Hears of everything that became durable, for metrics, the log, fan-out and lists that follow along. Must be quick and never throw. */
+export interface RuntimeObserver {
+  /** `records` became durable, the first of them as `firstSequence`; the state of `run` may be ahead of them. */
+  committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;
+  fenced(shard: number): void;
+}
+
+/** Parts that the runtime stands on. */
+export interface RuntimeParts {
+  readonly journal: Journal;
+  readonly leases: Leases;
+  readonly flows: FlowRegistry;
+  readonly tools: ToolCaller;
+  readonly clock: DatabaseClock;
+  readonly log: Log;
+  readonly shards: number;
+  readonly lanes: number;
+  /** Start-to-close of attempts whose flow and type give none, milliseconds; null: none. */
+  readonly defaultTaskTimeoutMs?: number | null;
+  readonly observers: readonly RuntimeObserver[];
+}

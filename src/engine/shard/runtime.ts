@@ -1,0 +1,406 @@
+/**
+ * The shard runtime: the runs in memory, what happens to them, and what follows when it is durable.
+ *
+ *   submit(event) → decide, absorb, settle (memory is ahead) → lane: one statement for all runs that moved → committed → effects: attempts, timers, children, answers
+ *
+ * Effects come after the commit only. Readers see a run only when memory and journal agree.
+ */
+import { toError } from "../../base/errors.ts";
+import { failPoint } from "../../base/fail-points.ts";
+import { dayOf, shardOfRun } from "../../base/ids.ts";
+import type { Refusal, StoredRun } from "../journal.ts";
+import { foldJournal } from "../machine/apply.ts";
+import { nextDueAt } from "../machine/decide.ts";
+import type { RunEvent } from "../machine/events.ts";
+import type { JournalRecord } from "../machine/records.ts";
+import { openRun, type Run } from "../machine/run.ts";
+import { advance } from "../machine/settle.ts";
+import { isTerminalPhase } from "../machine/state.ts";
+import { abortAttempts } from "./attempts.ts";
+import {
+  type Cell,
+  createCell,
+  isClean,
+  logFieldsOf,
+  MAX_JOURNAL_SIZE,
+  noteSize,
+  outgrows,
+  type Reply,
+  StartTaken,
+} from "./cell.ts";
+import { startChildRun } from "./children.ts";
+import { type EffectsHost, performEffects } from "./effects.ts";
+import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
+import { type Entry, Lane, type LaneHost } from "./lane.ts";
+import { ParkedWaiters } from "./parked.ts";
+import { type RestoreHost, resolveUnknown, restoreCell, toUnwritten } from "./restore.ts";
+import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
+import { Turns } from "./turns.ts";
+import { holdAgain, isUnreadable, readRun, setRunAside, type UnreadableHost } from "./unreadable.ts";
+import { armTimer, type WakeHost } from "./wakes.ts";
+
+/** The runs of this instance. */
+export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, UnreadableHost {
+  readonly parts: RuntimeParts;
+  readonly cells = new Map<string, Cell>();
+  readonly parked: ParkedWaiters;
+  /** Shards of a dead owner whose runs are being taken over: no timer reads them yet. */
+  readonly adopting = new Set<number>();
+  readonly #epochs = new Map<number, number>();
+  readonly #loading = new Map<string, Promise<Cell>>();
+  readonly #observers: RuntimeObserver[];
+  readonly #turns = new Turns(this);
+  #lanes: readonly Lane[] = [];
+  #owned: readonly number[] = [];
+  #turn = 0;
+  stopping = false;
+  /** The lowest version of the journal's format that a living instance reads: nothing newer is written. */
+  writes = JOURNAL_VERSION;
+  /** No attempt begins any more, and callers who wait for the end of a run are answered at once: see drain.ts. */
+  draining = false;
+
+  constructor(parts: RuntimeParts) {
+    this.parts = parts;
+    this.parked = new ParkedWaiters(parts.shards);
+    this.#observers = [...parts.observers];
+  }
+
+  /** One more that hears of what becomes durable, from now on. */
+  observe(observer: RuntimeObserver): void {
+    this.#observers.push(observer);
+  }
+
+  /** Opens the lanes. */
+  async open(): Promise<void> {
+    const { journal, lanes, log } = this.parts;
+    const open = async (index: number) => new Lane(index, await journal.openLane(String(index)), this, log);
+    this.#lanes = await Promise.all(Array.from({ length: lanes }, (_, index) => open(index)));
+  }
+
+  /** Shards that this instance owns. */
+  get owned(): readonly number[] {
+    return this.#owned;
+  }
+
+  /** Now, by the database's clock. */
+  now(): number {
+    return this.parts.clock.now();
+  }
+
+  epochOf(shard: number): number | undefined {
+    return this.#epochs.get(shard);
+  }
+
+  sampleClock(databaseNow: number): void {
+    this.parts.clock.sample(databaseNow);
+  }
+
+  /** Takes note of the leases that are held now; runs of lost shards leave memory. An epoch that we raised after the leases were read stays. */
+  setLeases(held: readonly { readonly shard: number; readonly epoch: number }[]): void {
+    const now = new Map(held.map((lease) => [lease.shard, lease.epoch]));
+    for (const shard of this.#epochs.keys()) if (!now.has(shard)) this.loseShard(shard);
+    for (const [shard, epoch] of now) this.#epochs.set(shard, Math.max(epoch, this.#epochs.get(shard) ?? 0));
+    this.#owned = [...this.#epochs.keys()].sort((a, b) => a - b);
+  }
+
+  /** A shard for a new run; undefined when this instance owns none. */
+  pickShard(): number | undefined {
+    this.#turn = (this.#turn + 1) % Math.max(1, this.#owned.length);
+    return this.#owned[this.#turn];
+  }
+
+  /** Lane of a shard. */
+  laneOf(shard: number): Lane {
+    const lane = this.#lanes[shard % this.#lanes.length];
+    if (lane === undefined) throw new Error("the runtime is not open");
+    return lane;
+  }
+
+  /** Begins a run that is not in memory. Resolves when it is durable; rejects with {@link StartTaken} when a key, id or run key was taken. */
+  begin(
+    runId: string,
+    shard: number,
+    run: Run,
+    event: RunEvent,
+    keys: Cell["keys"],
+  ): { readonly cell: Cell; readonly done: Promise<void> } {
+    const cell = createCell(runId, shard, this.laneOf(shard), dayOf(event.at), run);
+    cell.keys = keys;
+    cell.inHand = true;
+    this.cells.set(runId, cell);
+    return { cell, done: this.submit(cell, event) };
+  }
+
+  /** Gives an event to a run. Resolves when what came of it is durable. */
+  submit(cell: Cell, event: RunEvent): Promise<void> {
+    return new Promise((resolve, reject) => this.decide(cell, event, { resolve, reject }));
+  }
+
+  /** Gives an event to a run; nobody waits for it. */
+  post(cell: Cell, event: RunEvent): void {
+    this.decide(cell, event, null);
+  }
+
+  /** Decides an event; `reply` hears when what came of it is durable. */
+  decide(cell: Cell, event: RunEvent, reply: Reply | null): void {
+    if (cell.gone) {
+      reply?.reject(toError("RUN_MOVED", { runId: cell.runId }));
+      return;
+    }
+    if (cell.frozen) {
+      cell.backlog.push({ event, reply });
+      return;
+    }
+    cell.touchedAt = event.at;
+    // What the database holds against its clock is the time of the timer: the time of the event may be ahead, when the clock was set back.
+    const dueAt = event.type === "due" ? nextDueAt(cell.run) : null;
+    let records: JournalRecord[];
+    try {
+      records = advance(cell.run, event, this.#turns.take());
+      if (this.writes < FORMAT.version) checkKinds(records, this.writes);
+    } catch (error) {
+      this.#quarantine(cell, error, reply);
+      return;
+    }
+    if (records.length === 0) {
+      this.#turns.queue(cell);
+      // Nothing came of it, but what it was judged by may not be durable yet.
+      if (isClean(cell)) reply?.resolve();
+      else if (reply !== null) (cell.pending.length > 0 ? cell.replies : cell.flight).push(reply);
+      return;
+    }
+    for (const record of records) cell.pending.push(record);
+    cell.events.push(event);
+    if (dueAt !== null) cell.dueAt = Math.max(cell.dueAt, dueAt);
+    if (reply !== null) cell.replies.push(reply);
+    cell.lane.touch(cell);
+  }
+
+  /** The cell of a run, read from the store if need be. Errors: RUN_NOT_FOUND, RUN_MOVED when another instance owns it. */
+  async cellOf(runId: string): Promise<Cell> {
+    const known = this.cells.get(runId);
+    if (known !== undefined) return known;
+    const loading = this.#loading.get(runId) ?? this.#load(runId);
+    this.#loading.set(runId, loading);
+    try {
+      return await loading;
+    } catch (error) {
+      if (isUnreadable(error)) await setRunAside(this, runId, error);
+      throw error;
+    } finally {
+      this.#loading.delete(runId);
+    }
+  }
+
+  async #load(runId: string): Promise<Cell> {
+    const shard = shardOfRun(runId, this.parts.shards);
+    const epoch = this.#epochs.get(shard);
+    if (epoch === undefined) throw toError("RUN_MOVED", { runId });
+    const stored = await readRun(runId, () => this.parts.journal.loadRun(runId));
+    if (stored === null) throw toError("RUN_NOT_FOUND", { runId });
+    const run = await this.openStored(stored);
+    const known = this.cells.get(runId);
+    if (known !== undefined) return known;
+    // Another owner may have moved the run since it was read.
+    if (this.#epochs.get(shard) !== epoch) throw toError("RUN_MOVED", { runId });
+    const cell = createCell(runId, shard, this.laneOf(shard), stored.day, run);
+    noteSize(cell, stored.size);
+    this.parked.giveBack(cell, isTerminalPhase(run.state.phase));
+    cell.shown = { state: stored.header.state, moving: stored.moving, wakeAt: stored.wakeAt };
+    cell.touchedAt = this.now();
+    if (!isTerminalPhase(run.state.phase)) {
+      this.cells.set(runId, cell);
+      this.arm(cell);
+      holdAgain(this, cell, stored);
+    }
+    return cell;
+  }
+
+  /** State and plan of a stored run. Error: RUN_UNREADABLE. */
+  openStored(stored: StoredRun): Promise<Run> {
+    return readRun(stored.runId, async () => {
+      const state = foldJournal(stored.runId, stored.records);
+      return openRun(state, await this.parts.flows.planByHash(state.tenantId, state.flowId, state.hash));
+    });
+  }
+
+  committed(entry: Entry): void {
+    const { cell, move } = entry;
+    cell.flying = false;
+    cell.started = true;
+    cell.keys = [];
+    const { state } = cell.run;
+    const lost = cell.gone;
+    const ended = move.records[move.records.length - 1];
+    const over = ended !== undefined && isTerminalPhase(state.phase) && cell.pending.length === 0;
+    if (over) this.drop(cell);
+    try {
+      failPoint("effects.before");
+      // Written just before its shard was lost: what follows is the business of the new owner, who reads it.
+      if (!lost) performEffects(this, cell, move.records, move.sequence);
+      for (const observer of this.#observers) observer.committed(cell.run, move.records, move.sequence);
+      for (const watcher of cell.watchers) watcher(move.records, move.sequence);
+    } catch (error) {
+      this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
+    }
+    failPoint("answer.before");
+    for (const reply of entry.replies) reply.resolve();
+    failPoint("answer.after");
+    if (outgrows(cell, move.json.length) && state.phase === "RUNNING") {
+      const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
+      this.post(cell, { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why });
+    }
+    if (!over) this.arm(cell);
+  }
+
+  refused(entry: Entry, why: Refusal["why"]): void {
+    const { cell } = entry;
+    cell.flying = false;
+    switch (why) {
+      case "fenced":
+        for (const reply of entry.replies) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
+        // Dropped with its shard before; the shard may be ours again.
+        if (cell.gone) return;
+        this.parts.log.warn("a shard was lost: its moves were refused", { shard: cell.shard, ...logFieldsOf(cell) });
+        for (const observer of this.#observers) observer.fenced(cell.shard);
+        this.loseShard(cell.shard);
+        return;
+      case "taken":
+        failPoint("start.taken");
+        this.drop(cell);
+        for (const reply of [...entry.replies, ...cell.replies]) reply.reject(new StartTaken(cell.runId));
+        return;
+      case "early":
+        restoreCell(
+          this,
+          cell,
+          entry.events.filter((event) => event.type !== "due"),
+          entry.replies,
+        );
+    }
+  }
+
+  poisoned(entry: Entry, cause: unknown): void {
+    const { cell } = entry;
+    cell.flying = false;
+    const refusal = toError("STORE_REJECTED", { problem: "a value of this run cannot be stored" }, { cause });
+    for (const reply of entry.replies) reply.reject(refusal);
+    // Not even the hold can be written: nothing can be done for this run here.
+    const hopeless = entry.events.every((event) => event.type === "hold" && event.hold === "quarantine");
+    const what = hopeless
+      ? "the store refuses whatever is written of this run"
+      : "the store refuses a move of this run";
+    this.parts.log.error(what, { ...logFieldsOf(cell), error: cause });
+    if (hopeless || entry.move.start !== null) {
+      for (const reply of cell.replies.splice(0)) reply.reject(refusal);
+      this.drop(cell);
+      return;
+    }
+    this.#quarantine(cell, cause, null);
+  }
+
+  unknown(lane: Lane, entries: readonly Entry[], cause: unknown): Promise<void> {
+    const fields = { lane: lane.index, moves: entries.length, error: cause };
+    this.parts.log.warn("the outcome of a batch is unknown; its shards are fenced and read again", fields);
+    return resolveUnknown(this, lane, entries);
+  }
+
+  unavailable(entry: Entry, cause: unknown): boolean {
+    const { cell } = entry;
+    const again = entry.move.start === null && !cell.gone;
+    const refusal = toUnwritten(again, cause);
+    for (const reply of entry.replies.splice(0)) reply.reject(refusal);
+    if (entry.move.start === null) return again;
+    for (const reply of cell.replies.splice(0)) reply.reject(refusal);
+    this.drop(cell);
+    return false;
+  }
+
+  waitsInVain(cell: Cell, cause: unknown): void {
+    const refusal = toUnwritten(cell.started, cause);
+    for (const reply of cell.replies.splice(0)) reply.reject(refusal);
+    if (!cell.started && !cell.flying) this.drop(cell);
+  }
+
+  /** Stops a run that the engine or the store cannot go on with: its state is read back and held; everybody else goes on. */
+  #quarantine(cell: Cell, cause: unknown, reply: Reply | null): void {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.parts.log.error("a run is put into quarantine", { ...logFieldsOf(cell), error: cause });
+    for (const waiting of [...cell.replies, ...(reply === null ? [] : [reply])])
+      waiting.reject(toError("RUN_QUARANTINED", { runId: cell.runId, why }, { cause }));
+    cell.replies = [];
+    cell.events = [];
+    if (!cell.started && !cell.flying) {
+      this.drop(cell);
+      return;
+    }
+    restoreCell(this, cell, [{ type: "hold", at: this.now(), hold: "quarantine", by: "orchestrator", why }], []);
+  }
+
+  /** Sets in motion what should be running and is not: attempts that nobody makes, children, groups. */
+  recover(cell: Cell, clean: boolean): void {
+    cell.inHand = true;
+    this.post(cell, { type: "recover", at: this.now(), clean });
+    for (const task of cell.run.state.tasks.values()) {
+      if (task.state === "WAITING" && task.wait?.kind === "run") this.startChild(cell, task.path, task.wait.runId);
+    }
+  }
+
+  /** Drops a cell from memory. Nobody will hear of anything here any more: those who wait or watch look into the journal. */
+  drop(cell: Cell): void {
+    cell.gone = true;
+    cell.lane.forget(cell);
+    if (cell.timer !== null) clearTimeout(cell.timer);
+    cell.timer = null;
+    // A cell that was lost may have been read anew since.
+    if (this.cells.get(cell.runId) === cell) this.cells.delete(cell.runId);
+    for (const wake of [...cell.waiters]) wake(cell);
+    for (const watcher of cell.watchers) watcher([], 0);
+  }
+
+  /** The shard is no longer ours: its runs leave memory, those who wait are told. */
+  loseShard(shard: number): void {
+    this.#epochs.delete(shard);
+    this.#owned = this.#owned.filter((owned) => owned !== shard);
+    for (const cell of this.cells.values()) {
+      if (cell.shard !== shard) continue;
+      this.drop(cell);
+      abortAttempts(cell);
+      for (const reply of cell.replies.splice(0)) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
+      for (const { reply } of cell.backlog.splice(0)) reply?.reject(toError("RUN_MOVED", { runId: cell.runId }));
+    }
+    this.parked.wake(shard);
+  }
+
+  /** Arms the next timer of a cell, and its next turn. */
+  arm(cell: Cell): void {
+    this.#turns.queue(cell);
+    armTimer(this, cell);
+  }
+
+  /** Shards that commit over `lane`. */
+  shardsOf(lane: Lane): readonly number[] {
+    return this.#owned.filter((shard) => this.laneOf(shard) === lane);
+  }
+
+  /** Takes note of an epoch that we raised ourselves; late news of a shard that was lost meanwhile are dropped. */
+  setEpoch(shard: number, epoch: number): void {
+    if (epoch > (this.#epochs.get(shard) ?? Number.POSITIVE_INFINITY)) this.#epochs.set(shard, epoch);
+  }
+
+  /** Starts the child run that a task waits for; if it exists, takes note of its end. */
+  startChild(parent: Cell, path: string, childId: string): void {
+    void startChildRun(this, parent, path, childId);
+  }
+
+  /** Waits until all that was decided is durable, then closes the lanes. */
+  async close(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.#lanes.map((lane) => lane.drain()));
+    for (const cell of [...this.cells.values()]) {
+      abortAttempts(cell);
+      this.drop(cell);
+    }
+    await Promise.all(this.#lanes.map((lane) => lane.close()));
+  }
+}

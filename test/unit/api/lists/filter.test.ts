@@ -1,0 +1,126 @@
+import { expect, test } from "vitest";
+import type { FieldTable } from "../../../../src/api/lists/condition.ts";
+import { meetsCondition } from "../../../../src/api/lists/condition.ts";
+import { parseFilter } from "../../../../src/api/lists/filter.ts";
+import { parseRunFilter, readHeader, toStoreFilter } from "../../../../src/api/lists/run-filter.ts";
+import { isOrchestratorError } from "../../../../src/base/errors.ts";
+import type { RunHeader } from "../../../../src/engine/port.ts";
+
+const HEADER: RunHeader = {
+  runId: "01abc:child",
+  tenantId: "default",
+  flowId: "pay",
+  version: "2",
+  flowHash: "",
+  state: "WAITING",
+  sequence: 4,
+  labels: { team: "billing", "a b": "1" },
+  userId: "u",
+  correlationId: "c",
+  runKey: "",
+  parentRunId: "01abc",
+  createdAt: Date.parse("2026-01-02T00:00:00Z"),
+  updatedAt: Date.parse("2026-01-03T00:00:00Z"),
+  endedAt: null,
+  deadlineAt: null,
+};
+
+test.each([
+  ['flow_id == "pay"', true],
+  ['"pay" == flow_id', true],
+  ['flow_id != "pay"', false],
+  ['state in ["FAILED", "WAITING"]', true],
+  ['phase == "RUNNING"', true],
+  ['phase != "RUNNING"', false],
+  ['phase in ["COMPLETED", "RUNNING"]', true],
+  ['root_run_id == "01abc"', true],
+  ['root_run_id == "01ab"', false],
+  ['labels["team"] == "billing" && labels.team != "x"', true],
+  ['labels["a b"] == "1"', true],
+  ['labels["none"] != "x"', true],
+  ['labels["none"] == ""', false],
+  ["has(labels.team) && !has(labels.none)", true],
+  ['"team" in labels', true],
+  ['create_time >= timestamp("2026-01-02T00:00:00Z") && create_time < "2026-01-03T00:00:00Z"', true],
+  ['timestamp("2026-01-01T00:00:00Z") > create_time', false],
+  ["end_time == null", true],
+  ["has(end_time) || end_time != null", false],
+  ['!(flow_id == "pay" || flow_id == "x")', false],
+  ["state in []", false],
+  ['run_key == ""', true],
+])("%s is %s", (text, expected) => {
+  const condition = parseRunFilter(text);
+  expect(condition !== null && meetsCondition(condition, readHeader(HEADER))).toBe(expected);
+});
+
+test("an empty filter means all", () => {
+  expect(parseRunFilter("  ")).toBeNull();
+});
+
+test.each([
+  ["flow_id ==", "expecting"],
+  ["nothing == 1", "is no field; fields are run_id"],
+  ["flow_id == 1", "needs a text"],
+  ["flow_id", "compare flow_id with something"],
+  ['state == "WAITIN"', 'one of "QUEUED"'],
+  ['state < "FAILED"', "no order"],
+  ["create_time > 5", "needs a time"],
+  ['create_time > "yesterday"', "needs a time"],
+  ['flow_id.startsWith("p")', "not known"],
+  ['flow_id + "x" == "payx"', "a field is expected here"],
+  ["flow_id == user_id", "must be compared with a constant"],
+  ['"a" == "b"', "a field is expected here"],
+  ["labels == 1", 'write labels["key"]'],
+  ['flow_id["a"] == "b"', "has no parts"],
+  ['"x" in flow_id', "is no list"],
+  ["true ? true : false", "not known"],
+  // NUL came through to the database, which refuses it: INTERNAL.
+  ['flow_id == "\\u0000"', "NUL"],
+  ['flow_id in ["a", "\\x00"]', "NUL"],
+  ['labels["\\u0000"] == "a"', "NUL"],
+  ['"\\u0000" in labels', "NUL"],
+  ["1", "a condition is expected"],
+  [`${"(".repeat(2_000)}a${")".repeat(2_000)}`, "too deep"],
+  [Array.from({ length: 300 }, () => 'flow_id == "a"').join(" || "), "more than 200"],
+])("%s is refused with the cure", (text, problem) => {
+  expect(() => parseRunFilter(text)).toThrow(problem);
+  try {
+    parseRunFilter(text);
+  } catch (error) {
+    expect(isOrchestratorError(error) && error.code).toBe("FILTER_INVALID");
+  }
+});
+
+test("a refusal says where", () => {
+  expect(() => parseRunFilter('flow_id == "a" && nothing == 1')).toThrow("column 19: nothing is no field");
+  expect(() => parseRunFilter("\n  == 1")).toThrow("line 2, column 3");
+});
+
+test("what the store gets has no derived fields and no empty lists of conditions", () => {
+  const text = JSON.stringify(
+    toStoreFilter(
+      parseRunFilter('phase == "RUNNING" && root_run_id == "r" && state in [] && has(flow_id)') ?? {
+        op: "and",
+        args: [],
+      },
+    ),
+  );
+  expect(text).not.toContain("phase");
+  expect(text).not.toContain("root_run_id");
+  expect(text).not.toContain('"args":[]');
+});
+
+const TASKS: FieldTable = { names: { kind: "texts" }, count: { kind: "number" }, open: { kind: "boolean" } };
+
+test.each([
+  ['"a" in names', true],
+  ['"c" in names', false],
+  ["count > 1 && count <= 2", true],
+  ["open", true],
+  ["!open", false],
+  ["open == false", false],
+])("lists, numbers and booleans: %s is %s", (text, expected) => {
+  const condition = parseFilter(text, TASKS);
+  const read = ({ name }: { name: string }) => ({ names: ["a", "b"], count: 2, open: true })[name];
+  expect(condition !== null && meetsCondition(condition, read)).toBe(expected);
+});

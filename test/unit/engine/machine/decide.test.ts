@@ -1,0 +1,115 @@
+/** The run machine where a single decision matters: retry delays, holds of takeovers, interrupted graphs. */
+import { describe, expect, test } from "vitest";
+import { applyRecord, foldJournal } from "../../../../src/engine/machine/apply.ts";
+import { decide, MAX_RECOVERIES } from "../../../../src/engine/machine/decide.ts";
+import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
+import { retryDelayMs } from "../../../../src/engine/machine/retries.ts";
+import { openRun, type Run } from "../../../../src/engine/machine/run.ts";
+import { advance } from "../../../../src/engine/machine/settle.ts";
+import { createState } from "../../../../src/engine/machine/state.ts";
+import { idempotencyKeyOf } from "../../../../src/engine/shard/attempts.ts";
+import { compileFlow } from "../../../../src/flows/compile.ts";
+import type { TaskSpec } from "../../../../src/flows/plan.ts";
+
+const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };
+
+async function startRun(task: object): Promise<{ run: Run; journal: JournalRecord[] }> {
+  const document = { id: "f", version: "1", workflow: { tasks: [{ id: "a", type: "noop", ...task }] } };
+  const { plan } = await compileFlow({ document });
+  const run = openRun(createState("run"), plan);
+  const start = { type: "start", at: 1, tenantId: "t", vars: {}, deadlineAt: null, startAt: null, facts } as const;
+  return { run, journal: advance(run, { ...start, signals: [] }) };
+}
+
+describe("retry delays", () => {
+  const specOf = async (retry: object): Promise<TaskSpec> => {
+    const { run } = await startRun({ retry_policy: { max_retries: 5_000, ...retry } });
+    if (run.plan.kind !== "dag") throw new Error("no DAG");
+    return (run.plan.nodes[0] as { task: TaskSpec }).task;
+  };
+  const error = { type: "E", message: "", retryable: true };
+
+  test("an initial delay of 0 stays 0 after however many attempts", async () => {
+    // Cause: the power becomes infinite, and 0 × ∞ is NaN: the run was due at NaN and timed out.
+    for (const backoff_type of ["exponential", "full_jitter"]) {
+      const spec = await specOf({ backoff_type, initial_delay: 0, multiplier: 10 });
+      expect(retryDelayMs(spec, 4_000, error, 0.5)).toBe(0);
+    }
+  });
+
+  test("what a tool asks for is never less than nothing, and a number", async () => {
+    const spec = await specOf({ backoff_type: "fixed", initial_delay: "2s" });
+    const asks = (nextRetryDelayMs: number): number => retryDelayMs(spec, 1, { ...error, nextRetryDelayMs }, 0.5);
+    expect([asks(Number.NaN), asks(Number.POSITIVE_INFINITY), asks(-5), asks(7)]).toEqual([2_000, 2_000, 0, 7]);
+  });
+
+  test("a record that is due at no time is refused", async () => {
+    const { run } = await startRun({});
+    const retrying = { type: "task.retrying", at: 2, task: "a", error, dueAt: Number.NaN } as const;
+    expect(() => applyRecord(run.state, retrying)).toThrow("invariant");
+  });
+});
+
+test("a release for one holder leaves the hold of another", async () => {
+  // Cause: the resume of a parent released its child from whoever had paused it.
+  const { run } = await startRun({});
+  const release = { type: "release", hold: "operator", by: "orchestrator", why: "" } as const;
+  advance(run, { type: "hold", at: 2, hold: "operator", by: "ann", why: "" });
+  expect(advance(run, { ...release, at: 3, heldBy: "orchestrator" })).toEqual([]);
+  expect(advance(run, { ...release, at: 4, heldBy: "ann" })).toMatchObject([{ type: "run.released" }]);
+});
+
+test("the key of a compensation holds the path of what it undoes, its generation and that it compensates", () => {
+  // Cause: the generation stood behind `/compensate`.
+  expect(idempotencyKeyOf("r", "a", 0)).toBe("r/a/0");
+  expect(idempotencyKeyOf("r", "s#2.1", 3)).toBe("r/s#2.1/3");
+  expect(idempotencyKeyOf("r", "a/compensate", 1)).toBe("r/a/1/compensate");
+  expect(idempotencyKeyOf("r", "a/compensate.4", 1)).toBe("r/a/1/compensate.4");
+});
+
+test("a takeover of a run in quarantine leaves the hold as it was", async () => {
+  // Cause: every takeover wrote the hold again, so that it seemed to stand since the last one.
+  const { run } = await startRun({});
+  const recover = (at: number): JournalRecord[] => advance(run, { type: "recover", at, clean: false });
+  for (let at = 10; run.state.holds.length === 0; at += 10) recover(at);
+  expect(run.state.recoveries).toBe(MAX_RECOVERIES + 1);
+  const [hold] = run.state.holds;
+  expect(recover(1_000).map((record) => record.type)).not.toContain("run.held");
+  expect(run.state.holds).toEqual([hold]);
+});
+
+test("a graph that is interrupted under a hold for a signal that is there already goes on after the release", async () => {
+  // Cause: only answers that came later asked whether the run was held; this one dispatched at once.
+  const { run } = await startRun({});
+  const task = run.state.tasks.get("a");
+  advance(run, { type: "signal", at: 2, name: "go", payload: 7 });
+  advance(run, { type: "hold", at: 3, hold: "operator", by: "op", why: "" });
+  const suspended = { key: "k", wait: { kind: "signal", name: "go" }, value: {}, timeoutMs: null } as const;
+  const error = { type: "SUSPENDED", message: "", retryable: false };
+  const outcome = { ok: false, error, suspended } as const;
+  const token = task?.token ?? 0;
+  const records = advance(run, { type: "reported", at: 4, task: "a", token, outcome, random: 0 });
+  expect(records.map((record) => record.type)).toEqual(["task.suspended", "signal.consumed", "task.retrying"]);
+  advance(run, { type: "release", at: 5, hold: "operator", by: "op", why: "" });
+  expect(advance(run, { type: "due", at: 6, random: 0 })).toMatchObject([{ type: "task.dispatched", attempt: 1 }]);
+  expect(task).toMatchObject({ state: "RUNNING", answer: { key: "k", value: 7 } });
+});
+
+test("judging a signal leaves the run as it is, so that deciding twice gives the same", async () => {
+  // Cause: the signals that were judged were written down by `decide`.
+  const workflow = {
+    states: [
+      { id: "s", on: [{ signal: "go", when: "${signal.payload > 1}", to: "e" }] },
+      { id: "e", final: "completed" },
+    ],
+  };
+  const { plan } = await compileFlow({ document: { id: "f", version: "1", workflow } });
+  const run = openRun(createState("run"), plan);
+  const start = { type: "start", at: 1, tenantId: "t", vars: {}, deadlineAt: null, startAt: null, facts } as const;
+  const journal = advance(run, { ...start, signals: [{ name: "go", payload: 1 }] });
+  const before = structuredClone(run.judged);
+  const need = { kind: "on", state: "s", signal: 1, entries: [0] } as const;
+  expect(decide(run, { type: "evaluated", at: 2, need, result: { ok: true, value: -1 } })).toEqual([]);
+  expect(structuredClone(run.judged)).toEqual(before);
+  expect(foldJournal("run", journal)).toEqual(run.state);
+});
