@@ -1,6 +1,7 @@
 import type { Json } from "../base/json.ts";
 import { suggest } from "../tasks/suggest.ts";
 import { checkTemplate, type ReadRules } from "./check-expressions.ts";
+import { checkJoins } from "./check-joins.ts";
 import { checkExecutable, checkTaskCount } from "./check-tasks.ts";
 import { type DagGraph, dagGraph, findCycle } from "./dag-graph.ts";
 import type { Path } from "./parse.ts";
@@ -43,6 +44,7 @@ export function checkDag(draft: Partial<FlowDocument>, names: KnownNames, proble
       `these tasks wait for each other: ${cycle.join(" → ")}`,
     );
   }
+  if (cycle === undefined && dependencies <= MAX_DEPENDENCIES) checkJoins(entries, TASKS, graph, problems);
   let count = 0;
   for (const [index, task] of entries) {
     const rules = rulesOf(task, names, compensations, graph, cycle !== undefined);

@@ -1,4 +1,5 @@
 /** Random flows that LangGraph can say natively (what that is stands at the head of langgraph.ts): nothing in them fails, waits or retries. */
+import { findNeverRunning } from "./dead-joins.ts";
 import { type FlowDoc, type JsonMap, reachable, type StateDoc, type TaskDoc, type WorkDoc } from "./document.ts";
 import { createRandom, type Random } from "./random.ts";
 import { admits } from "./rules.ts";
@@ -125,7 +126,7 @@ function nativeNumber(random: Random, readable: TaskDoc[]): string {
   }
 }
 
-/** Hangs targets on the sides of the conditions, but for re-joins. */
+/** Hangs targets on the sides of the conditions, but for re-joins and for what no run could reach. */
 function addBranches(random: Random, tasks: TaskDoc[]): void {
   tasks.forEach((condition, position) => {
     if (condition.type !== "condition") return;
@@ -135,7 +136,8 @@ function addBranches(random: Random, tasks: TaskDoc[]): void {
     for (const target of random.some(later, 0, 3)) {
       const side = random.chance(0.5) ? "on_success" : "on_failure";
       condition[side] = [...(condition[side] ?? []), target.id];
-      if (rejoins(tasks)) condition[side] = condition[side].filter((id) => id !== target.id);
+      if (rejoins(tasks) || findNeverRunning(frame(0, { tasks }), false).length > 0)
+        condition[side] = condition[side].filter((id) => id !== target.id);
       if (condition[side].length === 0) delete condition[side];
     }
     if (condition.on_success === undefined && condition.on_failure === undefined) {

@@ -1,4 +1,5 @@
 /** Random flows that use everything: every trigger rule, failures, retries, timeouts, signals, timers, approvals, groups, loops, compensation. */
+import { reviveJoins } from "./dead-joins.ts";
 import type { FlowDoc, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts";
 import { reachable, TRIGGER_RULES } from "./document.ts";
 import {
@@ -42,6 +43,7 @@ function generateDag(random: Random): FlowDoc["workflow"] {
     if (random.chance(0.45)) task.trigger_rule = random.pick(TRIGGER_RULES);
     if (index < tasks.length - 1 && random.chance(0.18)) addBranches(random, task, tasks.slice(index + 1));
   });
+  reviveJoins({ id: "draft", version: "1", workflow: { tasks } });
   for (const task of tasks) fillTask(random, tasks, task);
   const workflow: FlowDoc["workflow"] = { tasks };
   if (random.chance(0.15)) workflow.fail_fast = true;

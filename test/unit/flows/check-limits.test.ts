@@ -79,4 +79,29 @@ describe("limits of a flow", () => {
     }));
     expect(validateFlow({ document: { id: "f", workflow: { tasks } } })).toEqual([]);
   });
+
+  it("judge the joins under a thousand conditions", () => {
+    const ids = Array.from({ length: 1_000 }, (_, index) => index);
+    const tasks = (side: "on_success" | "on_failure"): Json =>
+      ids.flatMap((index) => [
+        {
+          id: `c${index}`,
+          type: "condition",
+          condition: "${true}",
+          on_success: [`t${index}`],
+          ...(index < 999 && { [side]: [`c${index + 1}`, ...(side === "on_success" ? [`t${index}`] : [])] }),
+        },
+        { id: `t${index}`, type: "noop", ...(index > 0 && { depends_on: [`t${index - 1}`] }) },
+      ]);
+    const validate = (side: "on_success" | "on_failure") =>
+      validateFlow({ document: { id: "f", workflow: { tasks: tasks(side) } } });
+    expect(validate("on_success")).toEqual([]);
+    expect(validate("on_failure").map(({ field }) => field)).toEqual(["workflow.tasks[3].depends_on"]);
+    const ratio = relativeTime(
+      () => void validate("on_failure"),
+      () => void validate("on_success"),
+      3,
+    );
+    expect(ratio).toBeLessThan(10);
+  }, 30_000);
 });

@@ -17,7 +17,7 @@ const set = (id: string, output: Json, more: JsonObject = {}): JsonObject => ({
 });
 
 describe("a reference run on LangGraph", () => {
-  it("takes one side of a condition, and skips what joins over the other", async () => {
+  it("takes one side of a condition, and skips what needs the other", async () => {
     const result = await run(
       {
         tasks: [
@@ -34,7 +34,7 @@ describe("a reference run on LangGraph", () => {
           set("t2", "${a.output + 1}"),
           set("f", 1),
           set("joined", "${t.output + t2.output}", { depends_on: ["t", "t2"] }),
-          set("over", 1, { depends_on: ["t", "f"] }),
+          set("over", 1, { depends_on: ["a", "f"] }),
           set("after", 1, { depends_on: ["over"] }),
         ],
       },
