@@ -75,7 +75,7 @@ export function classifyError(error: unknown, log: Log, method: string, of: Erro
 }
 
 /** The sentence as JSON can carry it: well-formed, on one line, not too long. */
-export function publicMessage(error: OrchestratorError): string {
+function publicMessage(error: OrchestratorError): string {
   const text = error.message.toWellFormed().replaceAll(/[\u0000-\u001f\u007f]+/g, " ");
   return text.length <= MAX_MESSAGE_LENGTH ? text : `${text.slice(0, MAX_MESSAGE_LENGTH - 1).toWellFormed()}…`;
 }

@@ -123,7 +123,7 @@ async function buildProgram(args: readonly string[], context: CommandContext, ev
 const LISTED: Partial<Record<ErrorCode, string>> = { FLOW_INVALID: "the flow", CONFIG_INVALID: "the configuration" };
 
 /** Prints an error to stderr: one sentence, each violation on a line; the stack only for bugs. */
-export function printError(error: unknown): void {
+function printError(error: unknown): void {
   const { stderr } = process;
   if (!isOrchestratorError(error)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

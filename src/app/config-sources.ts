@@ -71,7 +71,7 @@ export function readFlags(flags: Readonly<Record<string, unknown>>): SourceReadi
 }
 
 /** Name of the option object's key for a flag. */
-export function toOptionName(flag: string): string {
+function toOptionName(flag: string): string {
   return flag.slice(2).replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 

@@ -5,7 +5,7 @@ import { commandName, quoteWord } from "./command-context.ts";
 import { findProfile, profilePath, readProfiles } from "./profiles.ts";
 
 /** Where the service is when nobody says. */
-export const DEFAULT_SERVER = "127.0.0.1:8002";
+const DEFAULT_SERVER = "127.0.0.1:8002";
 
 /** How results are printed. */
 export type OutputForm = "table" | "json";
@@ -67,9 +67,7 @@ const CONNECT_FLAGS = [
 ] as const;
 
 /** The service that the options name: `--server`, else the profile, else the default. A token is never sent to another address than the one it was given with. */
-export async function resolveServer(
-  options: ConnectOptions,
-): Promise<{ readonly address: string; readonly token?: string }> {
+async function resolveServer(options: ConnectOptions): Promise<{ readonly address: string; readonly token?: string }> {
   const { server, token } = options;
   // An empty variable counts as absent.
   if (server !== undefined && server !== "") return { address: server, ...(token === undefined ? {} : { token }) };

@@ -22,7 +22,7 @@ import {
 const MB = 1_024 * 1_024;
 
 /** Sections and their settings. */
-export const SETTINGS = {
+const SETTINGS = {
   server: {
     host: setting({
       schema: textSetting("an address to listen at"),

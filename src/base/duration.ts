@@ -3,7 +3,7 @@ import { fail } from "./errors.ts";
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** The longest duration that the product takes: ten years, milliseconds. */
-export const MAX_DURATION_MS = 3_650 * UNIT_MS.d;
+const MAX_DURATION_MS = 3_650 * UNIT_MS.d;
 
 /**
  * Milliseconds of a duration as flows and configuration write it: a number of seconds (`90`, `0.5`) or text with units (`1s`, `1h30m`, `250ms`, `24h`).

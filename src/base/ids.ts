@@ -50,7 +50,7 @@ export function dayOf(at: number): number {
 }
 
 /** Hash of a text, unsigned 32 bit (FNV-1a over UTF-16 units, then mixed); stable for ever. */
-export function hashText(text: string): number {
+function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash ^= text.charCodeAt(index);

@@ -8,7 +8,7 @@ import type { Runtime } from "./shard/runtime.ts";
 import { readRun, throwUnreadable } from "./shard/unreadable.ts";
 
 /** A reader that is further behind than this is cut off. */
-export const MAX_WATCH_BACKLOG = 10_000;
+const MAX_WATCH_BACKLOG = 10_000;
 
 /** Events read from the journal at once while a watch catches up. */
 const PAGE = 500;

@@ -108,6 +108,6 @@ function prune(value: Json, paths: readonly Path[]): Json {
 }
 
 /** Whether a value is an object. */
-export function isObject(value: Json | undefined): value is JsonObject {
+function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -8,7 +8,7 @@ import type { Scope } from "./plan.ts";
 import { analyseExpression, hyphenHint, type KnownNames, type Slot, slotName } from "./references.ts";
 
 /** The longest expression, characters. */
-export const MAX_EXPRESSION_LENGTH = 4_096;
+const MAX_EXPRESSION_LENGTH = 4_096;
 
 /** An expression, compiled once. */
 export interface Expression {

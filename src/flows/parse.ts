@@ -22,9 +22,9 @@ export const MAX_PROBLEMS = 100;
 /** The longest flow source, bytes of UTF-8. */
 export const MAX_SOURCE_BYTES = 256 * 1_024;
 /** How deep lists and objects may nest. */
-export const MAX_SOURCE_DEPTH = 64;
+const MAX_SOURCE_DEPTH = 64;
 /** How many keys a source may have, aliases expanded. */
-export const MAX_SOURCE_KEYS = 10_000;
+const MAX_SOURCE_KEYS = 10_000;
 /** How many values a source may have, aliases expanded. */
 const MAX_SOURCE_VALUES = 20_000;
 /** How many words and signs a source may have, spaces left out. The parser takes about 3 µs for each. */
@@ -322,7 +322,7 @@ function refuseAll(problems: readonly SourceProblem[]): never {
 }
 
 /** The problems as an error carries them: the first {@link MAX_PROBLEMS}, then how many more there are. */
-export function toViolations(problems: readonly SourceProblem[]): readonly FieldViolation[] {
+function toViolations(problems: readonly SourceProblem[]): readonly FieldViolation[] {
   const listed = problems.slice(0, MAX_PROBLEMS).map(({ path, description, position }) => ({
     field: formatPath(path),
     description,

@@ -21,7 +21,7 @@ export const NO_RETRY: RetryPolicy = {
 };
 
 /** Retries that a `retry_policy` gets when it does not say how many. */
-export const DEFAULT_MAX_RETRIES = 3;
+const DEFAULT_MAX_RETRIES = 3;
 
 /** The spec of a task, with the specs of its children. */
 export function planTask(id: string, task: ExecutableDocument, names: KnownNames): TaskSpec {

@@ -3,9 +3,9 @@ import { formatPath } from "../tasks/index.ts";
 import { MAX_PROBLEMS, type ParsedSource, type Path, type Position } from "./parse.ts";
 
 /** How many expressions a flow may hold. */
-export const MAX_EXPRESSIONS = 5_000;
+const MAX_EXPRESSIONS = 5_000;
 /** How many characters all expressions of a flow may have together. Each takes about 2 µs to compile. */
-export const MAX_EXPRESSION_CHARACTERS = 100_000;
+const MAX_EXPRESSION_CHARACTERS = 100_000;
 
 interface Found {
   readonly path: Path;

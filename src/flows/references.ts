@@ -35,7 +35,7 @@ export interface Analysis {
 }
 
 /** How deep operations may nest; a sum of a hundred terms nests a hundred deep. The evaluator recurses, so there has to be a bound. */
-export const MAX_EXPRESSION_DEPTH = 200;
+const MAX_EXPRESSION_DEPTH = 200;
 
 const TYPE_NAMES = new Set(["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"]);
 const TASK_FIELDS = ["output", "outputs", "state", "error", "attempt"];

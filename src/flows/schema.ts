@@ -15,7 +15,7 @@ export const MAX_TASKS = 2_000;
 /** How many dependencies all tasks of a flow may have together. */
 export const MAX_DEPENDENCIES = 10_000;
 /** How many variables a flow may declare. */
-export const MAX_VARIABLES = 200;
+const MAX_VARIABLES = 200;
 /** `max_transitions` of an FSM flow when it gives none. */
 export const DEFAULT_MAX_TRANSITIONS = 1_000;
 
@@ -36,7 +36,7 @@ const predicate = z
   .meta({ description: "An expression `${…}` that gives true or false." });
 
 /** Types of variables. */
-export const VARIABLE_TYPES = ["string", "number", "integer", "boolean", "array", "object", "any"] as const;
+const VARIABLE_TYPES = ["string", "number", "integer", "boolean", "array", "object", "any"] as const;
 
 const variable = keyed({
   name: variableName.meta({ description: "Name of the variable." }),
@@ -51,7 +51,7 @@ const variable = keyed({
 });
 
 /** Kinds of backoff. */
-export const BACKOFF_TYPES = ["fixed", "linear", "exponential", "full_jitter"] as const;
+const BACKOFF_TYPES = ["fixed", "linear", "exponential", "full_jitter"] as const;
 
 const retryPolicy = keyed({
   max_retries: z
@@ -100,7 +100,7 @@ const onError = z
   .meta({ description: "continue: a failure counts as success with null output." });
 
 /** Trigger rules. */
-export const TRIGGER_RULES = ["all_success", "none_failed", "all_done", "one_success"] as const;
+const TRIGGER_RULES = ["all_success", "none_failed", "all_done", "one_success"] as const;
 
 /** A child of `parallel` or `map`. */
 export const childSchema = keyed({ ...executable, on_error: onError });
@@ -129,7 +129,7 @@ export const taskSchema = keyed({
 const to = id.meta({ description: "The next state." });
 
 /** A state of an FSM flow. */
-export const stateSchema = keyed({
+const stateSchema = keyed({
   id: id.meta({ description: "Unique in the flow." }),
   name: title.optional(),
   description: description.optional(),

@@ -21,7 +21,7 @@ export const START_NODE = "__start__";
 export const END_NODE = "__end__";
 
 /** Ways out of a node, as the keys of its conditional edges. */
-export const ROUTE_KINDS = ["true", "false", "transition", "on", "after", "error", "end"] as const;
+const ROUTE_KINDS = ["true", "false", "transition", "on", "after", "error", "end"] as const;
 /** A way out of a node. */
 export type RouteKind = (typeof ROUTE_KINDS)[number];
 

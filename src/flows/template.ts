@@ -41,11 +41,6 @@ export function compileTemplate(value: Json, names: KnownNames): CompiledTemplat
   return { template, reads: compiler.reads, problems: compiler.problems, size: compiler.size };
 }
 
-/** A template without expressions. */
-export function constantTemplate(value: Json): Template {
-  return { constant: true, evaluate: () => value };
-}
-
 type Evaluator = (scope: Scope) => Json;
 type Compiled = Evaluator | { readonly constant: Json };
 

@@ -20,7 +20,7 @@ import { fail } from "../base/errors.ts";
 import type { EmbeddedBinaries, ServerUser } from "./embedded-binaries.ts";
 
 /** Major version of PostgreSQL whose files this build reads and writes. */
-export const EMBEDDED_MAJOR = "18";
+const EMBEDDED_MAJOR = "18";
 
 /** Most that is kept of what initdb complains about, characters. */
 const MAX_COMPLAINT = 10_000;

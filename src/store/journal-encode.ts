@@ -6,7 +6,7 @@ import type { SqlValue, Statement } from "./sql.ts";
 const SEPARATOR = "\u0001";
 
 /** What a batch holds. */
-export function partsOf(moves: readonly Move[]): BatchParts {
+function partsOf(moves: readonly Move[]): BatchParts {
   let starts = false;
   let changes = false;
   let extras = false;

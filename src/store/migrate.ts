@@ -19,7 +19,7 @@ export interface Migration {
 }
 
 /** Folder of the product's migrations. */
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL("./migrations/", import.meta.url));
+const MIGRATIONS_FOLDER = fileURLToPath(new URL("./migrations/", import.meta.url));
 
 /** Key of the advisory lock that lets one instance migrate at a time; any constant that nobody else uses. */
 const LOCK_KEY = "7206417342061001";

@@ -37,7 +37,7 @@ export interface DatabaseTimeouts {
 }
 
 /** Timeouts of the pools. */
-export const DEFAULT_TIMEOUTS: DatabaseTimeouts = {
+const DEFAULT_TIMEOUTS: DatabaseTimeouts = {
   connectMs: 5_000,
   statementMs: 10_000,
   answerMs: 12_000,

@@ -53,7 +53,7 @@ function describeWanted(issue: z.core.$ZodIssue, value: Json | undefined): strin
 }
 
 /** `unknown key "tmeout"; did you mean "timeout"?` */
-export function unknownKey(key: string, known: readonly string[]): string {
+function unknownKey(key: string, known: readonly string[]): string {
   return `unknown key "${key}"${suggest(key, known) || (known.length > 0 ? `; known: ${known.join(", ")}` : "")}`;
 }
 

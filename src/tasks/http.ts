@@ -3,10 +3,10 @@ import { defineTaskType } from "./define.ts";
 import { anyJson, keyed, textMap } from "./schemas.ts";
 
 /** Methods that an `http` task may use. */
-export const HTTP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+const HTTP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** How the body of an answer becomes the output. */
-export const RESPONSE_MODES = ["auto", "json", "text", "none"] as const;
+const RESPONSE_MODES = ["auto", "json", "text", "none"] as const;
 
 const status = z.int().min(100).max(599);
 

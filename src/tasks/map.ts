@@ -4,7 +4,7 @@ import { groupParameters } from "./parallel.ts";
 import { anyJson, keyed } from "./schemas.ts";
 
 /** The most children that one `map` may have. */
-export const MAX_MAP_ITEMS = 10_000;
+const MAX_MAP_ITEMS = 10_000;
 
 /** `map`: one child per element of a list. */
 export const map = defineTaskType({

@@ -6,7 +6,7 @@ import { anyJson, keyed } from "./schemas.ts";
 export const DEFAULT_MAX_CONCURRENCY = 50;
 
 /** The most children that may be open at once. */
-export const MAX_CONCURRENCY = 1_000;
+const MAX_CONCURRENCY = 1_000;
 
 /** Keys that `parallel` and `map` share. */
 export const groupParameters = {

@@ -3,7 +3,7 @@ import { defineTaskType } from "./define.ts";
 import { anyJson, ID_PATTERN, keyed, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, textMap, versionText } from "./schemas.ts";
 
 /** What happens to an open child run when its parent ends. */
-export const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
+const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
 
 /** `subflow`: another flow as a child run. */
 export const subflow = defineTaskType({

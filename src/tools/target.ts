@@ -76,7 +76,7 @@ export interface Targets {
 }
 
 /** The most targets that are remembered; beyond it the oldest idle ones are forgotten (flows can compute URLs, so their number has no bound). */
-export const MAX_TARGETS = 10_000;
+const MAX_TARGETS = 10_000;
 
 /** Keeps targets. `onChange` is told when a breaker opens or closes. */
 export function createTargets(

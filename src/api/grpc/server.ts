@@ -199,7 +199,7 @@ function remainingMs(deadline: Date | number): number | undefined {
 }
 
 /** The error as grpc-js sends it: status, sentence, and details in the trailers. */
-export function toGrpcError(error: OrchestratorError, requestId: string): StatusObject & Error {
+function toGrpcError(error: OrchestratorError, requestId: string): StatusObject & Error {
   const metadata = new Metadata();
   const status = toStatus(error, { requestId, inHeaders: true });
   metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, status)));

@@ -57,7 +57,7 @@ export function toVariables(declared: Json | undefined): FlowVariable[] {
 }
 
 /** Number of tasks or states of a document; a graph is one task. */
-export function countTasks(document: JsonObject): number {
+function countTasks(document: JsonObject): number {
   const workflow = (document.workflow ?? {}) as JsonObject;
   const listed = workflow.tasks ?? workflow.states;
   return Array.isArray(listed) ? listed.length : 1;

@@ -16,7 +16,7 @@ export interface ReadMask {
 }
 
 /** A mask that wants everything, payloads as messages. */
-export const EVERYTHING: ReadMask = { wants: () => true, formOf: () => "message", prune() {} };
+const EVERYTHING: ReadMask = { wants: () => true, formOf: () => "message", prune() {} };
 
 /** Masks of callers, by type and paths: the same few come again and again. */
 const compiled = new Map<string, ReadMask>();

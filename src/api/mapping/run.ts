@@ -119,7 +119,7 @@ export function toRunError(error: RunError): NonNullable<Run["error"]> {
 }
 
 /** A hold. */
-export function toHold(hold: Hold): Run["holds"][number] {
+function toHold(hold: Hold): Run["holds"][number] {
   return create(HoldSchema, {
     kind: HOLD_KIND[hold.kind],
     actor: hold.by,

@@ -84,7 +84,7 @@ function isForPeople({ config }: LoadedConfig): boolean {
 }
 
 /** Where everything is, and what to type next. */
-export function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress, core }: Service): string {
+function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress, core }: Service): string {
   const name = commandName();
   const isDefault = address.port === 8_002;
   const server = isDefault ? "" : ` --server ${urlOf(address).slice("http://".length)}`;

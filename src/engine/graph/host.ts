@@ -32,7 +32,7 @@ export interface GraphHostLimits extends GraphLimits {
 }
 
 /** Limits when nothing else is said. */
-export const DEFAULT_GRAPH_LIMITS: GraphHostLimits = {
+const DEFAULT_GRAPH_LIMITS: GraphHostLimits = {
   maxMemoryMb: 256,
   timeoutMs: 600_000,
   maxSteps: 1_000,

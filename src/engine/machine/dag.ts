@@ -19,7 +19,7 @@ export function stepNode(run: Run, index: number, at: number): Step | null {
 }
 
 /** Whether a node may run, is to be skipped, or must wait (null). */
-export function judgeNode(run: Run, node: DagNode): Readiness {
+function judgeNode(run: Run, node: DagNode): Readiness {
   const gate = judgeGates(run, node);
   if (gate === "closed") return { skip: "NOT_TAKEN" };
   if (gate === "undecided") return null;

@@ -10,7 +10,7 @@ import { exceedsSize } from "../../base/json-size.ts";
 import { isEnded } from "./apply.ts";
 import { stepNode } from "./dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./endings.ts";
-import type { Need, RequestKey, RunEvent } from "./events.ts";
+import type { RequestKey, RunEvent } from "./events.ts";
 import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./fsm.ts";
 import { cancelChildren, stepGroup } from "./groups.ts";
 import { failTask, type Step } from "./outcomes.ts";
@@ -351,10 +351,4 @@ function toStep(run: Run, step: FsmStep, at: number): Step | null {
 function recordsOf(run: Run, step: FsmStep, at: number): readonly JournalRecord[] {
   if (step === null || "need" in step || "end" in step) return [];
   return "fail" in step ? failRun(run, step.fail, at) : step.records;
-}
-
-/** Puts the failure of a need's evaluation onto the task it was for; for needs that the runtime cannot even begin. */
-export function failNeed(run: Run, need: Need, message: string, at: number): readonly JournalRecord[] {
-  if (need.kind !== "task") return failRun(run, { type: "INTERNAL", message, task: null }, at);
-  return [failTask(specOf(run, need.path), need.path, { type: "INTERNAL", message, retryable: false }, at, {})];
 }

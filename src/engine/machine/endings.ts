@@ -7,7 +7,7 @@ import type { TaskState } from "./state.ts";
 import { beginTask } from "./tasks.ts";
 
 /** How long running attempts may take to report after a cancel, milliseconds. */
-export const CANCEL_BOUND_MS = 30_000;
+const CANCEL_BOUND_MS = 30_000;
 
 /** Begins the end of a run whose tasks may still be open: what has not started is canceled, what runs is told to stop. */
 export function beginEnding(run: Run, cause: Cause, at: number): JournalRecord[] {
@@ -62,7 +62,7 @@ function hasOpenTasks(run: Run): boolean {
 }
 
 /** Tasks to compensate: everything dispatched whose lack of effect is not proven, last dispatch first. */
-export function compensationOrder(run: Run): string[] {
+function compensationOrder(run: Run): string[] {
   const candidates: TaskState[] = [];
   for (const task of run.state.tasks.values()) {
     if (task.path.includes("/") || task.path.includes(".") || task.effect === "none") continue;

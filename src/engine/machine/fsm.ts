@@ -38,7 +38,7 @@ export function stepFsm(run: Run, at: number): FsmStep {
 }
 
 /** Path of the active state's task. */
-export function activePath(run: Run): string {
+function activePath(run: Run): string {
   const fsm = run.state.fsm;
   return fsm === null ? "" : `${fsm.state}#${fsm.visit}`;
 }

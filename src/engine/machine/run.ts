@@ -158,7 +158,7 @@ export function specOf(run: Run, path: string): TaskSpec {
 }
 
 /** Id of the FSM state in a path such as `review#2`. */
-export function stateIdOf(path: string): string {
+function stateIdOf(path: string): string {
   const hash = path.indexOf("#");
   return hash < 0 ? path : path.slice(0, hash);
 }

@@ -5,7 +5,7 @@ import { ownError } from "./outcomes.ts";
 import type { TaskError } from "./records.ts";
 
 /** Most bytes of JSON of one value that a tool gives. What expressions give is bounded by their steps, at about the same size. */
-export const MAX_VALUE_BYTES = 4_194_304;
+const MAX_VALUE_BYTES = 4_194_304;
 
 /** Most bytes of JSON of outputs that are collected into one value: by a group of its children, by a run without a mapping. */
 export const MAX_COLLECTED_BYTES = 16_777_216;

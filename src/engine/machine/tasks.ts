@@ -11,7 +11,7 @@ import { mayBegin, type Run, specOf } from "./run.ts";
 import type { TaskState } from "./state.ts";
 
 /** The most children that a `map` may have. */
-export const MAX_MAP_ITEMS = 10_000;
+const MAX_MAP_ITEMS = 10_000;
 
 /** The most unread signals of one name that a run may hold. */
 export const MAX_QUEUED_SIGNALS = 10_000;
@@ -176,7 +176,7 @@ function beginChildRun(
 }
 
 /** Id of the run that a subflow task starts: parent, path and attempt make it, so that starting it twice is starting it once. */
-export function childRunId(parentRunId: string, path: string, attempt: number): string {
+function childRunId(parentRunId: string, path: string, attempt: number): string {
   return attempt === 1 ? `${parentRunId}:${path}` : `${parentRunId}:${path}:${attempt}`;
 }
 

@@ -26,7 +26,7 @@ export interface ChildHost extends EffectsHost {
 }
 
 /** How deep runs may start runs: a flow that starts itself ends there. */
-export const MAX_RUN_DEPTH = 16;
+const MAX_RUN_DEPTH = 16;
 
 /** Starts the child that `path` of `parent` waits for, or takes note of its end if it has ended. A flow or input that is no good ends the wait with an error. */
 export async function startChildRun(runtime: ChildHost, parent: Cell, path: string, childId: string): Promise<void> {

@@ -13,7 +13,7 @@ import type { RuntimeParts } from "./runtime-parts.ts";
 import { isUnreadable } from "./unreadable.ts";
 
 /** Timers nearer than this are armed in the process; later ones are found by the next look at the store. */
-export const TIMER_HORIZON_MS = 15_000;
+const TIMER_HORIZON_MS = 15_000;
 
 /** How far ahead a look at the store sees: to the horizon, less the time until the next look. */
 const LOOK_AHEAD_MS = 10_000;
