@@ -6,7 +6,7 @@ import { identifyAnybody } from "./caller.ts";
 import { serveConnect } from "./connect/routes.ts";
 import { createForwarder } from "./forward.ts";
 import { createReflection } from "./grpc/reflection.ts";
-import { createGrpcServer } from "./grpc/server.ts";
+import { createGrpcServer, type ServeStream } from "./grpc/server.ts";
 import type { HealthState } from "./health.ts";
 import { HEARTBEAT_MS } from "./heartbeat.ts";
 import { createCors } from "./http/cors.ts";
@@ -80,8 +80,9 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const pipeline = createPipeline(log, metrics.calls, methods);
   const { maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
   const joint = { pipeline, identify: identifyAnybody, log, maxMessageBytes, slowReaderMs };
-  const extras = config.reflection ? [await createReflection(methods)] : [];
-  const grpc = createGrpcServer(methods, ALIASES, pipeline, identifyAnybody, { maxMessageBytes, slowReaderMs }, extras);
+  const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();
+  const limits = { maxMessageBytes, slowReaderMs };
+  const grpc = createGrpcServer(methods, ALIASES, extras, { pipeline, identify: identifyAnybody, limits, log });
   const http = createHttpServer({
     health,
     cors: createCors(config.corsOrigins),
@@ -106,7 +107,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
         health.setServing(false);
         front.close();
         draining.abort(toError("SHUTTING_DOWN"));
-        // Streams say their last word first: once a connection is told to close, grpc-js opens no stream on it, but ends those that are open.
+        // Streams say their last word first: once a connection is told to close, HTTP/2 opens no stream on it, but ends those that are open.
         await nextTurn();
         grpc.drain();
         const giveUpAt = performance.now() + graceMs;

@@ -7,16 +7,16 @@
 import type { DescField, DescMessage, JsonObject, JsonValue, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 
-/** Turns a message of one type into bytes. The bytes are the caller's. */
-export type Encode = (message: Message) => Buffer;
+/** Turns a message of one type into bytes, behind `reserved` bytes that are left for the caller. The bytes are the caller's. */
+export type Encode = (message: Message, reserved?: number) => Buffer;
 
 /** Compiles the writer of a message type. Throws for kinds of fields that no response has (groups, extensions, floats of 32 bits). */
 export function compileEncoder(desc: DescMessage): Encode {
   const write = compileMessage(desc, new Map());
-  return (message) => {
+  return (message, reserved = 0) => {
     const scratch = new Scratch();
     write(scratch, message);
-    return scratch.finish();
+    return scratch.finish(reserved);
   };
 }
 
@@ -131,9 +131,9 @@ class Scratch {
     this.at = end;
   }
 
-  finish(): Buffer {
-    const result = Buffer.allocUnsafe(this.at);
-    block.copy(result, 0, 0, this.at);
+  finish(reserved: number): Buffer {
+    const result = Buffer.allocUnsafe(reserved + this.at);
+    block.copy(result, reserved, 0, this.at);
     if (block.length > MAX_KEPT_BLOCK) block = Buffer.allocUnsafeSlow(65_536);
     return result;
   }

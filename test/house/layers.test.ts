@@ -28,7 +28,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "api/mapping": [],
   "api/lists": ["mapping"],
   "api/http": ["top"],
-  "api/grpc": ["top"],
+  "api/grpc": ["top", "http"],
   "api/connect": ["top", "http"],
   "api/rest": ["top", "http"],
 };

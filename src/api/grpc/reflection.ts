@@ -1,13 +1,16 @@
 /** Server reflection (v1 and v1alpha) for tools such as grpcurl. Off unless the configuration says otherwise; loaded only then. */
+import { Duplex } from "node:stream";
 import type { DescFile } from "@bufbuild/protobuf";
 import { toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { toError } from "../../base/errors.ts";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import type { ServedMethod } from "../methods.ts";
-import type { ExtraService } from "./server.ts";
+import { PREFIX_BYTES } from "./message-reader.ts";
+import type { ServeStream } from "./server.ts";
 
-/** Reflection over the files of the given methods and all that they import. */
-export async function createReflection(methods: readonly ServedMethod[]): Promise<ExtraService> {
+/** Reflection over the files of the given methods and all that they import: what serves each of its paths. */
+export async function createReflection(methods: readonly ServedMethod[]): Promise<ReadonlyMap<string, ServeStream>> {
   const { ReflectionService } = await import("@grpc/reflection");
   const files = new Map<string, DescFile>();
   for (const method of methods) collectFiles(method.desc.parent.file, files);
@@ -20,7 +23,50 @@ export async function createReflection(methods: readonly ServedMethod[]): Promis
   const root = { files: { fileDescriptorProtos } };
   const services = [...new Set(methods.map((method) => method.service))];
   const reflection = new ReflectionService(root as never, { services });
-  return { addToServer: (server) => reflection.addToServer(server) };
+  const served = new Map<string, ServeStream>();
+  reflection.addToServer({
+    addService: (definition, implementation) => {
+      for (const [name, { path, requestDeserialize, responseSerialize }] of Object.entries(definition)) {
+        const serve = implementation[name] as unknown as (messages: Duplex) => void;
+        served.set(path, serveMessages(serve, requestDeserialize, responseSerialize));
+      }
+    },
+  });
+  return served;
+}
+
+/** Serves a handler of the library, which reads and writes messages in both directions. */
+function serveMessages(
+  serve: (messages: Duplex) => void,
+  deserialize: (bytes: Buffer) => unknown,
+  serialize: (message: unknown) => Buffer,
+): ServeStream {
+  return (stream) => {
+    const messages = new Duplex({
+      objectMode: true,
+      read() {},
+      write(message, _encoding, done) {
+        stream.send(Buffer.concat([Buffer.alloc(PREFIX_BYTES), serialize(message)]));
+        done();
+      },
+      final(done) {
+        stream.end();
+        done();
+      },
+    });
+    stream.onGone = () => messages.destroy();
+    serve(messages);
+    stream.read({
+      message(bytes) {
+        try {
+          messages.push(deserialize(bytes));
+        } catch (cause) {
+          throw toError("REQUEST_MALFORMED", { problem: "not a ServerReflectionRequest in Protobuf" }, { cause });
+        }
+      },
+      end: () => void messages.push(null),
+    });
+  };
 }
 
 function collectFiles(file: DescFile, files: Map<string, DescFile>): void {

@@ -1,47 +1,30 @@
 /**
- * The gRPC side of the port: `@grpc/grpc-js`, fed with connections by the front.
+ * The gRPC side of the port, on Node's HTTP/2: connections come from the front, calls go into the pipeline.
  *
- * Messages cross grpc-js as bytes: decoding in the pipeline turns malformed requests into INVALID_ARGUMENT with details, where grpc-js would answer
- * a bare INTERNAL. What grpc-js refuses before it looks for a handler gets its details in refusals.ts.
+ * There is nothing between the two but the framing of gRPC (stream.ts): a library between them costs more than all of HTTP/2 below, and answers
+ * on its own, without details, what it does not like (docs/adr/0003).
  */
 
+import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
-import { toBinary } from "@bufbuild/protobuf";
-import type {
-  ServerDuplexStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  ServiceDefinition,
-  StatusObject,
-  sendUnaryData,
-  UntypedServiceImplementation,
-} from "@grpc/grpc-js";
-import { type status as GrpcStatus, Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
-import type { OrchestratorError } from "../../base/errors.ts";
-import { GRPC_CODE, toError } from "../../base/errors.ts";
-import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { type OrchestratorError, toError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
 import type { Identify } from "../caller.ts";
-import { retryDelayMs, toStatus } from "../errors.ts";
 import { FORWARDED_KEY } from "../forward.ts";
+import { toWireError } from "../http/wire-error.ts";
 import type { ServedMethod } from "../methods.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { readBinary } from "../read-message.ts";
 import { toRequestId } from "../request-id.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../slow-reader.ts";
-import { completeRefusals } from "./refusals.ts";
+import { PREFIX_BYTES, tooLarge } from "./message-reader.ts";
+import { openSessions } from "./sessions.ts";
+import { GrpcStream, type StreamLimits } from "./stream.ts";
 
 /** HTTP/2 code of a stream that is broken off because its reader is slow; clients of gRPC take it for RESOURCE_EXHAUSTED. */
 const ENHANCE_YOUR_CALM = 11;
-
-/** Limits of the gRPC side. */
-export interface GrpcLimits {
-  /** Largest message, both ways, in bytes. */
-  readonly maxMessageBytes: number;
-  /** Time in which the reader of a stream must take something, milliseconds. */
-  readonly slowReaderMs: number;
-}
 
 /** The gRPC side of the port. */
 export interface GrpcServer {
@@ -53,182 +36,148 @@ export interface GrpcServer {
   close(): void;
 }
 
-/** Other services on the same server, for instance reflection. */
-export interface ExtraService {
-  addToServer(server: Server): void;
+/** Serves a call by itself, past the pipeline. */
+export type ServeStream = (stream: GrpcStream) => void;
+
+/** What calls are served with. */
+export interface GrpcParts {
+  readonly pipeline: Pipeline;
+  readonly identify: Identify;
+  readonly limits: StreamLimits;
+  readonly log: Log;
 }
 
-/** Serves methods over gRPC. A path of `aliases` answers as the method that it names. */
+/** Serves methods over gRPC. A path of `aliases` answers as the method that it names; `extras` are served by themselves, for instance reflection. */
 export function createGrpcServer(
   methods: readonly ServedMethod[],
   aliases: Readonly<Record<string, string>>,
-  pipeline: Pipeline,
-  identify: Identify,
-  limits: GrpcLimits,
-  extras: readonly ExtraService[],
+  extras: ReadonlyMap<string, ServeStream>,
+  parts: GrpcParts,
 ): GrpcServer {
-  const server = new Server({
-    "grpc.max_receive_message_length": limits.maxMessageBytes,
-    "grpc.max_send_message_length": limits.maxMessageBytes,
-    // A caller that waits for many runs holds a stream for each of them; resets are bounded by Node itself (streamResetBurst).
-    "grpc.max_concurrent_streams": 1_000,
-    "grpc-node.max_session_memory": 64,
-    "grpc.keepalive_time_ms": 60_000,
-    "grpc.keepalive_timeout_ms": 20_000,
-    "grpc.keepalive_permit_without_calls": 1,
-    "grpc.max_connection_idle_ms": 30 * 60_000,
-    "grpc.enable_channelz": 0,
-    // There is no call of ours yet, so there is no id that the log would know.
-    interceptors: [completeRefusals((error) => toGrpcError(error, ""))],
-  });
-  const parts: GrpcParts = {
-    pipeline,
-    identify,
-    maxBytes: limits.maxMessageBytes,
-    slowReaderMs: limits.slowReaderMs,
-  };
-  const byPath = new Map(methods.map((method) => [method.path, method]));
-  for (const method of methods) addMethod(server, method.path, method, parts);
+  const routes = new Map(extras);
+  for (const method of methods) routes.set(method.path, (stream) => serve(method, stream, parts));
   for (const [alias, path] of Object.entries(aliases)) {
-    const method = byPath.get(path);
-    if (method === undefined) throw new Error(`alias ${alias} names ${path}, which is not served`);
-    addMethod(server, alias, method, parts);
+    const route = routes.get(path);
+    if (route === undefined) throw new Error(`alias ${alias} names ${path}, which is not served`);
+    routes.set(alias, route);
   }
-  for (const extra of extras) extra.addToServer(server);
-  answerUnknownMethods(server);
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const server = createServer({
+    // Megabytes. Resets are bounded by Node itself (streamResetBurst).
+    maxSessionMemory: 64,
+    // A caller that waits for many runs holds a stream for each of them.
+    settings: { enablePush: false, maxConcurrentStreams: 1_000 },
+  });
+  const sessions = openSessions();
+  server.on("session", (session: ServerHttp2Session) => sessions.add(session));
+  server.on("stream", (http2: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    if (!isGrpc(headers)) {
+      refuseOthers(http2, headers);
+      return;
+    }
+    const stream = new GrpcStream(http2, headers, parts.limits, parts.log);
+    const path = String(headers[":path"]);
+    const route = routes.get(path);
+    if (route === undefined) stream.fail(toError("METHOD_UNIMPLEMENTED", { method: path }));
+    else route(stream);
+  });
   return {
-    accept: (connection) => injector.injectConnection(connection),
-    // Its callback comes before the calls in flight have ended, and never when a client has vanished: the front watches the connections.
-    drain: () => server.tryShutdown(() => undefined),
-    close: () => server.forceShutdown(),
+    accept: (connection) => void server.emit("connection", connection),
+    drain: () => sessions.drain(),
+    close: () => sessions.close(),
   };
 }
 
-interface GrpcParts {
-  readonly pipeline: Pipeline;
-  readonly identify: Identify;
-  readonly maxBytes: number;
-  readonly slowReaderMs: number;
-}
-
-const identity = (bytes: Buffer): Buffer => bytes;
-
-function addMethod(server: Server, path: string, method: ServedMethod, parts: GrpcParts): void {
-  const streaming = method.stream !== null;
-  const definition: ServiceDefinition = {
-    call: {
-      path,
-      requestStream: false,
-      responseStream: streaming,
-      requestSerialize: identity,
-      requestDeserialize: identity,
-      responseSerialize: identity,
-      responseDeserialize: identity,
+function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void {
+  let request: Buffer | null = null;
+  const openedAt = performance.now();
+  stream.read({
+    message(bytes) {
+      if (request !== null) throw miscounted(method, "more");
+      request = bytes;
     },
-  };
-  const implementation: UntypedServiceImplementation = {
-    call: streaming
-      ? (stream: ServerWritableStream<Buffer, Buffer>) => void serveStream(method, stream, parts)
-      : (unary: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) =>
-          serveUnary(method, unary, callback, parts),
-  };
-  server.addService(definition, implementation);
+    end() {
+      if (request === null) throw miscounted(method, "none");
+      const bytes = request;
+      const timeoutMs = stream.timeoutMs();
+      const call = new Call(
+        parts.identify(stream),
+        "grpc",
+        // The caller's clock runs since it sent the headers.
+        timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - (performance.now() - openedAt)),
+        stream,
+        stream.get(FORWARDED_KEY) !== undefined,
+      );
+      stream.onGone = () => call.cancel();
+      const decode = (): Message => readBinary(method.desc.input, bytes);
+      if (method.stream === null) serveUnary(method, call, decode, stream, parts);
+      else void serveStream(method, call, decode, stream, parts);
+    },
+  });
+}
+
+function miscounted(method: ServedMethod, sent: string): OrchestratorError {
+  return toError("PROTOCOL_UNSUPPORTED", {
+    problem: `${method.path} takes exactly one message; the call sent ${sent}`,
+  });
 }
 
 function serveUnary(
   method: ServedMethod,
-  unary: ServerUnaryCall<Buffer, Buffer>,
-  callback: sendUnaryData<Buffer>,
-  { pipeline, identify, maxBytes }: GrpcParts,
+  call: Call,
+  decode: () => Message,
+  stream: GrpcStream,
+  { pipeline, limits }: GrpcParts,
 ): void {
-  const forwarded = unary.metadata.get(FORWARDED_KEY).length > 0;
-  const { metadata } = unary;
-  const call = new Call(identify(metadata), "grpc", remainingMs(unary.getDeadline()), metadata, forwarded);
-  unary.on("cancelled", () => call.cancel());
-  pipeline.runUnary(
-    method,
-    call,
-    () => readBinary(method.desc.input, unary.request),
-    (error, response) => {
-      if (response === null) {
-        callback(toGrpcError(error as OrchestratorError, call.requestId), null);
-        return;
-      }
-      const bytes = method.encode(response);
-      if (bytes.length <= maxBytes) callback(null, bytes);
-      else callback(toGrpcError(tooLarge(maxBytes), call.requestId), null);
-    },
-  );
+  pipeline.runUnary(method, call, decode, (error, response) => {
+    if (response === null) {
+      stream.fail(error as OrchestratorError, call.requestId);
+      return;
+    }
+    const framed = method.encode(response, PREFIX_BYTES);
+    if (isTooLarge(framed, limits)) stream.fail(tooLarge("response", limits.maxMessageBytes), call.requestId);
+    else stream.end(framed);
+  });
 }
 
 async function serveStream(
   method: ServedMethod,
-  stream: ServerWritableStream<Buffer, Buffer>,
-  { pipeline, identify, maxBytes, slowReaderMs }: GrpcParts,
+  call: Call,
+  decode: () => Message,
+  stream: GrpcStream,
+  { pipeline, limits }: GrpcParts,
 ): Promise<void> {
-  const call = new Call(identify(stream.metadata), "grpc", remainingMs(stream.getDeadline()), stream.metadata);
-  stream.on("cancelled", () => call.cancel());
-  const decode = (): Message => readBinary(method.desc.input, stream.request);
+  const { http2 } = stream;
   try {
     for await (const message of pipeline.runStream(method, call, decode)) {
-      const bytes = method.encode(message);
-      if (bytes.length > maxBytes) throw tooLarge(maxBytes);
-      if (!stream.write(bytes)) await waitForReader(stream, call, slowReaderMs, cursorOf(message));
+      const framed = method.encode(message, PREFIX_BYTES);
+      if (isTooLarge(framed, limits)) throw tooLarge("response", limits.maxMessageBytes);
+      if (!stream.send(framed)) await waitForReader(http2, call, limits.slowReaderMs, cursorOf(message));
     }
     stream.end();
   } catch (error) {
-    stream.emit("error", toGrpcError(error as OrchestratorError, call.requestId));
+    stream.fail(error as OrchestratorError, call.requestId);
   }
-  breakOffUnread(stream, slowReaderMs, () => resetStream(stream));
+  breakOffUnread(http2, limits.slowReaderMs, () => http2.close(ENHANCE_YOUR_CALM));
 }
 
-/** Resets the HTTP/2 stream below: destroying what stands on it would leave it and its buffer open. */
-function resetStream(stream: ServerWritableStream<Buffer, Buffer>): void {
-  const below = stream as unknown as { readonly call?: { readonly stream?: { close?(code: number): void } } };
-  below.call?.stream?.close?.(ENHANCE_YOUR_CALM);
+function isTooLarge(framed: Buffer, limits: StreamLimits): boolean {
+  return framed.length - PREFIX_BYTES > limits.maxMessageBytes;
 }
 
-function tooLarge(limit: number): OrchestratorError {
-  return toError("MESSAGE_TOO_LARGE", { direction: "response", limit });
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  const type = headers["content-type"] ?? "";
+  return headers[":method"] === "POST" && /^application\/grpc(\+proto)?( *;|$)/.test(type);
 }
 
-function remainingMs(deadline: Date | number): number | undefined {
-  const at = typeof deadline === "number" ? deadline : deadline.getTime();
-  return Number.isFinite(at) ? Math.max(0, at - Date.now()) : undefined;
-}
-
-/** The error as grpc-js sends it: status, sentence, and details in the trailers. */
-function toGrpcError(error: OrchestratorError, requestId: string): StatusObject & Error {
-  const metadata = new Metadata();
-  const status = toStatus(error, { requestId, inHeaders: true });
-  metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, status)));
-  const retryMs = retryDelayMs(error);
-  if (retryMs !== null) metadata.set("grpc-retry-pushback-ms", String(Math.ceil(retryMs)));
-  // The same as in the details: clients that compare the two refuse others.
-  const { message } = status;
-  return { name: error.name, message, code: GRPC_CODE[error.grpc] as GrpcStatus, details: message, metadata };
-}
-
-/** grpc-js answers methods that it does not know with a bare status, before any hook; so its table of handlers is made to know them all. */
-function answerUnknownMethods(server: Server): void {
-  const { handlers } = server as unknown as { handlers?: Map<string, unknown> };
-  if (!(handlers instanceof Map)) throw new Error("this version of grpc-js keeps its handlers elsewhere");
-  const known = handlers.get.bind(handlers);
-  // Streaming both ways answers at once, whatever the caller meant to send.
-  handlers.get = (path: string) =>
-    known(path) ?? {
-      type: "bidi",
-      path,
-      serialize: identity,
-      deserialize: identity,
-      func: (call: ServerDuplexStream<Buffer, Buffer>) =>
-        call.emit(
-          "error",
-          toGrpcError(
-            toError("METHOD_UNIMPLEMENTED", { method: path }),
-            toRequestId(call.metadata.get("x-request-id")),
-          ),
-        ),
-    };
+/** Cleartext HTTP/2 carries gRPC only: what else may be asked for is served over HTTP/1.1 of the same port. */
+function refuseOthers(http2: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  const problem =
+    "over HTTP/2 this port speaks gRPC only (a POST of application/grpc); Connect, gRPC-Web and REST are served over HTTP/1.1";
+  const { ":path": path = "", "content-type": type } = headers;
+  const refusal = toError("PROTOCOL_UNSUPPORTED", { problem });
+  const answer = toWireError(refusal, toRequestId(headers["x-request-id"]), path, type);
+  http2.on("error", () => undefined);
+  http2.respond({ ...answer.headers, ":status": answer.status });
+  http2.end(answer.body);
+  http2.resume();
 }

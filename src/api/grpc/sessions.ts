@@ -1,0 +1,71 @@
+/** The HTTP/2 connections of the gRPC side: kept alive while they are of use, closed when they are not. */
+import type { ServerHttp2Session } from "node:http2";
+
+/** How often connections are looked at, milliseconds; also the time in which a ping must be answered. */
+const LOOK_MS = 20_000;
+/** How often a connection is pinged, in looks: a peer that has vanished is found out within this and one look more. */
+const LOOKS_A_PING = 3;
+/** A connection without calls is closed after so many looks: half an hour. */
+const IDLE_LOOKS = 90;
+
+/** Connections in the hands of their server. */
+export interface Sessions {
+  add(session: ServerHttp2Session): void;
+  /** Takes no new calls; a connection closes after its last one. */
+  drain(): void;
+  /** Breaks off every connection. */
+  close(): void;
+}
+
+interface Seen {
+  /** Calls in flight. */
+  open: number;
+  /** Looks since there was a call. */
+  idle: number;
+  /** Looks since the last ping. */
+  sincePing: number;
+  awaitsPong: boolean;
+}
+
+/** Keeps connections. `lookMs` is for tests. */
+export function openSessions(lookMs = LOOK_MS): Sessions {
+  const sessions = new Map<ServerHttp2Session, Seen>();
+  const look = (): void => {
+    for (const [session, seen] of sessions) {
+      if (seen.awaitsPong) {
+        session.destroy();
+        continue;
+      }
+      seen.idle = seen.open > 0 ? 0 : seen.idle + 1;
+      seen.sincePing += 1;
+      if (seen.idle >= IDLE_LOOKS) session.close();
+      else if (seen.sincePing >= LOOKS_A_PING) {
+        seen.sincePing = 0;
+        seen.awaitsPong = session.ping(() => {
+          seen.awaitsPong = false;
+        });
+      }
+    }
+  };
+  const timer = setInterval(look, lookMs).unref();
+  return {
+    add(session) {
+      const seen: Seen = { open: 0, idle: 0, sincePing: 0, awaitsPong: false };
+      sessions.set(session, seen);
+      session.on("stream", (stream) => {
+        seen.open += 1;
+        stream.on("close", () => {
+          seen.open -= 1;
+        });
+      });
+      session.on("close", () => sessions.delete(session));
+    },
+    drain() {
+      for (const session of sessions.keys()) session.close();
+    },
+    close() {
+      clearInterval(timer);
+      for (const session of sessions.keys()) session.destroy();
+    },
+  };
+}

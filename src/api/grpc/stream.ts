@@ -1,0 +1,174 @@
+/**
+ * One call on the wire: an HTTP/2 stream with the framing of gRPC, whatever is served on it.
+ *
+ *   headers → message … → end of the sender → (headers → message …) → trailers
+ *                    fail, at any moment     → trailers, alone or behind what was sent
+ *
+ * It ends exactly once. When its stream closes before that, the caller has gone.
+ */
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { type OrchestratorError, toError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { CallHeaders } from "../caller.ts";
+import { classifyError } from "../errors.ts";
+import { toRequestId } from "../request-id.ts";
+import { ACCEPTED_ENCODINGS, expandMessage, MessageReader } from "./message-reader.ts";
+import { OK_TRAILERS, toTrailers } from "./trailers.ts";
+
+const HEADERS: OutgoingHttpHeaders = {
+  ":status": 200,
+  "content-type": "application/grpc+proto",
+  "grpc-accept-encoding": ACCEPTED_ENCODINGS,
+};
+const WITH_TRAILERS = { waitForTrailers: true };
+
+/** HTTP/2 code of a stream that is broken off without blame. */
+const NO_ERROR = 0;
+
+/** Milliseconds of the units of `grpc-timeout`. */
+const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** Who takes what the caller sends. What it throws ends the call. */
+export interface Receiver {
+  /** A message, expanded. */
+  message(bytes: Buffer): void;
+  /** The caller has sent everything. */
+  end(): void;
+}
+
+/** Limits of a call on the wire. */
+export interface StreamLimits {
+  /** Largest message, both ways, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Time in which the reader of a stream must take something, milliseconds. */
+  readonly slowReaderMs: number;
+}
+
+/** A call on the wire. Nothing of it is the caller's but headers and messages. */
+export class GrpcStream implements CallHeaders {
+  /** The stream below, for its back-pressure: `drain` and `close`. */
+  readonly http2: ServerHttp2Stream;
+  /** Called when the caller has gone before the call had ended. */
+  onGone: (() => void) | null = null;
+  readonly #headers: IncomingHttpHeaders;
+  readonly #limits: StreamLimits;
+  readonly #log: Log;
+  #trailers: OutgoingHttpHeaders | null = null;
+
+  constructor(http2: ServerHttp2Stream, headers: IncomingHttpHeaders, limits: StreamLimits, log: Log) {
+    this.http2 = http2;
+    this.#headers = headers;
+    this.#limits = limits;
+    this.#log = log;
+    http2.on("wantTrailers", () => http2.sendTrailers(this.#trailers ?? OK_TRAILERS));
+    http2.on("close", () => {
+      if (this.#trailers === null) this.onGone?.();
+    });
+    // Whatever breaks below, `close` follows.
+    http2.on("error", () => undefined);
+  }
+
+  /** A header of the call. */
+  get(name: string): string | string[] | undefined {
+    return this.#headers[name];
+  }
+
+  /** Time that the caller gives the call, milliseconds; undefined when it does not say. Error: REQUEST_MALFORMED. */
+  timeoutMs(): number | undefined {
+    const text = this.get("grpc-timeout");
+    if (text === undefined) return undefined;
+    const [, amount, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(text)) ?? [];
+    if (amount === undefined || unit === undefined)
+      throw toError("REQUEST_MALFORMED", {
+        problem: `grpc-timeout is up to eight digits and one of HMSmun, not ${String(text).slice(0, 40)}`,
+      });
+    return Number(amount) * (UNITS[unit] as number);
+  }
+
+  /** Begins to read. */
+  read(receiver: Receiver): void {
+    const { maxMessageBytes } = this.#limits;
+    let expanding: Promise<unknown> | null = null;
+    const guard = (step: () => void): void => {
+      if (this.#trailers !== null) return;
+      try {
+        step();
+      } catch (error) {
+        this.#failBy(error);
+      }
+    };
+    const reader = new MessageReader(maxMessageBytes, (compressed, bytes) => {
+      if (!compressed && expanding === null) {
+        receiver.message(bytes);
+        return;
+      }
+      const expand = async (): Promise<void> => {
+        const message = compressed
+          ? await expandMessage(bytes, String(this.get("grpc-encoding") ?? ""), maxMessageBytes)
+          : bytes;
+        if (this.#trailers === null) receiver.message(message);
+      };
+      expanding = (expanding ?? Promise.resolve()).then(expand).catch((error: unknown) => this.#failBy(error));
+    });
+    this.http2.on("data", (chunk: Buffer) => guard(() => reader.push(chunk)));
+    this.http2.on("end", () => {
+      const end = (): void => {
+        reader.end();
+        receiver.end();
+      };
+      if (expanding === null) guard(end);
+      else void expanding.then(() => guard(end));
+    });
+  }
+
+  /** Sends a message whose first five bytes are free for its prefix. False: the reader has not taken what was sent; `drain` follows. */
+  send(framed: Buffer): boolean {
+    const { http2 } = this;
+    if (http2.closed) return true;
+    writePrefix(framed);
+    if (!http2.headersSent) http2.respond(HEADERS, WITH_TRAILERS);
+    return http2.write(framed);
+  }
+
+  /** Ends a call that went well, with its last message if there is one; see {@link send}. */
+  end(framed?: Buffer): void {
+    if (this.#trailers !== null) return;
+    this.#trailers = OK_TRAILERS;
+    const { http2 } = this;
+    if (http2.closed) return;
+    if (!http2.headersSent) http2.respond(HEADERS, WITH_TRAILERS);
+    if (framed === undefined) {
+      http2.end();
+      return;
+    }
+    writePrefix(framed);
+    http2.end(framed);
+  }
+
+  /** Ends the call with an error. */
+  fail(error: OrchestratorError, requestId = toRequestId(this.get("x-request-id"))): void {
+    if (this.#trailers !== null) return;
+    this.#trailers = toTrailers(error, requestId);
+    const { http2 } = this;
+    if (http2.closed) return;
+    if (http2.headersSent) http2.end();
+    else http2.respond({ ...HEADERS, ...this.#trailers }, { endStream: true });
+    // A caller who goes on sending is listened to for a while, so that it hears the answer first.
+    if (!http2.readableEnded) {
+      http2.resume();
+      const timer = setTimeout(() => http2.close(NO_ERROR), this.#limits.slowReaderMs).unref();
+      http2.once("close", () => clearTimeout(timer));
+    }
+  }
+
+  /** Ends the call by what was thrown before there was a call that classifies it. */
+  #failBy(thrown: unknown): void {
+    const requestId = toRequestId(this.get("x-request-id"));
+    this.fail(classifyError(thrown, this.#log, String(this.get(":path")), { requestId }), requestId);
+  }
+}
+
+function writePrefix(framed: Buffer): void {
+  framed[0] = 0;
+  framed.writeUInt32BE(framed.length - 5, 1);
+}

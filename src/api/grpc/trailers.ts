@@ -1,0 +1,23 @@
+/** How a call ends on the wire: the status, its sentence and its details in the trailers. */
+import type { OutgoingHttpHeaders } from "node:http2";
+import { toBinary } from "@bufbuild/protobuf";
+import { base64Encode } from "@bufbuild/protobuf/wire";
+import { GRPC_CODE, type OrchestratorError } from "../../base/errors.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { retryDelayMs, toStatus } from "../errors.ts";
+
+/** Trailers of a call that went well. */
+export const OK_TRAILERS: OutgoingHttpHeaders = { "grpc-status": "0" };
+
+/** Trailers of a call that failed. */
+export function toTrailers(error: OrchestratorError, requestId: string): OutgoingHttpHeaders {
+  const status = toStatus(error, { requestId, inHeaders: true });
+  const retryMs = retryDelayMs(error);
+  return {
+    "grpc-status": String(GRPC_CODE[error.grpc]),
+    // The same sentence as in the details: clients that compare the two refuse others.
+    "grpc-message": encodeURIComponent(status.message),
+    "grpc-status-details-bin": base64Encode(toBinary(StatusSchema, status), "std_raw"),
+    ...(retryMs === null ? {} : { "grpc-retry-pushback-ms": String(Math.ceil(retryMs)) }),
+  };
+}
