@@ -27,8 +27,8 @@ interface Seen {
   awaitsPong: boolean;
 }
 
-/** Keeps connections. `lookMs` is for tests. */
-export function openSessions(lookMs = LOOK_MS): Sessions {
+/** Keeps connections. The parameters are for tests. */
+export function openSessions(lookMs = LOOK_MS, idleLooks = IDLE_LOOKS): Sessions {
   const sessions = new Map<ServerHttp2Session, Seen>();
   const look = (): void => {
     for (const [session, seen] of sessions) {
@@ -38,7 +38,7 @@ export function openSessions(lookMs = LOOK_MS): Sessions {
       }
       seen.idle = seen.open > 0 ? 0 : seen.idle + 1;
       seen.sincePing += 1;
-      if (seen.idle >= IDLE_LOOKS) session.close();
+      if (seen.idle >= idleLooks) session.close();
       else if (seen.sincePing >= LOOKS_A_PING) {
         seen.sincePing = 0;
         seen.awaitsPong = session.ping(() => {
