@@ -288,7 +288,7 @@ test("approvals that a run asks for at the same moment are all listed, page by p
       await grpc.ask(
         RunService.method.startRun,
         { flowId: "many-approvals", wait: { seconds: 1n } },
-        { timeoutMs: 500 },
+        { timeoutMs: 10_000 },
       ),
     );
   const seen: string[] = [];
