@@ -26,21 +26,21 @@ import {
   noteSize,
   outgrows,
   type Reply,
-  StartTaken,
 } from "./cell.ts";
 import { startChildRun } from "./children.ts";
 import { type EffectsHost, performEffects } from "./effects.ts";
 import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
 import { type Entry, Lane, type LaneHost } from "./lane.ts";
 import { ParkedWaiters } from "./parked.ts";
-import { type RestoreHost, resolveUnknown, restoreCell, toUnwritten } from "./restore.ts";
+import { resolveUnknown } from "./restore.ts";
 import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
 import { Turns } from "./turns.ts";
-import { holdAgain, isUnreadable, readRun, setRunAside, type UnreadableHost } from "./unreadable.ts";
+import { holdAgain, isUnreadable, readRun, setRunAside } from "./unreadable.ts";
+import { endPoisoned, endRefused, endUnavailable, endWaiting, quarantine, type UnwrittenHost } from "./unwritten.ts";
 import { armTimer, type WakeHost } from "./wakes.ts";
 
 /** The runs of this instance. */
-export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, UnreadableHost {
+export class Runtime implements LaneHost, EffectsHost, UnwrittenHost, WakeHost {
   readonly parts: RuntimeParts;
   readonly cells = new Map<string, Cell>();
   readonly parked: ParkedWaiters;
@@ -48,7 +48,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
   readonly adopting = new Set<number>();
   readonly #epochs = new Map<number, number>();
   readonly #loading = new Map<string, Promise<Cell>>();
-  readonly #observers: RuntimeObserver[];
+  readonly observers: RuntimeObserver[];
   readonly #turns = new Turns(this);
   #lanes: readonly Lane[] = [];
   #owned: readonly number[] = [];
@@ -62,12 +62,12 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
   constructor(parts: RuntimeParts) {
     this.parts = parts;
     this.parked = new ParkedWaiters(parts.shards);
-    this.#observers = [...parts.observers];
+    this.observers = [...parts.observers];
   }
 
   /** One more that hears of what becomes durable, from now on. */
   observe(observer: RuntimeObserver): void {
-    this.#observers.push(observer);
+    this.observers.push(observer);
   }
 
   /** Opens the lanes. */
@@ -159,7 +159,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
       records = advance(cell.run, event, this.#turns.take());
       if (this.writes < FORMAT.version) checkKinds(records, this.writes);
     } catch (error) {
-      this.#quarantine(cell, error, reply);
+      quarantine(this, cell, error, reply);
       return;
     }
     if (records.length === 0) {
@@ -238,7 +238,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
       failPoint("effects.before");
       // Written just before its shard was lost: what follows is the business of the new owner, who reads it.
       if (!lost) performEffects(this, cell, move.records, move.sequence);
-      for (const observer of this.#observers) observer.committed(cell.run, move.records, move.sequence);
+      for (const observer of this.observers) observer.committed(cell.run, move.records, move.sequence);
       for (const watcher of cell.watchers) watcher(move.records, move.sequence);
     } catch (error) {
       this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
@@ -254,87 +254,25 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Un
   }
 
   refused(entry: Entry, why: Refusal["why"]): void {
-    const { cell } = entry;
-    cell.flying = false;
-    switch (why) {
-      case "fenced":
-        for (const reply of entry.replies) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
-        // Dropped with its shard before; the shard may be ours again.
-        if (cell.gone) return;
-        this.parts.log.warn("a shard was lost: its moves were refused", { shard: cell.shard, ...logFieldsOf(cell) });
-        for (const observer of this.#observers) observer.fenced(cell.shard);
-        this.loseShard(cell.shard);
-        return;
-      case "taken":
-        failPoint("start.taken");
-        this.drop(cell);
-        for (const reply of [...entry.replies, ...cell.replies]) reply.reject(new StartTaken(cell.runId));
-        return;
-      case "early":
-        restoreCell(
-          this,
-          cell,
-          entry.events.filter((event) => event.type !== "due"),
-          entry.replies,
-        );
-    }
+    endRefused(this, entry, why);
   }
 
   poisoned(entry: Entry, cause: unknown): void {
-    const { cell } = entry;
-    cell.flying = false;
-    const refusal = toError("STORE_REJECTED", { problem: "a value of this run cannot be stored" }, { cause });
-    for (const reply of entry.replies) reply.reject(refusal);
-    // Not even the hold can be written: nothing can be done for this run here.
-    const hopeless = entry.events.every((event) => event.type === "hold" && event.hold === "quarantine");
-    const what = hopeless
-      ? "the store refuses whatever is written of this run"
-      : "the store refuses a move of this run";
-    this.parts.log.error(what, { ...logFieldsOf(cell), error: cause });
-    if (hopeless || entry.move.start !== null) {
-      for (const reply of cell.replies.splice(0)) reply.reject(refusal);
-      this.drop(cell);
-      return;
-    }
-    this.#quarantine(cell, cause, null);
+    endPoisoned(this, entry, cause);
+  }
+
+  unavailable(entry: Entry, cause: unknown): boolean {
+    return endUnavailable(this, entry, cause);
+  }
+
+  waitsInVain(cell: Cell, cause: unknown): void {
+    endWaiting(this, cell, cause);
   }
 
   unknown(lane: Lane, entries: readonly Entry[], cause: unknown): Promise<void> {
     const fields = { lane: lane.index, moves: entries.length, error: cause };
     this.parts.log.warn("the outcome of a batch is unknown; its shards are fenced and read again", fields);
     return resolveUnknown(this, lane, entries);
-  }
-
-  unavailable(entry: Entry, cause: unknown): boolean {
-    const { cell } = entry;
-    const again = entry.move.start === null && !cell.gone;
-    const refusal = toUnwritten(again, cause);
-    for (const reply of entry.replies.splice(0)) reply.reject(refusal);
-    if (entry.move.start === null) return again;
-    for (const reply of cell.replies.splice(0)) reply.reject(refusal);
-    this.drop(cell);
-    return false;
-  }
-
-  waitsInVain(cell: Cell, cause: unknown): void {
-    const refusal = toUnwritten(cell.started, cause);
-    for (const reply of cell.replies.splice(0)) reply.reject(refusal);
-    if (!cell.started && !cell.flying) this.drop(cell);
-  }
-
-  /** Stops a run that the engine or the store cannot go on with: its state is read back and held; everybody else goes on. */
-  #quarantine(cell: Cell, cause: unknown, reply: Reply | null): void {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    this.parts.log.error("a run is put into quarantine", { ...logFieldsOf(cell), error: cause });
-    for (const waiting of [...cell.replies, ...(reply === null ? [] : [reply])])
-      waiting.reject(toError("RUN_QUARANTINED", { runId: cell.runId, why }, { cause }));
-    cell.replies = [];
-    cell.events = [];
-    if (!cell.started && !cell.flying) {
-      this.drop(cell);
-      return;
-    }
-    restoreCell(this, cell, [{ type: "hold", at: this.now(), hold: "quarantine", by: "orchestrator", why }], []);
   }
 
   /** Sets in motion what should be running and is not: attempts that nobody makes, children, groups. */
