@@ -96,7 +96,7 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     run.unsettled = probe.turn !== undefined;
     if (how === "reopen") return;
     for (const [path, attempt] of attempts) if (attempt.end.type === "reported") attempts.delete(path);
-    feed({ type: "recover", at: now, clean: true });
+    feed({ type: "recover", at: now, clean: false });
   };
 
   feed(startEvent(plan, world));
@@ -119,7 +119,8 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
       feed({ ...attempt.end, at: now, random: jitterOf(run, world, path) });
     } else if (worldAt === next) {
       const event = script.shift();
-      if (event !== undefined) feed({ ...event, at: now });
+      if (event?.type === "crash") interrupt("recover");
+      else if (event !== undefined) feed({ ...event, at: now });
     } else if (!feed({ type: "due", at: now, random: 0.5 }) && !run.unsettled) {
       throw new Error(`${plan.flowId}: the engine is due at ${next - START} but nothing happens`);
     }
@@ -168,9 +169,12 @@ function startEvent(plan: Plan, world: World): RunEvent {
   };
 }
 
-function worldEvents(world: World): RunEvent[] {
+/** What the world does: events, and deaths of the instance that owns the run. */
+type WorldEvent = RunEvent | { type: "crash"; at: number };
+
+function worldEvents(world: World): WorldEvent[] {
   const hold = { hold: "operator", by: "op", why: "" } as const;
-  const events: RunEvent[] = [
+  const events: WorldEvent[] = [
     ...world.signals
       .filter((signal) => signal.at > 0)
       .map(({ at, name, payload }): RunEvent => ({ type: "signal", at, name, payload })),
@@ -185,8 +189,9 @@ function worldEvents(world: World): RunEvent[] {
         data,
       }),
     ),
-    ...world.commands.map((command): RunEvent => {
+    ...world.commands.map((command): WorldEvent => {
       const { at, kind } = command;
+      if (kind === "crash") return { type: "crash", at };
       if (kind === "cancel") return { type: "cancel", at, by: "op", reason: "", compensate: command.compensate };
       if (kind === "terminate") return { type: "terminate", at, by: "op", reason: "" };
       if (kind === "hold" || kind === "release") return { type: kind, at, hold: command.hold, by: "op", why: "" };
@@ -236,6 +241,7 @@ function describeTask(run: Run, task: TaskState, journal: readonly JournalRecord
     handled: task.handled,
     attempts: called ? task.attempt : 0,
     dispatchedAt: called ? calls.map((record) => record.at - START) : [],
+    sent: specOf(run, task.path).type === "emit" ? ((task.input ?? null) as Json) : null,
     first: task.first,
   };
 }

@@ -1,7 +1,7 @@
 /** Bugs to plant, as data: one for each rule that the engine could get wrong. The suite must notice every one. */
 import type { RunEvent } from "../../src/engine/machine/events.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
-import type { Run } from "../../src/engine/machine/run.ts";
+import { type Run, specOf } from "../../src/engine/machine/run.ts";
 import type { TaskState } from "../../src/engine/machine/state.ts";
 import type {
   DagNode,
@@ -14,7 +14,7 @@ import type {
   Template,
   TriggerRule,
 } from "../../src/flows/plan.ts";
-import type { JsonMap } from "../oracle/document.ts";
+import type { Json, JsonMap } from "../oracle/document.ts";
 import { TRIGGER_RULES } from "../oracle/document.ts";
 import type { Fault } from "./engine-adapter.ts";
 
@@ -108,6 +108,17 @@ export const PLANTED_BUGS: PlantedBug[] = [
   inEvents("the random number of the jitter is ignored", (event) =>
     event.type === "reported" ? { ...event, random: 0.5 } : event,
   ),
+  inEvents("a takeover makes no attempt again", (event) => (event.type === "recover" ? null : event)),
+  inRecords("an attempt that is made again is a new one", (record, run) =>
+    record.type === "task.dispatched" && run.state.tasks.get(record.task)?.state === "RUNNING"
+      ? { ...record, attempt: record.attempt + 1 }
+      : record,
+  ),
+  inRecords("a takeover makes attempts again under a hold", (record, run) =>
+    record.type === "task.retrying" && record.error.type === "ATTEMPT_LOST"
+      ? { ...of(record), type: "task.dispatched", attempt: run.state.tasks.get(record.task)?.attempt ?? 0 }
+      : record,
+  ),
   inRecords("a timed-out task is FAILED", (record) =>
     record.type === "task.failed" ? { ...record, timedOut: false } : record,
   ),
@@ -123,6 +134,22 @@ export const PLANTED_BUGS: PlantedBug[] = [
       ? { ...record, dueAt: (record.dueAt ?? 0) + 1 }
       : record,
   ),
+  inRecords("wait.until is taken for a duration", (record, run) =>
+    record.type === "task.waiting" && record.wait.kind === "timer" && untilOf(record.input) !== null
+      ? { ...record, dueAt: record.at + Date.parse(untilOf(record.input) ?? "") - run.state.createdAt }
+      : record,
+  ),
+  inRecords("emit gives what it sends", (record, run) =>
+    record.type === "task.completed" && specOf(run, record.task).type === "emit"
+      ? { ...record, output: record.input ?? null }
+      : record,
+  ),
+  inRecords("emit sends to another topic", (record, run) =>
+    record.type === "task.completed" && specOf(run, record.task).type === "emit"
+      ? { ...record, input: { ...(record.input as JsonMap), topic: "olds" } }
+      : record,
+  ),
+  inTasks("$${ is left as it is", (task) => ({ ...task, parameters: unescaped(task.parameters) })),
   inEvents("a rejection approves", (event) => (event.type === "decided" ? { ...event, approved: true } : event)),
 
   inStates("transitions are tried in reverse", (state) => ({
@@ -281,6 +308,26 @@ function reversed(items: Template): Template {
       return Array.isArray(value) ? [...value].reverse() : value;
     },
   };
+}
+
+function of({ at, task }: { at: number; task: string }): { at: number; task: string } {
+  return { at, task };
+}
+
+function untilOf(input: unknown): string | null {
+  const until = (input as JsonMap | null)?.until;
+  return typeof until === "string" ? until : null;
+}
+
+/** A template that gives `$${` where `${` was meant. */
+function unescaped(template: Template): Template {
+  const leave = (value: Json): Json => {
+    if (typeof value === "string") return value.replaceAll("${", () => "$${");
+    if (Array.isArray(value)) return value.map(leave);
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, leave(member)]));
+  };
+  return { constant: template.constant, evaluate: (scope) => leave(template.evaluate(scope) as Json) };
 }
 
 function withoutProof(event: RunEvent): RunEvent {

@@ -1,13 +1,15 @@
 /**
- * Flows that use everything (every trigger rule, failures, retries, signals, timers, approvals, groups, loops, compensation, cancel, pause): engine against naive interpreter.
+ * Flows that use everything (every trigger rule, failures, retries, signals, timers, approvals, groups, loops, compensation, cancel, pause, owners that die): engine against naive interpreter.
  * A difference is made smaller before it is shown. `DIFFERENTIAL_SEEDS=20000-30000` looks at other seeds than the usual ones.
  */
 import { expect, test } from "vitest";
+import type { JournalRecord } from "../../src/engine/machine/records.ts";
 import { generateWide } from "../oracle/generate-wide.ts";
+import { createRandom } from "../oracle/random.ts";
 import { type Case, shrinkCase } from "../oracle/shrink.ts";
 import type { Outcome } from "../oracle/world.ts";
 import { judgeOutcome } from "./compare.ts";
-import { runOnEngine } from "./engine-adapter.ts";
+import { drive, runOnEngine } from "./engine-adapter.ts";
 
 const [FIRST = 1, LAST = 3_000] = (process.env.DIFFERENTIAL_SEEDS ?? "1-3000").split("-").map(Number);
 const FLOWS = LAST - FIRST + 1;
@@ -16,11 +18,15 @@ test(`${FLOWS} wide flows end on the engine as the interpreter says`, async () =
   const seen = new Map<string, number>();
   for (let seed = FIRST; seed <= LAST; seed++) {
     const subject = generateWide(seed);
-    const { outcome } = await runOnEngine(subject.flow, subject.world);
+    const { outcome, journal, plan } = await runOnEngine(subject.flow, subject.world);
     const verdict = judgeOutcome(subject.flow, subject.world, outcome);
     if (verdict.kind === "different") expect.fail(await explain(seed, subject));
     count(seen, verdict.kind);
-    for (const feature of featuresOf(outcome)) count(seen, feature);
+    for (const feature of [...featuresOf(outcome), ...recoveriesOf(journal)]) count(seen, feature);
+    // Whoever puts the run together from its journal goes on with it as if it had never left memory.
+    const random = createRandom(seed);
+    const reopened = drive(plan, subject.world, {}, { interrupt: () => (random.chance(0.3) ? "reopen" : null) });
+    expect(reopened.journal, `seed ${seed}, put together again and again`).toEqual(journal);
   }
   const rare = FEATURES.filter((feature) => (seen.get(feature) ?? 0) < FLOWS / 600);
   expect(rare, `seldom or never seen: ${JSON.stringify(Object.fromEntries(seen))}`).toEqual([]);
@@ -58,6 +64,9 @@ const FEATURES = [
     "compensations in order",
     "long path",
     "left-over signal",
+    "attempt made again",
+    "attempt lost under a hold",
+    "attempt lost in a cancel",
   ],
 ];
 
@@ -74,6 +83,19 @@ function featuresOf(outcome: Outcome): Set<string> {
     if (task.handled) features.add("handled");
     if (task.attempts > 1) features.add("retried");
     if (task.first !== null) features.add("first of several");
+  }
+  return features;
+}
+
+/** What became of the attempts that died with their owner. */
+function recoveriesOf(journal: readonly JournalRecord[]): Set<string> {
+  const features = new Set<string>();
+  for (const [index, { type }] of journal.entries()) {
+    if (type !== "run.recovered") continue;
+    const next = journal[index + 1];
+    if (next?.type === "task.dispatched") features.add("attempt made again");
+    if (next?.type === "task.retrying") features.add("attempt lost under a hold");
+    if (next?.type === "task.canceled") features.add("attempt lost in a cancel");
   }
   return features;
 }

@@ -1,7 +1,7 @@
 /** How a single task begins, is tried, tried again, waits and ends: sections 2 (last part) and 3 of docs/semantics.md. */
 import { type Json, type JsonMap, readDuration, type WorkDoc } from "./document.ts";
 import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from "./expression.ts";
-import { beginTask, endTask, type Machine, namesFor, type Task } from "./machine.ts";
+import { beginTask, endTask, type Machine, mayBegin, namesFor, type Task } from "./machine.ts";
 import { type AttemptEnd, type Decision, RUN_STARTS_AT, scriptOf } from "./world.ts";
 
 /** Starts a task: pure ones end at once, effectful ones are dispatched, others wait or open their children. */
@@ -93,6 +93,26 @@ export function dispatch(machine: Machine, task: Task): void {
   const reports = script.end.kind !== "never" || task.deferrals < (script.deferred?.times ?? 0);
   task.reportsAt = reports ? machine.now + script.durationMs : null;
   task.quietAt = script.quietAfterMs === undefined ? null : machine.now + script.quietAfterMs;
+}
+
+/** Nobody makes the running attempt any more: its call is made again, with the same number, as soon as anything may begin. */
+export function loseAttempt(machine: Machine, task: Task): void {
+  if (machine.phase === "CANCELING") {
+    endTask(machine, task, "CANCELED");
+    return;
+  }
+  // For the tool it was a call like any other.
+  task.deferrals += 1;
+  task.deferred = true;
+  task.attempts -= 1;
+  if (mayBegin(machine)) {
+    dispatch(machine, task);
+    return;
+  }
+  task.error = { type: "ATTEMPT_LOST", retryable: true };
+  task.reportsAt = null;
+  task.state = "RETRYING";
+  task.dueAt = machine.now;
 }
 
 /** When the running attempt is given up because it gives no sign of life any more; null: never. */

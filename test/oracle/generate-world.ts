@@ -7,6 +7,9 @@ import { type AttemptEnd, type AttemptScript, createWorld, type World } from "./
 /** The longest list in the variable `list`, and the most children that are scripted. */
 export const MAX_LIST = 4;
 
+/** Deaths of owners in one world. One more without progress, and the run would be put into quarantine. */
+const MAX_CRASHES = 3;
+
 /** A world for the flow. */
 export function generateWorld(random: Random, flow: FlowDoc): World {
   const list = Array.from({ length: random.int(0, MAX_LIST) }, () => random.int(0, 9));
@@ -132,4 +135,6 @@ function addCommands(random: Random, world: World): void {
     world.commands.push({ at: heldAt, kind: "hold", hold });
     if (random.chance(0.8)) world.commands.push({ at: heldAt + random.int(1, 30_000), kind: "release", hold });
   }
+  for (let count = random.chance(0.25) ? random.int(1, MAX_CRASHES) : 0; count > 0; count--)
+    world.commands.push({ at: at(), kind: "crash" });
 }

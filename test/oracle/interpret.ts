@@ -9,6 +9,7 @@ import {
   decide,
   dispatch,
   giveSignals,
+  loseAttempt,
   report,
   scheduleToCloseAt,
   signalName,
@@ -188,6 +189,10 @@ function obey(machine: Machine, command: Command): void {
     case "terminate":
       terminate(machine);
       break;
+    case "crash":
+      for (const task of machine.tasks.values())
+        if (task.state === "RUNNING" && task.children === null) loseAttempt(machine, task);
+      break;
     case "cancel":
       if (machine.phase === "QUEUED") machine.phase = "CANCELED";
       if (machine.phase === "RUNNING")
@@ -198,7 +203,7 @@ function obey(machine: Machine, command: Command): void {
 function describe(machine: Machine): Outcome {
   const tasks: Outcome["tasks"] = {};
   for (const task of [...machine.tasks.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    const { state, reason, output, error, handled, deadLetter, attempts, dispatchedAt, first } = task;
+    const { state, reason, output, error, handled, deadLetter, attempts, dispatchedAt, first, doc, input } = task;
     tasks[task.path] = {
       state,
       reason,
@@ -208,6 +213,7 @@ function describe(machine: Machine): Outcome {
       handled,
       attempts,
       dispatchedAt,
+      sent: doc.type === "emit" ? input : null,
       first,
     };
   }

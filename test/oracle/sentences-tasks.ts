@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Json, RetryDoc, TaskDoc } from "./document.ts";
 import { bad, call, child, give, never, type Players, statesOf, well } from "./play.ts";
+import type { Command } from "./world.ts";
 
 /** Checks these sentences on whatever plays flows. */
 export function describeTasks({ playDag }: Players): void {
@@ -324,6 +325,19 @@ export function describeTasks({ playDag }: Players): void {
       const later = { ...well(10), deferred: { times: 2, forMs: 300 } };
       const { a } = (await playDag([call("a")], { attempts: { a: [later] } })).tasks;
       expect(a).toMatchObject({ state: "COMPLETED", attempts: 1, dispatchedAt: [0, 310, 620] });
+    });
+
+    test("a call that died with the owner of its run is made again with its number, after a hold, and not in a cancel", async () => {
+      const crash = { at: 100, kind: "crash" as const };
+      const calls = (...commands: Command[]) =>
+        playDag([call("a")], { attempts: { a: [well(500)] }, commands: [...commands, crash] });
+      expect((await calls()).tasks.a).toMatchObject({ state: "COMPLETED", attempts: 1, dispatchedAt: [0, 100] });
+      const held = await calls({ at: 50, kind: "pause" }, { at: 900, kind: "resume" });
+      expect(held.tasks.a).toMatchObject({ state: "COMPLETED", attempts: 1, dispatchedAt: [0, 900] });
+      const canceled = await calls({ at: 50, kind: "cancel", compensate: false });
+      expect(canceled).toMatchObject({ phase: "CANCELED", tasks: { a: { state: "CANCELED", dispatchedAt: [0] } } });
+      const wait: TaskDoc = { id: "w", type: "wait", parameters: { duration: "1s" } };
+      expect((await playDag([wait], { commands: [crash] })).phase).toBe("COMPLETED");
     });
 
     test("a child run gives its output; one that failed or ran out of time is retried only by a policy", async () => {

@@ -28,10 +28,12 @@ export type SignalArrival = { at: number; name: string; payload: Json };
 /** A decision on an approval. Refused, and forgotten, when that task does not wait for one. */
 export type Decision = { at: number; path: string; approved: boolean; by?: string; comment?: string; data?: Json };
 
-/** What an operator does to the run. */
+/** What an operator, or misfortune, does to the run. */
 export type Command =
   | { at: number; kind: "cancel"; compensate: boolean }
   | { at: number; kind: "pause" | "resume" | "terminate" }
+  /** The instance that owns the run dies, with the attempts that it makes; another takes the run over at once. */
+  | { at: number; kind: "crash" }
   | { at: number; kind: "hold" | "release"; hold: "budget" | "limit" | "quarantine" };
 
 /** When every run starts, milliseconds since the epoch: documents that name an instant need it. */
@@ -76,6 +78,8 @@ export type TaskOutcome = {
   attempts: number;
   /** Virtual time of each attempt's dispatch. */
   dispatchedAt: number[];
+  /** What an `emit` sends: topic, payload and what else it says; null for all other tasks. */
+  sent: Json;
   /** Which dependency a `one_success` task calls its first. */
   first: string | null;
 };
