@@ -1,5 +1,5 @@
 /** Our engine in process: the same composition as the service, without its API. */
-import { composeCore } from "../../src/app/compose.ts";
+import { type ComposeOptions, composeCore } from "../../src/app/compose.ts";
 import { loadConfig } from "../../src/app/config.ts";
 import type { Caller, RunView, StartRequest } from "../../src/engine/port.ts";
 import type { RuntimeObserver } from "../../src/engine/shard/runtime-parts.ts";
@@ -22,8 +22,11 @@ export interface BenchEngine {
   readonly close: () => Promise<void>;
 }
 
-/** Opens the engine on a database. */
-export async function openBenchEngine(databaseUrl: string): Promise<BenchEngine> {
+/** Opens the engine on a database, with what else is to hear of its runs. */
+export async function openBenchEngine(
+  databaseUrl: string,
+  { observers = [], ...parts }: Partial<ComposeOptions> = {},
+): Promise<BenchEngine> {
   const { config } = await loadConfig({ env: { DATABASE_URL: databaseUrl } });
   let waits = 0;
   const observer: RuntimeObserver = {
@@ -32,7 +35,11 @@ export async function openBenchEngine(databaseUrl: string): Promise<BenchEngine>
     },
     fenced: () => {},
   };
-  const core = await composeCore(config, log, { address: "127.0.0.1:0", observers: [observer] });
+  const core = await composeCore(config, log, {
+    address: "127.0.0.1:0",
+    ...parts,
+    observers: [observer, ...observers],
+  });
   return {
     lanes: config.engine.lanes,
     register: async (text) => {
