@@ -15,6 +15,7 @@ import type { HttpMetrics } from "./http/server.ts";
 import { createHttpServer } from "./http/server.ts";
 import type { InfoLimits, ServiceFacts } from "./info-service.ts";
 import { createTokens } from "./lists/tokens.ts";
+import { createPeerRuns } from "./peer-runs.ts";
 import type { CallMetrics } from "./pipeline.ts";
 import { createPipeline } from "./pipeline.ts";
 import { serveRest } from "./rest/server.ts";
@@ -67,13 +68,15 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const draining = new AbortController();
   const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
   const forwarder = createForwarder(parts.engine, config.maxMessageBytes);
+  const heartbeatMs = config.heartbeatMs ?? HEARTBEAT_MS;
   const services = createServices({
     ...parts,
     limits: config,
     facts: { ...parts.facts, capabilities: [...parts.facts.capabilities, ...capabilities] },
     tokens: createTokens(parts.tokenKey),
     draining: draining.signal,
-    heartbeatMs: config.heartbeatMs ?? HEARTBEAT_MS,
+    heartbeatMs,
+    peerRuns: createPeerRuns({ ...parts, heartbeatMs }),
   });
   const methods = forwarder.wrap(services);
   health.addServices(methods.map((method) => method.service));

@@ -2,20 +2,20 @@
  * RunService: streams. A watch of a run begins with a snapshot or right after a cursor, brings every durable event once and in order, a heartbeat when
  * nothing happens, and the end of the run as its last frame. It can be resumed at any event.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { fail, isOrchestratorError, toError } from "../base/errors.ts";
 import type { RunState } from "../engine/machine/state.ts";
 import { isTerminalPhase } from "../engine/machine/state.ts";
-import type { Engine, RunChange, RunHeader, RunIndex, WatchFrame } from "../engine/port.ts";
+import type { Caller, Engine, RunChange, RunHeader, RunIndex, WatchFrame } from "../engine/port.ts";
 import { RunSchema, RunTaskSchema } from "../gen/orchestrator/v1/run_pb.ts";
 import type { RunService, WatchRunResponse, WatchRunsResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
 import { WatchRunResponseSchema, WatchRunsResponseSchema } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "./call.ts";
 import { withHeartbeats } from "./heartbeat.ts";
 import type { Condition } from "./lists/condition.ts";
-import { meetsCondition } from "./lists/condition.ts";
 import { pageSizeOf } from "./lists/paging.ts";
-import { parseRunFilter, readHeader, toStoreFilter } from "./lists/run-filter.ts";
+import { parseRunFilter, toStoreFilter } from "./lists/run-filter.ts";
 import type { RunCursors, Tokens } from "./lists/tokens.ts";
 import { toEvent } from "./mapping/event.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
@@ -26,7 +26,9 @@ import { parseReadMask } from "./mapping/read-mask.ts";
 import { headerToRun, toRun } from "./mapping/run.ts";
 import { listTasks, toRunTask } from "./mapping/task.ts";
 import { toTimestamp } from "./mapping/time.ts";
+import type { PeerRuns } from "./peer-runs.ts";
 import type { PlanIndexOf } from "./run-service.ts";
+import { createShownRuns, type ShownRuns } from "./shown-runs.ts";
 
 /** Methods of RunService that stream. */
 export type WatchingMethods = Pick<ServiceHandlers<typeof RunService>, "watchRun" | "watchRuns">;
@@ -38,6 +40,8 @@ export interface WatchParts {
   readonly planIndexOf: PlanIndexOf;
   readonly tokens: Tokens;
   readonly limits: PayloadLimits;
+  /** The changes of other instances; absent where there are none. */
+  readonly peerRuns?: PeerRuns;
   /** Aborts when the service drains. */
   readonly draining: AbortSignal;
   readonly heartbeatMs: number;
@@ -46,8 +50,8 @@ export interface WatchParts {
 /** Tasks in one frame of a snapshot. */
 const SNAPSHOT_TASKS = 500;
 
-/** Runs that a watch over runs remembers having shown; the oldest are forgotten. */
-const MAX_REMEMBERED = 10_000;
+/** Time between two messages to another instance, milliseconds. */
+const PEER_PAUSE_MS = 20;
 
 const TASK_PAYLOADS = ["input", "input_json", "input_ref", "output", "output_json", "output_ref"];
 
@@ -75,19 +79,22 @@ export function createRunWatch(parts: WatchParts): WatchingMethods {
     async *watchRuns(request, call) {
       const condition = parseRunFilter(request.filter);
       const size = pageSizeOf(request.snapshotSize);
-      const shown = new Set<string>();
+      const shown = createShownRuns(condition);
       const stream = {
-        open: (signal: AbortSignal) => snapshotThenChanges(parts, call, condition, size, signal),
+        open: call.forwarded
+          ? (signal: AbortSignal) => ownChanges(engine, call.caller, signal)
+          : (signal: AbortSignal) => snapshotThenChanges(parts, call, condition, size, signal),
         signal: call.signal,
         draining: parts.draining,
         drained: () => toError("SHUTTING_DOWN"),
-        toMessage: (value: readonly RunHeader[] | RunChange) => toRunsFrame(value, condition, shown),
-        heartbeat: () =>
+        toMessage: call.forwarded ? toPeerFrames : (value: RunsNews) => toRunsFrames(value, shown),
+        heartbeat: () => [
           create(WatchRunsResponseSchema, {
             frame: { case: "heartbeat", value: { serverTime: toTimestamp(Date.now()) } },
           }),
+        ],
       };
-      yield* withHeartbeats(stream, parts.heartbeatMs);
+      for await (const frames of withHeartbeats(stream, parts.heartbeatMs)) yield* frames;
     },
   };
 }
@@ -184,54 +191,80 @@ function endFrame(
   return create(WatchRunResponseSchema, { frame: { case: "end", value } });
 }
 
-/** Ears first, then the list: no change falls between. A change may come again as an update; it says the same. */
-async function* snapshotThenChanges(
-  parts: WatchParts,
-  call: CallContext,
+/** What a watch over runs hears: the runs that it begins with, then changes. */
+type RunsNews = { readonly type: "snapshot"; readonly headers: readonly RunHeader[] } | RunChange;
+
+/** Ears first, here and at the other instances, then the list: no change falls between. */
+function snapshotThenChanges(
+  { engine, runIndex, peerRuns }: WatchParts,
+  { caller }: CallContext,
   condition: Condition | null,
   size: number,
   signal: AbortSignal,
-): AsyncGenerator<readonly RunHeader[] | RunChange> {
-  const changes = parts.engine.watchRuns(call.caller, signal)[Symbol.asyncIterator]();
-  let next = changes.next();
+): AsyncGenerator<RunsNews> {
+  const filter = condition === null ? null : toStoreFilter(condition);
+  return changesAfter(engine.watchRuns(caller, signal, "all"), 0, async () => {
+    await peerRuns?.follow(caller, signal);
+    return { type: "snapshot", headers: await runIndex.listRuns(caller, filter, null, size, signal) };
+  });
+}
+
+/**
+ * For another instance: the changes of all runs that live here, and first of all that they are listened for. Many changes in one message cost less than many
+ * messages, and of those of one run only the last is sent.
+ */
+function ownChanges(engine: Engine, caller: Caller, signal: AbortSignal): AsyncGenerator<RunsNews> {
+  const changes = engine.watchRuns(caller, signal, "own");
+  return changesAfter(changes, PEER_PAUSE_MS, async () => ({ type: "changed", headers: [] }));
+}
+
+/** What `begin` gives, then all changes since before it was called, with a pause after each. */
+async function* changesAfter(
+  changes: AsyncIterable<RunChange>,
+  pauseMs: number,
+  begin: () => Promise<RunsNews>,
+): AsyncGenerator<RunsNews> {
+  const iterator = changes[Symbol.asyncIterator]();
+  let next = iterator.next();
   // Not to be reported twice: the loop below takes the same promise.
   next.catch(() => undefined);
-  yield await parts.runIndex.listRuns(
-    call.caller,
-    condition === null ? null : toStoreFilter(condition),
-    null,
-    size,
-    signal,
-  );
+  yield await begin();
   for (;;) {
     const change = await next;
     if (change.done === true) return;
     yield change.value;
-    next = changes.next();
+    if (pauseMs > 0) await sleep(pauseMs);
+    next = iterator.next();
   }
 }
 
-function toRunsFrame(
-  value: readonly RunHeader[] | RunChange,
-  condition: Condition | null,
-  shown: Set<string>,
-): WatchRunsResponse | null {
-  if (isList(value)) {
-    for (const header of value) shown.add(header.runId);
-    return create(WatchRunsResponseSchema, { frame: { case: "snapshot", value: { runs: value.map(headerToRun) } } });
-  }
-  if (value.type === "gap") {
-    return create(WatchRunsResponseSchema, { frame: { case: "gap", value: { lostCount: value.lostCount } } });
-  }
-  const { header } = value;
-  const matches = condition === null || meetsCondition(condition, readHeader(header));
-  if (!matches && !shown.has(header.runId)) return null;
-  shown.delete(header.runId);
-  if (matches) shown.add(header.runId);
-  if (shown.size > MAX_REMEMBERED) shown.delete(shown.values().next().value ?? "");
-  return create(WatchRunsResponseSchema, { frame: { case: "update", value: { run: headerToRun(header), matches } } });
+function toPeerFrames(news: RunsNews): WatchRunsResponse[] {
+  if (news.type === "gap") return [gapFrame(news.lostCount)];
+  const value = { runs: news.headers.map(headerToRun), partial: true };
+  return [create(WatchRunsResponseSchema, { frame: { case: "snapshot", value } })];
 }
 
-function isList(value: readonly RunHeader[] | RunChange): value is readonly RunHeader[] {
-  return Array.isArray(value);
+function toRunsFrames(news: RunsNews, shown: ShownRuns): WatchRunsResponse[] | null {
+  switch (news.type) {
+    case "gap":
+      return [gapFrame(news.lostCount)];
+    case "snapshot": {
+      for (const header of news.headers) shown.note(header, true);
+      const value = { runs: news.headers.map(headerToRun) };
+      return [create(WatchRunsResponseSchema, { frame: { case: "snapshot", value } })];
+    }
+    case "changed": {
+      const frames = news.headers.flatMap((header) => {
+        const matches = shown.judge(header);
+        if (matches === null) return [];
+        const value = { run: headerToRun(header), matches };
+        return [create(WatchRunsResponseSchema, { frame: { case: "update", value } })];
+      });
+      return frames.length === 0 ? null : frames;
+    }
+  }
+}
+
+function gapFrame(lostCount: number): WatchRunsResponse {
+  return create(WatchRunsResponseSchema, { frame: { case: "gap", value: { lostCount } } });
 }

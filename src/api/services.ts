@@ -18,6 +18,7 @@ import { createInfoService } from "./info-service.ts";
 import type { Tokens } from "./lists/tokens.ts";
 import type { ServedMethod } from "./methods.ts";
 import { serveService } from "./methods.ts";
+import type { PeerRuns } from "./peer-runs.ts";
 import { createRunLists } from "./run-lists.ts";
 import { createPlanIndexOf, createRunService } from "./run-service.ts";
 import { createRunWatch } from "./run-watch.ts";
@@ -34,6 +35,8 @@ export interface ServiceParts {
   readonly facts: ServiceFacts;
   readonly limits: InfoLimits;
   readonly tokens: Tokens;
+  /** The changes of other instances; absent where there are none. */
+  readonly peerRuns?: PeerRuns;
   /** Aborts when the service drains: streams end with a place to resume from. */
   readonly draining: AbortSignal;
   readonly heartbeatMs: number;

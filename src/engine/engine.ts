@@ -218,7 +218,9 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       const shard = shardOfRun(runId, runtime.parts.shards);
       return runtime.epochOf(shard) === undefined ? runtime.parts.leases.addressOf(shard) : null;
     },
-    watchRuns: (caller, signal) => followers.follow(caller, signal),
+    watchRuns: (caller, signal, scope) => followers.follow(caller, signal, scope),
+    relay: (tenantId, change) => followers.relay(tenantId, change),
+    cluster: () => runtime.parts.leases.cluster(),
   };
 }
 

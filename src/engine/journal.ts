@@ -6,7 +6,7 @@
  */
 
 import type { JournalRecord } from "./machine/records.ts";
-import type { RunHeader } from "./port.ts";
+import type { Cluster, RunHeader } from "./port.ts";
 
 /** Ownership of a shard. */
 export interface Lease {
@@ -244,6 +244,8 @@ export interface Leases {
     readonly now: number;
     readonly reads: number;
   }>;
+  /** The other instances as {@link Leases.acquire} last saw them. */
+  cluster(): Cluster;
   /** Extends the life of this instance; false when it had already expired and its shards may be gone. */
   renew(): Promise<boolean>;
   /** Raises the epoch of our own shards: waits for every statement under the old epoch to end. Returns those that are still ours. */

@@ -93,11 +93,30 @@ export interface RunHeader {
   readonly deadlineAt: number | null;
 }
 
+/** Another instance on the database. */
+export interface OtherInstance {
+  readonly id: string;
+  /** Where it is reached, host:port. */
+  readonly address: string;
+}
+
+/** What a look at the instances and their shards has found. */
+export interface Cluster {
+  /** The other instances that live or own shards. */
+  readonly others: readonly OtherInstance[];
+  /** Sum of the epochs of all shards: it grows whenever one of them changes hands. */
+  readonly epochs: number;
+}
+
 /** What a follower of all runs hears. */
 export type RunChange =
-  | { readonly type: "changed"; readonly header: RunHeader }
-  /** It was too slow: so many changes at least are missing, the oldest. */
+  /** Runs as they are now, up to a hundred, in the order in which they changed. */
+  | { readonly type: "changed"; readonly headers: readonly RunHeader[] }
+  /** So many changes at least are missing: the follower was too slow, or they cannot be had. */
   | { readonly type: "gap"; readonly lostCount: number };
+
+/** Whose runs a follower hears of: those that live on this instance, or also what others {@link Engine.relay}. */
+export type FollowScope = "own" | "all";
 
 /** Runs: start, steer, read, watch. Errors: RUN_NOT_FOUND for unknown and foreign runs, RUN_FINISHED where an open run is needed, STORE_UNAVAILABLE, SHUTTING_DOWN. */
 export interface Engine {
@@ -143,8 +162,12 @@ export interface Engine {
   watchRun(caller: Caller, runId: string, afterSequence: number | null, signal: AbortSignal): AsyncIterable<WatchFrame>;
   /** Where the instance that owns a run is reached, host:port; null when that is this one or nobody. */
   ownerOf(runId: string): Promise<string | null>;
-  /** Headers of runs of the tenant that live here as they change, from now on. A follower that falls behind hears of a gap. */
-  watchRuns(caller: Caller, signal: AbortSignal): AsyncIterable<RunChange>;
+  /** Headers of runs of the tenant as they change, from the first call of `next` on. A follower that falls behind hears of a gap. */
+  watchRuns(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncIterable<RunChange>;
+  /** Tells the followers of `scope` all what happened to runs of the tenant elsewhere. */
+  relay(tenantId: string, change: RunChange): void;
+  /** The other instances, as of the last look: a few seconds ago. */
+  cluster(): Cluster;
 }
 
 /** Where a list of runs goes on: the last line of the page before. */
@@ -191,6 +214,8 @@ export interface RunIndex {
     limit: number,
     signal?: AbortSignal,
   ): Promise<readonly RunHeader[]>;
+  /** Runs whose header was written in the last `ageMs` by the clock of the database, in that order; of more than `limit` the newest. Reads the whole table. */
+  listChanged(caller: Caller, ageMs: number, limit: number, signal?: AbortSignal): Promise<readonly RunHeader[]>;
   countRuns(
     caller: Caller,
     filter: Filter | null,

@@ -8,6 +8,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { fail, invariant } from "../base/errors.ts";
 import type { Lease, Leases, TakenLease } from "../engine/journal.ts";
+import type { Cluster, OtherInstance } from "../engine/port.ts";
 import type { Database } from "./pool.ts";
 import { prepared } from "./sql.ts";
 
@@ -34,6 +35,10 @@ interface Survey {
   /** Lowest version of the journal's format that a living instance reads. */
   readonly reads: number;
   readonly held: readonly Lease[];
+  /** Other instances that live or own shards. */
+  readonly others: readonly OtherInstance[];
+  /** Sum of the epochs of all shards. */
+  readonly epochs: number;
   /** Other instances of this machine. */
   readonly neighbours: readonly { readonly id: string; readonly pid: number }[];
 }
@@ -67,6 +72,9 @@ const SURVEY = prepared(
     ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive)))::int AS share,
     (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id IS NULL OR instance_id NOT IN (SELECT instance_id FROM alive))::int AS free,
     (SELECT coalesce(json_agg(json_build_object('shard', shard, 'epoch', epoch) ORDER BY shard), '[]') FROM orchestrator.shard_leases WHERE instance_id = $1) AS held,
+    (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'address', address)), '[]') FROM orchestrator.instances
+      WHERE instance_id <> $1 AND (expires_at > clock_timestamp() OR instance_id IN (SELECT instance_id FROM orchestrator.shard_leases))) AS others,
+    (SELECT sum(epoch)::float8 FROM orchestrator.shard_leases) AS epochs,
     (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'pid', pid)), '[]') FROM orchestrator.instances WHERE host = $2 AND instance_id <> $1) AS neighbours`,
 );
 const BURY = prepared("leases.bury", "DELETE FROM orchestrator.instances WHERE instance_id = ANY($1::text[])");
@@ -134,10 +142,13 @@ export async function openLeases(
     database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs, reads]);
   await register();
   await database.journal.query(FORGET);
+  let cluster: Cluster = { others: [], epochs: 0 };
   const survey = async (): Promise<Survey> => {
     const { rows } = await database.journal.query<Survey>(SURVEY, [instanceId, host]);
-    invariant(rows[0], "a survey answers with one row");
-    return rows[0];
+    const [seen] = rows;
+    invariant(seen, "a survey answers with one row");
+    cluster = { others: seen.others, epochs: seen.epochs };
+    return seen;
   };
   const leases: Leases = {
     acquire: async () => {
@@ -156,6 +167,7 @@ export async function openLeases(
       seen = await survey();
       return { taken, held: seen.held, now: seen.now, reads: seen.reads };
     },
+    cluster: () => cluster,
     renew: async () => {
       const { count } = await database.journal.query(RENEW, [instanceId, ttlMs]);
       if (count === 0) await register();

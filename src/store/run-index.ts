@@ -4,7 +4,7 @@ import type { RunStateName } from "../engine/machine/state.ts";
 import type { ApprovalView, Filter, FilterField, RunIndex } from "../engine/port.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import type { Database } from "./pool.ts";
-import type { SqlValue } from "./sql.ts";
+import { prepared, type SqlValue } from "./sql.ts";
 
 const COLUMNS = `run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
   parent_run_id, parent_task, created_at, updated_at, ended_at`;
@@ -26,6 +26,13 @@ const FIELDS: Readonly<
   end_time: { column: "ended_at", time: true },
 };
 
+// Without an index: every move would have to write it, and this is asked only when a shard changed hands or an instance cannot be heard.
+const CHANGED = prepared(
+  "runs.changed",
+  `SELECT ${COLUMNS} FROM orchestrator.runs
+  WHERE tenant_id = $1 AND updated_at >= clock_timestamp() - $2::float8 * interval '1 millisecond' ORDER BY updated_at DESC LIMIT $3`,
+);
+
 const OPERATORS = { "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=" } as const;
 
 /** The lists of `database`. */
@@ -43,6 +50,10 @@ export function createRunIndex(database: Database): RunIndex {
       const text = `SELECT ${COLUMNS} FROM orchestrator.runs WHERE ${where.join(" AND ")} ORDER BY created_at DESC, run_id DESC LIMIT $${values.length}`;
       const { rows } = await database.reads.query<HeaderRow>(text, values, signal);
       return rows.map(toRunHeader);
+    },
+    listChanged: async ({ tenantId }, ageMs, limit, signal) => {
+      const { rows } = await database.reads.query<HeaderRow>(CHANGED, [tenantId, ageMs, limit], signal);
+      return rows.map(toRunHeader).reverse();
     },
     countRuns: async (caller, filter, signal) => {
       const values: SqlValue[] = [caller.tenantId];

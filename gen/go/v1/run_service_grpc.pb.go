@@ -77,9 +77,10 @@ type RunServiceClient interface {
 	// WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
 	WatchRun(ctx context.Context, in *WatchRunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunResponse], error)
 	// WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-	// that follow one another fast are sent as one. A reader that is more than 10,000 runs behind gets a gap and goes on. Changes are
-	// those of the runs that live on the instance which answers: with several instances on one database the snapshot holds all runs,
-	// and whoever wants every change watches each instance. Errors: FILTER_INVALID, SHUTTING_DOWN.
+	// that follow one another fast are sent as one; of each run the sequence grows from update to update, and the last one shows how it
+	// ended. With several instances on one database every instance shows the runs of all: when one of them dies or cannot be reached, what
+	// it did not tell is read from the database, some seconds later. A reader that is more than 10,000 runs behind gets a gap and goes on;
+	// so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
 	WatchRuns(ctx context.Context, in *WatchRunsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunsResponse], error)
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
@@ -318,9 +319,10 @@ type RunServiceServer interface {
 	// WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
 	WatchRun(*WatchRunRequest, grpc.ServerStreamingServer[WatchRunResponse]) error
 	// WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-	// that follow one another fast are sent as one. A reader that is more than 10,000 runs behind gets a gap and goes on. Changes are
-	// those of the runs that live on the instance which answers: with several instances on one database the snapshot holds all runs,
-	// and whoever wants every change watches each instance. Errors: FILTER_INVALID, SHUTTING_DOWN.
+	// that follow one another fast are sent as one; of each run the sequence grows from update to update, and the last one shows how it
+	// ended. With several instances on one database every instance shows the runs of all: when one of them dies or cannot be reached, what
+	// it did not tell is read from the database, some seconds later. A reader that is more than 10,000 runs behind gets a gap and goes on;
+	// so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
 	WatchRuns(*WatchRunsRequest, grpc.ServerStreamingServer[WatchRunsResponse]) error
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.

@@ -14,6 +14,8 @@ export interface GrpcTarget {
   readonly address: string;
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string;
+  /** Further metadata of every call. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Largest message, both ways, in bytes; 64 MiB. */
   readonly maxMessageBytes?: number;
 }
@@ -24,7 +26,8 @@ const DEADLINE_MS = 30_000;
 const RETRY_PAUSES_MS = [100, 300, 900] as const;
 
 /** Opens a client. It connects with the first call. Error: ADDRESS_INVALID. */
-export function openGrpcClient({ address, token, maxMessageBytes = 64 * 1_024 * 1_024 }: GrpcTarget): ApiClient {
+export function openGrpcClient(options: GrpcTarget): ApiClient {
+  const { address, token, maxMessageBytes = 64 * 1_024 * 1_024 } = options;
   const { target, channel } = readAddress(address);
   const client = new Client(target, channel, {
     "grpc.max_receive_message_length": maxMessageBytes,
@@ -37,6 +40,7 @@ export function openGrpcClient({ address, token, maxMessageBytes = 64 * 1_024 * 
   });
   const metadata = (): Metadata => {
     const headers = new Metadata();
+    for (const [name, value] of Object.entries(options.headers ?? {})) headers.set(name, value);
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
     return headers;
   };

@@ -34,6 +34,11 @@ export const RUN_STATE = {
 } as const satisfies Record<RunStateName, RunState>;
 true satisfies Complete<typeof RunState, (typeof RUN_STATE)[keyof typeof RUN_STATE]>;
 
+/** Public states of runs by number. */
+export const RUN_STATE_NAME: ReadonlyMap<number, RunStateName> = new Map(
+  (Object.keys(RUN_STATE) as RunStateName[]).map((name) => [RUN_STATE[name], name]),
+);
+
 /** Phases of runs. */
 export const RUN_PHASE = {
   QUEUED: RunPhase.QUEUED,

@@ -12,12 +12,12 @@ import {
   RunSchema,
   UnreadSignalsSchema,
 } from "../../gen/orchestrator/v1/run_pb.ts";
-import { END_PHASE, HOLD_KIND, RUN_PHASE, RUN_STATE } from "./enums.ts";
+import { END_PHASE, HOLD_KIND, RUN_PHASE, RUN_STATE, RUN_STATE_NAME } from "./enums.ts";
 import type { PayloadRoom } from "./payload.ts";
 import { encodeJson, toObjectPayload, toValuePayload } from "./payload.ts";
 import type { PlanIndex } from "./plan-index.ts";
 import type { ReadMask } from "./read-mask.ts";
-import { toTimestamp } from "./time.ts";
+import { fromTimestamp, toTimestamp } from "./time.ts";
 
 const COUNT_FIELD = {
   PENDING: "pending",
@@ -111,6 +111,31 @@ export function headerToRun(header: RunHeader): Run {
   if (header.endedAt !== null) run.endTime = toTimestamp(header.endedAt);
   if (header.deadlineAt !== null) run.deadlineTime = toTimestamp(header.deadlineAt);
   return run;
+}
+
+/** The header behind {@link headerToRun}; null when the run is in a state that this version does not know. */
+export function runToHeader(run: Run): RunHeader | null {
+  const state = RUN_STATE_NAME.get(run.state);
+  if (state === undefined) return null;
+  const at = (time: Run["createTime"]): number | null => (time === undefined ? null : fromTimestamp(time));
+  return {
+    runId: run.runId,
+    tenantId: run.tenantId,
+    flowId: run.flowId,
+    version: run.version,
+    flowHash: run.flowHash,
+    state,
+    sequence: run.sequence,
+    labels: run.labels,
+    userId: run.userId,
+    correlationId: run.correlationId,
+    runKey: run.runKey,
+    parentRunId: run.parentRunId,
+    createdAt: at(run.createTime) ?? 0,
+    updatedAt: at(run.updateTime) ?? 0,
+    endedAt: at(run.endTime),
+    deadlineAt: at(run.deadlineTime),
+  };
 }
 
 /** The error of a run. */

@@ -55,6 +55,37 @@ test("the first instance takes all shards; a second one gets its part with the n
   expect(new Set([...given.held, ...got.held].map((lease) => lease.shard)).size).toBe(SHARDS);
 });
 
+test("a look shows who else lives or owns shards, and a sum that grows whenever a shard changes hands", async () => {
+  const first = await open();
+  await first.acquire();
+  const alone = first.cluster();
+  expect(alone.others).toEqual([]);
+  const second = await open();
+  await first.acquire();
+  const other = { id: second.id, address: expect.stringMatching(/^host:/) };
+  expect(first.cluster()).toMatchObject({ others: [other] });
+  expect(first.cluster().epochs).toBeGreaterThan(alone.epochs);
+  await second.acquire();
+  await first.acquire();
+  const shared = first.cluster();
+  await first.acquire();
+  expect(first.cluster()).toEqual(shared);
+  await expire(second.id);
+  const third = await open();
+  await first.acquire();
+  // The dead one may still commit until its shards are taken.
+  expect(
+    first
+      .cluster()
+      .others.map(({ id }) => id)
+      .toSorted(),
+  ).toEqual([second.id, third.id].toSorted());
+  await third.acquire();
+  await first.acquire();
+  expect(first.cluster().others.map(({ id }) => id)).toEqual([third.id]);
+  expect(first.cluster().epochs).toBeGreaterThan(shared.epochs);
+});
+
 test("a turn that finds nothing to do changes nothing", async () => {
   const only = await open();
   const { held } = await only.acquire();

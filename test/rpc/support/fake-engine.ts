@@ -7,6 +7,7 @@ import { createState, publicState } from "../../../src/engine/machine/state.ts";
 import type {
   Caller,
   Engine,
+  OtherInstance,
   RunChange,
   RunEventView,
   RunHeader,
@@ -28,6 +29,14 @@ export interface FakeEngine extends Engine, RunIndex {
   hang: boolean;
   /** How many frames the watches have taken. */
   pulled: number;
+  /** The other instances. */
+  others: OtherInstance[];
+  /** Grows when a shard changes hands. */
+  epochs: number;
+  /** What was told of runs elsewhere. */
+  readonly relayed: RunChange[];
+  /** How often changed runs were read from the store. */
+  rereads: number;
   /** Ends the watches that are open with an error. */
   cut(error: unknown): void;
   /** What the next call throws. */
@@ -43,6 +52,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
   const watchers = new Set<() => void>();
   const requests = new Map<string, { readonly hash: string; readonly runId: string }>();
   const signals: AbortSignal[] = [];
+  const relayed: RunChange[] = [];
   let now = startAt;
   let failure: unknown;
   let broken: unknown;
@@ -245,10 +255,22 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
         if (changed.length === 0) await change(signal);
         for (const state of changed) {
           seen.set(state.runId, state.sequence);
-          yield { type: "changed", header: header(state) };
+          yield { type: "changed", headers: [header(state)] };
         }
       }
     },
+    relay: (_tenantId, change) => void relayed.push(change),
+    relayed,
+    others: [],
+    epochs: 1,
+    cluster() {
+      return { others: this.others, epochs: this.epochs };
+    },
+    async listChanged() {
+      this.rereads += 1;
+      return [...states.values()].map(header);
+    },
+    rereads: 0,
     async listRuns(caller, _filter, after, limit) {
       return [...states.values()]
         .filter((state) => state.tenantId === caller.tenantId)

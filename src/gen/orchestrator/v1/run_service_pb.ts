@@ -1495,9 +1495,10 @@ export const RunService: GenService<{
   },
   /**
    * WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-   * that follow one another fast are sent as one. A reader that is more than 10,000 runs behind gets a gap and goes on. Changes are
-   * those of the runs that live on the instance which answers: with several instances on one database the snapshot holds all runs,
-   * and whoever wants every change watches each instance. Errors: FILTER_INVALID, SHUTTING_DOWN.
+   * that follow one another fast are sent as one; of each run the sequence grows from update to update, and the last one shows how it
+   * ended. With several instances on one database every instance shows the runs of all: when one of them dies or cannot be reached, what
+   * it did not tell is read from the database, some seconds later. A reader that is more than 10,000 runs behind gets a gap and goes on;
+   * so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
    *
    * @generated from rpc orchestrator.v1.RunService.WatchRuns
    */

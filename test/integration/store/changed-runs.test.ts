@@ -1,0 +1,22 @@
+/** Runs that were written lately, for watches that have missed something. */
+import { expect, test } from "vitest";
+import { createRunIndex } from "../../../src/store/run-index.ts";
+import { createTestDatabase } from "../../support/postgres.ts";
+
+const { database } = await createTestDatabase();
+
+test("runs of the tenant that changed in the last while come in the order of their changes, and of too many the newest", async () => {
+  await database.journal.query(
+    `INSERT INTO orchestrator.runs (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, user_id, correlation_id,
+       run_key, parent_run_id, parent_task, created_at, updated_at)
+     SELECT name, 0, 0, tenant, 'f', '1', '', 'COMPLETED', false, 1, '', '', '', '', '', now() - interval '9 days', clock_timestamp() - age * interval '1 second'
+     FROM (VALUES ('old', 'default', 500), ('first', 'default', 60), ('third', 'default', 20), ('second', 'default', 40), ('foreign', 'other', 10)) AS run (name, tenant, age)`,
+  );
+  const index = createRunIndex(database);
+  const caller = { tenantId: "default", actor: "" };
+  const list = async (ageMs: number, limit: number) =>
+    (await index.listChanged(caller, ageMs, limit)).map(({ runId }) => runId);
+  expect(await list(300_000, 10)).toEqual(["first", "second", "third"]);
+  expect(await list(300_000, 2)).toEqual(["second", "third"]);
+  expect(await list(30_000, 10)).toEqual(["third"]);
+});
