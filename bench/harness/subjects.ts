@@ -86,6 +86,16 @@ export const SUBJECTS: readonly SubjectEntry[] = [
     alone: true,
   },
   {
+    name: "restate-default",
+    title: "Restate, 24 partitions (its default)",
+    role: "aside",
+    file: "peers/restate.ts",
+    usesPostgres: false,
+    settings: { partitions: 24 },
+    inFlight: [200],
+    alone: true,
+  },
+  {
     name: "dbos",
     title: "DBOS",
     role: "peer",

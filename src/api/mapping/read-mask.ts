@@ -99,7 +99,9 @@ function withoutFields(desc: DescMessage, without: readonly string[]): ReadMask 
 /** Looks at the type once; a list of 500 runs is pruned 500 times. */
 function compilePrune(desc: DescMessage, tree: Tree): (message: Message) => void {
   // Payloads are oneofs; the mapping fills them in the wanted form, or not at all.
-  const unwanted = desc.fields.filter((field) => !tree.has(field) && field.oneof === undefined);
+  const unwanted = desc.fields
+    .filter((field) => !tree.has(field) && field.oneof === undefined)
+    .map((field) => ({ name: field.localName, empty: emptyOf(field) }));
   const inner = [...tree].flatMap(([field, below]) =>
     below === null || field.fieldKind !== "message"
       ? []
@@ -107,7 +109,7 @@ function compilePrune(desc: DescMessage, tree: Tree): (message: Message) => void
   );
   return (message) => {
     const fields = message as unknown as Record<string, unknown>;
-    for (const field of unwanted) fields[field.localName] = emptyOf(field);
+    for (const { name, empty } of unwanted) fields[name] = empty;
     for (const { name, prune } of inner) {
       const part = fields[name] as Message | undefined;
       if (part !== undefined) prune(part);
@@ -115,12 +117,13 @@ function compilePrune(desc: DescMessage, tree: Tree): (message: Message) => void
   };
 }
 
+/** Shared by all messages: an answer is printed, not changed. */
 function emptyOf(field: DescField): unknown {
   switch (field.fieldKind) {
     case "list":
-      return [];
+      return Object.freeze([]);
     case "map":
-      return {};
+      return Object.freeze({});
     case "message":
       return undefined;
     case "enum":

@@ -83,7 +83,7 @@ export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask, 
   if (state.error !== null) run.error = toRunError(state.error);
   if (mask.wants("task_counts")) run.taskCounts = countTasks(state, index);
   setPayloads(run, state, mask, room);
-  setTimes(run, state);
+  setTimes(run, state, mask);
   mask.prune(run);
   return run;
 }
@@ -179,15 +179,15 @@ function setPayloads(run: Run, state: RunState, mask: ReadMask, room: PayloadRoo
   else run.inputValue = { case: "inputRef", value: input.value };
 }
 
-function setTimes(run: Run, state: RunState): void {
+function setTimes(run: Run, state: RunState, mask: ReadMask): void {
   const startAt = Math.max(state.createdAt, state.startAt ?? 0);
-  run.createTime = toTimestamp(state.createdAt);
-  run.scheduledTime = toTimestamp(startAt);
-  if (state.phase !== "QUEUED" && (state.tasks.size > 0 || !isTerminalPhase(state.phase)))
-    run.startTime = toTimestamp(startAt);
-  run.updateTime = toTimestamp(state.updatedAt);
-  if (state.endedAt !== 0) run.endTime = toTimestamp(state.endedAt);
-  if (state.deadlineAt !== null) run.deadlineTime = toTimestamp(state.deadlineAt);
+  const hasStarted = state.phase !== "QUEUED" && (state.tasks.size > 0 || !isTerminalPhase(state.phase));
+  if (mask.wants("create_time")) run.createTime = toTimestamp(state.createdAt);
+  if (mask.wants("scheduled_time")) run.scheduledTime = toTimestamp(startAt);
+  if (hasStarted && mask.wants("start_time")) run.startTime = toTimestamp(startAt);
+  if (mask.wants("update_time")) run.updateTime = toTimestamp(state.updatedAt);
+  if (state.endedAt !== 0 && mask.wants("end_time")) run.endTime = toTimestamp(state.endedAt);
+  if (state.deadlineAt !== null && mask.wants("deadline_time")) run.deadlineTime = toTimestamp(state.deadlineAt);
 }
 
 function countTasks(state: RunState, index: PlanIndex | null): NonNullable<Run["taskCounts"]> {
