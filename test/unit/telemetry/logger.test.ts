@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { toError } from "../../../src/base/errors.ts";
 import { openLogger, withFields } from "../../../src/telemetry/logger.ts";
@@ -78,4 +79,22 @@ test("a log with fields adds them to every line", async () => {
   const { log, lines } = await gather();
   withFields(log, { runId: "r" }).warn("x", { taskId: "t" });
   expect(lines[0]).toMatchObject({ run_id: "r", task_id: "t", level: "warn" });
+});
+
+test("lines for machines are gathered, and none is lost when the process ends", () => {
+  const module = new URL("../../../src/telemetry/logger.ts", import.meta.url).href;
+  const script = `
+    const { openLogger } = await import(${JSON.stringify(module)});
+    const log = await openLogger({ level: "info", format: "json" });
+    for (let line = 0; line < 1_000; line += 1) log.info("line", { line });
+    process.exit(3);`;
+  const { status, stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    encoding: "utf8",
+  });
+  expect(status).toBe(3);
+  const written = stdout
+    .trim()
+    .split("\n")
+    .map((text) => Number(JSON.parse(text).line));
+  expect(written.sort((a, b) => a - b)).toEqual(Array.from({ length: 1_000 }, (_, line) => line));
 });
