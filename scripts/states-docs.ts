@@ -56,7 +56,7 @@ function shownRows(): string[] {
   const held = (kind: HoldKind): Partial<RunState> => ({ holds: [{ kind, by: "", why: "", since: 0 }] });
   const running: [string, Partial<RunState>][] = [
     ["under a hold of kind `quarantine`", held("quarantine")],
-    ["under a hold of kind `operator`", held("operator")],
+    ["under a hold of kind `operator` or `parent`", held("operator")],
     ["under a hold of kind `budget` or `limit`", held("budget")],
     ["a task runs or will be tried again", { active: 1 }],
     ["all that is open waits for a timer, a signal, a decision or a child run", { waiting: 1 }],

@@ -2,7 +2,7 @@
  * The story of runs in the log, from what becomes durable: who is called at night reads here which run ended how, and why.
  *
  *   warn   a run failed or timed out, a task became a dead letter, the service stopped a run (quarantine, budget, limit)
- *   info   a run started or ended otherwise, an operator held or released one
+ *   info   a run started or ended otherwise, an operator, or the pause of a parent, held or released one
  *   debug  an attempt failed and another follows
  *
  * At info a run costs two lines (3 µs together, measured), and no task costs any. Every line names run, flow, version, tenant and, when there is one,
@@ -49,7 +49,7 @@ function tell(log: Log, state: RunState, record: JournalRecord): void {
       log.warn("run timed out", endOf(state, record.at));
       break;
     case "run.held": {
-      const level = record.hold === "operator" ? "info" : "warn";
+      const level = record.hold === "operator" || record.hold === "parent" ? "info" : "warn";
       log[level]("run held", holdFields(state, record));
       break;
     }

@@ -217,6 +217,8 @@ const (
 	HoldKind_HOLD_KIND_LIMIT HoldKind = 3
 	// The run harmed the service or cannot be stored.
 	HoldKind_HOLD_KIND_QUARANTINE HoldKind = 4
+	// The run that started this one is paused. It goes with that pause; ResumeRun of the child does not release it.
+	HoldKind_HOLD_KIND_PARENT HoldKind = 5
 )
 
 // Enum value maps for HoldKind.
@@ -227,6 +229,7 @@ var (
 		2: "HOLD_KIND_BUDGET",
 		3: "HOLD_KIND_LIMIT",
 		4: "HOLD_KIND_QUARANTINE",
+		5: "HOLD_KIND_PARENT",
 	}
 	HoldKind_value = map[string]int32{
 		"HOLD_KIND_UNSPECIFIED": 0,
@@ -234,6 +237,7 @@ var (
 		"HOLD_KIND_BUDGET":      2,
 		"HOLD_KIND_LIMIT":       3,
 		"HOLD_KIND_QUARANTINE":  4,
+		"HOLD_KIND_PARENT":      5,
 	}
 )
 
@@ -2247,13 +2251,14 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\x10RUN_PHASE_FAILED\x10\x06\x12\x16\n" +
 	"\x12RUN_PHASE_CANCELED\x10\a\x12\x18\n" +
 	"\x14RUN_PHASE_TERMINATED\x10\b\x12\x17\n" +
-	"\x13RUN_PHASE_TIMED_OUT\x10\t*\x82\x01\n" +
+	"\x13RUN_PHASE_TIMED_OUT\x10\t*\x98\x01\n" +
 	"\bHoldKind\x12\x19\n" +
 	"\x15HOLD_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HOLD_KIND_OPERATOR\x10\x01\x12\x14\n" +
 	"\x10HOLD_KIND_BUDGET\x10\x02\x12\x13\n" +
 	"\x0fHOLD_KIND_LIMIT\x10\x03\x12\x18\n" +
-	"\x14HOLD_KIND_QUARANTINE\x10\x04*\xba\x02\n" +
+	"\x14HOLD_KIND_QUARANTINE\x10\x04\x12\x14\n" +
+	"\x10HOLD_KIND_PARENT\x10\x05*\xba\x02\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PENDING\x10\x01\x12\x18\n" +

@@ -2484,7 +2484,7 @@ type ResumeRunRequest struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Why; kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Holds to release; empty means the operator's.
+	// Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
 	HoldKinds []HoldKind `protobuf:"varint,3,rep,packed,name=hold_kinds,json=holdKinds,proto3,enum=orchestrator.v1.HoldKind" json:"hold_kinds,omitempty"`
 	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
 	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.

@@ -90,6 +90,7 @@ export const HOLD_KIND = {
   budget: HoldKind.BUDGET,
   limit: HoldKind.LIMIT,
   quarantine: HoldKind.QUARANTINE,
+  parent: HoldKind.PARENT,
 } as const satisfies Record<HoldKindName, HoldKind>;
 true satisfies Complete<typeof HoldKind, (typeof HOLD_KIND)[keyof typeof HOLD_KIND]>;
 

@@ -81,7 +81,7 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
       if (state.holds.some((hold) => hold.kind === event.hold)) return [];
       return [{ type: "run.held", at, hold: event.hold, by: event.by, why: event.why }];
     case "release":
-      if (!state.holds.some(({ kind, by }) => kind === event.hold && by === (event.heldBy ?? by))) return [];
+      if (!state.holds.some((hold) => hold.kind === event.hold)) return [];
       return [{ type: "run.released", at, hold: event.hold, by: event.by, why: event.why }];
     case "recover":
       return decideRecover(run, at, event.clean);

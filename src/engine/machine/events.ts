@@ -85,14 +85,7 @@ export type RunEvent =
   | (OfCall & { readonly type: "cancel"; readonly by: string; readonly reason: string; readonly compensate: boolean })
   | (OfCall & { readonly type: "terminate"; readonly by: string; readonly reason: string })
   | (OfCall & { readonly type: "hold"; readonly hold: HoldKind; readonly by: string; readonly why: string })
-  | (OfCall & {
-      readonly type: "release";
-      readonly hold: HoldKind;
-      readonly by: string;
-      readonly why: string;
-      /** Releases only what this one holds; absent: whoever holds it. */
-      readonly heldBy?: string;
-    })
+  | (OfCall & { readonly type: "release"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   /** A new owner took the run over: what was running is dispatched again. Unless the owner before gave it back in good order (`clean`), the takeover is counted. */
   | (At & { readonly type: "recover"; readonly clean: boolean });
 

@@ -31,8 +31,8 @@ export interface Answer {
   readonly value: Json;
 }
 
-/** Kinds of holds: reasons why a run may not go on. */
-export type HoldKind = "operator" | "budget" | "limit" | "quarantine";
+/** Kinds of holds: reasons why a run may not go on. `parent`: the run that started this one is paused; it goes with that pause alone. */
+export type HoldKind = "operator" | "budget" | "limit" | "quarantine" | "parent";
 
 /** How a run ends once nothing is open any more. */
 export type EndKind = "completed" | "failed" | "canceled" | "timed_out" | "terminated";

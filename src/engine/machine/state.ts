@@ -263,18 +263,23 @@ export function createState(runId: string): RunState {
 
 /**
  * The public state. Phases other than RUNNING show as they are; a RUNNING run under a hold shows the hold
- * (quarantine before operator before budget and limit); without one it is WAITING when all that is open waits for something outside.
+ * (quarantine before {@link isPaused} before budget and limit); without one it is WAITING when all that is open waits for something outside.
  */
 export function publicState(state: RunState): RunStateName {
   if (state.phase !== "RUNNING") return state.phase;
   if (state.holds.length > 0) {
     if (state.holds.some((hold) => hold.kind === "quarantine")) return "QUARANTINED";
-    return state.holds.some((hold) => hold.kind === "operator") ? "PAUSED" : "SUSPENDED";
+    return isPaused(state) ? "PAUSED" : "SUSPENDED";
   }
   if (state.active > 0) return "RUNNING";
   return state.waiting > 0 || state.fsm?.settled || (state.fsm !== null && state.fsm.after.length > 0)
     ? "WAITING"
     : "RUNNING";
+}
+
+/** True when somebody paused the run, or the run that started it: its child runs are then held as well. */
+export function isPaused(state: RunState): boolean {
+  return state.holds.some((hold) => hold.kind === "operator" || hold.kind === "parent");
 }
 
 /** True when the run, once settled, does something by itself. The others wait for their time or for somebody outside. */

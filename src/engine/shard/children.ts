@@ -11,7 +11,7 @@ import { checkInput } from "../../flows/input.ts";
 import type { StoredRun } from "../journal.ts";
 import type { ChildEnd, RunEvent } from "../machine/events.ts";
 import { openRun, type Run } from "../machine/run.ts";
-import { createState, isTerminalPhase, type RunState } from "../machine/state.ts";
+import { createState, isPaused, isTerminalPhase, type RunState } from "../machine/state.ts";
 import { type Cell, StartTaken } from "./cell.ts";
 import { closeChild, type EffectsHost } from "./effects.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
@@ -91,11 +91,8 @@ export function alignChild(runtime: ChildHost, parent: RunState | null, child: C
       send({ type: "cancel", at, by, reason, compensate: parent?.cause?.compensate ?? false });
     return;
   }
-  const isHeld = parent.holds.some((hold) => hold.kind === "operator");
-  const own = state.holds.find((hold) => hold.kind === "operator");
-  const why = `the run ${link.runId} is paused`;
-  if (isHeld && own === undefined) send({ type: "hold", at, hold: "operator", by, why });
-  if (!isHeld && own?.by === by) send({ type: "release", at, hold: "operator", by, why: "" });
+  if (isPaused(parent)) send({ type: "hold", at, hold: "parent", by, why: `the run ${link.runId} is paused` });
+  else send({ type: "release", at, hold: "parent", by, why: "" });
 }
 
 async function findState(runtime: ChildHost, runId: string): Promise<RunState | null> {

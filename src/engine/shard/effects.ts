@@ -4,7 +4,7 @@ import type { JsonObject } from "../../base/json.ts";
 import type { Log } from "../../base/log.ts";
 import type { RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
-import { isTerminalPhase, type TaskState } from "../machine/state.ts";
+import { isPaused, isTerminalPhase, type TaskState } from "../machine/state.ts";
 import { type AttemptHost, abortAttempt, abortAttempts, beginAttempt } from "./attempts.ts";
 import type { Cell } from "./cell.ts";
 import { insist } from "./insist.ts";
@@ -51,7 +51,7 @@ export function performEffects(
         break;
       case "run.held":
       case "run.released":
-        if (record.hold === "operator")
+        if (record.hold === "operator" || record.hold === "parent")
           for (const task of cell.run.state.tasks.values()) passOn(host, cell, task, record);
         break;
       case "run.terminated":
@@ -84,7 +84,7 @@ export function closeChild(host: EffectsHost, cell: Cell, task: TaskState | unde
   );
 }
 
-/** Hands a hold or its release on to the child run that a task waits for. */
+/** Hands a pause or its end on to the child run that a task waits for. It ends for the child when nothing pauses the parent any more. */
 function passOn(
   host: EffectsHost,
   cell: Cell,
@@ -92,14 +92,11 @@ function passOn(
   record: Extract<JournalRecord, { type: "run.held" | "run.released" }>,
 ): void {
   if (task.state !== "WAITING" || task.wait?.kind !== "run") return;
-  const { hold } = record;
   const isHeld = record.type === "run.held";
+  if (!isHeld && isPaused(cell.run.state)) return;
   const why = isHeld ? `the run ${cell.runId} is paused` : "";
-  const by = "orchestrator";
-  // A pause of the child's own outlasts that of its parent.
-  postTo(host, cell, task.wait.runId, (at) =>
-    isHeld ? { type: "hold", at, hold, by, why } : { type: "release", at, hold, by, why, heldBy: by },
-  );
+  const type = isHeld ? "hold" : "release";
+  postTo(host, cell, task.wait.runId, (at) => ({ type, at, hold: "parent", by: "orchestrator", why }));
 }
 
 function tellParent(host: EffectsHost, cell: Cell): void {

@@ -140,18 +140,42 @@ test("a child that its parent gave up is ended although the instance died before
   await eventually(async () => expect((await bed.stateOf(`${parent}:p`)).phase).toBe("CANCELED"));
 });
 
-test("the resume of a parent leaves a child paused that somebody else paused", async () => {
+test("a child goes on when nobody pauses it any more, neither its parent nor its own operator, in whatever order they let go", async () => {
   await registerFamily();
   const instance = await bed.openInstance();
-  const { parent, child } = await startParent(instance);
-  await instance.engine.pauseRun(CALLER, child, "mine");
-  await instance.engine.pauseRun(CALLER, parent, "lunch");
-  await instance.engine.resumeRun(CALLER, parent, [], "back");
-  // A signal to the child comes after whatever the resume told it.
+  const kindsOf = async (runId: string) => (await bed.stateOf(runId)).holds.map(({ kind }) => kind).sort();
+  for (const last of ["parent", "child"] as const) {
+    const family = await startParent(instance);
+    const { parent, child } = family;
+    await instance.engine.pauseRun(CALLER, child, "mine");
+    await instance.engine.pauseRun(CALLER, parent, "lunch");
+    await eventually(async () => expect(await kindsOf(child)).toEqual(["operator", "parent"]));
+    await instance.engine.signalRun(CALLER, child, "s", 1);
+    await instance.engine.resumeRun(CALLER, last === "parent" ? child : parent, [], "");
+    await eventually(async () => expect(await kindsOf(child)).toEqual([last === "parent" ? "parent" : "operator"]));
+    expect((await instance.engine.getRun(CALLER, child)).state.phase).toBe("RUNNING");
+    await instance.engine.resumeRun(CALLER, family[last], [], "");
+    expect((await wait(instance, parent)).phase).toBe("COMPLETED");
+  }
+});
+
+test("a pause reaches the children of children, and its end those whose parent nobody else paused", async () => {
+  await registerFamily();
+  await bed.register("grandparent", [{ id: "g", type: "subflow", parameters: { flow_id: "parent" } }]);
+  const instance = await bed.openInstance();
+  const { run } = await instance.engine.startRun(CALLER, startOf("grandparent"), 0);
+  const [top, middle, child] = [run.state.runId, `${run.state.runId}:g`, `${run.state.runId}:g:p`];
+  const holdsOf = async (runId: string) => (await bed.stateOf(runId)).holds.map(({ kind, why }) => `${kind}: ${why}`);
+  await eventually(async () => expect((await bed.stateOf(child)).tasks.get("s")?.state).toBe("WAITING"));
+  await instance.engine.pauseRun(CALLER, top, "lunch");
+  await eventually(async () => expect(await holdsOf(child)).toEqual([`parent: the run ${middle} is paused`]));
+  await instance.engine.pauseRun(CALLER, middle, "mine");
+  await instance.engine.resumeRun(CALLER, top, [], "");
+  await eventually(async () => expect(await holdsOf(middle)).toEqual(["operator: mine"]));
   await instance.engine.signalRun(CALLER, child, "s", 1);
-  expect((await bed.stateOf(child)).holds).toMatchObject([{ kind: "operator", why: "mine" }]);
-  await instance.engine.resumeRun(CALLER, child, [], "");
-  expect((await wait(instance, parent)).phase).toBe("COMPLETED");
+  expect(await holdsOf(child)).toEqual([`parent: the run ${middle} is paused`]);
+  await instance.engine.resumeRun(CALLER, middle, [], "");
+  expect((await wait(instance, top)).phase).toBe("COMPLETED");
 });
 
 test("a pause reaches the child although the instance died before it could tell it; so does its end", async () => {
@@ -163,7 +187,7 @@ test("a pause reaches the child although the instance died before it could tell 
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));
   expect((await bed.stateOf(child)).holds).toEqual([]);
   const second = await bed.openInstance();
-  await eventually(async () => expect((await bed.stateOf(child)).holds).toMatchObject([{ kind: "operator" }]));
+  await eventually(async () => expect((await bed.stateOf(child)).holds).toMatchObject([{ kind: "parent" }]));
   second.journal.onCommit({ after: () => second.crash() }, isOf(parent, "run.released"));
   second.engine.resumeRun(CALLER, parent, [], "back").catch(() => {});
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));

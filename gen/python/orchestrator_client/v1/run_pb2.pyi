@@ -47,6 +47,7 @@ class HoldKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     HOLD_KIND_BUDGET: _ClassVar[HoldKind]
     HOLD_KIND_LIMIT: _ClassVar[HoldKind]
     HOLD_KIND_QUARANTINE: _ClassVar[HoldKind]
+    HOLD_KIND_PARENT: _ClassVar[HoldKind]
 
 class TaskState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -97,6 +98,7 @@ HOLD_KIND_OPERATOR: HoldKind
 HOLD_KIND_BUDGET: HoldKind
 HOLD_KIND_LIMIT: HoldKind
 HOLD_KIND_QUARANTINE: HoldKind
+HOLD_KIND_PARENT: HoldKind
 TASK_STATE_UNSPECIFIED: TaskState
 TASK_STATE_PENDING: TaskState
 TASK_STATE_SCHEDULED: TaskState

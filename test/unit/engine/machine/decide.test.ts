@@ -6,7 +6,7 @@ import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
 import { retryDelayMs } from "../../../../src/engine/machine/retries.ts";
 import { openRun, type Run } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
-import { createState } from "../../../../src/engine/machine/state.ts";
+import { createState, publicState } from "../../../../src/engine/machine/state.ts";
 import { idempotencyKeyOf } from "../../../../src/engine/shard/attempts.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
 import type { TaskSpec } from "../../../../src/flows/plan.ts";
@@ -50,13 +50,18 @@ describe("retry delays", () => {
   });
 });
 
-test("a release for one holder leaves the hold of another", async () => {
-  // Cause: the resume of a parent released its child from whoever had paused it.
+test("each kind of hold is released by itself", async () => {
+  // Cause: a pause by the parent and one by the child's own operator were one hold, and whoever resumed first took both away.
   const { run } = await startRun({});
-  const release = { type: "release", hold: "operator", by: "orchestrator", why: "" } as const;
-  advance(run, { type: "hold", at: 2, hold: "operator", by: "ann", why: "" });
-  expect(advance(run, { ...release, at: 3, heldBy: "orchestrator" })).toEqual([]);
-  expect(advance(run, { ...release, at: 4, heldBy: "ann" })).toMatchObject([{ type: "run.released" }]);
+  const hold = { type: "hold", at: 2, by: "", why: "" } as const;
+  const release = { type: "release", at: 3, by: "", why: "" } as const;
+  advance(run, { ...hold, hold: "operator" });
+  advance(run, { ...hold, hold: "parent" });
+  expect(advance(run, { ...release, hold: "operator" })).toMatchObject([{ type: "run.released", hold: "operator" }]);
+  expect(publicState(run.state)).toBe("PAUSED");
+  expect(advance(run, { ...release, hold: "operator" })).toEqual([]);
+  advance(run, { ...release, hold: "parent" });
+  expect(run.state.holds).toEqual([]);
 });
 
 test("the key of a compensation holds the path of what it undoes, its generation and that it compensates", () => {

@@ -1197,6 +1197,13 @@ export enum HoldKind {
    * @generated from enum value: HOLD_KIND_QUARANTINE = 4;
    */
   QUARANTINE = 4,
+
+  /**
+   * The run that started this one is paused. It goes with that pause; ResumeRun of the child does not release it.
+   *
+   * @generated from enum value: HOLD_KIND_PARENT = 5;
+   */
+  PARENT = 5,
 }
 
 /**

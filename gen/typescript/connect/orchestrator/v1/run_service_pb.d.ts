@@ -1244,7 +1244,7 @@ export declare type ResumeRunRequest = Message<"orchestrator.v1.ResumeRunRequest
   reason: string;
 
   /**
-   * Holds to release; empty means the operator's.
+   * Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
    *
    * @generated from field: repeated orchestrator.v1.HoldKind hold_kinds = 3;
    */

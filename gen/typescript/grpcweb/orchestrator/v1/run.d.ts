@@ -994,7 +994,13 @@ export declare enum HoldKind {
      *
      * @generated from protobuf enum value: HOLD_KIND_QUARANTINE = 4;
      */
-    QUARANTINE = 4
+    QUARANTINE = 4,
+    /**
+     * The run that started this one is paused. It goes with that pause; ResumeRun of the child does not release it.
+     *
+     * @generated from protobuf enum value: HOLD_KIND_PARENT = 5;
+     */
+    PARENT = 5
 }
 /**
  * State of a task.

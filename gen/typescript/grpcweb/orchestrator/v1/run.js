@@ -207,6 +207,12 @@ export var HoldKind;
      * @generated from protobuf enum value: HOLD_KIND_QUARANTINE = 4;
      */
     HoldKind[HoldKind["QUARANTINE"] = 4] = "QUARANTINE";
+    /**
+     * The run that started this one is paused. It goes with that pause; ResumeRun of the child does not release it.
+     *
+     * @generated from protobuf enum value: HOLD_KIND_PARENT = 5;
+     */
+    HoldKind[HoldKind["PARENT"] = 5] = "PARENT";
 })(HoldKind || (HoldKind = {}));
 /**
  * State of a task.

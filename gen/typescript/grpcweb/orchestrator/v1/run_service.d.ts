@@ -977,7 +977,7 @@ export interface ResumeRunRequest {
      */
     reason: string;
     /**
-     * Holds to release; empty means the operator's.
+     * Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
      *
      * @generated from protobuf field: repeated orchestrator.v1.HoldKind hold_kinds = 3
      */
