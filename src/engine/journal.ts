@@ -187,6 +187,14 @@ export interface MovingRun {
   readonly takeovers: number;
 }
 
+/** A run that was ended unread. */
+export interface EndedUnread {
+  /** Of the record that ended it. */
+  readonly sequence: number;
+  /** The task that waits for it; null when no run started it. */
+  readonly parent: { readonly runId: string; readonly task: string } | null;
+}
+
 /** The store behind the engine. */
 export interface Journal {
   openLane(name: string): Promise<JournalLane>;
@@ -196,8 +204,8 @@ export interface Journal {
   findHeader(runId: string): Promise<RunHeader | null>;
   /** Takes a run that cannot be read out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
   setAside(lease: Lease, runId: string): Promise<boolean>;
-  /** Ends an open run without reading it, and resolves with the sequence of the record. Null when the lease is not held or the run is not open. */
-  endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<number | null>;
+  /** Ends an open run without reading it. Null when the lease is not held or the run is not open. */
+  endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<EndedUnread | null>;
   /**
    * Counts a takeover against these runs, in one statement and before any of them is read. Those that have been taken over more than `most` times since they
    * were last read and written are set aside; resolves with their ids.

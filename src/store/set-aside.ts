@@ -1,5 +1,5 @@
 /** Runs whose journal cannot be read: what is done to them is done to their header, under the same fence as everything else. */
-import type { Lease } from "../engine/journal.ts";
+import type { EndedUnread, Lease } from "../engine/journal.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
 import type { SqlPool } from "./sql.ts";
 import { prepared } from "./sql.ts";
@@ -29,15 +29,17 @@ const END_UNREAD = prepared(
       WHERE o.run_id = $3
     ) last
     WHERE r.run_id = $3 AND r.ended_at IS NULL AND r.shard IN (SELECT shard FROM held)
-    RETURNING r.run_id, r.run_day, r.sequence
+    RETURNING r.run_id, r.run_day, r.sequence, r.parent_run_id, r.parent_task
   ),
   approvals AS (
     UPDATE orchestrator.approvals a SET state = 'CANCELED', due_at = NULL, decided_at = to_timestamp($4::float8 / 1000)
     FROM ended e WHERE a.run_id = e.run_id AND a.state = 'PENDING'
+  ),
+  written AS (
+    INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
+    SELECT run_day, run_id, sequence, 1, to_timestamp($4::float8 / 1000), $5 FROM ended
   )
-  INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
-  SELECT run_day, run_id, sequence, 1, to_timestamp($4::float8 / 1000), $5 FROM ended
-  RETURNING sequence`,
+  SELECT sequence, parent_run_id, parent_task FROM ended`,
 );
 
 // A run that kills whoever reads it is counted all the same: this is written first. Any later change of the header begins the count anew.
@@ -77,14 +79,20 @@ export async function setAside(pool: SqlPool, lease: Lease, runId: string): Prom
   return (await pool.query(SET_ASIDE, [lease.shard, lease.epoch, runId])).count > 0;
 }
 
-/** Ends an open run with one record more in its journal, and resolves with its sequence. Null when the lease is not held or the run is not open. */
+/** Ends an open run with one record more in its journal. Null when the lease is not held or the run is not open. */
 export async function endUnread(
   pool: SqlPool,
   lease: Lease,
   runId: string,
   record: JournalRecord,
-): Promise<number | null> {
+): Promise<EndedUnread | null> {
   const values = [lease.shard, lease.epoch, runId, record.at, JSON.stringify([record])];
-  const { rows } = await pool.query<{ sequence: number }>(END_UNREAD, values);
-  return rows[0]?.sequence ?? null;
+  const { rows } = await pool.query<{ sequence: number; parent_run_id: string; parent_task: string }>(
+    END_UNREAD,
+    values,
+  );
+  const [row] = rows;
+  if (row === undefined) return null;
+  const parent = row.parent_run_id === "" ? null : { runId: row.parent_run_id, task: row.parent_task };
+  return { sequence: row.sequence, parent };
 }

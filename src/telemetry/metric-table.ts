@@ -49,7 +49,9 @@ export const METRICS = {
   orchestrator_run_execution_seconds: histogram("Time from start to end of runs (seed).", WORK_SECONDS),
   orchestrator_active_runs: gauge("Runs that have not ended (seed)."),
   orchestrator_runs_started_total: counter("Runs that were started."),
-  orchestrator_quarantined_runs_total: counter("Runs that were put into quarantine."),
+  orchestrator_quarantined_runs_total: counter(
+    "Runs that were put into quarantine; one that could not be read counts again should it be read and its journal say so.",
+  ),
   // Tasks
   orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting or done at once (seed)."),
   orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"], TASK_ENDS),

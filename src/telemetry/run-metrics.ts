@@ -88,6 +88,9 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
     fenced() {
       fenced.add();
     },
+    setAside() {
+      quarantined.add();
+    },
   };
 }
 

@@ -2,24 +2,29 @@
 import { failPoint } from "../../base/fail-points.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { Log } from "../../base/log.ts";
-import type { RunEvent } from "../machine/events.ts";
+import type { ChildEnd, RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import { isPaused, isTerminalPhase, type TaskState } from "../machine/state.ts";
 import { type AttemptHost, abortAttempt, abortAttempts, beginAttempt } from "./attempts.ts";
 import type { Cell } from "./cell.ts";
 import { insist } from "./insist.ts";
 
-/** What effects need of the runtime. */
-export interface EffectsHost {
-  readonly parts: AttemptHost["parts"] & { readonly log: Log };
+/** What one run needs to tell another something. */
+export interface FamilyHost {
+  readonly parts: { readonly log: Log };
   readonly stopping: boolean;
-  /** No attempt begins any more: the next owner dispatches what was dispatched. */
-  readonly draining: boolean;
   now(): number;
   epochOf(shard: number): number | undefined;
   post(cell: Cell, event: RunEvent): void;
-  startChild(parent: Cell, path: string, childId: string): void;
   cellOf(runId: string): Promise<Cell>;
+}
+
+/** What effects need of the runtime. */
+export interface EffectsHost extends FamilyHost {
+  readonly parts: AttemptHost["parts"] & { readonly log: Log };
+  /** No attempt begins any more: the next owner dispatches what was dispatched. */
+  readonly draining: boolean;
+  startChild(parent: Cell, path: string, childId: string): void;
 }
 
 /** Does what `records` ask for. Called once per commit, in order. */
@@ -60,7 +65,7 @@ export function performEffects(
       case "run.canceled":
       case "run.timed_out":
         abortAttempts(cell);
-        tellParent(host, cell);
+        endChild(host, cell);
         break;
     }
   }
@@ -77,7 +82,7 @@ export function closeChild(host: EffectsHost, cell: Cell, task: TaskState | unde
     return;
   }
   const reason = `the run ${cell.runId} that started this one is ending`;
-  postTo(host, cell, runId, (at) =>
+  postTo(host, cell.shard, runId, (at) =>
     policy === "terminate"
       ? { type: "terminate", at, by: "orchestrator", reason }
       : { type: "cancel", at, by: "orchestrator", reason, compensate: cell.run.state.cause?.compensate ?? false },
@@ -96,28 +101,38 @@ function passOn(
   if (!isHeld && isPaused(cell.run.state)) return;
   const why = isHeld ? `the run ${cell.runId} is paused` : "";
   const type = isHeld ? "hold" : "release";
-  postTo(host, cell, task.wait.runId, (at) => ({ type, at, hold: "parent", by: "orchestrator", why }));
+  postTo(host, cell.shard, task.wait.runId, (at) => ({ type, at, hold: "parent", by: "orchestrator", why }));
 }
 
-function tellParent(host: EffectsHost, cell: Cell): void {
-  const { state } = cell.run;
+function endChild(host: EffectsHost, { runId, shard, run: { state } }: Cell): void {
   const { parent } = state.facts;
   if (parent === null || !isTerminalPhase(state.phase)) return;
-  failPoint("parent.tell");
   const end = { phase: state.phase as "COMPLETED", output: state.output ?? null, error: state.error };
-  postTo(host, cell, parent.runId, (at) => ({
+  tellParent(host, runId, shard, parent, end);
+}
+
+/** Tells the task that waits for the child run `runId` how that ended. They live on the same shard. */
+export function tellParent(
+  host: FamilyHost,
+  runId: string,
+  shard: number,
+  parent: { readonly runId: string; readonly task: string },
+  end: ChildEnd,
+): void {
+  failPoint("parent.tell");
+  postTo(host, shard, parent.runId, (at) => ({
     type: "child",
     at,
     task: parent.task,
-    runId: cell.runId,
+    runId,
     end,
     random: Math.random(),
   }));
 }
 
 /** Tells another run of the family, which lives on the same shard. */
-function postTo(host: EffectsHost, from: Cell, runId: string, toEvent: (at: number) => RunEvent): void {
-  const isOver = (): boolean => host.stopping || host.epochOf(from.shard) === undefined;
+function postTo(host: FamilyHost, shard: number, runId: string, toEvent: (at: number) => RunEvent): void {
+  const isOver = (): boolean => host.stopping || host.epochOf(shard) === undefined;
   insist(host.parts.log, () => host.cellOf(runId), isOver).then(
     (cell) => host.post(cell, toEvent(host.now())),
     // A run that cannot be reached here has moved or ended: its owner finds out from the store when it takes the run over.

@@ -11,6 +11,8 @@ export interface RuntimeObserver {
   /** `records` became durable, the first of them as `firstSequence`; the state of `run` may be ahead of them. */
   committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;
   fenced(shard: number): void;
+  /** A run that cannot be read was put into quarantine by its header; no record says so until somebody can read it. */
+  setAside?(runId: string): void;
 }
 
 /** Parts that the runtime stands on. */

@@ -32,15 +32,15 @@ import { type EffectsHost, performEffects } from "./effects.ts";
 import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
 import { type Entry, Lane, type LaneHost } from "./lane.ts";
 import { ParkedWaiters } from "./parked.ts";
-import { resolveUnknown } from "./restore.ts";
+import { type RestoreHost, resolveUnknown } from "./restore.ts";
 import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
 import { Turns } from "./turns.ts";
 import { holdAgain, isUnreadable, readRun, setRunAside } from "./unreadable.ts";
-import { endPoisoned, endRefused, endUnavailable, endWaiting, quarantine, type UnwrittenHost } from "./unwritten.ts";
+import { endPoisoned, endRefused, endUnavailable, endWaiting, quarantine } from "./unwritten.ts";
 import { armTimer, type WakeHost } from "./wakes.ts";
 
 /** The runs of this instance. */
-export class Runtime implements LaneHost, EffectsHost, UnwrittenHost, WakeHost {
+export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   readonly parts: RuntimeParts;
   readonly cells = new Map<string, Cell>();
   readonly parked: ParkedWaiters;

@@ -68,8 +68,10 @@ async function adoptCounted(
     () => journal.countTakeovers(leases, runIds, MAX_RECOVERIES),
     () => runtime.stopping,
   );
-  for (const runId of poisonous)
+  for (const runId of poisonous) {
     log.error("a run is put into quarantine: too many of its owners died before they had read it", { runId });
+    for (const observer of runtime.observers) observer.setAside?.(runId);
+  }
   await forEach(
     runs.filter((run) => !poisonous.includes(run.runId)),
     (run) => adopt(runtime, run, false),

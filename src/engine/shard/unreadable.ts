@@ -13,13 +13,17 @@ import type { RunEvent } from "../machine/events.ts";
 import { createState, type RunState } from "../machine/state.ts";
 import type { Caller } from "../port.ts";
 import type { Cell } from "./cell.ts";
-import type { RuntimeParts } from "./runtime-parts.ts";
+import { tellParent } from "./effects.ts";
+import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
 
 /** What setting runs aside needs of the runtime. */
 export interface UnreadableHost {
   readonly parts: RuntimeParts;
+  readonly observers: readonly RuntimeObserver[];
+  readonly stopping: boolean;
   now(): number;
   epochOf(shard: number): number | undefined;
+  cellOf(runId: string): Promise<Cell>;
   post(cell: Cell, event: RunEvent): void;
   recover(cell: Cell, clean: boolean): void;
 }
@@ -62,8 +66,9 @@ export async function setRunAside(host: UnreadableHost, runId: string, cause: Or
   const epoch = host.epochOf(shard);
   if (epoch === undefined) return;
   try {
-    if (await parts.journal.setAside({ shard, epoch }, runId))
-      parts.log.error("a run cannot be read; it is put into quarantine", { runId, error: cause });
+    if (!(await parts.journal.setAside({ shard, epoch }, runId))) return;
+    parts.log.error("a run cannot be read; it is put into quarantine", { runId, error: cause });
+    for (const observer of host.observers) observer.setAside?.(runId);
   } catch (error) {
     parts.log.warn("a run that cannot be read could not be put into quarantine", { runId, error });
   }
@@ -92,11 +97,13 @@ export async function terminateUnread(
   const epoch = host.epochOf(shard);
   const at = host.now();
   const record = { type: "run.terminated", at, reason, by } as const;
-  const sequence = epoch === undefined ? null : await journal.endUnread({ shard, epoch }, runId, record);
-  if (sequence === null) throw toError("RUN_MOVED", { runId });
+  const ended = epoch === undefined ? null : await journal.endUnread({ shard, epoch }, runId, record);
+  if (ended === null) throw toError("RUN_MOVED", { runId });
   const { flowId, version, flowHash: hash, createdAt, deadlineAt, labels, userId, correlationId, runKey } = header;
   const state = createState(runId);
   const error = { type: "TERMINATED", message: reason, task: null };
+  const { sequence, parent } = ended;
+  if (parent !== null) tellParent(host, runId, shard, parent, { phase: "TERMINATED", output: null, error });
   return Object.assign(state, {
     ...{ tenantId, flowId, version, hash, createdAt, deadlineAt, error },
     facts: { ...state.facts, labels, userId, correlationId, runKey },

@@ -5,15 +5,9 @@ import type { Refusal } from "../journal.ts";
 import { type Cell, logFieldsOf, type Reply, StartTaken } from "./cell.ts";
 import type { Entry } from "./lane.ts";
 import { type RestoreHost, restoreCell, toUnwritten } from "./restore.ts";
-import type { RuntimeObserver } from "./runtime-parts.ts";
-
-/** What moves that were not written need of the runtime. */
-export interface UnwrittenHost extends RestoreHost {
-  readonly observers: readonly RuntimeObserver[];
-}
 
 /** The journal refused a move: its shard is lost, its start key is taken, or its timer is ahead of the database's clock. */
-export function endRefused(host: UnwrittenHost, entry: Entry, why: Refusal["why"]): void {
+export function endRefused(host: RestoreHost, entry: Entry, why: Refusal["why"]): void {
   const { cell } = entry;
   cell.flying = false;
   switch (why) {
@@ -41,7 +35,7 @@ export function endRefused(host: UnwrittenHost, entry: Entry, why: Refusal["why"
 }
 
 /** The store will not take a move, whatever is tried: callers get STORE_REJECTED, and the run is put into quarantine, or dropped when not even that can be written. */
-export function endPoisoned(host: UnwrittenHost, entry: Entry, cause: unknown): void {
+export function endPoisoned(host: RestoreHost, entry: Entry, cause: unknown): void {
   const { cell } = entry;
   cell.flying = false;
   const refusal = toError("STORE_REJECTED", { problem: "a value of this run cannot be stored" }, { cause });
@@ -59,7 +53,7 @@ export function endPoisoned(host: UnwrittenHost, entry: Entry, cause: unknown): 
 }
 
 /** The store cannot be reached. A start is given back to its callers and forgotten; callers of a known run are told. True when the move is to be tried again. */
-export function endUnavailable(host: UnwrittenHost, entry: Entry, cause: unknown): boolean {
+export function endUnavailable(host: RestoreHost, entry: Entry, cause: unknown): boolean {
   const { cell } = entry;
   const again = entry.move.start === null && !cell.gone;
   const refusal = toUnwritten(again, cause);
@@ -71,14 +65,14 @@ export function endUnavailable(host: UnwrittenHost, entry: Entry, cause: unknown
 }
 
 /** The store cannot be reached, and `cell` waits behind what could not be written: its callers are told. */
-export function endWaiting(host: UnwrittenHost, cell: Cell, cause: unknown): void {
+export function endWaiting(host: RestoreHost, cell: Cell, cause: unknown): void {
   const refusal = toUnwritten(cell.started, cause);
   for (const reply of cell.replies.splice(0)) reply.reject(refusal);
   if (!cell.started && !cell.flying) host.drop(cell);
 }
 
 /** Stops a run that the engine or the store cannot go on with: its state is read back and held; everybody else goes on. */
-export function quarantine(host: UnwrittenHost, cell: Cell, cause: unknown, reply: Reply | null): void {
+export function quarantine(host: RestoreHost, cell: Cell, cause: unknown, reply: Reply | null): void {
   const why = cause instanceof Error ? cause.message : String(cause);
   host.parts.log.error("a run is put into quarantine", { ...logFieldsOf(cell), error: cause });
   for (const waiting of [...cell.replies, ...(reply === null ? [] : [reply])])

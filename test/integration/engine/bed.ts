@@ -16,6 +16,7 @@ import { DatabaseClock } from "../../../src/engine/shard/db-clock.ts";
 import { JOURNAL_VERSION } from "../../../src/engine/shard/journal-format.ts";
 import { type Keeper, startKeeper } from "../../../src/engine/shard/keeper.ts";
 import { Runtime } from "../../../src/engine/shard/runtime.ts";
+import type { RuntimeObserver } from "../../../src/engine/shard/runtime-parts.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import type { FlowRegistry } from "../../../src/flows/registry-port.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
@@ -64,6 +65,8 @@ export interface InstanceOptions {
   readonly lanes?: number;
   readonly tools?: FakeTools;
   readonly database?: Database;
+  /** Hear of what becomes durable. */
+  readonly observers?: readonly RuntimeObserver[];
   /** How far the clock of the machine is ahead. */
   readonly machineClockMs?: number;
   /** Stands before the list of runs to take over. */
@@ -186,7 +189,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     log,
     shards,
     lanes: options.lanes ?? 2,
-    observers: [],
+    observers: options.observers ?? [],
   });
   await runtime.open();
   const engine = createEngine(runtime, { defaultRunTimeoutMs: null });

@@ -319,10 +319,13 @@ test("a run that kills whoever reads it is set aside at the fourth takeover, unr
   await eventually(() => expect(first.tools.calls).toHaveLength(1));
   let last = first;
   const read: string[] = [];
+  const aside: string[] = [];
+  const observers = [{ committed: () => {}, fenced: () => {}, setAside: (id: string) => void aside.push(id) }];
   for (let crash = 1; crash <= 4; crash += 1) {
     await last.crash();
     // It never comes back from the read.
     last = await bed.openInstance({
+      observers,
       beforeLoad: (id) => {
         read.push(id);
         return new Promise(() => {});
@@ -332,6 +335,7 @@ test("a run that kills whoever reads it is set aside at the fourth takeover, unr
     else await last.keeper.adopted;
   }
   expect(read).toHaveLength(3);
+  expect(aside).toEqual([runId]);
   const [row] = await bed.sql<{ state: string; moving: boolean }>("SELECT state, moving FROM orchestrator.runs");
   expect(row).toEqual({ state: "QUARANTINED", moving: false });
   await last.crash();

@@ -1,6 +1,6 @@
 /** Runs that cannot be read cost themselves and nobody else. */
 import { expect, test } from "vitest";
-import { wakeDue } from "../../../src/engine/shard/wakes.ts";
+import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import { eventually } from "../../support/eventually.ts";
 import { CALLER, createBed, type Instance, startOf } from "./bed.ts";
@@ -39,12 +39,15 @@ test("a run with a record from the future is set aside at the takeover; the othe
   await first.crash();
   const { length } = await bed.recordsOf(bad);
   await write(bad, { type: "task.teleported", at: 1, task: "a" }, length + 1);
-  const second = await bed.openInstance();
+  const aside: string[] = [];
+  const observers = [{ committed: () => {}, fenced: () => {}, setAside: (runId: string) => void aside.push(runId) }];
+  const second = await bed.openInstance({ observers });
   await second.keeper.adopted;
   const { engine } = second;
   expect((await engine.waitRun(CALLER, good, 10_000, NEVER)).state.phase).toBe("COMPLETED");
   expect(await headerOf(bad)).toEqual({ state: "QUARANTINED", moving: false, wake_at: null, ended_at: null });
   expect(second.lines.filter((line) => line.level === "error")).toHaveLength(1);
+  expect(aside).toEqual([bad]);
   await expect(engine.getRun(CALLER, bad)).rejects.toMatchObject({ code: "RUN_UNREADABLE" });
   await expect(engine.watchRun(CALLER, bad, null, NEVER)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
     code: "RUN_UNREADABLE",
@@ -58,6 +61,21 @@ test("a run with a record from the future is set aside at the takeover; the othe
   expect((await headerOf(bad))?.state).toBe("TERMINATED");
   expect((await bed.recordsOf(bad)).at(-1)).toMatchObject({ type: "run.terminated", reason: "of no use" });
   await expect(engine.terminateRun(CALLER, bad, "again")).rejects.toMatchObject({ code: "RUN_FINISHED" });
+});
+
+// The parent heard of it at the next takeover only.
+test("the parent of a child that is terminated unread hears of it at once", async () => {
+  await bed.register("child", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
+  await bed.register("parent", [{ id: "p", type: "subflow", parameters: { flow_id: "child" } }]);
+  const instance = await bed.openInstance();
+  const parent = await start(instance, "parent");
+  const child = `${parent}:p`;
+  await eventually(async () => expect((await bed.stateOf(child)).tasks.get("s")?.state).toBe("WAITING"));
+  parkIdle(instance.runtime, -60_000);
+  await write(child, { type: "task.teleported", at: 1, task: "s" }, (await bed.recordsOf(child)).length + 1);
+  expect((await instance.engine.terminateRun(CALLER, child, "of no use")).state.phase).toBe("TERMINATED");
+  const { state } = await instance.engine.waitRun(CALLER, parent, 10_000, NEVER);
+  expect(state).toMatchObject({ phase: "FAILED", error: { task: "p" } });
 });
 
 test("a run that was set aside stays held when it can be read again, and goes on when it is released", async () => {

@@ -131,6 +131,7 @@ test("runs and tasks are counted from their records", async () => {
     { type: "run.completed", at: 4_000, output: null },
   ]);
   observer.fenced(1);
+  observer.setAside?.("unreadable");
   const text = await metrics.render();
   for (const line of [
     "orchestrator_runs_started_total 1",
@@ -144,6 +145,7 @@ test("runs and tasks are counted from their records", async () => {
     "orchestrator_dead_letters_total 1",
     "orchestrator_active_tasks 0",
     "orchestrator_fenced_writes_total 1",
+    "orchestrator_quarantined_runs_total 1",
     "orchestrator_journal_records_total 13",
   ]) {
     expect(text.split("\n")).toContain(line);
