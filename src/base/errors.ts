@@ -149,6 +149,12 @@ export const ERRORS = {
     "approval {taskId} of run {runId} was decided before: {decision}",
   ),
   SIGNAL_QUEUE_FULL: entry("RESOURCE_EXHAUSTED", 429, "no", "run {runId} has {limit} unread signals named {name}"),
+  RUN_TOO_LARGE: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "the journal of run {runId} has grown by its limit of {limit} characters; release the hold of kind limit, then send the signal again",
+  ),
   WATCH_CURSOR_EXPIRED: entry(
     "OUT_OF_RANGE",
     410,

@@ -9,7 +9,7 @@ import type { RequestKey, RunEvent } from "./machine/events.ts";
 import { copyState, isTerminalPhase, publicState, type RunState } from "./machine/state.ts";
 import { MAX_QUEUED_SIGNALS } from "./machine/tasks.ts";
 import type { Caller, Engine, RunView } from "./port.ts";
-import { type Cell, hasEnded, isClean, shownState, type Waiter } from "./shard/cell.ts";
+import { type Cell, hasEnded, isClean, MAX_JOURNAL_SIZE, shownState, type Waiter } from "./shard/cell.ts";
 import type { Runtime } from "./shard/runtime.ts";
 import { isUnreadable, readRun, terminateUnread, throwUnreadable } from "./shard/unreadable.ts";
 import { createStart } from "./starts.ts";
@@ -154,6 +154,9 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
         caller,
         runId,
         (at, cell) => {
+          // Under every other hold signals are taken. Here nothing else would bound how far the run grows before somebody lets it.
+          if (cell.run.state.holds.some((hold) => hold.kind === "limit"))
+            throw toError("RUN_TOO_LARGE", { runId, limit: MAX_JOURNAL_SIZE });
           const unread = cell.run.state.signals.filter((signal) => signal.name === name).length;
           if (unread >= MAX_QUEUED_SIGNALS)
             throw toError("SIGNAL_QUEUE_FULL", { runId, name, limit: MAX_QUEUED_SIGNALS });

@@ -83,7 +83,7 @@ type RunServiceClient interface {
 	// so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
 	WatchRuns(ctx context.Context, in *WatchRunsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunsResponse], error)
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
 	SignalRun(ctx context.Context, in *SignalRunRequest, opts ...grpc.CallOption) (*SignalRunResponse, error)
 	// CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
 	// wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
@@ -325,7 +325,7 @@ type RunServiceServer interface {
 	// so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
 	WatchRuns(*WatchRunsRequest, grpc.ServerStreamingServer[WatchRunsResponse]) error
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
 	SignalRun(context.Context, *SignalRunRequest) (*SignalRunResponse, error)
 	// CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
 	// wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.

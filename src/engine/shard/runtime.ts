@@ -246,7 +246,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     failPoint("answer.before");
     for (const reply of entry.replies) reply.resolve();
     failPoint("answer.after");
-    if (outgrows(cell, move.json.length) && state.phase === "RUNNING") {
+    if (outgrows(cell, move.json.length) && (state.phase === "RUNNING" || state.phase === "QUEUED")) {
       const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
       this.post(cell, { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why });
     }

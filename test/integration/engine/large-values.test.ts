@@ -96,10 +96,29 @@ test("a run whose journal grows without end is held, and goes on as far again wh
   );
   const [row] = await bed.sql<{ state: string }>("SELECT state FROM orchestrator.runs");
   expect(row?.state).toBe("SUSPENDED");
+  // Signals were taken, and the run grew without end while it was held for its size.
+  const { length } = await bed.recordsOf(runId);
+  await expect(instance.engine.signalRun(CALLER, runId, "more", text)).rejects.toMatchObject({ code: "RUN_TOO_LARGE" });
+  expect(await bed.recordsOf(runId)).toHaveLength(length);
   await instance.engine.resumeRun(CALLER, runId, ["limit"], "it is worth it");
   const end = await instance.engine.waitRun(CALLER, runId, 30_000, NEVER);
   expect(end.state.phase).toBe("COMPLETED");
   expect(end.state.tasks.get("m")?.error?.type).toBe("OUTPUT_TOO_LARGE");
+});
+
+test("a run that grows by signals before it opens is held as well, and a repeated one is answered as the first time", async () => {
+  await bed.register("later", [{ id: "a", type: "noop" }]);
+  const { engine } = await bed.openInstance();
+  const { run } = await engine.startRun(CALLER, startOf("later", { startDelayMs: 3_600_000 }), 0);
+  const { runId } = run.state;
+  const send = (id: number) =>
+    engine.signalRun(CALLER, runId, "s", "x".repeat(4_000_000), { id: String(id), hash: "same" });
+  for (let id = 1; id <= 17; id += 1) await send(id);
+  await eventually(async () => expect((await bed.stateOf(runId)).holds).toMatchObject([{ kind: "limit" }]));
+  await expect(send(18)).rejects.toMatchObject({ code: "RUN_TOO_LARGE" });
+  expect((await send(17)).state.signals).toHaveLength(17);
+  await engine.resumeRun(CALLER, runId, ["limit"], "");
+  expect((await send(18)).state.signals).toHaveLength(18);
 });
 
 test("a page of events has a bounded size, and the pages together are the journal", async () => {

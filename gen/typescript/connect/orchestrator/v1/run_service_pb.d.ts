@@ -1456,7 +1456,7 @@ export declare const RunService: GenService<{
   },
   /**
    * SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-   * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+   * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.SignalRun
    */

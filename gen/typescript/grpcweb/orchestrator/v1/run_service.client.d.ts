@@ -125,7 +125,7 @@ export interface IRunServiceClient {
     watchRuns(input: WatchRunsRequest, options?: RpcOptions): ServerStreamingCall<WatchRunsRequest, WatchRunsResponse>;
     /**
      * SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-     * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+     * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: SignalRun
      */
@@ -249,7 +249,7 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
     watchRuns(input: WatchRunsRequest, options?: RpcOptions): ServerStreamingCall<WatchRunsRequest, WatchRunsResponse>;
     /**
      * SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-     * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+     * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: SignalRun
      */
