@@ -118,11 +118,10 @@ async function resolveEntry(host: RestoreHost, entry: Entry): Promise<void> {
   }
   await reread(host, cell, stored);
   if (cell.gone) throw toError("RUN_MOVED", { runId: cell.runId });
-  if (landed) {
-    cell.frozen = false;
-    host.committed(entry);
-  }
+  // Still frozen: what follows from the move at once is decided after what was decided before it.
+  if (landed) host.committed(entry);
   thaw(host, cell, landed ? [] : events, landed ? [] : replies);
+  if (!cell.gone) host.arm(cell);
 }
 
 /** True when the journal holds this very move, and not another that came to stand in its place. */

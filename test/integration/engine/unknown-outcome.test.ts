@@ -158,3 +158,23 @@ test("a run whose journal cannot be read back leaves memory and holds nobody els
   expect(second?.status).toBe("fulfilled");
   expect((await instance.engine.waitRun(CALLER, good, 10_000, NEVER)).state.phase).toBe("COMPLETED");
 });
+
+// What follows a commit may move the run at once. In a batch that turned out to have landed that move was in memory and never in the journal.
+test("what follows at once from a batch that landed is written", async () => {
+  await bed.register("child", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
+  await bed.register("parent", [
+    { id: "p", type: "subflow", parameters: { flow_id: "child", close_policy: "abandon" } },
+  ]);
+  const instance = await bed.openInstance();
+  const { run } = await instance.engine.startRun(CALLER, startOf("parent"), 0);
+  const { runId } = run.state;
+  await eventually(async () => expect((await bed.stateOf(`${runId}:p`)).tasks.get("s")?.state).toBe("WAITING"));
+  loseAnswer(instance, true, holds("run.ending"));
+  await instance.engine.cancelRun(CALLER, runId, "", false);
+  expect((await instance.engine.waitRun(CALLER, runId, 5_000, NEVER)).state.phase).toBe("CANCELED");
+  const [row] = await bed.sql<{ sequence: number }>("SELECT sequence FROM orchestrator.runs WHERE run_id = $1", [
+    runId,
+  ]);
+  const { phase, sequence, tasks } = await bed.stateOf(runId);
+  expect({ phase, sequence, task: tasks.get("p")?.state }).toEqual({ phase: "CANCELED", ...row, task: "CANCELED" });
+});
