@@ -39,6 +39,12 @@ import { holdAgain, isUnreadable, readRun, setRunAside } from "./unreadable.ts";
 import { endPoisoned, endRefused, endUnavailable, endWaiting, quarantine } from "./unwritten.ts";
 import { armTimer, type WakeHost } from "./wakes.ts";
 
+/**
+ * New runs that go to a shard before the next one gets any. Runs of one time then lie on few shards: a batch locks the lease rows of a few in place of those of
+ * nearly all (measured at 200 runs in flight: 5 % less in the log of the database, a tenth less of its time).
+ */
+const STARTS_IN_A_ROW = 64;
+
 /** The runs of this instance. */
 export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   readonly parts: RuntimeParts;
@@ -103,10 +109,12 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     this.#owned = [...this.#epochs.keys()].sort((a, b) => a - b);
   }
 
-  /** A shard for a new run; undefined when this instance owns none. */
+  /** A shard for a new run; undefined when this instance owns none. Lanes take turns. */
   pickShard(): number | undefined {
-    this.#turn = (this.#turn + 1) % Math.max(1, this.#owned.length);
-    return this.#owned[this.#turn];
+    const lanes = this.#lanes.length;
+    this.#turn += 1;
+    const group = Math.floor(this.#turn / (lanes * STARTS_IN_A_ROW));
+    return this.#owned[(group * lanes + (this.#turn % lanes)) % this.#owned.length];
   }
 
   /** Lane of a shard. */
