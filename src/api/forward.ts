@@ -40,6 +40,9 @@ export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes
         ...limits,
         "grpc.enable_http_proxy": 0,
         "grpc.keepalive_time_ms": 60_000,
+        // An instance that was away is called again soon: the library's own pauses grow to two minutes.
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": 1_000,
       });
       clients.set(address, client);
     }

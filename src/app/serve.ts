@@ -3,6 +3,7 @@ import { createHealth, type HealthState } from "../api/health.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createRunLog } from "../telemetry/run-log.ts";
+import { advertisedAddress } from "./advertised-address.ts";
 import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
 import { isSet, type LoadedConfig } from "./config.ts";
@@ -48,7 +49,7 @@ export async function startService(loaded: LoadedConfig, log: Log): Promise<Serv
     const core = await composeCore(loaded.config, log, {
       ...metrics,
       observers: [...metrics.observers, createRunLog(log)],
-      address: `${server.host}:${server.port}`,
+      address: advertisedAddress(server),
     });
     closers.push(() => core.close());
     metrics.attach(core);

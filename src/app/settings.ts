@@ -36,6 +36,11 @@ const SETTINGS = {
       env: ["ORCHESTRATOR_PORT", "ORCHESTRATOR_HTTP_PORT", "PORT"],
       text: "The one port of gRPC, gRPC-Web, Connect and REST. 0 takes any free one.",
     }),
+    advertisedAddress: setting({
+      schema: textSetting("an address"),
+      env: ["ORCHESTRATOR_ADVERTISED_ADDRESS"],
+      text: "Where other instances on the database reach this one, `host:port`. Without it the address to listen at, or with `0.0.0.0` the machine's first address in its network.",
+    }),
     reflection: setting({
       schema: booleanSetting(),
       default: false,
