@@ -143,17 +143,20 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     ) as unknown as { runs: { runId: string }[] };
     expect(listed.runs.map((run) => run.runId)).toEqual([runId]);
     const kinds: string[] = [];
+    const attempts = new Set<string>();
     for (let pageToken = ""; ; ) {
       const page = jsonOf(await ask(method.listRunEvents, { runId, pageSize: 4, pageToken })) as unknown as {
-        events: { kind: string; sequence: number }[];
+        events: { kind: string; sequence: number; attempt?: number }[];
         nextPageToken?: string;
       };
       for (const event of page.events) kinds.push(event.kind);
+      for (const { kind, attempt = 0 } of page.events) attempts.add(`${kind} ${attempt}`);
       if (page.nextPageToken === undefined) break;
       pageToken = page.nextPageToken;
     }
     expect(kinds.filter((kind) => kind === "signal.received")).toHaveLength(1);
     expect([kinds[0], kinds.at(-1)]).toEqual(["run.started", "run.completed"]);
+    expect([...attempts]).toEqual(expect.arrayContaining(["run.started 0", "task.waiting 1", "task.completed 1"]));
     expect(kinds).toHaveLength(Number(ended.run?.sequence));
   });
 

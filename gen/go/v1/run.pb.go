@@ -274,9 +274,9 @@ type TaskState int32
 const (
 	// Not set.
 	TaskState_TASK_STATE_UNSPECIFIED TaskState = 0
-	// Waits for its dependencies.
+	// Has not begun: waits for its dependencies, for a place, or for the end of a hold.
 	TaskState_TASK_STATE_PENDING TaskState = 1
-	// May start; waits for a place, a hold or its journal record.
+	// May begin and waits for a worker to take it. No task of this version is in it: attempts begin as soon as they may.
 	TaskState_TASK_STATE_SCHEDULED TaskState = 2
 	// An attempt is under way.
 	TaskState_TASK_STATE_RUNNING TaskState = 3
@@ -1070,7 +1070,7 @@ type TaskCounts struct {
 	Total int32 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
 	// Tasks in PENDING.
 	Pending int32 `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
-	// Tasks in SCHEDULED.
+	// Tasks in SCHEDULED; 0 in this version.
 	Scheduled int32 `protobuf:"varint,3,opt,name=scheduled,proto3" json:"scheduled,omitempty"`
 	// Tasks in RUNNING.
 	Running int32 `protobuf:"varint,4,opt,name=running,proto3" json:"running,omitempty"`

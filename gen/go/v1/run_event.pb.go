@@ -43,7 +43,8 @@ type RunEvent struct {
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// Task that it concerns; empty when it concerns the run.
 	TaskId string `protobuf:"bytes,6,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// Attempt that begins; 0 in all other events. What a task does afterwards concerns the attempt that began last.
+	// Attempt of the task that it concerns, from 1: the one that begins, waits, fails or completes. 0 when it concerns none: the run, a
+	// task that was done or failed without an attempt, or the task as a whole (skipped, expanded, compensated).
 	Attempt int32 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// What happened, for instance `run.started` or `task.completed`. New kinds may come; a reader skips those it does not know.
 	Kind string `protobuf:"bytes,8,opt,name=kind,proto3" json:"kind,omitempty"`

@@ -62,7 +62,7 @@ export const END_PHASE = {
   terminated: RunPhase.TERMINATED,
 } as const satisfies Record<EndKind, RunPhase>;
 
-/** States of tasks. No task of this release is SCHEDULED. */
+/** States of tasks. No task is SCHEDULED: that is for workers who pull. */
 export const TASK_STATE = {
   PENDING: TaskState.PENDING,
   RUNNING: TaskState.RUNNING,

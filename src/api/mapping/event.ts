@@ -2,7 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json.ts";
-import type { JournalRecord } from "../../engine/machine/records.ts";
+import { attemptOf, type JournalRecord } from "../../engine/machine/records.ts";
 import type { TaskStateName } from "../../engine/machine/state.ts";
 import type { RunEventView } from "../../engine/port.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
@@ -30,7 +30,7 @@ export function toEvent(view: RunEventView, cursor: string, index: PlanIndex | n
     durable: true,
     eventTime: toTimestamp(record.at),
     taskId: "task" in record ? record.task : "",
-    attempt: record.type === "task.dispatched" ? record.attempt : 0,
+    attempt: attemptOf(record),
     kind: record.type,
     detail: toDetail(record, index),
     attributes: toAttributes(record) as Record<string, never>,

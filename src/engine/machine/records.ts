@@ -94,6 +94,11 @@ interface OfTask extends At {
   readonly task: string;
 }
 
+interface OfAttempt extends OfTask {
+  /** Attempt that it concerns, where that is not what {@link attemptOf} would say without it. */
+  readonly attempt?: number;
+}
+
 /** A fact of a run. */
 export type JournalRecord =
   | (At & {
@@ -127,7 +132,7 @@ export type JournalRecord =
       readonly first?: string;
       readonly answer?: Answer;
     })
-  | (OfTask & {
+  | (OfAttempt & {
       readonly type: "task.waiting";
       readonly wait: Wait;
       readonly input: Json;
@@ -142,13 +147,13 @@ export type JournalRecord =
       /** When the children must have ended. */
       readonly dueAt?: number;
     })
-  | (OfTask & {
+  | (OfAttempt & {
       readonly type: "task.completed";
       readonly output: Json;
       readonly input?: Json;
       readonly first?: string;
     })
-  | (OfTask & {
+  | (OfAttempt & {
       readonly type: "task.retrying";
       readonly error: TaskError;
       readonly dueAt: number;
@@ -157,14 +162,14 @@ export type JournalRecord =
       readonly answer?: Answer;
     })
   /** A graph was interrupted and waits for an answer. */
-  | (OfTask & {
+  | (OfAttempt & {
       readonly type: "task.suspended";
       readonly key: string;
       readonly wait: Wait;
       readonly value: JsonObject;
       readonly dueAt: number | null;
     })
-  | (OfTask & {
+  | (OfAttempt & {
       readonly type: "task.failed";
       readonly error: TaskError;
       readonly timedOut?: boolean;
@@ -174,7 +179,7 @@ export type JournalRecord =
       readonly first?: string;
     })
   | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })
-  | (OfTask & {
+  | (OfAttempt & {
       readonly type: "task.canceled";
       /** It is proven that the attempt in hand had no effect. */
       readonly noEffect?: boolean;
@@ -205,3 +210,22 @@ export type JournalRecord =
 
 /** Name of a record kind, as the journal and the API show it. */
 export type RecordType = JournalRecord["type"];
+
+/** Attempt of a task that a record concerns, from 1; 0 when it concerns none: the run, a task that no attempt was made of, or the task as a whole. */
+export function attemptOf(record: JournalRecord): number {
+  switch (record.type) {
+    case "task.dispatched":
+      return record.attempt;
+    case "task.completed":
+      // What is done without an attempt has its input in this record.
+      return record.attempt ?? (record.input === undefined ? 1 : 0);
+    case "task.waiting":
+    case "task.retrying":
+    case "task.suspended":
+    case "task.failed":
+    case "task.canceled":
+      return record.attempt ?? 1;
+    default:
+      return 0;
+  }
+}

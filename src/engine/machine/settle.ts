@@ -4,7 +4,7 @@ import { spentSteps } from "../../flows/cel-meter.ts";
 import { decide, nextStep } from "./decide.ts";
 import { evaluateNeed } from "./evaluate.ts";
 import type { RunEvent } from "./events.ts";
-import type { JournalRecord } from "./records.ts";
+import { attemptOf, type JournalRecord } from "./records.ts";
 import { absorb, type Run } from "./run.ts";
 
 /** What may be done before somebody else has a turn. Counted down as it is used. */
@@ -59,8 +59,28 @@ function settle(run: Run, at: number, records: JournalRecord[], turn: Turn): voi
 }
 
 function take(run: Run, made: readonly JournalRecord[], records: JournalRecord[]): void {
-  for (const record of made) {
+  for (const plain of made) {
+    const record = withAttempt(run, plain);
     absorb(run, record);
     records.push(record);
+  }
+}
+
+/** The record with the attempt that it concerns, if it would say another. */
+function withAttempt({ state }: Run, record: JournalRecord): JournalRecord {
+  switch (record.type) {
+    case "task.waiting":
+    case "task.completed":
+    case "task.retrying":
+    case "task.suspended":
+    case "task.failed":
+    case "task.canceled": {
+      const before = state.tasks.get(record.task)?.attempt ?? 0;
+      // A wait is an attempt of its own.
+      const attempt = record.type === "task.waiting" ? before + 1 : before;
+      return attempt === attemptOf(record) ? record : { ...record, attempt };
+    }
+    default:
+      return record;
   }
 }

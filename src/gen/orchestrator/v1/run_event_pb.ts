@@ -70,7 +70,8 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   taskId: string;
 
   /**
-   * Attempt that begins; 0 in all other events. What a task does afterwards concerns the attempt that began last.
+   * Attempt of the task that it concerns, from 1: the one that begins, waits, fails or completes. 0 when it concerns none: the run, a
+   * task that was done or failed without an attempt, or the task as a whole (skipped, expanded, compensated).
    *
    * @generated from field: int32 attempt = 7;
    */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { applyRecord, foldJournal } from "../../../../src/engine/machine/apply.ts";
 import { decide, MAX_RECOVERIES } from "../../../../src/engine/machine/decide.ts";
-import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
+import { attemptOf, type JournalRecord } from "../../../../src/engine/machine/records.ts";
 import { retryDelayMs } from "../../../../src/engine/machine/retries.ts";
 import { openRun, type Run } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
@@ -117,4 +117,49 @@ test("judging a signal leaves the run as it is, so that deciding twice gives the
   expect(decide(run, { type: "evaluated", at: 2, need, result: { ok: true, value: -1 } })).toEqual([]);
   expect(structuredClone(run.judged)).toEqual(before);
   expect(foldJournal("run", journal)).toEqual(run.state);
+});
+
+// Cause: of all events only the one that begins an attempt told its number.
+test("every record of an attempt tells its number, and one of a task without attempts tells 0", async () => {
+  const { run, journal } = await startRun({ retry_policy: { max_retries: 2, initial_delay: 1 } });
+  const error = { type: "E", message: "", retryable: true };
+  const report = (at: number, outcome: object): void => {
+    const token = run.state.tasks.get("a")?.token ?? 0;
+    const event = { type: "reported", at, task: "a", token, outcome, random: 0 } as Parameters<typeof advance>[1];
+    journal.push(...advance(run, event));
+  };
+  const goOn = (at: number): void => void journal.push(...advance(run, { type: "due", at, random: 0 }));
+  report(10, { ok: false, error });
+  goOn(5_000);
+  // The call was put off: it is made again with its number.
+  report(5_010, { ok: false, error, deferMs: 5 });
+  goOn(9_000);
+  report(9_010, { ok: true, output: null });
+  const told = journal.flatMap((record) => ("task" in record ? [`${record.type} ${attemptOf(record)}`] : []));
+  expect(told).toEqual([
+    "task.dispatched 1",
+    "task.retrying 1",
+    "task.dispatched 2",
+    "task.retrying 2",
+    "task.dispatched 2",
+    "task.completed 2",
+  ]);
+  expect(foldJournal("run", journal)).toEqual(run.state);
+  // The first attempt costs no field.
+  expect(journal.filter((record) => "attempt" in record && record.type !== "task.dispatched")).toHaveLength(2);
+
+  const { journal: inline } = await startRun({ type: "transform", parameters: { output: 1 } });
+  expect(inline.flatMap((record) => ("task" in record ? [`${record.type} ${attemptOf(record)}`] : []))).toEqual([
+    "task.completed 0",
+  ]);
+  const { journal: broken } = await startRun({ type: "transform", parameters: { output: "${1 / 0}" } });
+  expect(broken.flatMap((record) => ("task" in record ? [`${record.type} ${attemptOf(record)}`] : []))).toEqual([
+    "task.failed 0",
+  ]);
+  const { run: waiting, journal: waited } = await startRun({ type: "wait", parameters: { duration: 1 } });
+  waited.push(...advance(waiting, { type: "due", at: 50_000, random: 0 }));
+  expect(waited.flatMap((record) => ("task" in record ? [`${record.type} ${attemptOf(record)}`] : []))).toEqual([
+    "task.waiting 1",
+    "task.completed 1",
+  ]);
 });

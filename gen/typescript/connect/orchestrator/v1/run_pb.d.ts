@@ -438,7 +438,7 @@ export declare type TaskCounts = Message<"orchestrator.v1.TaskCounts"> & {
   pending: number;
 
   /**
-   * Tasks in SCHEDULED.
+   * Tasks in SCHEDULED; 0 in this version.
    *
    * @generated from field: int32 scheduled = 3;
    */
@@ -1225,14 +1225,14 @@ export enum TaskState {
   UNSPECIFIED = 0,
 
   /**
-   * Waits for its dependencies.
+   * Has not begun: waits for its dependencies, for a place, or for the end of a hold.
    *
    * @generated from enum value: TASK_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * May start; waits for a place, a hold or its journal record.
+   * May begin and waits for a worker to take it. No task of this version is in it: attempts begin as soon as they may.
    *
    * @generated from enum value: TASK_STATE_SCHEDULED = 2;
    */

@@ -228,13 +228,13 @@ export var TaskState;
      */
     TaskState[TaskState["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * Waits for its dependencies.
+     * Has not begun: waits for its dependencies, for a place, or for the end of a hold.
      *
      * @generated from protobuf enum value: TASK_STATE_PENDING = 1;
      */
     TaskState[TaskState["PENDING"] = 1] = "PENDING";
     /**
-     * May start; waits for a place, a hold or its journal record.
+     * May begin and waits for a worker to take it. No task of this version is in it: attempts begin as soon as they may.
      *
      * @generated from protobuf enum value: TASK_STATE_SCHEDULED = 2;
      */
