@@ -241,7 +241,6 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     const lost = cell.gone;
     const ended = move.records[move.records.length - 1];
     const over = ended !== undefined && isTerminalPhase(state.phase) && cell.pending.length === 0;
-    if (over) this.drop(cell);
     try {
       failPoint("effects.before");
       // Written just before its shard was lost: what follows is the business of the new owner, who reads it.
@@ -251,6 +250,8 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     } catch (error) {
       this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
     }
+    // Watches have its last records now, and need not ask the journal for them.
+    if (over) this.drop(cell);
     failPoint("answer.before");
     for (const reply of entry.replies) reply.resolve();
     failPoint("answer.after");
