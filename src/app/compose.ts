@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
-import { fail } from "../base/errors.ts";
 import { armFailPoints } from "../base/fail-points.ts";
 import type { Log } from "../base/log.ts";
 import { createEngine } from "../engine/engine.ts";
@@ -183,15 +182,10 @@ function templatesFolder(config: Config): string {
   return existsSync(own) ? own : fileURLToPath(new URL("../../templates", import.meta.url));
 }
 
-/** Arms the fail points of a crash test. */
+/** Arms the fail points of a crash test; config-check.ts has judged them. */
 function armForTests({ testing }: Config, log: Log): void {
   if (testing.failPoints === undefined) return;
-  if (!testing.enabled) fail("CONFIG_INVALID", { problem: "fail points are for tests: remove testing.fail_points" });
-  try {
-    armFailPoints(testing.failPoints);
-  } catch (error) {
-    fail("CONFIG_INVALID", { problem: (error as Error).message }, { cause: error });
-  }
+  armFailPoints(testing.failPoints);
   log.warn("fail points are armed: this process will break", { failPoints: testing.failPoints });
 }
 
