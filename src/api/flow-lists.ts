@@ -33,12 +33,12 @@ const FIELDS: FieldTable = {
 /** Handlers of the lists. */
 export function createFlowLists(flows: FlowRegistry, tokens: Tokens): FlowListMethods {
   return {
-    async listFlows(request, { caller }) {
+    async listFlows(request, { caller, signal }) {
       const condition = parseFilter(request.filter, FIELDS);
       const query = ["ListFlows", request.filter];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const source = {
-        read: (after: string | null, limit: number) => flows.listFlows(caller.tenantId, after ?? "", limit),
+        read: (after: string | null, limit: number) => flows.listFlows(caller.tenantId, after ?? "", limit, signal),
         placeOf: (flow: FlowVersion) => flow.flowId,
       };
       const meets = (flow: FlowVersion): boolean => condition === null || meetsCondition(condition, readFlow(flow));
@@ -52,14 +52,14 @@ export function createFlowLists(flows: FlowRegistry, tokens: Tokens): FlowListMe
       return create(ListFlowsResponseSchema, { flows: page.lines.map((flow) => toFlow(flow, false)), nextPageToken });
     },
 
-    async listFlowVersions(request, { caller }) {
+    async listFlowVersions(request, { caller, signal }) {
       const query = ["ListFlowVersions", request.flowId];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const size = pageSizeOf(request.pageSize);
       // Says FLOW_NOT_FOUND for a flow without versions.
       await flows.getFlow(caller.tenantId, request.flowId, "");
       const before = place === null ? null : { createdAt: Number(place[0]), version: String(place[1]) };
-      const versions = await flows.listVersions(caller.tenantId, request.flowId, before, size + 1);
+      const versions = await flows.listVersions(caller.tenantId, request.flowId, before, size + 1, signal);
       const { lines, next } = cutPage(versions, size, (flow): Place => [flow.createdAt, flow.version]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListFlowVersionsResponseSchema, { flows: lines.map((flow) => toFlow(flow, false)), nextPageToken });

@@ -45,14 +45,20 @@ export interface FlowRegistry {
   ): Promise<RegisterResult>;
   /** Error: FLOW_NOT_FOUND. Empty version: the last registered. */
   getFlow(tenantId: string, flowId: string, version: string): Promise<FlowVersion>;
-  /** Latest version of each flow, by id. */
-  listFlows(tenantId: string, afterFlowId: string, limit: number): Promise<readonly FlowVersion[]>;
-  /** Versions of one flow, newest first. `before` is a position: creation time and version of the last line; null: from the newest. */
+  /** Latest version of each flow, by id. A list whose `signal` aborts is given up, in the database too, and throws the signal's reason. */
+  listFlows(
+    tenantId: string,
+    afterFlowId: string,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<readonly FlowVersion[]>;
+  /** Versions of one flow, newest first. `before` is a position: creation time and version of the last line; null: from the newest. `signal` as above. */
   listVersions(
     tenantId: string,
     flowId: string,
     before: { readonly createdAt: number; readonly version: string } | null,
     limit: number,
+    signal?: AbortSignal,
   ): Promise<readonly FlowVersion[]>;
   /** Mermaid text of the flow's LangGraph graph. */
   drawFlow(

@@ -13,12 +13,18 @@ export interface FlowStore {
   /** Empty version: the last registered. */
   find(tenantId: string, flowId: string, version: string): Promise<FlowVersion | null>;
   findByHash(tenantId: string, flowId: string, hash: string): Promise<FlowVersion | null>;
-  listFlows(tenantId: string, afterFlowId: string, limit: number): Promise<readonly FlowVersion[]>;
+  listFlows(
+    tenantId: string,
+    afterFlowId: string,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<readonly FlowVersion[]>;
   listVersions(
     tenantId: string,
     flowId: string,
     before: { readonly createdAt: number; readonly version: string } | null,
     limit: number,
+    signal?: AbortSignal,
   ): Promise<readonly FlowVersion[]>;
 }
 

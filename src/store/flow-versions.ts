@@ -82,17 +82,16 @@ export function createFlowStore(database: Database): FlowStore {
     find: (tenantId, flowId, version) =>
       version === "" ? first(FIND_LATEST, [tenantId, flowId]) : first(FIND, [tenantId, flowId, version]),
     findByHash: (tenantId, flowId, hash) => first(FIND_HASH, [tenantId, flowId, hash]),
-    listFlows: async (tenantId, afterFlowId, limit) => {
-      const { rows } = await database.reads.query<Row>(LIST, [tenantId, afterFlowId, limit]);
+    listFlows: async (tenantId, afterFlowId, limit, signal) => {
+      const { rows } = await database.reads.query<Row>(LIST, [tenantId, afterFlowId, limit], signal);
       return rows.map(toFlowVersion);
     },
-    listVersions: async (tenantId, flowId, before, limit) => {
-      const { rows } = await database.reads.query<Row>(LIST_VERSIONS, [
-        tenantId,
-        flowId,
-        before?.version ?? null,
-        limit,
-      ]);
+    listVersions: async (tenantId, flowId, before, limit, signal) => {
+      const { rows } = await database.reads.query<Row>(
+        LIST_VERSIONS,
+        [tenantId, flowId, before?.version ?? null, limit],
+        signal,
+      );
       return rows.map(toFlowVersion);
     },
   };
