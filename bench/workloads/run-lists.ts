@@ -62,7 +62,7 @@ serveFigures(async (settings) => {
   return figures;
 });
 
-/** Run n is n steps older than now; the newest are open, of the others one in twenty failed. */
+/** Run n is n steps older than now; the newest are open, of the others one in twenty failed. They are counted by the triggers of the table, as all runs are. */
 async function insertRuns(databaseUrl: string, count: number): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

@@ -28,6 +28,7 @@ import { openLeases } from "../store/leases.ts";
 import { runMigrations } from "../store/migrate.ts";
 import { keepPartitions } from "../store/partitions.ts";
 import { type Database, openDatabase } from "../store/pool.ts";
+import { keepRunCounts } from "../store/run-counts.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import { createToolCaller } from "../tools/caller.ts";
 import { createAdapters } from "../tools/index.ts";
@@ -88,6 +89,8 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     await checkDurability(database.reads, log);
     const partitions = await keepPartitions(database, log);
     closers.push(() => partitions.stop());
+    const counts = keepRunCounts(database, log);
+    closers.push(() => counts.stop());
     const instanceId = config.engine.instanceId ?? makeInstanceId();
     const { leases, shards } = await openLeases(database, {
       instanceId,
@@ -120,7 +123,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     });
     closers.push(() => tools.close());
     const runtime = new Runtime({
-      journal: createJournal(database),
+      journal: createJournal(database, counts.touch),
       leases,
       flows,
       tools,

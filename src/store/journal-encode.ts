@@ -19,11 +19,11 @@ function partsOf(moves: readonly Move[]): BatchParts {
   return { starts, changes, extras };
 }
 
-/** Statement and values of a batch. Throws when a move holds what the statement cannot carry; the others are not to blame for it. */
+/** What a batch holds, and its statement and values. Throws when a move holds what the statement cannot carry; the others are not to blame for it. */
 export function encodeBatch(
   leases: readonly Lease[],
   moves: readonly Move[],
-): { readonly statement: Statement; readonly values: SqlValue[] } {
+): { readonly parts: BatchParts; readonly statement: Statement; readonly values: SqlValue[] } {
   const parts = partsOf(moves);
   const columns = new Columns(COMMIT_PARAMETERS);
   for (const lease of leases) {
@@ -33,7 +33,7 @@ export function encodeBatch(
   for (const move of moves) encodeMove(columns, move, parts.extras);
   columns.scalar(36, moves.length);
   const { statement, parameters } = commitStatement(parts);
-  return { statement, values: parameters.map((parameter) => columns.value(parameter)) };
+  return { parts, statement, values: parameters.map((parameter) => columns.value(parameter)) };
 }
 
 function encodeMove(columns: Columns, move: Move, full: boolean): void {

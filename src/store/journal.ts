@@ -23,10 +23,10 @@ import { countTakeovers, endUnread, setAside } from "./set-aside.ts";
 import type { SqlSession } from "./sql.ts";
 import { storeFailureOf } from "./sqlstate.ts";
 
-/** The journal of `database`. */
-export function createJournal(database: Database): Journal {
+/** The journal of `database`. `headersWritten` is called after every batch that wrote headers. */
+export function createJournal(database: Database, headersWritten: () => void = () => {}): Journal {
   return {
-    openLane: (name) => openLane(database, name),
+    openLane: (name) => openLane(database, name, headersWritten),
     loadRun: (runId) => loadRun(database, runId),
     findHeader: async (runId) => {
       const row = await loadHeader(database, runId);
@@ -68,7 +68,7 @@ export function createJournal(database: Database): Journal {
   };
 }
 
-async function openLane(database: Database, name: string): Promise<JournalLane> {
+async function openLane(database: Database, name: string, headersWritten: () => void): Promise<JournalLane> {
   let session: SqlSession | null = null;
   const drop = async (): Promise<void> => {
     const dropped = session;
@@ -102,7 +102,9 @@ async function openLane(database: Database, name: string): Promise<JournalLane> 
       }
       failPoint("commit.before");
       try {
-        return await commit(session, batch, moves);
+        const result = await commit(session, batch, moves);
+        if (batch.parts.starts || batch.parts.changes) headersWritten();
+        return result;
       } catch (error) {
         const failure = storeFailureOf(error);
         if (failure?.kind === "data") throw new CommitError("data", error);

@@ -97,8 +97,8 @@ export function readHeader(header: RunHeader): ReadField {
   };
 }
 
-const NOTHING: Filter = { op: "in", field: { name: "run_id" }, values: [] };
-const ALL: Filter = { op: "has", field: { name: "run_id" } };
+const NOTHING: Filter = { op: "in", field: { name: "state" }, values: [] };
+const ALL: Filter = { op: "has", field: { name: "state" } };
 
 function anyOf(filters: readonly Filter[]): Filter {
   return { op: "or", args: filters };
