@@ -160,6 +160,43 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     expect(kinds).toHaveLength(Number(ended.run?.sequence));
   });
 
+  test("runs are counted by every kind of filter", async () => {
+    const own = `counted-${name.replaceAll(" ", "-")}`;
+    const source = `{id: ${own}, version: "1", workflow: {tasks: [{id: go, type: signal}]}}`;
+    jsonOf(await ask(FlowService.method.registerFlow, { definition: { case: "source", value: source } }));
+    const start = async (userId: string): Promise<string> =>
+      String(jsonOf(await ask(method.startRun, { flowId: own, userId, labels: { own } })).run?.runId);
+    const [first = ""] = await Promise.all([start("ada"), start("ada"), start("bob")]);
+    jsonOf(await ask(method.signalRun, { runId: first, signalName: "go" }));
+    jsonOf(await ask(method.waitRun, { runId: first, wait: { seconds: 10n } }));
+    const count = async (filter: string) => {
+      const { count: all, states } = jsonOf(await ask(method.countRuns, { filter })) as unknown as {
+        count?: string;
+        states?: { state: string; count: string }[];
+      };
+      return [Number(all ?? 0), ...(states ?? []).map((one) => `${one.state.slice("RUN_STATE_".length)} ${one.count}`)];
+    };
+    const both = [3, "COMPLETED 1", "WAITING 2"];
+    expect(await count(`flow_id == "${own}"`)).toEqual(both);
+    expect(await count(`flow_id in ["${own}", "none"] && state in ["WAITING", "FAILED"]`)).toEqual([2, "WAITING 2"]);
+    expect(await count(`flow_id == "${own}" && !(state == "WAITING")`)).toEqual([1, "COMPLETED 1"]);
+    expect(await count(`flow_id == "${own}" && state != "COMPLETED"`)).toEqual([2, "WAITING 2"]);
+    expect(await count(`flow_id == "${own}" && phase == "RUNNING"`)).toEqual([2, "WAITING 2"]);
+    expect(await count(`flow_id == "${own}" && has(state)`)).toEqual(both);
+    expect(await count('flow_id == "none"')).toEqual([0]);
+    expect(await count(`labels["own"] == "${own}"`)).toEqual(both);
+    expect(await count(`flow_id == "${own}" && (user_id == "bob" || state == "COMPLETED")`)).toEqual([
+      2,
+      "COMPLETED 1",
+      "WAITING 1",
+    ]);
+    expect(await count(`flow_id == "${own}" && end_time == null`)).toEqual([2, "WAITING 2"]);
+    const [everything] = await count("");
+    expect(everything).toBeGreaterThanOrEqual(3);
+    jsonOf(await ask(method.signalRun, { runId: await start("ada"), signalName: "go" }));
+    expect((await count(""))[0]).toBe(Number(everything) + 1);
+  });
+
   test("a run is held, released, cancelled and terminated", async () => {
     const begin = async () =>
       String(

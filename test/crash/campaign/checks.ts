@@ -42,6 +42,8 @@ export function findViolations(evidence: Evidence): string[] {
     checkEnd(one, evidence, report);
   }
   checkLists(evidence.dump, runs, report);
+  for (const { flow_id, state, counted, rows } of evidence.dump.miscounts)
+    report(`I8 ${flow_id} ${state}: ${counted} counted, ${rows} there`);
   checkSink(evidence.calls, byId, report);
   return found;
 }

@@ -3,6 +3,7 @@ import { silentLog } from "../../../src/base/log.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { EmbeddedConnection } from "../../../src/store/embedded-postgres.ts";
 import { openDatabase } from "../../../src/store/pool.ts";
+import { findMiscounts, type Miscount } from "../../support/run-counts.ts";
 
 /** A row of the journal. */
 export interface DumpedMove {
@@ -33,6 +34,7 @@ export interface Dump {
   readonly approvals: readonly { readonly run_id: string; readonly task_path: string; readonly state: string }[];
   readonly deadLetters: readonly { readonly run_id: string; readonly task_path: string; readonly attempts: number }[];
   readonly outbox: readonly { readonly run_id: string; readonly task_path: string; readonly topic: string }[];
+  readonly miscounts: readonly Miscount[];
 }
 
 /** Reads the database. */
@@ -63,6 +65,7 @@ export async function readDump(target: EmbeddedConnection): Promise<Dump> {
       approvals: await read("SELECT run_id, task_path, state FROM orchestrator.approvals"),
       deadLetters: await read("SELECT run_id, task_path, attempts FROM orchestrator.dead_letters"),
       outbox: await read("SELECT run_id, task_path, topic FROM orchestrator.outbox"),
+      miscounts: await findMiscounts(database.reads),
     };
   } finally {
     await database.close();

@@ -79,6 +79,7 @@ function evidenceOf(more: {
     approvals: [],
     deadLetters: [],
     outbox: [],
+    miscounts: [],
     ...more.dump,
   };
   const plans = { steps: PLAN, stop: { ...PLAN, ends: "CANCELED", cancels: true } } as unknown as Evidence["plans"];
@@ -115,6 +116,11 @@ const PLANTED: readonly (readonly [string, RegExp, Evidence])[] = [
     "an effect of a run that does not exist",
     /^I1 .*does not exist/,
     evidenceOf({ calls: [CALL, { ...CALL, key: "x/a/0", runId: "x" }] }),
+  ],
+  [
+    "a count of runs that is off",
+    /^I8 f RUNNING: 1 counted, null there/,
+    evidenceOf({ dump: { miscounts: [{ tenant_id: "t", flow_id: "f", state: "RUNNING", counted: 1, rows: null }] } }),
   ],
   ["a result without an effect", /^I2 .*without an effect/, evidenceOf({ calls: [] })],
   [
