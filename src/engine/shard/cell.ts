@@ -1,6 +1,8 @@
 /** A run in memory, with what is decided but not yet durable, and everybody who waits for it. */
 
 import type { LogFields } from "../../base/log.ts";
+import type { Json } from "../../base/json.ts";
+import { measureJson } from "../../base/json-size.ts";
 import type { LongTimer } from "../../base/long-timer.ts";
 import type { StartRow } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
@@ -49,6 +51,8 @@ export interface Cell {
   run: Run;
   /** Decided, not yet part of a batch. */
   pending: JournalRecord[];
+  /** About how many characters the values have that came with the events behind `pending`. */
+  pendingSize: number;
   /** The events that made `pending`, to be decided again should the batch be lost. */
   events: RunEvent[];
   replies: Reply[];
@@ -58,8 +62,9 @@ export interface Cell {
   flying: boolean;
   /** Those who hear of the batch in flight; who asks for something that changes nothing joins them. */
   flight: Reply[];
-  /** Its state in memory is in doubt and being read again; events wait in `backlog`. */
+  /** Its state in memory is in doubt and being read again. */
   frozen: boolean;
+  /** Events that are decided later: when the cell is frozen no more, or when the move that is full is durable. */
   backlog: { readonly event: RunEvent; reply: Reply | null }[];
   /** A start whose caller was told that nobody knows whether it was written. */
   forsaken: boolean;
@@ -112,6 +117,7 @@ export function createCell(runId: string, shard: number, lane: CommitLine, day: 
     day,
     run,
     pending: [],
+    pendingSize: 0,
     events: [],
     replies: [],
     dueAt: 0,
@@ -133,6 +139,46 @@ export function createCell(runId: string, shard: number, lane: CommitLine, day: 
     gone: false,
     touchedAt: 0,
   };
+}
+
+/** Values in one move, characters. One event may have more by itself, and what follows from it is bounded by its turn. */
+const MAX_MOVE_SIZE = 8_388_608;
+
+/** True when what is pending is enough for one move: events that come now wait until it is durable. */
+export function isFull(cell: Cell): boolean {
+  return cell.pendingSize >= MAX_MOVE_SIZE || cell.backlog.length > 0;
+}
+
+/** Counts the value that comes with an event into the move that is being made. */
+export function weigh(cell: Cell, event: RunEvent): void {
+  const value = valueIn(event);
+  if (value !== null) cell.pendingSize += Math.min(measureJson(value, MAX_MOVE_SIZE), MAX_MOVE_SIZE);
+}
+
+/** What may be large in an event. A start is alone in its move, or the first of it. */
+function valueIn(event: RunEvent): Json {
+  switch (event.type) {
+    case "reported":
+      return event.outcome.ok ? event.outcome.output : (event.outcome.suspended?.value ?? null);
+    case "signal":
+      return event.payload;
+    case "decided":
+      return event.data;
+    case "child":
+      return event.end.output;
+    default:
+      return null;
+  }
+}
+
+/** Takes all who wait for the cell, those whose events are not decided yet included; the events stay. */
+export function takeReplies(cell: Cell): Reply[] {
+  const replies = cell.replies.splice(0);
+  for (const waiting of cell.backlog) {
+    if (waiting.reply !== null) replies.push(waiting.reply);
+    waiting.reply = null;
+  }
+  return replies;
 }
 
 /** True when memory and journal say the same: its state may be shown. */

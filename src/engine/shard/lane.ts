@@ -3,7 +3,8 @@
  *
  *   idle ──touch──→ collecting (until the event loop has worked off what is there) ──→ committing ──→ collecting … while cells are dirty, else idle
  *
- * While one batch is in flight the next fills: no timer, no tuning. A batch is bounded by moves and by size. What it cannot write ends in one of five ways:
+ * While one batch is in flight the next fills: no timer, no tuning. A batch is bounded by moves and by size; the move of a run that is full (`isFull`) keeps
+ * later events of that run waiting. What it cannot write ends in one of five ways:
  *   data     the batch is halved until the guilty run stands alone; it is put into quarantine
  *   slow     it was too much for the store: like `failed`, but tried again in halves, and batches stay smaller until one comes through
  *   failed   nothing was written: starts are given back to their callers, the moves of known runs are tried again until the store is back
@@ -31,6 +32,8 @@ export interface LaneHost {
   epochOf(shard: number): number | undefined;
   /** The move is durable. */
   committed(entry: Entry): void;
+  /** Decides the events that waited behind a full move, as far as the next one goes. */
+  takeBacklog(cell: Cell): void;
   refused(entry: Entry, why: Refusal["why"]): void;
   /** The store will not take the move of this run, whatever is tried. */
   poisoned(entry: Entry, cause: unknown): void;
@@ -143,6 +146,7 @@ export class Lane implements CommitLine {
       size += json.length;
       const entry: Entry = { cell, move: createMove(cell, json), events: cell.events, replies: cell.replies };
       cell.pending = [];
+      cell.pendingSize = 0;
       cell.events = [];
       cell.replies = [];
       cell.dueAt = 0;
@@ -205,15 +209,20 @@ export class Lane implements CommitLine {
   #settle(entries: readonly Entry[], result: CommitResult): void {
     this.#host.sampleClock(result.now);
     if (result.refused.length === 0) {
-      for (const entry of entries) this.#host.committed(entry);
+      for (const entry of entries) this.#committed(entry);
       return;
     }
     const refused = new Map(result.refused.map((refusal) => [refusal.runId, refusal.why]));
     for (const entry of entries) {
       const why = refused.get(entry.cell.runId);
-      if (why === undefined) this.#host.committed(entry);
+      if (why === undefined) this.#committed(entry);
       else this.#host.refused(entry, why);
     }
+  }
+
+  #committed(entry: Entry): void {
+    this.#host.committed(entry);
+    this.#host.takeBacklog(entry.cell);
   }
 
   async #halve(entries: readonly Entry[], cause: unknown): Promise<void> {

@@ -5,7 +5,7 @@ import type { Move, StoredRun } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { openRun, type Run } from "../machine/run.ts";
 import { createState } from "../machine/state.ts";
-import { type Cell, isClean, logFieldsOf, noteSize, type Reply } from "./cell.ts";
+import { type Cell, isClean, logFieldsOf, noteSize, type Reply, takeReplies } from "./cell.ts";
 import { insist } from "./insist.ts";
 import type { Entry, Lane } from "./lane.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
@@ -20,6 +20,7 @@ export interface RestoreHost extends UnreadableHost {
   loseShard(shard: number): void;
   openStored(stored: StoredRun): Promise<Run>;
   decide(cell: Cell, event: RunEvent, reply: Reply | null): void;
+  decideNow(cell: Cell, event: RunEvent, reply: Reply | null): void;
   committed(entry: Entry): void;
   refused(entry: Entry, why: "taken"): void;
   drop(cell: Cell): void;
@@ -95,11 +96,7 @@ function tellUnknown({ cell, replies, move }: Entry, cause: unknown): void {
   const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });
   // A child's start is made all the same: its parent waits for it, whatever it was told.
   if (move.start !== null && move.start.parentRunId === "" && replies.length > 0) cell.forsaken = true;
-  for (const reply of [...replies.splice(0), ...cell.replies.splice(0)]) reply.reject(refusal);
-  for (const waiting of cell.backlog) {
-    waiting.reply?.reject(refusal);
-    waiting.reply = null;
-  }
+  for (const reply of [...replies.splice(0), ...takeReplies(cell)]) reply.reject(refusal);
 }
 
 async function resolveEntry(host: RestoreHost, entry: Entry): Promise<void> {
@@ -147,8 +144,7 @@ function abandon(host: RestoreHost, cell: Cell, replies: readonly Reply[], cause
     host.drop(cell);
     if (isUnreadable(error)) void setRunAside(host, cell.runId, error);
   }
-  for (const reply of [...replies, ...cell.replies.splice(0)]) reply.reject(error);
-  for (const { reply } of cell.backlog.splice(0)) reply?.reject(error);
+  for (const reply of [...replies, ...takeReplies(cell)]) reply.reject(error);
 }
 
 function freeze(cell: Cell): void {
@@ -181,13 +177,15 @@ function thaw(host: RestoreHost, cell: Cell, events: readonly RunEvent[], replie
   const waiting = [...replies, ...cell.replies];
   const { backlog } = cell;
   cell.pending = [];
+  cell.pendingSize = 0;
   cell.events = [];
   cell.replies = [];
   cell.backlog = [];
   cell.dueAt = 0;
   cell.flying = false;
   cell.frozen = false;
-  for (const event of again) host.decide(cell, event, null);
+  // Those who wait for them are answered with the next move, so all of them go into it.
+  for (const event of again) host.decideNow(cell, event, null);
   if (isClean(cell)) for (const reply of waiting) reply.resolve();
   else cell.replies = [...cell.replies, ...waiting];
   for (const { event, reply } of backlog) host.decide(cell, event, reply);

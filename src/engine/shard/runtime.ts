@@ -21,11 +21,14 @@ import {
   type Cell,
   createCell,
   isClean,
+  isFull,
   logFieldsOf,
   MAX_JOURNAL_SIZE,
   noteSize,
   outgrows,
   type Reply,
+  takeReplies,
+  weigh,
 } from "./cell.ts";
 import { startChildRun } from "./children.ts";
 import { type EffectsHost, performEffects } from "./effects.ts";
@@ -151,6 +154,19 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
 
   /** Decides an event; `reply` hears when what came of it is durable. */
   decide(cell: Cell, event: RunEvent, reply: Reply | null): void {
+    if (isFull(cell) && !cell.gone) cell.backlog.push({ event, reply });
+    else this.decideNow(cell, event, reply);
+  }
+
+  /** Decides the events that waited behind a full move, as far as the next one goes. */
+  takeBacklog(cell: Cell): void {
+    const { backlog } = cell;
+    cell.backlog = [];
+    for (const { event, reply } of backlog) this.decide(cell, event, reply);
+  }
+
+  /** Decides an event, however much is pending. */
+  decideNow(cell: Cell, event: RunEvent, reply: Reply | null): void {
     if (cell.gone) {
       reply?.reject(toError("RUN_MOVED", { runId: cell.runId }));
       return;
@@ -178,6 +194,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
       return;
     }
     for (const record of records) cell.pending.push(record);
+    weigh(cell, event);
     cell.events.push(event);
     if (dueAt !== null) cell.dueAt = Math.max(cell.dueAt, dueAt);
     if (reply !== null) cell.replies.push(reply);
@@ -250,14 +267,20 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     } catch (error) {
       this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
     }
-    // Watches have its last records now, and need not ask the journal for them.
-    if (over) this.drop(cell);
+    if (over) {
+      // What waited behind a full move changes nothing any more.
+      for (const reply of takeReplies(cell)) reply.resolve();
+      // Watches have its last records now, and need not ask the journal for them.
+      this.drop(cell);
+    }
     failPoint("answer.before");
     for (const reply of entry.replies) reply.resolve();
     failPoint("answer.after");
     if (outgrows(cell, move.json.length) && (state.phase === "RUNNING" || state.phase === "QUEUED")) {
       const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
-      this.post(cell, { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why });
+      const hold: RunEvent = { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why };
+      // Before the events that wait behind a full move: they make it larger still.
+      this.decideNow(cell, hold, null);
     }
     if (!over) this.arm(cell);
   }
@@ -313,8 +336,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
       if (cell.shard !== shard) continue;
       this.drop(cell);
       abortAttempts(cell);
-      for (const reply of cell.replies.splice(0)) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
-      for (const { reply } of cell.backlog.splice(0)) reply?.reject(toError("RUN_MOVED", { runId: cell.runId }));
+      for (const reply of takeReplies(cell)) reply.reject(toError("RUN_MOVED", { runId: cell.runId }));
     }
     this.parked.wake(shard);
   }

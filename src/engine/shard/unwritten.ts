@@ -2,7 +2,7 @@
 import { toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/fail-points.ts";
 import type { Refusal } from "../journal.ts";
-import { type Cell, logFieldsOf, type Reply, StartTaken } from "./cell.ts";
+import { type Cell, logFieldsOf, type Reply, StartTaken, takeReplies } from "./cell.ts";
 import type { Entry } from "./lane.ts";
 import { type RestoreHost, restoreCell, toUnwritten } from "./restore.ts";
 
@@ -22,7 +22,7 @@ export function endRefused(host: RestoreHost, entry: Entry, why: Refusal["why"])
     case "taken":
       failPoint("start.taken");
       host.drop(cell);
-      for (const reply of [...entry.replies, ...cell.replies]) reply.reject(new StartTaken(cell.runId));
+      for (const reply of [...entry.replies, ...takeReplies(cell)]) reply.reject(new StartTaken(cell.runId));
       return;
     case "early":
       restoreCell(
@@ -45,7 +45,7 @@ export function endPoisoned(host: RestoreHost, entry: Entry, cause: unknown): vo
   const what = hopeless ? "the store refuses whatever is written of this run" : "the store refuses a move of this run";
   host.parts.log.error(what, { ...logFieldsOf(cell), error: cause });
   if (hopeless || entry.move.start !== null) {
-    for (const reply of cell.replies.splice(0)) reply.reject(refusal);
+    for (const reply of takeReplies(cell)) reply.reject(refusal);
     host.drop(cell);
     return;
   }
@@ -59,7 +59,7 @@ export function endUnavailable(host: RestoreHost, entry: Entry, cause: unknown):
   const refusal = toUnwritten(again, cause);
   for (const reply of entry.replies.splice(0)) reply.reject(refusal);
   if (entry.move.start === null) return again;
-  for (const reply of cell.replies.splice(0)) reply.reject(refusal);
+  for (const reply of takeReplies(cell)) reply.reject(refusal);
   host.drop(cell);
   return false;
 }
@@ -67,7 +67,7 @@ export function endUnavailable(host: RestoreHost, entry: Entry, cause: unknown):
 /** The store cannot be reached, and `cell` waits behind what could not be written: its callers are told. */
 export function endWaiting(host: RestoreHost, cell: Cell, cause: unknown): void {
   const refusal = toUnwritten(cell.started, cause);
-  for (const reply of cell.replies.splice(0)) reply.reject(refusal);
+  for (const reply of takeReplies(cell)) reply.reject(refusal);
   if (!cell.started && !cell.flying) host.drop(cell);
 }
 

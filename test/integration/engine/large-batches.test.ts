@@ -28,6 +28,73 @@ test("a batch has a largest size, whatever the number of its moves", async () =>
   expect(await bed.sql("SELECT 1 FROM orchestrator.runs WHERE state = 'COMPLETED'")).toHaveLength(20);
 });
 
+// Fifty results of 4 MB that came together were one move of 200 MB.
+test("a move has a largest size, whatever comes together for one run, and all of it counts in its order", async () => {
+  const ids = Array.from({ length: 12 }, (_, index) => `t${index}`);
+  await bed.register("wide", {
+    workflow: {
+      tasks: [
+        ...ids.map((id) => ({ id, type: "noop" })),
+        { id: "last", type: "signal", depends_on: ids, parameters: { name: "end" } },
+      ],
+      output: "${last.output}",
+    },
+  });
+  const instance = await bed.openInstance();
+  const answer = ids.map((id) => instance.tools.hold(id));
+  const { run } = await instance.engine.startRun(CALLER, startOf("wide"), 0);
+  const { runId } = run.state;
+  await eventually(() => expect(instance.tools.calls).toHaveLength(ids.length));
+  const before = instance.journal.batches.length;
+  const text = "x".repeat(3_900_000);
+  for (const give of answer) give({ ok: true, output: text });
+  // Whoever asks meanwhile is answered when what he asked for is durable.
+  const signals = [1, 2, 3].map(async (n) => {
+    await instance.engine.signalRun(CALLER, runId, "s", n);
+    return (await bed.stateOf(runId)).signalCount >= n;
+  });
+  expect(await Promise.all(signals)).toEqual([true, true, true]);
+  await instance.engine.signalRun(CALLER, runId, "end", 1);
+  const end = await instance.engine.waitRun(CALLER, runId, 20_000, new AbortController().signal);
+  expect(end.state).toMatchObject({ phase: "COMPLETED", output: 1 });
+  expect((await bed.stateOf(runId)).signals.map(({ payload }) => payload)).toEqual([1, 2, 3]);
+  const sizes = instance.journal.batches.slice(before).flatMap((moves) => moves.map((move) => move.json.length));
+  expect(Math.max(...sizes)).toBeLessThan(13_000_000);
+  expect(sizes.length).toBeGreaterThan(3);
+});
+
+test("what waits behind a full move is not lost when nobody knows whether that was written, and a terminate ends it", async () => {
+  await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "none" } }]);
+  for (const written of [true, false]) {
+    const instance = await bed.openInstance();
+    const { run } = await instance.engine.startRun(CALLER, startOf("wait"), 0);
+    const { runId } = run.state;
+    const lose = () => {
+      throw new CommitError("unknown", new Error("planted: the answer was lost"));
+    };
+    instance.journal.onCommit(written ? { after: lose } : { before: lose });
+    const text = "x".repeat(3_900_000);
+    const send = (n: number) => instance.engine.signalRun(CALLER, runId, "s", { n, text });
+    await Promise.all([1, 2, 3, 4, 5].map(send));
+    const { signals } = await bed.stateOf(runId);
+    expect(signals.map(({ payload }) => (payload as { n: number }).n)).toEqual([1, 2, 3, 4, 5]);
+    const last = [6, 7, 8].map(send);
+    const ended = await instance.engine.terminateRun(CALLER, runId, "enough");
+    expect(ended.state.phase).toBe("TERMINATED");
+    await Promise.all(last);
+    const rows = await bed.sql<{ sequence: number; record_count: number }>(
+      "SELECT sequence, record_count FROM orchestrator.journal WHERE run_id = $1 ORDER BY sequence",
+      [runId],
+    );
+    let next = 1;
+    for (const row of rows) {
+      expect(row.sequence).toBe(next);
+      next += row.record_count;
+    }
+    await instance.stop();
+  }
+});
+
 // The same batch was tried again and again, with everybody on the lane behind it.
 test("a batch that the store has no time for is tried again in halves", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
