@@ -30,6 +30,18 @@ export function movesByItself(run: Run): boolean {
   return isMoving(run.state) || (run.unsettled && !isTerminalPhase(run.state.phase));
 }
 
+/**
+ * True when nothing happens to the run until its next time, or until somebody outside or a child run tells it something. Other than {@link movesByItself}, which
+ * says what the next owner has to set in motion, it is true of runs whose tasks will be tried again, and of those that wait for child runs.
+ */
+export function canRest(run: Run): boolean {
+  const { phase, active, tasks } = run.state;
+  if (run.unsettled || (phase !== "RUNNING" && phase !== "QUEUED")) return false;
+  if (active === 0) return true;
+  for (const task of tasks.values()) if (task.state === "RUNNING" && task.group === null) return false;
+  return true;
+}
+
 /** Signals that were judged by guards, and what the guards could read: when that has changed they are judged again. */
 export interface Judged {
   readonly signals: Set<number>;

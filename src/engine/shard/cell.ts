@@ -83,6 +83,8 @@ export interface Cell {
   readonly watchers: Set<Watcher>;
   readonly attempts: Map<string, Attempt>;
   timer: NodeJS.Timeout | null;
+  /** Child runs that are being started, or asked for. */
+  startingChildren: number;
   /** Dropped from memory: nobody may use it any more. */
   gone: boolean;
   touchedAt: number;
@@ -136,6 +138,7 @@ export function createCell(runId: string, shard: number, lane: CommitLine, day: 
     watchers: new Set(),
     attempts: new Map(),
     timer: null,
+    startingChildren: 0,
     gone: false,
     touchedAt: 0,
   };

@@ -4,6 +4,7 @@
  * A child follows its parent: it ends as the close policy says when nobody waits for it any more, and is held while the parent is. What one tells the other
  * is no record of either; whoever takes their shard over compares the two ({@link alignChild}).
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/fail-points.ts";
 import type { JsonObject } from "../../base/json.ts";
@@ -28,7 +29,10 @@ export interface ChildHost extends EffectsHost {
 /** How deep runs may start runs: a flow that starts itself ends there. */
 const MAX_RUN_DEPTH = 16;
 
-/** Starts the child that `path` of `parent` waits for, or takes note of its end if it has ended. A flow or input that is no good ends the wait with an error. */
+/**
+ * Starts the child that `path` of `parent` waits for, or takes note of its end if it has ended. A flow or input that is no good ends the wait with an error.
+ * Resolves when the child is there or the parent knows why not; while the store is away it is tried again.
+ */
 export async function startChildRun(runtime: ChildHost, parent: Cell, path: string, childId: string): Promise<void> {
   if (parent.gone) return;
   try {
@@ -42,8 +46,8 @@ export async function startChildRun(runtime: ChildHost, parent: Cell, path: stri
       return startChildRun(runtime, parent, path, childId);
     if (isOrchestratorError(error) && error.retry !== "no") {
       // The store is away: the parent asks again when it is back.
-      setTimeout(() => void startChildRun(runtime, parent, path, childId), 1_000).unref();
-      return;
+      await sleep(1_000, undefined, { ref: false });
+      return startChildRun(runtime, parent, path, childId);
     }
     fail(runtime, parent, path, childId, error);
   }

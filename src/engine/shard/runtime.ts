@@ -359,7 +359,10 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
 
   /** Starts the child run that a task waits for; if it exists, takes note of its end. */
   startChild(parent: Cell, path: string, childId: string): void {
-    void startChildRun(this, parent, path, childId);
+    parent.startingChildren += 1;
+    void startChildRun(this, parent, path, childId).finally(() => {
+      parent.startingChildren -= 1;
+    });
   }
 
   /** Waits until all that was decided is durable, then closes the lanes. */

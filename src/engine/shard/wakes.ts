@@ -6,7 +6,7 @@ import { failPoint } from "../../base/fail-points.ts";
 import type { DueRun } from "../journal.ts";
 import { nextDueAt } from "../machine/decide.ts";
 import type { RunEvent } from "../machine/events.ts";
-import { movesByItself } from "../machine/run.ts";
+import { canRest } from "../machine/run.ts";
 import { type Cell, isClean } from "./cell.ts";
 import type { ParkedWaiters } from "./parked.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
@@ -95,13 +95,14 @@ async function wakeRun(host: WakeHost, runId: string): Promise<void> {
   }
 }
 
-/** Drops runs from memory that only wait and that nobody touched for `idleMs`: the store wakes them. Returns how many. */
+/** Drops runs from memory that rest and that nobody touched for `idleMs`: the store wakes them, or whoever has something for them. Returns how many. */
 export function parkIdle(host: WakeHost, idleMs: number): number {
   const before = host.now() - idleMs;
   let parked = 0;
   for (const cell of host.cells.values()) {
     if (cell.touchedAt > before || !isClean(cell) || cell.watchers.size > 0) continue;
-    if (cell.attempts.size > 0 || cell.timer !== null || movesByItself(cell.run)) continue;
+    if (cell.attempts.size > 0 || cell.timer !== null || cell.startingChildren > 0) continue;
+    if (!canRest(cell.run)) continue;
     host.parked.take(cell);
     host.drop(cell);
     parked += 1;

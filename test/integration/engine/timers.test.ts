@@ -82,6 +82,42 @@ test("waiting runs leave memory; signals, approvals and cancel reach them", asyn
   expect((await bed.stateOf(canceled)).phase).toBe("CANCELED");
 });
 
+test("runs that will be tried again much later, and parents that wait for child runs, leave memory and go on", async () => {
+  await bed.register("flaky", [
+    {
+      id: "a",
+      type: "noop",
+      retry_policy: { max_retries: 3, initial_delay: "1h", backoff_type: "fixed", max_delay: "2h" },
+    },
+    { id: "m", type: "map", parameters: { items: [1, 2], task: { type: "wait", parameters: { duration: "1h" } } } },
+  ]);
+  await bed.register("child", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
+  await bed.register("parent", [{ id: "p", type: "subflow", parameters: { flow_id: "child" } }]);
+  const instance = await bed.openInstance();
+  const { engine, runtime } = instance;
+  const error = { type: "E", message: "", retryable: true };
+  instance.tools.answer("a", ({ attempt }) => (attempt === 1 ? { ok: false, error } : { ok: true, output: attempt }));
+  const start = async (flow: string) => (await engine.startRun(CALLER, startOf(flow), 0)).run.state.runId;
+  const [flaky, parent] = [await start("flaky"), await start("parent")];
+  const ended = engine.waitRun(CALLER, parent, 20_000, NEVER);
+  await eventually(async () => expect((await bed.stateOf(flaky)).tasks.get("a")?.state).toBe("RETRYING"));
+  await eventually(async () => expect((await bed.stateOf(`${parent}:p`)).tasks.get("s")?.state).toBe("WAITING"));
+  await eventually(() => {
+    park(instance);
+    expect(runtime.cells.size).toBe(0);
+  });
+  await engine.signalRun(CALLER, `${parent}:p`, "s", 7);
+  expect((await ended).state).toMatchObject({ phase: "COMPLETED", output: { p: { s: 7 } } });
+  await bed.sql("UPDATE orchestrator.runs SET wake_at = clock_timestamp()");
+  await bed.sql(
+    `UPDATE orchestrator.journal SET records = regexp_replace(records, '"dueAt":\\d+', '"dueAt":' || (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 'g')`,
+  );
+  await wakeDue(runtime);
+  const { state } = await engine.waitRun(CALLER, flaky, 20_000, NEVER);
+  expect(state).toMatchObject({ phase: "COMPLETED", output: { a: 2 } });
+  expect(instance.tools.calls.map(({ attempt }) => attempt)).toEqual([1, 2]);
+});
+
 test("those who wait for a run do not keep it in memory, and are answered when it ends, when they give up, when it moves", async () => {
   await bed.register("gate", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
   const instance = await bed.openInstance();
