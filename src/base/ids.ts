@@ -19,15 +19,20 @@ const MINTED_FIRST = "0";
 const pool = new Uint8Array(RANDOM_LENGTH * 256);
 let poolAt = pool.length;
 
+/** An id under construction: a text that is put together from single characters is a tree of them. */
+const draft = Buffer.alloc(MINTED_LENGTH);
+
 /** A new run id on `shard` (0 to 1023) made at `now`, milliseconds since the epoch. */
 export function mintRunId(shard: number, now: number): string {
-  let id = encodeDigits(now, TIME_LENGTH) + encodeDigits(shard, SHARD_LENGTH);
+  writeDigits(now, 0, TIME_LENGTH);
+  writeDigits(shard, TIME_LENGTH, SHARD_LENGTH);
   if (poolAt >= pool.length) {
     randomFillSync(pool);
     poolAt = 0;
   }
-  for (let index = 0; index < RANDOM_LENGTH; index += 1) id += DIGITS[(pool[poolAt++] ?? 0) & 31];
-  return id;
+  for (let at = TIME_LENGTH + SHARD_LENGTH; at < MINTED_LENGTH; at += 1)
+    draft[at] = DIGITS.charCodeAt((pool[poolAt++] ?? 0) & 31);
+  return draft.toString("latin1");
 }
 
 /** Shard of a run, one of `shards`. */
@@ -68,12 +73,10 @@ function mintedShard(id: string): number {
   return (VALUES[id.charCodeAt(TIME_LENGTH)] ?? 0) * 32 + (VALUES[id.charCodeAt(TIME_LENGTH + 1)] ?? 0);
 }
 
-function encodeDigits(value: number, length: number): string {
-  let text = "";
+function writeDigits(value: number, from: number, length: number): void {
   let rest = value;
-  for (let index = 0; index < length; index += 1) {
-    text = DIGITS[rest % 32] + text;
+  for (let at = from + length - 1; at >= from; at -= 1) {
+    draft[at] = DIGITS.charCodeAt(rest % 32);
     rest = Math.floor(rest / 32);
   }
-  return text;
 }
