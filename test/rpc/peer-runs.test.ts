@@ -7,28 +7,13 @@ import { type LogFields, silentLog } from "../../src/base/log.ts";
 import type { RunHeader } from "../../src/engine/port.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
+import { startOf } from "../support/start-of.ts";
 import { createFakeEngine } from "./support/fake-engine.ts";
 import { startApi, type TestApi } from "./support/start-api.ts";
 
 const CALLER = { tenantId: "default", actor: "" };
 
-const START = {
-  flowId: "done",
-  version: "",
-  input: {},
-  requestId: "",
-  requestHash: "",
-  runId: "",
-  runKey: "",
-  runKeyPolicy: "reject",
-  labels: {},
-  userId: "",
-  correlationId: "",
-  context: null,
-  runTimeoutMs: null,
-  startDelayMs: 0,
-  signals: [],
-} as const;
+const START = startOf("done");
 
 let there: TestApi;
 

@@ -12,27 +12,12 @@ import {
   WatchRunResponseSchema,
 } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
+import { startOf } from "../support/start-of.ts";
 import { grpcFailure } from "./support/clients.ts";
 import { startApi, type TestApi } from "./support/start-api.ts";
 
 const CALLER = { tenantId: "default", actor: "" };
-const START = {
-  flowId: "open",
-  version: "",
-  input: {},
-  requestId: "",
-  requestHash: "",
-  runId: "w",
-  runKey: "",
-  runKeyPolicy: "reject",
-  labels: {},
-  userId: "",
-  correlationId: "",
-  context: null,
-  runTimeoutMs: null,
-  startDelayMs: 0,
-  signals: [],
-} as const;
+const START = startOf("open", { runId: "w" });
 
 let tested: TestApi;
 

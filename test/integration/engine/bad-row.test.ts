@@ -2,7 +2,8 @@
 import { afterEach, expect, test } from "vitest";
 import type { StartResult } from "../../../src/engine/port.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 

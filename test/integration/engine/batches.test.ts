@@ -1,7 +1,8 @@
 /** What goes into one statement. */
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 

@@ -11,7 +11,7 @@ import type { Leases } from "../../../src/engine/journal.ts";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { RunState } from "../../../src/engine/machine/state.ts";
-import type { Caller, Engine, StartRequest } from "../../../src/engine/port.ts";
+import type { Caller, Engine } from "../../../src/engine/port.ts";
 import { DatabaseClock } from "../../../src/engine/shard/db-clock.ts";
 import { JOURNAL_VERSION } from "../../../src/engine/shard/journal-format.ts";
 import { type Keeper, startKeeper } from "../../../src/engine/shard/keeper.ts";
@@ -230,26 +230,4 @@ function createLog(lines: LogLine[]): Log {
       if (process.env.ORCHESTRATOR_TEST_LOG === "1") console.log(level, message, fields);
     };
   return { debug() {}, info: write("info"), warn: write("warn"), error: write("error") };
-}
-
-/** A start with everything absent but what is given. */
-export function startOf(flowId: string, more: Partial<StartRequest> = {}): StartRequest {
-  return {
-    flowId,
-    version: "",
-    input: {},
-    requestId: "",
-    requestHash: "",
-    runId: "",
-    runKey: "",
-    runKeyPolicy: "reject",
-    labels: {},
-    userId: "",
-    correlationId: "",
-    context: null,
-    runTimeoutMs: null,
-    startDelayMs: 0,
-    signals: [],
-    ...more,
-  };
 }

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import type { Move } from "../../../src/engine/journal.ts";
 import { parkIdle } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, type Instance, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed, type Instance } from "./bed.ts";
 
 const bed = createBed();
 

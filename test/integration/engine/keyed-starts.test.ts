@@ -2,7 +2,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { StartRequest, StartResult } from "../../../src/engine/port.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, type Instance, SHARDS, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
 
 const bed = createBed();
 

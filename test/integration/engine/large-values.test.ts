@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import type { Json } from "../../../src/base/json.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { shardOfRun } from "../../../src/base/ids.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, type Instance, SHARDS, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
 
 const bed = createBed();
 

@@ -2,7 +2,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { FORMAT } from "../../../src/engine/shard/journal-format.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 

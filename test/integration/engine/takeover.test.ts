@@ -4,7 +4,8 @@ import { toError } from "../../../src/base/errors.ts";
 import type { RunState } from "../../../src/engine/machine/state.ts";
 import type { Engine } from "../../../src/engine/port.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, SHARDS, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed, SHARDS } from "./bed.ts";
 
 const bed = createBed();
 

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { RUN_WORK } from "../../../src/engine/shard/turns.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 

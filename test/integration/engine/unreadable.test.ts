@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, type Instance, startOf } from "./bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed, type Instance } from "./bed.ts";
 
 const bed = createBed();
 

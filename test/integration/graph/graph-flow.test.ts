@@ -10,8 +10,9 @@ import { createCheckpointStore } from "../../../src/store/checkpoints.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createGraphAdapter } from "../../../src/tools/graph.ts";
 import { eventually } from "../../support/eventually.ts";
+import { startOf } from "../../support/start-of.ts";
 import { createFileFolder } from "../../support/temporary-folder.ts";
-import { CALLER, createBed, type Instance, startOf } from "../engine/bed.ts";
+import { CALLER, createBed, type Instance } from "../engine/bed.ts";
 import { openTestHost } from "./graph-runs.ts";
 
 const bed = createBed();

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import type { Filter } from "../../../src/engine/port.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
-import { CALLER, createBed, startOf } from "../engine/bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed } from "../engine/bed.ts";
 
 const bed = createBed();
 

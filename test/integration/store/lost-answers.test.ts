@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import { type Database, openDatabase } from "../../../src/store/pool.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CALLER, createBed, type Instance, startOf } from "../engine/bed.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed, type Instance } from "../engine/bed.ts";
 import { type Fate, type LossyProxy, openLossyProxy } from "./lossy-proxy.ts";
 
 const bed = createBed();
