@@ -5,6 +5,7 @@ import { environment } from "./cel-environment.ts";
 import { charge, chargeWeight, MAX_STEPS, StepsUsedUp, withMeter } from "./cel-meter.ts";
 import { fromCelValue, toCelValue, weightOf } from "./cel-values.ts";
 import type { Scope } from "./plan.ts";
+import { compileQuick, type QuickExpression } from "./quick-expression.ts";
 import { analyseExpression, hyphenHint, type KnownNames, type Slot, slotName } from "./references.ts";
 
 /** The longest expression, characters. */
@@ -57,7 +58,28 @@ function compileAnew(source: string, names: KnownNames): CompiledExpression {
     return { source, slots, evaluate: (scope) => withMeter(() => readAlone(only, scope, source)) };
   }
   const run = plan(environment, parsed.expr);
-  return { source, slots, evaluate: (scope) => withMeter(() => evaluatePlanned(run, slots, scope, source)) };
+  const quick = compileQuick(parsed.expr, (name) => slots.findIndex((_, index) => slotName(index) === name));
+  if (quick === undefined)
+    return { source, slots, evaluate: (scope) => withMeter(() => evaluatePlanned(run, slots, scope, source)) };
+  const evaluate = (scope: Scope): Json =>
+    evaluateQuick(quick, slots, scope, source) ?? evaluatePlanned(run, slots, scope, source);
+  return { source, slots, evaluate: (scope) => withMeter(() => evaluate(scope)) };
+}
+
+function evaluateQuick(
+  quick: QuickExpression,
+  slots: readonly Slot[],
+  scope: Scope,
+  source: string,
+): number | boolean | undefined {
+  const value = quick.evaluate((index) => lookUp(slots[index] as Slot, scope));
+  if (value === undefined) return undefined;
+  try {
+    charge(quick.steps);
+  } catch (cause) {
+    failCostly(cause, source);
+  }
+  return value;
 }
 
 type Planned = (bindings: Record<string, unknown>) => unknown;

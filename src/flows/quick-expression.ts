@@ -1,0 +1,102 @@
+/**
+ * Arithmetic and comparisons of numbers without CEL: what most flows do between two tasks. CEL takes 1 KB of garbage and 3 µs for `n + 1`.
+ *
+ * An evaluation has a result only when CEL would give the same one: every value on the way is a number, and no integer leaves the range in which a double is
+ * exact. Otherwise it gives undefined, and CEL says what is right, errors too. It takes the steps that CEL takes.
+ */
+import type { Json } from "../base/json.ts";
+import type { Expr } from "./references.ts";
+
+/** Value of slot number `index`. */
+export type ReadSlot = (index: number) => Json | object;
+
+/** An expression that can be tried without CEL. */
+export interface QuickExpression {
+  /** Steps that it takes off the meter when it gives a value. */
+  readonly steps: number;
+  evaluate(read: ReadSlot): number | boolean | undefined;
+}
+
+/** NaN: not a number that we can reckon with. */
+type Reckon = (read: ReadSlot) => number;
+
+/** The expression, when it is made of slots, numbers, `+`, `-`, `*` and at most one comparison around them; undefined for all others. */
+export function compileQuick(expr: Expr, slotIndex: (name: string) => number): QuickExpression | undefined {
+  const { exprKind } = expr;
+  if (exprKind.case !== "callExpr") return undefined;
+  const counter = { steps: 1 };
+  const compare = COMPARISONS[exprKind.value.function];
+  if (compare === undefined) {
+    const reckon = compileNumber(expr, slotIndex, counter);
+    if (reckon === undefined) return undefined;
+    const evaluate = (read: ReadSlot): number | undefined => {
+      const value = reckon(read);
+      return Number.isNaN(value) ? undefined : value;
+    };
+    return { steps: counter.steps, evaluate };
+  }
+  const [left, right] = exprKind.value.args.map((arg) => compileNumber(arg, slotIndex, counter));
+  if (left === undefined || right === undefined) return undefined;
+  const evaluate = (read: ReadSlot): boolean | undefined => {
+    const a = left(read);
+    const b = right(read);
+    return Number.isNaN(a) || Number.isNaN(b) ? undefined : compare.test(a, b);
+  };
+  return { steps: counter.steps + compare.steps, evaluate };
+}
+
+const COMPARISONS: Readonly<Record<string, { readonly steps: number; test(a: number, b: number): boolean }>> = {
+  "_<_": { steps: 1, test: (a, b) => a < b },
+  "_<=_": { steps: 1, test: (a, b) => a <= b },
+  "_>_": { steps: 1, test: (a, b) => a > b },
+  "_>=_": { steps: 1, test: (a, b) => a >= b },
+  "_==_": { steps: 2, test: (a, b) => a === b },
+  "_!=_": { steps: 2, test: (a, b) => a !== b },
+};
+
+function compileNumber(
+  { exprKind }: Expr,
+  slotIndex: (name: string) => number,
+  counter: { steps: number },
+): Reckon | undefined {
+  switch (exprKind.case) {
+    case "identExpr": {
+      const index = slotIndex(exprKind.value.name);
+      if (index < 0) return undefined;
+      return (read) => {
+        const value = read(index);
+        return typeof value === "number" ? exact(value) : Number.NaN;
+      };
+    }
+    case "constExpr": {
+      const { constantKind } = exprKind.value;
+      if (constantKind.case !== "int64Value" && constantKind.case !== "doubleValue") return undefined;
+      const value = exact(Number(constantKind.value));
+      return Number.isNaN(value) ? undefined : () => value;
+    }
+    case "callExpr":
+      break;
+    default:
+      return undefined;
+  }
+  const { function: name, args, target } = exprKind.value;
+  if (target !== undefined || args.length !== 2) return undefined;
+  const [left, right] = args.map((arg) => compileNumber(arg, slotIndex, counter));
+  if (left === undefined || right === undefined) return undefined;
+  counter.steps += 1;
+  switch (name) {
+    case "_+_":
+      return (read) => exact(left(read) + right(read));
+    case "_-_":
+      return (read) => exact(left(read) - right(read));
+    case "_*_":
+      return (read) => exact(left(read) * right(read));
+    default:
+      return undefined;
+  }
+}
+
+/** The number as it is, without the sign of zero, which no integer has; NaN for integers that a double does not hold exactly, and for what is none. */
+function exact(value: number): number {
+  return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value)) ? value + 0 : Number.NaN;
+}
