@@ -117,34 +117,42 @@ class UnfitText extends Error {
   }
 }
 
-/** Columns under construction: number columns become array literals, text columns joined texts. */
+/** Parameters that are columns of numbers. */
+const NUMERIC: ReadonlySet<number> = new Set([
+  1, 2, 3, 5, 6, 7, 8, 9, 17, 18, 19, 26, 27, 28, 31, 32, 33, 34, 35, 48, 49, 50, 56, 59, 63, 70,
+]);
+
+/**
+ * Columns under construction: number columns become array literals, text columns joined texts. Values are kept apart until the column is complete: each text that
+ * is added to another one is an object of its own.
+ */
 class Columns {
-  readonly #parts: string[];
-  readonly #numeric = new Set<number>([
-    1, 2, 3, 5, 6, 7, 8, 9, 17, 18, 19, 26, 27, 28, 31, 32, 33, 34, 35, 48, 49, 50, 56, 59, 63, 70,
-  ]);
+  readonly #columns: ((string | number)[] | undefined)[];
   #scalar = 0;
   #scalarAt = 0;
 
   constructor(count: number) {
-    this.#parts = new Array<string>(count).fill("");
+    this.#columns = new Array(count + 1);
   }
 
   number(parameter: number, value: number | string): void {
-    const at = parameter - 1;
-    const soFar = this.#parts[at];
-    this.#parts[at] = soFar === "" ? `${value}` : `${soFar},${value}`;
+    const column = this.#columns[parameter];
+    if (column === undefined) this.#columns[parameter] = [value];
+    else column.push(value);
   }
 
   /** Text that cannot hold the separator: JSON escapes control characters, and names of states have none. */
   json(parameter: number, value: string): void {
-    this.#parts[parameter - 1] += SEPARATOR + value;
+    const column = this.#columns[parameter];
+    // The separator stands before the first value too: a column with one empty text is not an empty column.
+    if (column === undefined) this.#columns[parameter] = ["", value];
+    else column.push(value);
   }
 
   /** Any other text. What would move the values of other runs is refused, whoever let it come here. */
   text(parameter: number, value: string): void {
     if (value.includes(SEPARATOR) || value.includes("\0")) throw new UnfitText(parameter);
-    this.#parts[parameter - 1] += SEPARATOR + value;
+    this.json(parameter, value);
   }
 
   /** Texts that may come from tools: what the server or the encoding cannot hold becomes U+FFFD. The journal has the original. */
@@ -163,7 +171,8 @@ class Columns {
 
   value(parameter: number): SqlValue {
     if (parameter === this.#scalarAt) return this.#scalar;
-    const part = this.#parts[parameter - 1] ?? "";
-    return this.#numeric.has(parameter) ? `{${part}}` : part;
+    const column = this.#columns[parameter];
+    if (NUMERIC.has(parameter)) return `{${column?.join(",") ?? ""}}`;
+    return column?.join(SEPARATOR) ?? "";
   }
 }
