@@ -13,26 +13,42 @@ export interface LongTimer {
 
 /** Calls `fire` after `delayMs`, however long that is. It keeps the process alive, as `setTimeout` does. */
 export function startLongTimer(delayMs: number, fire: () => void): LongTimer {
-  let left = 0;
-  let timer: NodeJS.Timeout;
-  const arm = (): void => {
-    const part = Math.min(left, MAX_TIMER_MS);
-    left -= part;
-    timer = setTimeout(() => (left > 0 ? arm() : fire()), part);
-  };
-  const start = (): void => {
-    left = delayMs;
-    arm();
-  };
-  start();
-  return {
-    stop: () => clearTimeout(timer),
-    restart: () => {
-      if (delayMs <= MAX_TIMER_MS) timer.refresh();
-      else {
-        clearTimeout(timer);
-        start();
-      }
-    },
-  };
+  return new Timer(delayMs, fire);
+}
+
+class Timer implements LongTimer {
+  readonly #delayMs: number;
+  readonly #fire: () => void;
+  #left: number;
+  #timer: NodeJS.Timeout;
+
+  constructor(delayMs: number, fire: () => void) {
+    this.#delayMs = delayMs;
+    this.#fire = fire;
+    this.#left = delayMs;
+    this.#timer = this.#arm();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  restart(): void {
+    if (this.#delayMs <= MAX_TIMER_MS) {
+      this.#timer.refresh();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#left = this.#delayMs;
+    this.#timer = this.#arm();
+  }
+
+  #arm(): NodeJS.Timeout {
+    const part = Math.min(this.#left, MAX_TIMER_MS);
+    this.#left -= part;
+    if (this.#left <= 0) return setTimeout(this.#fire, part);
+    return setTimeout(() => {
+      this.#timer = this.#arm();
+    }, part);
+  }
 }

@@ -29,7 +29,12 @@ export interface ToolCall {
   readonly heartbeat?: () => void;
 }
 
-/** Makes calls. Never rejects: what goes wrong is an outcome with an error. Must settle soon after `signal` aborts. */
+/** Where the signal that tells an attempt to stop is had from. Like that of an `AbortController` it is made when it is asked for: most attempts need none. */
+export interface Stop {
+  readonly signal: AbortSignal;
+}
+
+/** Makes calls. Never rejects: what goes wrong is an outcome with an error. Must settle soon after the signal of `stop` aborts. */
 export interface ToolCaller {
-  call(call: ToolCall, signal: AbortSignal): Promise<Outcome>;
+  call(call: ToolCall, stop: Stop): Promise<Outcome>;
 }

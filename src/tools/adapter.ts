@@ -1,15 +1,10 @@
 /** What a tool adapter is: the code that talks to the outside for a task type. See docs/how-to/add-a-tool-adapter.md. */
 import type { Outcome } from "../engine/machine/events.ts";
-import type { ToolCall } from "../engine/tool-port.ts";
+import type { Stop, ToolCall } from "../engine/tool-port.ts";
 import type { TaskTypeName } from "../flows/plan.ts";
 
 interface AdapterBase {
   readonly type: TaskTypeName;
-  /**
-   * Makes one attempt. May reject: the call path turns that into an error of type TOOL_FAILED with unknown effect. Must settle soon after
-   * `signal` aborts; its outcome then is a failure by {@link abortedOutcome}.
-   */
-  run(call: ToolCall, signal: AbortSignal): Promise<Outcome>;
   /** Lets go of sockets, threads and the like; running calls have ended before. */
   close?(): Promise<void>;
 }
@@ -17,11 +12,18 @@ interface AdapterBase {
 /** An adapter that stays inside the service or guards itself: no breaker, bulkhead or deadline stands before it. */
 export interface LocalAdapter extends AdapterBase {
   readonly local: true;
+  /** Makes one attempt, as {@link RemoteAdapter} does. */
+  run(call: ToolCall, stop: Stop): Promise<Outcome>;
 }
 
 /** An adapter that calls something outside. */
 export interface RemoteAdapter extends AdapterBase {
   readonly local: false;
+  /**
+   * Makes one attempt. May reject: the call path turns that into an error of type TOOL_FAILED with unknown effect. Must settle soon after
+   * `signal` aborts; its outcome then is a failure by {@link abortedOutcome}.
+   */
+  run(call: ToolCall, signal: AbortSignal): Promise<Outcome>;
   /** What the call is aimed at (for `http` the origin): breaker, bulkhead and pauses are kept per target. Never throws; empty when the input names none. */
   targetOf(call: ToolCall): string;
 }

@@ -32,8 +32,8 @@ export interface ToolPath extends ToolCaller {
   close(): Promise<void>;
 }
 
-/** A call and its signal on their way to one adapter. */
-type Entry = (call: ToolCall, signal: AbortSignal) => Promise<Outcome>;
+/** A call on its way to one adapter. */
+type Entry = ToolCaller["call"];
 
 /**
  * Builds the path. A call never rejects and settles soon after its signal aborts. Failures that a breaker, a full bulkhead or a pause makes, and
@@ -61,13 +61,15 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
       entries.set(adapter.type, last);
       continue;
     }
-    const path: Next = composePath(steps, ({ call, signal }) => last(call, signal));
-    entries.set(adapter.type, (call, signal) => path({ call, signal, target: targets.get(adapter.targetOf(call)) }));
+    const path: Next = composePath(steps, (inHand) => last(inHand.call, inHand));
+    entries.set(adapter.type, (call, { signal }) =>
+      path({ call, signal, target: targets.get(adapter.targetOf(call)) }),
+    );
   }
   return {
-    call(call, signal) {
+    call(call, stop) {
       const entry = entries.get(call.type);
-      if (entry !== undefined) return entry(call, signal);
+      if (entry !== undefined) return entry(call, stop);
       return Promise.resolve(
         failedOutcome("TOOL_MISSING", `no adapter serves tasks of type ${call.type}`, {
           retryable: false,
@@ -84,16 +86,21 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
 
 /** Calls the adapter; what it throws becomes an outcome, so that nothing on the path has to think of exceptions. */
 function guardAdapter(adapter: ToolAdapter, log: Log): Entry {
-  return async (call, signal) => {
+  const toOutcome = (call: ToolCall, signal: AbortSignal, error: unknown): Outcome => {
+    if (signal.aborted) return abortedOutcome(signal);
+    if (isOrchestratorError(error))
+      return failedOutcome(error.code, error.message, { retryable: error.retry !== "no" });
+    const { type, runId, tenantId, correlationId, path: task, attempt } = call;
+    log.error("an adapter threw", { type, runId, tenantId, correlationId, task, attempt, error });
+    return failedOutcome("TOOL_FAILED", `the adapter of ${call.type} failed; the log says why`, { retryable: true });
+  };
+  const run: Entry = (call, stop) => (adapter.local ? adapter.run(call, stop) : adapter.run(call, stop.signal));
+  // No async function: this is on the way of every attempt.
+  return (call, stop) => {
     try {
-      return await adapter.run(call, signal);
+      return run(call, stop).catch((error: unknown) => toOutcome(call, stop.signal, error));
     } catch (error) {
-      if (signal.aborted) return abortedOutcome(signal);
-      if (isOrchestratorError(error))
-        return failedOutcome(error.code, error.message, { retryable: error.retry !== "no" });
-      const { type, runId, tenantId, correlationId, path: task, attempt } = call;
-      log.error("an adapter threw", { type, runId, tenantId, correlationId, task, attempt, error });
-      return failedOutcome("TOOL_FAILED", `the adapter of ${call.type} failed; the log says why`, { retryable: true });
+      return Promise.resolve(toOutcome(call, stop.signal, error));
     }
   };
 }

@@ -18,7 +18,7 @@ export function createGraphAdapter(host: Pick<GraphHost, "run">): LocalAdapter {
   return {
     type: "graph",
     local: true,
-    run: async (call, signal) => toOutcome(await host.run(call, signal), call.path, signal),
+    run: async (call, { signal }) => toOutcome(await host.run(call, signal), call.path, signal),
   };
 }
 

@@ -81,7 +81,7 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
         timeoutMs,
         ...(attempt.heartbeatTimer === null ? {} : { heartbeat: () => attempt.heartbeatTimer?.restart() }),
       },
-      attempt.abort.signal,
+      attempt.abort,
     )
     .then(report, (error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);

@@ -193,7 +193,8 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
       else if (reply !== null) (cell.pending.length > 0 ? cell.replies : cell.flight).push(reply);
       return;
     }
-    for (const record of records) cell.pending.push(record);
+    if (cell.pending.length === 0) cell.pending = records;
+    else for (const record of records) cell.pending.push(record);
     weigh(cell, event);
     cell.events.push(event);
     if (dueAt !== null) cell.dueAt = Math.max(cell.dueAt, dueAt);

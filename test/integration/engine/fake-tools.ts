@@ -36,7 +36,7 @@ export function createFakeTools(): FakeTools {
       handlers.set(path, async (call, signal) => (await opened) ?? give(call, signal));
       return open;
     },
-    call: (call, signal) => {
+    call: (call, { signal }) => {
       calls.push(call);
       signal.addEventListener("abort", () => aborted.push(call.path), { once: true });
       const handler = handlers.get(call.path) ?? handlers.get(call.path.replace(/[.#/].*$/, "")) ?? give;

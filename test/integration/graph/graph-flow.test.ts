@@ -40,7 +40,7 @@ const notes = () =>
 /** An instance whose tools are the graphs. */
 async function openInstance(graph: string): Promise<Instance> {
   const instance = await bed.openInstance();
-  instance.tools.answer(graph, (call, signal) => createGraphAdapter(host).run(call, signal));
+  instance.tools.answer(graph, (call, signal) => createGraphAdapter(host).run(call, { signal }));
   return instance;
 }
 
@@ -159,7 +159,7 @@ test("the example runs from its file to its output, with a no and a yes on the w
   const registered = await createFlowRegistry(createFlowStore(bed.database)).registerFlow("default", { text }, false);
   expect(registered.problems).toEqual([]);
   const { engine, tools } = await bed.openInstance();
-  tools.answer("review", (call, signal) => createGraphAdapter(own).run(call, signal));
+  tools.answer("review", (call, signal) => createGraphAdapter(own).run(call, { signal }));
   const { run } = await engine.startRun(
     CALLER,
     startOf("summary-review", { input: { text: "Cats sleep. Dogs bark." } }),

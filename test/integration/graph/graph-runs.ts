@@ -53,7 +53,10 @@ export function startGraphRun(graph: string, host: GraphHost, folder: string) {
           timeoutMs: null,
         },
       );
-      return createGraphAdapter(more.on ?? host).run(call, more.signal ?? new AbortController().signal);
+      return createGraphAdapter(more.on ?? host).run(
+        call,
+        more.signal === undefined ? new AbortController() : { signal: more.signal },
+      );
     },
     note: (line: string) => appendFileSync(file, `${line}\n`),
     notes: () =>

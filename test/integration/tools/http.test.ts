@@ -31,7 +31,7 @@ afterEach(() => tools.close());
 
 function call(path: string, parameters: Record<string, Json> = {}, more: Partial<ToolCall> = {}): Promise<Outcome> {
   const input = { url: `${tool.origin}${path}`, ...parameters };
-  return tools.call(aCall("http", input, more), new AbortController().signal);
+  return tools.call(aCall("http", input, more), new AbortController());
 }
 
 async function failureOf(outcome: Promise<Outcome>) {
@@ -152,7 +152,7 @@ describe("connections", () => {
 
   test("an abort from outside ends the call as canceled", async () => {
     const controller = new AbortController();
-    const outcome = tools.call(aCall("http", { url: `${tool.origin}/hang` }), controller.signal);
+    const outcome = tools.call(aCall("http", { url: `${tool.origin}/hang` }), controller);
     await eventually(async () => expect(await tool.connections()).toBe(1));
     controller.abort(new Error("canceled"));
     expect(await failureOf(outcome as Promise<Outcome>)).toMatchObject({ type: "CANCELED", retryable: false });

@@ -71,8 +71,7 @@ async function callWith(policy: HttpToolPolicy, url: string, more: { names?: typ
     },
   });
   const tools = createToolCaller({ adapters, log: silentLog, clock: systemClock });
-  const call = () =>
-    tools.call(aCall("http", { url }, { timeoutMs: more.timeoutMs ?? 2_000 }), new AbortController().signal);
+  const call = () => tools.call(aCall("http", { url }, { timeoutMs: more.timeoutMs ?? 2_000 }), new AbortController());
   return { call, asked, close: () => tools.close() };
 }
 

@@ -41,7 +41,7 @@ function openCaller(run: RemoteAdapter["run"], more: Partial<ToolCallerOptions> 
   return {
     tools,
     call: (to = "a", by: Partial<ToolCall> = {}, own: AbortSignal = signal) =>
-      tools.call(aCall("http", { to }, by), own) as Promise<Outcome>,
+      tools.call(aCall("http", { to }, by), { signal: own }) as Promise<Outcome>,
     breaker: (to = "a") => tools.listBreakers().find((view) => view.target === to),
   };
 }
@@ -56,15 +56,25 @@ function openGate() {
 describe("local adapters", () => {
   test("noop gives back its output, or null, and leaves no target behind", async () => {
     const tools = createToolCaller({ adapters: [createNoopAdapter()], log: silentLog, clock: systemClock });
-    const { signal } = new AbortController();
-    expect(await tools.call(aCall("noop", { output: { a: 1 } }), signal)).toEqual({ ok: true, output: { a: 1 } });
-    expect(await tools.call(aCall("noop", {}), signal)).toEqual({ ok: true, output: null });
+    const stop = new AbortController();
+    expect(await tools.call(aCall("noop", { output: { a: 1 } }), stop)).toEqual({ ok: true, output: { a: 1 } });
+    expect(await tools.call(aCall("noop", {}), stop)).toEqual({ ok: true, output: null });
     expect(tools.listBreakers()).toEqual([]);
+  });
+
+  test("no signal is made for an adapter that asks for none", async () => {
+    const tools = createToolCaller({ adapters: [createNoopAdapter()], log: silentLog, clock: systemClock });
+    const stop = {
+      get signal(): AbortSignal {
+        throw new Error("nobody needs it");
+      },
+    };
+    expect(await tools.call(aCall("noop", {}), stop)).toEqual({ ok: true, output: null });
   });
 
   test("a task type without adapter fails for good", async () => {
     const tools = createToolCaller({ adapters: [], log: silentLog, clock: systemClock });
-    const outcome = await tools.call(aCall("noop", {}), new AbortController().signal);
+    const outcome = await tools.call(aCall("noop", {}), new AbortController());
     expect(outcome).toMatchObject({ ok: false, error: { type: "TOOL_MISSING", retryable: false, noEffect: true } });
   });
 });
