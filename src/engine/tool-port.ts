@@ -26,7 +26,7 @@ export interface ToolCall {
   /** How long the attempt may take, milliseconds; null: no limit. The engine aborts `signal` then; the call path may use it for its own deadlines. */
   readonly timeoutMs: number | null;
   /** Says that the attempt lives; there when the task has a heartbeat timeout. Progress of any kind (bytes of an answer) counts. */
-  readonly heartbeat?: () => void;
+  readonly heartbeat?: (() => void) | undefined;
 }
 
 /** Where the signal that tells an attempt to stop is had from. Like that of an `AbortController` it is made when it is asked for: most attempts need none. */

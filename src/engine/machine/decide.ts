@@ -114,15 +114,15 @@ function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): Jou
 /** The facts that say something: every start is journaled, and most say little. */
 function keepFilled(facts: StartFacts): Partial<StartFacts> {
   const { userId, correlationId, labels, runKey, requestId, context, parent } = facts;
-  return {
-    ...(userId === "" ? {} : { userId }),
-    ...(correlationId === "" ? {} : { correlationId }),
-    ...(Object.keys(labels).length === 0 ? {} : { labels }),
-    ...(runKey === "" ? {} : { runKey }),
-    ...(requestId === "" ? {} : { requestId }),
-    ...(context === null ? {} : { context }),
-    ...(parent === null ? {} : { parent }),
-  };
+  const filled: { -readonly [Name in keyof StartFacts]?: StartFacts[Name] } = {};
+  if (userId !== "") filled.userId = userId;
+  if (correlationId !== "") filled.correlationId = correlationId;
+  if (Object.keys(labels).length > 0) filled.labels = labels;
+  if (runKey !== "") filled.runKey = runKey;
+  if (requestId !== "") filled.requestId = requestId;
+  if (context !== null) filled.context = context;
+  if (parent !== null) filled.parent = parent;
+  return filled;
 }
 
 function decideEvaluated(run: Run, event: Extract<RunEvent, { type: "evaluated" }>): readonly JournalRecord[] {

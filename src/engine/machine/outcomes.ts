@@ -36,9 +36,11 @@ export function ownError(type: string, message: string): TaskError {
   return { type, message, retryable: false };
 }
 
+const NO_FIRST: { first?: string } = Object.freeze({});
+
 /** The field `first` of a record, if there is one. */
 export function withFirst(first: string | null): { first?: string } {
-  return first === null ? {} : { first };
+  return first === null ? NO_FIRST : { first };
 }
 
 /** `success`, `failure`, `neutral` (skipped, not taken) of an ended task; null while it is open. */

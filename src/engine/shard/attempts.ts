@@ -79,7 +79,7 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
         fencingToken: token,
         answer: task.answer,
         timeoutMs,
-        ...(attempt.heartbeatTimer === null ? {} : { heartbeat: () => attempt.heartbeatTimer?.restart() }),
+        heartbeat: attempt.heartbeatTimer === null ? undefined : () => attempt.heartbeatTimer?.restart(),
       },
       attempt.abort,
     )

@@ -193,12 +193,17 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
       else if (reply !== null) (cell.pending.length > 0 ? cell.replies : cell.flight).push(reply);
       return;
     }
+    // Mostly there is one event to a move: an array that grows keeps room for 17.
     if (cell.pending.length === 0) cell.pending = records;
     else for (const record of records) cell.pending.push(record);
     weigh(cell, event);
-    cell.events.push(event);
+    if (cell.events.length === 0) cell.events = [event];
+    else cell.events.push(event);
     if (dueAt !== null) cell.dueAt = Math.max(cell.dueAt, dueAt);
-    if (reply !== null) cell.replies.push(reply);
+    if (reply !== null) {
+      if (cell.replies.length === 0) cell.replies = [reply];
+      else cell.replies.push(reply);
+    }
     cell.lane.touch(cell);
   }
 
