@@ -7,25 +7,12 @@ import type { Plan } from "./plan.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./registry-port.ts";
 
 /** What the registry needs of a store. */
-export interface FlowStore {
+export interface FlowStore extends Pick<FlowRegistry, "listFlows" | "listVersions"> {
   /** Stores a version; null when (tenant, flow, version) exists. */
   insert(flow: NewFlowVersion): Promise<FlowVersion | null>;
   /** Empty version: the last registered. */
   find(tenantId: string, flowId: string, version: string): Promise<FlowVersion | null>;
   findByHash(tenantId: string, flowId: string, hash: string): Promise<FlowVersion | null>;
-  listFlows(
-    tenantId: string,
-    afterFlowId: string,
-    limit: number,
-    signal?: AbortSignal,
-  ): Promise<readonly FlowVersion[]>;
-  listVersions(
-    tenantId: string,
-    flowId: string,
-    before: { readonly createdAt: number; readonly version: string } | null,
-    limit: number,
-    signal?: AbortSignal,
-  ): Promise<readonly FlowVersion[]>;
 }
 
 /** A version that is not stored yet. */

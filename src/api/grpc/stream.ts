@@ -12,7 +12,7 @@ import type { Log } from "../../base/log.ts";
 import type { CallHeaders } from "../caller.ts";
 import { classifyError } from "../errors.ts";
 import { toRequestId } from "../request-id.ts";
-import { ACCEPTED_ENCODINGS, expandMessage, MessageReader } from "./message-reader.ts";
+import { ACCEPTED_ENCODINGS, expandMessage, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { OK_TRAILERS, toTrailers } from "./trailers.ts";
 
 const HEADERS: OutgoingHttpHeaders = {
@@ -121,7 +121,7 @@ export class GrpcStream implements CallHeaders {
     });
   }
 
-  /** Sends a message whose first five bytes are free for its prefix. False: the reader has not taken what was sent; `drain` follows. */
+  /** Sends a message whose first {@link PREFIX_BYTES} are free for its prefix. False: the reader has not taken what was sent; `drain` follows. */
   send(framed: Buffer): boolean {
     const { http2 } = this;
     if (http2.closed) return true;
@@ -170,5 +170,5 @@ export class GrpcStream implements CallHeaders {
 
 function writePrefix(framed: Buffer): void {
   framed[0] = 0;
-  framed.writeUInt32BE(framed.length - 5, 1);
+  framed.writeUInt32BE(framed.length - PREFIX_BYTES, 1);
 }
