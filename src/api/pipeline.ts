@@ -18,9 +18,9 @@ import { fromDuration } from "./mapping/time.ts";
 import type { ServedMethod } from "./methods.ts";
 
 /** Deadline of a unary call that brings none, milliseconds. One that asks to wait gets its `wait` on top. */
-const DEFAULT_DEADLINE_MS = 30_000;
+export const DEFAULT_DEADLINE_MS = 30_000;
 /** Longest time that a unary call may take, milliseconds. A later deadline is lowered to it. */
-const MAX_DEADLINE_MS = 120_000;
+export const MAX_DEADLINE_MS = 120_000;
 
 /** What is counted of calls. `code` is the name of the gRPC status, `OK` when it went well. */
 export interface CallMetrics {

@@ -127,6 +127,13 @@ test("a message may come byte by byte, its end apart", async () => {
   expect(await endOf(stream)).toMatchObject({ code: 5, reason: "RUN_NOT_FOUND" });
 });
 
+test("a request that never becomes whole is waited for as long as its call may take", async () => {
+  const stream = open({ "grpc-timeout": "300m" });
+  stream.write(whole.subarray(0, 7));
+  expect(await endOf(stream)).toMatchObject({ http: 200, code: 4, reason: "DEADLINE_EXCEEDED" });
+  await eventually(() => expect(stream.closed).toBe(true));
+});
+
 test("a caller who goes on sending after the refusal hears it, and is broken off", async () => {
   const stream = open({ ":path": "/unknown.Service/Method" });
   stream.write(whole);

@@ -15,7 +15,7 @@ import type { Identify } from "../caller.ts";
 import { FORWARDED_KEY } from "../forward.ts";
 import { toWireError } from "../http/wire-error.ts";
 import type { ServedMethod } from "../methods.ts";
-import type { Pipeline } from "../pipeline.ts";
+import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, type Pipeline } from "../pipeline.ts";
 import { readBinary } from "../read-message.ts";
 import { toRequestId } from "../request-id.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../slow-reader.ts";
@@ -78,7 +78,7 @@ export function createGrpcServer(
     const path = String(headers[":path"]);
     const route = routes.get(path);
     if (route === undefined) stream.fail(toError("METHOD_UNIMPLEMENTED", { method: path }));
-    else route(stream);
+    else stream.guard(() => route(stream));
   });
   return {
     accept: (connection) => void server.emit("connection", connection),
@@ -90,15 +90,19 @@ export function createGrpcServer(
 function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void {
   let request: Buffer | null = null;
   const openedAt = performance.now();
+  const timeoutMs = stream.timeoutMs();
+  // The pipeline's clock begins with the whole request; who never sends it would hold a stream for ever.
+  const sendingMs = Math.min(timeoutMs ?? DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS);
+  const late = setTimeout(() => stream.fail(toError("DEADLINE_EXCEEDED")), sendingMs).unref();
   stream.read({
     message(bytes) {
       if (request !== null) throw miscounted(method, "more");
       request = bytes;
     },
     end() {
+      clearTimeout(late);
       if (request === null) throw miscounted(method, "none");
       const bytes = request;
-      const timeoutMs = stream.timeoutMs();
       const call = new Call(
         parts.identify(stream),
         "grpc",

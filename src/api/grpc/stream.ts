@@ -85,18 +85,20 @@ export class GrpcStream implements CallHeaders {
     return Number(amount) * (UNITS[unit] as number);
   }
 
+  /** Takes a step, unless the call has ended. What it throws ends the call. */
+  guard(step: () => void): void {
+    if (this.#trailers !== null) return;
+    try {
+      step();
+    } catch (error) {
+      this.#failBy(error);
+    }
+  }
+
   /** Begins to read. */
   read(receiver: Receiver): void {
     const { maxMessageBytes } = this.#limits;
     let expanding: Promise<unknown> | null = null;
-    const guard = (step: () => void): void => {
-      if (this.#trailers !== null) return;
-      try {
-        step();
-      } catch (error) {
-        this.#failBy(error);
-      }
-    };
     const reader = new MessageReader(maxMessageBytes, (compressed, bytes) => {
       if (!compressed && expanding === null) {
         receiver.message(bytes);
@@ -110,14 +112,14 @@ export class GrpcStream implements CallHeaders {
       };
       expanding = (expanding ?? Promise.resolve()).then(expand).catch((error: unknown) => this.#failBy(error));
     });
-    this.http2.on("data", (chunk: Buffer) => guard(() => reader.push(chunk)));
+    this.http2.on("data", (chunk: Buffer) => this.guard(() => reader.push(chunk)));
     this.http2.on("end", () => {
       const end = (): void => {
         reader.end();
         receiver.end();
       };
-      if (expanding === null) guard(end);
-      else void expanding.then(() => guard(end));
+      if (expanding === null) this.guard(end);
+      else void expanding.then(() => this.guard(end));
     });
   }
 
