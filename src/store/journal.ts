@@ -5,7 +5,7 @@ import type { Journal, JournalLane, Move, Refusal, StartConflict, StartLookup, S
 import { CommitError } from "../engine/journal.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
 import { insistOnCommit } from "./durability.ts";
-import { encodeBatch } from "./journal-encode.ts";
+import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "./journal-encode.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import {
   DROP_KEY,
@@ -83,6 +83,8 @@ async function openLane(database: Database, name: string, headersWritten: () => 
       if (session === opened) session = null;
     });
     await opened.query("SET plan_cache_mode = force_generic_plan");
+    // The plan is made while tables are small, and kept: without this it may read all runs to find one, on a server whose settings make pages from disk dear.
+    await opened.query("SET enable_seqscan = off");
     await insistOnCommit(opened);
     return opened;
   };
@@ -93,18 +95,20 @@ async function openLane(database: Database, name: string, headersWritten: () => 
       } catch (error) {
         throw new CommitError("failed", error);
       }
-      let batch: ReturnType<typeof encodeBatch>;
+      let batch: EncodedBatch;
       try {
-        batch = encodeBatch(leases, moves);
+        batch = isPlain(moves) ? encodeWhole(leases, moves) : encodeSorting(leases, moves);
       } catch (error) {
         // A value that is no JSON, or too much for one text: halving finds it.
         throw new CommitError("data", error);
       }
       failPoint("commit.before");
       try {
-        const result = await commit(session, batch, moves);
-        if (batch.parts.starts || batch.parts.changes) headersWritten();
-        return result;
+        let answer = await run(session, batch);
+        // Nothing was written: something stands against a move or more of the batch.
+        if (answer.whole === false) answer = await run(session, encodeSorting(leases, moves));
+        if (moves.some(({ start, header }) => start !== null || header !== null)) headersWritten();
+        return { now: answer.now, refused: findRefused(moves, answer) };
       } catch (error) {
         const failure = storeFailureOf(error);
         if (failure?.kind === "data") throw new CommitError("data", error);
@@ -118,24 +122,25 @@ async function openLane(database: Database, name: string, headersWritten: () => 
   };
 }
 
-async function commit(
-  session: SqlSession,
-  { statement, values }: ReturnType<typeof encodeBatch>,
-  moves: readonly Move[],
-) {
-  const { rows } = await session.query<{ now: number | string; held: number[] | null; accepted: string[] | null }>(
-    statement,
-    values,
-  );
-  failPoint("commit.after");
-  const [row] = rows;
-  invariant(row, "a commit answers with one row");
-  return { now: Number(row.now), refused: findRefused(moves, row.held ?? [], row.accepted) };
+/** Answer to a commit statement: `whole` of the form that writes all or nothing, the others of the form that sorts. */
+interface CommitAnswer {
+  readonly now: number;
+  readonly whole?: boolean;
+  readonly held?: readonly number[] | null;
+  /** Absent when everything was written. */
+  readonly accepted?: readonly string[] | null;
 }
 
-/** `accepted` is null when everything was written. */
-function findRefused(moves: readonly Move[], held: readonly number[], accepted: readonly string[] | null): Refusal[] {
-  if (accepted === null) return [];
+async function run(session: SqlSession, { statement, values }: EncodedBatch): Promise<CommitAnswer> {
+  const { rows } = await session.query<CommitAnswer>(statement, values);
+  failPoint("commit.after");
+  const [answer] = rows;
+  invariant(answer, "a commit answers with one row");
+  return answer;
+}
+
+function findRefused(moves: readonly Move[], { accepted, held }: CommitAnswer): Refusal[] {
+  if (accepted === null || accepted === undefined) return [];
   const written = new Set(accepted);
   const ours = new Set(held);
   return moves

@@ -3,8 +3,9 @@
  *
  *   idle ──touch──→ collecting (until the event loop has worked off what is there) ──→ committing ──→ collecting … while cells are dirty, else idle
  *
- * While one batch is in flight the next fills: no timer, no tuning. A batch is bounded by moves and by size; the move of a run that is full (`isFull`) keeps
- * later events of that run waiting. What it cannot write ends in one of five ways:
+ * While one batch is in flight the next fills: no timer, no tuning. It is taken when the event loop has come round once more, so that runs of the batch that came
+ * back, which mostly go on at once, are in it: otherwise each run moves in every other batch, and batches are half as large. A batch is bounded by moves and by
+ * size; the move of a run that is full (`isFull`) keeps later events of that run waiting. What it cannot write ends in one of five ways:
  *   data     the batch is halved until the guilty run stands alone; it is put into quarantine
  *   slow     it was too much for the store: like `failed`, but tried again in halves, and batches stay smaller until one comes through
  *   failed   nothing was written: starts are given back to their callers, the moves of known runs are tried again until the store is back
@@ -60,6 +61,9 @@ const MAX_SLOW_TRIES = 5;
 const RETRY_FIRST_MS = 50;
 const RETRY_MOST_MS = 2_000;
 
+/** Resolves when the event loop has worked off what is there. */
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** One line of group commit. */
 export class Lane implements CommitLine {
   readonly index: number;
@@ -89,8 +93,8 @@ export class Lane implements CommitLine {
     this.#dirty.add(cell);
     if (this.#active) return;
     this.#active = true;
-    // After the current turn of the event loop, so that all events that arrived together share a batch.
-    setImmediate(() => void this.#work());
+    // All events that arrived together share a batch.
+    void endOfTurn().then(() => this.#work());
   }
 
   /** Forgets what the cell has pending. */
@@ -116,7 +120,10 @@ export class Lane implements CommitLine {
 
   async #work(): Promise<void> {
     try {
-      while (this.#dirty.size > 0) await this.#commit(this.#take());
+      while (this.#dirty.size > 0) {
+        await this.#commit(this.#take());
+        await endOfTurn();
+      }
     } catch (error) {
       this.#log.error("a lane stopped on a bug", { lane: this.index, error });
     } finally {
