@@ -3,8 +3,8 @@
  *
  *   idle ──touch──→ collecting (until the event loop has worked off what is there) ──→ committing ──→ collecting … while cells are dirty, else idle
  *
- * While one batch is in flight the next fills: no timer, no tuning. It is taken when the event loop has come round once more, so that runs of the batch that came
- * back, which mostly go on at once, are in it: otherwise each run moves in every other batch, and batches are half as large. A batch is bounded by moves and by
+ * While one batch is in flight the next fills: no timer, no tuning. When it comes back, what its moves ask for begins; runs that go on without waiting for anything
+ * outside are in the next batch, which is sent before anybody is told of this one: the store does not wait for callers. A batch is bounded by moves and by
  * size; the move of a run that is full (`isFull`) keeps later events of that run waiting. What it cannot write ends in one of five ways:
  *   data     the batch is halved until the guilty run stands alone; it is put into quarantine
  *   slow     it was too much for the store: like `failed`, but tried again in halves, and batches stay smaller until one comes through
@@ -26,13 +26,17 @@ export interface Entry {
   readonly move: Move;
   readonly events: readonly RunEvent[];
   readonly replies: Reply[];
+  /** Known when the move is durable: the run has ended with it. */
+  isLast: boolean;
 }
 
 /** What a lane needs of the runtime around it. */
 export interface LaneHost {
   epochOf(shard: number): number | undefined;
-  /** The move is durable. */
+  /** The move is durable: what it asks for begins. */
   committed(entry: Entry): void;
+  /** Once after {@link committed}: callers, watchers, log and metrics hear of it. */
+  told(entry: Entry): void;
   /** Decides the events that waited behind a full move, as far as the next one goes. */
   takeBacklog(cell: Cell): void;
   refused(entry: Entry, why: Refusal["why"]): void;
@@ -64,6 +68,9 @@ const RETRY_MOST_MS = 2_000;
 /** Resolves when the event loop has worked off what is there. */
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** Resolves when all that follows without waiting for anything outside has happened. */
+const endOfReactions = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+
 /** One line of group commit. */
 export class Lane implements CommitLine {
   readonly index: number;
@@ -71,6 +78,8 @@ export class Lane implements CommitLine {
   readonly #host: LaneHost;
   readonly #log: Log;
   readonly #dirty = new Set<Cell>();
+  /** Written, and nobody has been told yet. */
+  #untold: Entry[] = [];
   #active = false;
   /** Part of the largest batch that is tried: halved when one was too much, doubled when one came through. */
   #share = 1;
@@ -122,11 +131,12 @@ export class Lane implements CommitLine {
     try {
       while (this.#dirty.size > 0) {
         await this.#commit(this.#take());
-        await endOfTurn();
+        await endOfReactions();
       }
     } catch (error) {
       this.#log.error("a lane stopped on a bug", { lane: this.index, error });
     } finally {
+      this.#tell();
       this.#active = false;
       for (const resolve of this.#idle.splice(0)) resolve();
       const [next] = this.#dirty;
@@ -151,7 +161,13 @@ export class Lane implements CommitLine {
         cause = error;
       }
       size += json.length;
-      const entry: Entry = { cell, move: createMove(cell, json), events: cell.events, replies: cell.replies };
+      const entry: Entry = {
+        cell,
+        move: createMove(cell, json),
+        events: cell.events,
+        replies: cell.replies,
+        isLast: false,
+      };
       cell.pending = [];
       cell.pendingSize = 0;
       cell.events = [];
@@ -173,10 +189,13 @@ export class Lane implements CommitLine {
       const owned = this.#dropFenced(rest);
       if (owned.length === 0) return;
       try {
-        const result = await this.#journal.commit(
+        const written = this.#journal.commit(
           this.#leasesOf(owned),
           owned.map((entry) => entry.move),
         );
+        // While the store works.
+        this.#tell();
+        const result = await written;
         this.#share = Math.min(1, this.#share * 2);
         this.#settle(owned, result);
         return;
@@ -230,6 +249,15 @@ export class Lane implements CommitLine {
   #committed(entry: Entry): void {
     this.#host.committed(entry);
     this.#host.takeBacklog(entry.cell);
+    this.#untold.push(entry);
+  }
+
+  /** Tells of the moves that were written last. */
+  #tell(): void {
+    const entries = this.#untold;
+    if (entries.length === 0) return;
+    this.#untold = [];
+    for (const entry of entries) this.#host.told(entry);
   }
 
   async #halve(entries: readonly Entry[], cause: unknown): Promise<void> {

@@ -22,6 +22,7 @@ export interface RestoreHost extends UnreadableHost {
   decide(cell: Cell, event: RunEvent, reply: Reply | null): void;
   decideNow(cell: Cell, event: RunEvent, reply: Reply | null): void;
   committed(entry: Entry): void;
+  told(entry: Entry): void;
   refused(entry: Entry, why: "taken"): void;
   drop(cell: Cell): void;
   arm(cell: Cell): void;
@@ -116,7 +117,10 @@ async function resolveEntry(host: RestoreHost, entry: Entry): Promise<void> {
   await reread(host, cell, stored);
   if (cell.gone) throw toError("RUN_MOVED", { runId: cell.runId });
   // Still frozen: what follows from the move at once is decided after what was decided before it.
-  if (landed) host.committed(entry);
+  if (landed) {
+    host.committed(entry);
+    host.told(entry);
+  }
   thaw(host, cell, landed ? [] : events, landed ? [] : replies);
   if (!cell.gone) host.arm(cell);
 }

@@ -261,35 +261,40 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     cell.flying = false;
     cell.started = true;
     cell.keys = [];
-    const { state } = cell.run;
-    const lost = cell.gone;
-    const ended = move.records[move.records.length - 1];
-    const over = ended !== undefined && isTerminalPhase(state.phase) && cell.pending.length === 0;
+    const { phase } = cell.run.state;
+    entry.isLast = isTerminalPhase(phase) && cell.pending.length === 0;
     try {
       failPoint("effects.before");
       // Written just before its shard was lost: what follows is the business of the new owner, who reads it.
-      if (!lost) performEffects(this, cell, move.records, move.sequence);
+      if (!cell.gone) performEffects(this, cell, move.records, move.sequence);
+    } catch (error) {
+      this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
+    }
+    if (outgrows(cell, move.json.length) && (phase === "RUNNING" || phase === "QUEUED")) {
+      const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
+      const hold: RunEvent = { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why };
+      // Before the events that wait behind a full move: they make it larger still.
+      this.decideNow(cell, hold, null);
+    }
+    if (!entry.isLast) this.arm(cell);
+  }
+
+  told({ cell, move, replies, isLast }: Entry): void {
+    try {
       for (const observer of this.observers) observer.committed(cell.run, move.records, move.sequence);
       for (const watcher of cell.watchers) watcher(move.records, move.sequence);
     } catch (error) {
       this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
     }
-    if (over) {
+    if (isLast) {
       // What waited behind a full move changes nothing any more.
       for (const reply of takeReplies(cell)) reply.resolve();
       // Watches have its last records now, and need not ask the journal for them.
       this.drop(cell);
     }
     failPoint("answer.before");
-    for (const reply of entry.replies) reply.resolve();
+    for (const reply of replies) reply.resolve();
     failPoint("answer.after");
-    if (outgrows(cell, move.json.length) && (state.phase === "RUNNING" || state.phase === "QUEUED")) {
-      const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
-      const hold: RunEvent = { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why };
-      // Before the events that wait behind a full move: they make it larger still.
-      this.decideNow(cell, hold, null);
-    }
-    if (!over) this.arm(cell);
   }
 
   refused(entry: Entry, why: Refusal["why"]): void {

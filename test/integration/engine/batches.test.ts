@@ -49,6 +49,46 @@ test("a batch never holds two moves of one run: what happens meanwhile is one mo
   for (const runId of ids) expect((await bed.stateOf(runId)).signals.map((one) => one.name)).toEqual(names);
 });
 
+test("runs that go on at once join the next batch: two groups that began apart move together", async () => {
+  await bed.register("steps", [
+    { id: "a", type: "noop" },
+    { id: "b", type: "noop", depends_on: ["a"] },
+    { id: "c", type: "noop", depends_on: ["b"] },
+  ]);
+  const instance = await bed.openInstance({ lanes: 1 });
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  instance.journal.onCommit({ before: () => opened });
+  const startTen = () =>
+    instance.engine.startRuns(
+      CALLER,
+      Array.from({ length: 10 }, () => startOf("steps")),
+      5_000,
+    );
+  const first = startTen();
+  await eventually(() => expect([...instance.runtime.cells.values()].filter((cell) => cell.flying)).toHaveLength(10));
+  const second = startTen();
+  await eventually(() => expect(instance.runtime.cells.size).toBe(20));
+  open();
+  for (const result of [...(await first), ...(await second)]) expect(result).not.toBeInstanceOf(Error);
+  expect(instance.journal.batches.map((batch) => batch.length)).toEqual([10, 20, 20, 20, 10]);
+});
+
+test("who waits for a batch is told while the store is busy with the next, however long it takes", async () => {
+  await bed.register("two", [{ id: "a", type: "noop" }]);
+  const instance = await bed.openInstance({ lanes: 1 });
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  instance.journal.onCommit({ before: () => opened }, (moves) => moves.some((move) => move.start === null));
+  const { run } = await instance.engine.startRun(CALLER, startOf("two"), 0);
+  const { runId } = run.state;
+  await eventually(() => expect(instance.runtime.cells.get(runId)?.flying).toBe(true));
+  expect((await bed.stateOf(runId)).phase).toBe("RUNNING");
+  open();
+  const ended = await instance.engine.waitRun(CALLER, runId, 5_000, new AbortController().signal);
+  expect(ended.state.phase).toBe("COMPLETED");
+});
+
 test("rows of lists are in the commit of the move that made them", async () => {
   await bed.register("all", [
     { id: "say", type: "emit", parameters: { topic: "t", payload: { n: 1 } } },
