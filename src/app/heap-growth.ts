@@ -1,4 +1,4 @@
-/** How far the heap of the service may outgrow what lives in it. */
+/** What the collector of garbage is told about the heap of the service. */
 import { setFlagsFromString } from "node:v8";
 
 /**
@@ -8,10 +8,14 @@ import { setFlagsFromString } from "node:v8";
  * The triggers say at which part (percent) of that room marking begins. V8 by itself begins as soon as no whole young part fits any more, and with so little room that
  * is after every second collection of the young part: under load it marked all the time, for a fifth of the CPU that a run takes.
  *
+ * Objects are never made in the old heap at once, as V8 does in places whose objects lived long for a while: a run that was made there keeps all that it points to
+ * until the old heap is collected. Without it and with maps that let go (`ChurningMap`) the collector copies a third of what it copied, and a run takes a fifth less CPU.
+ *
  * Works at any time and holds for the whole process.
  */
 export function boundHeapGrowth(): void {
   setFlagsFromString("--heap-growing-percent=30");
   setFlagsFromString("--incremental-marking-soft-trigger=75");
   setFlagsFromString("--incremental-marking-hard-trigger=90");
+  setFlagsFromString("--no-allocation-site-pretenuring");
 }

@@ -21,7 +21,7 @@ import { checkText } from "./texts.ts";
 /** What child runs need of the runtime. */
 export interface ChildHost extends EffectsHost {
   readonly parts: RuntimeParts;
-  readonly cells: ReadonlyMap<string, Cell>;
+  readonly cells: Pick<ReadonlyMap<string, Cell>, "get" | "has" | "values">;
   begin(runId: string, shard: number, run: Run, event: RunEvent, keys: Cell["keys"]): { readonly done: Promise<void> };
   openStored(stored: StoredRun): Promise<Run>;
 }

@@ -77,7 +77,8 @@ export class Lane implements CommitLine {
   readonly #journal: JournalLane;
   readonly #host: LaneHost;
   readonly #log: Log;
-  readonly #dirty = new Set<Cell>();
+  /** Cells with something pending. A new set for each batch: one that lives long keeps what was ever in it from the collector (see ChurningMap). */
+  #dirty = new Set<Cell>();
   /** Written, and nobody has been told yet. */
   #untold: Entry[] = [];
   #active = false;
@@ -148,9 +149,13 @@ export class Lane implements CommitLine {
     const entries: Entry[] = [];
     const unfit: { readonly entry: Entry; readonly cause: unknown }[] = [];
     let size = 0;
-    for (const cell of this.#dirty) {
-      if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) break;
-      this.#dirty.delete(cell);
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    for (const cell of dirty) {
+      if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) {
+        this.#dirty.add(cell);
+        continue;
+      }
       if (cell.pending.length === 0 || cell.gone || cell.frozen) continue;
       let json = "";
       let cause: unknown = null;

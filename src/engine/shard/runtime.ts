@@ -5,6 +5,8 @@
  *
  * Effects come after the commit only. Readers see a run only when memory and journal agree.
  */
+
+import { ChurningMap } from "../../base/churning-map.ts";
 import { toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/fail-points.ts";
 import { dayOf, shardOfRun } from "../../base/ids.ts";
@@ -51,7 +53,7 @@ const STARTS_IN_A_ROW = 64;
 /** The runs of this instance. */
 export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   readonly parts: RuntimeParts;
-  readonly cells = new Map<string, Cell>();
+  readonly cells = new ChurningMap<string, Cell>();
   readonly parked: ParkedWaiters;
   /** Shards of a dead owner whose runs are being taken over: no timer reads them yet. */
   readonly adopting = new Set<number>();

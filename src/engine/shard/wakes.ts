@@ -27,7 +27,7 @@ const PAGE = 5_000;
 /** What timers need of the runtime. */
 export interface WakeHost {
   readonly parts: RuntimeParts;
-  readonly cells: ReadonlyMap<string, Cell>;
+  readonly cells: Pick<ReadonlyMap<string, Cell>, "get" | "has" | "values">;
   readonly parked: ParkedWaiters;
   readonly owned: readonly number[];
   /** Shards of a dead owner whose runs are being taken over, the overdue ones too. */
