@@ -97,7 +97,7 @@ async function openStream(pretty: boolean): Promise<DestinationStream> {
 }
 
 /** What is written at once, characters. */
-const CHUNK_LENGTH = 8_192;
+const CHUNK_LENGTH = 65_536;
 /** Longest time that a line waits for others, milliseconds. */
 const GATHER_MS = 250;
 
