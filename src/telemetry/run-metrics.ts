@@ -1,4 +1,5 @@
 /** Metrics of runs and tasks, from what becomes durable. */
+import { ChurningMap } from "../base/churning-map.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
 import type { Run } from "../engine/machine/run.ts";
 import type { RunState, TaskStateName } from "../engine/machine/state.ts";
@@ -21,7 +22,7 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
   const ended = createCells((status) => metrics.counter("orchestrator_flow_runs_processed_total", status));
   const done = createCells((status) => metrics.counter("orchestrator_tasks_completed_total", status));
   /** Active tasks of the runs that have any. */
-  const active = new Map<string, number>();
+  const active = new ChurningMap<string, number>();
 
   const countActive = (state: RunState): void => {
     const before = active.get(state.runId) ?? 0;
