@@ -262,7 +262,14 @@ export class Lane implements CommitLine {
     const entries = this.#untold;
     if (entries.length === 0) return;
     this.#untold = [];
-    for (const entry of entries) this.#host.told(entry);
+    for (const entry of entries) {
+      try {
+        this.#host.told(entry);
+      } catch (error) {
+        // Whoever failed to listen: the next batch is under way, and must be waited for.
+        this.#log.error("telling of a move failed", { runId: entry.cell.runId, error });
+      }
+    }
   }
 
   async #halve(entries: readonly Entry[], cause: unknown): Promise<void> {
