@@ -212,8 +212,9 @@ async function openInstance(database: Database, admin: Database, options: Instan
     },
     crash: async () => {
       dead = true;
-      journal.die();
+      const ended = journal.die();
       for (const cell of runtime.cells.values()) if (cell.timer !== null) clearTimeout(cell.timer);
+      await ended;
       await bury();
     },
     expire: async () => {

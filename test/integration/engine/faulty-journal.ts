@@ -25,8 +25,11 @@ export interface FaultyJournal extends Journal {
   beforeLoad: ((runId: string) => void | Promise<void>) | null;
   /** Stands between a read of a run and its answer. */
   afterLoad: ((runId: string) => void | Promise<void>) | null;
-  /** From now on nothing that is asked is answered: the process is as good as dead. */
-  die(): void;
+  /**
+   * From now on nothing that is asked is answered: the process is as good as dead. Resolves when its last statements have ended, as those of a process that was
+   * killed do: until then they hold rows of leases, and whoever looks for free shards passes over them.
+   */
+  die(): Promise<void>;
   /** While true commits fail and nothing is written. */
   down: boolean;
 }
@@ -38,6 +41,15 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
   const live = async (): Promise<void> => {
     if (dead) await new Promise(() => {});
   };
+  const underWay = new Set<Promise<unknown>>();
+  const track = async <T>(statement: Promise<T>): Promise<T> => {
+    underWay.add(statement);
+    try {
+      return await statement;
+    } finally {
+      underWay.delete(statement);
+    }
+  };
   const journal: FaultyJournal = {
     batches: [],
     beforeList: null,
@@ -45,8 +57,9 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
     afterLoad: null,
     down: false,
     onCommit: (fault, when = () => true) => faults.push({ fault, when }),
-    die: () => {
+    die: async () => {
       dead = true;
+      await Promise.allSettled(underWay);
     },
     openLane: async (name) => {
       const lane = await real.openLane(name);
@@ -59,7 +72,7 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
           await fault.before?.(moves);
           await live();
           journal.batches.push(moves);
-          const result = await lane.commit(leases, moves);
+          const result = await track(lane.commit(leases, moves));
           await live();
           await fault.after?.(moves, result);
           return result;
@@ -91,11 +104,11 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
     keepAnswer: (answer) => real.keepAnswer(answer),
     countTakeovers: async (leases, runIds, most) => {
       await live();
-      return real.countTakeovers(leases, runIds, most);
+      return track(real.countTakeovers(leases, runIds, most));
     },
     findHeader: (runId) => real.findHeader(runId),
-    setAside: (lease, runId) => real.setAside(lease, runId),
-    endUnread: (lease, runId, record) => real.endUnread(lease, runId, record),
+    setAside: (lease, runId) => track(real.setAside(lease, runId)),
+    endUnread: (lease, runId, record) => track(real.endUnread(lease, runId, record)),
     findConflict: (lookup) => real.findConflict(lookup),
     readEvents: (tenantId, runId, afterSequence, limit) => real.readEvents(tenantId, runId, afterSequence, limit),
   };
