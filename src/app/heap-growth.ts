@@ -9,7 +9,8 @@ import { setFlagsFromString } from "node:v8";
  * is after every second collection of the young part: under load it marked all the time, for a fifth of the CPU that a run takes.
  *
  * Objects are never made in the old heap at once, as V8 does in places whose objects lived long for a while: a run that was made there keeps all that it points to
- * until the old heap is collected. Without it and with maps that let go (`ChurningMap`) the collector copies a third of what it copied, and a run takes a fifth less CPU.
+ * until the old heap is collected. Without it and with maps that let go (`ChurningMap`) the collector copies 12 % of
+ * what is allocated in place of 35 in the engine alone, 20 in place of 34 in the service, which takes a fifth less CPU a run.
  *
  * Works at any time and holds for the whole process.
  */

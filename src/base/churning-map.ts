@@ -6,7 +6,7 @@ const MIN_INSERTS = 64;
  *
  * V8 gives a map a new table whenever the old one is full of deleted entries, and lets the old table point to the new one. Once such a table is old to the collector, every
  * table behind it and all that was ever in them outlives the collections of the young heap, until the whole heap is marked: of 200 runs in flight, each collection copied
- * 17 MB in place of 6. This map moves to a table of its own making before V8 does, so that no chain is longer than the map.
+ * 18 MB in place of 6. This map moves to a table of its own making after as many inserts as it holds entries, and a chain ends there.
  *
  * While its values are read one by one no entry may be added.
  */

@@ -96,7 +96,7 @@ async function openStream(pretty: boolean): Promise<DestinationStream> {
   });
 }
 
-/** What is written at once, characters. */
+/** What is written at once, characters. Each write wakes a thread of this process and whoever reads the lines. */
 const CHUNK_LENGTH = 65_536;
 /** Longest time that a line waits for others, milliseconds. */
 const GATHER_MS = 250;

@@ -77,7 +77,7 @@ export class Lane implements CommitLine {
   readonly #journal: JournalLane;
   readonly #host: LaneHost;
   readonly #log: Log;
-  /** Cells with something pending. A new set for each batch: one that lives long keeps what was ever in it from the collector (see ChurningMap). */
+  /** Cells with something pending. A new set whenever it is empty: one that lives long keeps what was ever in it from the collector (see ChurningMap). */
   #dirty = new Set<Cell>();
   /** Written, and nobody has been told yet. */
   #untold: Entry[] = [];
@@ -149,13 +149,9 @@ export class Lane implements CommitLine {
     const entries: Entry[] = [];
     const unfit: { readonly entry: Entry; readonly cause: unknown }[] = [];
     let size = 0;
-    const dirty = this.#dirty;
-    this.#dirty = new Set();
-    for (const cell of dirty) {
-      if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) {
-        this.#dirty.add(cell);
-        continue;
-      }
+    for (const cell of this.#dirty) {
+      if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) break;
+      this.#dirty.delete(cell);
       if (cell.pending.length === 0 || cell.gone || cell.frozen) continue;
       let json = "";
       let cause: unknown = null;
@@ -183,6 +179,7 @@ export class Lane implements CommitLine {
       if (cause === null) entries.push(entry);
       else unfit.push({ entry, cause });
     }
+    if (this.#dirty.size === 0) this.#dirty = new Set();
     for (const { entry, cause } of unfit) this.#host.poisoned(entry, cause);
     return entries;
   }

@@ -58,7 +58,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   /** Shards of a dead owner whose runs are being taken over: no timer reads them yet. */
   readonly adopting = new Set<number>();
   readonly #epochs = new Map<number, number>();
-  readonly #loading = new Map<string, Promise<Cell>>();
+  readonly #loading = new ChurningMap<string, Promise<Cell>>();
   readonly observers: RuntimeObserver[];
   readonly #turns = new Turns(this);
   #lanes: readonly Lane[] = [];
