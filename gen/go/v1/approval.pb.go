@@ -403,8 +403,8 @@ const file_orchestrator_v1_approval_proto_rawDesc = "" +
 	"\x10ApprovalDecision\x12!\n" +
 	"\x1dAPPROVAL_DECISION_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aAPPROVAL_DECISION_APPROVED\x10\x01\x12\x1e\n" +
-	"\x1aAPPROVAL_DECISION_REJECTED\x10\x02B\xb1\x01\n" +
-	"\x13com.orchestrator.v1B\rApprovalProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\x1aAPPROVAL_DECISION_REJECTED\x10\x02B\x89\x01\n" +
+	"\x0forchestrator.v1B\rApprovalProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_approval_proto_rawDescOnce sync.Once

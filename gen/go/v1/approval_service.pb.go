@@ -487,8 +487,8 @@ const file_orchestrator_v1_approval_service_proto_rawDesc = "" +
 	"\x0fApprovalService\x12c\n" +
 	"\rListApprovals\x12%.orchestrator.v1.ListApprovalsRequest\x1a&.orchestrator.v1.ListApprovalsResponse\"\x03\x90\x02\x01\x12]\n" +
 	"\vGetApproval\x12#.orchestrator.v1.GetApprovalRequest\x1a$.orchestrator.v1.GetApprovalResponse\"\x03\x90\x02\x01\x12a\n" +
-	"\x0eDecideApproval\x12&.orchestrator.v1.DecideApprovalRequest\x1a'.orchestrator.v1.DecideApprovalResponseB\xb8\x01\n" +
-	"\x13com.orchestrator.v1B\x14ApprovalServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\x0eDecideApproval\x12&.orchestrator.v1.DecideApprovalRequest\x1a'.orchestrator.v1.DecideApprovalResponseB\x90\x01\n" +
+	"\x0forchestrator.v1B\x14ApprovalServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_approval_service_proto_rawDescOnce sync.Once

@@ -441,8 +441,8 @@ const file_orchestrator_v1_flow_proto_rawDesc = "" +
 	"\x15FLOW_KIND_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fFLOW_KIND_TASKS\x10\x01\x12\x14\n" +
 	"\x10FLOW_KIND_STATES\x10\x02\x12\x13\n" +
-	"\x0fFLOW_KIND_GRAPH\x10\x03B\xad\x01\n" +
-	"\x13com.orchestrator.v1B\tFlowProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\x0fFLOW_KIND_GRAPH\x10\x03B\x85\x01\n" +
+	"\x0forchestrator.v1B\tFlowProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_flow_proto_rawDescOnce sync.Once

@@ -732,8 +732,8 @@ const file_orchestrator_v1_flow_service_proto_rawDesc = "" +
 	"\aGetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n" +
 	"\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n" +
 	"\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n" +
-	"\fGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01B\xb4\x01\n" +
-	"\x13com.orchestrator.v1B\x10FlowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\fGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01B\x8c\x01\n" +
+	"\x0forchestrator.v1B\x10FlowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_flow_service_proto_rawDescOnce sync.Once

@@ -120,8 +120,8 @@ const file_orchestrator_v1_payload_proto_rawDesc = "" +
 	"\n" +
 	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12\x16\n" +
 	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12!\n" +
-	"\fcontent_type\x18\x04 \x01(\tR\vcontentTypeB\xb0\x01\n" +
-	"\x13com.orchestrator.v1B\fPayloadProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\fcontent_type\x18\x04 \x01(\tR\vcontentTypeB\x88\x01\n" +
+	"\x0forchestrator.v1B\fPayloadProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_payload_proto_rawDescOnce sync.Once

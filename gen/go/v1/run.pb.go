@@ -2277,8 +2277,8 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"SkipReason\x12\x1b\n" +
 	"\x17SKIP_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15SKIP_REASON_NOT_TAKEN\x10\x01\x12\x1f\n" +
-	"\x1bSKIP_REASON_UPSTREAM_FAILED\x10\x02B\xac\x01\n" +
-	"\x13com.orchestrator.v1B\bRunProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\x1bSKIP_REASON_UPSTREAM_FAILED\x10\x02B\x84\x01\n" +
+	"\x0forchestrator.v1B\bRunProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_run_proto_rawDescOnce sync.Once

@@ -1130,8 +1130,8 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\amatches\x18\x02 \x01(\bR\amatches\"R\n" +
 	"\fRunsSnapshot\x12(\n" +
 	"\x04runs\x18\x01 \x03(\v2\x14.orchestrator.v1.RunR\x04runs\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartialB\xb1\x01\n" +
-	"\x13com.orchestrator.v1B\rRunEventProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\apartial\x18\x02 \x01(\bR\apartialB\x89\x01\n" +
+	"\x0forchestrator.v1B\rRunEventProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_run_event_proto_rawDescOnce sync.Once

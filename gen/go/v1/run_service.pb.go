@@ -2795,8 +2795,8 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\tCancelRun\x12!.orchestrator.v1.CancelRunRequest\x1a\".orchestrator.v1.CancelRunResponse\x12[\n" +
 	"\fTerminateRun\x12$.orchestrator.v1.TerminateRunRequest\x1a%.orchestrator.v1.TerminateRunResponse\x12O\n" +
 	"\bPauseRun\x12 .orchestrator.v1.PauseRunRequest\x1a!.orchestrator.v1.PauseRunResponse\x12R\n" +
-	"\tResumeRun\x12!.orchestrator.v1.ResumeRunRequest\x1a\".orchestrator.v1.ResumeRunResponseB\xb3\x01\n" +
-	"\x13com.orchestrator.v1B\x0fRunServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\tResumeRun\x12!.orchestrator.v1.ResumeRunRequest\x1a\".orchestrator.v1.ResumeRunResponseB\x8b\x01\n" +
+	"\x0forchestrator.v1B\x0fRunServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_run_service_proto_rawDescOnce sync.Once

@@ -147,8 +147,8 @@ const file_orchestrator_v1_template_proto_rawDesc = "" +
 	"\tvariables\x18\x06 \x03(\v2\x1d.orchestrator.v1.FlowVariableR\tvariables\x12\x1d\n" +
 	"\n" +
 	"task_count\x18\a \x01(\x05R\ttaskCount\x12\x16\n" +
-	"\x06source\x18\b \x01(\tR\x06sourceB\xb1\x01\n" +
-	"\x13com.orchestrator.v1B\rTemplateProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\x06source\x18\b \x01(\tR\x06sourceB\x89\x01\n" +
+	"\x0forchestrator.v1B\rTemplateProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_template_proto_rawDescOnce sync.Once

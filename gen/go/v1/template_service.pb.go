@@ -458,8 +458,8 @@ const file_orchestrator_v1_template_service_proto_rawDesc = "" +
 	"\x0fTemplateService\x12c\n" +
 	"\rListTemplates\x12%.orchestrator.v1.ListTemplatesRequest\x1a&.orchestrator.v1.ListTemplatesResponse\"\x03\x90\x02\x01\x12]\n" +
 	"\vGetTemplate\x12#.orchestrator.v1.GetTemplateRequest\x1a$.orchestrator.v1.GetTemplateResponse\"\x03\x90\x02\x01\x12p\n" +
-	"\x13InstantiateTemplate\x12+.orchestrator.v1.InstantiateTemplateRequest\x1a,.orchestrator.v1.InstantiateTemplateResponseB\xb8\x01\n" +
-	"\x13com.orchestrator.v1B\x14TemplateServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xa2\x02\x03OXX\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xe2\x02\x1bOrchestrator\\V1\\GPBMetadata\xea\x02\x10Orchestrator::V1b\x06proto3"
+	"\x13InstantiateTemplate\x12+.orchestrator.v1.InstantiateTemplateRequest\x1a,.orchestrator.v1.InstantiateTemplateResponseB\x90\x01\n" +
+	"\x0forchestrator.v1B\x14TemplateServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
 	file_orchestrator_v1_template_service_proto_rawDescOnce sync.Once

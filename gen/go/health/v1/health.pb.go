@@ -188,8 +188,8 @@ const file_orchestrator_health_v1_health_proto_rawDesc = "" +
 	"\x1aSERVING_STATUS_NOT_SERVING\x10\x02\x12\"\n" +
 	"\x1eSERVING_STATUS_SERVICE_UNKNOWN\x10\x032v\n" +
 	"\rHealthService\x12e\n" +
-	"\x05Check\x12*.orchestrator.health.v1.HealthCheckRequest\x1a+.orchestrator.health.v1.HealthCheckResponse\"\x03\x90\x02\x01B\xd4\x01\n" +
-	"\x1acom.orchestrator.health.v1B\vHealthProtoP\x01Z/orchestrator.internal/client/health/v1;healthv1\xa2\x02\x03OHX\xaa\x02\x16Orchestrator.Health.V1\xca\x02\x16Orchestrator\\Health\\V1\xe2\x02\"Orchestrator\\Health\\V1\\GPBMetadata\xea\x02\x18Orchestrator::Health::V1b\x06proto3"
+	"\x05Check\x12*.orchestrator.health.v1.HealthCheckRequest\x1a+.orchestrator.health.v1.HealthCheckResponse\"\x03\x90\x02\x01B\xa5\x01\n" +
+	"\x16orchestrator.health.v1B\vHealthProtoP\x01Z/orchestrator.internal/client/health/v1;healthv1\xaa\x02\x16Orchestrator.Health.V1\xca\x02\x16Orchestrator\\Health\\V1\xea\x02\x18Orchestrator::Health::V1b\x06proto3"
 
 var (
 	file_orchestrator_health_v1_health_proto_rawDescOnce sync.Once

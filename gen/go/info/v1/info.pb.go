@@ -398,8 +398,8 @@ const file_orchestrator_info_v1_info_proto_rawDesc = "" +
 	"\x14request_id_retention\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x12requestIdRetention2j\n" +
 	"\vInfoService\x12[\n" +
-	"\aGetInfo\x12$.orchestrator.info.v1.GetInfoRequest\x1a%.orchestrator.info.v1.GetInfoResponse\"\x03\x90\x02\x01B\xc4\x01\n" +
-	"\x18com.orchestrator.info.v1B\tInfoProtoP\x01Z+orchestrator.internal/client/info/v1;infov1\xa2\x02\x03OIX\xaa\x02\x14Orchestrator.Info.V1\xca\x02\x14Orchestrator\\Info\\V1\xe2\x02 Orchestrator\\Info\\V1\\GPBMetadata\xea\x02\x16Orchestrator::Info::V1b\x06proto3"
+	"\aGetInfo\x12$.orchestrator.info.v1.GetInfoRequest\x1a%.orchestrator.info.v1.GetInfoResponse\"\x03\x90\x02\x01B\x97\x01\n" +
+	"\x14orchestrator.info.v1B\tInfoProtoP\x01Z+orchestrator.internal/client/info/v1;infov1\xaa\x02\x14Orchestrator.Info.V1\xca\x02\x14Orchestrator\\Info\\V1\xea\x02\x16Orchestrator::Info::V1b\x06proto3"
 
 var (
 	file_orchestrator_info_v1_info_proto_rawDescOnce sync.Once

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorchestrator/v1/payload.proto\x12\x0forchestrator.v1\"\x85\x01\n\nPayloadRef\x12\x1d\n\npayload_id\x18\x01 \x01(\tR\tpayloadId\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12\x16\n\x06sha256\x18\x03 \x01(\tR\x06sha256\x12!\n\x0c\x63ontent_type\x18\x04 \x01(\tR\x0b\x63ontentTypeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorchestrator/v1/payload.proto\x12\x0forchestrator.v1\"\x85\x01\n\nPayloadRef\x12\x1d\n\npayload_id\x18\x01 \x01(\tR\tpayloadId\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12\x16\n\x06sha256\x18\x03 \x01(\tR\x06sha256\x12!\n\x0c\x63ontent_type\x18\x04 \x01(\tR\x0b\x63ontentTypeB\x88\x01\n\x0forchestrator.v1B\x0cPayloadProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.payload_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\014PayloadProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
   _globals['_PAYLOADREF']._serialized_start=51
   _globals['_PAYLOADREF']._serialized_end=184
 # @@protoc_insertion_point(module_scope)

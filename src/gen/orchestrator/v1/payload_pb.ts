@@ -19,13 +19,14 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/v1/payload.proto.
  */
 export const file_orchestrator_v1_payload: GenFile = /*@__PURE__*/
-  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvcGF5bG9hZC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIooBCgpQYXlsb2FkUmVmEh4KCnBheWxvYWRfaWQYASABKAlCCrpIB3IFEAEYgAISEgoKc2l6ZV9ieXRlcxgCIAEoAxIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JBIeCgxjb250ZW50X3R5cGUYBCABKAlCCLpIBXIDGIABYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvcGF5bG9hZC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIpwBCgpQYXlsb2FkUmVmEiIKCnBheWxvYWRfaWQYASABKAlCDuJBAQK6SAdyBRABGIACEhgKCnNpemVfYnl0ZXMYAiABKANCBOJBAQMSLAoGc2hhMjU2GAMgASgJQhziQQEBukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEiIKDGNvbnRlbnRfdHlwZRgEIAEoCUIM4kEBA7pIBXIDGIABQogBCg9vcmNoZXN0cmF0b3IudjFCDFBheWxvYWRQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior]);
 
 /**
  * PayloadRef names a stored payload.

@@ -6,6 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { FlowVariable } from "./flow_pb.ts";
 import { file_orchestrator_v1_flow } from "./flow_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/template.proto.
  */
 export const file_orchestrator_v1_template: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGUucHJvdG8SD29yY2hlc3RyYXRvci52MSK7AQoIVGVtcGxhdGUSEwoLdGVtcGxhdGVfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIMCgRuYW1lGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEhAKCGNhdGVnb3J5GAUgASgJEjAKCXZhcmlhYmxlcxgGIAMoCzIdLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGUSEgoKdGFza19jb3VudBgHIAEoBRIOCgZzb3VyY2UYCCABKAliBnByb3RvMw", [file_orchestrator_v1_flow]);
+  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGUucHJvdG8SD29yY2hlc3RyYXRvci52MSLrAQoIVGVtcGxhdGUSGQoLdGVtcGxhdGVfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxISCgRuYW1lGAMgASgJQgTiQQEDEhkKC2Rlc2NyaXB0aW9uGAQgASgJQgTiQQEDEhYKCGNhdGVnb3J5GAUgASgJQgTiQQEDEjYKCXZhcmlhYmxlcxgGIAMoCzIdLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGVCBOJBAQMSGAoKdGFza19jb3VudBgHIAEoBUIE4kEBAxIUCgZzb3VyY2UYCCABKAlCBOJBAQNCiQEKD29yY2hlc3RyYXRvci52MUINVGVtcGxhdGVQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_orchestrator_v1_flow]);
 
 /**
  * Template is a flow that is made to be filled in. All fields are set by the service.

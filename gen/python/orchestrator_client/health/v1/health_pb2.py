@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orchestrator/health/v1/health.proto\x12\x16orchestrator.health.v1\".\n\x12HealthCheckRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\"T\n\x13HealthCheckResponse\x12=\n\x06status\x18\x01 \x01(\x0e\x32%.orchestrator.health.v1.ServingStatusR\x06status*\x8f\x01\n\rServingStatus\x12\x1e\n\x1aSERVING_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVING_STATUS_SERVING\x10\x01\x12\x1e\n\x1aSERVING_STATUS_NOT_SERVING\x10\x02\x12\"\n\x1eSERVING_STATUS_SERVICE_UNKNOWN\x10\x03\x32v\n\rHealthService\x12\x65\n\x05\x43heck\x12*.orchestrator.health.v1.HealthCheckRequest\x1a+.orchestrator.health.v1.HealthCheckResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orchestrator/health/v1/health.proto\x12\x16orchestrator.health.v1\".\n\x12HealthCheckRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\"T\n\x13HealthCheckResponse\x12=\n\x06status\x18\x01 \x01(\x0e\x32%.orchestrator.health.v1.ServingStatusR\x06status*\x8f\x01\n\rServingStatus\x12\x1e\n\x1aSERVING_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVING_STATUS_SERVING\x10\x01\x12\x1e\n\x1aSERVING_STATUS_NOT_SERVING\x10\x02\x12\"\n\x1eSERVING_STATUS_SERVICE_UNKNOWN\x10\x03\x32v\n\rHealthService\x12\x65\n\x05\x43heck\x12*.orchestrator.health.v1.HealthCheckRequest\x1a+.orchestrator.health.v1.HealthCheckResponse\"\x03\x90\x02\x01\x42\xa5\x01\n\x16orchestrator.health.v1B\x0bHealthProtoP\x01Z/orchestrator.internal/client/health/v1;healthv1\xaa\x02\x16Orchestrator.Health.V1\xca\x02\x16Orchestrator\\Health\\V1\xea\x02\x18Orchestrator::Health::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.health.v1.health_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\026orchestrator.health.v1B\013HealthProtoP\001Z/orchestrator.internal/client/health/v1;healthv1\252\002\026Orchestrator.Health.V1\312\002\026Orchestrator\\Health\\V1\352\002\030Orchestrator::Health::V1'
   _globals['_HEALTHSERVICE'].methods_by_name['Check']._loaded_options = None
   _globals['_HEALTHSERVICE'].methods_by_name['Check']._serialized_options = b'\220\002\001'
   _globals['_SERVINGSTATUS']._serialized_start=198

@@ -22,7 +22,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file orchestrator/v1/payload.proto.
  */
 export const file_orchestrator_v1_payload = /*@__PURE__*/
-  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvcGF5bG9hZC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIloKClBheWxvYWRSZWYSEgoKcGF5bG9hZF9pZBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgDEg4KBnNoYTI1NhgDIAEoCRIUCgxjb250ZW50X3R5cGUYBCABKAliBnByb3RvMw");
+  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvcGF5bG9hZC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIloKClBheWxvYWRSZWYSEgoKcGF5bG9hZF9pZBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgDEg4KBnNoYTI1NhgDIAEoCRIUCgxjb250ZW50X3R5cGUYBCABKAlCiAEKD29yY2hlc3RyYXRvci52MUIMUGF5bG9hZFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM");
 
 /**
  * Describes the message orchestrator.v1.PayloadRef.

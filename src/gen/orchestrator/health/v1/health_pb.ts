@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
+import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb.ts";
 import { file_orchestrator_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -15,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/health/v1/health.proto.
  */
 export const file_orchestrator_health_v1_health: GenFile = /*@__PURE__*/
-  fileDesc("CiNvcmNoZXN0cmF0b3IvaGVhbHRoL3YxL2hlYWx0aC5wcm90bxIWb3JjaGVzdHJhdG9yLmhlYWx0aC52MSIvChJIZWFsdGhDaGVja1JlcXVlc3QSGQoHc2VydmljZRgBIAEoCUIIukgFcgMYgAIiTAoTSGVhbHRoQ2hlY2tSZXNwb25zZRI1CgZzdGF0dXMYASABKA4yJS5vcmNoZXN0cmF0b3IuaGVhbHRoLnYxLlNlcnZpbmdTdGF0dXMqjwEKDVNlcnZpbmdTdGF0dXMSHgoaU0VSVklOR19TVEFUVVNfVU5TUEVDSUZJRUQQABIaChZTRVJWSU5HX1NUQVRVU19TRVJWSU5HEAESHgoaU0VSVklOR19TVEFUVVNfTk9UX1NFUlZJTkcQAhIiCh5TRVJWSU5HX1NUQVRVU19TRVJWSUNFX1VOS05PV04QAzKVAQoNSGVhbHRoU2VydmljZRKDAQoFQ2hlY2sSKi5vcmNoZXN0cmF0b3IuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVxdWVzdBorLm9yY2hlc3RyYXRvci5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXNwb25zZSIhkAIBgtPkkwIMEgovdjEvaGVhbHRoyqX27AwGEAEYASABYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_orchestrator_options_v1_options]);
+  fileDesc("CiNvcmNoZXN0cmF0b3IvaGVhbHRoL3YxL2hlYWx0aC5wcm90bxIWb3JjaGVzdHJhdG9yLmhlYWx0aC52MSIzChJIZWFsdGhDaGVja1JlcXVlc3QSHQoHc2VydmljZRgBIAEoCUIM4kEBAbpIBXIDGIACIkwKE0hlYWx0aENoZWNrUmVzcG9uc2USNQoGc3RhdHVzGAEgASgOMiUub3JjaGVzdHJhdG9yLmhlYWx0aC52MS5TZXJ2aW5nU3RhdHVzKo8BCg1TZXJ2aW5nU3RhdHVzEh4KGlNFUlZJTkdfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGgoWU0VSVklOR19TVEFUVVNfU0VSVklORxABEh4KGlNFUlZJTkdfU1RBVFVTX05PVF9TRVJWSU5HEAISIgoeU0VSVklOR19TVEFUVVNfU0VSVklDRV9VTktOT1dOEAMylQEKDUhlYWx0aFNlcnZpY2USgwEKBUNoZWNrEioub3JjaGVzdHJhdG9yLmhlYWx0aC52MS5IZWFsdGhDaGVja1JlcXVlc3QaKy5vcmNoZXN0cmF0b3IuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UiIZACAYLT5JMCDBIKL3YxL2hlYWx0aMql9uwMBhABGAEgAUKlAQoWb3JjaGVzdHJhdG9yLmhlYWx0aC52MUILSGVhbHRoUHJvdG9QAVovb3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC9oZWFsdGgvdjE7aGVhbHRodjGqAhZPcmNoZXN0cmF0b3IuSGVhbHRoLlYxygIWT3JjaGVzdHJhdG9yXEhlYWx0aFxWMeoCGE9yY2hlc3RyYXRvcjo6SGVhbHRoOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_orchestrator_options_v1_options]);
 
 /**
  * Request of HealthService.Check.
