@@ -108,9 +108,12 @@ function judge(
     if (dep.bit === undefined) continue;
     for (const side of [IS_TRUE, IS_FALSE]) if (!has(reached, dep.bit + side)) add(notTaken, dep.bit + side);
   }
-  const byRule = { all_success: anyLost, none_failed: anyFailed, all_done: undefined, one_success: allLost }[rule];
+  // Whoever tolerates skips needs one success all the same.
+  const byRule = { all_success: [anyLost], none_failed: [anyFailed, allLost], all_done: [], one_success: [allLost] }[
+    rule
+  ];
   const lost = notTaken.slice();
-  if (byRule !== undefined) addAll(lost, byRule);
+  for (const bits of byRule) addAll(lost, bits);
   return { lost, notTaken };
 }
 

@@ -1,45 +1,26 @@
 /** Bugs to plant, as data: one for each rule that the engine could get wrong. The suite must notice every one. */
 import type { RunEvent } from "../../src/engine/machine/events.ts";
-import type { JournalRecord } from "../../src/engine/machine/records.ts";
 import { type Run, specOf } from "../../src/engine/machine/run.ts";
 import type { TaskState } from "../../src/engine/machine/state.ts";
-import type {
-  DagNode,
-  DagPlan,
-  FsmState,
-  Plan,
-  RetryPolicy,
-  Scope,
-  TaskSpec,
-  Template,
-  TriggerRule,
-} from "../../src/flows/plan.ts";
+import type { Scope, Template } from "../../src/flows/plan.ts";
 import type { Json, JsonMap } from "../oracle/document.ts";
-import { TRIGGER_RULES } from "../oracle/document.ts";
-import type { Fault } from "./engine-adapter.ts";
-
-/** A bug with the name of the rule that it breaks. */
-export type PlantedBug = { rule: string; fault: Fault };
+import { JOIN_BUGS } from "./faults-joins.ts";
+import {
+  inEvents,
+  inNodes,
+  inPlan,
+  inRecords,
+  inRetries,
+  inState,
+  inStates,
+  inTasks,
+  of,
+  type PlantedBug,
+} from "./plant.ts";
 
 /** Every bug. */
 export const PLANTED_BUGS: PlantedBug[] = [
-  ...TRIGGER_RULES.flatMap((from) => TRIGGER_RULES.filter((to) => to !== from).map((to) => swappedRule(from, to))),
-  inNodes("gates are ignored", (node) => ({ ...node, gates: [] })),
-  inNodes("gates take the wrong side", (node) => ({
-    ...node,
-    gates: node.gates.map((gate) => ({ ...gate, admitsTrue: gate.admitsFalse, admitsFalse: gate.admitsTrue })),
-  })),
-  inNodes("a side taken that leads to a target of the other does not admit it", (node) => ({
-    ...node,
-    gates: node.gates.map((gate) => (gate.admitsTrue && gate.admitsFalse ? { ...gate, admitsTrue: false } : gate)),
-  })),
-  inRecords("a skip forgets that something failed", (record) =>
-    record.type === "task.skipped" ? { ...record, reason: "NOT_TAKEN" } : record,
-  ),
-  inRecords("every skip counts as a failure", (record) =>
-    record.type === "task.skipped" ? { ...record, reason: "UPSTREAM_FAILED" } : record,
-  ),
-  inRecords("deps.first is another dependency", otherFirst),
+  ...JOIN_BUGS,
   inPlan("fail_fast is ignored", (plan) => (plan.kind === "dag" ? { ...plan, failFast: false } : plan)),
   inPlan("every flow is fail_fast", (plan) => (plan.kind === "dag" ? { ...plan, failFast: true } : plan)),
   inPlan("the output mapping is ignored", (plan) => ({ ...plan, output: null })),
@@ -241,65 +222,6 @@ export const PLANTED_BUGS: PlantedBug[] = [
   })),
 ];
 
-function swappedRule(from: TriggerRule, to: TriggerRule): PlantedBug {
-  return inNodes(`${from} is taken for ${to}`, (node) =>
-    node.triggerRule === from ? { ...node, triggerRule: to } : node,
-  );
-}
-
-function inPlan(rule: string, plan: (plan: Plan) => Plan): PlantedBug {
-  return { rule, fault: { plan } };
-}
-
-function inEvents(rule: string, event: (event: RunEvent) => RunEvent | null): PlantedBug {
-  return { rule, fault: { event } };
-}
-
-function inRecords(rule: string, record: (record: JournalRecord, run: Run) => JournalRecord): PlantedBug {
-  return { rule, fault: { record } };
-}
-
-function inState(rule: string, state: (run: Run) => void): PlantedBug {
-  return { rule, fault: { state } };
-}
-
-function inNodes(rule: string, change: (node: DagNode) => DagNode): PlantedBug {
-  return inPlan(rule, (plan) =>
-    plan.kind === "dag" ? ({ ...plan, nodes: plan.nodes.map(change) } satisfies DagPlan) : plan,
-  );
-}
-
-function inStates(rule: string, change: (state: FsmState) => FsmState): PlantedBug {
-  return inPlan(rule, (plan) => (plan.kind === "fsm" ? { ...plan, states: plan.states.map(change) } : plan));
-}
-
-/** Changes every task of a plan: nodes, tasks of states, children, compensations. */
-function inTasks(rule: string, change: (task: TaskSpec) => TaskSpec): PlantedBug {
-  const deep = (task: TaskSpec): TaskSpec => {
-    const children = task.children?.map(deep) ?? null;
-    const map = task.map === null ? null : { ...task.map, child: deep(task.map.child) };
-    return change({ ...task, children, map });
-  };
-  return inPlan(rule, (plan) => {
-    if (plan.kind === "dag") return { ...plan, nodes: plan.nodes.map((node) => ({ ...node, task: deep(node.task) })) };
-    if (plan.kind !== "fsm") return plan;
-    const states = plan.states.map((state) => ({ ...state, task: state.task === null ? null : deep(state.task) }));
-    return { ...plan, states, compensations: plan.compensations.map(deep) };
-  });
-}
-
-function inRetries(rule: string, change: (retry: RetryPolicy) => RetryPolicy): PlantedBug {
-  return inTasks(rule, (task) => ({ ...task, retry: change(task.retry) }));
-}
-
-function otherFirst(record: JournalRecord, run: Run): JournalRecord {
-  if (!("first" in record) || run.plan.kind !== "dag") return record;
-  const { plan } = run;
-  const deps = plan.nodes[plan.index.get(record.task) ?? -1]?.deps ?? [];
-  const other = deps.map((index) => plan.nodes[index]?.task.id).find((id) => id !== record.first);
-  return other === undefined ? record : { ...record, first: other };
-}
-
 function reversed(items: Template): Template {
   return {
     constant: items.constant,
@@ -308,10 +230,6 @@ function reversed(items: Template): Template {
       return Array.isArray(value) ? [...value].reverse() : value;
     },
   };
-}
-
-function of({ at, task }: { at: number; task: string }): { at: number; task: string } {
-  return { at, task };
 }
 
 function untilOf(input: unknown): string | null {

@@ -7,7 +7,7 @@ import { drive, type Fault, planOf } from "./engine-adapter.ts";
 import { PLANTED_BUGS } from "./faults.ts";
 
 /** So many flows may pass before a bug is noticed. */
-const FLOWS = 1_500;
+const FLOWS = 3_000;
 const plans = new Map<number, Plan>();
 
 describe("planted bugs", () => {

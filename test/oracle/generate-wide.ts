@@ -43,6 +43,7 @@ function generateDag(random: Random): FlowDoc["workflow"] {
     if (random.chance(0.45)) task.trigger_rule = random.pick(TRIGGER_RULES);
     if (index < tasks.length - 1 && random.chance(0.18)) addBranches(random, task, tasks.slice(index + 1));
   });
+  for (const task of tasks) if (task.type === "condition" && random.chance(0.3)) joinSides(random, tasks, task);
   reviveJoins({ id: "draft", version: "1", workflow: { tasks } });
   for (const task of tasks) fillTask(random, tasks, task);
   const workflow: FlowDoc["workflow"] = { tasks };
@@ -62,6 +63,15 @@ function addBranches(random: Random, task: TaskDoc, later: TaskDoc[]): void {
   if (failure.length > 0)
     task.on_failure = random.chance(0.2) ? failure : failure.filter((id) => !success.includes(id));
   if (task.on_failure?.length === 0) delete task.on_failure;
+}
+
+/** Lets a later task join the targets of a condition; where the condition is not taken itself, all of the join's dependencies are not. */
+function joinSides(random: Random, tasks: TaskDoc[], condition: TaskDoc): void {
+  const targets = [...new Set([...(condition.on_success ?? []), ...(condition.on_failure ?? [])])];
+  const join = tasks.slice(Math.max(...targets.map((id) => tasks.findIndex((task) => task.id === id))) + 1)[0];
+  if (join === undefined) return;
+  join.depends_on = targets;
+  join.trigger_rule = random.pick(["none_failed", "none_failed", "one_success", "all_done"]);
 }
 
 /** Gives a task its type, parameters and policies. It reads only what it depends on; `one_success` reads `deps.first` alone. */

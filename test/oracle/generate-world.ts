@@ -131,7 +131,7 @@ function addCommands(random: Random, world: World): void {
   }
   if (random.chance(0.15)) {
     const heldAt = random.chance(0.5) ? at() : at() + 20_000;
-    const hold = random.pick(["budget", "limit", "quarantine"] as const);
+    const hold = random.pick(["budget", "budget", "limit", "quarantine"] as const);
     world.commands.push({ at: heldAt, kind: "hold", hold });
     if (random.chance(0.8)) world.commands.push({ at: heldAt + random.int(1, 30_000), kind: "release", hold });
   }

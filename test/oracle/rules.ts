@@ -66,13 +66,18 @@ export function judge(machine: Machine, task: TaskDoc): Verdict {
       return succeeded.length === ids.length ? start : skip("NOT_TAKEN");
     case "none_failed":
       if (failed) return skip("UPSTREAM_FAILED");
-      return allEnded ? start : { kind: "stay" };
+      if (!allEnded) return { kind: "stay" };
+      return ended.every((state) => state.reason === "NOT_TAKEN") ? skip("NOT_TAKEN") : start;
     case "all_done":
       return allEnded ? start : { kind: "stay" };
-    case "one_success":
-      if (succeeded.length > 0) return { kind: "start", first: firstOf(machine, succeeded) };
+    case "one_success": {
+      const results = succeeded.filter((state) => state.doc.type !== "condition");
+      if (results.length > 0) return { kind: "start", first: firstOf(machine, results) };
       if (!allEnded) return { kind: "stay" };
-      return skip(failed ? "UPSTREAM_FAILED" : "NOT_TAKEN");
+      if (failed) return skip("UPSTREAM_FAILED");
+      // Nothing is left but conditions.
+      return succeeded.length > 0 ? { kind: "start", first: firstOf(machine, succeeded) } : skip("NOT_TAKEN");
+    }
   }
 }
 

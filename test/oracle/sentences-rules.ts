@@ -28,7 +28,8 @@ export function describeRules({ playDag }: Players): void {
       ["all_success", ["good", "away"], "NOT_TAKEN"],
       ["all_success", ["bad", "away"], "UPSTREAM_FAILED"],
       ["none_failed", ["good", "away"], "COMPLETED"],
-      ["none_failed", ["away"], "COMPLETED"],
+      ["none_failed", ["away"], "NOT_TAKEN"],
+      ["none_failed", ["choice", "away"], "COMPLETED"],
       ["none_failed", ["handled", "away"], "COMPLETED"],
       ["none_failed", ["bad", "good"], "UPSTREAM_FAILED"],
       ["all_done", ["bad", "away", "good"], "COMPLETED"],
@@ -37,6 +38,9 @@ export function describeRules({ playDag }: Players): void {
       ["one_success", ["away", "handled"], "COMPLETED"],
       ["one_success", ["bad", "away"], "UPSTREAM_FAILED"],
       ["one_success", ["away"], "NOT_TAKEN"],
+      ["one_success", ["choice"], "COMPLETED"],
+      ["one_success", ["choice", "away"], "COMPLETED"],
+      ["one_success", ["choice", "bad"], "UPSTREAM_FAILED"],
     ] as const)("%s over %j is %s", async (rule, depends_on, expected) => {
       expect(await ruled(rule, [...depends_on])).toBe(expected);
     });
@@ -77,6 +81,46 @@ export function describeRules({ playDag }: Players): void {
         await playDag([give("a"), give("b"), give("last", 1, { depends_on: ["b", "a"], trigger_rule: "one_success" })])
       ).tasks;
       expect(last?.first).toBe("a");
+    });
+
+    // Cause: none_failed looked for failures alone, and so ran a join whose whole branch was not taken.
+    test.each([
+      ["false", "false", { check_card: "NOT_TAKEN", check_cash: "NOT_TAKEN", charge: "NOT_TAKEN" }],
+      ["true", "false", { check_card: "NOT_TAKEN", check_cash: "COMPLETED", charge: "COMPLETED" }],
+      ["true", "true", { check_card: "COMPLETED", check_cash: "NOT_TAKEN", charge: "COMPLETED" }],
+    ])(
+      "none_failed joins the sides of a condition only where the condition is taken (%s, %s)",
+      async (buys, card, ends) => {
+        const tasks = [
+          ask("buying", buys, ["by_card"], []),
+          ask("by_card", card, ["check_card"], ["check_cash"]),
+          give("check_card"),
+          give("check_cash"),
+          give("charge", 1, { depends_on: ["check_card", "check_cash"], trigger_rule: "none_failed" }),
+        ];
+        expect(statesOf(await playDag(tasks))).toMatchObject(ends);
+      },
+    );
+
+    // Cause: a condition that names the join succeeded first, so the join never waited for the task of its side.
+    test("one_success waits for the task of the side taken; the condition is no result", async () => {
+      const tasks = [
+        ask("big", "true", ["review"], ["pay"]),
+        call("review"),
+        call("pay", { depends_on: ["review"], trigger_rule: "one_success" }),
+      ];
+      const { pay } = (await playDag(tasks, { attempts: { review: [well(700)] } })).tasks;
+      expect([pay?.first, pay?.dispatchedAt]).toEqual(["review", [700]]);
+    });
+
+    test("one_success falls back on the condition when nothing else is taken", async () => {
+      const tasks = [
+        ask("big", "false", ["review"], ["pay"]),
+        give("review"),
+        give("pay", 1, { depends_on: ["review"], trigger_rule: "one_success" }),
+      ];
+      const { pay } = (await playDag(tasks)).tasks;
+      expect([pay?.first, pay?.state]).toEqual(["big", "COMPLETED"]);
     });
 
     test("one_success reads deps.first", async () => {

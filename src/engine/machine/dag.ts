@@ -46,7 +46,9 @@ function judgeRule(run: Run, node: DagNode): Readiness {
   let open = 0;
   let failed = 0;
   let neutral = 0;
+  // A condition decides; it is no result to go on with. It comes first only when no other dependency is taken.
   let first: TaskState | null = null;
+  let firstCondition: TaskState | null = null;
   for (const dep of node.deps) {
     const task = taskAt(run, dep);
     switch (verdictOf(task)) {
@@ -60,7 +62,8 @@ function judgeRule(run: Run, node: DagNode): Readiness {
         neutral += 1;
         break;
       case "success":
-        first = earlier(run, first, task);
+        if (nodeAt(run, dep).task.type === "condition") firstCondition = earlier(run, firstCondition, task);
+        else first = earlier(run, first, task);
     }
   }
   switch (node.triggerRule) {
@@ -70,13 +73,15 @@ function judgeRule(run: Run, node: DagNode): Readiness {
       return neutral > 0 ? { skip: "NOT_TAKEN" } : { run: true, first: null };
     case "none_failed":
       if (failed > 0) return { skip: "UPSTREAM_FAILED" };
-      return open > 0 ? null : { run: true, first: null };
+      if (open > 0) return null;
+      return first === null && firstCondition === null ? { skip: "NOT_TAKEN" } : { run: true, first: null };
     case "all_done":
       return open > 0 ? null : { run: true, first: null };
     case "one_success":
       if (first !== null) return { run: true, first: first.path };
       if (open > 0) return null;
-      return { skip: failed > 0 ? "UPSTREAM_FAILED" : "NOT_TAKEN" };
+      if (failed > 0) return { skip: "UPSTREAM_FAILED" };
+      return firstCondition === null ? { skip: "NOT_TAKEN" } : { run: true, first: firstCondition.path };
   }
 }
 
