@@ -14,7 +14,7 @@ import type { Caller, Cluster, Engine, OtherInstance, RunIndex } from "../engine
 import { RunService, type WatchRunsResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
 import { FORWARDED_KEY } from "./forward.ts";
 import { openGrpcClient } from "./grpc/client.ts";
-import { runToHeader } from "./mapping/run.ts";
+import { summaryToHeader } from "./mapping/run.ts";
 
 /** How often is looked whether instances have come or gone, milliseconds. */
 const LOOK_EVERY_MS = 250;
@@ -209,7 +209,10 @@ class TenantPeers {
     const { tenantId } = this.#caller;
     switch (frame.case) {
       case "snapshot":
-        engine.relay(tenantId, { type: "changed", headers: frame.value.runs.flatMap((run) => runToHeader(run) ?? []) });
+        engine.relay(tenantId, {
+          type: "changed",
+          headers: frame.value.runs.flatMap((run) => summaryToHeader(run) ?? []),
+        });
         return;
       case "gap":
         engine.relay(tenantId, { type: "gap", lostCount: frame.value.lostCount });

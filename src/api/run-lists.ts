@@ -23,7 +23,7 @@ import { toEvent } from "./mapping/event.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
 import { createPayloadRoom } from "./mapping/payload.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
-import { headerToRun } from "./mapping/run.ts";
+import { headerToSummary } from "./mapping/run.ts";
 import type { TaskView } from "./mapping/task.ts";
 import { findTask, isDeadLetter, listTasks, toRunTask } from "./mapping/task.ts";
 import type { PlanIndexOf } from "./run-service.ts";
@@ -68,7 +68,7 @@ export function createRunLists(
       );
       const { lines, next } = cutPage(headers, size, (header): Place => [header.createdAt, header.runId]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
-      return create(ListRunsResponseSchema, { runs: lines.map(headerToRun), nextPageToken });
+      return create(ListRunsResponseSchema, { runs: lines.map(headerToSummary), nextPageToken });
     },
 
     async countRuns(request, { caller, signal }) {

@@ -9,7 +9,12 @@ import type { RunState } from "../engine/machine/state.ts";
 import { isTerminalPhase } from "../engine/machine/state.ts";
 import type { Caller, Engine, RunChange, RunHeader, RunIndex, WatchFrame } from "../engine/port.ts";
 import { RunSchema, RunTaskSchema } from "../gen/orchestrator/v1/run_pb.ts";
-import type { RunService, WatchRunResponse, WatchRunsResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
+import type {
+  RunService,
+  WatchRunResponse,
+  WatchRunsRequest,
+  WatchRunsResponse,
+} from "../gen/orchestrator/v1/run_service_pb.ts";
 import { WatchRunResponseSchema, WatchRunsResponseSchema } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "./call.ts";
 import { withHeartbeats } from "./heartbeat.ts";
@@ -23,7 +28,7 @@ import { createPayloadRoom } from "./mapping/payload.ts";
 import type { PlanIndex } from "./mapping/plan-index.ts";
 import type { ReadMask } from "./mapping/read-mask.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
-import { headerToRun, toRun } from "./mapping/run.ts";
+import { headerToSummary, toRun } from "./mapping/run.ts";
 import { listTasks, toRunTask } from "./mapping/task.ts";
 import { toTimestamp } from "./mapping/time.ts";
 import type { PeerRuns } from "./peer-runs.ts";
@@ -77,22 +82,19 @@ export function createRunWatch(parts: WatchParts): WatchingMethods {
     },
 
     async *watchRuns(request, call) {
-      const condition = parseRunFilter(request.filter);
-      const size = pageSizeOf(request.snapshotSize);
-      const shown = createShownRuns(condition);
+      const watch = beginRunsWatch(parts, request, call);
       const stream = {
-        open: call.forwarded
-          ? (signal: AbortSignal) => ownChanges(engine, call.caller, signal)
-          : (signal: AbortSignal) => snapshotThenChanges(parts, call, condition, size, signal),
+        open: (signal: AbortSignal) =>
+          call.forwarded ? ownChanges(engine, call.caller, signal) : changesSince(parts, call, watch, signal),
         signal: call.signal,
         draining: parts.draining,
-        drained: () => toError("SHUTTING_DOWN"),
-        toMessage: call.forwarded ? toPeerFrames : (value: RunsNews) => toRunsFrames(value, shown),
-        heartbeat: () => [
-          create(WatchRunsResponseSchema, {
-            frame: { case: "heartbeat", value: { serverTime: toTimestamp(Date.now()) } },
-          }),
-        ],
+        drained: () => toError("SHUTTING_DOWN", call.forwarded ? {} : { cursor: watch.cursor() }),
+        toMessage: call.forwarded ? toPeerFrames : (value: RunsNews) => toRunsFrames(value, watch),
+        heartbeat: () => {
+          watch.rested(parts.heartbeatMs);
+          const value = { serverTime: toTimestamp(Date.now()), cursor: call.forwarded ? "" : watch.cursor() };
+          return [create(WatchRunsResponseSchema, { frame: { case: "heartbeat", value } })];
+        },
       };
       for await (const frames of withHeartbeats(stream, parts.heartbeatMs)) yield* frames;
     },
@@ -168,10 +170,10 @@ function snapshotFrames(
   const frames: WatchRunResponse[] = [];
   const cursor = cursors.toCursor(state.sequence);
   for (let at = 0; at === 0 || at < tasks.length; at += SNAPSHOT_TASKS) {
-    const partial = at + SNAPSHOT_TASKS < tasks.length;
+    const continued = at + SNAPSHOT_TASKS < tasks.length;
     const run = at === 0 ? { run: toRun(state, index, mask, room) } : {};
     // Only the last part carries the cursor: who loses the stream before it begins again.
-    const value = { ...run, tasks: tasks.slice(at, at + SNAPSHOT_TASKS), partial, cursor: partial ? "" : cursor };
+    const value = { ...run, tasks: tasks.slice(at, at + SNAPSHOT_TASKS), continued, cursor: continued ? "" : cursor };
     frames.push(create(WatchRunResponseSchema, { frame: { case: "snapshot", value } }));
   }
   return frames;
@@ -191,21 +193,74 @@ function endFrame(
   return create(WatchRunResponseSchema, { frame: { case: "end", value } });
 }
 
-/** What a watch over runs hears: the runs that it begins with, then changes. */
-type RunsNews = { readonly type: "snapshot"; readonly headers: readonly RunHeader[] } | RunChange;
+/** A watch over many runs: what it shows, and how far it has come. */
+interface RunsWatch {
+  readonly condition: Condition | null;
+  readonly size: number;
+  /** Resume after this time; null: begin with a snapshot. */
+  readonly resumeAt: number | null;
+  readonly shown: ShownRuns;
+  /** Place to resume from: everything that was decided before it has been sent. */
+  cursor(): string;
+  /** A run that was decided at this time has been sent. */
+  reached(at: number): void;
+  /** Nothing was sent for this long: what was decided before has been. */
+  rested(ms: number): void;
+}
 
-/** Ears first, here and at the other instances, then the list: no change falls between. */
-function snapshotThenChanges(
+/** Errors: FILTER_INVALID, WATCH_CURSOR_INVALID. */
+function beginRunsWatch({ tokens }: WatchParts, request: WatchRunsRequest, { caller }: CallContext): RunsWatch {
+  const cursors = tokens.runsCursorsOf(caller.tenantId, request.filter);
+  const condition = parseRunFilter(request.filter);
+  const resumeAt = request.cursor === "" ? null : cursors.fromCursor(request.cursor);
+  let reachedAt = resumeAt ?? Date.now();
+  let sent = false;
+  return {
+    condition,
+    size: pageSizeOf(request.snapshotSize),
+    resumeAt,
+    shown: createShownRuns(condition),
+    cursor: () => cursors.toCursor(reachedAt),
+    reached(at) {
+      sent = true;
+      reachedAt = Math.max(reachedAt, at);
+    },
+    rested(ms) {
+      if (!sent) reachedAt = Math.max(reachedAt, Date.now() - ms);
+      sent = false;
+    },
+  };
+}
+
+/** What a watch over runs hears: the runs that it begins with, then changes. */
+type RunsNews =
+  | { readonly type: "snapshot"; readonly headers: readonly RunHeader[] }
+  | { readonly type: "resumed"; readonly headers: readonly RunHeader[] }
+  | RunChange;
+
+/** Runs that a resumed watch reads at most; when more have changed the cursor has expired. */
+const MAX_RESUMED = 10_000;
+
+/** Time from when a change is decided to when every instance shows it, at most, milliseconds. A resumed watch begins that much earlier. */
+const RESUME_MARGIN_MS = 60_000;
+
+/** Listens first, here and at the other instances, then reads the list: no change falls between. */
+function changesSince(
   { engine, runIndex, peerRuns }: WatchParts,
   { caller }: CallContext,
-  condition: Condition | null,
-  size: number,
+  { condition, size, resumeAt }: RunsWatch,
   signal: AbortSignal,
 ): AsyncGenerator<RunsNews> {
-  const filter = condition === null ? null : toStoreFilter(condition);
   return changesAfter(engine.watchRuns(caller, signal, "all"), 0, async () => {
     await peerRuns?.follow(caller, signal);
-    return { type: "snapshot", headers: await runIndex.listRuns(caller, filter, null, size, signal) };
+    if (resumeAt !== null) {
+      const ageMs = Math.max(0, Date.now() - resumeAt) + RESUME_MARGIN_MS;
+      const headers = await runIndex.listChanged(caller, ageMs, MAX_RESUMED + 1, signal);
+      if (headers.length > MAX_RESUMED) fail("WATCH_CURSOR_EXPIRED");
+      return { type: "resumed", headers };
+    }
+    const filter = condition === null ? null : toStoreFilter(condition);
+    return { type: "snapshot", headers: await runIndex.listRuns(caller, filter, null, size + 1, signal) };
   });
 }
 
@@ -238,31 +293,42 @@ async function* changesAfter(
   }
 }
 
+/** For another instance: its first frame says that this one listens. */
 function toPeerFrames(news: RunsNews): WatchRunsResponse[] {
   if (news.type === "gap") return [gapFrame(news.lostCount)];
-  const value = { runs: news.headers.map(headerToRun), partial: true };
+  const value = { runs: news.headers.map(headerToSummary) };
   return [create(WatchRunsResponseSchema, { frame: { case: "snapshot", value } })];
 }
 
-function toRunsFrames(news: RunsNews, shown: ShownRuns): WatchRunsResponse[] | null {
+function toRunsFrames(news: RunsNews, watch: RunsWatch): WatchRunsResponse[] | null {
   switch (news.type) {
     case "gap":
       return [gapFrame(news.lostCount)];
     case "snapshot": {
-      for (const header of news.headers) shown.note(header, true);
-      const value = { runs: news.headers.map(headerToRun) };
+      const headers = news.headers.slice(0, watch.size);
+      for (const header of headers) watch.shown.note(header, true);
+      const partial = news.headers.length > headers.length;
+      const value = { runs: headers.map(headerToSummary), partial, cursor: watch.cursor() };
       return [create(WatchRunsResponseSchema, { frame: { case: "snapshot", value } })];
     }
+    case "resumed":
+      // The reader may hold any of them from before: one that does not meet the filter is told as well.
+      return news.headers.map((header) => updateFrame(header, watch.shown.tell(header), watch));
     case "changed": {
       const frames = news.headers.flatMap((header) => {
-        const matches = shown.judge(header);
-        if (matches === null) return [];
-        const value = { run: headerToRun(header), matches };
-        return [create(WatchRunsResponseSchema, { frame: { case: "update", value } })];
+        const matches = watch.shown.judge(header);
+        watch.reached(header.updatedAt);
+        return matches === null ? [] : [updateFrame(header, matches, watch)];
       });
       return frames.length === 0 ? null : frames;
     }
   }
+}
+
+function updateFrame(header: RunHeader, matches: boolean, watch: RunsWatch): WatchRunsResponse {
+  watch.reached(header.updatedAt);
+  const value = { run: headerToSummary(header), matches, cursor: watch.cursor() };
+  return create(WatchRunsResponseSchema, { frame: { case: "update", value } });
 }
 
 function gapFrame(lostCount: number): WatchRunsResponse {

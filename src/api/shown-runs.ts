@@ -16,6 +16,8 @@ export interface ShownRuns {
   judge(header: RunHeader): boolean | null;
   /** Remembers a run without asking. */
   note(header: RunHeader, matches: boolean): void;
+  /** Whether the run meets the filter, for a reader who may hold it from an earlier watch. */
+  tell(header: RunHeader): boolean;
 }
 
 /** Nothing was shown yet; null is the filter that every run meets. */
@@ -32,13 +34,20 @@ export function createShownRuns(condition: Condition | null, maxRemembered = MAX
     if (to.size > maxRemembered) to.delete(to.keys().next().value ?? "");
   };
 
+  const meets = (header: RunHeader): boolean => condition === null || meetsCondition(condition, readHeader(header));
+
   return {
     note,
+    tell(header) {
+      const matches = meets(header);
+      note(header, matches);
+      return matches;
+    },
     judge(header) {
       const before = shown.get(header.runId);
       const known = before ?? others.get(header.runId);
       if (known !== undefined && !isNewer(header, known)) return null;
-      const matches = condition === null || meetsCondition(condition, readHeader(header));
+      const matches = meets(header);
       note(header, matches);
       return matches || before !== undefined ? matches : null;
     },

@@ -4,7 +4,14 @@ import { printMessage } from "../api/http/print.ts";
 import { fromTimestamp } from "../api/mapping/time.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Json, JsonObject } from "../base/json.ts";
-import { type Run, RunSchema, RunStateSchema, type RunTask, TaskStateSchema } from "../gen/orchestrator/v1/run_pb.ts";
+import {
+  type Run,
+  RunSchema,
+  RunStateSchema,
+  type RunSummary,
+  type RunTask,
+  TaskStateSchema,
+} from "../gen/orchestrator/v1/run_pb.ts";
 import { cut, formatAge, formatTable, paint, plain, type Style } from "./terminal.ts";
 
 /** A moment as messages carry it. */
@@ -29,12 +36,12 @@ export function nameOf(
 }
 
 /** Name of the state of a run. */
-export function runState(run: Run): string {
+export function runState(run: Run | RunSummary): string {
   return nameOf(RunStateSchema, run.state);
 }
 
 /** How long a run has taken, or took; empty before it began. */
-export function runDuration(run: Run, now = Date.now()): string {
+export function runDuration(run: Run | RunSummary, now = Date.now()): string {
   if (run.createTime === undefined) return "";
   const end = run.endTime === undefined ? now : fromTimestamp(run.endTime);
   return formatDuration(Math.max(0, end - fromTimestamp(run.createTime)));
@@ -74,7 +81,7 @@ export function styleOf(state: string): Style {
 }
 
 /** Table of runs. */
-export function formatRuns(runs: readonly Run[], now = Date.now()): string {
+export function formatRuns(runs: readonly RunSummary[], now = Date.now()): string {
   const rows = runs.map((run) => [
     run.runId,
     `${run.flowId}${run.version === "" ? "" : `@${run.version}`}`,

@@ -32,7 +32,7 @@ export async function* watchRun(
         lastFrameAt = performance.now();
         pauseMs = 100;
         // A snapshot in parts is only complete with its last one: until then it begins again.
-        const isPart = frame.case === "snapshot" && frame.value.partial;
+        const isPart = frame.case === "snapshot" && frame.value.continued;
         if (frame.case !== undefined && frame.case !== "gap" && !isPart && frame.value.cursor !== "")
           cursor = frame.value.cursor;
         yield message;

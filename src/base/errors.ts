@@ -159,13 +159,13 @@ export const ERRORS = {
     "OUT_OF_RANGE",
     410,
     "no",
-    "the journal no longer holds the events after this cursor; watch again without one",
+    "what happened since this cursor can no longer be told; watch again without one",
   ),
   WATCH_CURSOR_INVALID: entry(
     "INVALID_ARGUMENT",
     400,
     "no",
-    "the cursor was not issued for this run; watch again without one",
+    "the cursor was not issued for this watch; watch again without one",
   ),
   WATCH_TOO_SLOW: entry("RESOURCE_EXHAUSTED", 429, "yes", "the reader is too slow; watch again from cursor {cursor}"),
   LIMIT_EXCEEDED: entry("RESOURCE_EXHAUSTED", 429, "no", "{what} is {size}; the limit is {limit}"),
@@ -251,7 +251,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /** Codes that nothing gives yet; names and meanings are kept for what is planned. A test holds the list to the code. */
-export const RESERVED_CODES: readonly ErrorCode[] = ["EXPRESSION_INVALID", "TASK_FAILED", "WATCH_CURSOR_EXPIRED"];
+export const RESERVED_CODES: readonly ErrorCode[] = ["EXPRESSION_INVALID", "TASK_FAILED"];
 
 /** Values that fill the sentence and travel as metadata; plain scalars only. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;

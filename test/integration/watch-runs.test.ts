@@ -159,3 +159,61 @@ test("a stop of the instance that is asked ends its watches with SHUTTING_DOWN, 
   await eventually(async () => expect(await countStreams(b)).toEqual({ begun: 1, ended: 1 }));
   expect(await stopped).toBe(0);
 });
+
+test("a watch resumes from a cursor at any instance: what changed meanwhile comes as updates, also of runs that left the filter", async () => {
+  const [a, b] = [await startInstance(), await startInstance()];
+  const running = await startRun(a, "2s");
+  const filter = 'phase == "RUNNING"';
+  const stop = new AbortController();
+  let cursor = "";
+  for await (const { frame } of a.client.stream(RunService.method.watchRuns, { filter }, { signal: stop.signal })) {
+    expect(frame.case).toBe("snapshot");
+    if (frame.case === "snapshot") {
+      expect(frame.value.runs.map((run) => run.runId)).toContain(running);
+      cursor = frame.value.cursor;
+    }
+    break;
+  }
+  stop.abort();
+  expect(cursor).not.toBe("");
+  await eventually(async () => {
+    const { run } = await a.client.call(RunService.method.getRun, { runId: running });
+    expect(run?.state).toBe(RunState.COMPLETED);
+  });
+  const fresh = await startRun(a, "20s");
+  const found = new Map<string, boolean>();
+  const resumed = new AbortController();
+  onTestFinished(() => resumed.abort());
+  const options = { signal: resumed.signal };
+  let first: string | undefined;
+  for await (const { frame } of b.client.stream(RunService.method.watchRuns, { filter, cursor }, options)) {
+    first ??= frame.case;
+    if (frame.case === "update") {
+      expect(frame.value.cursor).not.toBe("");
+      found.set(frame.value.run?.runId ?? "", frame.value.matches);
+    }
+    if (found.has(running) && found.has(fresh)) break;
+  }
+  expect(first).toBe("update");
+  expect(found.get(running)).toBe(false);
+  expect(found.get(fresh)).toBe(true);
+  const other = b.client.stream(RunService.method.watchRuns, { filter: "", cursor }, options);
+  await expect(other[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "WATCH_CURSOR_INVALID" });
+});
+
+test("a snapshot that does not hold every run says so", async () => {
+  const a = await startInstance();
+  await startRun(a, "1ms");
+  await startRun(a, "1ms");
+  for (const [snapshotSize, partial] of [
+    [1, true],
+    [500, false],
+  ] as const) {
+    for await (const { frame } of a.client.stream(RunService.method.watchRuns, { snapshotSize })) {
+      if (frame.case !== "snapshot") throw new Error(`a ${frame.case} came first`);
+      expect(frame.value.partial).toBe(partial);
+      if (partial) expect(frame.value.runs).toHaveLength(snapshotSize);
+      break;
+    }
+  }
+});

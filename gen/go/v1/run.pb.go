@@ -433,7 +433,7 @@ type Run struct {
 	Holds []*Hold `protobuf:"bytes,9,rep,name=holds,proto3" json:"holds,omitempty"`
 	// What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
 	// `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
-	// unless the mask names `input_json`. Empty in lists.
+	// unless the mask names `input_json`.
 	//
 	// Types that are valid to be assigned to InputValue:
 	//
@@ -441,7 +441,7 @@ type Run struct {
 	//	*Run_InputJson
 	//	*Run_InputRef
 	InputValue isRun_InputValue `protobuf_oneof:"input_value"`
-	// What the run gave, once it has completed; forms as for the input. Empty in lists.
+	// What the run gave, once it has completed; forms as for the input.
 	//
 	// Types that are valid to be assigned to OutputValue:
 	//
@@ -459,7 +459,7 @@ type Run struct {
 	UserId string `protobuf:"bytes,19,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// Identity that ties the run to work elsewhere, as the start gave it.
 	CorrelationId string `protobuf:"bytes,20,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
-	// Context that the start gave, as JSON text; passed on, never read. Empty in lists.
+	// Context that the start gave, as JSON text; passed on, never read.
 	ExecutionContextJson []byte `protobuf:"bytes,21,opt,name=execution_context_json,json=executionContextJson,proto3" json:"execution_context_json,omitempty"`
 	// When the start was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
@@ -844,6 +844,206 @@ func (*Run_OutputJson) isRun_OutputValue() {}
 
 func (*Run_OutputRef) isRun_OutputValue() {}
 
+// RunSummary is a run as lists and watches over many runs show it: what finds a run and says how it stands. GetRun answers the rest.
+type RunSummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identity of the run; unique for ever.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Flow that is executed.
+	FlowId string `protobuf:"bytes,2,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
+	// Version that the run is pinned to. Empty when the run was refused at intake.
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Content hash of that version, 64 lower-case hexadecimal digits.
+	FlowHash string `protobuf:"bytes,4,opt,name=flow_hash,json=flowHash,proto3" json:"flow_hash,omitempty"`
+	// Tenant that owns the run; comes from the credential.
+	TenantId string `protobuf:"bytes,5,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// What the run is doing, derived from phase, holds and tasks.
+	State RunState `protobuf:"varint,6,opt,name=state,proto3,enum=orchestrator.v1.RunState" json:"state,omitempty"`
+	// Where the run stands in its life, holds left aside.
+	Phase RunPhase `protobuf:"varint,7,opt,name=phase,proto3,enum=orchestrator.v1.RunPhase" json:"phase,omitempty"`
+	// Labels that the start gave.
+	Labels map[string]string `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Key of the start; at most one open run has it for the tenant and flow.
+	RunKey string `protobuf:"bytes,9,opt,name=run_key,json=runKey,proto3" json:"run_key,omitempty"`
+	// User on whose behalf the run works, as the start gave it.
+	UserId string `protobuf:"bytes,10,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Identity that ties the run to work elsewhere, as the start gave it.
+	CorrelationId string `protobuf:"bytes,11,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// When the start was accepted.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When one of these fields last changed; GetRun answers the time of the last record.
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// When the run ended; absent before.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// When the run times out; absent when it has no limit.
+	DeadlineTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=deadline_time,json=deadlineTime,proto3" json:"deadline_time,omitempty"`
+	// Number of the record that last changed one of these fields, from 1. Of two summaries of a run the one with the greater sequence,
+	// then the later `update_time`, is the newer.
+	Sequence int32 `protobuf:"varint,16,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Run whose task started this one; empty for a run that was started by a call.
+	ParentRunId string `protobuf:"bytes,17,opt,name=parent_run_id,json=parentRunId,proto3" json:"parent_run_id,omitempty"`
+	// First run of the chain of parents; the run itself when it has no parent.
+	RootRunId     string `protobuf:"bytes,18,opt,name=root_run_id,json=rootRunId,proto3" json:"root_run_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunSummary) Reset() {
+	*x = RunSummary{}
+	mi := &file_orchestrator_v1_run_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunSummary) ProtoMessage() {}
+
+func (x *RunSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunSummary.ProtoReflect.Descriptor instead.
+func (*RunSummary) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RunSummary) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *RunSummary) GetFlowId() string {
+	if x != nil {
+		return x.FlowId
+	}
+	return ""
+}
+
+func (x *RunSummary) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RunSummary) GetFlowHash() string {
+	if x != nil {
+		return x.FlowHash
+	}
+	return ""
+}
+
+func (x *RunSummary) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+func (x *RunSummary) GetState() RunState {
+	if x != nil {
+		return x.State
+	}
+	return RunState_RUN_STATE_UNSPECIFIED
+}
+
+func (x *RunSummary) GetPhase() RunPhase {
+	if x != nil {
+		return x.Phase
+	}
+	return RunPhase_RUN_PHASE_UNSPECIFIED
+}
+
+func (x *RunSummary) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *RunSummary) GetRunKey() string {
+	if x != nil {
+		return x.RunKey
+	}
+	return ""
+}
+
+func (x *RunSummary) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *RunSummary) GetCorrelationId() string {
+	if x != nil {
+		return x.CorrelationId
+	}
+	return ""
+}
+
+func (x *RunSummary) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *RunSummary) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
+func (x *RunSummary) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *RunSummary) GetDeadlineTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeadlineTime
+	}
+	return nil
+}
+
+func (x *RunSummary) GetSequence() int32 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *RunSummary) GetParentRunId() string {
+	if x != nil {
+		return x.ParentRunId
+	}
+	return ""
+}
+
+func (x *RunSummary) GetRootRunId() string {
+	if x != nil {
+		return x.RootRunId
+	}
+	return ""
+}
+
 // RunCause says which end is coming, or came, and who asked for it.
 type RunCause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -863,7 +1063,7 @@ type RunCause struct {
 
 func (x *RunCause) Reset() {
 	*x = RunCause{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[1]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +1075,7 @@ func (x *RunCause) String() string {
 func (*RunCause) ProtoMessage() {}
 
 func (x *RunCause) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[1]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +1088,7 @@ func (x *RunCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCause.ProtoReflect.Descriptor instead.
 func (*RunCause) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{1}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RunCause) GetOutcome() RunPhase {
@@ -943,7 +1143,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[2]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1155,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[2]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1168,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{2}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Hold) GetKind() HoldKind {
@@ -1014,7 +1214,7 @@ type RunError struct {
 
 func (x *RunError) Reset() {
 	*x = RunError{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[3]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1226,7 @@ func (x *RunError) String() string {
 func (*RunError) ProtoMessage() {}
 
 func (x *RunError) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[3]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1239,7 @@ func (x *RunError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunError.ProtoReflect.Descriptor instead.
 func (*RunError) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{3}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RunError) GetType() string {
@@ -1096,7 +1296,7 @@ type TaskCounts struct {
 
 func (x *TaskCounts) Reset() {
 	*x = TaskCounts{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[4]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1308,7 @@ func (x *TaskCounts) String() string {
 func (*TaskCounts) ProtoMessage() {}
 
 func (x *TaskCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[4]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1121,7 +1321,7 @@ func (x *TaskCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskCounts.ProtoReflect.Descriptor instead.
 func (*TaskCounts) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{4}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TaskCounts) GetTotal() int32 {
@@ -1221,7 +1421,7 @@ type UnreadSignals struct {
 
 func (x *UnreadSignals) Reset() {
 	*x = UnreadSignals{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1233,7 +1433,7 @@ func (x *UnreadSignals) String() string {
 func (*UnreadSignals) ProtoMessage() {}
 
 func (x *UnreadSignals) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1246,7 +1446,7 @@ func (x *UnreadSignals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreadSignals.ProtoReflect.Descriptor instead.
 func (*UnreadSignals) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{5}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *UnreadSignals) GetSignalName() string {
@@ -1327,7 +1527,7 @@ type RunTask struct {
 
 func (x *RunTask) Reset() {
 	*x = RunTask{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1539,7 @@ func (x *RunTask) String() string {
 func (*RunTask) ProtoMessage() {}
 
 func (x *RunTask) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1552,7 @@ func (x *RunTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTask.ProtoReflect.Descriptor instead.
 func (*RunTask) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{6}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RunTask) GetRunId() string {
@@ -1621,7 +1821,7 @@ type TaskError struct {
 
 func (x *TaskError) Reset() {
 	*x = TaskError{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1833,7 @@ func (x *TaskError) String() string {
 func (*TaskError) ProtoMessage() {}
 
 func (x *TaskError) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1846,7 @@ func (x *TaskError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskError.ProtoReflect.Descriptor instead.
 func (*TaskError) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{7}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TaskError) GetType() string {
@@ -1689,7 +1889,7 @@ type TaskWait struct {
 
 func (x *TaskWait) Reset() {
 	*x = TaskWait{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +1901,7 @@ func (x *TaskWait) String() string {
 func (*TaskWait) ProtoMessage() {}
 
 func (x *TaskWait) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1914,7 @@ func (x *TaskWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskWait.ProtoReflect.Descriptor instead.
 func (*TaskWait) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{8}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TaskWait) GetKind() isTaskWait_Kind {
@@ -1819,7 +2019,7 @@ type TimerWait struct {
 
 func (x *TimerWait) Reset() {
 	*x = TimerWait{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2031,7 @@ func (x *TimerWait) String() string {
 func (*TimerWait) ProtoMessage() {}
 
 func (x *TimerWait) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2044,7 @@ func (x *TimerWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerWait.ProtoReflect.Descriptor instead.
 func (*TimerWait) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{9}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TimerWait) GetDueTime() *timestamppb.Timestamp {
@@ -1867,7 +2067,7 @@ type SignalWait struct {
 
 func (x *SignalWait) Reset() {
 	*x = SignalWait{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1879,7 +2079,7 @@ func (x *SignalWait) String() string {
 func (*SignalWait) ProtoMessage() {}
 
 func (x *SignalWait) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1892,7 +2092,7 @@ func (x *SignalWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalWait.ProtoReflect.Descriptor instead.
 func (*SignalWait) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{10}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SignalWait) GetSignalNames() []string {
@@ -1922,7 +2122,7 @@ type ApprovalWait struct {
 
 func (x *ApprovalWait) Reset() {
 	*x = ApprovalWait{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2134,7 @@ func (x *ApprovalWait) String() string {
 func (*ApprovalWait) ProtoMessage() {}
 
 func (x *ApprovalWait) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2147,7 @@ func (x *ApprovalWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalWait.ProtoReflect.Descriptor instead.
 func (*ApprovalWait) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{11}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApprovalWait) GetAssignees() []string {
@@ -1975,7 +2175,7 @@ type ChildRunWait struct {
 
 func (x *ChildRunWait) Reset() {
 	*x = ChildRunWait{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2187,7 @@ func (x *ChildRunWait) String() string {
 func (*ChildRunWait) ProtoMessage() {}
 
 func (x *ChildRunWait) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +2200,7 @@ func (x *ChildRunWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChildRunWait.ProtoReflect.Descriptor instead.
 func (*ChildRunWait) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{12}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ChildRunWait) GetRunId() string {
@@ -2023,7 +2223,7 @@ type ChildTasksWait struct {
 
 func (x *ChildTasksWait) Reset() {
 	*x = ChildTasksWait{}
-	mi := &file_orchestrator_v1_run_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2035,7 +2235,7 @@ func (x *ChildTasksWait) String() string {
 func (*ChildTasksWait) ProtoMessage() {}
 
 func (x *ChildTasksWait) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_run_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2048,7 +2248,7 @@ func (x *ChildTasksWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChildTasksWait.ProtoReflect.Descriptor instead.
 func (*ChildTasksWait) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{13}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ChildTasksWait) GetTotal() int32 {
@@ -2121,7 +2321,33 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
 	"\vinput_valueB\x0e\n" +
-	"\foutput_value\"\xc8\x01\n" +
+	"\foutput_value\"\x99\x06\n" +
+	"\n" +
+	"RunSummary\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
+	"\aflow_id\x18\x02 \x01(\tR\x06flowId\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x12\x1b\n" +
+	"\tflow_hash\x18\x04 \x01(\tR\bflowHash\x12\x1b\n" +
+	"\ttenant_id\x18\x05 \x01(\tR\btenantId\x12/\n" +
+	"\x05state\x18\x06 \x01(\x0e2\x19.orchestrator.v1.RunStateR\x05state\x12/\n" +
+	"\x05phase\x18\a \x01(\x0e2\x19.orchestrator.v1.RunPhaseR\x05phase\x12?\n" +
+	"\x06labels\x18\b \x03(\v2'.orchestrator.v1.RunSummary.LabelsEntryR\x06labels\x12\x17\n" +
+	"\arun_key\x18\t \x01(\tR\x06runKey\x12\x17\n" +
+	"\auser_id\x18\n" +
+	" \x01(\tR\x06userId\x12%\n" +
+	"\x0ecorrelation_id\x18\v \x01(\tR\rcorrelationId\x12;\n" +
+	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
+	"\vupdate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\x125\n" +
+	"\bend_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12?\n" +
+	"\rdeadline_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\fdeadlineTime\x12\x1a\n" +
+	"\bsequence\x18\x10 \x01(\x05R\bsequence\x12\"\n" +
+	"\rparent_run_id\x18\x11 \x01(\tR\vparentRunId\x12\x1e\n" +
+	"\vroot_run_id\x18\x12 \x01(\tR\trootRunId\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x01\n" +
 	"\bRunCause\x123\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x19.orchestrator.v1.RunPhaseR\aoutcome\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
@@ -2293,7 +2519,7 @@ func file_orchestrator_v1_run_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_orchestrator_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_orchestrator_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_orchestrator_v1_run_proto_goTypes = []any{
 	(RunState)(0),                 // 0: orchestrator.v1.RunState
 	(RunPhase)(0),                 // 1: orchestrator.v1.RunPhase
@@ -2301,73 +2527,82 @@ var file_orchestrator_v1_run_proto_goTypes = []any{
 	(TaskState)(0),                // 3: orchestrator.v1.TaskState
 	(SkipReason)(0),               // 4: orchestrator.v1.SkipReason
 	(*Run)(nil),                   // 5: orchestrator.v1.Run
-	(*RunCause)(nil),              // 6: orchestrator.v1.RunCause
-	(*Hold)(nil),                  // 7: orchestrator.v1.Hold
-	(*RunError)(nil),              // 8: orchestrator.v1.RunError
-	(*TaskCounts)(nil),            // 9: orchestrator.v1.TaskCounts
-	(*UnreadSignals)(nil),         // 10: orchestrator.v1.UnreadSignals
-	(*RunTask)(nil),               // 11: orchestrator.v1.RunTask
-	(*TaskError)(nil),             // 12: orchestrator.v1.TaskError
-	(*TaskWait)(nil),              // 13: orchestrator.v1.TaskWait
-	(*TimerWait)(nil),             // 14: orchestrator.v1.TimerWait
-	(*SignalWait)(nil),            // 15: orchestrator.v1.SignalWait
-	(*ApprovalWait)(nil),          // 16: orchestrator.v1.ApprovalWait
-	(*ChildRunWait)(nil),          // 17: orchestrator.v1.ChildRunWait
-	(*ChildTasksWait)(nil),        // 18: orchestrator.v1.ChildTasksWait
-	nil,                           // 19: orchestrator.v1.Run.LabelsEntry
-	(*structpb.Struct)(nil),       // 20: google.protobuf.Struct
-	(*PayloadRef)(nil),            // 21: orchestrator.v1.PayloadRef
-	(*structpb.Value)(nil),        // 22: google.protobuf.Value
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*RunSummary)(nil),            // 6: orchestrator.v1.RunSummary
+	(*RunCause)(nil),              // 7: orchestrator.v1.RunCause
+	(*Hold)(nil),                  // 8: orchestrator.v1.Hold
+	(*RunError)(nil),              // 9: orchestrator.v1.RunError
+	(*TaskCounts)(nil),            // 10: orchestrator.v1.TaskCounts
+	(*UnreadSignals)(nil),         // 11: orchestrator.v1.UnreadSignals
+	(*RunTask)(nil),               // 12: orchestrator.v1.RunTask
+	(*TaskError)(nil),             // 13: orchestrator.v1.TaskError
+	(*TaskWait)(nil),              // 14: orchestrator.v1.TaskWait
+	(*TimerWait)(nil),             // 15: orchestrator.v1.TimerWait
+	(*SignalWait)(nil),            // 16: orchestrator.v1.SignalWait
+	(*ApprovalWait)(nil),          // 17: orchestrator.v1.ApprovalWait
+	(*ChildRunWait)(nil),          // 18: orchestrator.v1.ChildRunWait
+	(*ChildTasksWait)(nil),        // 19: orchestrator.v1.ChildTasksWait
+	nil,                           // 20: orchestrator.v1.Run.LabelsEntry
+	nil,                           // 21: orchestrator.v1.RunSummary.LabelsEntry
+	(*structpb.Struct)(nil),       // 22: google.protobuf.Struct
+	(*PayloadRef)(nil),            // 23: orchestrator.v1.PayloadRef
+	(*structpb.Value)(nil),        // 24: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
 }
 var file_orchestrator_v1_run_proto_depIdxs = []int32{
 	0,  // 0: orchestrator.v1.Run.state:type_name -> orchestrator.v1.RunState
 	1,  // 1: orchestrator.v1.Run.phase:type_name -> orchestrator.v1.RunPhase
-	6,  // 2: orchestrator.v1.Run.cause:type_name -> orchestrator.v1.RunCause
-	7,  // 3: orchestrator.v1.Run.holds:type_name -> orchestrator.v1.Hold
-	20, // 4: orchestrator.v1.Run.input:type_name -> google.protobuf.Struct
-	21, // 5: orchestrator.v1.Run.input_ref:type_name -> orchestrator.v1.PayloadRef
-	22, // 6: orchestrator.v1.Run.output:type_name -> google.protobuf.Value
-	21, // 7: orchestrator.v1.Run.output_ref:type_name -> orchestrator.v1.PayloadRef
-	8,  // 8: orchestrator.v1.Run.error:type_name -> orchestrator.v1.RunError
-	19, // 9: orchestrator.v1.Run.labels:type_name -> orchestrator.v1.Run.LabelsEntry
-	23, // 10: orchestrator.v1.Run.create_time:type_name -> google.protobuf.Timestamp
-	23, // 11: orchestrator.v1.Run.scheduled_time:type_name -> google.protobuf.Timestamp
-	23, // 12: orchestrator.v1.Run.start_time:type_name -> google.protobuf.Timestamp
-	23, // 13: orchestrator.v1.Run.update_time:type_name -> google.protobuf.Timestamp
-	23, // 14: orchestrator.v1.Run.end_time:type_name -> google.protobuf.Timestamp
-	23, // 15: orchestrator.v1.Run.deadline_time:type_name -> google.protobuf.Timestamp
-	9,  // 16: orchestrator.v1.Run.task_counts:type_name -> orchestrator.v1.TaskCounts
-	10, // 17: orchestrator.v1.Run.unread_signals:type_name -> orchestrator.v1.UnreadSignals
-	1,  // 18: orchestrator.v1.RunCause.outcome:type_name -> orchestrator.v1.RunPhase
-	23, // 19: orchestrator.v1.RunCause.cause_time:type_name -> google.protobuf.Timestamp
-	2,  // 20: orchestrator.v1.Hold.kind:type_name -> orchestrator.v1.HoldKind
-	23, // 21: orchestrator.v1.Hold.since_time:type_name -> google.protobuf.Timestamp
-	3,  // 22: orchestrator.v1.RunTask.state:type_name -> orchestrator.v1.TaskState
-	4,  // 23: orchestrator.v1.RunTask.skip_reason:type_name -> orchestrator.v1.SkipReason
-	13, // 24: orchestrator.v1.RunTask.wait:type_name -> orchestrator.v1.TaskWait
-	22, // 25: orchestrator.v1.RunTask.input:type_name -> google.protobuf.Value
-	21, // 26: orchestrator.v1.RunTask.input_ref:type_name -> orchestrator.v1.PayloadRef
-	22, // 27: orchestrator.v1.RunTask.output:type_name -> google.protobuf.Value
-	21, // 28: orchestrator.v1.RunTask.output_ref:type_name -> orchestrator.v1.PayloadRef
-	12, // 29: orchestrator.v1.RunTask.error:type_name -> orchestrator.v1.TaskError
-	23, // 30: orchestrator.v1.RunTask.ready_time:type_name -> google.protobuf.Timestamp
-	23, // 31: orchestrator.v1.RunTask.start_time:type_name -> google.protobuf.Timestamp
-	23, // 32: orchestrator.v1.RunTask.end_time:type_name -> google.protobuf.Timestamp
-	23, // 33: orchestrator.v1.RunTask.next_attempt_time:type_name -> google.protobuf.Timestamp
-	14, // 34: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
-	15, // 35: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
-	16, // 36: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
-	17, // 37: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
-	18, // 38: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
-	23, // 39: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
-	23, // 40: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
-	23, // 41: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	7,  // 2: orchestrator.v1.Run.cause:type_name -> orchestrator.v1.RunCause
+	8,  // 3: orchestrator.v1.Run.holds:type_name -> orchestrator.v1.Hold
+	22, // 4: orchestrator.v1.Run.input:type_name -> google.protobuf.Struct
+	23, // 5: orchestrator.v1.Run.input_ref:type_name -> orchestrator.v1.PayloadRef
+	24, // 6: orchestrator.v1.Run.output:type_name -> google.protobuf.Value
+	23, // 7: orchestrator.v1.Run.output_ref:type_name -> orchestrator.v1.PayloadRef
+	9,  // 8: orchestrator.v1.Run.error:type_name -> orchestrator.v1.RunError
+	20, // 9: orchestrator.v1.Run.labels:type_name -> orchestrator.v1.Run.LabelsEntry
+	25, // 10: orchestrator.v1.Run.create_time:type_name -> google.protobuf.Timestamp
+	25, // 11: orchestrator.v1.Run.scheduled_time:type_name -> google.protobuf.Timestamp
+	25, // 12: orchestrator.v1.Run.start_time:type_name -> google.protobuf.Timestamp
+	25, // 13: orchestrator.v1.Run.update_time:type_name -> google.protobuf.Timestamp
+	25, // 14: orchestrator.v1.Run.end_time:type_name -> google.protobuf.Timestamp
+	25, // 15: orchestrator.v1.Run.deadline_time:type_name -> google.protobuf.Timestamp
+	10, // 16: orchestrator.v1.Run.task_counts:type_name -> orchestrator.v1.TaskCounts
+	11, // 17: orchestrator.v1.Run.unread_signals:type_name -> orchestrator.v1.UnreadSignals
+	0,  // 18: orchestrator.v1.RunSummary.state:type_name -> orchestrator.v1.RunState
+	1,  // 19: orchestrator.v1.RunSummary.phase:type_name -> orchestrator.v1.RunPhase
+	21, // 20: orchestrator.v1.RunSummary.labels:type_name -> orchestrator.v1.RunSummary.LabelsEntry
+	25, // 21: orchestrator.v1.RunSummary.create_time:type_name -> google.protobuf.Timestamp
+	25, // 22: orchestrator.v1.RunSummary.update_time:type_name -> google.protobuf.Timestamp
+	25, // 23: orchestrator.v1.RunSummary.end_time:type_name -> google.protobuf.Timestamp
+	25, // 24: orchestrator.v1.RunSummary.deadline_time:type_name -> google.protobuf.Timestamp
+	1,  // 25: orchestrator.v1.RunCause.outcome:type_name -> orchestrator.v1.RunPhase
+	25, // 26: orchestrator.v1.RunCause.cause_time:type_name -> google.protobuf.Timestamp
+	2,  // 27: orchestrator.v1.Hold.kind:type_name -> orchestrator.v1.HoldKind
+	25, // 28: orchestrator.v1.Hold.since_time:type_name -> google.protobuf.Timestamp
+	3,  // 29: orchestrator.v1.RunTask.state:type_name -> orchestrator.v1.TaskState
+	4,  // 30: orchestrator.v1.RunTask.skip_reason:type_name -> orchestrator.v1.SkipReason
+	14, // 31: orchestrator.v1.RunTask.wait:type_name -> orchestrator.v1.TaskWait
+	24, // 32: orchestrator.v1.RunTask.input:type_name -> google.protobuf.Value
+	23, // 33: orchestrator.v1.RunTask.input_ref:type_name -> orchestrator.v1.PayloadRef
+	24, // 34: orchestrator.v1.RunTask.output:type_name -> google.protobuf.Value
+	23, // 35: orchestrator.v1.RunTask.output_ref:type_name -> orchestrator.v1.PayloadRef
+	13, // 36: orchestrator.v1.RunTask.error:type_name -> orchestrator.v1.TaskError
+	25, // 37: orchestrator.v1.RunTask.ready_time:type_name -> google.protobuf.Timestamp
+	25, // 38: orchestrator.v1.RunTask.start_time:type_name -> google.protobuf.Timestamp
+	25, // 39: orchestrator.v1.RunTask.end_time:type_name -> google.protobuf.Timestamp
+	25, // 40: orchestrator.v1.RunTask.next_attempt_time:type_name -> google.protobuf.Timestamp
+	15, // 41: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
+	16, // 42: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
+	17, // 43: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
+	18, // 44: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
+	19, // 45: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
+	25, // 46: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
+	25, // 47: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
+	25, // 48: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_proto_init() }
@@ -2384,7 +2619,7 @@ func file_orchestrator_v1_run_proto_init() {
 		(*Run_OutputJson)(nil),
 		(*Run_OutputRef)(nil),
 	}
-	file_orchestrator_v1_run_proto_msgTypes[6].OneofWrappers = []any{
+	file_orchestrator_v1_run_proto_msgTypes[7].OneofWrappers = []any{
 		(*RunTask_Input)(nil),
 		(*RunTask_InputJson)(nil),
 		(*RunTask_InputRef)(nil),
@@ -2392,7 +2627,7 @@ func file_orchestrator_v1_run_proto_init() {
 		(*RunTask_OutputJson)(nil),
 		(*RunTask_OutputRef)(nil),
 	}
-	file_orchestrator_v1_run_proto_msgTypes[8].OneofWrappers = []any{
+	file_orchestrator_v1_run_proto_msgTypes[9].OneofWrappers = []any{
 		(*TaskWait_Timer)(nil),
 		(*TaskWait_Signal)(nil),
 		(*TaskWait_Approval)(nil),
@@ -2405,7 +2640,7 @@ func file_orchestrator_v1_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_proto_rawDesc), len(file_orchestrator_v1_run_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -717,12 +717,12 @@ type RunSnapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run, as the read mask asks.
 	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Its tasks, without payloads; with `partial` a part of them.
+	// Its tasks, without payloads; with `continued` a part of them.
 	Tasks []*RunTask `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	// Place in the stream right after the last event that the snapshot holds.
+	// Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
 	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Whether more snapshot frames with further tasks follow at once.
-	Partial       bool `protobuf:"varint,4,opt,name=partial,proto3" json:"partial,omitempty"`
+	// Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
+	Continued     bool `protobuf:"varint,4,opt,name=continued,proto3" json:"continued,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -778,9 +778,9 @@ func (x *RunSnapshot) GetCursor() string {
 	return ""
 }
 
-func (x *RunSnapshot) GetPartial() bool {
+func (x *RunSnapshot) GetContinued() bool {
 	if x != nil {
-		return x.Partial
+		return x.Continued
 	}
 	return false
 }
@@ -837,7 +837,7 @@ type WatchHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Clock of the service.
 	ServerTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
-	// Place that the stream has reached; empty when the stream has none.
+	// Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
 	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -945,10 +945,12 @@ func (x *RunEnd) GetCursor() string {
 // RunUpdate is a run that changed, in a watch over many runs.
 type RunUpdate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The run as it is now, with the fields that ListRuns answers.
-	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Whether it still meets the filter; false tells the reader to drop it.
-	Matches       bool `protobuf:"varint,2,opt,name=matches,proto3" json:"matches,omitempty"`
+	// The run as it is now.
+	Run *RunSummary `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	// Whether the run meets the filter; false tells the reader to drop it.
+	Matches bool `protobuf:"varint,2,opt,name=matches,proto3" json:"matches,omitempty"`
+	// Place in the stream after this update; WatchRuns resumes from it.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -983,7 +985,7 @@ func (*RunUpdate) Descriptor() ([]byte, []int) {
 	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *RunUpdate) GetRun() *Run {
+func (x *RunUpdate) GetRun() *RunSummary {
 	if x != nil {
 		return x.Run
 	}
@@ -997,13 +999,22 @@ func (x *RunUpdate) GetMatches() bool {
 	return false
 }
 
-// RunsSnapshot holds the runs that meet a filter when the watch begins.
+func (x *RunUpdate) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
 type RunsSnapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
-	Runs []*Run `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
-	// Whether more snapshot frames follow at once.
-	Partial       bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	// The runs, newest first, at most `snapshot_size` of them.
+	Runs []*RunSummary `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	// Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
+	Partial bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	// Place in the stream after the snapshot; WatchRuns resumes from it.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1038,7 +1049,7 @@ func (*RunsSnapshot) Descriptor() ([]byte, []int) {
 	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{13}
 }
 
-func (x *RunsSnapshot) GetRuns() []*Run {
+func (x *RunsSnapshot) GetRuns() []*RunSummary {
 	if x != nil {
 		return x.Runs
 	}
@@ -1050,6 +1061,13 @@ func (x *RunsSnapshot) GetPartial() bool {
 		return x.Partial
 	}
 	return false
+}
+
+func (x *RunsSnapshot) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
 }
 
 var File_orchestrator_v1_run_event_proto protoreflect.FileDescriptor
@@ -1109,12 +1127,12 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\x05level\x18\x01 \x01(\tR\x05level\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x1f\n" +
 	"\tTaskToken\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"\x97\x01\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\x9b\x01\n" +
 	"\vRunSnapshot\x12&\n" +
 	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\x12.\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x18.orchestrator.v1.RunTaskR\x05tasks\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x12\x18\n" +
-	"\apartial\x18\x04 \x01(\bR\apartial\")\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x12\x1c\n" +
+	"\tcontinued\x18\x04 \x01(\bR\tcontinued\")\n" +
 	"\bWatchGap\x12\x1d\n" +
 	"\n" +
 	"lost_count\x18\x01 \x01(\x05R\tlostCount\"e\n" +
@@ -1124,13 +1142,15 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"H\n" +
 	"\x06RunEnd\x12&\n" +
 	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"M\n" +
-	"\tRunUpdate\x12&\n" +
-	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\x12\x18\n" +
-	"\amatches\x18\x02 \x01(\bR\amatches\"R\n" +
-	"\fRunsSnapshot\x12(\n" +
-	"\x04runs\x18\x01 \x03(\v2\x14.orchestrator.v1.RunR\x04runs\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartialB\x89\x01\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"l\n" +
+	"\tRunUpdate\x12-\n" +
+	"\x03run\x18\x01 \x01(\v2\x1b.orchestrator.v1.RunSummaryR\x03run\x12\x18\n" +
+	"\amatches\x18\x02 \x01(\bR\amatches\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"q\n" +
+	"\fRunsSnapshot\x12/\n" +
+	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursorB\x89\x01\n" +
 	"\x0forchestrator.v1B\rRunEventProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -1172,6 +1192,7 @@ var file_orchestrator_v1_run_event_proto_goTypes = []any{
 	(*Hold)(nil),                  // 22: orchestrator.v1.Hold
 	(*Run)(nil),                   // 23: orchestrator.v1.Run
 	(*RunTask)(nil),               // 24: orchestrator.v1.RunTask
+	(*RunSummary)(nil),            // 25: orchestrator.v1.RunSummary
 }
 var file_orchestrator_v1_run_event_proto_depIdxs = []int32{
 	14, // 0: orchestrator.v1.RunEvent.event_time:type_name -> google.protobuf.Timestamp
@@ -1195,8 +1216,8 @@ var file_orchestrator_v1_run_event_proto_depIdxs = []int32{
 	24, // 18: orchestrator.v1.RunSnapshot.tasks:type_name -> orchestrator.v1.RunTask
 	14, // 19: orchestrator.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
 	23, // 20: orchestrator.v1.RunEnd.run:type_name -> orchestrator.v1.Run
-	23, // 21: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.Run
-	23, // 22: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.Run
+	25, // 21: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.RunSummary
+	25, // 22: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.RunSummary
 	23, // [23:23] is the sub-list for method output_type
 	23, // [23:23] is the sub-list for method input_type
 	23, // [23:23] is the sub-list for extension type_name

@@ -993,10 +993,8 @@ func (x *ListRunsRequest) GetPageToken() string {
 // Response of RunService.ListRuns.
 type ListRunsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page; may be shorter than asked, even empty. A list answers what finds a run and tells how it stands: ids, flow, state and
-	// phase, labels and keys, `create_time`, `end_time` and `deadline_time`. Of `update_time` and `sequence` it has the values at the
-	// last change of these. All else is empty: GetRun answers it.
-	Runs []*Run `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	// The page; may be shorter than asked, even empty.
+	Runs []*RunSummary `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
 	// Token of the next page; empty at the end, and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1033,7 +1031,7 @@ func (*ListRunsResponse) Descriptor() ([]byte, []int) {
 	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *ListRunsResponse) GetRuns() []*Run {
+func (x *ListRunsResponse) GetRuns() []*RunSummary {
 	if x != nil {
 		return x.Runs
 	}
@@ -1787,7 +1785,9 @@ type WatchRunsRequest struct {
 	// CEL expression as in ListRuns; empty means all.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Largest number of runs in the snapshot, the newest ones; 0 means the default, more than the limit means the limit.
-	SnapshotSize  int32 `protobuf:"varint,2,opt,name=snapshot_size,json=snapshotSize,proto3" json:"snapshot_size,omitempty"`
+	SnapshotSize int32 `protobuf:"varint,2,opt,name=snapshot_size,json=snapshotSize,proto3" json:"snapshot_size,omitempty"`
+	// Place to resume after, from a frame or an error of a watch with the same filter; empty means from now, with a snapshot.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1834,6 +1834,13 @@ func (x *WatchRunsRequest) GetSnapshotSize() int32 {
 		return x.SnapshotSize
 	}
 	return 0
+}
+
+func (x *WatchRunsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
 }
 
 // Response of RunService.WatchRuns: one frame of the stream.
@@ -2669,9 +2676,9 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"d\n" +
-	"\x10ListRunsResponse\x12(\n" +
-	"\x04runs\x18\x01 \x03(\v2\x14.orchestrator.v1.RunR\x04runs\x12&\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"k\n" +
+	"\x10ListRunsResponse\x12/\n" +
+	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"*\n" +
 	"\x10CountRunsRequest\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\"a\n" +
@@ -2716,10 +2723,11 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\x03gap\x18\x03 \x01(\v2\x19.orchestrator.v1.WatchGapH\x00R\x03gap\x12?\n" +
 	"\theartbeat\x18\x04 \x01(\v2\x1f.orchestrator.v1.WatchHeartbeatH\x00R\theartbeat\x12+\n" +
 	"\x03end\x18\x05 \x01(\v2\x17.orchestrator.v1.RunEndH\x00R\x03endB\a\n" +
-	"\x05frame\"O\n" +
+	"\x05frame\"g\n" +
 	"\x10WatchRunsRequest\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x12#\n" +
-	"\rsnapshot_size\x18\x02 \x01(\x05R\fsnapshotSize\"\xff\x01\n" +
+	"\rsnapshot_size\x18\x02 \x01(\x05R\fsnapshotSize\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\xff\x01\n" +
 	"\x11WatchRunsResponse\x12;\n" +
 	"\bsnapshot\x18\x01 \x01(\v2\x1d.orchestrator.v1.RunsSnapshotH\x00R\bsnapshot\x124\n" +
 	"\x06update\x18\x02 \x01(\v2\x1a.orchestrator.v1.RunUpdateH\x00R\x06update\x12-\n" +
@@ -2857,16 +2865,17 @@ var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(*structpb.Value)(nil),         // 41: google.protobuf.Value
 	(*Run)(nil),                    // 42: orchestrator.v1.Run
 	(*status.Status)(nil),          // 43: google.rpc.Status
-	(RunState)(0),                  // 44: orchestrator.v1.RunState
-	(*RunEvent)(nil),               // 45: orchestrator.v1.RunEvent
-	(*RunTask)(nil),                // 46: orchestrator.v1.RunTask
-	(*RunSnapshot)(nil),            // 47: orchestrator.v1.RunSnapshot
-	(*WatchGap)(nil),               // 48: orchestrator.v1.WatchGap
-	(*WatchHeartbeat)(nil),         // 49: orchestrator.v1.WatchHeartbeat
-	(*RunEnd)(nil),                 // 50: orchestrator.v1.RunEnd
-	(*RunsSnapshot)(nil),           // 51: orchestrator.v1.RunsSnapshot
-	(*RunUpdate)(nil),              // 52: orchestrator.v1.RunUpdate
-	(HoldKind)(0),                  // 53: orchestrator.v1.HoldKind
+	(*RunSummary)(nil),             // 44: orchestrator.v1.RunSummary
+	(RunState)(0),                  // 45: orchestrator.v1.RunState
+	(*RunEvent)(nil),               // 46: orchestrator.v1.RunEvent
+	(*RunTask)(nil),                // 47: orchestrator.v1.RunTask
+	(*RunSnapshot)(nil),            // 48: orchestrator.v1.RunSnapshot
+	(*WatchGap)(nil),               // 49: orchestrator.v1.WatchGap
+	(*WatchHeartbeat)(nil),         // 50: orchestrator.v1.WatchHeartbeat
+	(*RunEnd)(nil),                 // 51: orchestrator.v1.RunEnd
+	(*RunsSnapshot)(nil),           // 52: orchestrator.v1.RunsSnapshot
+	(*RunUpdate)(nil),              // 53: orchestrator.v1.RunUpdate
+	(HoldKind)(0),                  // 54: orchestrator.v1.HoldKind
 }
 var file_orchestrator_v1_run_service_proto_depIdxs = []int32{
 	37, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
@@ -2892,30 +2901,30 @@ var file_orchestrator_v1_run_service_proto_depIdxs = []int32{
 	39, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
 	40, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
 	42, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
-	42, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.Run
+	44, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
 	15, // 24: orchestrator.v1.CountRunsResponse.states:type_name -> orchestrator.v1.RunStateCount
-	44, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
-	45, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
-	46, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
+	45, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
+	46, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
+	47, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
 	40, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
-	46, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	47, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
 	40, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	47, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
-	45, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
-	48, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
-	49, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	50, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
-	51, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
-	52, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
-	48, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
-	49, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	48, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
+	46, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
+	49, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
+	50, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	51, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
+	52, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
+	53, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
+	49, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
+	50, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
 	41, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
 	38, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
 	42, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
 	42, // 43: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
 	42, // 44: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
 	42, // 45: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
-	53, // 46: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
+	54, // 46: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
 	42, // 47: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
 	1,  // 48: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
 	4,  // 49: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest

@@ -60,7 +60,7 @@ type RunServiceClient interface {
 	// WaitRun answers when the run has ended or `wait` is over, then with the run as it is; never DEADLINE_EXCEEDED for that reason.
 	// Call it again to wait longer. Errors: RUN_NOT_FOUND.
 	WaitRun(ctx context.Context, in *WaitRunRequest, opts ...grpc.CallOption) (*WaitRunResponse, error)
-	// ListRuns answers the runs that meet a filter, the newest first, without payloads. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListRuns(ctx context.Context, in *ListRunsRequest, opts ...grpc.CallOption) (*ListRunsResponse, error)
 	// CountRuns counts the runs that meet a filter. Errors: FILTER_INVALID.
 	CountRuns(ctx context.Context, in *CountRunsRequest, opts ...grpc.CallOption) (*CountRunsResponse, error)
@@ -77,10 +77,14 @@ type RunServiceClient interface {
 	// WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
 	WatchRun(ctx context.Context, in *WatchRunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunResponse], error)
 	// WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-	// that follow one another fast are sent as one; of each run the sequence grows from update to update, and the last one shows how it
-	// ended. With several instances on one database every instance shows the runs of all: when one of them dies or cannot be reached, what
-	// it did not tell is read from the database, some seconds later. A reader that is more than 10,000 runs behind gets a gap and goes on;
-	// so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
+	// in quick succession are sent as one; the sequence of a run grows from update to update, and its last update shows how it ended.
+	// Every instance shows the runs of all instances on the database. When an instance dies or cannot be reached, its changes are read
+	// from the database some seconds later.
+	// With a cursor the stream begins with the runs that changed since that place, as updates and without a snapshot. An update that
+	// was sent before may come again. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
+	// A reader that is more than 10,000 runs behind gets a gap and goes on; so does one whose missing changes cannot be read or are
+	// more than 5,000. Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
+	// cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
 	WatchRuns(ctx context.Context, in *WatchRunsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunsResponse], error)
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
@@ -302,7 +306,7 @@ type RunServiceServer interface {
 	// WaitRun answers when the run has ended or `wait` is over, then with the run as it is; never DEADLINE_EXCEEDED for that reason.
 	// Call it again to wait longer. Errors: RUN_NOT_FOUND.
 	WaitRun(context.Context, *WaitRunRequest) (*WaitRunResponse, error)
-	// ListRuns answers the runs that meet a filter, the newest first, without payloads. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListRuns(context.Context, *ListRunsRequest) (*ListRunsResponse, error)
 	// CountRuns counts the runs that meet a filter. Errors: FILTER_INVALID.
 	CountRuns(context.Context, *CountRunsRequest) (*CountRunsResponse, error)
@@ -319,10 +323,14 @@ type RunServiceServer interface {
 	// WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
 	WatchRun(*WatchRunRequest, grpc.ServerStreamingServer[WatchRunResponse]) error
 	// WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-	// that follow one another fast are sent as one; of each run the sequence grows from update to update, and the last one shows how it
-	// ended. With several instances on one database every instance shows the runs of all: when one of them dies or cannot be reached, what
-	// it did not tell is read from the database, some seconds later. A reader that is more than 10,000 runs behind gets a gap and goes on;
-	// so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
+	// in quick succession are sent as one; the sequence of a run grows from update to update, and its last update shows how it ended.
+	// Every instance shows the runs of all instances on the database. When an instance dies or cannot be reached, its changes are read
+	// from the database some seconds later.
+	// With a cursor the stream begins with the runs that changed since that place, as updates and without a snapshot. An update that
+	// was sent before may come again. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
+	// A reader that is more than 10,000 runs behind gets a gap and goes on; so does one whose missing changes cannot be read or are
+	// more than 5,000. Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
+	// cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
 	WatchRuns(*WatchRunsRequest, grpc.ServerStreamingServer[WatchRunsResponse]) error
 	// SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.

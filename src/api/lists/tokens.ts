@@ -29,6 +29,15 @@ export interface Tokens {
   fromPageToken(tenantId: string, query: readonly string[], token: string): Place | null;
   /** Cursors of one run. */
   cursorsOf(tenantId: string, runId: string): RunCursors;
+  /** Cursors of watches over the runs that meet a filter. */
+  runsCursorsOf(tenantId: string, filter: string): RunsCursors;
+}
+
+/** Makes and checks cursors of watches over many runs. A place is a time, milliseconds since the epoch. */
+export interface RunsCursors {
+  toCursor(at: number): string;
+  /** Error: WATCH_CURSOR_INVALID. */
+  fromCursor(cursor: string): number;
 }
 
 /** Makes and checks cursors of one run. */
@@ -66,6 +75,17 @@ export function createTokens(key: Uint8Array): Tokens {
         fail("PAGE_TOKEN_INVALID");
       }
       return JSON.parse(place.toString("utf8")) as Place;
+    },
+    runsCursorsOf(tenantId, filter) {
+      const tag = mac(["runs-cursor", tenantId, filter]).subarray(0, TAG_BYTES).toString("base64url");
+      return {
+        toCursor: (at) => `r${Math.floor(at).toString(36)}.${tag}`,
+        fromCursor(cursor) {
+          const found = /^r([0-9a-z]{1,10})\.(.+)$/.exec(cursor);
+          if (found === null || found[2] !== tag) return fail("WATCH_CURSOR_INVALID");
+          return Number.parseInt(found[1] ?? "", 36);
+        },
+      };
     },
     cursorsOf(tenantId, runId) {
       const tag = mac(["cursor", tenantId, runId]).subarray(0, TAG_BYTES).toString("base64url");

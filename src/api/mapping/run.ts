@@ -4,12 +4,12 @@ import type { Cause, RunError } from "../../engine/machine/records.ts";
 import type { Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
 import { isTerminalPhase, publicState } from "../../engine/machine/state.ts";
 import type { RunHeader } from "../../engine/port.ts";
-import type { Run } from "../../gen/orchestrator/v1/run_pb.ts";
+import type { Run, RunSummary } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   HoldSchema,
   RunCauseSchema,
   RunErrorSchema,
-  RunSchema,
+  RunSummarySchema,
   UnreadSignalsSchema,
 } from "../../gen/orchestrator/v1/run_pb.ts";
 import { END_PHASE, HOLD_KIND, RUN_PHASE, RUN_STATE, RUN_STATE_NAME } from "./enums.ts";
@@ -89,8 +89,8 @@ export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask, 
 }
 
 /** A run as lists show it: what its header holds. */
-export function headerToRun(header: RunHeader): Run {
-  const run = create(RunSchema, {
+export function headerToSummary(header: RunHeader): RunSummary {
+  const run = create(RunSummarySchema, {
     runId: header.runId,
     flowId: header.flowId,
     version: header.version,
@@ -113,8 +113,8 @@ export function headerToRun(header: RunHeader): Run {
   return run;
 }
 
-/** The header behind {@link headerToRun}; null when the run is in a state that this version does not know. */
-export function runToHeader(run: Run): RunHeader | null {
+/** The header behind {@link headerToSummary}; null when the run is in a state that this version does not know. */
+export function summaryToHeader(run: RunSummary): RunHeader | null {
   const state = RUN_STATE_NAME.get(run.state);
   if (state === undefined) return null;
   const at = (time: Run["createTime"]): number | null => (time === undefined ? null : fromTimestamp(time));

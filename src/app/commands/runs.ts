@@ -5,7 +5,14 @@ import { fromTimestamp, toDuration } from "../../api/mapping/time.ts";
 import { parseDurationMs } from "../../base/duration.ts";
 import { fail } from "../../base/errors.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
-import { HoldKind, type Run, RunSchema, RunStateSchema, RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import {
+  HoldKind,
+  type Run,
+  RunSchema,
+  RunStateSchema,
+  RunSummarySchema,
+  RunTaskSchema,
+} from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   CountRunsResponseSchema,
   RunService,
@@ -88,7 +95,7 @@ function defineLists(leaf: Leaf): void {
           const page = await client.call(RunService.method.listRuns, { filter, pageToken, pageSize });
           return { lines: page.runs, next: page.nextPageToken };
         });
-        if (options.output === "json") printJson({ runs: runs.map((run) => toPrintable(RunSchema, run)) });
+        if (options.output === "json") printJson({ runs: runs.map((run) => toPrintable(RunSummarySchema, run)) });
         else process.stdout.write(formatRuns(runs));
       }),
     );

@@ -112,16 +112,16 @@ class TaskToken(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class RunSnapshot(_message.Message):
-    __slots__ = ("run", "tasks", "cursor", "partial")
+    __slots__ = ("run", "tasks", "cursor", "continued")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
-    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    CONTINUED_FIELD_NUMBER: _ClassVar[int]
     run: _run_pb2.Run
     tasks: _containers.RepeatedCompositeFieldContainer[_run_pb2.RunTask]
     cursor: str
-    partial: bool
-    def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_run_pb2.RunTask, _Mapping]]] = ..., cursor: _Optional[str] = ..., partial: bool = ...) -> None: ...
+    continued: bool
+    def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_run_pb2.RunTask, _Mapping]]] = ..., cursor: _Optional[str] = ..., continued: bool = ...) -> None: ...
 
 class WatchGap(_message.Message):
     __slots__ = ("lost_count",)
@@ -146,17 +146,21 @@ class RunEnd(_message.Message):
     def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class RunUpdate(_message.Message):
-    __slots__ = ("run", "matches")
+    __slots__ = ("run", "matches", "cursor")
     RUN_FIELD_NUMBER: _ClassVar[int]
     MATCHES_FIELD_NUMBER: _ClassVar[int]
-    run: _run_pb2.Run
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    run: _run_pb2.RunSummary
     matches: bool
-    def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ..., matches: bool = ...) -> None: ...
+    cursor: str
+    def __init__(self, run: _Optional[_Union[_run_pb2.RunSummary, _Mapping]] = ..., matches: bool = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class RunsSnapshot(_message.Message):
-    __slots__ = ("runs", "partial")
+    __slots__ = ("runs", "partial", "cursor")
     RUNS_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
-    runs: _containers.RepeatedCompositeFieldContainer[_run_pb2.Run]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[_run_pb2.RunSummary]
     partial: bool
-    def __init__(self, runs: _Optional[_Iterable[_Union[_run_pb2.Run, _Mapping]]] = ..., partial: bool = ...) -> None: ...
+    cursor: str
+    def __init__(self, runs: _Optional[_Iterable[_Union[_run_pb2.RunSummary, _Mapping]]] = ..., partial: bool = ..., cursor: _Optional[str] = ...) -> None: ...

@@ -196,6 +196,53 @@ class Run(_message.Message):
     root_run_id: str
     def __init__(self, run_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., flow_hash: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., phase: _Optional[_Union[RunPhase, str]] = ..., cause: _Optional[_Union[RunCause, _Mapping]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., run_key: _Optional[str] = ..., user_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., execution_context_json: _Optional[bytes] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., scheduled_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ..., generation: _Optional[int] = ..., task_counts: _Optional[_Union[TaskCounts, _Mapping]] = ..., unread_signals: _Optional[_Iterable[_Union[UnreadSignals, _Mapping]]] = ..., flow_state: _Optional[str] = ..., parent_run_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., root_run_id: _Optional[str] = ...) -> None: ...
 
+class RunSummary(_message.Message):
+    __slots__ = ("run_id", "flow_id", "version", "flow_hash", "tenant_id", "state", "phase", "labels", "run_key", "user_id", "correlation_id", "create_time", "update_time", "end_time", "deadline_time", "sequence", "parent_run_id", "root_run_id")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    FLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    FLOW_HASH_FIELD_NUMBER: _ClassVar[int]
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    RUN_KEY_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PARENT_RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ROOT_RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    flow_id: str
+    version: str
+    flow_hash: str
+    tenant_id: str
+    state: RunState
+    phase: RunPhase
+    labels: _containers.ScalarMap[str, str]
+    run_key: str
+    user_id: str
+    correlation_id: str
+    create_time: _timestamp_pb2.Timestamp
+    update_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    deadline_time: _timestamp_pb2.Timestamp
+    sequence: int
+    parent_run_id: str
+    root_run_id: str
+    def __init__(self, run_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., flow_hash: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., phase: _Optional[_Union[RunPhase, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., run_key: _Optional[str] = ..., user_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ..., parent_run_id: _Optional[str] = ..., root_run_id: _Optional[str] = ...) -> None: ...
+
 class RunCause(_message.Message):
     __slots__ = ("outcome", "reason", "actor", "cause_time", "compensate")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]

@@ -164,9 +164,9 @@ class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "next_page_token")
     RUNS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    runs: _containers.RepeatedCompositeFieldContainer[_run_pb2.Run]
+    runs: _containers.RepeatedCompositeFieldContainer[_run_pb2.RunSummary]
     next_page_token: str
-    def __init__(self, runs: _Optional[_Iterable[_Union[_run_pb2.Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, runs: _Optional[_Iterable[_Union[_run_pb2.RunSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class CountRunsRequest(_message.Message):
     __slots__ = ("filter",)
@@ -273,12 +273,14 @@ class WatchRunResponse(_message.Message):
     def __init__(self, snapshot: _Optional[_Union[_run_event_pb2.RunSnapshot, _Mapping]] = ..., event: _Optional[_Union[_run_event_pb2.RunEvent, _Mapping]] = ..., gap: _Optional[_Union[_run_event_pb2.WatchGap, _Mapping]] = ..., heartbeat: _Optional[_Union[_run_event_pb2.WatchHeartbeat, _Mapping]] = ..., end: _Optional[_Union[_run_event_pb2.RunEnd, _Mapping]] = ...) -> None: ...
 
 class WatchRunsRequest(_message.Message):
-    __slots__ = ("filter", "snapshot_size")
+    __slots__ = ("filter", "snapshot_size", "cursor")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     filter: str
     snapshot_size: int
-    def __init__(self, filter: _Optional[str] = ..., snapshot_size: _Optional[int] = ...) -> None: ...
+    cursor: str
+    def __init__(self, filter: _Optional[str] = ..., snapshot_size: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class WatchRunsResponse(_message.Message):
     __slots__ = ("snapshot", "update", "gap", "heartbeat")

@@ -154,7 +154,7 @@ class RunServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
-        """ListRuns answers the runs that meet a filter, the newest first, without payloads. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,10 +201,14 @@ class RunServiceServicer(object):
 
     def WatchRuns(self, request, context):
         """WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-        that follow one another fast are sent as one; of each run the sequence grows from update to update, and the last one shows how it
-        ended. With several instances on one database every instance shows the runs of all: when one of them dies or cannot be reached, what
-        it did not tell is read from the database, some seconds later. A reader that is more than 10,000 runs behind gets a gap and goes on;
-        so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
+        in quick succession are sent as one; the sequence of a run grows from update to update, and its last update shows how it ended.
+        Every instance shows the runs of all instances on the database. When an instance dies or cannot be reached, its changes are read
+        from the database some seconds later.
+        With a cursor the stream begins with the runs that changed since that place, as updates and without a snapshot. An update that
+        was sent before may come again. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
+        A reader that is more than 10,000 runs behind gets a gap and goes on; so does one whose missing changes cannot be read or are
+        more than 5,000. Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
+        cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -12,7 +12,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Hold, Run, RunError, RunPhase, RunTask, SkipReason, TaskError, TaskState, TaskWait } from "./run_pb.ts";
+import type { Hold, Run, RunError, RunPhase, RunSummary, RunTask, SkipReason, TaskError, TaskState, TaskWait } from "./run_pb.ts";
 import { file_orchestrator_v1_run } from "./run_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
@@ -20,7 +20,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/run_event.proto.
  */
 export const file_orchestrator_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEirwUKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSEgoEa2luZBgIIAEoCUIE4kEBAxI+Cg5ydW5fdHJhbnNpdGlvbhgJIAEoCzIeLm9yY2hlc3RyYXRvci52MS5SdW5UcmFuc2l0aW9uQgTiQQEDSAASQAoPdGFza190cmFuc2l0aW9uGAogASgLMh8ub3JjaGVzdHJhdG9yLnYxLlRhc2tUcmFuc2l0aW9uQgTiQQEDSAASOAoLaG9sZF9jaGFuZ2UYCyABKAsyGy5vcmNoZXN0cmF0b3IudjEuSG9sZENoYW5nZUIE4kEBA0gAEjwKDXNpZ25hbF9jaGFuZ2UYDCABKAsyHS5vcmNoZXN0cmF0b3IudjEuU2lnbmFsQ2hhbmdlQgTiQQEDSAASNwoIcHJvZ3Jlc3MYDSABKAsyHS5vcmNoZXN0cmF0b3IudjEuVGFza1Byb2dyZXNzQgTiQQEDSAASLQoDbG9nGA4gASgLMhgub3JjaGVzdHJhdG9yLnYxLlRhc2tMb2dCBOJBAQNIABIxCgV0b2tlbhgPIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrVG9rZW5CBOJBAQNIABIxCgphdHRyaWJ1dGVzGBAgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBA0IICgZkZXRhaWwimgEKDVJ1blRyYW5zaXRpb24SLgoFcGhhc2UYASABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSLgoFZXJyb3IYAiABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSFAoGcmVhc29uGAMgASgJQgTiQQEDEhMKBWFjdG9yGAQgASgJQgTiQQEDIq8CCg5UYXNrVHJhbnNpdGlvbhIvCgVzdGF0ZRgBIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSFwoJdGFza190eXBlGAIgASgJQgTiQQEDEjYKC3NraXBfcmVhc29uGAMgASgOMhsub3JjaGVzdHJhdG9yLnYxLlNraXBSZWFzb25CBOJBAQMSLwoFZXJyb3IYBCABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yQgTiQQEDEjsKEW5leHRfYXR0ZW1wdF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxItCgR3YWl0GAYgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRhc2tXYWl0QgTiQQEDIksKCkhvbGRDaGFuZ2USKQoEaG9sZBgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5Ib2xkQgTiQQEDEhIKBGhlbGQYAiABKAhCBOJBAQMiQQoMU2lnbmFsQ2hhbmdlEhkKC3NpZ25hbF9uYW1lGAEgASgJQgTiQQEDEhYKCGNvbnN1bWVkGAIgASgIQgTiQQEDIk8KDFRhc2tQcm9ncmVzcxIbCghmcmFjdGlvbhgBIAEoAUIE4kEBA0gAiAEBEhUKB21lc3NhZ2UYAiABKAlCBOJBAQNCCwoJX2ZyYWN0aW9uIjUKB1Rhc2tMb2cSEwoFbGV2ZWwYASABKAlCBOJBAQMSFQoHbWVzc2FnZRgCIAEoCUIE4kEBAyIfCglUYXNrVG9rZW4SEgoEdGV4dBgBIAEoCUIE4kEBAyKSAQoLUnVuU25hcHNob3QSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxItCgV0YXNrcxgCIAMoCzIYLm9yY2hlc3RyYXRvci52MS5SdW5UYXNrQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBAxIVCgdwYXJ0aWFsGAQgASgIQgTiQQEDIiQKCFdhdGNoR2FwEhgKCmxvc3RfY291bnQYASABKAVCBOJBAQMiXQoOV2F0Y2hIZWFydGJlYXQSNQoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJHCgZSdW5FbmQSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxIUCgZjdXJzb3IYAiABKAlCBOJBAQMiSwoJUnVuVXBkYXRlEicKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW5CBOJBAQMSFQoHbWF0Y2hlcxgCIAEoCEIE4kEBAyJPCgxSdW5zU25hcHNob3QSKAoEcnVucxgBIAMoCzIULm9yY2hlc3RyYXRvci52MS5SdW5CBOJBAQMSFQoHcGFydGlhbBgCIAEoCEIE4kEBA0KJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_run]);
+  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEirwUKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSEgoEa2luZBgIIAEoCUIE4kEBAxI+Cg5ydW5fdHJhbnNpdGlvbhgJIAEoCzIeLm9yY2hlc3RyYXRvci52MS5SdW5UcmFuc2l0aW9uQgTiQQEDSAASQAoPdGFza190cmFuc2l0aW9uGAogASgLMh8ub3JjaGVzdHJhdG9yLnYxLlRhc2tUcmFuc2l0aW9uQgTiQQEDSAASOAoLaG9sZF9jaGFuZ2UYCyABKAsyGy5vcmNoZXN0cmF0b3IudjEuSG9sZENoYW5nZUIE4kEBA0gAEjwKDXNpZ25hbF9jaGFuZ2UYDCABKAsyHS5vcmNoZXN0cmF0b3IudjEuU2lnbmFsQ2hhbmdlQgTiQQEDSAASNwoIcHJvZ3Jlc3MYDSABKAsyHS5vcmNoZXN0cmF0b3IudjEuVGFza1Byb2dyZXNzQgTiQQEDSAASLQoDbG9nGA4gASgLMhgub3JjaGVzdHJhdG9yLnYxLlRhc2tMb2dCBOJBAQNIABIxCgV0b2tlbhgPIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrVG9rZW5CBOJBAQNIABIxCgphdHRyaWJ1dGVzGBAgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBA0IICgZkZXRhaWwimgEKDVJ1blRyYW5zaXRpb24SLgoFcGhhc2UYASABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSLgoFZXJyb3IYAiABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSFAoGcmVhc29uGAMgASgJQgTiQQEDEhMKBWFjdG9yGAQgASgJQgTiQQEDIq8CCg5UYXNrVHJhbnNpdGlvbhIvCgVzdGF0ZRgBIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSFwoJdGFza190eXBlGAIgASgJQgTiQQEDEjYKC3NraXBfcmVhc29uGAMgASgOMhsub3JjaGVzdHJhdG9yLnYxLlNraXBSZWFzb25CBOJBAQMSLwoFZXJyb3IYBCABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yQgTiQQEDEjsKEW5leHRfYXR0ZW1wdF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxItCgR3YWl0GAYgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRhc2tXYWl0QgTiQQEDIksKCkhvbGRDaGFuZ2USKQoEaG9sZBgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5Ib2xkQgTiQQEDEhIKBGhlbGQYAiABKAhCBOJBAQMiQQoMU2lnbmFsQ2hhbmdlEhkKC3NpZ25hbF9uYW1lGAEgASgJQgTiQQEDEhYKCGNvbnN1bWVkGAIgASgIQgTiQQEDIk8KDFRhc2tQcm9ncmVzcxIbCghmcmFjdGlvbhgBIAEoAUIE4kEBA0gAiAEBEhUKB21lc3NhZ2UYAiABKAlCBOJBAQNCCwoJX2ZyYWN0aW9uIjUKB1Rhc2tMb2cSEwoFbGV2ZWwYASABKAlCBOJBAQMSFQoHbWVzc2FnZRgCIAEoCUIE4kEBAyIfCglUYXNrVG9rZW4SEgoEdGV4dBgBIAEoCUIE4kEBAyKUAQoLUnVuU25hcHNob3QSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxItCgV0YXNrcxgCIAMoCzIYLm9yY2hlc3RyYXRvci52MS5SdW5UYXNrQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBAxIXCgljb250aW51ZWQYBCABKAhCBOJBAQMiJAoIV2F0Y2hHYXASGAoKbG9zdF9jb3VudBgBIAEoBUIE4kEBAyJdCg5XYXRjaEhlYXJ0YmVhdBI1CgtzZXJ2ZXJfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSFAoGY3Vyc29yGAIgASgJQgTiQQEDIkcKBlJ1bkVuZBInCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJoCglSdW5VcGRhdGUSLgoDcnVuGAEgASgLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnlCBOJBAQMSFQoHbWF0Y2hlcxgCIAEoCEIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMibAoMUnVuc1NuYXBzaG90Ei8KBHJ1bnMYASADKAsyGy5vcmNoZXN0cmF0b3IudjEuUnVuU3VtbWFyeUIE4kEBAxIVCgdwYXJ0aWFsGAIgASgIQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBA0KJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_run]);
 
 /**
  * RunEvent is something that happened in a run.
@@ -408,25 +408,25 @@ export type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
   run?: Run | undefined;
 
   /**
-   * Its tasks, without payloads; with `partial` a part of them.
+   * Its tasks, without payloads; with `continued` a part of them.
    *
    * @generated from field: repeated orchestrator.v1.RunTask tasks = 2;
    */
   tasks: RunTask[];
 
   /**
-   * Place in the stream right after the last event that the snapshot holds.
+   * Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
    *
    * @generated from field: string cursor = 3;
    */
   cursor: string;
 
   /**
-   * Whether more snapshot frames with further tasks follow at once.
+   * Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
    *
-   * @generated from field: bool partial = 4;
+   * @generated from field: bool continued = 4;
    */
-  partial: boolean;
+  continued: boolean;
 };
 
 /**
@@ -472,7 +472,7 @@ export type WatchHeartbeat = Message<"orchestrator.v1.WatchHeartbeat"> & {
   serverTime?: Timestamp | undefined;
 
   /**
-   * Place that the stream has reached; empty when the stream has none.
+   * Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
    *
    * @generated from field: string cursor = 2;
    */
@@ -521,18 +521,25 @@ export const RunEndSchema: GenMessage<RunEnd> = /*@__PURE__*/
  */
 export type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
   /**
-   * The run as it is now, with the fields that ListRuns answers.
+   * The run as it is now.
    *
-   * @generated from field: orchestrator.v1.Run run = 1;
+   * @generated from field: orchestrator.v1.RunSummary run = 1;
    */
-  run?: Run | undefined;
+  run?: RunSummary | undefined;
 
   /**
-   * Whether it still meets the filter; false tells the reader to drop it.
+   * Whether the run meets the filter; false tells the reader to drop it.
    *
    * @generated from field: bool matches = 2;
    */
   matches: boolean;
+
+  /**
+   * Place in the stream after this update; WatchRuns resumes from it.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
 };
 
 /**
@@ -543,24 +550,31 @@ export const RunUpdateSchema: GenMessage<RunUpdate> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 12);
 
 /**
- * RunsSnapshot holds the runs that meet a filter when the watch begins.
+ * RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
  *
  * @generated from message orchestrator.v1.RunsSnapshot
  */
 export type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
   /**
-   * The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
+   * The runs, newest first, at most `snapshot_size` of them.
    *
-   * @generated from field: repeated orchestrator.v1.Run runs = 1;
+   * @generated from field: repeated orchestrator.v1.RunSummary runs = 1;
    */
-  runs: Run[];
+  runs: RunSummary[];
 
   /**
-   * Whether more snapshot frames follow at once.
+   * Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
    *
    * @generated from field: bool partial = 2;
    */
   partial: boolean;
+
+  /**
+   * Place in the stream after the snapshot; WatchRuns resumes from it.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
 };
 
 /**

@@ -17,7 +17,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/run.proto.
  */
 export const file_orchestrator_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChlvcmNoZXN0cmF0b3IvdjEvcnVuLnByb3RvEg9vcmNoZXN0cmF0b3IudjEizAsKA1J1bhIUCgZydW5faWQYASABKAlCBOJBAQMSFQoHZmxvd19pZBgCIAEoCUIE4kEBAxIVCgd2ZXJzaW9uGAMgASgJQgTiQQEDEhcKCWZsb3dfaGFzaBgEIAEoCUIE4kEBAxIXCgl0ZW5hbnRfaWQYBSABKAlCBOJBAQMSLgoFc3RhdGUYBiABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuU3RhdGVCBOJBAQMSLgoFcGhhc2UYByABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSLgoFY2F1c2UYCCABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuQ2F1c2VCBOJBAQMSKgoFaG9sZHMYCSADKAsyFS5vcmNoZXN0cmF0b3IudjEuSG9sZEIE4kEBAxIuCgVpbnB1dBgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNIABIaCgppbnB1dF9qc29uGAsgASgMQgTiQQEDSAASNgoJaW5wdXRfcmVmGAwgASgLMhsub3JjaGVzdHJhdG9yLnYxLlBheWxvYWRSZWZCBOJBAQNIABIuCgZvdXRwdXQYDSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIARIbCgtvdXRwdXRfanNvbhgOIAEoDEIE4kEBA0gBEjcKCm91dHB1dF9yZWYYDyABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBA0gBEi4KBWVycm9yGBAgASgLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkVycm9yQgTiQQEDEjYKBmxhYmVscxgRIAMoCzIgLm9yY2hlc3RyYXRvci52MS5SdW4uTGFiZWxzRW50cnlCBOJBAQMSFQoHcnVuX2tleRgSIAEoCUIE4kEBAxIVCgd1c2VyX2lkGBMgASgJQgTiQQEDEhwKDmNvcnJlbGF0aW9uX2lkGBQgASgJQgTiQQEDEiQKFmV4ZWN1dGlvbl9jb250ZXh0X2pzb24YFSABKAxCBOJBAQMSNQoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjgKDnNjaGVkdWxlZF90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI0CgpzdGFydF90aW1lGBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI1Cgt1cGRhdGVfdGltZRgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSMgoIZW5kX3RpbWUYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjcKDWRlYWRsaW5lX3RpbWUYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhYKCHNlcXVlbmNlGBwgASgFQgTiQQEDEhgKCmdlbmVyYXRpb24YHSABKAVCBOJBAQMSNgoLdGFza19jb3VudHMYHiABKAsyGy5vcmNoZXN0cmF0b3IudjEuVGFza0NvdW50c0IE4kEBAxI8Cg51bnJlYWRfc2lnbmFscxgfIAMoCzIeLm9yY2hlc3RyYXRvci52MS5VbnJlYWRTaWduYWxzQgTiQQEDEhgKCmZsb3dfc3RhdGUYICABKAlCBOJBAQMSGwoNcGFyZW50X3J1bl9pZBghIAEoCUIE4kEBAxIcCg5wYXJlbnRfdGFza19pZBgiIAEoCUIE4kEBAxIZCgtyb290X3J1bl9pZBgjIAEoCUIE4kEBAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KC2lucHV0X3ZhbHVlQg4KDG91dHB1dF92YWx1ZSK3AQoIUnVuQ2F1c2USMAoHb3V0Y29tZRgBIAEoDjIZLm9yY2hlc3RyYXRvci52MS5SdW5QaGFzZUIE4kEBAxIUCgZyZWFzb24YAiABKAlCBOJBAQMSEwoFYWN0b3IYAyABKAlCBOJBAQMSNAoKY2F1c2VfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSGAoKY29tcGVuc2F0ZRgFIAEoCEIE4kEBAyKWAQoESG9sZBItCgRraW5kGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLkhvbGRLaW5kQgTiQQEDEhMKBWFjdG9yGAIgASgJQgTiQQEDEhQKBnJlYXNvbhgDIAEoCUIE4kEBAxI0CgpzaW5jZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyJMCghSdW5FcnJvchISCgR0eXBlGAEgASgJQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSFQoHdGFza19pZBgDIAEoCUIE4kEBAyKpAgoKVGFza0NvdW50cxITCgV0b3RhbBgBIAEoBUIE4kEBAxIVCgdwZW5kaW5nGAIgASgFQgTiQQEDEhcKCXNjaGVkdWxlZBgDIAEoBUIE4kEBAxIVCgdydW5uaW5nGAQgASgFQgTiQQEDEhYKCHJldHJ5aW5nGAUgASgFQgTiQQEDEhUKB3dhaXRpbmcYBiABKAVCBOJBAQMSFwoJY29tcGxldGVkGAcgASgFQgTiQQEDEhQKBmZhaWxlZBgIIAEoBUIE4kEBAxIVCgdza2lwcGVkGAkgASgFQgTiQQEDEhYKCGNhbmNlbGVkGAogASgFQgTiQQEDEhcKCXRpbWVkX291dBgLIAEoBUIE4kEBAxIZCgtjb21wZW5zYXRlZBgMIAEoBUIE4kEBAyI/Cg1VbnJlYWRTaWduYWxzEhkKC3NpZ25hbF9uYW1lGAEgASgJQgTiQQEDEhMKBWNvdW50GAIgASgFQgTiQQEDIuoHCgdSdW5UYXNrEhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIVCgd0YXNrX2lkGAIgASgJQgTiQQEDEhwKDnBhcmVudF90YXNrX2lkGAMgASgJQgTiQQEDEhcKCXRhc2tfdHlwZRgEIAEoCUIE4kEBAxISCgRuYW1lGAUgASgJQgTiQQEDEi8KBXN0YXRlGAYgASgOMhoub3JjaGVzdHJhdG9yLnYxLlRhc2tTdGF0ZUIE4kEBAxI2Cgtza2lwX3JlYXNvbhgHIAEoDjIbLm9yY2hlc3RyYXRvci52MS5Ta2lwUmVhc29uQgTiQQEDEhUKB2F0dGVtcHQYCCABKAVCBOJBAQMSGgoMbWF4X2F0dGVtcHRzGAkgASgFQgTiQQEDEhgKCmdlbmVyYXRpb24YCiABKAVCBOJBAQMSFwoJaXRlcmF0aW9uGAsgASgFQgTiQQEDEi0KBHdhaXQYDCABKAsyGS5vcmNoZXN0cmF0b3IudjEuVGFza1dhaXRCBOJBAQMSLQoFaW5wdXQYDSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIABIaCgppbnB1dF9qc29uGA4gASgMQgTiQQEDSAASNgoJaW5wdXRfcmVmGA8gASgLMhsub3JjaGVzdHJhdG9yLnYxLlBheWxvYWRSZWZCBOJBAQNIABIuCgZvdXRwdXQYECABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIARIbCgtvdXRwdXRfanNvbhgRIAEoDEIE4kEBA0gBEjcKCm91dHB1dF9yZWYYEiABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBA0gBEi8KBWVycm9yGBMgASgLMhoub3JjaGVzdHJhdG9yLnYxLlRhc2tFcnJvckIE4kEBAxI0CgpyZWFkeV90aW1lGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI0CgpzdGFydF90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIyCghlbmRfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSOwoRbmV4dF9hdHRlbXB0X3RpbWUYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhgKCmRlcGVuZHNfb24YGCADKAlCBOJBAQMSGQoLZGVhZF9sZXR0ZXIYGSABKAhCBOJBAQNCDQoLaW5wdXRfdmFsdWVCDgoMb3V0cHV0X3ZhbHVlIk8KCVRhc2tFcnJvchISCgR0eXBlGAEgASgJQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSFwoJcmV0cnlhYmxlGAMgASgIQgTiQQEDIqsCCghUYXNrV2FpdBIxCgV0aW1lchgBIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UaW1lcldhaXRCBOJBAQNIABIzCgZzaWduYWwYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuU2lnbmFsV2FpdEIE4kEBA0gAEjcKCGFwcHJvdmFsGAMgASgLMh0ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsV2FpdEIE4kEBA0gAEjgKCWNoaWxkX3J1bhgEIAEoCzIdLm9yY2hlc3RyYXRvci52MS5DaGlsZFJ1bldhaXRCBOJBAQNIABI8CgtjaGlsZF90YXNrcxgFIAEoCzIfLm9yY2hlc3RyYXRvci52MS5DaGlsZFRhc2tzV2FpdEIE4kEBA0gAQgYKBGtpbmQiPwoJVGltZXJXYWl0EjIKCGR1ZV90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyJcCgpTaWduYWxXYWl0EhoKDHNpZ25hbF9uYW1lcxgBIAMoCUIE4kEBAxIyCghkdWVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMiWwoMQXBwcm92YWxXYWl0EhcKCWFzc2lnbmVlcxgBIAMoCUIE4kEBAxIyCghkdWVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMiJAoMQ2hpbGRSdW5XYWl0EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAyI5Cg5DaGlsZFRhc2tzV2FpdBITCgV0b3RhbBgBIAEoBUIE4kEBAxISCgRkb25lGAIgASgFQgTiQQEDKuICCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIUChBSVU5fU1RBVEVfUVVFVUVEEAESFQoRUlVOX1NUQVRFX1JVTk5JTkcQAhIVChFSVU5fU1RBVEVfV0FJVElORxADEhQKEFJVTl9TVEFURV9QQVVTRUQQBBIXChNSVU5fU1RBVEVfU1VTUEVOREVEEAUSGQoVUlVOX1NUQVRFX1FVQVJBTlRJTkVEEAYSFwoTUlVOX1NUQVRFX0NBTkNFTElORxAHEhoKFlJVTl9TVEFURV9DT01QRU5TQVRJTkcQCBIXChNSVU5fU1RBVEVfQ09NUExFVEVEEAkSFAoQUlVOX1NUQVRFX0ZBSUxFRBAKEhYKElJVTl9TVEFURV9DQU5DRUxFRBALEhgKFFJVTl9TVEFURV9URVJNSU5BVEVEEAwSFwoTUlVOX1NUQVRFX1RJTUVEX09VVBANKoECCghSdW5QaGFzZRIZChVSVU5fUEhBU0VfVU5TUEVDSUZJRUQQABIUChBSVU5fUEhBU0VfUVVFVUVEEAESFQoRUlVOX1BIQVNFX1JVTk5JTkcQAhIXChNSVU5fUEhBU0VfQ0FOQ0VMSU5HEAMSGgoWUlVOX1BIQVNFX0NPTVBFTlNBVElORxAEEhcKE1JVTl9QSEFTRV9DT01QTEVURUQQBRIUChBSVU5fUEhBU0VfRkFJTEVEEAYSFgoSUlVOX1BIQVNFX0NBTkNFTEVEEAcSGAoUUlVOX1BIQVNFX1RFUk1JTkFURUQQCBIXChNSVU5fUEhBU0VfVElNRURfT1VUEAkqmAEKCEhvbGRLaW5kEhkKFUhPTERfS0lORF9VTlNQRUNJRklFRBAAEhYKEkhPTERfS0lORF9PUEVSQVRPUhABEhQKEEhPTERfS0lORF9CVURHRVQQAhITCg9IT0xEX0tJTkRfTElNSVQQAxIYChRIT0xEX0tJTkRfUVVBUkFOVElORRAEEhQKEEhPTERfS0lORF9QQVJFTlQQBSq6AgoJVGFza1N0YXRlEhoKFlRBU0tfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJUQVNLX1NUQVRFX1BFTkRJTkcQARIYChRUQVNLX1NUQVRFX1NDSEVEVUxFRBACEhYKElRBU0tfU1RBVEVfUlVOTklORxADEhcKE1RBU0tfU1RBVEVfUkVUUllJTkcQBBIWChJUQVNLX1NUQVRFX1dBSVRJTkcQBRIYChRUQVNLX1NUQVRFX0NPTVBMRVRFRBAGEhUKEVRBU0tfU1RBVEVfRkFJTEVEEAcSFgoSVEFTS19TVEFURV9TS0lQUEVEEAgSFwoTVEFTS19TVEFURV9DQU5DRUxFRBAJEhgKFFRBU0tfU1RBVEVfVElNRURfT1VUEAoSGgoWVEFTS19TVEFURV9DT01QRU5TQVRFRBALKmUKClNraXBSZWFzb24SGwoXU0tJUF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVTS0lQX1JFQVNPTl9OT1RfVEFLRU4QARIfChtTS0lQX1JFQVNPTl9VUFNUUkVBTV9GQUlMRUQQAkKEAQoPb3JjaGVzdHJhdG9yLnYxQghSdW5Qcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload]);
+  fileDesc("ChlvcmNoZXN0cmF0b3IvdjEvcnVuLnByb3RvEg9vcmNoZXN0cmF0b3IudjEizAsKA1J1bhIUCgZydW5faWQYASABKAlCBOJBAQMSFQoHZmxvd19pZBgCIAEoCUIE4kEBAxIVCgd2ZXJzaW9uGAMgASgJQgTiQQEDEhcKCWZsb3dfaGFzaBgEIAEoCUIE4kEBAxIXCgl0ZW5hbnRfaWQYBSABKAlCBOJBAQMSLgoFc3RhdGUYBiABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuU3RhdGVCBOJBAQMSLgoFcGhhc2UYByABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSLgoFY2F1c2UYCCABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuQ2F1c2VCBOJBAQMSKgoFaG9sZHMYCSADKAsyFS5vcmNoZXN0cmF0b3IudjEuSG9sZEIE4kEBAxIuCgVpbnB1dBgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNIABIaCgppbnB1dF9qc29uGAsgASgMQgTiQQEDSAASNgoJaW5wdXRfcmVmGAwgASgLMhsub3JjaGVzdHJhdG9yLnYxLlBheWxvYWRSZWZCBOJBAQNIABIuCgZvdXRwdXQYDSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIARIbCgtvdXRwdXRfanNvbhgOIAEoDEIE4kEBA0gBEjcKCm91dHB1dF9yZWYYDyABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBA0gBEi4KBWVycm9yGBAgASgLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkVycm9yQgTiQQEDEjYKBmxhYmVscxgRIAMoCzIgLm9yY2hlc3RyYXRvci52MS5SdW4uTGFiZWxzRW50cnlCBOJBAQMSFQoHcnVuX2tleRgSIAEoCUIE4kEBAxIVCgd1c2VyX2lkGBMgASgJQgTiQQEDEhwKDmNvcnJlbGF0aW9uX2lkGBQgASgJQgTiQQEDEiQKFmV4ZWN1dGlvbl9jb250ZXh0X2pzb24YFSABKAxCBOJBAQMSNQoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjgKDnNjaGVkdWxlZF90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI0CgpzdGFydF90aW1lGBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI1Cgt1cGRhdGVfdGltZRgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSMgoIZW5kX3RpbWUYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjcKDWRlYWRsaW5lX3RpbWUYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhYKCHNlcXVlbmNlGBwgASgFQgTiQQEDEhgKCmdlbmVyYXRpb24YHSABKAVCBOJBAQMSNgoLdGFza19jb3VudHMYHiABKAsyGy5vcmNoZXN0cmF0b3IudjEuVGFza0NvdW50c0IE4kEBAxI8Cg51bnJlYWRfc2lnbmFscxgfIAMoCzIeLm9yY2hlc3RyYXRvci52MS5VbnJlYWRTaWduYWxzQgTiQQEDEhgKCmZsb3dfc3RhdGUYICABKAlCBOJBAQMSGwoNcGFyZW50X3J1bl9pZBghIAEoCUIE4kEBAxIcCg5wYXJlbnRfdGFza19pZBgiIAEoCUIE4kEBAxIZCgtyb290X3J1bl9pZBgjIAEoCUIE4kEBAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KC2lucHV0X3ZhbHVlQg4KDG91dHB1dF92YWx1ZSLHBQoKUnVuU3VtbWFyeRIUCgZydW5faWQYASABKAlCBOJBAQMSFQoHZmxvd19pZBgCIAEoCUIE4kEBAxIVCgd2ZXJzaW9uGAMgASgJQgTiQQEDEhcKCWZsb3dfaGFzaBgEIAEoCUIE4kEBAxIXCgl0ZW5hbnRfaWQYBSABKAlCBOJBAQMSLgoFc3RhdGUYBiABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuU3RhdGVCBOJBAQMSLgoFcGhhc2UYByABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSPQoGbGFiZWxzGAggAygLMicub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnkuTGFiZWxzRW50cnlCBOJBAQMSFQoHcnVuX2tleRgJIAEoCUIE4kEBAxIVCgd1c2VyX2lkGAogASgJQgTiQQEDEhwKDmNvcnJlbGF0aW9uX2lkGAsgASgJQgTiQQEDEjUKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI1Cgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSMgoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjcKDWRlYWRsaW5lX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhYKCHNlcXVlbmNlGBAgASgFQgTiQQEDEhsKDXBhcmVudF9ydW5faWQYESABKAlCBOJBAQMSGQoLcm9vdF9ydW5faWQYEiABKAlCBOJBAQMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK3AQoIUnVuQ2F1c2USMAoHb3V0Y29tZRgBIAEoDjIZLm9yY2hlc3RyYXRvci52MS5SdW5QaGFzZUIE4kEBAxIUCgZyZWFzb24YAiABKAlCBOJBAQMSEwoFYWN0b3IYAyABKAlCBOJBAQMSNAoKY2F1c2VfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSGAoKY29tcGVuc2F0ZRgFIAEoCEIE4kEBAyKWAQoESG9sZBItCgRraW5kGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLkhvbGRLaW5kQgTiQQEDEhMKBWFjdG9yGAIgASgJQgTiQQEDEhQKBnJlYXNvbhgDIAEoCUIE4kEBAxI0CgpzaW5jZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyJMCghSdW5FcnJvchISCgR0eXBlGAEgASgJQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSFQoHdGFza19pZBgDIAEoCUIE4kEBAyKpAgoKVGFza0NvdW50cxITCgV0b3RhbBgBIAEoBUIE4kEBAxIVCgdwZW5kaW5nGAIgASgFQgTiQQEDEhcKCXNjaGVkdWxlZBgDIAEoBUIE4kEBAxIVCgdydW5uaW5nGAQgASgFQgTiQQEDEhYKCHJldHJ5aW5nGAUgASgFQgTiQQEDEhUKB3dhaXRpbmcYBiABKAVCBOJBAQMSFwoJY29tcGxldGVkGAcgASgFQgTiQQEDEhQKBmZhaWxlZBgIIAEoBUIE4kEBAxIVCgdza2lwcGVkGAkgASgFQgTiQQEDEhYKCGNhbmNlbGVkGAogASgFQgTiQQEDEhcKCXRpbWVkX291dBgLIAEoBUIE4kEBAxIZCgtjb21wZW5zYXRlZBgMIAEoBUIE4kEBAyI/Cg1VbnJlYWRTaWduYWxzEhkKC3NpZ25hbF9uYW1lGAEgASgJQgTiQQEDEhMKBWNvdW50GAIgASgFQgTiQQEDIuoHCgdSdW5UYXNrEhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIVCgd0YXNrX2lkGAIgASgJQgTiQQEDEhwKDnBhcmVudF90YXNrX2lkGAMgASgJQgTiQQEDEhcKCXRhc2tfdHlwZRgEIAEoCUIE4kEBAxISCgRuYW1lGAUgASgJQgTiQQEDEi8KBXN0YXRlGAYgASgOMhoub3JjaGVzdHJhdG9yLnYxLlRhc2tTdGF0ZUIE4kEBAxI2Cgtza2lwX3JlYXNvbhgHIAEoDjIbLm9yY2hlc3RyYXRvci52MS5Ta2lwUmVhc29uQgTiQQEDEhUKB2F0dGVtcHQYCCABKAVCBOJBAQMSGgoMbWF4X2F0dGVtcHRzGAkgASgFQgTiQQEDEhgKCmdlbmVyYXRpb24YCiABKAVCBOJBAQMSFwoJaXRlcmF0aW9uGAsgASgFQgTiQQEDEi0KBHdhaXQYDCABKAsyGS5vcmNoZXN0cmF0b3IudjEuVGFza1dhaXRCBOJBAQMSLQoFaW5wdXQYDSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIABIaCgppbnB1dF9qc29uGA4gASgMQgTiQQEDSAASNgoJaW5wdXRfcmVmGA8gASgLMhsub3JjaGVzdHJhdG9yLnYxLlBheWxvYWRSZWZCBOJBAQNIABIuCgZvdXRwdXQYECABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIARIbCgtvdXRwdXRfanNvbhgRIAEoDEIE4kEBA0gBEjcKCm91dHB1dF9yZWYYEiABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBA0gBEi8KBWVycm9yGBMgASgLMhoub3JjaGVzdHJhdG9yLnYxLlRhc2tFcnJvckIE4kEBAxI0CgpyZWFkeV90aW1lGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI0CgpzdGFydF90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIyCghlbmRfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSOwoRbmV4dF9hdHRlbXB0X3RpbWUYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhgKCmRlcGVuZHNfb24YGCADKAlCBOJBAQMSGQoLZGVhZF9sZXR0ZXIYGSABKAhCBOJBAQNCDQoLaW5wdXRfdmFsdWVCDgoMb3V0cHV0X3ZhbHVlIk8KCVRhc2tFcnJvchISCgR0eXBlGAEgASgJQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSFwoJcmV0cnlhYmxlGAMgASgIQgTiQQEDIqsCCghUYXNrV2FpdBIxCgV0aW1lchgBIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UaW1lcldhaXRCBOJBAQNIABIzCgZzaWduYWwYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuU2lnbmFsV2FpdEIE4kEBA0gAEjcKCGFwcHJvdmFsGAMgASgLMh0ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsV2FpdEIE4kEBA0gAEjgKCWNoaWxkX3J1bhgEIAEoCzIdLm9yY2hlc3RyYXRvci52MS5DaGlsZFJ1bldhaXRCBOJBAQNIABI8CgtjaGlsZF90YXNrcxgFIAEoCzIfLm9yY2hlc3RyYXRvci52MS5DaGlsZFRhc2tzV2FpdEIE4kEBA0gAQgYKBGtpbmQiPwoJVGltZXJXYWl0EjIKCGR1ZV90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyJcCgpTaWduYWxXYWl0EhoKDHNpZ25hbF9uYW1lcxgBIAMoCUIE4kEBAxIyCghkdWVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMiWwoMQXBwcm92YWxXYWl0EhcKCWFzc2lnbmVlcxgBIAMoCUIE4kEBAxIyCghkdWVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMiJAoMQ2hpbGRSdW5XYWl0EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAyI5Cg5DaGlsZFRhc2tzV2FpdBITCgV0b3RhbBgBIAEoBUIE4kEBAxISCgRkb25lGAIgASgFQgTiQQEDKuICCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIUChBSVU5fU1RBVEVfUVVFVUVEEAESFQoRUlVOX1NUQVRFX1JVTk5JTkcQAhIVChFSVU5fU1RBVEVfV0FJVElORxADEhQKEFJVTl9TVEFURV9QQVVTRUQQBBIXChNSVU5fU1RBVEVfU1VTUEVOREVEEAUSGQoVUlVOX1NUQVRFX1FVQVJBTlRJTkVEEAYSFwoTUlVOX1NUQVRFX0NBTkNFTElORxAHEhoKFlJVTl9TVEFURV9DT01QRU5TQVRJTkcQCBIXChNSVU5fU1RBVEVfQ09NUExFVEVEEAkSFAoQUlVOX1NUQVRFX0ZBSUxFRBAKEhYKElJVTl9TVEFURV9DQU5DRUxFRBALEhgKFFJVTl9TVEFURV9URVJNSU5BVEVEEAwSFwoTUlVOX1NUQVRFX1RJTUVEX09VVBANKoECCghSdW5QaGFzZRIZChVSVU5fUEhBU0VfVU5TUEVDSUZJRUQQABIUChBSVU5fUEhBU0VfUVVFVUVEEAESFQoRUlVOX1BIQVNFX1JVTk5JTkcQAhIXChNSVU5fUEhBU0VfQ0FOQ0VMSU5HEAMSGgoWUlVOX1BIQVNFX0NPTVBFTlNBVElORxAEEhcKE1JVTl9QSEFTRV9DT01QTEVURUQQBRIUChBSVU5fUEhBU0VfRkFJTEVEEAYSFgoSUlVOX1BIQVNFX0NBTkNFTEVEEAcSGAoUUlVOX1BIQVNFX1RFUk1JTkFURUQQCBIXChNSVU5fUEhBU0VfVElNRURfT1VUEAkqmAEKCEhvbGRLaW5kEhkKFUhPTERfS0lORF9VTlNQRUNJRklFRBAAEhYKEkhPTERfS0lORF9PUEVSQVRPUhABEhQKEEhPTERfS0lORF9CVURHRVQQAhITCg9IT0xEX0tJTkRfTElNSVQQAxIYChRIT0xEX0tJTkRfUVVBUkFOVElORRAEEhQKEEhPTERfS0lORF9QQVJFTlQQBSq6AgoJVGFza1N0YXRlEhoKFlRBU0tfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJUQVNLX1NUQVRFX1BFTkRJTkcQARIYChRUQVNLX1NUQVRFX1NDSEVEVUxFRBACEhYKElRBU0tfU1RBVEVfUlVOTklORxADEhcKE1RBU0tfU1RBVEVfUkVUUllJTkcQBBIWChJUQVNLX1NUQVRFX1dBSVRJTkcQBRIYChRUQVNLX1NUQVRFX0NPTVBMRVRFRBAGEhUKEVRBU0tfU1RBVEVfRkFJTEVEEAcSFgoSVEFTS19TVEFURV9TS0lQUEVEEAgSFwoTVEFTS19TVEFURV9DQU5DRUxFRBAJEhgKFFRBU0tfU1RBVEVfVElNRURfT1VUEAoSGgoWVEFTS19TVEFURV9DT01QRU5TQVRFRBALKmUKClNraXBSZWFzb24SGwoXU0tJUF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVTS0lQX1JFQVNPTl9OT1RfVEFLRU4QARIfChtTS0lQX1JFQVNPTl9VUFNUUkVBTV9GQUlMRUQQAkKEAQoPb3JjaGVzdHJhdG9yLnYxQghSdW5Qcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload]);
 
 /**
  * Run is one execution of a flow version. All fields are set by the service.
@@ -91,7 +91,7 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   /**
    * What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
    * `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
-   * unless the mask names `input_json`. Empty in lists.
+   * unless the mask names `input_json`.
    *
    * @generated from oneof orchestrator.v1.Run.input_value
    */
@@ -122,7 +122,7 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * What the run gave, once it has completed; forms as for the input. Empty in lists.
+   * What the run gave, once it has completed; forms as for the input.
    *
    * @generated from oneof orchestrator.v1.Run.output_value
    */
@@ -188,7 +188,7 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   correlationId: string;
 
   /**
-   * Context that the start gave, as JSON text; passed on, never read. Empty in lists.
+   * Context that the start gave, as JSON text; passed on, never read.
    *
    * @generated from field: bytes execution_context_json = 21;
    */
@@ -301,6 +301,147 @@ export const RunSchema: GenMessage<Run> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 0);
 
 /**
+ * RunSummary is a run as lists and watches over many runs show it: what finds a run and says how it stands. GetRun answers the rest.
+ *
+ * @generated from message orchestrator.v1.RunSummary
+ */
+export type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
+  /**
+   * Identity of the run; unique for ever.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Flow that is executed.
+   *
+   * @generated from field: string flow_id = 2;
+   */
+  flowId: string;
+
+  /**
+   * Version that the run is pinned to. Empty when the run was refused at intake.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * Content hash of that version, 64 lower-case hexadecimal digits.
+   *
+   * @generated from field: string flow_hash = 4;
+   */
+  flowHash: string;
+
+  /**
+   * Tenant that owns the run; comes from the credential.
+   *
+   * @generated from field: string tenant_id = 5;
+   */
+  tenantId: string;
+
+  /**
+   * What the run is doing, derived from phase, holds and tasks.
+   *
+   * @generated from field: orchestrator.v1.RunState state = 6;
+   */
+  state: RunState;
+
+  /**
+   * Where the run stands in its life, holds left aside.
+   *
+   * @generated from field: orchestrator.v1.RunPhase phase = 7;
+   */
+  phase: RunPhase;
+
+  /**
+   * Labels that the start gave.
+   *
+   * @generated from field: map<string, string> labels = 8;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Key of the start; at most one open run has it for the tenant and flow.
+   *
+   * @generated from field: string run_key = 9;
+   */
+  runKey: string;
+
+  /**
+   * User on whose behalf the run works, as the start gave it.
+   *
+   * @generated from field: string user_id = 10;
+   */
+  userId: string;
+
+  /**
+   * Identity that ties the run to work elsewhere, as the start gave it.
+   *
+   * @generated from field: string correlation_id = 11;
+   */
+  correlationId: string;
+
+  /**
+   * When the start was accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 12;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When one of these fields last changed; GetRun answers the time of the last record.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 13;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * When the run ended; absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 14;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * When the run times out; absent when it has no limit.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline_time = 15;
+   */
+  deadlineTime?: Timestamp | undefined;
+
+  /**
+   * Number of the record that last changed one of these fields, from 1. Of two summaries of a run the one with the greater sequence,
+   * then the later `update_time`, is the newer.
+   *
+   * @generated from field: int32 sequence = 16;
+   */
+  sequence: number;
+
+  /**
+   * Run whose task started this one; empty for a run that was started by a call.
+   *
+   * @generated from field: string parent_run_id = 17;
+   */
+  parentRunId: string;
+
+  /**
+   * First run of the chain of parents; the run itself when it has no parent.
+   *
+   * @generated from field: string root_run_id = 18;
+   */
+  rootRunId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.RunSummary.
+ * Use `create(RunSummarySchema)` to create a new message.
+ */
+export const RunSummarySchema: GenMessage<RunSummary> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_run, 1);
+
+/**
  * RunCause says which end is coming, or came, and who asked for it.
  *
  * @generated from message orchestrator.v1.RunCause
@@ -347,7 +488,7 @@ export type RunCause = Message<"orchestrator.v1.RunCause"> & {
  * Use `create(RunCauseSchema)` to create a new message.
  */
 export const RunCauseSchema: GenMessage<RunCause> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 1);
+  messageDesc(file_orchestrator_v1_run, 2);
 
 /**
  * Hold is one reason why no attempt may start.
@@ -389,7 +530,7 @@ export type Hold = Message<"orchestrator.v1.Hold"> & {
  * Use `create(HoldSchema)` to create a new message.
  */
 export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 2);
+  messageDesc(file_orchestrator_v1_run, 3);
 
 /**
  * RunError says why a run did not complete.
@@ -424,7 +565,7 @@ export type RunError = Message<"orchestrator.v1.RunError"> & {
  * Use `create(RunErrorSchema)` to create a new message.
  */
 export const RunErrorSchema: GenMessage<RunError> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 3);
+  messageDesc(file_orchestrator_v1_run, 4);
 
 /**
  * TaskCounts counts the tasks of a run by state; children of `parallel` and `map` included.
@@ -522,7 +663,7 @@ export type TaskCounts = Message<"orchestrator.v1.TaskCounts"> & {
  * Use `create(TaskCountsSchema)` to create a new message.
  */
 export const TaskCountsSchema: GenMessage<TaskCounts> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 4);
+  messageDesc(file_orchestrator_v1_run, 5);
 
 /**
  * UnreadSignals counts the signals of one name that wait to be consumed.
@@ -550,7 +691,7 @@ export type UnreadSignals = Message<"orchestrator.v1.UnreadSignals"> & {
  * Use `create(UnreadSignalsSchema)` to create a new message.
  */
 export const UnreadSignalsSchema: GenMessage<UnreadSignals> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 5);
+  messageDesc(file_orchestrator_v1_run, 6);
 
 /**
  * RunTask is a node of the flow inside a run. All fields are set by the service.
@@ -760,7 +901,7 @@ export type RunTask = Message<"orchestrator.v1.RunTask"> & {
  * Use `create(RunTaskSchema)` to create a new message.
  */
 export const RunTaskSchema: GenMessage<RunTask> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 6);
+  messageDesc(file_orchestrator_v1_run, 7);
 
 /**
  * TaskError is the failure of an attempt.
@@ -795,7 +936,7 @@ export type TaskError = Message<"orchestrator.v1.TaskError"> & {
  * Use `create(TaskErrorSchema)` to create a new message.
  */
 export const TaskErrorSchema: GenMessage<TaskError> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 7);
+  messageDesc(file_orchestrator_v1_run, 8);
 
 /**
  * TaskWait says what a task waits for.
@@ -856,7 +997,7 @@ export type TaskWait = Message<"orchestrator.v1.TaskWait"> & {
  * Use `create(TaskWaitSchema)` to create a new message.
  */
 export const TaskWaitSchema: GenMessage<TaskWait> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 8);
+  messageDesc(file_orchestrator_v1_run, 9);
 
 /**
  * TimerWait ends at a point in time.
@@ -877,7 +1018,7 @@ export type TimerWait = Message<"orchestrator.v1.TimerWait"> & {
  * Use `create(TimerWaitSchema)` to create a new message.
  */
 export const TimerWaitSchema: GenMessage<TimerWait> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 9);
+  messageDesc(file_orchestrator_v1_run, 10);
 
 /**
  * SignalWait ends when a signal arrives.
@@ -905,7 +1046,7 @@ export type SignalWait = Message<"orchestrator.v1.SignalWait"> & {
  * Use `create(SignalWaitSchema)` to create a new message.
  */
 export const SignalWaitSchema: GenMessage<SignalWait> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 10);
+  messageDesc(file_orchestrator_v1_run, 11);
 
 /**
  * ApprovalWait ends with a decision.
@@ -933,7 +1074,7 @@ export type ApprovalWait = Message<"orchestrator.v1.ApprovalWait"> & {
  * Use `create(ApprovalWaitSchema)` to create a new message.
  */
 export const ApprovalWaitSchema: GenMessage<ApprovalWait> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 11);
+  messageDesc(file_orchestrator_v1_run, 12);
 
 /**
  * ChildRunWait ends with a child run.
@@ -954,7 +1095,7 @@ export type ChildRunWait = Message<"orchestrator.v1.ChildRunWait"> & {
  * Use `create(ChildRunWaitSchema)` to create a new message.
  */
 export const ChildRunWaitSchema: GenMessage<ChildRunWait> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 12);
+  messageDesc(file_orchestrator_v1_run, 13);
 
 /**
  * ChildTasksWait ends with the children of the task.
@@ -982,7 +1123,7 @@ export type ChildTasksWait = Message<"orchestrator.v1.ChildTasksWait"> & {
  * Use `create(ChildTasksWaitSchema)` to create a new message.
  */
 export const ChildTasksWaitSchema: GenMessage<ChildTasksWait> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run, 13);
+  messageDesc(file_orchestrator_v1_run, 14);
 
 /**
  * State of a run as people see it.

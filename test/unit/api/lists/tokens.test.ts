@@ -35,7 +35,7 @@ test("a cursor belongs to one run of one tenant", () => {
   const cursors = tokens.cursorsOf("t", "run");
   expect(cursors.fromCursor(cursors.toCursor(12_345))).toEqual({ sequence: 12_345, ended: false });
   expect(cursors.fromCursor(cursors.toCursor(7, true))).toEqual({ sequence: 7, ended: true });
-  const refused = (use: () => unknown): void => expect(use).toThrow("the cursor was not issued for this run");
+  const refused = (use: () => unknown): void => expect(use).toThrow("the cursor was not issued for this watch");
   refused(() => tokens.cursorsOf("t", "run2").fromCursor(cursors.toCursor(1)));
   refused(() => tokens.cursorsOf("t2", "run").fromCursor(cursors.toCursor(1)));
   for (const bad of ["", "s1", "s1.", "x1.abc", `s-1.${cursors.toCursor(1).split(".")[1]}`, "17"])

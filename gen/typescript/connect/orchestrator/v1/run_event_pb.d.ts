@@ -10,7 +10,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Hold, Run, RunError, RunPhase, RunTask, SkipReason, TaskError, TaskState, TaskWait } from "./run_pb.js";
+import type { Hold, Run, RunError, RunPhase, RunSummary, RunTask, SkipReason, TaskError, TaskState, TaskWait } from "./run_pb.js";
 
 /**
  * Describes the file orchestrator/v1/run_event.proto.
@@ -395,25 +395,25 @@ export declare type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
   run?: Run | undefined;
 
   /**
-   * Its tasks, without payloads; with `partial` a part of them.
+   * Its tasks, without payloads; with `continued` a part of them.
    *
    * @generated from field: repeated orchestrator.v1.RunTask tasks = 2;
    */
   tasks: RunTask[];
 
   /**
-   * Place in the stream right after the last event that the snapshot holds.
+   * Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
    *
    * @generated from field: string cursor = 3;
    */
   cursor: string;
 
   /**
-   * Whether more snapshot frames with further tasks follow at once.
+   * Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
    *
-   * @generated from field: bool partial = 4;
+   * @generated from field: bool continued = 4;
    */
-  partial: boolean;
+  continued: boolean;
 };
 
 /**
@@ -457,7 +457,7 @@ export declare type WatchHeartbeat = Message<"orchestrator.v1.WatchHeartbeat"> &
   serverTime?: Timestamp | undefined;
 
   /**
-   * Place that the stream has reached; empty when the stream has none.
+   * Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
    *
    * @generated from field: string cursor = 2;
    */
@@ -504,18 +504,25 @@ export declare const RunEndSchema: GenMessage<RunEnd>;
  */
 export declare type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
   /**
-   * The run as it is now, with the fields that ListRuns answers.
+   * The run as it is now.
    *
-   * @generated from field: orchestrator.v1.Run run = 1;
+   * @generated from field: orchestrator.v1.RunSummary run = 1;
    */
-  run?: Run | undefined;
+  run?: RunSummary | undefined;
 
   /**
-   * Whether it still meets the filter; false tells the reader to drop it.
+   * Whether the run meets the filter; false tells the reader to drop it.
    *
    * @generated from field: bool matches = 2;
    */
   matches: boolean;
+
+  /**
+   * Place in the stream after this update; WatchRuns resumes from it.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
 };
 
 /**
@@ -525,24 +532,31 @@ export declare type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
 export declare const RunUpdateSchema: GenMessage<RunUpdate>;
 
 /**
- * RunsSnapshot holds the runs that meet a filter when the watch begins.
+ * RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
  *
  * @generated from message orchestrator.v1.RunsSnapshot
  */
 export declare type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
   /**
-   * The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
+   * The runs, newest first, at most `snapshot_size` of them.
    *
-   * @generated from field: repeated orchestrator.v1.Run runs = 1;
+   * @generated from field: repeated orchestrator.v1.RunSummary runs = 1;
    */
-  runs: Run[];
+  runs: RunSummary[];
 
   /**
-   * Whether more snapshot frames follow at once.
+   * Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
    *
    * @generated from field: bool partial = 2;
    */
   partial: boolean;
+
+  /**
+   * Place in the stream after the snapshot; WatchRuns resumes from it.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
 };
 
 /**

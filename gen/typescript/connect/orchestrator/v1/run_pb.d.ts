@@ -86,7 +86,7 @@ export declare type Run = Message<"orchestrator.v1.Run"> & {
   /**
    * What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
    * `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
-   * unless the mask names `input_json`. Empty in lists.
+   * unless the mask names `input_json`.
    *
    * @generated from oneof orchestrator.v1.Run.input_value
    */
@@ -117,7 +117,7 @@ export declare type Run = Message<"orchestrator.v1.Run"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * What the run gave, once it has completed; forms as for the input. Empty in lists.
+   * What the run gave, once it has completed; forms as for the input.
    *
    * @generated from oneof orchestrator.v1.Run.output_value
    */
@@ -183,7 +183,7 @@ export declare type Run = Message<"orchestrator.v1.Run"> & {
   correlationId: string;
 
   /**
-   * Context that the start gave, as JSON text; passed on, never read. Empty in lists.
+   * Context that the start gave, as JSON text; passed on, never read.
    *
    * @generated from field: bytes execution_context_json = 21;
    */
@@ -293,6 +293,146 @@ export declare type Run = Message<"orchestrator.v1.Run"> & {
  * Use `create(RunSchema)` to create a new message.
  */
 export declare const RunSchema: GenMessage<Run>;
+
+/**
+ * RunSummary is a run as lists and watches over many runs show it: what finds a run and says how it stands. GetRun answers the rest.
+ *
+ * @generated from message orchestrator.v1.RunSummary
+ */
+export declare type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
+  /**
+   * Identity of the run; unique for ever.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Flow that is executed.
+   *
+   * @generated from field: string flow_id = 2;
+   */
+  flowId: string;
+
+  /**
+   * Version that the run is pinned to. Empty when the run was refused at intake.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * Content hash of that version, 64 lower-case hexadecimal digits.
+   *
+   * @generated from field: string flow_hash = 4;
+   */
+  flowHash: string;
+
+  /**
+   * Tenant that owns the run; comes from the credential.
+   *
+   * @generated from field: string tenant_id = 5;
+   */
+  tenantId: string;
+
+  /**
+   * What the run is doing, derived from phase, holds and tasks.
+   *
+   * @generated from field: orchestrator.v1.RunState state = 6;
+   */
+  state: RunState;
+
+  /**
+   * Where the run stands in its life, holds left aside.
+   *
+   * @generated from field: orchestrator.v1.RunPhase phase = 7;
+   */
+  phase: RunPhase;
+
+  /**
+   * Labels that the start gave.
+   *
+   * @generated from field: map<string, string> labels = 8;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Key of the start; at most one open run has it for the tenant and flow.
+   *
+   * @generated from field: string run_key = 9;
+   */
+  runKey: string;
+
+  /**
+   * User on whose behalf the run works, as the start gave it.
+   *
+   * @generated from field: string user_id = 10;
+   */
+  userId: string;
+
+  /**
+   * Identity that ties the run to work elsewhere, as the start gave it.
+   *
+   * @generated from field: string correlation_id = 11;
+   */
+  correlationId: string;
+
+  /**
+   * When the start was accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 12;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When one of these fields last changed; GetRun answers the time of the last record.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 13;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * When the run ended; absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 14;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * When the run times out; absent when it has no limit.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline_time = 15;
+   */
+  deadlineTime?: Timestamp | undefined;
+
+  /**
+   * Number of the record that last changed one of these fields, from 1. Of two summaries of a run the one with the greater sequence,
+   * then the later `update_time`, is the newer.
+   *
+   * @generated from field: int32 sequence = 16;
+   */
+  sequence: number;
+
+  /**
+   * Run whose task started this one; empty for a run that was started by a call.
+   *
+   * @generated from field: string parent_run_id = 17;
+   */
+  parentRunId: string;
+
+  /**
+   * First run of the chain of parents; the run itself when it has no parent.
+   *
+   * @generated from field: string root_run_id = 18;
+   */
+  rootRunId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.RunSummary.
+ * Use `create(RunSummarySchema)` to create a new message.
+ */
+export declare const RunSummarySchema: GenMessage<RunSummary>;
 
 /**
  * RunCause says which end is coming, or came, and who asked for it.

@@ -11,7 +11,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { PayloadRef } from "./payload_pb.js";
 import type { Duration, FieldMask, Value } from "@bufbuild/protobuf/wkt";
-import type { HoldKind, Run, RunState, RunTask } from "./run_pb.js";
+import type { HoldKind, Run, RunState, RunSummary, RunTask } from "./run_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 import type { RunEnd, RunEvent, RunSnapshot, RunsSnapshot, RunUpdate, WatchGap, WatchHeartbeat } from "./run_event_pb.js";
 
@@ -498,13 +498,11 @@ export declare const ListRunsRequestSchema: GenMessage<ListRunsRequest>;
  */
 export declare type ListRunsResponse = Message<"orchestrator.v1.ListRunsResponse"> & {
   /**
-   * The page; may be shorter than asked, even empty. A list answers what finds a run and tells how it stands: ids, flow, state and
-   * phase, labels and keys, `create_time`, `end_time` and `deadline_time`. Of `update_time` and `sequence` it has the values at the
-   * last change of these. All else is empty: GetRun answers it.
+   * The page; may be shorter than asked, even empty.
    *
-   * @generated from field: repeated orchestrator.v1.Run runs = 1;
+   * @generated from field: repeated orchestrator.v1.RunSummary runs = 1;
    */
-  runs: Run[];
+  runs: RunSummary[];
 
   /**
    * Token of the next page; empty at the end, and only there.
@@ -905,6 +903,13 @@ export declare type WatchRunsRequest = Message<"orchestrator.v1.WatchRunsRequest
    * @generated from field: int32 snapshot_size = 2;
    */
   snapshotSize: number;
+
+  /**
+   * Place to resume after, from a frame or an error of a watch with the same filter; empty means from now, with a snapshot.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
 };
 
 /**
@@ -1377,7 +1382,7 @@ export declare const RunService: GenService<{
     output: typeof WaitRunResponseSchema;
   },
   /**
-   * ListRuns answers the runs that meet a filter, the newest first, without payloads. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRuns
    */
@@ -1442,10 +1447,14 @@ export declare const RunService: GenService<{
   },
   /**
    * WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-   * that follow one another fast are sent as one; of each run the sequence grows from update to update, and the last one shows how it
-   * ended. With several instances on one database every instance shows the runs of all: when one of them dies or cannot be reached, what
-   * it did not tell is read from the database, some seconds later. A reader that is more than 10,000 runs behind gets a gap and goes on;
-   * so does one whose missing changes cannot be read or are more than 5,000. Errors: FILTER_INVALID, SHUTTING_DOWN.
+   * in quick succession are sent as one; the sequence of a run grows from update to update, and its last update shows how it ended.
+   * Every instance shows the runs of all instances on the database. When an instance dies or cannot be reached, its changes are read
+   * from the database some seconds later.
+   * With a cursor the stream begins with the runs that changed since that place, as updates and without a snapshot. An update that
+   * was sent before may come again. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
+   * A reader that is more than 10,000 runs behind gets a gap and goes on; so does one whose missing changes cannot be read or are
+   * more than 5,000. Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
+   * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
    *
    * @generated from rpc orchestrator.v1.RunService.WatchRuns
    */

@@ -661,6 +661,201 @@ class Run$Type extends MessageType {
  */
 export const Run = new Run$Type();
 // @generated message type with reflection information, may provide speed optimized methods
+class RunSummary$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.RunSummary", [
+            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "version", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "flow_hash", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 5, name: "tenant_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "state", kind: "enum", T: () => ["orchestrator.v1.RunState", RunState, "RUN_STATE_"] },
+            { no: 7, name: "phase", kind: "enum", T: () => ["orchestrator.v1.RunPhase", RunPhase, "RUN_PHASE_"] },
+            { no: 8, name: "labels", kind: "map", K: 9 /*ScalarType.STRING*/, V: { kind: "scalar", T: 9 /*ScalarType.STRING*/ } },
+            { no: 9, name: "run_key", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 10, name: "user_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 11, name: "correlation_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 12, name: "create_time", kind: "message", T: () => Timestamp },
+            { no: 13, name: "update_time", kind: "message", T: () => Timestamp },
+            { no: 14, name: "end_time", kind: "message", T: () => Timestamp },
+            { no: 15, name: "deadline_time", kind: "message", T: () => Timestamp },
+            { no: 16, name: "sequence", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 17, name: "parent_run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 18, name: "root_run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.runId = "";
+        message.flowId = "";
+        message.version = "";
+        message.flowHash = "";
+        message.tenantId = "";
+        message.state = 0;
+        message.phase = 0;
+        message.labels = {};
+        message.runKey = "";
+        message.userId = "";
+        message.correlationId = "";
+        message.sequence = 0;
+        message.parentRunId = "";
+        message.rootRunId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string run_id */ 1:
+                    message.runId = reader.string();
+                    break;
+                case /* string flow_id */ 2:
+                    message.flowId = reader.string();
+                    break;
+                case /* string version */ 3:
+                    message.version = reader.string();
+                    break;
+                case /* string flow_hash */ 4:
+                    message.flowHash = reader.string();
+                    break;
+                case /* string tenant_id */ 5:
+                    message.tenantId = reader.string();
+                    break;
+                case /* orchestrator.v1.RunState state */ 6:
+                    message.state = reader.int32();
+                    break;
+                case /* orchestrator.v1.RunPhase phase */ 7:
+                    message.phase = reader.int32();
+                    break;
+                case /* map<string, string> labels */ 8:
+                    this.binaryReadMap8(message.labels, reader, options);
+                    break;
+                case /* string run_key */ 9:
+                    message.runKey = reader.string();
+                    break;
+                case /* string user_id */ 10:
+                    message.userId = reader.string();
+                    break;
+                case /* string correlation_id */ 11:
+                    message.correlationId = reader.string();
+                    break;
+                case /* google.protobuf.Timestamp create_time */ 12:
+                    message.createTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.createTime);
+                    break;
+                case /* google.protobuf.Timestamp update_time */ 13:
+                    message.updateTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.updateTime);
+                    break;
+                case /* google.protobuf.Timestamp end_time */ 14:
+                    message.endTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.endTime);
+                    break;
+                case /* google.protobuf.Timestamp deadline_time */ 15:
+                    message.deadlineTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.deadlineTime);
+                    break;
+                case /* int32 sequence */ 16:
+                    message.sequence = reader.int32();
+                    break;
+                case /* string parent_run_id */ 17:
+                    message.parentRunId = reader.string();
+                    break;
+                case /* string root_run_id */ 18:
+                    message.rootRunId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    binaryReadMap8(map, reader, options) {
+        let len = reader.uint32(), end = reader.pos + len, key, val;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case 1:
+                    key = reader.string();
+                    break;
+                case 2:
+                    val = reader.string();
+                    break;
+                default: throw new globalThis.Error("unknown map entry field for orchestrator.v1.RunSummary.labels");
+            }
+        }
+        map[key ?? ""] = val ?? "";
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string run_id = 1; */
+        if (message.runId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.runId);
+        /* string flow_id = 2; */
+        if (message.flowId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.flowId);
+        /* string version = 3; */
+        if (message.version !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.version);
+        /* string flow_hash = 4; */
+        if (message.flowHash !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.flowHash);
+        /* string tenant_id = 5; */
+        if (message.tenantId !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.tenantId);
+        /* orchestrator.v1.RunState state = 6; */
+        if (message.state !== 0)
+            writer.tag(6, WireType.Varint).int32(message.state);
+        /* orchestrator.v1.RunPhase phase = 7; */
+        if (message.phase !== 0)
+            writer.tag(7, WireType.Varint).int32(message.phase);
+        /* map<string, string> labels = 8; */
+        for (let k of globalThis.Object.keys(message.labels))
+            writer.tag(8, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(k).tag(2, WireType.LengthDelimited).string(message.labels[k]).join();
+        /* string run_key = 9; */
+        if (message.runKey !== "")
+            writer.tag(9, WireType.LengthDelimited).string(message.runKey);
+        /* string user_id = 10; */
+        if (message.userId !== "")
+            writer.tag(10, WireType.LengthDelimited).string(message.userId);
+        /* string correlation_id = 11; */
+        if (message.correlationId !== "")
+            writer.tag(11, WireType.LengthDelimited).string(message.correlationId);
+        /* google.protobuf.Timestamp create_time = 12; */
+        if (message.createTime)
+            Timestamp.internalBinaryWrite(message.createTime, writer.tag(12, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp update_time = 13; */
+        if (message.updateTime)
+            Timestamp.internalBinaryWrite(message.updateTime, writer.tag(13, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp end_time = 14; */
+        if (message.endTime)
+            Timestamp.internalBinaryWrite(message.endTime, writer.tag(14, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp deadline_time = 15; */
+        if (message.deadlineTime)
+            Timestamp.internalBinaryWrite(message.deadlineTime, writer.tag(15, WireType.LengthDelimited).fork(), options).join();
+        /* int32 sequence = 16; */
+        if (message.sequence !== 0)
+            writer.tag(16, WireType.Varint).int32(message.sequence);
+        /* string parent_run_id = 17; */
+        if (message.parentRunId !== "")
+            writer.tag(17, WireType.LengthDelimited).string(message.parentRunId);
+        /* string root_run_id = 18; */
+        if (message.rootRunId !== "")
+            writer.tag(18, WireType.LengthDelimited).string(message.rootRunId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.RunSummary
+ */
+export const RunSummary = new RunSummary$Type();
+// @generated message type with reflection information, may provide speed optimized methods
 class RunCause$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.RunCause", [

@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { RunSummary } from "./run.js";
 import { RunTask } from "./run.js";
 import { Run } from "./run.js";
 import { Hold } from "./run.js";
@@ -321,23 +322,23 @@ export interface RunSnapshot {
      */
     run?: Run;
     /**
-     * Its tasks, without payloads; with `partial` a part of them.
+     * Its tasks, without payloads; with `continued` a part of them.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunTask tasks = 2
      */
     tasks: RunTask[];
     /**
-     * Place in the stream right after the last event that the snapshot holds.
+     * Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
      *
      * @generated from protobuf field: string cursor = 3
      */
     cursor: string;
     /**
-     * Whether more snapshot frames with further tasks follow at once.
+     * Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
      *
-     * @generated from protobuf field: bool partial = 4
+     * @generated from protobuf field: bool continued = 4
      */
-    partial: boolean;
+    continued: boolean;
 }
 /**
  * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
@@ -366,7 +367,7 @@ export interface WatchHeartbeat {
      */
     serverTime?: Timestamp;
     /**
-     * Place that the stream has reached; empty when the stream has none.
+     * Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
      *
      * @generated from protobuf field: string cursor = 2
      */
@@ -398,36 +399,48 @@ export interface RunEnd {
  */
 export interface RunUpdate {
     /**
-     * The run as it is now, with the fields that ListRuns answers.
+     * The run as it is now.
      *
-     * @generated from protobuf field: orchestrator.v1.Run run = 1
+     * @generated from protobuf field: orchestrator.v1.RunSummary run = 1
      */
-    run?: Run;
+    run?: RunSummary;
     /**
-     * Whether it still meets the filter; false tells the reader to drop it.
+     * Whether the run meets the filter; false tells the reader to drop it.
      *
      * @generated from protobuf field: bool matches = 2
      */
     matches: boolean;
+    /**
+     * Place in the stream after this update; WatchRuns resumes from it.
+     *
+     * @generated from protobuf field: string cursor = 3
+     */
+    cursor: string;
 }
 /**
- * RunsSnapshot holds the runs that meet a filter when the watch begins.
+ * RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
  *
  * @generated from protobuf message orchestrator.v1.RunsSnapshot
  */
 export interface RunsSnapshot {
     /**
-     * The runs, newest first, with the fields that ListRuns answers; with `partial` a part of them.
+     * The runs, newest first, at most `snapshot_size` of them.
      *
-     * @generated from protobuf field: repeated orchestrator.v1.Run runs = 1
+     * @generated from protobuf field: repeated orchestrator.v1.RunSummary runs = 1
      */
-    runs: Run[];
+    runs: RunSummary[];
     /**
-     * Whether more snapshot frames follow at once.
+     * Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
      *
      * @generated from protobuf field: bool partial = 2
      */
     partial: boolean;
+    /**
+     * Place in the stream after the snapshot; WatchRuns resumes from it.
+     *
+     * @generated from protobuf field: string cursor = 3
+     */
+    cursor: string;
 }
 declare class RunEvent$Type extends MessageType<RunEvent> {
     constructor();

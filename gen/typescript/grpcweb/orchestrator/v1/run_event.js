@@ -6,6 +6,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { RunSummary } from "./run.js";
 import { RunTask } from "./run.js";
 import { Run } from "./run.js";
 import { Hold } from "./run.js";
@@ -623,14 +624,14 @@ class RunSnapshot$Type extends MessageType {
             { no: 1, name: "run", kind: "message", T: () => Run },
             { no: 2, name: "tasks", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RunTask },
             { no: 3, name: "cursor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 4, name: "partial", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+            { no: 4, name: "continued", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.tasks = [];
         message.cursor = "";
-        message.partial = false;
+        message.continued = false;
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -649,8 +650,8 @@ class RunSnapshot$Type extends MessageType {
                 case /* string cursor */ 3:
                     message.cursor = reader.string();
                     break;
-                case /* bool partial */ 4:
-                    message.partial = reader.bool();
+                case /* bool continued */ 4:
+                    message.continued = reader.bool();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -673,9 +674,9 @@ class RunSnapshot$Type extends MessageType {
         /* string cursor = 3; */
         if (message.cursor !== "")
             writer.tag(3, WireType.LengthDelimited).string(message.cursor);
-        /* bool partial = 4; */
-        if (message.partial !== false)
-            writer.tag(4, WireType.Varint).bool(message.partial);
+        /* bool continued = 4; */
+        if (message.continued !== false)
+            writer.tag(4, WireType.Varint).bool(message.continued);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -845,13 +846,15 @@ export const RunEnd = new RunEnd$Type();
 class RunUpdate$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.RunUpdate", [
-            { no: 1, name: "run", kind: "message", T: () => Run },
-            { no: 2, name: "matches", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+            { no: 1, name: "run", kind: "message", T: () => RunSummary },
+            { no: 2, name: "matches", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 3, name: "cursor", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.matches = false;
+        message.cursor = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -861,11 +864,14 @@ class RunUpdate$Type extends MessageType {
         while (reader.pos < end) {
             let [fieldNo, wireType] = reader.tag();
             switch (fieldNo) {
-                case /* orchestrator.v1.Run run */ 1:
-                    message.run = Run.internalBinaryRead(reader, reader.uint32(), options, message.run);
+                case /* orchestrator.v1.RunSummary run */ 1:
+                    message.run = RunSummary.internalBinaryRead(reader, reader.uint32(), options, message.run);
                     break;
                 case /* bool matches */ 2:
                     message.matches = reader.bool();
+                    break;
+                case /* string cursor */ 3:
+                    message.cursor = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -879,12 +885,15 @@ class RunUpdate$Type extends MessageType {
         return message;
     }
     internalBinaryWrite(message, writer, options) {
-        /* orchestrator.v1.Run run = 1; */
+        /* orchestrator.v1.RunSummary run = 1; */
         if (message.run)
-            Run.internalBinaryWrite(message.run, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+            RunSummary.internalBinaryWrite(message.run, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
         /* bool matches = 2; */
         if (message.matches !== false)
             writer.tag(2, WireType.Varint).bool(message.matches);
+        /* string cursor = 3; */
+        if (message.cursor !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.cursor);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -899,14 +908,16 @@ export const RunUpdate = new RunUpdate$Type();
 class RunsSnapshot$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.RunsSnapshot", [
-            { no: 1, name: "runs", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => Run },
-            { no: 2, name: "partial", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+            { no: 1, name: "runs", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RunSummary },
+            { no: 2, name: "partial", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 3, name: "cursor", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.runs = [];
         message.partial = false;
+        message.cursor = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -916,11 +927,14 @@ class RunsSnapshot$Type extends MessageType {
         while (reader.pos < end) {
             let [fieldNo, wireType] = reader.tag();
             switch (fieldNo) {
-                case /* repeated orchestrator.v1.Run runs */ 1:
-                    message.runs.push(Run.internalBinaryRead(reader, reader.uint32(), options));
+                case /* repeated orchestrator.v1.RunSummary runs */ 1:
+                    message.runs.push(RunSummary.internalBinaryRead(reader, reader.uint32(), options));
                     break;
                 case /* bool partial */ 2:
                     message.partial = reader.bool();
+                    break;
+                case /* string cursor */ 3:
+                    message.cursor = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -934,12 +948,15 @@ class RunsSnapshot$Type extends MessageType {
         return message;
     }
     internalBinaryWrite(message, writer, options) {
-        /* repeated orchestrator.v1.Run runs = 1; */
+        /* repeated orchestrator.v1.RunSummary runs = 1; */
         for (let i = 0; i < message.runs.length; i++)
-            Run.internalBinaryWrite(message.runs[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+            RunSummary.internalBinaryWrite(message.runs[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
         /* bool partial = 2; */
         if (message.partial !== false)
             writer.tag(2, WireType.Varint).bool(message.partial);
+        /* string cursor = 3; */
+        if (message.cursor !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.cursor);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -18,6 +18,7 @@ import { RunSnapshot } from "./run_event.js";
 import { RunTask } from "./run.js";
 import { RunEvent } from "./run_event.js";
 import { RunState } from "./run.js";
+import { RunSummary } from "./run.js";
 import { Status } from "../../google/rpc/status.js";
 import { Run } from "./run.js";
 import { Value } from "../../google/protobuf/struct.js";
@@ -408,13 +409,11 @@ export interface ListRunsRequest {
  */
 export interface ListRunsResponse {
     /**
-     * The page; may be shorter than asked, even empty. A list answers what finds a run and tells how it stands: ids, flow, state and
-     * phase, labels and keys, `create_time`, `end_time` and `deadline_time`. Of `update_time` and `sequence` it has the values at the
-     * last change of these. All else is empty: GetRun answers it.
+     * The page; may be shorter than asked, even empty.
      *
-     * @generated from protobuf field: repeated orchestrator.v1.Run runs = 1
+     * @generated from protobuf field: repeated orchestrator.v1.RunSummary runs = 1
      */
-    runs: Run[];
+    runs: RunSummary[];
     /**
      * Token of the next page; empty at the end, and only there.
      *
@@ -716,6 +715,12 @@ export interface WatchRunsRequest {
      * @generated from protobuf field: int32 snapshot_size = 2
      */
     snapshotSize: number;
+    /**
+     * Place to resume after, from a frame or an error of a watch with the same filter; empty means from now, with a snapshot.
+     *
+     * @generated from protobuf field: string cursor = 3
+     */
+    cursor: string;
 }
 /**
  * Response of RunService.WatchRuns: one frame of the stream.

@@ -21,6 +21,7 @@ import { RunSnapshot } from "./run_event.js";
 import { RunTask } from "./run.js";
 import { RunEvent } from "./run_event.js";
 import { RunState } from "./run.js";
+import { RunSummary } from "./run.js";
 import { Status } from "../../google/rpc/status.js";
 import { Run } from "./run.js";
 import { Value } from "../../google/protobuf/struct.js";
@@ -853,7 +854,7 @@ export const ListRunsRequest = new ListRunsRequest$Type();
 class ListRunsResponse$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.ListRunsResponse", [
-            { no: 1, name: "runs", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => Run },
+            { no: 1, name: "runs", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RunSummary },
             { no: 2, name: "next_page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
@@ -870,8 +871,8 @@ class ListRunsResponse$Type extends MessageType {
         while (reader.pos < end) {
             let [fieldNo, wireType] = reader.tag();
             switch (fieldNo) {
-                case /* repeated orchestrator.v1.Run runs */ 1:
-                    message.runs.push(Run.internalBinaryRead(reader, reader.uint32(), options));
+                case /* repeated orchestrator.v1.RunSummary runs */ 1:
+                    message.runs.push(RunSummary.internalBinaryRead(reader, reader.uint32(), options));
                     break;
                 case /* string next_page_token */ 2:
                     message.nextPageToken = reader.string();
@@ -888,9 +889,9 @@ class ListRunsResponse$Type extends MessageType {
         return message;
     }
     internalBinaryWrite(message, writer, options) {
-        /* repeated orchestrator.v1.Run runs = 1; */
+        /* repeated orchestrator.v1.RunSummary runs = 1; */
         for (let i = 0; i < message.runs.length; i++)
-            Run.internalBinaryWrite(message.runs[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+            RunSummary.internalBinaryWrite(message.runs[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
         /* string next_page_token = 2; */
         if (message.nextPageToken !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.nextPageToken);
@@ -1586,13 +1587,15 @@ class WatchRunsRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.WatchRunsRequest", [
             { no: 1, name: "filter", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "snapshot_size", kind: "scalar", T: 5 /*ScalarType.INT32*/ }
+            { no: 2, name: "snapshot_size", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 3, name: "cursor", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.filter = "";
         message.snapshotSize = 0;
+        message.cursor = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -1607,6 +1610,9 @@ class WatchRunsRequest$Type extends MessageType {
                     break;
                 case /* int32 snapshot_size */ 2:
                     message.snapshotSize = reader.int32();
+                    break;
+                case /* string cursor */ 3:
+                    message.cursor = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -1626,6 +1632,9 @@ class WatchRunsRequest$Type extends MessageType {
         /* int32 snapshot_size = 2; */
         if (message.snapshotSize !== 0)
             writer.tag(2, WireType.Varint).int32(message.snapshotSize);
+        /* string cursor = 3; */
+        if (message.cursor !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.cursor);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
