@@ -12,7 +12,7 @@ import {
   RegisterFlowResponseSchema,
 } from "../gen/orchestrator/v1/flow_service_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
-import { toFlow, toProblems } from "./mapping/flow.ts";
+import { toFlow, toProblems, toWarnings } from "./mapping/flow.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 
 /** Limits of definitions. */
@@ -36,6 +36,7 @@ export function createFlowService(flows: FlowRegistry, limits: FlowLimits): Flow
       const response = create(RegisterFlowResponseSchema, {
         created: result.created,
         problems: toProblems(result.problems),
+        warnings: toWarnings(result.warnings),
       });
       if (result.flow !== null) response.flow = toFlow(result.flow, true);
       return response;

@@ -14,7 +14,7 @@ import {
 import type { ServiceHandlers } from "./call.ts";
 import { cutPage, pageSizeOf } from "./lists/paging.ts";
 import type { Tokens } from "./lists/tokens.ts";
-import { toFlow, toProblems, toVariables } from "./mapping/flow.ts";
+import { toFlow, toProblems, toVariables, toWarnings } from "./mapping/flow.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
 import { fromObjectPayload } from "./mapping/payload.ts";
 
@@ -56,6 +56,7 @@ export function createTemplateService(
       const response = create(InstantiateTemplateResponseSchema, {
         created: result.created,
         problems: toProblems(result.problems),
+        warnings: toWarnings(result.warnings),
       });
       if (result.flow !== null) response.flow = toFlow(result.flow, true);
       return response;

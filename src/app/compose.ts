@@ -102,11 +102,12 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     });
     const compiler = openCompilerProcess();
     closers.push(() => compiler.close());
-    const flows = createFlowRegistry(createFlowStore(database), compiler);
+    const graphs = await openGraphs(config, database, log, closers);
+    const loaded = new Set(graphs?.names());
+    const flows = createFlowRegistry(createFlowStore(database), compiler, loaded);
     const templates = await openTemplates(templatesFolder(config));
     for (const { file, error } of templates.refused) log.warn("a template is left out", { file, error: error.message });
     const tokenKey = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
-    const graphs = await openGraphs(config, database, log, closers);
     const tools = createToolCaller({
       adapters: createAdapters({
         http: {
@@ -126,6 +127,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       journal: createJournal(database, counts.touch),
       leases,
       flows,
+      graphs: loaded,
       tools,
       clock: new DatabaseClock(systemClock),
       log,

@@ -12,6 +12,7 @@ import { openRun } from "./machine/run.ts";
 import { createState } from "./machine/state.ts";
 import type { Caller, Engine, RunView, StartRequest, StartResult } from "./port.ts";
 import { type Cell, StartTaken } from "./shard/cell.ts";
+import { checkGraphLoaded } from "./shard/graph-loaded.ts";
 import type { Runtime } from "./shard/runtime.ts";
 import { checkText } from "./shard/texts.ts";
 
@@ -75,6 +76,7 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     checkTexts(request);
     const plan = await runtime.parts.flows.planFor(tenantId, request.flowId, request.version);
     const vars = checkInput(plan, request.input);
+    checkGraphLoaded(plan, runtime.parts);
     const at = runtime.now();
     const { runId, shard } = placeRun(request, at);
     if (runtime.cells.has(runId)) throw new StartTaken(runId);

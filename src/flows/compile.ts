@@ -7,6 +7,8 @@ import type { Plan } from "./plan.ts";
 import { planFlow } from "./plan-flow.ts";
 import type { FlowDocument } from "./schema.ts";
 import type { Structure } from "./structure.ts";
+import { findWarnings } from "./warnings/list.ts";
+import type { FlowWarning, FlowWorld } from "./warnings/warning.ts";
 
 /** Where a flow comes from: YAML or JSON text, or a JSON document. */
 export type FlowSource = { readonly text: string } | { readonly document: JsonObject };
@@ -18,6 +20,16 @@ export interface CompiledFlow {
   readonly document: JsonObject;
   /** Nodes and connections of its LangGraph graph. */
   readonly structure: Structure;
+  /** Warnings, for a caller who wants them. Without a world, those that need no service. */
+  warnings(world?: FlowWorld): Promise<readonly FlowWarning[]>;
+}
+
+/** What checking a flow gives. */
+export interface Verdict {
+  /** None when it may be registered. */
+  readonly problems: readonly FieldViolation[];
+  /** What is accepted and suspicious; looked for only when there are no problems. */
+  readonly warnings: readonly FlowWarning[];
 }
 
 /**
@@ -28,16 +40,30 @@ export async function compileFlow(
   source: FlowSource,
   compiler: GraphCompiler = inlineGraphCompiler,
 ): Promise<CompiledFlow> {
-  const { document, problems } = checkFlow(readSource(source));
+  const parsed = readSource(source);
+  const { document, problems } = checkFlow(parsed);
   problems.throwIfAny();
   const checked = document as FlowDocument;
   const structure = await compiler.structureOf(checked);
-  return { plan: planFlow(checked, structure), document: checked as unknown as JsonObject, structure };
+  return {
+    plan: planFlow(checked, structure),
+    document: checked as unknown as JsonObject,
+    structure,
+    warnings: (world) => findWarnings(checked, parsed, world),
+  };
 }
 
 /** All problems of a flow; none when it may be registered. Throws FLOW_SOURCE_INVALID, with all errors of the syntax, when it cannot be read. */
 export function validateFlow(source: FlowSource): readonly FieldViolation[] {
   return checkFlow(readSource(source)).problems.list();
+}
+
+/** All problems of a flow or, when there are none, its warnings. Throws as {@link validateFlow} does. */
+export async function judgeFlow(source: FlowSource, world?: FlowWorld): Promise<Verdict> {
+  const parsed = readSource(source);
+  const { document, problems } = checkFlow(parsed);
+  if (document === undefined) return { problems: problems.list(), warnings: [] };
+  return { problems: [], warnings: await findWarnings(document, parsed, world) };
 }
 
 /** Plan of a document that was checked when it was registered. */

@@ -4,6 +4,7 @@ import type { FieldViolation } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Plan } from "./plan.ts";
 import type { Structure } from "./structure.ts";
+import type { FlowWarning } from "./warnings/warning.ts";
 
 /** A registered flow version. */
 export interface FlowVersion {
@@ -33,6 +34,8 @@ export interface RegisterResult {
   /** False when the same content was registered before under this version. */
   readonly created: boolean;
   readonly problems: readonly FieldViolation[];
+  /** What is accepted and most likely not meant; empty when there are problems. */
+  readonly warnings: readonly FlowWarning[];
 }
 
 /** Flows of all tenants; versions never change. */

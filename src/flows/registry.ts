@@ -5,6 +5,8 @@ import { compileFlow, compileStored, drawFlow, type FlowSource, validateFlow } f
 import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
 import type { Plan } from "./plan.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./registry-port.ts";
+import type { VariableDocument } from "./schema.ts";
+import type { FlowWorld } from "./warnings/warning.ts";
 
 /** What the registry needs of a store. */
 export interface FlowStore extends Pick<FlowRegistry, "listFlows" | "listVersions"> {
@@ -24,8 +26,15 @@ const LATEST_MS = 1_000;
 /** Plans, and names of versions, that are kept in memory; others are read anew from the store. */
 const MAX_PLANS = 2_000;
 
-/** The registry over a store. Where LangGraph is loaded is the compiler's business; the default loads it into this process. */
-export function createFlowRegistry(store: FlowStore, compiler: GraphCompiler = inlineGraphCompiler): FlowRegistry {
+/**
+ * The registry over a store. Where LangGraph is loaded is the compiler's business; the default loads it into this process. `graphs` names the graphs that are
+ * loaded; without it, nothing is said of graphs.
+ */
+export function createFlowRegistry(
+  store: FlowStore,
+  compiler: GraphCompiler = inlineGraphCompiler,
+  graphs?: ReadonlySet<string>,
+): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
   /** Versions that are being looked up: a thousand starts of one flow ask the store once. */
@@ -49,12 +58,21 @@ export function createFlowRegistry(store: FlowStore, compiler: GraphCompiler = i
     return fail("FLOW_NOT_FOUND", { flowId, hint });
   };
 
+  const worldOf = (tenantId: string): FlowWorld => ({
+    graphs,
+    variablesOf: async (flowId, version) => {
+      const found = await store.find(tenantId, flowId, version);
+      return found === null ? null : ((found.document.variables ?? []) as unknown as readonly VariableDocument[]);
+    },
+  });
+
   const registerFlow = async (tenantId: string, source: FlowSource, validateOnly: boolean): Promise<RegisterResult> => {
     if (validateOnly) {
       const problems = validateFlow(source);
-      if (problems.length > 0) return { flow: null, created: false, problems };
+      if (problems.length > 0) return { flow: null, created: false, problems, warnings: [] };
     }
-    const { plan, document, structure } = await compileFlow(source, compiler);
+    const { plan, document, structure, warnings: findWarnings } = await compileFlow(source, compiler);
+    const warnings = await findWarnings(worldOf(tenantId));
     const flow: NewFlowVersion = {
       tenantId,
       flowId: plan.flowId,
@@ -67,17 +85,18 @@ export function createFlowRegistry(store: FlowStore, compiler: GraphCompiler = i
       structure,
       source: "text" in source ? source.text : canonicalJson(document),
     };
-    if (validateOnly) return { flow: { ...flow, createdAt: 0, latest: false }, created: false, problems: [] };
+    const verdict = { problems: [], warnings };
+    if (validateOnly) return { flow: { ...flow, createdAt: 0, latest: false }, created: false, ...verdict };
     const created = await store.insert(flow);
     // A lookup that is under way may not have seen it: nobody waits for that one any more, and it is not kept.
     versions.delete(keyOf(tenantId, plan.flowId, ""));
     lookups.delete(keyOf(tenantId, plan.flowId, ""));
     keepPlan(tenantId, plan);
-    if (created !== null) return { flow: created, created: true, problems: [] };
+    if (created !== null) return { flow: created, created: true, ...verdict };
     const existing = await getFlow(tenantId, plan.flowId, plan.version);
     if (existing.hash !== plan.hash)
       throw toError("FLOW_VERSION_EXISTS", { flowId: plan.flowId, version: plan.version });
-    return { flow: existing, created: false, problems: [] };
+    return { flow: existing, created: false, ...verdict };
   };
 
   const keepVersion = (key: string, plan: Plan, until: number): void => {

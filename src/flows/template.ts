@@ -128,7 +128,7 @@ function toText(value: Json, source: string): string {
 }
 
 /** Literal parts and expressions of a text, or the problem. */
-function splitText(text: string): (string | { expression: string })[] | string {
+export function splitText(text: string): (string | { expression: string })[] | string {
   const parts: (string | { expression: string })[] = [];
   let literal = "";
   let at = 0;

@@ -70,6 +70,27 @@ test("a starter flow is written, valid, and runs; the output goes to stdout, pro
   expect(err).toMatch(/report {2}COMPLETED/);
 });
 
+test("warnings are printed and listed, and refuse nothing", async () => {
+  const call = "{flow_id: nowhere}";
+  writeFileSync(
+    join(folder, "warned.yaml"),
+    `id: warned\nworkflow:\n  tasks:\n    - {id: go, type: subflow, parameters: ${call}}\n`,
+  );
+  const expected = {
+    code: "SUBFLOW_UNKNOWN",
+    path: "workflow.tasks[0].parameters.flow_id",
+    line: 4,
+    message: 'flow "nowhere" is not registered',
+  };
+  const { created, warnings } = await json("flows", "register", "warned.yaml");
+  expect({ created, warnings }).toMatchObject({ created: true, warnings: [expected] });
+  const { code, err } = await command(["run", "warned.yaml"]);
+  expect({ code, err }).toEqual({
+    code: 0,
+    err: expect.stringMatching(/^warned\.yaml:4:\d+: warning: .*nowhere.*\[SUBFLOW_UNKNOWN\]\n/),
+  });
+});
+
 test("a run that asks is approved, signaled and waited for", async () => {
   const { runId } = await json("run", "asking.yaml", "--label", "team=a b");
   const decided = await json("approvals", "approve", runId, "--comment", "yes");

@@ -401,6 +401,98 @@ func (x *FlowProblem) GetMessage() string {
 	return ""
 }
 
+// FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+type FlowWarning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
+	// are not known: later versions add more.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// Line in the source, from 1; 0 when it is not known.
+	Line int32 `protobuf:"varint,3,opt,name=line,proto3" json:"line,omitempty"`
+	// Column in the source, from 1; 0 when it is not known.
+	Column int32 `protobuf:"varint,4,opt,name=column,proto3" json:"column,omitempty"`
+	// What is suspicious and why, for people.
+	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	// What to write instead, for people.
+	Cure          string `protobuf:"bytes,6,opt,name=cure,proto3" json:"cure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowWarning) Reset() {
+	*x = FlowWarning{}
+	mi := &file_orchestrator_v1_flow_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowWarning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowWarning) ProtoMessage() {}
+
+func (x *FlowWarning) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_flow_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowWarning.ProtoReflect.Descriptor instead.
+func (*FlowWarning) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_flow_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FlowWarning) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *FlowWarning) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FlowWarning) GetLine() int32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *FlowWarning) GetColumn() int32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *FlowWarning) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *FlowWarning) GetCure() string {
+	if x != nil {
+		return x.Cure
+	}
+	return ""
+}
+
 var File_orchestrator_v1_flow_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_flow_proto_rawDesc = "" +
@@ -436,7 +528,14 @@ const file_orchestrator_v1_flow_proto_rawDesc = "" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\x05R\x04line\x12\x16\n" +
 	"\x06column\x18\x03 \x01(\x05R\x06column\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage*e\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\x8f\x01\n" +
+	"\vFlowWarning\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\x05R\x04line\x12\x16\n" +
+	"\x06column\x18\x04 \x01(\x05R\x06column\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x12\n" +
+	"\x04cure\x18\x06 \x01(\tR\x04cure*e\n" +
 	"\bFlowKind\x12\x19\n" +
 	"\x15FLOW_KIND_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fFLOW_KIND_TASKS\x10\x01\x12\x14\n" +
@@ -457,20 +556,21 @@ func file_orchestrator_v1_flow_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_flow_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_orchestrator_v1_flow_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_orchestrator_v1_flow_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_orchestrator_v1_flow_proto_goTypes = []any{
 	(FlowKind)(0),                 // 0: orchestrator.v1.FlowKind
 	(*Flow)(nil),                  // 1: orchestrator.v1.Flow
 	(*FlowVariable)(nil),          // 2: orchestrator.v1.FlowVariable
 	(*FlowProblem)(nil),           // 3: orchestrator.v1.FlowProblem
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 5: google.protobuf.Value
+	(*FlowWarning)(nil),           // 4: orchestrator.v1.FlowWarning
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 6: google.protobuf.Value
 }
 var file_orchestrator_v1_flow_proto_depIdxs = []int32{
 	0, // 0: orchestrator.v1.Flow.kind:type_name -> orchestrator.v1.FlowKind
 	2, // 1: orchestrator.v1.Flow.variables:type_name -> orchestrator.v1.FlowVariable
-	4, // 2: orchestrator.v1.Flow.create_time:type_name -> google.protobuf.Timestamp
-	5, // 3: orchestrator.v1.FlowVariable.default_value:type_name -> google.protobuf.Value
+	5, // 2: orchestrator.v1.Flow.create_time:type_name -> google.protobuf.Timestamp
+	6, // 3: orchestrator.v1.FlowVariable.default_value:type_name -> google.protobuf.Value
 	4, // [4:4] is the sub-list for method output_type
 	4, // [4:4] is the sub-list for method input_type
 	4, // [4:4] is the sub-list for extension type_name
@@ -490,7 +590,7 @@ func file_orchestrator_v1_flow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_flow_proto_rawDesc), len(file_orchestrator_v1_flow_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -156,7 +156,10 @@ type RegisterFlowResponse struct {
 	// Whether the call stored a new version.
 	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	// Every problem of the definition; only with `validate_only`.
-	Problems      []*FlowProblem `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
+	Problems []*FlowProblem `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
+	// What was accepted but most likely is not what the author means. Warnings never refuse a definition. Answered with and without
+	// `validate_only`; empty when there are problems.
+	Warnings      []*FlowWarning `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -208,6 +211,13 @@ func (x *RegisterFlowResponse) GetCreated() bool {
 func (x *RegisterFlowResponse) GetProblems() []*FlowProblem {
 	if x != nil {
 		return x.Problems
+	}
+	return nil
+}
+
+func (x *RegisterFlowResponse) GetWarnings() []*FlowWarning {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -693,11 +703,12 @@ const file_orchestrator_v1_flow_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestIdB\f\n" +
 	"\n" +
-	"definition\"\x95\x01\n" +
+	"definition\"\xcf\x01\n" +
 	"\x14RegisterFlowResponse\x12)\n" +
 	"\x04flow\x18\x01 \x01(\v2\x15.orchestrator.v1.FlowR\x04flow\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\x128\n" +
-	"\bproblems\x18\x03 \x03(\v2\x1c.orchestrator.v1.FlowProblemR\bproblems\"|\n" +
+	"\bproblems\x18\x03 \x03(\v2\x1c.orchestrator.v1.FlowProblemR\bproblems\x128\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1c.orchestrator.v1.FlowWarningR\bwarnings\"|\n" +
 	"\x0eGetFlowRequest\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x127\n" +
@@ -762,31 +773,33 @@ var file_orchestrator_v1_flow_service_proto_goTypes = []any{
 	(*structpb.Struct)(nil),          // 10: google.protobuf.Struct
 	(*Flow)(nil),                     // 11: orchestrator.v1.Flow
 	(*FlowProblem)(nil),              // 12: orchestrator.v1.FlowProblem
-	(*fieldmaskpb.FieldMask)(nil),    // 13: google.protobuf.FieldMask
+	(*FlowWarning)(nil),              // 13: orchestrator.v1.FlowWarning
+	(*fieldmaskpb.FieldMask)(nil),    // 14: google.protobuf.FieldMask
 }
 var file_orchestrator_v1_flow_service_proto_depIdxs = []int32{
 	10, // 0: orchestrator.v1.RegisterFlowRequest.document:type_name -> google.protobuf.Struct
 	11, // 1: orchestrator.v1.RegisterFlowResponse.flow:type_name -> orchestrator.v1.Flow
 	12, // 2: orchestrator.v1.RegisterFlowResponse.problems:type_name -> orchestrator.v1.FlowProblem
-	13, // 3: orchestrator.v1.GetFlowRequest.read_mask:type_name -> google.protobuf.FieldMask
-	11, // 4: orchestrator.v1.GetFlowResponse.flow:type_name -> orchestrator.v1.Flow
-	11, // 5: orchestrator.v1.ListFlowsResponse.flows:type_name -> orchestrator.v1.Flow
-	11, // 6: orchestrator.v1.ListFlowVersionsResponse.flows:type_name -> orchestrator.v1.Flow
-	0,  // 7: orchestrator.v1.FlowService.RegisterFlow:input_type -> orchestrator.v1.RegisterFlowRequest
-	2,  // 8: orchestrator.v1.FlowService.GetFlow:input_type -> orchestrator.v1.GetFlowRequest
-	4,  // 9: orchestrator.v1.FlowService.ListFlows:input_type -> orchestrator.v1.ListFlowsRequest
-	6,  // 10: orchestrator.v1.FlowService.ListFlowVersions:input_type -> orchestrator.v1.ListFlowVersionsRequest
-	8,  // 11: orchestrator.v1.FlowService.GetFlowGraph:input_type -> orchestrator.v1.GetFlowGraphRequest
-	1,  // 12: orchestrator.v1.FlowService.RegisterFlow:output_type -> orchestrator.v1.RegisterFlowResponse
-	3,  // 13: orchestrator.v1.FlowService.GetFlow:output_type -> orchestrator.v1.GetFlowResponse
-	5,  // 14: orchestrator.v1.FlowService.ListFlows:output_type -> orchestrator.v1.ListFlowsResponse
-	7,  // 15: orchestrator.v1.FlowService.ListFlowVersions:output_type -> orchestrator.v1.ListFlowVersionsResponse
-	9,  // 16: orchestrator.v1.FlowService.GetFlowGraph:output_type -> orchestrator.v1.GetFlowGraphResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	13, // 3: orchestrator.v1.RegisterFlowResponse.warnings:type_name -> orchestrator.v1.FlowWarning
+	14, // 4: orchestrator.v1.GetFlowRequest.read_mask:type_name -> google.protobuf.FieldMask
+	11, // 5: orchestrator.v1.GetFlowResponse.flow:type_name -> orchestrator.v1.Flow
+	11, // 6: orchestrator.v1.ListFlowsResponse.flows:type_name -> orchestrator.v1.Flow
+	11, // 7: orchestrator.v1.ListFlowVersionsResponse.flows:type_name -> orchestrator.v1.Flow
+	0,  // 8: orchestrator.v1.FlowService.RegisterFlow:input_type -> orchestrator.v1.RegisterFlowRequest
+	2,  // 9: orchestrator.v1.FlowService.GetFlow:input_type -> orchestrator.v1.GetFlowRequest
+	4,  // 10: orchestrator.v1.FlowService.ListFlows:input_type -> orchestrator.v1.ListFlowsRequest
+	6,  // 11: orchestrator.v1.FlowService.ListFlowVersions:input_type -> orchestrator.v1.ListFlowVersionsRequest
+	8,  // 12: orchestrator.v1.FlowService.GetFlowGraph:input_type -> orchestrator.v1.GetFlowGraphRequest
+	1,  // 13: orchestrator.v1.FlowService.RegisterFlow:output_type -> orchestrator.v1.RegisterFlowResponse
+	3,  // 14: orchestrator.v1.FlowService.GetFlow:output_type -> orchestrator.v1.GetFlowResponse
+	5,  // 15: orchestrator.v1.FlowService.ListFlows:output_type -> orchestrator.v1.ListFlowsResponse
+	7,  // 16: orchestrator.v1.FlowService.ListFlowVersions:output_type -> orchestrator.v1.ListFlowVersionsResponse
+	9,  // 17: orchestrator.v1.FlowService.GetFlowGraph:output_type -> orchestrator.v1.GetFlowGraphResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_flow_service_proto_init() }

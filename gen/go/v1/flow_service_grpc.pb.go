@@ -36,7 +36,7 @@ const (
 type FlowServiceClient interface {
 	// RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
 	// Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-	// FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE.
+	// FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
 	RegisterFlow(ctx context.Context, in *RegisterFlowRequest, opts ...grpc.CallOption) (*RegisterFlowResponse, error)
 	// GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
 	GetFlow(ctx context.Context, in *GetFlowRequest, opts ...grpc.CallOption) (*GetFlowResponse, error)
@@ -114,7 +114,7 @@ func (c *flowServiceClient) GetFlowGraph(ctx context.Context, in *GetFlowGraphRe
 type FlowServiceServer interface {
 	// RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
 	// Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-	// FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE.
+	// FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
 	RegisterFlow(context.Context, *RegisterFlowRequest) (*RegisterFlowResponse, error)
 	// GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
 	GetFlow(context.Context, *GetFlowRequest) (*GetFlowResponse, error)

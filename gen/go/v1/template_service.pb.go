@@ -367,7 +367,9 @@ type InstantiateTemplateResponse struct {
 	// Whether the call stored a new version.
 	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	// Every problem of the definition; only with `validate_only`.
-	Problems      []*FlowProblem `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
+	Problems []*FlowProblem `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
+	// What was accepted but most likely is not what the author means, as in RegisterFlow.
+	Warnings      []*FlowWarning `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -423,6 +425,13 @@ func (x *InstantiateTemplateResponse) GetProblems() []*FlowProblem {
 	return nil
 }
 
+func (x *InstantiateTemplateResponse) GetWarnings() []*FlowWarning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 var File_orchestrator_v1_template_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_template_service_proto_rawDesc = "" +
@@ -450,11 +459,12 @@ const file_orchestrator_v1_template_service_proto_rawDesc = "" +
 	"\rvalidate_only\x18\x06 \x01(\bR\fvalidateOnly\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\a \x01(\tR\trequestIdB\x11\n" +
-	"\x0fvariables_value\"\x9c\x01\n" +
+	"\x0fvariables_value\"\xd6\x01\n" +
 	"\x1bInstantiateTemplateResponse\x12)\n" +
 	"\x04flow\x18\x01 \x01(\v2\x15.orchestrator.v1.FlowR\x04flow\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\x128\n" +
-	"\bproblems\x18\x03 \x03(\v2\x1c.orchestrator.v1.FlowProblemR\bproblems2\xc7\x02\n" +
+	"\bproblems\x18\x03 \x03(\v2\x1c.orchestrator.v1.FlowProblemR\bproblems\x128\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1c.orchestrator.v1.FlowWarningR\bwarnings2\xc7\x02\n" +
 	"\x0fTemplateService\x12c\n" +
 	"\rListTemplates\x12%.orchestrator.v1.ListTemplatesRequest\x1a&.orchestrator.v1.ListTemplatesResponse\"\x03\x90\x02\x01\x12]\n" +
 	"\vGetTemplate\x12#.orchestrator.v1.GetTemplateRequest\x1a$.orchestrator.v1.GetTemplateResponse\"\x03\x90\x02\x01\x12p\n" +
@@ -485,24 +495,26 @@ var file_orchestrator_v1_template_service_proto_goTypes = []any{
 	(*structpb.Struct)(nil),             // 7: google.protobuf.Struct
 	(*Flow)(nil),                        // 8: orchestrator.v1.Flow
 	(*FlowProblem)(nil),                 // 9: orchestrator.v1.FlowProblem
+	(*FlowWarning)(nil),                 // 10: orchestrator.v1.FlowWarning
 }
 var file_orchestrator_v1_template_service_proto_depIdxs = []int32{
-	6, // 0: orchestrator.v1.ListTemplatesResponse.templates:type_name -> orchestrator.v1.Template
-	6, // 1: orchestrator.v1.GetTemplateResponse.template:type_name -> orchestrator.v1.Template
-	7, // 2: orchestrator.v1.InstantiateTemplateRequest.variables:type_name -> google.protobuf.Struct
-	8, // 3: orchestrator.v1.InstantiateTemplateResponse.flow:type_name -> orchestrator.v1.Flow
-	9, // 4: orchestrator.v1.InstantiateTemplateResponse.problems:type_name -> orchestrator.v1.FlowProblem
-	0, // 5: orchestrator.v1.TemplateService.ListTemplates:input_type -> orchestrator.v1.ListTemplatesRequest
-	2, // 6: orchestrator.v1.TemplateService.GetTemplate:input_type -> orchestrator.v1.GetTemplateRequest
-	4, // 7: orchestrator.v1.TemplateService.InstantiateTemplate:input_type -> orchestrator.v1.InstantiateTemplateRequest
-	1, // 8: orchestrator.v1.TemplateService.ListTemplates:output_type -> orchestrator.v1.ListTemplatesResponse
-	3, // 9: orchestrator.v1.TemplateService.GetTemplate:output_type -> orchestrator.v1.GetTemplateResponse
-	5, // 10: orchestrator.v1.TemplateService.InstantiateTemplate:output_type -> orchestrator.v1.InstantiateTemplateResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: orchestrator.v1.ListTemplatesResponse.templates:type_name -> orchestrator.v1.Template
+	6,  // 1: orchestrator.v1.GetTemplateResponse.template:type_name -> orchestrator.v1.Template
+	7,  // 2: orchestrator.v1.InstantiateTemplateRequest.variables:type_name -> google.protobuf.Struct
+	8,  // 3: orchestrator.v1.InstantiateTemplateResponse.flow:type_name -> orchestrator.v1.Flow
+	9,  // 4: orchestrator.v1.InstantiateTemplateResponse.problems:type_name -> orchestrator.v1.FlowProblem
+	10, // 5: orchestrator.v1.InstantiateTemplateResponse.warnings:type_name -> orchestrator.v1.FlowWarning
+	0,  // 6: orchestrator.v1.TemplateService.ListTemplates:input_type -> orchestrator.v1.ListTemplatesRequest
+	2,  // 7: orchestrator.v1.TemplateService.GetTemplate:input_type -> orchestrator.v1.GetTemplateRequest
+	4,  // 8: orchestrator.v1.TemplateService.InstantiateTemplate:input_type -> orchestrator.v1.InstantiateTemplateRequest
+	1,  // 9: orchestrator.v1.TemplateService.ListTemplates:output_type -> orchestrator.v1.ListTemplatesResponse
+	3,  // 10: orchestrator.v1.TemplateService.GetTemplate:output_type -> orchestrator.v1.GetTemplateResponse
+	5,  // 11: orchestrator.v1.TemplateService.InstantiateTemplate:output_type -> orchestrator.v1.InstantiateTemplateResponse
+	9,  // [9:12] is the sub-list for method output_type
+	6,  // [6:9] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_template_service_proto_init() }

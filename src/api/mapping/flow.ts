@@ -3,8 +3,14 @@ import { create } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import type { FlowVersion } from "../../flows/registry-port.ts";
-import type { Flow, FlowProblem, FlowVariable } from "../../gen/orchestrator/v1/flow_pb.ts";
-import { FlowProblemSchema, FlowSchema, FlowVariableSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
+import type { FlowWarning as FoundWarning } from "../../flows/warnings/warning.ts";
+import type { Flow, FlowProblem, FlowVariable, FlowWarning } from "../../gen/orchestrator/v1/flow_pb.ts";
+import {
+  FlowProblemSchema,
+  FlowSchema,
+  FlowVariableSchema,
+  FlowWarningSchema,
+} from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FLOW_KIND } from "./enums.ts";
 import { toValue } from "./payload.ts";
 import { toTimestamp } from "./time.ts";
@@ -38,6 +44,13 @@ export function toProblems(problems: readonly FieldViolation[]): FlowProblem[] {
       column: problem.column ?? 0,
       message: problem.description,
     }),
+  );
+}
+
+/** Warnings about a definition. */
+export function toWarnings(warnings: readonly FoundWarning[]): FlowWarning[] {
+  return warnings.map(({ code, path, line = 0, column = 0, message, cure }) =>
+    create(FlowWarningSchema, { code, path, line, column, message, cure }),
   );
 }
 

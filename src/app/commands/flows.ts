@@ -9,6 +9,7 @@ import { EXIT } from "../exit-codes.ts";
 import { readFlowSchema } from "../flow-schema.ts";
 import { STARTERS, writeStarter } from "../flow-starters.ts";
 import { formatTime, nameOf, printJson, toPrintable } from "../print.ts";
+import { printWarnings, type ShownWarning, toPlainWarning } from "../print-warnings.ts";
 import { readCount } from "../read-count.ts";
 import { readPages } from "../read-pages.ts";
 import { formatTable, paint, plain } from "../terminal.ts";
@@ -21,7 +22,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
   addOutputOption(
     command
       .command("validate")
-      .description("check flows without a service; every problem is printed with its line")
+      .description("check flows without a service; every problem and warning is printed with its line")
       .argument("<file...>", "flows in YAML or JSON; - is standard input")
       .action(async (files: readonly string[], options: OutputOptions) =>
         context.exitWith(await validate(files, options)),
@@ -66,11 +67,14 @@ function defineRegistry(command: Command): void {
       withClient(options, async (client) => {
         for (const file of files) {
           const definition = { case: "source" as const, value: await readText(file) };
-          const { flow, created } = await client.call(FlowService.method.registerFlow, { definition });
+          const { flow, created, warnings } = await client.call(FlowService.method.registerFlow, { definition });
           if (flow === undefined) continue;
-          if (options.output === "json") printJson({ flow: toPrintable(FlowSchema, flow), created });
-          else
+          if (options.output === "json")
+            printJson({ flow: toPrintable(FlowSchema, flow), created, warnings: warnings.map(toPlainWarning) });
+          else {
             process.stdout.write(`${flow.flowId}@${flow.version}  ${created ? "registered" : "was there already"}\n`);
+            printWarnings(file, warnings, process.stderr);
+          }
         }
       }),
     );
@@ -114,18 +118,19 @@ function defineRegistry(command: Command): void {
 interface Verdict {
   readonly file: string;
   readonly problems: readonly FieldViolation[];
+  readonly warnings: readonly ShownWarning[];
 }
 
 async function validate(files: readonly string[], { output }: OutputOptions): Promise<number> {
-  const { validateFlow } = await import("../../flows/compile.ts");
+  const { judgeFlow } = await import("../../flows/compile.ts");
   const verdicts: Verdict[] = [];
   for (const file of files) {
     try {
-      verdicts.push({ file, problems: validateFlow({ text: await readText(file) }) });
+      verdicts.push({ file, ...(await judgeFlow({ text: await readText(file) })) });
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;
       const problems = error.violations.length > 0 ? error.violations : [{ field: "", description: error.message }];
-      verdicts.push({ file, problems });
+      verdicts.push({ file, problems, warnings: [] });
     }
   }
   const isGood = verdicts.every(({ problems }) => problems.length === 0);
@@ -134,7 +139,7 @@ async function validate(files: readonly string[], { output }: OutputOptions): Pr
   return isGood ? EXIT.OK : EXIT.USAGE;
 }
 
-function toJson({ file, problems }: Verdict) {
+function toJson({ file, problems, warnings }: Verdict) {
   return {
     file,
     problems: problems.map(({ field, description, line = 0, column = 0 }) => ({
@@ -143,15 +148,17 @@ function toJson({ file, problems }: Verdict) {
       column,
       message: description,
     })),
+    warnings: warnings.map(toPlainWarning),
   };
 }
 
-function printVerdict({ file, problems }: Verdict): void {
+function printVerdict({ file, problems, warnings }: Verdict): void {
   if (problems.length === 0) process.stdout.write(`${file}: ${paint("green", "valid")}\n`);
   for (const { field, description, line, column } of problems) {
     const place = [file, line, line === undefined ? undefined : column].filter((part) => part !== undefined).join(":");
     process.stdout.write(`${place}: ${field === "" ? "" : `${paint("dim", plain(field))} `}${plain(description)}\n`);
   }
+  printWarnings(file, warnings, process.stdout);
 }
 
 async function drawFlow(argument: string, options: ConnectOptions): Promise<void> {

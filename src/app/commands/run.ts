@@ -22,6 +22,7 @@ import { followRun } from "../follow-run.ts";
 import { readInput } from "../input-values.ts";
 import { createLocalLog } from "../local-log.ts";
 import { printOutcome, printStarted } from "../print-outcome.ts";
+import { printWarnings } from "../print-warnings.ts";
 import { paint } from "../terminal.ts";
 import { isSourcePath, readFlowName, readText } from "../text-sources.ts";
 
@@ -182,9 +183,10 @@ async function run(
 async function resolveFlow(client: ApiClient, argument: string): Promise<Flow> {
   if (isSourcePath(argument)) {
     const source = await readText(argument);
-    const { flow } = await client.call(FlowService.method.registerFlow, {
+    const { flow, warnings } = await client.call(FlowService.method.registerFlow, {
       definition: { case: "source", value: source },
     });
+    printWarnings(argument, warnings, process.stderr);
     if (flow !== undefined) return flow;
     throw new Error("the service answered a registration without a flow");
   }

@@ -15,6 +15,7 @@ import { openRun, type Run } from "../machine/run.ts";
 import { createState, isPaused, isTerminalPhase, type RunState } from "../machine/state.ts";
 import { type Cell, StartTaken } from "./cell.ts";
 import { closeChild, type EffectsHost } from "./effects.ts";
+import { checkGraphLoaded } from "./graph-loaded.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import { checkText } from "./texts.ts";
 
@@ -123,6 +124,7 @@ async function begin(runtime: ChildHost, parent: Cell, path: string, childId: st
     typeof version === "string" ? version : "",
   );
   const vars = checkInput(plan, (given ?? {}) as JsonObject);
+  checkGraphLoaded(plan, runtime.parts);
   // Much may have happened since.
   if (runtime.cells.has(childId) || parent.gone || task.state !== "WAITING") return;
   if (isEnding(state)) return giveUp(runtime, parent, path, childId);

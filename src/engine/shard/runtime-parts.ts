@@ -20,6 +20,8 @@ export interface RuntimeParts {
   readonly journal: Journal;
   readonly leases: Leases;
   readonly flows: FlowRegistry;
+  /** Names of the graphs that are loaded: flows that name another one are not started. Absent: every start is taken. */
+  readonly graphs?: ReadonlySet<string>;
   readonly tools: ToolCaller;
   readonly clock: DatabaseClock;
   readonly log: Log;

@@ -75,6 +75,8 @@ export interface InstanceOptions {
   readonly beforeLoad?: (runId: string) => void | Promise<void>;
   /** Stands around the real leases. */
   readonly wrapLeases?: (leases: Leases) => Leases;
+  /** Names of the graphs that are loaded; absent: every start is taken. */
+  readonly graphs?: ReadonlySet<string>;
 }
 
 /** A database with engines on it. */
@@ -184,6 +186,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     journal,
     leases,
     flows: createFlowRegistry(createFlowStore(database)),
+    ...(options.graphs === undefined ? {} : { graphs: options.graphs }),
     tools,
     clock: new DatabaseClock({ ...systemClock, now: () => systemClock.now() + (options.machineClockMs ?? 0) }),
     log,

@@ -6,8 +6,20 @@ import type { JsonObject } from "../../../src/base/json.ts";
 import type { Plan } from "../../../src/flows/plan.ts";
 import type { FlowRegistry, FlowVersion } from "../../../src/flows/registry-port.ts";
 import type { FlowTemplate } from "../../../src/flows/templates.ts";
+import type { FlowWarning } from "../../../src/flows/warnings/warning.ts";
 
-/** Flows that are registered as they come; text must be JSON. A document with `problems: true` has two problems. */
+/** The warning of a flow that has one. */
+export const WARNING: FlowWarning = {
+  code: "SUBFLOW_UNKNOWN",
+  path: "workflow.tasks[0].parameters.flow_id",
+  line: 3,
+  column: 7,
+  message: 'flow "x" is not registered',
+  cure: "register it",
+};
+
+/** Flows that are registered as they come; text must be JSON. A document with `problems: true` has two problems, one with
+ * `warned: true` has {@link WARNING}. */
 export function createFakeFlows(): FlowRegistry {
   const flows: FlowVersion[] = [];
   const find = (flowId: string, version: string): FlowVersion => {
@@ -23,7 +35,7 @@ export function createFakeFlows(): FlowRegistry {
           { field: "workflow.tasks[0].type", description: "is unknown", line: 3, column: 7 },
           { field: "workflow.tasks[1].id", description: "is missing", line: 4, column: 1 },
         ];
-        if (validateOnly) return { flow: null, created: false, problems };
+        if (validateOnly) return { flow: null, created: false, problems, warnings: [] };
         throw toError(
           "FLOW_INVALID",
           { count: 2, first: "workflow.tasks[0].type is unknown" },
@@ -45,7 +57,8 @@ export function createFakeFlows(): FlowRegistry {
         latest: true,
       };
       if (!validateOnly) flows.push(flow);
-      return { flow, created: !validateOnly, problems: [] };
+      const warnings: readonly FlowWarning[] = document.warned === true ? [WARNING] : [];
+      return { flow, created: !validateOnly, problems: [], warnings };
     },
     getFlow: async (_tenantId, flowId, version) => find(flowId, version),
     listFlows: async (_tenantId, after, limit) =>

@@ -77,3 +77,19 @@ class FlowProblem(_message.Message):
     column: int
     message: str
     def __init__(self, path: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
+class FlowWarning(_message.Message):
+    __slots__ = ("code", "path", "line", "column", "message", "cure")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    CURE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    path: str
+    line: int
+    column: int
+    message: str
+    cure: str
+    def __init__(self, code: _Optional[str] = ..., path: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., message: _Optional[str] = ..., cure: _Optional[str] = ...) -> None: ...

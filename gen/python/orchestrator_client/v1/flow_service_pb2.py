@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from orchestrator_client.v1 import flow_pb2 as orchestrator_dot_v1_dot_flow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n\x13RegisterFlowRequest\x12\x18\n\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n\rdocument_json\x18\x02 \x01(\x0cH\x00R\x0c\x64ocumentJson\x12\x35\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x08\x64ocument\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\ndefinition\"\x95\x01\n\x14RegisterFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12\x38\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.orchestrator.v1.FlowProblemR\x08problems\"|\n\x0eGetFlowRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"<\n\x0fGetFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\"f\n\x10ListFlowsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"h\n\x11ListFlowsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"n\n\x17ListFlowVersionsRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"o\n\x18ListFlowVersionsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n\x13GetFlowGraphRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"c\n\x14GetFlowGraphResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07mermaid\x18\x03 \x01(\tR\x07mermaid2\xe6\x03\n\x0b\x46lowService\x12[\n\x0cRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n\x07GetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n\x0cGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x42\x8c\x01\n\x0forchestrator.v1B\x10\x46lowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n\x13RegisterFlowRequest\x12\x18\n\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n\rdocument_json\x18\x02 \x01(\x0cH\x00R\x0c\x64ocumentJson\x12\x35\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x08\x64ocument\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\ndefinition\"\xcf\x01\n\x14RegisterFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12\x38\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.orchestrator.v1.FlowProblemR\x08problems\x12\x38\n\x08warnings\x18\x04 \x03(\x0b\x32\x1c.orchestrator.v1.FlowWarningR\x08warnings\"|\n\x0eGetFlowRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"<\n\x0fGetFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\"f\n\x10ListFlowsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"h\n\x11ListFlowsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"n\n\x17ListFlowVersionsRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"o\n\x18ListFlowVersionsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n\x13GetFlowGraphRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"c\n\x14GetFlowGraphResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07mermaid\x18\x03 \x01(\tR\x07mermaid2\xe6\x03\n\x0b\x46lowService\x12[\n\x0cRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n\x07GetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n\x0cGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x42\x8c\x01\n\x0forchestrator.v1B\x10\x46lowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,23 +46,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERFLOWREQUEST']._serialized_start=148
   _globals['_REGISTERFLOWREQUEST']._serialized_end=371
   _globals['_REGISTERFLOWRESPONSE']._serialized_start=374
-  _globals['_REGISTERFLOWRESPONSE']._serialized_end=523
-  _globals['_GETFLOWREQUEST']._serialized_start=525
-  _globals['_GETFLOWREQUEST']._serialized_end=649
-  _globals['_GETFLOWRESPONSE']._serialized_start=651
-  _globals['_GETFLOWRESPONSE']._serialized_end=711
-  _globals['_LISTFLOWSREQUEST']._serialized_start=713
-  _globals['_LISTFLOWSREQUEST']._serialized_end=815
-  _globals['_LISTFLOWSRESPONSE']._serialized_start=817
-  _globals['_LISTFLOWSRESPONSE']._serialized_end=921
-  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_start=923
-  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_end=1033
-  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_start=1035
-  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_end=1146
-  _globals['_GETFLOWGRAPHREQUEST']._serialized_start=1148
-  _globals['_GETFLOWGRAPHREQUEST']._serialized_end=1220
-  _globals['_GETFLOWGRAPHRESPONSE']._serialized_start=1222
-  _globals['_GETFLOWGRAPHRESPONSE']._serialized_end=1321
-  _globals['_FLOWSERVICE']._serialized_start=1324
-  _globals['_FLOWSERVICE']._serialized_end=1810
+  _globals['_REGISTERFLOWRESPONSE']._serialized_end=581
+  _globals['_GETFLOWREQUEST']._serialized_start=583
+  _globals['_GETFLOWREQUEST']._serialized_end=707
+  _globals['_GETFLOWRESPONSE']._serialized_start=709
+  _globals['_GETFLOWRESPONSE']._serialized_end=769
+  _globals['_LISTFLOWSREQUEST']._serialized_start=771
+  _globals['_LISTFLOWSREQUEST']._serialized_end=873
+  _globals['_LISTFLOWSRESPONSE']._serialized_start=875
+  _globals['_LISTFLOWSRESPONSE']._serialized_end=979
+  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_start=981
+  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_end=1091
+  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_start=1093
+  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_end=1204
+  _globals['_GETFLOWGRAPHREQUEST']._serialized_start=1206
+  _globals['_GETFLOWGRAPHREQUEST']._serialized_end=1278
+  _globals['_GETFLOWGRAPHRESPONSE']._serialized_start=1280
+  _globals['_GETFLOWGRAPHRESPONSE']._serialized_end=1379
+  _globals['_FLOWSERVICE']._serialized_start=1382
+  _globals['_FLOWSERVICE']._serialized_end=1868
 # @@protoc_insertion_point(module_scope)

@@ -24,14 +24,16 @@ class RegisterFlowRequest(_message.Message):
     def __init__(self, source: _Optional[str] = ..., document_json: _Optional[bytes] = ..., document: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., validate_only: bool = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RegisterFlowResponse(_message.Message):
-    __slots__ = ("flow", "created", "problems")
+    __slots__ = ("flow", "created", "problems", "warnings")
     FLOW_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     flow: _flow_pb2.Flow
     created: bool
     problems: _containers.RepeatedCompositeFieldContainer[_flow_pb2.FlowProblem]
-    def __init__(self, flow: _Optional[_Union[_flow_pb2.Flow, _Mapping]] = ..., created: bool = ..., problems: _Optional[_Iterable[_Union[_flow_pb2.FlowProblem, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_flow_pb2.FlowWarning]
+    def __init__(self, flow: _Optional[_Union[_flow_pb2.Flow, _Mapping]] = ..., created: bool = ..., problems: _Optional[_Iterable[_Union[_flow_pb2.FlowProblem, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_flow_pb2.FlowWarning, _Mapping]]] = ...) -> None: ...
 
 class GetFlowRequest(_message.Message):
     __slots__ = ("flow_id", "version", "read_mask")

@@ -69,7 +69,7 @@ class FlowServiceServicer(object):
     def RegisterFlow(self, request, context):
         """RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
         Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-        FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE.
+        FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

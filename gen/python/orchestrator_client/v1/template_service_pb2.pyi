@@ -56,11 +56,13 @@ class InstantiateTemplateRequest(_message.Message):
     def __init__(self, template_id: _Optional[str] = ..., variables: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., variables_json: _Optional[bytes] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., validate_only: bool = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class InstantiateTemplateResponse(_message.Message):
-    __slots__ = ("flow", "created", "problems")
+    __slots__ = ("flow", "created", "problems", "warnings")
     FLOW_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     flow: _flow_pb2.Flow
     created: bool
     problems: _containers.RepeatedCompositeFieldContainer[_flow_pb2.FlowProblem]
-    def __init__(self, flow: _Optional[_Union[_flow_pb2.Flow, _Mapping]] = ..., created: bool = ..., problems: _Optional[_Iterable[_Union[_flow_pb2.FlowProblem, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_flow_pb2.FlowWarning]
+    def __init__(self, flow: _Optional[_Union[_flow_pb2.Flow, _Mapping]] = ..., created: bool = ..., problems: _Optional[_Iterable[_Union[_flow_pb2.FlowProblem, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_flow_pb2.FlowWarning, _Mapping]]] = ...) -> None: ...

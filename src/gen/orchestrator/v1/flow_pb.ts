@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/flow.proto.
  */
 export const file_orchestrator_v1_flow: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZmxvdy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIqsDCgRGbG93EhUKB2Zsb3dfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxIXCglmbG93X2hhc2gYAyABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAQgASgJQgTiQQEDEhIKBG5hbWUYBSABKAlCBOJBAQMSGQoLZGVzY3JpcHRpb24YBiABKAlCBOJBAQMSFgoIY2F0ZWdvcnkYByABKAlCBOJBAQMSLQoEa2luZBgIIAEoDjIZLm9yY2hlc3RyYXRvci52MS5GbG93S2luZEIE4kEBAxI2Cgl2YXJpYWJsZXMYCSADKAsyHS5vcmNoZXN0cmF0b3IudjEuRmxvd1ZhcmlhYmxlQgTiQQEDEhgKCnRhc2tfY291bnQYCiABKAVCBOJBAQMSFAoGbGF0ZXN0GAsgASgIQgTiQQEDEjUKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpjcmVhdGVkX2J5GA0gASgJQgTiQQEDEhQKBnNvdXJjZRgOIAEoCUIE4kEBAyK1AQoMRmxvd1ZhcmlhYmxlEhIKBG5hbWUYASABKAlCBOJBAQMSEgoEdHlwZRgCIAEoCUIE4kEBAxIZCgtkZXNjcmlwdGlvbhgDIAEoCUIE4kEBAxIWCghyZXF1aXJlZBgEIAEoCEIE4kEBAxI4Cg1kZWZhdWx0X3ZhbHVlGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgTiQQEDSACIAQFCEAoOX2RlZmF1bHRfdmFsdWUiYgoLRmxvd1Byb2JsZW0SEgoEcGF0aBgBIAEoCUIE4kEBAxISCgRsaW5lGAIgASgFQgTiQQEDEhQKBmNvbHVtbhgDIAEoBUIE4kEBAxIVCgdtZXNzYWdlGAQgASgJQgTiQQEDKmUKCEZsb3dLaW5kEhkKFUZMT1dfS0lORF9VTlNQRUNJRklFRBAAEhMKD0ZMT1dfS0lORF9UQVNLUxABEhQKEEZMT1dfS0lORF9TVEFURVMQAhITCg9GTE9XX0tJTkRfR1JBUEgQA0KFAQoPb3JjaGVzdHJhdG9yLnYxQglGbG93UHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZmxvdy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIqsDCgRGbG93EhUKB2Zsb3dfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxIXCglmbG93X2hhc2gYAyABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAQgASgJQgTiQQEDEhIKBG5hbWUYBSABKAlCBOJBAQMSGQoLZGVzY3JpcHRpb24YBiABKAlCBOJBAQMSFgoIY2F0ZWdvcnkYByABKAlCBOJBAQMSLQoEa2luZBgIIAEoDjIZLm9yY2hlc3RyYXRvci52MS5GbG93S2luZEIE4kEBAxI2Cgl2YXJpYWJsZXMYCSADKAsyHS5vcmNoZXN0cmF0b3IudjEuRmxvd1ZhcmlhYmxlQgTiQQEDEhgKCnRhc2tfY291bnQYCiABKAVCBOJBAQMSFAoGbGF0ZXN0GAsgASgIQgTiQQEDEjUKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpjcmVhdGVkX2J5GA0gASgJQgTiQQEDEhQKBnNvdXJjZRgOIAEoCUIE4kEBAyK1AQoMRmxvd1ZhcmlhYmxlEhIKBG5hbWUYASABKAlCBOJBAQMSEgoEdHlwZRgCIAEoCUIE4kEBAxIZCgtkZXNjcmlwdGlvbhgDIAEoCUIE4kEBAxIWCghyZXF1aXJlZBgEIAEoCEIE4kEBAxI4Cg1kZWZhdWx0X3ZhbHVlGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgTiQQEDSACIAQFCEAoOX2RlZmF1bHRfdmFsdWUiYgoLRmxvd1Byb2JsZW0SEgoEcGF0aBgBIAEoCUIE4kEBAxISCgRsaW5lGAIgASgFQgTiQQEDEhQKBmNvbHVtbhgDIAEoBUIE4kEBAxIVCgdtZXNzYWdlGAQgASgJQgTiQQEDImYKC0Zsb3dXYXJuaW5nEgwKBGNvZGUYASABKAkSDAoEcGF0aBgCIAEoCRIMCgRsaW5lGAMgASgFEg4KBmNvbHVtbhgEIAEoBRIPCgdtZXNzYWdlGAUgASgJEgwKBGN1cmUYBiABKAkqZQoIRmxvd0tpbmQSGQoVRkxPV19LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRkxPV19LSU5EX1RBU0tTEAESFAoQRkxPV19LSU5EX1NUQVRFUxACEhMKD0ZMT1dfS0lORF9HUkFQSBADQoUBCg9vcmNoZXN0cmF0b3IudjFCCUZsb3dQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Flow is one registered version of a named definition. It never changes.
@@ -220,6 +220,63 @@ export type FlowProblem = Message<"orchestrator.v1.FlowProblem"> & {
  */
 export const FlowProblemSchema: GenMessage<FlowProblem> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_flow, 2);
+
+/**
+ * FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+ *
+ * @generated from message orchestrator.v1.FlowWarning
+ */
+export type FlowWarning = Message<"orchestrator.v1.FlowWarning"> & {
+  /**
+   * Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
+   * are not known: later versions add more.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * Line in the source, from 1; 0 when it is not known.
+   *
+   * @generated from field: int32 line = 3;
+   */
+  line: number;
+
+  /**
+   * Column in the source, from 1; 0 when it is not known.
+   *
+   * @generated from field: int32 column = 4;
+   */
+  column: number;
+
+  /**
+   * What is suspicious and why, for people.
+   *
+   * @generated from field: string message = 5;
+   */
+  message: string;
+
+  /**
+   * What to write instead, for people.
+   *
+   * @generated from field: string cure = 6;
+   */
+  cure: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.FlowWarning.
+ * Use `create(FlowWarningSchema)` to create a new message.
+ */
+export const FlowWarningSchema: GenMessage<FlowWarning> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_flow, 3);
 
 /**
  * How a flow is written.

@@ -215,6 +215,62 @@ export declare type FlowProblem = Message<"orchestrator.v1.FlowProblem"> & {
 export declare const FlowProblemSchema: GenMessage<FlowProblem>;
 
 /**
+ * FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+ *
+ * @generated from message orchestrator.v1.FlowWarning
+ */
+export declare type FlowWarning = Message<"orchestrator.v1.FlowWarning"> & {
+  /**
+   * Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
+   * are not known: later versions add more.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * Line in the source, from 1; 0 when it is not known.
+   *
+   * @generated from field: int32 line = 3;
+   */
+  line: number;
+
+  /**
+   * Column in the source, from 1; 0 when it is not known.
+   *
+   * @generated from field: int32 column = 4;
+   */
+  column: number;
+
+  /**
+   * What is suspicious and why, for people.
+   *
+   * @generated from field: string message = 5;
+   */
+  message: string;
+
+  /**
+   * What to write instead, for people.
+   *
+   * @generated from field: string cure = 6;
+   */
+  cure: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.FlowWarning.
+ * Use `create(FlowWarningSchema)` to create a new message.
+ */
+export declare const FlowWarningSchema: GenMessage<FlowWarning>;
+
+/**
  * How a flow is written.
  *
  * @generated from enum orchestrator.v1.FlowKind

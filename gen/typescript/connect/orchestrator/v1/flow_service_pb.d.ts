@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Flow, FlowProblem } from "./flow_pb.js";
+import type { Flow, FlowProblem, FlowWarning } from "./flow_pb.js";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -99,6 +99,14 @@ export declare type RegisterFlowResponse = Message<"orchestrator.v1.RegisterFlow
    * @generated from field: repeated orchestrator.v1.FlowProblem problems = 3;
    */
   problems: FlowProblem[];
+
+  /**
+   * What was accepted but most likely is not what the author means. Warnings never refuse a definition. Answered with and without
+   * `validate_only`; empty when there are problems.
+   *
+   * @generated from field: repeated orchestrator.v1.FlowWarning warnings = 4;
+   */
+  warnings: FlowWarning[];
 };
 
 /**
@@ -354,7 +362,7 @@ export declare const FlowService: GenService<{
   /**
    * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
    * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-   * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE.
+   * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
    *
    * @generated from rpc orchestrator.v1.FlowService.RegisterFlow
    */

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Template } from "./template_pb.js";
-import type { Flow, FlowProblem } from "./flow_pb.js";
+import type { Flow, FlowProblem, FlowWarning } from "./flow_pb.js";
 
 /**
  * Describes the file orchestrator/v1/template_service.proto.
@@ -206,6 +206,13 @@ export declare type InstantiateTemplateResponse = Message<"orchestrator.v1.Insta
    * @generated from field: repeated orchestrator.v1.FlowProblem problems = 3;
    */
   problems: FlowProblem[];
+
+  /**
+   * What was accepted but most likely is not what the author means, as in RegisterFlow.
+   *
+   * @generated from field: repeated orchestrator.v1.FlowWarning warnings = 4;
+   */
+  warnings: FlowWarning[];
 };
 
 /**

@@ -170,6 +170,50 @@ export interface FlowProblem {
     message: string;
 }
 /**
+ * FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+ *
+ * @generated from protobuf message orchestrator.v1.FlowWarning
+ */
+export interface FlowWarning {
+    /**
+     * Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
+     * are not known: later versions add more.
+     *
+     * @generated from protobuf field: string code = 1
+     */
+    code: string;
+    /**
+     * Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+     *
+     * @generated from protobuf field: string path = 2
+     */
+    path: string;
+    /**
+     * Line in the source, from 1; 0 when it is not known.
+     *
+     * @generated from protobuf field: int32 line = 3
+     */
+    line: number;
+    /**
+     * Column in the source, from 1; 0 when it is not known.
+     *
+     * @generated from protobuf field: int32 column = 4
+     */
+    column: number;
+    /**
+     * What is suspicious and why, for people.
+     *
+     * @generated from protobuf field: string message = 5
+     */
+    message: string;
+    /**
+     * What to write instead, for people.
+     *
+     * @generated from protobuf field: string cure = 6
+     */
+    cure: string;
+}
+/**
  * How a flow is written.
  *
  * @generated from protobuf enum orchestrator.v1.FlowKind
@@ -230,4 +274,14 @@ declare class FlowProblem$Type extends MessageType<FlowProblem> {
  * @generated MessageType for protobuf message orchestrator.v1.FlowProblem
  */
 export declare const FlowProblem: FlowProblem$Type;
+declare class FlowWarning$Type extends MessageType<FlowWarning> {
+    constructor();
+    create(value?: PartialMessage<FlowWarning>): FlowWarning;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: FlowWarning): FlowWarning;
+    internalBinaryWrite(message: FlowWarning, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FlowWarning
+ */
+export declare const FlowWarning: FlowWarning$Type;
 export {};

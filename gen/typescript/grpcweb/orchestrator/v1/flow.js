@@ -339,3 +339,90 @@ class FlowProblem$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.FlowProblem
  */
 export const FlowProblem = new FlowProblem$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class FlowWarning$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.FlowWarning", [
+            { no: 1, name: "code", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "path", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "line", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 4, name: "column", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 5, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "cure", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.code = "";
+        message.path = "";
+        message.line = 0;
+        message.column = 0;
+        message.message = "";
+        message.cure = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string code */ 1:
+                    message.code = reader.string();
+                    break;
+                case /* string path */ 2:
+                    message.path = reader.string();
+                    break;
+                case /* int32 line */ 3:
+                    message.line = reader.int32();
+                    break;
+                case /* int32 column */ 4:
+                    message.column = reader.int32();
+                    break;
+                case /* string message */ 5:
+                    message.message = reader.string();
+                    break;
+                case /* string cure */ 6:
+                    message.cure = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string code = 1; */
+        if (message.code !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.code);
+        /* string path = 2; */
+        if (message.path !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.path);
+        /* int32 line = 3; */
+        if (message.line !== 0)
+            writer.tag(3, WireType.Varint).int32(message.line);
+        /* int32 column = 4; */
+        if (message.column !== 0)
+            writer.tag(4, WireType.Varint).int32(message.column);
+        /* string message = 5; */
+        if (message.message !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.message);
+        /* string cure = 6; */
+        if (message.cure !== "")
+            writer.tag(6, WireType.LengthDelimited).string(message.cure);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FlowWarning
+ */
+export const FlowWarning = new FlowWarning$Type();

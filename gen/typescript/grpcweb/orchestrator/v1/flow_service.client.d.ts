@@ -25,7 +25,7 @@ export interface IFlowServiceClient {
     /**
      * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
      * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-     * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE.
+     * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
      *
      * @generated from protobuf rpc: RegisterFlow
      */
@@ -69,7 +69,7 @@ export declare class FlowServiceClient implements IFlowServiceClient, ServiceInf
     /**
      * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
      * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-     * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE.
+     * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
      *
      * @generated from protobuf rpc: RegisterFlow
      */

@@ -9,6 +9,7 @@ import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { FieldMask } from "../../google/protobuf/field_mask.js";
+import { FlowWarning } from "./flow.js";
 import { FlowProblem } from "./flow.js";
 import { Flow } from "./flow.js";
 import { Struct } from "../../google/protobuf/struct.js";
@@ -88,6 +89,13 @@ export interface RegisterFlowResponse {
      * @generated from protobuf field: repeated orchestrator.v1.FlowProblem problems = 3
      */
     problems: FlowProblem[];
+    /**
+     * What was accepted but most likely is not what the author means. Warnings never refuse a definition. Answered with and without
+     * `validate_only`; empty when there are problems.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.FlowWarning warnings = 4
+     */
+    warnings: FlowWarning[];
 }
 /**
  * Request of FlowService.GetFlow.

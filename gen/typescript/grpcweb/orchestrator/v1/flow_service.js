@@ -12,6 +12,7 @@ import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { FieldMask } from "../../google/protobuf/field_mask.js";
+import { FlowWarning } from "./flow.js";
 import { FlowProblem } from "./flow.js";
 import { Flow } from "./flow.js";
 import { Struct } from "../../google/protobuf/struct.js";
@@ -107,13 +108,15 @@ class RegisterFlowResponse$Type extends MessageType {
         super("orchestrator.v1.RegisterFlowResponse", [
             { no: 1, name: "flow", kind: "message", T: () => Flow },
             { no: 2, name: "created", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
-            { no: 3, name: "problems", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => FlowProblem }
+            { no: 3, name: "problems", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => FlowProblem },
+            { no: 4, name: "warnings", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => FlowWarning }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.created = false;
         message.problems = [];
+        message.warnings = [];
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -131,6 +134,9 @@ class RegisterFlowResponse$Type extends MessageType {
                     break;
                 case /* repeated orchestrator.v1.FlowProblem problems */ 3:
                     message.problems.push(FlowProblem.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* repeated orchestrator.v1.FlowWarning warnings */ 4:
+                    message.warnings.push(FlowWarning.internalBinaryRead(reader, reader.uint32(), options));
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -153,6 +159,9 @@ class RegisterFlowResponse$Type extends MessageType {
         /* repeated orchestrator.v1.FlowProblem problems = 3; */
         for (let i = 0; i < message.problems.length; i++)
             FlowProblem.internalBinaryWrite(message.problems[i], writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* repeated orchestrator.v1.FlowWarning warnings = 4; */
+        for (let i = 0; i < message.warnings.length; i++)
+            FlowWarning.internalBinaryWrite(message.warnings[i], writer.tag(4, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { FlowWarning } from "./flow.js";
 import { FlowProblem } from "./flow.js";
 import { Flow } from "./flow.js";
 import { Struct } from "../../google/protobuf/struct.js";
@@ -162,6 +163,12 @@ export interface InstantiateTemplateResponse {
      * @generated from protobuf field: repeated orchestrator.v1.FlowProblem problems = 3
      */
     problems: FlowProblem[];
+    /**
+     * What was accepted but most likely is not what the author means, as in RegisterFlow.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.FlowWarning warnings = 4
+     */
+    warnings: FlowWarning[];
 }
 declare class ListTemplatesRequest$Type extends MessageType<ListTemplatesRequest> {
     constructor();

@@ -1,0 +1,33 @@
+/** The list of warnings. A new check is a file and a line here, and its code a line of the table in warning.ts. */
+import { formatPath } from "../../tasks/index.ts";
+import { MAX_PROBLEMS, type ParsedSource } from "../parse.ts";
+import type { FlowDocument } from "../schema.ts";
+import { checkGraphIsLoaded } from "./graph-not-loaded.ts";
+import { checkSubflows } from "./subflows.ts";
+import { viewFlow } from "./view.ts";
+import type { FlowWarning, FlowWorld, WarningCheck } from "./warning.ts";
+
+const CHECKS: readonly WarningCheck[] = [checkGraphIsLoaded, checkSubflows];
+
+/** Warnings about a flow without problems, in the order of the source, at most {@link MAX_PROBLEMS}. Without `world`, those that need no service. */
+export async function findWarnings(
+  document: FlowDocument,
+  source: Pick<ParsedSource, "positionOf">,
+  world: FlowWorld | undefined,
+): Promise<readonly FlowWarning[]> {
+  const found = new Map<string, FlowWarning>();
+  const view = viewFlow(document);
+  for (const check of CHECKS) {
+    await check(
+      view,
+      (code, path, message, cure) => {
+        const warning = { code, path: formatPath(path), ...source.positionOf(path), message, cure };
+        found.set([code, warning.path, message].join("\n"), warning);
+      },
+      world,
+    );
+  }
+  const byPlace = (a: FlowWarning, b: FlowWarning): number =>
+    (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+  return [...found.values()].sort(byPlace).slice(0, MAX_PROBLEMS);
+}

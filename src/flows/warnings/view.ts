@@ -1,0 +1,88 @@
+/** A checked flow as warnings look at it: everything that is executed, and every expression with its place. */
+import type { Json } from "../../base/json.ts";
+import { namesOf } from "../check-expressions.ts";
+import { splitChildren } from "../check-tasks.ts";
+import type { Path } from "../parse.ts";
+import type { TaskTypeName } from "../plan.ts";
+import type { KnownNames } from "../references.ts";
+import type { ExecutableDocument, FlowDocument } from "../schema.ts";
+import { splitText } from "../template.ts";
+
+/** Something that is executed: a task, a child of a group, the task of a state, a compensation. */
+export interface ViewedTask {
+  /** Id of the task or state; of a child, of the group it belongs to. */
+  readonly id: string;
+  readonly path: Path;
+  readonly type: TaskTypeName;
+  readonly task: ExecutableDocument;
+  readonly isChild: boolean;
+  /** The `map` tasks around this one, outermost first: `item` is an element of the last one's items. */
+  readonly maps: readonly ExecutableDocument[];
+}
+
+/** One `${…}`. */
+export interface PlacedExpression {
+  readonly source: string;
+  readonly path: Path;
+  /** The `map` tasks around it. */
+  readonly maps: readonly ExecutableDocument[];
+}
+
+/** A checked flow, taken apart. */
+export interface FlowView {
+  readonly document: FlowDocument;
+  readonly names: KnownNames;
+  /** In the order of the document, children after their group. */
+  readonly tasks: readonly ViewedTask[];
+  /** The task or state of an id, when it executes anything. */
+  readonly byId: ReadonlyMap<string, ViewedTask>;
+  readonly expressions: readonly PlacedExpression[];
+}
+
+/** Takes a document apart that has passed the checks. */
+export function viewFlow(document: FlowDocument): FlowView {
+  const tasks: ViewedTask[] = [];
+  const expressions: PlacedExpression[] = [];
+  const collect = (value: Json | undefined, path: Path, maps: readonly ExecutableDocument[]): void => {
+    if (typeof value === "string") {
+      const parts = value.includes("${") ? splitText(value) : [];
+      if (typeof parts === "string") return;
+      for (const part of parts) if (typeof part !== "string") expressions.push({ source: part.expression, path, maps });
+    } else if (typeof value === "object" && value !== null) {
+      for (const [key, part] of Object.entries(value))
+        collect(part as Json, [...path, Array.isArray(value) ? Number(key) : key], maps);
+    }
+  };
+  const addTask = (id: string, task: ExecutableDocument, path: Path, maps: ViewedTask["maps"], isChild: boolean) => {
+    const type = task.type as TaskTypeName;
+    tasks.push({ id, path, type, task, isChild, maps });
+    const { parameters, ...rest } = task;
+    for (const [key, value] of Object.entries(rest))
+      if (key !== "name" && key !== "description") collect(value as Json, [...path, key], maps);
+    const split = splitChildren(type, parameters as Json | undefined);
+    collect(split.rest, [...path, "parameters"], maps);
+    for (const child of split.children)
+      addTask(
+        id,
+        child.value as unknown as ExecutableDocument,
+        [...path, "parameters", ...child.path],
+        type === "map" ? [...maps, task] : maps,
+        true,
+      );
+  };
+  const { workflow } = document;
+  for (const [index, task] of (workflow.tasks ?? []).entries())
+    addTask(task.id, task, ["workflow", "tasks", index], [], false);
+  for (const [index, state] of (workflow.states ?? []).entries()) {
+    const path = ["workflow", "states", index];
+    if (state.task !== undefined) addTask(state.id, state.task, [...path, "task"], [], false);
+    for (const key of ["transitions", "on", "after"] as const)
+      collect(state[key] as Json | undefined, [...path, key], []);
+  }
+  for (const [index, task] of (workflow.compensations ?? []).entries())
+    addTask(task.id, task, ["workflow", "compensations", index], [], false);
+  collect(workflow.variables as Json | undefined, ["workflow", "variables"], []);
+  collect(workflow.output as Json | undefined, ["workflow", "output"], []);
+  const byId = new Map(tasks.flatMap((task) => (task.isChild ? [] : [[task.id, task] as const])));
+  return { document, names: namesOf(document), tasks, byId, expressions };
+}

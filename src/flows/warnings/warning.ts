@@ -1,0 +1,47 @@
+/** Warnings: what is accepted at registration but most likely is not what its author means. They never refuse a flow. */
+import type { Path } from "../parse.ts";
+import type { VariableDocument } from "../schema.ts";
+import type { FlowView } from "./view.ts";
+
+/** Every code of a warning with one line for the documentation. Codes are stable: never renamed, never reused. */
+export const WARNING_CODES = {
+  GRAPH_NOT_LOADED: "The flow names a graph that this service has not loaded. StartRun refuses it until then.",
+  SUBFLOW_UNKNOWN: "A `subflow` task names a flow, or a version of one, that is not registered.",
+  SUBFLOW_INPUT_INVALID:
+    "A `subflow` task omits a required variable of the flow it names, or gives one it does not declare.",
+} as const satisfies Record<string, string>;
+
+/** Code of a warning. */
+export type WarningCode = keyof typeof WARNING_CODES;
+
+/** One warning, with its place in the definition. */
+export interface FlowWarning {
+  readonly code: WarningCode;
+  /** Place in the definition, for instance `workflow.tasks[2].on_error[0].match`. */
+  readonly path: string;
+  /** 1-based line in the source text, when there is one. */
+  readonly line?: number;
+  /** 1-based column in the source text, when there is one. */
+  readonly column?: number;
+  /** What is suspicious, one sentence without a full stop. */
+  readonly message: string;
+  /** What to write instead, one sentence without a full stop. */
+  readonly cure: string;
+}
+
+/** What checks may ask about the service that the flow is for. */
+export interface FlowWorld {
+  /** Declared variables of a registered flow; null when it, or the version, is not registered. Empty version: the latest. */
+  variablesOf(flowId: string, version: string): Promise<readonly VariableDocument[] | null>;
+  /** Names of the graphs that are loaded; undefined when nobody can tell. */
+  readonly graphs: ReadonlySet<string> | undefined;
+}
+
+/** Adds a warning at a place. */
+export type Report = (code: WarningCode, path: Path, message: string, cure: string) => void;
+
+/**
+ * One kind of warning. The flow it looks at has passed every check of registration. A check that is not sure stays silent: a false alarm costs more
+ * than a missed one. `world` is undefined when a flow is checked without a service.
+ */
+export type WarningCheck = (view: FlowView, report: Report, world: FlowWorld | undefined) => void | Promise<void>;
