@@ -118,6 +118,13 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
         },
         ...(graphs === undefined ? {} : { graphs }),
       }),
+      policies: {
+        failuresToOpen: config.tools.breakerFailures,
+        openMs: config.tools.breakerOpen,
+        maxOpenMs: config.tools.breakerMaxOpen,
+        maxConcurrent: config.tools.maxConcurrent,
+        maxQueued: config.tools.maxQueued,
+      },
       log,
       clock: systemClock,
       ...(options.tools === undefined ? {} : { metrics: options.tools }),

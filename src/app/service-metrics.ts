@@ -49,7 +49,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
         metrics.histogram("orchestrator_task_execution_seconds", type).observe(seconds);
         metrics.counter("orchestrator_tool_calls_total", type, result).add();
       },
-      breakerChanged: (_target, state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
+      breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
     },
     observers: [createRunMetrics(metrics, (run, path) => specOf(run, path).type)],
     onPoolWait: (pool, waitedMs) =>

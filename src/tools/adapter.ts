@@ -24,8 +24,8 @@ export interface RemoteAdapter extends AdapterBase {
    * `signal` aborts; its outcome then is a failure by {@link abortedOutcome}.
    */
   run(call: ToolCall, signal: AbortSignal): Promise<Outcome>;
-  /** What the call is aimed at (for `http` the origin): breaker, bulkhead and pauses are kept per target. Never throws; empty when the input names none. */
-  targetOf(call: ToolCall): string;
+  /** The server that the call is aimed at (`https://host:port`): breaker and bulkhead are kept for each task and origin. Never throws; empty when the input names none. */
+  originOf(call: ToolCall): string;
 }
 
 /** An adapter for the list in `tools/index.ts`. */

@@ -7,7 +7,7 @@ import type { Outcome } from "../engine/machine/events.ts";
 import type { ToolCall, ToolCaller } from "../engine/tool-port.ts";
 import type { ToolAdapter } from "./adapter.ts";
 import { withDeadline } from "./deadline-step.ts";
-import { withBreaker, withBulkhead, withPause } from "./guard-steps.ts";
+import { withBreaker, withBulkhead } from "./guard-steps.ts";
 import { type ToolMetrics, withObservation } from "./observe-step.ts";
 import { abortedOutcome, failedOutcome } from "./outcome.ts";
 import { composePath, type Next, type Step } from "./path.ts";
@@ -17,7 +17,7 @@ import { type BreakerView, createTargets, DEFAULT_TARGET_POLICY, type TargetPoli
 export interface ToolCallerOptions {
   /** One per task type. */
   readonly adapters: readonly ToolAdapter[];
-  /** Limits per target; those that are absent are those of DEFAULT_TARGET_POLICY. */
+  /** Limits for each target; absent ones are those of DEFAULT_TARGET_POLICY. */
   readonly policies?: Partial<TargetPolicy>;
   readonly metrics?: ToolMetrics;
   readonly log: Log;
@@ -26,7 +26,7 @@ export interface ToolCallerOptions {
 
 /** The call path in the hands of its owner. */
 export interface ToolPath extends ToolCaller {
-  /** Targets called since the start, with the state of their breakers, places and pauses. */
+  /** Targets called since the start, with the state of their breakers and slots. */
   listBreakers(): readonly BreakerView[];
   /** Closes the adapters. Call it when no call is under way. */
   close(): Promise<void>;
@@ -36,20 +36,20 @@ export interface ToolPath extends ToolCaller {
 type Entry = ToolCaller["call"];
 
 /**
- * Builds the path. A call never rejects and settles soon after its signal aborts. Failures that a breaker, a full bulkhead or a pause makes, and
- * answers 429, carry `deferMs`. Task types without adapter fail with TOOL_MISSING.
+ * Builds the path. A call never rejects and settles soon after its signal aborts. Failures that an open breaker or a full bulkhead makes carry
+ * `deferMs`. Task types without an adapter fail with TOOL_MISSING.
  */
 export function createToolCaller(options: ToolCallerOptions): ToolPath {
   const { adapters, metrics, log, clock } = options;
   const targets = createTargets({ ...DEFAULT_TARGET_POLICY, ...options.policies }, clock, (target, state) => {
-    log.info("breaker moved", { target, state });
-    metrics?.breakerChanged(target, state);
+    const { origin, flowId, task } = target;
+    log.info("breaker changed state", { origin, flowId, task, state });
+    metrics?.breakerChanged(state);
   });
-  // Every call to the outside goes through these, from top to bottom. The gate goes before the pause, the budget's reserve and the gate's second look
+  // Every call to the outside goes through these, from top to bottom. The gate goes before the breaker, the budget's reserve and the gate's second look
   // after the bulkhead: nothing is reserved while a call waits.
   const steps: readonly Step[] = [
     withObservation(metrics, log, clock),
-    withPause(clock),
     withBreaker(clock),
     withBulkhead(),
     withDeadline(),
@@ -63,7 +63,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
     }
     const path: Next = composePath(steps, (inHand) => last(inHand.call, inHand));
     entries.set(adapter.type, (call, { signal }) =>
-      path({ call, signal, target: targets.get(adapter.targetOf(call)) }),
+      path({ call, signal, target: targets.get(adapter.originOf(call), call) }),
     );
   }
   return {

@@ -4,6 +4,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { parseJson } from "../base/json-parse.ts";
+import type { AnswerHeaders } from "./http-headers.ts";
 
 /** An answer that cannot be used; `type` is that of the task's error. */
 export class AnswerRefused extends Error {
@@ -20,10 +21,7 @@ export class AnswerRefused extends Error {
   }
 }
 
-/** Headers of an answer, names in lower case. */
-export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-/** Reads and unpacks a body of at most `maxBytes`, counted both as sent and unpacked; `onChunk` hears of each part that arrives. Throws AnswerRefused; the stream is closed then. */
+/** Reads and unpacks a body of at most `maxBytes`, counted both as sent and unpacked; `onChunk` is called for each part that arrives. Throws AnswerRefused; the stream is closed then. */
 export async function readBody(
   body: Readable,
   headers: AnswerHeaders,
@@ -58,34 +56,49 @@ export async function readExcerpt(body: Readable, headers: AnswerHeaders, maxByt
   }
 }
 
+/** Reads past a body that nobody wants, so that the connection can be used again; closes the connection when there are more than `maxBytes`. */
+export async function discardBody(body: Readable, maxBytes: number): Promise<void> {
+  try {
+    await readBounded(body, maxBytes);
+  } catch (error) {
+    if (!(error instanceof AnswerRefused)) throw error; // too long: the stream is destroyed, and the answer counts all the same
+  }
+}
+
 /** The output that a body makes. Throws AnswerRefused. */
 export function decodeBody(bytes: Buffer, headers: AnswerHeaders, mode: "auto" | "json" | "text"): Json {
   const [media = "", ...parameters] = headerOf(headers, "content-type").split(";");
   const type = media.trim().toLowerCase();
-  if (mode === "json" || (mode === "auto" && isJsonType(type))) return decodeJson(bytes);
+  if (mode === "json" || (mode === "auto" && isJsonType(type))) return decodeJson(bytes, charsetOf(parameters));
   if (bytes.length === 0) return null;
   if (mode === "text" || type === "" || isTextType(type)) return decodeText(bytes, charsetOf(parameters));
   throw new AnswerRefused("RESPONSE_UNSUPPORTED", `the body is ${type}; outputs hold JSON and text`);
 }
 
-function decodeJson(bytes: Buffer): Json {
-  if (bytes.length === 0) return null;
+/** Servers send a byte order mark, another charset than UTF-8, or blanks where they have nothing to say; none of it is an error (RFC 8259 §8.1). */
+function decodeJson(bytes: Buffer, charset: string): Json {
+  const text = decodeCharset(bytes, charset);
+  if (/^[ \t\r\n]*$/.test(text)) return null;
   try {
-    return parseJson(bytes, { field: "the body", largeIntegers: "text" });
+    return parseJson(Buffer.from(text), { field: "the body", largeIntegers: "text" });
   } catch (error) {
     if (!isOrchestratorError(error)) throw error;
     throw new AnswerRefused("RESPONSE_INVALID", error.message);
   }
 }
 
-function decodeText(bytes: Buffer, charset: string): string {
-  let text: string;
+/** The text of a body, without a byte order mark. */
+function decodeCharset(bytes: Buffer, charset: string): string {
   try {
-    text = new TextDecoder(charset, { fatal: true }).decode(bytes);
+    return new TextDecoder(charset, { fatal: true }).decode(bytes);
   } catch {
     // A wrong byte, or a charset that is not known: either way it cannot be read as it says it is.
-    throw new AnswerRefused("RESPONSE_UNSUPPORTED", `the body is no text in ${charset}; outputs hold JSON and text`);
+    throw new AnswerRefused("RESPONSE_UNSUPPORTED", `the body is not text in ${charset}; outputs hold JSON and text`);
   }
+}
+
+function decodeText(bytes: Buffer, charset: string): string {
+  const text = decodeCharset(bytes, charset);
   if (text.includes("\u0000")) {
     throw new AnswerRefused("RESPONSE_UNSUPPORTED", "the body holds NUL; outputs hold JSON and text");
   }

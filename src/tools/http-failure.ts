@@ -2,8 +2,10 @@
 import { STATUS_CODES } from "node:http";
 import { AddressRefused, ConnectFailed } from "./guarded-connect.ts";
 import { AnswerRefused } from "./http-body.ts";
+import { MAX_HEADER_BYTES, SilenceExceeded } from "./http-client.ts";
+import { parseHttpDate } from "./http-date.ts";
 import { RequestRefused } from "./http-request.ts";
-import { abortedOutcome, deferredOutcome, type FailedOutcome, failedOutcome } from "./outcome.ts";
+import { abortedOutcome, type FailedOutcome, failedOutcome } from "./outcome.ts";
 
 /** Statuses below 500 that may be better next time. */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -19,19 +21,18 @@ export function statusType(status: number): string {
         .replaceAll(/^_|_$/g, "");
 }
 
-/** Outcome of an answer whose status is not expected. 429 is put off (see `withPause`): 0 milliseconds when it does not say for how long. */
+/** Outcome of an answer whose status is not expected. A retryable one is delayed by its `Retry-After`, if it has one. */
 export function statusOutcome(status: number, retryAfter: string, now: number, message: string): FailedOutcome {
-  const askedMs = parseRetryAfterMs(retryAfter, now);
-  if (status === 429) return deferredOutcome(statusType(status), message, askedMs ?? 0, false);
   const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
-  return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs: retryable ? askedMs : undefined });
+  const nextRetryDelayMs = retryable ? parseRetryAfterMs(retryAfter, now) : undefined;
+  return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs });
 }
 
-/** Milliseconds of a `Retry-After` header, which holds seconds or a date; undefined when it holds neither. */
+/** Milliseconds of a `Retry-After` header, which holds digits (seconds) or an HTTP date; undefined for anything else, so that the retry policy counts. */
 export function parseRetryAfterMs(text: string, now: number): number | undefined {
-  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1_000;
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : Math.max(at - now, 0);
+  if (/^\d+$/.test(text)) return Number(text) * 1_000;
+  const at = parseHttpDate(text, now);
+  return at === undefined ? undefined : Math.max(at - now, 0);
 }
 
 /** How far a request came. */
@@ -62,11 +63,15 @@ export function failureOutcome(error: unknown, { where, answered }: Progress, si
   }
   if (signal.aborted) return abortedOutcome(signal);
   const code = codeOf(error);
-  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") {
+  if (error instanceof SilenceExceeded) {
     return failedOutcome("TIMEOUT", `${where}: no answer came in time`, { retryable: true });
   }
-  if (isParserError(error) || code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" || code === "UND_ERR_HEADERS_OVERFLOW") {
-    return failedOutcome("RESPONSE_INVALID", `${where}: the answer is no HTTP`, { retryable: true });
+  if (code === "HPE_HEADER_OVERFLOW") {
+    const message = `${where}: the headers of the response are larger than ${MAX_HEADER_BYTES} bytes`;
+    return failedOutcome("RESPONSE_TOO_LARGE", message, { retryable: false });
+  }
+  if (code.startsWith("HPE_")) {
+    return failedOutcome("RESPONSE_INVALID", `${where}: the response is not valid HTTP (${code})`, { retryable: true });
   }
   return failedOutcome("CONNECTION_LOST", `${where}: the connection ended before the answer did`, { retryable: true });
 }
@@ -81,7 +86,7 @@ const CONNECT_SENTENCES = {
 
 function connectType(code: string): keyof typeof CONNECT_SENTENCES {
   if (code === "ECONNREFUSED") return "CONNECTION_REFUSED";
-  if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") return "CONNECT_TIMEOUT";
+  if (code === "ETIMEDOUT") return "CONNECT_TIMEOUT";
   if (code === "ENOTFOUND" || code.startsWith("EAI_")) return "DNS_FAILED";
   if (code === "EPROTO" || /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH)/.test(code))
     return "TLS_FAILED";
@@ -96,9 +101,4 @@ function suffix(cause: unknown): string {
 function codeOf(error: unknown): string {
   const code = (error as { readonly code?: unknown } | null | undefined)?.code;
   return typeof code === "string" ? code : "";
-}
-
-/** The client gives its parser's errors a code only sometimes. */
-function isParserError(error: unknown): boolean {
-  return error instanceof Error && error.name === "HTTPParserError";
 }

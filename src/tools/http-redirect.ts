@@ -1,4 +1,5 @@
-import { type AnswerHeaders, AnswerRefused } from "./http-body.ts";
+import { AnswerRefused } from "./http-body.ts";
+import type { AnswerHeaders } from "./http-headers.ts";
 import { type HttpRequest, parseUrl, RequestRefused } from "./http-request.ts";
 
 /** The most redirects that one call follows when nothing else is said. */
@@ -19,7 +20,7 @@ const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
  * what no flow may call either.
  */
 export function redirect(request: HttpRequest, status: number, headers: AnswerHeaders): HttpRequest | null {
-  const location = headers.location;
+  const location = headers["location"];
   if (![301, 302, 303, 307, 308].includes(status) || typeof location !== "string") return null;
   const url = readLocation(location, request.url);
   const becomesGet = status === 303 ? request.method !== "HEAD" : status <= 302 && request.method === "POST";

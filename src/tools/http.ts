@@ -4,22 +4,22 @@
  *   parameters → request (refused: REQUEST_INVALID) → connection (address refused: ADDRESS_REFUSED; none made: no effect, retried)
  *     → answer → redirect (a few, each judged anew) or status → body (bounded, unpacked, JSON or text) → output
  *
- * What is retried: no connection, a connection that broke, a timeout, 408, 425, 5xx, an answer that cannot be read. 429 is put off. Nothing else.
+ * What is retried: no connection, a connection that broke, a timeout, 408, 425, 429, 5xx, an answer that cannot be read. Nothing else.
  */
-
+import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
-import type { Agent, Dispatcher } from "undici";
 import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Outcome } from "../engine/machine/events.ts";
 import type { ToolCall } from "../engine/tool-port.ts";
 import type { RemoteAdapter } from "./adapter.ts";
 import { createAddressPolicy, type HttpToolPolicy } from "./address-policy.ts";
-import { createGuardedConnector } from "./guarded-connect.ts";
-import { type AnswerHeaders, AnswerRefused, decodeBody, readBody, readExcerpt } from "./http-body.ts";
+import { AnswerRefused, decodeBody, discardBody, readBody, readExcerpt } from "./http-body.ts";
+import { createHttpClient } from "./http-client.ts";
 import { failureOutcome, type Progress, statusOutcome, statusType } from "./http-failure.ts";
+import { type AnswerHeaders, readHeaders } from "./http-headers.ts";
 import { DEFAULT_MAX_REDIRECTS, redirect } from "./http-redirect.ts";
-import { buildRequest, destinationOf, type HttpParameters, type HttpRequest, originOf } from "./http-request.ts";
+import { buildRequest, type HttpParameters, type HttpRequest, originOf } from "./http-request.ts";
 
 /** What {@link createHttpAdapter} needs. */
 export interface HttpAdapterOptions {
@@ -40,68 +40,31 @@ const MAX_EXCERPT_LENGTH = 300;
 /** When a call has no timeout of its own: longest silence of the other side, milliseconds. */
 const SILENCE_MS = 300_000;
 
-/** Builds the adapter. The HTTP client is loaded with the first call. Throws CONFIG_INVALID for a policy that cannot be read. */
+/** Builds the adapter. Throws CONFIG_INVALID for a policy that cannot be read. */
 export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   const { clock, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, maxRedirects = DEFAULT_MAX_REDIRECTS } = options;
-  const policy = createAddressPolicy(options.policy);
-  let agent: Promise<Agent> | undefined;
+  const client = createHttpClient(createAddressPolicy(options.policy), options.lookup);
 
-  const openAgent = async (): Promise<Agent> => {
-    const undici = await import("undici");
-    return new undici.Agent({
-      // One pool per origin, each with a connector that knows what it connects to.
-      factory: (origin, poolOptions) => {
-        const connect = createGuardedConnector(
-          undici.buildConnector,
-          policy,
-          destinationOf(new URL(origin)),
-          options.lookup,
-        );
-        return new undici.Pool(origin, { ...poolOptions, connect });
-      },
-      allowH2: false,
-      maxHeaderSize: 32_768,
-    });
-  };
-
-  const send = async (request: HttpRequest, call: ToolCall, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
-    agent ??= openAgent();
-    const silenceMs = call.timeoutMs === null ? SILENCE_MS : 0;
-    const answer = await (await agent).request({
-      origin: request.url.origin,
-      path: request.url.pathname + request.url.search,
-      method: request.method as Dispatcher.HttpMethod,
-      headers: request.headers,
-      body: request.body,
-      signal,
-      headersTimeout: silenceMs,
-      bodyTimeout: silenceMs,
-    });
-    // A body that nobody reads any more reports its end as an error, and an error without listener would end the process.
-    answer.body.on("error", () => {});
-    return answer;
-  };
-
-  /** Sends, and follows redirects. Gives the method and the last answer. */
+  /** Sends a request and follows redirects. Resolves with the last answer, its body unread. */
   const exchange = async (
     first: HttpRequest,
     parameters: HttpParameters,
     call: ToolCall,
     progress: Progress,
     signal: AbortSignal,
-  ) => {
+  ): Promise<Answer> => {
     let request = first;
+    const silenceMs = call.timeoutMs === null ? SILENCE_MS : 0;
     for (let hops = 0; ; hops += 1) {
       progress.where = placeOf(request);
-      const answer = await send(request, call, signal);
+      const stream = await client.send(request, { signal, silenceMs });
+      const answer = { status: stream.statusCode ?? 0, headers: readHeaders(stream.headers), stream };
       progress.answered = true;
       call.heartbeat?.();
-      const next = isExpected(answer.statusCode, parameters)
-        ? null
-        : redirect(request, answer.statusCode, answer.headers);
+      const next = isExpected(answer.status, parameters) ? null : redirect(request, answer.status, answer.headers);
       if (next === null) return answer;
       // Reads a little so that the connection can be used again; closes it when there is more.
-      await answer.body.dump({ limit: MAX_EXCERPT_BYTES, signal });
+      await discardBody(stream, MAX_EXCERPT_BYTES);
       if (hops === maxRedirects) throw new AnswerRefused("TOO_MANY_REDIRECTS", `more than ${maxRedirects} redirects`);
       request = next;
     }
@@ -111,11 +74,7 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     const parameters = call.input as unknown as HttpParameters;
     const progress: Progress = { where: "the request", answered: false };
     try {
-      const {
-        statusCode: status,
-        headers,
-        body: stream,
-      } = await exchange(buildRequest(call), parameters, call, progress, signal);
+      const { status, headers, stream } = await exchange(buildRequest(call), parameters, call, progress, signal);
       if (!isExpected(status, parameters)) {
         const quote = toQuote(await readExcerpt(stream, headers, MAX_EXCERPT_BYTES));
         const message = `${progress.where} answered ${status} ${statusType(status)}${quote}`;
@@ -123,7 +82,7 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
       }
       const mode = parameters.response ?? "auto";
       let body: Json = null;
-      if (mode === "none") await stream.dump({ limit: MAX_EXCERPT_BYTES, signal });
+      if (mode === "none") await discardBody(stream, MAX_EXCERPT_BYTES);
       else body = decodeBody(await readBody(stream, headers, maxResponseBytes, call.heartbeat), headers, mode);
       const output = parameters.full_response === true ? { status, headers: toOutputHeaders(headers), body } : body;
       return { ok: true, output };
@@ -135,12 +94,17 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   return {
     type: "http",
     local: false,
-    targetOf: (call) => originOf(call.input as unknown as HttpParameters),
+    originOf: (call) => originOf(call.input as unknown as HttpParameters),
     run,
-    close: async () => {
-      await (await agent)?.close();
-    },
+    close: async () => client.close(),
   };
+}
+
+/** An answer whose body is still unread. */
+interface Answer {
+  readonly status: number;
+  readonly headers: AnswerHeaders;
+  readonly stream: IncomingMessage;
 }
 
 function isExpected(status: number, { expect_status: expected }: HttpParameters): boolean {
@@ -159,10 +123,9 @@ function toQuote(text: string): string {
   return `: ${clean.length > MAX_EXCERPT_LENGTH ? `${clean.slice(0, MAX_EXCERPT_LENGTH)}…`.toWellFormed() : clean}`;
 }
 
+/** Headers as an output holds them: each name once, its values joined; `set-cookie`, whose values cannot be joined, is always a list. */
 function toOutputHeaders(headers: AnswerHeaders): JsonObject {
-  const output: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) output[name] = typeof value === "string" ? value : value.join(", ");
-  }
+  const output: Record<string, Json> = Object.create(null) as Record<string, Json>;
+  for (const [name, value] of Object.entries(headers)) output[name] = typeof value === "string" ? value : [...value];
   return output;
 }

@@ -8,11 +8,11 @@ import type { Step } from "./path.ts";
 export interface ToolMetrics {
   /** A call ended: `result` is `ok`, `deferred` or the stable type of the error; `seconds` from the first step to the last. */
   called(type: TaskTypeName, result: string, seconds: number): void;
-  /** A breaker moved. */
-  breakerChanged(target: string, state: "CLOSED" | "OPEN" | "HALF_OPEN"): void;
+  /** A breaker changed its state. */
+  breakerChanged(state: "CLOSED" | "OPEN" | "HALF_OPEN"): void;
 }
 
-/** Outermost step: turns what an adapter throws into an outcome, counts and logs. */
+/** Outermost step: counts calls and logs failures. */
 export function withObservation(metrics: ToolMetrics | undefined, log: Log, clock: Clock): Step {
   return async (inHand, next) => {
     const { call, target } = inHand;
@@ -29,7 +29,7 @@ export function withObservation(metrics: ToolMetrics | undefined, log: Log, cloc
         correlationId: correlationId || undefined,
         task: path,
         attempt,
-        target: target.name,
+        origin: target.origin,
         type,
         problem: message,
         retryable,

@@ -3,7 +3,7 @@ import { isOrchestratorError } from "../base/errors.ts";
 import type { Outcome } from "../engine/machine/events.ts";
 import type { TaskError } from "../engine/machine/records.ts";
 
-/** An attempt that failed, or (with `deferMs`) was put off, or (with `suspended`) waits for an answer. */
+/** An attempt that failed, or (with `deferMs`) was deferred, or (with `suspended`) waits for an answer. */
 export type FailedOutcome = Extract<Outcome, { readonly ok: false }>;
 
 /** Longest time for which a tool may ask to be left alone, milliseconds: a slip in a header must not park a run for years. */
@@ -31,7 +31,7 @@ export function failedOutcome(type: string, message: string, facts: FailureFacts
   return { ok: false, error };
 }
 
-/** A call that was put off for `deferMs`. `noEffect` is false when the tool itself asked for it (429). */
+/** A call that is made again after `deferMs` and uses up no attempt. `noEffect` says whether it is proven that the tool did nothing. */
 export function deferredOutcome(type: string, message: string, deferMs: number, noEffect: boolean): FailedOutcome {
   return { ...failedOutcome(type, message, { retryable: true, noEffect, nextRetryDelayMs: deferMs }), deferMs };
 }

@@ -1,8 +1,11 @@
 /**
- * Targets: what calls are aimed at, each with its breaker, its bulkhead and its pause. They live in memory only: a restart forgets them, and the
- * first calls find out again. Attempts and retries are in the journal and know nothing of them.
+ * Targets: what calls are aimed at, each with its breaker and its bulkhead.
+ *
+ * A target is a task of a flow together with the origin that it calls, not the origin alone: a path that always fails, or never answers, must not hold
+ * back other flows that call the same host. Calls that find their host down pay with a few failures for each task, and disturb nobody else.
+ *
+ * Targets live in memory only: a restart forgets them, and the first calls find out again. Attempts and retries are in the journal and know nothing of them.
  */
-
 import {
   type BulkheadPolicy,
   bulkhead,
@@ -15,8 +18,9 @@ import {
 } from "cockatiel";
 import type { Clock } from "../base/clock.ts";
 import type { Outcome } from "../engine/machine/events.ts";
+import type { ToolCall } from "../engine/tool-port.ts";
 
-/** Limits per target. Durations in milliseconds. */
+/** Limits for each target. Durations in milliseconds. */
 export interface TargetPolicy {
   /** Failures in a row (retryable ones; refusals of the request do not count) that open the breaker. */
   readonly failuresToOpen: number;
@@ -43,68 +47,70 @@ export type BreakerState = "CLOSED" | "OPEN" | "HALF_OPEN";
 
 /** A target as callers see it. */
 export interface BreakerView {
-  readonly target: string;
+  readonly origin: string;
+  readonly flowId: string;
+  /** Path of the task without child indexes and visits. */
+  readonly task: string;
   readonly state: BreakerState;
   /** When the next call may try, milliseconds since the epoch; null when calls go through now. */
   readonly reopensAt: number | null;
   readonly failuresInRow: number;
   readonly running: number;
   readonly queued: number;
-  /** Until when the target asked not to be called (429), milliseconds since the epoch; null when it did not. */
-  readonly pausedUntil: number | null;
 }
 
 /** A target in the hands of the call path. */
 export interface Target {
-  readonly name: string;
+  readonly origin: string;
+  readonly flowId: string;
+  readonly task: string;
   readonly breaker: CircuitBreakerPolicy;
   readonly bulkhead: BulkheadPolicy;
-  /** Until when calls are put off, milliseconds since the epoch; 0: not. */
-  pausedUntil: number;
-  /** Answers in a row that asked for a pause. */
-  pauses: number;
-  /** Until when the breaker lets nobody through, milliseconds since the epoch; meaningless while it is closed. */
+  /** Until when the breaker refuses calls, milliseconds since the epoch; meaningless while it is closed. */
   reopensAt: number;
   view(): BreakerView;
 }
 
 /** All targets. */
 export interface Targets {
-  /** The target of that name; made when it is new. */
-  get(name: string): Target;
+  /** The target of a call to `origin`; created when it is new. */
+  get(origin: string, call: Pick<ToolCall, "flowId" | "path">): Target;
   list(): readonly BreakerView[];
 }
+
+const TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS";
 
 /** The most targets that are remembered; beyond it the oldest idle ones are forgotten (flows can compute URLs, so their number has no bound). */
 const MAX_TARGETS = 10_000;
 
-/** Keeps targets. `onChange` is told when a breaker opens or closes. */
-export function createTargets(
-  policy: TargetPolicy,
-  clock: Clock,
-  onChange: (target: string, state: BreakerState) => void,
-): Targets {
+/** Called when a breaker opens, closes or lets a probe through. */
+export type BreakerListener = (target: Target, state: BreakerState) => void;
+
+/** Keeps targets. */
+export function createTargets(policy: TargetPolicy, clock: Clock, onChange: BreakerListener): Targets {
   const targets = new Map<string, Target>();
   return {
-    get(name) {
-      let target = targets.get(name);
+    get(origin, { flowId, path }) {
+      const task = path.replaceAll(/[.#]\d+/g, "");
+      const key = `${flowId} ${task} ${origin}`;
+      let target = targets.get(key);
       if (target === undefined) {
-        if (targets.size >= MAX_TARGETS) forgetIdle(targets, clock.now());
-        target = createTarget(name, policy, clock, onChange);
-        targets.set(name, target);
+        if (targets.size >= MAX_TARGETS) forgetIdle(targets);
+        target = createTarget({ origin, flowId, task }, policy, clock, onChange);
+        targets.set(key, target);
       }
       return target;
     },
-    // The empty name stands for calls that name no target; they end before they reach one.
-    list: () => Array.from(targets.values(), (target) => target.view()).filter((view) => view.target !== ""),
+    // Calls without an origin name no target; they end before they reach one.
+    list: () => Array.from(targets.values(), (target) => target.view()).filter((view) => view.origin !== ""),
   };
 }
 
 function createTarget(
-  name: string,
+  identity: Pick<Target, "origin" | "flowId" | "task">,
   policy: TargetPolicy,
   clock: Clock,
-  onChange: (target: string, state: BreakerState) => void,
+  onChange: BreakerListener,
 ): Target {
   const counter = new ConsecutiveBreaker(policy.failuresToOpen);
   const halfOpenAfter = new DelegateBackoff(({ attempt }: { readonly attempt: number }) => {
@@ -114,31 +120,28 @@ function createTarget(
   });
   const faults = handleWhenResult((outcome) => isFault(outcome as Outcome));
   const breaker = circuitBreaker(faults, { breaker: counter, halfOpenAfter });
-  const places = bulkhead(policy.maxConcurrent, policy.maxQueued);
+  const slots = bulkhead(policy.maxConcurrent, policy.maxQueued);
   const target: Target = {
-    name,
+    ...identity,
     breaker,
-    bulkhead: places,
-    pausedUntil: 0,
-    pauses: 0,
+    bulkhead: slots,
     reopensAt: 0,
     view: () => ({
-      target: name,
+      ...identity,
       state: toState(breaker.state),
       reopensAt: breaker.state === CircuitState.Open ? target.reopensAt : null,
       failuresInRow: counter.state,
-      running: policy.maxConcurrent - places.executionSlots,
-      queued: policy.maxQueued - places.queueSlots,
-      pausedUntil: target.pausedUntil > clock.now() ? target.pausedUntil : null,
+      running: policy.maxConcurrent - slots.executionSlots,
+      queued: policy.maxQueued - slots.queueSlots,
     }),
   };
-  breaker.onStateChange((state) => onChange(name, toState(state)));
+  breaker.onStateChange((state) => onChange(target, toState(state)));
   return target;
 }
 
-/** Failures that say something about the target: retryable ones that the target did not ask for. */
+/** Failures that say that the target does not work: retryable ones, but not a 429, which a target sends that works and is busy. */
 function isFault(outcome: Outcome): boolean {
-  return !outcome.ok && outcome.error.retryable && outcome.deferMs === undefined;
+  return !outcome.ok && outcome.error.retryable && outcome.error.type !== TOO_MANY_REQUESTS;
 }
 
 function toState(state: CircuitState): BreakerState {
@@ -146,10 +149,10 @@ function toState(state: CircuitState): BreakerState {
   return state === CircuitState.HalfOpen ? "HALF_OPEN" : "OPEN";
 }
 
-function forgetIdle(targets: Map<string, Target>, now: number): void {
+function forgetIdle(targets: Map<string, Target>): void {
   for (const [name, target] of targets) {
     const { state, running, queued } = target.view();
-    if (state !== "CLOSED" || running > 0 || queued > 0 || target.pausedUntil > now) continue;
+    if (state !== "CLOSED" || running > 0 || queued > 0) continue;
     targets.delete(name);
     if (targets.size < MAX_TARGETS * 0.9) return;
   }

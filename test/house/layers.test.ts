@@ -71,7 +71,6 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   "pino-pretty": ["telemetry"],
   "prom-client": ["telemetry"],
   cockatiel: ["tools"],
-  undici: ["tools"],
   commander: ["app"],
   // Formats rather than vendors: whoever reads them needs them.
   yaml: ["flows", "app"],

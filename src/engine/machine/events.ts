@@ -21,7 +21,7 @@ interface OfCall extends At {
 /** How an attempt ended. */
 export type Outcome =
   | { readonly ok: true; readonly output: Json }
-  /** `deferMs`: the call was refused before it reached the tool, or told to come back later; it is made again then and uses up no attempt. */
+  /** `deferMs`: the call was refused before it reached the tool; it is made again after that time and uses up no attempt. */
   | { readonly ok: false; readonly error: TaskError; readonly deferMs?: number; readonly suspended?: Suspension };
 
 /** A graph that was interrupted: it goes on from its checkpoint when the answer is there. */

@@ -28,6 +28,12 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     json(response, Number(query.get("code")), { message: "because" }, after === null ? {} : { "retry-after": after });
   },
   "/hang": () => {},
+  /** Answers, and closes the connection when the next request comes over it. */
+  "/close-next": (response) => {
+    const { socket } = response;
+    json(response, 200, { ok: true });
+    socket?.once("data", () => socket.resetAndDestroy());
+  },
   "/drip": (response) => {
     response.writeHead(200, { "content-type": "text/plain" });
     const timer = setInterval(() => response.write("x"), 20);
@@ -38,6 +44,36 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
     response.write('{"half":');
     setTimeout(() => response.socket?.destroy(), 20);
+  },
+  "/interim": (response) => {
+    response.writeContinue();
+    response.writeEarlyHints({ link: "</style.css>; rel=preload" });
+    response.writeContinue();
+    json(response, 200, { ok: true });
+  },
+  "/upgrade": (response) =>
+    response.socket?.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: other\r\nconnection: upgrade\r\n\r\n"),
+  "/headers": (response) => {
+    const utf8 = Buffer.from("größe 日本").toString("latin1");
+    response.socket?.end(
+      Buffer.from(
+        `HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nset-cookie: b=2; Path=/\r\nx-many: 1\r\nx-many: 2\r\nx-text: ${utf8}\r\nx-latin: n\u00e9\r\ncontent-length: 0\r\n\r\n`,
+        "latin1",
+      ),
+    );
+  },
+  "/move-utf8": (response) => {
+    const location = Buffer.from("/echo?日=é").toString("latin1");
+    response.socket?.end(
+      Buffer.from(`HTTP/1.1 302 Found\r\nlocation: ${location}\r\ncontent-length: 0\r\n\r\n`, "latin1"),
+    );
+  },
+  "/large-headers": (response, query) => {
+    const headers = Array.from({ length: Number(query.get("kb")) }, (_, at): [string, string] => [
+      `x-${at}`,
+      "a".repeat(1_000),
+    ]);
+    json(response, 200, { ok: true }, Object.fromEntries(headers));
   },
   "/no-http": (response) => response.socket?.end("this is no HTTP\r\n\r\n"),
   "/wrong-json": (response) => raw(response, "application/json", '{"a": 1,,}'),

@@ -8,7 +8,7 @@ import type { RemoteAdapter } from "../../../src/tools/adapter.ts";
 import { createToolCaller, type ToolCallerOptions } from "../../../src/tools/caller.ts";
 import { createNoopAdapter } from "../../../src/tools/noop.ts";
 import type { ToolMetrics } from "../../../src/tools/observe-step.ts";
-import { deferredOutcome, failedOutcome } from "../../../src/tools/outcome.ts";
+import { failedOutcome } from "../../../src/tools/outcome.ts";
 import { aCall } from "./a-call.ts";
 
 const OK: Outcome = { ok: true, output: null };
@@ -27,7 +27,7 @@ function openCaller(run: RemoteAdapter["run"], more: Partial<ToolCallerOptions> 
   const adapter: RemoteAdapter = {
     type: "http",
     local: false,
-    targetOf: (call) => (call.input as { to: string }).to,
+    originOf: (call) => (call.input as { to: string }).to,
     run,
   };
   const tools = createToolCaller({
@@ -42,7 +42,7 @@ function openCaller(run: RemoteAdapter["run"], more: Partial<ToolCallerOptions> 
     tools,
     call: (to = "a", by: Partial<ToolCall> = {}, own: AbortSignal = signal) =>
       tools.call(aCall("http", { to }, by), { signal: own }) as Promise<Outcome>,
-    breaker: (to = "a") => tools.listBreakers().find((view) => view.target === to),
+    breaker: (to = "a") => tools.listBreakers().find((view) => view.origin === to),
   };
 }
 
@@ -135,11 +135,11 @@ describe("breaker", () => {
     expect(breaker()?.state).toBe("CLOSED");
   });
 
-  test("counts neither refusals of the request, nor 429, nor cancellations, and each target by itself", async () => {
+  test("counts neither refusals of the request, nor 429, nor cancellations, and counts for each origin", async () => {
     const answers = [
       failedOutcome("NOT_FOUND", "", { retryable: false }),
       failedOutcome("CANCELED", "", { retryable: false }),
-      deferredOutcome("TOO_MANY_REQUESTS", "", 1, false),
+      failedOutcome("TOO_MANY_REQUESTS", "", { retryable: true }),
     ];
     const { call, breaker } = openCaller(async (made) =>
       (made.input as { to: string }).to === "a" ? BROKEN : (answers.shift() ?? OK),
@@ -153,11 +153,11 @@ describe("breaker", () => {
     expect(breaker("b")).toMatchObject({ state: "CLOSED", failuresInRow: 0 });
   });
 
-  test("tells metrics and log when it moves", async () => {
+  test("reports its changes to metrics and log", async () => {
     const metrics = { called: vi.fn<ToolMetrics["called"]>(), breakerChanged: vi.fn<ToolMetrics["breakerChanged"]>() };
     const { call } = openCaller(async () => BROKEN, { metrics });
     for (let made = 0; made < 4; made += 1) await call();
-    expect(metrics.breakerChanged.mock.calls).toEqual([["a", "OPEN"]]);
+    expect(metrics.breakerChanged.mock.calls).toEqual([["OPEN"]]);
     expect(metrics.called.mock.calls.map(([type, result]) => [type, result])).toEqual([
       ["http", "CONNECTION_LOST"],
       ["http", "CONNECTION_LOST"],
@@ -201,29 +201,52 @@ describe("bulkhead", () => {
   });
 });
 
-describe("pause", () => {
-  test("a tool that answers 429 without saying for how long is asked later and later", async () => {
-    let busy = true;
-    const run = vi.fn(async () => (busy ? deferredOutcome("TOO_MANY_REQUESTS", "busy", 0, false) : OK));
-    const { call, breaker } = openCaller(run);
-    const pauses: number[] = [];
-    for (let made = 0; made < 8; made += 1) {
-      await call();
-      pauses.push((breaker()?.pausedUntil ?? 0) - Date.now());
-      vi.setSystemTime(breaker()?.pausedUntil ?? 0);
-    }
-    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
-    busy = false;
-    expect(await call()).toEqual(OK);
-    busy = true;
-    await call();
-    expect((breaker()?.pausedUntil ?? 0) - Date.now()).toBe(1_000);
+describe("neighbours", () => {
+  // Cause: breaker, bulkhead and pause were kept for the origin, so one path that failed or hung held back every flow that called the same host.
+  test("a task that always fails does not hold back another flow that calls the same origin", async () => {
+    const { call, tools } = openCaller(async ({ flowId }) => (flowId === "broken" ? BROKEN : OK));
+    for (let made = 0; made < 3; made += 1) await call("a", { flowId: "broken" });
+    expect(await call("a", { flowId: "broken" })).toMatchObject({ error: { type: "BREAKER_OPEN" } });
+    expect(await call("a", { flowId: "healthy" })).toEqual(OK);
+    expect(await call("a", { flowId: "broken", path: "other" })).toMatchObject({ error: { type: "CONNECTION_LOST" } });
+    expect(tools.listBreakers().map(({ flowId, task, state }) => [flowId, task, state])).toEqual([
+      ["broken", "fetch", "OPEN"],
+      ["healthy", "fetch", "CLOSED"],
+      ["broken", "other", "CLOSED"],
+    ]);
   });
 
-  test("a pause longer than an hour is asked again after an hour", async () => {
-    const { call, breaker } = openCaller(async () => deferredOutcome("TOO_MANY_REQUESTS", "busy", 1e9, false));
-    await call();
-    expect((breaker()?.pausedUntil ?? 0) - Date.now()).toBe(3_600_000);
+  test("a task that hangs does not take the slots of another flow that calls the same origin", async () => {
+    const { gates, run } = openGate();
+    const { call } = openCaller((made) => (made.flowId === "hangs" ? run() : Promise.resolve(OK)));
+    const hanging = Array.from({ length: 4 }, () => call("a", { flowId: "hangs" }));
+    expect(await call("a", { flowId: "hangs" })).toMatchObject({ error: { type: "BULKHEAD_FULL" } });
+    expect(await call("a", { flowId: "healthy" })).toEqual(OK);
+    while (gates.length > 0) {
+      for (const gate of gates.splice(0)) gate(OK);
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    await Promise.all(hanging);
+  });
+
+  test("children of a group and visits of a state count as one task", async () => {
+    const { call, tools } = openCaller(async () => OK);
+    for (const path of ["each.0", "each.1", "each.1.7", "state#1", "state#2", "pay/compensate"])
+      await call("a", { path });
+    expect(tools.listBreakers().map(({ task }) => task)).toEqual(["each", "state", "pay/compensate"]);
+  });
+
+  test("429 uses up attempts, says when to come back, and defers nothing", async () => {
+    const busy = failedOutcome("TOO_MANY_REQUESTS", "busy", { retryable: true, nextRetryDelayMs: 1e9 });
+    const run = vi.fn(async () => busy);
+    const { call, breaker } = openCaller(run);
+    for (let made = 0; made < 8; made += 1) {
+      const outcome = await call();
+      expect(outcome).toMatchObject({ ok: false, error: { retryable: true, nextRetryDelayMs: 3_600_000 } });
+      expect(outcome).not.toHaveProperty("deferMs");
+    }
+    expect(run).toHaveBeenCalledTimes(8);
+    expect(breaker()).toMatchObject({ state: "CLOSED", failuresInRow: 0 });
   });
 });
 

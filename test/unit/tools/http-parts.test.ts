@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { OrchestratorError } from "../../../src/base/errors.ts";
 import { createAddressPolicy } from "../../../src/tools/address-policy.ts";
+import { parseHttpDate } from "../../../src/tools/http-date.ts";
 import { parseRetryAfterMs, statusType } from "../../../src/tools/http-failure.ts";
 import { buildRequest, RequestRefused } from "../../../src/tools/http-request.ts";
 import { aCall } from "./a-call.ts";
@@ -143,11 +144,49 @@ test("error types of statuses are their standard phrases", () => {
   ]);
 });
 
-test("Retry-After holds seconds or a date", () => {
+describe("Retry-After", () => {
   const now = Date.parse("2030-01-01T00:00:00Z");
-  expect(parseRetryAfterMs("120", now)).toBe(120_000);
-  expect(parseRetryAfterMs("Tue, 01 Jan 2030 00:00:30 GMT", now)).toBe(30_000);
-  expect(parseRetryAfterMs("Mon, 31 Dec 2029 00:00:00 GMT", now)).toBe(0);
-  expect(parseRetryAfterMs("soon", now)).toBeUndefined();
-  expect(parseRetryAfterMs("", now)).toBeUndefined();
+
+  test.each([
+    ["120", 120_000],
+    ["0", 0],
+    ["Tue, 01 Jan 2030 00:00:30 GMT", 30_000],
+    ["Tuesday, 01-Jan-30 00:00:30 GMT", 30_000],
+    ["Tue Jan  1 00:00:30 2030", 30_000],
+    ["Mon, 31 Dec 2029 00:00:00 GMT", 0],
+  ])("%j is %d milliseconds", (text, delayMs) => {
+    expect(parseRetryAfterMs(text, now)).toBe(delayMs);
+  });
+
+  // Cause: what is not a number went to Date.parse, which takes "-3" for March and "2030" for a year: the policy's delay was lost, or became 34 minutes.
+  test.each([
+    "",
+    "soon",
+    "-3",
+    "+3",
+    "1.5",
+    "1, 1",
+    " 5 s",
+    "1e3",
+    "0x10",
+    "2030-01-01T00:00:30Z",
+    "01 Jan 2030 00:00:30 GMT",
+    "Tue, 01 Jan 2030 00:00:30",
+    "Tue, 01 Jan 2030 00:00:30 PST",
+    "Sat, 30 Feb 2030 00:00:00 GMT",
+    "Tue, 01 Jan 2030 25:00:00 GMT",
+    "Tue, 01 Jan 2030 00:60:00 GMT",
+  ])("%j is neither seconds nor a date: the policy counts", (text) => {
+    expect(parseRetryAfterMs(text, now)).toBeUndefined();
+  });
+
+  test("a year alone is a number of seconds", () => {
+    expect(parseRetryAfterMs("2030", now)).toBe(2_030_000);
+  });
+});
+
+test("years of two digits lie at most 50 years ahead", () => {
+  const now = Date.parse("2030-01-01T00:00:00Z");
+  expect(parseHttpDate("Tuesday, 01-Jan-80 00:00:00 GMT", now)).toBe(Date.UTC(2080, 0, 1));
+  expect(parseHttpDate("Tuesday, 01-Jan-81 00:00:00 GMT", now)).toBe(Date.UTC(1981, 0, 1));
 });
