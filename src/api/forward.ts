@@ -49,21 +49,21 @@ export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes
     return client;
   };
 
-  const send = (address: string, method: ServedMethod, request: Message, call: CallContext): Promise<Message> =>
-    new Promise((resolve, reject) => {
+  const send = (address: string, method: ServedMethod, runId: string, bytes: Buffer, call: CallContext) =>
+    new Promise<Buffer>((resolve, reject) => {
       const metadata = new Metadata();
       metadata.set(FORWARDED_KEY, "1");
       metadata.set("x-request-id", call.requestId);
       const sent = clientOf(address).makeUnaryRequest(
         method.path,
-        (message: Message) => Buffer.from(toBinary(method.desc.input, message)),
-        (bytes: Buffer) => fromBinary(method.desc.output, bytes),
-        request,
+        asItIs,
+        asItIs,
+        bytes,
         metadata,
         { deadline: Date.now() + Math.max(1, call.remainingMs() - WAY_BACK_MS) },
-        (error, response) => {
-          if (error === null) resolve(response as Message);
-          else reject(toAnswer(error, request));
+        (error, answer) => {
+          if (error === null) resolve(answer ?? Buffer.alloc(0));
+          else reject(toAnswer(error, runId));
         },
       );
       call.signal.addEventListener("abort", () => sent.cancel(), { once: true });
@@ -75,7 +75,9 @@ export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes
         if (call.forwarded || !isOrchestratorError(error) || error.code !== "RUN_MOVED") throw error;
         const owner = await engine.ownerOf(runIdOf(request));
         if (owner === null) throw error;
-        return send(owner, method, request, call);
+        // Both ways here, not in the library: what cannot be encoded or decoded is an error of this call.
+        const bytes = Buffer.from(toBinary(method.desc.input, request));
+        return fromBinary(method.desc.output, await send(owner, method, runIdOf(request), bytes, call));
       });
   };
 
@@ -91,13 +93,15 @@ export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes
   };
 }
 
+const asItIs = (bytes: Buffer): Buffer => bytes;
+
 function runIdOf(request: Message): string {
   return (request as unknown as { readonly runId: string }).runId;
 }
 
 /** What the other instance said; when it said nothing, the call may be sent again. */
-function toAnswer(error: ServiceError, request: Message): OrchestratorError {
+function toAnswer(error: ServiceError, runId: string): OrchestratorError {
   const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
   if (bytes instanceof Buffer) return fromStatus(fromBinary(StatusSchema, bytes));
-  return toError("RUN_MOVED", { runId: runIdOf(request) }, { cause: error });
+  return toError("RUN_MOVED", { runId }, { cause: error });
 }

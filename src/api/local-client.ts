@@ -12,6 +12,9 @@ const NO_HEADERS: CallHeaders = new Map();
 
 const NO_METRICS: CallMetrics = { forMethod: () => ({ started() {}, finished() {}, sent() {} }) };
 
+/** Nothing is encoded: caller and service share the message. */
+const asItIs = (message: Message): Message => message;
+
 /** A client of `methods`. It calls as the one user of this process. Closing it closes nothing else. */
 export function createLocalClient(methods: readonly ServedMethod[], log: Log): ApiClient {
   const pipeline = createPipeline(log, NO_METRICS, methods);
@@ -30,7 +33,7 @@ export function createLocalClient(methods: readonly ServedMethod[], log: Log): A
       new Promise((resolve, reject) => {
         const { found, call, end } = begin(method, options);
         const decode = (): Message => create(method.input, init) as Message;
-        pipeline.runUnary(found, call, decode, (error, response) => {
+        pipeline.runUnary(found, call, decode, asItIs, (error, response) => {
           end();
           if (error === null) resolve(response as never);
           else reject(error);
@@ -40,7 +43,7 @@ export function createLocalClient(methods: readonly ServedMethod[], log: Log): A
       const { found, call, end } = begin(method, options);
       const { input }: DescMethod = method;
       try {
-        for await (const message of pipeline.runStream(found, call, () => create(input, init as never)))
+        for await (const message of pipeline.runStream(found, call, () => create(input, init as never), asItIs))
           yield message as never;
       } finally {
         end();

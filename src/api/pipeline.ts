@@ -1,9 +1,10 @@
 /**
  * What every call passes, in this order and in this one place:
  *
- *   started (metrics) → decode → validate → deadline (default, clamp; aborts the call) → handler → classify errors → finished (metrics, log)
+ *   started (metrics) → decode → validate → deadline (default, clamp; aborts the call) → handler → encode → classify errors → finished (metrics, log)
  *
- * Protocols bring bytes in and out and know nothing else. A call is answered exactly once: by its handler, by its deadline, or by its caller
+ * Protocols bring the functions that decode and encode, and move bytes; they know nothing else. Whatever one call throws, its encoder included, ends that
+ * call and nothing else. A call is answered exactly once: by its handler, by its deadline, or by its caller
  * going away, whichever is first; what the handler says later is dropped, while what it committed stays committed.
  */
 import type { Message } from "@bufbuild/protobuf";
@@ -35,15 +36,18 @@ export interface MethodMetrics {
   sent(): void;
 }
 
-/** Takes the end of a unary call: an error, or the response. */
-export type Done = (error: OrchestratorError | null, response: Message | null) => void;
+/** Takes the end of a unary call: an error, or the encoded response. */
+export type Done<T> = (error: OrchestratorError | null, response: T | null) => void;
+
+/** Turns a response into what its protocol sends. An error that it throws ends the call. */
+export type EncodeResponse<T> = (response: Message) => T;
 
 /** Runs calls through the chain. */
 export interface Pipeline {
   /** Runs a unary call and ends it by `done`, exactly once, never synchronously before it returns unless the request is refused. */
-  runUnary(method: ServedMethod, call: Call, decode: () => Message, done: Done): void;
-  /** Runs a streaming call. The iterator throws errors of the catalogue only. */
-  runStream(method: ServedMethod, call: Call, decode: () => Message): AsyncIterable<Message>;
+  runUnary<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>, done: Done<T>): void;
+  /** Runs a streaming call. The iterator yields encoded messages and throws errors of the catalogue only. */
+  runStream<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>): AsyncIterable<T>;
 }
 
 function expire(call: Call): void {
@@ -93,25 +97,46 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
   };
 
   return {
-    runUnary(method, call, decode, done) {
+    runUnary<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>, done: Done<T>) {
       const recorder = recorderOf(method);
       const startedAt = performance.now();
       recorder.started();
+      const answer = (failure: unknown, response: Message | null): void => {
+        const ms = performance.now() - startedAt;
+        let thrown = failure;
+        let encoded: T | null = null;
+        if (response !== null) {
+          try {
+            encoded = encode(response);
+          } catch (error) {
+            thrown = error;
+          }
+        }
+        if (encoded !== null) {
+          recorder.finished("OK", ms / 1_000);
+          done(null, encoded);
+          return;
+        }
+        const error = classifyError(thrown, log, method.path, call);
+        recorder.finished(error.grpc, ms / 1_000);
+        logEnd(method, call, error, ms);
+        done(error, null);
+      };
       const finish = (failure: unknown, response: Message | null): void => {
         if (call.ended) return;
         call.ended = true;
         clearTimeout(timer);
         call.onAbort = null;
-        const ms = performance.now() - startedAt;
-        if (response !== null) {
-          recorder.finished("OK", ms / 1_000);
-          done(null, response);
-          return;
+        try {
+          answer(failure, response);
+        } catch (error) {
+          // Thrown into a timer or a promise, it would end the process.
+          log.error("the answer to a call could not be sent", {
+            method: method.path,
+            requestId: call.requestId,
+            error,
+          });
         }
-        const error = classifyError(failure, log, method.path, call);
-        recorder.finished(error.grpc, ms / 1_000);
-        logEnd(method, call, error, ms);
-        done(error, null);
       };
       let timer: NodeJS.Timeout | undefined;
       call.onAbort = (reason) => finish(reason, null);
@@ -132,7 +157,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
       }
     },
 
-    async *runStream(method, call, decode) {
+    async *runStream(method, call, decode, encode) {
       const recorder = recorderOf(method);
       const startedAt = performance.now();
       recorder.started();
@@ -147,8 +172,9 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
         const handler = method.stream;
         if (handler === null) throw new Error(`${method.path} does not stream`);
         for await (const message of handler(decodeRequest(method, decode), call)) {
+          const encoded = encode(message);
           recorder.sent();
-          yield message;
+          yield encoded;
         }
         if (call.reason !== null) throw call.reason;
         code = "OK";

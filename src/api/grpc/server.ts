@@ -132,13 +132,9 @@ function serveUnary(
   stream: GrpcStream,
   { pipeline, limits }: GrpcParts,
 ): void {
-  pipeline.runUnary(method, call, decode, (error, response) => {
-    if (response === null) {
-      stream.fail(error as OrchestratorError, call.requestId);
-      return;
-    }
-    const framed = method.encode(response, PREFIX_BYTES);
-    if (isTooLarge(framed, limits)) stream.fail(tooLarge("response", limits.maxMessageBytes), call.requestId);
+  const encode = (response: Message): Buffer => encodeFramed(method, response, limits);
+  pipeline.runUnary(method, call, decode, encode, (error, framed) => {
+    if (framed === null) stream.fail(error as OrchestratorError, call.requestId);
     else stream.end(framed);
   });
 }
@@ -151,12 +147,13 @@ async function serveStream(
   { pipeline, limits }: GrpcParts,
 ): Promise<void> {
   const { http2 } = stream;
+  const encode = (message: Message) => ({
+    framed: encodeFramed(method, message, limits),
+    cursor: cursorOf(message),
+  });
   try {
-    for await (const message of pipeline.runStream(method, call, decode)) {
-      const framed = method.encode(message, PREFIX_BYTES);
-      if (isTooLarge(framed, limits)) throw tooLarge("response", limits.maxMessageBytes);
-      if (!stream.send(framed)) await waitForReader(http2, call, limits.slowReaderMs, cursorOf(message));
-    }
+    for await (const { framed, cursor } of pipeline.runStream(method, call, decode, encode))
+      if (!stream.send(framed)) await waitForReader(http2, call, limits.slowReaderMs, cursor);
     stream.end();
   } catch (error) {
     stream.fail(error as OrchestratorError, call.requestId);
@@ -164,8 +161,11 @@ async function serveStream(
   breakOffUnread(http2, limits.slowReaderMs, () => http2.close(ENHANCE_YOUR_CALM));
 }
 
-function isTooLarge(framed: Buffer, limits: StreamLimits): boolean {
-  return framed.length - PREFIX_BYTES > limits.maxMessageBytes;
+/** A message behind the room for its prefix. Error: MESSAGE_TOO_LARGE. */
+function encodeFramed(method: ServedMethod, message: Message, { maxMessageBytes }: StreamLimits): Buffer {
+  const framed = method.encode(message, PREFIX_BYTES);
+  if (framed.length - PREFIX_BYTES > maxMessageBytes) throw tooLarge("response", maxMessageBytes);
+  return framed;
 }
 
 function isGrpc(headers: IncomingHttpHeaders): boolean {

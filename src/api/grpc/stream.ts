@@ -150,7 +150,7 @@ export class GrpcStream implements CallHeaders {
   /** Ends the call with an error. */
   fail(error: OrchestratorError, requestId = toRequestId(this.get("x-request-id"))): void {
     if (this.#trailers !== null) return;
-    this.#trailers = toTrailers(error, requestId);
+    this.#trailers = this.#trailersOf(error, requestId);
     const { http2 } = this;
     if (http2.closed) return;
     if (http2.headersSent) http2.end();
@@ -160,6 +160,15 @@ export class GrpcStream implements CallHeaders {
       http2.resume();
       const timer = setTimeout(() => http2.close(NO_ERROR), this.#limits.slowReaderMs).unref();
       http2.once("close", () => clearTimeout(timer));
+    }
+  }
+
+  /** An error that cannot be put into trailers still ends its call. */
+  #trailersOf(error: OrchestratorError, requestId: string): OutgoingHttpHeaders {
+    try {
+      return toTrailers(error, requestId);
+    } catch (thrown) {
+      return toTrailers(classifyError(thrown, this.#log, String(this.get(":path")), { requestId }), requestId);
     }
   }
 

@@ -55,8 +55,7 @@ export function serveRest(http: FastifyInstance, methods: readonly ServedMethod[
     const call = new Call(parts.identify(headers), "rest", timeoutOf(request), headers);
     reply.raw.on("close", () => call.cancel());
     if (method.stream !== null) return streamEvents(method, call, input, request, reply, parts);
-    const response = await callUnary(method, call, input, parts);
-    return reply.header("content-type", JSON_TYPE).send(printMessage(method.desc.output, response));
+    return reply.header("content-type", JSON_TYPE).send(await callUnary(method, call, input, parts));
   });
 }
 
@@ -66,13 +65,14 @@ function refuseVerb(request: FastifyRequest, reply: FastifyReply, path: string, 
   return fail("HTTP_METHOD_NOT_ALLOWED", { method: request.method, path, allowed });
 }
 
-function callUnary(method: ServedMethod, call: Call, input: RestInput, parts: RestParts): Promise<Message> {
+function callUnary(method: ServedMethod, call: Call, input: RestInput, parts: RestParts): Promise<string> {
   return new Promise((resolve, reject) => {
     parts.pipeline.runUnary(
       method,
       call,
       () => readRestRequest(input),
-      (error, response) => (response === null ? reject(error) : resolve(response)),
+      (response) => printMessage(method.desc.output, response),
+      (error, text) => (text === null ? reject(error) : resolve(text)),
     );
   });
 }
@@ -86,7 +86,11 @@ async function streamEvents(
   parts: RestParts,
 ): Promise<FastifyReply> {
   const decode = (): Message => withLastEventId(readRestRequest(input), request.headers["last-event-id"]);
-  const messages = parts.pipeline.runStream(method, call, decode)[Symbol.asyncIterator]();
+  const encode = (message: Message) => ({
+    text: formatEvent(method.desc.output, message),
+    cursor: cursorOf(message),
+  });
+  const messages = parts.pipeline.runStream(method, call, decode, encode)[Symbol.asyncIterator]();
   // The first frame, or the error in its place, decides the status.
   let next = await messages.next();
   reply.hijack();
@@ -102,8 +106,8 @@ async function streamEvents(
   });
   try {
     while (next.done !== true) {
-      const text = formatEvent(method.desc.output, next.value);
-      if (!response.write(text)) await waitForReader(response, call, parts.slowReaderMs, cursorOf(next.value));
+      const { text, cursor } = next.value;
+      if (!response.write(text)) await waitForReader(response, call, parts.slowReaderMs, cursor);
       next = await messages.next();
     }
   } catch (error) {
