@@ -88,11 +88,13 @@ export async function readConfigFile(path: string): Promise<SourceReading> {
     };
   }
   const { isMap, isScalar, LineCounter, parseDocument } = await import("yaml");
+  const { explainYaml } = await import("../flows/yaml-problems.ts");
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
-  const problems: ConfigProblem[] = document.errors.map(({ message, pos }) => ({
-    place: `${path}:${lines.linePos(pos[0]).line}`,
-    problem: message.split(/ at line \d/)[0] ?? message,
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, prettyErrors: false });
+  const lineOf = (offset: number): number => lines.linePos(offset).line;
+  const problems: ConfigProblem[] = explainYaml(document.errors, text, lineOf, 100).map(({ offset, description }) => ({
+    place: `${path}:${lineOf(offset)}`,
+    problem: description,
   }));
   if (problems.length > 0 || document.contents === null) return { values: [], problems, warnings: [] };
   const values: GivenValue[] = [];

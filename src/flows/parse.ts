@@ -16,6 +16,7 @@ import type { Json } from "../base/json.ts";
 import { checkJson } from "../base/json-parse.ts";
 import { isFitNumber } from "../base/json-scan.ts";
 import { formatPath } from "../tasks/index.ts";
+import { explainYaml } from "./yaml-problems.ts";
 
 /** The most problems that one answer lists. */
 export const MAX_PROBLEMS = 100;
@@ -81,8 +82,10 @@ export function readFlowSource(text: string): ParsedSource {
   refuseCostlyText(text);
   const lines = new LineCounter();
   const document = parseText(text, lines);
-  if (document.errors.length > 0) refuseAll(syntaxProblems(document, lines));
+  if (document.errors.length > 0) refuseAll(syntaxProblems(document, text, lines));
   if (document.contents === null) refuse("the source is empty; expected a flow with id and workflow", undefined);
+  if (document.directives.yaml.explicit === true && document.directives.yaml.version !== "1.2")
+    refuse("it declares another version of YAML; remove the line that begins with %YAML", { line: 1, column: 1 });
   const reader = new Reader(lines);
   const value = reader.read(document.contents, 0, "");
   return {
@@ -108,15 +111,14 @@ export function parsedDocument(value: Json): ParsedSource {
   return { value, problems: [], positionOf: () => undefined, textOf: () => undefined };
 }
 
-/** The errors of the library, one a line: what follows on the same line mostly follows from the first. */
-function syntaxProblems(document: Document.Parsed, lines: LineCounter): readonly SourceProblem[] {
-  const byLine = new Map<number, SourceProblem>();
-  for (const { message, pos } of document.errors) {
-    const position = positionAt(lines, pos[0]);
-    if (!byLine.has(position.line)) byLine.set(position.line, { path: [], description: message, position });
-    if (byLine.size === MAX_SOURCE_PROBLEMS) break;
-  }
-  return [...byLine.values()].sort((a, b) => (a.position?.line ?? 0) - (b.position?.line ?? 0));
+/** The errors of the parser in our words. */
+function syntaxProblems(document: Document.Parsed, text: string, lines: LineCounter): readonly SourceProblem[] {
+  const lineOf = (offset: number): number => lines.linePos(offset).line;
+  return explainYaml(document.errors, text, lineOf, MAX_SOURCE_PROBLEMS).map(({ offset, description }) => ({
+    path: [],
+    description,
+    position: positionAt(lines, offset),
+  }));
 }
 
 function countParts(value: Json, census: { keys: number; values: number }): void {
@@ -181,8 +183,8 @@ class Reader {
     if (++this.values > MAX_SOURCE_VALUES) this.refuse(`it has more than ${MAX_SOURCE_VALUES} values`, node);
     if (node === null) return null;
     if (node.range && !this.places.has(key)) this.places.set(key, node.range[0]);
-    if (node.tag !== undefined && !isScalar(node) && !/^tag:yaml\.org,2002:(map|seq)$/.test(node.tag))
-      this.note(`tags such as ${node.tag} are not accepted`, node, key);
+    if (node.tag !== undefined)
+      this.note("tags (! or !!) are not accepted; remove it, or put text that begins with ! in quotes", node, key);
     if (!isAlias(node) && node.anchor !== undefined) this.anchors.set(node.anchor, node);
     if (isAlias(node)) return this.readAlias(node, depth, key);
     if (isScalar(node)) return this.readScalar(node, key);
@@ -197,7 +199,7 @@ class Reader {
           const name = this.readKey(pair.key as Node | null, key);
           const childKey = `${key}/${escapeKey(name ?? "")}`;
           if (name === undefined || Object.hasOwn(result, name)) {
-            if (name !== undefined) this.note(`the key "${name}" appears twice`, pair.key as Node, childKey);
+            if (name !== undefined) this.note(`the key "${name}" appears twice; keep one`, pair.key as Node, childKey);
             // Read for its own problems; what is checked further is the first value.
             this.read(pair.value as Node | null, depth + 1, childKey);
             continue;
@@ -221,7 +223,11 @@ class Reader {
     if (++this.aliases > MAX_ALIASES) this.refuse(`it uses more than ${MAX_ALIASES} aliases`, node);
     const target = this.anchors.get(node.source);
     if (target === undefined) {
-      this.note(`the anchor "${node.source}" does not exist`, node, key);
+      this.note(
+        `the anchor "${node.source}" does not exist; text that begins with * needs quotes: write "*${node.source}"`,
+        node,
+        key,
+      );
       return null;
     }
     return this.read(target, depth + 1, key);
@@ -234,6 +240,20 @@ class Reader {
       return undefined;
     }
     if (typeof node.value === "string") {
+      if (node.tag !== undefined) this.note("keys take no tags (! or !!)", node, parent);
+      const isPlain = node.type === "PLAIN";
+      if (isPlain && node.value === "<<")
+        this.note(
+          "merge keys (<<) are not accepted; write the keys here, or put << in quotes to mean the text",
+          node,
+          parent,
+        );
+      if (isPlain && node.value.trim() !== node.value)
+        this.note(
+          "the key begins or ends with a space that is no plain space (a no-break space, for instance)",
+          node,
+          parent,
+        );
       this.checkText(node.value, node, `${parent}/${escapeKey(node.value)}`);
       return node.value;
     }
@@ -242,8 +262,6 @@ class Reader {
 
   private readScalar(node: Scalar, key: string): Json {
     const { value, source } = node;
-    if (node.tag !== undefined && !/^tag:yaml\.org,2002:(str|int|float|bool|null)$/.test(node.tag))
-      this.note(`tags such as ${node.tag} are not accepted`, node, key);
     if (source !== undefined && typeof value !== "string") this.texts.set(key, source);
     if (value === null || typeof value === "boolean") return value;
     if (typeof value === "string") {
@@ -285,8 +303,11 @@ function refuseCostlyText(text: string): void {
   let brackets = 0;
   let indicators = 0;
   let tokens = 0;
+  let place = 0;
   for (const token of new Lexer().lex(text)) {
     const code = token.charCodeAt(0);
+    // Signs of the lexer's own are not in the text.
+    if (code !== 0x02 && code !== 0x18 && code !== 0x1f) place += token.length;
     if (code <= 0x20) {
       if (code === 0x0a || code === 0x0d) indicators = 0;
       continue;
@@ -297,7 +318,11 @@ function refuseCostlyText(text: string): void {
     else if (brackets === 0 && (token === "-" || token === "?" || token === ":")) indicators++;
     if (brackets > MAX_SOURCE_DEPTH || indicators > 2 * MAX_SOURCE_DEPTH)
       refuse(`it nests deeper than ${MAX_SOURCE_DEPTH} levels`, undefined);
-    if (brackets < 0) refuse(`a "${token}" has no opening bracket`, undefined);
+    if (brackets < 0) {
+      const before = text.slice(0, place - 1).split("\n");
+      const position = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+      refuse(`this "${token}" has no opening bracket; remove it`, position);
+    }
   }
 }
 

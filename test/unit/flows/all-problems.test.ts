@@ -79,12 +79,12 @@ workflow:
     expect(
       validateFlow({ text: source }).map(({ line, field, description }) => `${line} ${field}: ${description}`),
     ).toEqual([
-      '2 id: the key "id" appears twice',
+      '2 id: the key "id" appears twice; keep one',
       "4 workflow.timeout: .inf is not a number that JSON can hold",
-      "7 workflow.tasks[0].type: tags such as !mine are not accepted",
-      '9 workflow.tasks[0].name: the key "name" appears twice',
+      "7 workflow.tasks[0].type: tags (! or !!) are not accepted; remove it, or put text that begins with ! in quotes",
+      '9 workflow.tasks[0].name: the key "name" appears twice; keep one',
       expect.stringMatching(/^10 workflow.tasks\[1\].type: there is no task type "nope"/),
-      '10 workflow.tasks[1].depends_on: the anchor "gone" does not exist',
+      '10 workflow.tasks[1].depends_on: the anchor "gone" does not exist; text that begins with * needs quotes: write "*gone"',
     ]);
     await expect(compileFlow({ text: source })).rejects.toMatchObject({ code: "FLOW_INVALID", details: { count: 6 } });
   });

@@ -52,7 +52,7 @@ describe("parseFlowSource", () => {
   it.each([
     ["nothing", "", /empty/],
     ["a comment alone", "# hello\n", /empty/],
-    ["a key that appears twice", "id: a\nworkflow: {}\nid: b\n", /"id" appears twice \(line 3, column 1\)/],
+    ["a key that appears twice", "id: a\nworkflow: {}\nid: b\n", /"id" appears twice; keep one \(line 3, column 1\)/],
     ["a key that appears twice in JSON", '{"a": {"b": 1, "b": 2}}', /"b" appears twice/],
     ["broken YAML", "a: [1, 2\nb: 3\n", /FLOW_SOURCE_INVALID.*line/],
     ["two documents", "a: 1\n---\nb: 2\n", /FLOW_SOURCE_INVALID/],
@@ -72,8 +72,10 @@ describe("parseFlowSource", () => {
     expect(refusal(text)).toMatch(says);
   });
 
-  it("does not merge keys", () => {
-    expect(parseFlowSource("a: &x {k: 1}\nb:\n  <<: *x\n").value).toEqual({ a: { k: 1 }, b: { "<<": { k: 1 } } });
+  // Cause: in free values a merge key was kept as a key named <<, and sent as such.
+  it("refuses merge keys everywhere", () => {
+    expect(refusal("a: &x {k: 1}\nb:\n  <<: *x\n")).toMatch(/merge keys \(<<\) are not accepted.*line 3/);
+    expect(parseFlowSource("b:\n  '<<': 1\n").value).toEqual({ b: { "<<": 1 } });
   });
 
   it("keeps __proto__ and constructor as keys", () => {
