@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_PROBLEM } from "../base/signal-name.ts";
 import { defineTaskType } from "./define.ts";
 import { anyJson, keyed } from "./schemas.ts";
 
 /** The name of a signal. */
-export const signalName = z.string().min(1).max(128);
+export const signalName = z.string().regex(SIGNAL_NAME_PATTERN, { error: SIGNAL_NAME_PROBLEM });
 
 /** `signal`: waits for a signal from outside. */
 export const signal = defineTaskType({

@@ -3,6 +3,7 @@ import { parseDurationMs } from "../base/duration.ts";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { parseJson } from "../base/json-parse.ts";
+import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_PROBLEM } from "../base/signal-name.ts";
 import type { GraphAttempt, GraphHost } from "../engine/graph/host.ts";
 import type { Outcome, Suspension } from "../engine/machine/events.ts";
 import type { LocalAdapter } from "./adapter.ts";
@@ -84,10 +85,12 @@ function toSuspended(key: string, asked: Json): Outcome {
     }
   }
   if (value.type !== "signal") return suspended({ key, wait: { kind: "approval" }, value, timeoutMs });
-  if (typeof value.name === "string" && value.name !== "") {
+  if (typeof value.name === "string" && SIGNAL_NAME_PATTERN.test(value.name)) {
     return suspended({ key, wait: { kind: "signal", name: value.name }, value, timeoutMs });
   }
-  return failedOutcome("GRAPH_INTERRUPT_INVALID", "interrupt: a signal needs a name", { retryable: false });
+  const name = value.name === undefined ? "missing" : JSON.stringify(value.name).slice(0, 200);
+  const message = `interrupt: the name of the signal is ${name}; ${SIGNAL_NAME_PROBLEM}`;
+  return failedOutcome("GRAPH_INTERRUPT_INVALID", message, { retryable: false });
 }
 
 function suspended(suspension: Suspension): Outcome {

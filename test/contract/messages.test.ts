@@ -1,6 +1,7 @@
 import { type DescField, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
+import { SIGNAL_NAME_PATTERN } from "../../src/base/signal-name.ts";
 import { MESSAGES, METHODS, REQUEST_MESSAGES } from "./descriptors.ts";
 
 const FIELDS = MESSAGES.flatMap((message) => message.fields);
@@ -119,4 +120,13 @@ test("every field of a request that can grow has a limit", () => {
   );
   expect(growing.length).toBeGreaterThan(80);
   expect(growing.filter((field) => !isBounded(field)).map(nameOf)).toEqual([]);
+});
+
+test("flows wait for no signal that callers cannot send", () => {
+  const fields = REQUEST_MESSAGES.flatMap((message) => message.fields).filter(({ name }) => name === "signal_name");
+  expect(fields.length).toBeGreaterThan(1);
+  for (const field of fields) {
+    const { type } = getOption(field, fieldRules);
+    expect(type.case === "string" ? type.value.pattern : "", nameOf(field)).toBe(SIGNAL_NAME_PATTERN.source);
+  }
 });

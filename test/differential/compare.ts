@@ -37,6 +37,7 @@ export function compareOutcomes(engine: Outcome, oracle: Outcome): string[] {
   compare("path", engine.path, oracle.path);
   compare("compensations", engine.compensations, oracle.compensations);
   compare("leftover signals", engine.leftover, oracle.leftover);
+  compare("unfit signals", engine.unfit, oracle.unfit);
   for (const path of new Set([...Object.keys(engine.tasks), ...Object.keys(oracle.tasks)]))
     compare(path, engine.tasks[path] ?? null, oracle.tasks[path] ?? null);
   return differences;

@@ -222,6 +222,9 @@ function describe(run: Run, journal: readonly JournalRecord[]): Outcome {
     path: [...(state.fsm?.path ?? [])],
     compensations: [...new Set(undone)],
     leftover: state.signals.map(({ name, payload }) => ({ name, payload: payload as Json })),
+    unfit: journal.flatMap((record) =>
+      record.type === "signal.guard_failed" ? [`${record.name} in ${record.state}`] : [],
+    ),
   };
 }
 

@@ -143,6 +143,11 @@ export const PLANTED_BUGS: PlantedBug[] = [
     ...state,
     on: state.on.map((entry) => ({ ...entry, when: null })),
   })),
+  inStates("a guard that cannot be evaluated admits", (state) => ({
+    ...state,
+    on: state.on.map((entry) => ({ ...entry, when: entry.when === null ? null : trueWhenFailing(entry.when) })),
+  })),
+  inState("a guard that fails is reported again and again", (run) => run.state.guardFailures.clear()),
   inStates("a queued signal is judged once", (state) => ({
     ...state,
     on: state.on.map((entry) => ({ ...entry, when: entry.when === null ? null : judgedOnce(entry.when) })),
@@ -261,6 +266,17 @@ function errorsOutlive(run: Run): void {
     if (task.error !== null) lastErrors.set(task, task.error);
     else task.error = lastErrors.get(task) ?? null;
   }
+}
+
+function trueWhenFailing(when: Template): Template {
+  const evaluate: Template["evaluate"] = (scope) => {
+    try {
+      return when.evaluate(scope);
+    } catch {
+      return true;
+    }
+  };
+  return { constant: when.constant, evaluate };
 }
 
 /** A guard that says of a signal for ever what it said first. */

@@ -64,6 +64,7 @@ const FEATURES = [
     "compensations in order",
     "long path",
     "left-over signal",
+    "unfit signal",
     "attempt made again",
     "attempt lost under a hold",
     "attempt lost in a cancel",
@@ -76,6 +77,7 @@ function featuresOf(outcome: Outcome): Set<string> {
   if (outcome.compensations.length > 1) features.add("compensations in order");
   if (outcome.path.length > 3) features.add("long path");
   if (outcome.leftover.length > 0) features.add("left-over signal");
+  if (outcome.unfit.length > 0) features.add("unfit signal");
   for (const [path, task] of Object.entries(outcome.tasks)) {
     features.add(`task ${task.reason ?? task.state}`);
     if (task.error !== null) features.add(`failure ${task.error}`);

@@ -17,7 +17,8 @@ export function settleFsm(machine: Machine): void {
     const task = activeTask(machine);
     if (task !== undefined && task.children !== null && !isEnded(task)) lookAtGroup(machine, task);
     try {
-      const chances = [...signalChances(machine), ...taskChances(machine), ...afterChances(machine)];
+      const timers = afterChances(machine);
+      const chances = [...signalChances(machine), ...taskChances(machine), ...timers];
       const next = chances.sort((a, b) => a.rank - b.rank || a.at - b.at)[0];
       if (next === undefined) return;
       next.happen();
@@ -51,21 +52,40 @@ function enter(machine: Machine, id: string): void {
   machine.settled = false;
 }
 
-/** Queued signals that an `on` entry admits; they come before everything that has the same time. */
+/** The oldest queued signal that an `on` entry admits; it comes before everything else. Those before it that no guard could judge are noted. */
 function signalChances(machine: Machine): Chance[] {
-  const chances: Chance[] = [];
   for (const signal of machine.signals) {
-    for (const entry of stateDoc(machine.flow, machine.path.at(-1) ?? "").on ?? []) {
-      if (entry.signal !== signal.name) continue;
-      if (!holds(machine, entry.when, { signal: { name: signal.name, payload: signal.payload } })) continue;
-      const happen = (): void => {
-        if (take(machine, entry.to)) machine.signals = machine.signals.filter((other) => other !== signal);
-      };
-      chances.push({ at: signal.at, rank: 0, happen });
-      break;
+    const judgement = judgeSignal(machine, signal);
+    if (judgement === "unfit") noteUnfit(machine, signal);
+    if (typeof judgement === "string") continue;
+    const happen = (): void => {
+      if (take(machine, judgement.to)) machine.signals = machine.signals.filter((other) => other !== signal);
+    };
+    return [{ at: signal.at, rank: 0, happen }];
+  }
+  return [];
+}
+
+/** Where the signal leads to; `unfit` when it leads nowhere and a guard could not say so. */
+function judgeSignal(machine: Machine, signal: Machine["signals"][number]): { to: string } | "refused" | "unfit" {
+  let judgement: "refused" | "unfit" = "refused";
+  for (const entry of stateDoc(machine.flow, machine.path.at(-1) ?? "").on ?? []) {
+    if (entry.signal !== signal.name) continue;
+    try {
+      if (holds(machine, entry.when, { signal: { name: signal.name, payload: signal.payload } })) return entry;
+    } catch (cause) {
+      if (!(cause instanceof ExpressionFailure)) throw cause;
+      judgement = "unfit";
     }
   }
-  return chances;
+  return judgement;
+}
+
+function noteUnfit(machine: Machine, signal: Machine["signals"][number]): void {
+  const state = machine.path.at(-1) ?? "";
+  if (signal.unfitIn.includes(state)) return;
+  signal.unfitIn.push(state);
+  machine.unfit.push(`${signal.name} in ${state}`);
 }
 
 /** The start of the state's task, and what its end leads to. */

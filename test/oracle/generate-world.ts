@@ -35,7 +35,11 @@ export function generateWorld(random: Random, flow: FlowDoc): World {
   }
   for (let count = random.int(0, 6); count > 0; count--) {
     const at = random.chance(0.25) ? 0 : random.int(1, 40_000);
-    world.signals.push({ at, name: random.pick(SIGNAL_NAMES), payload: { n: random.int(0, 9) } });
+    world.signals.push({
+      at,
+      name: random.pick(SIGNAL_NAMES),
+      payload: random.chance(0.2) ? random.pick([null, "n", {}]) : { n: random.int(0, 9) },
+    });
   }
   if (random.chance(0.08)) world.startDelayMs = random.int(1, 15_000);
   addCommands(random, world);

@@ -42,7 +42,7 @@ export function interpret(flow: FlowDoc, world: World, choices: Partial<Choices>
   const played = new Set<object>();
   for (const signal of world.signals.filter((arrival) => arrival.at === 0)) {
     played.add(signal);
-    machine.signals.push({ name: signal.name, payload: signal.payload, at: 0 });
+    machine.signals.push({ name: signal.name, payload: signal.payload, at: 0, unfitIn: [] });
   }
   settle(machine);
   for (let count = 0; isOpen(machine); count++) {
@@ -161,7 +161,7 @@ function whatTheWorldDoes(machine: Machine, played: Set<object>): Coming[] {
     }
   };
   add(signals, ({ at, name, payload }) => {
-    machine.signals.push({ name, payload, at });
+    machine.signals.push({ name, payload, at, unfitIn: [] });
     giveSignals(machine);
   });
   add(decisions, (decision) => {
@@ -225,5 +225,6 @@ function describe(machine: Machine): Outcome {
     path: machine.path,
     compensations: machine.compensations,
     leftover: machine.signals.map(({ name, payload }) => ({ name, payload })),
+    unfit: machine.unfit,
   };
 }

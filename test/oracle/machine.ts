@@ -73,7 +73,9 @@ export type Machine = {
   output: Json;
   vars: JsonMap;
   tasks: Map<string, Task>;
-  signals: { name: string; payload: Json; at: number }[];
+  signals: { name: string; payload: Json; at: number; unfitIn: string[] }[];
+  /** What was reported of signals that guards could not judge. */
+  unfit: string[];
   compensations: string[];
   counter: number;
   /** Something happened whose order within a moment shows: see {@link Choices}. */
@@ -116,6 +118,7 @@ export function createMachine(flow: FlowDoc, world: World, choices: Choices): Ma
     vars,
     tasks: new Map(),
     signals: [],
+    unfit: [],
     compensations: [],
     counter: 0,
     open: false,

@@ -163,6 +163,51 @@ export function describeFsm({ playFsm }: Players): void {
       expect(outcome).toMatchObject({ phase: "COMPLETED", path: ["work", "good"], leftover: [] });
     });
 
+    // Cause: the evaluation of a guard failed the run, so that one badly made signal ended what its sender should only have moved.
+    test.each([
+      ["lacks what the guard reads", null],
+      ["gives the guard another type", "7"],
+    ])("a signal that %s is not admitted; it stays queued, which is reported once", async (_what, payload) => {
+      const when = `\${signal.payload.plan > 5}`;
+      const states: StateDoc[] = [
+        { id: "s", task: noop, on: [{ signal: "go", when, to: "bad" }], transitions: [{ to: "t" }] },
+        { id: "t", on: [{ signal: "go", when, to: "good" }], after: [{ delay: "9s", to: "bad" }] },
+        ...end,
+      ];
+      const outcome = await playFsm(states, {
+        attempts: { s: [bad(100), well(100)] },
+        signals: [
+          { at: 5, name: "go", payload: payload === null ? null : { plan: payload } },
+          { at: 900, name: "go", payload: { plan: 6 } },
+        ],
+      });
+      expect(outcome).toMatchObject({ phase: "FAILED", error: { type: "E1" }, unfit: ["go in s"] });
+      const later = await playFsm(states, {
+        attempts: { s: [well(100)] },
+        signals: [
+          { at: 5, name: "go", payload: payload === null ? null : { plan: payload } },
+          { at: 900, name: "go", payload: { plan: 6 } },
+        ],
+      });
+      expect(later).toMatchObject({
+        phase: "COMPLETED",
+        path: ["s", "t", "good"],
+        unfit: ["go in s", "go in t"],
+        leftover: [{ name: "go" }],
+      });
+    });
+
+    test("a guard that fails leaves the signal to the entries after it", async () => {
+      const entries = [
+        { signal: "go", when: `\${signal.payload.plan == 1}`, to: "bad" },
+        { signal: "go", to: "good" },
+      ];
+      const outcome = await playFsm([{ id: "s", on: entries }, ...end], {
+        signals: [{ at: 5, name: "go", payload: null }],
+      });
+      expect(outcome).toMatchObject({ phase: "COMPLETED", path: ["s", "good"], unfit: [], leftover: [] });
+    });
+
     test("the earliest after timer is taken, of several at once the first of the document", async () => {
       const wait = async (...delays: string[]) =>
         (

@@ -96,6 +96,8 @@ export type Outcome = {
   compensations: string[];
   /** Signals that nobody consumed, oldest first. */
   leftover: { name: string; payload: Json }[];
+  /** What is reported of signals that guards could not judge: `name in state`, in that order. */
+  unfit: string[];
 };
 
 /** The script of an attempt: that of its path, else of its state, else an echo after 1 ms. */

@@ -1414,7 +1414,9 @@ type UnreadSignals struct {
 	// Name of the signals.
 	SignalName string `protobuf:"bytes,1,opt,name=signal_name,json=signalName,proto3" json:"signal_name,omitempty"`
 	// How many wait, at most 10,000.
-	Count         int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Count int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// Why a guard of a state could not judge the oldest of them that none could; absent when every guard gave an answer. `task_id` is the state.
+	GuardError    *RunError `protobuf:"bytes,3,opt,name=guard_error,json=guardError,proto3" json:"guard_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1461,6 +1463,13 @@ func (x *UnreadSignals) GetCount() int32 {
 		return x.Count
 	}
 	return 0
+}
+
+func (x *UnreadSignals) GetGuardError() *RunError {
+	if x != nil {
+		return x.GuardError
+	}
+	return nil
 }
 
 // RunTask is a node of the flow inside a run. All fields are set by the service.
@@ -2381,11 +2390,13 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\bcanceled\x18\n" +
 	" \x01(\x05R\bcanceled\x12\x1b\n" +
 	"\ttimed_out\x18\v \x01(\x05R\btimedOut\x12 \n" +
-	"\vcompensated\x18\f \x01(\x05R\vcompensated\"F\n" +
+	"\vcompensated\x18\f \x01(\x05R\vcompensated\"\x82\x01\n" +
 	"\rUnreadSignals\x12\x1f\n" +
 	"\vsignal_name\x18\x01 \x01(\tR\n" +
 	"signalName\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x05R\x05count\"\xd0\b\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\x12:\n" +
+	"\vguard_error\x18\x03 \x01(\v2\x19.orchestrator.v1.RunErrorR\n" +
+	"guardError\"\xd0\b\n" +
 	"\aRunTask\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12$\n" +
@@ -2578,31 +2589,32 @@ var file_orchestrator_v1_run_proto_depIdxs = []int32{
 	25, // 26: orchestrator.v1.RunCause.cause_time:type_name -> google.protobuf.Timestamp
 	2,  // 27: orchestrator.v1.Hold.kind:type_name -> orchestrator.v1.HoldKind
 	25, // 28: orchestrator.v1.Hold.since_time:type_name -> google.protobuf.Timestamp
-	3,  // 29: orchestrator.v1.RunTask.state:type_name -> orchestrator.v1.TaskState
-	4,  // 30: orchestrator.v1.RunTask.skip_reason:type_name -> orchestrator.v1.SkipReason
-	14, // 31: orchestrator.v1.RunTask.wait:type_name -> orchestrator.v1.TaskWait
-	24, // 32: orchestrator.v1.RunTask.input:type_name -> google.protobuf.Value
-	23, // 33: orchestrator.v1.RunTask.input_ref:type_name -> orchestrator.v1.PayloadRef
-	24, // 34: orchestrator.v1.RunTask.output:type_name -> google.protobuf.Value
-	23, // 35: orchestrator.v1.RunTask.output_ref:type_name -> orchestrator.v1.PayloadRef
-	13, // 36: orchestrator.v1.RunTask.error:type_name -> orchestrator.v1.TaskError
-	25, // 37: orchestrator.v1.RunTask.ready_time:type_name -> google.protobuf.Timestamp
-	25, // 38: orchestrator.v1.RunTask.start_time:type_name -> google.protobuf.Timestamp
-	25, // 39: orchestrator.v1.RunTask.end_time:type_name -> google.protobuf.Timestamp
-	25, // 40: orchestrator.v1.RunTask.next_attempt_time:type_name -> google.protobuf.Timestamp
-	15, // 41: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
-	16, // 42: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
-	17, // 43: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
-	18, // 44: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
-	19, // 45: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
-	25, // 46: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
-	25, // 47: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
-	25, // 48: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	9,  // 29: orchestrator.v1.UnreadSignals.guard_error:type_name -> orchestrator.v1.RunError
+	3,  // 30: orchestrator.v1.RunTask.state:type_name -> orchestrator.v1.TaskState
+	4,  // 31: orchestrator.v1.RunTask.skip_reason:type_name -> orchestrator.v1.SkipReason
+	14, // 32: orchestrator.v1.RunTask.wait:type_name -> orchestrator.v1.TaskWait
+	24, // 33: orchestrator.v1.RunTask.input:type_name -> google.protobuf.Value
+	23, // 34: orchestrator.v1.RunTask.input_ref:type_name -> orchestrator.v1.PayloadRef
+	24, // 35: orchestrator.v1.RunTask.output:type_name -> google.protobuf.Value
+	23, // 36: orchestrator.v1.RunTask.output_ref:type_name -> orchestrator.v1.PayloadRef
+	13, // 37: orchestrator.v1.RunTask.error:type_name -> orchestrator.v1.TaskError
+	25, // 38: orchestrator.v1.RunTask.ready_time:type_name -> google.protobuf.Timestamp
+	25, // 39: orchestrator.v1.RunTask.start_time:type_name -> google.protobuf.Timestamp
+	25, // 40: orchestrator.v1.RunTask.end_time:type_name -> google.protobuf.Timestamp
+	25, // 41: orchestrator.v1.RunTask.next_attempt_time:type_name -> google.protobuf.Timestamp
+	15, // 42: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
+	16, // 43: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
+	17, // 44: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
+	18, // 45: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
+	19, // 46: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
+	25, // 47: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
+	25, // 48: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
+	25, // 49: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_proto_init() }

@@ -249,7 +249,7 @@ type RunEvent_HoldChange struct {
 }
 
 type RunEvent_SignalChange struct {
-	// A signal arrived or was consumed.
+	// A signal arrived, was consumed, or stays queued because a guard failed on it.
 	SignalChange *SignalChange `protobuf:"bytes,12,opt,name=signal_change,json=signalChange,proto3,oneof"`
 }
 
@@ -501,13 +501,16 @@ func (x *HoldChange) GetHeld() bool {
 	return false
 }
 
-// SignalChange is a signal that arrived or was consumed. Its data is not part of the event.
+// SignalChange is a signal that arrived, was consumed, or could not be judged by a guard. Its data is not part of the event.
 type SignalChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the signal.
 	SignalName string `protobuf:"bytes,1,opt,name=signal_name,json=signalName,proto3" json:"signal_name,omitempty"`
-	// True when a task consumed it, false when it arrived.
-	Consumed      bool `protobuf:"varint,2,opt,name=consumed,proto3" json:"consumed,omitempty"`
+	// True when a task consumed it, false when it arrived or stays queued.
+	Consumed bool `protobuf:"varint,2,opt,name=consumed,proto3" json:"consumed,omitempty"`
+	// Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
+	// The signal stays queued. Reported at most once for each signal and state.
+	GuardError    *RunError `protobuf:"bytes,3,opt,name=guard_error,json=guardError,proto3" json:"guard_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -554,6 +557,13 @@ func (x *SignalChange) GetConsumed() bool {
 		return x.Consumed
 	}
 	return false
+}
+
+func (x *SignalChange) GetGuardError() *RunError {
+	if x != nil {
+		return x.GuardError
+	}
+	return nil
 }
 
 // TaskProgress says how far an attempt is.
@@ -1114,11 +1124,13 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\n" +
 	"HoldChange\x12)\n" +
 	"\x04hold\x18\x01 \x01(\v2\x15.orchestrator.v1.HoldR\x04hold\x12\x12\n" +
-	"\x04held\x18\x02 \x01(\bR\x04held\"K\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\"\x87\x01\n" +
 	"\fSignalChange\x12\x1f\n" +
 	"\vsignal_name\x18\x01 \x01(\tR\n" +
 	"signalName\x12\x1a\n" +
-	"\bconsumed\x18\x02 \x01(\bR\bconsumed\"V\n" +
+	"\bconsumed\x18\x02 \x01(\bR\bconsumed\x12:\n" +
+	"\vguard_error\x18\x03 \x01(\v2\x19.orchestrator.v1.RunErrorR\n" +
+	"guardError\"V\n" +
 	"\fTaskProgress\x12\x1f\n" +
 	"\bfraction\x18\x01 \x01(\x01H\x00R\bfraction\x88\x01\x01\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessageB\v\n" +
@@ -1212,17 +1224,18 @@ var file_orchestrator_v1_run_event_proto_depIdxs = []int32{
 	14, // 14: orchestrator.v1.TaskTransition.next_attempt_time:type_name -> google.protobuf.Timestamp
 	21, // 15: orchestrator.v1.TaskTransition.wait:type_name -> orchestrator.v1.TaskWait
 	22, // 16: orchestrator.v1.HoldChange.hold:type_name -> orchestrator.v1.Hold
-	23, // 17: orchestrator.v1.RunSnapshot.run:type_name -> orchestrator.v1.Run
-	24, // 18: orchestrator.v1.RunSnapshot.tasks:type_name -> orchestrator.v1.RunTask
-	14, // 19: orchestrator.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
-	23, // 20: orchestrator.v1.RunEnd.run:type_name -> orchestrator.v1.Run
-	25, // 21: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.RunSummary
-	25, // 22: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.RunSummary
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	17, // 17: orchestrator.v1.SignalChange.guard_error:type_name -> orchestrator.v1.RunError
+	23, // 18: orchestrator.v1.RunSnapshot.run:type_name -> orchestrator.v1.Run
+	24, // 19: orchestrator.v1.RunSnapshot.tasks:type_name -> orchestrator.v1.RunTask
+	14, // 20: orchestrator.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
+	23, // 21: orchestrator.v1.RunEnd.run:type_name -> orchestrator.v1.Run
+	25, // 22: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.RunSummary
+	25, // 23: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.RunSummary
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_event_proto_init() }

@@ -77,6 +77,10 @@ function toDetail(record: JournalRecord, index: PlanIndex | null): Detail {
       return { case: "signalChange", value: { signalName: record.name, consumed: false } };
     case "signal.consumed":
       return { case: "signalChange", value: { signalName: record.name ?? "", consumed: true } };
+    case "signal.guard_failed": {
+      const guardError = toRunError({ ...record.error, task: record.state });
+      return { case: "signalChange", value: { signalName: record.name, consumed: false, guardError } };
+    }
     default:
       return isTaskRecord(record)
         ? { case: "taskTransition", value: toTaskTransition(record, index) }
@@ -139,6 +143,7 @@ function toAttributes(record: JournalRecord): JsonObject {
       };
     case "signal.received":
     case "signal.consumed":
+    case "signal.guard_failed":
       return { signal_number: record.id };
     case "state.entered":
       return { state: record.state, visit: record.visit, by: record.by as unknown as Json };

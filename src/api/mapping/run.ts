@@ -1,7 +1,7 @@
 /** Runs: the state of the engine as the contract shows it. */
 import { create } from "@bufbuild/protobuf";
 import type { Cause, RunError } from "../../engine/machine/records.ts";
-import type { Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
+import type { GuardFailure, Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
 import { isTerminalPhase, publicState } from "../../engine/machine/state.ts";
 import type { RunHeader } from "../../engine/port.ts";
 import type { Run, RunSummary } from "../../gen/orchestrator/v1/run_pb.ts";
@@ -204,9 +204,18 @@ function countTasks(state: RunState, index: PlanIndex | null): NonNullable<Run["
 }
 
 function countSignals(state: RunState): Run["unreadSignals"] {
-  const counts = new Map<string, number>();
-  for (const signal of state.signals) counts.set(signal.name, (counts.get(signal.name) ?? 0) + 1);
-  return [...counts].map(([signalName, count]) => create(UnreadSignalsSchema, { signalName, count }));
+  const unread = new Map<string, { count: number; failure: GuardFailure | undefined }>();
+  for (const { id, name } of state.signals) {
+    const entry = unread.get(name) ?? { count: 0, failure: undefined };
+    entry.count += 1;
+    entry.failure ??= state.guardFailures.get(id);
+    unread.set(name, entry);
+  }
+  return [...unread].map(([signalName, { count, failure }]) => {
+    if (failure === undefined) return create(UnreadSignalsSchema, { signalName, count });
+    const guardError = toRunError({ ...failure.error, task: failure.states.at(-1) ?? "" });
+    return create(UnreadSignalsSchema, { signalName, count, guardError });
+  });
 }
 
 /** Root of the chain of parents: a child's id is its parent's id, a colon and the path of the task, so the root stands before the first colon. */

@@ -221,7 +221,13 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       return;
     case "signal.consumed":
       state.signals = state.signals.filter((signal) => signal.id !== record.id);
+      state.guardFailures.delete(record.id);
       return;
+    case "signal.guard_failed": {
+      const states = state.guardFailures.get(record.id)?.states ?? [];
+      state.guardFailures.set(record.id, { states: [...states, record.state], error: record.error });
+      return;
+    }
     case "state.entered": {
       const fsm: FsmPosition = (state.fsm ??= {
         state: "",

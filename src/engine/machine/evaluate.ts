@@ -4,6 +4,7 @@ import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json } from "../../base/json.ts";
 import { checkParameters } from "../../tasks/index.ts";
 import type { EvaluationResult, Need } from "./events.ts";
+import type { GuardError } from "./records.ts";
 import { fsmStateOf, type Run, specOf } from "./run.ts";
 import { scopeOf } from "./scope.ts";
 
@@ -12,19 +13,40 @@ export function evaluateNeed(run: Run, need: Need): EvaluationResult {
   try {
     return { ok: true, value: evaluate(run, need) };
   } catch (error) {
-    const type = isOrchestratorError(error)
-      ? error.code === "INVALID_REQUEST"
-        ? "PARAMETERS_INVALID"
-        : error.code
-      : "EXPRESSION_FAILED";
-    return {
-      ok: false,
-      error: { type, message: error instanceof Error ? error.message : String(error), retryable: false },
-    };
+    return { ok: false, error: { ...describeFailure(error), retryable: false } };
   }
 }
 
+/** Type and message of what an evaluation threw, with the place if that is known. */
+function describeFailure(thrown: unknown): GuardError {
+  const [place, error] = thrown instanceof Misplaced ? [`${thrown.place}: `, thrown.cause] : ["", thrown];
+  const type = isOrchestratorError(error)
+    ? error.code === "INVALID_REQUEST"
+      ? "PARAMETERS_INVALID"
+      : error.code
+    : "EXPRESSION_FAILED";
+  return { type, message: `${place}${error instanceof Error ? error.message : String(error)}` };
+}
+
 class WrongResult extends Error {}
+
+/** An error of the expression at a place of a state or task, such as `transitions[0].when`. */
+class Misplaced extends Error {
+  readonly place: string;
+
+  constructor(place: string, cause: unknown) {
+    super(place, { cause });
+    this.place = place;
+  }
+}
+
+function at<Value>(place: string, evaluate: () => Value): Value {
+  try {
+    return evaluate();
+  } catch (error) {
+    throw new Misplaced(place, error);
+  }
+}
 
 function evaluate(run: Run, need: Need): Json {
   switch (need.kind) {
@@ -34,19 +56,12 @@ function evaluate(run: Run, need: Need): Json {
       return run.plan.output?.evaluate(scopeOf(run, null, null)) ?? null;
     case "transitions": {
       const scope = scopeOf(run, null, null);
-      return fsmStateOf(run, need.state).transitions.findIndex(
-        ({ when }) => when === null || toBoolean(when.evaluate(scope)),
+      return fsmStateOf(run, need.state).transitions.findIndex(({ when }, index) =>
+        at(`transitions[${index}].when`, () => when === null || toBoolean(when.evaluate(scope))),
       );
     }
-    case "on": {
-      const scope = scopeOf(run, null, null, need.signal);
-      const { on } = fsmStateOf(run, need.state);
-      const matches = (index: number): boolean => {
-        const when = on[index]?.when ?? null;
-        return when === null || toBoolean(when.evaluate(scope));
-      };
-      return need.entries.find(matches) ?? -1;
-    }
+    case "on":
+      return judgeSignal(run, need);
     case "after": {
       const scope = scopeOf(run, null, null);
       return fsmStateOf(run, need.state).after.map(({ delay }) =>
@@ -54,6 +69,23 @@ function evaluate(run: Run, need: Need): Json {
       );
     }
   }
+}
+
+/** A guard that cannot be evaluated does not admit the signal: what a caller sent must not end the run. */
+function judgeSignal(run: Run, need: Extract<Need, { kind: "on" }>): Json {
+  const scope = scopeOf(run, null, null, need.signal);
+  const { on } = fsmStateOf(run, need.state);
+  let error: GuardError | null = null;
+  for (const index of need.entries) {
+    const when = on[index]?.when ?? null;
+    try {
+      if (at(`on[${index}].when`, () => when === null || toBoolean(when.evaluate(scope))))
+        return { index, error: null };
+    } catch (failure) {
+      error ??= describeFailure(failure);
+    }
+  }
+  return { index: -1, error: error as Json };
 }
 
 function evaluateTask(run: Run, path: string, first: string | null): Json {

@@ -98,8 +98,9 @@ export type Need =
   | { readonly kind: "output" };
 
 /**
- * What an evaluation gave. `task`: parameters (a condition: the boolean, a map: the items); `transitions` and `on`: the index of the entry that
- * matched, or -1; `after`: the delays in milliseconds; `output`: the output of the run.
+ * What an evaluation gave. `task`: parameters (a condition: the boolean, a map: the items); `transitions`: the index of the entry that matched, or -1;
+ * `on`: `{index, error}`, the index in the same way, and the error of the first guard that failed, or null; `after`: the delays in milliseconds; `output`: the
+ * output of the run.
  */
 export type EvaluationResult =
   | { readonly ok: true; readonly value: Json }

@@ -5,7 +5,7 @@ import { isEnded, isSuccess } from "./apply.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import { cancelChildren } from "./groups.ts";
 import { ownError, type Step } from "./outcomes.ts";
-import type { EnteredBy, JournalRecord, RunError } from "./records.ts";
+import type { EnteredBy, GuardError, JournalRecord, RunError } from "./records.ts";
 import { fsmStateOf, type Run } from "./run.ts";
 import { publicState, type TaskState } from "./state.ts";
 import { beginTask } from "./tasks.ts";
@@ -105,14 +105,22 @@ export function decideFsmEvaluated(
       records: [{ type: "state.armed", at, after: delays.map((delay, index) => ({ index, dueAt: at + delay })) }],
     };
   }
-  const index = result.value as number;
   if (need.kind === "transitions") {
+    const index = result.value as number;
     const taken = state.transitions[index];
     return taken === undefined ? settle(state, at) : enterState(run, taken.to, { kind: "transition", index }, at);
   }
+  const { index, error } = result.value as unknown as { readonly index: number; readonly error: GuardError | null };
   const taken = state.on[index];
-  if (taken === undefined) return { records: [] };
-  return enterState(run, taken.to, { kind: "signal", signal: need.signal, index }, at);
+  if (taken !== undefined) return enterState(run, taken.to, { kind: "signal", signal: need.signal, index }, at);
+  return { records: error === null ? [] : noteGuardFailure(run, need.signal, state.id, error, at) };
+}
+
+/** Says that a guard failed on a signal, once for each state: signals are judged again and again. */
+function noteGuardFailure(run: Run, id: number, state: string, error: GuardError, at: number): JournalRecord[] {
+  const signal = run.state.signals.find((queued) => queued.id === id);
+  if (signal === undefined || run.state.guardFailures.get(id)?.states.includes(state)) return [];
+  return [{ type: "signal.guard_failed", at, id, name: signal.name, state, error }];
 }
 
 /** Records for the `after` timer of the active state that is due first, if one is. */

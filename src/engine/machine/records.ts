@@ -73,6 +73,13 @@ export interface StartFacts {
   } | null;
 }
 
+/** Why a guard could not be evaluated. */
+export interface GuardError {
+  readonly type: string;
+  /** Begins with the place of the guard, such as `on[0].when`. */
+  readonly message: string;
+}
+
 /** How a state of an FSM flow was entered. */
 export type EnteredBy =
   | { readonly kind: "initial" }
@@ -200,6 +207,14 @@ export type JournalRecord =
       readonly id: number;
       readonly name?: string;
       readonly task: string;
+    })
+  /** A guard of the active state could not judge a queued signal, and no other entry admitted it: it stays queued. At most one per signal and state. */
+  | (At & {
+      readonly type: "signal.guard_failed";
+      readonly id: number;
+      readonly name: string;
+      readonly state: string;
+      readonly error: GuardError;
     })
   | (At & { readonly type: "state.entered"; readonly state: string; readonly visit: number; readonly by: EnteredBy })
   | (At & {

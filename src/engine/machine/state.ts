@@ -11,7 +11,17 @@
  * Legal moves are data ({@link PHASE_MOVES}, {@link TASK_MOVES}); `applyRecord` refuses every other one.
  */
 import type { Json, JsonObject } from "../../base/json.ts";
-import type { Answer, Cause, HoldKind, RunError, SkipReason, StartFacts, TaskError, Wait } from "./records.ts";
+import type {
+  Answer,
+  Cause,
+  GuardError,
+  HoldKind,
+  RunError,
+  SkipReason,
+  StartFacts,
+  TaskError,
+  Wait,
+} from "./records.ts";
 
 /** Stored phase of a run. */
 export type Phase =
@@ -102,6 +112,14 @@ export interface Signal {
   readonly name: string;
   readonly payload: Json;
   readonly at: number;
+}
+
+/** Guards that failed on a queued signal. */
+export interface GuardFailure {
+  /** States whose guards failed on it. */
+  readonly states: readonly string[];
+  /** Of the state that failed last. */
+  readonly error: GuardError;
 }
 
 /** Children of a `parallel` or `map` task. */
@@ -199,6 +217,8 @@ export interface RunState {
   /** Unconsumed signals, oldest first. */
   signals: Signal[];
   signalCount: number;
+  /** Unconsumed signals that guards failed on, by signal id. */
+  readonly guardFailures: Map<number, GuardFailure>;
   /** Request ids of calls that were applied to this run and their hashes, oldest first; the last {@link MAX_REQUESTS}. */
   requests: Map<string, string>;
   output: Json | undefined;
@@ -247,6 +267,7 @@ export function createState(runId: string): RunState {
     timers: new Map(),
     signals: [],
     signalCount: 0,
+    guardFailures: new Map(),
     requests: new Map(),
     output: undefined,
     error: null,
@@ -301,6 +322,7 @@ export function copyState(state: RunState): RunState {
     tasks,
     timers: new Map(state.timers),
     signals: [...state.signals],
+    guardFailures: new Map(state.guardFailures),
     requests: new Map(state.requests),
     fsm,
     compensation,

@@ -140,6 +140,9 @@ describe("graphs that ask", () => {
     expect(await startGraphRun("ask_wrongly", host, folder).attempt()).toMatchObject({
       error: { type: "GRAPH_INTERRUPT_INVALID", retryable: false },
     });
+    expect(await startGraphRun("ask_unsendable", host, folder).attempt()).toMatchObject({
+      error: { type: "GRAPH_INTERRUPT_INVALID", message: expect.stringMatching(/"pay ment".*no caller can send/) },
+    });
     expect(await startGraphRun("breakpoint_inside", host, folder).attempt()).toMatchObject({
       error: { type: "GRAPH_BREAKPOINT", retryable: false },
     });

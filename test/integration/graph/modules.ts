@@ -76,6 +76,7 @@ export const graphs = {
   }),
   ask_signal: threeSteps(() => ({ answers: [interrupt({ type: "signal", name: "paid", timeout: "1h" })] })),
   ask_wrongly: threeSteps(() => ({ answers: [interrupt({ type: "signal" })] })),
+  ask_unsendable: threeSteps(() => ({ answers: [interrupt({ type: "signal", name: "pay ment" })] })),
   ask_inside: new StateGraph(State)
     .addNode("before", node("before"))
     .addNode("inside", inner)

@@ -143,6 +143,10 @@ describe("tasks", () => {
     ],
     ["    - {id: a, type: parallel, parameters: {tasks: [{type: signal}]}}\n", /needs parameters\.name/],
     [
+      "    - {id: a, type: signal, parameters: {name: 'pay ment'}}\n",
+      /parameters\.name: expected the name of a signal/,
+    ],
+    [
       "    - {id: a, type: parallel, parameters: {tasks: [{type: noop, tmeout: 1}]}}\n",
       /parameters\.tasks\[0\]\.tmeout: unknown key/,
     ],
@@ -318,6 +322,8 @@ describe("states", () => {
     ],
     ["    - {id: a, transitions: [{when: yes, to: a}]}\n", /expected an expression/],
     ["    - {id: a, on: [{to: a}]}\n", /on\[0\]\.signal: is missing/],
+    ["    - {id: a, on: [{signal: 'pay ment', to: a}]}\n", /on\[0\]\.signal: expected the name of a signal.*no caller/],
+    ["    - {id: a, on: [{signal: ü, to: a}]}\n", /on\[0\]\.signal: expected the name of a signal/],
     ["    - {id: a, after: [{delay: soon, to: a}]}\n", /delay: expected a duration/],
     ["    - {id: a, after: [{delay: '${signal.payload}', to: a}]}\n", /signal exists only in the when of an on entry/],
     ["    - {id: a, transitions: [{when: '${signal.payload}', to: a}]}\n", /signal exists only/],

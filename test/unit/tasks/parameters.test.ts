@@ -104,7 +104,7 @@ describe("checkParameters, after evaluation", () => {
     ],
     ["wait", { until: "tomorrow" }, 'until: expected datetime, got the string "tomorrow"'],
     ["wait", { until: "2030-01-31T08:00:00" }, 'until: expected datetime, got the string "2030-01-31T08:00:00"'],
-    ["signal", { name: "" }, "name: expected at least 1 characters"],
+    ["signal", { name: "" }, "name: expected the name of a signal"],
     ["approval", { assignees: ["a", 1] }, "assignees[1]: expected text, got the number 1"],
     [
       "subflow",

@@ -82,12 +82,14 @@ class HoldChange(_message.Message):
     def __init__(self, hold: _Optional[_Union[_run_pb2.Hold, _Mapping]] = ..., held: bool = ...) -> None: ...
 
 class SignalChange(_message.Message):
-    __slots__ = ("signal_name", "consumed")
+    __slots__ = ("signal_name", "consumed", "guard_error")
     SIGNAL_NAME_FIELD_NUMBER: _ClassVar[int]
     CONSUMED_FIELD_NUMBER: _ClassVar[int]
+    GUARD_ERROR_FIELD_NUMBER: _ClassVar[int]
     signal_name: str
     consumed: bool
-    def __init__(self, signal_name: _Optional[str] = ..., consumed: bool = ...) -> None: ...
+    guard_error: _run_pb2.RunError
+    def __init__(self, signal_name: _Optional[str] = ..., consumed: bool = ..., guard_error: _Optional[_Union[_run_pb2.RunError, _Mapping]] = ...) -> None: ...
 
 class TaskProgress(_message.Message):
     __slots__ = ("fraction", "message")

@@ -308,12 +308,14 @@ class TaskCounts(_message.Message):
     def __init__(self, total: _Optional[int] = ..., pending: _Optional[int] = ..., scheduled: _Optional[int] = ..., running: _Optional[int] = ..., retrying: _Optional[int] = ..., waiting: _Optional[int] = ..., completed: _Optional[int] = ..., failed: _Optional[int] = ..., skipped: _Optional[int] = ..., canceled: _Optional[int] = ..., timed_out: _Optional[int] = ..., compensated: _Optional[int] = ...) -> None: ...
 
 class UnreadSignals(_message.Message):
-    __slots__ = ("signal_name", "count")
+    __slots__ = ("signal_name", "count", "guard_error")
     SIGNAL_NAME_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    GUARD_ERROR_FIELD_NUMBER: _ClassVar[int]
     signal_name: str
     count: int
-    def __init__(self, signal_name: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+    guard_error: RunError
+    def __init__(self, signal_name: _Optional[str] = ..., count: _Optional[int] = ..., guard_error: _Optional[_Union[RunError, _Mapping]] = ...) -> None: ...
 
 class RunTask(_message.Message):
     __slots__ = ("run_id", "task_id", "parent_task_id", "task_type", "name", "state", "skip_reason", "attempt", "max_attempts", "generation", "iteration", "wait", "input", "input_json", "input_ref", "output", "output_json", "output_ref", "error", "ready_time", "start_time", "end_time", "next_attempt_time", "depends_on", "dead_letter")

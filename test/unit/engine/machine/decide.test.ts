@@ -1,5 +1,6 @@
 /** The run machine where a single decision matters: retry delays, holds of takeovers, interrupted graphs. */
 import { describe, expect, test } from "vitest";
+import type { Json, JsonObject } from "../../../../src/base/json.ts";
 import { applyRecord, foldJournal } from "../../../../src/engine/machine/apply.ts";
 import { decide, MAX_RECOVERIES } from "../../../../src/engine/machine/decide.ts";
 import { attemptOf, type JournalRecord } from "../../../../src/engine/machine/records.ts";
@@ -114,7 +115,9 @@ test("judging a signal leaves the run as it is, so that deciding twice gives the
   const journal = advance(run, { ...start, signals: [{ name: "go", payload: 1 }] });
   const before = structuredClone(run.judged);
   const need = { kind: "on", state: "s", signal: 1, entries: [0] } as const;
-  expect(decide(run, { type: "evaluated", at: 2, need, result: { ok: true, value: -1 } })).toEqual([]);
+  expect(
+    decide(run, { type: "evaluated", at: 2, need, result: { ok: true, value: { index: -1, error: null } } }),
+  ).toEqual([]);
   expect(structuredClone(run.judged)).toEqual(before);
   expect(foldJournal("run", journal)).toEqual(run.state);
 });
@@ -162,4 +165,63 @@ test("every record of an attempt tells its number, and one of a task without att
     "task.waiting 1",
     "task.completed 1",
   ]);
+});
+
+describe("guards", () => {
+  const startFsm = async (state: object, signals: { name: string; payload: Json }[]) => {
+    const states = [
+      { id: "s", ...state },
+      { id: "done", final: "completed" },
+    ];
+    const { plan } = await compileFlow({ document: { id: "f", version: "1", workflow: { states } } as JsonObject });
+    const run = openRun(createState("run"), plan);
+    const start = { type: "start", at: 1, tenantId: "t", vars: {}, deadlineAt: null, startAt: null, facts } as const;
+    return { run, journal: advance(run, { ...start, signals }) };
+  };
+
+  test("one that cannot be evaluated leaves the signal queued and says where and why, once", async () => {
+    // Cause: the evaluation of a guard failed the run.
+    const on = [{ signal: "go", when: "${signal.payload.plan == 1}", to: "done" }];
+    const { run, journal } = await startFsm({ on }, [{ name: "go", payload: null }]);
+    const failed = journal.filter((record) => record.type === "signal.guard_failed");
+    expect(failed).toMatchObject([{ id: 1, name: "go", state: "s", error: { type: "EXPRESSION_FAILED" } }]);
+    expect(failed[0]?.error.message).toMatch(/^on\[0\]\.when: .*signal\.payload\.plan/);
+    // A new owner judges the signal again.
+    const reopened = openRun(foldJournal("run", journal), run.plan);
+    const continued = advance(reopened, { type: "recover", at: 2, clean: false });
+    expect(continued.map(({ type }) => type)).toEqual(["run.recovered"]);
+    expect(publicState(reopened.state)).toBe("WAITING");
+    advance(reopened, { type: "signal", at: 3, name: "go", payload: { plan: 1 } });
+    expect(reopened.state.phase).toBe("COMPLETED");
+  });
+
+  test("one that is too costly does not admit", async () => {
+    const on = [{ signal: "go", when: "${signal.payload.all(x, signal.payload.all(y, x + y >= 0))}", to: "done" }];
+    const payload = Array.from({ length: 2_000 }, (_, index) => index);
+    const { run, journal } = await startFsm({ on }, [{ name: "go", payload }]);
+    expect(run.state.phase).toBe("RUNNING");
+    expect(journal.at(-1)).toMatchObject({ type: "state.settled" });
+    expect(journal).toContainEqual(
+      expect.objectContaining({
+        type: "signal.guard_failed",
+        error: expect.objectContaining({ type: "EXPRESSION_TOO_COSTLY" }),
+      }),
+    );
+  });
+
+  test("that of a transition fails the run, and the error names it", async () => {
+    const transitions = [
+      { when: "${false}", to: "done" },
+      { when: "${1}", to: "done" },
+    ];
+    const { run } = await startFsm({ transitions }, []);
+    expect(run.state).toMatchObject({ phase: "FAILED", error: { type: "EXPRESSION_FAILED", task: "s" } });
+    expect(run.state.error?.message).toMatch(/^transitions\[1\]\.when: /);
+  });
+
+  test("a signal task whose name no caller can send fails", async () => {
+    const { run } = await startRun({ type: "signal", parameters: { name: "${'pay ment'}" } });
+    expect(run.state.failure).toMatchObject({ type: "EXPRESSION_FAILED", task: "a" });
+    expect(run.state.failure?.message).toMatch(/^parameters\.name: expected the name of a signal/);
+  });
 });

@@ -111,7 +111,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "holdChange";
   } | {
     /**
-     * A signal arrived or was consumed.
+     * A signal arrived, was consumed, or stays queued because a guard failed on it.
      *
      * @generated from field: orchestrator.v1.SignalChange signal_change = 12;
      */
@@ -281,7 +281,7 @@ export declare type HoldChange = Message<"orchestrator.v1.HoldChange"> & {
 export declare const HoldChangeSchema: GenMessage<HoldChange>;
 
 /**
- * SignalChange is a signal that arrived or was consumed. Its data is not part of the event.
+ * SignalChange is a signal that arrived, was consumed, or could not be judged by a guard. Its data is not part of the event.
  *
  * @generated from message orchestrator.v1.SignalChange
  */
@@ -294,11 +294,19 @@ export declare type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
   signalName: string;
 
   /**
-   * True when a task consumed it, false when it arrived.
+   * True when a task consumed it, false when it arrived or stays queued.
    *
    * @generated from field: bool consumed = 2;
    */
   consumed: boolean;
+
+  /**
+   * Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
+   * The signal stays queued. Reported at most once for each signal and state.
+   *
+   * @generated from field: orchestrator.v1.RunError guard_error = 3;
+   */
+  guardError?: RunError | undefined;
 };
 
 /**

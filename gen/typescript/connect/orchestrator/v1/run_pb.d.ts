@@ -673,6 +673,13 @@ export declare type UnreadSignals = Message<"orchestrator.v1.UnreadSignals"> & {
    * @generated from field: int32 count = 2;
    */
   count: number;
+
+  /**
+   * Why a guard of a state could not judge the oldest of them that none could; absent when every guard gave an answer. `task_id` is the state.
+   *
+   * @generated from field: orchestrator.v1.RunError guard_error = 3;
+   */
+  guardError?: RunError | undefined;
 };
 
 /**

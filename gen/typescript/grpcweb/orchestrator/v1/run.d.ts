@@ -569,6 +569,12 @@ export interface UnreadSignals {
      * @generated from protobuf field: int32 count = 2
      */
     count: number;
+    /**
+     * Why a guard of a state could not judge the oldest of them that none could; absent when every guard gave an answer. `task_id` is the state.
+     *
+     * @generated from protobuf field: orchestrator.v1.RunError guard_error = 3
+     */
+    guardError?: RunError;
 }
 /**
  * RunTask is a node of the flow inside a run. All fields are set by the service.

@@ -1206,7 +1206,8 @@ class UnreadSignals$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.UnreadSignals", [
             { no: 1, name: "signal_name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "count", kind: "scalar", T: 5 /*ScalarType.INT32*/ }
+            { no: 2, name: "count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 3, name: "guard_error", kind: "message", T: () => RunError }
         ]);
     }
     create(value) {
@@ -1228,6 +1229,9 @@ class UnreadSignals$Type extends MessageType {
                 case /* int32 count */ 2:
                     message.count = reader.int32();
                     break;
+                case /* orchestrator.v1.RunError guard_error */ 3:
+                    message.guardError = RunError.internalBinaryRead(reader, reader.uint32(), options, message.guardError);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -1246,6 +1250,9 @@ class UnreadSignals$Type extends MessageType {
         /* int32 count = 2; */
         if (message.count !== 0)
             writer.tag(2, WireType.Varint).int32(message.count);
+        /* orchestrator.v1.RunError guard_error = 3; */
+        if (message.guardError)
+            RunError.internalBinaryWrite(message.guardError, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

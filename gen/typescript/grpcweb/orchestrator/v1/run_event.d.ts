@@ -107,7 +107,7 @@ export interface RunEvent {
     } | {
         oneofKind: "signalChange";
         /**
-         * A signal arrived or was consumed.
+         * A signal arrived, was consumed, or stays queued because a guard failed on it.
          *
          * @generated from protobuf field: orchestrator.v1.SignalChange signal_change = 12
          */
@@ -240,7 +240,7 @@ export interface HoldChange {
     held: boolean;
 }
 /**
- * SignalChange is a signal that arrived or was consumed. Its data is not part of the event.
+ * SignalChange is a signal that arrived, was consumed, or could not be judged by a guard. Its data is not part of the event.
  *
  * @generated from protobuf message orchestrator.v1.SignalChange
  */
@@ -252,11 +252,18 @@ export interface SignalChange {
      */
     signalName: string;
     /**
-     * True when a task consumed it, false when it arrived.
+     * True when a task consumed it, false when it arrived or stays queued.
      *
      * @generated from protobuf field: bool consumed = 2
      */
     consumed: boolean;
+    /**
+     * Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
+     * The signal stays queued. Reported at most once for each signal and state.
+     *
+     * @generated from protobuf field: orchestrator.v1.RunError guard_error = 3
+     */
+    guardError?: RunError;
 }
 /**
  * TaskProgress says how far an attempt is.

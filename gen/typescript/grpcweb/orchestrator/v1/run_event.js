@@ -411,7 +411,8 @@ class SignalChange$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.SignalChange", [
             { no: 1, name: "signal_name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "consumed", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+            { no: 2, name: "consumed", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 3, name: "guard_error", kind: "message", T: () => RunError }
         ]);
     }
     create(value) {
@@ -433,6 +434,9 @@ class SignalChange$Type extends MessageType {
                 case /* bool consumed */ 2:
                     message.consumed = reader.bool();
                     break;
+                case /* orchestrator.v1.RunError guard_error */ 3:
+                    message.guardError = RunError.internalBinaryRead(reader, reader.uint32(), options, message.guardError);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -451,6 +455,9 @@ class SignalChange$Type extends MessageType {
         /* bool consumed = 2; */
         if (message.consumed !== false)
             writer.tag(2, WireType.Varint).bool(message.consumed);
+        /* orchestrator.v1.RunError guard_error = 3; */
+        if (message.guardError)
+            RunError.internalBinaryWrite(message.guardError, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
