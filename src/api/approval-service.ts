@@ -1,9 +1,8 @@
-/** ApprovalService: the questions that runs put to people. What a list shows comes from the store, what a single approval shows from its run. */
+/** ApprovalService: the questions that runs put to people. Lists read rows of the store, which are written from the state of the run; a single approval is read from its run. */
 import { create } from "@bufbuild/protobuf";
-import { fail, isOrchestratorError } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json.ts";
-import type { RunState, TaskState } from "../engine/machine/state.ts";
-import type { ApprovalPosition, ApprovalView, Caller, Engine, RunIndex } from "../engine/port.ts";
+import { fail } from "../base/errors.ts";
+import type { Approval, RunState } from "../engine/machine/state.ts";
+import type { ApprovalPosition, ApprovalView, Engine, RunIndex } from "../engine/port.ts";
 import { ApprovalDecision, ApprovalSchema } from "../gen/orchestrator/v1/approval_pb.ts";
 import type { ApprovalService } from "../gen/orchestrator/v1/approval_service_pb.ts";
 import {
@@ -27,6 +26,7 @@ import { toRequestKey } from "./request-key.ts";
 
 const FIELDS: FieldTable = {
   run_id: { kind: "text" },
+  approval_id: { kind: "text" },
   task_id: { kind: "text" },
   flow_id: { kind: "text" },
   state: { kind: "state", values: Object.keys(APPROVAL_STATE) },
@@ -46,11 +46,6 @@ export function createApprovalService(
   tokens: Tokens,
   limits: PayloadLimits,
 ): ServiceHandlers<typeof ApprovalService> {
-  const find = async (caller: Caller, runId: string, taskId: string): Promise<ApprovalView> => {
-    const { state } = await engine.getRun(caller, runId);
-    return viewOf(state, taskId) ?? fail("APPROVAL_NOT_FOUND", { runId, taskId });
-  };
-
   return {
     async listApprovals(request, { caller, signal }) {
       const filter = request.filter.trim() === "" ? OPEN_ONLY : request.filter;
@@ -61,14 +56,14 @@ export function createApprovalService(
       const source = {
         read: (after: ApprovalPosition | null, limit: number) =>
           runIndex.listApprovals(caller, openOnly, after, limit, signal),
-        placeOf: (approval: ApprovalView): ApprovalPosition => ({
+        placeOf: ({ runId, approval }: ApprovalView): ApprovalPosition => ({
           createdAt: approval.createdAt,
-          runId: approval.runId,
-          taskPath: approval.taskPath,
+          runId,
+          approvalId: approval.id,
         }),
       };
       const start =
-        place === null ? null : { createdAt: Number(place[0]), runId: String(place[1]), taskPath: String(place[2]) };
+        place === null ? null : { createdAt: Number(place[0]), runId: String(place[1]), approvalId: Number(place[2]) };
       const page = await scanPage(source, start, pageSizeOf(request.pageSize), (approval) =>
         meetsCondition(condition, readApproval(approval)),
       );
@@ -77,7 +72,7 @@ export function createApprovalService(
       const nextPageToken =
         page.next === null
           ? ""
-          : tokens.toPageToken(caller.tenantId, query, [page.next.createdAt, page.next.runId, page.next.taskPath]);
+          : tokens.toPageToken(caller.tenantId, query, [page.next.createdAt, page.next.runId, page.next.approvalId]);
       return create(ListApprovalsResponseSchema, {
         approvals: page.lines.map((approval) => toApproval(approval, mask, room)),
         nextPageToken,
@@ -86,13 +81,14 @@ export function createApprovalService(
 
     async getApproval(request, { caller }) {
       const mask = parseReadMask(ApprovalSchema, request.readMask);
+      const { state } = await engine.getRun(caller, request.runId);
       return create(GetApprovalResponseSchema, {
-        approval: toApproval(await find(caller, request.runId, request.taskId), mask, createPayloadRoom(limits)),
+        approval: toApproval(viewOf(state, request.approvalId), mask, createPayloadRoom(limits)),
       });
     },
 
     async decideApproval(call, { caller }) {
-      const { runId, taskId, comment, requestId } = call;
+      const { runId, approvalId, comment, requestId } = call;
       const approved = call.decision === ApprovalDecision.APPROVED;
       const data = fromPayload(call.dataValue, "data", null, limits);
       if (data !== null && (typeof data !== "object" || Array.isArray(data))) {
@@ -102,17 +98,10 @@ export function createApprovalService(
           { violations: [{ field: "data", description: "must be a JSON object" }] },
         );
       }
-      const request = toRequestKey("DecideApproval", requestId, { taskId, approved, comment, data });
-      const { state } = await engine
-        .decideApproval(caller, runId, taskId, { approved, comment, data, request })
-        .catch(async (error: unknown) => {
-          // The run may have ended by the very decision: the same decision again is answered as it is, another one is too late.
-          if (isOrchestratorError(error) && error.code === "RUN_FINISHED") return engine.getRun(caller, runId);
-          throw error;
-        });
-      const view = viewOf(state, taskId) ?? fail("APPROVAL_NOT_FOUND", { runId, taskId });
-      if (view.state !== (approved ? "APPROVED" : "REJECTED"))
-        fail("APPROVAL_DECIDED", { runId, taskId, decision: view.state.toLowerCase() });
+      const request = toRequestKey("DecideApproval", requestId, { approvalId, approved, comment, data });
+      const decision = { approved, comment, data, request };
+      const { state } = await engine.decideApproval(caller, runId, toNumber(runId, approvalId), decision);
+      const view = viewOf(state, approvalId);
       return create(DecideApprovalResponseSchema, {
         approval: toApproval(view, parseReadMask(ApprovalSchema, undefined), createPayloadRoom(limits)),
       });
@@ -120,42 +109,18 @@ export function createApprovalService(
   };
 }
 
-/** The approval of a task; null when the task asks nobody. */
-function viewOf(state: RunState, taskPath: string): ApprovalView | null {
-  const task = state.tasks.get(taskPath);
-  if (task?.wait?.kind !== "approval") return null;
-  const decision = (
-    typeof task.output === "object" && task.output !== null && !Array.isArray(task.output) ? task.output : {}
-  ) as JsonObject;
-  return {
-    runId: state.runId,
-    taskPath,
-    flowId: state.flowId,
-    tenantId: state.tenantId,
-    state: stateOf(task, decision),
-    parameters: (task.input ?? {}) as JsonObject,
-    createdAt: task.startedAt,
-    dueAt: task.dueAt,
-    decidedAt: task.endedAt === 0 ? null : task.endedAt,
-    decidedBy: typeof decision.by === "string" ? decision.by : "",
-    comment: typeof decision.comment === "string" ? decision.comment : (task.error?.message ?? ""),
-    data: (decision.data ?? null) as Json,
-  };
+function viewOf(state: RunState, approvalId: string): ApprovalView {
+  const { runId, flowId, tenantId } = state;
+  return { runId, flowId, tenantId, approval: findApproval(state, approvalId) };
 }
 
-function stateOf(task: TaskState, decision: JsonObject): ApprovalView["state"] {
-  switch (task.state) {
-    case "WAITING":
-      return "PENDING";
-    case "COMPLETED":
-    case "COMPENSATED":
-      return decision.approved === true ? "APPROVED" : "REJECTED";
-    case "FAILED":
-    case "TIMED_OUT":
-      return task.error?.type === "APPROVAL_TIMEOUT" ? "EXPIRED" : "REJECTED";
-    default:
-      return "CANCELED";
-  }
+function findApproval({ runId, approvals }: RunState, approvalId: string): Approval {
+  return approvals.get(toNumber(runId, approvalId)) ?? fail("APPROVAL_NOT_FOUND", { runId, approvalId });
+}
+
+/** The number that the id is made of. Any other text is the id of no approval. */
+function toNumber(runId: string, approvalId: string): number {
+  return /^[1-9]\d{0,9}$/.test(approvalId) ? Number(approvalId) : fail("APPROVAL_NOT_FOUND", { runId, approvalId });
 }
 
 function isOpenOnly(condition: Condition): boolean {
@@ -163,15 +128,17 @@ function isOpenOnly(condition: Condition): boolean {
   return condition.op === "==" && condition.field.name === "state" && condition.value === "PENDING";
 }
 
-function readApproval(approval: ApprovalView): ReadField {
+function readApproval({ runId, flowId, approval }: ApprovalView): ReadField {
   return ({ name }) => {
     switch (name) {
       case "run_id":
-        return approval.runId;
+        return runId;
+      case "approval_id":
+        return String(approval.id);
       case "task_id":
-        return approval.taskPath;
+        return approval.task;
       case "flow_id":
-        return approval.flowId;
+        return flowId;
       case "state":
         return approval.state;
       case "assignees":

@@ -3,7 +3,7 @@ import type { DescMessage, DescService, Message, MessageShape } from "@bufbuild/
 import type { OrchestratorError } from "../base/errors.ts";
 import { toError } from "../base/errors.ts";
 import type { Caller } from "../engine/port.ts";
-import type { CallHeaders } from "./caller.ts";
+import { ANYBODY, type CallHeaders } from "./caller.ts";
 import { toRequestId } from "./request-id.ts";
 
 /** Protocols that the one port speaks. */
@@ -50,9 +50,11 @@ export type ServiceHandlers<S extends DescService> = {
 
 /** A call in flight. Owned by the pipeline; protocols end it with {@link Call.abort}. */
 export class Call implements CallContext {
-  readonly caller: Caller;
+  /** Set by the pipeline, which identifies it; nobody in particular before. */
+  caller: Caller = ANYBODY;
   readonly protocol: Protocol;
   readonly forwarded: boolean;
+  readonly headers: CallHeaders;
   /** Time that the caller gives the call, milliseconds; undefined when it does not say. */
   readonly timeoutMs: number | undefined;
   /** Monotonic milliseconds, set by the pipeline; infinite when there is none. */
@@ -64,18 +66,10 @@ export class Call implements CallContext {
   /** Called once when the call is given up; the pipeline's. */
   onAbort: ((reason: OrchestratorError) => void) | null = null;
   #controller: AbortController | null = null;
-  readonly #headers: CallHeaders;
   #requestId: string | null = null;
 
-  constructor(
-    caller: Caller,
-    protocol: Protocol,
-    timeoutMs: number | undefined,
-    headers: CallHeaders,
-    forwarded = false,
-  ) {
-    this.#headers = headers;
-    this.caller = caller;
+  constructor(protocol: Protocol, timeoutMs: number | undefined, headers: CallHeaders, forwarded = false) {
+    this.headers = headers;
     this.protocol = protocol;
     this.timeoutMs = timeoutMs;
     this.forwarded = forwarded;
@@ -92,7 +86,7 @@ export class Call implements CallContext {
 
   /** See {@link CallContext.requestId}. Looked for on first use: calls that go well never ask. */
   get requestId(): string {
-    this.#requestId ??= toRequestId(this.#headers.get("x-request-id"));
+    this.#requestId ??= toRequestId(this.headers.get("x-request-id"));
     return this.#requestId;
   }
 

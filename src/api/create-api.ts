@@ -2,7 +2,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { identifyAnybody } from "./caller.ts";
 import { serveConnect } from "./connect/routes.ts";
 import { createForwarder } from "./forward.ts";
 import { createReflection } from "./grpc/reflection.ts";
@@ -82,10 +81,10 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   health.addServices(methods.map((method) => method.service));
   const pipeline = createPipeline(log, metrics.calls, methods);
   const { maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
-  const joint = { pipeline, identify: identifyAnybody, log, maxMessageBytes, slowReaderMs };
+  const joint = { pipeline, log, maxMessageBytes, slowReaderMs };
   const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();
   const limits = { maxMessageBytes, slowReaderMs };
-  const grpc = createGrpcServer(methods, ALIASES, extras, { pipeline, identify: identifyAnybody, limits, log });
+  const grpc = createGrpcServer(methods, ALIASES, extras, { pipeline, limits, log });
   const http = createHttpServer({
     health,
     cors: createCors(config.corsOrigins),

@@ -9,6 +9,7 @@ import { isOrchestratorError, type OrchestratorError, toError } from "../base/er
 import type { Engine } from "../engine/port.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
 import type { CallContext, UnaryHandler } from "./call.ts";
+import { ACTOR_KEY, encodeActor } from "./caller.ts";
 import { fromStatus } from "./client.ts";
 import type { ServedMethod } from "./methods.ts";
 
@@ -54,6 +55,7 @@ export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes
       const metadata = new Metadata();
       metadata.set(FORWARDED_KEY, "1");
       metadata.set("x-request-id", call.requestId);
+      if (call.caller.actor !== "") metadata.set(ACTOR_KEY, encodeActor(call.caller.actor));
       const sent = clientOf(address).makeUnaryRequest(
         method.path,
         asItIs,

@@ -3,26 +3,25 @@ import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Log } from "../base/log.ts";
 import { Call } from "./call.ts";
-import { type CallHeaders, identifyAnybody } from "./caller.ts";
+import { ACTOR_KEY, type CallHeaders, encodeActor } from "./caller.ts";
 import type { ApiClient, ClientCallOptions } from "./client.ts";
 import type { ServedMethod } from "./methods.ts";
 import { type CallMetrics, createPipeline } from "./pipeline.ts";
-
-const NO_HEADERS: CallHeaders = new Map();
 
 const NO_METRICS: CallMetrics = { forMethod: () => ({ started() {}, finished() {}, sent() {} }) };
 
 /** Nothing is encoded: caller and service share the message. */
 const asItIs = (message: Message): Message => message;
 
-/** A client of `methods`. It calls as the one user of this process. Closing it closes nothing else. */
-export function createLocalClient(methods: readonly ServedMethod[], log: Log): ApiClient {
+/** A client of `methods`. It calls in the name of `actor`, which may be empty. Closing it closes nothing else. */
+export function createLocalClient(methods: readonly ServedMethod[], log: Log, actor = ""): ApiClient {
+  const headers: CallHeaders = new Map([[ACTOR_KEY, encodeActor(actor)]]);
   const pipeline = createPipeline(log, NO_METRICS, methods);
   const served = new Map(methods.map((method) => [method.desc, method]));
   const begin = (method: DescMethod, { timeoutMs, signal }: ClientCallOptions) => {
     const found = served.get(method);
     if (found === undefined) throw new Error(`${method.parent.typeName}/${method.name} is not served here`);
-    const call = new Call(identifyAnybody(NO_HEADERS), "grpc", timeoutMs, NO_HEADERS);
+    const call = new Call("grpc", timeoutMs, headers);
     const cancel = (): void => call.cancel();
     if (signal?.aborted === true) cancel();
     signal?.addEventListener("abort", cancel, { once: true });

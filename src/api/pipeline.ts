@@ -1,7 +1,8 @@
 /**
  * What every call passes, in this order and in this one place:
  *
- *   started (metrics) → decode → validate → deadline (default, clamp; aborts the call) → handler → encode → classify errors → finished (metrics, log)
+ *   started (metrics) → identify → decode → validate → deadline (default, clamp; aborts the call) → handler → encode → classify errors →
+ *   finished (metrics, log)
  *
  * Protocols bring the functions that decode and encode, and move bytes; they know nothing else. Whatever one call throws, its encoder included, ends that
  * call and nothing else. A call is answered exactly once: by its handler, by its deadline, or by its caller
@@ -14,6 +15,7 @@ import { fail, toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { MAX_TIMER_MS } from "../base/long-timer.ts";
 import type { Call } from "./call.ts";
+import { readCaller } from "./caller.ts";
 import { classifyError } from "./errors.ts";
 import { fromDuration } from "./mapping/time.ts";
 import type { ServedMethod } from "./methods.ts";
@@ -144,6 +146,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
         const handler = method.unary;
         if (handler === null) throw new Error(`${method.path} is not unary`);
         if (call.reason !== null) throw call.reason;
+        call.caller = readCaller(call.headers);
         const request = decodeRequest(method, decode);
         call.deadlineAt =
           startedAt + Math.min(call.timeoutMs ?? DEFAULT_DEADLINE_MS + waitMsOf(method, request), MAX_DEADLINE_MS);
@@ -171,6 +174,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
       try {
         const handler = method.stream;
         if (handler === null) throw new Error(`${method.path} does not stream`);
+        call.caller = readCaller(call.headers);
         for await (const message of handler(decodeRequest(method, decode), call)) {
           const encoded = encode(message);
           recorder.sent();

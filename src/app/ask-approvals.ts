@@ -16,8 +16,8 @@ export type ApprovalAnswer = (typeof APPROVAL_ANSWERS)[number];
 
 /** Takes approvals and decides them one after the other. */
 export interface ApprovalDesk {
-  /** A task waits for an approval. */
-  offer(taskId: string): void;
+  /** A task waits for this approval. */
+  offer(approvalId: string): void;
   /** Gives up the question that stands; resolves when nothing is asked any more. */
   close(): Promise<void>;
 }
@@ -31,14 +31,14 @@ export function openApprovalDesk(
 ): ApprovalDesk {
   const closing = new AbortController();
   let turn = Promise.resolve();
-  const decide = async (taskId: string): Promise<void> => {
-    const { approval } = await client.call(ApprovalService.method.getApproval, { runId, taskId });
+  const decide = async (approvalId: string): Promise<void> => {
+    const { approval } = await client.call(ApprovalService.method.getApproval, { runId, approvalId });
     if (approval === undefined || closing.signal.aborted) return;
     const decision = await answerOf(approval, answer, view, closing.signal);
     if (decision === null) return;
     await client.call(ApprovalService.method.decideApproval, {
       runId,
-      taskId,
+      approvalId,
       decision: decision.approved ? ApprovalDecision.APPROVED : ApprovalDecision.REJECTED,
       comment: decision.comment,
       requestId: crypto.randomUUID(),
@@ -46,10 +46,10 @@ export function openApprovalDesk(
     view.say(`${decision.approved ? "approved" : "rejected"}: ${titleOf(approval)}`);
   };
   return {
-    offer(taskId) {
+    offer(approvalId) {
       if (answer === "leave") return;
       turn = turn
-        .then(() => decide(taskId))
+        .then(() => decide(approvalId))
         .catch((error: unknown) => {
           // Somebody else decided, or the run ended meanwhile: the watch shows it.
           if (!closing.signal.aborted) view.say(isOrchestratorError(error) ? error.message : String(error));

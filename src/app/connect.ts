@@ -1,6 +1,7 @@
 /** Options that every command has which calls a service, and the client that they lead to. */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../api/client.ts";
+import { type ActorOptions, actorHeaders, actorOption } from "./actor.ts";
 import { commandName, quoteWord } from "./command-context.ts";
 import { findProfile, profilePath, readProfiles } from "./profiles.ts";
 
@@ -16,7 +17,7 @@ export interface OutputOptions {
 }
 
 /** Options of commands that call a service. */
-export interface ConnectOptions {
+export interface ConnectOptions extends ActorOptions {
   readonly server?: string;
   readonly profile?: string;
   readonly token?: string;
@@ -45,7 +46,8 @@ export function addConnectOptions(command: Command): Command {
         new Option("-s, --server <address>", `service to call (default: ${DEFAULT_SERVER})`).env("ORCHESTRATOR_SERVER"),
       )
       .addOption(new Option("--profile <name>", "profile to take address and token from").env("ORCHESTRATOR_PROFILE"))
-      .addOption(new Option("--token <token>", "credential; better set as variable").env("ORCHESTRATOR_TOKEN")),
+      .addOption(new Option("--token <token>", "credential; better set as variable").env("ORCHESTRATOR_TOKEN"))
+      .addOption(actorOption()),
   );
 }
 
@@ -64,6 +66,7 @@ const CONNECT_FLAGS = [
   ["server", "--server"],
   ["profile", "--profile"],
   ["configHome", "--config-home"],
+  ["by", "--by"],
 ] as const;
 
 /** The service that the options name: `--server`, else the profile, else the default. A token is never sent to another address than the one it was given with. */
@@ -86,7 +89,7 @@ export async function withClient<T>(
 ): Promise<T> {
   const target = await resolveServer(options);
   const { openGrpcClient } = await import("../api/grpc/client.ts");
-  const client = openGrpcClient(target);
+  const client = openGrpcClient({ ...target, headers: actorHeaders(options) });
   try {
     return await work(client, target.address);
   } finally {

@@ -37,10 +37,11 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
     for await (const frame of watchRun(client, runId, { signal: leaving.signal, onInterrupted })) {
       view.update(progress.apply(frame));
       for (const task of progress.tasks.values()) {
-        // A loop asks under a new path each time; one path asks once.
-        if (task.wait?.kind.case !== "approval" || task.state !== "WAITING" || offered.has(task.id)) continue;
-        offered.add(task.id);
-        desk.offer(task.id);
+        if (task.wait?.kind.case !== "approval" || task.state !== "WAITING") continue;
+        const { approvalId } = task.wait.kind.value;
+        if (offered.has(approvalId)) continue;
+        offered.add(approvalId);
+        desk.offer(approvalId);
       }
       if (frame.frame.case === "end") return frame.frame.value.run ?? null;
     }

@@ -20,13 +20,15 @@ export interface LocalServiceOptions {
   /** Flags of the configuration, by their camel case names. */
   readonly flags?: Readonly<Record<string, unknown>>;
   readonly log: Log;
+  /** In whose name the client calls; empty when unknown. */
+  readonly actor: string;
 }
 
 /**
  * Opens the service in this process, with the configuration of `serve` but always on the embedded store. Closing the client stops it; a throw-away store is
  * removed then. Errors: CONFIG_INVALID and those of the store.
  */
-export async function openLocalService({ dataDir, flags = {}, log }: LocalServiceOptions): Promise<ApiClient> {
+export async function openLocalService({ dataDir, flags = {}, log, actor }: LocalServiceOptions): Promise<ApiClient> {
   const { config } = await loadConfig({ flags });
   const folder = dataDir ?? (await makeThrowAwayFolder());
   const remove = async (): Promise<void> => {
@@ -52,7 +54,7 @@ export async function openLocalService({ dataDir, flags = {}, log }: LocalServic
     heartbeatMs: HEARTBEAT_MS,
   });
   return {
-    ...createLocalClient(methods, log),
+    ...createLocalClient(methods, log, actor),
     async close() {
       draining.abort(toError("SHUTTING_DOWN"));
       await core.close();

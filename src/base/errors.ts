@@ -120,6 +120,12 @@ export const ERRORS = {
   // Expressions
   EXPRESSION_INVALID: entry("INVALID_ARGUMENT", 400, "no", "{problem}"),
   EXPRESSION_FAILED: entry("FAILED_PRECONDITION", 400, "no", "expression {expression} failed: {problem}"),
+  SCHEMA_TOO_COSTLY: entry(
+    "INVALID_ARGUMENT",
+    400,
+    "no",
+    "checking the data against the schema of the flow took longer than {limitMs} ms; send less data or simplify the schema",
+  ),
   EXPRESSION_TOO_COSTLY: entry(
     "RESOURCE_EXHAUSTED",
     400,
@@ -141,12 +147,17 @@ export const ERRORS = {
     "run {runId} cannot be read by this version of the service: {why}; it can be terminated",
   ),
   RUN_MOVED: entry("UNAVAILABLE", 503, "yes", "run {runId} is moving to another instance; send the call again"),
-  APPROVAL_NOT_FOUND: entry("NOT_FOUND", 404, "no", "approval {taskId} of run {runId} does not exist or was decided"),
+  APPROVAL_NOT_FOUND: entry(
+    "NOT_FOUND",
+    404,
+    "no",
+    "run {runId} has no approval {approvalId}; ListApprovals answers the ids of approvals",
+  ),
   APPROVAL_DECIDED: entry(
     "FAILED_PRECONDITION",
     409,
     "no",
-    "approval {taskId} of run {runId} was decided before: {decision}",
+    "approval {approvalId} of run {runId} (task {taskId}) {ending}",
   ),
   SIGNAL_QUEUE_FULL: entry("RESOURCE_EXHAUSTED", 429, "no", "run {runId} has {limit} unread signals named {name}"),
   RUN_TOO_LARGE: entry(

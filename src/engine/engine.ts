@@ -1,7 +1,8 @@
 /** The engine behind its port: starts, steers, reads and watches runs on the shard runtime. */
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { shardOfRun } from "../base/ids.ts";
-import type { Json } from "../base/json.ts";
+import { checkSignal } from "../flows/input.ts";
+import { checkDecided, checkForm, findApproval } from "./decisions.ts";
 import { createFollowers } from "./followers.ts";
 import { listEvents } from "./list-events.ts";
 import { foldJournal } from "./machine/apply.ts";
@@ -136,6 +137,27 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       return { state: await terminateUnread(runtime, caller, runId, reason) };
     });
 
+  const decide: Engine["decideApproval"] = async (caller, runId, approvalId, { request, ...decision }) => {
+    const view = await changed(
+      caller,
+      runId,
+      (at, { run }) => {
+        const approval = findApproval(run.state, approvalId);
+        // What has ended in memory may not be durable yet: this event changes nothing and is answered when it is.
+        if (approval.state !== "PENDING") return [{ type: "due", at, random: 0 }];
+        checkForm(approval, decision);
+        return [{ type: "decided", at, approval: approvalId, by: caller.actor, ...decision, ...keyOf(request) }];
+      },
+      request,
+    ).catch((error: unknown) => {
+      // The run may have ended by this very decision.
+      if (isOrchestratorError(error) && error.code === "RUN_FINISHED") return getRun(caller, runId);
+      throw error;
+    });
+    checkDecided(view.state, findApproval(view.state, approvalId), decision);
+    return view;
+  };
+
   const { defaultRunTimeoutMs } = options;
   const startRun = createStart(runtime, { defaultRunTimeoutMs, getRun, waitRun, terminateRun, waitFor, viewOf });
 
@@ -160,20 +182,12 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
           const unread = cell.run.state.signals.filter((signal) => signal.name === name).length;
           if (unread >= MAX_QUEUED_SIGNALS)
             throw toError("SIGNAL_QUEUE_FULL", { runId, name, limit: MAX_QUEUED_SIGNALS });
-          return [{ type: "signal", at, name, payload, ...keyOf(request) }];
+          checkSignal(cell.run.plan, name, payload, "data");
+          return [{ type: "signal", at, name, payload, by: caller.actor, ...keyOf(request) }];
         },
         request,
       ),
-    decideApproval: (caller, runId, task, { request, ...decision }) =>
-      changed(
-        caller,
-        runId,
-        (at, cell) => {
-          checkApproval(cell, runId, task);
-          return [{ type: "decided", at, task, by: caller.actor, ...decision, ...keyOf(request) }];
-        },
-        request,
-      ),
+    decideApproval: (caller, runId, approvalId, decision) => decide(caller, runId, approvalId, decision),
     cancelRun: (caller, runId, reason, compensate, request) =>
       changed(
         caller,
@@ -236,17 +250,4 @@ function isRepeated({ requests }: RunState, { id, hash }: RequestKey): boolean {
 
 function keyOf(request: RequestKey | undefined): { readonly request?: RequestKey } {
   return request === undefined ? {} : { request };
-}
-
-function checkApproval(cell: Cell, runId: string, taskId: string): void {
-  const task = cell.run.state.tasks.get(taskId);
-  if (task?.wait?.kind !== "approval") throw toError("APPROVAL_NOT_FOUND", { runId, taskId });
-  if (task.state !== "WAITING")
-    throw toError("APPROVAL_DECIDED", { runId, taskId, decision: decisionOf(task.output, task.state) });
-}
-
-function decisionOf(output: Json | undefined, state: string): string {
-  if (output !== null && typeof output === "object" && "approved" in output)
-    return output.approved === true ? "approved" : "rejected";
-  return state.toLowerCase();
 }

@@ -6,6 +6,7 @@
  */
 
 import type { JournalRecord } from "./machine/records.ts";
+import type { Approval } from "./machine/state.ts";
 import type { Cluster, RunHeader } from "./port.ts";
 
 /** Ownership of a shard. */
@@ -58,19 +59,11 @@ export interface HeaderRow {
   readonly endedAt: number | null;
 }
 
-/** An approval that began or was decided. */
+/** An approval that began or ended. */
 export interface ApprovalRow {
-  readonly taskPath: string;
+  readonly approval: Approval;
   readonly tenantId: string;
   readonly flowId: string;
-  readonly state: "PENDING" | "APPROVED" | "REJECTED" | "EXPIRED" | "CANCELED";
-  readonly parameters: string;
-  readonly createdAt: number;
-  readonly dueAt: number | null;
-  readonly decidedAt: number | null;
-  readonly decidedBy: string;
-  readonly comment: string;
-  readonly data: string;
 }
 
 /** A task that used up its attempts. */

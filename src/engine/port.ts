@@ -2,7 +2,7 @@
 import type { Json, JsonObject } from "../base/json.ts";
 import type { ChildEnd, RequestKey } from "./machine/events.ts";
 import type { HoldKind, JournalRecord } from "./machine/records.ts";
-import type { RunState, RunStateName } from "./machine/state.ts";
+import type { Approval, RunState, RunStateName } from "./machine/state.ts";
 
 /** Who calls: every run and flow belongs to a tenant, and a foreign one does not exist for the caller. */
 export interface Caller {
@@ -134,10 +134,14 @@ export interface Engine {
   waitRun(caller: Caller, runId: string, waitMs: number, signal: AbortSignal): Promise<RunView>;
   /** Calls that change a run take a key. The same key again is answered with the run as it is; the same id with another hash: REQUEST_ID_REUSED. */
   signalRun(caller: Caller, runId: string, name: string, payload: Json, request?: RequestKey): Promise<RunView>;
+  /**
+   * Decides an approval. A decision that was made before with the same content is answered like the first time. Errors: APPROVAL_NOT_FOUND;
+   * APPROVAL_DECIDED when it was decided otherwise, has expired or was canceled; INVALID_REQUEST when the data does not meet the form.
+   */
   decideApproval(
     caller: Caller,
     runId: string,
-    taskPath: string,
+    approvalId: number,
     decision: {
       readonly approved: boolean;
       readonly comment: string;
@@ -178,7 +182,7 @@ export interface RunPosition {
 
 /** Where a list of approvals goes on. A run may ask for several at the same moment. */
 export interface ApprovalPosition extends RunPosition {
-  readonly taskPath: string;
+  readonly approvalId: number;
 }
 
 /** A comparison over a documented field, already checked and typed; `and`, `or`, `not` join them. Parsed from CEL by `api/lists/filter.ts`, turned into SQL by the store. */
@@ -231,22 +235,12 @@ export interface RunIndex {
   ): Promise<readonly ApprovalView[]>;
 }
 
-/** An approval that a run asked for. */
+/** An approval with the run that asked for it. */
 export interface ApprovalView {
   readonly runId: string;
-  readonly taskPath: string;
   readonly flowId: string;
   readonly tenantId: string;
-  /** PENDING until decided, expired or canceled. */
-  readonly state: "PENDING" | "APPROVED" | "REJECTED" | "EXPIRED" | "CANCELED";
-  /** Evaluated parameters of the task: title, description, assignees, form. */
-  readonly parameters: JsonObject;
-  readonly createdAt: number;
-  readonly dueAt: number | null;
-  readonly decidedAt: number | null;
-  readonly decidedBy: string;
-  readonly comment: string;
-  readonly data: Json;
+  readonly approval: Approval;
 }
 
 /** How a run ended, for a parent. */

@@ -5,7 +5,7 @@
  */
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { isMintedRunId, mintRunId, shardOfRun } from "../base/ids.ts";
-import { checkInput } from "../flows/input.ts";
+import { checkInput, checkSignal } from "../flows/input.ts";
 import type { StartConflict, StartRow } from "./journal.ts";
 import type { RunEvent } from "./machine/events.ts";
 import { openRun } from "./machine/run.ts";
@@ -77,6 +77,8 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     const plan = await runtime.parts.flows.planFor(tenantId, request.flowId, request.version);
     const vars = checkInput(plan, request.input);
     checkGraphLoaded(plan, runtime.parts);
+    for (const [index, { name, payload }] of request.signals.entries())
+      checkSignal(plan, name, payload, `signals[${index}].data`);
     const at = runtime.now();
     const { runId, shard } = placeRun(request, at);
     if (runtime.cells.has(runId)) throw new StartTaken(runId);
@@ -98,6 +100,7 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
         parent: null,
       },
       signals: request.signals,
+      by: caller.actor,
     };
     const { cell, done } = runtime.begin(runId, shard, openRun(createState(runId), plan), event, keysOf(request));
     await done;

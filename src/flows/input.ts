@@ -1,6 +1,7 @@
 import { type FieldViolation, fail } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { describeValue } from "../tasks/describe-issue.ts";
+import { checkData } from "../tasks/json-schema.ts";
 import { suggest } from "../tasks/suggest.ts";
 import { hasType } from "./check-variables.ts";
 import type { Plan, Variable } from "./plan.ts";
@@ -58,6 +59,12 @@ export function checkInput(plan: Plan, input: JsonObject): JsonObject {
   const all = { ...vars };
   for (const [name, value] of values) setOwn(all, name, value);
   return all;
+}
+
+/** Error INVALID_REQUEST when the flow declares a schema for this signal and `payload` does not meet it; paths begin with `root`. */
+export function checkSignal(plan: Plan, name: string, payload: Json, root: string): void {
+  const schema = plan.signals.get(name);
+  if (schema !== undefined) checkData(schema, payload, root);
 }
 
 function checkValue(variable: Variable, value: Json): string | undefined {

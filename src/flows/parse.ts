@@ -15,7 +15,7 @@ import { type FieldViolation, fail } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { checkJson } from "../base/json-parse.ts";
 import { isFitNumber } from "../base/json-scan.ts";
-import { formatPath } from "../tasks/index.ts";
+import { formatPath } from "../tasks/format-path.ts";
 import { explainYaml } from "./yaml-problems.ts";
 
 /** The most problems that one answer lists. */

@@ -42,6 +42,11 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
         tasks: new Set<string>(),
       }),
     })),
+    signals: new Map(
+      Object.entries(workflow.signals ?? {}).flatMap(([name, { schema }]) =>
+        schema === undefined ? [] : [[name, schema] as const],
+      ),
+    ),
     timeoutMs: durationOf(workflow.timeout),
     output: workflow.output === undefined ? null : templateOf(workflow.output as Json, names),
   };

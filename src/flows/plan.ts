@@ -153,6 +153,8 @@ interface PlanBase {
   readonly variables: readonly Variable[];
   /** Variables that are computed from the declared ones when a run starts; `checkInput` does it. */
   readonly computed: readonly { readonly name: string; readonly value: Template }[];
+  /** JSON Schemas of the data of signals, by name. */
+  readonly signals: ReadonlyMap<string, JsonObject>;
   /** Run timeout, milliseconds; null: the service's default. */
   readonly timeoutMs: number | null;
   readonly output: Template | null;

@@ -1,5 +1,5 @@
 import { type FieldViolation, toError } from "../base/errors.ts";
-import { formatPath } from "../tasks/index.ts";
+import { formatPath } from "../tasks/format-path.ts";
 import { MAX_PROBLEMS, type ParsedSource, type Path, type Position } from "./parse.ts";
 
 /** How many expressions a flow may hold. */

@@ -1,5 +1,6 @@
 /** The shape of a flow document, declared once: checks and the JSON Schema for editors both come from here. References and expressions are checked elsewhere. */
 import { z } from "zod";
+import { jsonSchema } from "../tasks/json-schema.ts";
 import {
   duration,
   durationOrExpression,
@@ -176,6 +177,10 @@ const workflow = keyed({
     .record(variableName, z.json())
     .optional()
     .meta({ description: "Further variables, computed from the declared ones when a run starts." }),
+  signals: z
+    .record(signalName, keyed({ description: description.optional(), schema: jsonSchema.optional() }))
+    .optional()
+    .meta({ description: "What signals must carry, by name. A signal with other data is refused when it is sent." }),
   budget: budget
     .optional()
     .meta({ description: "Limits of cost, tokens, time and steps. Kept with the flow; enforced by a later version." }),

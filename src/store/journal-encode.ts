@@ -60,13 +60,15 @@ export function encodeSorting(leases: readonly Lease[], moves: readonly Move[]):
         columns.texts(42, rows.keys++, [runId, start.tenantId, kind, key, hash]);
     }
     if (header !== null) encodeHeader(columns, rows.changes++, runId, header);
-    for (const row of move.approvals) {
+    for (const { approval, tenantId, flowId } of move.approvals) {
       const place = rows.approvals++;
-      columns.texts(47, place, [runId, row.taskPath, row.tenantId, row.flowId, row.state, row.parameters]);
-      columns.time(53, place, row.createdAt);
-      columns.time(54, place, row.dueAt);
-      columns.time(55, place, row.decidedAt);
-      columns.texts(56, place, [row.decidedBy, row.comment, row.data]);
+      const { id, task, state, parameters, createdAt, dueAt, endedAt, by, comment, data } = approval;
+      columns.texts(47, place, [runId, task, tenantId, flowId, state, JSON.stringify(parameters)]);
+      columns.time(53, place, createdAt);
+      columns.time(54, place, dueAt);
+      columns.time(55, place, endedAt);
+      columns.texts(56, place, [by, comment, JSON.stringify(data)]);
+      columns.number(76, id);
     }
     for (const row of move.deadLetters) {
       const place = rows.deadLetters++;
@@ -157,7 +159,7 @@ const NUMERIC: ReadonlySet<number> = new Set([
   ...[1, 2, 5, 7, 8, 9, 10, 11],
   ...[15, 16, 17, 23, 24, 25, 26, 33, 34],
   ...[37, 38, 39, 40, 41],
-  ...[53, 54, 55, 61, 64, 68, 75],
+  ...[53, 54, 55, 61, 64, 68, 75, 76],
 ]);
 
 /**

@@ -104,15 +104,14 @@ accepted AS MATERIALIZED (
 )`;
 
 const LISTS = `approval_rows AS (
-  INSERT INTO orchestrator.approvals (run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data)
-  SELECT a.run_id, a.task_path, a.tenant_id, a.flow_id, a.state, ${text("a.parameters")}, to_timestamp(a.created_at / 1000), ${time("a.due_at")}, ${time("a.decided_at")},
+  INSERT INTO orchestrator.approvals (run_id, approval_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data)
+  SELECT a.run_id, a.approval_id, a.task_path, a.tenant_id, a.flow_id, a.state, ${text("a.parameters")}, to_timestamp(a.created_at / 1000), ${time("a.due_at")}, ${time("a.decided_at")},
     ${text("a.decided_by")}, ${text("a.comment")}, ${text("a.data")}
-  FROM unnest(${texts(47)}, ${texts(48)}, ${texts(49)}, ${texts(50)}, ${texts(51)}, ${texts(52)}, $53::float8[], $54::float8[], $55::float8[], ${texts(56)}, ${texts(57)}, ${texts(58)})
-    AS a (run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data)
+  FROM unnest(${texts(47)}, ${texts(48)}, ${texts(49)}, ${texts(50)}, ${texts(51)}, ${texts(52)}, $53::float8[], $54::float8[], $55::float8[], ${texts(56)}, ${texts(57)}, ${texts(58)}, $76::int4[])
+    AS a (run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data, approval_id)
   WHERE a.run_id IN (SELECT run_id FROM accepted)
-  ON CONFLICT (run_id, task_path) DO UPDATE
-  SET state = excluded.state, parameters = coalesce(nullif(excluded.parameters, ''), approvals.parameters), due_at = excluded.due_at, decided_at = excluded.decided_at, decided_by = excluded.decided_by,
-    comment = excluded.comment, data = excluded.data
+  ON CONFLICT (run_id, approval_id) DO UPDATE
+  SET state = excluded.state, decided_at = excluded.decided_at, decided_by = excluded.decided_by, comment = excluded.comment, data = excluded.data
 ),
 dead AS (
   INSERT INTO orchestrator.dead_letters (run_id, task_path, generation, tenant_id, flow_id, attempts, error_type, error_message, input, created_at)
@@ -133,7 +132,7 @@ sent AS (
 )`;
 
 /** Number of parameters of the commit statement, over all forms. A form is sent those that it has. */
-export const COMMIT_PARAMETERS = 75;
+export const COMMIT_PARAMETERS = 76;
 
 /** A form of the commit statement, and which of the numbered parameters it takes, in order. */
 export interface CommitStatement {
@@ -170,7 +169,7 @@ const createWhole = (starts: boolean, changes: boolean): CommitStatement =>
 
 /*
  * Parameters: 1, 2 leases · 3 number of leases · 4 latest time at which a timer of the batch is due · 5 to 12 moves · 13 number of moves · 14 to 34 new headers ·
- * 35 to 41 changed headers · 42 to 46 keys · 47 to 58 approvals · 59 to 68 dead letters · 69 to 75 outbox
+ * 35 to 41 changed headers · 42 to 46 keys · 47 to 58 and 76 approvals · 59 to 68 dead letters · 69 to 75 outbox
  */
 
 /** Writes all or nothing, and answers with the clock and which of both: one statement for each kind of batch, for parts that are not there cost time. */

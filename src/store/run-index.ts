@@ -1,6 +1,6 @@
 /** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
 import type { Json, JsonObject } from "../base/json.ts";
-import type { RunStateName } from "../engine/machine/state.ts";
+import type { Approval, RunStateName } from "../engine/machine/state.ts";
 import type { ApprovalView, Filter, FilterField, RunIndex } from "../engine/port.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import type { Database } from "./pool.ts";
@@ -71,15 +71,15 @@ export function createRunIndex(database: Database): RunIndex {
       const where = ["tenant_id = $1"];
       if (openOnly) where.push("state = 'PENDING'");
       if (after !== null) {
-        values.push(after.createdAt, after.runId, after.taskPath);
+        values.push(after.createdAt, after.runId, after.approvalId);
         const { length } = values;
         where.push(
-          `(created_at, run_id, task_path) > (to_timestamp($${length - 2}::float8 / 1000), $${length - 1}, $${length})`,
+          `(created_at, run_id, approval_id) > (to_timestamp($${length - 2}::float8 / 1000), $${length - 1}, $${length})`,
         );
       }
       values.push(limit);
-      const text = `SELECT run_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data
-        FROM orchestrator.approvals WHERE ${where.join(" AND ")} ORDER BY created_at, run_id, task_path LIMIT $${values.length}`;
+      const text = `SELECT run_id, approval_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data
+        FROM orchestrator.approvals WHERE ${where.join(" AND ")} ORDER BY created_at, run_id, approval_id LIMIT $${values.length}`;
       const { rows } = await database.reads.query<ApprovalRow>(text, values, signal);
       return rows.map(toApproval);
     },
@@ -150,6 +150,7 @@ function labelOf(key: string, values: SqlValue[]): string {
 
 interface ApprovalRow {
   readonly run_id: string;
+  readonly approval_id: number;
   readonly task_path: string;
   readonly tenant_id: string;
   readonly flow_id: string;
@@ -166,16 +167,19 @@ interface ApprovalRow {
 function toApproval(row: ApprovalRow): ApprovalView {
   return {
     runId: row.run_id,
-    taskPath: row.task_path,
     flowId: row.flow_id,
     tenantId: row.tenant_id,
-    state: row.state as ApprovalView["state"],
-    parameters: JSON.parse(row.parameters === "" ? "{}" : row.parameters) as JsonObject,
-    createdAt: row.created_at,
-    dueAt: row.due_at,
-    decidedAt: row.decided_at,
-    decidedBy: row.decided_by,
-    comment: row.comment,
-    data: JSON.parse(row.data) as Json,
+    approval: {
+      id: row.approval_id,
+      task: row.task_path,
+      state: row.state as Approval["state"],
+      parameters: JSON.parse(row.parameters) as JsonObject,
+      createdAt: row.created_at,
+      dueAt: row.due_at,
+      endedAt: row.decided_at,
+      by: row.decided_by,
+      comment: row.comment,
+      data: JSON.parse(row.data) as Json,
+    },
   };
 }

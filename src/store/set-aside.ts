@@ -32,7 +32,7 @@ const END_UNREAD = prepared(
     RETURNING r.run_id, r.run_day, r.sequence, r.parent_run_id, r.parent_task
   ),
   approvals AS (
-    UPDATE orchestrator.approvals a SET state = 'CANCELED', due_at = NULL, decided_at = to_timestamp($4::float8 / 1000)
+    UPDATE orchestrator.approvals a SET state = 'CANCELED', decided_at = to_timestamp($4::float8 / 1000)
     FROM ended e WHERE a.run_id = e.run_id AND a.state = 'PENDING'
   ),
   written AS (

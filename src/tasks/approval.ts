@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
+import { jsonSchema } from "./json-schema.ts";
 import { anyJson, keyed } from "./schemas.ts";
 
 /** `approval`: waits for the decision of a person. */
@@ -8,7 +9,7 @@ export const approval = defineTaskType({
   effect: "wait",
   summary: "Waits until a person approves or rejects.",
   documentation:
-    'Approved: completed with `{"approved": true, "by": …, "comment": …, "data": …}`. Rejected: failed with `APPROVAL_REJECTED`; not decided within `timeout`: failed with `APPROVAL_TIMEOUT`. Neither is retried and neither is a dead letter. With `on_reject: continue` both complete with `approved: false`.',
+    'Approved: completed with `{"approved": true, "decision": "approved", "by": …, "comment": …, "data": …}`. Rejected: failed with `APPROVAL_REJECTED`; not decided within `timeout`: failed with `APPROVAL_TIMEOUT`. Neither is retried and neither is a dead letter. With `on_reject: continue` both complete with `approved: false` and the `decision` `rejected` or `expired`. Who approves must send data that meets `form`; data that comes with a rejection must meet it too.',
   parameters: keyed({
     title: z.string().max(512).optional().meta({ description: "What is asked, one line." }),
     description: z.string().max(65_536).optional().meta({ description: "What the person should know; Markdown." }),
@@ -17,13 +18,11 @@ export const approval = defineTaskType({
       .max(100)
       .optional()
       .meta({ description: "Users or groups that are asked." }),
-    form: z
-      .record(z.string(), anyJson)
-      .optional()
-      .meta({ description: "JSON Schema of the data that comes with the decision." }),
+    form: jsonSchema.optional().meta({ description: "JSON Schema of the data that comes with the decision." }),
   }),
   result: keyed({
     approved: z.boolean(),
+    decision: z.enum(["approved", "rejected", "expired"]),
     by: z.string().nullable().optional(),
     comment: z.string().nullable().optional(),
     data: anyJson.optional(),

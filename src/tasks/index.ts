@@ -8,6 +8,7 @@ import { condition } from "./condition.ts";
 import type { TaskType } from "./define.ts";
 import { describeIssue } from "./describe-issue.ts";
 import { emit } from "./emit.ts";
+import { formatPath } from "./format-path.ts";
 import { graph } from "./graph.ts";
 import { http } from "./http.ts";
 import { map } from "./map.ts";
@@ -68,15 +69,4 @@ export function checkParameters(type: TaskTypeName, value: Json): readonly Field
   return result.error.issues.flatMap((issue) =>
     describeIssue(issue, value).map(({ path, describe }) => ({ field: formatPath(path), description: describe() })),
   );
-}
-
-/** A path as people write it: `tasks[2].timeout`. */
-export function formatPath(path: readonly (string | number)[]): string {
-  let text = "";
-  for (const part of path) {
-    if (typeof part === "number") text += `[${part}]`;
-    else if (/^[A-Za-z_$][\w-]*$/.test(part)) text += text === "" ? part : `.${part}`;
-    else text += `[${JSON.stringify(part)}]`;
-  }
-  return text;
 }

@@ -92,7 +92,9 @@ test("a run that does everything is killed at every stage and runs to its end", 
   await reaches("ok", "task.waiting");
   await killed();
   const decision = ApprovalDecision.APPROVED;
-  await client.call(ApprovalService.method.decideApproval, { runId, taskId: "ok", decision, requestId: "d" });
+  const { approvals } = await client.call(ApprovalService.method.listApprovals, { filter: `run_id == "${runId}"` });
+  const { approvalId = "" } = approvals[0] ?? {};
+  await client.call(ApprovalService.method.decideApproval, { runId, approvalId, decision, requestId: "d" });
   await killed();
   const ended = await eventually(
     async () => {

@@ -120,7 +120,10 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     } else if (worldAt === next) {
       const event = script.shift();
       if (event?.type === "crash") interrupt("recover");
-      else if (event !== undefined) feed({ ...event, at: now });
+      else if (event?.type === "decision") {
+        const { path: asked, type: _, ...decision } = event;
+        feed({ ...decision, type: "decided", approval: openApproval(run, asked), at: now });
+      } else if (event !== undefined) feed({ ...event, at: now });
     } else if (!feed({ type: "due", at: now, random: 0.5 }) && !run.unsettled) {
       throw new Error(`${plan.flowId}: the engine is due at ${next - START} but nothing happens`);
     }
@@ -170,7 +173,11 @@ function startEvent(plan: Plan, world: World): RunEvent {
 }
 
 /** What the world does: events, and deaths of the instance that owns the run. */
-type WorldEvent = RunEvent | { type: "crash"; at: number };
+type WorldEvent =
+  | RunEvent
+  | { type: "crash"; at: number }
+  | ({ type: "decision" } & Omit<Decided, "type" | "approval"> & { path: string });
+type Decided = Extract<RunEvent, { type: "decided" }>;
 
 function worldEvents(world: World): WorldEvent[] {
   const hold = { hold: "operator", by: "op", why: "" } as const;
@@ -179,10 +186,10 @@ function worldEvents(world: World): WorldEvent[] {
       .filter((signal) => signal.at > 0)
       .map(({ at, name, payload }): RunEvent => ({ type: "signal", at, name, payload })),
     ...world.decisions.map(
-      ({ at, path, approved, by = "", comment = "", data = null }): RunEvent => ({
-        type: "decided",
+      ({ at, path, approved, by = "", comment = "", data = null }): WorldEvent => ({
+        type: "decision",
         at,
-        task: path,
+        path,
         approved,
         by,
         comment,
@@ -199,6 +206,13 @@ function worldEvents(world: World): WorldEvent[] {
     }),
   ];
   return events.sort((a, b) => a.at - b.at).map((event) => ({ ...event, at: event.at + START }));
+}
+
+/** Id of the question that a task asks now; 0 when it asks nothing. */
+function openApproval(run: Run, path: string): number {
+  for (const approval of run.state.approvals.values())
+    if (approval.task === path && approval.state === "PENDING") return approval.id;
+  return 0;
 }
 
 function jitterOf(run: Run, world: World, path: string): number {

@@ -132,6 +132,11 @@ export const PLANTED_BUGS: PlantedBug[] = [
   ),
   inTasks("$${ is left as it is", (task) => ({ ...task, parameters: unescaped(task.parameters) })),
   inEvents("a rejection approves", (event) => (event.type === "decided" ? { ...event, approved: true } : event)),
+  inRecords("an expired approval is told as rejected", (record) =>
+    record.type === "task.completed" && (record.output as JsonMap | null)?.["decision"] === "expired"
+      ? { ...record, output: { ...(record.output as JsonMap), decision: "rejected" } }
+      : record,
+  ),
 
   inStates("transitions are tried in reverse", (state) => ({
     ...state,

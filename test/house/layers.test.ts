@@ -76,6 +76,7 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   yaml: ["flows", "app"],
   zod: ["flows", "tasks", "engine", "app", "api"],
   canonicalize: ["base"],
+  "@cfworker/json-schema": ["tasks"],
 };
 
 /** Every import that `rule` objects to, as readable lines. */

@@ -74,7 +74,9 @@ async function answer(client: ApiClient, runId: string): Promise<void> {
     requestId: crypto.randomUUID(),
   });
   const { APPROVED: decision } = ApprovalDecision;
-  await client.call(ApprovalService.method.decideApproval, { runId, taskId: "ask", decision, requestId: "decision-1" });
+  const { approvals } = await client.call(ApprovalService.method.listApprovals, { filter: `run_id == "${runId}"` });
+  const { approvalId = "" } = approvals[0] ?? {};
+  await client.call(ApprovalService.method.decideApproval, { runId, approvalId, decision, requestId: "decision-1" });
 }
 
 const REPORT = {

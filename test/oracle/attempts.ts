@@ -291,9 +291,10 @@ export function waitOver(machine: Machine, task: Task): void {
 /** Somebody decided an approval, or (null) nobody did in time. */
 export function decide(machine: Machine, task: Task, decision: Decision | null): void {
   const approved = decision?.approved ?? false;
-  const comment = decision === null ? "expired" : (decision.comment ?? "");
+  const how = decision === null ? "expired" : approved ? "approved" : "rejected";
+  const { by = "", comment = "", data = null } = decision ?? {};
   if (approved || task.doc.on_reject === "continue") {
-    completeTask(machine, task, { approved, by: decision?.by ?? "", comment, data: decision?.data ?? null });
+    completeTask(machine, task, { approved, decision: how, by, comment, data });
   } else {
     const type = decision === null ? "APPROVAL_TIMEOUT" : "APPROVAL_REJECTED";
     failTask(machine, task, { type, retryable: false }, false);

@@ -109,11 +109,11 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
 
     const open = jsonOf(
       await ask(ApprovalService.method.listApprovals, { filter: `run_id == "${runId}" && "finance" in assignees` }),
-    ) as unknown as { approvals: object[] };
+    ) as unknown as { approvals: { approvalId: string }[] };
     expect(open.approvals).toMatchObject([{ taskId: "ask", state: "APPROVAL_STATE_PENDING", message: "Go on?" }]);
     const decision = {
       runId,
-      taskId: "ask",
+      approvalId: open.approvals[0]?.approvalId ?? "",
       decision: 1 as const,
       comment: "fine",
       dataValue: { case: "data" as const, value: { limit: 5 } },

@@ -13,7 +13,6 @@ import type { OrchestratorError } from "../../base/errors.ts";
 import { toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
-import type { Identify } from "../caller.ts";
 import { errorTypes } from "../http/print.ts";
 import type { ServedMethod } from "../methods.ts";
 import type { Pipeline } from "../pipeline.ts";
@@ -27,7 +26,6 @@ import { type CallInHand, callInHand, sendResponse } from "./response.ts";
 /** What joins the protocols to the rest. */
 export interface ConnectParts {
   readonly pipeline: Pipeline;
-  readonly identify: Identify;
   readonly log: Log;
   /** Largest message, both ways, in bytes. */
   readonly maxMessageBytes: number;
@@ -134,7 +132,7 @@ function callUnary(
   parts: ConnectParts,
 ): Promise<Message> {
   return new Promise((resolve, reject) => {
-    const call = openCall(context, parts.identify);
+    const call = openCall(context);
     parts.pipeline.runUnary(
       method,
       call,
@@ -152,7 +150,7 @@ async function* callStream(
   context: HandlerContext,
   parts: ConnectParts,
 ): AsyncIterable<Message> {
-  const call = openCall(context, parts.identify);
+  const call = openCall(context);
   const hand = context.values.get(callInHand);
   hand.call = call;
   try {
@@ -177,9 +175,9 @@ function readTaken(method: ServedMethod, context: HandlerContext): Message {
   return taken.read(method.desc.input);
 }
 
-function openCall(context: HandlerContext, identify: Identify): Call {
+function openCall(context: HandlerContext): Call {
   const protocol = context.protocolName === "grpc-web" ? "grpc-web" : "connect";
-  const call = new Call(identify(context.requestHeader), protocol, context.timeoutMs(), context.requestHeader);
+  const call = new Call(protocol, context.timeoutMs(), context.requestHeader);
   const stop = (): void => {
     if (call.ended) return;
     const late = ConnectError.from(context.signal.reason).code === Code.DeadlineExceeded;

@@ -11,7 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 import { type OrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
-import type { Identify } from "../caller.ts";
 import { FORWARDED_KEY } from "../forward.ts";
 import { toWireError } from "../http/wire-error.ts";
 import type { ServedMethod } from "../methods.ts";
@@ -42,7 +41,6 @@ export type ServeStream = (stream: GrpcStream) => void;
 /** What calls are served with. */
 export interface GrpcParts {
   readonly pipeline: Pipeline;
-  readonly identify: Identify;
   readonly limits: StreamLimits;
   readonly log: Log;
 }
@@ -104,7 +102,6 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
       if (request === null) throw miscounted(method, "none");
       const bytes = request;
       const call = new Call(
-        parts.identify(stream),
         "grpc",
         // The caller's clock runs since it sent the headers.
         timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - (performance.now() - openedAt)),

@@ -29,9 +29,14 @@ export const PROTOCOL_ANSWER_HEADERS = [
 ] as const;
 
 /** Headers that pages may send: those of the protocols and our own. */
-const ALLOWED_HEADERS = [...PROTOCOL_HEADERS, "Authorization", "Last-Event-ID", "X-Request-Id", "Traceparent"].join(
-  ", ",
-);
+const ALLOWED_HEADERS = [
+  ...PROTOCOL_HEADERS,
+  "Authorization",
+  "Last-Event-ID",
+  "X-Request-Id",
+  "X-Orchestrator-Actor",
+  "Traceparent",
+].join(", ");
 
 /** Headers that pages may read. */
 const EXPOSED_HEADERS = [...PROTOCOL_ANSWER_HEADERS, "Retry-After", "Location"].join(", ");

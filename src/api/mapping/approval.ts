@@ -14,27 +14,29 @@ import { toTimestamp } from "./time.ts";
 
 /** An approval. Its message is the title, then the description, of the task's parameters. */
 export function toApproval(view: ApprovalView, mask: ReadMask, room: PayloadRoom): Approval {
-  const { parameters } = view;
+  const { approval: asked } = view;
+  const { parameters } = asked;
   const approval = create(ApprovalSchema, {
     runId: view.runId,
-    taskId: view.taskPath,
+    approvalId: String(asked.id),
+    taskId: asked.task,
     flowId: view.flowId,
     tenantId: view.tenantId,
-    state: APPROVAL_STATE[view.state],
+    state: APPROVAL_STATE[asked.state],
     message: [parameters.title, parameters.description]
       .filter((text) => typeof text === "string" && text !== "")
       .join("\n"),
     assignees: assigneesOf(parameters),
-    createTime: toTimestamp(view.createdAt),
-    decidedBy: view.decidedBy,
-    comment: view.comment,
+    createTime: toTimestamp(asked.createdAt),
+    decidedBy: asked.by,
+    comment: asked.comment,
   });
   if (isObject(parameters.form)) approval.form = parameters.form as ProtoJsonObject;
-  if (view.dueAt !== null) approval.expireTime = toTimestamp(view.dueAt);
-  if (view.decidedAt !== null) approval.decideTime = toTimestamp(view.decidedAt);
+  if (asked.dueAt !== null) approval.expireTime = toTimestamp(asked.dueAt);
+  if (asked.endedAt !== null) approval.decideTime = toTimestamp(asked.endedAt);
   const form = mask.formOf("data");
-  if (form !== "none" && isObject(view.data)) {
-    const data = toObjectPayload(view.data, form, `${view.runId}/tasks/${view.taskPath}/data`, room);
+  if (form !== "none" && isObject(asked.data)) {
+    const data = toObjectPayload(asked.data, form, `${view.runId}/approvals/${asked.id}/data`, room);
     if (data.case === "message") approval.dataValue = { case: "data", value: data.value as ProtoJsonObject };
     else if (data.case === "json") approval.dataValue = { case: "dataJson", value: data.value };
     else approval.dataValue = { case: "dataRef", value: data.value };

@@ -4,8 +4,8 @@
  */
 
 import type { EndKind, HoldKind as HoldKindName, SkipReason as SkipReasonName } from "../../engine/machine/records.ts";
-import type { Phase, RunStateName, TaskStateName } from "../../engine/machine/state.ts";
-import type { ApprovalView, RunKeyPolicy as RunKeyPolicyName } from "../../engine/port.ts";
+import type { Approval, Phase, RunStateName, TaskStateName } from "../../engine/machine/state.ts";
+import type { RunKeyPolicy as RunKeyPolicyName } from "../../engine/port.ts";
 import type { Plan } from "../../flows/plan.ts";
 import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { FlowKind } from "../../gen/orchestrator/v1/flow_pb.ts";
@@ -114,7 +114,7 @@ export const APPROVAL_STATE = {
   REJECTED: ApprovalState.REJECTED,
   EXPIRED: ApprovalState.EXPIRED,
   CANCELED: ApprovalState.CANCELED,
-} as const satisfies Record<ApprovalView["state"], ApprovalState>;
+} as const satisfies Record<Approval["state"], ApprovalState>;
 true satisfies Complete<typeof ApprovalState, (typeof APPROVAL_STATE)[keyof typeof APPROVAL_STATE]>;
 
 /** How flows are written. */

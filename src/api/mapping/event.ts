@@ -7,7 +7,7 @@ import type { TaskStateName } from "../../engine/machine/state.ts";
 import type { RunEventView } from "../../engine/port.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
-import { type END_PHASE, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";
+import { APPROVAL_STATE, type END_PHASE, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";
 import type { PlanIndex } from "./plan-index.ts";
 import { specAt } from "./plan-index.ts";
 import { toRunError } from "./run.ts";
@@ -32,12 +32,12 @@ export function toEvent(view: RunEventView, cursor: string, index: PlanIndex | n
     taskId: "task" in record ? record.task : "",
     attempt: attemptOf(record),
     kind: record.type,
-    detail: toDetail(record, index),
+    detail: toDetail(view, index),
     attributes: toAttributes(record) as Record<string, never>,
   });
 }
 
-function toDetail(record: JournalRecord, index: PlanIndex | null): Detail {
+function toDetail({ record, sequence }: RunEventView, index: PlanIndex | null): Detail {
   switch (record.type) {
     case "run.started":
       return {
@@ -51,7 +51,10 @@ function toDetail(record: JournalRecord, index: PlanIndex | null): Detail {
     case "run.failed":
       return { case: "runTransition", value: { phase: RUN_PHASE.FAILED, error: toRunError(record.error) } };
     case "run.canceled":
-      return { case: "runTransition", value: { phase: RUN_PHASE.CANCELED } };
+      return {
+        case: "runTransition",
+        value: { phase: RUN_PHASE.CANCELED, reason: record.reason ?? "", actor: record.by ?? "" },
+      };
     case "run.timed_out":
       return { case: "runTransition", value: { phase: RUN_PHASE.TIMED_OUT } };
     case "run.terminated":
@@ -74,16 +77,21 @@ function toDetail(record: JournalRecord, index: PlanIndex | null): Detail {
       return { case: "holdChange", value: { hold, held: record.type === "run.held" } };
     }
     case "signal.received":
-      return { case: "signalChange", value: { signalName: record.name, consumed: false } };
+      return { case: "signalChange", value: { signalName: record.name, consumed: false, actor: record.by ?? "" } };
     case "signal.consumed":
       return { case: "signalChange", value: { signalName: record.name ?? "", consumed: true } };
     case "signal.guard_failed": {
       const guardError = toRunError({ ...record.error, task: record.state });
       return { case: "signalChange", value: { signalName: record.name, consumed: false, guardError } };
     }
+    case "approval.ended": {
+      const { state, by, comment } = record;
+      const approvalId = String(record.approval);
+      return { case: "approvalChange", value: { approvalId, state: APPROVAL_STATE[state], actor: by, comment } };
+    }
     default:
       return isTaskRecord(record)
-        ? { case: "taskTransition", value: toTaskTransition(record, index) }
+        ? { case: "taskTransition", value: toTaskTransition(record, sequence, index) }
         : { case: undefined };
   }
 }
@@ -107,6 +115,7 @@ const STATE_AFTER = {
 
 function toTaskTransition(
   record: TaskRecord,
+  sequence: number,
   index: PlanIndex | null,
 ): Extract<Detail, { case: "taskTransition" }>["value"] {
   const state =
@@ -119,8 +128,8 @@ function toTaskTransition(
     ...(record.type === "task.skipped" ? { skipReason: SKIP_REASON[record.reason] } : {}),
     ...("error" in record ? { error: toTaskError(record.error) } : {}),
     ...(record.type === "task.retrying" ? { nextAttemptTime: toTimestamp(record.dueAt) } : {}),
-    ...(record.type === "task.waiting" ? { wait: toWait(record.wait, record.dueAt, record.input) } : {}),
-    ...(record.type === "task.suspended" ? { wait: toWait(record.wait, record.dueAt, record.value) } : {}),
+    ...(record.type === "task.waiting" ? { wait: toWait(record.wait, record.dueAt, record.input, sequence) } : {}),
+    ...(record.type === "task.suspended" ? { wait: toWait(record.wait, record.dueAt, record.value, sequence) } : {}),
   };
 }
 
@@ -156,6 +165,9 @@ function toAttributes(record: JournalRecord): JsonObject {
   }
 }
 
-const END_NAME = { failed: "FAILED", canceled: "CANCELED", timed_out: "TIMED_OUT" } as const satisfies Partial<
-  Record<keyof typeof END_PHASE, string>
->;
+const END_NAME = {
+  failed: "FAILED",
+  canceled: "CANCELED",
+  timed_out: "TIMED_OUT",
+  terminated: "TERMINATED",
+} as const satisfies Partial<Record<keyof typeof END_PHASE, string>>;

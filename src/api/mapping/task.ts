@@ -87,8 +87,8 @@ export function toTaskError(error: TaskError): NonNullable<RunTask["error"]> {
   return create(TaskErrorSchema, { type: error.type, message: error.message, retryable: error.retryable });
 }
 
-/** What a task waits for. `input` are its evaluated parameters. */
-export function toWait(wait: Wait, dueAt: number | null, input: unknown): TaskWait {
+/** What a task waits for. `asked` are its evaluated parameters, or what its graph asks; `token` is the sequence of the record by which it waits. */
+export function toWait(wait: Wait, dueAt: number | null, asked: unknown, token: number): TaskWait {
   const due = dueAt === null ? {} : { dueTime: toTimestamp(dueAt) };
   switch (wait.kind) {
     case "timer":
@@ -96,7 +96,9 @@ export function toWait(wait: Wait, dueAt: number | null, input: unknown): TaskWa
     case "signal":
       return create(TaskWaitSchema, { kind: { case: "signal", value: { signalNames: [wait.name], ...due } } });
     case "approval":
-      return create(TaskWaitSchema, { kind: { case: "approval", value: { assignees: assigneesOf(input), ...due } } });
+      return create(TaskWaitSchema, {
+        kind: { case: "approval", value: { approvalId: String(token), assignees: assigneesOf(asked), ...due } },
+      });
     case "run":
       return create(TaskWaitSchema, { kind: { case: "childRun", value: { runId: wait.runId } } });
   }
@@ -112,7 +114,8 @@ function fillState(shown: RunTask, task: TaskState, mask: ReadMask, room: Payloa
   if (task.reason !== null) shown.skipReason = SKIP_REASON[task.reason];
   shown.attempt = task.attempt;
   shown.generation = task.generation;
-  if (task.state === "WAITING" && task.wait !== null) shown.wait = toWait(task.wait, task.dueAt, task.input);
+  if (task.state === "WAITING" && task.wait !== null)
+    shown.wait = toWait(task.wait, task.dueAt, task.suspension?.value ?? task.input, task.token);
   const outputForm = mask.formOf("output");
   if (outputForm !== "none" && task.output !== undefined) {
     const output = toValuePayload(task.output, outputForm, `${shown.runId}/tasks/${task.path}/output`, room);

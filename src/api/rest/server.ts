@@ -6,7 +6,6 @@ import type { OrchestratorError } from "../../base/errors.ts";
 import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
-import type { Identify } from "../caller.ts";
 import { printMessage } from "../http/print.ts";
 import type { ServedMethod } from "../methods.ts";
 import type { Pipeline } from "../pipeline.ts";
@@ -20,7 +19,6 @@ import { formatEvent, formatFailure } from "./sse.ts";
 /** What joins REST to the rest. */
 export interface RestParts {
   readonly pipeline: Pipeline;
-  readonly identify: Identify;
   readonly log: Log;
   /** Largest body in bytes. */
   readonly maxMessageBytes: number;
@@ -52,7 +50,7 @@ export function serveRest(http: FastifyInstance, methods: readonly ServedMethod[
     };
     const { method } = found.route;
     const headers = { get: (name: string) => (name === "x-request-id" ? request.id : request.headers[name]) };
-    const call = new Call(parts.identify(headers), "rest", timeoutOf(request), headers);
+    const call = new Call("rest", timeoutOf(request), headers);
     reply.raw.on("close", () => call.cancel());
     if (method.stream !== null) return streamEvents(method, call, input, request, reply, parts);
     return reply.header("content-type", JSON_TYPE).send(await callUnary(method, call, input, parts));

@@ -39,13 +39,17 @@ export function defineApprovals(command: Command, _context: CommandContext): voi
           return printJson({ approvals: approvals.map((approval) => toPrintable(ApprovalSchema, approval)) });
         const rows = approvals.map((approval) => [
           approval.runId,
+          approval.approvalId,
           approval.taskId,
           nameOf(ApprovalStateSchema, approval.state),
           formatTime(approval.createTime),
+          approval.decidedBy,
           approval.assignees.join(", "),
           approval.message,
         ]);
-        process.stdout.write(formatTable(["RUN", "TASK", "STATE", "ASKED", "WHO", "QUESTION"], rows));
+        process.stdout.write(
+          formatTable(["RUN", "ID", "TASK", "STATE", "ASKED", "DECIDED BY", "WHO", "QUESTION"], rows),
+        );
       }),
     );
   addOutputOption(addConnectOptions(list));
@@ -58,16 +62,19 @@ function defineDecision(parent: Command, name: string, summary: string, decision
     .command(name)
     .description(summary)
     .argument("<run>", "run that asks")
-    .argument("[task]", "task that asks; may be left out when the run has one open approval")
+    .argument(
+      "[approval]",
+      "id of the approval, or the task that asks; may be left out when the run has one open approval",
+    )
     .option("--comment <text>", "remark, kept with the run", "")
     .option("--data <json>", "what the form asks for, a JSON object or @file")
-    .action((runId: string, task: string | undefined, options: DecideOptions) =>
+    .action((runId: string, named: string | undefined, options: DecideOptions) =>
       withClient(options, async (client) => {
-        const taskId = task ?? (await findOpenTask(client, runId));
+        const approvalId = await findApproval(client, runId, named);
         const data = options.data === undefined ? undefined : await readData(options.data);
         const { approval } = await client.call(ApprovalService.method.decideApproval, {
           runId,
-          taskId,
+          approvalId,
           decision,
           comment: options.comment,
           requestId: crypto.randomUUID(),
@@ -75,25 +82,34 @@ function defineDecision(parent: Command, name: string, summary: string, decision
         });
         if (approval === undefined) return;
         if (options.output === "json") printJson(toPrintable(ApprovalSchema, approval));
-        else process.stdout.write(`${taskId} of ${runId} is ${nameOf(ApprovalStateSchema, approval.state)}\n`);
+        else process.stdout.write(`${approval.taskId} of ${runId} is ${nameOf(ApprovalStateSchema, approval.state)}\n`);
       }),
     );
   addOutputOption(addConnectOptions(command));
 }
 
-/** The one open approval of a run. Errors: RUN_STATE_INVALID when there is none, RUN_NOT_FOUND, INVALID_REQUEST when there are several. */
-async function findOpenTask(client: ApiClient, runId: string): Promise<string> {
-  const filter = `run_id == ${JSON.stringify(runId)} && state == "PENDING"`;
+/**
+ * Id of the approval that is meant: the id itself, the open approval of the named task, or the only open one of the run. Errors: RUN_STATE_INVALID when none is
+ * open, RUN_NOT_FOUND, INVALID_REQUEST when there are several.
+ */
+async function findApproval(client: ApiClient, runId: string, named: string | undefined): Promise<string> {
+  if (named !== undefined && /^\d+$/.test(named)) return named;
+  const ofTask = named === undefined ? "" : ` && task_id == ${JSON.stringify(named)}`;
+  const filter = `run_id == ${JSON.stringify(runId)} && state == "PENDING"${ofTask}`;
   const { approvals: open } = await client.call(ApprovalService.method.listApprovals, { filter });
   const [only] = open;
   if (only === undefined) {
     const { run } = await client.call(RunService.method.getRun, { runId, readMask: { paths: ["state"] } });
     const state = run === undefined ? "gone" : runState(run);
-    return fail("RUN_STATE_INVALID", { runId, state, action: "a decision without an open approval" });
+    const action = named === undefined ? "a decision without an open approval" : `a decision: ${named} asks nothing`;
+    return fail("RUN_STATE_INVALID", { runId, state, action });
   }
-  if (open.length === 1) return only.taskId;
-  const problem = `run ${runId} has several open approvals; name the task: ${open.map(({ taskId }) => taskId).join(", ")}`;
-  return fail("INVALID_REQUEST", { problem, field: "task" });
+  if (open.length === 1) return only.approvalId;
+  const names = open.map(({ approvalId, taskId }) => `${approvalId} (${taskId})`).join(", ");
+  return fail("INVALID_REQUEST", {
+    problem: `run ${runId} has several open approvals; name one: ${names}`,
+    field: "approval",
+  });
 }
 
 async function readData(given: string): Promise<Buffer> {

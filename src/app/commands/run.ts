@@ -7,6 +7,7 @@ import { fail } from "../../base/errors.ts";
 import type { Flow } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { actorOf } from "../actor.ts";
 import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
 import type { CommandContext } from "../command-context.ts";
 import {
@@ -127,7 +128,7 @@ async function withLocal(
   if (options.watch === true && process.stderr.isTTY === true)
     process.stderr.write(`${paint("dim", "starting a service for this run", process.stderr)}\n`);
   try {
-    const client = await openLocalService({ log, flags: { config, httpAllow }, ...dataDir });
+    const client = await openLocalService({ log, actor: actorOf(options), flags: { config, httpAllow }, ...dataDir });
     try {
       return interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
     } finally {

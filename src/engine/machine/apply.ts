@@ -3,7 +3,8 @@
  * It throws (a bug, or a corrupt journal) when a record is no legal move.
  */
 import { invariant } from "../../base/errors.ts";
-import type { JournalRecord } from "./records.ts";
+import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
+import type { Cause, JournalRecord } from "./records.ts";
 import {
   createState,
   type FsmPosition,
@@ -72,6 +73,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       endRun(state, "FAILED", record.at);
       return;
     case "run.canceled":
+      state.cause ??= toCause("canceled", record.reason, record.by);
       endRun(state, "CANCELED", record.at);
       return;
     case "run.timed_out":
@@ -80,6 +82,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       return;
     case "run.terminated":
       state.error = { type: "TERMINATED", message: record.reason, task: null };
+      state.cause = toCause("terminated", record.reason, record.by);
       endRun(state, "TERMINATED", record.at);
       return;
     case "run.ending":
@@ -129,6 +132,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       task.effect = "possible";
       task.token = state.sequence;
       setDue(state, task, record.dueAt);
+      if (record.wait.kind === "approval") openApproval(state, record, record.value);
       state.recoveries = 0;
       return;
     }
@@ -145,6 +149,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       if (record.first !== undefined) task.first = record.first;
       task.startedAt = record.at;
       setDue(state, task, record.dueAt);
+      if (record.wait.kind === "approval") openApproval(state, record, record.input);
       return;
     }
     case "task.expanded": {
@@ -211,6 +216,9 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       state.compensation.done += 1;
       return;
     }
+    case "approval.ended":
+      endApproval(state, record);
+      return;
     case "signal.received":
       state.signals.push({ id: record.id, name: record.name, payload: record.payload, at: record.at });
       state.signalCount = record.id;
@@ -267,6 +275,10 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
 function rememberRequest({ requests }: RunState, request: string, hash = ""): void {
   requests.set(request, hash);
   if (requests.size > MAX_REQUESTS) requests.delete(requests.keys().next().value ?? "");
+}
+
+function toCause(end: "canceled" | "terminated", reason = "", by = ""): Cause {
+  return { end, compensate: false, reason, by, error: null };
 }
 
 function movePhase(state: RunState, to: Phase): void {
@@ -333,6 +345,7 @@ function moveTask(state: RunState, task: TaskState, to: TaskStateName): void {
     else if (task.state === "WAITING") {
       state.waiting -= 1;
       if (task.wait?.kind === "run") state.childRuns -= 1;
+      if (task.wait?.kind === "approval") cancelApproval(state, task);
     }
     if (ACTIVE.has(to)) state.active += 1;
     else if (to === "WAITING") state.waiting += 1;

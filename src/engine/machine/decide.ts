@@ -64,11 +64,11 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
     case "signal":
       return decideSignal(run, event, at);
     case "decided":
-      return decideApproval(run, event.task, event, at);
+      return decideApproval(run, event.approval, event, at);
     case "child":
       return decideChild(run, event.task, event.runId, event.end, at, event.random);
     case "cancel":
-      if (state.phase === "QUEUED") return [{ type: "run.canceled", at }];
+      if (state.phase === "QUEUED") return [{ type: "run.canceled", at, reason: event.reason, by: event.by }];
       if (state.phase !== "RUNNING") return [];
       return beginEnding(
         run,
@@ -91,10 +91,10 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
 function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): JournalRecord[] {
   invariant(run.state.sequence === 0, `run ${run.state.runId} has started`);
   const { plan } = run;
-  const { at, tenantId, vars, deadlineAt, startAt, facts } = event;
+  const { at, tenantId, vars, deadlineAt, startAt, facts, by } = event;
   const { flowId, version, hash } = plan;
   const signals = event.signals.map(
-    (signal, index): JournalRecord => ({ type: "signal.received", at, id: index + 1, ...signal }),
+    (signal, index): JournalRecord => ({ type: "signal.received", at, id: index + 1, ...signal, ...byOf(by) }),
   );
   const started: JournalRecord = {
     type: "run.started",
@@ -140,7 +140,7 @@ function decideEvaluated(run: Run, event: Extract<RunEvent, { type: "evaluated" 
 
 function decideSignal(run: Run, event: Extract<RunEvent, { type: "signal" }>, at: number): JournalRecord[] {
   const { state } = run;
-  const { name, payload, request } = event;
+  const { name, payload, by, request } = event;
   const id = state.signalCount + 1;
   const received: JournalRecord = {
     type: "signal.received",
@@ -148,6 +148,7 @@ function decideSignal(run: Run, event: Extract<RunEvent, { type: "signal" }>, at
     id,
     name,
     payload,
+    ...byOf(by),
     ...(request === undefined ? {} : toKey(request)),
   };
   const waiting = longestWaiting(run, name);
@@ -159,6 +160,10 @@ function decideSignal(run: Run, event: Extract<RunEvent, { type: "signal" }>, at
       ? { type: "task.completed", at, task: waiting.path, output: payload }
       : answerTask(run, waiting, payload, at),
   ];
+}
+
+function byOf(by = ""): { readonly by?: string } {
+  return by === "" ? {} : { by };
 }
 
 function longestWaiting(run: Run, name: string): TaskState | null {

@@ -104,5 +104,7 @@ function endRecord(cause: Cause, at: number): JournalRecord {
       return { type: "run.canceled", at };
     case "timed_out":
       return { type: "run.timed_out", at };
+    case "terminated":
+      throw new Error("a run that is terminated ends at once");
   }
 }

@@ -50,7 +50,9 @@ export type RunEvent =
       readonly deadlineAt: number | null;
       readonly startAt: number | null;
       readonly facts: StartFacts;
+      /** Signals that come with the start, and who sent them. */
       readonly signals: readonly { readonly name: string; readonly payload: Json }[];
+      readonly by?: string;
     })
   /** The answer to a need. `random` in [0, 1) is for jitter. */
   | (At & { readonly type: "evaluated"; readonly need: Need; readonly result: EvaluationResult })
@@ -66,10 +68,12 @@ export type RunEvent =
   | (At & { readonly type: "continue" })
   /** Time went on: the earliest timer that is due fires. */
   | (At & { readonly type: "due"; readonly random: number })
-  | (OfCall & { readonly type: "signal"; readonly name: string; readonly payload: Json })
+  | (OfCall & { readonly type: "signal"; readonly name: string; readonly payload: Json; readonly by?: string })
+  /** A person decided. Ignored when the approval is no longer pending. */
   | (OfCall & {
       readonly type: "decided";
-      readonly task: string;
+      /** Id of the approval. */
+      readonly approval: number;
       readonly approved: boolean;
       readonly by: string;
       readonly comment: string;

@@ -39,7 +39,7 @@ export type EndKind = "completed" | "failed" | "canceled" | "timed_out" | "termi
 
 /** The cause of a coming end. */
 export interface Cause {
-  readonly end: "failed" | "canceled" | "timed_out";
+  readonly end: "failed" | "canceled" | "timed_out" | "terminated";
   /** Whether tasks with `compensate_with` are compensated before the end. */
   readonly compensate: boolean;
   readonly reason: string;
@@ -88,6 +88,9 @@ export type EnteredBy =
   | { readonly kind: "after"; readonly index: number }
   | { readonly kind: "error"; readonly index: number };
 
+/** How a person or the clock ended an approval. One that nobody ended before its task did is canceled; no record says so. */
+export type ApprovalEnd = "APPROVED" | "REJECTED" | "EXPIRED";
+
 /** Why a task was skipped. */
 export type SkipReason = "NOT_TAKEN" | "UPSTREAM_FAILED";
 
@@ -124,7 +127,8 @@ export type JournalRecord =
   | (At & { readonly type: "run.opened" })
   | (At & { readonly type: "run.completed"; readonly output: Json })
   | (At & { readonly type: "run.failed"; readonly error: RunError })
-  | (At & { readonly type: "run.canceled" })
+  /** Reason and name of the caller are there when no `run.ending` came before: the run had not begun. */
+  | (At & { readonly type: "run.canceled"; readonly reason?: string; readonly by?: string })
   | (At & { readonly type: "run.timed_out" })
   | (At & { readonly type: "run.terminated"; readonly reason: string; readonly by: string })
   | (At & { readonly type: "run.ending"; readonly cause: Cause; readonly boundAt: number })
@@ -192,11 +196,23 @@ export type JournalRecord =
       readonly noEffect?: boolean;
     })
   | (OfTask & { readonly type: "task.compensated" })
+  /** An approval has ended. The record that moves the task follows. */
+  | (OfTask & {
+      readonly type: "approval.ended";
+      /** Sequence of the record that asked: the id of the approval. */
+      readonly approval: number;
+      readonly state: ApprovalEnd;
+      readonly by: string;
+      readonly comment: string;
+      readonly data: Json;
+    })
   | (At & {
       readonly type: "signal.received";
       readonly id: number;
       readonly name: string;
       readonly payload: Json;
+      /** Who sent it; absent when unknown. */
+      readonly by?: string;
       readonly request?: string;
       readonly requestHash?: string;
     })

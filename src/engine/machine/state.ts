@@ -13,6 +13,7 @@
 import type { Json, JsonObject } from "../../base/json.ts";
 import type {
   Answer,
+  ApprovalEnd,
   Cause,
   GuardError,
   HoldKind,
@@ -122,6 +123,26 @@ export interface GuardFailure {
   readonly error: GuardError;
 }
 
+/** A question to people: one for each time that a task asks. Replaced, never changed. */
+export interface Approval {
+  /** Sequence of the record that asked; unique in the run. */
+  readonly id: number;
+  /** Path of the task. */
+  readonly task: string;
+  readonly state: "PENDING" | ApprovalEnd | "CANCELED";
+  /** What is asked: evaluated parameters of the task, or the value of the graph's interrupt. */
+  readonly parameters: JsonObject;
+  readonly createdAt: number;
+  /** When it expires, or would have; null: never. */
+  readonly dueAt: number | null;
+  /** When it was decided, expired or was canceled; null while it is pending. */
+  readonly endedAt: number | null;
+  /** Who decided; empty when unknown, expired or canceled. */
+  readonly by: string;
+  readonly comment: string;
+  readonly data: Json;
+}
+
 /** Children of a `parallel` or `map` task. */
 export interface Group {
   readonly count: number;
@@ -214,6 +235,8 @@ export interface RunState {
   readonly tasks: Map<string, TaskState>;
   /** Due times of tasks that wait or retry, by path. */
   readonly timers: Map<string, number>;
+  /** Approvals that the run asked for, by id, oldest first. */
+  readonly approvals: Map<number, Approval>;
   /** Unconsumed signals, oldest first. */
   signals: Signal[];
   signalCount: number;
@@ -265,6 +288,7 @@ export function createState(runId: string): RunState {
     boundAt: null,
     tasks: new Map(),
     timers: new Map(),
+    approvals: new Map(),
     signals: [],
     signalCount: 0,
     guardFailures: new Map(),
@@ -321,6 +345,7 @@ export function copyState(state: RunState): RunState {
     ...state,
     tasks,
     timers: new Map(state.timers),
+    approvals: new Map(state.approvals),
     signals: [...state.signals],
     guardFailures: new Map(state.guardFailures),
     requests: new Map(state.requests),

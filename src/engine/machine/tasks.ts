@@ -1,14 +1,15 @@
 /** How tasks begin and end: pure functions from a run to records, shared by DAG and FSM flows, groups and compensation. */
 import { parseDurationMs } from "../../base/duration.ts";
+import { invariant } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import type { TaskSpec } from "../../flows/plan.ts";
 import { isEnded } from "./apply.ts";
 import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "./events.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
-import type { Answer, JournalRecord, TaskError } from "./records.ts";
+import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "./records.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
-import type { TaskState } from "./state.ts";
+import type { Approval, TaskState } from "./state.ts";
 
 /** The most children that a `map` may have. */
 const MAX_MAP_ITEMS = 10_000;
@@ -259,23 +260,52 @@ export function decideChild(
   return [retryOrFail(run, spec, task, error, at, random)];
 }
 
-/** Records that follow a decision on an approval; none when the task does not wait for one. */
+/** Records that follow a decision on an approval; none when it is not pending. */
 export function decideApproval(
   run: Run,
-  path: string,
+  id: number,
   decision: { approved: boolean; by: string; comment: string; data: Json },
   at: number,
 ): JournalRecord[] {
+  const approval = run.state.approvals.get(id);
+  if (approval?.state !== "PENDING") return [];
+  const { approved, by, comment, data } = decision;
+  return endApproval(run, approval, { state: approved ? "APPROVED" : "REJECTED", by, comment, data }, at);
+}
+
+function endApproval(
+  run: Run,
+  { id, task: path }: Approval,
+  end: { readonly state: ApprovalEnd; readonly by: string; readonly comment: string; readonly data: Json },
+  at: number,
+): JournalRecord[] {
   const task = run.state.tasks.get(path);
-  if (task?.state !== "WAITING" || task.wait?.kind !== "approval") return [];
-  const output = { approved: decision.approved, by: decision.by, comment: decision.comment, data: decision.data };
-  if (task.suspension !== null) return [answerTask(run, task, output, at)];
+  invariant(task?.state === "WAITING" && task.token === id, `${path} does not wait for approval ${id}`);
+  const ended: JournalRecord = { type: "approval.ended", at, task: path, approval: id, ...end };
+  const { state, by, comment, data } = end;
+  const output = { approved: state === "APPROVED", decision: DECISION[state], by, comment, data };
+  if (task.suspension !== null) return [ended, answerTask(run, task, output, at)];
   const spec = specOf(run, path);
-  if (decision.approved || spec.onReject === "continue") return [{ type: "task.completed", at, task: path, output }];
-  // Without authentication nobody has a name.
-  const who = decision.by === "" ? "rejected" : `rejected by ${decision.by}`;
-  const message = decision.comment === "" ? who : `${who}: ${decision.comment}`;
-  return [failTask(spec, path, ownError("APPROVAL_REJECTED", message), at, {})];
+  if (state === "APPROVED" || spec.onReject === "continue")
+    return [ended, { type: "task.completed", at, task: path, output }];
+  if (state === "EXPIRED")
+    return [ended, failTask(spec, path, ownError("APPROVAL_TIMEOUT", "nobody decided in time"), at, {})];
+  const who = by === "" ? "rejected" : `rejected by ${by}`;
+  const message = comment === "" ? who : `${who}: ${comment}`;
+  return [ended, failTask(spec, path, ownError("APPROVAL_REJECTED", message), at, {})];
+}
+
+/** How flows and graphs see the end of an approval. */
+const DECISION = {
+  APPROVED: "approved",
+  REJECTED: "rejected",
+  EXPIRED: "expired",
+} as const satisfies Record<ApprovalEnd, string>;
+
+function expireApproval(run: Run, task: TaskState, at: number): JournalRecord[] {
+  const approval = run.state.approvals.get(task.token);
+  invariant(approval !== undefined, `${task.path} waits for an approval that it did not ask for`);
+  return endApproval(run, approval, { state: "EXPIRED", by: "", comment: "", data: null }, at);
 }
 
 /** Records that follow when the wait or the retry delay of a task is over. */
@@ -296,19 +326,7 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
         }),
       ];
     case "approval":
-      if (task.suspension !== null)
-        return [answerTask(run, task, { approved: false, by: "", comment: "expired", data: null }, at)];
-      if (spec.onReject === "continue") {
-        return [
-          {
-            type: "task.completed",
-            at,
-            task: path,
-            output: { approved: false, by: "", comment: "expired", data: null },
-          },
-        ];
-      }
-      return [failTask(spec, path, ownError("APPROVAL_TIMEOUT", "nobody decided in time"), at, {})];
+      return expireApproval(run, task, at);
     case "run": {
       const message = `run ${task.wait.runId} did not end in time`;
       const end = retryOrFail(run, spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);

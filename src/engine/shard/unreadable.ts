@@ -106,6 +106,7 @@ export async function terminateUnread(
   if (parent !== null) tellParent(host, runId, shard, parent, { phase: "TERMINATED", output: null, error });
   return Object.assign(state, {
     ...{ tenantId, flowId, version, hash, createdAt, deadlineAt, error },
+    cause: { end: "terminated", compensate: false, reason, by, error: null },
     facts: { ...state.facts, labels, userId, correlationId, runKey },
     phase: "TERMINATED",
     sequence,

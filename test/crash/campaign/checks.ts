@@ -83,9 +83,7 @@ function checkAnswers(
     if (first === undefined) continue;
     const told = lines.filter((line) => line.outcome === "ok");
     for (const line of lines) {
-      const early = line.op === "approve" && line.outcome === "APPROVAL_NOT_FOUND";
-      if (line.outcome !== "ok" && !PASSING.has(line.outcome) && !early)
-        report(`I17 ${requestId}: answered ${line.outcome}`);
+      if (line.outcome !== "ok" && !PASSING.has(line.outcome)) report(`I17 ${requestId}: answered ${line.outcome}`);
     }
     if (new Set(told.map((line) => line.runId)).size > 1) report(`I1 ${requestId}: answered with different runs`);
     const made = first.op === "start" ? (started.get(first.requestId) ?? []) : [];
@@ -169,7 +167,19 @@ function checkEnd({ run, state, records }: ReadRun, { plans }: Evidence, report:
   }
 }
 
-const APPROVAL_STATES: Readonly<Record<string, string>> = { WAITING: "PENDING", COMPLETED: "APPROVED" };
+/** Approvals as the records tell them: `id task state`. */
+function approvalsOf(records: readonly JournalRecord[]): string[] {
+  const asked = new Map<number, { task: string; state: string }>();
+  for (const [index, record] of records.entries()) {
+    if ((record.type === "task.waiting" || record.type === "task.suspended") && record.wait.kind === "approval")
+      asked.set(index + 1, { task: record.task, state: "PENDING" });
+    const ended = record.type === "approval.ended" ? asked.get(record.approval) : undefined;
+    if (ended !== undefined && record.type === "approval.ended") ended.state = record.state;
+    if (record.type !== "task.canceled") continue;
+    for (const one of asked.values()) if (one.task === record.task && one.state === "PENDING") one.state = "CANCELED";
+  }
+  return [...asked].map(([id, { task, state }]) => `${id} ${task} ${state}`);
+}
 
 /** I8, I9: rows of lists say what the journals say. */
 function checkLists(dump: Dump, runs: readonly ReadRun[], report: (what: string) => void): void {
@@ -179,10 +189,10 @@ function checkLists(dump: Dump, runs: readonly ReadRun[], report: (what: string)
     for (const row of inRows) if (!inFacts.has(row)) report(`${what}: row ${row} without a record`);
     for (const fact of inFacts) if (!inRows.has(fact)) report(`${what}: record ${fact} without a row`);
   };
-  const facts = (pick: (record: JournalRecord, state: RunState) => string | null): string[] =>
-    runs.flatMap(({ run, records, state }) =>
+  const facts = (pick: (record: JournalRecord) => string | null): string[] =>
+    runs.flatMap(({ run, records }) =>
       records.flatMap((record) => {
-        const fact = pick(record, state);
+        const fact = pick(record);
         return fact === null ? [] : [`${run.run_id}/${fact}`];
       }),
     );
@@ -205,12 +215,8 @@ function checkLists(dump: Dump, runs: readonly ReadRun[], report: (what: string)
   );
   compare(
     "I8 approvals",
-    dump.approvals.map((row) => `${row.run_id}/${row.task_path} ${row.state}`),
-    facts((record, state) =>
-      record.type === "task.waiting" && record.wait.kind === "approval"
-        ? `${record.task} ${APPROVAL_STATES[state.tasks.get(record.task)?.state ?? ""] ?? "CANCELED"}`
-        : null,
-    ),
+    dump.approvals.map((row) => `${row.run_id}/${row.approval_id} ${row.task_path} ${row.state}`),
+    runs.flatMap(({ run, records }) => approvalsOf(records).map((fact) => `${run.run_id}/${fact}`)),
   );
 }
 

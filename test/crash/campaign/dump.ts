@@ -31,7 +31,12 @@ export interface Dump {
   /** Journal rows whose run has no header. */
   readonly orphans: number;
   readonly starts: readonly { readonly kind: string; readonly key: string; readonly run_id: string }[];
-  readonly approvals: readonly { readonly run_id: string; readonly task_path: string; readonly state: string }[];
+  readonly approvals: readonly {
+    readonly run_id: string;
+    readonly approval_id: number;
+    readonly task_path: string;
+    readonly state: string;
+  }[];
   readonly deadLetters: readonly { readonly run_id: string; readonly task_path: string; readonly attempts: number }[];
   readonly outbox: readonly { readonly run_id: string; readonly task_path: string; readonly topic: string }[];
   readonly miscounts: readonly Miscount[];
@@ -62,7 +67,7 @@ export async function readDump(target: EmbeddedConnection): Promise<Dump> {
       runs,
       orphans: byRun.size,
       starts: await read("SELECT kind, key, run_id FROM orchestrator.starts"),
-      approvals: await read("SELECT run_id, task_path, state FROM orchestrator.approvals"),
+      approvals: await read("SELECT run_id, approval_id, task_path, state FROM orchestrator.approvals"),
       deadLetters: await read("SELECT run_id, task_path, attempts FROM orchestrator.dead_letters"),
       outbox: await read("SELECT run_id, task_path, topic FROM orchestrator.outbox"),
       miscounts: await findMiscounts(database.reads),

@@ -105,7 +105,11 @@ test("rows of lists are in the commit of the move that made them", async () => {
   expect(await bed.sql("SELECT state, decided_by FROM orchestrator.approvals")).toEqual([
     { state: "PENDING", decided_by: "" },
   ]);
-  await instance.engine.decideApproval(CALLER, runId, "ok", { approved: true, comment: "yes", data: { a: 1 } });
+  await instance.engine.decideApproval(CALLER, runId, await bed.openApprovalOf(runId), {
+    approved: true,
+    comment: "yes",
+    data: { a: 1 },
+  });
   expect(await bed.sql("SELECT state, decided_by, comment, data::json AS data FROM orchestrator.approvals")).toEqual([
     { state: "APPROVED", decided_by: "tester", comment: "yes", data: { a: 1 } },
   ]);

@@ -10,7 +10,7 @@ import { createEngine } from "../../../src/engine/engine.ts";
 import type { Leases } from "../../../src/engine/journal.ts";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
-import type { RunState } from "../../../src/engine/machine/state.ts";
+import type { Approval, RunState } from "../../../src/engine/machine/state.ts";
 import type { Caller, Engine } from "../../../src/engine/port.ts";
 import { DatabaseClock } from "../../../src/engine/shard/db-clock.ts";
 import { JOURNAL_VERSION } from "../../../src/engine/shard/journal-format.ts";
@@ -91,6 +91,8 @@ export interface Bed {
   recordsOf(runId: string): Promise<JournalRecord[]>;
   /** State of a run as folding its journal gives it. */
   stateOf(runId: string): Promise<RunState>;
+  /** Id of the approval that the run asks for now; 0 when there is none. */
+  openApprovalOf(runId: string, task?: string): Promise<number>;
 }
 
 let counter = 0;
@@ -131,6 +133,11 @@ export function createBed(): Bed {
     sql,
     recordsOf,
     stateOf: async (runId) => foldJournal(runId, await recordsOf(runId)),
+    openApprovalOf: async (runId, task) => {
+      const { approvals } = foldJournal(runId, await recordsOf(runId));
+      const isAsked = (one: Approval) => one.state === "PENDING" && (task === undefined || one.task === task);
+      return [...approvals.values()].find(isAsked)?.id ?? 0;
+    },
     register: async (flow, tasks, tenantId = "default") => {
       const document = Array.isArray(tasks)
         ? { id: flow, name: flow, version: "1", workflow: { tasks } }

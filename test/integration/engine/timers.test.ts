@@ -76,7 +76,11 @@ test("waiting runs leave memory; signals, approvals and cancel reach them", asyn
   expect(park(instance)).toBe(3);
   expect(instance.runtime.cells.size).toBe(0);
   await instance.engine.signalRun(CALLER, signalled, "s", 1);
-  await instance.engine.decideApproval(CALLER, decided, "ok", { approved: true, comment: "", data: null });
+  await instance.engine.decideApproval(CALLER, decided, await bed.openApprovalOf(decided), {
+    approved: true,
+    comment: "",
+    data: null,
+  });
   await instance.engine.cancelRun(CALLER, canceled, "", false);
   expect((await bed.stateOf(signalled)).phase).toBe("COMPLETED");
   expect((await bed.stateOf(decided)).phase).toBe("COMPLETED");

@@ -78,10 +78,16 @@ test("an interrupt becomes an approval; a decision, even a no, is the answer tha
   );
   expect(row?.state).toBe("PENDING");
   expect(JSON.parse(row?.parameters ?? "")).toEqual({ type: "approval", title: "Go on?" });
-  await engine.decideApproval(CALLER, runId, "ask", { approved: false, comment: "no", data: { why: 1 } });
+  await engine.decideApproval(CALLER, runId, await bed.openApprovalOf(runId), {
+    approved: false,
+    comment: "no",
+    data: { why: 1 },
+  });
   expect(await endOf(engine, runId)).toMatchObject({
     phase: "COMPLETED",
-    output: { answers: ["first", { approved: false, by: "tester", comment: "no", data: { why: 1 } }] },
+    output: {
+      answers: ["first", { approved: false, decision: "rejected", by: "tester", comment: "no", data: { why: 1 } }],
+    },
   });
   expect(notes()).toEqual(["first", "middle", "middle", "last"]);
 });
@@ -92,14 +98,22 @@ test("a question survives the crash of the service; the next one takes the answe
   await untilWaiting(runId);
   await first.crash();
   const second = await openInstance("ask_twice");
-  await second.engine.decideApproval(CALLER, runId, "ask_twice", { approved: true, comment: "one", data: null });
+  await second.engine.decideApproval(CALLER, runId, await bed.openApprovalOf(runId), {
+    approved: true,
+    comment: "one",
+    data: null,
+  });
   await eventually(
     async () => expect((await bed.stateOf(runId)).tasks.get("ask_twice")?.suspension?.value).toEqual({ title: "two" }),
     { timeoutMs: 20_000 },
   );
   await second.crash();
   const third = await openInstance("ask_twice");
-  await third.engine.decideApproval(CALLER, runId, "ask_twice", { approved: true, comment: "two", data: null });
+  await third.engine.decideApproval(CALLER, runId, await bed.openApprovalOf(runId), {
+    approved: true,
+    comment: "two",
+    data: null,
+  });
   const { phase, output } = await endOf(third.engine, runId);
   expect(phase).toBe("COMPLETED");
   expect(output).toMatchObject({ answers: ["first", { comment: "one" }, { comment: "two" }] });
@@ -175,7 +189,7 @@ test("the example runs from its file to its output, with a no and a yes on the w
       async () => expect((await bed.stateOf(runId)).tasks.get("review")?.suspension?.value).toMatchObject(asked),
       { timeoutMs: 20_000 },
     );
-    await engine.decideApproval(CALLER, runId, "review", { approved, comment: "", data: null });
+    await engine.decideApproval(CALLER, runId, await bed.openApprovalOf(runId), { approved, comment: "", data: null });
   }
   const { phase, output } = await endOf(engine, runId);
   expect(phase).toBe("COMPLETED");

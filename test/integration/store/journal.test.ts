@@ -73,17 +73,20 @@ test("a commit writes the header, the journal and everything else of a move, and
     header: headerOf({ sequence: 3, wakeAt: 77_000, updatedAt: 88_000 }),
     approvals: [
       {
-        taskPath: "ok",
+        approval: {
+          id: 2,
+          task: "ok",
+          state: "PENDING",
+          parameters: { title: "x" },
+          createdAt: 1_000,
+          dueAt: 2_000,
+          endedAt: null,
+          by: "",
+          comment: "",
+          data: null,
+        },
         tenantId: "t",
         flowId: "f",
-        state: "PENDING",
-        parameters: '{"title":"x"}',
-        createdAt: 1_000,
-        dueAt: 2_000,
-        decidedAt: null,
-        decidedBy: "",
-        comment: "",
-        data: "null",
       },
     ],
     deadLetters: [
@@ -238,18 +241,11 @@ test("taken keys, run ids and run keys keep out all rows of their run and nobody
     startMove(`${id}-first`, { keys: [key("r")], runKey: `k-${id}` }),
     startMove(`own-${id}`, { keys: [key("own", "run")] }),
   ]);
+  const asked = { id: 1, task: "a", state: "PENDING", parameters: {}, createdAt: 1, dueAt: null } as const;
   const approval = {
-    taskPath: "ok",
+    approval: { ...asked, endedAt: null, by: "", comment: "", data: null },
     tenantId: "t",
     flowId: "f",
-    state: "PENDING" as const,
-    parameters: "{}",
-    createdAt: 1,
-    dueAt: null,
-    decidedAt: null,
-    decidedBy: "",
-    comment: "",
-    data: "null",
   };
   const result = await lane.commit(at(1, 0), [
     startMove(`${id}-1`, { keys: [key("r")] }, { approvals: [approval] }),

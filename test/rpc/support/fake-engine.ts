@@ -190,9 +190,9 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       push(runId, { type: "signal.received", at: now, id: state.signalCount + 1, name, payload });
       return view(state);
     },
-    async decideApproval(caller, runId, taskPath) {
+    async decideApproval(caller, runId, approvalId) {
       openRun(caller, runId);
-      throw toError("APPROVAL_NOT_FOUND", { runId, taskId: taskPath });
+      throw toError("APPROVAL_NOT_FOUND", { runId, approvalId });
     },
     async cancelRun(caller, runId, reason) {
       const state = openRun(caller, runId);

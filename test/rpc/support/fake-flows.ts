@@ -85,6 +85,7 @@ const EMPTY_PLAN: Plan = {
   name: "f",
   variables: [],
   computed: [],
+  signals: new Map(),
   timeoutMs: null,
   output: null,
   nodes: [],

@@ -130,8 +130,8 @@ const EXAMPLES: readonly {
   },
   {
     desc: DecideApprovalRequestSchema,
-    good: { runId: "r", taskId: "t", decision: 1 },
-    bad: { runId: "r", taskId: "t", decision: 0 },
+    good: { runId: "r", approvalId: "5", decision: 1 },
+    bad: { runId: "r", approvalId: "5", decision: 0 },
     field: "decision",
   },
   {

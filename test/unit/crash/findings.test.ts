@@ -185,7 +185,7 @@ const PLANTED: readonly (readonly [string, RegExp, Evidence])[] = [
   [
     "an approval without a record",
     /^I8 approvals/,
-    evidenceOf({ dump: { approvals: [{ run_id: RUN, task_path: "ok", state: "PENDING" }] } }),
+    evidenceOf({ dump: { approvals: [{ run_id: RUN, approval_id: 3, task_path: "ok", state: "PENDING" }] } }),
   ],
   [
     "a dead letter without a record",

@@ -29,17 +29,20 @@ const start = fc.record({
 }) as fc.Arbitrary<Partial<StartRow>>;
 
 const approval = fc.record({
-  taskPath: text,
+  approval: fc.record({
+    id: fc.constant(1),
+    task: text,
+    state: fc.constant("PENDING"),
+    parameters: fc.constant({}),
+    createdAt: fc.constant(1),
+    dueAt: fc.constant(null),
+    endedAt: fc.constant(null),
+    by: text,
+    comment: text,
+    data: text,
+  }),
   tenantId: text,
   flowId: text,
-  state: fc.constant("PENDING"),
-  parameters: text,
-  createdAt: fc.constant(1),
-  dueAt: fc.constant(null),
-  decidedAt: fc.constant(null),
-  decidedBy: text,
-  comment: text,
-  data: text,
 }) as fc.Arbitrary<ApprovalRow>;
 
 const deadLetter = fc.record({
@@ -105,17 +108,20 @@ function fullMove(runId: string, isPlainMove: boolean): Move {
   if (isPlainMove) return startMove(runId, start, { header });
   const approvals: ApprovalRow[] = [
     {
-      taskPath: runId,
+      approval: {
+        id: 1,
+        task: runId,
+        state: "APPROVED",
+        parameters: {},
+        createdAt: 1,
+        dueAt: 1,
+        endedAt: 1,
+        by: runId,
+        comment: runId,
+        data: runId,
+      },
       tenantId: runId,
       flowId: runId,
-      state: "APPROVED",
-      parameters: runId,
-      createdAt: 1,
-      dueAt: 1,
-      decidedAt: 1,
-      decidedBy: runId,
-      comment: runId,
-      data: runId,
     },
   ];
   const deadLetters: DeadLetterRow[] = [

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { Json } from "../../../src/base/json.ts";
 import type { TaskTypeName } from "../../../src/flows/plan.ts";
 import { describeValue } from "../../../src/tasks/describe-issue.ts";
+import { formatPath } from "../../../src/tasks/format-path.ts";
 import {
   checkParameters,
-  formatPath,
   isWritableTaskType,
   LATER_TASK_TYPES,
   TASK_TYPES,

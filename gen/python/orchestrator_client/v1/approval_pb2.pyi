@@ -35,7 +35,8 @@ APPROVAL_DECISION_APPROVED: ApprovalDecision
 APPROVAL_DECISION_REJECTED: ApprovalDecision
 
 class Approval(_message.Message):
-    __slots__ = ("run_id", "task_id", "flow_id", "tenant_id", "state", "message", "assignees", "form", "create_time", "expire_time", "decide_time", "decided_by", "comment", "data", "data_json", "data_ref")
+    __slots__ = ("approval_id", "run_id", "task_id", "flow_id", "tenant_id", "state", "message", "assignees", "form", "create_time", "expire_time", "decide_time", "decided_by", "comment", "data", "data_json", "data_ref")
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     FLOW_ID_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +53,7 @@ class Approval(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     DATA_JSON_FIELD_NUMBER: _ClassVar[int]
     DATA_REF_FIELD_NUMBER: _ClassVar[int]
+    approval_id: str
     run_id: str
     task_id: str
     flow_id: str
@@ -68,4 +70,4 @@ class Approval(_message.Message):
     data: _struct_pb2.Struct
     data_json: bytes
     data_ref: _payload_pb2.PayloadRef
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[ApprovalState, str]] = ..., message: _Optional[str] = ..., assignees: _Optional[_Iterable[str]] = ..., form: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., decide_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., decided_by: _Optional[str] = ..., comment: _Optional[str] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., data_json: _Optional[bytes] = ..., data_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ...) -> None: ...
+    def __init__(self, approval_id: _Optional[str] = ..., run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[ApprovalState, str]] = ..., message: _Optional[str] = ..., assignees: _Optional[_Iterable[str]] = ..., form: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., decide_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., decided_by: _Optional[str] = ..., comment: _Optional[str] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., data_json: _Optional[bytes] = ..., data_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ...) -> None: ...

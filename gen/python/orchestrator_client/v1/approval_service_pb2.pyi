@@ -29,14 +29,14 @@ class ListApprovalsResponse(_message.Message):
     def __init__(self, approvals: _Optional[_Iterable[_Union[_approval_pb2.Approval, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetApprovalRequest(_message.Message):
-    __slots__ = ("run_id", "task_id", "read_mask")
+    __slots__ = ("run_id", "approval_id", "read_mask")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     run_id: str
-    task_id: str
+    approval_id: str
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., approval_id: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class GetApprovalResponse(_message.Message):
     __slots__ = ("approval",)
@@ -45,9 +45,9 @@ class GetApprovalResponse(_message.Message):
     def __init__(self, approval: _Optional[_Union[_approval_pb2.Approval, _Mapping]] = ...) -> None: ...
 
 class DecideApprovalRequest(_message.Message):
-    __slots__ = ("run_id", "task_id", "decision", "comment", "data", "data_json", "data_ref", "request_id")
+    __slots__ = ("run_id", "approval_id", "decision", "comment", "data", "data_json", "data_ref", "request_id")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     COMMENT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
@@ -55,14 +55,14 @@ class DecideApprovalRequest(_message.Message):
     DATA_REF_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     run_id: str
-    task_id: str
+    approval_id: str
     decision: _approval_pb2.ApprovalDecision
     comment: str
     data: _struct_pb2.Struct
     data_json: bytes
     data_ref: _payload_pb2.PayloadRef
     request_id: str
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., decision: _Optional[_Union[_approval_pb2.ApprovalDecision, str]] = ..., comment: _Optional[str] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., data_json: _Optional[bytes] = ..., data_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., approval_id: _Optional[str] = ..., decision: _Optional[_Union[_approval_pb2.ApprovalDecision, str]] = ..., comment: _Optional[str] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., data_json: _Optional[bytes] = ..., data_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class DecideApprovalResponse(_message.Message):
     __slots__ = ("approval",)

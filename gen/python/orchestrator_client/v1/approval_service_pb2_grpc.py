@@ -64,16 +64,18 @@ class ApprovalServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetApproval(self, request, context):
-        """GetApproval answers one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+        """GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideApproval(self, request, context):
-        """DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-        counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
-        PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+        """DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
+        `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
+        is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
+        the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
+        path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,7 @@ test.each([
   ["GET", "/v1/runs/abc%3Awatch", 'GetRun {"run_id":"abc:watch"}'],
   ["GET", "/v1/runs/a%2Fb", 'GetRun {"run_id":"a/b"}'],
   ["GET", "/v1/runs/a/tasks/load.0", 'GetRunTask {"run_id":"a","task_id":"load.0"}'],
-  ["POST", "/v1/runs/a/approvals/ask:decide", 'DecideApproval {"run_id":"a","task_id":"ask"}'],
+  ["POST", "/v1/runs/a/approvals/5:decide", 'DecideApproval {"run_id":"a","approval_id":"5"}'],
   ["GET", "/v1/flows/f", 'GetFlow {"flow_id":"f"}'],
   ["GET", "/v1/flows/f/versions/1.2", 'GetFlow {"flow_id":"f","version":"1.2"}'],
   ["GET", "/v1/flows/f/versions", 'ListFlowVersions {"flow_id":"f"}'],

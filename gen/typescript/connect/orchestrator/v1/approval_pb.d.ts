@@ -15,11 +15,19 @@ import type { PayloadRef } from "./payload_pb.js";
 export declare const file_orchestrator_v1_approval: GenFile;
 
 /**
- * Approval is a task of a run that waits, or waited, for the decision of a person. All fields are set by the service.
+ * Approval is one question of a run to people. A task that asks again (the next visit of a state, a further interrupt of a graph) asks
+ * with another approval. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Approval
  */
 export declare type Approval = Message<"orchestrator.v1.Approval"> & {
+  /**
+   * Id of the question, unique in its run: the sequence of the event that asked, as text.
+   *
+   * @generated from field: string approval_id = 17;
+   */
+  approvalId: string;
+
   /**
    * Run that asks.
    *
@@ -70,7 +78,7 @@ export declare type Approval = Message<"orchestrator.v1.Approval"> & {
   assignees: string[];
 
   /**
-   * What the flow shows to the person and asks to be filled in, as the flow defines it.
+   * JSON Schema of the data that the decision carries, as the flow defines it; absent when any data is taken.
    *
    * @generated from field: google.protobuf.Struct form = 8;
    */
@@ -84,21 +92,22 @@ export declare type Approval = Message<"orchestrator.v1.Approval"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When it expires; absent when it does not.
+   * When it expires, or would have; absent when it does not.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 10;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * When it was decided or expired; absent before.
+   * When it was decided, expired or was canceled; absent before.
    *
    * @generated from field: google.protobuf.Timestamp decide_time = 11;
    */
   decideTime?: Timestamp | undefined;
 
   /**
-   * Principal that decided.
+   * Who decided, by the word of the caller: its `x-orchestrator-actor`, which nothing authenticates. Empty when it gave no name, and when
+   * nobody decided.
    *
    * @generated from field: string decided_by = 12;
    */

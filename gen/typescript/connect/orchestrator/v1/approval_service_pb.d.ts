@@ -22,7 +22,7 @@ export declare const file_orchestrator_v1_approval_service: GenFile;
  */
 export declare type ListApprovalsRequest = Message<"orchestrator.v1.ListApprovalsRequest"> & {
   /**
-   * CEL expression over `run_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
+   * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
    * `state == "PENDING"`. Example: `"finance" in assignees`.
    *
    * @generated from field: string filter = 1;
@@ -91,11 +91,11 @@ export declare type GetApprovalRequest = Message<"orchestrator.v1.GetApprovalReq
   runId: string;
 
   /**
-   * Task that asks.
+   * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
    *
-   * @generated from field: string task_id = 2;
+   * @generated from field: string approval_id = 2;
    */
-  taskId: string;
+  approvalId: string;
 
   /**
    * Fields of Approval to answer; absent means all of them.
@@ -145,11 +145,11 @@ export declare type DecideApprovalRequest = Message<"orchestrator.v1.DecideAppro
   runId: string;
 
   /**
-   * Task that asks.
+   * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
    *
-   * @generated from field: string task_id = 2;
+   * @generated from field: string approval_id = 2;
    */
-  taskId: string;
+  approvalId: string;
 
   /**
    * The decision.
@@ -166,7 +166,8 @@ export declare type DecideApprovalRequest = Message<"orchestrator.v1.DecideAppro
   comment: string;
 
   /**
-   * What the person filled in: an object in each of its forms; absent means none.
+   * What the person filled in: an object in each of its forms; absent means none. An approval must meet the form of the question, for
+   * which absent data counts as an empty object; a rejection may leave the data out.
    *
    * @generated from oneof orchestrator.v1.DecideApprovalRequest.data_value
    */
@@ -248,7 +249,7 @@ export declare const ApprovalService: GenService<{
     output: typeof ListApprovalsResponseSchema;
   },
   /**
-   * GetApproval answers one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+   * GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.GetApproval
    */
@@ -258,9 +259,11 @@ export declare const ApprovalService: GenService<{
     output: typeof GetApprovalResponseSchema;
   },
   /**
-   * DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-   * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
-   * PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+   * DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
+   * `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
+   * is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
+   * the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
+   * path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.DecideApproval
    */

@@ -12,11 +12,18 @@ import { PayloadRef } from "./payload.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Struct } from "../../google/protobuf/struct.js";
 /**
- * Approval is a task of a run that waits, or waited, for the decision of a person. All fields are set by the service.
+ * Approval is one question of a run to people. A task that asks again (the next visit of a state, a further interrupt of a graph) asks
+ * with another approval. All fields are set by the service.
  *
  * @generated from protobuf message orchestrator.v1.Approval
  */
 export interface Approval {
+    /**
+     * Id of the question, unique in its run: the sequence of the event that asked, as text.
+     *
+     * @generated from protobuf field: string approval_id = 17
+     */
+    approvalId: string;
     /**
      * Run that asks.
      *
@@ -60,7 +67,7 @@ export interface Approval {
      */
     assignees: string[];
     /**
-     * What the flow shows to the person and asks to be filled in, as the flow defines it.
+     * JSON Schema of the data that the decision carries, as the flow defines it; absent when any data is taken.
      *
      * @generated from protobuf field: google.protobuf.Struct form = 8
      */
@@ -72,19 +79,20 @@ export interface Approval {
      */
     createTime?: Timestamp;
     /**
-     * When it expires; absent when it does not.
+     * When it expires, or would have; absent when it does not.
      *
      * @generated from protobuf field: google.protobuf.Timestamp expire_time = 10
      */
     expireTime?: Timestamp;
     /**
-     * When it was decided or expired; absent before.
+     * When it was decided, expired or was canceled; absent before.
      *
      * @generated from protobuf field: google.protobuf.Timestamp decide_time = 11
      */
     decideTime?: Timestamp;
     /**
-     * Principal that decided.
+     * Who decided, by the word of the caller: its `x-orchestrator-actor`, which nothing authenticates. Empty when it gave no name, and when
+     * nobody decided.
      *
      * @generated from protobuf field: string decided_by = 12
      */

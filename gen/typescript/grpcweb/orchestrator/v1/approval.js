@@ -83,6 +83,7 @@ export var ApprovalDecision;
 class Approval$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.Approval", [
+            { no: 17, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 3, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
@@ -103,6 +104,7 @@ class Approval$Type extends MessageType {
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
+        message.approvalId = "";
         message.runId = "";
         message.taskId = "";
         message.flowId = "";
@@ -122,6 +124,9 @@ class Approval$Type extends MessageType {
         while (reader.pos < end) {
             let [fieldNo, wireType] = reader.tag();
             switch (fieldNo) {
+                case /* string approval_id */ 17:
+                    message.approvalId = reader.string();
+                    break;
                 case /* string run_id */ 1:
                     message.runId = reader.string();
                     break;
@@ -239,6 +244,9 @@ class Approval$Type extends MessageType {
         /* orchestrator.v1.PayloadRef data_ref = 16; */
         if (message.dataValue.oneofKind === "dataRef")
             PayloadRef.internalBinaryWrite(message.dataValue.dataRef, writer.tag(16, WireType.LengthDelimited).fork(), options).join();
+        /* string approval_id = 17; */
+        if (message.approvalId !== "")
+            writer.tag(17, WireType.LengthDelimited).string(message.approvalId);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

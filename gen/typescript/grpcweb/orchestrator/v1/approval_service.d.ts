@@ -20,7 +20,7 @@ import { Approval } from "./approval.js";
  */
 export interface ListApprovalsRequest {
     /**
-     * CEL expression over `run_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
+     * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
      * `state == "PENDING"`. Example: `"finance" in assignees`.
      *
      * @generated from protobuf field: string filter = 1
@@ -71,11 +71,11 @@ export interface GetApprovalRequest {
      */
     runId: string;
     /**
-     * Task that asks.
+     * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
      *
-     * @generated from protobuf field: string task_id = 2
+     * @generated from protobuf field: string approval_id = 2
      */
-    taskId: string;
+    approvalId: string;
     /**
      * Fields of Approval to answer; absent means all of them.
      *
@@ -109,11 +109,11 @@ export interface DecideApprovalRequest {
      */
     runId: string;
     /**
-     * Task that asks.
+     * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
      *
-     * @generated from protobuf field: string task_id = 2
+     * @generated from protobuf field: string approval_id = 2
      */
-    taskId: string;
+    approvalId: string;
     /**
      * The decision.
      *
@@ -127,7 +127,8 @@ export interface DecideApprovalRequest {
      */
     comment: string;
     /**
-     * What the person filled in: an object in each of its forms; absent means none.
+     * What the person filled in: an object in each of its forms; absent means none. An approval must meet the form of the question, for
+     * which absent data counts as an empty object; a rejection may leave the data out.
      *
      * @generated from protobuf oneof: data_value
      */

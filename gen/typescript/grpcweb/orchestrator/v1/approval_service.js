@@ -139,14 +139,14 @@ class GetApprovalRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.GetApprovalRequest", [
             { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 3, name: "read_mask", kind: "message", T: () => FieldMask }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.runId = "";
-        message.taskId = "";
+        message.approvalId = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -159,8 +159,8 @@ class GetApprovalRequest$Type extends MessageType {
                 case /* string run_id */ 1:
                     message.runId = reader.string();
                     break;
-                case /* string task_id */ 2:
-                    message.taskId = reader.string();
+                case /* string approval_id */ 2:
+                    message.approvalId = reader.string();
                     break;
                 case /* google.protobuf.FieldMask read_mask */ 3:
                     message.readMask = FieldMask.internalBinaryRead(reader, reader.uint32(), options, message.readMask);
@@ -180,9 +180,9 @@ class GetApprovalRequest$Type extends MessageType {
         /* string run_id = 1; */
         if (message.runId !== "")
             writer.tag(1, WireType.LengthDelimited).string(message.runId);
-        /* string task_id = 2; */
-        if (message.taskId !== "")
-            writer.tag(2, WireType.LengthDelimited).string(message.taskId);
+        /* string approval_id = 2; */
+        if (message.approvalId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.approvalId);
         /* google.protobuf.FieldMask read_mask = 3; */
         if (message.readMask)
             FieldMask.internalBinaryWrite(message.readMask, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
@@ -247,7 +247,7 @@ class DecideApprovalRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.DecideApprovalRequest", [
             { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 3, name: "decision", kind: "enum", T: () => ["orchestrator.v1.ApprovalDecision", ApprovalDecision, "APPROVAL_DECISION_"] },
             { no: 4, name: "comment", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 5, name: "data", kind: "message", oneof: "dataValue", T: () => Struct },
@@ -259,7 +259,7 @@ class DecideApprovalRequest$Type extends MessageType {
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.runId = "";
-        message.taskId = "";
+        message.approvalId = "";
         message.decision = 0;
         message.comment = "";
         message.dataValue = { oneofKind: undefined };
@@ -276,8 +276,8 @@ class DecideApprovalRequest$Type extends MessageType {
                 case /* string run_id */ 1:
                     message.runId = reader.string();
                     break;
-                case /* string task_id */ 2:
-                    message.taskId = reader.string();
+                case /* string approval_id */ 2:
+                    message.approvalId = reader.string();
                     break;
                 case /* orchestrator.v1.ApprovalDecision decision */ 3:
                     message.decision = reader.int32();
@@ -321,9 +321,9 @@ class DecideApprovalRequest$Type extends MessageType {
         /* string run_id = 1; */
         if (message.runId !== "")
             writer.tag(1, WireType.LengthDelimited).string(message.runId);
-        /* string task_id = 2; */
-        if (message.taskId !== "")
-            writer.tag(2, WireType.LengthDelimited).string(message.taskId);
+        /* string approval_id = 2; */
+        if (message.approvalId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.approvalId);
         /* orchestrator.v1.ApprovalDecision decision = 3; */
         if (message.decision !== 0)
             writer.tag(3, WireType.Varint).int32(message.decision);

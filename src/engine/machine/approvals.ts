@@ -1,0 +1,37 @@
+/**
+ * Approvals in the state of a run: the one place that says how each ended. Lists, reads and events show what is here.
+ *
+ *   a task or a graph asks → PENDING → `approval.ended` → APPROVED | REJECTED | EXPIRED
+ *                               └─ its task stops waiting without that record → CANCELED
+ */
+import { invariant } from "../../base/errors.ts";
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { JournalRecord } from "./records.ts";
+import type { RunState, TaskState } from "./state.ts";
+
+/** The record in hand asks. Its sequence is the id. */
+export function openApproval(
+  state: RunState,
+  { task, at, dueAt }: { readonly task: string; readonly at: number; readonly dueAt: number | null },
+  asked: Json,
+): void {
+  const id = state.sequence;
+  const parameters = typeof asked === "object" && asked !== null && !Array.isArray(asked) ? (asked as JsonObject) : {};
+  const open = { state: "PENDING", endedAt: null, by: "", comment: "", data: null } as const;
+  state.approvals.set(id, { id, task, parameters, createdAt: at, dueAt, ...open });
+}
+
+/** A person decided, or the time is over. */
+export function endApproval(state: RunState, record: Extract<JournalRecord, { type: "approval.ended" }>): void {
+  const approval = state.approvals.get(record.approval);
+  invariant(approval?.state === "PENDING", `approval ${record.approval} of run ${state.runId} is not pending`);
+  const { state: ended, by, comment, data, at } = record;
+  state.approvals.set(approval.id, { ...approval, state: ended, by, comment, data, endedAt: at });
+}
+
+/** The task stops waiting: an approval that nobody ended is canceled. */
+export function cancelApproval(state: RunState, task: TaskState): void {
+  const approval = state.approvals.get(task.token);
+  if (approval?.state === "PENDING")
+    state.approvals.set(approval.id, { ...approval, state: "CANCELED", endedAt: state.updatedAt });
+}
