@@ -336,12 +336,18 @@ test("approvals that a run asks for at the same moment are all listed, page by p
     const filter = 'flow_id == "many-approvals" && state == "PENDING"';
     const page = jsonOf(
       await grpc.ask(ApprovalService.method.listApprovals, { filter, pageSize: 1, pageToken }),
-    ) as unknown as { approvals?: { runId: string; taskId: string; createTime: string }[]; nextPageToken?: string };
-    for (const one of page.approvals ?? []) seen.push(`${one.createTime} ${one.runId} ${one.taskId}`);
+    ) as unknown as {
+      approvals?: { runId: string; approvalId: string; taskId: string; createTime: string }[];
+      nextPageToken?: string;
+    };
+    for (const one of page.approvals ?? [])
+      seen.push(`${one.createTime} ${one.runId} ${one.approvalId.padStart(9)} ${one.taskId}`);
     if (page.nextPageToken === undefined) break;
     pageToken = page.nextPageToken;
   }
   expect(seen).toHaveLength(6);
   expect(new Set(seen).size).toBe(6);
   expect(seen).toEqual([...seen].sort());
+  // Of the same moment: in the order in which they were asked.
+  expect(seen.map((line) => line.at(-1)).join("")).toBe("bacbac");
 });

@@ -143,9 +143,12 @@ func (ApprovalDecision) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_approval_proto_rawDescGZIP(), []int{1}
 }
 
-// Approval is a task of a run that waits, or waited, for the decision of a person. All fields are set by the service.
+// Approval is one question of a run to people. A task that asks again (the next visit of a state, a further interrupt of a graph) asks
+// with another approval. All fields are set by the service.
 type Approval struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the question, unique in its run: the sequence of the event that asked, as text.
+	ApprovalId string `protobuf:"bytes,17,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	// Run that asks.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Task that asks.
@@ -160,15 +163,16 @@ type Approval struct {
 	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
 	// Who is asked: user or group names of the flow's author.
 	Assignees []string `protobuf:"bytes,7,rep,name=assignees,proto3" json:"assignees,omitempty"`
-	// What the flow shows to the person and asks to be filled in, as the flow defines it.
+	// JSON Schema of the data that the decision carries, as the flow defines it; absent when any data is taken.
 	Form *structpb.Struct `protobuf:"bytes,8,opt,name=form,proto3" json:"form,omitempty"`
 	// When it was asked.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When it expires; absent when it does not.
+	// When it expires, or would have; absent when it does not.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// When it was decided or expired; absent before.
+	// When it was decided, expired or was canceled; absent before.
 	DecideTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
-	// Principal that decided.
+	// Who decided, by the word of the caller: its `x-orchestrator-actor`, which nothing authenticates. Empty when it gave no name, and when
+	// nobody decided.
 	DecidedBy string `protobuf:"bytes,12,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
 	// What the person remarked.
 	Comment string `protobuf:"bytes,13,opt,name=comment,proto3" json:"comment,omitempty"`
@@ -212,6 +216,13 @@ func (x *Approval) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Approval.ProtoReflect.Descriptor instead.
 func (*Approval) Descriptor() ([]byte, []int) {
 	return file_orchestrator_v1_approval_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Approval) GetApprovalId() string {
+	if x != nil {
+		return x.ApprovalId
+	}
+	return ""
 }
 
 func (x *Approval) GetRunId() string {
@@ -368,8 +379,10 @@ var File_orchestrator_v1_approval_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_approval_proto_rawDesc = "" +
 	"\n" +
-	"\x1eorchestrator/v1/approval.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\"\x91\x05\n" +
-	"\bApproval\x12\x15\n" +
+	"\x1eorchestrator/v1/approval.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\"\xb2\x05\n" +
+	"\bApproval\x12\x1f\n" +
+	"\vapproval_id\x18\x11 \x01(\tR\n" +
+	"approvalId\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12\x17\n" +
 	"\aflow_id\x18\x03 \x01(\tR\x06flowId\x12\x1b\n" +

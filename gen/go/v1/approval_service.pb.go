@@ -28,7 +28,7 @@ const (
 // Request of ApprovalService.ListApprovals.
 type ListApprovalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// CEL expression over `run_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
+	// CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
 	// `state == "PENDING"`. Example: `"finance" in assignees`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Largest number of approvals to answer; 0 means the default, more than the limit means the limit.
@@ -150,8 +150,8 @@ type GetApprovalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that asks.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Task that asks.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	// The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+	ApprovalId string `protobuf:"bytes,2,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	// Fields of Approval to answer; absent means all of them.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -195,9 +195,9 @@ func (x *GetApprovalRequest) GetRunId() string {
 	return ""
 }
 
-func (x *GetApprovalRequest) GetTaskId() string {
+func (x *GetApprovalRequest) GetApprovalId() string {
 	if x != nil {
-		return x.TaskId
+		return x.ApprovalId
 	}
 	return ""
 }
@@ -260,13 +260,14 @@ type DecideApprovalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that asks.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Task that asks.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	// The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+	ApprovalId string `protobuf:"bytes,2,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	// The decision.
 	Decision ApprovalDecision `protobuf:"varint,3,opt,name=decision,proto3,enum=orchestrator.v1.ApprovalDecision" json:"decision,omitempty"`
 	// Remark; kept in the journal. At most 4,096 characters.
 	Comment string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
-	// What the person filled in: an object in each of its forms; absent means none.
+	// What the person filled in: an object in each of its forms; absent means none. An approval must meet the form of the question, for
+	// which absent data counts as an empty object; a rejection may leave the data out.
 	//
 	// Types that are valid to be assigned to DataValue:
 	//
@@ -318,9 +319,9 @@ func (x *DecideApprovalRequest) GetRunId() string {
 	return ""
 }
 
-func (x *DecideApprovalRequest) GetTaskId() string {
+func (x *DecideApprovalRequest) GetApprovalId() string {
 	if x != nil {
-		return x.TaskId
+		return x.ApprovalId
 	}
 	return ""
 }
@@ -463,16 +464,18 @@ const file_orchestrator_v1_approval_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"x\n" +
 	"\x15ListApprovalsResponse\x127\n" +
 	"\tapprovals\x18\x01 \x03(\v2\x19.orchestrator.v1.ApprovalR\tapprovals\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"}\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x01\n" +
 	"\x12GetApprovalRequest\x12\x15\n" +
-	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
-	"\atask_id\x18\x02 \x01(\tR\x06taskId\x127\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n" +
+	"\vapproval_id\x18\x02 \x01(\tR\n" +
+	"approvalId\x127\n" +
 	"\tread_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\breadMask\"L\n" +
 	"\x13GetApprovalResponse\x125\n" +
-	"\bapproval\x18\x01 \x01(\v2\x19.orchestrator.v1.ApprovalR\bapproval\"\xd5\x02\n" +
+	"\bapproval\x18\x01 \x01(\v2\x19.orchestrator.v1.ApprovalR\bapproval\"\xdd\x02\n" +
 	"\x15DecideApprovalRequest\x12\x15\n" +
-	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
-	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12=\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n" +
+	"\vapproval_id\x18\x02 \x01(\tR\n" +
+	"approvalId\x12=\n" +
 	"\bdecision\x18\x03 \x01(\x0e2!.orchestrator.v1.ApprovalDecisionR\bdecision\x12\x18\n" +
 	"\acomment\x18\x04 \x01(\tR\acomment\x12-\n" +
 	"\x04data\x18\x05 \x01(\v2\x17.google.protobuf.StructH\x00R\x04data\x12\x1d\n" +

@@ -1051,7 +1051,8 @@ type RunCause struct {
 	Outcome RunPhase `protobuf:"varint,1,opt,name=outcome,proto3,enum=orchestrator.v1.RunPhase" json:"outcome,omitempty"`
 	// Why, in the words of who asked for it.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Principal that asked for it; empty when the run itself did (failure, timeout).
+	// Who asked for it, by the word of the caller (`x-orchestrator-actor`, which nothing authenticates); empty when unknown or when the run
+	// itself did (failure, timeout).
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// When it was decided.
 	CauseTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=cause_time,json=causeTime,proto3" json:"cause_time,omitempty"`
@@ -1131,7 +1132,8 @@ type Hold struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of the reason.
 	Kind HoldKind `protobuf:"varint,1,opt,name=kind,proto3,enum=orchestrator.v1.HoldKind" json:"kind,omitempty"`
-	// Who put it: a principal, or the part of the service.
+	// Who put it: a caller by its own word (`x-orchestrator-actor`, which nothing authenticates), or `orchestrator` for the service itself;
+	// empty when unknown.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Why.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -2124,7 +2126,9 @@ type ApprovalWait struct {
 	// Who is asked.
 	Assignees []string `protobuf:"bytes,1,rep,name=assignees,proto3" json:"assignees,omitempty"`
 	// When the approval expires; absent when it does not.
-	DueTime       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	DueTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	// The approval, for ApprovalService.
+	ApprovalId    string `protobuf:"bytes,3,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2171,6 +2175,13 @@ func (x *ApprovalWait) GetDueTime() *timestamppb.Timestamp {
 		return x.DueTime
 	}
 	return nil
+}
+
+func (x *ApprovalWait) GetApprovalId() string {
+	if x != nil {
+		return x.ApprovalId
+	}
+	return ""
 }
 
 // ChildRunWait ends with a child run.
@@ -2453,10 +2464,12 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\n" +
 	"SignalWait\x12!\n" +
 	"\fsignal_names\x18\x01 \x03(\tR\vsignalNames\x125\n" +
-	"\bdue_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\"c\n" +
+	"\bdue_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\"\x84\x01\n" +
 	"\fApprovalWait\x12\x1c\n" +
 	"\tassignees\x18\x01 \x03(\tR\tassignees\x125\n" +
-	"\bdue_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\"%\n" +
+	"\bdue_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12\x1f\n" +
+	"\vapproval_id\x18\x03 \x01(\tR\n" +
+	"approvalId\"%\n" +
 	"\fChildRunWait\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\":\n" +
 	"\x0eChildTasksWait\x12\x14\n" +

@@ -59,6 +59,7 @@ type RunEvent struct {
 	//	*RunEvent_Progress
 	//	*RunEvent_Log
 	//	*RunEvent_Token
+	//	*RunEvent_ApprovalChange
 	Detail isRunEvent_Detail `protobuf_oneof:"detail"`
 	// Further facts of the record, by name. Payloads are not among them: GetRun and GetRunTask answer them.
 	Attributes    *structpb.Struct `protobuf:"bytes,16,opt,name=attributes,proto3" json:"attributes,omitempty"`
@@ -222,6 +223,15 @@ func (x *RunEvent) GetToken() *TaskToken {
 	return nil
 }
 
+func (x *RunEvent) GetApprovalChange() *ApprovalChange {
+	if x != nil {
+		if x, ok := x.Detail.(*RunEvent_ApprovalChange); ok {
+			return x.ApprovalChange
+		}
+	}
+	return nil
+}
+
 func (x *RunEvent) GetAttributes() *structpb.Struct {
 	if x != nil {
 		return x.Attributes
@@ -268,6 +278,11 @@ type RunEvent_Token struct {
 	Token *TaskToken `protobuf:"bytes,15,opt,name=token,proto3,oneof"`
 }
 
+type RunEvent_ApprovalChange struct {
+	// An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
+	ApprovalChange *ApprovalChange `protobuf:"bytes,17,opt,name=approval_change,json=approvalChange,proto3,oneof"`
+}
+
 func (*RunEvent_RunTransition) isRunEvent_Detail() {}
 
 func (*RunEvent_TaskTransition) isRunEvent_Detail() {}
@@ -282,6 +297,8 @@ func (*RunEvent_Log) isRunEvent_Detail() {}
 
 func (*RunEvent_Token) isRunEvent_Detail() {}
 
+func (*RunEvent_ApprovalChange) isRunEvent_Detail() {}
+
 // RunTransition is a change of phase.
 type RunTransition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -291,7 +308,7 @@ type RunTransition struct {
 	Error *RunError `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	// Why, in the words of who asked for it.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Principal that asked for it; empty when the run itself did.
+	// Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
 	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -510,7 +527,9 @@ type SignalChange struct {
 	Consumed bool `protobuf:"varint,2,opt,name=consumed,proto3" json:"consumed,omitempty"`
 	// Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
 	// The signal stays queued. Reported at most once for each signal and state.
-	GuardError    *RunError `protobuf:"bytes,3,opt,name=guard_error,json=guardError,proto3" json:"guard_error,omitempty"`
+	GuardError *RunError `protobuf:"bytes,3,opt,name=guard_error,json=guardError,proto3" json:"guard_error,omitempty"`
+	// Who sent it, by the word of the caller; empty when unknown or consumed.
+	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -566,6 +585,86 @@ func (x *SignalChange) GetGuardError() *RunError {
 	return nil
 }
 
+func (x *SignalChange) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// ApprovalChange is the end of an approval. Its data is not part of the event.
+type ApprovalChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Approval of the run.
+	ApprovalId string `protobuf:"bytes,1,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
+	// State after the event.
+	State ApprovalState `protobuf:"varint,2,opt,name=state,proto3,enum=orchestrator.v1.ApprovalState" json:"state,omitempty"`
+	// Who decided, by the word of the caller; empty when unknown or expired.
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What the person remarked.
+	Comment       string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApprovalChange) Reset() {
+	*x = ApprovalChange{}
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApprovalChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApprovalChange) ProtoMessage() {}
+
+func (x *ApprovalChange) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApprovalChange.ProtoReflect.Descriptor instead.
+func (*ApprovalChange) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ApprovalChange) GetApprovalId() string {
+	if x != nil {
+		return x.ApprovalId
+	}
+	return ""
+}
+
+func (x *ApprovalChange) GetState() ApprovalState {
+	if x != nil {
+		return x.State
+	}
+	return ApprovalState_APPROVAL_STATE_UNSPECIFIED
+}
+
+func (x *ApprovalChange) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ApprovalChange) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
 // TaskProgress says how far an attempt is.
 type TaskProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -579,7 +678,7 @@ type TaskProgress struct {
 
 func (x *TaskProgress) Reset() {
 	*x = TaskProgress{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +690,7 @@ func (x *TaskProgress) String() string {
 func (*TaskProgress) ProtoMessage() {}
 
 func (x *TaskProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +703,7 @@ func (x *TaskProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskProgress.ProtoReflect.Descriptor instead.
 func (*TaskProgress) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{5}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TaskProgress) GetFraction() float64 {
@@ -634,7 +733,7 @@ type TaskLog struct {
 
 func (x *TaskLog) Reset() {
 	*x = TaskLog{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +745,7 @@ func (x *TaskLog) String() string {
 func (*TaskLog) ProtoMessage() {}
 
 func (x *TaskLog) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +758,7 @@ func (x *TaskLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLog.ProtoReflect.Descriptor instead.
 func (*TaskLog) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{6}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TaskLog) GetLevel() string {
@@ -687,7 +786,7 @@ type TaskToken struct {
 
 func (x *TaskToken) Reset() {
 	*x = TaskToken{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +798,7 @@ func (x *TaskToken) String() string {
 func (*TaskToken) ProtoMessage() {}
 
 func (x *TaskToken) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +811,7 @@ func (x *TaskToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskToken.ProtoReflect.Descriptor instead.
 func (*TaskToken) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{7}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TaskToken) GetText() string {
@@ -739,7 +838,7 @@ type RunSnapshot struct {
 
 func (x *RunSnapshot) Reset() {
 	*x = RunSnapshot{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +850,7 @@ func (x *RunSnapshot) String() string {
 func (*RunSnapshot) ProtoMessage() {}
 
 func (x *RunSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +863,7 @@ func (x *RunSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunSnapshot.ProtoReflect.Descriptor instead.
 func (*RunSnapshot) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{8}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RunSnapshot) GetRun() *Run {
@@ -807,7 +906,7 @@ type WatchGap struct {
 
 func (x *WatchGap) Reset() {
 	*x = WatchGap{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +918,7 @@ func (x *WatchGap) String() string {
 func (*WatchGap) ProtoMessage() {}
 
 func (x *WatchGap) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +931,7 @@ func (x *WatchGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGap.ProtoReflect.Descriptor instead.
 func (*WatchGap) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{9}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WatchGap) GetLostCount() int32 {
@@ -855,7 +954,7 @@ type WatchHeartbeat struct {
 
 func (x *WatchHeartbeat) Reset() {
 	*x = WatchHeartbeat{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +966,7 @@ func (x *WatchHeartbeat) String() string {
 func (*WatchHeartbeat) ProtoMessage() {}
 
 func (x *WatchHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +979,7 @@ func (x *WatchHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHeartbeat.ProtoReflect.Descriptor instead.
 func (*WatchHeartbeat) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{10}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchHeartbeat) GetServerTime() *timestamppb.Timestamp {
@@ -910,7 +1009,7 @@ type RunEnd struct {
 
 func (x *RunEnd) Reset() {
 	*x = RunEnd{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1021,7 @@ func (x *RunEnd) String() string {
 func (*RunEnd) ProtoMessage() {}
 
 func (x *RunEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1034,7 @@ func (x *RunEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnd.ProtoReflect.Descriptor instead.
 func (*RunEnd) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{11}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RunEnd) GetRun() *Run {
@@ -967,7 +1066,7 @@ type RunUpdate struct {
 
 func (x *RunUpdate) Reset() {
 	*x = RunUpdate{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -979,7 +1078,7 @@ func (x *RunUpdate) String() string {
 func (*RunUpdate) ProtoMessage() {}
 
 func (x *RunUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -992,7 +1091,7 @@ func (x *RunUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunUpdate.ProtoReflect.Descriptor instead.
 func (*RunUpdate) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{12}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RunUpdate) GetRun() *RunSummary {
@@ -1031,7 +1130,7 @@ type RunsSnapshot struct {
 
 func (x *RunsSnapshot) Reset() {
 	*x = RunsSnapshot{}
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1142,7 @@ func (x *RunsSnapshot) String() string {
 func (*RunsSnapshot) ProtoMessage() {}
 
 func (x *RunsSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_event_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_run_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1155,7 @@ func (x *RunsSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunsSnapshot.ProtoReflect.Descriptor instead.
 func (*RunsSnapshot) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{13}
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RunsSnapshot) GetRuns() []*RunSummary {
@@ -1084,7 +1183,7 @@ var File_orchestrator_v1_run_event_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1forchestrator/v1/run_event.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19orchestrator/v1/run.proto\"\xee\x05\n" +
+	"\x1forchestrator/v1/run_event.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x19orchestrator/v1/run.proto\"\xba\x06\n" +
 	"\bRunEvent\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x05R\bsequence\x12\x16\n" +
@@ -1103,7 +1202,8 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\rsignal_change\x18\f \x01(\v2\x1d.orchestrator.v1.SignalChangeH\x00R\fsignalChange\x12;\n" +
 	"\bprogress\x18\r \x01(\v2\x1d.orchestrator.v1.TaskProgressH\x00R\bprogress\x12,\n" +
 	"\x03log\x18\x0e \x01(\v2\x18.orchestrator.v1.TaskLogH\x00R\x03log\x122\n" +
-	"\x05token\x18\x0f \x01(\v2\x1a.orchestrator.v1.TaskTokenH\x00R\x05token\x127\n" +
+	"\x05token\x18\x0f \x01(\v2\x1a.orchestrator.v1.TaskTokenH\x00R\x05token\x12J\n" +
+	"\x0fapproval_change\x18\x11 \x01(\v2\x1f.orchestrator.v1.ApprovalChangeH\x00R\x0eapprovalChange\x127\n" +
 	"\n" +
 	"attributes\x18\x10 \x01(\v2\x17.google.protobuf.StructR\n" +
 	"attributesB\b\n" +
@@ -1124,13 +1224,20 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\n" +
 	"HoldChange\x12)\n" +
 	"\x04hold\x18\x01 \x01(\v2\x15.orchestrator.v1.HoldR\x04hold\x12\x12\n" +
-	"\x04held\x18\x02 \x01(\bR\x04held\"\x87\x01\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\"\x9d\x01\n" +
 	"\fSignalChange\x12\x1f\n" +
 	"\vsignal_name\x18\x01 \x01(\tR\n" +
 	"signalName\x12\x1a\n" +
 	"\bconsumed\x18\x02 \x01(\bR\bconsumed\x12:\n" +
 	"\vguard_error\x18\x03 \x01(\v2\x19.orchestrator.v1.RunErrorR\n" +
-	"guardError\"V\n" +
+	"guardError\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\"\x97\x01\n" +
+	"\x0eApprovalChange\x12\x1f\n" +
+	"\vapproval_id\x18\x01 \x01(\tR\n" +
+	"approvalId\x124\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1e.orchestrator.v1.ApprovalStateR\x05state\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x18\n" +
+	"\acomment\x18\x04 \x01(\tR\acomment\"V\n" +
 	"\fTaskProgress\x12\x1f\n" +
 	"\bfraction\x18\x01 \x01(\x01H\x00R\bfraction\x88\x01\x01\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessageB\v\n" +
@@ -1177,65 +1284,69 @@ func file_orchestrator_v1_run_event_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_run_event_proto_rawDescData
 }
 
-var file_orchestrator_v1_run_event_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_orchestrator_v1_run_event_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_orchestrator_v1_run_event_proto_goTypes = []any{
 	(*RunEvent)(nil),              // 0: orchestrator.v1.RunEvent
 	(*RunTransition)(nil),         // 1: orchestrator.v1.RunTransition
 	(*TaskTransition)(nil),        // 2: orchestrator.v1.TaskTransition
 	(*HoldChange)(nil),            // 3: orchestrator.v1.HoldChange
 	(*SignalChange)(nil),          // 4: orchestrator.v1.SignalChange
-	(*TaskProgress)(nil),          // 5: orchestrator.v1.TaskProgress
-	(*TaskLog)(nil),               // 6: orchestrator.v1.TaskLog
-	(*TaskToken)(nil),             // 7: orchestrator.v1.TaskToken
-	(*RunSnapshot)(nil),           // 8: orchestrator.v1.RunSnapshot
-	(*WatchGap)(nil),              // 9: orchestrator.v1.WatchGap
-	(*WatchHeartbeat)(nil),        // 10: orchestrator.v1.WatchHeartbeat
-	(*RunEnd)(nil),                // 11: orchestrator.v1.RunEnd
-	(*RunUpdate)(nil),             // 12: orchestrator.v1.RunUpdate
-	(*RunsSnapshot)(nil),          // 13: orchestrator.v1.RunsSnapshot
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 15: google.protobuf.Struct
-	(RunPhase)(0),                 // 16: orchestrator.v1.RunPhase
-	(*RunError)(nil),              // 17: orchestrator.v1.RunError
-	(TaskState)(0),                // 18: orchestrator.v1.TaskState
-	(SkipReason)(0),               // 19: orchestrator.v1.SkipReason
-	(*TaskError)(nil),             // 20: orchestrator.v1.TaskError
-	(*TaskWait)(nil),              // 21: orchestrator.v1.TaskWait
-	(*Hold)(nil),                  // 22: orchestrator.v1.Hold
-	(*Run)(nil),                   // 23: orchestrator.v1.Run
-	(*RunTask)(nil),               // 24: orchestrator.v1.RunTask
-	(*RunSummary)(nil),            // 25: orchestrator.v1.RunSummary
+	(*ApprovalChange)(nil),        // 5: orchestrator.v1.ApprovalChange
+	(*TaskProgress)(nil),          // 6: orchestrator.v1.TaskProgress
+	(*TaskLog)(nil),               // 7: orchestrator.v1.TaskLog
+	(*TaskToken)(nil),             // 8: orchestrator.v1.TaskToken
+	(*RunSnapshot)(nil),           // 9: orchestrator.v1.RunSnapshot
+	(*WatchGap)(nil),              // 10: orchestrator.v1.WatchGap
+	(*WatchHeartbeat)(nil),        // 11: orchestrator.v1.WatchHeartbeat
+	(*RunEnd)(nil),                // 12: orchestrator.v1.RunEnd
+	(*RunUpdate)(nil),             // 13: orchestrator.v1.RunUpdate
+	(*RunsSnapshot)(nil),          // 14: orchestrator.v1.RunsSnapshot
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 16: google.protobuf.Struct
+	(RunPhase)(0),                 // 17: orchestrator.v1.RunPhase
+	(*RunError)(nil),              // 18: orchestrator.v1.RunError
+	(TaskState)(0),                // 19: orchestrator.v1.TaskState
+	(SkipReason)(0),               // 20: orchestrator.v1.SkipReason
+	(*TaskError)(nil),             // 21: orchestrator.v1.TaskError
+	(*TaskWait)(nil),              // 22: orchestrator.v1.TaskWait
+	(*Hold)(nil),                  // 23: orchestrator.v1.Hold
+	(ApprovalState)(0),            // 24: orchestrator.v1.ApprovalState
+	(*Run)(nil),                   // 25: orchestrator.v1.Run
+	(*RunTask)(nil),               // 26: orchestrator.v1.RunTask
+	(*RunSummary)(nil),            // 27: orchestrator.v1.RunSummary
 }
 var file_orchestrator_v1_run_event_proto_depIdxs = []int32{
-	14, // 0: orchestrator.v1.RunEvent.event_time:type_name -> google.protobuf.Timestamp
+	15, // 0: orchestrator.v1.RunEvent.event_time:type_name -> google.protobuf.Timestamp
 	1,  // 1: orchestrator.v1.RunEvent.run_transition:type_name -> orchestrator.v1.RunTransition
 	2,  // 2: orchestrator.v1.RunEvent.task_transition:type_name -> orchestrator.v1.TaskTransition
 	3,  // 3: orchestrator.v1.RunEvent.hold_change:type_name -> orchestrator.v1.HoldChange
 	4,  // 4: orchestrator.v1.RunEvent.signal_change:type_name -> orchestrator.v1.SignalChange
-	5,  // 5: orchestrator.v1.RunEvent.progress:type_name -> orchestrator.v1.TaskProgress
-	6,  // 6: orchestrator.v1.RunEvent.log:type_name -> orchestrator.v1.TaskLog
-	7,  // 7: orchestrator.v1.RunEvent.token:type_name -> orchestrator.v1.TaskToken
-	15, // 8: orchestrator.v1.RunEvent.attributes:type_name -> google.protobuf.Struct
-	16, // 9: orchestrator.v1.RunTransition.phase:type_name -> orchestrator.v1.RunPhase
-	17, // 10: orchestrator.v1.RunTransition.error:type_name -> orchestrator.v1.RunError
-	18, // 11: orchestrator.v1.TaskTransition.state:type_name -> orchestrator.v1.TaskState
-	19, // 12: orchestrator.v1.TaskTransition.skip_reason:type_name -> orchestrator.v1.SkipReason
-	20, // 13: orchestrator.v1.TaskTransition.error:type_name -> orchestrator.v1.TaskError
-	14, // 14: orchestrator.v1.TaskTransition.next_attempt_time:type_name -> google.protobuf.Timestamp
-	21, // 15: orchestrator.v1.TaskTransition.wait:type_name -> orchestrator.v1.TaskWait
-	22, // 16: orchestrator.v1.HoldChange.hold:type_name -> orchestrator.v1.Hold
-	17, // 17: orchestrator.v1.SignalChange.guard_error:type_name -> orchestrator.v1.RunError
-	23, // 18: orchestrator.v1.RunSnapshot.run:type_name -> orchestrator.v1.Run
-	24, // 19: orchestrator.v1.RunSnapshot.tasks:type_name -> orchestrator.v1.RunTask
-	14, // 20: orchestrator.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
-	23, // 21: orchestrator.v1.RunEnd.run:type_name -> orchestrator.v1.Run
-	25, // 22: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.RunSummary
-	25, // 23: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.RunSummary
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	6,  // 5: orchestrator.v1.RunEvent.progress:type_name -> orchestrator.v1.TaskProgress
+	7,  // 6: orchestrator.v1.RunEvent.log:type_name -> orchestrator.v1.TaskLog
+	8,  // 7: orchestrator.v1.RunEvent.token:type_name -> orchestrator.v1.TaskToken
+	5,  // 8: orchestrator.v1.RunEvent.approval_change:type_name -> orchestrator.v1.ApprovalChange
+	16, // 9: orchestrator.v1.RunEvent.attributes:type_name -> google.protobuf.Struct
+	17, // 10: orchestrator.v1.RunTransition.phase:type_name -> orchestrator.v1.RunPhase
+	18, // 11: orchestrator.v1.RunTransition.error:type_name -> orchestrator.v1.RunError
+	19, // 12: orchestrator.v1.TaskTransition.state:type_name -> orchestrator.v1.TaskState
+	20, // 13: orchestrator.v1.TaskTransition.skip_reason:type_name -> orchestrator.v1.SkipReason
+	21, // 14: orchestrator.v1.TaskTransition.error:type_name -> orchestrator.v1.TaskError
+	15, // 15: orchestrator.v1.TaskTransition.next_attempt_time:type_name -> google.protobuf.Timestamp
+	22, // 16: orchestrator.v1.TaskTransition.wait:type_name -> orchestrator.v1.TaskWait
+	23, // 17: orchestrator.v1.HoldChange.hold:type_name -> orchestrator.v1.Hold
+	18, // 18: orchestrator.v1.SignalChange.guard_error:type_name -> orchestrator.v1.RunError
+	24, // 19: orchestrator.v1.ApprovalChange.state:type_name -> orchestrator.v1.ApprovalState
+	25, // 20: orchestrator.v1.RunSnapshot.run:type_name -> orchestrator.v1.Run
+	26, // 21: orchestrator.v1.RunSnapshot.tasks:type_name -> orchestrator.v1.RunTask
+	15, // 22: orchestrator.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
+	25, // 23: orchestrator.v1.RunEnd.run:type_name -> orchestrator.v1.Run
+	27, // 24: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.RunSummary
+	27, // 25: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.RunSummary
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_event_proto_init() }
@@ -1243,6 +1354,7 @@ func file_orchestrator_v1_run_event_proto_init() {
 	if File_orchestrator_v1_run_event_proto != nil {
 		return
 	}
+	file_orchestrator_v1_approval_proto_init()
 	file_orchestrator_v1_run_proto_init()
 	file_orchestrator_v1_run_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*RunEvent_RunTransition)(nil),
@@ -1252,15 +1364,16 @@ func file_orchestrator_v1_run_event_proto_init() {
 		(*RunEvent_Progress)(nil),
 		(*RunEvent_Log)(nil),
 		(*RunEvent_Token)(nil),
+		(*RunEvent_ApprovalChange)(nil),
 	}
-	file_orchestrator_v1_run_event_proto_msgTypes[5].OneofWrappers = []any{}
+	file_orchestrator_v1_run_event_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_event_proto_rawDesc), len(file_orchestrator_v1_run_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

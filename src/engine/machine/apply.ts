@@ -4,7 +4,7 @@
  */
 import { invariant } from "../../base/errors.ts";
 import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
-import type { Cause, JournalRecord } from "./records.ts";
+import type { JournalRecord } from "./records.ts";
 import {
   createState,
   type FsmPosition,
@@ -73,7 +73,13 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       endRun(state, "FAILED", record.at);
       return;
     case "run.canceled":
-      state.cause ??= toCause("canceled", record.reason, record.by);
+      state.cause ??= {
+        end: "canceled",
+        compensate: false,
+        reason: record.reason ?? "",
+        by: record.by ?? "",
+        error: null,
+      };
       endRun(state, "CANCELED", record.at);
       return;
     case "run.timed_out":
@@ -82,7 +88,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       return;
     case "run.terminated":
       state.error = { type: "TERMINATED", message: record.reason, task: null };
-      state.cause = toCause("terminated", record.reason, record.by);
+      state.cause = { end: "terminated", compensate: false, reason: record.reason, by: record.by, error: null };
       endRun(state, "TERMINATED", record.at);
       return;
     case "run.ending":
@@ -275,10 +281,6 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
 function rememberRequest({ requests }: RunState, request: string, hash = ""): void {
   requests.set(request, hash);
   if (requests.size > MAX_REQUESTS) requests.delete(requests.keys().next().value ?? "");
-}
-
-function toCause(end: "canceled" | "terminated", reason = "", by = ""): Cause {
-  return { end, compensate: false, reason, by, error: null };
 }
 
 function movePhase(state: RunState, to: Phase): void {

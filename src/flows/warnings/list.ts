@@ -1,5 +1,5 @@
 /** The list of warnings. A new check is a file and a line here, and its code a line of the table in warning.ts. */
-import { formatPath } from "../../tasks/index.ts";
+import { formatPath } from "../../tasks/format-path.ts";
 import { MAX_PROBLEMS, type ParsedSource } from "../parse.ts";
 import type { FlowDocument } from "../schema.ts";
 import { checkGraphIsLoaded } from "./graph-not-loaded.ts";

@@ -1,5 +1,6 @@
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from orchestrator_client.v1 import approval_pb2 as _approval_pb2
 from orchestrator_client.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -10,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RunEvent(_message.Message):
-    __slots__ = ("run_id", "sequence", "cursor", "durable", "event_time", "task_id", "attempt", "kind", "run_transition", "task_transition", "hold_change", "signal_change", "progress", "log", "token", "attributes")
+    __slots__ = ("run_id", "sequence", "cursor", "durable", "event_time", "task_id", "attempt", "kind", "run_transition", "task_transition", "hold_change", "signal_change", "progress", "log", "token", "approval_change", "attributes")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +27,7 @@ class RunEvent(_message.Message):
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     LOG_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_CHANGE_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     sequence: int
@@ -42,8 +44,9 @@ class RunEvent(_message.Message):
     progress: TaskProgress
     log: TaskLog
     token: TaskToken
+    approval_change: ApprovalChange
     attributes: _struct_pb2.Struct
-    def __init__(self, run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., cursor: _Optional[str] = ..., durable: bool = ..., event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., task_id: _Optional[str] = ..., attempt: _Optional[int] = ..., kind: _Optional[str] = ..., run_transition: _Optional[_Union[RunTransition, _Mapping]] = ..., task_transition: _Optional[_Union[TaskTransition, _Mapping]] = ..., hold_change: _Optional[_Union[HoldChange, _Mapping]] = ..., signal_change: _Optional[_Union[SignalChange, _Mapping]] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., log: _Optional[_Union[TaskLog, _Mapping]] = ..., token: _Optional[_Union[TaskToken, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., cursor: _Optional[str] = ..., durable: bool = ..., event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., task_id: _Optional[str] = ..., attempt: _Optional[int] = ..., kind: _Optional[str] = ..., run_transition: _Optional[_Union[RunTransition, _Mapping]] = ..., task_transition: _Optional[_Union[TaskTransition, _Mapping]] = ..., hold_change: _Optional[_Union[HoldChange, _Mapping]] = ..., signal_change: _Optional[_Union[SignalChange, _Mapping]] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., log: _Optional[_Union[TaskLog, _Mapping]] = ..., token: _Optional[_Union[TaskToken, _Mapping]] = ..., approval_change: _Optional[_Union[ApprovalChange, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class RunTransition(_message.Message):
     __slots__ = ("phase", "error", "reason", "actor")
@@ -82,14 +85,28 @@ class HoldChange(_message.Message):
     def __init__(self, hold: _Optional[_Union[_run_pb2.Hold, _Mapping]] = ..., held: bool = ...) -> None: ...
 
 class SignalChange(_message.Message):
-    __slots__ = ("signal_name", "consumed", "guard_error")
+    __slots__ = ("signal_name", "consumed", "guard_error", "actor")
     SIGNAL_NAME_FIELD_NUMBER: _ClassVar[int]
     CONSUMED_FIELD_NUMBER: _ClassVar[int]
     GUARD_ERROR_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     signal_name: str
     consumed: bool
     guard_error: _run_pb2.RunError
-    def __init__(self, signal_name: _Optional[str] = ..., consumed: bool = ..., guard_error: _Optional[_Union[_run_pb2.RunError, _Mapping]] = ...) -> None: ...
+    actor: str
+    def __init__(self, signal_name: _Optional[str] = ..., consumed: bool = ..., guard_error: _Optional[_Union[_run_pb2.RunError, _Mapping]] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class ApprovalChange(_message.Message):
+    __slots__ = ("approval_id", "state", "actor", "comment")
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    approval_id: str
+    state: _approval_pb2.ApprovalState
+    actor: str
+    comment: str
+    def __init__(self, approval_id: _Optional[str] = ..., state: _Optional[_Union[_approval_pb2.ApprovalState, str]] = ..., actor: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
 
 class TaskProgress(_message.Message):
     __slots__ = ("fraction", "message")

@@ -410,12 +410,14 @@ class SignalWait(_message.Message):
     def __init__(self, signal_names: _Optional[_Iterable[str]] = ..., due_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ApprovalWait(_message.Message):
-    __slots__ = ("assignees", "due_time")
+    __slots__ = ("assignees", "due_time", "approval_id")
     ASSIGNEES_FIELD_NUMBER: _ClassVar[int]
     DUE_TIME_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     assignees: _containers.RepeatedScalarFieldContainer[str]
     due_time: _timestamp_pb2.Timestamp
-    def __init__(self, assignees: _Optional[_Iterable[str]] = ..., due_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    approval_id: str
+    def __init__(self, assignees: _Optional[_Iterable[str]] = ..., due_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., approval_id: _Optional[str] = ...) -> None: ...
 
 class ChildRunWait(_message.Message):
     __slots__ = ("run_id",)

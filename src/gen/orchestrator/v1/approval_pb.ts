@@ -17,14 +17,22 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/approval.proto.
  */
 export const file_orchestrator_v1_approval: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvYXBwcm92YWwucHJvdG8SD29yY2hlc3RyYXRvci52MSLeBAoIQXBwcm92YWwSFAoGcnVuX2lkGAEgASgJQgTiQQEDEhUKB3Rhc2tfaWQYAiABKAlCBOJBAQMSFQoHZmxvd19pZBgDIAEoCUIE4kEBAxIXCgl0ZW5hbnRfaWQYBCABKAlCBOJBAQMSMwoFc3RhdGUYBSABKA4yHi5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWxTdGF0ZUIE4kEBAxIVCgdtZXNzYWdlGAYgASgJQgTiQQEDEhcKCWFzc2lnbmVlcxgHIAMoCUIE4kEBAxIrCgRmb3JtGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBAxI1CgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLZXhwaXJlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjUKC2RlY2lkZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpkZWNpZGVkX2J5GAwgASgJQgTiQQEDEhUKB2NvbW1lbnQYDSABKAlCBOJBAQMSLQoEZGF0YRgOIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNIABIZCglkYXRhX2pzb24YDyABKAxCBOJBAQNIABI1CghkYXRhX3JlZhgQIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEDSABCDAoKZGF0YV92YWx1ZSq+AQoNQXBwcm92YWxTdGF0ZRIeChpBUFBST1ZBTF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFQUFJPVkFMX1NUQVRFX1BFTkRJTkcQARIbChdBUFBST1ZBTF9TVEFURV9BUFBST1ZFRBACEhsKF0FQUFJPVkFMX1NUQVRFX1JFSkVDVEVEEAMSGgoWQVBQUk9WQUxfU1RBVEVfRVhQSVJFRBAEEhsKF0FQUFJPVkFMX1NUQVRFX0NBTkNFTEVEEAUqdQoQQXBwcm92YWxEZWNpc2lvbhIhCh1BUFBST1ZBTF9ERUNJU0lPTl9VTlNQRUNJRklFRBAAEh4KGkFQUFJPVkFMX0RFQ0lTSU9OX0FQUFJPVkVEEAESHgoaQVBQUk9WQUxfREVDSVNJT05fUkVKRUNURUQQAkKJAQoPb3JjaGVzdHJhdG9yLnYxQg1BcHByb3ZhbFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload]);
+  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvYXBwcm92YWwucHJvdG8SD29yY2hlc3RyYXRvci52MSL5BAoIQXBwcm92YWwSGQoLYXBwcm92YWxfaWQYESABKAlCBOJBAQMSFAoGcnVuX2lkGAEgASgJQgTiQQEDEhUKB3Rhc2tfaWQYAiABKAlCBOJBAQMSFQoHZmxvd19pZBgDIAEoCUIE4kEBAxIXCgl0ZW5hbnRfaWQYBCABKAlCBOJBAQMSMwoFc3RhdGUYBSABKA4yHi5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWxTdGF0ZUIE4kEBAxIVCgdtZXNzYWdlGAYgASgJQgTiQQEDEhcKCWFzc2lnbmVlcxgHIAMoCUIE4kEBAxIrCgRmb3JtGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBAxI1CgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLZXhwaXJlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjUKC2RlY2lkZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpkZWNpZGVkX2J5GAwgASgJQgTiQQEDEhUKB2NvbW1lbnQYDSABKAlCBOJBAQMSLQoEZGF0YRgOIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNIABIZCglkYXRhX2pzb24YDyABKAxCBOJBAQNIABI1CghkYXRhX3JlZhgQIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEDSABCDAoKZGF0YV92YWx1ZSq+AQoNQXBwcm92YWxTdGF0ZRIeChpBUFBST1ZBTF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFQUFJPVkFMX1NUQVRFX1BFTkRJTkcQARIbChdBUFBST1ZBTF9TVEFURV9BUFBST1ZFRBACEhsKF0FQUFJPVkFMX1NUQVRFX1JFSkVDVEVEEAMSGgoWQVBQUk9WQUxfU1RBVEVfRVhQSVJFRBAEEhsKF0FQUFJPVkFMX1NUQVRFX0NBTkNFTEVEEAUqdQoQQXBwcm92YWxEZWNpc2lvbhIhCh1BUFBST1ZBTF9ERUNJU0lPTl9VTlNQRUNJRklFRBAAEh4KGkFQUFJPVkFMX0RFQ0lTSU9OX0FQUFJPVkVEEAESHgoaQVBQUk9WQUxfREVDSVNJT05fUkVKRUNURUQQAkKJAQoPb3JjaGVzdHJhdG9yLnYxQg1BcHByb3ZhbFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload]);
 
 /**
- * Approval is a task of a run that waits, or waited, for the decision of a person. All fields are set by the service.
+ * Approval is one question of a run to people. A task that asks again (the next visit of a state, a further interrupt of a graph) asks
+ * with another approval. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Approval
  */
 export type Approval = Message<"orchestrator.v1.Approval"> & {
+  /**
+   * Id of the question, unique in its run: the sequence of the event that asked, as text.
+   *
+   * @generated from field: string approval_id = 17;
+   */
+  approvalId: string;
+
   /**
    * Run that asks.
    *
@@ -75,7 +83,7 @@ export type Approval = Message<"orchestrator.v1.Approval"> & {
   assignees: string[];
 
   /**
-   * What the flow shows to the person and asks to be filled in, as the flow defines it.
+   * JSON Schema of the data that the decision carries, as the flow defines it; absent when any data is taken.
    *
    * @generated from field: google.protobuf.Struct form = 8;
    */
@@ -89,21 +97,22 @@ export type Approval = Message<"orchestrator.v1.Approval"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When it expires; absent when it does not.
+   * When it expires, or would have; absent when it does not.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 10;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * When it was decided or expired; absent before.
+   * When it was decided, expired or was canceled; absent before.
    *
    * @generated from field: google.protobuf.Timestamp decide_time = 11;
    */
   decideTime?: Timestamp | undefined;
 
   /**
-   * Principal that decided.
+   * Who decided, by the word of the caller: its `x-orchestrator-actor`, which nothing authenticates. Empty when it gave no name, and when
+   * nobody decided.
    *
    * @generated from field: string decided_by = 12;
    */

@@ -22,7 +22,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/approval_service.proto.
  */
 export const file_orchestrator_v1_approval_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvYXBwcm92YWxfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxInYKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhwKBmZpbHRlchgBIAEoCUIM4kEBAbpIBXIDGIAgEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAQIl4KFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIsCglhcHByb3ZhbHMYASADKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIooBChJHZXRBcHByb3ZhbFJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIfCgd0YXNrX2lkGAIgASgJQg7iQQECukgHcgUQARiABBIzCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgTiQQEBIkIKE0dldEFwcHJvdmFsUmVzcG9uc2USKwoIYXBwcm92YWwYASABKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwikAMKFURlY2lkZUFwcHJvdmFsUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEh8KB3Rhc2tfaWQYAiABKAlCDuJBAQK6SAdyBRABGIAEEkMKCGRlY2lzaW9uGAMgASgOMiEub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsRGVjaXNpb25CDuJBAQK6SAeCAQQQASAAEikKB2NvbW1lbnQYBCABKAlCGOJBAQG6SBFyDxiAIDIKXlteXHgwMF0qJBItCgRkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBAUgAEiMKCWRhdGFfanNvbhgGIAEoDEIO4kEBAbpIB3oFGICAgAJIABI1CghkYXRhX3JlZhgHIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEBSAASLQoKcmVxdWVzdF9pZBgIIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEIMCgpkYXRhX3ZhbHVlIkUKFkRlY2lkZUFwcHJvdmFsUmVzcG9uc2USKwoIYXBwcm92YWwYASABKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwyhgQKD0FwcHJvdmFsU2VydmljZRKSAQoNTGlzdEFwcHJvdmFscxIlLm9yY2hlc3RyYXRvci52MS5MaXN0QXBwcm92YWxzUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2UiMpACAYLT5JMCDxINL3YxL2FwcHJvdmFsc8ql9uwMFAoOYXBwcm92YWxzLnJlYWQYASADEqQBCgtHZXRBcHByb3ZhbBIjLm9yY2hlc3RyYXRvci52MS5HZXRBcHByb3ZhbFJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuR2V0QXBwcm92YWxSZXNwb25zZSJKkAIBgtPkkwInEiUvdjEvcnVucy97cnVuX2lkfS9hcHByb3ZhbHMve3Rhc2tfaWR9yqX27AwUCg5hcHByb3ZhbHMucmVhZBgBIAIStgEKDkRlY2lkZUFwcHJvdmFsEiYub3JjaGVzdHJhdG9yLnYxLkRlY2lkZUFwcHJvdmFsUmVxdWVzdBonLm9yY2hlc3RyYXRvci52MS5EZWNpZGVBcHByb3ZhbFJlc3BvbnNlIlOC0+STAjE6ASoiLC92MS9ydW5zL3tydW5faWR9L2FwcHJvdmFscy97dGFza19pZH06ZGVjaWRlyqX27AwWChBhcHByb3ZhbHMuZGVjaWRlGAMgBEKQAQoPb3JjaGVzdHJhdG9yLnYxQhRBcHByb3ZhbFNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_approval, file_orchestrator_v1_payload]);
+  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvYXBwcm92YWxfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxInYKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhwKBmZpbHRlchgBIAEoCUIM4kEBAbpIBXIDGIAgEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAQIl4KFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIsCglhcHByb3ZhbHMYASADKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo0BChJHZXRBcHByb3ZhbFJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIiCgthcHByb3ZhbF9pZBgCIAEoCUIN4kEBArpIBnIEEAEYQBIzCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgTiQQEBIkIKE0dldEFwcHJvdmFsUmVzcG9uc2USKwoIYXBwcm92YWwYASABKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwikwMKFURlY2lkZUFwcHJvdmFsUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEiIKC2FwcHJvdmFsX2lkGAIgASgJQg3iQQECukgGcgQQARhAEkMKCGRlY2lzaW9uGAMgASgOMiEub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsRGVjaXNpb25CDuJBAQK6SAeCAQQQASAAEikKB2NvbW1lbnQYBCABKAlCGOJBAQG6SBFyDxiAIDIKXlteXHgwMF0qJBItCgRkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBAUgAEiMKCWRhdGFfanNvbhgGIAEoDEIO4kEBAbpIB3oFGICAgAJIABI1CghkYXRhX3JlZhgHIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEBSAASLQoKcmVxdWVzdF9pZBgIIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEIMCgpkYXRhX3ZhbHVlIkUKFkRlY2lkZUFwcHJvdmFsUmVzcG9uc2USKwoIYXBwcm92YWwYASABKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwyjgQKD0FwcHJvdmFsU2VydmljZRKSAQoNTGlzdEFwcHJvdmFscxIlLm9yY2hlc3RyYXRvci52MS5MaXN0QXBwcm92YWxzUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2UiMpACAYLT5JMCDxINL3YxL2FwcHJvdmFsc8ql9uwMFAoOYXBwcm92YWxzLnJlYWQYASADEqgBCgtHZXRBcHByb3ZhbBIjLm9yY2hlc3RyYXRvci52MS5HZXRBcHByb3ZhbFJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuR2V0QXBwcm92YWxSZXNwb25zZSJOkAIBgtPkkwIrEikvdjEvcnVucy97cnVuX2lkfS9hcHByb3ZhbHMve2FwcHJvdmFsX2lkfcql9uwMFAoOYXBwcm92YWxzLnJlYWQYASACEroBCg5EZWNpZGVBcHByb3ZhbBImLm9yY2hlc3RyYXRvci52MS5EZWNpZGVBcHByb3ZhbFJlcXVlc3QaJy5vcmNoZXN0cmF0b3IudjEuRGVjaWRlQXBwcm92YWxSZXNwb25zZSJXgtPkkwI1OgEqIjAvdjEvcnVucy97cnVuX2lkfS9hcHByb3ZhbHMve2FwcHJvdmFsX2lkfTpkZWNpZGXKpfbsDBYKEGFwcHJvdmFscy5kZWNpZGUYAyAEQpABCg9vcmNoZXN0cmF0b3IudjFCFEFwcHJvdmFsU2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_approval, file_orchestrator_v1_payload]);
 
 /**
  * Request of ApprovalService.ListApprovals.
@@ -31,7 +31,7 @@ export const file_orchestrator_v1_approval_service: GenFile = /*@__PURE__*/
  */
 export type ListApprovalsRequest = Message<"orchestrator.v1.ListApprovalsRequest"> & {
   /**
-   * CEL expression over `run_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
+   * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
    * `state == "PENDING"`. Example: `"finance" in assignees`.
    *
    * @generated from field: string filter = 1;
@@ -102,11 +102,11 @@ export type GetApprovalRequest = Message<"orchestrator.v1.GetApprovalRequest"> &
   runId: string;
 
   /**
-   * Task that asks.
+   * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
    *
-   * @generated from field: string task_id = 2;
+   * @generated from field: string approval_id = 2;
    */
-  taskId: string;
+  approvalId: string;
 
   /**
    * Fields of Approval to answer; absent means all of them.
@@ -158,11 +158,11 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
   runId: string;
 
   /**
-   * Task that asks.
+   * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
    *
-   * @generated from field: string task_id = 2;
+   * @generated from field: string approval_id = 2;
    */
-  taskId: string;
+  approvalId: string;
 
   /**
    * The decision.
@@ -179,7 +179,8 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
   comment: string;
 
   /**
-   * What the person filled in: an object in each of its forms; absent means none.
+   * What the person filled in: an object in each of its forms; absent means none. An approval must meet the form of the question, for
+   * which absent data counts as an empty object; a rejection may leave the data out.
    *
    * @generated from oneof orchestrator.v1.DecideApprovalRequest.data_value
    */
@@ -263,7 +264,7 @@ export const ApprovalService: GenService<{
     output: typeof ListApprovalsResponseSchema;
   },
   /**
-   * GetApproval answers one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+   * GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.GetApproval
    */
@@ -273,9 +274,11 @@ export const ApprovalService: GenService<{
     output: typeof GetApprovalResponseSchema;
   },
   /**
-   * DecideApproval records the decision of a person; the caller's principal is the one who decides. Of two decisions the first
-   * counts. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND, APPROVAL_DECIDED when another decision was made before, INVALID_JSON,
-   * PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+   * DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
+   * `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
+   * is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
+   * the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
+   * path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.DecideApproval
    */

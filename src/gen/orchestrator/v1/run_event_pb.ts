@@ -12,6 +12,8 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { ApprovalState } from "./approval_pb.ts";
+import { file_orchestrator_v1_approval } from "./approval_pb.ts";
 import type { Hold, Run, RunError, RunPhase, RunSummary, RunTask, SkipReason, TaskError, TaskState, TaskWait } from "./run_pb.ts";
 import { file_orchestrator_v1_run } from "./run_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -20,7 +22,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/run_event.proto.
  */
 export const file_orchestrator_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEirwUKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSEgoEa2luZBgIIAEoCUIE4kEBAxI+Cg5ydW5fdHJhbnNpdGlvbhgJIAEoCzIeLm9yY2hlc3RyYXRvci52MS5SdW5UcmFuc2l0aW9uQgTiQQEDSAASQAoPdGFza190cmFuc2l0aW9uGAogASgLMh8ub3JjaGVzdHJhdG9yLnYxLlRhc2tUcmFuc2l0aW9uQgTiQQEDSAASOAoLaG9sZF9jaGFuZ2UYCyABKAsyGy5vcmNoZXN0cmF0b3IudjEuSG9sZENoYW5nZUIE4kEBA0gAEjwKDXNpZ25hbF9jaGFuZ2UYDCABKAsyHS5vcmNoZXN0cmF0b3IudjEuU2lnbmFsQ2hhbmdlQgTiQQEDSAASNwoIcHJvZ3Jlc3MYDSABKAsyHS5vcmNoZXN0cmF0b3IudjEuVGFza1Byb2dyZXNzQgTiQQEDSAASLQoDbG9nGA4gASgLMhgub3JjaGVzdHJhdG9yLnYxLlRhc2tMb2dCBOJBAQNIABIxCgV0b2tlbhgPIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrVG9rZW5CBOJBAQNIABIxCgphdHRyaWJ1dGVzGBAgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBA0IICgZkZXRhaWwimgEKDVJ1blRyYW5zaXRpb24SLgoFcGhhc2UYASABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSLgoFZXJyb3IYAiABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSFAoGcmVhc29uGAMgASgJQgTiQQEDEhMKBWFjdG9yGAQgASgJQgTiQQEDIq8CCg5UYXNrVHJhbnNpdGlvbhIvCgVzdGF0ZRgBIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSFwoJdGFza190eXBlGAIgASgJQgTiQQEDEjYKC3NraXBfcmVhc29uGAMgASgOMhsub3JjaGVzdHJhdG9yLnYxLlNraXBSZWFzb25CBOJBAQMSLwoFZXJyb3IYBCABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yQgTiQQEDEjsKEW5leHRfYXR0ZW1wdF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxItCgR3YWl0GAYgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRhc2tXYWl0QgTiQQEDIksKCkhvbGRDaGFuZ2USKQoEaG9sZBgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5Ib2xkQgTiQQEDEhIKBGhlbGQYAiABKAhCBOJBAQMidwoMU2lnbmFsQ2hhbmdlEhkKC3NpZ25hbF9uYW1lGAEgASgJQgTiQQEDEhYKCGNvbnN1bWVkGAIgASgIQgTiQQEDEjQKC2d1YXJkX2Vycm9yGAMgASgLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkVycm9yQgTiQQEDIk8KDFRhc2tQcm9ncmVzcxIbCghmcmFjdGlvbhgBIAEoAUIE4kEBA0gAiAEBEhUKB21lc3NhZ2UYAiABKAlCBOJBAQNCCwoJX2ZyYWN0aW9uIjUKB1Rhc2tMb2cSEwoFbGV2ZWwYASABKAlCBOJBAQMSFQoHbWVzc2FnZRgCIAEoCUIE4kEBAyIfCglUYXNrVG9rZW4SEgoEdGV4dBgBIAEoCUIE4kEBAyKUAQoLUnVuU25hcHNob3QSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxItCgV0YXNrcxgCIAMoCzIYLm9yY2hlc3RyYXRvci52MS5SdW5UYXNrQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBAxIXCgljb250aW51ZWQYBCABKAhCBOJBAQMiJAoIV2F0Y2hHYXASGAoKbG9zdF9jb3VudBgBIAEoBUIE4kEBAyJdCg5XYXRjaEhlYXJ0YmVhdBI1CgtzZXJ2ZXJfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSFAoGY3Vyc29yGAIgASgJQgTiQQEDIkcKBlJ1bkVuZBInCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJoCglSdW5VcGRhdGUSLgoDcnVuGAEgASgLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnlCBOJBAQMSFQoHbWF0Y2hlcxgCIAEoCEIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMibAoMUnVuc1NuYXBzaG90Ei8KBHJ1bnMYASADKAsyGy5vcmNoZXN0cmF0b3IudjEuUnVuU3VtbWFyeUIE4kEBAxIVCgdwYXJ0aWFsGAIgASgIQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBA0KJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_run]);
+  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEi8QUKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSEgoEa2luZBgIIAEoCUIE4kEBAxI+Cg5ydW5fdHJhbnNpdGlvbhgJIAEoCzIeLm9yY2hlc3RyYXRvci52MS5SdW5UcmFuc2l0aW9uQgTiQQEDSAASQAoPdGFza190cmFuc2l0aW9uGAogASgLMh8ub3JjaGVzdHJhdG9yLnYxLlRhc2tUcmFuc2l0aW9uQgTiQQEDSAASOAoLaG9sZF9jaGFuZ2UYCyABKAsyGy5vcmNoZXN0cmF0b3IudjEuSG9sZENoYW5nZUIE4kEBA0gAEjwKDXNpZ25hbF9jaGFuZ2UYDCABKAsyHS5vcmNoZXN0cmF0b3IudjEuU2lnbmFsQ2hhbmdlQgTiQQEDSAASNwoIcHJvZ3Jlc3MYDSABKAsyHS5vcmNoZXN0cmF0b3IudjEuVGFza1Byb2dyZXNzQgTiQQEDSAASLQoDbG9nGA4gASgLMhgub3JjaGVzdHJhdG9yLnYxLlRhc2tMb2dCBOJBAQNIABIxCgV0b2tlbhgPIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrVG9rZW5CBOJBAQNIABJACg9hcHByb3ZhbF9jaGFuZ2UYESABKAsyHy5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWxDaGFuZ2VCBOJBAQNIABIxCgphdHRyaWJ1dGVzGBAgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBA0IICgZkZXRhaWwimgEKDVJ1blRyYW5zaXRpb24SLgoFcGhhc2UYASABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSLgoFZXJyb3IYAiABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSFAoGcmVhc29uGAMgASgJQgTiQQEDEhMKBWFjdG9yGAQgASgJQgTiQQEDIq8CCg5UYXNrVHJhbnNpdGlvbhIvCgVzdGF0ZRgBIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSFwoJdGFza190eXBlGAIgASgJQgTiQQEDEjYKC3NraXBfcmVhc29uGAMgASgOMhsub3JjaGVzdHJhdG9yLnYxLlNraXBSZWFzb25CBOJBAQMSLwoFZXJyb3IYBCABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yQgTiQQEDEjsKEW5leHRfYXR0ZW1wdF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxItCgR3YWl0GAYgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRhc2tXYWl0QgTiQQEDIksKCkhvbGRDaGFuZ2USKQoEaG9sZBgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5Ib2xkQgTiQQEDEhIKBGhlbGQYAiABKAhCBOJBAQMijAEKDFNpZ25hbENoYW5nZRIZCgtzaWduYWxfbmFtZRgBIAEoCUIE4kEBAxIWCghjb25zdW1lZBgCIAEoCEIE4kEBAxI0CgtndWFyZF9lcnJvchgDIAEoCzIZLm9yY2hlc3RyYXRvci52MS5SdW5FcnJvckIE4kEBAxITCgVhY3RvchgEIAEoCUIE4kEBAyKMAQoOQXBwcm92YWxDaGFuZ2USGQoLYXBwcm92YWxfaWQYASABKAlCBOJBAQMSMwoFc3RhdGUYAiABKA4yHi5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWxTdGF0ZUIE4kEBAxITCgVhY3RvchgDIAEoCUIE4kEBAxIVCgdjb21tZW50GAQgASgJQgTiQQEDIk8KDFRhc2tQcm9ncmVzcxIbCghmcmFjdGlvbhgBIAEoAUIE4kEBA0gAiAEBEhUKB21lc3NhZ2UYAiABKAlCBOJBAQNCCwoJX2ZyYWN0aW9uIjUKB1Rhc2tMb2cSEwoFbGV2ZWwYASABKAlCBOJBAQMSFQoHbWVzc2FnZRgCIAEoCUIE4kEBAyIfCglUYXNrVG9rZW4SEgoEdGV4dBgBIAEoCUIE4kEBAyKUAQoLUnVuU25hcHNob3QSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxItCgV0YXNrcxgCIAMoCzIYLm9yY2hlc3RyYXRvci52MS5SdW5UYXNrQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBAxIXCgljb250aW51ZWQYBCABKAhCBOJBAQMiJAoIV2F0Y2hHYXASGAoKbG9zdF9jb3VudBgBIAEoBUIE4kEBAyJdCg5XYXRjaEhlYXJ0YmVhdBI1CgtzZXJ2ZXJfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSFAoGY3Vyc29yGAIgASgJQgTiQQEDIkcKBlJ1bkVuZBInCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJoCglSdW5VcGRhdGUSLgoDcnVuGAEgASgLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnlCBOJBAQMSFQoHbWF0Y2hlcxgCIAEoCEIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMibAoMUnVuc1NuYXBzaG90Ei8KBHJ1bnMYASADKAsyGy5vcmNoZXN0cmF0b3IudjEuUnVuU3VtbWFyeUIE4kEBAxIVCgdwYXJ0aWFsGAIgASgIQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBA0KJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_approval, file_orchestrator_v1_run]);
 
 /**
  * RunEvent is something that happened in a run.
@@ -146,6 +148,14 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
      */
     value: TaskToken;
     case: "token";
+  } | {
+    /**
+     * An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
+     *
+     * @generated from field: orchestrator.v1.ApprovalChange approval_change = 17;
+     */
+    value: ApprovalChange;
+    case: "approvalChange";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -191,7 +201,7 @@ export type RunTransition = Message<"orchestrator.v1.RunTransition"> & {
   reason: string;
 
   /**
-   * Principal that asked for it; empty when the run itself did.
+   * Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
    *
    * @generated from field: string actor = 4;
    */
@@ -316,6 +326,13 @@ export type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
    * @generated from field: orchestrator.v1.RunError guard_error = 3;
    */
   guardError?: RunError | undefined;
+
+  /**
+   * Who sent it, by the word of the caller; empty when unknown or consumed.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
 };
 
 /**
@@ -324,6 +341,48 @@ export type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
  */
 export const SignalChangeSchema: GenMessage<SignalChange> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 4);
+
+/**
+ * ApprovalChange is the end of an approval. Its data is not part of the event.
+ *
+ * @generated from message orchestrator.v1.ApprovalChange
+ */
+export type ApprovalChange = Message<"orchestrator.v1.ApprovalChange"> & {
+  /**
+   * Approval of the run.
+   *
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * State after the event.
+   *
+   * @generated from field: orchestrator.v1.ApprovalState state = 2;
+   */
+  state: ApprovalState;
+
+  /**
+   * Who decided, by the word of the caller; empty when unknown or expired.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+
+  /**
+   * What the person remarked.
+   *
+   * @generated from field: string comment = 4;
+   */
+  comment: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ApprovalChange.
+ * Use `create(ApprovalChangeSchema)` to create a new message.
+ */
+export const ApprovalChangeSchema: GenMessage<ApprovalChange> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_run_event, 5);
 
 /**
  * TaskProgress says how far an attempt is.
@@ -351,7 +410,7 @@ export type TaskProgress = Message<"orchestrator.v1.TaskProgress"> & {
  * Use `create(TaskProgressSchema)` to create a new message.
  */
 export const TaskProgressSchema: GenMessage<TaskProgress> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 5);
+  messageDesc(file_orchestrator_v1_run_event, 6);
 
 /**
  * TaskLog is a line that an attempt logged.
@@ -379,7 +438,7 @@ export type TaskLog = Message<"orchestrator.v1.TaskLog"> & {
  * Use `create(TaskLogSchema)` to create a new message.
  */
 export const TaskLogSchema: GenMessage<TaskLog> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 6);
+  messageDesc(file_orchestrator_v1_run_event, 7);
 
 /**
  * TaskToken is a piece of text that an attempt produced.
@@ -400,7 +459,7 @@ export type TaskToken = Message<"orchestrator.v1.TaskToken"> & {
  * Use `create(TaskTokenSchema)` to create a new message.
  */
 export const TaskTokenSchema: GenMessage<TaskToken> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 7);
+  messageDesc(file_orchestrator_v1_run_event, 8);
 
 /**
  * RunSnapshot is the state of a run at a place of its stream. A large run is sent in several frames.
@@ -442,7 +501,7 @@ export type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
  * Use `create(RunSnapshotSchema)` to create a new message.
  */
 export const RunSnapshotSchema: GenMessage<RunSnapshot> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 8);
+  messageDesc(file_orchestrator_v1_run_event, 9);
 
 /**
  * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
@@ -464,7 +523,7 @@ export type WatchGap = Message<"orchestrator.v1.WatchGap"> & {
  * Use `create(WatchGapSchema)` to create a new message.
  */
 export const WatchGapSchema: GenMessage<WatchGap> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 9);
+  messageDesc(file_orchestrator_v1_run_event, 10);
 
 /**
  * WatchHeartbeat shows that the stream is alive; sent when nothing else was for about 15 seconds.
@@ -492,7 +551,7 @@ export type WatchHeartbeat = Message<"orchestrator.v1.WatchHeartbeat"> & {
  * Use `create(WatchHeartbeatSchema)` to create a new message.
  */
 export const WatchHeartbeatSchema: GenMessage<WatchHeartbeat> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 10);
+  messageDesc(file_orchestrator_v1_run_event, 11);
 
 /**
  * RunEnd is the last frame of a watch: the run has ended, and every event before it was sent.
@@ -520,7 +579,7 @@ export type RunEnd = Message<"orchestrator.v1.RunEnd"> & {
  * Use `create(RunEndSchema)` to create a new message.
  */
 export const RunEndSchema: GenMessage<RunEnd> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 11);
+  messageDesc(file_orchestrator_v1_run_event, 12);
 
 /**
  * RunUpdate is a run that changed, in a watch over many runs.
@@ -555,7 +614,7 @@ export type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
  * Use `create(RunUpdateSchema)` to create a new message.
  */
 export const RunUpdateSchema: GenMessage<RunUpdate> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 12);
+  messageDesc(file_orchestrator_v1_run_event, 13);
 
 /**
  * RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
@@ -590,5 +649,5 @@ export type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
  * Use `create(RunsSnapshotSchema)` to create a new message.
  */
 export const RunsSnapshotSchema: GenMessage<RunsSnapshot> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_run_event, 13);
+  messageDesc(file_orchestrator_v1_run_event, 14);
 

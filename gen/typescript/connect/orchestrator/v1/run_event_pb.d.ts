@@ -11,6 +11,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Hold, Run, RunError, RunPhase, RunSummary, RunTask, SkipReason, TaskError, TaskState, TaskWait } from "./run_pb.js";
+import type { ApprovalState } from "./approval_pb.js";
 
 /**
  * Describes the file orchestrator/v1/run_event.proto.
@@ -141,6 +142,14 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
      */
     value: TaskToken;
     case: "token";
+  } | {
+    /**
+     * An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
+     *
+     * @generated from field: orchestrator.v1.ApprovalChange approval_change = 17;
+     */
+    value: ApprovalChange;
+    case: "approvalChange";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -185,7 +194,7 @@ export declare type RunTransition = Message<"orchestrator.v1.RunTransition"> & {
   reason: string;
 
   /**
-   * Principal that asked for it; empty when the run itself did.
+   * Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
    *
    * @generated from field: string actor = 4;
    */
@@ -307,6 +316,13 @@ export declare type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
    * @generated from field: orchestrator.v1.RunError guard_error = 3;
    */
   guardError?: RunError | undefined;
+
+  /**
+   * Who sent it, by the word of the caller; empty when unknown or consumed.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
 };
 
 /**
@@ -314,6 +330,47 @@ export declare type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
  * Use `create(SignalChangeSchema)` to create a new message.
  */
 export declare const SignalChangeSchema: GenMessage<SignalChange>;
+
+/**
+ * ApprovalChange is the end of an approval. Its data is not part of the event.
+ *
+ * @generated from message orchestrator.v1.ApprovalChange
+ */
+export declare type ApprovalChange = Message<"orchestrator.v1.ApprovalChange"> & {
+  /**
+   * Approval of the run.
+   *
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * State after the event.
+   *
+   * @generated from field: orchestrator.v1.ApprovalState state = 2;
+   */
+  state: ApprovalState;
+
+  /**
+   * Who decided, by the word of the caller; empty when unknown or expired.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+
+  /**
+   * What the person remarked.
+   *
+   * @generated from field: string comment = 4;
+   */
+  comment: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ApprovalChange.
+ * Use `create(ApprovalChangeSchema)` to create a new message.
+ */
+export declare const ApprovalChangeSchema: GenMessage<ApprovalChange>;
 
 /**
  * TaskProgress says how far an attempt is.

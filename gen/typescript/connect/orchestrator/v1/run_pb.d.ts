@@ -455,7 +455,8 @@ export declare type RunCause = Message<"orchestrator.v1.RunCause"> & {
   reason: string;
 
   /**
-   * Principal that asked for it; empty when the run itself did (failure, timeout).
+   * Who asked for it, by the word of the caller (`x-orchestrator-actor`, which nothing authenticates); empty when unknown or when the run
+   * itself did (failure, timeout).
    *
    * @generated from field: string actor = 3;
    */
@@ -496,7 +497,8 @@ export declare type Hold = Message<"orchestrator.v1.Hold"> & {
   kind: HoldKind;
 
   /**
-   * Who put it: a principal, or the part of the service.
+   * Who put it: a caller by its own word (`x-orchestrator-actor`, which nothing authenticates), or `orchestrator` for the service itself;
+   * empty when unknown.
    *
    * @generated from field: string actor = 2;
    */
@@ -1057,6 +1059,13 @@ export declare type ApprovalWait = Message<"orchestrator.v1.ApprovalWait"> & {
    * @generated from field: google.protobuf.Timestamp due_time = 2;
    */
   dueTime?: Timestamp | undefined;
+
+  /**
+   * The approval, for ApprovalService.
+   *
+   * @generated from field: string approval_id = 3;
+   */
+  approvalId: string;
 };
 
 /**

@@ -398,7 +398,8 @@ export interface RunCause {
      */
     reason: string;
     /**
-     * Principal that asked for it; empty when the run itself did (failure, timeout).
+     * Who asked for it, by the word of the caller (`x-orchestrator-actor`, which nothing authenticates); empty when unknown or when the run
+     * itself did (failure, timeout).
      *
      * @generated from protobuf field: string actor = 3
      */
@@ -429,7 +430,8 @@ export interface Hold {
      */
     kind: HoldKind;
     /**
-     * Who put it: a principal, or the part of the service.
+     * Who put it: a caller by its own word (`x-orchestrator-actor`, which nothing authenticates), or `orchestrator` for the service itself;
+     * empty when unknown.
      *
      * @generated from protobuf field: string actor = 2
      */
@@ -892,6 +894,12 @@ export interface ApprovalWait {
      * @generated from protobuf field: google.protobuf.Timestamp due_time = 2
      */
     dueTime?: Timestamp;
+    /**
+     * The approval, for ApprovalService.
+     *
+     * @generated from protobuf field: string approval_id = 3
+     */
+    approvalId: string;
 }
 /**
  * ChildRunWait ends with a child run.

@@ -1768,12 +1768,14 @@ class ApprovalWait$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.ApprovalWait", [
             { no: 1, name: "assignees", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "due_time", kind: "message", T: () => Timestamp }
+            { no: 2, name: "due_time", kind: "message", T: () => Timestamp },
+            { no: 3, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.assignees = [];
+        message.approvalId = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -1788,6 +1790,9 @@ class ApprovalWait$Type extends MessageType {
                     break;
                 case /* google.protobuf.Timestamp due_time */ 2:
                     message.dueTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.dueTime);
+                    break;
+                case /* string approval_id */ 3:
+                    message.approvalId = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -1807,6 +1812,9 @@ class ApprovalWait$Type extends MessageType {
         /* google.protobuf.Timestamp due_time = 2; */
         if (message.dueTime)
             Timestamp.internalBinaryWrite(message.dueTime, writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        /* string approval_id = 3; */
+        if (message.approvalId !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.approvalId);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -11,6 +11,7 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { RunSummary } from "./run.js";
 import { RunTask } from "./run.js";
 import { Run } from "./run.js";
+import { ApprovalState } from "./approval.js";
 import { Hold } from "./run.js";
 import { TaskWait } from "./run.js";
 import { TaskError } from "./run.js";
@@ -137,6 +138,14 @@ export interface RunEvent {
          */
         token: TaskToken;
     } | {
+        oneofKind: "approvalChange";
+        /**
+         * An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
+         *
+         * @generated from protobuf field: orchestrator.v1.ApprovalChange approval_change = 17
+         */
+        approvalChange: ApprovalChange;
+    } | {
         oneofKind: undefined;
     };
     /**
@@ -171,7 +180,7 @@ export interface RunTransition {
      */
     reason: string;
     /**
-     * Principal that asked for it; empty when the run itself did.
+     * Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
      *
      * @generated from protobuf field: string actor = 4
      */
@@ -264,6 +273,43 @@ export interface SignalChange {
      * @generated from protobuf field: orchestrator.v1.RunError guard_error = 3
      */
     guardError?: RunError;
+    /**
+     * Who sent it, by the word of the caller; empty when unknown or consumed.
+     *
+     * @generated from protobuf field: string actor = 4
+     */
+    actor: string;
+}
+/**
+ * ApprovalChange is the end of an approval. Its data is not part of the event.
+ *
+ * @generated from protobuf message orchestrator.v1.ApprovalChange
+ */
+export interface ApprovalChange {
+    /**
+     * Approval of the run.
+     *
+     * @generated from protobuf field: string approval_id = 1
+     */
+    approvalId: string;
+    /**
+     * State after the event.
+     *
+     * @generated from protobuf field: orchestrator.v1.ApprovalState state = 2
+     */
+    state: ApprovalState;
+    /**
+     * Who decided, by the word of the caller; empty when unknown or expired.
+     *
+     * @generated from protobuf field: string actor = 3
+     */
+    actor: string;
+    /**
+     * What the person remarked.
+     *
+     * @generated from protobuf field: string comment = 4
+     */
+    comment: string;
 }
 /**
  * TaskProgress says how far an attempt is.
@@ -499,6 +545,16 @@ declare class SignalChange$Type extends MessageType<SignalChange> {
  * @generated MessageType for protobuf message orchestrator.v1.SignalChange
  */
 export declare const SignalChange: SignalChange$Type;
+declare class ApprovalChange$Type extends MessageType<ApprovalChange> {
+    constructor();
+    create(value?: PartialMessage<ApprovalChange>): ApprovalChange;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: ApprovalChange): ApprovalChange;
+    internalBinaryWrite(message: ApprovalChange, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ApprovalChange
+ */
+export declare const ApprovalChange: ApprovalChange$Type;
 declare class TaskProgress$Type extends MessageType<TaskProgress> {
     constructor();
     create(value?: PartialMessage<TaskProgress>): TaskProgress;

@@ -9,6 +9,7 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { RunSummary } from "./run.js";
 import { RunTask } from "./run.js";
 import { Run } from "./run.js";
+import { ApprovalState } from "./approval.js";
 import { Hold } from "./run.js";
 import { TaskWait } from "./run.js";
 import { TaskError } from "./run.js";
@@ -37,6 +38,7 @@ class RunEvent$Type extends MessageType {
             { no: 13, name: "progress", kind: "message", oneof: "detail", T: () => TaskProgress },
             { no: 14, name: "log", kind: "message", oneof: "detail", T: () => TaskLog },
             { no: 15, name: "token", kind: "message", oneof: "detail", T: () => TaskToken },
+            { no: 17, name: "approval_change", kind: "message", oneof: "detail", T: () => ApprovalChange },
             { no: 16, name: "attributes", kind: "message", T: () => Struct }
         ]);
     }
@@ -125,6 +127,12 @@ class RunEvent$Type extends MessageType {
                         token: TaskToken.internalBinaryRead(reader, reader.uint32(), options, message.detail.token)
                     };
                     break;
+                case /* orchestrator.v1.ApprovalChange approval_change */ 17:
+                    message.detail = {
+                        oneofKind: "approvalChange",
+                        approvalChange: ApprovalChange.internalBinaryRead(reader, reader.uint32(), options, message.detail.approvalChange)
+                    };
+                    break;
                 case /* google.protobuf.Struct attributes */ 16:
                     message.attributes = Struct.internalBinaryRead(reader, reader.uint32(), options, message.attributes);
                     break;
@@ -188,6 +196,9 @@ class RunEvent$Type extends MessageType {
         /* google.protobuf.Struct attributes = 16; */
         if (message.attributes)
             Struct.internalBinaryWrite(message.attributes, writer.tag(16, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.ApprovalChange approval_change = 17; */
+        if (message.detail.oneofKind === "approvalChange")
+            ApprovalChange.internalBinaryWrite(message.detail.approvalChange, writer.tag(17, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -412,13 +423,15 @@ class SignalChange$Type extends MessageType {
         super("orchestrator.v1.SignalChange", [
             { no: 1, name: "signal_name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "consumed", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
-            { no: 3, name: "guard_error", kind: "message", T: () => RunError }
+            { no: 3, name: "guard_error", kind: "message", T: () => RunError },
+            { no: 4, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.signalName = "";
         message.consumed = false;
+        message.actor = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -436,6 +449,9 @@ class SignalChange$Type extends MessageType {
                     break;
                 case /* orchestrator.v1.RunError guard_error */ 3:
                     message.guardError = RunError.internalBinaryRead(reader, reader.uint32(), options, message.guardError);
+                    break;
+                case /* string actor */ 4:
+                    message.actor = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -458,6 +474,9 @@ class SignalChange$Type extends MessageType {
         /* orchestrator.v1.RunError guard_error = 3; */
         if (message.guardError)
             RunError.internalBinaryWrite(message.guardError, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* string actor = 4; */
+        if (message.actor !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.actor);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -468,6 +487,77 @@ class SignalChange$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.SignalChange
  */
 export const SignalChange = new SignalChange$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class ApprovalChange$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.ApprovalChange", [
+            { no: 1, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "state", kind: "enum", T: () => ["orchestrator.v1.ApprovalState", ApprovalState, "APPROVAL_STATE_"] },
+            { no: 3, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "comment", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.approvalId = "";
+        message.state = 0;
+        message.actor = "";
+        message.comment = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string approval_id */ 1:
+                    message.approvalId = reader.string();
+                    break;
+                case /* orchestrator.v1.ApprovalState state */ 2:
+                    message.state = reader.int32();
+                    break;
+                case /* string actor */ 3:
+                    message.actor = reader.string();
+                    break;
+                case /* string comment */ 4:
+                    message.comment = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string approval_id = 1; */
+        if (message.approvalId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.approvalId);
+        /* orchestrator.v1.ApprovalState state = 2; */
+        if (message.state !== 0)
+            writer.tag(2, WireType.Varint).int32(message.state);
+        /* string actor = 3; */
+        if (message.actor !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.actor);
+        /* string comment = 4; */
+        if (message.comment !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.comment);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ApprovalChange
+ */
+export const ApprovalChange = new ApprovalChange$Type();
 // @generated message type with reflection information, may provide speed optimized methods
 class TaskProgress$Type extends MessageType {
     constructor() {
