@@ -6,7 +6,6 @@ import { parseJson } from "../base/json-parse.ts";
 import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_PROBLEM } from "../base/signal-name.ts";
 import type { GraphAttempt, GraphHost } from "../engine/graph/host.ts";
 import type { Outcome, Suspension } from "../engine/machine/events.ts";
-import { jsonSchema } from "../tasks/json-schema.ts";
 import type { LocalAdapter } from "./adapter.ts";
 import { abortedOutcome, deferredOutcome, failedOutcome } from "./outcome.ts";
 
@@ -82,15 +81,6 @@ function toSuspended(key: string, asked: Json): Outcome {
     } catch {
       // parseDurationMs says what a duration is in terms of requests; here the node is to blame.
       const message = `interrupt: timeout must be seconds (90) or text with units (5m), it is ${JSON.stringify(value.timeout)}`;
-      return failedOutcome("GRAPH_INTERRUPT_INVALID", message, { retryable: false });
-    }
-  }
-  if (value.form !== undefined) {
-    const { success, error } = jsonSchema.safeParse(value.form);
-    const [issue] = error?.issues ?? [];
-    if (!success) {
-      const place = issue === undefined ? "form" : ["form", ...issue.path].join(".");
-      const message = `interrupt: ${place}: ${issue?.message ?? "is no JSON Schema"}`;
       return failedOutcome("GRAPH_INTERRUPT_INVALID", message, { retryable: false });
     }
   }

@@ -3,6 +3,8 @@ import { parseDurationMs } from "../../base/duration.ts";
 import { invariant } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import type { TaskSpec } from "../../flows/plan.ts";
+import { formatPath } from "../../tasks/format-path.ts";
+import { findSchemaProblems } from "../../tasks/schema-keywords.ts";
 import { isEnded } from "./apply.ts";
 import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "./events.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
@@ -210,6 +212,11 @@ function cancelTask(path: string, error: TaskError, at: number): JournalRecord {
 
 function suspendTask(run: Run, path: string, suspension: Suspension, at: number): JournalRecord[] {
   const { key, wait, value, timeoutMs } = suspension;
+  const [problem] = value.form === undefined || wait.kind !== "approval" ? [] : findSchemaProblems(value.form);
+  if (problem !== undefined) {
+    const message = `interrupt: ${formatPath(["form", ...problem.path])}: ${problem.description}`;
+    return [failTask(specOf(run, path), path, ownError("GRAPH_INTERRUPT_INVALID", message), at, {})];
+  }
   const suspended: JournalRecord = {
     type: "task.suspended",
     at,
