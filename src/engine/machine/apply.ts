@@ -6,8 +6,8 @@ import { invariant } from "../../base/errors.ts";
 import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
 import type { JournalRecord } from "./records.ts";
 import {
+  createFsmPosition,
   createState,
-  type FsmPosition,
   isTerminalPhase,
   isTerminalTask,
   MAX_REQUESTS,
@@ -243,16 +243,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       return;
     }
     case "state.entered": {
-      const fsm: FsmPosition = (state.fsm ??= {
-        state: "",
-        visit: 0,
-        visits: new Map(),
-        path: [],
-        transitions: -1,
-        armed: false,
-        after: [],
-        settled: false,
-      });
+      const fsm = (state.fsm ??= createFsmPosition());
       fsm.state = record.state;
       fsm.visit = record.visit;
       fsm.visits.set(record.state, record.visit);

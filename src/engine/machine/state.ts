@@ -306,6 +306,11 @@ export function createState(runId: string): RunState {
   };
 }
 
+/** The position of an FSM run before its first state is entered. */
+export function createFsmPosition(): FsmPosition {
+  return { state: "", visit: 0, visits: new Map(), path: [], transitions: -1, armed: false, after: [], settled: false };
+}
+
 /**
  * The public state. Phases other than RUNNING show as they are; a RUNNING run under a hold shows the hold
  * (quarantine before {@link isPaused} before budget and limit); without one it is WAITING when all that is open waits for something outside.
