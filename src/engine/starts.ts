@@ -75,11 +75,11 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     const { tenantId } = caller;
     checkTexts(request);
     const plan = await runtime.parts.flows.planFor(tenantId, request.flowId, request.version);
-    const vars = checkInput(plan, request.input);
+    const at = runtime.now();
+    const vars = checkInput(plan, request.input, at);
     checkGraphLoaded(plan, runtime.parts);
     for (const [index, { name, payload }] of request.signals.entries())
       checkSignal(plan, name, payload, `signals[${index}].data`);
-    const at = runtime.now();
     const { runId, shard } = placeRun(request, at);
     if (runtime.cells.has(runId)) throw new StartTaken(runId);
     const timeoutMs = request.runTimeoutMs ?? plan.timeoutMs ?? host.defaultRunTimeoutMs;

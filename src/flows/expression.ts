@@ -1,12 +1,15 @@
-import { type CelValue, celError, isCelError, parse, plan } from "@bufbuild/cel";
 import { fail } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
-import { environment } from "./cel-environment.ts";
-import { charge, chargeWeight, MAX_STEPS, StepsUsedUp, withMeter } from "./cel-meter.ts";
-import { fromCelValue, toCelValue, weightOf } from "./cel-values.ts";
+import { compileTree, type Program } from "./expressions/evaluator.ts";
+import { toJson, toValue, weightOf } from "./expressions/json.ts";
+import { charge, chargeWeight, MAX_STEPS, StepsUsedUp, withMeter } from "./expressions/meter.ts";
+import { parseExpression } from "./expressions/parser.ts";
+import { type Expr, SyntaxProblem } from "./expressions/syntax.ts";
+import { makeTimestamp } from "./expressions/time.ts";
+import { ExpressionError, type Value } from "./expressions/values.ts";
 import type { Scope } from "./plan.ts";
 import { compileQuick, type QuickExpression } from "./quick-expression.ts";
-import { analyseExpression, hyphenHint, type KnownNames, type Slot, slotName } from "./references.ts";
+import { analyseExpression, hyphenHint, type KnownNames, type Slot } from "./references.ts";
 
 /** The longest expression, characters. */
 const MAX_EXPRESSION_LENGTH = 4_096;
@@ -45,24 +48,26 @@ function compileAnew(source: string, names: KnownNames): CompiledExpression {
   if (source.trim() === "") return { problems: ["the expression is empty"] };
   if (source.length > MAX_EXPRESSION_LENGTH)
     return { problems: [`the expression has ${source.length} characters; the limit is ${MAX_EXPRESSION_LENGTH}`] };
-  let parsed: ReturnType<typeof parse>;
+  let parsed: Expr;
   try {
-    parsed = parse(source);
+    parsed = parseExpression(source);
   } catch (cause) {
-    return { problems: [explainParseError(cause, source) + hyphenHint(source, names)] };
+    if (!(cause instanceof SyntaxProblem)) throw cause;
+    const problem = `the expression cannot be read ${showPlace(source, cause.at)}: ${cause.message}`;
+    return { problems: [problem + hyphenHint(source, names)] };
   }
-  const { slots, problems } = analyseExpression(parsed.expr, source, names);
+  const { tree, slots, problems } = analyseExpression(parsed, source, names);
   if (problems.length > 0) return { problems };
   const [only] = slots;
-  if (only !== undefined && slots.length === 1 && isBareSlot(parsed.expr)) {
+  if (only !== undefined && tree.kind === "slot") {
     return { source, slots, evaluate: (scope) => withMeter(() => readAlone(only, scope, source)) };
   }
-  const run = plan(environment, parsed.expr);
-  const quick = compileQuick(parsed.expr, (name) => slots.findIndex((_, index) => slotName(index) === name));
+  const program = compileTree(tree, slots.length);
+  const quick = compileQuick(tree);
   if (quick === undefined)
-    return { source, slots, evaluate: (scope) => withMeter(() => evaluatePlanned(run, slots, scope, source)) };
+    return { source, slots, evaluate: (scope) => withMeter(() => evaluateProgram(program, slots, scope, source)) };
   const evaluate = (scope: Scope): Json =>
-    evaluateQuick(quick, slots, scope, source) ?? evaluatePlanned(run, slots, scope, source);
+    evaluateQuick(quick, slots, scope, source) ?? evaluateProgram(program, slots, scope, source);
   return { source, slots, evaluate: (scope) => withMeter(() => evaluate(scope)) };
 }
 
@@ -82,32 +87,25 @@ function evaluateQuick(
   return value;
 }
 
-type Planned = (bindings: Record<string, unknown>) => unknown;
-
-function evaluatePlanned(run: unknown, slots: readonly Slot[], scope: Scope, source: string): Json {
-  // Without a prototype: CEL looks names up as properties.
-  const bindings: Record<string, unknown> = Object.create(null);
-  for (let index = 0; index < slots.length; index++) {
-    const found = lookUp(slots[index] as Slot, scope);
-    bindings[slotName(index)] =
-      typeof found === "object" && found instanceof Missing ? celError(found.problem) : toCelValue(found);
+function evaluateProgram(program: Program, slots: readonly Slot[], scope: Scope, source: string): Json {
+  const values: (Value | ExpressionError)[] = [];
+  for (const slot of slots) {
+    const found = lookUp(slot, scope);
+    values.push(typeof found === "object" && found instanceof Missing ? missing(found) : toValue(found));
   }
   try {
-    const result = (run as Planned)(bindings);
-    if (isCelError(result)) {
-      if (result.cause instanceof StepsUsedUp) throw result.cause;
-      return fail("EXPRESSION_FAILED", { expression: shorten(source), problem: result.message });
-    }
-    return fromCelValue(result as CelValue, { charge, chargeWeight, textOf });
+    return toJson(program(values, scope.now === undefined ? null : makeTimestamp(BigInt(Math.floor(scope.now)) * 1_000_000n)));
   } catch (cause) {
     if (cause instanceof StepsUsedUp) return failCostly(cause, source);
-    if (cause instanceof Error && "code" in cause) throw cause;
-    return fail(
-      "EXPRESSION_FAILED",
-      { expression: shorten(source), problem: cause instanceof Error ? cause.message : String(cause) },
-      { cause },
-    );
+    if (!(cause instanceof ExpressionError)) throw cause;
+    const place = cause.at < 0 ? "" : `${showPlace(source, cause.at)}: `;
+    return fail("EXPRESSION_FAILED", { expression: shorten(source), problem: `${place}${cause.message}` });
   }
+}
+
+/** The error of a path that leads nowhere. It names the path, so that it needs no place. */
+function missing({ problem }: Missing): ExpressionError {
+  return new ExpressionError(problem);
 }
 
 function readAlone(slot: Slot, scope: Scope, source: string): Json {
@@ -185,29 +183,13 @@ function describeMissing(slot: Slot, index: number, value: Json): string {
   return typeof value === "object" ? `${place} has no ${key}` : `${place} is a ${typeof value}; it has no ${key}`;
 }
 
-function isBareSlot(expr: ReturnType<typeof parse>["expr"]): boolean {
-  return expr.exprKind.case === "identExpr" && expr.exprKind.value.name === slotName(0);
-}
-
-function textOf(value: CelValue): string {
-  const text = environment.funcs.find("string")?.call(0, undefined, [value]);
-  if (typeof text !== "string") throw new Error("the result has no form in JSON");
-  return text;
-}
-
 function shorten(source: string): string {
   return source.length > 200 ? `${source.slice(0, 197)}…` : source;
 }
 
-function explainParseError(cause: unknown, source: string): string {
-  if (cause instanceof RangeError) return "the expression nests too deep";
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const place = /<input>:(\d+):(\d+): (.*)$/s.exec(message);
-  if (place === null) return `the expression cannot be read: ${message}`;
-  const [, , column, text] = place;
-  const found = (text ?? "").replace(/ but expecting .*$/s, "");
-  const reserved = found.startsWith("reserved")
-    ? '; a task or variable of that name is written tasks["name"] or vars["name"]'
-    : "";
-  return `the expression cannot be read at character ${column} ("${source.slice(Math.max(0, Number(column) - 1), Number(column) + 15)}"): ${found}${reserved}`;
+/** `at character 7 ("+ s")`. */
+function showPlace(source: string, at: number): string {
+  const position = at === source.length ? "its end" : `character ${at + 1}`;
+  const piece = source.slice(at, at + 16);
+  return `at ${position}${piece === "" ? "" : ` (${JSON.stringify(piece.toWellFormed())})`}`;
 }

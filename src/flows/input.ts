@@ -8,9 +8,9 @@ import type { Plan, Variable } from "./plan.ts";
 
 /**
  * The variables of a run: the input with defaults filled in, then the computed variables. Unknown names are refused, so that a slip in a name does not
- * silently run with the default. Throws FLOW_INPUT_INVALID with every violation, or the error of a computed variable.
+ * silently run with the default. `now` is the time of the start, milliseconds. Throws FLOW_INPUT_INVALID with every violation, or the error of a computed variable.
  */
-export function checkInput(plan: Plan, input: JsonObject): JsonObject {
+export function checkInput(plan: Plan, input: JsonObject, now: number): JsonObject {
   const { variables, computed } = plan;
   let violations: FieldViolation[] | undefined;
   const report = (field: string, description: string): void => {
@@ -54,7 +54,7 @@ export function checkInput(plan: Plan, input: JsonObject): JsonObject {
     );
   }
   if (computed.length === 0) return vars;
-  const scope = { vars, run: {}, task: () => undefined };
+  const scope = { vars, run: {}, task: () => undefined, now };
   const values = computed.map(({ name, value }) => [name, value.evaluate(scope)] as const);
   const all = { ...vars };
   for (const [name, value] of values) setOwn(all, name, value);

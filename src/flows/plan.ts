@@ -42,6 +42,8 @@ export interface Scope {
   readonly first?: JsonObject | undefined;
   /** The signal that an FSM `on` entry judges: `{name, payload}`. */
   readonly signal?: JsonObject | undefined;
+  /** The time that `now()` gives, milliseconds since 1970; the same for all expressions of a transition. */
+  readonly now?: number | undefined;
   /** What a compensation task undoes: `{task, outcome, input, output, children}`. */
   readonly compensates?: JsonObject | undefined;
 }

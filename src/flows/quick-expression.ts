@@ -5,7 +5,7 @@
  * exact. Otherwise it gives undefined, and CEL says what is right, errors too. It takes the steps that CEL takes.
  */
 import type { Json } from "../base/json.ts";
-import type { Expr } from "./references.ts";
+import type { Expr } from "./expressions/syntax.ts";
 
 /** Value of slot number `index`. */
 export type ReadSlot = (index: number) => Json | object;
@@ -21,13 +21,12 @@ export interface QuickExpression {
 type Reckon = (read: ReadSlot) => number;
 
 /** The expression, when it is made of slots, numbers, `+`, `-`, `*` and at most one comparison around them; undefined for all others. */
-export function compileQuick(expr: Expr, slotIndex: (name: string) => number): QuickExpression | undefined {
-  const { exprKind } = expr;
-  if (exprKind.case !== "callExpr") return undefined;
+export function compileQuick(expr: Expr): QuickExpression | undefined {
+  if (expr.kind !== "call") return undefined;
   const counter = { steps: 1 };
-  const compare = COMPARISONS[exprKind.value.function];
+  const compare = COMPARISONS[expr.name];
   if (compare === undefined) {
-    const reckon = compileNumber(expr, slotIndex, counter);
+    const reckon = compileNumber(expr, counter);
     if (reckon === undefined) return undefined;
     const evaluate = (read: ReadSlot): number | undefined => {
       const value = reckon(read);
@@ -35,7 +34,7 @@ export function compileQuick(expr: Expr, slotIndex: (name: string) => number): Q
     };
     return { steps: counter.steps, evaluate };
   }
-  const [left, right] = exprKind.value.args.map((arg) => compileNumber(arg, slotIndex, counter));
+  const [left, right] = expr.args.map((arg) => compileNumber(arg, counter));
   if (left === undefined || right === undefined) return undefined;
   const evaluate = (read: ReadSlot): boolean | undefined => {
     const a = left(read);
@@ -54,37 +53,24 @@ const COMPARISONS: Readonly<Record<string, { readonly steps: number; test(a: num
   "_!=_": { steps: 2, test: (a, b) => a !== b },
 };
 
-function compileNumber(
-  { exprKind }: Expr,
-  slotIndex: (name: string) => number,
-  counter: { steps: number },
-): Reckon | undefined {
-  switch (exprKind.case) {
-    case "identExpr": {
-      const index = slotIndex(exprKind.value.name);
-      if (index < 0) return undefined;
-      return (read) => {
-        const value = read(index);
-        return typeof value === "number" ? exact(value) : Number.NaN;
-      };
-    }
-    case "constExpr": {
-      const { constantKind } = exprKind.value;
-      if (constantKind.case !== "int64Value" && constantKind.case !== "doubleValue") return undefined;
-      const value = exact(Number(constantKind.value));
-      return Number.isNaN(value) ? undefined : () => value;
-    }
-    case "callExpr":
-      break;
-    default:
-      return undefined;
+function compileNumber(expr: Expr, counter: { steps: number }): Reckon | undefined {
+  if (expr.kind === "slot") {
+    const { index } = expr;
+    return (read) => {
+      const value = read(index);
+      return typeof value === "number" ? exact(value) : Number.NaN;
+    };
   }
-  const { function: name, args, target } = exprKind.value;
-  if (target !== undefined || args.length !== 2) return undefined;
-  const [left, right] = args.map((arg) => compileNumber(arg, slotIndex, counter));
+  if (expr.kind === "constant") {
+    if (typeof expr.value !== "bigint" && typeof expr.value !== "number") return undefined;
+    const value = exact(Number(expr.value));
+    return Number.isNaN(value) ? undefined : () => value;
+  }
+  if (expr.kind !== "call" || expr.target !== null || expr.args.length !== 2) return undefined;
+  const [left, right] = expr.args.map((arg) => compileNumber(arg, counter));
   if (left === undefined || right === undefined) return undefined;
   counter.steps += 1;
-  switch (name) {
+  switch (expr.name) {
     case "_+_":
       return (read) => exact(left(read) + right(read));
     case "_-_":

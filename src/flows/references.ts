@@ -1,13 +1,12 @@
 /**
  * What an expression reads. Every path with a fixed beginning (`tasks.a.output.n`, `vars.x`, `item.name`) becomes a *slot*: it is looked up in the scope
- * without CEL, and its place in the syntax tree is taken by a plain name. So only what is named is looked up, and it is known before anything runs.
+ * before the evaluation, and its place in the syntax tree is taken by a number. So only what is named is looked up, and it is known before anything runs.
  */
-import type { parse } from "@bufbuild/cel";
 import { suggest } from "../tasks/suggest.ts";
-import { functionNames, GET_FUNCTION, STEP_FUNCTION } from "./cel-environment.ts";
-
-/** A node of the syntax tree. */
-export type Expr = ReturnType<typeof parse>["expr"];
+import { showCall } from "./expressions/call.ts";
+import { findFunction, findMethod, functionNames, NOW } from "./expressions/functions.ts";
+import type { CallExpr, Expr, LoopExpr } from "./expressions/syntax.ts";
+import { TYPE_VALUES } from "./expressions/values.ts";
 
 /** Where a slot begins. */
 export const SLOT_ROOTS = ["tasks", "vars", "run", "item", "index", "deps", "signal", "compensates"] as const;
@@ -29,6 +28,8 @@ export interface KnownNames {
 
 /** What the analysis of an expression found. */
 export interface Analysis {
+  /** The tree with slots in the place of paths. */
+  readonly tree: Expr;
   readonly slots: readonly Slot[];
   /** Problems, each a sentence. */
   readonly problems: readonly string[];
@@ -37,7 +38,8 @@ export interface Analysis {
 /** How deep operations may nest; a sum of a hundred terms nests a hundred deep. The evaluator recurses, so there has to be a bound. */
 const MAX_EXPRESSION_DEPTH = 200;
 
-const TYPE_NAMES = new Set(["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"]);
+/** Beginnings of names of functions. */
+const NAMESPACES = new Set([...functionNames].flatMap((name) => (name.includes(".") ? [name.split(".")[0] as string] : [])));
 const TASK_FIELDS = ["output", "outputs", "state", "error", "attempt"];
 const RUN_FIELDS = [
   ..."run_id flow_id version tenant_id user_id correlation_id labels context start_time state".split(" "),
@@ -50,16 +52,11 @@ const ROOT_FIELDS: Readonly<Partial<Record<SlotRoot, readonly string[]>>> = {
   compensates: ["task", "outcome", "input", "output", "children"],
 };
 
-/** The name that takes the place of slot `index` in the tree; no source text can say it. */
-export function slotName(index: number): string {
-  return `$${index}`;
-}
-
-/** Finds the slots of a tree, puts names in their places, and puts the meter into every loop. Changes the tree. */
+/** Finds the slots of a tree, and everything in it that does not exist. */
 export function analyseExpression(root: Expr, source: string, names: KnownNames): Analysis {
   const analyser = new Analyser(source, names);
-  analyser.visit(root, new Set());
-  return { slots: analyser.slots, problems: [...new Set(analyser.problems)] };
+  const tree = analyser.visit(root, new Set());
+  return { tree, slots: analyser.slots, problems: [...new Set(analyser.problems)] };
 }
 
 class Analyser {
@@ -75,93 +72,110 @@ class Analyser {
     this.names = names;
   }
 
-  /** Visits a node and gives the number of operations below it. */
-  visit(expr: Expr, bound: ReadonlySet<string>): number {
+  /** The node with slots in the place of paths that begin outside of loops. */
+  visit(expr: Expr, bound: ReadonlySet<string>): Expr {
     if (this.depth >= MAX_EXPRESSION_DEPTH) {
-      this.problems.push(`the expression nests deeper than ${MAX_EXPRESSION_DEPTH} operations`);
-      return 1;
+      this.problem(`the expression nests deeper than ${MAX_EXPRESSION_DEPTH} operations`);
+      return expr;
     }
     this.depth++;
-    const weight = this.visitInner(expr, bound);
+    const visited = this.visitInner(expr, bound);
     this.depth--;
-    return weight;
+    return visited;
   }
 
-  private visitInner(expr: Expr, bound: ReadonlySet<string>): number {
+  private visitInner(expr: Expr, bound: ReadonlySet<string>): Expr {
     const chain = readChain(expr);
-    if (chain !== undefined) {
-      if (!bound.has(chain.name)) this.replaceBySlot(expr, chain.name, chain.path);
-      else if (chain.path.length > 0) expr.exprKind = getCall(expr, chain.name, chain.path);
-      return 1;
-    }
-    const { exprKind } = expr;
-    switch (exprKind.case) {
-      case "selectExpr":
-        return 1 + this.visitMaybe(exprKind.value.operand, bound);
-      case "callExpr":
-        return this.visitCall(exprKind.value, bound);
-      case "listExpr":
-        return exprKind.value.elements.reduce((sum, element) => sum + this.visit(element, bound), 1);
-      case "structExpr":
-        return this.visitStruct(exprKind.value, bound);
-      case "comprehensionExpr":
-        return this.visitLoop(exprKind.value, bound);
+    if (chain !== undefined && (chain.absolute || !bound.has(chain.name))) return this.toNode(expr, chain);
+    switch (expr.kind) {
+      case "select":
+        return { ...expr, operand: this.visit(expr.operand, bound) };
+      case "call":
+        return this.visitCall(expr, bound);
+      case "list":
+        return { ...expr, elements: expr.elements.map((element) => this.visit(element, bound)) };
+      case "map":
+        if (expr.message !== null)
+          this.problem(`messages such as ${expr.message}{} do not exist here; write a map: {"key": value}`);
+        return {
+          ...expr,
+          entries: expr.entries.map(([key, value]) => [this.visit(key, bound), this.visit(value, bound)]),
+        };
+      case "loop":
+        return this.visitLoop(expr, bound);
       default:
-        return 1;
+        return expr;
     }
   }
 
-  private visitMaybe(expr: Expr | undefined, bound: ReadonlySet<string>): number {
-    return expr === undefined ? 0 : this.visit(expr, bound);
+  private visitCall(call: CallExpr, bound: ReadonlySet<string>): Expr {
+    const { name, target } = call;
+    const args = call.args.map((arg) => this.visit(arg, bound));
+    if (target?.kind === "name" && !bound.has(target.name)) {
+      const qualified = `${target.name}.${name}`;
+      if (functionNames.has(qualified)) return this.checkCall({ ...call, name: qualified, target: null, args });
+      if (NAMESPACES.has(target.name) && !this.names.variables.has(target.name)) {
+        this.problem(`there is no function "${qualified}"${suggest(qualified, [...functionNames])}`);
+        return call;
+      }
+    }
+    return this.checkCall({ ...call, args, target: target === null ? null : this.visit(target, bound) });
   }
 
-  private visitCall(call: ExprOf<"callExpr">, bound: ReadonlySet<string>): number {
-    const qualified = call.target === undefined ? undefined : namespaceOf(call.target);
-    if (qualified !== undefined && functionNames.has(`${qualified}.${call.function}`)) {
-      return call.args.reduce((sum, arg) => sum + this.visit(arg, bound), 1);
+  /** Checks that a function exists, is called as what it is, and takes so many arguments. */
+  private checkCall(call: CallExpr): Expr {
+    const { name, target } = call;
+    if (!/^[A-Za-z_]\w*(\.\w+)?$/.test(name)) return call;
+    if (name === "has" && target === null) {
+      this.problem('has(…) takes one member, for instance has(vars.x); of a map with any key, ask "key" in map');
+      return call;
     }
-    if (
-      /^[A-Za-z_]\w*$/.test(call.function) &&
-      !/^_[^A-Za-z]/.test(call.function) &&
-      !functionNames.has(call.function)
+    if (name === NOW && target === null) {
+      if (call.args.length > 0) this.problem("now() takes no arguments");
+      return call;
+    }
+    const found = target === null ? findFunction(name) : findMethod(name);
+    const other = target === null ? findMethod(name) : findFunction(name);
+    const count = call.args.length + (target === null ? 0 : 1);
+    if (found === undefined && other !== undefined) {
+      const [overload] = other.overloads;
+      this.problem(`"${name}" is a ${other.form}; write ${showCall(other, overload?.params ?? [])}`);
+    } else if (found === undefined) {
+      this.problem(`there is no function "${name}"${suggest(name, [...functionNames])}`);
+    } else if (
+      !found.overloads.some(({ params, variadic }) => (variadic ? count >= params.length : count === params.length))
     ) {
-      this.problems.push(`there is no function "${call.function}"${suggest(call.function, [...functionNames])}`);
+      const forms = [...new Set(found.overloads.map(({ params }) => showCall(found, params)))].slice(0, 3);
+      this.problem(`"${name}" does not take ${call.args.length} arguments; there is ${forms.join(", ")}`);
     }
-    return call.args.reduce((sum, arg) => sum + this.visit(arg, bound), 1 + this.visitMaybe(call.target, bound));
+    return call;
   }
 
-  private visitStruct(struct: ExprOf<"structExpr">, bound: ReadonlySet<string>): number {
-    if (struct.messageName !== "")
-      this.problems.push(`messages such as ${struct.messageName}{} do not exist here; write a map: {"key": value}`);
-    let weight = 1;
-    for (const entry of struct.entries) {
-      if (entry.keyKind.case === "mapKey") weight += this.visit(entry.keyKind.value, bound);
-      weight += this.visitMaybe(entry.value, bound);
+  private visitLoop(loop: LoopExpr, bound: ReadonlySet<string>): Expr {
+    const range = this.visit(loop.range, bound);
+    const inner = new Set(bound).add(loop.variable);
+    let { accumulator } = loop;
+    if (accumulator !== null) {
+      accumulator = { ...accumulator, start: this.visit(accumulator.start, bound) };
+      inner.add(accumulator.name);
     }
-    return weight;
+    const condition = loop.condition === null ? null : this.visit(loop.condition, inner);
+    return { ...loop, range, accumulator, condition, step: this.visit(loop.step, inner) };
   }
 
-  private visitLoop(loop: ExprOf<"comprehensionExpr">, bound: ReadonlySet<string>): number {
-    const range = this.visitMaybe(loop.iterRange, bound);
-    const start = this.visitMaybe(loop.accuInit, bound);
-    const inner = new Set(bound).add(loop.iterVar).add(loop.accuVar);
-    if (loop.iterVar2 !== "") inner.add(loop.iterVar2);
-    const body = this.visitMaybe(loop.loopCondition, inner) + this.visitMaybe(loop.loopStep, inner);
-    const end = this.visitMaybe(loop.result, inner);
-    if (loop.loopCondition !== undefined) loop.loopCondition = stepCall(body, loop.loopCondition);
-    return range + start + body + end;
-  }
-
-  private replaceBySlot(expr: Expr, name: string, path: readonly (string | number)[]): void {
+  private toNode(expr: Expr, { name, path }: Chain): Expr {
+    const typeName = [name, ...path].join(".");
+    if (TYPE_VALUES.has(typeName) && !this.names.variables.has(name) && !this.names.tasks.has(name))
+      return { kind: "name", name: typeName, absolute: true, at: expr.at };
     const slot = this.toSlot(name, path);
-    if (slot === undefined) return;
+    if (slot === undefined) return expr;
     const key = JSON.stringify([slot.root, ...slot.path]);
-    let number = this.numbers.get(key);
-    if (number === undefined) {
-      number = this.slots.push(slot) - 1;
-      this.numbers.set(key, number);
+    let index = this.numbers.get(key);
+    if (index === undefined) {
+      index = this.slots.push(slot) - 1;
+      this.numbers.set(key, index);
     }
-    expr.exprKind = { case: "identExpr", value: { $typeName: "cel.expr.Expr.Ident", name: slotName(number) } };
+    return { kind: "slot", index, at: expr.at };
   }
 
   private toSlot(name: string, path: readonly (string | number)[]): Slot | undefined {
@@ -173,7 +187,6 @@ class Analyser {
     }
     if (isVariable) return { root: "vars", path: [name, ...path] };
     if (isTask) return this.checkRoot({ root: "tasks", path: [name, ...path] });
-    if (TYPE_NAMES.has(name) && path.length === 0) return undefined;
     return this.problem(`unknown name "${name}"${this.hint(name)}`);
   }
 
@@ -224,71 +237,38 @@ export function hyphenHint(source: string, { tasks, variables }: KnownNames): st
   return "";
 }
 
-type ExprOf<Case extends string> = Extract<Expr["exprKind"], { case: Case }>["value"];
-
 function isRoot(name: string): name is SlotRoot {
   return (SLOT_ROOTS as readonly string[]).includes(name);
 }
 
+/** A name with the keys behind it. */
+interface Chain {
+  readonly name: string;
+  readonly absolute: boolean;
+  readonly path: readonly (string | number)[];
+}
+
 /** `a.b["c"][0]` as a name and keys; undefined for anything that does not begin with a name or has a computed key. */
-function readChain(expr: Expr): { name: string; path: (string | number)[] } | undefined {
+function readChain(expr: Expr): Chain | undefined {
   const path: (string | number)[] = [];
-  let node: Expr | undefined = expr;
-  while (node !== undefined) {
-    const { exprKind }: Expr = node;
-    if (exprKind.case === "identExpr") return { name: exprKind.value.name, path: path.reverse() };
-    if (exprKind.case === "selectExpr" && !exprKind.value.testOnly) {
-      path.push(exprKind.value.field);
-      node = exprKind.value.operand;
-    } else if (
-      exprKind.case === "callExpr" &&
-      exprKind.value.function === "_[_]" &&
-      exprKind.value.target === undefined
-    ) {
-      const key = constantKey(exprKind.value.args[1]);
+  let node: Expr = expr;
+  for (;;) {
+    if (node.kind === "name") return { name: node.name, absolute: node.absolute, path: path.reverse() };
+    if (node.kind === "select" && !node.test) {
+      path.push(node.field);
+      node = node.operand;
+    } else if (node.kind === "call" && node.name === "_[_]") {
+      const key = constantKey(node.args[1]);
       if (key === undefined) return undefined;
       path.push(key);
-      node = exprKind.value.args[0];
+      node = node.args[0] as Expr;
     } else return undefined;
   }
-  return undefined;
 }
 
 function constantKey(expr: Expr | undefined): string | number | undefined {
-  if (expr?.exprKind.case !== "constExpr") return undefined;
-  const { constantKind } = expr.exprKind.value;
-  if (constantKind.case === "stringValue") return constantKind.value;
-  return constantKind.case === "int64Value" && constantKind.value >= 0n ? Number(constantKind.value) : undefined;
-}
-
-/** `strings` of `strings.quote(x)`: a target that is only a name. */
-function namespaceOf(target: Expr): string | undefined {
-  return target.exprKind.case === "identExpr" ? target.exprKind.value.name : undefined;
-}
-
-/** `x.a["b"]` on a bound name as one call; the library would look for the names `x.a.b` and `x.a` first, in every pass. */
-function getCall(expr: Expr, name: string, path: readonly (string | number)[]): Expr["exprKind"] {
-  const ident: Expr = { ...expr, exprKind: { case: "identExpr", value: { $typeName: "cel.expr.Expr.Ident", name } } };
-  const keys = path.map((key) =>
-    constant(
-      expr,
-      typeof key === "string" ? { case: "stringValue", value: key } : { case: "int64Value", value: BigInt(key) },
-    ),
-  );
-  return {
-    case: "callExpr",
-    value: { $typeName: "cel.expr.Expr.Call", function: GET_FUNCTION, args: [ident, ...keys] },
-  };
-}
-
-function stepCall(weight: number, condition: Expr): Expr {
-  const args = [constant(condition, { case: "int64Value", value: BigInt(weight) }), condition];
-  return {
-    ...condition,
-    exprKind: { case: "callExpr", value: { $typeName: "cel.expr.Expr.Call", function: STEP_FUNCTION, args } },
-  };
-}
-
-function constant(near: Expr, constantKind: ExprOf<"constExpr">["constantKind"]): Expr {
-  return { ...near, exprKind: { case: "constExpr", value: { $typeName: "cel.expr.Constant", constantKind } } };
+  if (expr?.kind !== "constant") return undefined;
+  const { value } = expr;
+  if (typeof value === "string") return value;
+  return typeof value === "bigint" && value >= 0n ? Number(value) : undefined;
 }

@@ -164,7 +164,7 @@ function startEvent(plan: Plan, world: World): RunEvent {
     type: "start",
     at: START,
     tenantId: "default",
-    vars: checkInput(plan, world.variables),
+    vars: checkInput(plan, world.variables, 0),
     deadlineAt,
     startAt: world.startDelayMs > 0 ? START + world.startDelayMs : null,
     facts,

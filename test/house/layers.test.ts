@@ -23,6 +23,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   // The pure machine: what it needs is given to it.
   "engine/machine": [],
+  // Expressions know nothing of flows.
+  "flows/expressions": [],
   "engine/graph": ["top", "machine"],
   "engine/shard": ["top", "machine"],
   "api/mapping": [],
@@ -57,8 +59,8 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   "@langchain/langgraph": ["flows", "engine"],
   "@langchain/langgraph-checkpoint": ["flows", "engine"],
   "@langchain/core": ["flows", "engine"],
-  // Expressions of flows, and filters of lists, which are translated to SQL.
-  "@bufbuild/cel": ["flows", "api"],
+  // Patterns in expressions of flows.
+  "@bufbuild/re2": ["flows"],
   "@bufbuild/protobuf": ["api", "gen"],
   "@bufbuild/protovalidate": ["api"],
   "@connectrpc/connect": ["api"],

@@ -1,14 +1,15 @@
 /**
- * Filters: CEL over the documented fields of a list. The library parses; here the tree is checked and becomes a {@link Condition}.
+ * Filters: CEL over the documented fields of a list. The tree of an expression is checked and becomes a {@link Condition}.
  *
  * Known are `&&`, `||`, `!`, the comparisons of a field with a constant (on either side), `field in [constants]`, `"text" in list_field`, `has(field)`,
  * `labels["key"]` and `labels.key`, a boolean field alone, and `timestamp("…")`. Everything else is FILTER_INVALID with place and cure.
  */
-import { parse } from "@bufbuild/cel";
 import { fail } from "../../base/errors.ts";
+import { parseExpression } from "../../flows/expressions/parser.ts";
+import { type CallExpr, type Expr, SyntaxProblem } from "../../flows/expressions/syntax.ts";
+import { parseTimestamp } from "../../flows/expressions/time.ts";
+import { Uint } from "../../flows/expressions/values.ts";
 import type { Comparison, Condition, FieldRef, FieldTable, Operand } from "./condition.ts";
-
-type Expr = ReturnType<typeof parse>["expr"];
 
 /** Most comparisons in one filter. */
 const MAX_CONDITIONS = 200;
@@ -39,7 +40,6 @@ export function parseFilter(text: string, fields: FieldTable): Condition | null 
 class FilterReader {
   readonly #text: string;
   readonly #fields: FieldTable;
-  #positions: Readonly<Record<string, number>> = {};
   #count = 0;
 
   constructor(text: string, fields: FieldTable) {
@@ -48,39 +48,39 @@ class FilterReader {
   }
 
   read(): Condition {
-    let parsed: ReturnType<typeof parse>;
+    let parsed: Expr;
     try {
-      parsed = parse(this.#text);
+      parsed = parseExpression(this.#text);
     } catch (cause) {
-      if (cause instanceof RangeError) return fail("FILTER_INVALID", { problem: "it nests too deep" }, { cause });
-      const { rawMessage, location } = cause as {
-        rawMessage?: string;
-        location?: { start?: { line: number; column: number } };
-      };
-      const place =
-        location?.start === undefined ? "" : `line ${location.start.line}, column ${location.start.column}: `;
-      return fail("FILTER_INVALID", { problem: `${place}${rawMessage ?? "it is no CEL expression"}` }, { cause });
+      if (!(cause instanceof SyntaxProblem)) throw cause;
+      return fail("FILTER_INVALID", { problem: `${this.#place(cause.at)}: ${cause.message}` }, { cause });
     }
-    this.#positions = (parsed.sourceInfo?.positions ?? {}) as Readonly<Record<string, number>>;
-    return this.#condition(parsed.expr);
+    return this.#condition(parsed);
   }
 
   #condition(expr: Expr): Condition {
-    this.#count += 1;
-    if (this.#count > MAX_CONDITIONS * 2) this.#refuse(expr, `it has more than ${MAX_CONDITIONS} conditions`);
-    const kind = expr.exprKind;
-    if (kind.case === "selectExpr" && kind.value.testOnly)
-      return { op: "has", field: this.#label(expr, kind.value.operand, kind.value.field) };
-    if (kind.case === "identExpr" || kind.case === "selectExpr") return this.#flag(expr);
-    if (kind.case !== "callExpr") return this.#refuse(expr, "a condition is expected here");
-    const { function: name, args } = kind.value;
-    const [first, second] = args as Expr[];
+    const isJoin = expr.kind === "call" && (expr.name === "_&&_" || expr.name === "_||_");
+    if (!isJoin) this.#count += 1;
+    if (this.#count > MAX_CONDITIONS) this.#refuse(expr, `it has more than ${MAX_CONDITIONS} conditions`);
+    if (expr.kind === "select" && expr.test) return { op: "has", field: this.#label(expr, expr.operand, expr.field) };
+    if (expr.kind === "name" || expr.kind === "select") return this.#flag(expr);
+    if (expr.kind !== "call") return this.#refuse(expr, "a condition is expected here");
+    return this.#call(expr);
+  }
+
+  #call(expr: CallExpr): Condition {
+    const { name, args, target } = expr;
+    if (target !== null) return this.#refuse(expr, `${name}() is not known in filters`);
+    const [first, second] = args;
     if (first === undefined) return this.#refuse(expr, `${name}() is not known`);
-    if ((name === "_&&_" || name === "_||_") && second !== undefined) {
-      return this.#join(name === "_&&_" ? "and" : "or", [this.#condition(first), this.#condition(second)]);
+    if (name === "_&&_" || name === "_||_") {
+      return this.#join(
+        name === "_&&_" ? "and" : "or",
+        args.map((arg) => this.#condition(arg)),
+      );
     }
-    if (name === "!_") return { op: "not", arg: this.#condition(first) };
     if (name === "has") return { op: "has", field: this.#field(first) };
+    if (name === "!_") return { op: "not", arg: this.#condition(first) };
     if (second === undefined) return this.#refuse(expr, `${name}() is not known`);
     if (name === "@in") return this.#membership(expr, first, second);
     const comparison = COMPARISONS[name];
@@ -104,7 +104,7 @@ class FilterReader {
     const mirrored = isConstant(left);
     const field = this.#field(mirrored ? right : left);
     const constant = mirrored ? left : right;
-    const isNull = constant.exprKind.case === "constExpr" && constant.exprKind.value.constantKind.case === "nullValue";
+    const isNull = constant.kind === "constant" && constant.value === null;
     if (isNull && (op === "==" || op === "!=")) {
       const has: Condition = { op: "has", field };
       return op === "!=" ? has : { op: "not", arg: has };
@@ -117,13 +117,9 @@ class FilterReader {
   }
 
   #membership(expr: Expr, element: Expr, list: Expr): Condition {
-    if (list.exprKind.case === "listExpr") {
+    if (list.kind === "list") {
       const field = this.#field(element);
-      return {
-        op: "in",
-        field,
-        values: (list.exprKind.value.elements as Expr[]).map((one) => this.#operand(field, one)),
-      };
+      return { op: "in", field, values: list.elements.map((one) => this.#operand(field, one)) };
     }
     const field = this.#field(list);
     if (this.#kindOf(field) !== "texts") {
@@ -135,30 +131,27 @@ class FilterReader {
   }
 
   #quoted(expr: Expr): string {
-    const kind = expr.exprKind;
-    if (kind.case === "constExpr" && kind.value.constantKind.case === "stringValue")
-      return this.#storable(expr, kind.value.constantKind.value);
+    if (expr.kind === "constant" && typeof expr.value === "string") return this.#storable(expr, expr.value);
     return this.#refuse(expr, "a text in quotes is expected here");
   }
 
   #field(expr: Expr): FieldRef {
-    const kind = expr.exprKind;
-    if (kind.case === "identExpr") {
-      const { name } = kind.value;
+    if (expr.kind === "name") {
+      const { name } = expr;
       if (!Object.hasOwn(this.#fields, name))
         this.#refuse(expr, `${name} is no field; fields are ${Object.keys(this.#fields).join(", ")}`);
       return { name };
     }
-    if (kind.case === "selectExpr") return this.#label(expr, kind.value.operand as Expr | undefined, kind.value.field);
-    if (kind.case === "callExpr" && kind.value.function === "_[_]") {
-      const [operand, key] = kind.value.args as Expr[];
+    if (expr.kind === "select" && !expr.test) return this.#label(expr, expr.operand, expr.field);
+    if (expr.kind === "call" && expr.name === "_[_]") {
+      const [operand, key] = expr.args;
       return this.#label(expr, operand, key === undefined ? "" : this.#quoted(key));
     }
     return this.#refuse(expr, `a field is expected here: ${Object.keys(this.#fields).join(", ")}`);
   }
 
   #label(expr: Expr, operand: Expr | undefined, key: string): FieldRef {
-    const name = operand?.exprKind.case === "identExpr" ? operand.exprKind.value.name : "";
+    const name = operand?.kind === "name" ? operand.name : "";
     if (!Object.hasOwn(this.#fields, name) || this.#fields[name]?.kind !== "map")
       this.#refuse(expr, `${name || "this"} has no parts`);
     return { name, key };
@@ -176,10 +169,10 @@ class FilterReader {
     if (typeof value === "string") this.#storable(expr, value);
     switch (kind) {
       case "time": {
-        const at = typeof value === "string" && /^\d{4}-\d\d-\d\d/.test(value) ? Date.parse(value) : Number.NaN;
-        return Number.isNaN(at)
-          ? this.#refuse(expr, `${field.name} needs a time: timestamp("2026-01-31T12:00:00Z")`)
-          : at;
+        const nanos = typeof value === "string" ? parseTimestamp(value) : undefined;
+        return nanos === undefined
+          ? this.#refuse(expr, `${field.name} needs a time with its zone: timestamp("2026-01-31T12:00:00Z")`)
+          : Number(nanos / 1_000n) / 1_000;
       }
       case "number":
         return typeof value === "number" ? value : this.#refuse(expr, `${field.name} needs a number`);
@@ -204,34 +197,29 @@ class FilterReader {
     return text;
   }
 
+  #place(at: number): string {
+    const lines = this.#text.slice(0, at).split("\n");
+    const column = `column ${(lines.at(-1)?.length ?? 0) + 1}`;
+    return lines.length === 1 ? column : `line ${lines.length}, ${column}`;
+  }
+
   #refuse(expr: Expr, problem: string): never {
-    const offset = this.#positions[String(expr.id)];
-    const place = offset === undefined ? "" : `column ${offset + 1}: `;
-    return fail("FILTER_INVALID", { problem: `${place}${problem}` });
+    return fail("FILTER_INVALID", { problem: `${this.#place(expr.at)}: ${problem}` });
   }
 }
 
 function isConstant(expr: Expr): boolean {
-  return expr.exprKind.case === "constExpr" || constantOf(expr) !== undefined;
+  return expr.kind === "constant" || constantOf(expr) !== undefined;
 }
 
 function constantOf(expr: Expr): Operand | undefined {
-  const kind = expr.exprKind;
-  if (kind.case === "callExpr" && kind.value.function === "timestamp" && kind.value.args.length === 1) {
-    const inner = constantOf(kind.value.args[0] as Expr);
+  if (expr.kind === "call" && expr.name === "timestamp" && expr.target === null && expr.args.length === 1) {
+    const inner = constantOf(expr.args[0] as Expr);
     return typeof inner === "string" ? inner : undefined;
   }
-  if (kind.case !== "constExpr") return undefined;
-  const constant = kind.value.constantKind;
-  switch (constant.case) {
-    case "stringValue":
-    case "boolValue":
-    case "doubleValue":
-      return constant.value;
-    case "int64Value":
-    case "uint64Value":
-      return Number(constant.value);
-    default:
-      return undefined;
-  }
+  if (expr.kind !== "constant") return undefined;
+  const { value } = expr;
+  if (typeof value === "string" || typeof value === "boolean" || typeof value === "number") return value;
+  if (typeof value === "bigint") return Number(value);
+  return value instanceof Uint ? Number(value.value) : undefined;
 }

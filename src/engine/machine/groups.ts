@@ -1,6 +1,6 @@
 /** Groups: the children of `parallel` and `map` tasks. See docs/semantics.md §2. */
 import type { Json } from "../../base/json.ts";
-import { weightOf } from "../../flows/cel-values.ts";
+import { weightOf } from "../../flows/expressions/json.ts";
 import { isEnded } from "./apply.ts";
 import { failTask, ownError, type Step } from "./outcomes.ts";
 import type { JournalRecord } from "./records.ts";

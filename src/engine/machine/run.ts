@@ -23,6 +23,8 @@ export interface Run {
   readonly endedDeps: number[];
   /** Its turn was used up before it was settled: it goes on by a `continue` event. */
   unsettled: boolean;
+  /** The time of the transition under way, or of the last one: what `now()` gives. Milliseconds. */
+  now: number;
 }
 
 /** True when the run does something by itself: a new owner must take it in hand at once. */
@@ -63,7 +65,7 @@ export function openRun(state: RunState, plan: Plan): Run {
   const graphSize = plan.kind === "dag" ? plan.nodes.filter((node) => !node.isCompensation).length : 0;
   const endedDeps: number[] = plan.kind === "dag" ? plan.nodes.map(() => 0) : [];
   const judged: Judged = { signals: new Set(), visit: "", task: "PENDING", attempt: 0, error: null, run: null };
-  const run: Run = { state, plan, agenda: new Agenda(), judged, graphSize, endedDeps, unsettled: false };
+  const run: Run = { state, plan, agenda: new Agenda(), judged, graphSize, endedDeps, unsettled: false, now: 0 };
   if (state.sequence > 0) {
     if (plan.kind === "dag") {
       for (const node of plan.nodes) {

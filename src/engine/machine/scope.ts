@@ -29,6 +29,10 @@ class RunScope implements Scope {
     return this.#run.state.vars;
   }
 
+  get now(): number {
+    return this.#run.now;
+  }
+
   get run(): JsonObject {
     const { state } = this.#run;
     return {

@@ -1,6 +1,6 @@
 /** Moves a run as far as it goes by itself: the loop around the machine that evaluates needs and absorbs records. */
 
-import { spentSteps } from "../../flows/cel-meter.ts";
+import { spentSteps } from "../../flows/expressions/meter.ts";
 import { decide, nextStep } from "./decide.ts";
 import { evaluateNeed } from "./evaluate.ts";
 import type { RunEvent } from "./events.ts";
@@ -29,6 +29,7 @@ const ENDLESS: Turn = {
  */
 export function advance(run: Run, event: RunEvent, turn: Turn = ENDLESS): JournalRecord[] {
   const records: JournalRecord[] = [];
+  run.now = event.at;
   take(run, decide(run, event), records);
   // A run that waits for its turn gets none by having more happen to it.
   if (!run.unsettled || event.type === "continue") settle(run, event.at, records, turn);

@@ -123,7 +123,7 @@ async function begin(runtime: ChildHost, parent: Cell, path: string, childId: st
     String(flowId),
     typeof version === "string" ? version : "",
   );
-  const vars = checkInput(plan, (given ?? {}) as JsonObject);
+  const vars = checkInput(plan, (given ?? {}) as JsonObject, runtime.now());
   checkGraphLoaded(plan, runtime.parts);
   // Much may have happened since.
   if (runtime.cells.has(childId) || parent.gone || task.state !== "WAITING") return;

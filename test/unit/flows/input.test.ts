@@ -25,7 +25,7 @@ const { plan } = await compileFlow({
 
 function violations(input: JsonObject): readonly string[] {
   try {
-    checkInput(plan, input);
+    checkInput(plan, input, 0);
   } catch (error) {
     if (isOrchestratorError(error) && error.code === "FLOW_INPUT_INVALID")
       return error.violations.map(({ field, description }) => `${field}: ${description}`);
@@ -36,7 +36,7 @@ function violations(input: JsonObject): readonly string[] {
 
 describe("checkInput", () => {
   it("fills in defaults, null for what is absent, and computes the other variables", () => {
-    expect(checkInput(plan, { id: "i-1" })).toEqual({
+    expect(checkInput(plan, { id: "i-1" }, 0)).toEqual({
       id: "i-1",
       count: 3,
       rate: null,
@@ -48,12 +48,12 @@ describe("checkInput", () => {
       text: "i-1/a",
     });
     expect(
-      checkInput(plan, { id: "x", count: 5, rate: 1.5, mode: "b", any: { deep: [1] }, tags: ["t"] }),
+      checkInput(plan, { id: "x", count: 5, rate: 1.5, mode: "b", any: { deep: [1] }, tags: ["t"] }, 0),
     ).toMatchObject({ double: 10, rate: 1.5, text: "x/b", any: { deep: [1] } });
   });
 
   it("takes null for what is not required", () => {
-    expect(checkInput(plan, { id: "x", rate: null, mode: null })).toMatchObject({ rate: null, mode: null });
+    expect(checkInput(plan, { id: "x", rate: null, mode: null }, 0)).toMatchObject({ rate: null, mode: null });
   });
 
   it("reports every violation at once", () => {

@@ -77,7 +77,7 @@ describe("the template format", () => {
     const { plan } = await compileFlow({ text });
     if (plan.kind !== "dag") throw new Error("not a DAG");
     const [first, second] = plan.nodes;
-    const vars = checkInput(plan, {});
+    const vars = checkInput(plan, {}, 0);
     expect([vars, plan.timeoutMs, plan.name, plan.version]).toEqual([
       { input_param: "default_value" },
       3_600_000,

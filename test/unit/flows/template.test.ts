@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
 import type { Json } from "../../../src/base/json.ts";
-import { MAX_STEPS } from "../../../src/flows/cel-meter.ts";
+import { MAX_STEPS } from "../../../src/flows/expressions/meter.ts";
 import { compileTemplate, holdsExpression } from "../../../src/flows/template.ts";
 import { scopeWith } from "./scope.ts";
 
@@ -153,7 +153,7 @@ describe("names", () => {
     ["${foo(n)}", /no function "foo"/],
     ["${s.upperAscci()}", /did you mean "upperAscii"/],
     ["${Foo{a: 1}}", /messages such as Foo/],
-    ["${n +}", /cannot be read at character 3/],
+    ["${n +}", /cannot be read at its end: a value is expected/],
     ["${tasks.in.output}", /reserved.*written tasks/],
     ["${n; process.exit()}", /cannot be read/],
     ["${require('fs')}", /no function "require"/],

@@ -58,7 +58,7 @@ test("an empty filter means all", () => {
 });
 
 test.each([
-  ["flow_id ==", "expecting"],
+  ["flow_id ==", "column 11: a value is expected"],
   ["nothing == 1", "is no field; fields are run_id"],
   ["flow_id == 1", "needs a text"],
   ["flow_id", "compare flow_id with something"],
@@ -66,6 +66,11 @@ test.each([
   ['state < "FAILED"', "no order"],
   ["create_time > 5", "needs a time"],
   ['create_time > "yesterday"', "needs a time"],
+  // Days and times that do not exist became others, and a time without zone that of the server's zone.
+  ['create_time > timestamp("2026-02-30T00:00:00Z")', "needs a time with its zone"],
+  ['create_time > timestamp("2026-01-01T24:00:00Z")', "needs a time with its zone"],
+  ['create_time > timestamp("2026-01-01T00:00:00")', "needs a time with its zone"],
+  ['create_time > "2026-01-01"', "needs a time with its zone"],
   ['flow_id.startsWith("p")', "not known"],
   ['flow_id + "x" == "payx"', "a field is expected here"],
   ["flow_id == user_id", "must be compared with a constant"],
@@ -80,7 +85,7 @@ test.each([
   ['labels["\\u0000"] == "a"', "NUL"],
   ['"\\u0000" in labels', "NUL"],
   ["1", "a condition is expected"],
-  [`${"(".repeat(2_000)}a${")".repeat(2_000)}`, "too deep"],
+  [`${"(".repeat(2_000)}a${")".repeat(2_000)}`, "nests deeper than 200"],
   [Array.from({ length: 300 }, () => 'flow_id == "a"').join(" || "), "more than 200"],
 ])("%s is refused with the cure", (text, problem) => {
   expect(() => parseRunFilter(text)).toThrow(problem);

@@ -41,6 +41,11 @@ export function charge(steps: number): void {
   if (stepsLeft < 0) throw new StepsUsedUp("steps used up");
 }
 
+/** Takes the steps of reading or writing `length` characters or bytes off the meter. Throws {@link StepsUsedUp}. */
+export function chargeText(length: number): void {
+  charge(Math.floor(length / CHARACTERS_PER_STEP));
+}
+
 /** Takes the steps of a value off the meter that has `weight` characters as JSON. Throws {@link StepsUsedUp}. No shift: that would wrap above 2^32. */
 export function chargeWeight(weight: number): void {
   charge(Math.floor(weight / CHARACTERS_PER_STEP));

@@ -1,0 +1,191 @@
+/** Timestamps and durations: text, arithmetic, calendar. */
+import { Duration, failExpression, Timestamp } from "./values.ts";
+
+const SECOND = 1_000_000_000n;
+const DAY_MS = 86_400_000;
+/** The years 0001 to 9999, as protobuf has them. */
+const MIN_TIME = -62_135_596_800n * SECOND;
+const MAX_TIME = 253_402_300_800n * SECOND - 1n;
+/** What an int of nanoseconds holds, about 292 years. */
+const MAX_DURATION = 9_223_372_036_854_775_807n;
+
+/** A timestamp of nanoseconds since 1970. Fails outside of the years 0001 to 9999. */
+export function makeTimestamp(nanos: bigint): Timestamp {
+  if (nanos < MIN_TIME || nanos > MAX_TIME) failExpression("the time is outside of the years 0001 to 9999");
+  return new Timestamp(nanos);
+}
+
+/** A duration of nanoseconds. Fails beyond about 292 years. */
+export function makeDuration(nanos: bigint): Duration {
+  if (nanos > MAX_DURATION || nanos < -MAX_DURATION - 1n) failExpression("the duration is longer than 292 years");
+  return new Duration(nanos);
+}
+
+const TIMESTAMP =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+
+/** The time of a text in RFC 3339 with zone, nanoseconds since 1970; undefined for other text and for days and times that do not exist. */
+export function parseTimestamp(text: string): bigint | undefined {
+  const match = TIMESTAMP.exec(text);
+  if (match === null) return undefined;
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const [zoneHour, zoneMinute] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
+  const isDate = year > 0 && month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month);
+  if (!isDate || hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) return undefined;
+  const zone = (match[8] === "-" ? -1 : 1) * (zoneHour * 60 + zoneMinute);
+  const seconds = BigInt(utc(year, month - 1, day) / 1000 + hour * 3600 + (minute - zone) * 60 + second);
+  const nanos = seconds * SECOND + BigInt((match[7] ?? "").padEnd(9, "0"));
+  return nanos < MIN_TIME || nanos > MAX_TIME ? undefined : nanos;
+}
+
+function daysOf(year: number, month: number): number {
+  return new Date(utc(year, month, 0)).getUTCDate();
+}
+
+/** Date.UTC without its reading of the years 0 to 99. */
+function utc(year: number, month: number, day: number): number {
+  return new Date(0).setUTCFullYear(year, month, day);
+}
+
+/** A timestamp in RFC 3339 with as many digits as it needs, in UTC. */
+export function formatTimestamp({ nanos }: Timestamp): string {
+  const seconds = floorDivide(nanos, SECOND);
+  const text = new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "");
+  return `${text}${fraction(nanos - seconds * SECOND)}Z`;
+}
+
+function fraction(nanos: bigint): string {
+  return nanos === 0n ? "" : `.${String(nanos).padStart(9, "0").replace(/0+$/, "")}`;
+}
+
+function floorDivide(value: bigint, by: bigint): bigint {
+  const quotient = value / by;
+  return value < 0n && quotient * by !== value ? quotient - 1n : quotient;
+}
+
+const UNITS: Readonly<Record<string, bigint>> = {
+  ns: 1n,
+  us: 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
+  ms: 1_000_000n,
+  s: SECOND,
+  m: 60n * SECOND,
+  h: 3600n * SECOND,
+};
+const DURATION_PART = /(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/y;
+
+/** The duration of a text such as `1h30m` or `-1.5s`, nanoseconds; undefined for other text. */
+export function parseDuration(text: string): bigint | undefined {
+  const isNegative = text.startsWith("-");
+  const start = isNegative || text.startsWith("+") ? 1 : 0;
+  if (text.slice(start) === "0") return 0n;
+  if (text.length === start || text.length > 100) return undefined;
+  let nanos = 0n;
+  for (let at = start; at < text.length; at = DURATION_PART.lastIndex) {
+    DURATION_PART.lastIndex = at;
+    const match = DURATION_PART.exec(text);
+    if (match === null) return undefined;
+    const [, whole = "", part = "", unit = ""] = match;
+    if (whole === "" && part === "") return undefined;
+    const scale = UNITS[unit] as bigint;
+    nanos += BigInt(whole || "0") * scale + (BigInt(part || "0") * scale) / 10n ** BigInt(part.length);
+  }
+  return isNegative ? -nanos : nanos;
+}
+
+/** A duration as seconds: `5400s`, `-0.5s`. */
+export function formatDuration({ nanos }: Duration): string {
+  const size = nanos < 0n ? -nanos : nanos;
+  return `${nanos < 0n ? "-" : ""}${size / SECOND}${fraction(size % SECOND)}s`;
+}
+
+/** Parts of a point in time, as a calendar and a clock at some place show it. */
+export interface CalendarTime {
+  readonly year: number;
+  /** From 0. */
+  readonly month: number;
+  /** From 1. */
+  readonly day: number;
+  /** From 0, Sunday. */
+  readonly weekday: number;
+  /** From 0. */
+  readonly yearday: number;
+  readonly hours: number;
+  readonly minutes: number;
+  readonly seconds: number;
+  readonly milliseconds: number;
+}
+
+/** What calendar and clock show in a zone: a name of the IANA database, or an offset such as `+02:00`. Fails for unknown zones. */
+export function inZone({ nanos }: Timestamp, zone: string): CalendarTime {
+  const ms = Number(floorDivide(nanos, 1_000_000n));
+  const date = new Date(ms + offsetMs(ms, zone));
+  const year = date.getUTCFullYear();
+  const midnight = utc(year, date.getUTCMonth(), date.getUTCDate());
+  return {
+    year,
+    month: date.getUTCMonth(),
+    day: date.getUTCDate(),
+    weekday: date.getUTCDay(),
+    yearday: Math.round((midnight - utc(year, 0, 1)) / DAY_MS),
+    hours: date.getUTCHours(),
+    minutes: date.getUTCMinutes(),
+    seconds: date.getUTCSeconds(),
+    milliseconds: date.getUTCMilliseconds(),
+  };
+}
+
+function offsetMs(ms: number, zone: string): number {
+  if (zone === "" || zone === "UTC" || zone === "Z") return 0;
+  const offset = /^([+-]?)(\d\d):(\d\d)$/.exec(zone);
+  if (offset !== null) return (offset[1] === "-" ? -1 : 1) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000;
+  const parts: Record<string, number> = {};
+  for (const { type, value } of formatterOf(zone).formatToParts(ms)) parts[type] = Number(value);
+  const { year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0 } = parts;
+  const whole = Math.floor(ms / 1000) * 1000;
+  const shown = utc(year, month - 1, day) + ((hour * 60 + minute) * 60 + second) * 1000;
+  return shown - whole;
+}
+
+/** Formatters by zone. Names of zones are folded to lower case, so that there are no more than the database has zones. */
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+function formatterOf(zone: string): Intl.DateTimeFormat {
+  const key = zone.length > 64 ? "" : zone.toLowerCase();
+  let formatter = formatters.get(key);
+  if (formatter === undefined) {
+    if (!/^[a-z]/.test(key)) failZone(zone);
+    try {
+      formatter = new Intl.DateTimeFormat("en-US", {
+        timeZone: key,
+        calendar: "gregory",
+        hourCycle: "h23",
+        year: "numeric",
+        month: "numeric",
+        day: "numeric",
+        hour: "numeric",
+        minute: "numeric",
+        second: "numeric",
+      });
+    } catch {
+      // A RangeError: there is no such zone.
+      failZone(zone);
+    }
+    formatters.set(key, formatter);
+  }
+  return formatter;
+}
+
+function failZone(zone: string): never {
+  failExpression(
+    `there is no time zone ${JSON.stringify(zone.slice(0, 64))}; write a name such as "Europe/Berlin" or an offset such as "+02:00"`,
+  );
+}
