@@ -40,8 +40,7 @@ function renderFunctions(): string {
   const rows = FUNCTIONS.map((definition) => {
     const { name, form, doc, overloads } = definition;
     const longest = [...overloads].sort((a, b) => b.params.length - a.params.length)[0]?.params ?? [];
-    const call =
-      form === "operator" ? showOperator(name) : showCall(definition, longest).replace(/\bany\b/, "value");
+    const call = form === "operator" ? showOperator(name) : showCall(definition, longest).replace(/\bany\b/, "value");
     return `| \`${call.replaceAll("|", "\\|")}\` | ${doc} |`;
   });
   return ["\n| function | |", "|---|---|", ...rows, ""].join("\n");

@@ -94,7 +94,9 @@ function evaluateProgram(program: Program, slots: readonly Slot[], scope: Scope,
     values.push(typeof found === "object" && found instanceof Missing ? missing(found) : toValue(found));
   }
   try {
-    return toJson(program(values, scope.now === undefined ? null : makeTimestamp(BigInt(Math.floor(scope.now)) * 1_000_000n)));
+    return toJson(
+      program(values, scope.now === undefined ? null : makeTimestamp(BigInt(Math.floor(scope.now)) * 1_000_000n)),
+    );
   } catch (cause) {
     if (cause instanceof StepsUsedUp) return failCostly(cause, source);
     if (!(cause instanceof ExpressionError)) throw cause;

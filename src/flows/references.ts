@@ -39,7 +39,9 @@ export interface Analysis {
 const MAX_EXPRESSION_DEPTH = 200;
 
 /** Beginnings of names of functions. */
-const NAMESPACES = new Set([...functionNames].flatMap((name) => (name.includes(".") ? [name.split(".")[0] as string] : [])));
+const NAMESPACES = new Set(
+  [...functionNames].flatMap((name) => (name.includes(".") ? [name.split(".")[0] as string] : [])),
+);
 const TASK_FIELDS = ["output", "outputs", "state", "error", "attempt"];
 const RUN_FIELDS = [
   ..."run_id flow_id version tenant_id user_id correlation_id labels context start_time state".split(" "),

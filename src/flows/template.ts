@@ -2,8 +2,8 @@
 
 import type { Json } from "../base/json.ts";
 import { canonicalJson } from "../base/json-canonical.ts";
-import { withMeter } from "./expressions/meter.ts";
 import { chargeFor, compileExpression, type Expression } from "./expression.ts";
+import { withMeter } from "./expressions/meter.ts";
 import type { Path } from "./parse.ts";
 import type { Scope, Template } from "./plan.ts";
 import type { KnownNames, Slot } from "./references.ts";

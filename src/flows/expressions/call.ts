@@ -120,7 +120,9 @@ function failOverload(definition: FunctionDefinition, args: readonly Value[]): n
     : definition.form === "operator" && kinds.includes("string")
       ? "; convert one side: string(…), int(…) or double(…)"
       : "";
-  failExpression(`no matching overload for ${showCall(definition, kinds)}; there is ${takesKinds.join(", ")}${more}${cure}`);
+  failExpression(
+    `no matching overload for ${showCall(definition, kinds)}; there is ${takesKinds.join(", ")}${more}${cure}`,
+  );
 }
 
 /** A call with types in the place of values: `string + int`, `string.charAt(int)`, `size(list)`. */

@@ -95,7 +95,9 @@ function timestampOfText(text: string): ReturnType<typeof makeTimestamp> {
 function durationOfText(text: string): ReturnType<typeof makeDuration> {
   const nanos = parseDuration(text);
   return nanos === undefined
-    ? failExpression(`duration(${show(text)}): that is no duration; write numbers with h, m, s, ms, us or ns, for instance "1h30m"`)
+    ? failExpression(
+        `duration(${show(text)}): that is no duration; write numbers with h, m, s, ms, us or ns, for instance "1h30m"`,
+      )
     : makeDuration(nanos);
 }
 
@@ -112,12 +114,22 @@ const SIZE: readonly Overload[] = [
 
 /** Conversions, and what every value has. */
 export const CONVERSIONS: readonly FunctionDefinition[] = [
-  defineFunction("bool", "A bool from text such as true or false.", same("bool"), costing(["string"], "bool", ofText, boolOfText)),
+  defineFunction(
+    "bool",
+    "A bool from text such as true or false.",
+    same("bool"),
+    costing(["string"], "bool", ofText, boolOfText),
+  ),
   defineFunction(
     "bytes",
     "The bytes of a string in UTF-8.",
     same("bytes"),
-    costing(["string"], "bytes", ofText, (text) => new TextEncoder().encode(text)),
+    costing(
+      ["string"],
+      "bytes",
+      (text) => chargeText(3 * text.length),
+      (text) => new TextEncoder().encode(text),
+    ),
   ),
   defineFunction(
     "double",
@@ -134,12 +146,18 @@ export const CONVERSIONS: readonly FunctionDefinition[] = [
     costing(["string"], "duration", ofText, durationOfText),
     constant(["int"], "duration", makeDuration),
   ),
-  defineFunction("dyn", "The value as it is.", constant(["any"], "any", (value) => value)),
+  defineFunction(
+    "dyn",
+    "The value as it is.",
+    constant(["any"], "any", (value) => value),
+  ),
   defineFunction(
     "int",
     "An int from a number (cut off toward zero) or the digits of one; of a timestamp seconds since 1970, of a duration nanoseconds.",
     same("int"),
-    constant(["uint"], "int", ({ value }) => (isInt(value) ? value : failExpression(`int(${value}u): that does not fit into an int`))),
+    constant(["uint"], "int", ({ value }) =>
+      isInt(value) ? value : failExpression(`int(${value}u): that does not fit into an int`),
+    ),
     constant(["double"], "int", intOfDouble),
     costing(["string"], "int", ofText, intOfText),
     constant(["timestamp"], "int", ({ nanos }) => (nanos - (((nanos % SECOND) + SECOND) % SECOND)) / SECOND),

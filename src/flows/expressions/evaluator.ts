@@ -86,7 +86,9 @@ function compileSelect({ operand, field, test, at }: SelectExpr, variables: Vari
     }
     const member = value.get(field);
     if (test) return member !== undefined;
-    return member ?? (member === null ? null : failExpression(`there is no ${showKey(field)} in the map; ask has(…) first`));
+    return (
+      member ?? (member === null ? null : failExpression(`there is no ${showKey(field)} in the map; ask has(…) first`))
+    );
   };
 }
 
@@ -176,7 +178,9 @@ function isKey(value: Value): boolean {
 function elementOf(list: ListValue, key: Value): Value {
   const position = key instanceof Uint ? key.value : key;
   if (typeof position !== "bigint" && !(typeof position === "number" && Number.isInteger(position)))
-    failExpression(`an element of a list is found by an int, not by ${typeof key === "number" ? key : `a value of type ${kindOf(key)}`}`);
+    failExpression(
+      `an element of a list is found by an int, not by ${typeof key === "number" ? key : `a value of type ${kindOf(key)}`}`,
+    );
   const element = list.get(Number(position));
   if (element !== undefined) return element;
   const has = list.size === 0 ? "it is empty" : `it has the elements 0 to ${list.size - 1}`;

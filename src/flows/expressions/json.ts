@@ -121,7 +121,8 @@ function fromMap(map: MapValue): Json {
 function checkText(text: string): string {
   chargeWeight(text.length);
   if (text.includes("\u0000")) failExpression("the result holds text with NUL, which nothing can store; leave it out");
-  if (!text.isWellFormed()) failExpression("the result holds text with half of a surrogate pair, which is no character");
+  if (!text.isWellFormed())
+    failExpression("the result holds text with half of a surrogate pair, which is no character");
   return text;
 }
 

@@ -30,7 +30,8 @@ function addNumbers(a: bigint | number | Uint, b: bigint | number | Uint): bigin
     const total = a.value + b.value;
     return isUint(total) ? new Uint(total) : failExpression("the sum leaves the 64 bits of a uint; use double(…)");
   }
-  if (a instanceof Uint || b instanceof Uint) return failExpression("sum does not mix uint and other numbers; convert them");
+  if (a instanceof Uint || b instanceof Uint)
+    return failExpression("sum does not mix uint and other numbers; convert them");
   return Number(a) + Number(b);
 }
 
@@ -112,7 +113,11 @@ const ofMap = (map: MapValue): void => charge(map instanceof BuiltMap ? 0 : map.
 
 /** Functions and methods of lists. */
 export const LIST_FUNCTIONS: readonly FunctionDefinition[] = [
-  defineMethod("distinct", "The list without elements that equal an earlier one.", costing(["list"], "list", ofList, distinct)),
+  defineMethod(
+    "distinct",
+    "The list without elements that equal an earlier one.",
+    costing(["list"], "list", ofList, distinct),
+  ),
   defineMethod(
     "flatten",
     "The list with the lists in it replaced by their elements, one level deep or as deep as a number says.",
@@ -134,8 +139,16 @@ export const LIST_FUNCTIONS: readonly FunctionDefinition[] = [
     ),
     costing(["list"], "list", ofList, (list) => new BuiltList([...list].reverse())),
   ),
-  defineMethod("slice", "The elements from one position up to another.", constant(["list", "int", "int"], "list", slice)),
-  defineMethod("sort", "The elements in order: numbers, or values of one type.", costing(["list"], "list", ofList, sort)),
+  defineMethod(
+    "slice",
+    "The elements from one position up to another.",
+    constant(["list", "int", "int"], "list", slice),
+  ),
+  defineMethod(
+    "sort",
+    "The elements in order: numbers, or values of one type.",
+    costing(["list"], "list", ofList, sort),
+  ),
   defineMethod("sum", "The sum of the numbers of a list; 0 when it is empty.", costing(["list"], "any", ofList, sum)),
 ];
 

@@ -9,12 +9,15 @@ import { failExpression, ListValue, MapValue, Uint, type Value } from "./values.
 export class BuiltList extends ListValue {
   readonly size: number;
   private readonly buffer: Value[];
+  /** Whether the buffer has been made to grow, so that it has room. */
+  private readonly hasRoom: boolean;
 
   /** A list of what `buffer` holds now. The buffer belongs to the list from then on. */
-  constructor(buffer: Value[]) {
+  constructor(buffer: Value[], hasRoom = false) {
     super();
     this.buffer = buffer;
     this.size = buffer.length;
+    this.hasRoom = hasRoom;
   }
 
   get(index: number): Value | undefined {
@@ -25,22 +28,23 @@ export class BuiltList extends ListValue {
     for (let index = 0; index < this.size; index++) yield this.buffer[index] as Value;
   }
 
-  /** How many elements are copied before something can be put at the end. */
-  get copied(): number {
-    return this.buffer.length === this.size ? 0 : this.size;
+  /** Steps for making room at the end: the elements are copied, one by one or as a block. */
+  get growthSteps(): number {
+    if (this.buffer.length !== this.size) return this.size;
+    return this.hasRoom ? 0 : this.size >>> 4;
   }
 
   concat(right: Iterable<Value>): BuiltList {
-    const buffer = this.copied === 0 ? this.buffer : this.buffer.slice(0, this.size);
+    const buffer = this.buffer.length === this.size ? this.buffer : this.buffer.slice(0, this.size);
     // What is put at its own end is read before.
     for (const element of right === this ? [...right] : right) buffer.push(element);
-    return new BuiltList(buffer);
+    return new BuiltList(buffer, true);
   }
 }
 
 /** `left + right`. Charges what it copies. */
 export function concatLists(left: ListValue, right: ListValue): ListValue {
-  charge(right.size + (left instanceof BuiltList ? left.copied : left.size));
+  charge(right.size + (left instanceof BuiltList ? left.growthSteps : left.size));
   return (left instanceof BuiltList ? left : new BuiltList([...left])).concat(right);
 }
 

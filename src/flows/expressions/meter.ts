@@ -15,6 +15,7 @@ const CHARACTERS_PER_STEP = 16;
 let stepsLeft = MAX_STEPS;
 let spent = 0;
 let depth = 0;
+let evaluation = 0;
 
 /**
  * Runs `body` with a full meter, or on the meter of the evaluation around it. Errors made inside have no stack: CEL makes one for every missing key, also for
@@ -26,6 +27,7 @@ export function withMeter<T>(body: () => T): T {
   Error.stackTraceLimit = 0;
   stepsLeft = MAX_STEPS;
   depth++;
+  evaluation++;
   try {
     return body();
   } finally {
@@ -49,6 +51,11 @@ export function chargeText(length: number): void {
 /** Takes the steps of a value off the meter that has `weight` characters as JSON. Throws {@link StepsUsedUp}. No shift: that would wrap above 2^32. */
 export function chargeWeight(weight: number): void {
   charge(Math.floor(weight / CHARACTERS_PER_STEP));
+}
+
+/** A number for the evaluation under way: whatever is kept between calls is kept for one evaluation, so that steps do not depend on what came before. */
+export function currentEvaluation(): number {
+  return evaluation;
 }
 
 /** Steps that all evaluations of the process have taken so far. Only differences mean something. */

@@ -4,14 +4,27 @@ import { constant, costing, defineOperator, type FunctionDefinition, type Overlo
 import { concatLists } from "./lists.ts";
 import { chargeText } from "./meter.ts";
 import { makeDuration, makeTimestamp } from "./time.ts";
-import { failExpression, isInt, isUint, type Kind, type KindTypes, type ListValue, Uint, type Value } from "./values.ts";
+import {
+  failExpression,
+  isInt,
+  isUint,
+  type Kind,
+  type KindTypes,
+  type ListValue,
+  Uint,
+  type Value,
+} from "./values.ts";
 
 function toInt(value: bigint): bigint {
-  return isInt(value) ? value : failExpression(`overflow: ${shorten(value)} does not fit into the 64 bits of an int; use double(…)`);
+  return isInt(value)
+    ? value
+    : failExpression(`overflow: ${shorten(value)} does not fit into the 64 bits of an int; use double(…)`);
 }
 
 function toUint(value: bigint): Uint {
-  return isUint(value) ? new Uint(value) : failExpression(`overflow: ${shorten(value)} does not fit into the 64 bits of a uint`);
+  return isUint(value)
+    ? new Uint(value)
+    : failExpression(`overflow: ${shorten(value)} does not fit into the 64 bits of a uint`);
 }
 
 function shorten(value: bigint): string {
@@ -43,9 +56,7 @@ const NUMBERS: readonly Kind[] = ["int", "double", "uint"];
 /** All pairs of numbers, and values of one type with an order. */
 function comparison(test: (order: number) => boolean): Overload[] {
   const numbers = NUMBERS.flatMap((left) =>
-    NUMBERS.map((right) =>
-      constant([left, right], "bool", (a, b) => test(compareNumbers(a as bigint, b as bigint))),
-    ),
+    NUMBERS.map((right) => constant([left, right], "bool", (a, b) => test(compareNumbers(a as bigint, b as bigint)))),
   );
   return [
     ...numbers,
@@ -133,9 +144,21 @@ export const OPERATORS: readonly FunctionDefinition[] = [
     constant(["double"], "double", (a) => -a),
     constant(["duration"], "duration", (a) => makeDuration(-a.nanos)),
   ),
-  defineOperator("!_", "Not.", constant(["bool"], "bool", (a) => !a)),
-  defineOperator("_==_", "Equal, for values of any types; numbers by value.", constant(["any", "any"], "bool", areEqual)),
-  defineOperator("_!=_", "Not equal.", constant(["any", "any"], "bool", (a, b) => !areEqual(a, b))),
+  defineOperator(
+    "!_",
+    "Not.",
+    constant(["bool"], "bool", (a) => !a),
+  ),
+  defineOperator(
+    "_==_",
+    "Equal, for values of any types; numbers by value.",
+    constant(["any", "any"], "bool", areEqual),
+  ),
+  defineOperator(
+    "_!=_",
+    "Not equal.",
+    constant(["any", "any"], "bool", (a, b) => !areEqual(a, b)),
+  ),
   defineOperator("_<_", "Less: numbers by value, strings by code point.", ...comparison((order) => order < 0)),
   defineOperator("_<=_", "Less or equal.", ...comparison((order) => order <= 0)),
   defineOperator("_>_", "Greater.", ...comparison((order) => order > 0)),

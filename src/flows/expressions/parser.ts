@@ -9,7 +9,13 @@ import { type Expr, type LoopExpr, SyntaxProblem } from "./syntax.ts";
 /** How deep parentheses, brackets, arguments and signs may nest. */
 const MAX_NESTING = 200;
 
-const LEVELS: readonly (readonly string[])[] = [["||"], ["&&"], ["<", "<=", ">", ">=", "==", "!=", "in"], ["+", "-"], ["*", "/", "%"]];
+const LEVELS: readonly (readonly string[])[] = [
+  ["||"],
+  ["&&"],
+  ["<", "<=", ">", ">=", "==", "!=", "in"],
+  ["+", "-"],
+  ["*", "/", "%"],
+];
 const RESERVED = new Set(
   "as break const continue else for function if import let loop package namespace return var void while".split(" "),
 );
@@ -175,7 +181,10 @@ class Parser {
     if (token.kind === "literal") {
       this.take();
       if (token.value === 9_223_372_036_854_775_808n)
-        this.refuse(token, `${token.text} does not fit into an int, which has 64 bits; write ${token.text}.0 for a double`);
+        this.refuse(
+          token,
+          `${token.text} does not fit into an int, which has 64 bits; write ${token.text}.0 for a double`,
+        );
       return { kind: "constant", value: token.value, at: token.at };
     }
     if (token.kind === "name") return this.nameOrCall(absolute);
@@ -251,7 +260,8 @@ function expandLoop(token: Token, range: Expr, args: readonly Expr[]): LoopExpr 
   const base = { kind: "loop", macro, range, variable, at } as const;
   if (macro === "reduce") {
     const name = loopName(args[0] as Expr, token, form);
-    if (name === variable) throw new SyntaxProblem(at, `reduce needs two names, not "${name}" twice; it is written ${form}`);
+    if (name === variable)
+      throw new SyntaxProblem(at, `reduce needs two names, not "${name}" twice; it is written ${form}`);
     return { ...base, accumulator: { name, start: args[2] as Expr }, condition: null, step };
   }
   if (macro === "filter") {

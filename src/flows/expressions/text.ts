@@ -3,7 +3,7 @@ import { RE2JS } from "@bufbuild/re2";
 import { findLastText, findText, lengthOf, offsetOf, positionOf } from "./code-points.ts";
 import { constant, costing, defineFunction, defineMethod, type FunctionDefinition } from "./function.ts";
 import { BuiltList } from "./lists.ts";
-import { charge, chargeText } from "./meter.ts";
+import { charge, chargeText, currentEvaluation } from "./meter.ts";
 import { failExpression, type ListValue, type Value } from "./values.ts";
 
 const ofText = (text: string): void => chargeText(text.length);
@@ -132,26 +132,47 @@ const QUOTED: Readonly<Record<string, string>> = {
 };
 
 function quote(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the bell has an escape in CEL
   return `"${text.toWellFormed().replace(/[\u0007\b\f\n\r\t\v\\"]/g, (character) => QUOTED[character] as string)}"`;
 }
 
-/** What a pattern may repeat at most, `{n,m}` in `{n,m}` included. */
-const MAX_REPEATS = 1000;
+/** The longest pattern, characters, and the largest program that it may become. */
+const MAX_PATTERN = 1_000;
+const MAX_PROGRAM = 1_000;
+
+/** The pattern of the last call, and in which evaluation it was. A loop compiles its pattern once, and every evaluation takes the same steps. */
+let last: { readonly pattern: string; readonly compiled: RE2JS; readonly evaluation: number } | null = null;
 
 function matches(text: string, pattern: string): boolean {
-  const repeats = [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].map((match) => Math.max(Number(match[1]), Number(match[2] ?? 0)));
-  const expanded = pattern.length * Math.min(MAX_REPEATS, repeats.reduce((product, count) => product * Math.max(1, count), 1));
-  // Compiling takes about 20 µs and a part of a microsecond for each character.
-  charge(100 + 5 * expanded);
+  if (last?.pattern !== pattern || last.evaluation !== currentEvaluation())
+    last = { pattern, compiled: compilePattern(pattern), evaluation: currentEvaluation() };
+  const { compiled } = last;
+  // About 50 ns for each character and instruction at worst, and much less when states come again.
+  charge(Math.ceil((text.length * compiled.re2().prog.numInst()) / 16));
+  return compiled.test(text);
+}
+
+function compilePattern(pattern: string): RE2JS {
+  if (pattern.length > MAX_PATTERN)
+    failExpression(`the pattern has ${pattern.length} characters; the limit is ${MAX_PATTERN}`);
+  const repeats = [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].map(([, least, most]) =>
+    Math.max(Number(least), Number(most ?? 0)),
+  );
+  // RE2 refuses more than 1,000 repeats, also in one another.
+  const most = repeats.reduce((product, count) => Math.min(1_000, product * Math.max(1, count)), 1);
+  charge(100 + 20 * pattern.length + 2 * pattern.length * most);
   let compiled: RE2JS;
   try {
     compiled = RE2JS.compile(pattern);
   } catch (cause) {
-    return failExpression(`the pattern ${JSON.stringify(pattern.slice(0, 80))} cannot be read: ${explainPattern(cause)}`);
+    return failExpression(
+      `the pattern ${JSON.stringify(pattern.slice(0, 80))} cannot be read: ${explainPattern(cause)}`,
+    );
   }
-  charge(Math.ceil((text.length * (16 + compiled.re2().prog.numInst())) / 128));
-  return compiled.test(text);
+  if (compiled.re2().prog.numInst() > MAX_PROGRAM)
+    failExpression(
+      `the pattern ${JSON.stringify(pattern.slice(0, 80))} repeats too much; write smaller numbers in {…}`,
+    );
+  return compiled;
 }
 
 function explainPattern(cause: unknown): string {
@@ -163,7 +184,11 @@ const ofPattern = (text: string, pattern: string): void => chargeText(text.lengt
 
 /** Functions and methods of text. */
 export const TEXT_FUNCTIONS: readonly FunctionDefinition[] = [
-  defineMethod("charAt", "The character at a position; empty at the end.", costing(["string", "int"], "string", ofText, charAt)),
+  defineMethod(
+    "charAt",
+    "The character at a position; empty at the end.",
+    costing(["string", "int"], "string", ofText, charAt),
+  ),
   defineMethod(
     "contains",
     "Whether a string holds another.",
@@ -172,7 +197,12 @@ export const TEXT_FUNCTIONS: readonly FunctionDefinition[] = [
   defineMethod(
     "endsWith",
     "Whether a string ends with another.",
-    costing(["string", "string"], "bool", (_text, part) => chargeText(part.length), (text, part) => text.endsWith(part)),
+    costing(
+      ["string", "string"],
+      "bool",
+      (_text, part) => chargeText(part.length),
+      (text, part) => text.endsWith(part),
+    ),
   ),
   defineMethod(
     "indexOf",
@@ -223,7 +253,12 @@ export const TEXT_FUNCTIONS: readonly FunctionDefinition[] = [
   defineMethod(
     "startsWith",
     "Whether a string begins with another.",
-    costing(["string", "string"], "bool", (_text, part) => chargeText(part.length), (text, part) => text.startsWith(part)),
+    costing(
+      ["string", "string"],
+      "bool",
+      (_text, part) => chargeText(part.length),
+      (text, part) => text.startsWith(part),
+    ),
   ),
   defineMethod(
     "substring",

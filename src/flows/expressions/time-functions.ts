@@ -37,9 +37,29 @@ export const TIME_FUNCTIONS: readonly FunctionDefinition[] = [
   part("getDayOfWeek", "Day of the week, from 0 for Sunday.", ({ weekday }) => weekday),
   part("getDayOfYear", "Day of the year, from 0.", ({ yearday }) => yearday),
   part("getFullYear", "The year.", ({ year }) => year),
-  part("getHours", "The hour; of a duration, all whole hours.", ({ hours }) => hours, (nanos) => nanos / 3_600_000_000_000n),
-  part("getMilliseconds", "Milliseconds of the second, also of a duration.", ({ milliseconds }) => milliseconds, (nanos) => (nanos / 1_000_000n) % 1_000n),
-  part("getMinutes", "The minute; of a duration, all whole minutes.", ({ minutes }) => minutes, (nanos) => nanos / 60_000_000_000n),
+  part(
+    "getHours",
+    "The hour; of a duration, all whole hours.",
+    ({ hours }) => hours,
+    (nanos) => nanos / 3_600_000_000_000n,
+  ),
+  part(
+    "getMilliseconds",
+    "Milliseconds of the second, also of a duration.",
+    ({ milliseconds }) => milliseconds,
+    (nanos) => (nanos / 1_000_000n) % 1_000n,
+  ),
+  part(
+    "getMinutes",
+    "The minute; of a duration, all whole minutes.",
+    ({ minutes }) => minutes,
+    (nanos) => nanos / 60_000_000_000n,
+  ),
   part("getMonth", "The month, from 0.", ({ month }) => month),
-  part("getSeconds", "The second; of a duration, all whole seconds.", ({ seconds }) => seconds, (nanos) => nanos / 1_000_000_000n),
+  part(
+    "getSeconds",
+    "The second; of a duration, all whole seconds.",
+    ({ seconds }) => seconds,
+    (nanos) => nanos / 1_000_000_000n,
+  ),
 ];

@@ -21,8 +21,7 @@ export function makeDuration(nanos: bigint): Duration {
   return new Duration(nanos);
 }
 
-const TIMESTAMP =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
 /** The time of a text in RFC 3339 with zone, nanoseconds since 1970; undefined for other text and for days and times that do not exist. */
 export function parseTimestamp(text: string): bigint | undefined {

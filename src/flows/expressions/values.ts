@@ -162,4 +162,6 @@ export function typeOf(value: Value): TypeValue {
 }
 
 /** Types by the names that expressions call them. */
-export const TYPE_VALUES: ReadonlyMap<string, TypeValue> = new Map(Object.values(TYPES).map((type) => [type.name, type]));
+export const TYPE_VALUES: ReadonlyMap<string, TypeValue> = new Map(
+  Object.values(TYPES).map((type) => [type.name, type]),
+);

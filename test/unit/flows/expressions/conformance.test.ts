@@ -10,7 +10,14 @@ import { describe, expect, it } from "vitest";
 import { areEqual } from "../../../../src/flows/expressions/compare.ts";
 import { BuiltList, BuiltMap } from "../../../../src/flows/expressions/lists.ts";
 import { withMeter } from "../../../../src/flows/expressions/meter.ts";
-import { Duration, Timestamp, TYPE_VALUES, Uint, type Value, typeOf } from "../../../../src/flows/expressions/values.ts";
+import {
+  Duration,
+  Timestamp,
+  TYPE_VALUES,
+  typeOf,
+  Uint,
+  type Value,
+} from "../../../../src/flows/expressions/values.ts";
 import { DEVIATIONS } from "./deviations.ts";
 import { evaluate } from "./evaluate.ts";
 
@@ -35,7 +42,8 @@ function fromSpec({ kind }: SpecValue): Value {
       return new BuiltList(kind.value.values.map(fromSpec));
     case "mapValue": {
       const map = new BuiltMap();
-      for (const { key, value } of kind.value.entries) map.add(fromSpec(key as SpecValue), fromSpec(value as SpecValue));
+      for (const { key, value } of kind.value.entries)
+        map.add(fromSpec(key as SpecValue), fromSpec(value as SpecValue));
       return map;
     }
     case "typeValue":
@@ -95,7 +103,9 @@ function judge({ original }: IncrementalTest): string | undefined {
     const wanted = wantedOf(original, value);
     if (typeOf(value) !== typeOf(wanted)) return `gives the type ${typeOf(value).name}, not ${typeOf(wanted).name}`;
     const isSame = withMeter(() => areEqual(value, wanted)) || (Number.isNaN(value) && Number.isNaN(wanted));
-    return isSame && Object.is(value, -0) === Object.is(wanted, -0) ? undefined : `gives ${show(value)}, not ${show(wanted)}`;
+    return isSame && Object.is(value, -0) === Object.is(wanted, -0)
+      ? undefined
+      : `gives ${show(value)}, not ${show(wanted)}`;
   } catch (cause) {
     if (cause instanceof Unsupported) return cause.message;
     throw cause;
@@ -123,27 +133,28 @@ function listTests(suite: IncrementalTestSuite, path: string): { path: string; t
 /** The deviation that covers a test: its own path, or that of a section around it. */
 function coverOf(path: string): string | undefined {
   return Object.keys(DEVIATIONS).find((section) =>
-    section.endsWith("*")
-      ? path.startsWith(section.slice(0, -1))
-      : path === section || path.startsWith(`${section}/`),
+    section.endsWith("*") ? path.startsWith(section.slice(0, -1)) : path === section || path.startsWith(`${section}/`),
   );
 }
 
 const used = new Set<string>();
 
-describe.each((getConformanceSuite().suites ?? []).map((suite) => [suite.name, suite] as const))("%s", (name, suite) => {
-  it("passes, but for the deviations", () => {
-    const failures: string[] = [];
-    for (const { path, test } of listTests(suite, name)) {
-      const problem = judge(test);
-      if (problem === undefined) continue;
-      const cover = coverOf(path);
-      if (cover === undefined) failures.push(`${path}: ${test.original.expr}: ${problem}`);
-      else used.add(cover);
-    }
-    expect(failures).toEqual([]);
-  });
-});
+describe.each((getConformanceSuite().suites ?? []).map((suite) => [suite.name, suite] as const))(
+  "%s",
+  (name, suite) => {
+    it("passes, but for the deviations", () => {
+      const failures: string[] = [];
+      for (const { path, test } of listTests(suite, name)) {
+        const problem = judge(test);
+        if (problem === undefined) continue;
+        const cover = coverOf(path);
+        if (cover === undefined) failures.push(`${path}: ${test.original.expr}: ${problem}`);
+        else used.add(cover);
+      }
+      expect(failures).toEqual([]);
+    });
+  },
+);
 
 it("every deviation is one, and docs/flows.md lists it with its reason", () => {
   expect(Object.keys(DEVIATIONS).filter((section) => !used.has(section))).toEqual([]);

@@ -1,6 +1,12 @@
 import { compileTree } from "../../../../src/flows/expressions/evaluator.ts";
 import { parseExpression } from "../../../../src/flows/expressions/parser.ts";
-import { ExpressionError, ListValue, MapValue, Timestamp, type Value } from "../../../../src/flows/expressions/values.ts";
+import {
+  ExpressionError,
+  ListValue,
+  MapValue,
+  Timestamp,
+  type Value,
+} from "../../../../src/flows/expressions/values.ts";
 import { analyseExpression } from "../../../../src/flows/references.ts";
 
 /** Noon of a day in 2026: what `now()` gives in tests. */
