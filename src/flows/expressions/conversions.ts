@@ -73,6 +73,7 @@ function textOfBytes(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
+    // A TypeError that says less than this.
     return failExpression("string(bytes): the bytes are not UTF-8");
   }
 }
