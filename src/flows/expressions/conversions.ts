@@ -142,10 +142,9 @@ export const CONVERSIONS: readonly FunctionDefinition[] = [
   ),
   defineFunction(
     "duration",
-    "A duration from text such as 1h30m, or from nanoseconds.",
+    "A duration from text such as 1h30m.",
     same("duration"),
     costing(["string"], "duration", ofText, durationOfText),
-    constant(["int"], "duration", makeDuration),
   ),
   defineFunction(
     "dyn",

@@ -26,9 +26,8 @@ export function evaluate(source: string, variables: Readonly<Record<string, Valu
 }
 
 function memberOf(value: Value | ExpressionError, key: string | number): Value | ExpressionError {
-  if (value instanceof ListValue && typeof key === "number")
-    return value.get(key) ?? new ExpressionError(`no element ${key}`);
-  if (value instanceof MapValue)
-    return value.get(typeof key === "number" ? BigInt(key) : key) ?? new ExpressionError(`no key ${key}`);
-  return new ExpressionError(`no member ${key}`);
+  let member: Value | undefined;
+  if (value instanceof ListValue && typeof key === "number") member = value.get(key);
+  else if (value instanceof MapValue) member = value.get(typeof key === "number" ? BigInt(key) : key);
+  return member === undefined ? new ExpressionError(`no member ${key}`) : member;
 }
