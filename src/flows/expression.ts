@@ -1,7 +1,8 @@
 import { fail } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
+import { MAX_JSON_DEPTH } from "../base/json-parse.ts";
 import { compileTree, type Program } from "./expressions/evaluator.ts";
-import { toJson, toValue, weightOf } from "./expressions/json.ts";
+import { depthOf, toJson, toValue, weightOf } from "./expressions/json.ts";
 import { charge, chargeWeight, MAX_STEPS, StepsUsedUp, withMeter } from "./expressions/meter.ts";
 import { parseExpression } from "./expressions/parser.ts";
 import { type Expr, SyntaxProblem } from "./expressions/syntax.ts";
@@ -99,6 +100,13 @@ function evaluateProgram(program: Program, slots: readonly Slot[], scope: Scope,
     );
   } catch (cause) {
     if (cause instanceof StepsUsedUp) return failCostly(cause, source);
+    // A list in a list, ten thousand times: comparisons and conversions follow it.
+    if (cause instanceof RangeError)
+      return fail(
+        "EXPRESSION_FAILED",
+        { expression: shorten(source), problem: "a value in it nests too deep" },
+        { cause },
+      );
     if (!(cause instanceof ExpressionError)) throw cause;
     const place = cause.at < 0 ? "" : `${showPlace(source, cause.at)}: `;
     return fail("EXPRESSION_FAILED", { expression: shorten(source), problem: `${place}${cause.message}` });
@@ -114,6 +122,10 @@ function readAlone(slot: Slot, scope: Scope, source: string): Json {
   const found = lookUp(slot, scope);
   if (typeof found === "object" && found instanceof Missing)
     return fail("EXPRESSION_FAILED", { expression: shorten(source), problem: found.problem });
+  if (depthOf(found) > MAX_JSON_DEPTH) {
+    const problem = `the result nests deeper than ${MAX_JSON_DEPTH} levels`;
+    return fail("EXPRESSION_FAILED", { expression: shorten(source), problem });
+  }
   // Lists of lists of what came before double with every task: the size counts as if it were copied.
   chargeFor(source, found);
   return found;

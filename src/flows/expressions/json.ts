@@ -1,5 +1,6 @@
 /** JSON as expressions see it, and values as JSON. Lists and objects are views: a value costs nothing until it is looked at. Only own properties exist. */
 import type { Json, JsonObject } from "../../base/json.ts";
+import { MAX_JSON_DEPTH } from "../../base/json-parse.ts";
 import { showKey } from "./lists.ts";
 import { charge, chargeText, chargeWeight } from "./meter.ts";
 import { formatDuration, formatTimestamp } from "./time.ts";
@@ -69,9 +70,9 @@ class JsonMap extends MapValue {
 
 /**
  * A value as JSON: the one place that everything passes which an expression computes. Fails for integers that a double cannot hold, for NaN and infinities, for
- * text with NUL or half of a surrogate pair, and for keys that are the same text. -0 becomes 0. Charges the size of the result before it is built.
+ * text with NUL or half of a surrogate pair, for keys that are the same text, and for what nests too deep. -0 becomes 0. Charges the size of the result before it is built.
  */
-export function toJson(value: Value): Json {
+export function toJson(value: Value, depth = 0): Json {
   charge(1);
   switch (typeof value) {
     case "boolean":
@@ -84,20 +85,22 @@ export function toJson(value: Value): Json {
     case "bigint":
       return fromInteger(value);
     default:
-      return value === null ? null : fromObject(value);
+      return value === null ? null : fromObject(value, depth);
   }
 }
 
-function fromObject(value: Exclude<Value, string | number | bigint | boolean | null>): Json {
+function fromObject(value: Exclude<Value, string | number | bigint | boolean | null>, depth: number): Json {
   if (value instanceof JsonList || value instanceof JsonMap) {
+    checkDepth(depth + depthOf(value.source));
     chargeWeight(weightOf(value.source));
     return value.source;
   }
   if (value instanceof ListValue) {
+    checkDepth(depth + 1);
     charge(value.size);
-    return Array.from(value, toJson);
+    return Array.from(value, (element) => toJson(element, depth + 1));
   }
-  if (value instanceof MapValue) return fromMap(value);
+  if (value instanceof MapValue) return fromMap(value, depth + 1);
   if (value instanceof Uint) return fromInteger(value.value);
   if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return formatDuration(value);
@@ -106,13 +109,19 @@ function fromObject(value: Exclude<Value, string | number | bigint | boolean | n
   return Buffer.from(value).toString("base64");
 }
 
-function fromMap(map: MapValue): Json {
+/** Fails for a value that nests deeper than what callers may send. */
+function checkDepth(depth: number): void {
+  if (depth > MAX_JSON_DEPTH) failExpression(`the result nests deeper than ${MAX_JSON_DEPTH} levels`);
+}
+
+function fromMap(map: MapValue, depth: number): Json {
+  checkDepth(depth);
   const result: Record<string, Json> = {};
   for (const key of map.keys()) {
     const name = checkText(key instanceof Uint ? String(key.value) : String(key));
     if (Object.hasOwn(result, name))
       failExpression(`the map has two keys that are ${showKey(name)} in JSON, where all keys are text`);
-    const value = toJson(map.get(key) as Value);
+    const value = toJson(map.get(key) as Value, depth);
     Object.defineProperty(result, name, { value, enumerable: true, writable: true, configurable: true });
   }
   return result;
@@ -131,6 +140,19 @@ function fromInteger(value: bigint): number {
   if (!Number.isSafeInteger(number))
     failExpression(`the integer ${value} cannot be held exactly by JSON; use string(…) or double(…)`);
   return number;
+}
+
+const depths = new WeakMap<object, number>();
+
+/** How deep lists and objects nest in a JSON value: 0 for all others. Remembered. */
+export function depthOf(value: Json): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const known = depths.get(value);
+  if (known !== undefined) return known;
+  let depth = 0;
+  for (const element of Object.values(value)) depth = Math.max(depth, depthOf(element as Json));
+  depths.set(value, depth + 1);
+  return depth + 1;
 }
 
 const weights = new WeakMap<object, number>();

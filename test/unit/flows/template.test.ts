@@ -307,6 +307,14 @@ describe("evaluation", () => {
     }
   });
 
+  it("refuses what nests deeper than callers may send, also outputs in outputs", () => {
+    let last: Json = 1;
+    const { template } = compileTemplate(["${tasks.last.output}"], { variables: new Set(), tasks: new Set(["last"]) });
+    expect(() => {
+      for (let round = 0; round < 100; round += 1) last = template.evaluate(scopeWith({}, { last }));
+    }).toThrow(/nests deeper than 64 levels/);
+  });
+
   it("lets a value of 4 MB through", () => {
     const text = "x".repeat(4_194_304);
     const { template } = compileTemplate(

@@ -134,6 +134,10 @@ describe("errors", () => {
     ["half + 'x'", /half of a surrogate pair/],
     ["{half: 1}", /half of a surrogate pair/],
     ["'\\ud83d'", /refused: .*names no character/],
+    // Cause: a value may nest without end, and the stack ran over where it was compared, written or stored.
+    ["lists.range(10000).reduce(all, x, [], [all])", /nests deeper than 64 levels/],
+    ["lists.range(64).reduce(all, x, {}, {'a': all})", /nests deeper than 64 levels/],
+    ["lists.range(9000).reduce(a, x, [], [a]) == lists.range(9000).reduce(a, x, [], [a])", /nests too deep/],
     ["{1: 'a', '1': 'b'}", /two keys that are "1" in JSON/],
   ])("%s fails: %s", (source, says) => {
     expect(failure(source)).toMatch(says);
