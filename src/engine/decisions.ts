@@ -20,7 +20,7 @@ export function findApproval({ runId, approvals }: RunState, approvalId: number)
 /** Checks the data against the form: always when approving, where absent data counts as `{}`; when rejecting, only data that is there. Error: INVALID_REQUEST. */
 export function checkForm({ parameters }: Approval, { approved, data }: Decision): void {
   const { form } = parameters;
-  if (form === undefined || form === null || (!approved && data === null)) return;
+  if (typeof form !== "object" || form === null || (!approved && data === null)) return;
   checkData(form as JsonObject, data ?? {}, "data");
 }
 

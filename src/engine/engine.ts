@@ -22,6 +22,9 @@ export interface EngineOptions {
   readonly defaultRunTimeoutMs: number | null;
 }
 
+/** How often a decision is made that was lost with the memory of the run. */
+const MAX_DECISION_TRIES = 5;
+
 /** The engine over a runtime. */
 export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   const followers = createFollowers();
@@ -138,7 +141,19 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
     });
 
   const decide: Engine["decideApproval"] = async (caller, runId, approvalId, { request, ...decision }) => {
-    const view = await changed(
+    for (let tries = 1; tries <= MAX_DECISION_TRIES; tries += 1) {
+      const { state } = await decideOnce(caller, runId, approvalId, { request, ...decision });
+      const approval = findApproval(state, approvalId);
+      // An end that was in memory only, such as that of a timer which was early, is no end: the decision is made again.
+      if (approval.state === "PENDING") continue;
+      checkDecided(state, approval, decision);
+      return { state };
+    }
+    throw toError("RUN_MOVED", { runId });
+  };
+
+  const decideOnce: Engine["decideApproval"] = (caller, runId, approvalId, { request, ...decision }) =>
+    changed(
       caller,
       runId,
       (at, { run }) => {
@@ -154,9 +169,6 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       if (isOrchestratorError(error) && error.code === "RUN_FINISHED") return getRun(caller, runId);
       throw error;
     });
-    checkDecided(view.state, findApproval(view.state, approvalId), decision);
-    return view;
-  };
 
   const { defaultRunTimeoutMs } = options;
   const startRun = createStart(runtime, { defaultRunTimeoutMs, getRun, waitRun, terminateRun, waitFor, viewOf });

@@ -104,9 +104,14 @@ function toViolation({ keyword, instanceLocation, error }: OutputUnit, root: str
     .map((part) => (/^(0|[1-9]\d*)$/.test(part) ? Number(part) : part));
   if (keyword === "required") {
     const missing = /property "(.*)"\.$/s.exec(error)?.[1];
-    if (missing !== undefined) return { field: formatPath([root, ...path, missing]), description: "is required" };
+    if (missing !== undefined) return { field: below(root, [...path, missing]), description: "is required" };
   }
-  return { field: formatPath([root, ...path]), description: describe(keyword, error) };
+  return { field: below(root, path), description: describe(keyword, error) };
+}
+
+function below(root: string, path: readonly (string | number)[]): string {
+  const text = formatPath(path);
+  return text === "" || text.startsWith("[") ? root + text : `${root}.${text}`;
 }
 
 /** The sentence of the library in the words of the other violations. */

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { lockFolder } from "../../src/store/folder-lock.ts";
@@ -93,8 +94,14 @@ test("warnings are printed and listed, and refuse nothing", async () => {
 
 test("a run that asks is approved, signaled and waited for", async () => {
   const { runId } = await json("run", "asking.yaml", "--label", "team=a b");
-  const decided = await json("approvals", "approve", runId, "--comment", "yes");
-  expect(decided).toMatchObject({ taskId: "ask", state: "APPROVAL_STATE_APPROVED", comment: "yes" });
+  const decided = await json("approvals", "approve", runId, "--comment", "yes", "--by", "Zoë %");
+  expect(decided).toMatchObject({
+    taskId: "ask",
+    state: "APPROVAL_STATE_APPROVED",
+    comment: "yes",
+    decidedBy: "Zoë %",
+  });
+  expect(await json("approvals", "approve", runId, decided.approvalId, "--comment", "yes")).toEqual(decided);
   await json("runs", "signal", runId, "word", "--data", "[1]");
   expect(await json("runs", "wait", runId)).toMatchObject({ state: "RUN_STATE_COMPLETED", output: [1] });
   const { events } = await json("runs", "events", runId);
@@ -127,9 +134,9 @@ test("a decision where none is open is refused with exit code 4, like other stat
   ];
   expect([decided.code, decided.err]).toEqual([4, expect.stringMatching(/^error: run \w+ is FAILED; /)]);
   expect([unknown.code, unknown.err]).toEqual([4, "error: run no does not exist\n"]);
-  // Nobody has a name here, so none is missing.
+  // By default the user of the system acts.
   expect(await json("runs", "get", runId)).toMatchObject({
-    run: { error: { message: expect.stringMatching(/rejected$/) } },
+    run: { error: { message: `rejected by ${userInfo().username}` } },
   });
 });
 

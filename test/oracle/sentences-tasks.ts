@@ -183,11 +183,12 @@ export function describeTasks({ playDag }: Players): void {
         (await playDag([approve()], { decisions: [{ at: 10, path: "a", approved: true, ...more }] })).tasks.a?.output;
       expect(await decide({ by: "ann", comment: "yes", data: { n: 1 } })).toEqual({
         approved: true,
+        decision: "approved",
         by: "ann",
         comment: "yes",
         data: { n: 1 },
       });
-      expect(await decide({})).toEqual({ approved: true, by: "", comment: "", data: null });
+      expect(await decide({})).toEqual({ approved: true, decision: "approved", by: "", comment: "", data: null });
     });
 
     test("rejected and expired fail, or complete with approved: false", async () => {
@@ -199,14 +200,16 @@ export function describeTasks({ playDag }: Players): void {
       expect((await playDag([approve()])).tasks.a).toMatchObject({ state: "FAILED", error: "APPROVAL_TIMEOUT" });
       expect((await playDag([approve({ on_reject: "continue" })], { decisions: reject })).tasks.a?.output).toEqual({
         approved: false,
+        decision: "rejected",
         by: "bob",
         comment: "",
         data: null,
       });
       expect((await playDag([approve({ on_reject: "continue" })])).tasks.a?.output).toEqual({
         approved: false,
+        decision: "expired",
         by: "",
-        comment: "expired",
+        comment: "",
         data: null,
       });
     });

@@ -21,11 +21,12 @@ test("a call for a run of another instance is answered by that instance, on ever
   here.engine.owner = there.address;
   for (const client of openClients(here.address)) {
     here.engine.failWith(toError("RUN_MOVED", { runId: "theirs" }));
-    const answer = await client.ask(RunService.method.pauseRun, { runId: "theirs", reason: client.name });
+    const headers = { "x-orchestrator-actor": "%C3%9Cna" };
+    const answer = await client.ask(RunService.method.pauseRun, { runId: "theirs", reason: client.name }, { headers });
     expect(answer.ok && answer.json.run).toMatchObject({
       runId: "theirs",
       state: "RUN_STATE_PAUSED",
-      holds: [{ reason: client.name }],
+      holds: [{ reason: client.name, actor: "Üna" }],
     });
     client.close();
   }

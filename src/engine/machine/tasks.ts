@@ -212,7 +212,9 @@ function cancelTask(path: string, error: TaskError, at: number): JournalRecord {
 
 function suspendTask(run: Run, path: string, suspension: Suspension, at: number): JournalRecord[] {
   const { key, wait, value, timeoutMs } = suspension;
-  const [problem] = value.form === undefined || wait.kind !== "approval" ? [] : findSchemaProblems(value.form);
+  const form = wait.kind === "approval" ? (value.form ?? {}) : {};
+  // `true` and `false` are schemas too, but a form is what people fill in.
+  const [problem] = findSchemaProblems(typeof form === "boolean" ? null : form);
   if (problem !== undefined) {
     const message = `interrupt: ${formatPath(["form", ...problem.path])}: ${problem.description}`;
     return [failTask(specOf(run, path), path, ownError("GRAPH_INTERRUPT_INVALID", message), at, {})];

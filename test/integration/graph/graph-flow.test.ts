@@ -98,15 +98,24 @@ test("a question survives the crash of the service; the next one takes the answe
   await untilWaiting(runId);
   await first.crash();
   const second = await openInstance("ask_twice");
-  await second.engine.decideApproval(CALLER, runId, await bed.openApprovalOf(runId), {
-    approved: true,
-    comment: "one",
-    data: null,
-  });
+  const one = await bed.openApprovalOf(runId);
+  const decision = { approved: true, comment: "one", data: null, request: { id: "d", hash: "h" } };
+  await second.engine.decideApproval(CALLER, runId, one, decision);
   await eventually(
     async () => expect((await bed.stateOf(runId)).tasks.get("ask_twice")?.suspension?.value).toEqual({ title: "two" }),
     { timeoutMs: 20_000 },
   );
+  // Cause: a decision named the task, so its repetition was refused as NOT_FOUND or met the next question.
+  for (const again of [decision, { ...decision, request: undefined }])
+    expect((await second.engine.decideApproval(CALLER, runId, one, again)).state.approvals.get(one)?.comment).toBe(
+      "one",
+    );
+  const two = await bed.openApprovalOf(runId);
+  expect(two).toBeGreaterThan(one);
+  expect((await bed.stateOf(runId)).approvals.get(two)).toMatchObject({
+    state: "PENDING",
+    parameters: { title: "two" },
+  });
   await second.crash();
   const third = await openInstance("ask_twice");
   await third.engine.decideApproval(CALLER, runId, await bed.openApprovalOf(runId), {
@@ -140,8 +149,13 @@ test("a signal that came before the question answers it at once; one that comes 
   const late = await start(engine, "ask_signal");
   await untilWaiting(late);
   await engine.signalRun(CALLER, late, "other", "no");
-  await engine.signalRun(CALLER, late, "paid", "late");
-  expect((await endOf(engine, late)).output).toMatchObject({ answers: ["first", "late"] });
+  // Cause: whatever looked like the answer to an approval was listed as an approval.
+  const payload = { approved: true, by: "mallory" };
+  await engine.signalRun(CALLER, late, "paid", payload);
+  const ended = await endOf(engine, late);
+  expect(ended.output).toMatchObject({ answers: ["first", payload] });
+  expect(ended.approvals.size).toBe(0);
+  expect(await bed.sql("SELECT 1 FROM orchestrator.approvals WHERE run_id = $1", [late])).toEqual([]);
 });
 
 test("a run whose graph is not loaded waits with the reason in sight and uses up no attempt", async () => {

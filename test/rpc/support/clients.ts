@@ -8,7 +8,11 @@ import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/conn
 import type { ServiceError } from "@grpc/grpc-js";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { http as httpOption } from "../../../src/gen/google/api/annotations_pb.ts";
-import { ErrorInfoSchema, file_google_rpc_error_details } from "../../../src/gen/google/rpc/error_details_pb.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  file_google_rpc_error_details,
+} from "../../../src/gen/google/rpc/error_details_pb.ts";
 import type { Status } from "../../../src/gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../../src/gen/google/rpc/status_pb.ts";
 
@@ -26,6 +30,8 @@ export type Answer =
       readonly reason: string;
       readonly domain: string;
       readonly metadata: Readonly<Record<string, string>>;
+      /** Field violations of the BadRequest. */
+      readonly violations: readonly { readonly field: string; readonly description: string }[];
       /** HTTP status, for REST. */
       readonly http?: number;
     };
@@ -34,6 +40,7 @@ export type Answer =
 export interface AskOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A client of one protocol. */
@@ -76,7 +83,7 @@ export function openGrpc(address: string): ProtocolClient {
           (bytes: Uint8Array) => Buffer.from(bytes),
           (bytes: Buffer) => bytes,
           toBinary(method.input, create(method.input, init)),
-          new Metadata(),
+          metadataOf(options?.headers),
           { deadline },
           (error: ServiceError | null, bytes?: Buffer) => {
             if (error === null) resolve(toAnswer(method, fromBinary(method.output, bytes ?? Buffer.alloc(0))));
@@ -87,6 +94,12 @@ export function openGrpc(address: string): ProtocolClient {
       }),
     close: () => client.close(),
   };
+}
+
+function metadataOf(headers: Readonly<Record<string, string>> = {}): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return metadata;
 }
 
 /** The parts of a gRPC error. */
@@ -108,7 +121,7 @@ function overTransport(name: string, transport: Transport): ProtocolClient {
           method as never,
           options?.signal,
           options?.timeoutMs,
-          undefined,
+          options?.headers,
           create(method.input, init) as never,
         );
         return toAnswer(method, response.message as Message);
@@ -143,8 +156,8 @@ function openRest(baseUrl: string): ProtocolClient {
         delete json[field.jsonName];
       }
       const query = rule.body === "" ? `?${new URLSearchParams(json as Record<string, string>)}` : "";
-      const headers: Record<string, string> =
-        options?.timeoutMs === undefined ? {} : { "x-timeout-ms": String(options.timeoutMs) };
+      const headers: Record<string, string> = { ...options?.headers };
+      if (options?.timeoutMs !== undefined) headers["x-timeout-ms"] = String(options.timeoutMs);
       const body = rule.body === "" ? {} : { body: JSON.stringify(json) };
       if (rule.body !== "") headers["content-type"] = "application/json";
       const signal = options?.signal === undefined ? {} : { signal: options.signal };
@@ -173,5 +186,7 @@ function failure(code: number, message: string, details: readonly Any[]): Answer
   const info = details.find((any) => any.typeUrl.endsWith("ErrorInfo"));
   const { reason, domain, metadata } =
     info === undefined ? { reason: "", domain: "", metadata: {} } : fromBinary(ErrorInfoSchema, info.value);
-  return { ok: false, code, message, types, reason, domain, metadata };
+  const bad = details.find((any) => any.typeUrl.endsWith("BadRequest"));
+  const violations = bad === undefined ? [] : fromBinary(BadRequestSchema, bad.value).fieldViolations;
+  return { ok: false, code, message, types, reason, domain, metadata, violations };
 }
