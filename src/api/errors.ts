@@ -46,7 +46,7 @@ const RESOURCES: Readonly<Record<string, { readonly type: string; readonly key: 
   FLOW_NOT_FOUND: { type: "orchestrator.v1.Flow", key: "flowId" },
   FLOW_VERSION_EXISTS: { type: "orchestrator.v1.Flow", key: "flowId" },
   TEMPLATE_NOT_FOUND: { type: "orchestrator.v1.Template", key: "templateId" },
-  APPROVAL_NOT_FOUND: { type: "orchestrator.v1.Approval", key: "taskId" },
+  APPROVAL_NOT_FOUND: { type: "orchestrator.v1.Approval", key: "approvalId" },
 };
 
 /** Fields of requests that errors of these codes are about, where the error itself does not name one. */

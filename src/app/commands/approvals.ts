@@ -48,7 +48,7 @@ export function defineApprovals(command: Command, _context: CommandContext): voi
           approval.message,
         ]);
         process.stdout.write(
-          formatTable(["RUN", "ID", "TASK", "STATE", "ASKED", "DECIDED BY", "WHO", "QUESTION"], rows),
+          formatTable(["RUN", "ID", "TASK", "STATE", "ASKED", "DECIDED BY", "ASSIGNEES", "QUESTION"], rows),
         );
       }),
     );
