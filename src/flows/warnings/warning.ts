@@ -6,6 +6,7 @@ import type { FlowView } from "./view.ts";
 /** Every code of a warning with one line for the documentation. Codes are stable: never renamed, never reused. */
 export const WARNING_CODES = {
   GRAPH_NOT_LOADED: "The flow names a graph that this service has not loaded. StartRun refuses it until then.",
+  SIGNAL_UNUSED: "`workflow.signals` declares a signal that no task and no state waits for.",
   SUBFLOW_UNKNOWN: "A `subflow` task names a flow, or a version of one, that is not registered.",
   SUBFLOW_INPUT_INVALID:
     "A `subflow` task omits a required variable of the flow it names, or gives one it does not declare.",
