@@ -1,8 +1,9 @@
 /** The API of the service: one port that speaks gRPC, gRPC-Web, Connect and REST, put together from its parts. */
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { toError } from "../base/errors.ts";
+import { createHostRule } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
-import { serveConnect } from "./connect/routes.ts";
+import { allowedVerbs, serveConnect } from "./connect/routes.ts";
 import { createForwarder } from "./forward.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { createGrpcServer, type ServeStream } from "./grpc/server.ts";
@@ -17,6 +18,7 @@ import { createTokens } from "./lists/tokens.ts";
 import { createPeerRuns } from "./peer-runs.ts";
 import type { CallMetrics } from "./pipeline.ts";
 import { createPipeline } from "./pipeline.ts";
+import { createRestRouter } from "./rest/routes.ts";
 import { serveRest } from "./rest/server.ts";
 import type { ServiceParts } from "./services.ts";
 import { ALIASES, createServices } from "./services.ts";
@@ -27,6 +29,8 @@ export interface ApiConfig extends InfoLimits {
   /** Origins whose pages may call. */
   readonly corsOrigins: readonly string[];
   readonly reflection: boolean;
+  /** Names under which the service may be called on loopback, beside addresses and `localhost`; when there are any, also elsewhere. */
+  readonly allowedHosts?: readonly string[];
   /** Time after which a silent stream sends a heartbeat, milliseconds; 15 s. */
   readonly heartbeatMs?: number;
   /** Time in which the reader of a stream must take something, milliseconds; 30 s. */
@@ -84,25 +88,33 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const joint = { pipeline, log, maxMessageBytes, slowReaderMs };
   const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();
   const limits = { maxMessageBytes, slowReaderMs };
-  const grpc = createGrpcServer(methods, ALIASES, extras, { pipeline, limits, log });
+  const hosts = createHostRule(config.allowedHosts ?? []);
+  const grpc = createGrpcServer(methods, ALIASES, extras, { pipeline, hosts, limits, log });
+  const rest = createRestRouter(methods);
+  const rpcVerbs = new Map(methods.map((method) => [method.path, allowedVerbs(method)]));
   const http = createHttpServer({
     health,
     cors: createCors(config.corsOrigins),
+    hosts,
+    allow: (path) => rpcVerbs.get(ALIASES[path] ?? path) ?? rest.allow(path),
     info: { service: "orchestrator", version: parts.facts.version },
     log,
     metrics: metrics.http,
-    maxMessageBytes,
   });
   http.app.register((scope, _options, done) => {
     serveConnect(scope, methods, ALIASES, joint);
     done();
   });
-  serveRest(http.app, methods, joint);
+  serveRest(http.app, rest, joint);
   await http.ready();
   const front = createFront({ http2: (socket) => grpc.accept(socket), http1: (socket) => http.accept(socket) }, log);
   let closing: Promise<void> | null = null;
   return {
-    listen: (host, port) => front.listen(host, port),
+    async listen(host, port) {
+      const address = await front.listen(host, port);
+      hosts.bind(address.host);
+      return address;
+    },
     setServing: (serving) => health.setServing(serving),
     close(graceMs) {
       closing ??= (async () => {

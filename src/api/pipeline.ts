@@ -56,6 +56,12 @@ function expire(call: Call): void {
   call.abort(toError("DEADLINE_EXCEEDED"));
 }
 
+/** A call whose time has passed before it begins does nothing. */
+function checkTime(call: Call): void {
+  if (call.reason !== null) throw call.reason;
+  if (call.timeoutMs !== undefined && call.timeoutMs <= 0) fail("DEADLINE_EXCEEDED");
+}
+
 function waitMsOf(method: ServedMethod, request: Message): number {
   if (!method.waits) return 0;
   const { wait } = request as { readonly wait?: Duration };
@@ -145,7 +151,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
       try {
         const handler = method.unary;
         if (handler === null) throw new Error(`${method.path} is not unary`);
-        if (call.reason !== null) throw call.reason;
+        checkTime(call);
         call.caller = readCaller(call.headers);
         const request = decodeRequest(method, decode);
         call.deadlineAt =
@@ -174,6 +180,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
       try {
         const handler = method.stream;
         if (handler === null) throw new Error(`${method.path} does not stream`);
+        checkTime(call);
         call.caller = readCaller(call.headers);
         for await (const message of handler(decodeRequest(method, decode), call)) {
           const encoded = encode(message);

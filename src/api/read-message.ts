@@ -46,6 +46,9 @@ export function readJson(desc: DescMessage, object: JsonObject): Message {
   }
 }
 
+/** What is said of a field that a request gives twice. */
+export const STANDS_TWICE = "stands more than once";
+
 /** INVALID_REQUEST about one field. */
 export function fieldError(field: string, description: string, cause?: unknown): OrchestratorError {
   const name = field.slice(0, 200);

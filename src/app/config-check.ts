@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { isOrchestratorError } from "../base/errors.ts";
 import { parseFailPoints } from "../base/fail-points.ts";
+import { ANY_HOST, hostOf } from "../base/host-rule.ts";
 import { createAddressPolicy } from "../tools/address-policy.ts";
 import type { Config } from "./settings.ts";
 
@@ -23,6 +24,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     if (problem !== null) problems.push({ path, problem });
   };
   for (const origin of config.server.corsOrigins) note("server.cors_origins", judgeOrigin(origin));
+  for (const host of config.server.allowedHosts) note("server.allowed_hosts", judgeHost(host));
   for (const entry of config.http.allow)
     note(
       "http.allow",
@@ -56,6 +58,12 @@ function judgeOrigin(origin: string): string | null {
   if (isWeb && url.origin !== origin) return `"${origin}" is not what a browser sends; write ${url.origin}`;
   if (isWeb || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/.test(origin)) return null;
   return `"${origin}" is no origin; write scheme, host and port: https://console.example.com`;
+}
+
+function judgeHost(host: string): string | null {
+  if (host === ANY_HOST || (hostOf(host) === host && !/:\d*$/.test(host))) return null;
+  const written = hostOf(host);
+  return `"${host}" is no host name${written === null ? "" : `; write ${written}`}: a name without scheme and port, or * for every name`;
 }
 
 /** What a part says about a value that it cannot read; null when it can. */

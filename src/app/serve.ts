@@ -1,5 +1,6 @@
 /** The running service: configuration → store and engine → ports → stop in good order. */
 import { createHealth, type HealthState } from "../api/health.ts";
+import { createHostRule, hostOf, isLoopback } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createRunLog } from "../telemetry/run-log.ts";
@@ -54,10 +55,11 @@ export async function startService(loaded: LoadedConfig, log: Log): Promise<Serv
     closers.push(() => core.close());
     metrics.attach(core);
     const health = createHealth();
+    const allowedHosts = hostsOf(server);
     const api = await (await apiModule).createApi({
       ...core,
       health,
-      config: { ...limits, corsOrigins: server.corsOrigins, reflection: server.reflection },
+      config: { ...limits, allowedHosts, corsOrigins: server.corsOrigins, reflection: server.reflection },
       facts: {
         version: readVersion(),
         revision: "",
@@ -95,6 +97,15 @@ export async function startService(loaded: LoadedConfig, log: Log): Promise<Serv
   }
 }
 
+/** Names under which this instance is called: those of the configuration, and once there are any also the one that other instances use. */
+function hostsOf(server: LoadedConfig["config"]["server"]): readonly string[] {
+  const { allowedHosts, advertisedAddress: given } = server;
+  const own = given === undefined ? null : hostOf(given);
+  return own === null || (allowedHosts.length === 0 && !isLoopback(server.host))
+    ? allowedHosts
+    : [...allowedHosts, own];
+}
+
 async function openMetricsPort(
   loaded: LoadedConfig,
   metrics: Metrics | null,
@@ -106,7 +117,8 @@ async function openMetricsPort(
   const { openMetricsServer } = await import("../telemetry/metrics-server.ts");
   const answer = () => ({ ready: health.check("") === "SERVING", missing: health.missing() });
   const { host } = loaded.config.server;
-  const options = { host, port: loaded.config.metrics.port, explicit: isSet(loaded, "metrics.port") };
+  const hosts = createHostRule(hostsOf(loaded.config.server));
+  const options = { host, hosts, port: loaded.config.metrics.port, explicit: isSet(loaded, "metrics.port") };
   const server = await openMetricsServer(metrics, answer, options, log);
   closers.push(() => server.close());
   return server.address;

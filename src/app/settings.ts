@@ -53,6 +53,12 @@ const SETTINGS = {
       env: ["ORCHESTRATOR_CORS_ORIGINS"],
       text: "Origins whose pages may call the service from a browser, exactly as the browser sends them: `https://console.example.com`. The service's own origin too, when it is reached by a name.",
     }),
+    allowedHosts: setting({
+      schema: listSetting(),
+      default: [],
+      env: ["ORCHESTRATOR_ALLOWED_HOSTS"],
+      text: "Names under which the service may be called, beside IP addresses and `localhost`: the host that a reverse proxy passes on, for instance `orchestrator.example.com`, without a port. A service that listens on loopback refuses other names, which protects it from web pages that rebind their DNS name to this machine; elsewhere other names are refused once this list names any. `*` allows every name.",
+    }),
     drainTimeout: setting({
       schema: durationSetting(),
       default: "30s",

@@ -85,6 +85,13 @@ export const ERRORS = {
   REQUEST_INCOMPLETE: entry("DEADLINE_EXCEEDED", 408, "yes", "the request did not arrive in full in time"),
   PROTOCOL_UNSUPPORTED: entry("UNIMPLEMENTED", 415, "no", "{problem}"),
   HTTP_METHOD_NOT_ALLOWED: entry("UNIMPLEMENTED", 405, "no", "{path} does not take {method}; it takes {allowed}"),
+  HTTP_METHOD_UNKNOWN: entry("UNIMPLEMENTED", 501, "no", "the HTTP method {method} is not known here"),
+  HOST_REFUSED: entry(
+    "PERMISSION_DENIED",
+    403,
+    "no",
+    "host {host} may not be used to call this service; use its address or localhost, or name the host in server.allowed_hosts",
+  ),
   ORIGIN_REFUSED: entry(
     "PERMISSION_DENIED",
     403,

@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fail } from "../base/errors.ts";
+import type { HostRule } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -16,6 +17,8 @@ export interface HealthAnswer {
 export interface MetricsServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Under which names the port may be called. */
+  readonly hosts: HostRule;
   /** The port was asked for. A busy one is then an error; else the service goes on without, for Prometheus itself often sits there. */
   readonly explicit: boolean;
 }
@@ -38,17 +41,22 @@ export async function openMetricsServer(
     { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 15_000 },
     (request, response) => {
       const path = (request.url ?? "/").split("?", 1)[0];
-      if (request.method !== "GET" && request.method !== "HEAD")
+      if (!options.hosts.allows(request.headers.host))
+        answer(response, 403, "text/plain", "this host may not be used here; name it in server.allowed_hosts\n");
+      else if (request.method !== "GET" && request.method !== "HEAD")
         answer(response, 405, "text/plain", "only GET is served here\n", { allow: "GET, HEAD" });
       else if (path === "/metrics") void answerMetrics(metrics, response, log);
       else if (path === "/health") answerHealth(response, health());
       else answer(response, 404, "text/plain", "served here: /metrics, /health\n");
     },
   );
+  // A caller may close its half of the connection once it has sent its request. Node has no typed option for it.
+  (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
   const error = await listen(server, options);
   if (error === null) {
     const { address, port } = server.address() as AddressInfo;
     server.on("error", (thrown) => log.warn("the metrics port failed", { error: thrown }));
+    options.hosts.bind(address);
     server.unref();
     return { address: { host: address, port }, close: () => closeServer(server) };
   }
@@ -108,6 +116,12 @@ function answer(
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text), ...headers });
+  response.writeHead(status, {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "content-type": type,
+    "content-length": Buffer.byteLength(text),
+    ...headers,
+  });
   response.end(text);
 }

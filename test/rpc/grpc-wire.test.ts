@@ -100,7 +100,7 @@ test.each([
   ["a length beyond the limit", Buffer.from([0, 255, 0, 0, 0]), {}, 8, "MESSAGE_TOO_LARGE"],
   ["a path without a service", whole, { ":path": "/nothing" }, 12, "METHOD_UNIMPLEMENTED"],
   ["a path with a query", whole, { ":path": `${GET_RUN}?a=1` }, 12, "METHOD_UNIMPLEMENTED"],
-  ["a time limit of nine digits", whole, { "grpc-timeout": "123456789S" }, 3, "REQUEST_MALFORMED"],
+  ["a time limit of nine digits", whole, { "grpc-timeout": "123456789S" }, 3, "INVALID_REQUEST"],
 ])("%s is refused with details and the id of the request", async (_, bytes, headers, code, reason) => {
   const stream = open({ "x-request-id": "wire-1", ...(headers as Record<string, string>) });
   stream.end(bytes);

@@ -211,7 +211,7 @@ describe("HTTP by hand", () => {
       message: expect.any(String),
       details: expect.arrayContaining([expect.objectContaining({ reason })]),
     });
-    if (status === 405) expect(response.headers.get("allow")).toBe("POST, GET");
+    if (status === 405) expect(response.headers.get("allow")).toBe("POST, GET, HEAD");
   });
 
   test("errors that pass by themselves tell when to come back", async () => {

@@ -226,19 +226,19 @@ function callGrpc(bytes: Uint8Array, method = "StartRun"): Promise<{ status: Sta
   });
 }
 
-test.each([1, 3])("a message of %i times the limit is refused with size and limit", async (factor) => {
+test.each([1, 3])("a message of %i times the limit is refused with the limit", async (factor) => {
   const { input } = RunService.method.startRun;
   const { maxMessageBytes } = TEST_CONFIG;
   const request = create(input, { flowId: "f", userId: "x".repeat(maxMessageBytes * factor) });
   const { status } = await callGrpc(toBinary(input, request));
   expect(status).toMatchObject({
     code: 8,
-    message: expect.stringMatching(new RegExp(`of \\d+ bytes .*${maxMessageBytes}`)),
+    message: expect.stringMatching(new RegExp(`^the request is larger .* ${maxMessageBytes} bytes`)),
   });
 });
 
 test.each([
-  ["a broken time limit", { "grpc-timeout": "soon" }, 0, 3, "REQUEST_MALFORMED"],
+  ["a broken time limit", { "grpc-timeout": "soon" }, 0, 3, "INVALID_REQUEST"],
   ["unknown compression", { "grpc-encoding": "br" }, 1, 12, "PROTOCOL_UNSUPPORTED"],
   ["bytes that do not expand", { "grpc-encoding": "gzip" }, 1, 3, "REQUEST_MALFORMED"],
 ])("%s is refused by gRPC with details", async (_, headers, flags, code, reason) => {
@@ -289,7 +289,7 @@ describe("answers that no handler makes are in the form of the caller", () => {
   test.each([
     ["PUT", "StartRun", "POST"],
     ["DELETE", "StartRun", "POST"],
-    ["PATCH", "ListRuns", "POST, GET"],
+    ["PATCH", "ListRuns", "GET, POST"],
     ["GET", "StartRun", "POST"],
   ])("%s on %s", async (method, name, allow) => {
     const response = await fetch(`${tested.url}${SERVICE}/${name}`, { method });
@@ -343,8 +343,18 @@ test("HEAD of a stream is refused instead of waiting for its end", async () => {
 
 test.each([
   ["a broken header", "GET / HTTP/1.1\r\nbad header\r\n\r\n", 400, "REQUEST_MALFORMED"],
-  ["a negative length", "POST /v1/runs HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400, "REQUEST_MALFORMED"],
-  ["a header of 20 kB", `GET / HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`, 431, "HEADERS_TOO_LARGE"],
+  [
+    "a negative length",
+    "POST /v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+    400,
+    "REQUEST_MALFORMED",
+  ],
+  [
+    "a header of 20 kB",
+    `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(20_000)}\r\n\r\n`,
+    431,
+    "HEADERS_TOO_LARGE",
+  ],
 ])("%s is answered with a status in JSON", async (_, text, status, reason) => {
   const socket = connect(Number(tested.address.split(":")[1]), "127.0.0.1");
   let received = "";

@@ -78,7 +78,9 @@ function watchHttp(head: string, body: Buffer = Buffer.alloc(0)): Socket {
   const socket = connect({ port: Number(tested.address.split(":")[1]), host: "127.0.0.1" });
   socket.on("error", () => undefined);
   socket.pause();
-  socket.write(Buffer.concat([Buffer.from(`${head}\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n`), body]));
+  socket.write(
+    Buffer.concat([Buffer.from(`${head}\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n`), body]),
+  );
   return socket;
 }
 

@@ -9,7 +9,8 @@ import { toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { classifyError, toStatus } from "../errors.ts";
-import type { ConnectErrorJson, WireError } from "../http/wire-error.ts";
+import { tooLarge } from "../expand.ts";
+import type { ConnectErrorJson } from "../http/wire-error.ts";
 import {
   CONNECT_END,
   GRPC_WEB_END,
@@ -33,8 +34,6 @@ export interface DetailParts {
   readonly verb: string;
   readonly contentType: string | undefined;
   readonly requestId: string;
-  /** HTTP methods that the path takes. */
-  readonly allowed: readonly string[];
 }
 
 /** Adds details to an answer that is an error without any. Other answers pass as they are. */
@@ -65,10 +64,8 @@ export async function withDetails(
 
 /** A refusal without a body: wrong content type or HTTP method. */
 function refuse(response: UniversalServerResponse, parts: DetailParts): UniversalServerResponse {
-  const { status, headers, body } =
-    response.status === 405
-      ? refuseVerb(parts)
-      : toWireError(toError("PROTOCOL_UNSUPPORTED", { problem: WRONG_TYPE }), parts.requestId, parts.path, undefined);
+  const refusal = toError("PROTOCOL_UNSUPPORTED", { problem: WRONG_TYPE });
+  const { status, headers, body } = toWireError(refusal, parts.requestId, parts.path, undefined);
   const header = new Headers(response.header);
   for (const [name, value] of Object.entries(headers)) header.set(name, value);
   return { ...response, status, header, body: once(body) };
@@ -76,19 +73,6 @@ function refuse(response: UniversalServerResponse, parts: DetailParts): Universa
 
 const WRONG_TYPE =
   "the content type is not one of this method: application/json, application/proto, application/grpc-web, application/grpc-web-text, or their forms for streams";
-
-/** The answer to an HTTP method that the method does not take. */
-export function refuseVerb({
-  path,
-  verb,
-  requestId,
-  allowed,
-}: Pick<DetailParts, "path" | "verb" | "requestId" | "allowed">): WireError {
-  const list = allowed.join(", ");
-  const error = toError("HTTP_METHOD_NOT_ALLOWED", { method: verb, path, allowed: list });
-  const answer = toWireError(error, requestId, path, undefined);
-  return { ...answer, headers: { ...answer.headers, allow: list } };
-}
 
 function parseError(bytes: Uint8Array): Partial<ConnectErrorJson> {
   return JSON.parse(Buffer.from(bytes).toString("utf8")) as Partial<ConnectErrorJson>;
@@ -140,7 +124,7 @@ function errorOf(code: string, problem: string, parts: DetailParts): Orchestrato
     case "deadline_exceeded":
       return toError("DEADLINE_EXCEEDED");
     case "resource_exhausted":
-      return toError("MESSAGE_TOO_LARGE", { direction: "message", limit: parts.maxMessageBytes });
+      return tooLarge("response", parts.maxMessageBytes);
     case "unimplemented":
       return toError("PROTOCOL_UNSUPPORTED", { problem });
     case "internal":

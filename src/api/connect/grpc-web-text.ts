@@ -3,10 +3,8 @@
  *
  * A body may consist of several base64 texts one after the other, each with its own padding, cut at any place; each chunk of an answer is one such text.
  */
-import type { ConnectError } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { toError } from "../../base/errors.ts";
-import { toConnectError } from "./error.ts";
+import { type OrchestratorError, toError } from "../../base/errors.ts";
 
 const TEXT_TYPE = /^application\/grpc-web-text(\+proto)?\s*(;|$)/i;
 
@@ -62,7 +60,6 @@ async function* encodeBase64(body: AsyncIterable<Uint8Array>): AsyncIterable<Uin
     yield Buffer.from(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("base64"), "latin1");
 }
 
-/** The library reads the body, so it must be an error that the library knows. */
-function malformed(problem: string): ConnectError {
-  return toConnectError(toError("REQUEST_MALFORMED", { problem }));
+function malformed(problem: string): OrchestratorError {
+  return toError("REQUEST_MALFORMED", { problem });
 }

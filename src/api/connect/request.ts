@@ -4,17 +4,18 @@
  * Why: the library decodes before any code of ours runs. Its JSON rounds integers that a double cannot hold and passes over unknown fields and enum values,
  * and its refusals have other codes than those of the other protocols. With the bytes in hand the pipeline decodes, as it does for gRPC and REST.
  */
-import { promisify } from "node:util";
-import { gunzip, gunzipSync } from "node:zlib";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { type OrchestratorError, toError } from "../../base/errors.ts";
+import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
+import { expand, isEncoded, tooLarge } from "../expand.ts";
 import { toFrame } from "../http/wire-error.ts";
-import { readBinary, readJson, readJsonBody } from "../read-message.ts";
+import { fieldError, readBinary, readJson, readJsonBody, STANDS_TWICE } from "../read-message.ts";
 
 /** The message of a request, as the handlers find it in the context. */
 export interface TakenMessage {
+  /** Expands a message that came in a query; to be awaited before {@link TakenMessage.read}. */
+  expand(): Promise<void>;
   /** Decodes it. Errors: those of its form, MESSAGE_TOO_LARGE. */
   read(desc: DescMessage): Message;
 }
@@ -24,7 +25,6 @@ export const takenMessage = createContextKey<TakenMessage | null>(null);
 
 const FRAMED = /^application\/(?:grpc-web|connect\+)/i;
 const JSON_FORM = /^application\/(?:json|grpc-web\+json|connect\+json)\s*(?:;|$)/i;
-const gunzipBytes = promisify(gunzip);
 
 /** A request whose message was taken out. `message` may be read once the library has read the body. */
 export interface TakenRequest {
@@ -32,19 +32,19 @@ export interface TakenRequest {
   readonly message: TakenMessage;
 }
 
-/** Takes the message. What does not have the form of the protocol is left for the library to refuse. */
-export function takeMessage(request: UniversalServerRequest, maxBytes: number): TakenRequest {
+/** Takes the message, for which there is time. What does not have the form of the protocol is left for the library to refuse. */
+export function takeMessage(request: UniversalServerRequest, maxBytes: number, withinMs: number): TakenRequest {
   if (request.method === "GET") return takeFromQuery(request, maxBytes);
   const header = new Headers(request.header);
   const type = header.get("content-type") ?? "";
   const slot = new Slot(JSON_FORM.test(type), maxBytes);
   const isFramed = FRAMED.test(type);
-  const isGzip = header.get(encodingHeader(type, isFramed)) === "gzip";
+  const encoding = header.get(encodingHeader(type, isFramed)) ?? "";
   const declared = Number(header.get("content-length") ?? "0");
-  const source = request.body as AsyncIterable<Uint8Array>;
+  const source: Source = { chunks: request.body as AsyncIterable<Uint8Array>, declared, encoding, withinMs };
   header.delete("content-length");
-  if (isGzip && !isFramed) header.delete("content-encoding");
-  const body = isFramed ? slot.takeFrame(source, declared, isGzip) : slot.takeBody(source, declared, isGzip);
+  header.delete(encodingHeader(type, isFramed));
+  const body = isFramed ? slot.takeFrame(source) : slot.takeBody(source);
   return { request: { ...request, header, body }, message: slot };
 }
 
@@ -53,16 +53,28 @@ function takeFromQuery(request: UniversalServerRequest, maxBytes: number): Taken
   const url = new URL(request.url);
   const query = url.searchParams;
   const slot = new Slot(query.get("encoding") === "json", maxBytes);
-  slot.takeText(query.get("message") ?? "", query.get("base64") === "1", query.get("compression") === "gzip");
+  for (const name of QUERY_FIELDS) if (query.getAll(name).length > 1) slot.refuse(fieldError(name, STANDS_TWICE));
+  slot.takeText(query.get("message") ?? "", query.get("base64") === "1", query.get("compression") ?? "");
   query.set("message", Buffer.from(slot.standIn).toString("latin1"));
   query.delete("base64");
-  if (query.get("compression") === "gzip") query.delete("compression");
+  query.delete("compression");
   return { request: { ...request, url: url.toString() }, message: slot };
 }
 
 function encodingHeader(type: string, isFramed: boolean): string {
   if (!isFramed) return "content-encoding";
   return type.toLowerCase().startsWith("application/grpc-web") ? "grpc-encoding" : "connect-content-encoding";
+}
+
+const QUERY_FIELDS = ["message", "encoding", "base64", "compression", "connect"];
+
+/** Where a message comes from. */
+interface Source {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Length that the caller declares, bytes; 0 when it does not. */
+  readonly declared: number;
+  readonly encoding: string;
+  readonly withinMs: number;
 }
 
 /** Length of the head of a frame: flags and the length of its data. */
@@ -74,7 +86,8 @@ class Slot implements TakenMessage {
   readonly #isJson: boolean;
   readonly #maxBytes: number;
   #bytes: Uint8Array | null = null;
-  #error: OrchestratorError = toError("REQUEST_MALFORMED", { problem: "there is no message" });
+  #packed: { readonly bytes: Uint8Array; readonly encoding: string } | null = null;
+  #error: OrchestratorError | null = null;
 
   constructor(isJson: boolean, maxBytes: number) {
     this.#isJson = isJson;
@@ -83,66 +96,86 @@ class Slot implements TakenMessage {
   }
 
   read(desc: DescMessage): Message {
-    if (this.#bytes === null) throw this.#error;
+    if (this.#error !== null) throw this.#error;
+    if (this.#bytes === null) throw toError("REQUEST_MALFORMED", { problem: "there is no message" });
     return this.#isJson ? readJson(desc, readJsonBody(this.#bytes, this.#maxBytes)) : readBinary(desc, this.#bytes);
   }
 
-  async *takeBody(body: AsyncIterable<Uint8Array>, declared: number, isGzip: boolean): AsyncIterable<Uint8Array> {
-    const bytes = declared > this.#maxBytes ? null : await collect(body, this.#maxBytes);
-    if (bytes === null) this.#error = this.#tooLarge();
-    else await this.#fill(bytes, isGzip);
+  async expand(): Promise<void> {
+    const packed = this.#packed;
+    this.#packed = null;
+    if (packed === null) return;
+    try {
+      this.#bytes = await expand(packed.bytes, packed.encoding, this.#maxBytes);
+    } catch (error) {
+      this.refuse(error as OrchestratorError);
+    }
+  }
+
+  /** The message cannot be read. The first reason counts. */
+  refuse(error: OrchestratorError): void {
+    this.#error ??= error;
+  }
+
+  async *takeBody(source: Source): AsyncIterable<Uint8Array> {
+    const bytes = await this.#collect(source, this.#maxBytes);
+    if (bytes !== null) {
+      this.#fill(bytes, bytes.length > 0 ? source.encoding : "");
+      await this.expand();
+    }
     yield this.standIn;
   }
 
-  async *takeFrame(body: AsyncIterable<Uint8Array>, declared: number, isGzip: boolean): AsyncIterable<Uint8Array> {
-    const limit = this.#maxBytes + HEAD_BYTES;
-    const bytes = declared > limit ? null : await collect(body, limit);
-    if (bytes === null) this.#error = this.#tooLarge();
-    else if (
-      bytes.length < HEAD_BYTES ||
-      bytes.readUInt32BE(1) !== bytes.length - HEAD_BYTES ||
-      !isData(bytes, isGzip)
-    ) {
-      yield bytes;
-      return;
-    } else await this.#fill(bytes.subarray(HEAD_BYTES), bytes[0] === 1);
+  async *takeFrame(source: Source): AsyncIterable<Uint8Array> {
+    const bytes = await this.#collect(source, this.#maxBytes + HEAD_BYTES);
+    if (bytes !== null) {
+      if (bytes.length < HEAD_BYTES || bytes.readUInt32BE(1) !== bytes.length - HEAD_BYTES || !isData(bytes)) {
+        yield bytes;
+        return;
+      }
+      if (bytes[0] === 1 && !isEncoded(source.encoding)) this.refuse(UNNAMED_ENCODING());
+      else this.#fill(bytes.subarray(HEAD_BYTES), bytes[0] === 1 ? source.encoding : "");
+      await this.expand();
+    }
     yield toFrame(0, this.standIn);
   }
 
-  takeText(text: string, isBase64: boolean, isGzip: boolean): void {
-    if (isBase64 && !/^[\w+/-]*={0,2}$/.test(text)) {
-      this.#error = toError("REQUEST_MALFORMED", { problem: "the message is not base64" });
-      return;
-    }
-    const bytes = Buffer.from(text, isBase64 ? "base64" : "utf8");
+  takeText(text: string, isBase64: boolean, encoding: string): void {
+    if (isBase64 && !/^[\w+/-]*={0,2}$/.test(text))
+      this.refuse(toError("REQUEST_MALFORMED", { problem: "the message is not base64" }));
+    this.#fill(Buffer.from(text, isBase64 ? "base64" : "utf8"), encoding);
+  }
+
+  #fill(bytes: Uint8Array, encoding: string): void {
+    if (isEncoded(encoding)) this.#packed = { bytes, encoding };
+    else this.#bytes = bytes;
+  }
+
+  /** All bytes of a body; null when they cannot be had, with the reason in the slot. */
+  async #collect({ chunks, declared, withinMs }: Source, maxBytes: number): Promise<Buffer | null> {
+    const late = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => late.resolve("late"), withinMs);
     try {
-      this.#bytes = isGzip ? gunzipSync(bytes, { maxOutputLength: this.#maxBytes }) : bytes;
-    } catch (cause) {
-      this.#error = this.#unpackError(cause);
+      const bytes = declared > maxBytes ? null : await Promise.race([collect(chunks, maxBytes), late.promise]);
+      if (bytes === "late") this.refuse(toError("DEADLINE_EXCEEDED"));
+      else if (bytes === null) this.refuse(tooLarge("request", this.#maxBytes));
+      else return bytes;
+    } catch (error) {
+      // A body that breaks off has nobody left who waits for the answer.
+      this.refuse(isOrchestratorError(error) ? error : toError("REQUEST_CANCELLED", {}, { cause: error }));
+    } finally {
+      clearTimeout(timer);
     }
-  }
-
-  async #fill(bytes: Buffer, isGzip: boolean): Promise<void> {
-    try {
-      this.#bytes = isGzip ? await gunzipBytes(bytes, { maxOutputLength: this.#maxBytes }) : bytes;
-    } catch (cause) {
-      this.#error = this.#unpackError(cause);
-    }
-  }
-
-  #unpackError(cause: unknown): OrchestratorError {
-    if ((cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return this.#tooLarge();
-    return toError("REQUEST_MALFORMED", { problem: "the compressed message is no gzip" }, { cause });
-  }
-
-  #tooLarge(): OrchestratorError {
-    return toError("MESSAGE_TOO_LARGE", { direction: "request", limit: this.#maxBytes });
+    return null;
   }
 }
 
-/** Whether the frame holds a message, in a form that we read. */
-function isData(frame: Buffer, isGzip: boolean): boolean {
-  return frame[0] === 0 || (frame[0] === 1 && isGzip);
+const UNNAMED_ENCODING = (): OrchestratorError =>
+  toError("REQUEST_MALFORMED", { problem: "a message says that it is compressed, and no header says how" });
+
+/** Whether the frame holds a message. */
+function isData(frame: Buffer): boolean {
+  return frame[0] === 0 || frame[0] === 1;
 }
 
 /** All bytes of a body; null when there are more than `maxBytes`. The rest is read all the same: a connection is of no use before. */

@@ -2,12 +2,16 @@
  * Routes of Connect and gRPC-Web. Their server is loaded with the first request: it costs 10 MB and a tenth of a second, and many installations are
  * called over gRPC alone.
  */
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { FastifyInstance } from "fastify";
 import type { ServedMethod } from "../methods.ts";
 import type { ConnectParts, ConnectServer } from "./server.ts";
 
-/** Every method of HTTP that asks for something: those that a path does not take are told which it does. `OPTIONS` is answered before. */
-const VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/** HTTP methods that a method of the contract takes: by GET only what has no side effects and is not a stream. */
+export function allowedVerbs({ desc, stream }: ServedMethod): readonly string[] {
+  const isSafe = desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  return isSafe && stream === null ? ["GET", "POST"] : ["POST"];
+}
 
 /** Adds a route for each method to a scope of its own; a path of `aliases` answers as the method that it names. */
 export function serveConnect(
@@ -21,16 +25,17 @@ export function serveConnect(
     loading ??= import("./server.ts").then((module) => module.createConnectServer(methods, parts));
     return loading;
   };
-  // The library reads the body itself.
-  http.removeAllContentTypeParsers();
-  http.addContentTypeParser("*", (_request, _payload, done) => done(null));
-  const add = (url: string, path: string): void => {
+  const add = (url: string, method: ServedMethod): void => {
+    const { path } = method;
     http.route({
-      method: VERBS,
+      method: [...allowedVerbs(method)],
       url,
       handler: async (request, reply) => (await load()).handle(path, request, reply),
     });
   };
-  for (const { path } of methods) add(path, path);
-  for (const [alias, path] of Object.entries(aliases)) add(alias, path);
+  for (const method of methods) add(method.path, method);
+  for (const [alias, path] of Object.entries(aliases)) {
+    const method = methods.find((one) => one.path === path);
+    if (method !== undefined) add(alias, method);
+  }
 }

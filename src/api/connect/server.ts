@@ -2,22 +2,23 @@
  * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins them to the pipeline, which decodes
  * the messages, and puts details on the errors that the library makes by itself (broken frames, answers over the limit, unknown compression).
  */
-import type { ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { Code, ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import { createConnectRouter, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { OrchestratorError } from "../../base/errors.ts";
-import { toError } from "../../base/errors.ts";
+import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
+import { bodyTimeMs, type CallTimeout, readGrpcTimeout, readHttpTimeout } from "../call-timeout.ts";
 import { errorTypes } from "../http/print.ts";
 import type { ServedMethod } from "../methods.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { cursorOf } from "../slow-reader.ts";
-import { refuseVerb, withDetails } from "./details.ts";
+import { withDetails } from "./details.ts";
 import { toConnectError } from "./error.ts";
 import { isGrpcWebText, toBinaryRequest, toTextResponse } from "./grpc-web-text.ts";
 import { takeMessage, takenMessage } from "./request.ts";
@@ -37,6 +38,25 @@ export interface ConnectParts {
 export interface ConnectServer {
   /** Answers a request to the method at `path`. */
   handle(path: string, request: FastifyRequest, reply: FastifyReply): Promise<void>;
+}
+
+/** The time of a call, or what is wrong with it. The library gets to see none, so that all protocols keep time alike. */
+type TimeoutRead =
+  | { readonly ok: true; readonly time: CallTimeout }
+  | { readonly ok: false; readonly error: OrchestratorError };
+
+const callTimeout = createContextKey<TimeoutRead | null>(null);
+const TIMEOUT_HEADERS = ["connect-timeout-ms", "x-timeout-ms", "grpc-timeout"];
+
+function readTimeout(headers: IncomingHttpHeaders): TimeoutRead {
+  const isGrpc = headers["content-type"]?.toLowerCase().startsWith("application/grpc") === true;
+  const get = (name: string): unknown => headers[name];
+  try {
+    return { ok: true, time: isGrpc ? readGrpcTimeout(get) : readHttpTimeout(get) };
+  } catch (error) {
+    if (isOrchestratorError(error)) return { ok: false, error };
+    throw error;
+  }
 }
 
 /** Serves the methods. */
@@ -78,19 +98,18 @@ async function serveHandler(
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
   const { id: requestId, method: verb } = request;
   const path = handler.requestPath;
-  const allowed = handler.allowedMethods;
   try {
-    if (!allowed.includes(verb)) {
-      const refusal = refuseVerb({ path, verb, requestId, allowed });
-      raw.writeHead(refusal.status, refusal.headers).end(refusal.body);
-      return;
-    }
     const hand: CallInHand = { call: null, cursor: "" };
     const values = createContextValues().set(callInHand, hand);
     const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
     const contentType = request.headers["content-type"];
     const isText = isGrpcWebText(contentType ?? null);
-    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts.maxMessageBytes);
+    const timeout = readTimeout(request.headers);
+    const withinMs = bodyTimeMs(timeout.ok ? timeout.time.givenMs : undefined);
+    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts.maxMessageBytes, withinMs);
+    values.set(callTimeout, timeout);
+    for (const name of TIMEOUT_HEADERS) taken.request.header.delete(name);
+    await taken.message.expand();
     values.set(takenMessage, taken.message);
     taken.request.header.set("x-request-id", requestId);
     const answer = await withDetails(await handler(taken.request), {
@@ -99,8 +118,9 @@ async function serveHandler(
       verb,
       contentType,
       requestId,
-      allowed,
     });
+    // A caller that has not sent everything in time is not waited for.
+    if (!request.raw.complete) raw.setHeader("connection", "close");
     await sendResponse(isText ? toTextResponse(answer) : answer, raw, hand, parts.slowReaderMs);
   } catch (error) {
     endBroken(raw, error, path, parts.log);
@@ -177,13 +197,11 @@ function readTaken(method: ServedMethod, context: HandlerContext): Message {
 
 function openCall(context: HandlerContext): Call {
   const protocol = context.protocolName === "grpc-web" ? "grpc-web" : "connect";
-  const call = new Call(protocol, context.timeoutMs(), context.requestHeader);
-  const stop = (): void => {
-    if (call.ended) return;
-    const late = ConnectError.from(context.signal.reason).code === Code.DeadlineExceeded;
-    if (late) call.abort(toError("DEADLINE_EXCEEDED"));
-    else call.cancel();
-  };
+  const timeout = context.values.get(callTimeout);
+  const leftMs = timeout?.ok === true ? timeout.time.leftMs() : undefined;
+  const call = new Call(protocol, leftMs, context.requestHeader);
+  if (timeout?.ok === false) call.abort(timeout.error);
+  const stop = (): void => call.cancel();
   if (context.signal.aborted) stop();
   else context.signal.addEventListener("abort", stop, { once: true });
   return call;

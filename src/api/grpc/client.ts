@@ -139,7 +139,11 @@ function fromServiceError(error: ServiceError, address: string): OrchestratorErr
   if (error.code === GrpcStatus.DEADLINE_EXCEEDED) return toError("DEADLINE_EXCEEDED", {}, { cause: error });
   const [, size, limit] = /larger than max \((\d+) vs\.? (\d+)\)/.exec(problem) ?? [];
   if (error.code === GrpcStatus.RESOURCE_EXHAUSTED && size !== undefined && limit !== undefined)
-    return toError("MESSAGE_TOO_LARGE", { direction: `message of ${size} bytes`, limit }, { cause: error });
+    return toError(
+      "MESSAGE_TOO_LARGE",
+      { direction: /^received/i.test(problem) ? "response" : "request", limit, size },
+      { cause: error },
+    );
   return toError("CALL_REFUSED", { status: GrpcStatus[error.code] ?? "UNKNOWN", message: problem }, { cause: error });
 }
 

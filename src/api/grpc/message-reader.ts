@@ -2,20 +2,14 @@
  * Length-prefixed messages of gRPC: one byte of flags, four of length, the message. They come in pieces of any size; what is not whole yet is kept, at
  * most one message of the limit.
  */
-import { promisify } from "node:util";
-import { gunzip, inflate } from "node:zlib";
-import { type OrchestratorError, toError } from "../../base/errors.ts";
+import { toError } from "../../base/errors.ts";
+import { expand, isEncoded, REQUEST_ENCODINGS, tooLarge } from "../expand.ts";
 
 /** Length of what stands before a message, bytes. */
 export const PREFIX_BYTES = 5;
 
 /** What `grpc-accept-encoding` says of {@link expandMessage}. */
-export const ACCEPTED_ENCODINGS = "identity,gzip,deflate";
-
-const EXPANDERS: Readonly<Record<string, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>> = {
-  gzip: promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip),
-  deflate: promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate),
-};
+export const ACCEPTED_ENCODINGS = `identity,${REQUEST_ENCODINGS.replaceAll(" ", "")}`;
 
 /** Takes a message that is whole. */
 export type TakeMessage = (compressed: boolean, bytes: Buffer) => void;
@@ -50,7 +44,7 @@ export class MessageReader {
       const length = bytes.readUInt32BE(at + 1);
       if (flags > 1)
         throw toError("REQUEST_MALFORMED", { problem: `flags ${flags} before a message; there are 0 and 1` });
-      if (length > this.#maxBytes) throw tooLarge(`message of ${length} bytes`, this.#maxBytes);
+      if (length > this.#maxBytes) throw tooLarge("request", this.#maxBytes);
       const end = at + PREFIX_BYTES + length;
       if (end > bytes.length) {
         wanted = PREFIX_BYTES + length;
@@ -75,24 +69,9 @@ export class MessageReader {
 
 /** Expands a compressed message. Errors: PROTOCOL_UNSUPPORTED for an unknown encoding, REQUEST_MALFORMED, MESSAGE_TOO_LARGE. */
 export async function expandMessage(bytes: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
-  if (encoding === "" || encoding === "identity")
+  if (!isEncoded(encoding))
     throw toError("REQUEST_MALFORMED", {
       problem: "a message says that it is compressed, grpc-encoding does not say how",
     });
-  const expand = Object.hasOwn(EXPANDERS, encoding) ? EXPANDERS[encoding] : undefined;
-  if (expand === undefined)
-    throw toError("PROTOCOL_UNSUPPORTED", {
-      problem: `messages compressed by ${encoding.slice(0, 40)} are not read; there are ${ACCEPTED_ENCODINGS}`,
-    });
-  try {
-    return await expand(bytes, { maxOutputLength: maxBytes });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge("message", maxBytes, cause);
-    throw toError("REQUEST_MALFORMED", { problem: `a message cannot be expanded by ${encoding}` }, { cause });
-  }
-}
-
-/** MESSAGE_TOO_LARGE. */
-export function tooLarge(direction: string, limit: number, cause?: unknown): OrchestratorError {
-  return toError("MESSAGE_TOO_LARGE", { direction, limit }, { cause });
+  return await expand(bytes, encoding, maxBytes);
 }

@@ -9,16 +9,19 @@ import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type S
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
 import { type OrchestratorError, toError } from "../../base/errors.ts";
+import type { HostRule } from "../../base/host-rule.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
+import { bodyTimeMs, readGrpcTimeout } from "../call-timeout.ts";
+import { tooLarge } from "../expand.ts";
 import { FORWARDED_KEY } from "../forward.ts";
-import { toWireError } from "../http/wire-error.ts";
+import { DATA_HEADERS, toWireError } from "../http/wire-error.ts";
 import type { ServedMethod } from "../methods.ts";
-import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, type Pipeline } from "../pipeline.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { readBinary } from "../read-message.ts";
 import { toRequestId } from "../request-id.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../slow-reader.ts";
-import { PREFIX_BYTES, tooLarge } from "./message-reader.ts";
+import { PREFIX_BYTES } from "./message-reader.ts";
 import { openSessions } from "./sessions.ts";
 import { GrpcStream, type StreamLimits } from "./stream.ts";
 
@@ -41,6 +44,7 @@ export type ServeStream = (stream: GrpcStream) => void;
 /** What calls are served with. */
 export interface GrpcParts {
   readonly pipeline: Pipeline;
+  readonly hosts: HostRule;
   readonly limits: StreamLimits;
   readonly log: Log;
 }
@@ -63,7 +67,9 @@ export function createGrpcServer(
     // Megabytes. Resets are bounded by Node itself (streamResetBurst).
     maxSessionMemory: 64,
     // A caller that waits for many runs holds a stream for each of them.
-    settings: { enablePush: false, maxConcurrentStreams: 1_000 },
+    settings: { enablePush: false, maxConcurrentStreams: 1_000, maxHeaderListSize: MAX_HEADER_LIST_BYTES },
+    // Beyond it Node resets the stream without a word. Node also ends a connection whose headers take more than about 130 KB.
+    maxHeaderListPairs: 4_096,
   });
   const sessions = openSessions();
   server.on("session", (session: ServerHttp2Session) => sessions.add(session));
@@ -73,6 +79,11 @@ export function createGrpcServer(
       return;
     }
     const stream = new GrpcStream(http2, headers, parts.limits, parts.log);
+    const refusal = refuseHead(headers, parts.hosts);
+    if (refusal !== null) {
+      stream.fail(refusal);
+      return;
+    }
     const path = String(headers[":path"]);
     const route = routes.get(path);
     if (route === undefined) stream.fail(toError("METHOD_UNIMPLEMENTED", { method: path }));
@@ -85,13 +96,26 @@ export function createGrpcServer(
   };
 }
 
+/** Largest list of headers, bytes as HTTP/2 counts them: names, values, and 32 for each. Clients hear of it when they connect. */
+const MAX_HEADER_LIST_BYTES = 16_384;
+
+function refuseHead(headers: IncomingHttpHeaders, hosts: HostRule): OrchestratorError | null {
+  let size = 0;
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value === "string") size += name.length + value.length + 32;
+    else for (const one of value ?? []) size += name.length + one.length + 32;
+  }
+  if (size > MAX_HEADER_LIST_BYTES) return toError("HEADERS_TOO_LARGE", { limit: MAX_HEADER_LIST_BYTES });
+  const host = headers[":authority"] ?? headers.host;
+  return hosts.allows(host) ? null : toError("HOST_REFUSED", { host: String(host).slice(0, 200) });
+}
+
 function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void {
   let request: Buffer | null = null;
-  const openedAt = performance.now();
-  const timeoutMs = stream.timeoutMs();
+  const timeout = readGrpcTimeout((name) => stream.get(name));
   // The pipeline's clock begins with the whole request; who never sends it would hold a stream for ever.
-  const sendingMs = Math.min(timeoutMs ?? DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS);
-  const late = setTimeout(() => stream.fail(toError("DEADLINE_EXCEEDED")), sendingMs).unref();
+  const late = setTimeout(() => stream.fail(toError("DEADLINE_EXCEEDED")), bodyTimeMs(timeout.givenMs)).unref();
   stream.read({
     message(bytes) {
       if (request !== null) throw miscounted(method, "more");
@@ -104,7 +128,7 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
       const call = new Call(
         "grpc",
         // The caller's clock runs since it sent the headers.
-        timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - (performance.now() - openedAt)),
+        timeout.leftMs(),
         stream,
         stream.get(FORWARDED_KEY) !== undefined,
       );
@@ -178,7 +202,7 @@ function refuseOthers(http2: ServerHttp2Stream, headers: IncomingHttpHeaders): v
   const refusal = toError("PROTOCOL_UNSUPPORTED", { problem });
   const answer = toWireError(refusal, toRequestId(headers["x-request-id"]), path, type);
   http2.on("error", () => undefined);
-  http2.respond({ ...answer.headers, ":status": answer.status });
+  http2.respond({ ...DATA_HEADERS, ...answer.headers, ":status": answer.status });
   http2.end(answer.body);
   http2.resume();
 }

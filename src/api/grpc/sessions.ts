@@ -52,6 +52,7 @@ export function openSessions(lookMs = LOOK_MS, idleLooks = IDLE_LOOKS): Sessions
     add(session) {
       const seen: Seen = { open: 0, idle: 0, sincePing: 0, awaitsPong: false };
       sessions.set(session, seen);
+      surviveStreamFaults(session);
       session.on("stream", (stream) => {
         seen.open += 1;
         stream.on("close", () => {
@@ -67,5 +68,34 @@ export function openSessions(lookMs = LOOK_MS, idleLooks = IDLE_LOOKS): Sessions
       clearInterval(timer);
       for (const session of sessions.keys()) session.destroy();
     },
+  };
+}
+
+/** `NGHTTP2_ERR_PROTO`: somebody broke the protocol, in one stream or in the connection. */
+const PROTOCOL_BROKEN = -505;
+/** Time in which a connection proves that only a stream of it was broken, milliseconds. */
+const PROOF_MS = 5_000;
+
+/**
+ * Node destroys a connection for a fault that HTTP/2 lays on one stream: a body longer than its content length. The library below has reset that stream by
+ * then and goes on reading. After a fault of the connection it reads nothing any more, so a ping tells the two apart.
+ */
+function surviveStreamFaults(session: ServerHttp2Session): void {
+  const destroy = session.destroy.bind(session);
+  let isProving = false;
+  session.destroy = (error, code) => {
+    if ((error as { errno?: unknown } | undefined)?.errno !== PROTOCOL_BROKEN || session.closed) {
+      destroy(error, code);
+      return;
+    }
+    if (isProving) return;
+    isProving = true;
+    const timer = setTimeout(() => destroy(error, code), PROOF_MS);
+    session.once("close", () => clearTimeout(timer));
+    const sent = session.ping(() => {
+      clearTimeout(timer);
+      isProving = false;
+    });
+    if (!sent) destroy(error, code);
   };
 }

@@ -7,10 +7,11 @@
  * It ends exactly once. When its stream closes before that, the caller has gone.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { type OrchestratorError, toError } from "../../base/errors.ts";
+import type { OrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CallHeaders } from "../caller.ts";
 import { classifyError } from "../errors.ts";
+import { DATA_HEADERS } from "../http/wire-error.ts";
 import { toRequestId } from "../request-id.ts";
 import { ACCEPTED_ENCODINGS, expandMessage, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { OK_TRAILERS, toTrailers } from "./trailers.ts";
@@ -19,14 +20,12 @@ const HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
   "content-type": "application/grpc+proto",
   "grpc-accept-encoding": ACCEPTED_ENCODINGS,
+  ...DATA_HEADERS,
 };
 const WITH_TRAILERS = { waitForTrailers: true };
 
 /** HTTP/2 code of a stream that is broken off without blame. */
 const NO_ERROR = 0;
-
-/** Milliseconds of the units of `grpc-timeout`. */
-const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** Who takes what the caller sends. What it throws ends the call. */
 export interface Receiver {
@@ -71,18 +70,6 @@ export class GrpcStream implements CallHeaders {
   /** A header of the call. */
   get(name: string): string | string[] | undefined {
     return this.#headers[name];
-  }
-
-  /** Time that the caller gives the call, milliseconds; undefined when it does not say. Error: REQUEST_MALFORMED. */
-  timeoutMs(): number | undefined {
-    const text = this.get("grpc-timeout");
-    if (text === undefined) return undefined;
-    const [, amount, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(text)) ?? [];
-    if (amount === undefined || unit === undefined)
-      throw toError("REQUEST_MALFORMED", {
-        problem: `grpc-timeout is up to eight digits and one of HMSmun, not ${String(text).slice(0, 40)}`,
-      });
-    return Number(amount) * (UNITS[unit] as number);
   }
 
   /** Takes a step, unless the call has ended. What it throws ends the call. */

@@ -39,7 +39,7 @@ export interface Front {
 export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS): Front {
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
-  const server: Server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+  const server: Server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     undecided.add(socket);
     socket.on("close", () => {
@@ -48,6 +48,8 @@ export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS
     });
     sniff(socket, handshakeMs, (taker) => {
       undecided.delete(socket);
+      // HTTP/2 has no use for half of a connection; HTTP/1.1 decides by itself.
+      if (taker === "http2") socket.allowHalfOpen = false;
       takers[taker](socket);
     });
   });

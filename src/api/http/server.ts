@@ -1,16 +1,18 @@
 /** The HTTP/1.1 side of the port: probes, the root, and what the other protocols add. It never listens: the front hands it connections. */
-import type { Server } from "node:http";
-import { createServer, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer, METHODS, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
+import type { HostRule } from "../../base/host-rule.ts";
 import type { Log } from "../../base/log.ts";
 import { classifyError } from "../errors.ts";
 import type { HealthState } from "../health.ts";
 import { toRequestId } from "../request-id.ts";
 import type { Cors } from "./cors.ts";
-import { isRpcPath, toWireError } from "./wire-error.ts";
+import { noteWaiting, watchHalfClosed } from "./half-closed.ts";
+import { DATA_HEADERS, isRpcPath, toWireError } from "./wire-error.ts";
 
 /** What is counted of HTTP requests. */
 export interface HttpMetrics {
@@ -27,11 +29,12 @@ export interface ServiceInfo {
 export interface HttpParts {
   readonly health: HealthState;
   readonly cors: Cors;
+  readonly hosts: HostRule;
   readonly info: ServiceInfo;
   readonly log: Log;
   readonly metrics: HttpMetrics;
-  /** Largest body in bytes. */
-  readonly maxMessageBytes: number;
+  /** HTTP methods that a path takes, beside the probes; none when nothing is served there. */
+  readonly allow: (path: string) => readonly string[];
 }
 
 /** The HTTP side of the port. */
@@ -54,15 +57,15 @@ const MAX_HEAD_BYTES = 16_384;
 export function createHttpServer(parts: HttpParts): HttpServer {
   let server: Server | undefined;
   const refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
-    const error = classifyError(translate(thrown, parts.maxMessageBytes), parts.log, request.url, {
-      requestId: request.id,
-    });
+    const error = classifyError(translate(thrown), parts.log, request.url, { requestId: request.id });
     const answer = toWireError(error, request.id, pathOf(request), request.headers["content-type"]);
+    // A caller that has not sent everything in time is not waited for.
+    if (error.code === "DEADLINE_EXCEEDED" && !request.raw.complete) reply.header("connection", "close");
     return reply.code(answer.status).headers(answer.headers).send(answer.body);
   };
+  const allowOf = (path: string): readonly string[] => (PROBES.has(path) ? PROBE_METHODS : parts.allow(path));
   const app = fastify({
     logger: false,
-    bodyLimit: parts.maxMessageBytes,
     exposeHeadRoutes: false,
     genReqId: (request) => toRequestId(request.headers["x-request-id"]),
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 1_024 },
@@ -74,27 +77,41 @@ export function createHttpServer(parts: HttpParts): HttpServer {
           keepAliveTimeout: 75_000,
           connectionsCheckingInterval: 5_000,
           maxHeaderSize: MAX_HEAD_BYTES,
+          // Refused by the rules of hosts, with a sentence.
+          requireHostHeader: false,
         },
-        handler,
+        (request, response) => {
+          prepare(request, response);
+          handler(request, response);
+        },
       );
+      // A caller may close its half of the connection once it has sent its request. Node has no typed option for it.
+      (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+      server.on("connect", (request, socket) => socket.end(printRefusal(refuseMethod(request.method, "", []))));
       return server;
     },
     frameworkErrors: (error, request, reply) => void refuse(request, reply, error),
     clientErrorHandler: (error, socket) => {
-      if (socket.writable) socket.write(printRefusal(brokenRequest(error)));
-      socket.destroy();
+      // Ended rather than destroyed: with a half-closed caller the answer would be lost.
+      if (socket.writable) socket.end(printRefusal(brokenRequest(error, allowOf)), () => socket.destroy());
+      else socket.destroy();
     },
   });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  // The framework reads no bodies: the protocols do, within the time of their calls.
+  for (const method of METHODS) if (method !== "CONNECT") app.addHttpMethod(method, { overrideExisting: true });
   app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
   app.setNotFoundHandler((request, reply) => {
     const path = pathOf(request);
-    const error = isRpcPath(path)
-      ? toError("METHOD_UNIMPLEMENTED", { method: path })
-      : toError("ROUTE_NOT_FOUND", { method: request.method, path });
+    const allowed = allowOf(path);
+    if (allowed.length > 0) reply.header("allow", allowed.join(", "));
+    if (allowed.length > 0 && request.method === "OPTIONS") return reply.code(204).send();
+    const error =
+      allowed.length === 0 && isRpcPath(path)
+        ? toError("METHOD_UNIMPLEMENTED", { method: path })
+        : refuseMethod(request.method, path, allowed);
     return refuse(request, reply, error);
   });
+  addHostRule(app, parts.hosts);
   addCors(app, parts.cors);
   addMetrics(app, parts.metrics);
   addProbes(app, parts);
@@ -105,7 +122,10 @@ export function createHttpServer(parts: HttpParts): HttpServer {
       // Node checks the time of requests only on servers that listen; this one is fed, so it is told that it does.
       server?.emit("listening");
     },
-    accept: (socket) => void server?.emit("connection", socket),
+    accept(socket) {
+      watchHalfClosed(socket);
+      server?.emit("connection", socket);
+    },
     closeIdle: () => server?.closeIdleConnections(),
     async close() {
       server?.closeAllConnections();
@@ -135,8 +155,13 @@ function addMetrics(app: FastifyInstance, metrics: HttpMetrics): void {
   });
 }
 
+/** Paths of the probes and the root. */
+const PROBES = new Set(["/", "/healthz", "/readyz"]);
+const PROBE_METHODS = ["GET", "HEAD"];
+const HEAD_TOO = { exposeHeadRoute: true };
+
 function addProbes(app: FastifyInstance, { health, info }: HttpParts): void {
-  app.get("/", async (_request, reply) =>
+  app.get("/", HEAD_TOO, async (_request, reply) =>
     reply.header("content-type", "application/json; charset=utf-8").send(
       JSON.stringify({
         name: info.service,
@@ -154,10 +179,10 @@ function addProbes(app: FastifyInstance, { health, info }: HttpParts): void {
       }),
     ),
   );
-  app.get("/healthz", async (_request, reply) =>
+  app.get("/healthz", HEAD_TOO, async (_request, reply) =>
     reply.header("content-type", "application/json; charset=utf-8").send('{"status":"ok"}'),
   );
-  app.get("/readyz", async (_request, reply) => {
+  app.get("/readyz", HEAD_TOO, async (_request, reply) => {
     await health.refresh();
     const ready = health.check("") === "SERVING";
     return reply
@@ -171,28 +196,73 @@ function pathOf(request: FastifyRequest): string {
   return request.url.split("?")[0] ?? "";
 }
 
+/** What every answer begins with, whoever makes it. */
+function prepare(request: IncomingMessage, response: ServerResponse): void {
+  noteWaiting(request.socket, response);
+  for (const [name, value] of Object.entries(DATA_HEADERS)) response.setHeader(name, value);
+  const { url = "/" } = request;
+  // Proxies write the whole address; it names the host in place of the header.
+  const found = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url);
+  if (found !== null) {
+    request.headers.host = found[1] ?? "";
+    request.url = found[2]?.startsWith("/") === true ? found[2] : `/${found[2] ?? ""}`;
+  }
+}
+
+function addHostRule(app: FastifyInstance, hosts: HostRule): void {
+  app.addHook("onRequest", async (request) => {
+    const { raw } = request;
+    const { host } = raw.headers;
+    if (host === undefined && raw.httpVersion !== "1.0")
+      fail("REQUEST_MALFORMED", { problem: "HTTP/1.1 needs the header host" });
+    if ((raw.headersDistinct.host ?? []).length > 1)
+      fail("REQUEST_MALFORMED", { problem: "the header host stands more than once" });
+    if (!hosts.allows(host)) fail("HOST_REFUSED", { host: String(host).slice(0, 200) });
+    raw.headers.host ??= "localhost";
+  });
+}
+
+/** The refusal of an HTTP method: 405 where the path takes others, 501 for a method that nothing here takes, else 404 (RFC 9110, 9.1 and 15.5.6). */
+function refuseMethod(method: string | undefined, path: string, allowed: readonly string[]): OrchestratorError {
+  const name = (method ?? "").slice(0, 40);
+  if (allowed.length > 0)
+    return toError("HTTP_METHOD_NOT_ALLOWED", { method: name, path, allowed: allowed.join(", ") });
+  if (!KNOWN_METHODS.has(name)) return toError("HTTP_METHOD_UNKNOWN", { method: name });
+  return toError("ROUTE_NOT_FOUND", { method: name, path });
+}
+
+/** HTTP methods that a path of this service may take. */
+const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
 /** What the parser of HTTP could not read, as an error of the catalogue. There is no request yet, so its protocol is not known. */
-function brokenRequest(error: Error & { readonly code?: string }): OrchestratorError {
+function brokenRequest(
+  error: Error & { readonly code?: string; readonly rawPacket?: unknown },
+  allow: (path: string) => readonly string[],
+): OrchestratorError {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return toError("HEADERS_TOO_LARGE", { limit: MAX_HEAD_BYTES }, { cause: error });
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return toError("REQUEST_INCOMPLETE", {}, { cause: error });
-    default:
-      return toError(
-        "REQUEST_MALFORMED",
-        { problem: `it is not HTTP/1.1 (${error.code ?? "broken"})` },
-        { cause: error },
-      );
+    case "HPE_INVALID_METHOD": {
+      // A method of RFC 9110's grammar that the parser has not heard of.
+      const { rawPacket } = error;
+      const line = Buffer.isBuffer(rawPacket) ? rawPacket.toString("latin1", 0, MAX_HEAD_BYTES) : "";
+      const [, method, path] = /^([!#$%&'*+.^_`|~\w-]+) ([^\s?]+)\S* HTTP\/1\.[01]\r?\n/.exec(line) ?? [];
+      if (method !== undefined && path !== undefined) return refuseMethod(method, path, allow(path));
+    }
   }
+  return toError("REQUEST_MALFORMED", { problem: "it is not HTTP/1.1" }, { cause: error });
 }
 
 /** A whole answer of HTTP/1.1, for connections that end with it. */
 function printRefusal(error: OrchestratorError): Buffer {
   const { status, headers, body } = toWireError(error, toRequestId(undefined), "/", undefined);
+  const { allowed } = error.details;
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...DATA_HEADERS, ...headers }).map(([name, value]) => `${name}: ${value}`),
+    ...(error.code === "HTTP_METHOD_NOT_ALLOWED" ? [`allow: ${allowed}`] : []),
     `content-length: ${body.length}`,
     "connection: close",
   ];
@@ -200,17 +270,11 @@ function printRefusal(error: OrchestratorError): Buffer {
 }
 
 /** Errors of the HTTP framework as ours. */
-function translate(error: unknown, maxMessageBytes: number): unknown {
+function translate(error: unknown): unknown {
   const code = (error as { code?: unknown }).code;
-  if (code === "FST_ERR_CTP_BODY_TOO_LARGE")
-    return toError("MESSAGE_TOO_LARGE", { direction: "body", limit: maxMessageBytes }, { cause: error });
-  if (
-    code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" ||
-    code === "FST_ERR_CTP_INVALID_CONTENT_LENGTH" ||
-    code === "FST_ERR_BAD_URL" ||
-    code === "FST_ERR_CTP_EMPTY_TYPE"
-  ) {
-    return toError("REQUEST_MALFORMED", { problem: (error as Error).message }, { cause: error });
-  }
+  if (code === "FST_ERR_BAD_URL")
+    return toError("REQUEST_MALFORMED", { problem: "the path is not percent-encoded UTF-8" }, { cause: error });
+  if (code === "FST_ERR_MAX_PARAM_LENGTH")
+    return toError("REQUEST_MALFORMED", { problem: "a segment of the path is too long" }, { cause: error });
   return error;
 }

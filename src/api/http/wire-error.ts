@@ -9,7 +9,11 @@ import { GRPC_CODE } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { retryDelayMs, toStatus } from "../errors.ts";
+import { REQUEST_ENCODINGS } from "../expand.ts";
 import { printStatus } from "./print.ts";
+
+/** Headers of every answer: no cache keeps it, and no browser takes it for something other than it says. */
+export const DATA_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
 
 /** Flags of the last frame of a stream. */
 export const CONNECT_END = 0x02;
@@ -17,7 +21,12 @@ export const CONNECT_END = 0x02;
 export const GRPC_WEB_END = 0x80;
 
 /** Errors of HTTP itself keep their status on Connect's paths; the others have the one of Connect. */
-const HTTP_ERRORS = new Set(["HTTP_METHOD_NOT_ALLOWED", "PROTOCOL_UNSUPPORTED", "HEADERS_TOO_LARGE"]);
+const HTTP_ERRORS = new Set([
+  "HTTP_METHOD_NOT_ALLOWED",
+  "HTTP_METHOD_UNKNOWN",
+  "PROTOCOL_UNSUPPORTED",
+  "HEADERS_TOO_LARGE",
+]);
 
 /** A path of Connect and gRPC-Web: package, service, method. */
 const RPC_PATH = /^\/(?:\w+\.)+\w+\/\w+\/?$/;
@@ -64,6 +73,7 @@ export function toWireError(
   }
   if (!isRpcPath(path)) {
     headers["content-type"] = "application/json; charset=utf-8";
+    if (error.code === "PROTOCOL_UNSUPPORTED") headers["accept-encoding"] = REQUEST_ENCODINGS;
     return { status: error.http, headers, body: Buffer.from(printStatus(status)) };
   }
   headers["content-type"] = "application/json";

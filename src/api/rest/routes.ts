@@ -34,6 +34,8 @@ export interface RouteMatch {
 export interface RestRouter {
   /** The route of a request; else the HTTP methods that the path takes (none: there is no such path). */
   find(verb: string, path: string): RouteMatch | readonly string[];
+  /** HTTP methods that a path takes, for `Allow`; none when nothing is served there. */
+  allow(path: string): readonly string[];
   readonly routes: readonly RestRoute[];
 }
 
@@ -42,23 +44,35 @@ export function createRestRouter(methods: readonly ServedMethod[]): RestRouter {
   const routes = methods.flatMap((method) => rulesOf(method.desc).map((rule) => compileRoute(method, rule)));
   // Literal paths before variables, verbs before ids with colons.
   routes.sort((a, b) => Number(hasCustomVerb(b)) - Number(hasCustomVerb(a)) || a.variables.length - b.variables.length);
+  const find = (verb: string, path: string): RouteMatch | readonly RestRoute[] => {
+    const others: RestRoute[] = [];
+    let isVerb = false;
+    for (const route of routes) {
+      // What ends like a verb of the contract is that verb, never an id, whatever the HTTP method.
+      if (isVerb && !hasCustomVerb(route)) break;
+      const found = route.pattern.exec(path);
+      if (found === null) continue;
+      const values = decodeValues(route, found);
+      if (values === null) continue;
+      if (route.verb === verb) return { route, values };
+      others.push(route);
+      isVerb = hasCustomVerb(route);
+    }
+    return others;
+  };
   return {
     routes,
     find(verb, path) {
-      const others: string[] = [];
-      let isVerb = false;
-      for (const route of routes) {
-        // What ends like a verb of the contract is that verb, never an id, whatever the HTTP method.
-        if (isVerb && !hasCustomVerb(route)) break;
-        const found = route.pattern.exec(path);
-        if (found === null) continue;
-        const values = decodeValues(route, found);
-        if (values === null) continue;
-        if (route.verb === verb) return { route, values };
-        others.push(route.verb);
-        isVerb = hasCustomVerb(route);
-      }
-      return others;
+      const found = find(verb, path);
+      return "route" in found ? found : found.map((route) => route.verb);
+    },
+    allow(path) {
+      const found = find("", path);
+      if ("route" in found) return [];
+      const verbs = found.flatMap(({ verb, method }) =>
+        verb === "GET" && method.stream === null ? ["GET", "HEAD"] : [verb],
+      );
+      return [...new Set(verbs)];
     },
   };
 }

@@ -6,14 +6,16 @@ import type { OrchestratorError } from "../../base/errors.ts";
 import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
+import { bodyTimeMs, readHttpTimeout } from "../call-timeout.ts";
+import { expand, isEncoded } from "../expand.ts";
+import { readBody } from "../http/body.ts";
 import { printMessage } from "../http/print.ts";
 import type { ServedMethod } from "../methods.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { fieldError } from "../read-message.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../slow-reader.ts";
 import type { RestInput } from "./request.ts";
 import { readRestRequest } from "./request.ts";
-import { createRestRouter } from "./routes.ts";
+import type { RestRouter } from "./routes.ts";
 import { formatEvent, formatFailure } from "./sse.ts";
 
 /** What joins REST to the rest. */
@@ -29,38 +31,33 @@ export interface RestParts {
 const JSON_TYPE = "application/json; charset=utf-8";
 
 /** Adds the routes under `/v1/`. */
-export function serveRest(http: FastifyInstance, methods: readonly ServedMethod[], parts: RestParts): void {
-  const router = createRestRouter(methods);
+export function serveRest(http: FastifyInstance, router: RestRouter, parts: RestParts): void {
   http.all("/v1/*", async (request, reply) => {
     const path = pathOf(request.raw);
-    const verb = request.method === "HEAD" ? "GET" : request.method;
-    const found = router.find(verb, path);
-    if (!("route" in found)) {
-      if (found.length === 0) fail("ROUTE_NOT_FOUND", { method: request.method, path });
-      refuseVerb(request, reply, path, found);
-    }
+    const found = router.find(request.method === "HEAD" ? "GET" : request.method, path);
     // A stream has no end to tell about: its headers alone would take as long as itself.
-    if (request.method === "HEAD" && found.route.method.stream !== null) refuseVerb(request, reply, path, [verb]);
-    checkContentType(request);
+    const isServed = "route" in found && (request.method !== "HEAD" || found.route.method.stream === null);
+    if (!isServed) {
+      reply.callNotFound();
+      return reply;
+    }
+    const timeout = readHttpTimeout((name) => request.headers[name]);
+    const body = await readBody(request.raw, parts.maxMessageBytes, bodyTimeMs(timeout.givenMs));
+    checkContentType(request, body);
+    const encoding = String(request.headers["content-encoding"] ?? "");
     const input: RestInput = {
       match: found,
       query: queryOf(request.raw),
-      body: (request.body as Buffer | undefined) ?? new Uint8Array(),
+      body: isEncoded(encoding) && body.length > 0 ? await expand(body, encoding, parts.maxMessageBytes) : body,
       maxBytes: parts.maxMessageBytes,
     };
     const { method } = found.route;
     const headers = { get: (name: string) => (name === "x-request-id" ? request.id : request.headers[name]) };
-    const call = new Call("rest", timeoutOf(request), headers);
+    const call = new Call("rest", timeout.leftMs(), headers);
     reply.raw.on("close", () => call.cancel());
     if (method.stream !== null) return streamEvents(method, call, input, request, reply, parts);
     return reply.header("content-type", JSON_TYPE).send(await callUnary(method, call, input, parts));
   });
-}
-
-function refuseVerb(request: FastifyRequest, reply: FastifyReply, path: string, verbs: readonly string[]): never {
-  const allowed = [...new Set(verbs)].join(", ");
-  reply.header("allow", allowed);
-  return fail("HTTP_METHOD_NOT_ALLOWED", { method: request.method, path, allowed });
 }
 
 function callUnary(method: ServedMethod, call: Call, input: RestInput, parts: RestParts): Promise<string> {
@@ -99,7 +96,6 @@ async function streamEvents(
     if (value !== undefined) response.setHeader(name, value);
   response.writeHead(200, {
     "content-type": "text/event-stream",
-    "cache-control": "no-store",
     "x-accel-buffering": "no",
   });
   try {
@@ -126,24 +122,14 @@ function withLastEventId(request: Message, header: string | string[] | undefined
 }
 
 /** JSON must say that it is JSON: pages may send everything else to any address without asking first. */
-function checkContentType(request: FastifyRequest): void {
-  const body = request.body as Buffer | undefined;
-  if (body === undefined || body.length === 0) return;
+function checkContentType(request: FastifyRequest, body: Buffer): void {
+  if (body.length === 0) return;
   const type = request.headers["content-type"];
   if (type !== undefined && /^application\/json\s*(;|$)/i.test(type)) return;
   const found = type === undefined ? "nothing" : type.slice(0, 100);
   fail("PROTOCOL_UNSUPPORTED", {
     problem: `the body must be JSON: send the header "content-type: application/json" (it says ${found})`,
   });
-}
-
-/** Time that the caller gives, by the header that Connect uses as well. */
-function timeoutOf(request: FastifyRequest): number | undefined {
-  const header = request.headers["connect-timeout-ms"] ?? request.headers["x-timeout-ms"];
-  if (header === undefined) return undefined;
-  if (typeof header !== "string" || !/^\d{1,10}$/.test(header))
-    throw fieldError("x-timeout-ms", "must be a number of milliseconds");
-  return Number(header);
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -1,6 +1,8 @@
+import { get } from "node:http";
 import { createServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
+import { createHostRule } from "../../../src/base/host-rule.ts";
 import { type LogFields, silentLog } from "../../../src/base/log.ts";
 import { applyRecord } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
@@ -157,7 +159,7 @@ test("the port serves metrics and health, and nothing else", async () => {
   const server = await openMetricsServer(
     createMetrics(),
     () => ({ ready, missing: ready ? [] : ["database"] }),
-    { host: "127.0.0.1", port: 0, explicit: true },
+    { host: "127.0.0.1", port: 0, hosts: createHostRule([]), explicit: true },
     silentLog,
   );
   servers.push(server);
@@ -172,6 +174,13 @@ test("the port serves metrics and health, and nothing else", async () => {
   expect(await health.json()).toEqual({ status: "unhealthy", missing: ["database"] });
   expect((await fetch(`${url}/nothing`)).status).toBe(404);
   expect((await fetch(`${url}/metrics`, { method: "POST" })).status).toBe(405);
+  expect(metrics.headers.get("x-content-type-options")).toBe("nosniff");
+  expect(metrics.headers.get("cache-control")).toBe("no-store");
+  // A page whose name was pointed at this machine after it had loaded may not read the metrics.
+  const foreign = await new Promise<number | undefined>((resolve) =>
+    get(`${url}/metrics`, { headers: { host: "evil.example.com" } }, (answer) => resolve(answer.resume().statusCode)),
+  );
+  expect(foreign).toBe(403);
 });
 
 test("a busy port is an error when it was asked for, and a warning when it was not", async () => {
@@ -181,13 +190,18 @@ test("a busy port is an error when it was asked for, and a warning when it was n
   const warnings: (LogFields | undefined)[] = [];
   const log = { ...silentLog, warn: (_message: string, fields?: LogFields) => void warnings.push(fields) };
   const health = () => ({ ready: true, missing: [] });
-  const server = await openMetricsServer(createMetrics(), health, { host: "127.0.0.1", port, explicit: false }, log);
+  const server = await openMetricsServer(
+    createMetrics(),
+    health,
+    { host: "127.0.0.1", port, hosts: createHostRule([]), explicit: false },
+    log,
+  );
   expect(server.address).toBeNull();
   expect(warnings).toEqual([{ port }]);
   const error = await openMetricsServer(
     createMetrics(),
     health,
-    { host: "127.0.0.1", port, explicit: true },
+    { host: "127.0.0.1", port, hosts: createHostRule([]), explicit: true },
     log,
   ).catch((thrown: unknown) => thrown);
   expect(isOrchestratorError(error) && error.code).toBe("PORT_IN_USE");

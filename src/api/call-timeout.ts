@@ -1,0 +1,51 @@
+/** The time that a caller gives its call, from the header of its protocol. */
+import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS } from "./pipeline.ts";
+import { fieldError } from "./read-message.ts";
+
+/** Milliseconds of the units of `grpc-timeout`. */
+const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** Headers that carry milliseconds, the stronger first. */
+const MILLISECOND_HEADERS = ["connect-timeout-ms", "x-timeout-ms"] as const;
+
+/** A timeout and the moment from which it counts. */
+export interface CallTimeout {
+  /** Time that is left, milliseconds, at least 0; undefined when the caller gives none. */
+  leftMs(): number | undefined;
+  /** What the caller gave, milliseconds. */
+  readonly givenMs: number | undefined;
+}
+
+/** Time of a gRPC or gRPC-Web call by `grpc-timeout`, milliseconds. 0 has passed at once. Error: INVALID_REQUEST. */
+export function readGrpcTimeout(get: (name: string) => unknown): CallTimeout {
+  const text = get("grpc-timeout");
+  if (text === undefined || text === null) return startTimeout(undefined);
+  const [, amount, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(text)) ?? [];
+  if (amount === undefined || unit === undefined)
+    throw fieldError("grpc-timeout", "must be one to eight digits and a unit: H, M, S, m, u, or n");
+  return startTimeout(Number(amount) * (UNITS[unit] as number));
+}
+
+/** Time of a Connect or REST call by `connect-timeout-ms` or `x-timeout-ms`, milliseconds. 0 has passed at once. Error: INVALID_REQUEST. */
+export function readHttpTimeout(get: (name: string) => unknown): CallTimeout {
+  for (const name of MILLISECOND_HEADERS) {
+    const text = get(name);
+    if (text === undefined || text === null) continue;
+    if (!/^\d{1,10}$/.test(String(text))) throw fieldError(name, "must be a number of milliseconds: one to ten digits");
+    return startTimeout(Number(text));
+  }
+  return startTimeout(undefined);
+}
+
+/** Time in which the body of a call must arrive, milliseconds: the call's own, within the bounds of unary calls. */
+export function bodyTimeMs(givenMs: number | undefined): number {
+  return Math.min(givenMs ?? DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS);
+}
+
+function startTimeout(givenMs: number | undefined): CallTimeout {
+  if (givenMs === undefined) return NO_TIMEOUT;
+  const startedAt = performance.now();
+  return { givenMs, leftMs: () => Math.max(0, givenMs - (performance.now() - startedAt)) };
+}
+
+const NO_TIMEOUT: CallTimeout = { givenMs: undefined, leftMs: () => undefined };

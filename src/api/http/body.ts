@@ -1,0 +1,35 @@
+/** Bodies of HTTP/1.1 requests: bounded in size and in the time that they may take. */
+import type { IncomingMessage } from "node:http";
+import { toError } from "../../base/errors.ts";
+import { tooLarge } from "../expand.ts";
+
+/**
+ * The whole body. Errors: MESSAGE_TOO_LARGE, DEADLINE_EXCEEDED when it is not there in time, REQUEST_CANCELLED when the caller breaks off. What is left unread
+ * is dropped by the server once the request is answered.
+ */
+export function readBody(request: IncomingMessage, maxBytes: number, withinMs: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers["content-length"] ?? "0") > maxBytes) {
+      reject(tooLarge("request", maxBytes));
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const settle = (step: () => void): void => {
+      clearTimeout(timer);
+      request.off("data", take).off("end", end).off("close", leave);
+      step();
+    };
+    const take = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > maxBytes) settle(() => reject(tooLarge("request", maxBytes)));
+      else chunks.push(chunk);
+    };
+    const end = (): void => settle(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    const leave = (): void => settle(() => reject(toError("REQUEST_CANCELLED")));
+    const timer = setTimeout(() => settle(() => reject(toError("DEADLINE_EXCEEDED"))), withinMs);
+    // An error is always followed by `close`.
+    request.on("error", () => undefined);
+    request.on("data", take).on("end", end).on("close", leave);
+  });
+}
