@@ -67,8 +67,8 @@ export function createGrpcServer(
     // Megabytes. Resets are bounded by Node itself (streamResetBurst).
     maxSessionMemory: 64,
     // A caller that waits for many runs holds a stream for each of them.
-    settings: { enablePush: false, maxConcurrentStreams: 1_000, maxHeaderListSize: MAX_HEADER_LIST_BYTES },
-    // Beyond it Node resets the stream without a word. Node also ends a connection whose headers take more than about 130 KB.
+    settings: { enablePush: false, maxConcurrentStreams: 1_000, maxHeaderListSize: ANNOUNCED_HEADER_LIST_BYTES },
+    // Beyond it Node resets the stream without a word.
     maxHeaderListPairs: 4_096,
   });
   const sessions = openSessions();
@@ -96,8 +96,14 @@ export function createGrpcServer(
   };
 }
 
-/** Largest list of headers, bytes as HTTP/2 counts them: names, values, and 32 for each. Clients hear of it when they connect. */
+/** Largest list of headers, bytes as HTTP/2 counts them: names, values, and 32 for each. */
 const MAX_HEADER_LIST_BYTES = 16_384;
+
+/**
+ * What clients hear of it when they connect. Node resets streams beyond what it announces without a word, and ends connections beyond about 144 KB; between the two
+ * limits callers get an answer, and beyond this one clients that read the setting do not even send.
+ */
+const ANNOUNCED_HEADER_LIST_BYTES = 131_072;
 
 function refuseHead(headers: IncomingHttpHeaders, hosts: HostRule): OrchestratorError | null {
   let size = 0;
