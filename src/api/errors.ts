@@ -80,6 +80,11 @@ function publicMessage(error: OrchestratorError): string {
   return text.length <= MAX_MESSAGE_LENGTH ? text : `${text.slice(0, MAX_MESSAGE_LENGTH - 1).toWellFormed()}…`;
 }
 
+/** A sentence as `grpc-message` carries it: everything but printable ASCII percent-encoded. Libraries do not decode what need not be encoded. */
+export function encodeMessage(text: string): string {
+  return text.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
+}
+
 /** What the status of an error may depend on beside the error. */
 export interface StatusOptions {
   /** Id of the request; becomes RequestInfo. */

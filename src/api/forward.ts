@@ -4,7 +4,7 @@
  */
 import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import type { ServiceError } from "@grpc/grpc-js";
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js";
 import { isOrchestratorError, type OrchestratorError, toError } from "../base/errors.ts";
 import type { Engine } from "../engine/port.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
@@ -12,6 +12,7 @@ import type { CallContext, UnaryHandler } from "./call.ts";
 import { ACTOR_KEY, encodeActor } from "./caller.ts";
 import { fromStatus } from "./client.ts";
 import type { ServedMethod } from "./methods.ts";
+import { openPeerClients } from "./peer-clients.ts";
 
 /** Metadata of a call that another instance sent on. */
 export const FORWARDED_KEY = "x-orchestrator-forwarded";
@@ -29,47 +30,31 @@ export interface Forwarder {
 
 /** Forwards to the instances that the engine names. */
 export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes: number): Forwarder {
-  const clients = new Map<string, Client>();
-  const clientOf = (address: string): Client => {
-    let client = clients.get(address);
-    if (client === undefined) {
-      const limits = {
-        "grpc.max_receive_message_length": maxMessageBytes,
-        "grpc.max_send_message_length": maxMessageBytes,
-      };
-      client = new Client(address, credentials.createInsecure(), {
-        ...limits,
-        "grpc.enable_http_proxy": 0,
-        "grpc.keepalive_time_ms": 60_000,
-        // An instance that was away is called again soon: the library's own pauses grow to two minutes.
-        "grpc.initial_reconnect_backoff_ms": 100,
-        "grpc.max_reconnect_backoff_ms": 1_000,
-      });
-      clients.set(address, client);
-    }
-    return client;
-  };
-
+  const clients = openPeerClients(maxMessageBytes);
   const send = (address: string, method: ServedMethod, runId: string, bytes: Buffer, call: CallContext) =>
-    new Promise<Buffer>((resolve, reject) => {
-      const metadata = new Metadata();
-      metadata.set(FORWARDED_KEY, "1");
-      metadata.set("x-request-id", call.requestId);
-      if (call.caller.actor !== "") metadata.set(ACTOR_KEY, encodeActor(call.caller.actor));
-      const sent = clientOf(address).makeUnaryRequest(
-        method.path,
-        asItIs,
-        asItIs,
-        bytes,
-        metadata,
-        { deadline: Date.now() + Math.max(1, call.remainingMs() - WAY_BACK_MS) },
-        (error, answer) => {
-          if (error === null) resolve(answer ?? Buffer.alloc(0));
-          else reject(toAnswer(error, runId));
-        },
-      );
-      call.signal.addEventListener("abort", () => sent.cancel(), { once: true });
-    });
+    clients.use(
+      address,
+      (client) =>
+        new Promise<Buffer>((resolve, reject) => {
+          const metadata = new Metadata();
+          metadata.set(FORWARDED_KEY, "1");
+          metadata.set("x-request-id", call.requestId);
+          if (call.caller.actor !== "") metadata.set(ACTOR_KEY, encodeActor(call.caller.actor));
+          const sent = client.makeUnaryRequest(
+            method.path,
+            asItIs,
+            asItIs,
+            bytes,
+            metadata,
+            { deadline: Date.now() + Math.max(1, call.remainingMs() - WAY_BACK_MS) },
+            (error, answer) => {
+              if (error === null) resolve(answer ?? Buffer.alloc(0));
+              else reject(toAnswer(error, runId));
+            },
+          );
+          call.signal.addEventListener("abort", () => sent.cancel(), { once: true });
+        }),
+    );
 
   const wrapHandler = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
     return (request, call) =>
@@ -89,9 +74,7 @@ export function createForwarder(engine: Pick<Engine, "ownerOf">, maxMessageBytes
         const isForRun = method.desc.input.fields.some((field) => field.name === "run_id");
         return method.unary === null || !isForRun ? method : { ...method, unary: wrapHandler(method, method.unary) };
       }),
-    close() {
-      for (const client of clients.values()) client.close();
-    },
+    close: () => clients.close(),
   };
 }
 

@@ -4,6 +4,9 @@ import type { OrchestratorError } from "../base/errors.ts";
 /** Time without a message after which a heartbeat is sent, milliseconds. */
 export const HEARTBEAT_MS = 15_000;
 
+/** How long a stream whose source never rests goes on while the service drains, milliseconds. */
+const DRAIN_MS = 1_000;
+
 /** How a stream of messages is kept alive and ended. */
 export interface LiveStream<T, M> {
   /** Opens the source; it must end when the signal aborts. */
@@ -17,7 +20,10 @@ export interface LiveStream<T, M> {
   heartbeat(): M;
 }
 
-/** Messages of the source with heartbeats between them. Leaving the iteration ends the source. */
+/**
+ * Messages of the source with heartbeats between them. What counts is what the reader gets: a source whose values all become no message is silent. Leaving
+ * the iteration ends the source.
+ */
 export async function* withHeartbeats<T, M>(stream: LiveStream<T, M>, heartbeatMs: number): AsyncGenerator<M> {
   const source = new AbortController();
   const stop = (): void => source.abort();
@@ -27,22 +33,35 @@ export async function* withHeartbeats<T, M>(stream: LiveStream<T, M>, heartbeatM
   stream.signal.addEventListener("abort", wake);
   stream.draining.addEventListener("abort", wake);
   let pending = false;
+  let spokeAt = performance.now();
+  let drainsAt = Number.POSITIVE_INFINITY;
+  const leftMs = (): number => Math.max(0, spokeAt + heartbeatMs - performance.now());
   try {
     for (;;) {
       if (!pending) {
         pending = true;
         ear.listen(iterator.next());
       }
-      await ear.wait(stream.signal.aborted || stream.draining.aborted ? 0 : heartbeatMs);
+      await ear.wait(stream.signal.aborted || stream.draining.aborted ? 0 : leftMs());
       if (stream.signal.aborted) throw stream.signal.reason;
       const heard = ear.take();
       if (heard !== null) {
         pending = false;
         if (heard.done === true) return;
         const message = stream.toMessage(heard.value);
-        if (message !== null) yield message;
+        if (message !== null) {
+          yield message;
+          spokeAt = performance.now();
+        }
       } else if (stream.draining.aborted) throw stream.drained();
-      else yield stream.heartbeat();
+      if (stream.draining.aborted) {
+        // What is there already is still sent; a source that is never silent does not hold the stream for long.
+        drainsAt = Math.min(drainsAt, performance.now() + DRAIN_MS);
+        if (performance.now() >= drainsAt) throw stream.drained();
+      }
+      if (leftMs() > 0) continue;
+      yield stream.heartbeat();
+      spokeAt = performance.now();
     }
   } finally {
     stream.signal.removeEventListener("abort", wake);

@@ -7,6 +7,7 @@ import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
 import { fail, type OrchestratorError, toError } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { MAX_JSON_DEPTH, parseJson } from "../base/json-parse.ts";
+import { allowedEnumNames } from "./validate.ts";
 
 /** Deepest nesting of messages that is read. A level of a `Struct` takes three: payloads meet their own limit long before. */
 const MAX_MESSAGE_DEPTH = 400;
@@ -21,7 +22,11 @@ export function readBinary(desc: DescMessage, bytes: Uint8Array): Message {
   } catch (cause) {
     if (cause instanceof Error && cause.message.includes("recursion depth"))
       throw toError("INVALID_JSON", { field: "request", problem: TOO_DEEP }, { cause });
-    throw toError("REQUEST_MALFORMED", { problem: `not a ${desc.typeName} in Protobuf` }, { cause });
+    throw toError(
+      "REQUEST_MALFORMED",
+      { problem: `the bytes are no Protobuf message of type ${desc.typeName}` },
+      { cause },
+    );
   }
 }
 
@@ -29,7 +34,7 @@ const TOO_DEEP = `it nests far deeper than the limit of ${MAX_JSON_DEPTH} levels
 
 /** A JSON object from the bytes of a request. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE. */
 export function readJsonBody(body: Uint8Array, maxBytes: number): JsonObject {
-  const value = parseJson(body, { field: "body", maxBytes, maxDepth: MAX_BODY_DEPTH });
+  const value = parseJson(body, { field: "body", maxBytes, maxDepth: MAX_BODY_DEPTH, badText: "leave" });
   if (typeof value !== "object" || value === null || Array.isArray(value))
     fail("INVALID_JSON", { field: "body", problem: "it must be an object" });
   return value as JsonObject;
@@ -39,6 +44,7 @@ export function readJsonBody(body: Uint8Array, maxBytes: number): JsonObject {
 export function readJson(desc: DescMessage, object: JsonObject): Message {
   const json: Record<string, Json> = { ...object };
   fixMasks(desc, json);
+  readTexts(desc, json, "", 0);
   try {
     return fromJson(desc, json as ProtoJsonObject, { recursionLimit: MAX_MESSAGE_DEPTH });
   } catch (cause) {
@@ -75,6 +81,94 @@ function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
     }
   }
 }
+
+/**
+ * Numbers, durations, and times that are written as text, by one grammar each: that of JSON numbers, for integers with a whole value. The library takes
+ * everything that the language turns into a number (`0x10`, ` 5`, `+5`), durations with a tail (`1s!`), and days that do not exist.
+ */
+function readTexts(desc: DescMessage, json: Record<string, Json>, path: string, depth: number): void {
+  if (depth > MAX_BODY_DEPTH) return;
+  for (const [key, value] of Object.entries(json)) {
+    const field = typeof value === "string" || typeof value === "object" ? findField(desc, key) : undefined;
+    if (field === undefined || value === null) continue;
+    const place = `${path}${field.name}`;
+    if (field.fieldKind === "list" && Array.isArray(value))
+      json[key] = value.map((element, at) => readText(field, field.listKind, element, `${place}[${at}]`, depth));
+    else if (field.fieldKind === "map" && isObject(value)) {
+      const entries = Object.entries(value).map(([name, entry]): [string, Json] => [
+        name,
+        readText(field, field.mapKind, entry, `${place}[${JSON.stringify(name)}]`, depth),
+      ]);
+      json[key] = Object.assign(Object.create(null) as JsonObject, Object.fromEntries(entries));
+    } else if (field.fieldKind !== "list" && field.fieldKind !== "map")
+      json[key] = readText(field, field.fieldKind, value as Json, place, depth);
+  }
+}
+
+function readText(
+  field: DescField,
+  kind: "scalar" | "enum" | "message",
+  value: Json,
+  place: string,
+  depth: number,
+): Json {
+  const { message } = field;
+  if (kind === "message" && message !== undefined) {
+    if (!message.typeName.startsWith("google.protobuf.") && isObject(value)) {
+      const copy: Record<string, Json> = { ...value };
+      readTexts(message, copy, `${place}.`, depth + 1);
+      return copy;
+    }
+    const form = TEXT_FORMS[message.typeName];
+    if (form !== undefined && typeof value === "string" && !form(value))
+      throw fieldError(place, `must be ${expected(field, "message")}; it is ${show(value)}`);
+    return value;
+  }
+  if (kind !== "scalar" || typeof value !== "string" || !NUMBERS.has(field.scalar ?? 0)) return value;
+  const isFloat = field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT;
+  const number = isFloat ? readFloat(value) : readInteger(value);
+  if (number === null) throw fieldError(place, `must be ${expected(field, "scalar")}; it is ${show(value)}`);
+  return number;
+}
+
+/** Types of scalars that JSON may write as text though they are numbers. */
+const NUMBERS: ReadonlySet<number> = new Set([
+  ScalarType.INT32,
+  ScalarType.SINT32,
+  ScalarType.UINT32,
+  ScalarType.INT64,
+  ScalarType.SINT64,
+  ScalarType.UINT64,
+  ScalarType.DOUBLE,
+  ScalarType.FLOAT,
+]);
+
+const JSON_NUMBER = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/;
+
+function readFloat(text: string): string | null {
+  return JSON_NUMBER.test(text) || /^(NaN|-?Infinity)$/.test(text) ? text : null;
+}
+
+/** The integer that the text of a JSON number stands for, in plain digits; null when it is none. */
+function readInteger(text: string): string | null {
+  const [, sign, whole, fraction = "", exponent = "0"] = JSON_NUMBER.exec(text) ?? [];
+  if (whole === undefined) return null;
+  const digits = `${whole}${fraction}`.replace(/^0+/, "");
+  const shift = Number(exponent) - fraction.length;
+  if (digits === "") return "0";
+  if (shift >= 0) return shift > 20 ? null : `${sign}${digits}${"0".repeat(shift)}`;
+  return digits.length + shift <= 0 || /[1-9]/.test(digits.slice(shift)) ? null : `${sign}${digits.slice(0, shift)}`;
+}
+
+/** Forms of well-known types in JSON. */
+const TEXT_FORMS: Readonly<Record<string, (text: string) => boolean>> = {
+  "google.protobuf.Duration": (text) => /^-?(0|[1-9]\d*)(\.\d{1,9})?s$/.test(text),
+  "google.protobuf.Timestamp": (text) => {
+    const [, day] = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):/.exec(text) ?? [];
+    // A day that does not exist would become another one.
+    return day !== undefined && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) === true;
+  },
+};
 
 /** The first field that cannot be read by itself; null when each of them can. Only called when the whole could not be read. */
 function blameField(desc: DescMessage, json: JsonObject, path: string): OrchestratorError | null {
@@ -122,7 +216,7 @@ function blameSingle(
     return blameField(message, value, `${place}.`) ?? blamePair(message, reasonOf(message, value), `${place}.`);
   }
   if (kind === "enum") {
-    const possible = (field.enum?.values ?? []).map((one) => one.name).join(", ");
+    const possible = allowedEnumNames(field).join(", ");
     return fieldError(place, `${show(value)} is no value of it; possible are ${possible}`);
   }
   return fieldError(place, `must be ${expected(field, kind)}; it is ${show(value)}`);
@@ -135,7 +229,11 @@ function blamePair(desc: DescMessage, cause: unknown, path = ""): OrchestratorEr
   if (pair !== null) return fieldError(`${path}${pair[2]}`, `only one of ${pair[1]} and ${pair[2]} may be set`, cause);
   const twice = /cannot decode field [\w.]*\.(\w+) from JSON: set multiple times/.exec(problem);
   if (twice !== null) return fieldError(`${path}${twice[1]}`, "stands twice", cause);
-  return toError("REQUEST_MALFORMED", { problem: `not a ${desc.typeName} in JSON` }, { cause });
+  return toError(
+    "REQUEST_MALFORMED",
+    { problem: `the JSON does not fit the message type ${desc.typeName}` },
+    { cause },
+  );
 }
 
 function expected(field: DescField, kind: "scalar" | "message"): string {

@@ -238,7 +238,7 @@ function compileEnum(field: DescField, rules: FieldRules): Check {
   const own = expectRules<EnumRules>(field, rules, "enum", ["definedOnly", "notIn"]);
   const values = field.enum?.value ?? {};
   const refused = new Set(own.notIn);
-  const allowed = (field.enum?.values ?? []).filter((value) => !refused.has(value.number)).map((value) => value.name);
+  const allowed = allowedEnumNames(field);
   return (value, path, violations) => {
     const number = value as number;
     const unknown = own.definedOnly === true && values[number] === undefined;
@@ -248,6 +248,14 @@ function compileEnum(field: DescField, rules: FieldRules): Check {
         description: `is ${values[number]?.name ?? number}; possible are ${allowed.join(", ")}`,
       });
   };
+}
+
+/** Names of the values of an enum field that its rules do not refuse. */
+export function allowedEnumNames(field: DescField): readonly string[] {
+  const rules = rulesOf(field)?.type;
+  const nested = rules?.case === "repeated" ? rules.value.items?.type : rules;
+  const refused = new Set(nested?.case === "enum" ? nested.value.notIn : []);
+  return (field.enum?.values ?? []).filter((value) => !refused.has(value.number)).map((value) => value.name);
 }
 
 function compileDuration(field: DescField, rules: FieldRules): Check {

@@ -16,6 +16,8 @@ export interface ParseJsonOptions {
   readonly maxDepth?: number;
   /** Integers that a double cannot hold: refused (default), or kept as decimal text, which is for answers of tools. */
   readonly largeIntegers?: "refuse" | "text";
+  /** NUL and half surrogate pairs: refused (default), or left to a later check that knows the field. */
+  readonly badText?: "refuse" | "leave";
 }
 
 /**
@@ -39,7 +41,8 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
   }
   const value = parseText(text, field, keepsIntegers);
   const census = { keys: 0, size: 0 };
-  checkValue(value, census, scan.hasUnicodeEscape || typeof source === "string", field);
+  const mayHoldBadText = scan.hasUnicodeEscape || typeof source === "string";
+  checkValue(value, census, mayHoldBadText && options.badText !== "leave", field);
   if (census.keys !== scan.keys)
     fail("INVALID_JSON", { field, problem: `the key ${JSON.stringify(findTwice(text))} appears twice in one object` });
   return value;
@@ -81,12 +84,17 @@ function parseText(text: string, field: string, keepsIntegers: boolean): Json {
   try {
     return keepsIntegers ? JSON.parse(text, keepInteger) : JSON.parse(text);
   } catch (cause) {
-    return fail(
-      "INVALID_JSON",
-      { field, problem: shorten(cause instanceof Error ? cause.message : String(cause)) },
-      { cause },
-    );
+    return fail("INVALID_JSON", { field, problem: placeOfFault(text, cause) }, { cause });
   }
+}
+
+/** Where a text stops being JSON. The engine's sentence holds the place, and is not ours to show. */
+function placeOfFault(text: string, cause: unknown): string {
+  const [, position] = /position (\d+)/.exec(String(cause)) ?? [];
+  if (position === undefined || Number(position) >= text.length) return "it ends before it is complete";
+  const before = text.slice(0, Number(position)).split("\n");
+  const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+  return `${JSON.stringify(String.fromCodePoint(text.codePointAt(Number(position)) ?? 0))} is not expected at ${place}`;
 }
 
 function keepInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {

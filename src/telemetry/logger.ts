@@ -52,8 +52,9 @@ export async function openLogger(options: LoggerOptions): Promise<Logger> {
     (message: string, fields?: LogFields): void => {
       // Nothing is formatted for lines that are not written.
       if (!logger.isLevelEnabled(level)) return;
-      if (fields === undefined) logger[level](message);
-      else logger[level](toLine(fields), message);
+      const text = cleanText(message).replaceAll("\n", "\\n");
+      if (fields === undefined) logger[level](text);
+      else logger[level](toLine(fields), text);
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), flush };
 }
@@ -133,6 +134,17 @@ function gatherLines(stream: ReturnType<typeof openDestination>): DestinationStr
   };
 }
 
+/**
+ * Characters that make a line look like another one: control characters but tab and newline (which JSON escapes), those that change the direction of
+ * writing, and the line and paragraph separators that some readers of logs break lines at.
+ */
+const DECEPTIVE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** The text with such characters escaped. Every text of a line passes here. */
+function cleanText(text: string): string {
+  return text.replaceAll(DECEPTIVE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 function toLine(fields: LogFields): Record<string, unknown> {
   const line: Record<string, unknown> = {};
   for (const key in fields) {
@@ -144,7 +156,7 @@ function toLine(fields: LogFields): Record<string, unknown> {
 
 function toValue(value: unknown, depth: number): unknown {
   if (typeof value === "string")
-    return value.length <= MAX_FIELD_LENGTH ? value : `${value.slice(0, MAX_FIELD_LENGTH)}…`;
+    return cleanText(value.length <= MAX_FIELD_LENGTH ? value : `${value.slice(0, MAX_FIELD_LENGTH)}…`);
   if (value instanceof Error) return toError(value, depth);
   if (typeof value === "bigint") return String(value);
   if (typeof value !== "object" || value === null) return value;
@@ -152,7 +164,7 @@ function toValue(value: unknown, depth: number): unknown {
   if (Array.isArray(value)) return value.slice(0, 100).map((element) => toValue(element, depth + 1));
   const copy: Record<string, unknown> = {};
   for (const [key, one] of Object.entries(value).slice(0, 100))
-    copy[key] = nameOf(key).secret ? "[redacted]" : toValue(one, depth + 1);
+    copy[cleanText(key)] = nameOf(key).secret ? "[redacted]" : toValue(one, depth + 1);
   return copy;
 }
 
@@ -160,7 +172,7 @@ function toValue(value: unknown, depth: number): unknown {
 function toError(error: Error, depth: number): Record<string, unknown> {
   const { code, details } = error as { code?: unknown; details?: unknown };
   return {
-    type: error.name,
+    type: cleanText(error.name),
     message: toValue(error.message, depth),
     ...(typeof code === "string" ? { code } : {}),
     ...(typeof details === "object" && details !== null ? { details: toValue(details, depth + 1) } : {}),

@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { openPeerClients } from "../../src/api/peer-clients.ts";
 import { toError } from "../../src/base/errors.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { eventually } from "../support/eventually.ts";
 import { openClients } from "./support/clients.ts";
 import { startApi, type TestApi } from "./support/start-api.ts";
 
@@ -66,4 +68,17 @@ test("an owner that cannot be reached, or is not known, leaves RUN_MOVED, which 
     expect(answer?.ok === false && answer.types).toContain("RetryInfo");
   }
   grpc?.close();
+});
+
+test("the connection to an instance that nobody calls any more is closed", async () => {
+  const peers = openPeerClients(1_024, 60);
+  onTestFinished(() => peers.close());
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const call = peers.use("127.0.0.1:1", () => promise);
+  await new Promise((done) => setTimeout(done, 150));
+  // A call under way keeps it.
+  expect(peers.size).toBe(1);
+  resolve();
+  await call;
+  await eventually(() => expect(peers.size).toBe(0));
 });

@@ -126,13 +126,21 @@ function errorOf(code: string, problem: string, parts: DetailParts): Orchestrato
     case "resource_exhausted":
       return tooLarge("response", parts.maxMessageBytes);
     case "unimplemented":
-      return toError("PROTOCOL_UNSUPPORTED", { problem });
+      return toError("PROTOCOL_UNSUPPORTED", { problem: wordsFor(problem, parts) });
     case "internal":
       // Requests are read by our code, so this is an answer that the library could not write.
       return classifyError(new Error(problem), parts.log, parts.path, parts);
     default:
-      return toError("REQUEST_MALFORMED", { problem });
+      return toError("REQUEST_MALFORMED", { problem: wordsFor(problem, parts) });
   }
+}
+
+/** Our words for what the library found; its own are not ours to show. */
+function wordsFor(problem: string, { path }: DetailParts): string {
+  if (/protocol-version/i.test(problem)) return 'the header connect-protocol-version must be "1"';
+  if (/missing|extra/i.test(problem)) return `${path} takes exactly one message`;
+  if (/compress/i.test(problem)) return "a message says that it is compressed, and no header says how";
+  return "the body is not one message in a frame of the protocol: one byte of flags, four bytes of length, the message";
 }
 
 /** Changes the data of the last frame, which stands in a chunk of its own. */

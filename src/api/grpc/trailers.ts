@@ -4,7 +4,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { GRPC_CODE, type OrchestratorError } from "../../base/errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { retryDelayMs, toStatus } from "../errors.ts";
+import { encodeMessage, retryDelayMs, toStatus } from "../errors.ts";
 
 /** Trailers of a call that went well. */
 export const OK_TRAILERS: OutgoingHttpHeaders = { "grpc-status": "0" };
@@ -16,7 +16,7 @@ export function toTrailers(error: OrchestratorError, requestId: string): Outgoin
   return {
     "grpc-status": String(GRPC_CODE[error.grpc]),
     // The same sentence as in the details: clients that compare the two refuse others.
-    "grpc-message": encodeURIComponent(status.message),
+    "grpc-message": encodeMessage(status.message),
     "grpc-status-details-bin": base64Encode(toBinary(StatusSchema, status), "std_raw"),
     ...(retryMs === null ? {} : { "grpc-retry-pushback-ms": String(Math.ceil(retryMs)) }),
   };

@@ -8,7 +8,7 @@ import type { OrchestratorError } from "../../base/errors.ts";
 import { GRPC_CODE } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { retryDelayMs, toStatus } from "../errors.ts";
+import { encodeMessage, retryDelayMs, toStatus } from "../errors.ts";
 import { REQUEST_ENCODINGS } from "../expand.ts";
 import { printStatus } from "./print.ts";
 
@@ -112,7 +112,7 @@ export function toConnectHttp(code: number): number {
 export function printTrailers(status: Status): Buffer {
   const details = base64Encode(toBinary(StatusSchema, status), "std_raw");
   return Buffer.from(
-    `grpc-status: ${status.code}\r\ngrpc-message: ${encodeURIComponent(status.message)}\r\ngrpc-status-details-bin: ${details}\r\n`,
+    `grpc-status: ${status.code}\r\ngrpc-message: ${encodeMessage(status.message)}\r\ngrpc-status-details-bin: ${details}\r\n`,
     "latin1",
   );
 }

@@ -2,7 +2,7 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json.ts";
-import { fieldError, findField, readJson, readJsonBody } from "../read-message.ts";
+import { fieldError, findField, readJson, readJsonBody, STANDS_TWICE } from "../read-message.ts";
 import type { RouteMatch } from "./routes.ts";
 
 /** What came. */
@@ -46,9 +46,9 @@ function readQuery(desc: DescMessage, query: URLSearchParams, json: Record<strin
         place[field.jsonName] ??= Object.create(null) as JsonObject;
         place = place[field.jsonName] as Record<string, Json>;
         message = field.message;
-      } else if (field.fieldKind === "list")
-        place[field.jsonName] = texts.map((text) => toQueryValue(field, text, name));
-      else if (texts.length > 1) refuse(name, "stands more than once");
+      } else if (Object.hasOwn(place, field.jsonName)) refuse(name, STANDS_TWICE);
+      else if (field.fieldKind === "list") place[field.jsonName] = texts.map((text) => toQueryValue(field, text, name));
+      else if (texts.length > 1) refuse(name, STANDS_TWICE);
       else place[field.jsonName] = toQueryValue(field, texts[0] ?? "", name);
     }
   }
@@ -63,7 +63,7 @@ function toQueryValue(field: DescField, text: string, name: string): Json {
     if (text !== "true" && text !== "false") refuse(name, "must be true or false");
     return text === "true";
   }
-  if (kind === "enum" && /^-?\d+$/.test(text)) return Number(text);
+  if (kind === "enum" && /^-?(0|[1-9]\d*)$/.test(text)) return Number(text);
   return text;
 }
 

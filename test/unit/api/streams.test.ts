@@ -130,3 +130,24 @@ test("a long list without a match is answered in parts, so that no call reads fo
   expect(page).toEqual({ lines: [], next: 2_000 });
   expect(read).toBe(2_000);
 });
+
+test("a source that is busy with what the reader does not get is silent to the reader", async () => {
+  // Each value that was dropped began the wait for the heartbeat anew.
+  const { stream, push, drain } = createSource();
+  const timer = setInterval(() => push(-1), 2);
+  const seen: string[] = [];
+  for await (const message of withHeartbeats(stream, 30)) if (seen.push(message) === 3) break;
+  expect(seen).toEqual(["beat", "beat", "beat"]);
+  clearInterval(timer);
+  // Nor does it hold a stream that is to end.
+  const busy = createSource();
+  const endless = {
+    ...busy.stream,
+    async *open() {
+      for (;;) yield await new Promise<number>((resolve) => setImmediate(resolve, -1));
+    },
+  };
+  setTimeout(() => busy.drain.abort(), 20);
+  await expect(drainAll(withHeartbeats(endless, 30))).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+  drain.abort();
+});

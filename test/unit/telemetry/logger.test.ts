@@ -98,3 +98,29 @@ test("lines for machines are gathered, and none is lost when the process ends", 
     .map((text) => Number(JSON.parse(text).line));
   expect(written.sort((a, b) => a - b)).toEqual(Array.from({ length: 1_000 }, (_, line) => line));
 });
+
+test("a line holds no character that makes it look like another one", async () => {
+  const { log, lines } = await gather();
+  const bad = [
+    "\u0000",
+    "\u001b[2J",
+    "\u007f",
+    "\u0085",
+    "\u2028",
+    "\u2029",
+    "\u200e",
+    "\u202e",
+    "\u2066",
+    "\u2069",
+  ].join("a");
+  const cause = new Error(bad);
+  log.info(`x${bad}\ny`, { flowId: bad, nested: { [bad]: [bad] }, error: new Error(bad, { cause }) });
+  const texts: string[] = [];
+  JSON.stringify(lines[0], (key, value) => {
+    texts.push(key, typeof value === "string" ? value : "");
+    return value;
+  });
+  for (const text of texts) expect(text).not.toMatch(/[^\n\P{C}]|[\u2028\u2029]/u);
+  expect(lines[0]?.flow_id).toContain("\\u202e");
+  expect(String(lines[0]?.message)).toMatch(/^x\\u0000a.*\\ny$/);
+});

@@ -95,8 +95,6 @@ test.each([
   ["POST", "/v1/runs", "", '{"runKeyPolicy":"NOPE"}', "INVALID_REQUEST", "run_key_policy"],
   ["POST", "/v1/runs", "", "[1]", "INVALID_JSON", "object"],
   ["POST", "/v1/runs", "", "{", "INVALID_JSON", "JSON"],
-  ["POST", "/v1/runs", "", '{"a":"\\u0000"}', "INVALID_JSON", "NUL"],
-  ["POST", "/v1/runs", "", '{"a":"\\ud800"}', "INVALID_JSON", "surrogate"],
   ["POST", "/v1/runs", "", `{"input":{"a":${"[".repeat(90)}${"]".repeat(90)}}}`, "INVALID_JSON", "deep"],
   ["POST", "/v1/runs", "", `{"a":"${"x".repeat(11_000)}"}`, "PAYLOAD_TOO_LARGE", "10000"],
   // Paths of nested fields were cut to their last part; wrong types named no field at all.
