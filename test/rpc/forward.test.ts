@@ -75,9 +75,10 @@ test("the connection to an instance that nobody calls any more is closed", async
   onTestFinished(() => peers.close());
   const { promise, resolve } = Promise.withResolvers<void>();
   const call = peers.use("127.0.0.1:1", () => promise);
-  await new Promise((done) => setTimeout(done, 150));
-  // A call under way keeps it.
-  expect(peers.size).toBe(1);
+  await peers.use("127.0.0.1:2", async () => undefined);
+  expect(peers.size).toBe(2);
+  // A call under way keeps its own.
+  await eventually(() => expect(peers.size).toBe(1));
   resolve();
   await call;
   await eventually(() => expect(peers.size).toBe(0));
