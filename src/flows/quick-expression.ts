@@ -1,8 +1,10 @@
 /**
- * Arithmetic and comparisons of numbers without CEL: what most flows do between two tasks. CEL takes 1 KB of garbage and 3 µs for `n + 1`.
+ * Arithmetic and comparisons of numbers without the evaluator: what most flows compute between two tasks. It is about three
+ * times faster and makes no bigints.
  *
- * An evaluation has a result only when CEL would give the same one: every value on the way is a number, and no integer leaves the range in which a double is
- * exact. Otherwise it gives undefined, and CEL says what is right, errors too. It takes the steps that CEL takes.
+ * An evaluation has a result only when the evaluator would give the same one: every value on the way is a number, and no integer
+ * leaves the range in which a double is exact. Otherwise it gives undefined, and the evaluator decides, errors included. Both
+ * take the same steps.
  */
 import type { Json } from "../base/json.ts";
 import type { Expr } from "./expressions/syntax.ts";
@@ -10,7 +12,7 @@ import type { Expr } from "./expressions/syntax.ts";
 /** Value of slot number `index`. */
 export type ReadSlot = (index: number) => Json | object;
 
-/** An expression that can be tried without CEL. */
+/** An expression that can be tried without the evaluator. */
 export interface QuickExpression {
   /** Steps that it takes off the meter when it gives a value. */
   readonly steps: number;

@@ -22,6 +22,18 @@ async function startRun(task: object): Promise<{ run: Run; journal: JournalRecor
   return { run, journal: advance(run, { ...start, signals: [] }) };
 }
 
+describe("now() in expressions", () => {
+  test("is the time of the event, the same for all that one transition evaluates", async () => {
+    const { run, journal } = await startRun({
+      type: "transform",
+      parameters: { output: ["${now()}", "${string(now()) + '!'}"] },
+    });
+    const output = ["1970-01-01T00:00:00.001Z", "1970-01-01T00:00:00.001Z!"];
+    expect(run.state.tasks.get("a")?.output).toEqual(output);
+    expect(foldJournal(run.state.runId, journal).tasks.get("a")?.output).toEqual(output);
+  });
+});
+
 describe("retry delays", () => {
   const specOf = async (retry: object): Promise<TaskSpec> => {
     const { run } = await startRun({ retry_policy: { max_retries: 5_000, ...retry } });
