@@ -3,7 +3,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { formatDuration } from "../src/base/duration.ts";
-import { showCall, showOperator } from "../src/flows/expressions/call.ts";
+import { showOperator } from "../src/flows/expressions/call.ts";
+import type { FunctionDefinition } from "../src/flows/expressions/function.ts";
 import { FUNCTIONS } from "../src/flows/expressions/functions.ts";
 import { flowJsonSchema } from "../src/flows/json-schema.ts";
 import { WARNING_CODES } from "../src/flows/warnings/warning.ts";
@@ -37,13 +38,25 @@ function renderWarnings(): string {
 }
 
 function renderFunctions(): string {
-  const rows = FUNCTIONS.map((definition) => {
-    const { name, form, doc, overloads } = definition;
-    const longest = [...overloads].sort((a, b) => b.params.length - a.params.length)[0]?.params ?? [];
-    const call = form === "operator" ? showOperator(name) : showCall(definition, longest).replace(/\bany\b/, "value");
-    return `| \`${call.replaceAll("|", "\\|")}\` | ${doc} |`;
-  });
+  const rows = FUNCTIONS.map(
+    (definition) => `| \`${renderCall(definition).replaceAll("|", "\\|")}\` | ${definition.doc} |`,
+  );
   return ["\n| function | |", "|---|---|", ...rows, ""].join("\n");
+}
+
+/** A call with the types of all overloads: `string.indexOf(string[, int])`, `size(string|bytes|list|map)`. */
+function renderCall({ name, form, overloads }: FunctionDefinition): string {
+  if (form === "operator") return showOperator(name);
+  const counts = overloads.map(({ params }) => params.length);
+  const fewest = Math.min(...counts);
+  const types = Array.from({ length: Math.max(...counts) }, (_, index) => {
+    const kinds = new Set(overloads.flatMap(({ params }) => params[index] ?? []));
+    return kinds.has("any") || kinds.size > 4 ? "value" : [...kinds].join("|");
+  });
+  const first = form === "method" ? 1 : 0;
+  const args = types.map((type, index) => (index < fewest ? type : `[${type}]`)).slice(first);
+  const more = overloads.some(({ variadic }) => variadic) ? ", …" : "";
+  return `${first === 1 ? `${types[0]}.` : ""}${name}(${args.join(", ")}${more})`;
 }
 
 function renderTaskTypes(): string {
