@@ -18,14 +18,14 @@ import { parseFilter } from "./lists/filter.ts";
 import { cutPage, pageSizeOf } from "./lists/paging.ts";
 import { parseRunFilter, toStoreFilter } from "./lists/run-filter.ts";
 import type { Place, Tokens } from "./lists/tokens.ts";
-import { RUN_STATE, TASK_STATE } from "./mapping/enums.ts";
+import { DEAD_LETTER_REASON, RUN_STATE, TASK_STATE } from "./mapping/enums.ts";
 import { toEvent } from "./mapping/event.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
 import { createPayloadRoom } from "./mapping/payload.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { headerToSummary } from "./mapping/run.ts";
 import type { TaskView } from "./mapping/task.ts";
-import { findTask, isDeadLetter, listTasks, toRunTask } from "./mapping/task.ts";
+import { findTask, deadLetterOf, listTasks, toRunTask } from "./mapping/task.ts";
 import type { PlanIndexOf } from "./run-service.ts";
 
 /** Methods of RunService that list. */
@@ -43,6 +43,7 @@ const TASK_FIELDS: FieldTable = {
   state: { kind: "state", values: Object.keys(TASK_STATE) },
   attempt: { kind: "number" },
   dead_letter: { kind: "boolean" },
+  dead_letter_reason: { kind: "state", values: Object.keys(DEAD_LETTER_REASON) },
 };
 
 /** Handlers of the lists. */
@@ -155,8 +156,10 @@ function readTask(view: TaskView): ReadField {
         return view.task?.state ?? "PENDING";
       case "attempt":
         return view.task?.attempt ?? 0;
+      case "dead_letter_reason":
+        return deadLetterOf(view.task) ?? undefined;
       default:
-        return view.task !== undefined && isDeadLetter(view.task);
+        return deadLetterOf(view.task) !== null;
     }
   };
 }

@@ -113,14 +113,7 @@ function checkReferences(
 }
 
 function checkCompensationTask(task: TaskDocument, path: Path, problems: Problems): void {
-  for (const key of [
-    "depends_on",
-    "trigger_rule",
-    "on_success",
-    "on_failure",
-    "compensate_with",
-    "on_error",
-  ] as const) {
+  for (const key of ["depends_on", "trigger_rule", "on_success", "on_failure", "compensate_with"] as const) {
     if (task[key] !== undefined) problems.add([...path, key], `"${task.id}" is a compensation task; it has no ${key}`);
   }
   if (task.type === "condition") problems.add([...path, "type"], "a condition cannot be a compensation task");

@@ -43,17 +43,55 @@ export function checkJoins(
   graph: DagGraph,
   problems: Problems,
 ): void {
-  const nodes = toNodes(entries, tasksPath, graph);
-  const words = Math.ceil((CASES * entries.filter(([, task]) => hasCases(task)).length) / 32);
+  const nodes = learnNodes(entries, tasksPath, graph);
   const dead = new Set<Node>();
   for (const node of nodes) {
-    learn(node, words);
     const bit = findLostCondition(node.lost);
     if (bit === undefined) continue;
     // What waits for a task that never runs is its consequence.
     if (!node.deps.some((dep) => dead.has(dep))) report(node, bit, nodes, problems);
     dead.add(node);
   }
+}
+
+/** A target of a condition that never runs on the side that names it. */
+export interface OneSidedTarget {
+  readonly id: string;
+  readonly condition: string;
+  readonly side: "on_success" | "on_failure";
+  /** The dependency that does not run on that side. */
+  readonly needed: string;
+  /** Whether `none_failed` would let it run there. */
+  readonly tolerable: boolean;
+}
+
+/** Targets that run on the other side of their condition only, or on neither. The flow has passed {@link checkJoins}. */
+export function findOneSidedTargets(tasks: readonly TaskDocument[], graph: DagGraph): readonly OneSidedTarget[] {
+  const found: OneSidedTarget[] = [];
+  for (const node of learnNodes([...tasks.entries()], [], graph)) {
+    for (const { bit, task } of node.namedBy) {
+      if (bit === undefined) continue;
+      for (const [side, end] of [["on_success", IS_TRUE] as const, ["on_failure", IS_FALSE] as const]) {
+        if (task[side]?.includes(node.task.id) !== true || !has(node.lost, bit + end)) continue;
+        const needed = node.deps.find((dep) => has(dep.lost, bit + end))?.task.id ?? "";
+        const tolerable = !has(judge(node, "none_failed").lost, bit + end);
+        found.push({ id: node.task.id, condition: task.id, side, needed, tolerable });
+      }
+    }
+  }
+  return found;
+}
+
+/** Every task after what it depends on, with what becomes of it in every case. */
+function learnNodes(
+  entries: readonly (readonly [index: number, task: TaskDocument])[],
+  tasksPath: Path,
+  graph: DagGraph,
+): Node[] {
+  const nodes = toNodes(entries, tasksPath, graph);
+  const words = Math.ceil((CASES * entries.filter(([, task]) => hasCases(task)).length) / 32);
+  for (const node of nodes) learn(node, words);
+  return nodes;
 }
 
 function report(node: Node, bit: number, nodes: readonly Node[], problems: Problems): void {

@@ -7,13 +7,13 @@ import type { Structure } from "../flows/structure.ts";
 import type { Database } from "./pool.ts";
 import { prepared } from "./sql.ts";
 
-const COLUMNS = `f.tenant_id, f.flow_id, f.version, f.hash, f.kind, f.name, f.description, f.document, f.structure, f.source, f.created_at,
+const COLUMNS = `f.tenant_id, f.flow_id, f.version, f.hash, f.kind, f.name, f.description, coalesce(f.document_json, f.document::json) AS document, f.structure, f.source, f.created_at,
   f.position = (SELECT max(l.position) FROM orchestrator.flow_versions l WHERE l.tenant_id = f.tenant_id AND l.flow_id = f.flow_id) AS latest`;
 
 const INSERT = prepared(
   "flows.insert",
-  `INSERT INTO orchestrator.flow_versions AS f (tenant_id, flow_id, version, hash, kind, name, description, document, structure, source)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING f.created_at`,
+  `INSERT INTO orchestrator.flow_versions AS f (tenant_id, flow_id, version, hash, kind, name, description, document, document_json, structure, source)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $8::text::json, $9, $10) ON CONFLICT DO NOTHING RETURNING f.created_at`,
 );
 const FIND = prepared(
   "flows.find",

@@ -23,6 +23,8 @@ const WORK_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 
 const RUN_ENDS = ["COMPLETED", "FAILED", "CANCELED", "TIMED_OUT", "TERMINATED"];
 /** How tasks end. */
 const TASK_ENDS = ["COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT", "COMPENSATED"];
+/** Why tasks are dead letters. */
+const DEAD_LETTER_REASONS = ["ATTEMPTS_EXHAUSTED", "NOT_RETRYABLE", "DEFERRED_TOO_LONG", "OUT_OF_TIME"];
 /** States of circuit breakers. */
 const BREAKER_STATES = ["CLOSED", "OPEN", "HALF_OPEN"];
 
@@ -72,8 +74,12 @@ export const METRICS = {
     BREAKER_STATES,
   ),
   // Dead letters
-  orchestrator_dead_letter_queue_size: gauge("Tasks that used up their attempts and are kept (seed)."),
-  orchestrator_dead_letters_total: counter("Tasks that became dead letters."),
+  orchestrator_dead_letter_queue_size: gauge("Dead letters that are kept (seed)."),
+  orchestrator_dead_letters_total: counter(
+    "Tasks that became dead letters, by reason.",
+    ["reason"],
+    DEAD_LETTER_REASONS,
+  ),
   // Ownership and the store
   orchestrator_fenced_writes_total: counter("Moves that were refused because another instance owned the shard."),
   orchestrator_journal_records_total: counter("Records that became durable."),

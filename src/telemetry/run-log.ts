@@ -57,7 +57,8 @@ function tell(log: Log, state: RunState, record: JournalRecord): void {
       log.info("run released", holdFields(state, record));
       break;
     case "task.failed":
-      if (record.deadLetter === true) log.warn("dead letter", taskFields(state, record));
+      if (record.deadLetter !== undefined)
+        log.warn("dead letter", { ...taskFields(state, record), reason: record.deadLetter });
       break;
     case "task.retrying":
       log.debug("attempt failed", { ...taskFields(state, record), deferred: record.deferred });

@@ -15,7 +15,6 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
   const execution = metrics.histogram("orchestrator_run_execution_seconds");
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
   const scheduled = metrics.counter("orchestrator_tasks_scheduled_total");
-  const deadLetters = metrics.counter("orchestrator_dead_letters_total");
   const written = metrics.counter("orchestrator_journal_records_total");
   const fenced = metrics.counter("orchestrator_fenced_writes_total");
   const activeTasks = metrics.gauge("orchestrator_active_tasks");
@@ -63,7 +62,8 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
         // One that failed before it could begin, for instance by an expression, was scheduled too.
         if (isFirst(state, record.task, 0)) scheduled.add();
         done(record.timedOut === true ? "TIMED_OUT" : "FAILED").add();
-        if (record.deadLetter === true) deadLetters.add();
+        if (record.deadLetter !== undefined)
+          metrics.counter("orchestrator_dead_letters_total", record.deadLetter).add();
         return;
       case "task.completed":
         if (isFirst(state, record.task, sequence)) scheduled.add();

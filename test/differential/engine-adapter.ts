@@ -252,9 +252,7 @@ function describeTask(run: Run, task: TaskState, journal: readonly JournalRecord
     reason: task.reason,
     output: (task.output ?? null) as Json,
     error: task.error?.type ?? null,
-    deadLetter: journal.some(
-      (record) => record.type === "task.failed" && record.task === task.path && record.deadLetter === true,
-    ),
+    deadLetter: task.deadLetter,
     handled: task.handled,
     attempts: called ? task.attempt : 0,
     dispatchedAt: called ? calls.map((record) => record.at - START) : [],

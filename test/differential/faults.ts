@@ -1,5 +1,6 @@
 /** Bugs to plant, as data: one for each rule that the engine could get wrong. The suite must notice every one. */
 import type { RunEvent } from "../../src/engine/machine/events.ts";
+import type { DeadLetterReason, JournalRecord } from "../../src/engine/machine/records.ts";
 import { type Run, specOf } from "../../src/engine/machine/run.ts";
 import type { TaskState } from "../../src/engine/machine/state.ts";
 import type { Scope, Template } from "../../src/flows/plan.ts";
@@ -59,14 +60,25 @@ export const PLANTED_BUGS: PlantedBug[] = [
     timeouts: { ...task.timeouts, scheduleToStartMs: null },
   })),
   inTasks("heartbeat_timeout is ignored", (task) => ({ ...task, timeouts: { ...task.timeouts, heartbeatMs: null } })),
-  inRecords("nothing is a dead letter", (record) =>
-    record.type === "task.failed" ? { ...record, deadLetter: false } : record,
+  inRecords(
+    "nothing is a dead letter",
+    withoutReason(() => true),
   ),
-  inRecords("every failure is a dead letter", (record) =>
-    record.type === "task.failed" ? { ...record, deadLetter: true } : record,
+  inRecords(
+    "only used up attempts make a dead letter",
+    withoutReason((reason) => reason !== "ATTEMPTS_EXHAUSTED"),
   ),
-  inRecords("compensations are dead letters only when their error could be retried", (record) =>
-    record.type === "task.failed" && !record.error.retryable ? { ...record, deadLetter: false } : record,
+  inRecords(
+    "what was deferred for too long is no dead letter",
+    withoutReason((reason) => reason === "DEFERRED_TOO_LONG"),
+  ),
+  inRecords("every dead letter used up its attempts", (record) =>
+    record.type === "task.failed" && record.deadLetter !== undefined
+      ? { ...record, deadLetter: "ATTEMPTS_EXHAUSTED" }
+      : record,
+  ),
+  inRecords("a handled failure, and a rejection, are dead letters", (record) =>
+    record.type === "task.failed" ? { ...record, deadLetter: record.deadLetter ?? "NOT_RETRYABLE" } : record,
   ),
   inState("an error outlives the success after it", errorsOutlive),
   inEvents("a start is never delayed", (event) => (event.type === "start" ? { ...event, startAt: null } : event)),
@@ -262,6 +274,14 @@ function withoutProof(event: RunEvent): RunEvent {
   if (event.type !== "reported" || event.outcome.ok || !event.outcome.error.noEffect) return event;
   const { noEffect, ...error } = event.outcome.error;
   return { ...event, outcome: { ...event.outcome, error } };
+}
+
+function withoutReason(isLost: (reason: DeadLetterReason) => boolean): (record: JournalRecord) => JournalRecord {
+  return (record) => {
+    if (record.type !== "task.failed" || record.deadLetter === undefined || !isLost(record.deadLetter)) return record;
+    const { deadLetter, ...rest } = record;
+    return rest;
+  };
 }
 
 const lastErrors = new WeakMap<TaskState, TaskState["error"]>();

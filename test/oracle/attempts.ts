@@ -188,9 +188,9 @@ function putOff(machine: Machine, task: Task, again: number): void {
   if (machine.phase === "CANCELING") {
     endTask(machine, task, "CANCELED");
   } else if (closeAt !== null && again > closeAt) {
-    failTask(machine, task, { type: "BUSY", retryable: true }, false, true);
+    failTask(machine, task, { type: "BUSY", retryable: true }, false, "DEFERRED_TOO_LONG");
   } else if (startsAt !== undefined && again > task.readyAt + readDuration(startsAt)) {
-    failTask(machine, task, { type: "SCHEDULE_TO_START_TIMEOUT", retryable: false }, true, true);
+    failTask(machine, task, { type: "SCHEDULE_TO_START_TIMEOUT", retryable: false }, true, "DEFERRED_TOO_LONG");
   } else {
     task.error = { type: "BUSY", retryable: true };
     task.deferred = true;
@@ -222,10 +222,11 @@ function attemptFailed(
   const maxRetries = policy === undefined ? 0 : (policy.max_retries ?? 3);
   const delay = told ?? backoff(machine, task);
   const closeAt = scheduleToCloseAt(task);
-  const usedUp = task.attempts > maxRetries || (closeAt !== null && machine.now + delay > closeAt);
+  const isLast = task.attempts > maxRetries || (closeAt !== null && machine.now + delay > closeAt);
   const mayRetry = error.retryable && !(policy?.non_retryable ?? []).includes(error.type);
-  if (!mayRetry || usedUp) {
-    failTask(machine, task, error, timedOut, mayRetry && machine.phase !== "CANCELING");
+  if (!mayRetry || isLast) {
+    const usedUp = task.attempts > maxRetries ? "ATTEMPTS_EXHAUSTED" : "OUT_OF_TIME";
+    failTask(machine, task, error, timedOut, mayRetry ? usedUp : undefined);
     return;
   }
   if (machine.phase === "CANCELING") {
@@ -265,19 +266,21 @@ export function completeTask(machine: Machine, task: Task, output: Json): void {
 }
 
 /**
- * Ends a task badly. `on_error: continue` makes the failure a handled one. A task whose attempts are used up is a dead letter, and so is every compensation
- * that failed: somebody has to look after it.
+ * Ends a task badly. `on_error: continue` makes the failure a handled one; every other one is a dead letter, unless it is the decision on an approval that
+ * compensates nothing. `because` says why nothing more is tried; otherwise a timeout says it, else the error is final.
  */
 export function failTask(
   machine: Machine,
   task: Task,
   error: { type: string; retryable: boolean },
   timedOut: boolean,
-  usedUp = false,
+  because?: Task["deadLetter"],
 ): void {
+  const decided = task.doc.type === "approval" && /^APPROVAL_(REJECTED|TIMEOUT)$/.test(error.type);
   task.error = error;
-  task.deadLetter = (usedUp || task.path.endsWith("/compensate")) && task.doc.on_error !== "continue";
   task.handled = task.doc.on_error === "continue";
+  task.deadLetter = because ?? (timedOut && !error.retryable ? "OUT_OF_TIME" : "NOT_RETRYABLE");
+  if (task.handled || (decided && !task.path.endsWith("/compensate"))) task.deadLetter = null;
   endTask(machine, task, timedOut ? "TIMED_OUT" : "FAILED");
 }
 

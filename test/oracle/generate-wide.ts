@@ -125,8 +125,6 @@ function addCompensations(random: Random, owners: (TaskDoc | StateDoc)[], into: 
       id,
       ...(random.chance(0.35) ? generateWork(random, context) : undo(random, context, output)),
     };
-    // In a DAG the failure of a compensation task cannot be declared harmless.
-    if (owners === into) delete task.on_error;
     into.push(task);
   }
 }

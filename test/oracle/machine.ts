@@ -4,7 +4,7 @@
  */
 import type { FlowDoc, Json, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts";
 import { evaluateTemplate, type Names } from "./expression.ts";
-import type { FinalPhase, World } from "./world.ts";
+import type { FinalPhase, TaskOutcome, World } from "./world.ts";
 
 /** A task that has left PENDING. */
 export type Task = {
@@ -25,7 +25,8 @@ export type Task = {
   output: Json;
   error: { type: string; retryable: boolean } | null;
   handled: boolean;
-  deadLetter: boolean;
+  /** Why the task is a dead letter. */
+  deadLetter: TaskOutcome["deadLetter"];
   attempts: number;
   dispatchedAt: number[];
   /** How often the attempt in hand was put off, and whether it waits to be made again. */
@@ -190,7 +191,7 @@ export function beginTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
     output: null,
     error: null,
     handled: false,
-    deadLetter: false,
+    deadLetter: null,
     attempts: 0,
     dispatchedAt: [],
     deferrals: 0,

@@ -41,7 +41,7 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
       const waiting = [call("a", { ...tasks[0], schedule_to_start_timeout: "3s" }), call("u")];
       const deferred = { ...well(10), deferred: { times: 9, forMs: 4_000, noEffect: true } };
       const outcome = await playDag(waiting, { attempts: { a: [late, deferred] } });
-      expect(outcome.tasks.a).toMatchObject({ error: "SCHEDULE_TO_START_TIMEOUT", deadLetter: true });
+      expect(outcome.tasks.a).toMatchObject({ error: "SCHEDULE_TO_START_TIMEOUT", deadLetter: "DEFERRED_TOO_LONG" });
       expect(outcome.compensations).toEqual(["a"]);
       expect((await playDag(waiting, { attempts: { a: [deferred] } })).compensations).toEqual([]);
     });
@@ -58,14 +58,21 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
           attempts: { b: [bad(1, "E1", false)], "a/compensate": [bad(1, "E2", again)] },
         });
         expect(outcome.phase).toBe("COMPENSATING");
-        expect(outcome.tasks["a/compensate"]).toMatchObject({ state: "FAILED", error: "E2", deadLetter: true });
+        expect(outcome.tasks["a/compensate"]).toMatchObject({
+          state: "FAILED",
+          error: "E2",
+          deadLetter: again ? "ATTEMPTS_EXHAUSTED" : "NOT_RETRYABLE",
+        });
       },
     );
 
     test("so does one whose parameters cannot be evaluated", async () => {
       const broken = [...tasks.slice(0, 2), call("u", { parameters: { output: `\${1 % vars.zero}` } })];
       const outcome = await playDag(broken, { attempts: { b: [bad(1, "E1", false)] } });
-      expect(outcome).toMatchObject({ phase: "COMPENSATING", tasks: { "a/compensate": { deadLetter: true } } });
+      expect(outcome).toMatchObject({
+        phase: "COMPENSATING",
+        tasks: { "a/compensate": { deadLetter: "NOT_RETRYABLE" } },
+      });
     });
   });
 
@@ -90,7 +97,7 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
       expect((await decide(true)).phase).toBe("FAILED");
       expect(await decide(false)).toMatchObject({
         phase: "COMPENSATING",
-        tasks: { "a/compensate": { deadLetter: true } },
+        tasks: { "a/compensate": { deadLetter: "NOT_RETRYABLE" } },
       });
     });
 

@@ -72,8 +72,8 @@ export type TaskOutcome = {
   output: Json;
   /** Type of the error of the last attempt that failed; null for a task that completed. */
   error: string | null;
-  /** The task is a dead letter. */
-  deadLetter: boolean;
+  /** Why the task is a dead letter; null when it is none. */
+  deadLetter: "ATTEMPTS_EXHAUSTED" | "NOT_RETRYABLE" | "DEFERRED_TOO_LONG" | "OUT_OF_TIME" | null;
   handled: boolean;
   attempts: number;
   /** Virtual time of each attempt's dispatch. */

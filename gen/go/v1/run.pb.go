@@ -268,6 +268,67 @@ func (HoldKind) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{2}
 }
 
+// Why a task is a dead letter.
+type DeadLetterReason int32
+
+const (
+	// Not set.
+	DeadLetterReason_DEAD_LETTER_REASON_UNSPECIFIED DeadLetterReason = 0
+	// Its error can be retried, and its attempts are used up.
+	DeadLetterReason_DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED DeadLetterReason = 1
+	// Its error is final: it says so, the retry policy names it, or it is one of the flow itself such as an expression that failed.
+	DeadLetterReason_DEAD_LETTER_REASON_NOT_RETRYABLE DeadLetterReason = 2
+	// Its call was put off, before it reached the tool, until the time of the task was over.
+	DeadLetterReason_DEAD_LETTER_REASON_DEFERRED_TOO_LONG DeadLetterReason = 3
+	// Its time was over in another way: schedule-to-close, the end of a wait for a signal, the timeout of a group.
+	DeadLetterReason_DEAD_LETTER_REASON_OUT_OF_TIME DeadLetterReason = 4
+)
+
+// Enum value maps for DeadLetterReason.
+var (
+	DeadLetterReason_name = map[int32]string{
+		0: "DEAD_LETTER_REASON_UNSPECIFIED",
+		1: "DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED",
+		2: "DEAD_LETTER_REASON_NOT_RETRYABLE",
+		3: "DEAD_LETTER_REASON_DEFERRED_TOO_LONG",
+		4: "DEAD_LETTER_REASON_OUT_OF_TIME",
+	}
+	DeadLetterReason_value = map[string]int32{
+		"DEAD_LETTER_REASON_UNSPECIFIED":        0,
+		"DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED": 1,
+		"DEAD_LETTER_REASON_NOT_RETRYABLE":      2,
+		"DEAD_LETTER_REASON_DEFERRED_TOO_LONG":  3,
+		"DEAD_LETTER_REASON_OUT_OF_TIME":        4,
+	}
+)
+
+func (x DeadLetterReason) Enum() *DeadLetterReason {
+	p := new(DeadLetterReason)
+	*p = x
+	return p
+}
+
+func (x DeadLetterReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DeadLetterReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_orchestrator_v1_run_proto_enumTypes[3].Descriptor()
+}
+
+func (DeadLetterReason) Type() protoreflect.EnumType {
+	return &file_orchestrator_v1_run_proto_enumTypes[3]
+}
+
+func (x DeadLetterReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DeadLetterReason.Descriptor instead.
+func (DeadLetterReason) EnumDescriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{3}
+}
+
 // State of a task.
 type TaskState int32
 
@@ -341,11 +402,11 @@ func (x TaskState) String() string {
 }
 
 func (TaskState) Descriptor() protoreflect.EnumDescriptor {
-	return file_orchestrator_v1_run_proto_enumTypes[3].Descriptor()
+	return file_orchestrator_v1_run_proto_enumTypes[4].Descriptor()
 }
 
 func (TaskState) Type() protoreflect.EnumType {
-	return &file_orchestrator_v1_run_proto_enumTypes[3]
+	return &file_orchestrator_v1_run_proto_enumTypes[4]
 }
 
 func (x TaskState) Number() protoreflect.EnumNumber {
@@ -354,7 +415,7 @@ func (x TaskState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TaskState.Descriptor instead.
 func (TaskState) EnumDescriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{3}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{4}
 }
 
 // Why a task was skipped.
@@ -394,11 +455,11 @@ func (x SkipReason) String() string {
 }
 
 func (SkipReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_orchestrator_v1_run_proto_enumTypes[4].Descriptor()
+	return file_orchestrator_v1_run_proto_enumTypes[5].Descriptor()
 }
 
 func (SkipReason) Type() protoreflect.EnumType {
-	return &file_orchestrator_v1_run_proto_enumTypes[4]
+	return &file_orchestrator_v1_run_proto_enumTypes[5]
 }
 
 func (x SkipReason) Number() protoreflect.EnumNumber {
@@ -407,7 +468,7 @@ func (x SkipReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SkipReason.Descriptor instead.
 func (SkipReason) EnumDescriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{4}
+	return file_orchestrator_v1_run_proto_rawDescGZIP(), []int{5}
 }
 
 // Run is one execution of a flow version. All fields are set by the service.
@@ -1480,7 +1541,8 @@ type RunTask struct {
 	// Run that the task belongs to.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Path of the task in the run: its id in the flow; children of `parallel` and `map` add their index (`load.0`), the tasks of states
-	// their visit (`poll#2`; in a URL the `#` is written `%23`).
+	// their visit, from 1 (`poll#2`; in a URL the `#` is written `%23`). What undoes a task has that task's path with `/compensate`
+	// (`pay/compensate`, `poll#2/compensate`; in a URL the `/` is written `%2F`), whatever the id of the compensation task is.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Task that this one is a child of; empty for a task of the flow.
 	ParentTaskId string `protobuf:"bytes,3,opt,name=parent_task_id,json=parentTaskId,proto3" json:"parent_task_id,omitempty"`
@@ -1530,10 +1592,12 @@ type RunTask struct {
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
 	// Tasks that it depends on.
 	DependsOn []string `protobuf:"bytes,24,rep,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
-	// Whether it used up its attempts and is kept as a dead letter.
-	DeadLetter    bool `protobuf:"varint,25,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Whether it is a dead letter: it ended FAILED or TIMED_OUT and nothing handles that. Rejected and expired approvals are none, for that is what was decided.
+	DeadLetter bool `protobuf:"varint,25,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
+	// Why nothing more is tried; unspecified unless `dead_letter` is set.
+	DeadLetterReason DeadLetterReason `protobuf:"varint,26,opt,name=dead_letter_reason,json=deadLetterReason,proto3,enum=orchestrator.v1.DeadLetterReason" json:"dead_letter_reason,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *RunTask) Reset() {
@@ -1765,6 +1829,13 @@ func (x *RunTask) GetDeadLetter() bool {
 		return x.DeadLetter
 	}
 	return false
+}
+
+func (x *RunTask) GetDeadLetterReason() DeadLetterReason {
+	if x != nil {
+		return x.DeadLetterReason
+	}
+	return DeadLetterReason_DEAD_LETTER_REASON_UNSPECIFIED
 }
 
 type isRunTask_InputValue interface {
@@ -2407,7 +2478,7 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"signalName\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\x12:\n" +
 	"\vguard_error\x18\x03 \x01(\v2\x19.orchestrator.v1.RunErrorR\n" +
-	"guardError\"\xd0\b\n" +
+	"guardError\"\xa1\t\n" +
 	"\aRunTask\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12$\n" +
@@ -2444,7 +2515,8 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\n" +
 	"depends_on\x18\x18 \x03(\tR\tdependsOn\x12\x1f\n" +
 	"\vdead_letter\x18\x19 \x01(\bR\n" +
-	"deadLetterB\r\n" +
+	"deadLetter\x12O\n" +
+	"\x12dead_letter_reason\x18\x1a \x01(\x0e2!.orchestrator.v1.DeadLetterReasonR\x10deadLetterReasonB\r\n" +
 	"\vinput_valueB\x0e\n" +
 	"\foutput_value\"W\n" +
 	"\tTaskError\x12\x12\n" +
@@ -2508,7 +2580,13 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\x10HOLD_KIND_BUDGET\x10\x02\x12\x13\n" +
 	"\x0fHOLD_KIND_LIMIT\x10\x03\x12\x18\n" +
 	"\x14HOLD_KIND_QUARANTINE\x10\x04\x12\x14\n" +
-	"\x10HOLD_KIND_PARENT\x10\x05*\xba\x02\n" +
+	"\x10HOLD_KIND_PARENT\x10\x05*\xd5\x01\n" +
+	"\x10DeadLetterReason\x12\"\n" +
+	"\x1eDEAD_LETTER_REASON_UNSPECIFIED\x10\x00\x12)\n" +
+	"%DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED\x10\x01\x12$\n" +
+	" DEAD_LETTER_REASON_NOT_RETRYABLE\x10\x02\x12(\n" +
+	"$DEAD_LETTER_REASON_DEFERRED_TOO_LONG\x10\x03\x12\"\n" +
+	"\x1eDEAD_LETTER_REASON_OUT_OF_TIME\x10\x04*\xba\x02\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PENDING\x10\x01\x12\x18\n" +
@@ -2542,92 +2620,94 @@ func file_orchestrator_v1_run_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_run_proto_rawDescData
 }
 
-var file_orchestrator_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_orchestrator_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
 var file_orchestrator_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_orchestrator_v1_run_proto_goTypes = []any{
 	(RunState)(0),                 // 0: orchestrator.v1.RunState
 	(RunPhase)(0),                 // 1: orchestrator.v1.RunPhase
 	(HoldKind)(0),                 // 2: orchestrator.v1.HoldKind
-	(TaskState)(0),                // 3: orchestrator.v1.TaskState
-	(SkipReason)(0),               // 4: orchestrator.v1.SkipReason
-	(*Run)(nil),                   // 5: orchestrator.v1.Run
-	(*RunSummary)(nil),            // 6: orchestrator.v1.RunSummary
-	(*RunCause)(nil),              // 7: orchestrator.v1.RunCause
-	(*Hold)(nil),                  // 8: orchestrator.v1.Hold
-	(*RunError)(nil),              // 9: orchestrator.v1.RunError
-	(*TaskCounts)(nil),            // 10: orchestrator.v1.TaskCounts
-	(*UnreadSignals)(nil),         // 11: orchestrator.v1.UnreadSignals
-	(*RunTask)(nil),               // 12: orchestrator.v1.RunTask
-	(*TaskError)(nil),             // 13: orchestrator.v1.TaskError
-	(*TaskWait)(nil),              // 14: orchestrator.v1.TaskWait
-	(*TimerWait)(nil),             // 15: orchestrator.v1.TimerWait
-	(*SignalWait)(nil),            // 16: orchestrator.v1.SignalWait
-	(*ApprovalWait)(nil),          // 17: orchestrator.v1.ApprovalWait
-	(*ChildRunWait)(nil),          // 18: orchestrator.v1.ChildRunWait
-	(*ChildTasksWait)(nil),        // 19: orchestrator.v1.ChildTasksWait
-	nil,                           // 20: orchestrator.v1.Run.LabelsEntry
-	nil,                           // 21: orchestrator.v1.RunSummary.LabelsEntry
-	(*structpb.Struct)(nil),       // 22: google.protobuf.Struct
-	(*PayloadRef)(nil),            // 23: orchestrator.v1.PayloadRef
-	(*structpb.Value)(nil),        // 24: google.protobuf.Value
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(DeadLetterReason)(0),         // 3: orchestrator.v1.DeadLetterReason
+	(TaskState)(0),                // 4: orchestrator.v1.TaskState
+	(SkipReason)(0),               // 5: orchestrator.v1.SkipReason
+	(*Run)(nil),                   // 6: orchestrator.v1.Run
+	(*RunSummary)(nil),            // 7: orchestrator.v1.RunSummary
+	(*RunCause)(nil),              // 8: orchestrator.v1.RunCause
+	(*Hold)(nil),                  // 9: orchestrator.v1.Hold
+	(*RunError)(nil),              // 10: orchestrator.v1.RunError
+	(*TaskCounts)(nil),            // 11: orchestrator.v1.TaskCounts
+	(*UnreadSignals)(nil),         // 12: orchestrator.v1.UnreadSignals
+	(*RunTask)(nil),               // 13: orchestrator.v1.RunTask
+	(*TaskError)(nil),             // 14: orchestrator.v1.TaskError
+	(*TaskWait)(nil),              // 15: orchestrator.v1.TaskWait
+	(*TimerWait)(nil),             // 16: orchestrator.v1.TimerWait
+	(*SignalWait)(nil),            // 17: orchestrator.v1.SignalWait
+	(*ApprovalWait)(nil),          // 18: orchestrator.v1.ApprovalWait
+	(*ChildRunWait)(nil),          // 19: orchestrator.v1.ChildRunWait
+	(*ChildTasksWait)(nil),        // 20: orchestrator.v1.ChildTasksWait
+	nil,                           // 21: orchestrator.v1.Run.LabelsEntry
+	nil,                           // 22: orchestrator.v1.RunSummary.LabelsEntry
+	(*structpb.Struct)(nil),       // 23: google.protobuf.Struct
+	(*PayloadRef)(nil),            // 24: orchestrator.v1.PayloadRef
+	(*structpb.Value)(nil),        // 25: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
 }
 var file_orchestrator_v1_run_proto_depIdxs = []int32{
 	0,  // 0: orchestrator.v1.Run.state:type_name -> orchestrator.v1.RunState
 	1,  // 1: orchestrator.v1.Run.phase:type_name -> orchestrator.v1.RunPhase
-	7,  // 2: orchestrator.v1.Run.cause:type_name -> orchestrator.v1.RunCause
-	8,  // 3: orchestrator.v1.Run.holds:type_name -> orchestrator.v1.Hold
-	22, // 4: orchestrator.v1.Run.input:type_name -> google.protobuf.Struct
-	23, // 5: orchestrator.v1.Run.input_ref:type_name -> orchestrator.v1.PayloadRef
-	24, // 6: orchestrator.v1.Run.output:type_name -> google.protobuf.Value
-	23, // 7: orchestrator.v1.Run.output_ref:type_name -> orchestrator.v1.PayloadRef
-	9,  // 8: orchestrator.v1.Run.error:type_name -> orchestrator.v1.RunError
-	20, // 9: orchestrator.v1.Run.labels:type_name -> orchestrator.v1.Run.LabelsEntry
-	25, // 10: orchestrator.v1.Run.create_time:type_name -> google.protobuf.Timestamp
-	25, // 11: orchestrator.v1.Run.scheduled_time:type_name -> google.protobuf.Timestamp
-	25, // 12: orchestrator.v1.Run.start_time:type_name -> google.protobuf.Timestamp
-	25, // 13: orchestrator.v1.Run.update_time:type_name -> google.protobuf.Timestamp
-	25, // 14: orchestrator.v1.Run.end_time:type_name -> google.protobuf.Timestamp
-	25, // 15: orchestrator.v1.Run.deadline_time:type_name -> google.protobuf.Timestamp
-	10, // 16: orchestrator.v1.Run.task_counts:type_name -> orchestrator.v1.TaskCounts
-	11, // 17: orchestrator.v1.Run.unread_signals:type_name -> orchestrator.v1.UnreadSignals
+	8,  // 2: orchestrator.v1.Run.cause:type_name -> orchestrator.v1.RunCause
+	9,  // 3: orchestrator.v1.Run.holds:type_name -> orchestrator.v1.Hold
+	23, // 4: orchestrator.v1.Run.input:type_name -> google.protobuf.Struct
+	24, // 5: orchestrator.v1.Run.input_ref:type_name -> orchestrator.v1.PayloadRef
+	25, // 6: orchestrator.v1.Run.output:type_name -> google.protobuf.Value
+	24, // 7: orchestrator.v1.Run.output_ref:type_name -> orchestrator.v1.PayloadRef
+	10, // 8: orchestrator.v1.Run.error:type_name -> orchestrator.v1.RunError
+	21, // 9: orchestrator.v1.Run.labels:type_name -> orchestrator.v1.Run.LabelsEntry
+	26, // 10: orchestrator.v1.Run.create_time:type_name -> google.protobuf.Timestamp
+	26, // 11: orchestrator.v1.Run.scheduled_time:type_name -> google.protobuf.Timestamp
+	26, // 12: orchestrator.v1.Run.start_time:type_name -> google.protobuf.Timestamp
+	26, // 13: orchestrator.v1.Run.update_time:type_name -> google.protobuf.Timestamp
+	26, // 14: orchestrator.v1.Run.end_time:type_name -> google.protobuf.Timestamp
+	26, // 15: orchestrator.v1.Run.deadline_time:type_name -> google.protobuf.Timestamp
+	11, // 16: orchestrator.v1.Run.task_counts:type_name -> orchestrator.v1.TaskCounts
+	12, // 17: orchestrator.v1.Run.unread_signals:type_name -> orchestrator.v1.UnreadSignals
 	0,  // 18: orchestrator.v1.RunSummary.state:type_name -> orchestrator.v1.RunState
 	1,  // 19: orchestrator.v1.RunSummary.phase:type_name -> orchestrator.v1.RunPhase
-	21, // 20: orchestrator.v1.RunSummary.labels:type_name -> orchestrator.v1.RunSummary.LabelsEntry
-	25, // 21: orchestrator.v1.RunSummary.create_time:type_name -> google.protobuf.Timestamp
-	25, // 22: orchestrator.v1.RunSummary.update_time:type_name -> google.protobuf.Timestamp
-	25, // 23: orchestrator.v1.RunSummary.end_time:type_name -> google.protobuf.Timestamp
-	25, // 24: orchestrator.v1.RunSummary.deadline_time:type_name -> google.protobuf.Timestamp
+	22, // 20: orchestrator.v1.RunSummary.labels:type_name -> orchestrator.v1.RunSummary.LabelsEntry
+	26, // 21: orchestrator.v1.RunSummary.create_time:type_name -> google.protobuf.Timestamp
+	26, // 22: orchestrator.v1.RunSummary.update_time:type_name -> google.protobuf.Timestamp
+	26, // 23: orchestrator.v1.RunSummary.end_time:type_name -> google.protobuf.Timestamp
+	26, // 24: orchestrator.v1.RunSummary.deadline_time:type_name -> google.protobuf.Timestamp
 	1,  // 25: orchestrator.v1.RunCause.outcome:type_name -> orchestrator.v1.RunPhase
-	25, // 26: orchestrator.v1.RunCause.cause_time:type_name -> google.protobuf.Timestamp
+	26, // 26: orchestrator.v1.RunCause.cause_time:type_name -> google.protobuf.Timestamp
 	2,  // 27: orchestrator.v1.Hold.kind:type_name -> orchestrator.v1.HoldKind
-	25, // 28: orchestrator.v1.Hold.since_time:type_name -> google.protobuf.Timestamp
-	9,  // 29: orchestrator.v1.UnreadSignals.guard_error:type_name -> orchestrator.v1.RunError
-	3,  // 30: orchestrator.v1.RunTask.state:type_name -> orchestrator.v1.TaskState
-	4,  // 31: orchestrator.v1.RunTask.skip_reason:type_name -> orchestrator.v1.SkipReason
-	14, // 32: orchestrator.v1.RunTask.wait:type_name -> orchestrator.v1.TaskWait
-	24, // 33: orchestrator.v1.RunTask.input:type_name -> google.protobuf.Value
-	23, // 34: orchestrator.v1.RunTask.input_ref:type_name -> orchestrator.v1.PayloadRef
-	24, // 35: orchestrator.v1.RunTask.output:type_name -> google.protobuf.Value
-	23, // 36: orchestrator.v1.RunTask.output_ref:type_name -> orchestrator.v1.PayloadRef
-	13, // 37: orchestrator.v1.RunTask.error:type_name -> orchestrator.v1.TaskError
-	25, // 38: orchestrator.v1.RunTask.ready_time:type_name -> google.protobuf.Timestamp
-	25, // 39: orchestrator.v1.RunTask.start_time:type_name -> google.protobuf.Timestamp
-	25, // 40: orchestrator.v1.RunTask.end_time:type_name -> google.protobuf.Timestamp
-	25, // 41: orchestrator.v1.RunTask.next_attempt_time:type_name -> google.protobuf.Timestamp
-	15, // 42: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
-	16, // 43: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
-	17, // 44: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
-	18, // 45: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
-	19, // 46: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
-	25, // 47: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
-	25, // 48: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
-	25, // 49: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	26, // 28: orchestrator.v1.Hold.since_time:type_name -> google.protobuf.Timestamp
+	10, // 29: orchestrator.v1.UnreadSignals.guard_error:type_name -> orchestrator.v1.RunError
+	4,  // 30: orchestrator.v1.RunTask.state:type_name -> orchestrator.v1.TaskState
+	5,  // 31: orchestrator.v1.RunTask.skip_reason:type_name -> orchestrator.v1.SkipReason
+	15, // 32: orchestrator.v1.RunTask.wait:type_name -> orchestrator.v1.TaskWait
+	25, // 33: orchestrator.v1.RunTask.input:type_name -> google.protobuf.Value
+	24, // 34: orchestrator.v1.RunTask.input_ref:type_name -> orchestrator.v1.PayloadRef
+	25, // 35: orchestrator.v1.RunTask.output:type_name -> google.protobuf.Value
+	24, // 36: orchestrator.v1.RunTask.output_ref:type_name -> orchestrator.v1.PayloadRef
+	14, // 37: orchestrator.v1.RunTask.error:type_name -> orchestrator.v1.TaskError
+	26, // 38: orchestrator.v1.RunTask.ready_time:type_name -> google.protobuf.Timestamp
+	26, // 39: orchestrator.v1.RunTask.start_time:type_name -> google.protobuf.Timestamp
+	26, // 40: orchestrator.v1.RunTask.end_time:type_name -> google.protobuf.Timestamp
+	26, // 41: orchestrator.v1.RunTask.next_attempt_time:type_name -> google.protobuf.Timestamp
+	3,  // 42: orchestrator.v1.RunTask.dead_letter_reason:type_name -> orchestrator.v1.DeadLetterReason
+	16, // 43: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
+	17, // 44: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
+	18, // 45: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
+	19, // 46: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
+	20, // 47: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
+	26, // 48: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
+	26, // 49: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
+	26, // 50: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_proto_init() }
@@ -2664,7 +2744,7 @@ func file_orchestrator_v1_run_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_proto_rawDesc), len(file_orchestrator_v1_run_proto_rawDesc)),
-			NumEnums:      5,
+			NumEnums:      6,
 			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -1334,8 +1334,8 @@ type ListRunTasksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run whose tasks are read.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt` and `dead_letter`; empty
-	// means all.
+	// CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`, `dead_letter` and
+	// `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Largest number of tasks to answer; 0 means the default, more than the limit means the limit.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1463,7 +1463,7 @@ type GetRunTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that the task belongs to.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Task to read.
+	// Path of the task to read. The id of a state means its latest visit, the id of a compensation task the latest compensation that it made.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Fields of RunTask to answer; absent means all of them.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`

@@ -3,13 +3,25 @@
  * record over the union, and {@link Complete} compares it with the names of the enum.
  */
 
-import type { EndKind, HoldKind as HoldKindName, SkipReason as SkipReasonName } from "../../engine/machine/records.ts";
+import type {
+  DeadLetterReason as DeadLetterReasonName,
+  EndKind,
+  HoldKind as HoldKindName,
+  SkipReason as SkipReasonName,
+} from "../../engine/machine/records.ts";
 import type { Approval, Phase, RunStateName, TaskStateName } from "../../engine/machine/state.ts";
 import type { RunKeyPolicy as RunKeyPolicyName } from "../../engine/port.ts";
 import type { Plan } from "../../flows/plan.ts";
 import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { FlowKind } from "../../gen/orchestrator/v1/flow_pb.ts";
-import { HoldKind, RunPhase, RunState, SkipReason, TaskState } from "../../gen/orchestrator/v1/run_pb.ts";
+import {
+  DeadLetterReason,
+  HoldKind,
+  RunPhase,
+  RunState,
+  SkipReason,
+  TaskState,
+} from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunKeyPolicy } from "../../gen/orchestrator/v1/run_service_pb.ts";
 
 /** `true` when the table has every name of the enum but UNSPECIFIED, under the names of `Table`; else a tuple that does not compile. */
@@ -83,6 +95,15 @@ export const SKIP_REASON = {
   UPSTREAM_FAILED: SkipReason.UPSTREAM_FAILED,
 } as const satisfies Record<SkipReasonName, SkipReason>;
 true satisfies Complete<typeof SkipReason, (typeof SKIP_REASON)[keyof typeof SKIP_REASON]>;
+
+/** Why tasks are dead letters. */
+export const DEAD_LETTER_REASON = {
+  ATTEMPTS_EXHAUSTED: DeadLetterReason.ATTEMPTS_EXHAUSTED,
+  NOT_RETRYABLE: DeadLetterReason.NOT_RETRYABLE,
+  DEFERRED_TOO_LONG: DeadLetterReason.DEFERRED_TOO_LONG,
+  OUT_OF_TIME: DeadLetterReason.OUT_OF_TIME,
+} as const satisfies Record<DeadLetterReasonName, DeadLetterReason>;
+true satisfies Complete<typeof DeadLetterReason, (typeof DEAD_LETTER_REASON)[keyof typeof DEAD_LETTER_REASON]>;
 
 /** Kinds of holds. */
 export const HOLD_KIND = {

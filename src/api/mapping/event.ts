@@ -148,7 +148,7 @@ function toAttributes(record: JournalRecord): JsonObject {
     case "task.failed":
       return {
         ...(record.handled === true ? { handled: true } : {}),
-        ...(record.deadLetter === true ? { dead_letter: true } : {}),
+        ...(record.deadLetter === undefined ? {} : { dead_letter: true, dead_letter_reason: record.deadLetter }),
       };
     case "signal.received":
     case "signal.consumed":

@@ -2,12 +2,12 @@
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject } from "../../base/json.ts";
 import { childIndex, parentPath } from "../../engine/machine/apply.ts";
-import type { TaskError, Wait } from "../../engine/machine/records.ts";
+import type { DeadLetterReason, TaskError, Wait } from "../../engine/machine/records.ts";
 import type { RunState, TaskState } from "../../engine/machine/state.ts";
 import type { TaskSpec } from "../../flows/plan.ts";
 import type { RunTask, TaskWait } from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunTaskSchema, TaskErrorSchema, TaskWaitSchema } from "../../gen/orchestrator/v1/run_pb.ts";
-import { SKIP_REASON, TASK_STATE } from "./enums.ts";
+import { DEAD_LETTER_REASON, SKIP_REASON, TASK_STATE } from "./enums.ts";
 import type { PayloadRoom } from "./payload.ts";
 import { toValuePayload } from "./payload.ts";
 import type { PlanIndex } from "./plan-index.ts";
@@ -49,12 +49,26 @@ export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] 
   return views;
 }
 
-/** One task by path; null when the run has none there. */
-export function findTask(state: RunState, index: PlanIndex | null, path: string): TaskView | null {
+/**
+ * One task by path; null when the run has none there. The id of a state stands for its latest visit that has begun, that of a compensation task for the
+ * compensation it began last.
+ */
+export function findTask(state: RunState, index: PlanIndex | null, id: string): TaskView | null {
+  const path = state.tasks.has(id) ? id : (latestOf(state, index, id) ?? id);
   const task = state.tasks.get(path);
   const planned = index?.tasks.get(path);
   if (task === undefined && planned?.expected !== true) return null;
   return { path, task, spec: index === null ? undefined : specAt(index, path), dependsOn: planned?.dependsOn ?? [] };
+}
+
+/** Path of the task that began last among those that the id of a state or of a compensation task stands for. */
+function latestOf(state: RunState, index: PlanIndex | null, id: string): string | undefined {
+  const planned = index?.tasks.get(id);
+  if (index === null || planned === undefined || planned.expected) return undefined;
+  let latest: string | undefined;
+  // Tasks are kept in the order in which they began.
+  for (const path of state.tasks.keys()) if (specAt(index, path) === planned.spec) latest = path;
+  return latest;
 }
 
 /** A task as the contract shows it. */
@@ -77,9 +91,9 @@ export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: P
   return shown;
 }
 
-/** Whether a task used up its attempts and is kept as a dead letter. */
-export function isDeadLetter(task: TaskState): boolean {
-  return (task.state === "FAILED" || task.state === "TIMED_OUT") && task.error?.retryable === true && !task.handled;
+/** Why a task is kept as a dead letter; null when it is none. One that was compensated is none any more. */
+export function deadLetterOf(task: TaskState | undefined): DeadLetterReason | null {
+  return task?.state === "FAILED" || task?.state === "TIMED_OUT" ? task.deadLetter : null;
 }
 
 /** The failure of an attempt. */
@@ -135,5 +149,7 @@ function fillState(shown: RunTask, task: TaskState, mask: ReadMask, room: Payloa
   if (task.startedAt !== 0) shown.startTime = toTimestamp(task.startedAt);
   if (task.endedAt !== 0) shown.endTime = toTimestamp(task.endedAt);
   if (task.state === "RETRYING" && task.dueAt !== null) shown.nextAttemptTime = toTimestamp(task.dueAt);
-  shown.deadLetter = isDeadLetter(task);
+  const reason = deadLetterOf(task);
+  shown.deadLetter = reason !== null;
+  if (reason !== null) shown.deadLetterReason = DEAD_LETTER_REASON[reason];
 }

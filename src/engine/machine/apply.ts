@@ -198,6 +198,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       if (record.error.noEffect) proveNoEffect(task);
       task.error = record.error;
       task.handled = record.handled === true;
+      task.deadLetter = record.deadLetter ?? null;
       if (record.first !== undefined) task.first = record.first;
       endTask(state, task, record.timedOut ? "TIMED_OUT" : "FAILED", record.at);
       state.recoveries = 0;
@@ -299,6 +300,7 @@ function touchTask(state: RunState, path: string, at: number): TaskState {
     error: null,
     reason: null,
     handled: false,
+    deadLetter: null,
     first: null,
     wait: null,
     suspension: null,

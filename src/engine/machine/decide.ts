@@ -60,7 +60,7 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
     case "continue":
       return [];
     case "due":
-      return decideDue(run, at, event.random);
+      return decideDue(run, at, event.by ?? at, event.random);
     case "signal":
       return decideSignal(run, event, at);
     case "decided":
@@ -204,10 +204,10 @@ function dueUnderHold(run: Run, path: string, at: number): number {
   return scheduleToCloseMs === null ? Number.POSITIVE_INFINITY : task.scheduledAt + scheduleToCloseMs;
 }
 
-function decideDue(run: Run, at: number, random: number): readonly JournalRecord[] {
+function decideDue(run: Run, at: number, by: number, random: number): readonly JournalRecord[] {
   const { state } = run;
   const due = nextDueAt(run);
-  if (due === null || due > at) return [];
+  if (due === null || due > by) return [];
   if (state.phase === "QUEUED") return [{ type: "run.opened", at }];
   if (state.phase === "CANCELING" && due === state.boundAt) return cancelOpen(run, at, true);
   const held = !mayBegin(run);
@@ -218,7 +218,7 @@ function decideDue(run: Run, at: number, random: number): readonly JournalRecord
     return held && task.state === "RETRYING" ? [closeTask(run, task, at)] : decideTaskDue(run, task, at, random);
   }
   if (state.fsm?.after.some((timer) => timer.dueAt === due) && state.phase === "RUNNING" && !held) {
-    return recordsOf(run, decideAfterDue(run, at), at);
+    return recordsOf(run, decideAfterDue(run, at, by), at);
   }
   return beginEnding(
     run,

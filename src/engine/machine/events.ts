@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "../../base/json.ts";
 import type { HoldKind, RunError, StartFacts, TaskError } from "./records.ts";
 
 interface At {
-  /** Now, milliseconds since the epoch by the database's clock. */
+  /** Now, milliseconds since the epoch, no earlier than the database's clock: due times are counted from it. */
   readonly at: number;
 }
 
@@ -66,8 +66,8 @@ export type RunEvent =
     })
   /** A run that used up its turn goes on. */
   | (At & { readonly type: "continue" })
-  /** Time went on: the earliest timer that is due fires. */
-  | (At & { readonly type: "due"; readonly random: number })
+  /** Time went on: the earliest timer that is due fires. `by`: now, no later than the database's clock, for what is due is judged by that; absent: `at`. */
+  | (At & { readonly type: "due"; readonly by?: number; readonly random: number })
   | (OfCall & { readonly type: "signal"; readonly name: string; readonly payload: Json; readonly by?: string })
   /** A person decided. Ignored when the approval is no longer pending. */
   | (OfCall & {

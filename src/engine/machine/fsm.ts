@@ -123,11 +123,11 @@ function noteGuardFailure(run: Run, id: number, state: string, error: GuardError
   return [{ type: "signal.guard_failed", at, id, name: signal.name, state, error }];
 }
 
-/** Records for the `after` timer of the active state that is due first, if one is. */
-export function decideAfterDue(run: Run, at: number): FsmStep {
+/** Records for the `after` timer of the active state that is due first, if one is due by `by`. */
+export function decideAfterDue(run: Run, at: number, by: number): FsmStep {
   const fsm = run.state.fsm;
   if (fsm === null) return null;
-  const due = fsm.after.filter((timer) => timer.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt || a.index - b.index)[0];
+  const due = fsm.after.filter((timer) => timer.dueAt <= by).sort((a, b) => a.dueAt - b.dueAt || a.index - b.index)[0];
   if (due === undefined) return null;
   const entry = fsmStateOf(run, fsm.state).after[due.index];
   return entry === undefined ? null : enterState(run, entry.to, { kind: "after", index: due.index }, at);

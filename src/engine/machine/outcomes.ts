@@ -2,30 +2,41 @@
 import type { TaskSpec } from "../../flows/plan.ts";
 import { isEnded, isFailure, isSuccess } from "./apply.ts";
 import type { Need } from "./events.ts";
-import type { JournalRecord, TaskError } from "./records.ts";
+import type { DeadLetterReason, JournalRecord, TaskError } from "./records.ts";
 import type { TaskState } from "./state.ts";
 
 /** What a run can do next: records that follow, or a value that must be evaluated first. */
 export type Step = { readonly records: readonly JournalRecord[] } | { readonly need: Need };
 
-/** The record of a final failure, with what the task's policy makes of it. That of a compensation is a dead letter whatever made it: the run cannot end before somebody mends it. */
+/**
+ * The record of a final failure, with what the task's policy makes of it. A failure that nothing handles is a dead letter, for the reason `deadLetter`: when absent, what
+ * the error and its timeout say. What a person decided, or nobody did in time, is a result and no dead letter, but for that of a compensation.
+ */
 export function failTask(
   spec: TaskSpec,
   path: string,
   error: TaskError,
   at: number,
-  more: { timedOut?: boolean; deadLetter?: boolean; first?: string | null },
+  more: { timedOut?: boolean; deadLetter?: DeadLetterReason; first?: string | null },
 ): JournalRecord {
+  const isHandled = spec.onError === "continue";
+  const isDecision = DECISIONS.has(error.type) && spec.type === "approval" && !path.endsWith(COMPENSATE);
   return {
     type: "task.failed",
     at,
     task: path,
     error,
     ...(more.timedOut ? { timedOut: true } : {}),
-    ...(spec.onError === "continue" ? { handled: true } : {}),
-    ...((more.deadLetter || path.endsWith(COMPENSATE)) && spec.onError !== "continue" ? { deadLetter: true } : {}),
+    ...(isHandled ? { handled: true } : {}),
+    ...(isHandled || isDecision ? {} : { deadLetter: more.deadLetter ?? reasonOf(error, more.timedOut === true) }),
     ...withFirst(more.first ?? null),
   };
+}
+
+const DECISIONS: ReadonlySet<string> = new Set(["APPROVAL_REJECTED", "APPROVAL_TIMEOUT"]);
+
+function reasonOf(error: TaskError, timedOut: boolean): DeadLetterReason {
+  return timedOut && !error.retryable ? "OUT_OF_TIME" : "NOT_RETRYABLE";
 }
 
 /** How the path of a compensation ends. */

@@ -73,6 +73,12 @@ export interface StartFacts {
   } | null;
 }
 
+/**
+ * Why a task is a dead letter, that is, why nothing more is tried: its error could have been retried, and attempts are used up; its error is not retried; its call was
+ * put off until its time was over; its time was over in another way.
+ */
+export type DeadLetterReason = "ATTEMPTS_EXHAUSTED" | "NOT_RETRYABLE" | "DEFERRED_TOO_LONG" | "OUT_OF_TIME";
+
 /** Why a guard could not be evaluated. */
 export interface GuardError {
   readonly type: string;
@@ -185,8 +191,8 @@ export type JournalRecord =
       readonly error: TaskError;
       readonly timedOut?: boolean;
       readonly handled?: boolean;
-      /** Attempts are used up: the task became a dead letter. */
-      readonly deadLetter?: boolean;
+      /** Why the task is a dead letter; absent: it is none. */
+      readonly deadLetter?: DeadLetterReason;
       readonly first?: string;
     })
   | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })

@@ -2,12 +2,10 @@
 import type { TaskSpec } from "../../flows/plan.ts";
 import { failTask } from "./outcomes.ts";
 import type { JournalRecord, TaskError } from "./records.ts";
-import type { Run } from "./run.ts";
 import type { TaskState } from "./state.ts";
 
 /** Retries the task later, or fails it for good. */
 export function retryOrFail(
-  run: Run,
   spec: TaskSpec,
   task: TaskState,
   error: TaskError,
@@ -21,19 +19,21 @@ export function retryOrFail(
     const dueAt = at + retryDelayMs(spec, task.attempt, error, random);
     if (closeAt === null || dueAt < closeAt) return { type: "task.retrying", at, task: task.path, error, dueAt };
   }
-  return failTask(spec, task.path, error, at, { timedOut, deadLetter: retryable && run.state.phase !== "CANCELING" });
+  if (!retryable) return failTask(spec, task.path, error, at, { timedOut });
+  const deadLetter = task.attempt > spec.retry.maxRetries ? "ATTEMPTS_EXHAUSTED" : "OUT_OF_TIME";
+  return failTask(spec, task.path, error, at, { timedOut, deadLetter });
 }
 
 /** A call that did not take place is made again; only schedule-to-start and schedule-to-close end that. */
 export function deferTask(spec: TaskSpec, task: TaskState, error: TaskError, dueAt: number, at: number): JournalRecord {
   const { scheduleToCloseMs, scheduleToStartMs } = spec.timeouts;
   if (scheduleToCloseMs !== null && dueAt >= task.scheduledAt + scheduleToCloseMs) {
-    return failTask(spec, task.path, error, at, { deadLetter: true });
+    return failTask(spec, task.path, error, at, { deadLetter: "DEFERRED_TOO_LONG" });
   }
   if (scheduleToStartMs !== null && dueAt >= task.readyAt + scheduleToStartMs) {
     const message = `the attempt could not begin in time: ${error.message}`;
     const late: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false, ...noEffectOf(error) };
-    return failTask(spec, task.path, late, at, { timedOut: true, deadLetter: true });
+    return failTask(spec, task.path, late, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" });
   }
   return { type: "task.retrying", at, task: task.path, error, dueAt, deferred: true };
 }

@@ -15,6 +15,7 @@ import type {
   Answer,
   ApprovalEnd,
   Cause,
+  DeadLetterReason,
   GuardError,
   HoldKind,
   RunError,
@@ -169,6 +170,8 @@ export interface TaskState {
   reason: SkipReason | null;
   /** A failure that `on_error: continue` made harmless. */
   handled: boolean;
+  /** Why the task is a dead letter; null: it is none. */
+  deadLetter: DeadLetterReason | null;
   /** For `one_success`: id of the dependency that came first. */
   first: string | null;
   wait: Wait | null;

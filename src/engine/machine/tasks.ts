@@ -200,7 +200,7 @@ export function decideReported(run: Run, path: string, outcome: Outcome, at: num
     if (run.state.phase === "CANCELING") return [cancelTask(path, outcome.error, at)];
     return [deferTask(spec, task, outcome.error, at + outcome.deferMs, at)];
   }
-  const end = retryOrFail(run, spec, task, outcome.error, at, random);
+  const end = retryOrFail(spec, task, outcome.error, at, random);
   const givenUp = outcome.error.type === "CANCELED" || end.type === "task.retrying";
   return [run.state.phase === "CANCELING" && givenUp ? cancelTask(path, outcome.error, at) : end];
 }
@@ -266,7 +266,7 @@ export function decideChild(
   const type = end.phase === "CANCELED" || end.phase === "TERMINATED" ? "CHILD_RUN_CANCELED" : "CHILD_RUN_FAILED";
   const detail = end.error === null ? end.phase.toLowerCase() : `${end.error.type}: ${end.error.message}`;
   const error: TaskError = { type, message: `run ${runId} ended ${end.phase}: ${detail}`, retryable: true };
-  return [retryOrFail(run, spec, task, error, at, random)];
+  return [retryOrFail(spec, task, error, at, random)];
 }
 
 /** Records that follow a decision on an approval; none when it is not pending. */
@@ -338,7 +338,7 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
       return expireApproval(run, task, at);
     case "run": {
       const message = `run ${task.wait.runId} did not end in time`;
-      const end = retryOrFail(run, spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
+      const end = retryOrFail(spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
       if (run.state.phase === "CANCELING" && end.type === "task.retrying")
         return [{ type: "task.canceled", at, task: path }];
       return [end];

@@ -18,6 +18,8 @@ import type { Attempt, Cell } from "./cell.ts";
 export interface AttemptHost {
   readonly parts: { readonly tools: ToolCaller; readonly defaultTaskTimeoutMs?: number | null };
   now(): number;
+  /** Milliseconds until the database's clock certainly shows `at`. */
+  until(at: number): number;
   post(cell: Cell, event: RunEvent): void;
 }
 
@@ -31,7 +33,7 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
   // Graphs have a limit of their own, that of their workers.
   const defaultMs = spec.type === "graph" ? null : host.parts.defaultTaskTimeoutMs;
   const startToCloseMs = spec.timeouts.startToCloseMs ?? defaultMs ?? null;
-  const closesInMs = scheduleToCloseMs === null ? null : Math.max(0, task.scheduledAt + scheduleToCloseMs - host.now());
+  const closesInMs = scheduleToCloseMs === null ? null : Math.max(0, host.until(task.scheduledAt + scheduleToCloseMs));
   const closes = closesInMs !== null && (startToCloseMs === null || closesInMs < startToCloseMs);
   const timeoutMs = closes ? closesInMs : startToCloseMs;
   const attempt: Attempt = { token, abort: new AbortController(), timer: null, heartbeatTimer: null };

@@ -22,6 +22,7 @@ export interface FamilyHost {
 /** What effects need of the runtime. */
 export interface EffectsHost extends FamilyHost {
   readonly parts: AttemptHost["parts"] & { readonly log: Log };
+  until(at: number): number;
   /** No attempt begins any more: the next owner dispatches what was dispatched. */
   readonly draining: boolean;
   startChild(parent: Cell, path: string, childId: string): void;

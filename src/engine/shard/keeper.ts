@@ -32,9 +32,10 @@ export interface Keeper {
 /** Takes shards and begins the loops. Resolves when this instance owns what it could get. */
 export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: number, log: Log): Promise<Keeper> {
   const take = async (): Promise<readonly TakenLease[]> => {
+    const askedAt = runtime.monotonic();
     const { taken, held, now, reads } = await leases.acquire();
     runtime.writes = reads;
-    runtime.sampleClock(now);
+    runtime.sampleClock(now, askedAt);
     // What is taken now was somebody else's a moment ago, whatever we believed.
     for (const { shard } of taken) runtime.loseShard(shard);
     const known = new Set(taken.map((lease) => lease.shard));

@@ -48,7 +48,9 @@ export interface LaneHost {
   waitsInVain(cell: Cell, cause: unknown): void;
   /** Nobody knows what was written. Resolves when it is known and acted upon. */
   unknown(lane: Lane, entries: readonly Entry[], cause: unknown): Promise<void>;
-  sampleClock(databaseNow: number): void;
+  /** The monotonic clock that {@link sampleClock} wants, milliseconds. */
+  monotonic(): number;
+  sampleClock(databaseNow: number, askedAt: number): void;
   readonly stopping: boolean;
 }
 
@@ -191,6 +193,7 @@ export class Lane implements CommitLine {
       const owned = this.#dropFenced(rest);
       if (owned.length === 0) return;
       try {
+        const askedAt = this.#host.monotonic();
         const written = this.#journal.commit(
           this.#leasesOf(owned),
           owned.map((entry) => entry.move),
@@ -199,6 +202,7 @@ export class Lane implements CommitLine {
         this.#tell();
         const result = await written;
         this.#share = Math.min(1, this.#share * 2);
+        this.#host.sampleClock(result.now, askedAt);
         this.#settle(owned, result);
         return;
       } catch (error) {
@@ -235,7 +239,6 @@ export class Lane implements CommitLine {
   }
 
   #settle(entries: readonly Entry[], result: CommitResult): void {
-    this.#host.sampleClock(result.now);
     if (result.refused.length === 0) {
       for (const entry of entries) this.#committed(entry);
       return;

@@ -93,17 +93,25 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     return this.#owned;
   }
 
-  /** Now, by the database's clock. */
+  /** Now, no earlier than the database's clock. */
   now(): number {
     return this.parts.clock.now();
+  }
+
+  until(at: number): number {
+    return this.parts.clock.until(at);
+  }
+
+  monotonic(): number {
+    return this.parts.clock.monotonic();
   }
 
   epochOf(shard: number): number | undefined {
     return this.#epochs.get(shard);
   }
 
-  sampleClock(databaseNow: number): void {
-    this.parts.clock.sample(databaseNow);
+  sampleClock(databaseNow: number, askedAt: number): void {
+    this.parts.clock.sample(databaseNow, askedAt);
   }
 
   /** Takes note of the leases that are held now; runs of lost shards leave memory. An epoch that we raised after the leases were read stays. */

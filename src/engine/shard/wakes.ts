@@ -48,7 +48,7 @@ export function armTimer(host: WakeHost, cell: Cell): void {
   if (cell.gone) return;
   const dueAt = nextDueAt(cell.run);
   if (dueAt === null) return;
-  // Not by `now`, which may be ahead of the database's clock: an early timer would be refused, armed, refused …
+  // By what the database's clock shows for certain: an early timer would be refused, armed, refused …
   const delay = host.parts.clock.until(dueAt);
   if (delay <= TIMER_HORIZON_MS) cell.timer = setTimeout(() => fire(host, cell), Math.max(1, Math.ceil(delay)));
 }
@@ -57,10 +57,11 @@ function fire(host: WakeHost, cell: Cell): void {
   cell.timer = null;
   if (cell.gone) return;
   failPoint("timer.fire");
-  const now = host.now();
-  for (let dueAt = nextDueAt(cell.run); dueAt !== null && dueAt <= now && !cell.frozen; dueAt = nextDueAt(cell.run)) {
+  const at = host.now();
+  const by = Math.floor(host.parts.clock.earliest());
+  for (let dueAt = nextDueAt(cell.run); dueAt !== null && dueAt <= by && !cell.frozen; dueAt = nextDueAt(cell.run)) {
     const before = cell.run.state.sequence;
-    host.post(cell, { type: "due", at: now, random: Math.random() });
+    host.post(cell, { type: "due", at, by, random: Math.random() });
     if (cell.run.state.sequence === before) break;
   }
   if (isClean(cell)) armTimer(host, cell);

@@ -10,6 +10,8 @@ export const WARNING_CODES = {
   SUBFLOW_UNKNOWN: "A `subflow` task names a flow, or a version of one, that is not registered.",
   SUBFLOW_INPUT_INVALID:
     "A `subflow` task omits a required variable of the flow it names, or gives one it does not declare.",
+  TARGET_NEVER_RUNS:
+    "A condition names a task on a side on which it never runs, because it needs a task of the other side.",
 } as const satisfies Record<string, string>;
 
 /** Code of a warning. */

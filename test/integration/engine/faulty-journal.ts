@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   CommitError,
   type CommitResult,
@@ -11,6 +12,11 @@ import {
 export interface CommitFault {
   readonly before?: (moves: readonly Move[]) => void | Promise<void>;
   readonly after?: (moves: readonly Move[], result: CommitResult) => void | Promise<void>;
+}
+
+/** The answer to a commit arrives so many milliseconds late. */
+export function answerLate(ms: number): CommitFault {
+  return { after: () => sleep(ms) };
 }
 
 /** A journal whose commits and reads can be made to go wrong. */

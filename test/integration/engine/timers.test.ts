@@ -5,6 +5,7 @@ import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
+import { answerLate } from "./faulty-journal.ts";
 
 const bed = createBed();
 
@@ -37,12 +38,26 @@ test("a timer that fires before its time by the clock of the database is refused
   expect(ends[0]?.at).toBeGreaterThanOrEqual(dueAt);
 });
 
+test("a wait is as long as it says when the database answers late", async () => {
+  // Cause: the clock of an answer was taken for that of its arrival, so what was counted from it ended early by the time that the answer took.
+  await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "700ms" } }]);
+  const instance = await bed.openInstance();
+  instance.journal.onCommit(answerLate(600));
+  await instance.engine.startRun(CALLER, startOf("nap"), 0);
+  const begun = performance.now();
+  const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
+  const view = await instance.engine.waitRun(CALLER, run.state.runId, 10_000, NEVER);
+  expect(view.state.phase).toBe("COMPLETED");
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(700);
+});
+
 test("an early timer is not tried again and again until its time comes", async () => {
   await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "1s" } }]);
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
   // The clock of the database was set back by far: ours is ahead of it and never runs backwards.
-  instance.runtime.parts.clock.sample((run.state.createdAt ?? 0) + 2_000);
+  const { clock } = instance.runtime.parts;
+  clock.sample((run.state.createdAt ?? 0) + 2_000, clock.monotonic());
   instance.runtime.now();
   const before = instance.journal.batches.length;
   const view = await instance.engine.waitRun(CALLER, run.state.runId, 10_000, NEVER);

@@ -49,6 +49,14 @@ class HoldKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     HOLD_KIND_QUARANTINE: _ClassVar[HoldKind]
     HOLD_KIND_PARENT: _ClassVar[HoldKind]
 
+class DeadLetterReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEAD_LETTER_REASON_UNSPECIFIED: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_NOT_RETRYABLE: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_DEFERRED_TOO_LONG: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_OUT_OF_TIME: _ClassVar[DeadLetterReason]
+
 class TaskState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TASK_STATE_UNSPECIFIED: _ClassVar[TaskState]
@@ -99,6 +107,11 @@ HOLD_KIND_BUDGET: HoldKind
 HOLD_KIND_LIMIT: HoldKind
 HOLD_KIND_QUARANTINE: HoldKind
 HOLD_KIND_PARENT: HoldKind
+DEAD_LETTER_REASON_UNSPECIFIED: DeadLetterReason
+DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED: DeadLetterReason
+DEAD_LETTER_REASON_NOT_RETRYABLE: DeadLetterReason
+DEAD_LETTER_REASON_DEFERRED_TOO_LONG: DeadLetterReason
+DEAD_LETTER_REASON_OUT_OF_TIME: DeadLetterReason
 TASK_STATE_UNSPECIFIED: TaskState
 TASK_STATE_PENDING: TaskState
 TASK_STATE_SCHEDULED: TaskState
@@ -318,7 +331,7 @@ class UnreadSignals(_message.Message):
     def __init__(self, signal_name: _Optional[str] = ..., count: _Optional[int] = ..., guard_error: _Optional[_Union[RunError, _Mapping]] = ...) -> None: ...
 
 class RunTask(_message.Message):
-    __slots__ = ("run_id", "task_id", "parent_task_id", "task_type", "name", "state", "skip_reason", "attempt", "max_attempts", "generation", "iteration", "wait", "input", "input_json", "input_ref", "output", "output_json", "output_ref", "error", "ready_time", "start_time", "end_time", "next_attempt_time", "depends_on", "dead_letter")
+    __slots__ = ("run_id", "task_id", "parent_task_id", "task_type", "name", "state", "skip_reason", "attempt", "max_attempts", "generation", "iteration", "wait", "input", "input_json", "input_ref", "output", "output_json", "output_ref", "error", "ready_time", "start_time", "end_time", "next_attempt_time", "depends_on", "dead_letter", "dead_letter_reason")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_TASK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -344,6 +357,7 @@ class RunTask(_message.Message):
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _ClassVar[int]
     DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTER_REASON_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     parent_task_id: str
@@ -369,7 +383,8 @@ class RunTask(_message.Message):
     next_attempt_time: _timestamp_pb2.Timestamp
     depends_on: _containers.RepeatedScalarFieldContainer[str]
     dead_letter: bool
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., skip_reason: _Optional[_Union[SkipReason, str]] = ..., attempt: _Optional[int] = ..., max_attempts: _Optional[int] = ..., generation: _Optional[int] = ..., iteration: _Optional[int] = ..., wait: _Optional[_Union[TaskWait, _Mapping]] = ..., input: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., ready_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., dead_letter: bool = ...) -> None: ...
+    dead_letter_reason: DeadLetterReason
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., skip_reason: _Optional[_Union[SkipReason, str]] = ..., attempt: _Optional[int] = ..., max_attempts: _Optional[int] = ..., generation: _Optional[int] = ..., iteration: _Optional[int] = ..., wait: _Optional[_Union[TaskWait, _Mapping]] = ..., input: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., ready_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., dead_letter: bool = ..., dead_letter_reason: _Optional[_Union[DeadLetterReason, str]] = ...) -> None: ...
 
 class TaskError(_message.Message):
     __slots__ = ("type", "message", "retryable")

@@ -674,8 +674,8 @@ export declare type ListRunTasksRequest = Message<"orchestrator.v1.ListRunTasksR
   runId: string;
 
   /**
-   * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt` and `dead_letter`; empty
-   * means all.
+   * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`, `dead_letter` and
+   * `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
    *
    * @generated from field: string filter = 2;
    */
@@ -743,7 +743,7 @@ export declare type GetRunTaskRequest = Message<"orchestrator.v1.GetRunTaskReque
   runId: string;
 
   /**
-   * Task to read.
+   * Path of the task to read. The id of a state means its latest visit, the id of a compensation task the latest compensation that it made.
    *
    * @generated from field: string task_id = 2;
    */

@@ -592,7 +592,8 @@ export interface RunTask {
     runId: string;
     /**
      * Path of the task in the run: its id in the flow; children of `parallel` and `map` add their index (`load.0`), the tasks of states
-     * their visit (`poll#2`; in a URL the `#` is written `%23`).
+     * their visit, from 1 (`poll#2`; in a URL the `#` is written `%23`). What undoes a task has that task's path with `/compensate`
+     * (`pay/compensate`, `poll#2/compensate`; in a URL the `/` is written `%2F`), whatever the id of the compensation task is.
      *
      * @generated from protobuf field: string task_id = 2
      */
@@ -758,11 +759,17 @@ export interface RunTask {
      */
     dependsOn: string[];
     /**
-     * Whether it used up its attempts and is kept as a dead letter.
+     * Whether it is a dead letter: it ended FAILED or TIMED_OUT and nothing handles that. Rejected and expired approvals are none, for that is what was decided.
      *
      * @generated from protobuf field: bool dead_letter = 25
      */
     deadLetter: boolean;
+    /**
+     * Why nothing more is tried; unspecified unless `dead_letter` is set.
+     *
+     * @generated from protobuf field: orchestrator.v1.DeadLetterReason dead_letter_reason = 26
+     */
+    deadLetterReason: DeadLetterReason;
 }
 /**
  * TaskError is the failure of an attempt.
@@ -1133,6 +1140,43 @@ export declare enum HoldKind {
      * @generated from protobuf enum value: HOLD_KIND_PARENT = 5;
      */
     PARENT = 5
+}
+/**
+ * Why a task is a dead letter.
+ *
+ * @generated from protobuf enum orchestrator.v1.DeadLetterReason
+ */
+export declare enum DeadLetterReason {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_UNSPECIFIED = 0;
+     */
+    UNSPECIFIED = 0,
+    /**
+     * Its error can be retried, and its attempts are used up.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED = 1;
+     */
+    ATTEMPTS_EXHAUSTED = 1,
+    /**
+     * Its error is final: it says so, the retry policy names it, or it is one of the flow itself such as an expression that failed.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_NOT_RETRYABLE = 2;
+     */
+    NOT_RETRYABLE = 2,
+    /**
+     * Its call was put off, before it reached the tool, until the time of the task was over.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_DEFERRED_TOO_LONG = 3;
+     */
+    DEFERRED_TOO_LONG = 3,
+    /**
+     * Its time was over in another way: schedule-to-close, the end of a wait for a signal, the timeout of a group.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_OUT_OF_TIME = 4;
+     */
+    OUT_OF_TIME = 4
 }
 /**
  * State of a task.

@@ -215,6 +215,44 @@ export var HoldKind;
     HoldKind[HoldKind["PARENT"] = 5] = "PARENT";
 })(HoldKind || (HoldKind = {}));
 /**
+ * Why a task is a dead letter.
+ *
+ * @generated from protobuf enum orchestrator.v1.DeadLetterReason
+ */
+export var DeadLetterReason;
+(function (DeadLetterReason) {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_UNSPECIFIED = 0;
+     */
+    DeadLetterReason[DeadLetterReason["UNSPECIFIED"] = 0] = "UNSPECIFIED";
+    /**
+     * Its error can be retried, and its attempts are used up.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED = 1;
+     */
+    DeadLetterReason[DeadLetterReason["ATTEMPTS_EXHAUSTED"] = 1] = "ATTEMPTS_EXHAUSTED";
+    /**
+     * Its error is final: it says so, the retry policy names it, or it is one of the flow itself such as an expression that failed.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_NOT_RETRYABLE = 2;
+     */
+    DeadLetterReason[DeadLetterReason["NOT_RETRYABLE"] = 2] = "NOT_RETRYABLE";
+    /**
+     * Its call was put off, before it reached the tool, until the time of the task was over.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_DEFERRED_TOO_LONG = 3;
+     */
+    DeadLetterReason[DeadLetterReason["DEFERRED_TOO_LONG"] = 3] = "DEFERRED_TOO_LONG";
+    /**
+     * Its time was over in another way: schedule-to-close, the end of a wait for a signal, the timeout of a group.
+     *
+     * @generated from protobuf enum value: DEAD_LETTER_REASON_OUT_OF_TIME = 4;
+     */
+    DeadLetterReason[DeadLetterReason["OUT_OF_TIME"] = 4] = "OUT_OF_TIME";
+})(DeadLetterReason || (DeadLetterReason = {}));
+/**
  * State of a task.
  *
  * @generated from protobuf enum orchestrator.v1.TaskState
@@ -1291,7 +1329,8 @@ class RunTask$Type extends MessageType {
             { no: 22, name: "end_time", kind: "message", T: () => Timestamp },
             { no: 23, name: "next_attempt_time", kind: "message", T: () => Timestamp },
             { no: 24, name: "depends_on", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
-            { no: 25, name: "dead_letter", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+            { no: 25, name: "dead_letter", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 26, name: "dead_letter_reason", kind: "enum", T: () => ["orchestrator.v1.DeadLetterReason", DeadLetterReason, "DEAD_LETTER_REASON_"] }
         ]);
     }
     create(value) {
@@ -1311,6 +1350,7 @@ class RunTask$Type extends MessageType {
         message.outputValue = { oneofKind: undefined };
         message.dependsOn = [];
         message.deadLetter = false;
+        message.deadLetterReason = 0;
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -1413,6 +1453,9 @@ class RunTask$Type extends MessageType {
                 case /* bool dead_letter */ 25:
                     message.deadLetter = reader.bool();
                     break;
+                case /* orchestrator.v1.DeadLetterReason dead_letter_reason */ 26:
+                    message.deadLetterReason = reader.int32();
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -1500,6 +1543,9 @@ class RunTask$Type extends MessageType {
         /* bool dead_letter = 25; */
         if (message.deadLetter !== false)
             writer.tag(25, WireType.Varint).bool(message.deadLetter);
+        /* orchestrator.v1.DeadLetterReason dead_letter_reason = 26; */
+        if (message.deadLetterReason !== 0)
+            writer.tag(26, WireType.Varint).int32(message.deadLetterReason);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -535,8 +535,8 @@ export interface ListRunTasksRequest {
      */
     runId: string;
     /**
-     * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt` and `dead_letter`; empty
-     * means all.
+     * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`, `dead_letter` and
+     * `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
      *
      * @generated from protobuf field: string filter = 2
      */
@@ -586,7 +586,7 @@ export interface GetRunTaskRequest {
      */
     runId: string;
     /**
-     * Task to read.
+     * Path of the task to read. The id of a state means its latest visit, the id of a compensation task the latest compensation that it made.
      *
      * @generated from protobuf field: string task_id = 2
      */
