@@ -25,7 +25,7 @@ import { createPayloadRoom } from "./mapping/payload.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { headerToSummary } from "./mapping/run.ts";
 import type { TaskView } from "./mapping/task.ts";
-import { findTask, deadLetterOf, listTasks, toRunTask } from "./mapping/task.ts";
+import { deadLetterOf, findTask, listTasks, toRunTask } from "./mapping/task.ts";
 import type { PlanIndexOf } from "./run-service.ts";
 
 /** Methods of RunService that list. */

@@ -5,7 +5,7 @@
  */
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { isMintedRunId, mintRunId, shardOfRun } from "../base/ids.ts";
-import { checkInput, checkSignal } from "../flows/input.ts";
+import { checkInput, checkSignal, runTimeoutMs } from "../flows/input.ts";
 import type { StartConflict, StartRow } from "./journal.ts";
 import type { RunEvent } from "./machine/events.ts";
 import { openRun } from "./machine/run.ts";
@@ -82,7 +82,7 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
       checkSignal(plan, name, payload, `signals[${index}].data`);
     const { runId, shard } = placeRun(request, at);
     if (runtime.cells.has(runId)) throw new StartTaken(runId);
-    const timeoutMs = request.runTimeoutMs ?? plan.timeoutMs ?? host.defaultRunTimeoutMs;
+    const timeoutMs = request.runTimeoutMs ?? runTimeoutMs(plan, vars, at) ?? host.defaultRunTimeoutMs;
     const event: RunEvent = {
       type: "start",
       at,

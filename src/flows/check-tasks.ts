@@ -33,6 +33,7 @@ export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPl
   for (const key of LIMIT_KEYS)
     if (task[key] !== undefined && !TASK_TYPES[type].limits.includes(key))
       problems.add([...path, key], `${key} has no effect on a task of type ${type}; remove it`);
+  checkLimits(task, path, rules, problems);
   if (task.condition !== undefined) checkPredicate(task.condition, [...path, "condition"], rules, problems);
   checkParametersAsWritten(type, task.parameters as Json | undefined, [...path, "parameters"], problems);
   const { children, rest } = splitChildren(type, task.parameters as Json | undefined);
@@ -43,6 +44,23 @@ export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPl
   for (const child of children)
     count += checkChild(child.value, [...path, "parameters", ...child.path], type, rules, problems);
   return count;
+}
+
+/** Checks the limits of a task that are expressions. */
+export function checkLimits(
+  { retry_policy: retry, ...task }: Partial<Pick<ExecutableDocument, (typeof LIMIT_KEYS)[number]>>,
+  path: Path,
+  rules: ReadRules,
+  problems: Problems,
+): void {
+  for (const key of LIMIT_KEYS) {
+    const value = key === "retry_policy" ? undefined : task[key];
+    if (typeof value === "string") checkTemplate(value, [...path, key], rules, problems);
+  }
+  for (const key of ["initial_delay", "max_delay"] as const) {
+    const value = retry?.[key];
+    if (typeof value === "string") checkTemplate(value, [...path, "retry_policy", key], rules, problems);
+  }
 }
 
 /** Refuses a flow with too many tasks. */

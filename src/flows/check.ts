@@ -1,8 +1,9 @@
 import type { Json, JsonObject } from "../base/json.ts";
 import { describeIssue } from "../tasks/describe-issue.ts";
 import { checkDag } from "./check-dag.ts";
-import { checkPlainTemplate, namesOf } from "./check-expressions.ts";
+import { checkPlainTemplate, checkTemplate, namesOf } from "./check-expressions.ts";
 import { checkFsm } from "./check-fsm.ts";
+import { checkLimits } from "./check-tasks.ts";
 import { checkVariables } from "./check-variables.ts";
 import type { ParsedSource, Path } from "./parse.ts";
 import { Problems } from "./problems.ts";
@@ -44,6 +45,15 @@ function checkMeaning(draft: Partial<FlowDocument>, problems: Problems): void {
   const [kind] = kinds;
   if (kind !== undefined) refuseForeignKeys(workflow, kind, problems);
   const names = namesOf(draft);
+  const onlyVariables = { variables: names.variables, tasks: new Set<string>() };
+  if (typeof workflow.timeout === "string")
+    checkPlainTemplate(workflow.timeout, ["workflow", "timeout"], onlyVariables, ["vars"], problems);
+  if (kind === "graph") {
+    const { attempt_timeout: timeout, retry_policy } = workflow;
+    const rules = { names: onlyVariables, roots: new Set(["vars", "run"] as const), forbidTask: () => undefined };
+    if (typeof timeout === "string") checkTemplate(timeout, ["workflow", "attempt_timeout"], rules, problems);
+    checkLimits(retry_policy === undefined ? {} : { retry_policy }, ["workflow"], rules, problems);
+  }
   if (kind === "tasks") checkDag(draft, names, problems);
   if (kind === "states") checkFsm(draft, names, problems);
   if (kind === "graph" && workflow.output !== undefined) {

@@ -4,6 +4,7 @@ import { describeValue } from "../tasks/describe-issue.ts";
 import { checkData } from "../tasks/json-schema.ts";
 import { suggest } from "../tasks/suggest.ts";
 import { hasType } from "./check-variables.ts";
+import { evaluateDurationMs } from "./evaluated-duration.ts";
 import type { Plan, Variable } from "./plan.ts";
 
 /**
@@ -59,6 +60,17 @@ export function checkInput(plan: Plan, input: JsonObject, now: number): JsonObje
   const all = { ...vars };
   for (const [name, value] of values) setOwn(all, name, value);
   return all;
+}
+
+/** Run timeout of a run that starts `now` with these variables, milliseconds; null: the service's default. Throws FLOW_INPUT_INVALID when the variables give none. */
+export function runTimeoutMs({ flowId, timeout, timeoutMs }: Plan, vars: JsonObject, now: number): number | null {
+  if (timeout === null) return timeoutMs;
+  try {
+    return evaluateDurationMs(timeout, { vars, run: {}, task: () => undefined, now });
+  } catch (error) {
+    const problem = `workflow.timeout: ${(error as Error).message}`;
+    return fail("FLOW_INPUT_INVALID", { flowId, problem }, { cause: error });
+  }
 }
 
 /** Error INVALID_REQUEST when the flow declares a schema for this signal and `payload` does not meet it; paths begin with `root`. */

@@ -3,8 +3,19 @@ import { invariant } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { namesOf } from "./check-expressions.ts";
 import { hashDocument, versionOf } from "./identity.ts";
-import type { DagNode, DagPlan, FsmPlan, FsmState, Gate, GraphPlan, Plan, TaskSpec, Variable } from "./plan.ts";
-import { durationOf, NO_RETRY, planRetry, planTask, templateOf } from "./plan-task.ts";
+import type {
+  DagNode,
+  DagPlan,
+  FsmPlan,
+  FsmState,
+  Gate,
+  GraphPlan,
+  Plan,
+  TaskSpec,
+  Template,
+  Variable,
+} from "./plan.ts";
+import { durationOf, NO_RETRY, planLimits, planRetry, planTask, templateOf } from "./plan-task.ts";
 import type { KnownNames } from "./references.ts";
 import {
   DEFAULT_MAX_TRANSITIONS,
@@ -14,6 +25,7 @@ import {
   type Workflow,
 } from "./schema.ts";
 import { END_NODE, type RouteKind, routeKey, routeKind, START_NODE, type Structure } from "./structure.ts";
+import { holdsExpression } from "./template.ts";
 
 /** Builds the plan. */
 export function planFlow(document: FlowDocument, structure: Structure): Plan {
@@ -48,6 +60,7 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
       ),
     ),
     timeoutMs: durationOf(workflow.timeout),
+    timeout: evaluatedTimeout(workflow, names),
     output: workflow.output === undefined ? null : templateOf(workflow.output as Json, names),
   };
   if (workflow.tasks !== undefined)
@@ -70,8 +83,13 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
     ...base,
     kind: "graph",
     graph: workflow.graph,
-    task: graphTask(workflow.graph, workflow),
+    task: graphTask(workflow.graph, workflow, names),
   } satisfies GraphPlan;
+}
+
+function evaluatedTimeout({ timeout }: Workflow, { variables }: KnownNames): Template | null {
+  if (typeof timeout !== "string" || !holdsExpression(timeout)) return null;
+  return templateOf(timeout, { variables, tasks: new Set() });
 }
 
 function planDag(
@@ -219,7 +237,7 @@ function planState(
 /** Another attempt goes on from the last checkpoint, so a crash of the worker or a failed node need not fail the run. */
 const GRAPH_RETRY = { ...NO_RETRY, maxRetries: 3 } as const;
 
-function graphTask(graph: string, { retry_policy, attempt_timeout }: Workflow): TaskSpec {
+function graphTask(graph: string, { retry_policy, attempt_timeout }: Workflow, names: KnownNames): TaskSpec {
   return {
     id: graph,
     name: graph,
@@ -233,6 +251,7 @@ function graphTask(graph: string, { retry_policy, attempt_timeout }: Workflow): 
       scheduleToCloseMs: null,
       heartbeatMs: null,
     },
+    limits: planLimits({ timeout: attempt_timeout, retry_policy }, names),
     onError: "fail",
     onReject: "fail",
     condition: null,

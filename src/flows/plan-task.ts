@@ -2,13 +2,14 @@
 import { parseDurationMs } from "../base/duration.ts";
 import { toError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
+import type { LimitKey } from "../tasks/define.ts";
 import { TASK_TYPES } from "../tasks/index.ts";
 import { DEFAULT_MAX_CONCURRENCY } from "../tasks/parallel.ts";
 import { splitChildren } from "./check-tasks.ts";
-import type { RetryPolicy, TaskSpec, TaskTypeName, Template } from "./plan.ts";
+import type { EvaluatedLimit, RetryPolicy, TaskSpec, TaskTypeName, Template } from "./plan.ts";
 import type { KnownNames } from "./references.ts";
 import type { ExecutableDocument, RetryDocument } from "./schema.ts";
-import { compileTemplate } from "./template.ts";
+import { compileTemplate, holdsExpression } from "./template.ts";
 
 /** Retries of a task without `retry_policy`: none. */
 export const NO_RETRY: RetryPolicy = {
@@ -44,6 +45,7 @@ export function planTask(id: string, task: ExecutableDocument, names: KnownNames
       scheduleToCloseMs: durationOf(task.schedule_to_close_timeout),
       heartbeatMs: durationOf(task.heartbeat_timeout),
     },
+    limits: planLimits(task, names),
     onError: task.on_error ?? "fail",
     onReject: task.on_reject ?? "fail",
     condition: task.condition === undefined ? null : templateOf(task.condition, names),
@@ -71,9 +73,31 @@ export function templateOf(value: Json, names: KnownNames): Template {
   return template;
 }
 
-/** Milliseconds of a written duration; null when there is none. */
+/** Milliseconds of a written duration; null when there is none, or an expression that is evaluated later. */
 export function durationOf(value: number | string | undefined): number | null {
-  return value === undefined ? null : parseDurationMs(value);
+  return value === undefined || isEvaluated(value) ? null : parseDurationMs(value);
+}
+
+function isEvaluated(value: number | string): value is string {
+  return typeof value === "string" && holdsExpression(value);
+}
+
+/** The limits of a task that are expressions. */
+export function planLimits(
+  task: Partial<Pick<ExecutableDocument, "retry_policy" | LimitKey>>,
+  names: KnownNames,
+): readonly EvaluatedLimit[] {
+  const written = [
+    ["startToCloseMs", "timeout", task.timeout],
+    ["scheduleToStartMs", "schedule_to_start_timeout", task.schedule_to_start_timeout],
+    ["scheduleToCloseMs", "schedule_to_close_timeout", task.schedule_to_close_timeout],
+    ["heartbeatMs", "heartbeat_timeout", task.heartbeat_timeout],
+    ["initialDelayMs", "retry_policy.initial_delay", task.retry_policy?.initial_delay],
+    ["maxDelayMs", "retry_policy.max_delay", task.retry_policy?.max_delay],
+  ] as const;
+  return written.flatMap(([name, place, value]) =>
+    value === undefined || !isEvaluated(value) ? [] : [{ name, place, duration: templateOf(value, names) }],
+  );
 }
 
 /** The policy with its defaults. */

@@ -74,6 +74,25 @@ export interface Timeouts {
   readonly heartbeatMs: number | null;
 }
 
+/** Limits of one task as they were evaluated when it was scheduled, milliseconds; those that the flow writes as constants are not among them. */
+export type TaskLimits = {
+  readonly [Name in
+    | "startToCloseMs"
+    | "scheduleToStartMs"
+    | "scheduleToCloseMs"
+    | "heartbeatMs"
+    | "initialDelayMs"
+    | "maxDelayMs"]?: number;
+};
+
+/** A limit that the flow writes as `${…}`. */
+export interface EvaluatedLimit {
+  readonly name: keyof TaskLimits;
+  /** Its place in the task, such as `retry_policy.initial_delay`. */
+  readonly place: string;
+  readonly duration: Template;
+}
+
 /** What every executable node has: tasks, children of groups and tasks of FSM states alike. */
 export interface TaskSpec {
   readonly id: string;
@@ -84,6 +103,8 @@ export interface TaskSpec {
   readonly parameters: Template;
   readonly retry: RetryPolicy;
   readonly timeouts: Timeouts;
+  /** Limits that take the place of those in `retry` and `timeouts` once they are evaluated; empty for most tasks. */
+  readonly limits: readonly EvaluatedLimit[];
   readonly onError: "fail" | "continue";
   readonly onReject: "fail" | "continue";
   /** `condition` only: the boolean. */
@@ -157,8 +178,10 @@ interface PlanBase {
   readonly computed: readonly { readonly name: string; readonly value: Template }[];
   /** JSON Schemas of the data of signals, by name. */
   readonly signals: ReadonlyMap<string, JsonObject>;
-  /** Run timeout, milliseconds; null: the service's default. */
+  /** Run timeout, milliseconds; null: the service's default, unless `timeout` is there. */
   readonly timeoutMs: number | null;
+  /** Run timeout that is written as `${…}` over the variables; null: it is not. */
+  readonly timeout: Template | null;
   readonly output: Template | null;
 }
 

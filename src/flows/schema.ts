@@ -62,8 +62,10 @@ const retryPolicy = keyed({
     .optional()
     .meta({ description: "Attempts after the first one; 3 when absent." }),
   backoff_type: z.enum(BACKOFF_TYPES).optional().meta({ description: "How the delay grows; exponential when absent." }),
-  initial_delay: duration.optional().meta({ description: "Delay before the second attempt; 1s when absent." }),
-  max_delay: duration.optional().meta({ description: "Longest delay; 60s when absent." }),
+  initial_delay: durationOrExpression
+    .optional()
+    .meta({ description: "Delay before the second attempt; 1s when absent." }),
+  max_delay: durationOrExpression.optional().meta({ description: "Longest delay; 60s when absent." }),
   multiplier: z
     .number()
     .min(1)
@@ -83,12 +85,14 @@ const executable = {
     .meta({ description: "Parameters of the task type; values may hold `${…}`." }),
   condition: predicate.optional().meta({ description: "For the type condition: the expression that is judged." }),
   retry_policy: retryPolicy.optional().meta({ description: "When absent there is one attempt." }),
-  timeout: duration
+  timeout: durationOrExpression
     .optional()
     .meta({ description: "Longest time of one attempt (start to close), or of the waiting of a signal or approval." }),
-  schedule_to_start_timeout: duration.optional().meta({ description: "Longest time until an attempt starts." }),
-  schedule_to_close_timeout: duration.optional().meta({ description: "Longest time over all attempts." }),
-  heartbeat_timeout: duration.optional().meta({ description: "Longest time between two heartbeats." }),
+  schedule_to_start_timeout: durationOrExpression
+    .optional()
+    .meta({ description: "Longest time until an attempt starts." }),
+  schedule_to_close_timeout: durationOrExpression.optional().meta({ description: "Longest time over all attempts." }),
+  heartbeat_timeout: durationOrExpression.optional().meta({ description: "Longest time between two heartbeats." }),
   on_reject: z
     .enum(["fail", "continue"])
     .optional()
@@ -172,7 +176,7 @@ const workflow = keyed({
   id: id.optional(),
   name: title.optional(),
   description: description.optional(),
-  timeout: duration.optional().meta({ description: "Longest time of a run." }),
+  timeout: durationOrExpression.optional().meta({ description: "Longest time of a run; `${…}` reads the variables." }),
   variables: z
     .record(variableName, z.json())
     .optional()
@@ -209,7 +213,7 @@ const workflow = keyed({
     })
     .optional()
     .meta({ description: "Registered name of a LangGraph graph, in place of tasks and states." }),
-  attempt_timeout: duration
+  attempt_timeout: durationOrExpression
     .optional()
     .meta({ description: "Longest time of one attempt of the graph; the limit of the service when absent." }),
   retry_policy: retryPolicy

@@ -14,7 +14,7 @@ import { absorb, openRun, type Run, specOf } from "../../src/engine/machine/run.
 import { advance, type Turn } from "../../src/engine/machine/settle.ts";
 import { createState, isTerminalPhase, type TaskState } from "../../src/engine/machine/state.ts";
 import { compileFlow } from "../../src/flows/compile.ts";
-import { checkInput } from "../../src/flows/input.ts";
+import { checkInput, runTimeoutMs } from "../../src/flows/input.ts";
 import type { Plan } from "../../src/flows/plan.ts";
 import type { FlowDoc, Json, JsonMap } from "../oracle/document.ts";
 import { type FinalPhase, type Outcome, RUN_STARTS_AT, type TaskOutcome, type World } from "../oracle/world.ts";
@@ -159,12 +159,14 @@ function advanceWith(run: Run, event: RunEvent, fault: Fault, turn?: Turn): Jour
 function startEvent(plan: Plan, world: World): RunEvent {
   const signals = world.signals.filter((signal) => signal.at === 0).map(({ name, payload }) => ({ name, payload }));
   const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };
-  const deadlineAt = plan.timeoutMs === null ? null : START + world.startDelayMs + plan.timeoutMs;
+  const vars = checkInput(plan, world.variables, 0);
+  const timeoutMs = runTimeoutMs(plan, vars, 0);
+  const deadlineAt = timeoutMs === null ? null : START + world.startDelayMs + timeoutMs;
   return {
     type: "start",
     at: START,
     tenantId: "default",
-    vars: checkInput(plan, world.variables, 0),
+    vars,
     deadlineAt,
     startAt: world.startDelayMs > 0 ? START + world.startDelayMs : null,
     facts,

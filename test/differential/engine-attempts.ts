@@ -1,5 +1,6 @@
 /** What runs around the engine: attempts of tools and child runs, with the time and the event of their end. */
 import type { Outcome as AttemptOutcome, RunEvent } from "../../src/engine/machine/events.ts";
+import { timeoutsOf } from "../../src/engine/machine/limits.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
 import { type Run, specOf } from "../../src/engine/machine/run.ts";
 import type { TaskState } from "../../src/engine/machine/state.ts";
@@ -77,7 +78,7 @@ function beginAttempt(run: Run, world: World, task: TaskState, calls: number, no
   const script = scriptOf(world, task.path, task.attempt);
   const deferred = script.deferred !== undefined && calls <= script.deferred.times;
   const reportsAt = script.end.kind === "never" && !deferred ? null : now + script.durationMs;
-  const { startToCloseMs, scheduleToCloseMs, heartbeatMs } = specOf(run, task.path).timeouts;
+  const { startToCloseMs, scheduleToCloseMs, heartbeatMs } = timeoutsOf(specOf(run, task.path), task.limits);
   const startToClose = startToCloseMs === null ? null : now + startToCloseMs;
   const scheduleToClose = scheduleToCloseMs === null ? null : Math.max(now, task.scheduledAt + scheduleToCloseMs);
   const quietAfterMs = script.quietAfterMs ?? (reportsAt === null ? 0 : null);

@@ -50,6 +50,10 @@ export const PLANTED_BUGS: PlantedBug[] = [
   inRetries("the multiplier is ignored", (retry) => ({ ...retry, multiplier: 2 })),
   inRetries("max_delay is ignored", (retry) => ({ ...retry, maxDelayMs: Number.MAX_SAFE_INTEGER })),
   inRetries("non_retryable is ignored", (retry) => ({ ...retry, nonRetryable: [] })),
+  inTasks("limits that are expressions are ignored", (task) => ({ ...task, limits: [] })),
+  inState("limits are forgotten after the first attempt", (run) => {
+    for (const task of run.state.tasks.values()) if (task.attempt > 1) task.limits = null;
+  }),
   inTasks("timeout is ignored", (task) => ({ ...task, timeouts: { ...task.timeouts, startToCloseMs: null } })),
   inTasks("schedule_to_close_timeout is ignored", (task) => ({
     ...task,

@@ -1,5 +1,5 @@
 /** How a single task begins, is tried, tried again, waits and ends: sections 2 (last part) and 3 of docs/semantics.md. */
-import { type Json, type JsonMap, readDuration, type WorkDoc } from "./document.ts";
+import { type Duration, type Json, type JsonMap, readDuration, type WorkDoc } from "./document.ts";
 import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from "./expression.ts";
 import { beginTask, endTask, type Machine, mayBegin, namesFor, type Task } from "./machine.ts";
 import { type AttemptEnd, type Decision, RUN_STARTS_AT, scriptOf } from "./world.ts";
@@ -10,6 +10,7 @@ export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
   task.first = first;
   try {
     const names = namesFor(machine, own);
+    task.doc = withDurations(doc, names);
     if (doc.type === "condition") {
       completeTask(machine, task, { result: evaluateBoolean(doc.condition ?? "", names) });
       return task;
@@ -49,10 +50,31 @@ export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
       break;
     }
     default:
-      waitUntil(machine, task, doc.timeout === undefined ? null : machine.now + readDuration(doc.timeout));
+      waitUntil(machine, task, task.doc.timeout === undefined ? null : machine.now + readDuration(task.doc.timeout));
       giveSignals(machine);
   }
   return task;
+}
+
+/** The task as it stands once its durations are evaluated, which happens when it is scheduled and never again. */
+function withDurations(doc: WorkDoc, names: Names): WorkDoc {
+  const known = { ...doc };
+  for (const key of [
+    "timeout",
+    "schedule_to_start_timeout",
+    "schedule_to_close_timeout",
+    "heartbeat_timeout",
+  ] as const) {
+    const duration = doc[key];
+    if (duration !== undefined) known[key] = evaluateTemplate(duration, names) as Duration;
+  }
+  if (doc.retry_policy !== undefined) known.retry_policy = { ...doc.retry_policy };
+  for (const key of ["initial_delay", "max_delay"] as const) {
+    const duration = doc.retry_policy?.[key];
+    if (duration !== undefined && known.retry_policy !== undefined)
+      known.retry_policy[key] = evaluateTemplate(duration, names) as Duration;
+  }
+  return known;
 }
 
 function openGroup(machine: Machine, task: Task, names: Names): void {

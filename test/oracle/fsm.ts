@@ -33,9 +33,9 @@ export function settleFsm(machine: Machine): void {
 export function afterTimes(machine: Machine): number[] {
   const state = machine.path.at(-1);
   if (state === undefined) return [];
-  return (stateDoc(machine.flow, state).after ?? []).map(
-    (entry) => machine.enteredAt + readDelay(machine, entry.delay),
-  );
+  // Evaluated on entry: what the state's own task does later changes nothing.
+  machine.delays ??= (stateDoc(machine.flow, state).after ?? []).map((entry) => readDelay(machine, entry.delay));
+  return machine.delays.map((delay) => machine.enteredAt + delay);
 }
 
 function readDelay(machine: Machine, delay: Duration): number {
@@ -49,6 +49,7 @@ function activeTask(machine: Machine): Task | undefined {
 function enter(machine: Machine, id: string): void {
   machine.path.push(id);
   machine.enteredAt = machine.now;
+  machine.delays = null;
   machine.settled = false;
 }
 

@@ -25,7 +25,8 @@ export type WideCase = { flow: FlowDoc; world: World };
 export function generateWide(seed: number): WideCase {
   const random = createRandom(seed);
   const workflow = seed % 3 === 0 ? generateFsm(random) : generateDag(random);
-  if (random.chance(0.15)) workflow.timeout = randomDuration(random, 3_000, 60_000);
+  if (random.chance(0.15))
+    workflow.timeout = random.chance(0.3) ? `\${vars.x * 4777 + 3000}ms` : randomDuration(random, 3_000, 60_000);
   workflow.variables = { y: `\${vars.x * 2 + 1}` };
   const variables = [
     { name: "x", type: "integer", required: true },
@@ -153,7 +154,7 @@ function generateFsm(random: Random): FlowDoc["workflow"] {
       state.on = Array.from({ length: random.int(1, 2) }, () => ({ signal: random.pick(SIGNAL_NAMES), to: target() }));
     if (random.chance(0.35))
       state.after = Array.from({ length: random.int(1, 2) }, () => ({
-        delay: random.chance(0.3) ? `\${vars.y * 613 + 500}ms` : randomDuration(random, 500, 20_000),
+        delay: random.chance(0.3) ? evaluatedDelay(random, id) : randomDuration(random, 500, 20_000),
         to: target(),
       }));
     if (state.after?.length === 2 && random.chance(0.3))
@@ -176,6 +177,11 @@ function generateFsm(random: Random): FlowDoc["workflow"] {
     if (compensations.length > 0) workflow.compensations = compensations;
   }
   return workflow;
+}
+
+/** A delay that reads the variables, or a task that has not begun yet when the state is entered. */
+function evaluatedDelay(random: Random, id: string): string {
+  return `\${(tasks.${id}.attempt + vars.y) * ${random.int(211, 613)} + 500}ms`;
 }
 
 function onError(random: Random, to: string): { match?: string | string[]; to: string } {

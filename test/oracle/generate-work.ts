@@ -20,6 +20,12 @@ export function randomDuration(random: Random, low: number, high: number): strin
   return `${random.int(low, high)}ms`;
 }
 
+/** A duration of a task: a constant, or now and then an expression that reads what its parameters may read. */
+function duration(random: Random, context: WorkContext, low: number, high: number): string {
+  if (random.chance(0.8)) return randomDuration(random, low, high);
+  return `\${(${numberExpression(random, context)}) % 20 * ${random.int(1, Math.ceil(high / 20))} + ${low}}ms`;
+}
+
 /** A number as an expression. Reads with a guard, but for the few that shall fail. */
 export function numberExpression(random: Random, context: WorkContext): string {
   if (context.own.length > 0 && random.chance(0.5)) return random.pick(context.own);
@@ -83,35 +89,35 @@ export function generateWork(random: Random, context: WorkContext): WorkDoc {
   if (roll < 0.67) return { type: "emit", parameters: { topic: "news", payload: valueTemplate(random, context) } };
   if (roll < 0.72) return generateSubflow(random, context);
   if (roll < 0.76) return generateWait(random);
-  if (roll < 0.82) return generateSignal(random);
-  if (roll < 0.88) return generateApproval(random);
+  if (roll < 0.82) return generateSignal(random, context);
+  if (roll < 0.88) return generateApproval(random, context);
   return context.depth > 0 ? generateGroup(random, context) : generateEffectful(random, context);
 }
 
 /** A `noop` with policies. */
 export function generateEffectful(random: Random, context: WorkContext): WorkDoc {
   const doc: WorkDoc = { type: "noop", parameters: { output: valueTemplate(random, context) } };
-  if (random.chance(0.6)) doc.retry_policy = generateRetry(random);
-  if (random.chance(0.25)) doc.timeout = randomDuration(random, 500, 20_000);
-  if (random.chance(0.2)) doc.schedule_to_close_timeout = randomDuration(random, 1_000, 40_000);
-  if (random.chance(0.15)) doc.schedule_to_start_timeout = randomDuration(random, 200, 8_000);
-  if (random.chance(0.15)) doc.heartbeat_timeout = randomDuration(random, 300, 9_000);
+  if (random.chance(0.6)) doc.retry_policy = generateRetry(random, context);
+  if (random.chance(0.25)) doc.timeout = duration(random, context, 500, 20_000);
+  if (random.chance(0.2)) doc.schedule_to_close_timeout = duration(random, context, 1_000, 40_000);
+  if (random.chance(0.15)) doc.schedule_to_start_timeout = duration(random, context, 200, 8_000);
+  if (random.chance(0.15)) doc.heartbeat_timeout = duration(random, context, 300, 9_000);
   return withOnError(random, doc);
 }
 
 function generateSubflow(random: Random, context: WorkContext): WorkDoc {
   const doc: WorkDoc = { type: "subflow", parameters: { flow_id: "child", input: valueTemplate(random, context) } };
-  if (random.chance(0.5)) doc.retry_policy = generateRetry(random);
+  if (random.chance(0.5)) doc.retry_policy = generateRetry(random, context);
   if (random.chance(0.2)) doc.timeout = randomDuration(random, 500, 20_000);
   return withOnError(random, doc);
 }
 
-function generateRetry(random: Random): RetryDoc {
+function generateRetry(random: Random, context: WorkContext): RetryDoc {
   const retry: RetryDoc = { max_retries: random.int(0, 3) };
   if (random.chance(0.1)) return retry;
   retry.backoff_type = random.pick(["fixed", "linear", "exponential", "full_jitter"]);
-  retry.initial_delay = randomDuration(random, 50, 5_000);
-  if (random.chance(0.7)) retry.max_delay = randomDuration(random, 1_000, 9_000);
+  retry.initial_delay = duration(random, context, 50, 5_000);
+  if (random.chance(0.7)) retry.max_delay = duration(random, context, 1_000, 9_000);
   if (random.chance(0.5)) retry.multiplier = random.int(1, 4);
   if (random.chance(0.3)) retry.non_retryable = random.some([...ERROR_TYPES, "TIMEOUT", "CHILD_RUN_CANCELED"], 1, 2);
   return retry;
@@ -125,15 +131,15 @@ function generateWait(random: Random): WorkDoc {
   return { type: "wait", parameters: { duration: random.chance(0.15) ? 0 : randomDuration(random, 1, 20_000) } };
 }
 
-function generateSignal(random: Random): WorkDoc {
+function generateSignal(random: Random, context: WorkContext): WorkDoc {
   const doc: WorkDoc = { type: "signal", parameters: { name: random.pick(SIGNAL_NAMES) } };
-  if (random.chance(0.6)) doc.timeout = randomDuration(random, 500, 20_000);
+  if (random.chance(0.6)) doc.timeout = duration(random, context, 500, 20_000);
   return withOnError(random, doc);
 }
 
-function generateApproval(random: Random): WorkDoc {
+function generateApproval(random: Random, context: WorkContext): WorkDoc {
   const doc: WorkDoc = { type: "approval" };
-  if (random.chance(0.6)) doc.timeout = randomDuration(random, 500, 20_000);
+  if (random.chance(0.6)) doc.timeout = duration(random, context, 500, 20_000);
   if (random.chance(0.4)) doc.on_reject = "continue";
   return withOnError(random, doc);
 }
@@ -142,7 +148,7 @@ function generateGroup(random: Random, context: WorkContext): WorkDoc {
   const settings: JsonMap = {};
   if (random.chance(0.7)) settings.max_concurrency = random.int(1, 3);
   if (random.chance(0.35)) settings.fail_fast = true;
-  const closing = random.chance(0.15) ? { timeout: randomDuration(random, 500, 20_000) } : {};
+  const closing = random.chance(0.15) ? { timeout: duration(random, context, 500, 20_000) } : {};
   const child = (own: string[]): JsonMap =>
     generateWork(random, { ...context, own: [...context.own, ...own], depth: context.depth - 1 }) as JsonMap;
   if (random.chance(0.5)) {

@@ -19,8 +19,9 @@ import {
   waitOver,
 } from "./attempts.ts";
 import { settleDag } from "./dag.ts";
-import { type FlowDoc, readDuration } from "./document.ts";
+import { type Duration, type FlowDoc, readDuration } from "./document.ts";
 import { beginEnding, giveUp, settleCompensation, settleEnding, terminate } from "./endings.ts";
+import { evaluateTemplate } from "./expression.ts";
 import { afterTimes, settleFsm } from "./fsm.ts";
 import { groupClosesAt, groupTimedOut } from "./groups.ts";
 import { type Choices, createMachine, isEnded, isSuccess, type Machine, mayBegin } from "./machine.ts";
@@ -125,7 +126,9 @@ function whatTheRunExpects(machine: Machine): Coming[] {
   if (machine.phase === "RUNNING" && timeout !== undefined) {
     const error = { type: "RUN_TIMEOUT", task: null };
     coming.push({
-      at: machine.world.startDelayMs + readDuration(timeout),
+      at:
+        machine.world.startDelayMs +
+        readDuration(evaluateTemplate(timeout, { ...machine.vars, vars: machine.vars }) as Duration),
       happen: () => beginEnding(machine, { phase: "TIMED_OUT", error, compensate: true }),
     });
   }

@@ -84,6 +84,8 @@ export type Machine = {
   /** FSM: states entered so far, when the last was entered, whether its task's end was judged. */
   path: string[];
   enteredAt: number;
+  /** Delays of the active state's timers, milliseconds; null: not evaluated yet. */
+  delays: number[] | null;
   settled: boolean;
   transitions: number;
 };
@@ -125,6 +127,7 @@ export function createMachine(flow: FlowDoc, world: World, choices: Choices): Ma
     open: false,
     path: [],
     enteredAt: 0,
+    delays: null,
     settled: false,
     transitions: 0,
   };

@@ -9,7 +9,6 @@ import {
   createFsmPosition,
   createState,
   isTerminalPhase,
-  isTerminalTask,
   MAX_REQUESTS,
   PHASE_MOVES,
   type Phase,
@@ -18,6 +17,7 @@ import {
   type TaskState,
   type TaskStateName,
 } from "./state.ts";
+import { isFailure } from "./task-ends.ts";
 
 /** Folds the records of a run into its state. */
 export function foldJournal(runId: string, records: Iterable<JournalRecord>): RunState {
@@ -123,6 +123,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
       if (record.input !== undefined) task.input = record.input;
       if (record.first !== undefined) task.first = record.first;
+      if (record.limits !== undefined) task.limits = record.limits;
       if (record.answer !== undefined) task.answer = record.answer;
       task.suspension = null;
       task.wait = null;
@@ -153,6 +154,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       task.token = state.sequence;
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
       if (record.first !== undefined) task.first = record.first;
+      if (record.limits !== undefined) task.limits = record.limits;
       task.startedAt = record.at;
       setDue(state, task, record.dueAt);
       if (record.wait.kind === "approval") openApproval(state, record, record.input);
@@ -165,6 +167,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       task.group = { count: record.count, items: record.items ?? null, next: 0, open: 0, failed: -1 };
       moveTask(state, task, "RUNNING");
       if (record.first !== undefined) task.first = record.first;
+      if (record.limits !== undefined) task.limits = record.limits;
       task.startedAt = record.at;
       if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
       return;
@@ -300,6 +303,7 @@ function touchTask(state: RunState, path: string, at: number): TaskState {
     error: null,
     reason: null,
     handled: false,
+    limits: null,
     deadLetter: null,
     first: null,
     wait: null,
@@ -374,29 +378,4 @@ function endTask(state: RunState, task: TaskState, to: TaskStateName, at: number
       state.failure = { type: task.error.type, message: task.error.message, task: task.path };
     }
   }
-}
-
-/** True when the task ended in a way that every trigger rule counts as a failure. */
-export function isFailure(task: TaskState): boolean {
-  switch (task.state) {
-    case "FAILED":
-    case "TIMED_OUT":
-      return !task.handled;
-    case "CANCELED":
-      return true;
-    case "SKIPPED":
-      return task.reason === "UPSTREAM_FAILED";
-    default:
-      return false;
-  }
-}
-
-/** True when the task counts as done well: completed, or failed with `on_error: continue`. */
-export function isSuccess(task: TaskState): boolean {
-  return task.state === "COMPLETED" || ((task.state === "FAILED" || task.state === "TIMED_OUT") && task.handled);
-}
-
-/** True when the task has ended. */
-export function isEnded(task: TaskState): boolean {
-  return isTerminalTask(task.state);
 }

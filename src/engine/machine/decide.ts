@@ -7,17 +7,18 @@
 import { invariant } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { exceedsSize } from "../../base/json-size.ts";
-import { isEnded } from "./apply.ts";
 import { stepNode } from "./dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./endings.ts";
 import type { RequestKey, RunEvent } from "./events.ts";
 import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./fsm.ts";
 import { cancelChildren, stepGroup } from "./groups.ts";
+import { closesAt } from "./limits.ts";
 import { failTask, type Step } from "./outcomes.ts";
 import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
+import { isEnded } from "./task-ends.ts";
 import {
   answerTask,
   beginTask,
@@ -200,8 +201,7 @@ export function nextDueAt(run: Run): number | null {
 function dueUnderHold(run: Run, path: string, at: number): number {
   const task = run.state.tasks.get(path);
   if (task?.state !== "RETRYING") return at;
-  const { scheduleToCloseMs } = specOf(run, path).timeouts;
-  return scheduleToCloseMs === null ? Number.POSITIVE_INFINITY : task.scheduledAt + scheduleToCloseMs;
+  return closesAt(specOf(run, path), task) ?? Number.POSITIVE_INFINITY;
 }
 
 function decideDue(run: Run, at: number, by: number, random: number): readonly JournalRecord[] {

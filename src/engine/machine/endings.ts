@@ -1,9 +1,10 @@
 /** How runs end: failure, cancel, terminate, run timeout, compensation. See docs/semantics.md §5. */
-import { isEnded } from "./apply.ts";
+
 import type { Step } from "./outcomes.ts";
 import type { Cause, JournalRecord, RunError } from "./records.ts";
 import { compensationPath, findCompensation, type Run, specOf } from "./run.ts";
 import type { TaskState } from "./state.ts";
+import { isEnded } from "./task-ends.ts";
 import { beginTask } from "./tasks.ts";
 
 /** How long running attempts may take to report after a cancel, milliseconds. */

@@ -1,7 +1,8 @@
 /** Answers needs: evaluates the templates that a run asks for. Pure; the runtime calls it between `nextStep` and `decide`. */
-import { parseDurationMs } from "../../base/duration.ts";
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json } from "../../base/json.ts";
+import { evaluateDurationMs } from "../../flows/evaluated-duration.ts";
+import type { TaskLimits } from "../../flows/plan.ts";
 import { checkParameters } from "../../tasks/index.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import type { GuardError } from "./records.ts";
@@ -11,7 +12,8 @@ import { scopeOf } from "./scope.ts";
 /** The answer to `need`. Errors of expressions become results with an error; they are final. */
 export function evaluateNeed(run: Run, need: Need): EvaluationResult {
   try {
-    return { ok: true, value: evaluate(run, need) };
+    const value = evaluate(run, need);
+    return need.kind === "task" ? { ok: true, value, limits: evaluateLimits(run, need) } : { ok: true, value };
   } catch (error) {
     return { ok: false, error: { ...describeFailure(error), retryable: false } };
   }
@@ -64,11 +66,21 @@ function evaluate(run: Run, need: Need): Json {
       return judgeSignal(run, need);
     case "after": {
       const scope = scopeOf(run, null, null);
-      return fsmStateOf(run, need.state).after.map(({ delay }) =>
-        parseDurationMs(delay.evaluate(scope) as number | string),
+      return fsmStateOf(run, need.state).after.map(({ delay }, index) =>
+        at(`after[${index}].delay`, () => evaluateDurationMs(delay, scope)),
       );
     }
   }
+}
+
+/** Limits of a task that are written as `${…}`; null when there are none. */
+function evaluateLimits(run: Run, { path, first }: Extract<Need, { kind: "task" }>): TaskLimits | null {
+  const { limits } = specOf(run, path);
+  if (limits.length === 0) return null;
+  const scope = scopeOf(run, path, first);
+  return Object.fromEntries(
+    limits.map(({ name, place, duration }) => [name, at(place, () => evaluateDurationMs(duration, scope))]),
+  );
 }
 
 /** A guard that cannot be evaluated does not admit the signal: what a caller sent must not end the run. */

@@ -1,5 +1,6 @@
 /** Events: what can happen to a run. They come from callers, tools, clocks and other runs; `decide` turns them into records. */
 import type { Json, JsonObject } from "../../base/json.ts";
+import type { TaskLimits } from "../../flows/plan.ts";
 import type { HoldKind, RunError, StartFacts, TaskError } from "./records.ts";
 
 interface At {
@@ -102,10 +103,10 @@ export type Need =
   | { readonly kind: "output" };
 
 /**
- * What an evaluation gave. `task`: parameters (a condition: the boolean, a map: the items); `transitions`: the index of the entry that matched, or -1;
+ * What an evaluation gave. `task`: parameters (a condition: the boolean, a map: the items) and, in `limits`, what its limits evaluated to; `transitions`: the index of the entry that matched, or -1;
  * `on`: `{index, error}`, the index in the same way, and the error of the first guard that failed, or null; `after`: the delays in milliseconds; `output`: the
  * output of the run.
  */
 export type EvaluationResult =
-  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: true; readonly value: Json; readonly limits?: TaskLimits | null }
   | { readonly ok: false; readonly error: TaskError };

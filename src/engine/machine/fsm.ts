@@ -1,13 +1,13 @@
 /** How an FSM run moves from state to state. See docs/semantics.md §4. */
 import type { Json } from "../../base/json.ts";
 import type { FsmState } from "../../flows/plan.ts";
-import { isEnded, isSuccess } from "./apply.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import { cancelChildren } from "./groups.ts";
 import { ownError, type Step } from "./outcomes.ts";
 import type { EnteredBy, GuardError, JournalRecord, RunError } from "./records.ts";
 import { fsmStateOf, type Run } from "./run.ts";
 import { publicState, type TaskState } from "./state.ts";
+import { isEnded, isSuccess } from "./task-ends.ts";
 import { beginTask } from "./tasks.ts";
 
 /** How an FSM run goes on: a step, its end, or null when it waits. */

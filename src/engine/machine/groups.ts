@@ -1,11 +1,11 @@
 /** Groups: the children of `parallel` and `map` tasks. See docs/semantics.md §2. */
 import type { Json } from "../../base/json.ts";
 import { weightOf } from "../../flows/expressions/json.ts";
-import { isEnded } from "./apply.ts";
 import { failTask, ownError, type Step } from "./outcomes.ts";
 import type { JournalRecord } from "./records.ts";
 import { type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
+import { isEnded } from "./task-ends.ts";
 import { beginTask } from "./tasks.ts";
 
 /** Looks at a group: starts the next child, ends it, or does nothing. */

@@ -5,6 +5,7 @@
  * A kind is never removed or changed; new ones are added. Times are milliseconds since the epoch by the database's clock.
  */
 import type { Json, JsonObject } from "../../base/json.ts";
+import type { TaskLimits } from "../../flows/plan.ts";
 
 /** Why an attempt or a run failed. */
 export interface TaskError {
@@ -148,6 +149,7 @@ export type JournalRecord =
       readonly input?: Json;
       readonly first?: string;
       readonly answer?: Answer;
+      readonly limits?: TaskLimits;
     })
   | (OfAttempt & {
       readonly type: "task.waiting";
@@ -155,6 +157,7 @@ export type JournalRecord =
       readonly input: Json;
       readonly dueAt: number | null;
       readonly first?: string;
+      readonly limits?: TaskLimits;
     })
   | (OfTask & {
       readonly type: "task.expanded";
@@ -163,6 +166,7 @@ export type JournalRecord =
       readonly first?: string;
       /** When the children must have ended. */
       readonly dueAt?: number;
+      readonly limits?: TaskLimits;
     })
   | (OfAttempt & {
       readonly type: "task.completed";

@@ -1,5 +1,6 @@
 /** When a task is tried again and when it has failed for good. See docs/semantics.md §3. */
-import type { TaskSpec } from "../../flows/plan.ts";
+import type { RetryPolicy, TaskSpec } from "../../flows/plan.ts";
+import { closesAt, retryOf, timeoutsOf } from "./limits.ts";
 import { failTask } from "./outcomes.ts";
 import type { JournalRecord, TaskError } from "./records.ts";
 import type { TaskState } from "./state.ts";
@@ -12,11 +13,11 @@ export function retryOrFail(
   at: number,
   random: number,
 ): JournalRecord {
-  const closeAt = spec.timeouts.scheduleToCloseMs === null ? null : task.scheduledAt + spec.timeouts.scheduleToCloseMs;
+  const closeAt = closesAt(spec, task);
   const timedOut = TIMEOUT_TYPES.has(error.type);
   const retryable = error.retryable && !spec.retry.nonRetryable.includes(error.type);
   if (retryable && task.attempt <= spec.retry.maxRetries) {
-    const dueAt = at + retryDelayMs(spec, task.attempt, error, random);
+    const dueAt = at + retryDelayMs(retryOf(spec, task), task.attempt, error, random);
     if (closeAt === null || dueAt < closeAt) return { type: "task.retrying", at, task: task.path, error, dueAt };
   }
   if (!retryable) return failTask(spec, task.path, error, at, { timedOut });
@@ -26,8 +27,9 @@ export function retryOrFail(
 
 /** A call that did not take place is made again; only schedule-to-start and schedule-to-close end that. */
 export function deferTask(spec: TaskSpec, task: TaskState, error: TaskError, dueAt: number, at: number): JournalRecord {
-  const { scheduleToCloseMs, scheduleToStartMs } = spec.timeouts;
-  if (scheduleToCloseMs !== null && dueAt >= task.scheduledAt + scheduleToCloseMs) {
+  const closeAt = closesAt(spec, task);
+  const { scheduleToStartMs } = timeoutsOf(spec, task.limits);
+  if (closeAt !== null && dueAt >= closeAt) {
     return failTask(spec, task.path, error, at, { deadLetter: "DEFERRED_TOO_LONG" });
   }
   if (scheduleToStartMs !== null && dueAt >= task.readyAt + scheduleToStartMs) {
@@ -55,10 +57,10 @@ const TIMEOUT_TYPES: ReadonlySet<string> = new Set([
 const LONGEST_DELAY_MS = 100 * 366 * 86_400_000;
 
 /** Delay before the attempt that follows `attempts` made ones, milliseconds; see docs/semantics.md §3. */
-export function retryDelayMs(spec: TaskSpec, attempts: number, error: TaskError, random: number): number {
+export function retryDelayMs(policy: RetryPolicy, attempts: number, error: TaskError, random: number): number {
   const told = error.nextRetryDelayMs;
   if (told !== undefined && Number.isFinite(told)) return Math.min(Math.max(0, told), LONGEST_DELAY_MS);
-  const { backoff, initialDelayMs, maxDelayMs, multiplier } = spec.retry;
+  const { backoff, initialDelayMs, maxDelayMs, multiplier } = policy;
   // The power is soon infinite, and 0 × ∞ is no number.
   const exponential = initialDelayMs === 0 ? 0 : Math.min(initialDelayMs * multiplier ** (attempts - 1), maxDelayMs);
   switch (backoff) {

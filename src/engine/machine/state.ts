@@ -11,6 +11,7 @@
  * Legal moves are data ({@link PHASE_MOVES}, {@link TASK_MOVES}); `applyRecord` refuses every other one.
  */
 import type { Json, JsonObject } from "../../base/json.ts";
+import type { TaskLimits } from "../../flows/plan.ts";
 import type {
   Answer,
   ApprovalEnd,
@@ -170,6 +171,8 @@ export interface TaskState {
   reason: SkipReason | null;
   /** A failure that `on_error: continue` made harmless. */
   handled: boolean;
+  /** Limits that were evaluated when the task was scheduled; null: none. */
+  limits: TaskLimits | null;
   /** Why the task is a dead letter; null: it is none. */
   deadLetter: DeadLetterReason | null;
   /** For `one_success`: id of the dependency that came first. */

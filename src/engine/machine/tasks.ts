@@ -2,16 +2,17 @@
 import { parseDurationMs } from "../../base/duration.ts";
 import { invariant } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
-import type { TaskSpec } from "../../flows/plan.ts";
+import type { TaskLimits, TaskSpec } from "../../flows/plan.ts";
 import { formatPath } from "../../tasks/format-path.ts";
 import { findSchemaProblems } from "../../tasks/schema-keywords.ts";
-import { isEnded } from "./apply.ts";
 import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "./events.ts";
+import { timeoutsOf, withLimits } from "./limits.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
 import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "./records.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import type { Approval, TaskState } from "./state.ts";
+import { isEnded } from "./task-ends.ts";
 
 /** The most children that a `map` may have. */
 const MAX_MAP_ITEMS = 10_000;
@@ -21,7 +22,8 @@ export const MAX_QUEUED_SIGNALS = 10_000;
 
 /** Begins a task whose dependencies allow it. Its parameters are evaluated first, except for `parallel`, which has none. */
 export function beginTask(path: string, spec: TaskSpec, first: string | null, at: number): Step {
-  if (spec.type === "parallel") return { records: [expand(spec, path, spec.children?.length ?? 0, at, first)] };
+  if (spec.type === "parallel" && spec.limits.length === 0)
+    return { records: [expand(spec, path, spec.children?.length ?? 0, at, first, null)] };
   return { need: { kind: "task", path, first } };
 }
 
@@ -34,22 +36,32 @@ export function decideTaskEvaluated(
 ): JournalRecord[] {
   const { path } = need;
   const spec = specOf(run, path);
-  const first = withFirst(need.first);
   if (!result.ok) return [failTask(spec, path, result.error, at, { first: need.first })];
-  const input = result.value;
+  const { value: input, limits = null } = result;
+  const first = { ...withFirst(need.first), ...withLimits(limits) };
   switch (spec.type) {
     case "condition":
-      return [{ type: "task.completed", at, task: path, output: { result: input }, ...first }];
+      return [{ type: "task.completed", at, task: path, output: { result: input }, ...withFirst(need.first) }];
     case "transform":
-      return [{ type: "task.completed", at, task: path, output: (input as JsonObject).output ?? null, ...first }];
+      return [
+        {
+          type: "task.completed",
+          at,
+          task: path,
+          output: (input as JsonObject).output ?? null,
+          ...withFirst(need.first),
+        },
+      ];
     case "emit":
-      return [{ type: "task.completed", at, task: path, input, output: null, ...first }];
+      return [{ type: "task.completed", at, task: path, input, output: null, ...withFirst(need.first) }];
+    case "parallel":
+      return [expand(spec, path, spec.children?.length ?? 0, at, need.first, limits)];
     case "map":
-      return expandMap(spec, path, input, at, need.first);
+      return expandMap(spec, path, input, at, need.first, limits);
     case "wait":
-      return beginWait(spec, path, input as JsonObject, at, first);
+      return beginWait(spec, path, input as JsonObject, at, withFirst(need.first));
     case "signal":
-      return beginSignal(run, spec, path, input as JsonObject, at, first);
+      return beginSignal(run, spec, path, input as JsonObject, at, need.first, limits);
     case "approval":
       return [
         {
@@ -58,18 +70,25 @@ export function decideTaskEvaluated(
           task: path,
           wait: { kind: "approval" },
           input,
-          dueAt: dueAfter(spec, at),
+          dueAt: dueAfter(spec, at, limits),
           ...first,
         },
       ];
     case "subflow":
-      return [beginChildRun(run, spec, path, input, at, first)];
+      return [beginChildRun(run, spec, path, input, at, need.first, limits)];
     default:
       return [{ type: "task.dispatched", at, task: path, attempt: 1, input, ...first }];
   }
 }
 
-function expandMap(spec: TaskSpec, path: string, items: Json, at: number, first: string | null): JournalRecord[] {
+function expandMap(
+  spec: TaskSpec,
+  path: string,
+  items: Json,
+  at: number,
+  first: string | null,
+  limits: TaskLimits | null,
+): JournalRecord[] {
   if (!Array.isArray(items)) {
     const error = ownError(
       "MAP_ITEMS_INVALID",
@@ -88,11 +107,18 @@ function expandMap(spec: TaskSpec, path: string, items: Json, at: number, first:
       ),
     ];
   }
-  return [{ ...expand(spec, path, items.length, at, first), items: items as Json[] }];
+  return [{ ...expand(spec, path, items.length, at, first, limits), items: items as Json[] }];
 }
 
-function expand(spec: TaskSpec, path: string, count: number, at: number, first: string | null) {
-  const dueAt = dueAfter(spec, at);
+function expand(
+  spec: TaskSpec,
+  path: string,
+  count: number,
+  at: number,
+  first: string | null,
+  limits: TaskLimits | null,
+) {
+  const dueAt = dueAfter(spec, at, limits);
   return {
     type: "task.expanded",
     at,
@@ -100,6 +126,7 @@ function expand(spec: TaskSpec, path: string, count: number, at: number, first: 
     count,
     ...(dueAt === null ? {} : { dueAt }),
     ...withFirst(first),
+    ...withLimits(limits),
   } as const;
 }
 
@@ -134,14 +161,15 @@ function beginSignal(
   path: string,
   input: JsonObject,
   at: number,
-  first: { first?: string },
+  first: string | null,
+  limits: TaskLimits | null,
 ): JournalRecord[] {
   const name = typeof input.name === "string" ? input.name : spec.id;
   const queued = run.state.signals.find((signal) => signal.name === name);
   if (queued !== undefined) {
     return [
       { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
-      { type: "task.completed", at, task: path, input, output: queued.payload, ...first },
+      { type: "task.completed", at, task: path, input, output: queued.payload, ...withFirst(first) },
     ];
   }
   return [
@@ -151,8 +179,9 @@ function beginSignal(
       task: path,
       wait: { kind: "signal", name },
       input,
-      dueAt: dueAfter(spec, at),
-      ...first,
+      dueAt: dueAfter(spec, at, limits),
+      ...withFirst(first),
+      ...withLimits(limits),
     },
   ];
 }
@@ -163,7 +192,8 @@ function beginChildRun(
   path: string,
   input: Json,
   at: number,
-  first: { first?: string },
+  first: string | null,
+  limits: TaskLimits | null,
 ): JournalRecord {
   const attempt = (run.state.tasks.get(path)?.attempt ?? 0) + 1;
   const runId = childRunId(run.state.runId, path, attempt);
@@ -173,8 +203,9 @@ function beginChildRun(
     task: path,
     wait: { kind: "run", runId },
     input,
-    dueAt: dueAfter(spec, at),
-    ...first,
+    dueAt: dueAfter(spec, at, limits),
+    ...withFirst(first),
+    ...withLimits(limits),
   };
 }
 
@@ -183,9 +214,10 @@ function childRunId(parentRunId: string, path: string, attempt: number): string 
   return attempt === 1 ? `${parentRunId}:${path}` : `${parentRunId}:${path}:${attempt}`;
 }
 
-function dueAfter(spec: TaskSpec, at: number): number | null {
-  const limits = [spec.timeouts.startToCloseMs, spec.timeouts.scheduleToCloseMs].filter((ms) => ms !== null);
-  return limits.length === 0 ? null : at + Math.min(...limits);
+function dueAfter(spec: TaskSpec, at: number, limits: TaskLimits | null): number | null {
+  const { startToCloseMs, scheduleToCloseMs } = timeoutsOf(spec, limits);
+  const ends = [startToCloseMs, scheduleToCloseMs].filter((ms) => ms !== null);
+  return ends.length === 0 ? null : at + Math.min(...ends);
 }
 
 /** Records that follow the end of an attempt: completed, retried later, or failed for good. */
@@ -322,7 +354,7 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
   const spec = specOf(run, task.path);
   const { path } = task;
   if (task.state === "RETRYING") {
-    if (spec.type === "subflow") return [beginChildRun(run, spec, path, task.input ?? null, at, {})];
+    if (spec.type === "subflow") return [beginChildRun(run, spec, path, task.input ?? null, at, null, task.limits)];
     return [{ type: "task.dispatched", at, task: path, attempt: task.attempt + 1 }];
   }
   switch (task.wait?.kind) {

@@ -9,6 +9,7 @@ import { toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/fail-points.ts";
 import { startLongTimer } from "../../base/long-timer.ts";
 import type { Outcome, RunEvent } from "../machine/events.ts";
+import { closesAt, timeoutsOf } from "../machine/limits.ts";
 import { specOf } from "../machine/run.ts";
 import { limitOutcome } from "../machine/sizes.ts";
 import type { ToolCaller } from "../tool-port.ts";
@@ -29,11 +30,13 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
   const task = run.state.tasks.get(path);
   if (task === undefined || task.token !== token || task.state !== "RUNNING") return;
   const spec = specOf(run, path);
-  const { scheduleToCloseMs, heartbeatMs } = spec.timeouts;
+  const timeouts = timeoutsOf(spec, task.limits);
+  const { heartbeatMs } = timeouts;
   // Graphs have a limit of their own, that of their workers.
   const defaultMs = spec.type === "graph" ? null : host.parts.defaultTaskTimeoutMs;
-  const startToCloseMs = spec.timeouts.startToCloseMs ?? defaultMs ?? null;
-  const closesInMs = scheduleToCloseMs === null ? null : Math.max(0, host.until(task.scheduledAt + scheduleToCloseMs));
+  const startToCloseMs = timeouts.startToCloseMs ?? defaultMs ?? null;
+  const closeAt = closesAt(spec, task);
+  const closesInMs = closeAt === null ? null : Math.max(0, host.until(closeAt));
   const closes = closesInMs !== null && (startToCloseMs === null || closesInMs < startToCloseMs);
   const timeoutMs = closes ? closesInMs : startToCloseMs;
   const attempt: Attempt = { token, abort: new AbortController(), timer: null, heartbeatTimer: null };

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/fail-points.ts";
 import type { JsonObject } from "../../base/json.ts";
-import { checkInput } from "../../flows/input.ts";
+import { checkInput, runTimeoutMs } from "../../flows/input.ts";
 import type { StoredRun } from "../journal.ts";
 import type { ChildEnd, RunEvent } from "../machine/events.ts";
 import { openRun, type Run } from "../machine/run.ts";
@@ -129,7 +129,7 @@ async function begin(runtime: ChildHost, parent: Cell, path: string, childId: st
   if (runtime.cells.has(childId) || parent.gone || task.state !== "WAITING") return;
   if (isEnding(state)) return giveUp(runtime, parent, path, childId);
   const at = runtime.now();
-  const timeoutMs = plan.timeoutMs;
+  const timeoutMs = runTimeoutMs(plan, vars, at);
   failPoint("child.start");
   const { done } = runtime.begin(
     childId,

@@ -9,12 +9,7 @@ import { checkSubflows } from "./subflows.ts";
 import { viewFlow } from "./view.ts";
 import type { FlowWarning, FlowWorld, WarningCheck } from "./warning.ts";
 
-const CHECKS: readonly WarningCheck[] = [
-  checkGraphIsLoaded,
-  checkSignalsAreUsed,
-  checkSubflows,
-  checkOneSidedTargets,
-];
+const CHECKS: readonly WarningCheck[] = [checkGraphIsLoaded, checkSignalsAreUsed, checkSubflows, checkOneSidedTargets];
 
 /** Warnings about a flow without problems, in the order of the source, at most {@link MAX_PROBLEMS}. Without `world`, those that need no service. */
 export async function findWarnings(

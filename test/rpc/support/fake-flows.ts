@@ -87,6 +87,7 @@ const EMPTY_PLAN: Plan = {
   computed: [],
   signals: new Map(),
   timeoutMs: null,
+  timeout: null,
   output: null,
   nodes: [],
   index: new Map(),

@@ -142,6 +142,15 @@ describe("tasks", () => {
       /a condition cannot be a child/,
     ],
     ["    - {id: a, type: parallel, parameters: {tasks: [{type: signal}]}}\n", /needs parameters\.name/],
+    ["    - {id: a, type: noop, timeout: '${nope * 2}'}\n", /\.timeout: .*unknown name "nope"/],
+    [
+      "    - {id: a, type: noop, retry_policy: {max_delay: '${nope}s'}}\n",
+      /retry_policy\.max_delay: .*unknown name "nope"/,
+    ],
+    [
+      "    - {id: b, type: noop}\n    - {id: a, type: noop, timeout: '${b.output}'}\n",
+      /timeout: "a" reads "b" but does not depend on it/,
+    ],
     [
       "    - {id: a, type: signal, parameters: {name: 'pay ment'}}\n",
       /parameters\.name: expected the name of a signal/,

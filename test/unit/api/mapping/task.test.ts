@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { deadLetterOf, findTask } from "../../../../src/api/mapping/task.ts";
 import { indexPlan } from "../../../../src/api/mapping/plan-index.ts";
+import { deadLetterOf, findTask } from "../../../../src/api/mapping/task.ts";
+import type { JsonObject } from "../../../../src/base/json.ts";
 import { openRun } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
 import { createState, type RunState } from "../../../../src/engine/machine/state.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
-import type { JsonObject } from "../../../../src/base/json.ts";
 import type { Plan } from "../../../../src/flows/plan.ts";
 
 const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };

@@ -10,6 +10,7 @@ import { advance } from "../../../../src/engine/machine/settle.ts";
 import { createState, publicState } from "../../../../src/engine/machine/state.ts";
 import { idempotencyKeyOf } from "../../../../src/engine/shard/attempts.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
+import { runTimeoutMs } from "../../../../src/flows/input.ts";
 import type { TaskSpec } from "../../../../src/flows/plan.ts";
 
 const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };
@@ -46,13 +47,13 @@ describe("retry delays", () => {
     // Cause: the power becomes infinite, and 0 × ∞ is NaN: the run was due at NaN and timed out.
     for (const backoff_type of ["exponential", "full_jitter"]) {
       const spec = await specOf({ backoff_type, initial_delay: 0, multiplier: 10 });
-      expect(retryDelayMs(spec, 4_000, error, 0.5)).toBe(0);
+      expect(retryDelayMs(spec.retry, 4_000, error, 0.5)).toBe(0);
     }
   });
 
   test("what a tool asks for is never less than nothing, and a number", async () => {
     const spec = await specOf({ backoff_type: "fixed", initial_delay: "2s" });
-    const asks = (nextRetryDelayMs: number): number => retryDelayMs(spec, 1, { ...error, nextRetryDelayMs }, 0.5);
+    const asks = (nextRetryDelayMs: number): number => retryDelayMs(spec.retry, 1, { ...error, nextRetryDelayMs }, 0.5);
     expect([asks(Number.NaN), asks(Number.POSITIVE_INFINITY), asks(-5), asks(7)]).toEqual([2_000, 2_000, 0, 7]);
   });
 
@@ -235,5 +236,89 @@ describe("guards", () => {
     const { run } = await startRun({ type: "signal", parameters: { name: "${'pay ment'}" } });
     expect(run.state.failure).toMatchObject({ type: "EXPRESSION_FAILED", task: "a" });
     expect(run.state.failure?.message).toMatch(/^parameters\.name: expected the name of a signal/);
+  });
+});
+
+describe("durations that are expressions", () => {
+  const startWith = async (workflow: object, vars: JsonObject) => {
+    const variables = Object.keys(vars).map((name) => ({ name }));
+    const document = { id: "f", version: "1", variables, workflow } as unknown as JsonObject;
+    const { plan } = await compileFlow({ document });
+    const run = openRun(createState("run"), plan);
+    const start = { type: "start", at: 1_000, tenantId: "t", vars, deadlineAt: null, startAt: null, facts } as const;
+    return { plan, run, journal: advance(run, { ...start, signals: [] }) };
+  };
+
+  test("are evaluated once, when the task is scheduled, and journaled with their values", async () => {
+    const task = { id: "a", type: "signal", timeout: "${vars.plan_days * 86400}" };
+    const { run, journal } = await startWith({ tasks: [task] }, { plan_days: 30 });
+    const limits = { startToCloseMs: 30 * 86_400_000 };
+    expect(journal.at(-1)).toMatchObject({ type: "task.waiting", dueAt: 1_000 + 30 * 86_400_000, limits });
+    expect(foldJournal("run", journal)).toEqual(run.state);
+  });
+
+  test("bound attempts, retries and children", async () => {
+    const retry_policy = { max_retries: 5, backoff_type: "fixed", initial_delay: "${d}", max_delay: "${d * 2}s" };
+    const call = { id: "a", type: "noop", retry_policy, schedule_to_close_timeout: "${d * 3}" };
+    const group = {
+      id: "g",
+      type: "parallel",
+      timeout: "${d}",
+      parameters: { tasks: [{ type: "noop", timeout: "${d}" }] },
+    };
+    const { run, journal } = await startWith({ tasks: [call, group] }, { d: 7 });
+    expect(journal).toContainEqual(expect.objectContaining({ type: "task.expanded", task: "g", dueAt: 8_000 }));
+    expect(run.state.tasks.get("g.0")?.limits).toEqual({ startToCloseMs: 7_000 });
+    const fail = (at: number): JournalRecord[] => {
+      const token = run.state.tasks.get("a")?.token ?? 0;
+      const outcome = { ok: false, error: { type: "E", message: "", retryable: true } } as const;
+      return advance(run, { type: "reported", at, task: "a", token, outcome, random: 0 });
+    };
+    expect(fail(2_000)).toMatchObject([{ type: "task.retrying", dueAt: 9_000 }]);
+    // The group's time is over first.
+    for (const at of [8_000, 9_000]) advance(run, { type: "due", at, random: 0 });
+    expect(fail(16_000).find((record) => "task" in record && record.task === "a")).toMatchObject({
+      type: "task.failed",
+      deadLetter: "OUT_OF_TIME",
+    });
+  });
+
+  test.each([
+    [{ timeout: "${vars.d}" }, "timeout: expected a duration: seconds (90) or units"],
+    [{ retry_policy: { initial_delay: "${vars.d.x}" } }, "retry_policy.initial_delay: "],
+    [{ heartbeat_timeout: "${1 - 2}" }, "heartbeat_timeout: expected a duration"],
+  ])("%j that gives none fails the task and names the place", async (limits, message) => {
+    const { run } = await startWith({ tasks: [{ id: "a", type: "noop", ...limits }] }, { d: "soon" });
+    expect(run.state.failure).toMatchObject({ type: "EXPRESSION_FAILED", task: "a" });
+    expect(run.state.failure?.message.slice(0, message.length)).toBe(message);
+  });
+
+  test("the timeout of a run reads its variables", async () => {
+    const { plan } = await startWith({ timeout: "${hours * 3600}", tasks: [{ id: "a", type: "noop" }] }, { hours: 2 });
+    expect(runTimeoutMs(plan, { hours: 2 }, 0)).toBe(7_200_000);
+    expect(() => runTimeoutMs(plan, { hours: null }, 0)).toThrow(/workflow\.timeout: /);
+  });
+
+  test("the delay of a state is fixed on entry", async () => {
+    const states = [
+      {
+        id: "s",
+        after: [
+          { delay: "${days}d", to: "t" },
+          { delay: "${vars.days}", to: "t" },
+        ],
+      },
+      { id: "t", final: "completed" },
+    ];
+    const { journal } = await startWith({ states }, { days: 3 });
+    expect(journal.at(-1)).toMatchObject({ type: "state.settled" });
+    expect(journal).toContainEqual({
+      type: "state.armed",
+      at: 1_000,
+      after: [
+        { index: 0, dueAt: 1_000 + 3 * 86_400_000 },
+        { index: 1, dueAt: 4_000 },
+      ],
+    });
   });
 });
