@@ -1,4 +1,4 @@
-/** The time that a caller gives its call, from the header of its protocol. */
+/** The time that a caller gives its call, from the header of its protocol. It counts from `startedAt`, monotonic milliseconds: when the headers came. */
 import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS } from "./pipeline.ts";
 import { fieldError } from "./read-message.ts";
 
@@ -17,24 +17,24 @@ export interface CallTimeout {
 }
 
 /** Time of a gRPC or gRPC-Web call by `grpc-timeout`, milliseconds. 0 has passed at once. Error: INVALID_REQUEST. */
-export function readGrpcTimeout(get: (name: string) => unknown): CallTimeout {
+export function readGrpcTimeout(get: (name: string) => unknown, startedAt = performance.now()): CallTimeout {
   const text = get("grpc-timeout");
-  if (text === undefined || text === null) return startTimeout(undefined);
+  if (text === undefined || text === null) return NO_TIMEOUT;
   const [, amount, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(text)) ?? [];
   if (amount === undefined || unit === undefined)
     throw fieldError("grpc-timeout", "must be one to eight digits and a unit: H, M, S, m, u, or n");
-  return startTimeout(Number(amount) * (UNITS[unit] as number));
+  return startTimeout(Number(amount) * (UNITS[unit] as number), startedAt);
 }
 
 /** Time of a Connect or REST call by `connect-timeout-ms` or `x-timeout-ms`, milliseconds. 0 has passed at once. Error: INVALID_REQUEST. */
-export function readHttpTimeout(get: (name: string) => unknown): CallTimeout {
+export function readHttpTimeout(get: (name: string) => unknown, startedAt = performance.now()): CallTimeout {
   for (const name of MILLISECOND_HEADERS) {
     const text = get(name);
     if (text === undefined || text === null) continue;
     if (!/^\d{1,10}$/.test(String(text))) throw fieldError(name, "must be a number of milliseconds: one to ten digits");
-    return startTimeout(Number(text));
+    return startTimeout(Number(text), startedAt);
   }
-  return startTimeout(undefined);
+  return NO_TIMEOUT;
 }
 
 /** Time in which the body of a call must arrive, milliseconds: the call's own, within the bounds of unary calls. */
@@ -42,9 +42,7 @@ export function bodyTimeMs(givenMs: number | undefined): number {
   return Math.min(givenMs ?? DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS);
 }
 
-function startTimeout(givenMs: number | undefined): CallTimeout {
-  if (givenMs === undefined) return NO_TIMEOUT;
-  const startedAt = performance.now();
+function startTimeout(givenMs: number, startedAt: number): CallTimeout {
   return { givenMs, leftMs: () => Math.max(0, givenMs - (performance.now() - startedAt)) };
 }
 

@@ -36,8 +36,8 @@ export interface ConnectParts {
 
 /** Answers Connect and gRPC-Web. */
 export interface ConnectServer {
-  /** Answers a request to the method at `path`. */
-  handle(path: string, request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  /** Answers a request to the method at `path`, whose headers came at `startedAt` (monotonic milliseconds). */
+  handle(path: string, request: FastifyRequest, reply: FastifyReply, startedAt: number): Promise<void>;
 }
 
 /** The time of a call, or what is wrong with it. The library gets to see none, so that all protocols keep time alike. */
@@ -48,11 +48,11 @@ type TimeoutRead =
 const callTimeout = createContextKey<TimeoutRead | null>(null);
 const TIMEOUT_HEADERS = ["connect-timeout-ms", "x-timeout-ms", "grpc-timeout"];
 
-function readTimeout(headers: IncomingHttpHeaders): TimeoutRead {
+function readTimeout(headers: IncomingHttpHeaders, startedAt: number): TimeoutRead {
   const isGrpc = headers["content-type"]?.toLowerCase().startsWith("application/grpc") === true;
   const get = (name: string): unknown => headers[name];
   try {
-    return { ok: true, time: isGrpc ? readGrpcTimeout(get) : readHttpTimeout(get) };
+    return { ok: true, time: isGrpc ? readGrpcTimeout(get, startedAt) : readHttpTimeout(get, startedAt) };
   } catch (error) {
     if (isOrchestratorError(error)) return { ok: false, error };
     throw error;
@@ -77,10 +77,10 @@ export function createConnectServer(methods: readonly ServedMethod[], parts: Con
   }
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return {
-    async handle(path, request, reply) {
+    async handle(path, request, reply, startedAt) {
       const handler = handlers.get(path);
       if (handler === undefined) throw new Error(`${path} is not served`);
-      await serveHandler(handler, request, reply, parts);
+      await serveHandler(handler, request, reply, startedAt, parts);
     },
   };
 }
@@ -89,6 +89,7 @@ async function serveHandler(
   handler: UniversalHandler,
   request: FastifyRequest,
   reply: FastifyReply,
+  startedAt: number,
   parts: ConnectParts,
 ): Promise<void> {
   reply.hijack();
@@ -104,7 +105,7 @@ async function serveHandler(
     const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
     const contentType = request.headers["content-type"];
     const isText = isGrpcWebText(contentType ?? null);
-    const timeout = readTimeout(request.headers);
+    const timeout = readTimeout(request.headers, startedAt);
     const withinMs = bodyTimeMs(timeout.ok ? timeout.time.givenMs : undefined);
     const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts.maxMessageBytes, withinMs);
     values.set(callTimeout, timeout);
