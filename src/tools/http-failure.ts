@@ -1,5 +1,5 @@
 /** The one place where failures of HTTP become errors of tasks. Flows match the types, so they are stable. */
-import { STATUS_CODES } from "node:http";
+import { statusType } from "../base/http-status.ts";
 import { AddressRefused, ConnectFailed } from "./guarded-connect.ts";
 import { AnswerRefused } from "./http-body.ts";
 import { MAX_HEADER_BYTES, SilenceExceeded } from "./http-client.ts";
@@ -9,17 +9,6 @@ import { abortedOutcome, type FailedOutcome, failedOutcome } from "./outcome.ts"
 
 /** Statuses below 500 that may be better next time. */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
-
-/** Error type of a status: its standard phrase (`NOT_FOUND`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` when it has none. */
-export function statusType(status: number): string {
-  const phrase = STATUS_CODES[status];
-  return phrase === undefined
-    ? `HTTP_${status}`
-    : phrase
-        .toUpperCase()
-        .replaceAll(/[^A-Z0-9]+/g, "_")
-        .replaceAll(/^_|_$/g, "");
-}
 
 /** Outcome of an answer whose status is not expected. A retryable one is delayed by its `Retry-After`, if it has one. */
 export function statusOutcome(status: number, retryAfter: string, now: number, message: string): FailedOutcome {

@@ -6,9 +6,11 @@
  *
  * What is retried: no connection, a connection that broke, a timeout, 408, 425, 429, 5xx, an answer that cannot be read. Nothing else.
  */
+
 import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
 import type { Clock } from "../base/clock.ts";
+import { statusType } from "../base/http-status.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Outcome } from "../engine/machine/events.ts";
 import type { ToolCall } from "../engine/tool-port.ts";
@@ -16,7 +18,7 @@ import type { RemoteAdapter } from "./adapter.ts";
 import { createAddressPolicy, type HttpToolPolicy } from "./address-policy.ts";
 import { AnswerRefused, decodeBody, discardBody, readBody, readExcerpt } from "./http-body.ts";
 import { createHttpClient } from "./http-client.ts";
-import { failureOutcome, type Progress, statusOutcome, statusType } from "./http-failure.ts";
+import { failureOutcome, type Progress, statusOutcome } from "./http-failure.ts";
 import { type AnswerHeaders, readHeaders } from "./http-headers.ts";
 import { DEFAULT_MAX_REDIRECTS, redirect } from "./http-redirect.ts";
 import { buildRequest, type HttpParameters, type HttpRequest, originOf } from "./http-request.ts";

@@ -2,14 +2,25 @@
 import { formatPath } from "../../tasks/format-path.ts";
 import { MAX_PROBLEMS, type ParsedSource } from "../parse.ts";
 import type { FlowDocument } from "../schema.ts";
+import { checkErrorTypes } from "./error-types.ts";
+import { checkExpressionTypes } from "./expressions.ts";
 import { checkGraphIsLoaded } from "./graph-not-loaded.ts";
 import { checkOneSidedTargets } from "./one-sided-targets.ts";
+import { checkPatterns } from "./patterns.ts";
 import { checkSignalsAreUsed } from "./signals.ts";
 import { checkSubflows } from "./subflows.ts";
 import { viewFlow } from "./view.ts";
 import type { FlowWarning, FlowWorld, WarningCheck } from "./warning.ts";
 
-const CHECKS: readonly WarningCheck[] = [checkGraphIsLoaded, checkSignalsAreUsed, checkSubflows, checkOneSidedTargets];
+const CHECKS: readonly WarningCheck[] = [
+  checkErrorTypes,
+  checkExpressionTypes,
+  checkGraphIsLoaded,
+  checkOneSidedTargets,
+  checkPatterns,
+  checkSignalsAreUsed,
+  checkSubflows,
+];
 
 /** Warnings about a flow without problems, in the order of the source, at most {@link MAX_PROBLEMS}. Without `world`, those that need no service. */
 export async function findWarnings(

@@ -5,6 +5,13 @@ import type { FlowView } from "./view.ts";
 
 /** Every code of a warning with one line for the documentation. Codes are stable: never renamed, never reused. */
 export const WARNING_CODES = {
+  ERROR_TYPE_UNKNOWN:
+    "`match` or `non_retryable` names an error type that no task of this type fails with, most often a typo.",
+  EXPRESSION_TYPE_MISMATCH:
+    "An expression combines values whose types do not go together, so that it fails or is always true or false. Types come from declared variables and from known outputs.",
+  GROUP_OUTPUT_MISREAD:
+    "An expression reads the output of a `parallel` or `map` as a list. The list is `tasks.id.outputs`.",
+  PATTERN_INVALID: "A constant pattern of `matches` is not a regular expression in RE2 syntax.",
   GRAPH_NOT_LOADED: "The flow names a graph that this service has not loaded. StartRun refuses it until then.",
   SIGNAL_UNUSED: "`workflow.signals` declares a signal that no task and no state waits for.",
   SUBFLOW_UNKNOWN: "A `subflow` task names a flow, or a version of one, that is not registered.",

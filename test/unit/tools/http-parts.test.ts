@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { OrchestratorError } from "../../../src/base/errors.ts";
+import { statusType } from "../../../src/base/http-status.ts";
 import { createAddressPolicy } from "../../../src/tools/address-policy.ts";
 import { parseHttpDate } from "../../../src/tools/http-date.ts";
-import { parseRetryAfterMs, statusType } from "../../../src/tools/http-failure.ts";
+import { parseRetryAfterMs } from "../../../src/tools/http-failure.ts";
 import { buildRequest, RequestRefused } from "../../../src/tools/http-request.ts";
 import { aCall } from "./a-call.ts";
 

@@ -1,0 +1,234 @@
+/** Types of expressions, from the inside out. What is certain to fail, or to be always true or false, is reported; the rest is `dyn`. */
+import { suggest } from "../../tasks/suggest.ts";
+import { signaturesOf } from "./signatures.ts";
+import type { Loop, Tree } from "./tree.ts";
+import { DYN, describeType, joinTypes, mayEqual, mayFit, type Type, typeOfKind } from "./types.ts";
+import type { WarningCode } from "./warning.ts";
+
+/** What an expression can see, and where what is found goes. */
+export interface TypeScope {
+  /** Type of a name that no loop binds. */
+  typeOf(name: string): Type;
+  report(code: WarningCode, message: string, cure: string): void;
+}
+
+const SIGNS: Readonly<Record<string, string>> = { "_==_": "==", "_!=_": "!=", "@in": "in" };
+
+/** The type of an expression. Reports each thing once. */
+export function inferType(tree: Tree, scope: TypeScope): Type {
+  return new Inference(scope).infer(tree, new Map());
+}
+
+type Bound = ReadonlyMap<string, Type>;
+
+class Inference {
+  private readonly scope: TypeScope;
+
+  constructor(scope: TypeScope) {
+    this.scope = scope;
+  }
+
+  infer(tree: Tree, bound: Bound): Type {
+    switch (tree.kind) {
+      case "constant":
+        return typeOfConstant(tree.value);
+      case "name":
+        return bound.get(tree.name) ?? this.scope.typeOf(tree.name);
+      case "select":
+        return this.select(this.infer(tree.operand, bound), tree.field, tree.test);
+      case "list":
+        return { kind: "list", element: joinAll(tree.elements.map((element) => this.infer(element, bound))) };
+      case "map":
+        return this.inferMap(tree.entries, bound);
+      case "loop":
+        return this.inferLoop(tree, bound);
+      case "call":
+        return this.inferCall(tree.name, tree.target, tree.args, bound);
+      default:
+        return DYN;
+    }
+  }
+
+  private select(operand: Type, field: string, test: boolean): Type {
+    if (operand.kind === "map") {
+      const found = operand.fields.get(field) ?? operand.rest;
+      if (found !== null) return test ? { kind: "bool" } : found;
+      const known = [...operand.fields.keys()];
+      if (!test)
+        this.mismatch(`there is no "${field}"${suggest(field, known)}`, `it has ${known.join(", ") || "no fields"}`);
+    } else if (!test && operand.kind !== "dyn" && operand.kind !== "null") {
+      this.mismatch(`"${field}" is read from ${describeType(operand)}, which has no fields`, "read it from an object");
+    }
+    return test ? { kind: "bool" } : DYN;
+  }
+
+  private inferMap(entries: readonly (readonly [Tree, Tree])[], bound: Bound): Type {
+    const fields = new Map<string, Type>();
+    let isClosed = true;
+    for (const [key, value] of entries) {
+      this.infer(key, bound);
+      const type = this.infer(value, bound);
+      if (key.kind === "constant" && typeof key.value === "string") fields.set(key.value, type);
+      else isClosed = false;
+    }
+    return isClosed ? { kind: "map", fields, rest: null } : typeOfKind("map");
+  }
+
+  private inferLoop({ gives, range, variable, accumulator, step }: Loop, bound: Bound): Type {
+    const over = this.infer(range, bound);
+    if (isGroup(over)) this.indexedGroup(over, "loops over");
+    else if (over.kind !== "list" && over.kind !== "map" && over.kind !== "dyn" && over.kind !== "null")
+      this.mismatch(`a loop (all, exists, map, filter) goes over ${describeType(over)}`, "give it a list");
+    const element =
+      over.kind === "list" ? over.element : over.kind === "map" && over.anyKeys !== true ? typeOfKind("string") : DYN;
+    this.infer(step, new Map(bound).set(variable, element).set(accumulator, DYN));
+    return gives === "bool" ? { kind: "bool" } : gives === "list" ? typeOfKind("list") : DYN;
+  }
+
+  private inferCall(name: string, target: Tree | null, args: readonly Tree[], bound: Bound): Type {
+    const operands = target === null ? args : [target, ...args];
+    // `strings.quote(x)`: the target is no value.
+    if (target?.kind === "name" && signaturesOf(name, true) === undefined) {
+      for (const arg of args) this.infer(arg, bound);
+      return DYN;
+    }
+    const types = operands.map((operand) => this.infer(operand, bound));
+    const [first = DYN, second = DYN, third = DYN] = types;
+    switch (name) {
+      case "_&&_":
+      case "_||_":
+        for (const type of types) this.wantBoolean(type, name === "_&&_" ? "&&" : "||");
+        return { kind: "bool" };
+      case "_?_:_":
+        this.wantBoolean(first, "?");
+        return joinTypes(second, third);
+      case "_[_]":
+        return this.index(first, second, operands[1] as Tree);
+      case "_==_":
+      case "_!=_":
+        if (!mayEqual(first, second)) this.unequal(SIGNS[name] as string, first, second, operands);
+        return { kind: "bool" };
+      case "@in":
+        return this.member(first, second);
+      default:
+        return this.call(name, target !== null, types, operands);
+    }
+  }
+
+  private index(operand: Type, key: Type, tree: Tree): Type {
+    if (operand.kind === "list") {
+      if (key.kind === "string")
+        this.mismatch(`a list is indexed by ${describeType(key)}`, "give the position: list[0]");
+      return operand.element;
+    }
+    if (operand.kind === "map") {
+      if (isGroup(operand) && (key.kind === "int" || key.kind === "number")) this.indexedGroup(operand, "indexes");
+      else if (operand.anyKeys !== true && !mayFit(key, "string"))
+        this.mismatch(`an object is indexed by ${describeType(key)}`, 'its keys are text: object["key"]');
+      else if (tree.kind === "constant" && typeof tree.value === "string")
+        return this.select(operand, tree.value, false);
+      return operand.rest ?? DYN;
+    }
+    if (operand.kind !== "dyn" && operand.kind !== "null")
+      this.mismatch(`[…] reads from ${describeType(operand)}`, "only lists and objects have elements");
+    return DYN;
+  }
+
+  private member(value: Type, range: Type): Type {
+    if (isGroup(range)) this.indexedGroup(range, "looks into");
+    else if (range.kind === "string") this.mismatch('"in" looks into text', "write text.contains(part)");
+    else if (range.kind === "list" && !mayEqual(value, range.element))
+      this.mismatch(
+        `"in" looks for ${describeType(value)} in a list of others: always false`,
+        "compare values of one type",
+      );
+    else if (range.kind !== "list" && range.kind !== "map" && range.kind !== "dyn" && range.kind !== "null")
+      this.mismatch(`"in" looks into ${describeType(range)}`, "give it a list, or an object for its keys");
+    return { kind: "bool" };
+  }
+
+  private call(name: string, isMethod: boolean, types: readonly Type[], operands: readonly Tree[]): Type {
+    if (name === "size" && types[0] !== undefined && isGroup(types[0])) this.indexedGroup(types[0], "counts");
+    const signatures = signaturesOf(name, isMethod)?.filter(({ params }) => params.length === types.length);
+    if (signatures === undefined || signatures.length === 0) return DYN;
+    const fitting = signatures.filter(({ params }) => params.every((param, at) => mayFit(types[at] as Type, param)));
+    if (fitting.length > 0) return joinAll(fitting.map(({ result }) => typeOfKind(result)));
+    const sign = /^_(.{1,2})_$/.exec(name)?.[1];
+    if (sign !== undefined && types.length === 2) {
+      const [left, right] = types as [Type, Type];
+      this.mismatch(
+        `"${sign}" between ${describeType(left)} and ${describeType(right)}`,
+        cureOf(sign, left, right, operands),
+      );
+    } else if (name === "!_" || name === "-_")
+      this.mismatch(
+        `"${name[0]}" before ${describeType(types[0] as Type)}`,
+        name === "!_" ? "it takes a boolean" : "it takes a number",
+      );
+    else
+      this.mismatch(
+        `${name} does not take ${types.map(describeType).join(", ")}`,
+        "convert the values first, or pick another function",
+      );
+    return joinAll(signatures.map(({ result }) => typeOfKind(result)));
+  }
+
+  private wantBoolean(type: Type, sign: string): void {
+    if (type.kind !== "bool" && type.kind !== "dyn" && type.kind !== "null")
+      this.mismatch(`"${sign}" takes a boolean, not ${describeType(type)}`, 'compare it with something: value != ""');
+  }
+
+  private unequal(sign: string, left: Type, right: Type, operands: readonly Tree[]): void {
+    this.mismatch(
+      `"${sign}" compares ${describeType(left)} with ${describeType(right)}: always ${sign === "!="}`,
+      cureOf(sign, left, right, operands),
+    );
+  }
+
+  private indexedGroup({ group }: { readonly group: string }, verb: string): void {
+    const name = /^[a-z_]\w*$/.test(group) ? group : `tasks["${group}"]`;
+    this.scope.report(
+      "GROUP_OUTPUT_MISREAD",
+      `the expression ${verb} the output of "${group}", which is an object with the list "outputs"`,
+      `read the list: ${name}.outputs`,
+    );
+  }
+
+  private mismatch(message: string, cure: string): void {
+    this.scope.report("EXPRESSION_TYPE_MISMATCH", message, cure);
+  }
+}
+
+function isGroup(type: Type): type is Type & { readonly group: string } {
+  return type.kind === "map" && type.group !== undefined;
+}
+
+function joinAll(types: readonly Type[]): Type {
+  return types.length === 0 ? DYN : types.reduce(joinTypes);
+}
+
+function typeOfConstant(value: string | bigint | number | boolean | null | undefined): Type {
+  switch (typeof value) {
+    case "string":
+      return { kind: "string" };
+    case "bigint":
+      return { kind: "int" };
+    case "number":
+      return { kind: "double" };
+    case "boolean":
+      return { kind: "bool" };
+    default:
+      return value === null ? { kind: "null" } : DYN;
+  }
+}
+
+/** How to bring two operands together. */
+function cureOf(sign: string, left: Type, right: Type, operands: readonly Tree[]): string {
+  const kinds = [left.kind, right.kind];
+  for (const operand of operands)
+    if (operand.kind === "constant" && typeof operand.value === "string" && /^-?\d+(\.\d+)?$/.test(operand.value))
+      return `write ${operand.value} without quotes`;
+  if (sign === "+" && kinds.includes("string")) return "convert the other side: string(value)";
+  if (kinds.includes("string")) return "convert one side: int(text), double(text) or string(value)";
+  return "compare or combine values of one type";
+}

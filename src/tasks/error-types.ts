@@ -1,0 +1,80 @@
+/** Types of errors that tasks end with, as `match` and `non_retryable` name them. A test compares the table with the code that makes them. */
+import { STATUS_CODES } from "node:http";
+import { statusType } from "../base/http-status.ts";
+import type { TaskTypeName } from "../flows/plan.ts";
+
+/** Errors of every task. */
+const EVERY = ["EXPRESSION_FAILED", "EXPRESSION_TOO_COSTLY", "PARAMETERS_INVALID", "OUTPUT_TOO_LARGE"] as const;
+
+/** Errors of tasks that make attempts. */
+const ATTEMPTS = [
+  "TIMEOUT",
+  "SCHEDULE_TO_START_TIMEOUT",
+  "SCHEDULE_TO_CLOSE_TIMEOUT",
+  "HEARTBEAT_TIMEOUT",
+  "ATTEMPT_LOST",
+  "CANCELED",
+  "INTERNAL",
+  "RUN_HELD",
+  "SHUTTING_DOWN",
+  "TOOL_MISSING",
+  "TOOL_FAILED",
+  "BREAKER_OPEN",
+  "BULKHEAD_FULL",
+  "TARGET_PAUSED",
+] as const;
+
+const GROUP = ["CHILD_FAILED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT"] as const;
+
+/** Errors of each task type beside those of {@link EVERY}. */
+const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
+  http: [
+    ...ATTEMPTS,
+    "REQUEST_INVALID",
+    "ADDRESS_REFUSED",
+    "CONNECTION_REFUSED",
+    "CONNECT_TIMEOUT",
+    "DNS_FAILED",
+    "TLS_FAILED",
+    "CONNECT_FAILED",
+    "CONNECTION_LOST",
+    "REDIRECT_REFUSED",
+    "TOO_MANY_REDIRECTS",
+    "RESPONSE_TOO_LARGE",
+    "RESPONSE_INVALID",
+    "RESPONSE_UNSUPPORTED",
+    ...Object.keys(STATUS_CODES).map((status) => statusType(Number(status))),
+  ],
+  transform: [],
+  condition: [],
+  parallel: GROUP,
+  map: [...GROUP, "MAP_ITEMS_INVALID", "MAP_TOO_LARGE"],
+  wait: ["WAIT_INVALID"],
+  signal: ["SIGNAL_TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT"],
+  approval: ["APPROVAL_REJECTED", "APPROVAL_TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT"],
+  subflow: ["CHILD_RUN_FAILED", "CHILD_RUN_CANCELED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT", "RUN_KEY_OPEN"],
+  emit: ATTEMPTS,
+  noop: ATTEMPTS,
+  graph: [
+    ...ATTEMPTS,
+    "GRAPH_NOT_LOADED",
+    "GRAPH_BUSY",
+    "GRAPH_FAILED",
+    "GRAPH_CRASHED",
+    "GRAPH_TIMEOUT",
+    "GRAPH_MEMORY",
+    "GRAPH_TOO_MANY_STEPS",
+    "GRAPH_BREAKPOINT",
+    "GRAPH_STATE_INVALID",
+    "GRAPH_INTERRUPT_INVALID",
+    "SUSPENDED",
+  ],
+};
+
+/** Every error type of the product. */
+export const ERROR_TYPES: ReadonlySet<string> = new Set([...EVERY, ...Object.values(OWN).flat()]);
+
+/** What an error of a task type can be; undefined when user code makes errors of its own, so that nobody can list them. */
+export function errorTypesOf(type: TaskTypeName): ReadonlySet<string> | undefined {
+  return type === "graph" ? undefined : new Set([...EVERY, ...OWN[type]]);
+}
