@@ -19,6 +19,7 @@ import { openCompilerProcess } from "../flows/compiler-process.ts";
 import { createFlowRegistry } from "../flows/registry.ts";
 import type { FlowRegistry } from "../flows/registry-port.ts";
 import { openTemplates, type TemplateCatalogue } from "../flows/templates.ts";
+import { ALL_SERVED, SERVED } from "../flows/unserved.ts";
 import { explainAccess } from "../store/access.ts";
 import { checkDurability } from "../store/durability.ts";
 import { createFlowStore } from "../store/flow-versions.ts";
@@ -104,7 +105,11 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     closers.push(() => compiler.close());
     const graphs = await openGraphs(config, database, log, closers);
     const loaded = new Set(graphs?.names());
-    const flows = createFlowRegistry(createFlowStore(database), compiler, loaded);
+    const flows = createFlowRegistry(createFlowStore(database), compiler, {
+      graphs: loaded,
+      // A test of the engine may use what nothing serves yet.
+      served: config.testing.enabled ? ALL_SERVED : SERVED,
+    });
     const templates = await openTemplates(templatesFolder(config));
     for (const { file, error } of templates.refused) log.warn("a template is left out", { file, error: error.message });
     const tokenKey = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));

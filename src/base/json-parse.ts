@@ -14,33 +14,33 @@ export interface ParseJsonOptions {
   readonly maxBytes?: number;
   /** Deepest nesting; {@link MAX_JSON_DEPTH} when absent. */
   readonly maxDepth?: number;
-  /** Integers that a double cannot hold: refused (default), or kept as decimal text, which is for answers of tools. */
-  readonly largeIntegers?: "refuse" | "text";
+  /** Integers that a double cannot hold: refused (default), or, for answers of tools, kept as decimal text or as the nearest double. */
+  readonly largeIntegers?: "refuse" | "text" | "number";
   /** NUL and half surrogate pairs: refused (default), or left to a later check that knows the field. */
   readonly badText?: "refuse" | "leave";
 }
 
 /**
  * Parses JSON from outside. Refused with INVALID_JSON: text that is no JSON or no UTF-8, NUL and half surrogate pairs (the store cannot hold them), keys that
- * appear twice, numbers that a double cannot hold, too deep nesting; with PAYLOAD_TOO_LARGE: more than `maxBytes`.
+ * appear twice, numbers that a double cannot hold, too deep nesting; with PAYLOAD_TOO_LARGE: more than `maxBytes`. -0 becomes 0: the store does not tell them apart.
  * `__proto__` is an ordinary own key of the result; whoever copies objects must not assign it.
  */
 export function parseJson(source: string | Uint8Array, options: ParseJsonOptions): Json {
   const text = typeof source === "string" ? checkSize(source, options) : decode(source, options);
   const scan = scanJson(text);
-  const { field, maxDepth = MAX_JSON_DEPTH } = options;
+  const { field, maxDepth = MAX_JSON_DEPTH, largeIntegers = "refuse" } = options;
   if (scan.depth > maxDepth)
     fail("INVALID_JSON", { field, problem: `it nests ${scan.depth} levels deep; the limit is ${maxDepth}` });
-  const keepsIntegers =
-    scan.unfitNumber !== undefined && options.largeIntegers === "text" && /^-?\d+$/.test(scan.unfitNumber);
-  if (scan.unfitNumber !== undefined && !keepsIntegers) {
+  const isTaken = scan.unfitNumber === undefined || (largeIntegers !== "refuse" && /^-?\d+$/.test(scan.unfitNumber));
+  if (!isTaken) {
     fail("INVALID_JSON", {
       field,
-      problem: `the number ${shorten(scan.unfitNumber)} does not fit a double; send it as text`,
+      problem: `the number ${shorten(scan.unfitNumber ?? "")} does not fit a double; send it as text`,
     });
   }
-  const value = parseText(text, field, keepsIntegers);
-  const census = { keys: 0, size: 0 };
+  const asText = largeIntegers === "text" && scan.unfitNumber !== undefined;
+  const value = parseText(text, field, asText || scan.hasNegativeZero ? reviveNumber(asText) : undefined);
+  const census = { keys: 0, size: 0, hasNegativeZero: false };
   const mayHoldBadText = scan.hasUnicodeEscape || typeof source === "string";
   checkValue(value, census, mayHoldBadText && options.badText !== "leave", field);
   if (census.keys !== scan.keys)
@@ -52,17 +52,38 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
 export type CheckJsonOptions = Pick<ParseJsonOptions, "field" | "maxBytes" | "maxDepth">;
 
 /**
- * Refuses, with INVALID_JSON, a value that did not come from text and that the product could not keep: too deep, NUL, half surrogate pairs, NaN, infinities;
- * with PAYLOAD_TOO_LARGE one whose JSON text has more than `maxBytes`.
+ * A value that did not come from text, as the product keeps it: -0 becomes 0, as in text. Refuses, with INVALID_JSON, what it could not keep: too deep, NUL,
+ * half surrogate pairs, NaN, infinities; with PAYLOAD_TOO_LARGE one whose JSON text has more than `maxBytes`.
  */
-export function checkJson(value: Json, { field, maxBytes, maxDepth = MAX_JSON_DEPTH }: CheckJsonOptions): void {
+export function checkJson<Value extends Json>(
+  value: Value,
+  { field, maxBytes, maxDepth = MAX_JSON_DEPTH }: CheckJsonOptions,
+): Value {
   checkDepth(value, maxDepth, field, maxDepth);
-  const census = { keys: 0, size: 0 };
+  const census = { keys: 0, size: 0, hasNegativeZero: false };
   checkValue(value, census, true, field);
   // Printing is what keeping it costs anyway; small values are seen to fit without it.
-  if (maxBytes === undefined || census.size <= maxBytes) return;
-  const size = Buffer.byteLength(JSON.stringify(value));
-  if (size > maxBytes) fail("PAYLOAD_TOO_LARGE", { field, size, limit: maxBytes });
+  if (maxBytes !== undefined && census.size > maxBytes) {
+    const size = Buffer.byteLength(JSON.stringify(value));
+    if (size > maxBytes) fail("PAYLOAD_TOO_LARGE", { field, size, limit: maxBytes });
+  }
+  return census.hasNegativeZero ? (dropNegativeZero(value) as Value) : value;
+}
+
+function dropNegativeZero(value: Json): Json {
+  if (typeof value === "number") return Object.is(value, -0) ? 0 : value;
+  if (Array.isArray(value)) return value.map(dropNegativeZero);
+  if (typeof value !== "object" || value === null) return value;
+  const copy: Record<string, Json> = {};
+  // A plain assignment to __proto__ would replace the prototype.
+  for (const [key, part] of Object.entries(value))
+    Object.defineProperty(copy, key, {
+      value: dropNegativeZero(part),
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  return copy;
 }
 
 function checkSize(text: string, { field, maxBytes }: ParseJsonOptions): string {
@@ -80,9 +101,9 @@ function decode(bytes: Uint8Array, { field, maxBytes }: ParseJsonOptions): strin
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }
 
-function parseText(text: string, field: string, keepsIntegers: boolean): Json {
+function parseText(text: string, field: string, revive: Reviver | undefined): Json {
   try {
-    return keepsIntegers ? JSON.parse(text, keepInteger) : JSON.parse(text);
+    return JSON.parse(text, revive);
   } catch (cause) {
     return fail("INVALID_JSON", { field, problem: placeOfFault(text, cause) }, { cause });
   }
@@ -97,17 +118,23 @@ function placeOfFault(text: string, cause: unknown): string {
   return `${JSON.stringify(String.fromCodePoint(text.codePointAt(Number(position)) ?? 0))} is not expected at ${place}`;
 }
 
-function keepInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  const source = context?.source;
-  return typeof value === "number" && source !== undefined && /^-?\d+$/.test(source) && !isFitNumber(source)
-    ? source
-    : value;
+type Reviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
+
+/** Makes 0 of -0 and, when asked to, text of integers that a double cannot hold. */
+function reviveNumber(asText: boolean): Reviver {
+  return (_key, value, context) => {
+    if (typeof value !== "number") return value;
+    if (value === 0) return 0;
+    const source = context?.source;
+    return asText && source !== undefined && /^-?\d+$/.test(source) && !isFitNumber(source) ? source : value;
+  };
 }
 
 /** What a look at a value counts: its keys, and an upper bound of the length of its JSON text. */
 interface Census {
   keys: number;
   size: number;
+  hasNegativeZero: boolean;
 }
 
 /** Most bytes of JSON for a value beside its characters, and for a character (an escape). */
@@ -122,6 +149,7 @@ function checkValue(value: Json, census: Census, checksText: boolean, field: str
     if (checksText) checkText(value, field);
   } else if (typeof value === "number") {
     if (!Number.isFinite(value)) fail("INVALID_JSON", { field, problem: `it holds ${value}, which is no JSON number` });
+    if (value === 0 && Object.is(value, -0)) census.hasNegativeZero = true;
   } else if (Array.isArray(value)) {
     for (const element of value) checkValue(element, census, checksText, field);
   } else if (typeof value === "object" && value !== null) {

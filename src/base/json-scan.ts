@@ -8,6 +8,8 @@ export interface JsonScan {
   readonly hasUnicodeEscape: boolean;
   /** First number that a double cannot hold (`9007199254740993`, `1e400`); undefined when all fit. */
   readonly unfitNumber: string | undefined;
+  /** Whether a number may be -0 (`-0`, `-0.0`, `-1e-999`). */
+  readonly hasNegativeZero: boolean;
 }
 
 const QUOTE = 0x22;
@@ -26,6 +28,7 @@ export function scanJson(text: string): JsonScan {
   let keys = 0;
   let hasUnicodeEscape = false;
   let unfitNumber: string | undefined;
+  let hasNegativeZero = false;
   // Position of the next backslash, looked for only when the last one is passed: one search per string would be quadratic.
   let backslash = nextBackslash(text, 0);
   let at = 0;
@@ -52,9 +55,10 @@ export function scanJson(text: string): JsonScan {
       const start = at - 1;
       while (at < length && isNumberPart(text.charCodeAt(at))) at++;
       if (unfitNumber === undefined && !fitsDouble(text, start, at)) unfitNumber = text.slice(start, at);
+      if (code === MINUS && Object.is(Number(text.slice(start, at)), -0)) hasNegativeZero = true;
     }
   }
-  return { depth: deepest, keys, hasUnicodeEscape, unfitNumber };
+  return { depth: deepest, keys, hasUnicodeEscape, unfitNumber, hasNegativeZero };
 }
 
 /**
@@ -67,6 +71,11 @@ export function isFitNumber(token: string): boolean {
   return (
     !/^-?\d+$/.test(token) || Number.isSafeInteger(value) || String(value) === token || BigInt(token) === BigInt(value)
   );
+}
+
+/** The same rule for an integer that was computed: whether JSON text of it comes back as it was. */
+export function isFitInteger(value: bigint): boolean {
+  return Number.isSafeInteger(Number(value)) || isFitNumber(String(value));
 }
 
 function nextBackslash(text: string, from: number): number {

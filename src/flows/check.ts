@@ -8,9 +8,13 @@ import { checkVariables } from "./check-variables.ts";
 import type { ParsedSource, Path } from "./parse.ts";
 import { Problems } from "./problems.ts";
 import { type FlowDocument, flowSchema } from "./schema.ts";
+import { ALL_SERVED, checkServed, type Served } from "./unserved.ts";
 
-/** Checks everything about a flow and collects every problem. The document is there when there is none. */
-export function checkFlow(source: ParsedSource): {
+/** Checks everything about a flow and collects every problem. The document is there when there is none. What is not `served` is a problem too. */
+export function checkFlow(
+  source: ParsedSource,
+  served: Served = ALL_SERVED,
+): {
   readonly document: FlowDocument | undefined;
   readonly problems: Problems;
 } {
@@ -26,6 +30,7 @@ export function checkFlow(source: ParsedSource): {
     );
   }
   if (isObject(draft)) checkMeaning(draft as Partial<FlowDocument>, problems);
+  if (problems.isEmpty && result.success) checkServed(source.value as unknown as FlowDocument, served, problems);
   return {
     document: problems.isEmpty && result.success ? (source.value as unknown as FlowDocument) : undefined,
     problems,

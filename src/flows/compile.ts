@@ -7,6 +7,7 @@ import type { Plan } from "./plan.ts";
 import { planFlow } from "./plan-flow.ts";
 import type { FlowDocument } from "./schema.ts";
 import type { Structure } from "./structure.ts";
+import { ALL_SERVED, type Served } from "./unserved.ts";
 import { findWarnings } from "./warnings/list.ts";
 import type { FlowWarning, FlowWorld } from "./warnings/warning.ts";
 
@@ -39,9 +40,10 @@ export interface Verdict {
 export async function compileFlow(
   source: FlowSource,
   compiler: GraphCompiler = inlineGraphCompiler,
+  served: Served = ALL_SERVED,
 ): Promise<CompiledFlow> {
   const parsed = readSource(source);
-  const { document, problems } = checkFlow(parsed);
+  const { document, problems } = checkFlow(parsed, served);
   problems.throwIfAny();
   const checked = document as FlowDocument;
   const structure = await compiler.structureOf(checked);
@@ -59,9 +61,9 @@ export function validateFlow(source: FlowSource): readonly FieldViolation[] {
 }
 
 /** All problems of a flow or, when there are none, its warnings. Throws as {@link validateFlow} does. */
-export async function judgeFlow(source: FlowSource, world?: FlowWorld): Promise<Verdict> {
+export async function judgeFlow(source: FlowSource, world?: FlowWorld, served: Served = ALL_SERVED): Promise<Verdict> {
   const parsed = readSource(source);
-  const { document, problems } = checkFlow(parsed);
+  const { document, problems } = checkFlow(parsed, served);
   if (document === undefined) return { problems: problems.list(), warnings: [] };
   return { problems: [], warnings: await findWarnings(document, parsed, world) };
 }

@@ -100,8 +100,8 @@ export function readFlowSource(text: string): ParsedSource {
  * A document that is a JSON value already; it has no positions. The limits are those of text: FLOW_SOURCE_INVALID, PAYLOAD_TOO_LARGE, and INVALID_JSON for what
  * no JSON text could say.
  */
-export function parsedDocument(value: Json): ParsedSource {
-  checkJson(value, { field: "document", maxDepth: MAX_SOURCE_DEPTH });
+export function parsedDocument(document: Json): ParsedSource {
+  const value = checkJson(document, { field: "document", maxDepth: MAX_SOURCE_DEPTH });
   const size = Buffer.byteLength(JSON.stringify(value));
   if (size > MAX_SOURCE_BYTES) fail("PAYLOAD_TOO_LARGE", { field: "document", size, limit: MAX_SOURCE_BYTES });
   const census = { keys: 0, values: 0 };
@@ -272,7 +272,8 @@ class Reader {
       if (!Number.isFinite(value)) this.note(`${source ?? value} is not a number that JSON can hold`, node, key);
       else if (source !== undefined && !isFitNumber(source.replace(/^\+/, "")))
         this.note(`the integer ${source} is too large to be exact; write it in quotes`, node, key);
-      return Number.isFinite(value) ? value : 0;
+      // -0 becomes 0, as in all JSON that comes in.
+      return Number.isFinite(value) && value !== 0 ? value : 0;
     }
     this.note("this is not a JSON value", node, key);
     return null;

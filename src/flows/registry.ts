@@ -1,11 +1,12 @@
 /** The registry of flows: checks, compiles, stores and serves flow versions. Plans are kept in memory; a version never changes. */
 import { fail, toError } from "../base/errors.ts";
 import { canonicalJson } from "../base/json-canonical.ts";
-import { compileFlow, compileStored, drawFlow, type FlowSource, validateFlow } from "./compile.ts";
+import { compileFlow, compileStored, drawFlow, type FlowSource, judgeFlow } from "./compile.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
 import type { Plan } from "./plan.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./registry-port.ts";
 import type { VariableDocument } from "./schema.ts";
+import { ALL_SERVED, type Served } from "./unserved.ts";
 import type { FlowWorld } from "./warnings/warning.ts";
 
 /** What the registry needs of a store. */
@@ -26,14 +27,19 @@ const LATEST_MS = 1_000;
 /** Plans, and names of versions, that are kept in memory; others are read anew from the store. */
 const MAX_PLANS = 2_000;
 
-/**
- * The registry over a store. Where LangGraph is loaded is the compiler's business; the default loads it into this process. `graphs` names the graphs that are
- * loaded; without it, nothing is said of graphs.
- */
+/** What the service around a registry has. */
+export interface RegistryOptions {
+  /** Names of the graphs that are loaded; without it, nothing is said of graphs. */
+  readonly graphs?: ReadonlySet<string>;
+  /** What flows may use; everything when absent. */
+  readonly served?: Served;
+}
+
+/** The registry over a store. Where LangGraph is loaded is the compiler's business; the default loads it into this process. */
 export function createFlowRegistry(
   store: FlowStore,
   compiler: GraphCompiler = inlineGraphCompiler,
-  graphs?: ReadonlySet<string>,
+  { graphs, served = ALL_SERVED }: RegistryOptions = {},
 ): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
@@ -68,10 +74,10 @@ export function createFlowRegistry(
 
   const registerFlow = async (tenantId: string, source: FlowSource, validateOnly: boolean): Promise<RegisterResult> => {
     if (validateOnly) {
-      const problems = validateFlow(source);
+      const { problems } = await judgeFlow(source, undefined, served);
       if (problems.length > 0) return { flow: null, created: false, problems, warnings: [] };
     }
-    const { plan, document, structure, warnings: findWarnings } = await compileFlow(source, compiler);
+    const { plan, document, structure, warnings: findWarnings } = await compileFlow(source, compiler, served);
     const warnings = await findWarnings(worldOf(tenantId));
     const flow: NewFlowVersion = {
       tenantId,

@@ -8,6 +8,7 @@ import { hasType } from "./check-variables.ts";
 import { hashDocument, versionOf } from "./identity.ts";
 import { readFlowSource } from "./parse.ts";
 import type { FlowDocument, VariableDocument } from "./schema.ts";
+import { SERVED } from "./unserved.ts";
 
 /** A flow that is kept as a file, to be filled in and registered. */
 export interface FlowTemplate {
@@ -84,7 +85,7 @@ async function listFiles(folder: string): Promise<readonly string[]> {
 }
 
 function readTemplate(source: string): FlowTemplate {
-  const { document, problems } = checkFlow(readFlowSource(source));
+  const { document, problems } = checkFlow(readFlowSource(source), SERVED);
   problems.throwIfAny();
   const flow = document as FlowDocument;
   const { workflow } = flow;

@@ -8,6 +8,9 @@ const HTTP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 /** How the body of an answer becomes the output. */
 const RESPONSE_MODES = ["auto", "json", "text", "none"] as const;
 
+/** What becomes of integers in answers that a double cannot hold. */
+const LARGE_INTEGERS = ["text", "number", "error"] as const;
+
 const status = z.int().min(100).max(599);
 
 /** `http`: one request to a web service. */
@@ -16,7 +19,7 @@ export const http = defineTaskType({
   effect: "effectful",
   summary: "Calls a web service.",
   documentation:
-    "Give `url`, or `service` and `path` for a registered service. The idempotency key is sent as `Idempotency-Key`, run, task, attempt and fencing token as `X-Orchestrator-Run-Id`, `X-Orchestrator-Task`, `X-Orchestrator-Attempt` and `X-Orchestrator-Fencing-Token`. An answer with a status that is not expected fails the attempt; the error's type is the reason phrase of the status (`NOT_FOUND`, `CONFLICT`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` for unknown ones. 408, 425, 429 and 5xx are retried as the retry policy says, other 4xx are not. A `Retry-After` (seconds or an HTTP date) sets the delay before the next attempt, up to an hour. After 10 retryable failures in a row, 429 excepted, the calls of that task to that origin are deferred until a probe succeeds (`BREAKER_OPEN`); with 100 of them under way and 1,000 queued, more are deferred too (`BULKHEAD_FULL`). A deferred task is `RETRYING` with that error and the time of the next call, and uses up no attempt; the numbers are the settings `tools.*`. The output is the body (JSON, text, or null when there is none); with `full_response: true` it is `{status, headers, body}`, header names in lower case; `set-cookie` is a list. The default timeout of an attempt is 30 s.",
+    "Give `url`. (`service` and `path`, for a registered service, are refused until a later version has such a registry.) The idempotency key is sent as `Idempotency-Key`, run, task, attempt and fencing token as `X-Orchestrator-Run-Id`, `X-Orchestrator-Task`, `X-Orchestrator-Attempt` and `X-Orchestrator-Fencing-Token`. An answer with a status that is not expected fails the attempt; the error's type is the reason phrase of the status (`NOT_FOUND`, `CONFLICT`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` for unknown ones. 408, 425, 429 and 5xx are retried as the retry policy says, other 4xx are not. A `Retry-After` (seconds or an HTTP date) sets the delay before the next attempt, up to an hour. After 10 retryable failures in a row, 429 excepted, the calls of that task to that origin are deferred until a probe succeeds (`BREAKER_OPEN`); with 100 of them under way and 1,000 queued, more are deferred too (`BULKHEAD_FULL`). A deferred task is `RETRYING` with that error and the time of the next call, and uses up no attempt; the numbers are the settings `tools.*`. The output is the body (JSON, text, or null when there is none); with `full_response: true` it is `{status, headers, body}`, header names in lower case; `set-cookie` is a list. Integers that a double cannot hold (`9007199254740993`) become text, so that no digit is lost; the type of such a value depends on its size, so convert it (`string(x)`) where it is read, or choose with `response: {integers: …}`. The default timeout of an attempt is 30 s.",
   parameters: keyed({
     url: z.string().min(1).max(8_192).optional().meta({ description: "Absolute http or https URL." }),
     service: z
@@ -55,9 +58,21 @@ export const http = defineTaskType({
       .optional()
       .meta({ description: "true: the output is {status, headers, body} in place of the body." }),
     response: z
-      .enum(RESPONSE_MODES)
+      .union([
+        z.enum(RESPONSE_MODES),
+        keyed({
+          body: z.enum(RESPONSE_MODES).optional().meta({ description: "How the body is read; auto when absent." }),
+          integers: z
+            .enum(LARGE_INTEGERS)
+            .optional()
+            .meta({ description: "What becomes of integers that a double cannot hold; text when absent." }),
+        }),
+      ])
       .optional()
-      .meta({ description: "How the answer's body is read; auto (by Content-Type) when absent." }),
+      .meta({
+        description:
+          "How the answer's body is read: `auto` (by Content-Type, when absent), `json`, `text`, `none`. As an object, `{body, integers}`: `integers` says what becomes of integers in JSON that a double cannot hold (beyond 2^53): `text` (when absent), `number` (the nearest double) or `error` (`RESPONSE_UNSUPPORTED`).",
+      }),
   })
     .refine((value) => (value.url === undefined) !== (value.service === undefined), {
       error: "give either url, or service and path",

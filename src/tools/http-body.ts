@@ -4,6 +4,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { parseJson } from "../base/json-parse.ts";
+import { scanJson } from "../base/json-scan.ts";
 import type { AnswerHeaders } from "./http-headers.ts";
 
 /** An answer that cannot be used; `type` is that of the task's error. */
@@ -65,22 +66,42 @@ export async function discardBody(body: Readable, maxBytes: number): Promise<voi
   }
 }
 
+/** What becomes of integers that a double cannot hold exactly. */
+export type LargeIntegers = "text" | "number" | "error";
+
 /** The output that a body makes. Throws AnswerRefused. */
-export function decodeBody(bytes: Buffer, headers: AnswerHeaders, mode: "auto" | "json" | "text"): Json {
+export function decodeBody(
+  bytes: Buffer,
+  headers: AnswerHeaders,
+  mode: "auto" | "json" | "text",
+  integers: LargeIntegers = "text",
+): Json {
   const [media = "", ...parameters] = headerOf(headers, "content-type").split(";");
   const type = media.trim().toLowerCase();
-  if (mode === "json" || (mode === "auto" && isJsonType(type))) return decodeJson(bytes, charsetOf(parameters));
+  if (mode === "json" || (mode === "auto" && isJsonType(type)))
+    return decodeJson(bytes, charsetOf(parameters), integers);
   if (bytes.length === 0) return null;
   if (mode === "text" || type === "" || isTextType(type)) return decodeText(bytes, charsetOf(parameters));
   throw new AnswerRefused("RESPONSE_UNSUPPORTED", `the body is ${type}; outputs hold JSON and text`);
 }
 
 /** Servers send a byte order mark, another charset than UTF-8, or blanks where they have nothing to say; none of it is an error (RFC 8259 §8.1). */
-function decodeJson(bytes: Buffer, charset: string): Json {
+function decodeJson(bytes: Buffer, charset: string, integers: LargeIntegers): Json {
   const text = decodeCharset(bytes, charset);
   if (/^[ \t\r\n]*$/.test(text)) return null;
+  const unfit = integers === "error" ? scanJson(text).unfitNumber : undefined;
+  if (unfit !== undefined && /^-?\d+$/.test(unfit)) {
+    // The same answer would be refused again: it is not retried.
+    throw new AnswerRefused(
+      "RESPONSE_UNSUPPORTED",
+      `the body holds the integer ${unfit.slice(0, 40)}, which a double cannot hold; response.integers says what to do`,
+    );
+  }
   try {
-    return parseJson(Buffer.from(text), { field: "the body", largeIntegers: "text" });
+    return parseJson(Buffer.from(text), {
+      field: "the body",
+      largeIntegers: integers === "error" ? "refuse" : integers,
+    });
   } catch (error) {
     if (!isOrchestratorError(error)) throw error;
     throw new AnswerRefused("RESPONSE_INVALID", error.message);

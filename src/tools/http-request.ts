@@ -3,6 +3,9 @@ import { isIP } from "node:net";
 import type { Json } from "../base/json.ts";
 import type { ToolCall } from "../engine/tool-port.ts";
 
+/** How the body of an answer is read. */
+export type ResponseMode = "auto" | "json" | "text" | "none";
+
 /** Parameters of an `http` task as their schema (`tasks/http.ts`) lets them through. */
 export interface HttpParameters {
   readonly url?: string;
@@ -15,7 +18,7 @@ export interface HttpParameters {
   readonly text?: string;
   readonly expect_status?: number | readonly number[];
   readonly full_response?: boolean;
-  readonly response?: "auto" | "json" | "text" | "none";
+  readonly response?: ResponseMode | { readonly body?: ResponseMode; readonly integers?: "text" | "number" | "error" };
 }
 
 type QueryValue = string | number | boolean | null;

@@ -82,10 +82,12 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
         const message = `${progress.where} answered ${status} ${statusType(status)}${quote}`;
         return statusOutcome(status, String(headers["retry-after"] ?? ""), clock.now(), message);
       }
-      const mode = parameters.response ?? "auto";
+      const { response = "auto" } = parameters;
+      const { body: mode = "auto", integers } = typeof response === "string" ? { body: response } : response;
       let body: Json = null;
       if (mode === "none") await discardBody(stream, MAX_EXCERPT_BYTES);
-      else body = decodeBody(await readBody(stream, headers, maxResponseBytes, call.heartbeat), headers, mode);
+      else
+        body = decodeBody(await readBody(stream, headers, maxResponseBytes, call.heartbeat), headers, mode, integers);
       const output = parameters.full_response === true ? { status, headers: toOutputHeaders(headers), body } : body;
       return { ok: true, output };
     } catch (error) {

@@ -53,8 +53,7 @@ export function fromPayload(payload: PayloadInput, field: string, absent: Json, 
     );
   }
   const value = isValue(payload.value) ? (toJson(ValueSchema, payload.value) as Json) : (payload.value as JsonObject);
-  checkJson(value, { field, maxBytes: limits.maxPayloadBytes });
-  return value;
+  return checkJson(value, { field, maxBytes: limits.maxPayloadBytes });
 }
 
 /** Like {@link fromPayload}, for payloads that must be objects. Error: INVALID_REQUEST for other values. */

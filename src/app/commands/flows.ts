@@ -123,10 +123,11 @@ interface Verdict {
 
 async function validate(files: readonly string[], { output }: OutputOptions): Promise<number> {
   const { judgeFlow } = await import("../../flows/compile.ts");
+  const { SERVED } = await import("../../flows/unserved.ts");
   const verdicts: Verdict[] = [];
   for (const file of files) {
     try {
-      verdicts.push({ file, ...(await judgeFlow({ text: await readText(file) })) });
+      verdicts.push({ file, ...(await judgeFlow({ text: await readText(file) }, undefined, SERVED)) });
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;
       const problems = error.violations.length > 0 ? error.violations : [{ field: "", description: error.message }];

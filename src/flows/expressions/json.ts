@@ -1,6 +1,7 @@
 /** JSON as expressions see it, and values as JSON. Lists and objects are views: a value costs nothing until it is looked at. Only own properties exist. */
 import type { Json, JsonObject } from "../../base/json.ts";
 import { MAX_JSON_DEPTH } from "../../base/json-parse.ts";
+import { isFitInteger } from "../../base/json-scan.ts";
 import { showKey } from "./lists.ts";
 import { charge, chargeText, chargeWeight } from "./meter.ts";
 import { formatDuration, formatTimestamp } from "./time.ts";
@@ -135,11 +136,11 @@ function checkText(text: string): string {
   return text;
 }
 
+/** The rule of inputs: an integer is JSON when its text comes back as it was. */
 function fromInteger(value: bigint): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number))
+  if (!isFitInteger(value))
     failExpression(`the integer ${value} cannot be held exactly by JSON; use string(…) or double(…)`);
-  return number;
+  return Number(value);
 }
 
 const depths = new WeakMap<object, number>();

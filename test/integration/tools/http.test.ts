@@ -237,6 +237,14 @@ describe("bodies", () => {
       ok: true,
       output: { id: "9007199254740993", n: 12, d: 0.1, list: ["-18446744073709551615"] },
     });
+    const ask = (response: Json) => call(`/json?text=${encodeURIComponent(text)}`, { response });
+    expect(await ask({ integers: "text" })).toMatchObject({ output: { id: "9007199254740993", n: 12 } });
+    expect(await ask({ integers: "number", body: "json" })).toMatchObject({ output: { id: 9_007_199_254_740_992 } });
+    expect(await ask({ integers: "error" })).toMatchObject({
+      ok: false,
+      error: { type: "RESPONSE_UNSUPPORTED", retryable: false, message: expect.stringContaining("9007199254740993") },
+    });
+    expect(await call("/json?text=12", { response: { integers: "error" } })).toMatchObject({ ok: true, output: 12 });
   });
 
   test.each([

@@ -84,6 +84,24 @@ describe("parseJson", () => {
     expect(problemOf(() => parseJson("[1e400]", { field: "answer", largeIntegers: "text" }))).toMatch(/does not fit/);
   });
 
+  it("makes the nearest double of them, when asked", () => {
+    const options = { field: "answer", largeIntegers: "number" } as const;
+    expect(parseJson('{"id":9007199254740993,"n":-0}', options)).toEqual({ id: 9_007_199_254_740_992, n: 0 });
+    expect(problemOf(() => parseJson("[9007199254740993, 1e400]", options))).toMatch(/Infinity/);
+  });
+
+  // Cause: the first answer of a start said -0, and every later one 0: the store does not tell them apart.
+  it("makes 0 of -0, in text and in values", () => {
+    expect(Object.is(parse("-0"), 0)).toBe(true);
+    const text = parse('{"a":[-0.0,-1e-999,"-0",-0.5],"-0":-0}');
+    expect(Object.is((text as { "-0": number })["-0"], 0)).toBe(true);
+    expect(text).toEqual({ a: [0, 0, "-0", -0.5], "-0": 0 });
+    const value = { a: [-0, 1], b: { c: -0 }, ["__proto__"]: -0 };
+    expect(checkJson(value, { field: "f" })).toEqual({ a: [0, 1], b: { c: 0 }, ["__proto__"]: 0 });
+    const same = { a: [0, 1] };
+    expect(checkJson(same, { field: "f" })).toBe(same);
+  });
+
   it("leaves prototypes alone", () => {
     const value = parse('{"__proto__":{"polluted":true},"constructor":1}') as Record<string, unknown>;
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
@@ -115,6 +133,7 @@ describe("parseJson", () => {
     const ratio = relativeTime(
       () => void parse(large),
       () => void parse(small),
+      20,
     );
     expect(ratio).toBeLessThan(40);
   });

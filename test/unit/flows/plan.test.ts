@@ -75,11 +75,13 @@ describe("the plan of the design's example", () => {
       heartbeatMs: null,
     });
     expect(plan.nodes[2]?.task.timeouts.startToCloseMs).toBe(86_400_000);
-    const scope = scopeWith({ invoice_id: "i-7" }, { fetch: { amount: 20_000 }, pay: { ok: true } });
+    const scope = scopeWith(
+      { invoice_id: "i-7", billing: "https://b" },
+      { fetch: { amount: 20_000 }, pay: { ok: true } },
+    );
     expect(plan.nodes[0]?.task.parameters.evaluate(scope)).toEqual({
-      service: "billing",
       method: "GET",
-      path: "/invoices/i-7",
+      url: "https://b/invoices/i-7",
     });
     expect(plan.nodes[1]?.task.condition?.evaluate(scope)).toBe(true);
     expect(plan.output?.evaluate(scope)).toEqual({ paid: { ok: true } });
