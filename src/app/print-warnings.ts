@@ -14,7 +14,7 @@ export function printWarnings(file: string, warnings: readonly ShownWarning[], s
     const place = [file, ...(line === 0 ? [] : [line, column])].join(":");
     const where = path === "" ? "" : `${paint("dim", plain(path), stream)} `;
     stream.write(
-      `${place}: ${paint("yellow", "warning:", stream)} ${where}${plain(`${message}; ${cure}`)} [${code}]\n`,
+      `${place}: ${paint("yellow", "warning:", stream)} ${where}${plain(`${message}${message.endsWith("?") ? "" : ";"} ${cure}`)} [${code}]\n`,
     );
   }
 }

@@ -2,11 +2,12 @@
 import { z } from "zod";
 import type { Json } from "../../base/json.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
+import { parseExpression } from "../expressions/parser.ts";
+import { type Expr, SyntaxProblem } from "../expressions/syntax.ts";
 import { SLOT_ROOTS } from "../references.ts";
 import type { ExecutableDocument, VariableDocument } from "../schema.ts";
 import { splitText } from "../template.ts";
 import { inferType, type TypeScope } from "./infer.ts";
-import { readTree, type Tree } from "./tree.ts";
 import { DYN, type MapType, OBJECT, type Type, typeOfSchema } from "./types.ts";
 import type { FlowView, ViewedTask } from "./view.ts";
 
@@ -36,10 +37,20 @@ const VARIABLES: Readonly<Record<NonNullable<VariableDocument["type"]>, Type>> =
   any: DYN,
 };
 
+/** The tree of an expression; undefined when it cannot be read, of which registration tells. */
+export function parse(source: string): Expr | undefined {
+  try {
+    return parseExpression(source);
+  } catch (cause) {
+    if (cause instanceof SyntaxProblem) return undefined;
+    throw cause;
+  }
+}
+
 /** Types in one flow. */
 export class FlowTypes {
   private readonly view: FlowView;
-  private readonly trees = new Map<string, Tree | undefined>();
+  private readonly trees = new Map<string, Expr | undefined>();
   private readonly variables = new Map<string, Type>();
   private readonly tasks = new Map<string, Type>();
   /** `tasks` as an object whose fields are found when they are asked for. */
@@ -57,8 +68,8 @@ export class FlowTypes {
   }
 
   /** The tree of an expression. */
-  treeOf(source: string): Tree | undefined {
-    if (!this.trees.has(source)) this.trees.set(source, readTree(source));
+  treeOf(source: string): Expr | undefined {
+    if (!this.trees.has(source)) this.trees.set(source, parse(source));
     return this.trees.get(source);
   }
 

@@ -1,7 +1,9 @@
 /** Types of expressions, from the inside out. What is certain to fail, or to be always true or false, is reported; the rest is `dyn`. */
 import { suggest } from "../../tasks/suggest.ts";
-import { signaturesOf } from "./signatures.ts";
-import type { Loop, Tree } from "./tree.ts";
+import type { Overload } from "../expressions/function.ts";
+import { findFunction, findMethod, NOW } from "../expressions/functions.ts";
+import type { Expr, LoopExpr } from "../expressions/syntax.ts";
+import { kindOf } from "../expressions/values.ts";
 import { DYN, describeType, joinTypes, mayEqual, mayFit, type Type, typeOfKind } from "./types.ts";
 import type { WarningCode } from "./warning.ts";
 
@@ -15,7 +17,7 @@ export interface TypeScope {
 const SIGNS: Readonly<Record<string, string>> = { "_==_": "==", "_!=_": "!=", "@in": "in" };
 
 /** The type of an expression. Reports each thing once. */
-export function inferType(tree: Tree, scope: TypeScope): Type {
+export function inferType(tree: Expr, scope: TypeScope): Type {
   return new Inference(scope).infer(tree, new Map());
 }
 
@@ -28,12 +30,12 @@ class Inference {
     this.scope = scope;
   }
 
-  infer(tree: Tree, bound: Bound): Type {
+  infer(tree: Expr, bound: Bound): Type {
     switch (tree.kind) {
       case "constant":
-        return typeOfConstant(tree.value);
+        return typeOfKind(kindOf(tree.value));
       case "name":
-        return bound.get(tree.name) ?? this.scope.typeOf(tree.name);
+        return (tree.absolute ? undefined : bound.get(tree.name)) ?? this.scope.typeOf(tree.name);
       case "select":
         return this.select(this.infer(tree.operand, bound), tree.field, tree.test);
       case "list":
@@ -62,7 +64,7 @@ class Inference {
     return test ? { kind: "bool" } : DYN;
   }
 
-  private inferMap(entries: readonly (readonly [Tree, Tree])[], bound: Bound): Type {
+  private inferMap(entries: readonly (readonly [Expr, Expr])[], bound: Bound): Type {
     const fields = new Map<string, Type>();
     let isClosed = true;
     for (const [key, value] of entries) {
@@ -74,23 +76,31 @@ class Inference {
     return isClosed ? { kind: "map", fields, rest: null } : typeOfKind("map");
   }
 
-  private inferLoop({ gives, range, variable, accumulator, step }: Loop, bound: Bound): Type {
+  private inferLoop({ macro, range, variable, accumulator, condition, step }: LoopExpr, bound: Bound): Type {
     const over = this.infer(range, bound);
     if (isGroup(over)) this.indexedGroup(over, "loops over");
     else if (over.kind !== "list" && over.kind !== "map" && over.kind !== "dyn" && over.kind !== "null")
-      this.mismatch(`a loop (all, exists, map, filter) goes over ${describeType(over)}`, "give it a list");
-    const element =
-      over.kind === "list" ? over.element : over.kind === "map" && over.anyKeys !== true ? typeOfKind("string") : DYN;
-    this.infer(step, new Map(bound).set(variable, element).set(accumulator, DYN));
-    return gives === "bool" ? { kind: "bool" } : gives === "list" ? typeOfKind("list") : DYN;
+      this.mismatch(`${macro} goes over ${describeType(over)}`, "give it a list, or an object for its keys");
+    const inner = new Map(bound).set(variable, typeOfElement(over));
+    if (accumulator !== null) {
+      this.infer(accumulator.start, bound);
+      inner.set(accumulator.name, DYN);
+    }
+    if (condition !== null) this.wantBoolean(this.infer(condition, inner), macro);
+    const result = this.infer(step, inner);
+    if (macro === "reduce") return DYN;
+    return macro === "map" || macro === "filter" ? { kind: "list", element: result } : { kind: "bool" };
   }
 
-  private inferCall(name: string, target: Tree | null, args: readonly Tree[], bound: Bound): Type {
+  private inferCall(name: string, target: Expr | null, args: readonly Expr[], bound: Bound): Type {
     const operands = target === null ? args : [target, ...args];
-    // `strings.quote(x)`: the target is no value.
-    if (target?.kind === "name" && signaturesOf(name, true) === undefined) {
-      for (const arg of args) this.infer(arg, bound);
-      return DYN;
+    // `math.abs(x)`: the target is no value.
+    if (target?.kind === "name" && !bound.has(target.name)) {
+      const definition = findFunction(`${target.name}.${name}`);
+      if (definition !== undefined) {
+        const given = args.map((arg) => this.infer(arg, bound));
+        return this.call(definition.name, definition.overloads, given, args);
+      }
     }
     const types = operands.map((operand) => this.infer(operand, bound));
     const [first = DYN, second = DYN, third = DYN] = types;
@@ -103,19 +113,21 @@ class Inference {
         this.wantBoolean(first, "?");
         return joinTypes(second, third);
       case "_[_]":
-        return this.index(first, second, operands[1] as Tree);
+        return this.index(first, second, operands[1] as Expr);
       case "_==_":
       case "_!=_":
         if (!mayEqual(first, second)) this.unequal(SIGNS[name] as string, first, second, operands);
         return { kind: "bool" };
       case "@in":
         return this.member(first, second);
+      case NOW:
+        return { kind: "timestamp" };
       default:
-        return this.call(name, target !== null, types, operands);
+        return this.call(name, (target === null ? findFunction(name) : findMethod(name))?.overloads, types, operands);
     }
   }
 
-  private index(operand: Type, key: Type, tree: Tree): Type {
+  private index(operand: Type, key: Type, tree: Expr): Type {
     if (operand.kind === "list") {
       if (key.kind === "string")
         this.mismatch(`a list is indexed by ${describeType(key)}`, "give the position: list[0]");
@@ -147,11 +159,19 @@ class Inference {
     return { kind: "bool" };
   }
 
-  private call(name: string, isMethod: boolean, types: readonly Type[], operands: readonly Tree[]): Type {
+  private call(
+    name: string,
+    overloads: readonly Overload[] | undefined,
+    types: readonly Type[],
+    operands: readonly Expr[],
+  ): Type {
     if (name === "size" && types[0] !== undefined && isGroup(types[0])) this.indexedGroup(types[0], "counts");
-    const signatures = signaturesOf(name, isMethod)?.filter(({ params }) => params.length === types.length);
+    // A wrong number of arguments is a problem, which registration tells.
+    const signatures = overloads?.filter(({ params, variadic }) => variadic || params.length === types.length);
     if (signatures === undefined || signatures.length === 0) return DYN;
-    const fitting = signatures.filter(({ params }) => params.every((param, at) => mayFit(types[at] as Type, param)));
+    const fitting = signatures.filter(({ params, variadic }) =>
+      types.every((type, at) => mayFit(type, (variadic ? params.at(-1) : params[at]) as string)),
+    );
     if (fitting.length > 0) return joinAll(fitting.map(({ result }) => typeOfKind(result)));
     const sign = /^_(.{1,2})_$/.exec(name)?.[1];
     if (sign !== undefined && types.length === 2) {
@@ -178,7 +198,7 @@ class Inference {
       this.mismatch(`"${sign}" takes a boolean, not ${describeType(type)}`, 'compare it with something: value != ""');
   }
 
-  private unequal(sign: string, left: Type, right: Type, operands: readonly Tree[]): void {
+  private unequal(sign: string, left: Type, right: Type, operands: readonly Expr[]): void {
     this.mismatch(
       `"${sign}" compares ${describeType(left)} with ${describeType(right)}: always ${sign === "!="}`,
       cureOf(sign, left, right, operands),
@@ -207,23 +227,13 @@ function joinAll(types: readonly Type[]): Type {
   return types.length === 0 ? DYN : types.reduce(joinTypes);
 }
 
-function typeOfConstant(value: string | bigint | number | boolean | null | undefined): Type {
-  switch (typeof value) {
-    case "string":
-      return { kind: "string" };
-    case "bigint":
-      return { kind: "int" };
-    case "number":
-      return { kind: "double" };
-    case "boolean":
-      return { kind: "bool" };
-    default:
-      return value === null ? { kind: "null" } : DYN;
-  }
+function typeOfElement(over: Type): Type {
+  if (over.kind === "list") return over.element;
+  return over.kind === "map" && over.anyKeys !== true ? typeOfKind("string") : DYN;
 }
 
 /** How to bring two operands together. */
-function cureOf(sign: string, left: Type, right: Type, operands: readonly Tree[]): string {
+function cureOf(sign: string, left: Type, right: Type, operands: readonly Expr[]): string {
   const kinds = [left.kind, right.kind];
   for (const operand of operands)
     if (operand.kind === "constant" && typeof operand.value === "string" && /^-?\d+(\.\d+)?$/.test(operand.value))

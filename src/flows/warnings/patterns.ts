@@ -1,6 +1,7 @@
 import { isOrchestratorError } from "../../base/errors.ts";
 import { compileExpression } from "../expression.ts";
-import { nodesOf, readTree } from "./tree.ts";
+import { parse } from "./flow-types.ts";
+import { nodesOf } from "./nodes.ts";
 import type { WarningCheck } from "./warning.ts";
 
 const NO_SCOPE = { vars: {}, run: {}, task: () => undefined };
@@ -8,7 +9,7 @@ const NO_SCOPE = { vars: {}, run: {}, task: () => undefined };
 /** Warns of constant patterns of `matches` that do not compile. The engine that would run them judges. */
 export const checkPatterns: WarningCheck = ({ expressions }, report) => {
   for (const { source, path } of expressions) {
-    const tree = source.includes("matches") ? readTree(source) : undefined;
+    const tree = source.includes("matches") ? parse(source) : undefined;
     for (const node of tree === undefined ? [] : nodesOf(tree)) {
       if (node.kind !== "call" || node.name !== "matches") continue;
       const pattern = node.args.at(-1);

@@ -46,7 +46,7 @@ describe("what is certain to fail is a warning", () => {
     ["o[0]", "an object is indexed by a number"],
     ["s[0]", "[…] reads from text"],
     ["'a' in s", '"in" looks into text'],
-    ["n.map(y, y)", "a loop (all, exists, map, filter) goes over a number"],
+    ["n.map(y, y)", "map goes over a number"],
     ["n.contains('a')", "contains does not take a number, text"],
     ["size(n)", "size does not take a number"],
     ["s.startsWith(1)", "startsWith does not take text, a number"],
