@@ -22,6 +22,7 @@ import { openTemplates, type TemplateCatalogue } from "../flows/templates.ts";
 import { ALL_SERVED, SERVED } from "../flows/unserved.ts";
 import { explainAccess } from "../store/access.ts";
 import { checkDurability } from "../store/durability.ts";
+import type { EmbeddedConnection } from "../store/embedded-postgres.ts";
 import { createFlowStore } from "../store/flow-versions.ts";
 import { createJournal } from "../store/journal.ts";
 import { keepSetting } from "../store/kept-settings.ts";
@@ -34,9 +35,11 @@ import { createRunIndex } from "../store/run-index.ts";
 import { createToolCaller } from "../tools/caller.ts";
 import { createAdapters } from "../tools/index.ts";
 import type { ToolMetrics } from "../tools/observe-step.ts";
+import { longestStall } from "./config-check.ts";
 import { boundHeapGrowth } from "./heap-growth.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import type { Config } from "./settings.ts";
+import { startWatchdog } from "./watchdog.ts";
 
 /** The service without its ports: what `serve` puts an API in front of, and what the command line runs in process. */
 export interface Core {
@@ -63,6 +66,8 @@ export interface ComposeOptions {
   readonly address: string;
   readonly observers: readonly RuntimeObserver[];
   readonly tools?: ToolMetrics;
+  /** Ends the process when its event loop stands still: for a process that is the service and nothing else. */
+  readonly watchdog?: boolean;
   /** Told how long callers waited for a connection. */
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
 }
@@ -82,7 +87,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
   boundHeapGrowth();
   try {
     armForTests(config, log);
-    const { database, store, alone } = await openStore(config, log, options, closers);
+    const { database, store, alone, target } = await openStore(config, log, options, closers);
     await runMigrations(database, log).catch((error: unknown) => {
       const { databaseUrl } = config.store;
       throw databaseUrl === undefined ? error : explainAccess(error, databaseUrl);
@@ -93,6 +98,11 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const counts = keepRunCounts(database, log);
     closers.push(() => counts.stop());
     const instanceId = config.engine.instanceId ?? makeInstanceId();
+    const limitMs = Math.min(config.engine.maxLoopStall, longestStall(config.engine.leaseTtl));
+    if (options.watchdog === true && limitMs > 0) {
+      const pretty = config.log.format === "pretty" || (config.log.format === "auto" && process.stdout.isTTY === true);
+      closers.push(startWatchdog({ limitMs, instanceId, target, pretty, log }));
+    }
     const { leases, shards } = await openLeases(database, {
       instanceId,
       address: options.address,
@@ -211,7 +221,7 @@ async function openStore(
   log: Log,
   options: ComposeOptions,
   closers: (() => Promise<void>)[],
-): Promise<{ database: Database; store: string; alone: boolean }> {
+): Promise<{ database: Database; store: string; alone: boolean; target: string | EmbeddedConnection }> {
   const { databaseUrl, dataDir, readConnections, preparedStatements } = config.store;
   const pools = {
     log,
@@ -222,12 +232,12 @@ async function openStore(
   if (databaseUrl !== undefined) {
     const database = await openDatabase({ target: databaseUrl, ...pools });
     closers.push(() => database.close());
-    return { database, store: `PostgreSQL at ${new URL(databaseUrl).host}`, alone: false };
+    return { database, store: `PostgreSQL at ${new URL(databaseUrl).host}`, alone: false, target: databaseUrl };
   }
   const { openEmbeddedPostgres } = await import("../store/embedded-postgres.ts");
   const embedded = await openEmbeddedPostgres({ folder: join(resolve(dataDir), "postgres"), log });
   closers.push(() => embedded.close());
   const database = await openDatabase({ target: embedded.connection, ...pools });
   closers.push(() => database.close());
-  return { database, store: `embedded PostgreSQL in ${dataDir}`, alone: true };
+  return { database, store: `embedded PostgreSQL in ${dataDir}`, alone: true, target: embedded.connection };
 }

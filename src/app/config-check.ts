@@ -40,6 +40,12 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
       complaintOf(() => parseFailPoints(failPoints)),
     );
   }
+  const { maxLoopStall, leaseTtl } = config.engine;
+  if (isGiven("engine.max_loop_stall") && maxLoopStall > longestStall(leaseTtl))
+    note(
+      "engine.max_loop_stall",
+      `${maxLoopStall} ms leave no time to name the run before the lease ends: at most ${longestStall(leaseTtl)} ms with engine.lease_ttl ${leaseTtl} ms`,
+    );
   const { maxPayloadBytes, maxFlowBytes, maxMessageBytes } = config.limits;
   for (const [path, bytes] of [
     ["limits.max_payload_bytes", maxPayloadBytes],
@@ -48,6 +54,11 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     if (isGiven(path) && bytes > maxMessageBytes)
       note(path, `${bytes} bytes do not fit into a request: limits.max_message_bytes is ${maxMessageBytes}`);
   return problems;
+}
+
+/** The longest standstill of the event loop with a lease of `leaseTtl` milliseconds. */
+export function longestStall(leaseTtl: number): number {
+  return Math.floor(leaseTtl * 0.6);
 }
 
 /** Browsers send scheme, host and port, nothing else; an entry that is written otherwise would never match. */

@@ -18,6 +18,8 @@ export const EXIT = {
   INTERNAL: 70,
   /** Ended by Ctrl-C. */
   INTERRUPTED: 130,
+  /** The watchdog ended a service whose event loop stood still: 128 + SIGALRM. */
+  STALLED: 142,
 } as const;
 
 const BY_STATUS: Readonly<Record<GrpcCode, number>> = {

@@ -31,8 +31,14 @@ export interface Service {
   stop(): void;
 }
 
+/** How a service is started. */
+export interface ServiceOptions {
+  /** See {@link composeCore}. */
+  readonly watchdog?: boolean;
+}
+
 /** Starts the service. It takes calls when this resolves. Errors: CONFIG_INVALID, PORT_IN_USE, GRAPH_MODULE_INVALID and those of the store. */
-export async function startService(loaded: LoadedConfig, log: Log): Promise<Service> {
+export async function startService(loaded: LoadedConfig, log: Log, options: ServiceOptions = {}): Promise<Service> {
   const { server, limits, store, metrics: metricsConfig } = loaded.config;
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -51,6 +57,7 @@ export async function startService(loaded: LoadedConfig, log: Log): Promise<Serv
       ...metrics,
       observers: [...metrics.observers, createRunLog(log)],
       address: advertisedAddress(server),
+      ...options,
     });
     closers.push(() => core.close());
     metrics.attach(core);

@@ -148,6 +148,12 @@ const SETTINGS = {
       env: ["ORCHESTRATOR_LEASE_TTL"],
       text: "How long an instance that says nothing keeps its shards. Another takes over after it.",
     }),
+    maxLoopStall: setting({
+      schema: durationSetting(),
+      default: "6s",
+      env: ["ORCHESTRATOR_MAX_LOOP_STALL"],
+      text: "How long the event loop may stand still. Then the watchdog names the run in hand, if there is one, and ends the process with exit code 142. At most 0.6 × the lease time; 0 switches the watchdog off. It does not judge while the process is stopped or debugged.",
+    }),
     defaultRunTimeout: setting({
       schema: durationSetting(),
       default: 0,

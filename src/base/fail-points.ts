@@ -11,6 +11,7 @@ export const FAIL_POINTS = {
   "effects.before": "a move is durable, nothing follows from it yet",
   "answer.before": "what follows has begun, the caller is not answered yet",
   "answer.after": "the caller is answered",
+  "run.decide": "a run is in hand and takes an event",
   "attempt.before": "an attempt is journaled, the tool was not called",
   "attempt.after": "the tool answered, its outcome is not decided",
   "timer.fire": "a timer is due",
@@ -28,7 +29,9 @@ export const FAIL_POINTS = {
 export type FailPoint = keyof typeof FAIL_POINTS;
 
 interface Arm {
-  readonly action: "kill" | "throw" | "block";
+  readonly action: "kill" | "abort" | "throw" | "block";
+  /** Counts hits of this run alone; null: of all. */
+  readonly runId: string | null;
   readonly blockMs: number;
   /** Acts when it comes down to 0. */
   left: number;
@@ -36,14 +39,17 @@ interface Arm {
 
 let armed: Map<FailPoint, Arm> | null = null;
 
-/** Stands at a durable border. Does nothing unless it is armed and this is the hit that counts; then it kills the process, throws or blocks the event loop. */
-export function failPoint(name: FailPoint): void {
-  if (armed !== null) reach(armed, name);
+/**
+ * Stands at a durable border. Does nothing unless it is armed and this is the hit that counts; then it kills the process, throws or blocks the event loop.
+ * `runId` is the run that is at the border, where there is one.
+ */
+export function failPoint(name: FailPoint, runId?: string): void {
+  if (armed !== null) reach(armed, name, runId);
 }
 
 /**
- * Arms fail points for the life of the process: `commit.after=kill`, `attempt.after=throw@3` (the third hit), `lease.renew=block:15000@2`; several are parted
- * by commas. Throws an error that names what cannot be read.
+ * Arms fail points for the life of the process: `commit.after=kill`, `attempt.after=throw@3` (the third hit), `lease.renew=block:15000@2`,
+ * `run.decide[bad]=abort` (a native abort, at the first hit of the run `bad`); several are parted by commas. Throws an error that names what cannot be read.
  */
 export function armFailPoints(text: string): void {
   armed = parseFailPoints(text);
@@ -53,23 +59,28 @@ export function armFailPoints(text: string): void {
 export function parseFailPoints(text: string): Map<FailPoint, Arm> {
   const arms = new Map<FailPoint, Arm>();
   for (const part of text.split(",")) {
-    const match = /^([a-z.]+)=(kill|throw|block)(?::(\d+))?(?:@(\d+))?$/.exec(part.trim());
+    const match = /^([a-z.]+)(?:\[([^\]]+)\])?=(kill|abort|throw|block)(?::(\d+))?(?:@(\d+))?$/.exec(part.trim());
     const name = match?.[1] ?? "";
     if (match === null || !Object.hasOwn(FAIL_POINTS, name)) {
       const known = Object.keys(FAIL_POINTS).join(", ");
       throw new Error(
-        `fail point ${JSON.stringify(part)}: expected NAME=kill|throw|block:MS[@HIT], NAME one of ${known}`,
+        `fail point ${JSON.stringify(part)}: expected NAME[RUN]=kill|abort|throw|block:MS@HIT, [RUN] and @HIT optional, NAME one of ${known}`,
       );
     }
-    const action = match[2] as Arm["action"];
-    arms.set(name as FailPoint, { action, blockMs: Number(match[3] ?? 0), left: Number(match[4] ?? 1) });
+    const [, , runId = null, action, blockMs = 0, left = 1] = match;
+    arms.set(name as FailPoint, {
+      action: action as Arm["action"],
+      runId,
+      blockMs: Number(blockMs),
+      left: Number(left),
+    });
   }
   return arms;
 }
 
-function reach(arms: Map<FailPoint, Arm>, name: FailPoint): void {
+function reach(arms: Map<FailPoint, Arm>, name: FailPoint, runId: string | undefined): void {
   const arm = arms.get(name);
-  if (arm === undefined) return;
+  if (arm === undefined || (arm.runId !== null && arm.runId !== runId)) return;
   arm.left -= 1;
   if (arm.left !== 0) return;
   switch (arm.action) {
@@ -77,6 +88,9 @@ function reach(arms: Map<FailPoint, Arm>, name: FailPoint): void {
       process.kill(process.pid, "SIGKILL");
       // The signal needs a moment; nothing may happen in it.
       stand(60_000);
+      return;
+    case "abort":
+      process.abort();
       return;
     case "block":
       stand(arm.blockMs);

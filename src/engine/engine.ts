@@ -64,6 +64,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   };
 
   const loadState = async (runId: string): Promise<RunState | null> => {
+    await runtime.untouched(runId);
     const stored = await readRun(runId, () => runtime.parts.journal.loadRun(runId));
     return stored === null ? null : readRun(runId, () => foldJournal(runId, stored.records));
   };
@@ -236,7 +237,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       const orphaned = [...done.run.state.tasks.values()].some(
         (task) => task.state === "RUNNING" && task.group === null && !done.attempts.has(task.path),
       );
-      if (orphaned && isClean(done) && !done.gone && !runtime.draining) runtime.recover(done, true);
+      if (orphaned && isClean(done) && !done.gone && !runtime.draining) void runtime.recover(done, true);
       return viewOf(done);
     },
     listEvents: (caller, runId, afterSequence, limit) =>

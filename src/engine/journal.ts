@@ -176,8 +176,22 @@ export interface MovingRun {
   readonly runId: string;
   /** False: it only waits, and its time has passed. */
   readonly moving: boolean;
-  /** Takeovers since it was last read and written. */
-  readonly takeovers: number;
+}
+
+/** What a suspect is tried with: taking it over, or one of its events. Deaths count against the pair. */
+export interface Trial {
+  readonly runId: string;
+  readonly shard: number;
+  /** `takeover`, or the type of the event and its task. */
+  readonly moment: string;
+}
+
+/** A run that was in hand, or among few that were, when an owner of its shard died. */
+export interface Suspect extends Trial {
+  /** Owners in a row that died while they had this run, alone, in hand at this moment. */
+  readonly deaths: number;
+  /** The watchdog saw the event loop stand still in this run. */
+  readonly blocked: boolean;
 }
 
 /** A run that was ended unread. */
@@ -200,10 +214,19 @@ export interface Journal {
   /** Ends an open run without reading it. Null when the lease is not held or the run is not open. */
   endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<EndedUnread | null>;
   /**
-   * Counts a takeover against these runs, in one statement and before any of them is read. Those that have been taken over more than `most` times since they
-   * were last read and written are set aside; resolves with their ids.
+   * Says durably that `trials` are in hand from now on, and that `passed` ones have come through: an empty moment is every moment of the run. `alone`: there is
+   * one, and nothing else is in hand. Shards whose leases are not held are left out.
    */
-  countTakeovers(leases: readonly Lease[], runIds: readonly string[], most: number): Promise<readonly string[]>;
+  nameSuspects(
+    leases: readonly Lease[],
+    trials: readonly Trial[],
+    passed: readonly Trial[],
+    alone: boolean,
+  ): Promise<void>;
+  /** What is known of suspects of these shards, from owners before. A death counts against those that were in hand alone, unless the shard was given back. */
+  judgeSuspects(leases: readonly TakenLease[]): Promise<readonly Suspect[]>;
+  /** Puts an open run on a hold without reading it, and forgets what was known of it as a suspect. False when the lease is not held or the run is not open. */
+  holdUnread(lease: Lease, runId: string, record: JournalRecord): Promise<boolean>;
   /** Open runs of these shards that were moving when they were last written, or whose time has passed, oldest first. */
   listMoving(shards: readonly number[]): Promise<readonly MovingRun[]>;
   /** Open runs of these shards that other runs started. */

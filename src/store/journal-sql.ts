@@ -52,7 +52,7 @@ const insertRuns = (from: string): string => `INSERT INTO orchestrator.runs
 
 const changeRuns = (where: string): string => `changed AS (
   UPDATE orchestrator.runs r
-  SET state = c.state, moving = c.moving, takeovers = 0, sequence = c.sequence, wake_at = ${time("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
+  SET state = c.state, moving = c.moving, sequence = c.sequence, wake_at = ${time("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
     ended_at = ${time("c.ended_at")}
   FROM unnest(${texts(35)}, ${texts(36)}, $37::bool[], $38::int4[], $39::float8[], $40::float8[], $41::float8[])
     AS c (run_id, state, moving, sequence, wake_at, updated_at, ended_at)
@@ -219,7 +219,7 @@ export const LOAD_MOVES: Statement = prepared(
 /** Open runs that do something by themselves, and those whose time has passed. */
 export const LIST_MOVING: Statement = prepared(
   "runs.list_moving",
-  `SELECT run_id, moving, takeovers FROM orchestrator.runs
+  `SELECT run_id, moving FROM orchestrator.runs
   WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND (moving OR wake_at <= clock_timestamp()) ORDER BY created_at`,
 );
 

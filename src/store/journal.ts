@@ -1,6 +1,7 @@
 /** The journal on PostgreSQL: lanes that commit batches, and what the engine reads back. */
 import { invariant } from "../base/errors.ts";
 import { failPoint } from "../base/fail-points.ts";
+import { withRunInHand } from "../base/in-hand.ts";
 import type { Journal, JournalLane, Move, Refusal, StartConflict, StartLookup, StoredRun } from "../engine/journal.ts";
 import { CommitError } from "../engine/journal.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
@@ -19,9 +20,10 @@ import {
   LOAD_MOVES,
 } from "./journal-sql.ts";
 import type { Database } from "./pool.ts";
-import { countTakeovers, endUnread, setAside } from "./set-aside.ts";
+import { endUnread, setAside } from "./set-aside.ts";
 import type { SqlSession } from "./sql.ts";
 import { storeFailureOf } from "./sqlstate.ts";
+import { holdUnread, judgeSuspects, nameSuspects } from "./suspects.ts";
 
 /** The journal of `database`. `headersWritten` is called after every batch that wrote headers. */
 export function createJournal(database: Database, headersWritten: () => void = () => {}): Journal {
@@ -32,13 +34,14 @@ export function createJournal(database: Database, headersWritten: () => void = (
       const row = await loadHeader(database, runId);
       return row === null ? null : toRunHeader(row);
     },
-    countTakeovers: (leases, runIds, most) => countTakeovers(database.journal, leases, runIds, most),
+    nameSuspects: (leases, trials, passed, alone) => nameSuspects(database.journal, leases, trials, passed, alone),
+    judgeSuspects: (leases) => judgeSuspects(database.journal, leases),
+    holdUnread: (lease, runId, record) => holdUnread(database.journal, lease, runId, record),
     setAside: (lease, runId) => setAside(database.journal, lease, runId),
     endUnread: (lease, runId, record) => endUnread(database.journal, lease, runId, record),
     listMoving: async (shards) => {
-      type Row = { run_id: string; moving: boolean; takeovers: number };
-      const { rows } = await database.reads.query<Row>(LIST_MOVING, [shards]);
-      return rows.map(({ run_id, moving, takeovers }) => ({ runId: run_id, moving, takeovers }));
+      const { rows } = await database.reads.query<{ run_id: string; moving: boolean }>(LIST_MOVING, [shards]);
+      return rows.map(({ run_id, moving }) => ({ runId: run_id, moving }));
     },
     listChildren: async (shards) => {
       const { rows } = await database.reads.query<{ run_id: string; parent_run_id: string }>(LIST_CHILDREN, [shards]);
@@ -179,11 +182,13 @@ async function loadMoves(database: Database, header: HeaderRow, afterSequence: n
     limit,
     PAGE_BYTES,
   ]);
-  const moves = rows.map(({ sequence, records }) => ({
-    sequence,
-    size: records.length,
-    records: JSON.parse(records) as JournalRecord[],
-  }));
+  const moves = withRunInHand(header.run_id, () =>
+    rows.map(({ sequence, records }) => ({
+      sequence,
+      size: records.length,
+      records: JSON.parse(records) as JournalRecord[],
+    })),
+  );
   const found = rows[0]?.found ?? 0;
   return { moves, isLast: found === rows.length && found < limit };
 }

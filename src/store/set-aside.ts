@@ -42,38 +42,6 @@ const END_UNREAD = prepared(
   SELECT sequence, parent_run_id, parent_task FROM ended`,
 );
 
-// A run that kills whoever reads it is counted all the same: this is written first. Any later change of the header begins the count anew.
-const COUNT_TAKEOVERS = prepared(
-  "runs.count_takeovers",
-  `WITH held AS MATERIALIZED (
-    SELECT l.shard FROM orchestrator.shard_leases l
-    JOIN unnest($1::int2[], $2::int4[]) AS w (shard, epoch) ON w.shard = l.shard AND w.epoch = l.epoch
-    ORDER BY l.shard FOR SHARE OF l
-  ),
-  counted AS (
-    UPDATE orchestrator.runs SET takeovers = takeovers + 1,
-      state = CASE WHEN takeovers < $3::int4 THEN state ELSE 'QUARANTINED' END,
-      moving = moving AND takeovers < $3::int4,
-      wake_at = CASE WHEN takeovers < $3::int4 THEN wake_at END
-    WHERE run_id = ANY($4) AND shard IN (SELECT shard FROM held) AND ended_at IS NULL
-    RETURNING run_id, takeovers
-  )
-  SELECT run_id FROM counted WHERE takeovers > $3::int4`,
-);
-
-/** Counts a takeover against these runs. Resolves with those that were set aside for it. */
-export async function countTakeovers(
-  pool: SqlPool,
-  leases: readonly Lease[],
-  runIds: readonly string[],
-  most: number,
-): Promise<string[]> {
-  const shards = leases.map((lease) => lease.shard);
-  const epochs = leases.map((lease) => lease.epoch);
-  const { rows } = await pool.query<{ run_id: string }>(COUNT_TAKEOVERS, [shards, epochs, most, runIds]);
-  return rows.map((row) => row.run_id);
-}
-
 /** Takes a run out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
 export async function setAside(pool: SqlPool, lease: Lease, runId: string): Promise<boolean> {
   return (await pool.query(SET_ASIDE, [lease.shard, lease.epoch, runId])).count > 0;

@@ -43,7 +43,7 @@ async function startUnlessStopped(loaded: LoadedConfig, log: Logger): Promise<Se
   };
   process.on("SIGTERM", refuse).on("SIGINT", refuse);
   try {
-    const service = await startService(loaded, log);
+    const service = await startService(loaded, log, { watchdog: true });
     if (!isUnwanted) return service;
     service.stop();
     await service.stopped;

@@ -2,6 +2,7 @@
  * `applyRecord(state, record)`: the one place where the state of a run changes. No clock, no randomness, no I/O, no plan: a journal folds to the same state on every build.
  * It throws (a bug, or a corrupt journal) when a record is no legal move.
  */
+import { withRunInHand } from "../../base/in-hand.ts";
 import { invariant } from "../../base/errors.ts";
 import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
 import type { JournalRecord } from "./records.ts";
@@ -22,8 +23,10 @@ import { isFailure } from "./task-ends.ts";
 /** Folds the records of a run into its state. */
 export function foldJournal(runId: string, records: Iterable<JournalRecord>): RunState {
   const state = createState(runId);
-  for (const record of records) applyRecord(state, record);
-  return state;
+  return withRunInHand(runId, () => {
+    for (const record of records) applyRecord(state, record);
+    return state;
+  });
 }
 
 /** Path of the group that a child belongs to; null for tasks that are no children. */

@@ -241,13 +241,7 @@ function closeTask(run: Run, task: TaskState, at: number): JournalRecord {
 
 function decideRecover(run: Run, at: number, clean: boolean): JournalRecord[] {
   const records: JournalRecord[] = clean ? [] : [{ type: "run.recovered", at }];
-  const takeovers = run.state.recoveries + records.length;
-  const poisonous = takeovers > MAX_RECOVERIES;
-  if (poisonous && !run.state.holds.some((hold) => hold.kind === "quarantine")) {
-    const why = `taken over ${takeovers} times without progress`;
-    records.push({ type: "run.held", at, hold: "quarantine", by: "orchestrator", why });
-  }
-  const held = poisonous || !mayBegin(run);
+  const held = !mayBegin(run);
   for (const task of run.state.tasks.values()) {
     if (task.state !== "RUNNING" || task.group !== null) continue;
     const { path, attempt } = task;
@@ -265,9 +259,6 @@ const ATTEMPT_LOST: TaskError = {
   message: "the instance that made the attempt is gone",
   retryable: true,
 };
-
-/** Takeovers without progress that a run survives; one more puts it into quarantine. */
-export const MAX_RECOVERIES = 3;
 
 /** What follows from the state alone: records, a value to evaluate, or null when the run waits for an event. */
 export function nextStep(run: Run, at: number): Step | null {

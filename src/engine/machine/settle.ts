@@ -1,5 +1,7 @@
 /** Moves a run as far as it goes by itself: the loop around the machine that evaluates needs and absorbs records. */
 
+import { failPoint } from "../../base/fail-points.ts";
+import { takeInHand } from "../../base/in-hand.ts";
 import { spentSteps } from "../../flows/expressions/meter.ts";
 import { decide, nextStep } from "./decide.ts";
 import { evaluateNeed } from "./evaluate.ts";
@@ -28,12 +30,19 @@ const ENDLESS: Turn = {
  * came of it, in order; the run has absorbed them. Synchronous, no I/O.
  */
 export function advance(run: Run, event: RunEvent, turn: Turn = ENDLESS): JournalRecord[] {
-  const records: JournalRecord[] = [];
-  run.now = event.at;
-  take(run, decide(run, event), records);
-  // A run that waits for its turn gets none by having more happen to it.
-  if (!run.unsettled || event.type === "continue") settle(run, event.at, records, turn);
-  return records;
+  const { runId } = run.state;
+  const before = takeInHand(runId);
+  try {
+    failPoint("run.decide", runId);
+    const records: JournalRecord[] = [];
+    run.now = event.at;
+    take(run, decide(run, event), records);
+    // A run that waits for its turn gets none by having more happen to it.
+    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, turn);
+    return records;
+  } finally {
+    takeInHand(before);
+  }
 }
 
 /** Takes the steps that follow from the state alone, until there are no more or the turn is used up. */

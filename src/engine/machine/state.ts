@@ -265,7 +265,7 @@ export interface RunState {
   waiting: number;
   /** Tasks that wait for a child run. */
   childRuns: number;
-  /** Takeovers since the last progress. */
+  /** Takeovers after a crash since the last progress. Until there is some, its owner tries each of its events alone. */
   recoveries: number;
 }
 

@@ -44,7 +44,7 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
     if (cell.attempts.get(path) !== attempt) return;
     cell.attempts.delete(path);
     stopTimers(attempt);
-    failPoint("attempt.after");
+    failPoint("attempt.after", cell.runId);
     host.post(cell, {
       type: "reported",
       at: host.now(),
@@ -68,7 +68,7 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
     attempt.heartbeatTimer = startLongTimer(heartbeatMs, silent);
   }
   cell.attempts.set(path, attempt);
-  failPoint("attempt.before");
+  failPoint("attempt.before", cell.runId);
   host.parts.tools
     .call(
       {

@@ -73,6 +73,10 @@ export interface Cell {
   started: boolean;
   /** Its attempts are made here: it was begun here, or taken over. */
   inHand: boolean;
+  /** Its owner died with it: until it has made progress each of its events is tried alone, see trials.ts. */
+  suspect: boolean;
+  /** Events that wait for their trial. */
+  onTrial: number;
   /** Size of its journal, characters, and the size at which it is held. */
   journalSize: number;
   holdAtSize: number;
@@ -131,6 +135,8 @@ export function createCell(runId: string, shard: number, lane: CommitLine, day: 
     keys: [],
     started: run.state.sequence > 0,
     inHand: false,
+    suspect: false,
+    onTrial: 0,
     journalSize: 0,
     holdAtSize: MAX_JOURNAL_SIZE,
     shown: { state: "", moving: false, wakeAt: null },

@@ -25,6 +25,7 @@ export interface ChildHost extends EffectsHost {
   readonly cells: Pick<ReadonlyMap<string, Cell>, "get" | "has" | "values">;
   begin(runId: string, shard: number, run: Run, event: RunEvent, keys: Cell["keys"]): { readonly done: Promise<void> };
   openStored(stored: StoredRun): Promise<Run>;
+  untouched(runId: string): Promise<void>;
 }
 
 /** How deep runs may start runs: a flow that starts itself ends there. */
@@ -103,6 +104,7 @@ export function alignChild(runtime: ChildHost, parent: RunState | null, child: C
 async function findState(runtime: ChildHost, runId: string): Promise<RunState | null> {
   const cell = runtime.cells.get(runId);
   if (cell !== undefined) return cell.run.state;
+  await runtime.untouched(runId);
   const stored = await runtime.parts.journal.loadRun(runId);
   return stored === null ? null : (await runtime.openStored(stored)).state;
 }

@@ -9,7 +9,7 @@ import { failPoint } from "../../base/fail-points.ts";
 import type { Log } from "../../base/log.ts";
 import type { Leases, TakenLease } from "../journal.ts";
 import type { Runtime } from "./runtime.ts";
-import { takeOver } from "./takeover.ts";
+import { closeShards, takeOver } from "./takeover.ts";
 import { parkIdle, wakeDue } from "./wakes.ts";
 
 /** How often the store is asked for runs that are due, milliseconds; must be less than the timer horizon. */
@@ -29,9 +29,16 @@ export interface Keeper {
   readonly adopted: Promise<void>;
 }
 
+/** Shards that came into our hands, and how to say that their suspects are known. */
+interface Fresh {
+  readonly shards: readonly TakenLease[];
+  readonly opened: () => void;
+}
+
 /** Takes shards and begins the loops. Resolves when this instance owns what it could get. */
 export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: number, log: Log): Promise<Keeper> {
-  const take = async (): Promise<readonly TakenLease[]> => {
+  let isFirst = true;
+  const take = async (): Promise<Fresh> => {
     const askedAt = runtime.monotonic();
     const { taken, held, now, reads } = await leases.acquire();
     runtime.writes = reads;
@@ -42,18 +49,23 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
     const found = held.filter(({ shard }) => !known.has(shard) && runtime.epochOf(shard) === undefined);
     // Ours in the store and not in hand: a statement of ours may still run there, so the epoch is raised before anything is read.
     const raised = found.length === 0 ? [] : await leases.raise(found.map((lease) => lease.shard));
+    // At the start they were left by a process of the same name that died.
+    const clean = !isFirst;
+    isFirst = false;
+    const shards = [...taken, ...raised.map((lease) => ({ ...lease, clean }))];
+    const opened = closeShards(runtime, shards);
     runtime.setLeases([...held, ...raised]);
     if (taken.length > 0) log.info("shards taken", { shards: taken.length, held: held.length });
-    return [...taken, ...raised.map((lease) => ({ ...lease, clean: true }))];
+    return { shards, opened };
   };
   const lookForDue = (): void => {
     void wakeDue(runtime).catch((error: unknown) => log.warn("a look for due runs failed", { error }));
   };
-  const adopt = async (fresh: readonly TakenLease[]): Promise<void> => {
+  const adopt = async ({ shards: fresh, opened }: Fresh): Promise<void> => {
     if (fresh.length === 0) return;
     failPoint("lease.taken");
     try {
-      const runs = await takeOver(runtime, fresh);
+      const runs = await takeOver(runtime, fresh, opened);
       if (runs > 0) log.info("runs adopted", { runs });
       if (fresh.some((lease) => !lease.clean)) lookForDue();
     } catch (error) {
@@ -70,6 +82,8 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
     // The adoption takes as long as it takes; the next renewal must not wait for it.
     void adopt(fresh);
   };
+  // The lease begins here: whatever came up since this instance was registered (graph modules, a store that recovers) may have used up its time.
+  await leases.renew();
   const adopted = adopt(await take());
   const loops = [
     repeat(renew, ttlMs / 3, log),

@@ -14,6 +14,7 @@
  *   refused  single moves: fenced (shard lost), taken (start key known), early (timer ahead of the database's clock)
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { takeInHand } from "../../base/in-hand.ts";
 import type { Log } from "../../base/log.ts";
 import { CommitError, type CommitResult, type JournalLane, type Lease, type Move, type Refusal } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
@@ -139,6 +140,7 @@ export class Lane implements CommitLine {
     } catch (error) {
       this.#log.error("a lane stopped on a bug", { lane: this.index, error });
     } finally {
+      takeInHand("");
       this.#tell();
       this.#active = false;
       for (const resolve of this.#idle.splice(0)) resolve();
@@ -157,6 +159,7 @@ export class Lane implements CommitLine {
       if (cell.pending.length === 0 || cell.gone || cell.frozen) continue;
       let json = "";
       let cause: unknown = null;
+      takeInHand(cell.runId);
       try {
         json = JSON.stringify(cell.pending);
       } catch (error) {
@@ -181,6 +184,7 @@ export class Lane implements CommitLine {
       if (cause === null) entries.push(entry);
       else unfit.push({ entry, cause });
     }
+    takeInHand("");
     if (this.#dirty.size === 0) this.#dirty = new Set();
     for (const { entry, cause } of unfit) this.#host.poisoned(entry, cause);
     return entries;
@@ -252,8 +256,10 @@ export class Lane implements CommitLine {
   }
 
   #committed(entry: Entry): void {
+    const before = takeInHand(entry.cell.runId);
     this.#host.committed(entry);
     this.#host.takeBacklog(entry.cell);
+    takeInHand(before);
     this.#untold.push(entry);
   }
 
@@ -264,12 +270,14 @@ export class Lane implements CommitLine {
     this.#untold = [];
     for (const entry of entries) {
       try {
+        takeInHand(entry.cell.runId);
         this.#host.told(entry);
       } catch (error) {
         // Whoever failed to listen: the next batch is under way, and must be waited for.
         this.#log.error("telling of a move failed", { runId: entry.cell.runId, error });
       }
     }
+    takeInHand("");
   }
 
   async #halve(entries: readonly Entry[], cause: unknown): Promise<void> {

@@ -29,5 +29,7 @@ export interface RuntimeParts {
   readonly lanes: number;
   /** Start-to-close of attempts whose flow and type give none, milliseconds; null: none. */
   readonly defaultTaskTimeoutMs?: number | null;
+  /** A suspect with a death is tried after a pause of up to this long, milliseconds; 5,000 when absent. */
+  readonly suspectPauseMs?: number;
   readonly observers: readonly RuntimeObserver[];
 }

@@ -37,8 +37,10 @@ import { type EffectsHost, performEffects } from "./effects.ts";
 import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
 import { type Entry, Lane, type LaneHost } from "./lane.ts";
 import { ParkedWaiters } from "./parked.ts";
+import { type ProbationHost, recoverRun, tryEvent } from "./probation.ts";
 import { type RestoreHost, resolveUnknown } from "./restore.ts";
 import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
+import { type TrialHost, Trials } from "./trials.ts";
 import { Turns } from "./turns.ts";
 import { holdAgain, isUnreadable, readRun, setRunAside } from "./unreadable.ts";
 import { endPoisoned, endRefused, endUnavailable, endWaiting, quarantine } from "./unwritten.ts";
@@ -51,12 +53,13 @@ import { armTimer, type WakeHost } from "./wakes.ts";
 const STARTS_IN_A_ROW = 64;
 
 /** The runs of this instance. */
-export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
+export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, TrialHost, ProbationHost {
   readonly parts: RuntimeParts;
   readonly cells = new ChurningMap<string, Cell>();
   readonly parked: ParkedWaiters;
-  /** Shards of a dead owner whose runs are being taken over: no timer reads them yet. */
-  readonly adopting = new Set<number>();
+  /** Shards of a dead owner whose runs are being taken over: no timer reads them yet. Until it is known which runs are suspects nobody touches any of them. */
+  readonly adopting = new Map<number, Promise<void>>();
+  readonly trials = new Trials(this);
   readonly #epochs = new Map<number, number>();
   readonly #loading = new ChurningMap<string, Promise<Cell>>();
   readonly observers: RuntimeObserver[];
@@ -154,12 +157,17 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
 
   /** Gives an event to a run. Resolves when what came of it is durable. */
   submit(cell: Cell, event: RunEvent): Promise<void> {
-    return new Promise((resolve, reject) => this.decide(cell, event, { resolve, reject }));
+    return new Promise((resolve, reject) => this.#give(cell, event, { resolve, reject }));
   }
 
   /** Gives an event to a run; nobody waits for it. */
   post(cell: Cell, event: RunEvent): void {
-    this.decide(cell, event, null);
+    this.#give(cell, event, null);
+  }
+
+  #give(cell: Cell, event: RunEvent, reply: Reply | null): void {
+    if (cell.suspect && !cell.gone) tryEvent(this, cell, event, reply);
+    else this.decide(cell, event, reply);
   }
 
   /** Decides an event; `reply` hears when what came of it is durable. */
@@ -218,8 +226,22 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     cell.lane.touch(cell);
   }
 
+  /** Resolves when the run may be read: a suspect is not before it has been tried. */
+  async untouched(runId: string): Promise<void> {
+    if (this.adopting.size > 0) await this.adopting.get(shardOfRun(runId, this.parts.shards));
+    await this.trials.untouched(runId);
+  }
+
   /** The cell of a run, read from the store if need be. Errors: RUN_NOT_FOUND, RUN_MOVED when another instance owns it. */
   async cellOf(runId: string): Promise<Cell> {
+    const known = this.cells.get(runId);
+    if (known !== undefined && !known.suspect) return known;
+    await this.untouched(runId);
+    return this.openCell(runId);
+  }
+
+  /** The same for a suspect that is being tried. */
+  async openCell(runId: string): Promise<Cell> {
     const known = this.cells.get(runId);
     if (known !== undefined) return known;
     const loading = this.#loading.get(runId) ?? this.#load(runId);
@@ -274,7 +296,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     const { phase } = cell.run.state;
     entry.isLast = isTerminalPhase(phase) && cell.pending.length === 0;
     try {
-      failPoint("effects.before");
+      failPoint("effects.before", cell.runId);
       // Written just before its shard was lost: what follows is the business of the new owner, who reads it.
       if (!cell.gone) performEffects(this, cell, move.records, move.sequence);
     } catch (error) {
@@ -329,13 +351,8 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
     return resolveUnknown(this, lane, entries);
   }
 
-  /** Sets in motion what should be running and is not: attempts that nobody makes, children, groups. */
-  recover(cell: Cell, clean: boolean): void {
-    cell.inHand = true;
-    this.post(cell, { type: "recover", at: this.now(), clean });
-    for (const task of cell.run.state.tasks.values()) {
-      if (task.state === "WAITING" && task.wait?.kind === "run") this.startChild(cell, task.path, task.wait.runId);
-    }
+  recover(cell: Cell, clean: boolean): Promise<void> {
+    return recoverRun(this, cell, clean);
   }
 
   /** Drops a cell from memory. Nobody will hear of anything here any more: those who wait or watch look into the journal. */
@@ -390,6 +407,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost {
   /** Waits until all that was decided is durable, then closes the lanes. */
   async close(): Promise<void> {
     this.stopping = true;
+    await this.trials.drain();
     await Promise.all(this.#lanes.map((lane) => lane.drain()));
     for (const cell of [...this.cells.values()]) {
       abortAttempts(cell);

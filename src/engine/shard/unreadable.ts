@@ -25,7 +25,7 @@ export interface UnreadableHost {
   epochOf(shard: number): number | undefined;
   cellOf(runId: string): Promise<Cell>;
   post(cell: Cell, event: RunEvent): void;
-  recover(cell: Cell, clean: boolean): void;
+  recover(cell: Cell, clean: boolean): Promise<void>;
 }
 
 /** Does `read`. What fails for the run's own sake, not for the store's, becomes RUN_UNREADABLE. */
@@ -79,7 +79,7 @@ export function holdAgain(host: UnreadableHost, cell: Cell, { header }: StoredRu
   if (header.state !== "QUARANTINED" || cell.run.state.holds.some((hold) => hold.kind === "quarantine")) return;
   const why = "the run could not be read before";
   host.post(cell, { type: "hold", at: host.now(), hold: "quarantine", by: "orchestrator", why });
-  host.recover(cell, true);
+  void host.recover(cell, true);
 }
 
 /** Ends a run of the caller that cannot be read. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_MOVED. */

@@ -31,7 +31,7 @@ export interface WakeHost {
   readonly parked: ParkedWaiters;
   readonly owned: readonly number[];
   /** Shards of a dead owner whose runs are being taken over, the overdue ones too. */
-  readonly adopting: ReadonlySet<number>;
+  readonly adopting: Pick<ReadonlyMap<number, unknown>, "has">;
   readonly stopping: boolean;
   now(): number;
   post(cell: Cell, event: RunEvent): void;
@@ -45,7 +45,8 @@ export function armTimer(host: WakeHost, cell: Cell): void {
     clearTimeout(cell.timer);
     cell.timer = null;
   }
-  if (cell.gone) return;
+  // What waits for its trial may be this very timer; it is armed anew afterwards.
+  if (cell.gone || cell.onTrial > 0) return;
   const dueAt = nextDueAt(cell.run);
   if (dueAt === null) return;
   // By what the database's clock shows for certain: an early timer would be refused, armed, refused …
@@ -56,7 +57,7 @@ export function armTimer(host: WakeHost, cell: Cell): void {
 function fire(host: WakeHost, cell: Cell): void {
   cell.timer = null;
   if (cell.gone) return;
-  failPoint("timer.fire");
+  failPoint("timer.fire", cell.runId);
   const at = host.now();
   const by = Math.floor(host.parts.clock.earliest());
   for (let dueAt = nextDueAt(cell.run); dueAt !== null && dueAt <= by && !cell.frozen; dueAt = nextDueAt(cell.run)) {
@@ -102,7 +103,7 @@ export function parkIdle(host: WakeHost, idleMs: number): number {
   let parked = 0;
   for (const cell of host.cells.values()) {
     if (cell.touchedAt > before || !isClean(cell) || cell.watchers.size > 0) continue;
-    if (cell.attempts.size > 0 || cell.timer !== null || cell.startingChildren > 0) continue;
+    if (cell.onTrial > 0 || cell.attempts.size > 0 || cell.timer !== null || cell.startingChildren > 0) continue;
     if (!canRest(cell.run)) continue;
     host.parked.take(cell);
     host.drop(cell);

@@ -110,7 +110,7 @@ export function createBed(): Bed {
     registries.length = 0;
     await opened.database.journal.query(
       `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.void_starts, orchestrator.approvals, orchestrator.dead_letters,
-        orchestrator.outbox, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions`,
+        orchestrator.outbox, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects`,
     );
     for (const failure of failures) if (failure.status === "rejected") throw failure.reason;
   });
@@ -199,6 +199,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     log,
     shards,
     lanes: options.lanes ?? 2,
+    suspectPauseMs: 50,
     observers: options.observers ?? [],
   });
   await runtime.open();

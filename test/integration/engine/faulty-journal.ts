@@ -108,10 +108,15 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
       return real.listDue(shards, until, after, limit);
     },
     keepAnswer: (answer) => real.keepAnswer(answer),
-    countTakeovers: async (leases, runIds, most) => {
+    nameSuspects: async (leases, trials, passed, alone) => {
       await live();
-      return track(real.countTakeovers(leases, runIds, most));
+      return track(real.nameSuspects(leases, trials, passed, alone));
     },
+    judgeSuspects: async (leases) => {
+      await live();
+      return track(real.judgeSuspects(leases));
+    },
+    holdUnread: (lease, runId, record) => track(real.holdUnread(lease, runId, record)),
     findHeader: (runId) => real.findHeader(runId),
     setAside: (lease, runId) => track(real.setAside(lease, runId)),
     endUnread: (lease, runId, record) => track(real.endUnread(lease, runId, record)),

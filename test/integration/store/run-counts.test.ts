@@ -81,9 +81,10 @@ class Owner {
     const lease = { shard, epoch: random.chance(0.8) ? 1 : 0 };
     const what = random.int(0, 4);
     if (what === 0) this.#note("set aside", Number(await this.#journal.setAside(lease, runId)));
-    else if (what === 1)
-      this.#note("set aside", (await this.#journal.countTakeovers([lease], [runId], random.int(0, 1))).length);
-    else if (what === 2) {
+    else if (what === 1) {
+      const record = { type: "run.held", at: 1, hold: "quarantine", by: "", why: "" } as const;
+      this.#note("set aside", Number(await this.#journal.holdUnread(lease, runId, record)));
+    } else if (what === 2) {
       const record = { type: "run.terminated", at: 1, reason: "", by: "" } as const;
       const sequence = await this.#journal.endUnread(lease, runId, record);
       this.#note("ended unread", sequence === null ? 0 : 1);
