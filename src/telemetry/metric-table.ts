@@ -28,6 +28,9 @@ const DEAD_LETTER_REASONS = ["ATTEMPTS_EXHAUSTED", "NOT_RETRYABLE", "DEFERRED_TO
 /** States of circuit breakers. */
 const BREAKER_STATES = ["CLOSED", "OPEN", "HALF_OPEN"];
 
+/** Why a takeover holds a run. */
+const BLAMES = ["KILLED", "BLOCKED"];
+
 const counter = (help: string, labels: readonly string[] = [], ...values: (readonly string[])[]) =>
   ({ kind: "counter", help, labels, values }) as const;
 const gauge = (help: string, labels: readonly string[] = []) => ({ kind: "gauge", help, labels }) as const;
@@ -53,6 +56,11 @@ export const METRICS = {
   orchestrator_runs_started_total: counter("Runs that were started."),
   orchestrator_quarantined_runs_total: counter(
     "Runs that were put into quarantine; one that could not be read counts again should it be read and its journal say so.",
+  ),
+  orchestrator_runs_blamed_total: counter(
+    "Runs that a takeover put into quarantine because owners died with them in hand (KILLED), or the event loop of one stood still in them (BLOCKED).",
+    ["reason"],
+    BLAMES,
   ),
   // Tasks
   orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting or done at once (seed)."),

@@ -89,8 +89,9 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
     fenced() {
       fenced.add();
     },
-    setAside() {
+    setAside(_runId, reason) {
       quarantined.add();
+      if (reason !== "UNREADABLE") metrics.counter("orchestrator_runs_blamed_total", reason).add();
     },
   };
 }

@@ -7,8 +7,8 @@ import { type AttemptEnd, type AttemptScript, createWorld, type World } from "./
 /** The longest list in the variable `list`, and the most children that are scripted. */
 export const MAX_LIST = 4;
 
-/** Deaths of owners in one world. One more without progress, and the run would be put into quarantine. */
-const MAX_CRASHES = 3;
+/** Deaths of owners in one world. However many there are, none is held against a run by the machine itself. */
+const MAX_CRASHES = 5;
 
 /** A world for the flow. */
 export function generateWorld(random: Random, flow: FlowDoc): World {

@@ -6,13 +6,19 @@ import type { Run } from "../machine/run.ts";
 import type { ToolCaller } from "../tool-port.ts";
 import type { DatabaseClock } from "./db-clock.ts";
 
+/**
+ * Why a run is put into quarantine unread: it cannot be read, its owners died while it was in hand, or the event loop of its owner stood still in it. No
+ * record says so of the first until somebody can read it.
+ */
+export type AsideReason = "UNREADABLE" | "KILLED" | "BLOCKED";
+
 /** Hears of everything that became durable, for metrics, the log, fan-out and lists that follow along. Must be quick and never throw. */
 export interface RuntimeObserver {
   /** `records` became durable, the first of them as `firstSequence`; the state of `run` may be ahead of them. */
   committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;
   fenced(shard: number): void;
-  /** A run that cannot be read was put into quarantine by its header; no record says so until somebody can read it. */
-  setAside?(runId: string): void;
+  /** A run was put into quarantine by its owner without being read, see {@link AsideReason}. */
+  setAside?(runId: string, reason: AsideReason): void;
 }
 
 /** Parts that the runtime stands on. */

@@ -179,8 +179,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
   /** Decides the events that waited behind a full move, as far as the next one goes. */
   takeBacklog(cell: Cell): void {
     const { backlog } = cell;
-    if (backlog.length === 0) return;
-    cell.backlog = [];
+    if (backlog.length > 0) cell.backlog = [];
     for (const { event, reply } of backlog) this.decide(cell, event, reply);
   }
 

@@ -71,7 +71,7 @@ async function judge(runtime: Runtime, shards: readonly TakenLease[]): Promise<v
     const record: JournalRecord = { type: "run.held", at, hold: "quarantine", by: "orchestrator", why };
     if (!(await ask(() => journal.holdUnread(lease, runId, record)))) continue;
     log.error("a run is put into quarantine: it stopped the processes that had it in hand", { runId, why });
-    for (const observer of runtime.observers) observer.setAside?.(runId);
+    for (const observer of runtime.observers) observer.setAside?.(runId, suspect.blocked ? "BLOCKED" : "KILLED");
   }
   runtime.trials.mark(suspects.filter(({ runId }) => !guilty.has(runId)));
 }

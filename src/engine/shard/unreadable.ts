@@ -68,7 +68,7 @@ export async function setRunAside(host: UnreadableHost, runId: string, cause: Or
   try {
     if (!(await parts.journal.setAside({ shard, epoch }, runId))) return;
     parts.log.error("a run cannot be read; it is put into quarantine", { runId, error: cause });
-    for (const observer of host.observers) observer.setAside?.(runId);
+    for (const observer of host.observers) observer.setAside?.(runId, "UNREADABLE");
   } catch (error) {
     parts.log.warn("a run that cannot be read could not be put into quarantine", { runId, error });
   }

@@ -130,7 +130,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     });
     for (let index = 0; index < kills; index += 1) {
       if (points !== undefined && armed !== null) {
-        // Points that die early follow each other: between them is a life in which what was in hand gets on, else it is in quarantine after the fourth.
+        // A point that dies in a trial looks like the run that is tried: between two of them is a life in which that run passes its trial.
         done.push({ ...(await killOnce(service, armed, users, sink, random)), servedMs: -1 });
         armed = null;
         service = start();

@@ -40,6 +40,7 @@ export function findViolations(evidence: Evidence): string[] {
     checkResults(one, report);
     checkTimers(one, report);
     checkEnd(one, evidence, report);
+    checkHolds(one, report);
   }
   checkLists(evidence.dump, runs, report);
   for (const { flow_id, state, counted, rows } of evidence.dump.miscounts)
@@ -105,6 +106,13 @@ function checkAnswers(
     if (first.op === "cancel" && plans[first.kind].cancels && state.phase !== "CANCELED")
       report(`I15 ${requestId}: cancelled and ${state.phase}`);
   }
+}
+
+/** I7: kills from outside hold nobody, however many there are. */
+function checkHolds({ run, records }: ReadRun, report: (what: string) => void): void {
+  for (const record of records)
+    if (record.type === "run.held" && record.hold === "quarantine")
+      report(`I7 ${run.run_id}: put into quarantine, ${record.why}`);
 }
 
 /** I2: a task ends once, and every attempt has a token of its own. */

@@ -14,6 +14,8 @@ export interface ServiceOptions {
   readonly port: number;
   /** Where its log goes, besides being read. */
   readonly logFile: string;
+  /** Hears every line. */
+  readonly onLine?: (line: string) => void;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -24,6 +26,8 @@ export interface ServiceProcess {
   readonly serving: Promise<number>;
   /** Resolves with the exit code, null when it was killed. */
   readonly exited: Promise<number | null>;
+  /** Resolves with the exit code or the signal that ended it. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** True when the process has ended. */
   readonly isOver: boolean;
   /** Lines of its log so far that are errors. */
@@ -54,15 +58,17 @@ export function startService(options: ServiceOptions): ServiceProcess {
   const errors: string[] = [];
   let tail = "";
   let isOver = false;
-  const exited = new Promise<number | null>((resolve) =>
-    child.once("exit", (code) => {
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+    child.once("exit", (code, signal) => {
       isOver = true;
-      resolve(code);
+      resolve({ code, signal });
     }),
   );
+  const exited = ended.then(({ code }) => code);
   const serving = new Promise<number>((resolve, reject) => {
     const read = (line: string): void => {
       appendFileSync(options.logFile, `${line}\n`);
+      options.onLine?.(line);
       tail = line;
       if (line.includes('"level":"error"') || line.includes('"level":"fatal"')) errors.push(line);
       if (line.includes('"message":"serving"')) resolve(performance.now() - startedAt);
@@ -76,6 +82,7 @@ export function startService(options: ServiceOptions): ServiceProcess {
     pid,
     serving,
     exited,
+    ended,
     get isOver() {
       return isOver;
     },

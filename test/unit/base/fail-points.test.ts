@@ -19,6 +19,14 @@ test("an armed one acts at its hit and never again", () => {
   failPoint("commit.after");
 });
 
+test("one that names a run counts the hits of that run alone", () => {
+  armFailPoints("run.decide[bad:child.1]=throw@2");
+  failPoint("run.decide", "bad:child.1");
+  failPoint("run.decide", "good");
+  failPoint("run.decide");
+  expect(() => failPoint("run.decide", "bad:child.1")).toThrow("fail point run.decide");
+});
+
 test("block stands still for the given time", () => {
   armFailPoints("lease.renew=block:60, timer.fire=kill@1000000");
   const before = performance.now();
@@ -36,6 +44,7 @@ test("what cannot be read is named", () => {
     "nowhere=kill",
     "commit.after=kill@x",
     "toString=kill",
+    "run.decide[]=abort",
   ])
     expect(() => parseFailPoints(text)).toThrow(`fail point ${JSON.stringify(text)}`);
 });

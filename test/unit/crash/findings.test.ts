@@ -165,6 +165,15 @@ const PLANTED: readonly (readonly [string, RegExp, Evidence])[] = [
     evidenceOf({ runs: [runOf(withRecord(2, { type: "task.completed", at: 3, task: "w", output: null }))] }),
   ],
   ["a run that ended and is still armed", /^I6 .*still armed/, evidenceOf({ runs: [runOf(RECORDS, { wake_at: 9 })] })],
+  [
+    "an innocent run that was held",
+    /^I7 .*put into quarantine, two deaths/,
+    evidenceOf({
+      runs: [
+        runOf(withRecord(2, { type: "run.held", at: 2, hold: "quarantine", by: "orchestrator", why: "two deaths" })),
+      ],
+    }),
+  ],
   ["a run that never ends", /^I7 .*is RUNNING/, evidenceOf({ runs: [open] })],
   [
     "a run that ended otherwise than its flow says",

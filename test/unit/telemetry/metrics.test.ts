@@ -133,7 +133,8 @@ test("runs and tasks are counted from their records", async () => {
     { type: "run.completed", at: 4_000, output: null },
   ]);
   observer.fenced(1);
-  observer.setAside?.("unreadable");
+  observer.setAside?.("unreadable", "UNREADABLE");
+  observer.setAside?.("blocked", "BLOCKED");
   const text = await metrics.render();
   for (const line of [
     "orchestrator_runs_started_total 1",
@@ -147,7 +148,9 @@ test("runs and tasks are counted from their records", async () => {
     'orchestrator_dead_letters_total{reason="NOT_RETRYABLE"} 1',
     "orchestrator_active_tasks 0",
     "orchestrator_fenced_writes_total 1",
-    "orchestrator_quarantined_runs_total 1",
+    "orchestrator_quarantined_runs_total 2",
+    'orchestrator_runs_blamed_total{reason="BLOCKED"} 1',
+    'orchestrator_runs_blamed_total{reason="KILLED"} 0',
     "orchestrator_journal_records_total 13",
   ]) {
     expect(text.split("\n")).toContain(line);
