@@ -13,6 +13,9 @@ export interface CommandContext {
 /** Adds options, subcommands and the action to a command. */
 export type DefineCommand = (command: Command, context: CommandContext) => void;
 
+/** Makes a subcommand with a summary, and the options that all subcommands of its command have. */
+export type Leaf = (name: string, summary: string) => Command;
+
 /** The command as it can be typed here: a checkout has it in its top folder, the package on the path. */
 export function commandName(): string {
   const self = fileURLToPath(import.meta.url);

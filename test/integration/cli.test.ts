@@ -179,6 +179,25 @@ test("pause, resume, cancel and terminate; what has ended refuses with exit code
   });
 });
 
+test("resume takes several runs or a filter, shows what it would do, and goes on past a refusal", async () => {
+  const start = async (): Promise<string> => (await json("run", "asking.yaml", "--label", "of=many")).runId;
+  const [one, two, three] = [await start(), await start(), await start()];
+  for (const runId of [one, two, three]) await json("runs", "pause", runId);
+  const filter = ["--filter", 'state == "PAUSED"', "--label", "of=many"];
+  const shown = await command(["runs", "resume", ...filter]);
+  expect(shown).toMatchObject({ code: 0, err: "nothing is done yet: 3 run(s) found; with --yes they are resumed\n" });
+  for (const runId of [one, two, three]) expect(shown.out).toContain(runId);
+  expect(await json("runs", "count", ...filter)).toMatchObject({ count: "3" });
+  await json("runs", "terminate", two);
+  const named = await command(["runs", "resume", one, two]);
+  expect(named).toMatchObject({ code: 4, out: `${one} is WAITING\n` });
+  expect(named.err).toMatch(new RegExp(`^${two}: [^\n]+\n1 resumed, 1 refused\n$`));
+  const rest = await json("runs", "resume", ...filter, "--yes");
+  expect(rest).toMatchObject({ runs: [{ runId: three, state: "RUN_STATE_WAITING" }], refused: [] });
+  expect(await command(["runs", "resume"])).toMatchObject({ code: 2, err: expect.stringContaining("name runs") });
+  expect(await command(["runs", "resume", one, ...filter])).toMatchObject({ code: 2 });
+});
+
 test.each([
   { name: "an unknown command", args: ["fly"], code: 2 },
   { name: "a file that is missing", args: ["run", "missing.yaml"], code: 2 },

@@ -3,10 +3,8 @@ import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client.ts";
 import { fromTimestamp, toDuration } from "../../api/mapping/time.ts";
 import { parseDurationMs } from "../../base/duration.ts";
-import { fail } from "../../base/errors.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import {
-  HoldKind,
   type Run,
   RunSchema,
   RunStateSchema,
@@ -19,7 +17,7 @@ import {
   WatchRunResponseSchema,
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
-import type { CommandContext } from "../command-context.ts";
+import type { CommandContext, Leaf } from "../command-context.ts";
 import {
   addConnectOptions,
   addOutputOption,
@@ -35,19 +33,16 @@ import { formatRun, formatRuns, formatTasks, nameOf, printJson, runState, toPrin
 import { printOutcome, withOutput } from "../print-outcome.ts";
 import { readCount } from "../read-count.ts";
 import { readPages } from "../read-pages.ts";
+import { addFilterOptions, type FilterOptions, toFilter } from "../run-filter-options.ts";
 import { formatTable } from "../terminal.ts";
 import { watchRun } from "../watch-run.ts";
+import { defineResume } from "./runs-resume.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
-interface FilterOptions extends Options {
-  readonly filter?: string;
-  readonly state?: readonly string[];
-  readonly flow?: string;
-  readonly label?: readonly string[];
+interface ListOptions extends Options, FilterOptions {
+  readonly limit: number;
 }
-
-const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
 /** Defines the command. */
 export function defineRuns(command: Command, context: CommandContext): void {
@@ -56,39 +51,13 @@ export function defineRuns(command: Command, context: CommandContext): void {
   defineLists(leaf);
   defineReads(leaf, context);
   defineSteering(leaf);
-}
-
-type Leaf = (name: string, summary: string) => Command;
-
-function addFilterOptions(command: Command): Command {
-  return command
-    .option("--filter <cel>", 'for instance: state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"')
-    .option("--state <state>", "only runs in this state, may be repeated", collect)
-    .option("--flow <id>", "only runs of this flow")
-    .option("--label <name=value>", "only runs with this label, may be repeated", collect);
-}
-
-/** One filter of the contract from the options. */
-function toFilter({ filter, state, flow, label }: FilterOptions): string {
-  const text = JSON.stringify;
-  const labels = (label ?? []).map((one) => {
-    const equals = one.indexOf("=");
-    if (equals < 1) fail("INVALID_REQUEST", { problem: `--label ${one}: write name=value`, field: "label" });
-    return `labels[${text(one.slice(0, equals))}] == ${text(one.slice(equals + 1))}`;
-  });
-  const parts = [
-    ...(filter === undefined ? [] : [`(${filter})`]),
-    ...(state === undefined ? [] : [`state in [${state.map((one) => text(one.toUpperCase())).join(", ")}]`]),
-    ...(flow === undefined ? [] : [`flow_id == ${text(flow)}`]),
-    ...labels,
-  ];
-  return parts.join(" && ");
+  defineResume(leaf, context);
 }
 
 function defineLists(leaf: Leaf): void {
   addFilterOptions(leaf("list", "runs, the newest first"))
     .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
-    .action((options: FilterOptions & { readonly limit: number }) =>
+    .action((options: ListOptions) =>
       withClient(options, async (client) => {
         const filter = toFilter(options);
         const runs = await readPages(options.limit, async (pageToken, pageSize) => {
@@ -99,7 +68,7 @@ function defineLists(leaf: Leaf): void {
         else process.stdout.write(formatRuns(runs));
       }),
     );
-  addFilterOptions(leaf("count", "number of runs by state")).action((options: FilterOptions) =>
+  addFilterOptions(leaf("count", "number of runs by state")).action((options: Options & FilterOptions) =>
     withClient(options, async (client) => {
       const counted = await client.call(RunService.method.countRuns, { filter: toFilter(options) });
       if (options.output === "json") return printJson(toPrintable(CountRunsResponseSchema, counted));
@@ -230,12 +199,6 @@ function defineSteering(leaf: Leaf): void {
   steer("pause", "let no further attempt of a run start", (client, runId, { reason }) =>
     client.call(method.pauseRun, { runId, reason, requestId: crypto.randomUUID() }),
   );
-  steer("resume", "let a paused or held run go on", (client, runId, { reason, hold = [] }) => {
-    const holdKinds = hold.map((kind) => HOLD_KINDS[kind as keyof typeof HOLD_KINDS]);
-    return client.call(method.resumeRun, { runId, reason, holdKinds, requestId: crypto.randomUUID() });
-  }).addOption(
-    new Option("--hold <kind...>", "holds to release (default: the operator's)").choices(Object.keys(HOLD_KINDS)),
-  );
   leaf("signal", "send a signal to a run")
     .argument("<run>", "run")
     .argument("<name>", "name that a task waits for")
@@ -257,15 +220,7 @@ function defineSteering(leaf: Leaf): void {
 interface SteeringOptions extends Options {
   readonly reason: string;
   readonly compensate?: true;
-  readonly hold?: readonly string[];
 }
-
-const HOLD_KINDS = {
-  operator: HoldKind.OPERATOR,
-  budget: HoldKind.BUDGET,
-  limit: HoldKind.LIMIT,
-  quarantine: HoldKind.QUARANTINE,
-} as const;
 
 function printSteered(run: Run | undefined, { output }: OutputOptions): void {
   if (run === undefined) return;
