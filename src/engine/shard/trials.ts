@@ -24,7 +24,7 @@ import { insist } from "./insist.ts";
 export const MAX_DEATHS = 2;
 
 /** While at most so many wait, each is tried alone. */
-const ALONE_MOST = 1_000;
+const ALONE_MOST = 500;
 
 /** How many are tried together when more wait. */
 const GROUP = 64;
@@ -69,7 +69,7 @@ export class Trials {
   /** Those for whom somebody waits. */
   readonly #urgent = new Set<Waiting>();
   /** Takeovers that are not over, by run: nobody else may touch these runs. */
-  readonly #takeovers = new Map<string, Promise<void>>();
+  readonly #takeovers = new Map<string, Waiting>();
   /** Moments at which owners died before, by run. */
   readonly #marks = new Map<string, Set<string>>();
   /** The last trial of each marked run: their events stay in order. */
@@ -92,30 +92,30 @@ export class Trials {
 
   /** Tries the takeover of a run. Until it is over {@link untouched} keeps everybody else from the run. */
   takeOver(runId: string, shard: number, work: () => Promise<void>): Promise<void> {
-    const over = this.add({ runId, shard, moment: TAKEOVER }, work).finally(() => this.#takeovers.delete(runId));
-    this.#takeovers.set(runId, over);
-    return over;
+    const trial = this.#add({ runId, shard, moment: TAKEOVER }, work);
+    this.#takeovers.set(runId, trial);
+    return trial.done.promise.finally(() => this.#takeovers.delete(runId));
   }
 
   /** Resolves when no takeover of the run is to come: whoever waits here puts it before the others. */
   async untouched(runId: string): Promise<void> {
-    const takeover = this.#takeovers.get(runId);
-    if (takeover === undefined) return;
-    for (const trial of this.#waiting) {
-      if (trial.runId !== runId || this.#marks.has(runId)) continue;
-      this.#waiting.delete(trial);
-      this.#urgent.add(trial);
-      break;
-    }
-    await takeover;
+    const trial = this.#takeovers.get(runId);
+    if (trial === undefined) return;
+    // One with a death keeps its place.
+    if (!this.#marks.has(runId) && this.#waiting.delete(trial)) this.#urgent.add(trial);
+    await trial.done.promise;
   }
 
   /** Adds a trial. Those of one run go in order. Resolves when it is over; `work` has then been done, whatever came of it. */
   add(trial: Trial, work: () => Promise<void>): Promise<void> {
+    return this.#add(trial, work).done.promise;
+  }
+
+  #add(trial: Trial, work: () => Promise<void>): Waiting {
     const waiting: Waiting = { ...trial, work, done: Promise.withResolvers() };
     if (this.#marks.has(trial.runId)) void this.#addMarked(waiting);
     else this.#enqueue(waiting);
-    return waiting.done.promise;
+    return waiting;
   }
 
   /** The run has made progress: what was known against it is forgotten. */
