@@ -73,6 +73,8 @@ export interface InstanceOptions {
   readonly beforeList?: () => void | Promise<void>;
   /** Stands before reads of runs, from the first one on. */
   readonly beforeLoad?: (runId: string) => void | Promise<void>;
+  /** Stands between the registration of the instance and its first shard. */
+  readonly beforeKeeper?: () => Promise<void>;
   /** Stands around the real leases. */
   readonly wrapLeases?: (leases: Leases) => Leases;
   /** Names of the graphs that are loaded; absent: every start is taken. */
@@ -204,6 +206,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   await runtime.open();
   const engine = createEngine(runtime, { defaultRunTimeoutMs: null });
+  await options.beforeKeeper?.();
   const keeper = await startKeeper(runtime, leases, ttlMs, log);
   const bury = () => admin.journal.query("DELETE FROM orchestrator.instances WHERE instance_id = $1", [id]);
   let stopped: Promise<void> | null = null;

@@ -104,7 +104,7 @@ test("a trial that passes takes the death at its moment away: two deaths that ar
 });
 
 // Only the takeover was tried: a run that kills when its attempt reports passed it each time, and killed again a moment later.
-test("a run that kills when its attempt reports is held after three deaths; a start beside it is not", async () => {
+test("a run that kills when its attempt reports is held after three deaths", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   let instance = await bed.openInstance();
   const { runId } = (await startHeld(instance)).run.state;

@@ -131,6 +131,23 @@ test("an instance whose lease ran out while nobody took its shards goes on with 
   expect((await waitEnd(instance.engine, run.state.runId)).phase).toBe("COMPLETED");
 });
 
+// The lease began when the instance registered, before graph modules were loaded and partitions made. A start that took longer than the lease under load found it expired at
+// the first renewal, a third of the lease time after it had begun to serve; until then others could take its shards.
+test("an instance whose parts come up for longer than its lease has its lease when it takes shards", async () => {
+  const instance = await bed.openInstance({
+    ttlMs: 900,
+    beforeKeeper: async () => {
+      await bed.sql("UPDATE orchestrator.instances SET expires_at = clock_timestamp() - interval '1 second'");
+    },
+  });
+  const [row] = await bed.sql<{ alive: boolean }>(
+    "SELECT expires_at > clock_timestamp() AS alive FROM orchestrator.instances",
+  );
+  expect(row?.alive).toBe(true);
+  await eventually(() => expect(instance.renewals()).toBeGreaterThan(2));
+  expect(instance.lines.map((line) => line.message).join()).not.toContain("had expired");
+});
+
 test("renewals go on while many runs are adopted", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();
