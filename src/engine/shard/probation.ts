@@ -43,10 +43,16 @@ export async function recoverRun(host: ProbationHost, cell: Cell, clean: boolean
   cell.inHand = true;
   const recovered = decided(host, cell, { type: "recover", at: host.now(), clean });
   for (const task of cell.run.state.tasks.values()) {
-    if (task.state === "WAITING" && task.wait?.kind === "run") host.startChild(cell, task.path, task.wait.runId);
+    if (task.state === "WAITING" && task.wait?.kind === "run") startOrFind(host, cell, task.path, task.wait.runId);
   }
   // What was not written here is the business of the owner that the run has now.
   await recovered.catch(() => {});
+}
+
+/** A child that is a suspect itself exists: its parent looks at it when it has been tried, and the trial of the parent does not wait for that. */
+function startOrFind(host: ProbationHost, cell: Cell, path: string, childId: string): void {
+  if (!host.trials.isTakingOver(childId)) host.startChild(cell, path, childId);
+  else void host.trials.untouched(childId).then(() => host.startChild(cell, path, childId));
 }
 
 /** Resolves when the child runs that the cell starts are there, or that takes too long: one may wait for its own trial. */

@@ -97,6 +97,11 @@ export class Trials {
     return trial.done.promise.finally(() => this.#takeovers.delete(runId));
   }
 
+  /** True while the takeover of the run is to come or under way. */
+  isTakingOver(runId: string): boolean {
+    return this.#takeovers.has(runId);
+  }
+
   /** Resolves when no takeover of the run is to come: whoever waits here puts it before the others. */
   async untouched(runId: string): Promise<void> {
     const trial = this.#takeovers.get(runId);

@@ -15,7 +15,7 @@ import { createRandom, type Random } from "../../oracle/random.ts";
 import { eventually } from "../../support/eventually.ts";
 import { findFreePort } from "../../support/free-port.ts";
 import { findViolations } from "./checks.ts";
-import { countOpen, type Dump, readDump } from "./dump.ts";
+import { countMarked, countOpen, type Dump, readDump } from "./dump.ts";
 import { createFlows } from "./flows.ts";
 import { databaseOf, type ServiceProcess, startService } from "./service-process.ts";
 import { openSink, type Sink } from "./sink.ts";
@@ -135,6 +135,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         armed = null;
         service = start();
         await serves(service);
+        const tried = async (): Promise<void> => {
+          const marked = await countMarked(target);
+          if (marked > 0) throw new Error(`${marked} suspects with a death wait for their trial`);
+        };
+        await eventually(tried, { timeoutMs: QUIET_LIMIT_MS, intervalMs: 100 });
       }
       const kill = await killOnce(service, armed, users, sink, random);
       const point = points === undefined ? pickPoint(random) : (points[index] ?? null);

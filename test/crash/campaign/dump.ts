@@ -89,3 +89,16 @@ export async function countOpen(target: EmbeddedConnection): Promise<readonly { 
     await database.close();
   }
 }
+
+/** Suspects with a death that have not been tried again. */
+export async function countMarked(target: EmbeddedConnection): Promise<number> {
+  const database = await openDatabase({ target, log: silentLog });
+  try {
+    const { rows } = await database.reads.query<{ count: number }>(
+      "SELECT count(*) AS count FROM orchestrator.suspects WHERE deaths > 0",
+    );
+    return rows[0]?.count ?? 0;
+  } finally {
+    await database.close();
+  }
+}
