@@ -106,12 +106,15 @@ export function noteSize(cell: Cell, size: number): void {
   cell.holdAtSize = (Math.floor(size / MAX_JOURNAL_SIZE) + 1) * MAX_JOURNAL_SIZE;
 }
 
-/** Counts what was written; true when the run has grown too large since it was asked last. */
-export function outgrows(cell: Cell, written: number): boolean {
+/** Counts what was written. Gives the hold of a run that has grown too large since it was asked last, unless it is ending. */
+export function holdOutgrown(cell: Cell, written: number, at: number): RunEvent | null {
   cell.journalSize += written;
-  if (cell.journalSize < cell.holdAtSize) return false;
+  if (cell.journalSize < cell.holdAtSize) return null;
   noteSize(cell, cell.journalSize);
-  return true;
+  const { phase } = cell.run.state;
+  if (phase !== "RUNNING" && phase !== "QUEUED") return null;
+  const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
+  return { type: "hold", at, hold: "limit", by: "orchestrator", why };
 }
 
 /** A cell for a run. */

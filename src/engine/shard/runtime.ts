@@ -22,12 +22,11 @@ import { abortAttempts } from "./attempts.ts";
 import {
   type Cell,
   createCell,
+  holdOutgrown,
   isClean,
   isFull,
   logFieldsOf,
-  MAX_JOURNAL_SIZE,
   noteSize,
-  outgrows,
   type Reply,
   takeReplies,
   weigh,
@@ -157,15 +156,11 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
 
   /** Gives an event to a run. Resolves when what came of it is durable. */
   submit(cell: Cell, event: RunEvent): Promise<void> {
-    return new Promise((resolve, reject) => this.#give(cell, event, { resolve, reject }));
+    return new Promise((resolve, reject) => this.post(cell, event, { resolve, reject }));
   }
 
-  /** Gives an event to a run; nobody waits for it. */
-  post(cell: Cell, event: RunEvent): void {
-    this.#give(cell, event, null);
-  }
-
-  #give(cell: Cell, event: RunEvent, reply: Reply | null): void {
+  /** Gives an event to a run; a suspect takes it when it is its turn. Without `reply` nobody waits for it. */
+  post(cell: Cell, event: RunEvent, reply: Reply | null = null): void {
     if (cell.suspect && !cell.gone) tryEvent(this, cell, event, reply);
     else this.decide(cell, event, reply);
   }
@@ -301,12 +296,9 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
     } catch (error) {
       this.parts.log.error("what follows a commit failed", { ...logFieldsOf(cell), error });
     }
-    if (outgrows(cell, move.json.length) && (phase === "RUNNING" || phase === "QUEUED")) {
-      const why = `its journal has ${cell.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
-      const hold: RunEvent = { type: "hold", at: this.now(), hold: "limit", by: "orchestrator", why };
-      // Before the events that wait behind a full move: they make it larger still.
-      this.decideNow(cell, hold, null);
-    }
+    const hold = holdOutgrown(cell, move.json.length, this.now());
+    // Before the events that wait behind a full move: they make it larger still.
+    if (hold !== null) this.decideNow(cell, hold, null);
     if (!entry.isLast) this.arm(cell);
   }
 
