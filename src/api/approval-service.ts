@@ -15,7 +15,7 @@ import type { Condition, FieldTable, ReadField } from "./lists/condition.ts";
 import { meetsCondition } from "./lists/condition.ts";
 import { parseFilter } from "./lists/filter.ts";
 import { pageSizeOf, scanPage } from "./lists/paging.ts";
-import type { Tokens } from "./lists/tokens.ts";
+import { type Tokens, toPlace } from "./lists/tokens.ts";
 import { toApproval } from "./mapping/approval.ts";
 import { APPROVAL_STATE } from "./mapping/enums.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
@@ -72,7 +72,11 @@ export function createApprovalService(
       const nextPageToken =
         page.next === null
           ? ""
-          : tokens.toPageToken(caller.tenantId, query, [page.next.createdAt, page.next.runId, page.next.approvalId]);
+          : tokens.toPageToken(caller.tenantId, query, [
+              toPlace(page.next.createdAt),
+              page.next.runId,
+              page.next.approvalId,
+            ]);
       return create(ListApprovalsResponseSchema, {
         approvals: page.lines.map((approval) => toApproval(approval, mask, room)),
         nextPageToken,

@@ -9,7 +9,7 @@ import type { FieldTable, ReadField } from "./lists/condition.ts";
 import { meetsCondition } from "./lists/condition.ts";
 import { parseFilter } from "./lists/filter.ts";
 import { cutPage, pageSizeOf, scanPage } from "./lists/paging.ts";
-import type { Place, Tokens } from "./lists/tokens.ts";
+import { type Place, type Tokens, toPlace } from "./lists/tokens.ts";
 import type { FLOW_KIND } from "./mapping/enums.ts";
 import { toFlow } from "./mapping/flow.ts";
 
@@ -60,7 +60,7 @@ export function createFlowLists(flows: FlowRegistry, tokens: Tokens): FlowListMe
       await flows.getFlow(caller.tenantId, request.flowId, "");
       const before = place === null ? null : { createdAt: Number(place[0]), version: String(place[1]) };
       const versions = await flows.listVersions(caller.tenantId, request.flowId, before, size + 1, signal);
-      const { lines, next } = cutPage(versions, size, (flow): Place => [flow.createdAt, flow.version]);
+      const { lines, next } = cutPage(versions, size, (flow): Place => [toPlace(flow.createdAt), flow.version]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListFlowVersionsResponseSchema, { flows: lines.map((flow) => toFlow(flow, false)), nextPageToken });
     },

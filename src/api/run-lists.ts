@@ -17,7 +17,7 @@ import { meetsCondition } from "./lists/condition.ts";
 import { parseFilter } from "./lists/filter.ts";
 import { cutPage, pageSizeOf } from "./lists/paging.ts";
 import { parseRunFilter, toStoreFilter } from "./lists/run-filter.ts";
-import type { Place, Tokens } from "./lists/tokens.ts";
+import { type Place, type Tokens, toPlace } from "./lists/tokens.ts";
 import { DEAD_LETTER_REASON, RUN_STATE, TASK_STATE } from "./mapping/enums.ts";
 import { toEvent } from "./mapping/event.ts";
 import type { PayloadLimits } from "./mapping/payload.ts";
@@ -67,7 +67,7 @@ export function createRunLists(
         size + 1,
         signal,
       );
-      const { lines, next } = cutPage(headers, size, (header): Place => [header.createdAt, header.runId]);
+      const { lines, next } = cutPage(headers, size, (header): Place => [toPlace(header.createdAt), header.runId]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListRunsResponseSchema, { runs: lines.map(headerToSummary), nextPageToken });
     },

@@ -61,8 +61,9 @@ export function createPlanIndexOf(flows: Pick<FlowRegistry, "planByHash">): Plan
     try {
       return indexPlan(await flows.planByHash(caller.tenantId, run.flowId, run.hash));
     } catch (error) {
-      if (isOrchestratorError(error) && error.code === "FLOW_NOT_FOUND") return null;
-      throw error;
+      // Gone, damaged, or not to be compiled by this build: whoever acts on the run hears of it.
+      if (isOrchestratorError(error) && error.retry !== "no") throw error;
+      return null;
     }
   };
 }
@@ -83,8 +84,9 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
     (caller: Caller, runId: string, phase: Phase) =>
     async (error: unknown): Promise<RunView> => {
       if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
-      const view = await engine.getRun(caller, runId);
-      if (view.state.phase !== phase) throw error;
+      const view = await engine.getRun(caller, runId).catch(() => null);
+      // A run that has ended and cannot be read: that it has ended is the answer.
+      if (view?.state.phase !== phase) throw error;
       return view;
     };
   const withoutPayloads = (): ReadMask => parseReadMask(RunSchema, undefined, PAYLOADS);

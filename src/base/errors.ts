@@ -100,6 +100,12 @@ export const ERRORS = {
   ),
   // Flows
   FLOW_NOT_FOUND: entry("NOT_FOUND", 404, "no", "flow {flowId} is not registered{hint}"),
+  FLOW_UNREADABLE: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "flow {flowId} version {version} cannot be read from the database: {why}; register it under another version",
+  ),
   FLOW_VERSION_EXISTS: entry(
     "ALREADY_EXISTS",
     409,

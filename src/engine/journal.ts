@@ -136,6 +136,8 @@ export interface StoredRun {
 /** A move as the store has it. */
 export interface StoredMove {
   readonly sequence: number;
+  /** How many records there are. */
+  readonly count: number;
   readonly records: readonly JournalRecord[];
   /** Size of the records as they are written, characters. */
   readonly size: number;

@@ -91,6 +91,8 @@ export interface RunHeader {
   readonly updatedAt: number;
   readonly endedAt: number | null;
   readonly deadlineAt: number | null;
+  /** What is wrong with the stored header; absent when nothing is. The run is RUN_UNREADABLE then, and other fields may be empty. */
+  readonly damage?: string;
 }
 
 /** Another instance on the database. */

@@ -14,7 +14,7 @@ import type { Caller, Engine, RunView, StartRequest, StartResult } from "./port.
 import { type Cell, StartTaken } from "./shard/cell.ts";
 import { checkGraphLoaded } from "./shard/graph-loaded.ts";
 import type { Runtime } from "./shard/runtime.ts";
-import { checkText } from "./shard/texts.ts";
+import { checkLabels, checkText } from "./shard/texts.ts";
 
 /** What starts need of the engine around them. */
 export interface StartHost extends Pick<Engine, "getRun" | "waitRun" | "terminateRun"> {
@@ -196,10 +196,7 @@ function checkTexts(request: StartRequest): void {
   checkText("run_key", runKey);
   checkText("user_id", userId);
   checkText("correlation_id", correlationId);
-  for (const key in labels) {
-    checkText("labels", key);
-    checkText(`labels.${key}`, labels[key] ?? "");
-  }
+  checkLabels(labels);
 }
 
 function keysOf(request: StartRequest): StartRow["keys"] {

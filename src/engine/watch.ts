@@ -1,7 +1,7 @@
 /** Streams of what becomes durable in a run: snapshot or resume, then every record once and in order, then the end. */
 import { toError } from "../base/errors.ts";
 import { foldJournal } from "./machine/apply.ts";
-import type { JournalRecord } from "./machine/records.ts";
+import { isEndRecord, type JournalRecord } from "./machine/records.ts";
 import { copyState, isTerminalPhase } from "./machine/state.ts";
 import type { RunEventView, WatchFrame } from "./port.ts";
 import type { Runtime } from "./shard/runtime.ts";
@@ -70,7 +70,7 @@ export async function* watchRun(
           if (record === undefined || move.sequence + index <= sequence) continue;
           sequence = move.sequence + index;
           yield { type: "event", event: { runId, sequence, record } };
-          ended = isEnd(record);
+          ended = isEndRecord(record);
         }
       }
       if (moves.length > 0 && !ended) continue;
@@ -91,7 +91,7 @@ export async function* watchRun(
         if (event.sequence <= sequence) continue;
         sequence = event.sequence;
         yield { type: "event", event };
-        ended = isEnd(event.record);
+        ended = isEndRecord(event.record);
       }
       if (!ended) continue;
       const stored = await runtime.parts.journal.loadRun(runId);
@@ -101,19 +101,6 @@ export async function* watchRun(
   } finally {
     cell?.watchers.delete(watcher);
     signal.removeEventListener("abort", onAbort);
-  }
-}
-
-function isEnd(record: JournalRecord): boolean {
-  switch (record.type) {
-    case "run.completed":
-    case "run.failed":
-    case "run.canceled":
-    case "run.timed_out":
-    case "run.terminated":
-      return true;
-    default:
-      return false;
   }
 }
 

@@ -25,6 +25,8 @@ export interface FlowVersion {
   readonly createdAt: number;
   /** True for the version that runs when none is named. */
   readonly latest: boolean;
+  /** What is wrong with the stored row; absent when nothing is. Only lists show such a version. */
+  readonly damage?: string;
 }
 
 /** Answer to a registration. */

@@ -1,5 +1,7 @@
 /** Flow versions in PostgreSQL. The last registered version of a flow is its latest. */
+import { fail } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
+import { isValidTime } from "../base/time-range.ts";
 import type { Plan } from "../flows/plan.ts";
 import type { FlowStore } from "../flows/registry.ts";
 import type { FlowVersion } from "../flows/registry-port.ts";
@@ -59,7 +61,10 @@ interface Row {
 export function createFlowStore(database: Database): FlowStore {
   const first = async (statement: typeof FIND, values: readonly string[]): Promise<FlowVersion | null> => {
     const { rows } = await database.reads.query<Row>(statement, values);
-    return rows[0] === undefined ? null : toFlowVersion(rows[0]);
+    if (rows[0] === undefined) return null;
+    const flow = toFlowVersion(rows[0]);
+    const { flowId, version, damage } = flow;
+    return damage === undefined ? flow : fail("FLOW_UNREADABLE", { flowId, version, why: damage });
   };
   return {
     insert: async (flow) => {
@@ -97,19 +102,35 @@ export function createFlowStore(database: Database): FlowStore {
   };
 }
 
+const KINDS: Readonly<Record<Plan["kind"], true>> = { dag: true, fsm: true, graph: true };
+
+/** A row is never refused: what is wrong with it is said in `damage`, and the rest is safe to show. */
 function toFlowVersion(row: Row): FlowVersion {
+  const damage = damageOf(row);
   return {
     tenantId: row.tenant_id,
     flowId: row.flow_id,
     version: row.version,
     hash: row.hash,
-    kind: row.kind as Plan["kind"],
+    kind: Object.hasOwn(KINDS, row.kind) ? (row.kind as Plan["kind"]) : "dag",
     name: row.name,
     description: row.description,
-    document: row.document,
+    document: isObject(row.document) ? row.document : {},
     structure: row.structure,
     source: row.source,
     createdAt: row.created_at,
     latest: row.latest,
+    ...(damage === null ? {} : { damage }),
   };
+}
+
+function damageOf(row: Row): string | null {
+  if (!Object.hasOwn(KINDS, row.kind)) return `kind is ${JSON.stringify(row.kind.slice(0, 40))}`;
+  if (!isObject(row.document)) return "document is no object";
+  if (!isObject(row.structure)) return "structure is no object";
+  return isValidTime(row.created_at) ? null : "created_at is no time between the years 1 and 9999";
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

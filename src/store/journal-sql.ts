@@ -203,15 +203,15 @@ export const LOAD_HEADER: Statement = prepared(
   FROM orchestrator.runs WHERE run_id = $1`,
 );
 
-/** The moves of a run, in order: at most $4, and after the first one at most $5 bytes. Sizes are known without reading the rows' text. */
+/** The moves of a run from sequence $3 on, in order, whatever their rows say of their length: at most $4, and after the first one at most $5 bytes. Sizes are known without reading the rows' text. */
 export const LOAD_MOVES: Statement = prepared(
   "journal.load",
-  `SELECT sequence, records, found FROM (
-    SELECT sequence, records, count(*) OVER ()::int4 AS found,
+  `SELECT sequence, record_count, records, found FROM (
+    SELECT sequence, record_count, records, count(*) OVER ()::int4 AS found,
       sum(octet_length(records)) OVER (ORDER BY sequence) AS total, first_value(sequence) OVER (ORDER BY sequence) AS first
     FROM (
-      SELECT sequence, records FROM orchestrator.journal
-      WHERE run_day = $1 AND run_id = $2 AND sequence + record_count > $3 ORDER BY sequence LIMIT $4
+      SELECT sequence, record_count, records FROM orchestrator.journal
+      WHERE run_day = $1 AND run_id = $2 AND (sequence >= $3 OR sequence::int8 + record_count > $3) ORDER BY sequence LIMIT $4
     ) page
   ) sized WHERE sequence = first OR total <= $5 ORDER BY sequence`,
 );

@@ -2,7 +2,16 @@
 import { invariant } from "../base/errors.ts";
 import { failPoint } from "../base/fail-points.ts";
 import { withRunInHand } from "../base/in-hand.ts";
-import type { Journal, JournalLane, Move, Refusal, StartConflict, StartLookup, StoredRun } from "../engine/journal.ts";
+import type {
+  Journal,
+  JournalLane,
+  Move,
+  Refusal,
+  StartConflict,
+  StartLookup,
+  StoredMove,
+  StoredRun,
+} from "../engine/journal.ts";
 import { CommitError } from "../engine/journal.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
 import { insistOnCommit } from "./durability.ts";
@@ -66,7 +75,13 @@ export function createJournal(database: Database, headersWritten: () => void = (
     readEvents: async (tenantId, runId, afterSequence, limit) => {
       const header = await loadHeader(database, runId);
       if (header === null || header.tenant_id !== tenantId) return null;
-      return (await loadMoves(database, header, afterSequence, Math.min(limit, PAGE_MOVES))).moves;
+      const { moves } = await loadMoves(database, header, afterSequence, Math.min(limit, PAGE_MOVES));
+      let next = Math.min(moves[0]?.sequence ?? 0, afterSequence + 1);
+      for (const move of moves) {
+        checkMove(move, next);
+        next += move.count;
+      }
+      return moves;
     },
   };
 }
@@ -169,6 +184,7 @@ const PAGE_BYTES = 8_388_608;
 
 interface MoveRow {
   readonly sequence: number;
+  readonly record_count: number;
   readonly records: string;
   /** Moves found, of which those beyond the bytes are left out. */
   readonly found: number;
@@ -183,14 +199,21 @@ async function loadMoves(database: Database, header: HeaderRow, afterSequence: n
     PAGE_BYTES,
   ]);
   const moves = withRunInHand(header.run_id, () =>
-    rows.map(({ sequence, records }) => ({
+    rows.map(({ sequence, record_count, records }) => ({
       sequence,
+      count: record_count,
       size: records.length,
       records: JSON.parse(records) as JournalRecord[],
     })),
   );
   const found = rows[0]?.found ?? 0;
   return { moves, isLast: found === rows.length && found < limit };
+}
+
+/** Throws when a move does not stand where the one before it ends, or holds fewer or more records than its row says. */
+function checkMove({ sequence, count, records }: StoredMove, next: number): void {
+  invariant(sequence === next, `the journal has a gap at ${next}`);
+  invariant(Array.isArray(records) && records.length === count, `the move at ${next} does not hold ${count} records`);
 }
 
 async function loadRun(database: Database, runId: string): Promise<StoredRun | null> {
@@ -202,7 +225,7 @@ async function loadRun(database: Database, runId: string): Promise<StoredRun | n
     const page = await loadMoves(database, header, records.length, PAGE_MOVES);
     for (const move of page.moves) {
       size += move.size;
-      invariant(move.sequence === records.length + 1, `journal of run ${runId} has a gap at ${records.length + 1}`);
+      checkMove(move, records.length + 1);
       // One by one: a move may hold more records than a call takes arguments.
       for (const record of move.records) records.push(record);
     }

@@ -1,8 +1,9 @@
 /** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
 import type { Json, JsonObject } from "../base/json.ts";
+import { isValidTime } from "../base/time-range.ts";
 import type { Approval, RunStateName } from "../engine/machine/state.ts";
 import type { ApprovalView, Filter, FilterField, RunIndex } from "../engine/port.ts";
-import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
+import { type HeaderRow, isRunState, toRunHeader } from "./journal-rows.ts";
 import type { Database } from "./pool.ts";
 import { prepared, type SqlValue } from "./sql.ts";
 
@@ -64,7 +65,7 @@ export function createRunIndex(database: Database): RunIndex {
         : ["count(*)", "orchestrator.runs"];
       const text = `SELECT state, ${counted} AS count FROM ${table} WHERE ${where.join(" AND ")} GROUP BY state ORDER BY state`;
       const { rows } = await database.reads.query<{ state: string; count: number }>(text, values, signal);
-      return rows.map((row) => ({ state: row.state as RunStateName, count: row.count }));
+      return sumStates(rows);
     },
     listApprovals: async (caller, openOnly, after, limit, signal) => {
       const values: SqlValue[] = [caller.tenantId];
@@ -148,6 +149,16 @@ function labelOf(key: string, values: SqlValue[]): string {
   return `(labels ->> $${values.length}::text)`;
 }
 
+/** Counts by state. A state that no run can have is shown as QUARANTINED, as in lists. */
+function sumStates(rows: readonly { readonly state: string; readonly count: number }[]) {
+  const counts = new Map<RunStateName, number>();
+  for (const { state, count } of rows) {
+    const shown = isRunState(state) ? state : "QUARANTINED";
+    counts.set(shown, (counts.get(shown) ?? 0) + count);
+  }
+  return [...counts].map(([state, count]) => ({ state, count }));
+}
+
 interface ApprovalRow {
   readonly run_id: string;
   readonly approval_id: number;
@@ -172,14 +183,46 @@ function toApproval(row: ApprovalRow): ApprovalView {
     approval: {
       id: row.approval_id,
       task: row.task_path,
-      state: row.state as Approval["state"],
-      parameters: JSON.parse(row.parameters) as JsonObject,
+      state: isApprovalState(row.state) ? row.state : "CANCELED",
+      parameters: parametersOf(row),
       createdAt: row.created_at,
-      dueAt: row.due_at,
-      endedAt: row.decided_at,
+      dueAt: isValidTime(row.due_at) ? row.due_at : null,
+      endedAt: isValidTime(row.decided_at) ? row.decided_at : null,
       by: row.decided_by,
       comment: row.comment,
-      data: JSON.parse(row.data) as Json,
+      data: dataOf(row),
     },
   };
+}
+
+const APPROVAL_STATES: Readonly<Record<Approval["state"], true>> = {
+  PENDING: true,
+  APPROVED: true,
+  REJECTED: true,
+  EXPIRED: true,
+  CANCELED: true,
+};
+
+function isApprovalState(state: string): state is Approval["state"] {
+  return Object.hasOwn(APPROVAL_STATES, state);
+}
+
+/** The parameters of a row. Those that cannot be read are replaced by a title that says so: one damaged row costs the list nothing else. */
+function parametersOf({ parameters, state }: ApprovalRow): JsonObject {
+  try {
+    const value = JSON.parse(parameters);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
+    if (!isApprovalState(state)) throw new Error("unknown state");
+    return value as JsonObject;
+  } catch {
+    return { title: "This row of the list cannot be read; GetApproval reads the run itself." };
+  }
+}
+
+function dataOf({ data }: ApprovalRow): Json {
+  try {
+    return JSON.parse(data) as Json;
+  } catch {
+    return null; // The list shows no data; the run has it.
+  }
 }

@@ -12,23 +12,25 @@ const SET_ASIDE = prepared(
   "runs.set_aside",
   `WITH ${HELD}
   UPDATE orchestrator.runs SET state = 'QUARANTINED', moving = false, wake_at = NULL, updated_at = clock_timestamp()
-  WHERE run_id = $3 AND ended_at IS NULL AND shard IN (SELECT shard FROM held)
+  WHERE run_id = $3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM held)
     AND (state <> 'QUARANTINED' OR moving OR wake_at IS NOT NULL)`,
 );
 
-// The record goes behind the last one, whatever it is: every open phase may end so.
+// The record goes behind the last one, whatever it is: every open phase may end so. The columns of a damaged run may say anything, so nothing here depends on
+// them but on the lease of its shard, which follows from its id.
 const END_UNREAD = prepared(
   "runs.end_unread",
   `WITH ${HELD},
   ended AS (
+    -- A time of the end that no run can have is none.
     UPDATE orchestrator.runs r SET state = 'TERMINATED', moving = false, wake_at = NULL, sequence = last.sequence + 1,
       updated_at = to_timestamp($4::float8 / 1000), ended_at = to_timestamp($4::float8 / 1000)
     FROM (
-      SELECT coalesce(max(j.sequence + j.record_count - 1), 0) AS sequence
+      SELECT least(coalesce(max(j.sequence::int8 + greatest(j.record_count, 1) - 1), 0), 2147483646)::int4 AS sequence
       FROM orchestrator.runs o JOIN orchestrator.journal j ON j.run_day = o.run_day AND j.run_id = o.run_id
       WHERE o.run_id = $3
     ) last
-    WHERE r.run_id = $3 AND r.ended_at IS NULL AND r.shard IN (SELECT shard FROM held)
+    WHERE r.run_id = $3 AND (r.ended_at IS NULL OR r.ended_at NOT BETWEEN '0001-01-01 UTC' AND '9999-12-31 UTC') AND EXISTS (SELECT 1 FROM held)
     RETURNING r.run_id, r.run_day, r.sequence, r.parent_run_id, r.parent_task
   ),
   approvals AS (
@@ -38,6 +40,7 @@ const END_UNREAD = prepared(
   written AS (
     INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
     SELECT run_day, run_id, sequence, 1, to_timestamp($4::float8 / 1000), $5 FROM ended
+    ON CONFLICT (run_day, run_id, sequence) DO UPDATE SET record_count = excluded.record_count, records = excluded.records
   )
   SELECT sequence, parent_run_id, parent_task FROM ended`,
 );

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseDurationMs } from "../base/duration.ts";
 import type { Json } from "../base/json.ts";
+import { LABEL_KEY, labelProblem, MAX_LABEL_LENGTH, MAX_LABELS } from "../base/labels.ts";
 
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
@@ -67,5 +68,19 @@ export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   });
 }
 
-/** A small map of text, for headers and labels. */
+/** Labels of a run, by the rule that starts follow. */
+export const labelMap = z
+  .record(
+    z
+      .string()
+      .regex(LABEL_KEY, { error: "keys have 1 to 63 letters, digits and ._/- and begin with a letter or digit" }),
+    z
+      .string({ error: "expected text; write a number or a boolean in quotes, or as string(…) in an expression" })
+      .refine((value) => labelProblem(value) === null, {
+        error: `expected at most ${MAX_LABEL_LENGTH} characters without U+0000 and U+0001`,
+      }),
+  )
+  .refine((labels) => Object.keys(labels).length <= MAX_LABELS, { error: `expected at most ${MAX_LABELS} labels` });
+
+/** A small map of text, for headers. */
 export const textMap = z.record(z.string().min(1).max(256), z.union([z.string().max(8_192), z.number(), z.boolean()]));

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, ID_PATTERN, keyed, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, textMap, versionText } from "./schemas.ts";
+import { anyJson, ID_PATTERN, keyed, labelMap, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, versionText } from "./schemas.ts";
 
 /** What happens to an open child run when its parent ends. */
 const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
@@ -28,7 +28,10 @@ export const subflow = defineTaskType({
       .regex(PLAIN_TEXT, { error: PLAIN_TEXT_PROBLEM })
       .optional()
       .meta({ description: "Key of which at most one run is open at a time." }),
-    labels: textMap.optional().meta({ description: "Labels of the child run." }),
+    labels: labelMap.optional().meta({
+      description:
+        "Labels of the child run, added to those of this one. Values are text; `string(…)` makes text of a number.",
+    }),
   }),
   result: anyJson,
   example: `id: pay

@@ -944,7 +944,10 @@ type RunSummary struct {
 	// Run whose task started this one; empty for a run that was started by a call.
 	ParentRunId string `protobuf:"bytes,17,opt,name=parent_run_id,json=parentRunId,proto3" json:"parent_run_id,omitempty"`
 	// First run of the chain of parents; the run itself when it has no parent.
-	RootRunId     string `protobuf:"bytes,18,opt,name=root_run_id,json=rootRunId,proto3" json:"root_run_id,omitempty"`
+	RootRunId string `protobuf:"bytes,18,opt,name=root_run_id,json=rootRunId,proto3" json:"root_run_id,omitempty"`
+	// What is wrong with the stored row of the run; empty for a run that can be read. Calls for a damaged run answer RUN_UNREADABLE,
+	// TerminateRun ends it, and other fields of its summary may be empty.
+	Damage        string `protobuf:"bytes,19,opt,name=damage,proto3" json:"damage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1101,6 +1104,13 @@ func (x *RunSummary) GetParentRunId() string {
 func (x *RunSummary) GetRootRunId() string {
 	if x != nil {
 		return x.RootRunId
+	}
+	return ""
+}
+
+func (x *RunSummary) GetDamage() string {
+	if x != nil {
+		return x.Damage
 	}
 	return ""
 }
@@ -2412,7 +2422,7 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
 	"\vinput_valueB\x0e\n" +
-	"\foutput_value\"\x99\x06\n" +
+	"\foutput_value\"\xb1\x06\n" +
 	"\n" +
 	"RunSummary\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
@@ -2435,7 +2445,8 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\rdeadline_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\fdeadlineTime\x12\x1a\n" +
 	"\bsequence\x18\x10 \x01(\x05R\bsequence\x12\"\n" +
 	"\rparent_run_id\x18\x11 \x01(\tR\vparentRunId\x12\x1e\n" +
-	"\vroot_run_id\x18\x12 \x01(\tR\trootRunId\x1a9\n" +
+	"\vroot_run_id\x18\x12 \x01(\tR\trootRunId\x12\x16\n" +
+	"\x06damage\x18\x13 \x01(\tR\x06damage\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x01\n" +

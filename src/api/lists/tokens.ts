@@ -14,6 +14,11 @@ const TAG_BYTES = 9;
 /** A place in a list: text and numbers, as the list defines them. */
 export type Place = readonly (string | number)[];
 
+/** A time in a place. A damaged row may have one for which JSON has no number. */
+export function toPlace(at: number): string | number {
+  return Number.isFinite(at) ? at : String(at);
+}
+
 /** Where a watch goes on. */
 export interface Cursor {
   readonly sequence: number;

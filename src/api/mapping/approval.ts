@@ -2,6 +2,7 @@
 import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json.ts";
+import { isValidTime } from "../../base/time-range.ts";
 import type { ApprovalView } from "../../engine/port.ts";
 import type { Approval } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
@@ -27,10 +28,10 @@ export function toApproval(view: ApprovalView, mask: ReadMask, room: PayloadRoom
       .filter((text) => typeof text === "string" && text !== "")
       .join("\n"),
     assignees: assigneesOf(parameters),
-    createTime: toTimestamp(asked.createdAt),
     decidedBy: asked.by,
     comment: asked.comment,
   });
+  if (isValidTime(asked.createdAt)) approval.createTime = toTimestamp(asked.createdAt);
   if (isObject(parameters.form)) approval.form = parameters.form as ProtoJsonObject;
   if (asked.dueAt !== null) approval.expireTime = toTimestamp(asked.dueAt);
   if (asked.endedAt !== null) approval.decideTime = toTimestamp(asked.endedAt);

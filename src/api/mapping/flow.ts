@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
+import { isValidTime } from "../../base/time-range.ts";
 import type { FlowVersion } from "../../flows/registry-port.ts";
 import type { FlowWarning as FoundWarning } from "../../flows/warnings/warning.ts";
 import type { Flow, FlowProblem, FlowVariable, FlowWarning } from "../../gen/orchestrator/v1/flow_pb.ts";
@@ -24,13 +25,13 @@ export function toFlow(flow: FlowVersion, withSource: boolean): Flow {
     flowHash: flow.hash,
     tenantId: flow.tenantId,
     name: flow.name,
-    description: flow.description,
+    description: flow.damage === undefined ? flow.description : `This version cannot be read: ${flow.damage}.`,
     category: textOf(document.category),
     kind: FLOW_KIND[flow.kind],
     variables: toVariables(document.variables),
     taskCount: countTasks(document),
     latest: flow.latest,
-    createTime: toTimestamp(flow.createdAt),
+    ...(isValidTime(flow.createdAt) ? { createTime: toTimestamp(flow.createdAt) } : {}),
     source: withSource ? flow.source : "",
   });
 }
@@ -57,7 +58,7 @@ export function toWarnings(warnings: readonly FoundWarning[]): FlowWarning[] {
 /** Declared variables of a document. */
 export function toVariables(declared: Json | undefined): FlowVariable[] {
   if (!Array.isArray(declared)) return [];
-  return (declared as readonly JsonObject[]).map((variable) => {
+  return declared.filter(isObject).map((variable) => {
     const shown = create(FlowVariableSchema, {
       name: textOf(variable.name),
       type: textOf(variable.type) || "any",
@@ -71,9 +72,13 @@ export function toVariables(declared: Json | undefined): FlowVariable[] {
 
 /** Number of tasks or states of a document; a graph is one task. */
 function countTasks(document: JsonObject): number {
-  const workflow = (document.workflow ?? {}) as JsonObject;
-  const listed = workflow.tasks ?? workflow.states;
+  const { workflow = null } = document;
+  const listed = isObject(workflow) ? (workflow.tasks ?? workflow.states) : null;
   return Array.isArray(listed) ? listed.length : 1;
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: Json | undefined): string {

@@ -1,5 +1,6 @@
 /** Runs: the state of the engine as the contract shows it. */
 import { create } from "@bufbuild/protobuf";
+import { isValidTime } from "../../base/time-range.ts";
 import type { Cause, RunError } from "../../engine/machine/records.ts";
 import type { GuardFailure, Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
 import { isTerminalPhase, publicState } from "../../engine/machine/state.ts";
@@ -101,13 +102,14 @@ export function headerToSummary(header: RunHeader): RunSummary {
     runKey: header.runKey,
     userId: header.userId,
     correlationId: header.correlationId,
-    createTime: toTimestamp(header.createdAt),
     updateTime: toTimestamp(header.updatedAt),
     sequence: header.sequence,
     parentRunId: header.parentRunId,
     rootRunId: rootOf(header.runId),
   });
   run.labels = header.labels as Record<string, string>;
+  if (isValidTime(header.createdAt)) run.createTime = toTimestamp(header.createdAt);
+  run.damage = header.damage ?? "";
   if (header.endedAt !== null) run.endTime = toTimestamp(header.endedAt);
   if (header.deadlineAt !== null) run.deadlineTime = toTimestamp(header.deadlineAt);
   return run;
@@ -135,6 +137,7 @@ export function summaryToHeader(run: RunSummary): RunHeader | null {
     updatedAt: at(run.updateTime) ?? 0,
     endedAt: at(run.endTime),
     deadlineAt: at(run.deadlineTime),
+    ...(run.damage === "" ? {} : { damage: run.damage }),
   };
 }
 

@@ -49,10 +49,10 @@ function isTopLevel(path: string): boolean {
 export function applyRecord(state: RunState, record: JournalRecord): void {
   invariant(!isTerminalPhase(state.phase), `${record.type} after the end of run ${state.runId}`);
   state.sequence += 1;
+  invariant((record.type === "run.started") === (state.sequence === 1), "a journal begins with run.started, once");
   state.updatedAt = record.at;
   switch (record.type) {
     case "run.started":
-      invariant(state.sequence === 1, "run.started is the first record");
       state.flowId = record.flowId;
       state.version = record.version;
       state.hash = record.hash;
@@ -164,10 +164,15 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       return;
     }
     case "task.expanded": {
+      const { items = null, count } = record;
+      invariant(
+        items === null || items.length === count,
+        `${record.task} has ${items?.length} items for ${count} children`,
+      );
       const task = touchTask(state, record.task, record.at);
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
       task.effect = "possible";
-      task.group = { count: record.count, items: record.items ?? null, next: 0, open: 0, failed: -1 };
+      task.group = { count, items, next: 0, open: 0, failed: -1 };
       moveTask(state, task, "RUNNING");
       if (record.first !== undefined) task.first = record.first;
       if (record.limits !== undefined) task.limits = record.limits;
@@ -326,8 +331,9 @@ function touchTask(state: RunState, path: string, at: number): TaskState {
   const parent = parentPath(path);
   if (parent !== null) {
     const group = state.tasks.get(parent)?.group;
-    invariant(group, `${path} has no group`);
-    group.next = Math.max(group.next, childIndex(path) + 1);
+    const index = childIndex(path);
+    invariant(group && index >= 0 && index < group.count, `${path} has no place in a group`);
+    group.next = Math.max(group.next, index + 1);
     group.open += 1;
   }
   return task;

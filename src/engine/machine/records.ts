@@ -252,6 +252,20 @@ export type JournalRecord =
 /** Name of a record kind, as the journal and the API show it. */
 export type RecordType = JournalRecord["type"];
 
+/** True for the record that ends a run. */
+export function isEndRecord({ type }: JournalRecord): boolean {
+  switch (type) {
+    case "run.completed":
+    case "run.failed":
+    case "run.canceled":
+    case "run.timed_out":
+    case "run.terminated":
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Attempt of a task that a record concerns, from 1; 0 when it concerns none: the run, a task that no attempt was made of, or the task as a whole. */
 export function attemptOf(record: JournalRecord): number {
   switch (record.type) {

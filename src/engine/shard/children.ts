@@ -17,7 +17,7 @@ import { type Cell, StartTaken } from "./cell.ts";
 import { closeChild, type EffectsHost } from "./effects.ts";
 import { checkGraphLoaded } from "./graph-loaded.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
-import { checkText } from "./texts.ts";
+import { checkLabels, checkText } from "./texts.ts";
 
 /** What child runs need of the runtime. */
 export interface ChildHost extends EffectsHost {
@@ -117,6 +117,7 @@ async function begin(runtime: ChildHost, parent: Cell, path: string, childId: st
   const input = task.input as JsonObject;
   const { flow_id: flowId, version, input: given, close_policy: policy, run_key: runKey = "", labels } = input;
   checkText("run_key", String(runKey));
+  const allLabels = checkLabels({ ...state.facts.labels, ...((labels ?? {}) as JsonObject) });
   const depth = (state.facts.parent?.depth ?? 0) + 1;
   if (depth > MAX_RUN_DEPTH)
     throw toError("LIMIT_EXCEEDED", { what: "the depth of runs in runs", size: depth, limit: MAX_RUN_DEPTH });
@@ -146,7 +147,7 @@ async function begin(runtime: ChildHost, parent: Cell, path: string, childId: st
       startAt: null,
       facts: {
         ...state.facts,
-        labels: { ...state.facts.labels, ...(labels as Record<string, string> | undefined) },
+        labels: allLabels,
         runKey: String(runKey),
         requestId: "",
         parent: { runId: state.runId, task: path, closePolicy: (policy ?? "cancel") as "cancel", depth },

@@ -30,12 +30,22 @@ export function createMove(cell: Cell, json: string): Move {
         // The header counts takeovers until the journal does.
         changed = true;
         break;
+      case "run.held":
+      case "run.released":
+      case "run.ending":
+      case "signal.received":
+      case "request.applied":
+        // A caller was told that this is durable. The header knows of it too, so that a journal which has lost its end does not pass for a whole one.
+        changed = true;
+        break;
       case "task.waiting":
       case "task.suspended":
         if (record.wait.kind === "approval") (approvals ??= new Set()).add(sequence);
         break;
       case "approval.ended":
         (approvals ??= new Set()).add(record.approval);
+        // As with signals.
+        changed = true;
         break;
       case "task.completed":
         if (record.input !== undefined && specOf(run, record.task).type === "emit")

@@ -31,6 +31,7 @@ import {
   takeReplies,
   weigh,
 } from "./cell.ts";
+import { checkReads } from "./checked-journal.ts";
 import { startChildRun } from "./children.ts";
 import { type EffectsHost, performEffects } from "./effects.ts";
 import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
@@ -73,7 +74,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
   draining = false;
 
   constructor(parts: RuntimeParts) {
-    this.parts = parts;
+    this.parts = { ...parts, journal: checkReads(parts.journal) };
     this.parked = new ParkedWaiters(parts.shards);
     this.observers = [...parts.observers];
   }

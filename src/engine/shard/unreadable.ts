@@ -8,6 +8,7 @@
  */
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import { shardOfRun } from "../../base/ids.ts";
+import { isValidTime } from "../../base/time-range.ts";
 import type { StoredRun } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { createState, type RunState } from "../machine/state.ts";
@@ -105,8 +106,9 @@ export async function terminateUnread(
   const { sequence, parent } = ended;
   if (parent !== null) tellParent(host, runId, shard, parent, { phase: "TERMINATED", output: null, error });
   return Object.assign(state, {
-    ...{ tenantId, flowId, version, hash, createdAt, deadlineAt, error },
+    ...{ tenantId, flowId, version, hash, deadlineAt, error },
     cause: { end: "terminated", compensate: false, reason, by, error: null },
+    createdAt: isValidTime(createdAt) ? createdAt : at,
     facts: { ...state.facts, labels, userId, correlationId, runKey },
     phase: "TERMINATED",
     sequence,

@@ -54,7 +54,7 @@ async function lockWait(): Promise<void> {
 test("a commit writes the header, the journal and everything else of a move, and reads back as it was", async () => {
   const lane = await openLane();
   const start = startMove(id, {
-    labels: { a: "ä", 'quoted"': "b\\c" },
+    labels: { a: "ä", quoted: '"b\\c' },
     userId: "u",
     correlationId: "c",
     wakeAt: 1_000_000_500,
@@ -114,7 +114,7 @@ test("a commit writes the header, the journal and everything else of a move, and
   expect(stored?.header).toMatchObject({
     state: "WAITING",
     sequence: 3,
-    labels: { a: "ä", 'quoted"': "b\\c" },
+    labels: { a: "ä", quoted: '"b\\c' },
     userId: "u",
     deadlineAt: 2_000_000_000,
     updatedAt: 88_000,

@@ -210,7 +210,7 @@ class Run(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., flow_hash: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., phase: _Optional[_Union[RunPhase, str]] = ..., cause: _Optional[_Union[RunCause, _Mapping]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., run_key: _Optional[str] = ..., user_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., execution_context_json: _Optional[bytes] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., scheduled_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ..., generation: _Optional[int] = ..., task_counts: _Optional[_Union[TaskCounts, _Mapping]] = ..., unread_signals: _Optional[_Iterable[_Union[UnreadSignals, _Mapping]]] = ..., flow_state: _Optional[str] = ..., parent_run_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., root_run_id: _Optional[str] = ...) -> None: ...
 
 class RunSummary(_message.Message):
-    __slots__ = ("run_id", "flow_id", "version", "flow_hash", "tenant_id", "state", "phase", "labels", "run_key", "user_id", "correlation_id", "create_time", "update_time", "end_time", "deadline_time", "sequence", "parent_run_id", "root_run_id")
+    __slots__ = ("run_id", "flow_id", "version", "flow_hash", "tenant_id", "state", "phase", "labels", "run_key", "user_id", "correlation_id", "create_time", "update_time", "end_time", "deadline_time", "sequence", "parent_run_id", "root_run_id", "damage")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -236,6 +236,7 @@ class RunSummary(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PARENT_RUN_ID_FIELD_NUMBER: _ClassVar[int]
     ROOT_RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     flow_id: str
     version: str
@@ -254,7 +255,8 @@ class RunSummary(_message.Message):
     sequence: int
     parent_run_id: str
     root_run_id: str
-    def __init__(self, run_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., flow_hash: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., phase: _Optional[_Union[RunPhase, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., run_key: _Optional[str] = ..., user_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ..., parent_run_id: _Optional[str] = ..., root_run_id: _Optional[str] = ...) -> None: ...
+    damage: str
+    def __init__(self, run_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., flow_hash: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., phase: _Optional[_Union[RunPhase, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., run_key: _Optional[str] = ..., user_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ..., parent_run_id: _Optional[str] = ..., root_run_id: _Optional[str] = ..., damage: _Optional[str] = ...) -> None: ...
 
 class RunCause(_message.Message):
     __slots__ = ("outcome", "reason", "actor", "cause_time", "compensate")

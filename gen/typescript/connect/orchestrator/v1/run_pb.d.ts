@@ -426,6 +426,14 @@ export declare type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
    * @generated from field: string root_run_id = 18;
    */
   rootRunId: string;
+
+  /**
+   * What is wrong with the stored row of the run; empty for a run that can be read. Calls for a damaged run answer RUN_UNREADABLE,
+   * TerminateRun ends it, and other fields of its summary may be empty.
+   *
+   * @generated from field: string damage = 19;
+   */
+  damage: string;
 };
 
 /**

@@ -378,6 +378,13 @@ export interface RunSummary {
      * @generated from protobuf field: string root_run_id = 18
      */
     rootRunId: string;
+    /**
+     * What is wrong with the stored row of the run; empty for a run that can be read. Calls for a damaged run answer RUN_UNREADABLE,
+     * TerminateRun ends it, and other fields of its summary may be empty.
+     *
+     * @generated from protobuf field: string damage = 19
+     */
+    damage: string;
 }
 /**
  * RunCause says which end is coming, or came, and who asked for it.

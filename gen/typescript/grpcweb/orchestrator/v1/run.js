@@ -719,7 +719,8 @@ class RunSummary$Type extends MessageType {
             { no: 15, name: "deadline_time", kind: "message", T: () => Timestamp },
             { no: 16, name: "sequence", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
             { no: 17, name: "parent_run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 18, name: "root_run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 18, name: "root_run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 19, name: "damage", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -738,6 +739,7 @@ class RunSummary$Type extends MessageType {
         message.sequence = 0;
         message.parentRunId = "";
         message.rootRunId = "";
+        message.damage = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -800,6 +802,9 @@ class RunSummary$Type extends MessageType {
                     break;
                 case /* string root_run_id */ 18:
                     message.rootRunId = reader.string();
+                    break;
+                case /* string damage */ 19:
+                    message.damage = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -883,6 +888,9 @@ class RunSummary$Type extends MessageType {
         /* string root_run_id = 18; */
         if (message.rootRunId !== "")
             writer.tag(18, WireType.LengthDelimited).string(message.rootRunId);
+        /* string damage = 19; */
+        if (message.damage !== "")
+            writer.tag(19, WireType.LengthDelimited).string(message.damage);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

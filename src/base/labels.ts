@@ -1,0 +1,38 @@
+/** The rule for labels of runs: one for starts, for child runs and for what is read back from the store. */
+
+/** Most labels of a run. */
+export const MAX_LABELS = 32;
+
+/** Longest value of a label, characters. */
+export const MAX_LABEL_LENGTH = 256;
+
+/** Keys of labels. */
+export const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
+
+/** What is wrong with a value of a label; null when nothing is. */
+export function labelProblem(value: unknown): string | null {
+  if (typeof value !== "string") return `expected text, got ${nameOf(value)}`;
+  if (value.length > MAX_LABEL_LENGTH && [...value].length > MAX_LABEL_LENGTH)
+    return `has more than ${MAX_LABEL_LENGTH} characters`;
+  if (/[\0\u0001]/.test(value)) return "holds a control character (U+0000 or U+0001)";
+  return null;
+}
+
+/** What is wrong with the labels of a run, naming the label; null when nothing is. */
+export function labelsProblem(labels: unknown): string | null {
+  if (typeof labels !== "object" || labels === null || Array.isArray(labels))
+    return `labels: expected an object of texts, got ${nameOf(labels)}`;
+  const entries = Object.entries(labels);
+  if (entries.length > MAX_LABELS) return `labels: ${entries.length} labels; a run has at most ${MAX_LABELS}`;
+  for (const [key, value] of entries) {
+    if (!LABEL_KEY.test(key)) return `labels: the key ${JSON.stringify(key.slice(0, 80))} does not match ${LABEL_KEY}`;
+    const problem = labelProblem(value);
+    if (problem !== null) return `labels.${key}: ${problem}`;
+  }
+  return null;
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "a list" : typeof value;
+}

@@ -1,0 +1,59 @@
+/**
+ * The journal as the engine reads it: whatever comes from the store is checked here, once, and a run that fails is RUN_UNREADABLE on every call alike.
+ *
+ * Each record is checked for its kind; header and journal must agree on the run's tenant and flow, on where the journal ends and on whether the run has ended.
+ */
+import { toError } from "../../base/errors.ts";
+import type { Journal, StoredRun } from "../journal.ts";
+import { recordsProblem } from "../machine/check-record.ts";
+import { isEndRecord } from "../machine/records.ts";
+import { readRun } from "./unreadable.ts";
+
+/** A journal whose reads are checked. Reads of runs that are damaged throw RUN_UNREADABLE. */
+export function checkReads(journal: Journal): Journal {
+  const load = async (
+    runId: string,
+  ): Promise<{ readonly stored: StoredRun; readonly problem: string | null } | null> => {
+    const stored = await journal.loadRun(runId);
+    return stored === null ? null : { stored, problem: runProblem(stored) };
+  };
+  return {
+    ...journal,
+    loadRun: (runId) =>
+      readRun(runId, async () => {
+        let read = await load(runId);
+        // The header is read before the journal, which may have grown to its end meanwhile.
+        if (read !== null && read.problem !== null) read = await load(runId);
+        if (read === null) return null;
+        if (read.problem !== null) throw toError("RUN_UNREADABLE", { runId, why: read.problem });
+        return read.stored;
+      }),
+    readEvents: (tenantId, runId, afterSequence, limit) =>
+      readRun(runId, async () => {
+        const moves = await journal.readEvents(tenantId, runId, afterSequence, limit);
+        for (const { records, sequence } of moves ?? []) {
+          const problem = recordsProblem(records, sequence);
+          if (problem !== null) throw toError("RUN_UNREADABLE", { runId, why: problem });
+        }
+        return moves;
+      }),
+  };
+}
+
+function runProblem({ header, records }: StoredRun): string | null {
+  if (header.damage !== undefined) return header.damage;
+  const { length } = records;
+  if (length === 0) return "it has no journal";
+  const problem = recordsProblem(records, 1);
+  if (problem !== null) return problem;
+  const [first] = records;
+  if (first?.type !== "run.started") return "its journal does not begin with its start";
+  if (first.tenantId !== header.tenantId || first.flowId !== header.flowId || first.hash !== header.flowHash)
+    return "header and journal are of different tenants or flows";
+  if (header.sequence > length) return `the journal ends at ${length}, the header knows record ${header.sequence}`;
+  const last = records[length - 1];
+  const ended = last !== undefined && isEndRecord(last);
+  if (ended !== (header.endedAt !== null) || (ended && header.sequence !== length))
+    return ended ? "its journal has ended, its header has not" : "its header has ended, its journal has not";
+  return null;
+}
