@@ -84,8 +84,8 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
     (caller: Caller, runId: string, phase: Phase) =>
     async (error: unknown): Promise<RunView> => {
       if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
+      // RUN_UNREADABLE: that the run has ended is the answer.
       const view = await engine.getRun(caller, runId).catch(() => null);
-      // A run that has ended and cannot be read: that it has ended is the answer.
       if (view?.state.phase !== phase) throw error;
       return view;
     };

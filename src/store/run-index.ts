@@ -215,6 +215,7 @@ function parametersOf({ parameters, state }: ApprovalRow): JsonObject {
     if (!isApprovalState(state)) throw new Error("unknown state");
     return value as JsonObject;
   } catch {
+    // SyntaxError, or one of the two above: the title says it.
     return { title: "This row of the list cannot be read; GetApproval reads the run itself." };
   }
 }
@@ -223,6 +224,7 @@ function dataOf({ data }: ApprovalRow): Json {
   try {
     return JSON.parse(data) as Json;
   } catch {
-    return null; // The list shows no data; the run has it.
+    // SyntaxError: the list shows no data; the run has it.
+    return null;
   }
 }

@@ -1,7 +1,7 @@
 /** Tasks of runs as the contract shows them. */
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject } from "../../base/json.ts";
-import { childIndex, parentPath } from "../../engine/machine/apply.ts";
+import { childIndex, parentPath } from "../../engine/machine/paths.ts";
 import type { DeadLetterReason, TaskError, Wait } from "../../engine/machine/records.ts";
 import type { RunState, TaskState } from "../../engine/machine/state.ts";
 import type { TaskSpec } from "../../flows/plan.ts";

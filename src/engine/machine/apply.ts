@@ -5,6 +5,7 @@
 import { withRunInHand } from "../../base/in-hand.ts";
 import { invariant } from "../../base/errors.ts";
 import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
+import { childIndex, isTopLevel, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import {
   createFsmPosition,
@@ -27,22 +28,6 @@ export function foldJournal(runId: string, records: Iterable<JournalRecord>): Ru
     for (const record of records) applyRecord(state, record);
     return state;
   });
-}
-
-/** Path of the group that a child belongs to; null for tasks that are no children. */
-export function parentPath(path: string): string | null {
-  const dot = path.lastIndexOf(".");
-  return dot < 0 ? null : path.slice(0, dot);
-}
-
-/** Position of a child in its group. */
-export function childIndex(path: string): number {
-  return Number(path.slice(path.lastIndexOf(".") + 1));
-}
-
-/** True for tasks of the graph itself: no child, no compensation. */
-function isTopLevel(path: string): boolean {
-  return !path.includes(".") && !path.includes("/");
 }
 
 /** Changes `state` by one record. */

@@ -7,8 +7,10 @@
 
 import { labelsProblem } from "../../base/labels.ts";
 import { isValidTime } from "../../base/time-range.ts";
+import type { TaskLimits } from "../../flows/plan.ts";
 import type {
   ApprovalEnd,
+  DeadLetterReason,
   EnteredBy,
   GuardError,
   HoldKind,
@@ -42,6 +44,7 @@ const count: Check = (value) => Number.isInteger(value) && (value as number) >= 
 const children: Check = (value) => count(value) && (value as number) <= MAX_CHILDREN;
 /** A number that JSON turned into null when it was none is told by null. */
 const delay: Check = (value) => value === null || Number.isFinite(value);
+const duration: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
 const list: Check = Array.isArray;
 const labels: Check = (value) => labelsProblem(value) === null;
 
@@ -135,6 +138,26 @@ const enteredBy = kinds<EnteredBy>({
   error: { index: count },
 });
 
+const deadLetter = oneOf(
+  ...([
+    "ATTEMPTS_EXHAUSTED",
+    "NOT_RETRYABLE",
+    "DEFERRED_TOO_LONG",
+    "OUT_OF_TIME",
+  ] satisfies readonly DeadLetterReason[]),
+);
+const limits = {
+  limits: optional(
+    objectOf<TaskLimits>({
+      startToCloseMs: optional(duration),
+      scheduleToStartMs: optional(duration),
+      scheduleToCloseMs: optional(duration),
+      heartbeatMs: optional(duration),
+      initialDelayMs: optional(duration),
+      maxDelayMs: optional(duration),
+    }),
+  ),
+};
 const at = { at: time };
 const task = { at: time, task: text };
 const attempt = { at: time, task: text, attempt: optional(count) };
@@ -164,9 +187,9 @@ const SCHEMAS: { readonly [Type in RecordType]: Fields<RecordOf<Type>> } = {
   "run.held": { ...at, hold, by: text, why: text },
   "run.released": { ...at, hold, by: text, why: text },
   "run.recovered": at,
-  "task.dispatched": { ...task, ...first, attempt: count, input: optional(json), answer: optional(answer) },
-  "task.waiting": { ...attempt, ...first, wait, input: json, dueAt: orNull(time) },
-  "task.expanded": { ...task, ...first, count: children, items: optional(list), dueAt: optional(time) },
+  "task.dispatched": { ...task, ...first, ...limits, attempt: count, input: optional(json), answer: optional(answer) },
+  "task.waiting": { ...attempt, ...first, ...limits, wait, input: json, dueAt: orNull(time) },
+  "task.expanded": { ...task, ...first, ...limits, count: children, items: optional(list), dueAt: optional(time) },
   "task.completed": { ...attempt, ...first, output: json, input: optional(json) },
   "task.retrying": {
     ...attempt,
@@ -182,7 +205,7 @@ const SCHEMAS: { readonly [Type in RecordType]: Fields<RecordOf<Type>> } = {
     error: taskError,
     timedOut: optional(flag),
     handled: optional(flag),
-    deadLetter: optional(flag),
+    deadLetter: optional(deadLetter),
   },
   "task.skipped": { ...task, reason: oneOf("NOT_TAKEN", "UPSTREAM_FAILED") },
   "task.canceled": { ...attempt, noEffect: optional(flag) },

@@ -4,8 +4,9 @@
  */
 import type { DagNode, FsmState, Plan, TaskSpec } from "../../flows/plan.ts";
 import { Agenda } from "./agenda.ts";
-import { applyRecord, childIndex, parentPath } from "./apply.ts";
+import { applyRecord } from "./apply.ts";
 import { COMPENSATE } from "./outcomes.ts";
+import { childIndex, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import { isMoving, isTerminalPhase, type RunState, type RunStateName, type TaskState } from "./state.ts";
 import { isEnded, isSuccess } from "./task-ends.ts";

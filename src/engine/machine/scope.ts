@@ -1,7 +1,7 @@
 /** What expressions read, as a view over a run: nothing is copied until an expression asks for it. */
 import type { Json, JsonObject } from "../../base/json.ts";
 import type { Scope } from "../../flows/plan.ts";
-import { childIndex, parentPath } from "./apply.ts";
+import { childIndex, parentPath } from "./paths.ts";
 import type { Run } from "./run.ts";
 import { publicState, type TaskState } from "./state.ts";
 

@@ -5,85 +5,20 @@
  * a page (the list failed for the whole tenant). Now rows are checked as they are read.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
 import { beforeEach, expect, test } from "vitest";
-import { Call } from "../../../src/api/call.ts";
-import { createHealth } from "../../../src/api/health.ts";
-import { printMessage } from "../../../src/api/http/print.ts";
-import { createTokens } from "../../../src/api/lists/tokens.ts";
-import type { ServedMethod } from "../../../src/api/methods.ts";
-import { createPipeline } from "../../../src/api/pipeline.ts";
-import { createServices } from "../../../src/api/services.ts";
-import { silentLog } from "../../../src/base/log.ts";
-import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { ApprovalService } from "../../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";
-import { createFlowStore } from "../../../src/store/flow-versions.ts";
-import { createRunIndex } from "../../../src/store/run-index.ts";
+import { createRandom } from "../../oracle/random.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
-import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
+import { type Answered, type Ask, createCaller } from "./api-caller.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
 
+/** Damages of the records of each run; ORCHESTRATOR_DAMAGES asks for more. */
+const DAMAGES = Number(process.env.ORCHESTRATOR_DAMAGES ?? 60);
+
 const bed = createBed();
-
-const LIMITS = {
-  maxMessageBytes: 4_194_304,
-  maxPayloadBytes: 1_048_576,
-  maxInlinePayloadBytes: 65_536,
-  maxFlowBytes: 65_536,
-};
-
-interface Answered {
-  /** `OK` or the code of the error. */
-  readonly code: string;
-  readonly json: string;
-}
-
-type Ask = (method: DescMethod, init: Record<string, unknown>) => Promise<Answered>;
-
-/** Calls as the servers make them: handled, then encoded as bytes and as JSON. Of a stream the first message is taken. */
-function createCaller(instance: Instance): Ask {
-  const methods = createServices({
-    engine: instance.engine,
-    runIndex: createRunIndex(bed.database),
-    flows: createFlowRegistry(createFlowStore(bed.database)),
-    templates: createFakeTemplates(),
-    health: createHealth(),
-    facts: { version: "1", revision: "", store: "external", startedAt: 0, capabilities: [] },
-    limits: LIMITS,
-    tokens: createTokens(new Uint8Array(32)),
-    draining: new AbortController().signal,
-    heartbeatMs: 60_000,
-  });
-  const served = new Map<DescMethod, ServedMethod>(methods.map((method) => [method.desc, method]));
-  const pipeline = createPipeline(silentLog, { forMethod: () => ({ started() {}, finished() {}, sent() {} }) });
-  return async (desc, init) => {
-    const method = served.get(desc);
-    if (method === undefined) throw new Error(`${desc.name} is not served`);
-    const call = new Call("grpc", undefined, new Map());
-    const encode = (message: Parameters<ServedMethod["encode"]>[0]): string => {
-      method.encode(message);
-      return printMessage(desc.output, message);
-    };
-    const decode = () => create(desc.input, init);
-    if (method.stream === null)
-      return new Promise((resolve) =>
-        pipeline.runUnary(method, call, decode, encode, (error, json) =>
-          resolve({ code: error?.code ?? "OK", json: json ?? String(error?.cause ?? error?.message) }),
-        ),
-      );
-    try {
-      for await (const json of pipeline.runStream(method, call, decode, encode)) return { code: "OK", json };
-      return { code: "OK", json: "" };
-    } catch (error) {
-      return { code: (error as { code: string }).code, json: String((error as Error).cause ?? error) };
-    } finally {
-      call.cancel();
-    }
-  };
-}
 
 const { method: runs } = RunService;
 
@@ -111,6 +46,8 @@ const FAIR: ReadonlySet<string> = new Set([
   "APPROVAL_NOT_FOUND",
   "APPROVAL_DECIDED",
   "RUN_FINISHED",
+  // Right types, but a state or a task that the plan does not have: the machine finds out, and holds the run.
+  "RUN_QUARANTINED",
 ]);
 
 const LISTS: readonly (readonly [DescMethod, Record<string, unknown>])[] = [
@@ -177,7 +114,7 @@ beforeEach(async () => {
   await first.stop();
   instance = await bed.openInstance();
   await instance.keeper.adopted;
-  ask = createCaller(instance);
+  ask = createCaller(instance.engine, bed.database);
 });
 
 interface Saved {
@@ -299,4 +236,145 @@ test("a damaged header costs its run; everybody else is served", { timeout: 300_
     expect((await ask(runs.getRun, { runId })).code).toBe("OK");
   }
   expect(verdicts.get("RUN_UNREADABLE")).toBeGreaterThan(60);
+});
+
+/** Values in place of a field: every type, and the texts that pass for numbers. */
+const VALUES = [
+  null,
+  true,
+  5,
+  -1,
+  1.5,
+  1e300,
+  2 ** 53,
+  "",
+  "x",
+  "NaN",
+  "infinity",
+  "y".repeat(3_000),
+  "a.7",
+  [],
+  [1, 2],
+  [null],
+  {},
+  { a: 5 },
+  { kind: "none" },
+  [[[[]]]],
+];
+
+interface JournalRow {
+  readonly sequence: number;
+  readonly records: string;
+}
+
+/** Every field of a record, and those of the objects in it. */
+function pathsOf(record: Record<string, unknown>): string[][] {
+  return Object.entries(record).flatMap(([key, value]) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? [[key], ...Object.keys(value).map((inner) => [key, inner])]
+      : [[key]],
+  );
+}
+
+/** Where callers' own values stand: any JSON is right there. */
+const FREE = /^(vars|input|output|payload|items|value|data)(\.|$)|^facts\.context/;
+
+test("a damaged record costs its run; everybody else is served", { timeout: 600_000 }, async () => {
+  const random = createRandom(Number(process.env.ORCHESTRATOR_SEED ?? 7));
+  const verdicts = new Map<string, number>();
+  for (const [name, runId] of Object.entries({ ...ids, child: `${ids.parent}:s` })) {
+    if (name === "good") continue;
+    await forget(runId);
+    const saved = await save(runId);
+    const rows = await bed.sql<JournalRow & Record<string, unknown>>(
+      "SELECT sequence, records FROM orchestrator.journal WHERE run_id = $1 ORDER BY sequence",
+      [runId],
+    );
+    const cases = rows.flatMap(({ sequence, records }) =>
+      (JSON.parse(records) as Record<string, unknown>[]).flatMap((record, place) =>
+        pathsOf(record).flatMap((path) => VALUES.map((value) => ({ sequence, records, place, path, value }))),
+      ),
+    );
+    for (const { sequence, records, place, path, value } of random.shuffle(cases).slice(0, DAMAGES)) {
+      const changed = JSON.parse(records) as Record<string, Record<string, unknown>>[];
+      const [key = "", inner] = path;
+      const record = changed[place] as Record<string, Record<string, unknown>>;
+      if (inner === undefined) (record as Record<string, unknown>)[key] = value;
+      else (record[key] as Record<string, unknown>)[inner] = value;
+      if (random.chance(0.1)) delete record[key];
+      const what = `${name}: ${path.join(".")} of ${JSON.stringify(record).slice(0, 200)}`;
+      await bed.sql("UPDATE orchestrator.journal SET records = $3 WHERE run_id = $1 AND sequence = $2", [
+        runId,
+        sequence,
+        JSON.stringify(changed),
+      ]);
+      const verdict = await judge(runId, what);
+      if (FREE.test(path.join("."))) verdicts.set("free", (verdicts.get("free") ?? 0) + 1);
+      else verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
+      await restore(runId, saved);
+    }
+    expect((await ask(runs.getRun, { runId })).code).toBe("OK");
+  }
+  expect(verdicts.get("RUN_UNREADABLE")).toBeGreaterThan(DAMAGES);
+});
+
+test("a journal that lost rows, or holds none, is noticed by every call", { timeout: 120_000 }, async () => {
+  const runId = ids.wide;
+  await forget(runId);
+  const saved = await save(runId);
+  const last = "(SELECT max(sequence) FROM orchestrator.journal WHERE run_id = $1)";
+  for (const statement of [
+    // The signal that was acknowledged is in the last row that a caller knows of.
+    `DELETE FROM orchestrator.journal WHERE run_id = $1 AND records LIKE '%"early"%'`,
+    `DELETE FROM orchestrator.journal WHERE run_id = $1 AND sequence >= (SELECT sequence FROM orchestrator.journal WHERE run_id = $1 AND records LIKE '%"early"%')`,
+    "DELETE FROM orchestrator.journal WHERE run_id = $1 AND sequence = 1",
+    "DELETE FROM orchestrator.journal WHERE run_id = $1",
+    "UPDATE orchestrator.runs SET sequence = sequence + 100 WHERE run_id = $1",
+    `UPDATE orchestrator.journal SET sequence = sequence + 1 WHERE run_id = $1 AND sequence = ${last}`,
+    `UPDATE orchestrator.journal SET sequence = 2147483647 WHERE run_id = $1 AND sequence = ${last}`,
+    ...[0, -5, 99, 2_147_483_647].map(
+      (count) => `UPDATE orchestrator.journal SET record_count = ${count} WHERE run_id = $1 AND sequence = ${last}`,
+    ),
+    ...["not json", "null", "{}", "[]", "[null]", "[5]", '["x"]', "[[]]", '[{"type":"task.teleported"}]', "[{}]"].map(
+      (text) => `UPDATE orchestrator.journal SET records = '${text}' WHERE run_id = $1 AND sequence = ${last}`,
+    ),
+  ]) {
+    await bed.sql(statement, [runId]);
+    expect([statement, await judge(runId, statement)]).toEqual([statement, "RUN_UNREADABLE"]);
+    await restore(runId, saved);
+  }
+});
+
+test("damaged approvals and flow versions leave their lists whole", { timeout: 120_000 }, async () => {
+  const approvals = await save(ids.wide);
+  const open = { filter: "" };
+  for (const [column, values] of Object.entries({
+    parameters: ["'not json'", "'null'", "'5'", "'[1]'", "''"],
+    data: ["'not json'", "''", "'[1'"],
+    state: ["''", "'x'"],
+    created_at: TIMES,
+    due_at: TIMES,
+    decided_at: TIMES,
+  }))
+    for (const value of values) {
+      const sql = `UPDATE orchestrator.approvals SET ${column} = ${value} WHERE run_id = $1`;
+      if (!(await damage(sql, [ids.wide]))) continue;
+      const { code, json } = await ask(ApprovalService.method.listApprovals, open);
+      expect([sql, code, json.includes(ids.good)]).toEqual([sql, "OK", true]);
+      await restore(ids.wide, approvals);
+    }
+  for (const change of [
+    "document_json = 'null'",
+    "document_json = '[]'",
+    `document_json = '{"variables":[null],"workflow":5}'`,
+    "structure = '5'",
+    "kind = 'x'",
+    "created_at = 'infinity'",
+  ]) {
+    await bed.sql(`UPDATE orchestrator.flow_versions SET ${change} WHERE flow_id = 'ended'`);
+    const { code, json } = await ask(FlowService.method.listFlows, {});
+    expect([change, code, json.includes('"wide"'), json.includes('"ended"')]).toEqual([change, "OK", true, true]);
+    expect((await ask(FlowService.method.listFlowVersions, { flowId: "wide" })).code).toBe("OK");
+    expect((await ask(FlowService.method.getFlow, { flowId: "ended" })).code).toMatch(/^(OK|FLOW_UNREADABLE)$/);
+  }
 });

@@ -1,0 +1,76 @@
+/** Calls of the whole API on one engine and its database, without a port. */
+import type { DescMethod } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { Call } from "../../../src/api/call.ts";
+import { createHealth } from "../../../src/api/health.ts";
+import { printMessage } from "../../../src/api/http/print.ts";
+import { createTokens } from "../../../src/api/lists/tokens.ts";
+import type { ServedMethod } from "../../../src/api/methods.ts";
+import { createPipeline } from "../../../src/api/pipeline.ts";
+import { createServices } from "../../../src/api/services.ts";
+import { silentLog } from "../../../src/base/log.ts";
+import type { Engine } from "../../../src/engine/port.ts";
+import { createFlowRegistry } from "../../../src/flows/registry.ts";
+import { createFlowStore } from "../../../src/store/flow-versions.ts";
+import type { Database } from "../../../src/store/pool.ts";
+import { createRunIndex } from "../../../src/store/run-index.ts";
+import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
+
+const LIMITS = {
+  maxMessageBytes: 4_194_304,
+  maxPayloadBytes: 1_048_576,
+  maxInlinePayloadBytes: 65_536,
+  maxFlowBytes: 65_536,
+};
+
+/** The answer to a call. */
+export interface Answered {
+  /** `OK` or the code of the error. */
+  readonly code: string;
+  readonly json: string;
+}
+
+/** Calls a method. */
+export type Ask = (method: DescMethod, init: Record<string, unknown>) => Promise<Answered>;
+
+/** Calls as the servers make them: handled, then encoded as bytes and as JSON. Of a stream the first message is taken. */
+export function createCaller(engine: Engine, database: Database): Ask {
+  const methods = createServices({
+    engine,
+    runIndex: createRunIndex(database),
+    flows: createFlowRegistry(createFlowStore(database)),
+    templates: createFakeTemplates(),
+    health: createHealth(),
+    facts: { version: "1", revision: "", store: "external", startedAt: 0, capabilities: [] },
+    limits: LIMITS,
+    tokens: createTokens(new Uint8Array(32)),
+    draining: new AbortController().signal,
+    heartbeatMs: 60_000,
+  });
+  const served = new Map<DescMethod, ServedMethod>(methods.map((method) => [method.desc, method]));
+  const pipeline = createPipeline(silentLog, { forMethod: () => ({ started() {}, finished() {}, sent() {} }) });
+  return async (desc, init) => {
+    const method = served.get(desc);
+    if (method === undefined) throw new Error(`${desc.name} is not served`);
+    const call = new Call("grpc", undefined, new Map());
+    const encode = (message: Parameters<ServedMethod["encode"]>[0]): string => {
+      method.encode(message);
+      return printMessage(desc.output, message);
+    };
+    const decode = () => create(desc.input, init);
+    if (method.stream === null)
+      return new Promise((resolve) =>
+        pipeline.runUnary(method, call, decode, encode, (error, json) =>
+          resolve({ code: error?.code ?? "OK", json: json ?? String(error?.cause ?? error?.message) }),
+        ),
+      );
+    try {
+      for await (const json of pipeline.runStream(method, call, decode, encode)) return { code: "OK", json };
+      return { code: "OK", json: "" };
+    } catch (error) {
+      return { code: (error as { code: string }).code, json: String((error as Error).cause ?? error) };
+    } finally {
+      call.cancel();
+    }
+  };
+}
