@@ -2,8 +2,9 @@
  * `applyRecord(state, record)`: the one place where the state of a run changes. No clock, no randomness, no I/O, no plan: a journal folds to the same state on every build.
  * It throws (a bug, or a corrupt journal) when a record is no legal move.
  */
-import { withRunInHand } from "../../base/in-hand.ts";
+
 import { invariant } from "../../base/errors.ts";
+import { withRunInHand } from "../../base/in-hand.ts";
 import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
 import { childIndex, isTopLevel, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";

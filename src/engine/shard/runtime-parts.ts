@@ -4,6 +4,7 @@ import type { Journal, Leases } from "../journal.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import type { ToolCaller } from "../tool-port.ts";
+import { checkReads } from "./checked-journal.ts";
 import type { DatabaseClock } from "./db-clock.ts";
 
 /**
@@ -38,4 +39,9 @@ export interface RuntimeParts {
   /** A suspect with a death is tried after a pause of up to this long, milliseconds; 5,000 when absent. */
   readonly suspectPauseMs?: number;
   readonly observers: readonly RuntimeObserver[];
+}
+
+/** The parts with a journal whose reads are checked: nothing that the engine reads of a run goes past {@link checkReads}. */
+export function withCheckedReads(parts: RuntimeParts): RuntimeParts {
+  return { ...parts, journal: checkReads(parts.journal) };
 }

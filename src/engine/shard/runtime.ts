@@ -31,7 +31,6 @@ import {
   takeReplies,
   weigh,
 } from "./cell.ts";
-import { checkReads } from "./checked-journal.ts";
 import { startChildRun } from "./children.ts";
 import { type EffectsHost, performEffects } from "./effects.ts";
 import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
@@ -39,7 +38,7 @@ import { type Entry, Lane, type LaneHost } from "./lane.ts";
 import { ParkedWaiters } from "./parked.ts";
 import { type ProbationHost, recoverRun, tryEvent } from "./probation.ts";
 import { type RestoreHost, resolveUnknown } from "./restore.ts";
-import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";
+import { type RuntimeObserver, type RuntimeParts, withCheckedReads } from "./runtime-parts.ts";
 import { type TrialHost, Trials } from "./trials.ts";
 import { Turns } from "./turns.ts";
 import { holdAgain, isUnreadable, readRun, setRunAside } from "./unreadable.ts";
@@ -74,7 +73,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
   draining = false;
 
   constructor(parts: RuntimeParts) {
-    this.parts = { ...parts, journal: checkReads(parts.journal) };
+    this.parts = withCheckedReads(parts);
     this.parked = new ParkedWaiters(parts.shards);
     this.observers = [...parts.observers];
   }
