@@ -56,6 +56,11 @@ export interface Api {
   /** Whether probes see the service as taking calls. Calls that come are answered either way. */
   setServing(serving: boolean): void;
   /**
+   * Begins the end: probes see it, streams end with SHUTTING_DOWN and a cursor, and waits that were forwarded are answered. Calls are still answered, those of new
+   * connections too, because other instances may need runs that are here.
+   */
+  drain(): void;
+  /**
    * Takes no new connections, ends streams with SHUTTING_DOWN and a cursor, lets calls in flight end for at most `graceMs`, then breaks them off.
    * Safe to call more than once.
    */
@@ -70,7 +75,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const { health, config, log, metrics } = parts;
   const draining = new AbortController();
   const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
-  const forwarder = createForwarder(parts.engine, config.maxMessageBytes);
+  const forwarder = createForwarder(parts.engine, config.maxMessageBytes, draining.signal);
   const heartbeatMs = config.heartbeatMs ?? HEARTBEAT_MS;
   const services = createServices({
     ...parts,
@@ -109,6 +114,10 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   await http.ready();
   const front = createFront({ http2: (socket) => grpc.accept(socket), http1: (socket) => http.accept(socket) }, log);
   let closing: Promise<void> | null = null;
+  const drain = (): void => {
+    health.setServing(false);
+    draining.abort(toError("SHUTTING_DOWN"));
+  };
   return {
     async listen(host, port) {
       const address = await front.listen(host, port);
@@ -116,11 +125,11 @@ export async function createApi(parts: ApiParts): Promise<Api> {
       return address;
     },
     setServing: (serving) => health.setServing(serving),
+    drain,
     close(graceMs) {
       closing ??= (async () => {
-        health.setServing(false);
+        drain();
         front.close();
-        draining.abort(toError("SHUTTING_DOWN"));
         // Streams say their last word first: once a connection is told to close, HTTP/2 opens no stream on it, but ends those that are open.
         await nextTurn();
         grpc.drain();

@@ -12,7 +12,7 @@
 import type { Log } from "../base/log.ts";
 import type { Caller, Cluster, Engine, OtherInstance, RunIndex } from "../engine/port.ts";
 import { RunService, type WatchRunsResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
-import { FORWARDED_KEY } from "./forward.ts";
+import { FORWARDED_KEY } from "./forwarded-key.ts";
 import { openGrpcClient } from "./grpc/client.ts";
 import { summaryToHeader } from "./mapping/run.ts";
 

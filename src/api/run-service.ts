@@ -32,7 +32,15 @@ import { fromStartRequest, fromWait } from "./run-start.ts";
 const DEFAULT_WAIT_MS = 20_000;
 
 /** Fields that answers without a mask leave out where the contract says "without payloads". */
-const PAYLOADS = ["input", "input_json", "input_ref", "output", "output_json", "output_ref", "execution_context_json"];
+export const PAYLOADS = [
+  "input",
+  "input_json",
+  "input_ref",
+  "output",
+  "output_json",
+  "output_ref",
+  "execution_context_json",
+];
 
 /** Methods of RunService that steer and read single runs. */
 export type SteeringMethods = Pick<

@@ -172,7 +172,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       database,
       store,
       adopted: keeper.adopted,
-      drain: async (graceMs) => void (await drainRuntime(runtime, graceMs)),
+      drain: async (graceMs) => void (await drainRuntime(runtime, keeper, graceMs)),
       close,
     };
   } catch (error) {

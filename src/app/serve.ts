@@ -1,4 +1,5 @@
 /** The running service: configuration → store and engine → ports → stop in good order. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { createHealth, type HealthState } from "../api/health.ts";
 import { createHostRule, hostOf, isLoopback } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
@@ -11,6 +12,9 @@ import { isSet, type LoadedConfig } from "./config.ts";
 import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
 import { readVersion } from "./version.ts";
 import { watchDatabase } from "./watch-database.ts";
+
+/** Time for calls that other instances have sent to arrive, milliseconds. */
+const FORWARDED_MS = 200;
 
 /** Where something listens. */
 export interface Address {
@@ -77,9 +81,14 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       log,
       metrics,
     });
-    // Together: callers who wait for runs hold the API until the engine answers them, and both have the same time.
     closers.push(async () => {
-      await Promise.all([core.drain(server.drainTimeout), api.close(server.drainTimeout)]);
+      const endsAt = performance.now() + server.drainTimeout;
+      api.drain();
+      // Runs first: no caller, however slow, keeps a run from the next owner. Whoever stays on the line gets the rest of the time.
+      await core.drain(server.drainTimeout);
+      // Calls that other instances sent before they knew are still on their way: they are told that the run has moved.
+      if (core.engine.cluster().others.length > 0) await sleep(Math.min(FORWARDED_MS, server.drainTimeout));
+      await api.close(Math.max(0, endsAt - performance.now()));
     });
     const address = await api.listen(server.host, server.port);
     const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, log, closers);

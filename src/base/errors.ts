@@ -244,6 +244,18 @@ export const ERRORS = {
     "no",
     "port {port} is in use; stop the other program or set {setting}",
   ),
+  NO_SHARD: entry(
+    "UNAVAILABLE",
+    503,
+    "yes",
+    "no instance of the service can start runs right now: this one owns no shard, and no other one can be reached; send the call again",
+  ),
+  PEER_LOST: entry(
+    "UNAVAILABLE",
+    503,
+    "yes",
+    "the instance that took the call was lost before it answered; send the call again with the same request_id",
+  ),
   SHUTTING_DOWN: entry("UNAVAILABLE", 503, "yes", "the service is shutting down; send the call again"),
   OVERLOADED: entry(
     "RESOURCE_EXHAUSTED",

@@ -1,10 +1,10 @@
 /** The engine behind its port: starts, steers, reads and watches runs on the shard runtime. */
 import { isOrchestratorError, toError } from "../base/errors.ts";
-import { shardOfRun } from "../base/ids.ts";
 import { checkSignal } from "../flows/input.ts";
 import { checkDecided, checkForm, findApproval } from "./decisions.ts";
 import { createFollowers } from "./followers.ts";
 import { listEvents } from "./list-events.ts";
+import { locate } from "./locate.ts";
 import { foldJournal } from "./machine/apply.ts";
 import type { RequestKey, RunEvent } from "./machine/events.ts";
 import { copyState, isTerminalPhase, publicState, type RunState } from "./machine/state.ts";
@@ -81,6 +81,8 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   const waitRun = async (caller: Caller, runId: string, waitMs: number, signal: AbortSignal): Promise<RunView> => {
     const view = await getRun(caller, runId);
     if (isTerminalPhase(view.state.phase) || waitMs <= 0) return view;
+    // Answered at once and again and again, a caller who waits in a loop would never pause.
+    if (runtime.draining) throw toError("SHUTTING_DOWN");
     const cell = await openCell(caller, runId).catch((error: unknown) => {
       if (isOrchestratorError(error) && error.code === "RUN_FINISHED") return null;
       throw error;
@@ -244,10 +246,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       listEvents(runtime.parts.journal, caller.tenantId, runId, afterSequence, limit),
     watchRun: (caller, runId, afterSequence, signal) =>
       watchRun(runtime, caller.tenantId, runId, afterSequence, signal),
-    ownerOf: async (runId) => {
-      const shard = shardOfRun(runId, runtime.parts.shards);
-      return runtime.epochOf(shard) === undefined ? runtime.parts.leases.addressOf(shard) : null;
-    },
+    locate: (runId, unreachable) => locate(runtime, runId, unreachable),
     watchRuns: (caller, signal, scope) => followers.follow(caller, signal, scope),
     relay: (tenantId, change) => followers.relay(tenantId, change),
     cluster: () => runtime.parts.leases.cluster(),

@@ -261,10 +261,10 @@ export interface TakenLease extends Lease {
 /** Shard ownership. */
 export interface Leases {
   /**
-   * Takes a fair share of what is free or expired. Returns what was taken, all that is held now, the clock of the database in milliseconds, and the lowest
+   * Takes a fair share of what is free or expired, and the shard `wanted` beyond it if that is free. Returns what was taken, all that is held now, the clock of the database in milliseconds, and the lowest
    * version of the journal's format that a living instance reads.
    */
-  acquire(): Promise<{
+  acquire(wanted?: number): Promise<{
     readonly taken: readonly TakenLease[];
     readonly held: readonly Lease[];
     readonly now: number;
@@ -278,6 +278,14 @@ export interface Leases {
   raise(shards: readonly number[]): Promise<readonly Lease[]>;
   /** Where the live owner of a shard is reached, host:port; null when it has none. */
   addressOf(shard: number): Promise<string | null>;
+  /** Announces that this instance stops: it counts for no share any more and takes nothing, but keeps what it has until it is released. */
+  leave(): Promise<void>;
+  /** Reads {@link Leases.cluster} anew. */
+  look(): Promise<Cluster>;
+  /** Gives these shards back in good order. Returns those that were given; one whose row is locked stays. */
+  releaseSome(shards: readonly number[]): Promise<readonly number[]>;
   /** Gives all shards back. */
   release(): Promise<void>;
+  /** Calls `listener` when another instance has given shards back or has joined, until the returned function is called. A hint: some are lost. */
+  listen(listener: () => void): () => Promise<void>;
 }

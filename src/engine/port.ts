@@ -100,7 +100,14 @@ export interface OtherInstance {
   readonly id: string;
   /** Where it is reached, host:port. */
   readonly address: string;
+  /** It is about to stop: it takes no new runs. */
+  readonly leaving: boolean;
+  /** Whether it owns shards. */
+  readonly owns: boolean;
 }
+
+/** Where a call can be made: at this instance, or at another one, by its address. */
+export type Place = "here" | { readonly address: string };
 
 /** What a look at the instances and their shards has found. */
 export interface Cluster {
@@ -166,8 +173,11 @@ export interface Engine {
   listEvents(caller: Caller, runId: string, afterSequence: number, limit: number): Promise<RunEventPage>;
   /** Ordered, gapless. Without `afterSequence` it begins with a snapshot. Ends after the `end` frame, or when `signal` aborts. A reader more than 10,000 events behind gets WATCH_TOO_SLOW. */
   watchRun(caller: Caller, runId: string, afterSequence: number | null, signal: AbortSignal): AsyncIterable<WatchFrame>;
-  /** Where the instance that owns a run is reached, host:port; null when that is this one or nobody. */
-  ownerOf(runId: string): Promise<string | null>;
+  /**
+   * Finds who can take a call for a run; with an empty id, who takes starts of new runs. `here` is this instance, which takes over a run of nobody for that
+   * purpose. Null: nobody for now. `unreachable` is an address where nothing answered.
+   */
+  locate(runId: string, unreachable?: string): Promise<Place | null>;
   /** Headers of runs of the tenant as they change, from the first call of `next` on. A follower that falls behind hears of a gap. */
   watchRuns(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncIterable<RunChange>;
   /** Tells the followers of `scope` all what happened to runs of the tenant elsewhere. */

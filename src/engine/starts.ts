@@ -110,8 +110,7 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
   const placeRun = (request: StartRequest, at: number): { runId: string; shard: number } => {
     if (request.runId === "") {
       const shard = runtime.pickShard();
-      if (shard === undefined)
-        throw toError("OVERLOADED", { what: "this instance owns no shard yet" }, { retryAfterMs: 1_000 });
+      if (shard === undefined) throw toError("NO_SHARD");
       return { runId: mintRunId(shard, at), shard };
     }
     if (isMintedRunId(request.runId)) {

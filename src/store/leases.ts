@@ -10,7 +10,7 @@ import { fail, invariant } from "../base/errors.ts";
 import type { Lease, Leases, TakenLease } from "../engine/journal.ts";
 import type { Cluster, OtherInstance } from "../engine/port.ts";
 import type { Database } from "./pool.ts";
-import { prepared } from "./sql.ts";
+import { prepared, type SqlSession } from "./sql.ts";
 
 /** Who this instance is and how long it lives without renewal. */
 export interface LeaseOptions {
@@ -25,6 +25,12 @@ export interface LeaseOptions {
   /** Version of the journal's format that this instance reads. */
   readonly reads: number;
 }
+
+/** Channel on which instances tell each other that shards can be taken or must be shared. */
+const CHANNEL = "orchestrator_leases";
+
+/** Pauses between attempts to listen again, milliseconds. */
+const LISTEN_AGAIN_MS = 5_000;
 
 interface Survey {
   readonly now: number;
@@ -54,11 +60,12 @@ const CREATE_SHARDS = prepared(
 );
 const REGISTER = prepared(
   "leases.register",
-  `INSERT INTO orchestrator.instances (instance_id, address, host, pid, reads, expires_at)
-  VALUES ($1, $2, $3, $4, $6, clock_timestamp() + $5::float8 * interval '1 millisecond')
+  `INSERT INTO orchestrator.instances (instance_id, address, host, pid, reads, expires_at, leaving)
+  VALUES ($1, $2, $3, $4, $6, clock_timestamp() + $5::float8 * interval '1 millisecond', $7)
   ON CONFLICT (instance_id) DO UPDATE
-  SET address = excluded.address, host = excluded.host, pid = excluded.pid, reads = excluded.reads, expires_at = excluded.expires_at`,
+  SET address = excluded.address, host = excluded.host, pid = excluded.pid, reads = excluded.reads, expires_at = excluded.expires_at, leaving = $7`,
 );
+const LEAVE = prepared("leases.leave", "UPDATE orchestrator.instances SET leaving = true WHERE instance_id = $1");
 const RENEW = prepared(
   "leases.renew",
   `UPDATE orchestrator.instances SET expires_at = clock_timestamp() + $2::float8 * interval '1 millisecond'
@@ -67,12 +74,13 @@ const RENEW = prepared(
 // All that a turn of the keeper needs to know, in one question: most turns find that nothing is to be done.
 const SURVEY = prepared(
   "leases.survey",
-  `WITH alive AS (SELECT instance_id, reads FROM orchestrator.instances WHERE expires_at > clock_timestamp() OR instance_id = $1)
+  `WITH alive AS (SELECT instance_id, reads, leaving FROM orchestrator.instances WHERE expires_at > clock_timestamp() OR instance_id = $1)
   SELECT (SELECT min(reads) FROM alive) AS reads, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
-    ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive)))::int AS share,
+    ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive WHERE NOT leaving)))::int AS share,
     (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id IS NULL OR instance_id NOT IN (SELECT instance_id FROM alive))::int AS free,
     (SELECT coalesce(json_agg(json_build_object('shard', shard, 'epoch', epoch) ORDER BY shard), '[]') FROM orchestrator.shard_leases WHERE instance_id = $1) AS held,
-    (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'address', address)), '[]') FROM orchestrator.instances
+    (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'address', address, 'leaving', leaving,
+      'owns', instance_id IN (SELECT instance_id FROM orchestrator.shard_leases))), '[]') FROM orchestrator.instances
       WHERE instance_id <> $1 AND (expires_at > clock_timestamp() OR instance_id IN (SELECT instance_id FROM orchestrator.shard_leases))) AS others,
     (SELECT sum(epoch)::float8 FROM orchestrator.shard_leases) AS epochs,
     (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'pid', pid)), '[]') FROM orchestrator.instances WHERE host = $2 AND instance_id <> $1) AS neighbours`,
@@ -86,15 +94,17 @@ const FORGET = prepared(
 const BURY_ALL = prepared("leases.bury_all", "DELETE FROM orchestrator.instances WHERE instance_id <> $1");
 const TAKE = prepared(
   "leases.take",
-  `WITH alive AS (SELECT instance_id FROM orchestrator.instances WHERE expires_at > clock_timestamp()),
+  `WITH alive AS (SELECT instance_id, leaving FROM orchestrator.instances WHERE expires_at > clock_timestamp()),
   share AS (
-    SELECT greatest(0, ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive)))::int
+    SELECT greatest(0, ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8
+        / greatest(1, (SELECT count(*) FROM alive WHERE NOT leaving)))::int
       - (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id = $1)::int) AS more
   ),
   free AS (
     SELECT l.shard, l.clean AND l.instance_id IS NULL AS clean FROM orchestrator.shard_leases l
-    WHERE l.instance_id IS NULL OR l.instance_id NOT IN (SELECT instance_id FROM alive)
-    ORDER BY l.shard LIMIT (SELECT more FROM share) FOR UPDATE OF l SKIP LOCKED
+    WHERE (l.instance_id IS NULL OR l.instance_id NOT IN (SELECT instance_id FROM alive))
+      AND (l.shard = $2::int OR (SELECT more FROM share) > 0)
+    ORDER BY l.shard = $2 DESC, l.shard LIMIT greatest(1, (SELECT more FROM share)) FOR UPDATE OF l SKIP LOCKED
   )
   UPDATE orchestrator.shard_leases l SET epoch = l.epoch + 1, instance_id = $1, clean = false FROM free
   WHERE l.shard = free.shard RETURNING l.shard, l.epoch, free.clean`,
@@ -102,7 +112,7 @@ const TAKE = prepared(
 // Shards above the fair share are given back, so that an instance that joins gets its part.
 const GIVE = prepared(
   "leases.give",
-  `WITH alive AS (SELECT count(*) AS n FROM orchestrator.instances WHERE expires_at > clock_timestamp()),
+  `WITH alive AS (SELECT count(*) AS n FROM orchestrator.instances WHERE expires_at > clock_timestamp() AND NOT leaving),
   mine AS (SELECT shard, row_number() OVER (ORDER BY shard) AS place FROM orchestrator.shard_leases WHERE instance_id = $1)
   UPDATE orchestrator.shard_leases l SET instance_id = NULL, clean = true, epoch = l.epoch + 1 FROM mine, alive
   WHERE l.shard = mine.shard AND mine.place > ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, alive.n))`,
@@ -121,6 +131,17 @@ const RELEASE = prepared(
   "UPDATE orchestrator.shard_leases SET instance_id = NULL, clean = true, epoch = epoch + 1 WHERE instance_id = $1",
 );
 
+// A row that something else holds, for instance a batch that is still being written, is left for the next call.
+const RELEASE_SOME = prepared(
+  "leases.release_some",
+  `WITH idle AS (
+    SELECT shard FROM orchestrator.shard_leases WHERE instance_id = $1 AND shard = ANY($2::int2[]) ORDER BY shard FOR UPDATE SKIP LOCKED
+  )
+  UPDATE orchestrator.shard_leases l SET instance_id = NULL, clean = true, epoch = l.epoch + 1 FROM idle WHERE l.shard = idle.shard
+  RETURNING l.shard`,
+);
+const NOTIFY = prepared("leases.notify", `SELECT pg_notify('${CHANNEL}', $1)`);
+
 /** Registers this instance. Errors: CONFIG_INVALID when the database has another number of shards than asked for. */
 export async function openLeases(
   database: Database,
@@ -138,10 +159,16 @@ export async function openLeases(
   }
   await database.journal.query(CREATE_SHARDS, [shards]);
   if (options.alone) await database.journal.query(BURY_ALL, [instanceId]);
+  let leaving = false;
   const register = () =>
-    database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs, reads]);
+    database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs, reads, leaving]);
   await register();
+  const notify = async (): Promise<void> => {
+    if (!options.alone) await database.journal.query(NOTIFY, [instanceId]);
+  };
   await database.journal.query(FORGET);
+  // Whoever owns more than its share from now on gives at once.
+  await notify();
   let cluster: Cluster = { others: [], epochs: 0 };
   const survey = async (): Promise<Survey> => {
     const { rows } = await database.journal.query<Survey>(SURVEY, [instanceId, host]);
@@ -151,7 +178,7 @@ export async function openLeases(
     return seen;
   };
   const leases: Leases = {
-    acquire: async () => {
+    acquire: async (wanted) => {
       let seen = await survey();
       const dead = seen.neighbours.filter((neighbour) => !isAlive(neighbour.pid)).map((neighbour) => neighbour.id);
       if (dead.length > 0) {
@@ -160,10 +187,11 @@ export async function openLeases(
       }
       const { held, share, free, now } = seen;
       const gives = held.length > share;
-      const takes = held.length < share && free > 0;
+      const takes = free > 0 && !leaving && (held.length < share || wanted !== undefined);
       if (!gives && !takes) return { taken: [], held, now, reads: seen.reads };
       if (gives) await database.journal.query(GIVE, [instanceId]);
-      const taken = takes ? (await database.journal.query<TakenLease>(TAKE, [instanceId])).rows : [];
+      const taken = takes ? (await database.journal.query<TakenLease>(TAKE, [instanceId, wanted ?? null])).rows : [];
+      if (gives) await notify();
       seen = await survey();
       return { taken, held: seen.held, now: seen.now, reads: seen.reads };
     },
@@ -181,12 +209,64 @@ export async function openLeases(
       const { rows } = await database.reads.query<{ address: string }>(ADDRESS, [shard]);
       return rows[0]?.address ?? null;
     },
+    leave: async () => {
+      leaving = true;
+      await database.journal.query(LEAVE, [instanceId]);
+    },
+    look: async () => {
+      await survey();
+      return cluster;
+    },
+    releaseSome: async (wanted) => {
+      const { rows } = await database.journal.query<{ shard: number }>(RELEASE_SOME, [instanceId, wanted]);
+      if (rows.length > 0) await notify();
+      return rows.map(({ shard }) => shard);
+    },
     release: async () => {
       await database.journal.query(RELEASE, [instanceId]);
       await database.journal.query(BURY, [[instanceId]]);
+      await notify();
     },
+    listen: options.alone ? () => async () => {} : (listener) => listenTo(database, instanceId, listener),
   };
   return { leases, shards };
+}
+
+/**
+ * Calls `listener` when another instance has announced something, until the returned function is called. A session that breaks is opened again; what was said
+ * meanwhile is lost, and the keeper's next turn finds it.
+ */
+function listenTo(database: Database, instanceId: string, listener: () => void): () => Promise<void> {
+  let session: SqlSession | null = null;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const again = (): void => {
+    session = null;
+    if (!stopped) timer = setTimeout(() => void open(), LISTEN_AGAIN_MS).unref();
+  };
+  const open = async (): Promise<void> => {
+    try {
+      const opened = await database.openSession("leases");
+      session = opened;
+      opened.onNotification((_channel, sender) => {
+        if (sender !== instanceId) listener();
+      });
+      opened.onLost(again);
+      await opened.query(`LISTEN ${CHANNEL}`);
+      if (stopped) await opened.close();
+    } catch {
+      // The store is away, which others report; listening only makes things quicker.
+      await session?.close().catch(() => {});
+      again();
+    }
+  };
+  const opening = open();
+  return async () => {
+    stopped = true;
+    clearTimeout(timer);
+    await opening;
+    await session?.close().catch(() => {});
+  };
 }
 
 /**

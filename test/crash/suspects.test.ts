@@ -12,9 +12,9 @@ import { openGrpcClient } from "../../src/api/grpc/client.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { HoldKind, RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
-import { createTestDatabase } from "../support/postgres.ts";
 import { eventually } from "../support/eventually.ts";
 import { findFreePort } from "../support/free-port.ts";
+import { createTestDatabase } from "../support/postgres.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 import { type ServiceProcess, startService } from "./campaign/service-process.ts";
 

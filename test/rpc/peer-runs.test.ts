@@ -48,7 +48,7 @@ const startRun = (api: TestApi, runId: string, flowId = "open") => {
 
 test("changes of a peer are relayed as they are, nothing is read from the store, and the stream ends with the last watch", async () => {
   const here = openPeerRuns();
-  here.engine.others = [{ id: "there", address: there.address }];
+  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true }];
   await Promise.all([here.follow(), here.follow()]);
   await startRun(there, "a");
   await startRun(there, "b", "done");
@@ -67,10 +67,10 @@ test("changes of a peer are relayed as they are, nothing is read from the store,
 
 test("a watch that another instance asks for is not asked for again", async () => {
   const here = openPeerRuns();
-  here.engine.others = [{ id: "there", address: there.address }];
+  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true }];
   const third = await startApi();
   onTestFinished(() => third.api.close(50));
-  there.engine.others = [{ id: "third", address: third.address }];
+  there.engine.others = [{ id: "third", address: third.address, leaving: false, owns: true }];
   await here.follow();
   await startRun(third, "a");
   await startRun(there, "b");
@@ -82,7 +82,7 @@ test("a watch that another instance asks for is not asked for again", async () =
 // Cause: what a peer had committed and not yet sent when it died would never have been heard of.
 test("when a shard changes hands, or a peer goes, what was written meanwhile is read from the store", async () => {
   const here = openPeerRuns();
-  here.engine.others = [{ id: "there", address: there.address }];
+  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true }];
   await here.follow();
   await here.engine.startRun(CALLER, { ...START, runId: "silent" }, 0);
   expect(here.relayed()).toEqual([]);
@@ -103,8 +103,8 @@ test("a peer that is silent, or says no, is named in the log once, asked again, 
   const here = openPeerRuns();
   const { port } = deaf.address() as { port: number };
   here.engine.others = [
-    { id: "silent", address: `127.0.0.1:${port}` },
-    { id: "closed", address: "127.0.0.1:1" },
+    { id: "silent", address: `127.0.0.1:${port}`, leaving: false, owns: true },
+    { id: "closed", address: "127.0.0.1:1", leaving: false, owns: true },
   ];
   await here.follow();
   await eventually(() => expect(sockets.length).toBeGreaterThan(1));

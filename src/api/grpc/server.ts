@@ -14,7 +14,7 @@ import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
 import { bodyTimeMs, readGrpcTimeout } from "../call-timeout.ts";
 import { tooLarge } from "../expand.ts";
-import { FORWARDED_KEY } from "../forward.ts";
+import { FORWARDED_KEY } from "../forwarded-key.ts";
 import { DATA_HEADERS, toWireError } from "../http/wire-error.ts";
 import type { ServedMethod } from "../methods.ts";
 import type { Pipeline } from "../pipeline.ts";

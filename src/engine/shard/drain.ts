@@ -1,33 +1,91 @@
 /**
  * The end of an instance in good order, before its parts are taken down:
  *
- *   draining (no attempt begins, callers who wait are answered) → attempts under way end, their results are committed → nothing under way, or the time is up
+ *   draining (no attempt begins, callers who wait are answered, nothing is taken) → shards without an attempt under way are given back at once, the others as their
+ *   attempts end and the results are committed → nothing is owned, or the time is up
  *
  * What is dispatched meanwhile is not begun here: the next owner of the run dispatches it again, with the same attempt number and key. So an effect happens once
- * for every attempt that ends in time. Those that do not are given up by the close that follows, and made again elsewhere.
+ * for every attempt that ends in time. Those that do not are given up by the close that follows, and made again elsewhere. An instance that is alone keeps its
+ * shards until the last attempt has ended, because nobody else could take the calls for their runs.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { isClean } from "./cell.ts";
+import type { Keeper } from "./keeper.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** How often the attempts under way are counted, milliseconds. */
 const LOOK_EVERY_MS = 20;
 
+/** Pause after the store could not be reached, milliseconds. */
+const AGAIN_MS = 1_000;
+
+/** Without attempts, time for the last results to be written; a statement takes no longer. Milliseconds. */
+const WRITE_MS = 12_000;
+
 /** Drains. Resolves with how many attempts are still under way: 0, unless `graceMs` were not enough. */
-export async function drainRuntime(runtime: Runtime, graceMs: number): Promise<number> {
+export async function drainRuntime(
+  runtime: Runtime,
+  keeper: Pick<Keeper, "leave" | "hasHeirs" | "give">,
+  graceMs: number,
+): Promise<number> {
+  const { log } = runtime.parts;
   runtime.draining = true;
   for (const cell of runtime.cells.values()) for (const wake of [...cell.waiters]) wake(cell);
   runtime.parked.wake();
   const giveUpAt = performance.now() + graceMs;
-  let open = countAttempts(runtime);
-  if (open > 0) runtime.parts.log.info("waiting for the attempts under way", { attempts: open, graceMs });
-  for (; open > 0 && performance.now() < giveUpAt; open = countAttempts(runtime)) await sleep(LOOK_EVERY_MS);
-  if (open > 0)
-    runtime.parts.log.warn("attempts are given up: they are made again after the next start", { attempts: open });
-  return open;
+  const patience = sleep(graceMs, undefined, { ref: false });
+  let work = lookAt(runtime);
+  if (work.attempts > 0) log.info("waiting for the attempts under way", { attempts: work.attempts, graceMs });
+  // A database that does not answer must not hold the stop for longer than its time.
+  await Promise.race([keeper.leave(), patience]);
+  let writesUntil = Number.POSITIVE_INFINITY;
+  for (;;) {
+    work = lookAt(runtime);
+    if (work.attempts === 0) writesUntil = Math.min(writesUntil, performance.now() + WRITE_MS);
+    const left = await Promise.race([giveIdle(runtime, keeper, work), patience.then(() => null)]);
+    if (work.attempts === 0 && (left === null || left === 0)) break;
+    const rest = Math.min(giveUpAt, writesUntil) - performance.now();
+    if (rest <= 0) break;
+    await sleep(Math.min(rest, left === null ? AGAIN_MS : LOOK_EVERY_MS));
+  }
+  const { attempts } = lookAt(runtime);
+  if (attempts > 0) log.warn("attempts are given up: they are made again after the next start", { attempts });
+  return attempts;
 }
 
-function countAttempts({ cells }: Runtime): number {
-  let open = 0;
-  for (const cell of cells.values()) open += cell.attempts.size;
-  return open;
+interface Work {
+  readonly attempts: number;
+  /** Shards in which something is under way. */
+  readonly busy: ReadonlySet<number>;
+}
+
+function lookAt({ cells, adopting }: Runtime): Work {
+  let attempts = 0;
+  const busy = new Set(adopting.keys());
+  for (const cell of cells.values()) {
+    attempts += cell.attempts.size;
+    if (cell.attempts.size > 0 || !isClean(cell)) busy.add(cell.shard);
+  }
+  return { attempts, busy };
+}
+
+/**
+ * Gives idle shards back, if somebody can take them or nothing is under way any more. Resolves with how many shards are left; null when the store cannot be
+ * reached.
+ */
+async function giveIdle(
+  runtime: Runtime,
+  keeper: Pick<Keeper, "hasHeirs" | "give">,
+  { attempts, busy }: Work,
+): Promise<number | null> {
+  try {
+    if (attempts > 0 && !(await keeper.hasHeirs())) return runtime.owned.length;
+    runtime.leaving = true;
+    const idle = runtime.owned.filter((shard) => !busy.has(shard));
+    const left = await keeper.give(idle);
+    return runtime.owned.length + left;
+  } catch (error) {
+    runtime.parts.log.warn("shards could not be given back", { error });
+    return null;
+  }
 }

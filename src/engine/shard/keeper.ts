@@ -2,9 +2,12 @@
  * The keeper: what must be done again and again for this instance to own its shards and for runs to wake.
  *
  *   every third of the lease time: renew the instance, take free shards, adopt their runs · every few seconds: look for runs that are due, park those that only wait
+ *   when another instance gives shards back or joins, and when a call asks for a run of nobody: take free shards at once
+ *   when this instance leaves: take nothing more, give shards back as they become idle
  *
  * Less than one query a second when nothing happens.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { failPoint } from "../../base/fail-points.ts";
 import type { Log } from "../../base/log.ts";
 import type { Leases, TakenLease } from "../journal.ts";
@@ -18,11 +21,26 @@ const WAKE_EVERY_MS = 5_000;
 /** A waiting run that nobody touched for this long leaves memory. */
 const PARK_AFTER_MS = 2_000;
 
+/** How long is believed what was seen of other instances while this one leaves, milliseconds. */
+const HEIRS_LOOK_MS = 1_000;
+
 /** How often they are looked for. */
 const PARK_EVERY_MS = 1_000;
 
+/** Shortest time between two looks that calls or other instances ask for, milliseconds. */
+const LOOK_PAUSE_MS = 100;
+
 /** Keeps shards owned and runs awake until it is stopped. */
 export interface Keeper {
+  /** Announces that this instance leaves: from now on it takes no shards. Resolves when the store knows; never rejects. */
+  leave(): Promise<void>;
+  /** Whether another instance can take shards, by a look at the store that is at most a second old. */
+  hasHeirs(): Promise<boolean>;
+  /**
+   * Gives back shards in which nothing is under way: their runs leave memory first. Resolves with how many are still ours in the store, because something holds
+   * their rows; the next call tries those again.
+   */
+  give(shards: readonly number[]): Promise<number>;
   /** Ends the loops and gives the shards back. */
   stop(): Promise<void>;
   /** Resolves when the runs of the shards that were taken at the start have been adopted. */
@@ -38,9 +56,18 @@ interface Fresh {
 /** Takes shards and begins the loops. Resolves when this instance owns what it could get. */
 export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: number, log: Log): Promise<Keeper> {
   let isFirst = true;
-  const take = async (): Promise<Fresh> => {
+  /** What changes the leases happens one after the other. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const alone = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work);
+    turn = result.catch(() => {});
+    return result;
+  };
+  const take = async (wanted?: number): Promise<Fresh> => {
+    // Who drains keeps what it has until its attempts have ended, and takes nothing more.
+    if (runtime.draining) return { shards: [], opened: () => {} };
     const askedAt = runtime.monotonic();
-    const { taken, held, now, reads } = await leases.acquire();
+    const { taken, held, now, reads } = await leases.acquire(wanted);
     runtime.writes = reads;
     runtime.sampleClock(now, askedAt);
     // What is taken now was somebody else's a moment ago, whatever we believed.
@@ -76,15 +103,38 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
   const renew = async (): Promise<void> => {
     failPoint("lease.renew");
     if (!(await leases.renew())) log.warn("the lease of this instance had expired; others may have taken its shards");
-    // Who drains keeps what it has until its attempts have ended, and takes nothing more.
-    if (runtime.draining) return;
-    const fresh = await take();
+    const fresh = await alone(() => take());
     // The adoption takes as long as it takes; the next renewal must not wait for it.
     void adopt(fresh);
   };
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  const wantedShards = new Set<number>();
+  let looking: Promise<void> | null = null;
+  const look = (wanted?: number): Promise<void> => {
+    if (wanted !== undefined) wantedShards.add(wanted);
+    looking ??= (async () => {
+      await sleep(Math.max(0, lookedAt + LOOK_PAUSE_MS - performance.now()));
+      looking = null;
+      const shards = wantedShards.size === 0 ? [undefined] : [...wantedShards];
+      wantedShards.clear();
+      lookedAt = performance.now();
+      for (const shard of shards) {
+        if (shard !== undefined && runtime.epochOf(shard) !== undefined) continue;
+        void adopt(await alone(() => take(shard)));
+      }
+    })();
+    return looking;
+  };
+  runtime.look = look;
   // The lease begins here: whatever came up since this instance was registered (graph modules, a store that recovers) may have used up its time.
   await leases.renew();
-  const adopted = adopt(await take());
+  const adopted = adopt(await alone(() => take()));
+  const unlisten = leases.listen(() => {
+    void look().catch((error: unknown) => log.warn("a look for free shards failed", { error }));
+  });
+  const ungiven = new Set<number>();
+  let heirs = false;
+  let heirsLookedAt = Number.NEGATIVE_INFINITY;
   const loops = [
     repeat(renew, ttlMs / 3, log),
     repeat(() => wakeDue(runtime), WAKE_EVERY_MS, log),
@@ -93,7 +143,27 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
   lookForDue();
   return {
     adopted,
+    leave: () =>
+      alone(() => leases.leave()).catch((error: unknown) =>
+        log.warn("the other instances do not know that this one stops", { error }),
+      ),
+    hasHeirs: async () => {
+      if (performance.now() - heirsLookedAt < HEIRS_LOOK_MS) return heirs;
+      heirsLookedAt = performance.now();
+      heirs = (await leases.look()).others.some((other) => !other.leaving);
+      return heirs;
+    },
+    give: (shards) =>
+      alone(async () => {
+        for (const shard of shards) {
+          runtime.loseShard(shard);
+          ungiven.add(shard);
+        }
+        if (ungiven.size > 0) for (const shard of await leases.releaseSome([...ungiven])) ungiven.delete(shard);
+        return ungiven.size;
+      }),
     stop: async () => {
+      await unlisten();
       await Promise.all(loops.map((stop) => stop()));
       await runtime.close();
       failPoint("close.drained");

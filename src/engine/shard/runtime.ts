@@ -71,6 +71,10 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
   writes = JOURNAL_VERSION;
   /** No attempt begins any more, and callers who wait for the end of a run are answered at once: see drain.ts. */
   draining = false;
+  /** New runs start elsewhere: this instance gives its shards back. */
+  leaving = false;
+  /** Takes free shards now, `wanted` above all; the keeper's. */
+  look: (wanted?: number) => Promise<void> = () => Promise.resolve();
 
   constructor(parts: RuntimeParts) {
     this.parts = withCheckedReads(parts);
@@ -124,8 +128,9 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
     this.#owned = [...this.#epochs.keys()].sort((a, b) => a - b);
   }
 
-  /** A shard for a new run; undefined when this instance owns none. Lanes take turns. */
+  /** A shard for a new run; undefined when this instance owns none or gives back what it owns. Lanes take turns. */
   pickShard(): number | undefined {
+    if (this.leaving) return undefined;
     const lanes = this.#lanes.length;
     this.#turn += 1;
     const group = Math.floor(this.#turn / (lanes * STARTS_IN_A_ROW));

@@ -130,10 +130,11 @@ test("who waits for a run is answered when the service drains, and when the call
   await eventually(() => expect([...runtime.cells.values()].filter((cell) => cell.waiters.size > 0)).toHaveLength(3));
   gone.abort();
   expect((await left).run.state.phase).toBe("RUNNING");
-  expect(await drainRuntime(runtime, 1_000)).toBe(0);
+  expect(await drainRuntime(runtime, instance.keeper, 1_000)).toBe(0);
   expect((await waiting).state.phase).toBe("RUNNING");
   expect(await starting).toMatchObject({ started: true, run: { state: { phase: "RUNNING" } } });
-  expect((await engine.waitRun(CALLER, runId, 50_000, new AbortController().signal)).state.phase).toBe("RUNNING");
+  const late = engine.waitRun(CALLER, runId, 50_000, new AbortController().signal);
+  await expect(late).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
 });
 
 test("a drain waits for the attempts under way and begins none; the next owner makes the rest once", async () => {
@@ -145,7 +146,7 @@ test("a drain waits for the attempts under way and begins none; the next owner m
   const release = first.tools.hold("a");
   const { run } = await first.engine.startRun(CALLER, startOf("two"), 0);
   await eventually(() => expect(first.tools.calls).toHaveLength(1));
-  const drained = drainRuntime(first.runtime, 10_000);
+  const drained = drainRuntime(first.runtime, first.keeper, 10_000);
   release();
   expect(await drained).toBe(0);
   await first.stop();

@@ -154,8 +154,8 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
     owner: null,
     hang: false,
     pulled: 0,
-    async ownerOf() {
-      return this.owner;
+    async locate() {
+      return this.owner === null ? null : { address: this.owner };
     },
     push,
     cut: (error) => {
