@@ -242,6 +242,7 @@ function listenTo(database: Database, instanceId: string, listener: () => void):
   let timer: NodeJS.Timeout | undefined;
   const again = (): void => {
     session = null;
+    clearTimeout(timer);
     if (!stopped) timer = setTimeout(() => void open(), LISTEN_AGAIN_MS).unref();
   };
   const open = async (): Promise<void> => {
@@ -265,6 +266,7 @@ function listenTo(database: Database, instanceId: string, listener: () => void):
     stopped = true;
     clearTimeout(timer);
     await opening;
+    // A broken session may refuse to close; nothing is left in it.
     await session?.close().catch(() => {});
   };
 }

@@ -60,6 +60,7 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
   let turn: Promise<unknown> = Promise.resolve();
   const alone = <T>(work: () => Promise<T>): Promise<T> => {
     const result = turn.then(work);
+    // Whoever asked hears of the error; the next one only waits.
     turn = result.catch(() => {});
     return result;
   };

@@ -5,7 +5,6 @@
  *
  * Effects come after the commit only. Readers see a run only when memory and journal agree.
  */
-
 import { ChurningMap } from "../../base/churning-map.ts";
 import { toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/fail-points.ts";
@@ -87,14 +86,12 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
     this.observers.push(observer);
   }
 
-  /** Opens the lanes. */
   async open(): Promise<void> {
     const { journal, lanes, log } = this.parts;
     const open = async (index: number) => new Lane(index, await journal.openLane(String(index)), this, log);
     this.#lanes = await Promise.all(Array.from({ length: lanes }, (_, index) => open(index)));
   }
 
-  /** Shards that this instance owns. */
   get owned(): readonly number[] {
     return this.#owned;
   }
@@ -130,14 +127,12 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
 
   /** A shard for a new run; undefined when this instance owns none or gives back what it owns. Lanes take turns. */
   pickShard(): number | undefined {
-    if (this.leaving) return undefined;
     const lanes = this.#lanes.length;
     this.#turn += 1;
     const group = Math.floor(this.#turn / (lanes * STARTS_IN_A_ROW));
-    return this.#owned[(group * lanes + (this.#turn % lanes)) % this.#owned.length];
+    return this.leaving ? undefined : this.#owned[(group * lanes + (this.#turn % lanes)) % this.#owned.length];
   }
 
-  /** Lane of a shard. */
   laneOf(shard: number): Lane {
     const lane = this.#lanes[shard % this.#lanes.length];
     if (lane === undefined) throw new Error("the runtime is not open");
@@ -382,7 +377,6 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
     armTimer(this, cell);
   }
 
-  /** Shards that commit over `lane`. */
   shardsOf(lane: Lane): readonly number[] {
     return this.#owned.filter((shard) => this.laneOf(shard) === lane);
   }
