@@ -69,7 +69,8 @@ export function createHttpClient(policy: AddressPolicy, resolve?: LookupFunction
         lookup: createGuardedLookup(policy, destination, resolve),
         maxHeaderSize: MAX_HEADER_BYTES,
         signal,
-        ...(silenceMs > 0 && { timeout: silenceMs }),
+        // Always given: without it a request takes over the time after which the pool closes unused connections.
+        timeout: silenceMs,
       });
       // The size of the head is bounded; a bound on the number of fields would drop the rest without an error.
       outgoing.maxHeadersCount = 0;

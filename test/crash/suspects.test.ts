@@ -94,10 +94,17 @@ const register = (client: ApiClient, url: string) =>
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `run-${index}`);
 
 const completes = (place: Place, runId: string): Promise<void> =>
-  eventually(async () => expect(await place.stateOf(runId), runId).toBe(RunState.COMPLETED), {
-    timeoutMs: 60_000,
-    intervalMs: 100,
-  });
+  eventually(
+    async () => {
+      const { run } = await place.client.call(RunService.method.getRun, { runId });
+      expect({ runId, state: run?.state, error: run?.error?.message }).toEqual({
+        runId,
+        state: RunState.COMPLETED,
+        error: undefined,
+      });
+    },
+    { timeoutMs: 25_000, intervalMs: 100 },
+  );
 
 test("ten runs in a long call survive eight kills at any pace: none is held, all complete", {
   timeout: 180_000,

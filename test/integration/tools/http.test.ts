@@ -180,6 +180,14 @@ describe("connections", () => {
     await eventually(async () => expect(await tool.connections()).toBe(0));
   });
 
+  test("a tool may be silent for as long as the attempt may last", { timeout: 20_000 }, async () => {
+    // Cause: requests took over the time after which the pool closes unused connections, 4 s, and every slower tool timed out.
+    const startedAt = performance.now();
+    const error = await failureOf(call("/hang", {}, { timeoutMs: 5_500 }));
+    expect(error).toMatchObject({ type: "TIMEOUT" });
+    expect(performance.now() - startedAt).toBeGreaterThan(5_400);
+  });
+
   test("an abort from outside ends the call as canceled", async () => {
     const controller = new AbortController();
     const outcome = tools.call(aCall("http", { url: `${tool.origin}/hang` }), controller);
