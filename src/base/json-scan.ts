@@ -29,23 +29,27 @@ export function scanJson(text: string): JsonScan {
   let hasUnicodeEscape = false;
   let unfitNumber: string | undefined;
   let hasNegativeZero = false;
-  // Position of the next backslash, looked for only when the last one is passed: one search per string would be quadratic.
-  let backslash = nextBackslash(text, 0);
+  // Positions of the next backslash and quote. Each is searched for only after the last one is passed: a search per
+  // string, or per escape, is quadratic.
+  let backslash = nextPosition(text, "\\", 0);
+  let quote = -1;
   let at = 0;
   while (at < length) {
     const code = text.charCodeAt(at++);
     if (code === QUOTE) {
       for (;;) {
-        const quote = text.indexOf('"', at);
-        at = quote < 0 ? length : quote + 1;
-        if (backslash >= at) break;
+        if (quote < at) quote = nextPosition(text, '"', at);
+        if (backslash > quote || quote > length) {
+          at = quote + 1;
+          break;
+        }
         // The string holds escapes: step over them, then look for its end again.
         at = backslash;
         while (text.charCodeAt(at) === BACKSLASH) {
           if (text.charCodeAt(at + 1) === LOWER_U) hasUnicodeEscape = true;
           at += 2;
         }
-        backslash = nextBackslash(text, at);
+        backslash = nextPosition(text, "\\", at);
       }
     } else if (code === 0x7b || code === 0x5b) {
       if (++depth > deepest) deepest = depth;
@@ -78,8 +82,8 @@ export function isFitInteger(value: bigint): boolean {
   return Number.isSafeInteger(Number(value)) || isFitNumber(String(value));
 }
 
-function nextBackslash(text: string, from: number): number {
-  const position = text.indexOf("\\", from);
+function nextPosition(text: string, character: string, from: number): number {
+  const position = text.indexOf(character, from);
   return position < 0 ? Number.POSITIVE_INFINITY : position;
 }
 

@@ -126,6 +126,8 @@ describe("parseJson", () => {
     ["escapes", (n: number) => `"${'\\n\\"'.repeat(n)}"`],
     ["short strings", (n: number) => `[${'"a",'.repeat(n)}"b"]`],
     ["strings with escapes", (n: number) => `[${'"a\\n",'.repeat(n)}"b"]`],
+    // Cause: after each escape the end of the string was searched for again; 3 MB of such text stopped the event loop for minutes.
+    ["escapes within one string", (n: number) => JSON.stringify("\n, ".repeat(n))],
     ["keys", (n: number) => `{${Array.from({ length: n }, (_, index) => `"k${index}":1`).join(",")}}`],
   ])(
     "takes time proportional to the text: %s",
