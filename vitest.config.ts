@@ -13,6 +13,7 @@ const suites = [
   { name: "integration", timeoutMs: 60_000, postgres: true },
   { name: "seeds", timeoutMs: 60_000, postgres: true },
   { name: "clients", timeoutMs: 300_000 },
+  { name: "judges", timeoutMs: 300_000 },
   { name: "crash", timeoutMs: 300_000, postgres: true },
   { name: "package", timeoutMs: 300_000 },
 ] as const;

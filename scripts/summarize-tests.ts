@@ -9,7 +9,12 @@ interface Report {
     readonly name: string;
     readonly status: string;
     readonly message: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      /** `counts`: what a test that runs a foreign judge has counted, one line. */
+      readonly meta?: { readonly counts?: string };
+    }[];
   }[];
 }
 
@@ -26,6 +31,8 @@ const failed = tests.filter((one) => one.status === "failed");
 const skipped = tests.filter((one) => one.status !== "passed" && one.status !== "failed");
 const isMissing = process.env.CI === "true" && skipped.length > 0;
 
+for (const { assertionResults } of results)
+  for (const { meta } of assertionResults) if (meta?.counts !== undefined) console.log(meta.counts);
 for (const { name } of failed) console.log(`failed: ${name}`);
 for (const { name } of skipped) console.log(`skipped: ${name}`);
 if (isMissing) console.log("In CI nothing may be skipped: skipped tests count as failed.");

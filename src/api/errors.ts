@@ -21,6 +21,7 @@ import {
 import type { Status } from "../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
 import { toDuration } from "./mapping/time.ts";
+import { PassedError } from "./passed-error.ts";
 
 /** `ErrorInfo.domain` of every error: the root of the contract's packages. Fixed for ever (docs/adr/0015-error-domain.md). */
 export const ERROR_DOMAIN = "orchestrator";
@@ -64,6 +65,8 @@ export interface ErrorContext {
 
 /** The error as the catalogue knows it. What is foreign goes to the log with an id, and INTERNAL with that id takes its place. */
 export function classifyError(error: unknown, log: Log, method: string, of: ErrorContext = {}): OrchestratorError {
+  // The service that made it has logged it.
+  if (error instanceof PassedError) return error;
   if (isOrchestratorError(error)) {
     if (error.code !== "INTERNAL" && error.grpc !== "INTERNAL" && error.grpc !== "DATA_LOSS") return error;
     if (error.details.errorId !== undefined) return error;
@@ -95,6 +98,7 @@ export interface StatusOptions {
 
 /** The error as `google.rpc.Status`. */
 export function toStatus(error: OrchestratorError, options: StatusOptions = {}): Status {
+  if (error instanceof PassedError) return error.status;
   const { requestId = "", inHeaders = false } = options;
   const text = publicMessage(error);
   const message = inHeaders ? cutBytes(text, HEADER_ROOM.message, encodedLength) : text;

@@ -18,16 +18,26 @@ export function isEncoded(encoding: string): boolean {
   return encoding !== "" && encoding !== "identity";
 }
 
+/** Checks the encoding that a request names, whether or not it uses it. Error: PROTOCOL_UNSUPPORTED for one that is not read. */
+export function checkEncoding(encoding: string): void {
+  if (isEncoded(encoding)) findExpander(encoding);
+}
+
+function findExpander(encoding: string): Expand {
+  const name = encoding.trim().toLowerCase();
+  const known = Object.hasOwn(EXPANDERS, name) ? EXPANDERS[name] : undefined;
+  if (known !== undefined) return known;
+  throw toError("PROTOCOL_UNSUPPORTED", {
+    problem: `the encoding ${JSON.stringify(encoding.slice(0, 40))} is not supported; send the request uncompressed or as ${REQUEST_ENCODINGS}`,
+  });
+}
+
 /** Expands bytes by a named encoding. Errors: PROTOCOL_UNSUPPORTED for an encoding that is not read, REQUEST_MALFORMED, MESSAGE_TOO_LARGE. */
 export async function expand(bytes: Uint8Array, encoding: string, maxBytes: number): Promise<Buffer> {
   const name = encoding.trim().toLowerCase();
-  const known = Object.hasOwn(EXPANDERS, name) ? EXPANDERS[name] : undefined;
-  if (known === undefined)
-    throw toError("PROTOCOL_UNSUPPORTED", {
-      problem: `the encoding ${JSON.stringify(encoding.slice(0, 40))} is not supported; send the request uncompressed or as ${REQUEST_ENCODINGS}`,
-    });
+  const expandAll = findExpander(encoding);
   try {
-    return await known(bytes, { maxOutputLength: maxBytes });
+    return await expandAll(bytes, { maxOutputLength: maxBytes });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge("request", maxBytes, cause);
     throw toError("REQUEST_MALFORMED", { problem: `the request cannot be expanded by ${name}` }, { cause });

@@ -6,9 +6,9 @@ import { type OrchestratorError, toError } from "../base/errors.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
 import type { CallContext } from "./call.ts";
 import { ACTOR_KEY, encodeActor } from "./caller.ts";
-import { fromStatus } from "./client.ts";
 import { FORWARDED_KEY } from "./forwarded-key.ts";
 import type { ServedMethod } from "./methods.ts";
+import { PassedError } from "./passed-error.ts";
 import { openPeerClients } from "./peer-clients.ts";
 
 /** Time that is kept for the way back, milliseconds. */
@@ -104,7 +104,7 @@ const asItIs = (bytes: Buffer): Buffer => bytes;
 /** What the other instance said; when it said nothing, the call may be sent again. */
 function toAnswer(error: ServiceError, request: Message): OrchestratorError {
   const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
-  if (bytes instanceof Buffer) return fromStatus(fromBinary(StatusSchema, bytes));
+  if (bytes instanceof Buffer) return new PassedError(fromBinary(StatusSchema, bytes));
   const { runId = "" } = request as { readonly runId?: string };
   return toError("PEER_LOST", { runId }, { cause: error });
 }

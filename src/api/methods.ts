@@ -1,5 +1,5 @@
 /** The methods that are served: descriptor, policy, validator and handler of each, found by path. */
-import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { getOption } from "@bufbuild/protobuf";
 import type { MethodPolicy } from "../gen/orchestrator/options/v1/options_pb.ts";
 import { policy as policyOption } from "../gen/orchestrator/options/v1/options_pb.ts";
@@ -33,20 +33,26 @@ export function serveService<S extends DescService>(service: S, handlers: Servic
   return service.methods.map((desc) => {
     const handler = (handlers as Readonly<Record<string, unknown>>)[desc.localName];
     if (typeof handler !== "function") throw new Error(`${desc.toString()} has no handler`);
-    if (desc.methodKind !== "unary" && desc.methodKind !== "server_streaming") {
-      throw new Error(`${desc.toString()} is ${desc.methodKind}; only unary and server-streaming methods are served`);
-    }
-    const streaming = desc.methodKind === "server_streaming";
-    return {
-      desc,
-      path: `/${service.typeName}/${desc.name}`,
-      service: service.typeName,
-      policy: service.typeName.startsWith("grpc.") ? null : getOption(desc, policyOption),
-      validate: compileValidator(desc.input),
-      encode: compileEncoder(desc.output),
-      waits: desc.input.field.wait?.message?.typeName === "google.protobuf.Duration",
-      unary: streaming ? null : (handler as UnaryHandler<Message, Message>),
-      stream: streaming ? (handler as StreamHandler<Message, Message>) : null,
-    };
+    return serveMethod(desc, handler as UnaryHandler | StreamHandler);
   });
+}
+
+/** Binds a method to its handler. Throws when it is not unary or server-streaming, or has rules that are not known. */
+export function serveMethod(desc: DescMethod, handler: UnaryHandler | StreamHandler): ServedMethod {
+  if (desc.methodKind !== "unary" && desc.methodKind !== "server_streaming") {
+    throw new Error(`${desc.toString()} is ${desc.methodKind}; only unary and server-streaming methods are served`);
+  }
+  const streaming = desc.methodKind === "server_streaming";
+  const service = desc.parent.typeName;
+  return {
+    desc,
+    path: `/${service}/${desc.name}`,
+    service,
+    policy: service.startsWith("grpc.") ? null : getOption(desc, policyOption),
+    validate: compileValidator(desc.input),
+    encode: compileEncoder(desc.output),
+    waits: desc.input.field.wait?.message?.typeName === "google.protobuf.Duration",
+    unary: streaming ? null : (handler as UnaryHandler),
+    stream: streaming ? (handler as StreamHandler) : null,
+  };
 }

@@ -1,6 +1,11 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { PassedError } from "../../src/api/passed-error.ts";
 import { openPeerClients } from "../../src/api/peer-clients.ts";
 import { toError } from "../../src/base/errors.ts";
+import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
 import { openClients } from "./support/clients.ts";
@@ -83,4 +88,30 @@ test("the connection to an instance that nobody calls any more is closed", async
   resolve();
   await call;
   await eventually(() => expect(peers.size).toBe(0));
+});
+
+test("an error that only the other instance knows passes as it came, on every protocol", async () => {
+  // Cause: a reason of a newer version became CALL_REFUSED, an UNKNOWN, on its way through an older one.
+  here.engine.owner = there.address;
+  const newer = create(StatusSchema, {
+    code: 10,
+    message: "made by a newer version",
+    details: [
+      create(AnySchema, {
+        typeUrl: "type.googleapis.com/google.rpc.ErrorInfo",
+        value: toBinary(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "RUN_HELD_NEWLY", domain: "orchestrator" })),
+      }),
+    ],
+  });
+  for (const client of openClients(here.address)) {
+    here.engine.failWith(toError("RUN_MOVED", { runId: "x" }));
+    there.engine.failWith(new PassedError(newer));
+    const answer = await client.ask(RunService.method.pauseRun, { runId: "x" });
+    expect(answer, client.name).toMatchObject({
+      ok: false,
+      reason: "RUN_HELD_NEWLY",
+      message: "made by a newer version",
+    });
+    client.close();
+  }
 });

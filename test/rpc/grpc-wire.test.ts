@@ -159,7 +159,18 @@ test("a caller who leaves is no longer worked for", async () => {
 });
 
 test.each([
-  ["a GET", { ":method": "GET" }],
+  ["an unknown encoding", { "grpc-encoding": "br" }],
+  ["an unknown codec", { "content-type": "application/grpc+thrift" }],
+  ["another HTTP method", { ":method": "DELETE" }],
+])("%s of a gRPC caller is refused in the form of gRPC", async (_, headers) => {
+  // Cause: unknown codecs and methods were answered in JSON, and an encoding that no message used was not looked at.
+  const stream = open(headers as Record<string, string>);
+  stream.end(whole);
+  expect(await endOf(stream)).toMatchObject({ http: 200, code: 12, reason: "PROTOCOL_UNSUPPORTED" });
+});
+
+test.each([
+  ["a GET", { ":method": "GET", "content-type": "text/plain" }],
   ["Connect", { "content-type": "application/proto" }],
   ["REST", { "content-type": "application/json", ":path": "/v1/runs" }],
   ["gRPC-Web", { "content-type": "application/grpc-web+proto" }],

@@ -10,16 +10,9 @@ import type { Log } from "../../base/log.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { classifyError, toStatus } from "../errors.ts";
 import { tooLarge } from "../expand.ts";
+import { toConnectHttp } from "../http/statuses.ts";
 import type { ConnectErrorJson } from "../http/wire-error.ts";
-import {
-  CONNECT_END,
-  GRPC_WEB_END,
-  printTrailers,
-  toConnectHttp,
-  toConnectJson,
-  toFrame,
-  toWireError,
-} from "../http/wire-error.ts";
+import { CONNECT_END, GRPC_WEB_END, printTrailers, toConnectJson, toFrame, toWireError } from "../http/wire-error.ts";
 
 /** Largest answer that is looked at; errors without details are a line or two. */
 const MAX_ERROR_BYTES = 8_192;
@@ -65,7 +58,7 @@ export async function withDetails(
 /** A refusal without a body: wrong content type or HTTP method. */
 function refuse(response: UniversalServerResponse, parts: DetailParts): UniversalServerResponse {
   const refusal = toError("PROTOCOL_UNSUPPORTED", { problem: WRONG_TYPE });
-  const { status, headers, body } = toWireError(refusal, parts.requestId, parts.path, undefined);
+  const { status, headers, body } = toWireError(refusal, parts.requestId, parts.path, parts.contentType);
   const header = new Headers(response.header);
   for (const [name, value] of Object.entries(headers)) header.set(name, value);
   return { ...response, status, header, body: once(body) };

@@ -8,7 +8,7 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
-import { expand, isEncoded, tooLarge } from "../expand.ts";
+import { checkEncoding, expand, isEncoded, tooLarge } from "../expand.ts";
 import { toFrame } from "../http/wire-error.ts";
 import { fieldError, readBinary, readJson, readJsonBody, STANDS_TWICE } from "../read-message.ts";
 
@@ -44,6 +44,7 @@ export function takeMessage(request: UniversalServerRequest, maxBytes: number, w
   const source: Source = { chunks: request.body as AsyncIterable<Uint8Array>, declared, encoding, withinMs };
   header.delete("content-length");
   header.delete(encodingHeader(type, isFramed));
+  slot.checkEncoding(encoding);
   const body = isFramed ? slot.takeFrame(source) : slot.takeBody(source);
   return { request: { ...request, header, body }, message: slot };
 }
@@ -115,6 +116,15 @@ class Slot implements TakenMessage {
   /** The message cannot be read. The first reason counts. */
   refuse(error: OrchestratorError): void {
     this.#error ??= error;
+  }
+
+  /** A named encoding must be known, also when the message does not use it. */
+  checkEncoding(encoding: string): void {
+    try {
+      checkEncoding(encoding);
+    } catch (error) {
+      this.refuse(error as OrchestratorError);
+    }
   }
 
   async *takeBody(source: Source): AsyncIterable<Uint8Array> {

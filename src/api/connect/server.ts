@@ -3,7 +3,7 @@
  * the messages, and puts details on the errors that the library makes by itself (broken frames, answers over the limit, unknown compression).
  */
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import type { Message } from "@bufbuild/protobuf";
+import { createRegistry, type Message } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { createConnectRouter, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -65,7 +65,8 @@ export function createConnectServer(methods: readonly ServedMethod[], parts: Con
     grpc: false,
     grpcWeb: true,
     connect: true,
-    jsonOptions: { registry: errorTypes },
+    // Responses may pack the messages of their own methods into `Any`.
+    jsonOptions: { registry: createRegistry(errorTypes, ...methods.map(({ desc }) => desc.input)) },
     acceptCompression: [compressionGzip],
     readMaxBytes: parts.maxMessageBytes,
     writeMaxBytes: parts.maxMessageBytes,

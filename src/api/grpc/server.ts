@@ -13,7 +13,7 @@ import type { HostRule } from "../../base/host-rule.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
 import { bodyTimeMs, readGrpcTimeout } from "../call-timeout.ts";
-import { tooLarge } from "../expand.ts";
+import { checkEncoding, tooLarge } from "../expand.ts";
 import { FORWARDED_KEY } from "../forwarded-key.ts";
 import { DATA_HEADERS, toWireError } from "../http/wire-error.ts";
 import type { ServedMethod } from "../methods.ts";
@@ -74,12 +74,12 @@ export function createGrpcServer(
   const sessions = openSessions();
   server.on("session", (session: ServerHttp2Session) => sessions.add(session));
   server.on("stream", (http2: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    if (!isGrpc(headers)) {
+    if (!GRPC_FAMILY.test(headers["content-type"] ?? "")) {
       refuseOthers(http2, headers);
       return;
     }
     const stream = new GrpcStream(http2, headers, parts.limits, parts.log);
-    const refusal = refuseHead(headers, parts.hosts);
+    const refusal = isGrpc(headers) ? refuseHead(headers, parts.hosts) : toError("PROTOCOL_UNSUPPORTED", NOT_GRPC);
     if (refusal !== null) {
       stream.fail(refusal);
       return;
@@ -120,6 +120,8 @@ function refuseHead(headers: IncomingHttpHeaders, hosts: HostRule): Orchestrator
 function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void {
   let request: Buffer | null = null;
   const timeout = readGrpcTimeout((name) => stream.get(name));
+  // A caller that names an encoding may use it for any of its messages.
+  checkEncoding(String(stream.get("grpc-encoding") ?? ""));
   // The pipeline's clock begins with the whole request; who never sends it would hold a stream for ever.
   const late = setTimeout(() => stream.fail(toError("DEADLINE_EXCEEDED")), bodyTimeMs(timeout.givenMs)).unref();
   stream.read({
@@ -194,6 +196,11 @@ function encodeFramed(method: ServedMethod, message: Message, { maxMessageBytes 
   if (framed.length - PREFIX_BYTES > maxMessageBytes) throw tooLarge("response", maxMessageBytes);
   return framed;
 }
+
+/** Callers who read an answer of gRPC, whatever they sent. */
+const GRPC_FAMILY = /^application\/grpc([+;]| *;|$)/;
+
+const NOT_GRPC = { problem: "a gRPC call is a POST of application/grpc or application/grpc+proto" };
 
 function isGrpc(headers: IncomingHttpHeaders): boolean {
   const type = headers["content-type"] ?? "";

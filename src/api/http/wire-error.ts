@@ -11,6 +11,7 @@ import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { encodeMessage, retryDelayMs, toStatus } from "../errors.ts";
 import { REQUEST_ENCODINGS } from "../expand.ts";
 import { printStatus } from "./print.ts";
+import { toConnectHttp } from "./statuses.ts";
 
 /** Headers of every answer: no cache keeps it, and no browser takes it for something other than it says. */
 export const DATA_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
@@ -78,10 +79,16 @@ export function toWireError(
   }
   headers["content-type"] = "application/json";
   return {
-    status: HTTP_ERRORS.has(error.code) ? error.http : toConnectHttp(status.code),
+    status: httpOf(error, status),
     headers,
     body: Buffer.from(JSON.stringify(toConnectJson(status))),
   };
+}
+
+function httpOf(error: OrchestratorError, status: Status): number {
+  // The protocol asks for it: intermediaries must see that there is nothing at the URL.
+  if (error.code === "METHOD_UNIMPLEMENTED") return 404;
+  return HTTP_ERRORS.has(error.code) ? error.http : toConnectHttp(status.code);
 }
 
 /** An error in Connect's JSON. */
@@ -101,11 +108,6 @@ export function toConnectJson(status: Status): ConnectErrorJson {
       value: base64Encode(any.value, "std_raw"),
     })),
   };
-}
-
-/** HTTP status that Connect gives to a code. */
-export function toConnectHttp(code: number): number {
-  return HTTP[code] ?? 500;
 }
 
 /** A status as the trailers of gRPC-Web. */
@@ -129,22 +131,3 @@ export function toFrame(flag: number, data: Buffer): Buffer {
 const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(GRPC_CODE).map(([name, code]) => [code, name === "CANCELLED" ? "canceled" : name.toLowerCase()]),
 );
-
-const HTTP: Readonly<Record<number, number>> = {
-  1: 499,
-  2: 500,
-  3: 400,
-  4: 504,
-  5: 404,
-  6: 409,
-  7: 403,
-  8: 429,
-  9: 400,
-  10: 409,
-  11: 400,
-  12: 501,
-  13: 500,
-  14: 503,
-  15: 500,
-  16: 401,
-};

@@ -7,7 +7,7 @@ import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../call.ts";
 import { bodyTimeMs, readHttpTimeout } from "../call-timeout.ts";
-import { expand, isEncoded } from "../expand.ts";
+import { checkEncoding, expand, isEncoded } from "../expand.ts";
 import { readBody } from "../http/body.ts";
 import { printMessage } from "../http/print.ts";
 import type { ServedMethod } from "../methods.ts";
@@ -45,6 +45,7 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
     const body = await readBody(request.raw, parts.maxMessageBytes, bodyTimeMs(timeout.givenMs));
     checkContentType(request, body);
     const encoding = String(request.headers["content-encoding"] ?? "");
+    checkEncoding(encoding);
     const input: RestInput = {
       match: found,
       query: queryOf(request.raw),

@@ -1,0 +1,106 @@
+/** Serves methods over every protocol on one port: gRPC on HTTP/2; Connect, gRPC-Web, REST, and probes on HTTP/1.1. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { createHostRule } from "../base/host-rule.ts";
+import type { Log } from "../base/log.ts";
+import { allowedVerbs, serveConnect } from "./connect/routes.ts";
+import { createReflection } from "./grpc/reflection.ts";
+import { createGrpcServer, type ServeStream } from "./grpc/server.ts";
+import type { HealthState } from "./health.ts";
+import { createCors } from "./http/cors.ts";
+import { createFront } from "./http/front.ts";
+import type { HttpMetrics } from "./http/server.ts";
+import { createHttpServer } from "./http/server.ts";
+import type { ServedMethod } from "./methods.ts";
+import type { CallMetrics } from "./pipeline.ts";
+import { createPipeline } from "./pipeline.ts";
+import { createRestRouter } from "./rest/routes.ts";
+import { serveRest } from "./rest/server.ts";
+import { SLOW_READER_MS } from "./slow-reader.ts";
+
+/** Settings of the port. */
+export interface PortConfig {
+  /** Origins whose pages may call. */
+  readonly corsOrigins: readonly string[];
+  readonly reflection: boolean;
+  /** Names under which the service may be called on loopback, beside addresses and `localhost`; when there are any, also elsewhere. */
+  readonly allowedHosts?: readonly string[];
+  /** Largest message, both ways, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Time in which the reader of a stream must take something, milliseconds; 30 s. */
+  readonly slowReaderMs?: number;
+}
+
+/** What the port stands on. */
+export interface PortParts {
+  /** Other paths under which methods answer, by the path that they name. */
+  readonly aliases: Readonly<Record<string, string>>;
+  readonly health: HealthState;
+  readonly config: PortConfig;
+  /** Version of the service, for `GET /`. */
+  readonly version: string;
+  readonly log: Log;
+  readonly metrics: { readonly calls: CallMetrics; readonly http: HttpMetrics };
+}
+
+/** The port in the hands of its owner. */
+export interface ServedPort {
+  /** Listens. Port 0 takes a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an address that cannot be listened at. */
+  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Takes no new connections; those that are open go on. */
+  closeFront(): void;
+  /** Tells open connections to end, waits for their calls for at most `graceMs`, then breaks off what is left. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** How often a drain looks for connections that have become idle, milliseconds. */
+const DRAIN_POLL_MS = 20;
+
+/** Puts the protocols together. Nobody is served before {@link ServedPort.listen}. */
+export async function serveMethods(methods: readonly ServedMethod[], parts: PortParts): Promise<ServedPort> {
+  const { aliases, health, config, log, metrics } = parts;
+  const pipeline = createPipeline(log, metrics.calls, methods);
+  const { maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
+  const joint = { pipeline, log, maxMessageBytes, slowReaderMs };
+  const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();
+  const limits = { maxMessageBytes, slowReaderMs };
+  const hosts = createHostRule(config.allowedHosts ?? []);
+  const grpc = createGrpcServer(methods, aliases, extras, { pipeline, hosts, limits, log });
+  const rest = createRestRouter(methods);
+  const rpcVerbs = new Map(methods.map((method) => [method.path, allowedVerbs(method)]));
+  const http = createHttpServer({
+    health,
+    cors: createCors(config.corsOrigins),
+    hosts,
+    allow: (path) => rpcVerbs.get(aliases[path] ?? path) ?? rest.allow(path),
+    info: { service: "orchestrator", version: parts.version },
+    log,
+    metrics: metrics.http,
+  });
+  http.app.register((scope, _options, done) => {
+    serveConnect(scope, methods, aliases, joint);
+    done();
+  });
+  serveRest(http.app, rest, joint);
+  await http.ready();
+  const front = createFront({ http2: (socket) => grpc.accept(socket), http1: (socket) => http.accept(socket) }, log);
+  return {
+    async listen(host, port) {
+      const address = await front.listen(host, port);
+      hosts.bind(address.host);
+      return address;
+    },
+    closeFront: () => front.close(),
+    async drain(graceMs) {
+      grpc.drain();
+      const giveUpAt = performance.now() + graceMs;
+      for (;;) {
+        http.closeIdle();
+        if (front.openCount === 0 || performance.now() >= giveUpAt) break;
+        await sleep(Math.min(DRAIN_POLL_MS, giveUpAt - performance.now()));
+      }
+      grpc.close();
+      await http.close();
+      front.destroy();
+    },
+  };
+}
