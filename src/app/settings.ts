@@ -284,7 +284,7 @@ const SETTINGS = {
       schema: durationSetting(),
       default: "30s",
       env: ["ORCHESTRATOR_TOOLS_BREAKER_MAX_OPEN"],
-      text: "Longest time for which an open breaker defers calls.",
+      text: "Longest time for which a breaker stays open, and for which it defers one attempt.",
     }),
     maxConcurrent: setting({
       schema: integerSetting(1, 100_000),

@@ -17,6 +17,8 @@ export interface ToolCall {
   readonly input: Json;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** Time since the attempt could have been made, milliseconds: how long the call path has deferred it. */
+  readonly waitedMs: number;
   /** The same for all attempts of this generation: `run_id/path/generation`. */
   readonly idempotencyKey: string;
   /** Sequence of the record that dispatched the attempt: rises with every dispatch, so a tool can refuse a late one. */

@@ -41,7 +41,8 @@ type Entry = ToolCaller["call"];
  */
 export function createToolCaller(options: ToolCallerOptions): ToolPath {
   const { adapters, metrics, log, clock } = options;
-  const targets = createTargets({ ...DEFAULT_TARGET_POLICY, ...options.policies }, clock, (target, state) => {
+  const policy = { ...DEFAULT_TARGET_POLICY, ...options.policies };
+  const targets = createTargets(policy, clock, (target, state) => {
     const { origin, flowId, task } = target;
     log.info("breaker changed state", { origin, flowId, task, state });
     metrics?.breakerChanged(state);
@@ -50,7 +51,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
   // after the bulkhead: nothing is reserved while a call waits.
   const steps: readonly Step[] = [
     withObservation(metrics, log, clock),
-    withBreaker(clock),
+    withBreaker(clock, policy.maxOpenMs),
     withBulkhead(),
     withDeadline(),
   ];

@@ -9,10 +9,14 @@ import type { Target } from "./target.ts";
 /** How long a call is deferred when all slots and the queue are taken, milliseconds. */
 const FULL_DEFER_MS = 1_000;
 
-/** Defers calls while the breaker is open; lets one probe through when its time is over. */
-export function withBreaker(clock: Clock): Step {
+/**
+ * Defers calls while the breaker is open; lets one probe through when its time is over. A call that has been deferred for `maxDeferMs` is made whatever the breaker
+ * says: otherwise a task that always fails would wait for one probe after the other, and its run would never end.
+ */
+export function withBreaker(clock: Clock, maxDeferMs: number): Step {
   return async (inHand, next) => {
-    const { target } = inHand;
+    const { call, target } = inHand;
+    if (call.waitedMs >= maxDeferMs && target.breaker.state !== CircuitState.Closed) return next(inHand);
     // A call that comes while the probe runs would wait for its end inside the policy, without listening to its own signal.
     if (target.breaker.state === CircuitState.HalfOpen) return refuseOpen(target, 0);
     try {

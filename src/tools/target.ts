@@ -26,6 +26,7 @@ export interface TargetPolicy {
   readonly failuresToOpen: number;
   /** How long the breaker stays open the first time; doubles with every failed probe up to `maxOpenMs`. */
   readonly openMs: number;
+  /** Also the longest time for which one attempt is deferred by an open breaker. */
   readonly maxOpenMs: number;
   /** Calls at the same time. */
   readonly maxConcurrent: number;

@@ -80,6 +80,7 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
         type: spec.type,
         input: task.input ?? null,
         attempt: task.attempt,
+        waitedMs: Math.max(0, host.now() - task.readyAt),
         idempotencyKey: idempotencyKeyOf(cell.runId, path, task.generation),
         fencingToken: token,
         answer: task.answer,

@@ -51,6 +51,8 @@ export function startService(options: ServiceOptions): ServiceProcess {
       ORCHESTRATOR_METRICS_ENABLED: "false",
       ORCHESTRATOR_LOG_FORMAT: "json",
       ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1",
+      // Tasks that always fail open their breakers; attempts that it defers must not outlast the quiet at the end.
+      ORCHESTRATOR_TOOLS_BREAKER_MAX_OPEN: "2s",
       ...options.env,
     },
   });

@@ -12,6 +12,7 @@ export function aCall(type: ToolCall["type"], input: Json, more: Partial<ToolCal
     type,
     input,
     attempt: 1,
+    waitedMs: 0,
     idempotencyKey: "run-1/fetch/0",
     fencingToken: 7,
     answer: null,

@@ -120,6 +120,16 @@ describe("breaker", () => {
     expect(run).toHaveBeenCalledTimes(8);
   });
 
+  // Cause: every run of a task that always failed waited for a probe of its own, one each 30 s, so two hundred runs would have taken hours to fail.
+  test("a call that was deferred for as long as a breaker stays open at most is made", async () => {
+    const run = vi.fn(async () => BROKEN);
+    const { call } = openCaller(run);
+    for (let made = 0; made < 3; made += 1) await call();
+    expect(await call("a", { waitedMs: 3_999 })).toMatchObject({ error: { type: "BREAKER_OPEN" } });
+    expect(await call("a", { waitedMs: 4_000 })).toMatchObject({ error: { type: "CONNECTION_LOST" } });
+    expect(run).toHaveBeenCalledTimes(4);
+  });
+
   test("lets one probe through and puts the calls beside it off", async () => {
     const { gates, run } = openGate();
     let broken = true;
