@@ -11,6 +11,5 @@ sh scripts/check.sh
 sh scripts/buf-breaking.sh
 sh scripts/test.sh
 sh scripts/buf-image.sh "$version"
-sh scripts/build.sh
-npm pack --ignore-scripts
+npm pack
 echo "Commit contracts/releases, tag v$version, publish the package."

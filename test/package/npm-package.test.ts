@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client, credentials } from "@grpc/grpc-js";
@@ -20,8 +20,15 @@ describe("the npm package", () => {
 
   beforeAll(async () => {
     chmodSync(folder, 0o700);
-    await run("sh", ["scripts/build.sh"]);
-    await run("npm", ["pack", "--ignore-scripts", "--pack-destination", folder]);
+    // Cause: without a build the package had a command that pointed at nothing. A fresh clone has no dist, and npm must make it.
+    const clone = join(createFileFolder(), "clone");
+    const { stdout: tracked } = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    const files = tracked.split("\0").filter((path) => path !== "" && existsSync(path));
+    for (const path of files) cpSync(path, join(clone, path));
+    // What `make dev` leaves: everything installed, nothing built.
+    for (const path of ["node_modules", ".node"])
+      if (existsSync(path)) symlinkSync(join(process.cwd(), path), join(clone, path));
+    await run("npm", ["pack", "--pack-destination", folder], { cwd: clone });
     const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
     writeFileSync(join(folder, "package.json"), '{"private": true}');
     const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
