@@ -1,12 +1,11 @@
 /** Options that every command has which calls a service, and the client that they lead to. */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../api/client.ts";
+import { isOrchestratorError, toError } from "../base/errors.ts";
 import { type ActorOptions, actorHeaders, actorOption } from "./actor.ts";
+import { type ChosenService, chooseService, DEFAULT_SERVER, type ServiceChoice, sourcesOf } from "./choose-service.ts";
 import { commandName, quoteWord } from "./command-context.ts";
-import { findProfile, profilePath, readProfiles } from "./profiles.ts";
-
-/** Where the service is when nobody says. */
-const DEFAULT_SERVER = "127.0.0.1:8002";
+import { stateHomeOption } from "./last-service.ts";
 
 /** How results are printed. */
 export type OutputForm = "table" | "json";
@@ -17,12 +16,7 @@ export interface OutputOptions {
 }
 
 /** Options of commands that call a service. */
-export interface ConnectOptions extends ActorOptions {
-  readonly server?: string;
-  readonly profile?: string;
-  readonly token?: string;
-  readonly configHome?: string;
-}
+export interface ConnectOptions extends ActorOptions, ServiceChoice {}
 
 /** Adds `--output`. */
 export function addOutputOption(command: Command): Command {
@@ -43,11 +37,18 @@ export function addConnectOptions(command: Command): Command {
   return addConfigHomeOption(
     command
       .addOption(
-        new Option("-s, --server <address>", `service to call (default: ${DEFAULT_SERVER})`).env("ORCHESTRATOR_SERVER"),
+        new Option(
+          "-s, --server <address>",
+          `service to call (default: the profile in use, else the last local service, else ${DEFAULT_SERVER})`,
+        ).env("ORCHESTRATOR_SERVER"),
       )
       .addOption(new Option("--profile <name>", "profile to take address and token from").env("ORCHESTRATOR_PROFILE"))
       .addOption(new Option("--token <token>", "credential; better set as variable").env("ORCHESTRATOR_TOKEN"))
-      .addOption(actorOption()),
+      .addOption(actorOption())
+      .addOption(stateHomeOption())
+      .hook("preAction", (_, called) => {
+        called.setOptionValue("sources", sourcesOf(called));
+      }),
   );
 }
 
@@ -69,30 +70,36 @@ const CONNECT_FLAGS = [
   ["by", "--by"],
 ] as const;
 
-/** The service that the options name: `--server`, else the profile, else the default. A token is never sent to another address than the one it was given with. */
-async function resolveServer(options: ConnectOptions): Promise<{ readonly address: string; readonly token?: string }> {
-  const { server, token } = options;
-  // An empty variable counts as absent.
-  if (server !== undefined && server !== "") return { address: server, ...(token === undefined ? {} : { token }) };
-  const file = await readProfiles(profilePath(options.configHome));
-  const name = options.profile ?? file.current;
-  if (name === "") return { address: DEFAULT_SERVER, ...(token === undefined ? {} : { token }) };
-  const profile = findProfile(file, name);
-  const credential = token ?? profile.token;
-  return { address: profile.server, ...(credential === undefined ? {} : { token: credential }) };
-}
-
 /** Runs `work` with a client of the service that the options name, and closes the client. */
 export async function withClient<T>(
   options: ConnectOptions,
   work: (client: ApiClient, address: string) => Promise<T>,
 ): Promise<T> {
-  const target = await resolveServer(options);
+  const service = await chooseService(options);
   const { openGrpcClient } = await import("../api/grpc/client.ts");
-  const client = openGrpcClient({ ...target, headers: actorHeaders(options) });
+  const client = openGrpcClient({ ...service, headers: actorHeaders(options) });
   try {
-    return await work(client, target.address);
+    return await work(client, service.address);
+  } catch (error) {
+    throw await explain(error, client, service);
   } finally {
     await client.close();
   }
+}
+
+/** The error with what the user needs to know besides: what listens at the address, who named it, which name is near. */
+async function explain(error: unknown, client: ApiClient, { address, origin }: ChosenService): Promise<unknown> {
+  if (!isOrchestratorError(error)) return error;
+  const isForeign = error.code === "CALL_REFUSED" || error.code === "DEADLINE_EXCEEDED";
+  if (error.code !== "SERVICE_UNREACHABLE" && !isForeign) {
+    const { addNearNames } = await import("./near-names.ts");
+    await addNearNames(error, client);
+    return error;
+  }
+  const { describeListener } = await import("./describe-listener.ts");
+  const found = await describeListener(address);
+  // A service that is late, or that has its own words for a refusal, is one.
+  if (isForeign && (found === null || /HTTP\/2/.test(found))) return error;
+  const problem = [found ?? String(error.details.problem), ...(origin === "" ? [] : [`named by ${origin}`])].join("; ");
+  return toError("SERVICE_UNREACHABLE", { address, problem }, { cause: error });
 }

@@ -2,6 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { fail } from "../base/errors.ts";
+import { suggestFile } from "./near-names.ts";
 
 /** Text of a file, or of standard input for `-`. Errors: FILE_UNREADABLE, also for text that is not UTF-8, with the line. */
 export async function readText(path: string): Promise<string> {
@@ -32,7 +33,8 @@ async function readBytes(path: string): Promise<Buffer> {
     return Buffer.concat(chunks);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const problem = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
+    const problem =
+      code === "ENOENT" ? `there is no such file${suggestFile(path)}` : code === "EISDIR" ? "it is a folder" : message;
     return fail("FILE_UNREADABLE", { path: path === "-" ? "standard input" : path, problem }, { cause });
   }
 }

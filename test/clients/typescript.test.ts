@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,6 +70,30 @@ describe.each(SETS)("the TypeScript client with the $name libraries", ({ version
     const imports = { "./gen/typescript/health": "orchestrator-flows-client/health" };
     writeFileSync(join(folder, "seed.ts"), adaptSnippet("typescript", imports, "localhost:8002"));
     expect(await runProgram(join(ROOT, "node_modules/.bin/tsc"), ["-p", folder])).toBe("");
+  });
+
+  test("its page says how it is installed, as a packed file with the libraries of the entry points", () => {
+    const page = readFileSync(`${ROOT}gen/typescript/README.md`, "utf8");
+    const { version } = JSON.parse(readFileSync(`${ROOT}gen/typescript/package.json`, "utf8"));
+    const lines = page.split("\n").filter((line) => line.startsWith("npm install "));
+    expect(lines).toHaveLength(2);
+    for (const line of lines) {
+      const target = mkdtempSync(join(tmpdir(), "orchestrator-ts-page-"));
+      try {
+        spawnSync("npm", ["pack", "--silent", "--pack-destination", target, `${ROOT}gen/typescript`]);
+        const { status, stderr } = spawnSync("sh", ["-euc", `npm init --yes >/dev/null; ${line}`], {
+          cwd: target,
+          encoding: "utf8",
+        });
+        expect(status, stderr).toBe(0);
+        expect(line).toContain(`-${version}.tgz`);
+        const entry = line.includes("connectrpc") ? "connect/v1" : "v1";
+        const program = `import("orchestrator-flows-client/${entry}").then((all) => console.log(Object.keys(all).length > 100))`;
+        expect(spawnSync(process.execPath, ["-e", program], { cwd: target, encoding: "utf8" }).stdout).toBe("true\n");
+      } finally {
+        rmSync(target, { recursive: true, force: true });
+      }
+    }
   });
 
   test("needs no code of others at run time but its peers", () => {

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { eventually } from "./eventually.ts";
@@ -35,7 +37,8 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
   const foreign = Object.entries(process.env).filter(
     ([name]) => !/^(ORCHESTRATOR_|PORT$|DATABASE_URL$|REDIS_|XDG_)/.test(name),
   );
-  return Object.fromEntries(foreign);
+  // Commands of a test must not find the services of other tests, nor of whoever runs them.
+  return { ...Object.fromEntries(foreign), XDG_STATE_HOME: join(tmpdir(), `orchestrator-test-state-${process.pid}`) };
 }
 
 /** Starts the service and waits until it takes calls. Stop it yourself; one that still runs is killed when the test ends. Fails with its output. */

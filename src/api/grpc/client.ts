@@ -2,15 +2,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { ChannelCredentials, ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { Client, credentials, status as GrpcStatus, Metadata } from "@grpc/grpc-js";
-import { fail, isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
+import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { type ApiClient, type ClientCallOptions, fromStatus, isRepeatable } from "../client.ts";
+import { readAddress } from "./address.ts";
 
 /** Where the service is and how to speak to it. */
 export interface GrpcTarget {
-  /** `host:port`, `http://host:port`, or `https://host:port` for TLS. */
+  /** `host`, `host:port`, `http://host:port`, or `https://host:port` for TLS. */
   readonly address: string;
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string;
@@ -28,7 +29,9 @@ const RETRY_PAUSES_MS = [100, 300, 900] as const;
 /** Opens a client. It connects with the first call. Error: ADDRESS_INVALID. */
 export function openGrpcClient(options: GrpcTarget): ApiClient {
   const { address, token, maxMessageBytes = 64 * 1_024 * 1_024 } = options;
-  const { target, channel } = readAddress(address);
+  const { host, port, secure } = readAddress(address);
+  const target = `${host}:${port}`;
+  const channel = secure ? credentials.createSsl() : credentials.createInsecure();
   const client = new Client(target, channel, {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
@@ -108,20 +111,6 @@ export function openGrpcClient(options: GrpcTarget): ApiClient {
 
 function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
-}
-
-function readAddress(address: string): { readonly target: string; readonly channel: ChannelCredentials } {
-  const url = URL.parse(address.includes("://") ? address : `http://${address}`);
-  const isKnown = url?.protocol === "http:" || url?.protocol === "https:";
-  const isBare = url !== null && (url.pathname === "/" || url.pathname === "") && url.search === "";
-  if (url === null || !isKnown || !isBare || url.hostname === "" || url.username !== "")
-    return fail("ADDRESS_INVALID", { address });
-  const isSecure = url.protocol === "https:";
-  const port = url.port === "" ? (isSecure ? "443" : "80") : url.port;
-  return {
-    target: `${url.hostname}:${port}`,
-    channel: isSecure ? credentials.createSsl() : credentials.createInsecure(),
-  };
 }
 
 function isOwnMachine(target: string): boolean {

@@ -1,5 +1,6 @@
 /** `orchestrator profiles`: names for services, so that nobody types addresses. */
 import type { Command } from "commander";
+import { readAddress } from "../../api/grpc/address.ts";
 import type { CommandContext } from "../command-context.ts";
 import { addConfigHomeOption, addOutputOption, type OutputOptions } from "../connect.ts";
 import { printJson } from "../print.ts";
@@ -36,8 +37,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
     .option("--token-file <file>", "file with the token; - is standard input")
     .action(async (name: string, server: string, options: HomeOptions & { readonly tokenFile?: string }) => {
       checkProfileName(name);
-      const { openGrpcClient } = await import("../../api/grpc/client.ts");
-      await openGrpcClient({ address: server }).close();
+      readAddress(server);
       const path = profilePath(options.configHome);
       const file = await readProfiles(path);
       const token = options.tokenFile === undefined ? undefined : (await readText(options.tokenFile)).trim();

@@ -22,6 +22,7 @@ import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
 import { readInput } from "../input-values.ts";
 import { createLocalLog } from "../local-log.ts";
+import { addNearNames } from "../near-names.ts";
 import { printOutcome, printStarted } from "../print-outcome.ts";
 import { printWarnings } from "../print-warnings.ts";
 import { paint } from "../terminal.ts";
@@ -131,6 +132,9 @@ async function withLocal(
     const client = await openLocalService({ log, actor: actorOf(options), flags: { config, httpAllow }, ...dataDir });
     try {
       return interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
+    } catch (error) {
+      await addNearNames(error, client);
+      throw error;
     } finally {
       await client.close();
     }

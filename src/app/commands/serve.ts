@@ -6,6 +6,7 @@ import { type CommandContext, commandName } from "../command-context.ts";
 import { type LoadedConfig, loadConfig } from "../config.ts";
 import { EXIT } from "../exit-codes.ts";
 import { withInstanceId } from "../instance-id.ts";
+import { rememberService, stateHomeOption } from "../last-service.ts";
 import { type Address, type Service, startService } from "../serve.ts";
 import { addSettingOptions } from "../setting-options.ts";
 import { paint } from "../terminal.ts";
@@ -15,8 +16,9 @@ import { readVersion } from "../version.ts";
 export function defineServe(command: Command, context: CommandContext): void {
   addSettingOptions(command);
   command
+    .addOption(stateHomeOption())
     .addHelpText("after", "\nFlags win over variables, variables over the file. docs/config.md explains every setting.")
-    .action(async (flags: Readonly<Record<string, unknown>>) => {
+    .action(async ({ stateHome, ...flags }: Readonly<Record<string, unknown>>) => {
       const loaded = withInstanceId(await loadConfig({ flags }));
       const { config } = loaded;
       const log = await openLogger({ ...config.log, fields: { instanceId: config.engine.instanceId } });
@@ -27,9 +29,11 @@ export function defineServe(command: Command, context: CommandContext): void {
       const onSignal = stopOrLeave(service, log);
       process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
       const { address } = service;
+      const forget = rememberService(stateHome as string | undefined, localAddress(address));
       log.info("serving", { ...address });
       if (isForPeople(loaded)) process.stdout.write(renderBanner(loaded, service));
       await service.stopped;
+      forget();
       log.flush();
       context.exitWith(EXIT.OK);
     });
@@ -86,8 +90,7 @@ function isForPeople({ config }: LoadedConfig): boolean {
 /** Where everything is, and what to type next. */
 function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress, core }: Service): string {
   const name = commandName();
-  const isDefault = address.port === 8_002;
-  const server = isDefault ? "" : ` --server ${urlOf(address).slice("http://".length)}`;
+  const server = address.port === 8_002 ? "" : ` --server ${localAddress(address)}`;
   const lines = [
     ["address", `${urlOf(address)}  gRPC, gRPC-Web, Connect and REST`],
     ["store", core.store],
@@ -99,6 +102,12 @@ function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress,
   ];
   const text = lines.map(([label = "", value = ""]) => `  ${paint("dim", label.padEnd(9))}${value}\n`).join("");
   return `\n${paint("bold", `Orchestrator ${readVersion()}`)}\n${text}\n`;
+}
+
+/** The address as commands on this machine call it. */
+function localAddress({ host, port }: Address): string {
+  const named = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `${named.includes(":") ? `[${named}]` : named}:${port}`;
 }
 
 function urlOf({ host, port }: Address): string {
