@@ -77,8 +77,13 @@ const NOTHING: Answer = { answer: Buffer.alloc(0) };
 /** Whether a TLS handshake gets an answer; whose certificate it is does not matter, for nothing is sent. */
 function speaksTls({ host, port }: ServiceAddress): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connectTls({ host: bare(host), port, servername: isIP(bare(host)) === 0 ? host : "",
-      rejectUnauthorized: false, ALPNProtocols: ["h2", "http/1.1"] });
+    const socket = connectTls({
+      host: bare(host),
+      port,
+      servername: isIP(bare(host)) === 0 ? host : "",
+      rejectUnauthorized: false,
+      ALPNProtocols: ["h2", "http/1.1"],
+    });
     const end = (speaks: boolean): void => {
       socket.destroy();
       resolve(speaks);

@@ -20,6 +20,8 @@ export const EXIT = {
   INTERRUPTED: 130,
   /** The watchdog ended a service whose event loop stood still: 128 + SIGALRM. */
   STALLED: 142,
+  /** Ended by SIGTERM. */
+  TERMINATED: 143,
 } as const;
 
 const BY_STATUS: Readonly<Record<GrpcCode, number>> = {

@@ -4,6 +4,7 @@ import { isOrchestratorError } from "../base/errors.ts";
 import type { Run } from "../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../gen/orchestrator/v1/run_service_pb.ts";
 import { type ApprovalAnswer, openApprovalDesk } from "./ask-approvals.ts";
+import { EXIT } from "./exit-codes.ts";
 import { RunProgress } from "./progress.ts";
 import { openProgressView, type ProgressView } from "./progress-view.ts";
 import { watchRun } from "./watch-run.ts";
@@ -21,15 +22,19 @@ export interface FollowOptions {
   readonly interrupt?: AbortSignal;
 }
 
-/** The run as it ended; null when the user left it before. Errors: those of the watch. */
-export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<Run | null> {
+/** The run as it ended; the exit code when the user left it before. Errors: those of the watch. */
+export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<Run | number> {
   const progress = new RunProgress();
   const view = options.shows ? openProgressView(progress) : silentView();
   const desk = openApprovalDesk(client, runId, options.approvals, view);
   const offered = new Set<string>();
   const leaving = new AbortController();
   const onInterrupt = createInterrupt(client, runId, options, view, leaving);
-  const onTerminate = (): void => leaving.abort();
+  let exitCode: number = EXIT.INTERRUPTED;
+  const onTerminate = (): void => {
+    exitCode = EXIT.TERMINATED;
+    leaving.abort();
+  };
   process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
   if (options.interrupt?.aborted === true) onInterrupt();
   try {
@@ -43,9 +48,9 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
         offered.add(approvalId);
         desk.offer(approvalId);
       }
-      if (frame.frame.case === "end") return frame.frame.value.run ?? null;
+      if (frame.frame.case === "end") return frame.frame.value.run ?? exitCode;
     }
-    return null;
+    return exitCode;
   } finally {
     process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate);
     await desk.close();

@@ -6,7 +6,7 @@ import { type Run, RunSchema } from "../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { OutputForm } from "./connect.ts";
 import { EXIT } from "./exit-codes.ts";
-import { formatRunError, printJson, runDuration, runState, styleOf, toPrintable } from "./print.ts";
+import { formatRunError, printJson, runState, styleOf, took, toPrintable } from "./print.ts";
 import { paint, plain } from "./terminal.ts";
 
 /** Says that a run has started and how to go on: `watch` is the command for it. */
@@ -28,7 +28,9 @@ export async function printOutcome(client: ApiClient, run: Run, output: OutputFo
   }
   const { stderr } = process;
   const state = runState(run);
-  stderr.write(`${paint(styleOf(state), state, stderr)} in ${runDuration(run)}  ${paint("dim", run.runId, stderr)}\n`);
+  stderr.write(
+    `${paint(styleOf(state), state, stderr)} in ${took(run.createTime, run.endTime)}  ${paint("dim", run.runId, stderr)}\n`,
+  );
   if (run.error !== undefined) stderr.write(`${paint("red", "error:", stderr)} ${plain(formatRunError(run.error))}\n`);
   const value = (await withOutput(client, run)).output;
   if (isDone && value !== undefined && value !== null)

@@ -11,8 +11,10 @@ import {
   type RunSummary,
   type RunTask,
   TaskStateSchema,
+  type TaskWait,
 } from "../gen/orchestrator/v1/run_pb.ts";
-import { cut, formatAge, formatTable, paint, plain, type Style } from "./terminal.ts";
+import { formatTable } from "./table.ts";
+import { cut, formatAge, paint, plain, type Style } from "./terminal.ts";
 
 /** A moment as messages carry it. */
 export type Moment = NonNullable<Run["createTime"]>;
@@ -40,11 +42,10 @@ export function runState(run: Run | RunSummary): string {
   return nameOf(RunStateSchema, run.state);
 }
 
-/** How long a run has taken, or took; empty before it began. */
-export function runDuration(run: Run | RunSummary, now = Date.now()): string {
-  if (run.createTime === undefined) return "";
-  const end = run.endTime === undefined ? now : fromTimestamp(run.endTime);
-  return formatDuration(Math.max(0, end - fromTimestamp(run.createTime)));
+/** TOOK of a run or a task: the time from its creation or start to its end; empty until it has ended. */
+export function took(start: Moment | undefined, end: Moment | undefined): string {
+  if (start === undefined || end === undefined) return "";
+  return formatDuration(Math.max(0, fromTimestamp(end) - fromTimestamp(start)));
 }
 
 /** A moment in the user's time zone; empty when there is none. */
@@ -87,7 +88,7 @@ export function formatRuns(runs: readonly RunSummary[], now = Date.now()): strin
     `${run.flowId}${run.version === "" ? "" : `@${run.version}`}`,
     runState(run),
     run.createTime === undefined ? "" : formatAge(now - fromTimestamp(run.createTime)),
-    runDuration(run, now),
+    took(run.createTime, run.endTime),
     run.runKey,
   ]);
   return formatTable(["RUN", "FLOW", "STATE", "AGE", "TOOK", "KEY"], rows);
@@ -100,10 +101,8 @@ export function formatTasks(tasks: readonly RunTask[]): string {
     task.taskType,
     nameOf(TaskStateSchema, task.state),
     task.attempt === 0 ? "" : task.maxAttempts > 1 ? `${task.attempt}/${task.maxAttempts}` : String(task.attempt),
-    task.startTime !== undefined && task.endTime !== undefined
-      ? formatDuration(fromTimestamp(task.endTime) - fromTimestamp(task.startTime))
-      : "",
-    task.error === undefined ? "" : cut(`${task.error.type}: ${task.error.message}`, 80),
+    took(task.startTime, task.endTime),
+    task.error === undefined ? "" : cut(`${task.error.type}: ${task.error.message}`, 200),
   ]);
   return formatTable(["TASK", "TYPE", "STATE", "ATTEMPT", "TOOK", "ERROR"], rows);
 }
@@ -117,7 +116,7 @@ export function formatRun(run: Run): string {
     ["flow", `${run.flowId}${run.version === "" ? "" : `@${run.version}`}`],
     ["state", paint(styleOf(state), state)],
     ["created", formatTime(run.createTime)],
-    ["took", runDuration(run)],
+    ["took", took(run.createTime, run.endTime)],
     ["deadline", formatTime(run.endTime === undefined ? run.deadlineTime : undefined)],
     ["in state", run.flowState],
     ["key", run.runKey],
@@ -147,4 +146,22 @@ export function formatRun(run: Run): string {
 /** Why a run did not complete, in one line. */
 export function formatRunError(error: NonNullable<Run["error"]>): string {
   return `${error.taskId === "" ? "" : `${error.taskId}: `}${error.type} ${error.message}`.trim();
+}
+
+/** What a task waits for. `now` is compared with the time that is left; "" leaves it out. */
+export function describeWait(wait: TaskWait | undefined, now: number | ""): string {
+  const dueIn = (due: Moment | undefined): string =>
+    due === undefined || now === "" ? "" : ` ${formatDuration(Math.max(0, fromTimestamp(due) - now))} left`;
+  switch (wait?.kind.case) {
+    case "timer":
+      return `timer${dueIn(wait.kind.value.dueTime)}`;
+    case "signal":
+      return plain(`signal ${wait.kind.value.signalNames.join(" or ")}${dueIn(wait.kind.value.dueTime)}`);
+    case "approval":
+      return plain(`approval ${wait.kind.value.assignees.join(", ")}${dueIn(wait.kind.value.dueTime)}`.trim());
+    case "childRun":
+      return plain(`run ${wait.kind.value.runId}`);
+    default:
+      return "";
+  }
 }

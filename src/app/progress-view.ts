@@ -1,15 +1,23 @@
-/** Shows the progress of a run: redrawn in place on a terminal, a line for each change elsewhere. */
-import { fromTimestamp } from "../api/mapping/time.ts";
+/** Shows the progress of a run: redrawn in place on a terminal, a bounded number of lines elsewhere. */
 import { formatDuration } from "../base/duration.ts";
-import { type Moment, styleOf } from "./print.ts";
+import { describeWait, styleOf } from "./print.ts";
 import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
-import { cut, paint, plain } from "./terminal.ts";
+import { cut, padTo, paint, plain, widthOf } from "./terminal.ts";
 
 /** Most children of one group that are drawn at the same time. */
 const MAX_CHILDREN = 6;
 
 /** Time between two drawings, milliseconds. */
 const FRAME_MS = 100;
+
+/** Time between two lines that say how far a run is, where nothing can be drawn, milliseconds. */
+const SUMMARY_MS = 5_000;
+
+/** Most children that have a line because they failed. */
+const MAX_FAILED_CHILDREN = 20;
+
+/** Most tasks that such a line names. */
+const MAX_NAMED = 3;
 
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
 
@@ -27,31 +35,76 @@ export interface ProgressView {
 
 /** Opens the view that fits the stream. */
 export function openProgressView(progress: RunProgress, stream: NodeJS.WriteStream = process.stderr): ProgressView {
-  return stream.isTTY === true ? openLiveView(progress, stream) : openPlainView(stream);
+  return stream.isTTY === true ? openLiveView(progress, stream) : openPlainView(progress, stream);
 }
 
-function openPlainView(stream: NodeJS.WriteStream): ProgressView {
+/**
+ * Without a terminal: a line for each task of the flow that ended or waits for a person or a signal, one for each child that failed up to a number, and every few
+ * seconds one that says how far the run is. A task that is tried a thousand times and a map of a thousand items take no line each.
+ */
+function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): ProgressView {
   const began = performance.now();
+  const told = new Map<string, string>();
+  let failedChildren = 0;
+  let summary = "";
   const say = (text: string): void => {
     stream.write(`${((performance.now() - began) / 1_000).toFixed(2).padStart(8)}s  ${text}\n`);
   };
+  const sayTask = (task: TaskProgress): void => {
+    if (!isWorthALine(task)) return;
+    const key = `${task.state} ${task.attempt}`;
+    if (told.get(task.id) === key) return;
+    const isFailedChild = task.parent !== "" && ++failedChildren > MAX_FAILED_CHILDREN;
+    if (isFailedChild) {
+      if (failedChildren === MAX_FAILED_CHILDREN + 1) say("further children that fail are not listed");
+      return;
+    }
+    told.set(task.id, key);
+    say(`${plain(task.id)}  ${paint(styleOf(task.state), task.state, stream)}${describe(task, Date.now())}`);
+  };
+  const timer = setInterval(() => {
+    const now = summarize(progress);
+    if (now === summary || now === "") return;
+    summary = now;
+    say(now);
+  }, SUMMARY_MS);
+  timer.unref();
   return {
     update(changes) {
       for (const change of changes) {
-        if (change.kind === "run") {
+        if (change.kind === "task") sayTask(change.task);
+        else {
           const { state, note, error } = change;
           const why = error === undefined ? note : `${error.type} ${error.message}`;
           say(`run ${paint(styleOf(state), state, stream)}${why === "" ? "" : `  ${plain(why)}`}`);
-        } else {
-          const { task } = change;
-          say(`${plain(task.id)}  ${paint(styleOf(task.state), task.state, stream)}${describe(task, Date.now())}`);
         }
       }
     },
     say: (text) => say(plain(text)),
     pause: () => () => {},
-    end() {},
+    end() {
+      clearInterval(timer);
+    },
   };
+}
+
+function isWorthALine(task: TaskProgress): boolean {
+  if (task.parent !== "") return task.state === "FAILED" || task.state === "TIMED_OUT";
+  const kind = task.wait?.kind.case;
+  return hasEnded(task) || (task.state === "WAITING" && (kind === "approval" || kind === "signal"));
+}
+
+/** How far the run is: tasks of the flow that ended, and those that go on, the first few by name. */
+function summarize(progress: RunProgress): string {
+  const tasks = progress.childrenOf("");
+  const open = tasks.filter((task) => !hasEnded(task) && task.state !== "PENDING");
+  if (open.length === 0) return "";
+  const named = open.slice(0, MAX_NAMED).map((task) => {
+    const parts = [task.state.toLowerCase(), ...(task.children > 0 ? [`${task.ended} of ${task.children}`] : [])];
+    return `${plain(task.id)} (${[...parts, ...(task.attempt > 1 ? [`attempt ${task.attempt}`] : [])].join(", ")})`;
+  });
+  const more = open.length > MAX_NAMED ? `, and ${open.length - MAX_NAMED} more` : "";
+  return `${tasks.filter(hasEnded).length} of ${tasks.length} tasks ended; ${named.join(", ")}${more}`;
 }
 
 function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): ProgressView {
@@ -105,7 +158,7 @@ export function renderProgress(
 ): string[] {
   const width = stream.columns ?? 100;
   const room = Math.max(4, (stream.rows ?? 40) - 2);
-  const idWidth = Math.min(32, Math.max(12, ...progress.childrenOf("").map((task) => task.id.length)));
+  const idWidth = Math.min(32, Math.max(12, ...progress.childrenOf("").map((task) => widthOf(plain(task.id)))));
   const lines: string[] = [];
   const visit = (task: TaskProgress, depth: number): void => {
     lines.push(renderTask(task, depth, { width, idWidth, now, tick }));
@@ -137,13 +190,13 @@ interface Drawing {
 
 function renderTask(task: TaskProgress, depth: number, { width, idWidth, now, tick }: Drawing): string {
   const indent = "  ".repeat(depth + 1);
-  const id = cut(plain(task.id), idWidth).padEnd(idWidth);
+  const id = padTo(cut(plain(task.id), idWidth), idWidth);
   // A line that wraps would be two, and the next drawing would begin at the wrong one.
-  const head = cut(`${indent}${signOf(task, tick)} ${id}  ${cut(plain(task.type), 10).padEnd(10)}  `, width);
+  const head = cut(`${indent}${signOf(task, tick)} ${id}  ${padTo(cut(plain(task.type), 10), 10)}  `, width);
   const state = task.state.padEnd(10);
   const rest = describe(task, now);
-  const left = width - head.length - state.length;
-  return `${head}${paint(styleOf(task.state), cut(state, Math.max(0, width - head.length)))}${paint("dim", cut(rest, Math.max(0, left)))}`;
+  const left = width - widthOf(head) - state.length;
+  return `${head}${paint(styleOf(task.state), cut(state, Math.max(0, width - widthOf(head))))}${paint("dim", cut(rest, Math.max(0, left)))}`;
 }
 
 function signOf(task: TaskProgress, tick: number): string {
@@ -176,7 +229,7 @@ function describe(task: TaskProgress, now: number): string {
   if (task.attempt > 1) parts.push(`attempt ${task.attempt}`);
   if (task.startedAt !== undefined && task.endedAt !== undefined)
     parts.push(formatDuration(Math.max(0, task.endedAt - task.startedAt)));
-  if (task.state === "WAITING") parts.push(describeWait(task, now));
+  if (task.state === "WAITING") parts.push(describeWait(task.wait, now));
   if (task.reason !== "") parts.push(task.reason);
   if (task.state === "RETRYING" && task.nextAttemptAt !== undefined)
     parts.push(`next attempt in ${formatDuration(Math.max(0, task.nextAttemptAt - now))}`);
@@ -186,21 +239,4 @@ function describe(task: TaskProgress, now: number): string {
     .filter((part) => part !== "")
     .map((part) => `  ${part}`)
     .join("");
-}
-
-function describeWait({ wait }: TaskProgress, now: number): string {
-  const dueIn = (due: Moment | undefined): string =>
-    due === undefined ? "" : ` ${formatDuration(Math.max(0, fromTimestamp(due) - now))} left`;
-  switch (wait?.kind.case) {
-    case "timer":
-      return `timer${dueIn(wait.kind.value.dueTime)}`;
-    case "signal":
-      return plain(`signal ${wait.kind.value.signalNames.join(" or ")}${dueIn(wait.kind.value.dueTime)}`);
-    case "approval":
-      return plain(`approval ${wait.kind.value.assignees.join(", ")}${dueIn(wait.kind.value.dueTime)}`);
-    case "childRun":
-      return plain(`run ${wait.kind.value.runId}`);
-    default:
-      return "";
-  }
 }

@@ -1,5 +1,6 @@
 /** What the terminal is told: text that cannot steer it, colours where they are wanted, tables. */
 import { stripVTControlCharacters, styleText } from "node:util";
+import stringWidth from "string-width";
 
 /** A colour or weight; shown only where the stream is a terminal and the user did not ask for none (NO_COLOR). */
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "blue" | "cyan";
@@ -14,22 +15,30 @@ export function plain(text: string): string {
   return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
 }
 
-/** Text cut to a width, with a sign that something is missing. */
-export function cut(text: string, width: number): string {
-  if (text.length <= width) return text;
-  return width <= 0 ? "" : `${text.slice(0, width - 1)}…`;
+/** Columns that a text takes on a terminal: wide characters and emoji take two. */
+export function widthOf(text: string): number {
+  return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);
 }
 
-/** Rows under headings, columns as wide as their longest cell. The last column is not padded. */
-export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [headings, ...rows].map((row) => row.map(plain));
-  const widths = headings.map((_, column) =>
-    cells.reduce((width, row) => Math.max(width, (row[column] ?? "").length), 0),
-  );
-  const lines = cells.map((row) =>
-    row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("  "),
-  );
-  return `${lines.map((line) => line.trimEnd()).join("\n")}\n`;
+/** Text with spaces up to a width. */
+export function padTo(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - widthOf(text)));
+}
+
+const SEGMENTER = new Intl.Segmenter();
+
+/** Text cut to a width, with a sign that something is missing. Never splits a character. */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  if (width <= 0) return "";
+  let kept = "";
+  let used = 1;
+  for (const { segment } of SEGMENTER.segment(text)) {
+    used += widthOf(segment);
+    if (used > width) break;
+    kept += segment;
+  }
+  return `${kept}…`;
 }
 
 /** How long ago something was, in one unit: `40s`, `5m`, `3h`, `12d`. */

@@ -112,6 +112,80 @@ test("a run that asks is approved, signaled and waited for", async () => {
   expect((await json("runs", "count", "--state", "completed", "--flow", "asking")).count).toBe("1");
 });
 
+test("the events of a run say which state, why, which signal, and who", async () => {
+  const { runId } = await json("run", "asking.yaml");
+  await json("approvals", "approve", runId, "--by", "ann", "--comment", "go on");
+  await json("runs", "signal", runId, "word", "--by", "zoe");
+  await json("runs", "wait", runId);
+  const { out } = await command(["runs", "events", runId]);
+  expect(out).toMatch(/^SEQ +TIME +EVENT +TASK +ATTEMPT +STATE +DETAIL$/m);
+  expect(out).toMatch(/approval\.ended +ask +APPROVED +approval \S+; by ann; go on$/m);
+  expect(out).toMatch(/signal\.received +signal word; by zoe$/m);
+  expect(out).toMatch(/run\.completed +COMPLETED/m);
+  const rejected = await json("run", "asking.yaml");
+  await json("approvals", "reject", rejected.runId);
+  await command(["runs", "wait", rejected.runId]);
+  expect((await command(["runs", "events", rejected.runId])).out).toMatch(/ FAILED +.*APPROVAL_REJECTED/m);
+});
+
+test("names that do not exist are answered with the nearest that does", async () => {
+  const { runId } = await json("run", "asking.yaml");
+  const said = async (...args: string[]): Promise<string> => {
+    const { code, err } = await command(args);
+    expect(code).toBeGreaterThan(0);
+    return err;
+  };
+  writeFileSync(join(folder, "map-flaky.yaml"), ASKING);
+  expect(await said("run", "askin")).toMatch(/flow askin is not registered; did you mean "asking"\?/);
+  expect(await said("run", "map-flakey")).toMatch(/did you mean the file map-flaky\.yaml\?/);
+  expect(await said("flows", "get", "map-flaky")).toMatch(/did you mean the file map-flaky\.yaml\?/);
+  expect(await said("run", "map-flakey.yaml")).toMatch(/no such file; did you mean map-flaky\.yaml\?/);
+  expect(await said("templates", "get", "aproval-gate")).toMatch(/did you mean "approval-gate"\?/);
+  expect(await said("runs", "get", runId.slice(0, -1))).toContain(`did you mean "${runId}"?`);
+  expect(await said("approvals", "approve", runId, "999")).toMatch(/; open: \d+ \(ask\)/);
+  expect(await said("approvals", "approve", runId, "aks")).toMatch(/open: \d+ \(ask\)/);
+  expect(await said("run", "askin", "--local")).toMatch(/did you mean the file asking\.yaml\?/);
+  expect(await said("rnus", "list")).toMatch(/Did you mean runs\?/);
+  expect(await said("runs", "lst")).toMatch(/Did you mean list\?/);
+  expect(await said("runs", "list", "--fliter", "x")).toMatch(/Did you mean --filter\?/);
+  await json("runs", "cancel", runId);
+});
+
+test("a named profile wins over the environment, and an unknown one is refused", async () => {
+  await command(["profiles", "set", "there", service.address]);
+  const wrong = { ORCHESTRATOR_SERVER: "127.0.0.1:1" };
+  expect(await command(["health", "--profile", "there"], wrong)).toMatchObject({ code: 0 });
+  expect(await command(["health", "--profile", "ther"])).toMatchObject({
+    code: 4,
+    err: 'error: there is no profile named ther; did you mean "there"?\n',
+  });
+  await command(["profiles", "remove", "there"]);
+});
+
+test("a running service is found on its port without being named, and forgotten when it stops", async () => {
+  const state = {
+    XDG_STATE_HOME: join(folder, "state"),
+    ORCHESTRATOR_SERVER: "",
+    XDG_CONFIG_HOME: join(folder, "empty"),
+  };
+  const other = await startServe({ folder: join(folder, "other"), env: { XDG_STATE_HOME: state.XDG_STATE_HOME } });
+  try {
+    expect((await command(["health"], state)).out).toContain(other.address);
+  } finally {
+    await other.stop();
+  }
+  expect(readdirSync(join(folder, "state/orchestrator/services"))).toEqual([]);
+});
+
+test("a watch without a service says so once and gives up", { timeout: 30_000 }, async () => {
+  // Cause: the remark was made again for every try.
+  const { code, err } = await command(["runs", "watch", "any", "--server", "127.0.0.1:1"]);
+  expect({ code, lines: err.trimEnd().split("\n") }).toMatchObject({
+    code: 3,
+    lines: [/goes on/, /nothing listens/].map((text) => expect.stringMatching(text)),
+  });
+});
+
 test("what is to be typed next can be typed: the command of the checkout, with the flags of this call", async () => {
   // Cause: "orchestrator runs watch ID" is no command in a checkout, and asked the default service.
   const { out, err } = await command(["run", "asking.yaml", "--server", service.address], { ORCHESTRATOR_SERVER: "" });

@@ -24,13 +24,15 @@ function answering(answer: (asked: Buffer) => string | Buffer): Promise<string> 
 test("an HTTP server is named, with and without TLS in the address", async () => {
   const address = await listen(createHttpServer((_, response) => response.end("hello")));
   expect(await describeListener(address)).toBe("it answers HTTP/1.1 but not gRPC");
-  expect(await describeListener(`https://${address}`)).toBe(
-    `it answers HTTP/1.1 without TLS; write http://${address}`,
-  );
+  expect(await describeListener(`https://${address}`)).toBe(`it answers HTTP/1.1 without TLS; write http://${address}`);
 });
 
 test("a Redis server is named, also one that protects itself or wants a password", async () => {
-  for (const answer of ["-ERR wrong number of arguments for 'get' command\r\n", "-DENIED Redis is running in protected mode", "-NOAUTH Authentication required.\r\n"])
+  for (const answer of [
+    "-ERR wrong number of arguments for 'get' command\r\n",
+    "-DENIED Redis is running in protected mode",
+    "-NOAUTH Authentication required.\r\n",
+  ])
     expect(await describeListener(await answering(() => answer))).toBe("it looks like a Redis server");
 });
 

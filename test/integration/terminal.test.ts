@@ -120,7 +120,7 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
     again.type("n\r");
     await again.see(/rejected: Go on\?/);
     expect(await again.ended).toBe(1);
-    expect(again.text()).toMatch(/error: ask: APPROVAL_REJECTED rejected\s*$/m);
+    expect(again.text()).toMatch(/error: ask: APPROVAL_REJECTED rejected by \S+\s*$/m);
 
     terminal.type(CTRL_C);
     expect(await terminal.ended).toBe(0);
@@ -137,13 +137,14 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
     await approved.see(/word +signal +WAITING/);
     approved.type(CTRL_C);
     await approved.see(/canceling the run; Ctrl-C again leaves at once/);
-    expect(await approved.ended).toBe(1);
+    // Cause: the outcome of the canceled run was the exit code.
+    expect(await approved.ended).toBe(130);
     expect(approved.text()).toMatch(/^CANCELED in /m);
 
     const asked = command(local);
     await asked.see(/Approve\?/);
     asked.type(CTRL_C);
-    expect(await asked.ended).toBe(1);
+    expect(await asked.ended).toBe(130);
     expect(asked.text()).toMatch(/^CANCELED in /m);
   });
 });

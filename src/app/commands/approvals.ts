@@ -11,7 +11,7 @@ import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOpt
 import { formatTime, nameOf, printJson, runState, toPrintable } from "../print.ts";
 import { readCount } from "../read-count.ts";
 import { readPages } from "../read-pages.ts";
-import { formatTable } from "../terminal.ts";
+import { formatTable } from "../table.ts";
 import { readText } from "../text-sources.ts";
 
 type Options = ConnectOptions & OutputOptions;
@@ -94,22 +94,27 @@ function defineDecision(parent: Command, name: string, summary: string, decision
  */
 async function findApproval(client: ApiClient, runId: string, named: string | undefined): Promise<string> {
   if (named !== undefined && /^\d+$/.test(named)) return named;
-  const ofTask = named === undefined ? "" : ` && task_id == ${JSON.stringify(named)}`;
-  const filter = `run_id == ${JSON.stringify(runId)} && state == "PENDING"${ofTask}`;
-  const { approvals: open } = await client.call(ApprovalService.method.listApprovals, { filter });
+  const filter = `run_id == ${JSON.stringify(runId)} && state == "PENDING"`;
+  const { approvals: all } = await client.call(ApprovalService.method.listApprovals, { filter, pageSize: 200 });
+  const open = named === undefined ? all : all.filter(({ taskId }) => taskId === named);
   const [only] = open;
   if (only === undefined) {
     const { run } = await client.call(RunService.method.getRun, { runId, readMask: { paths: ["state"] } });
     const state = run === undefined ? "gone" : runState(run);
-    const action = named === undefined ? "a decision without an open approval" : `a decision: ${named} asks nothing`;
+    const hint = all.length === 0 ? "" : `; open: ${listNames(all)}`;
+    const action =
+      named === undefined ? "a decision without an open approval" : `a decision: ${named} asks nothing${hint}`;
     return fail("RUN_STATE_INVALID", { runId, state, action });
   }
   if (open.length === 1) return only.approvalId;
-  const names = open.map(({ approvalId, taskId }) => `${approvalId} (${taskId})`).join(", ");
   return fail("INVALID_REQUEST", {
-    problem: `run ${runId} has several open approvals; name one: ${names}`,
+    problem: `run ${runId} has several open approvals; name one: ${listNames(open)}`,
     field: "approval",
   });
+}
+
+function listNames(open: readonly { readonly approvalId: string; readonly taskId: string }[]): string {
+  return open.map(({ approvalId, taskId }) => `${approvalId} (${taskId})`).join(", ");
 }
 
 async function readData(given: string): Promise<Buffer> {

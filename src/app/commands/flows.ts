@@ -12,7 +12,8 @@ import { formatTime, nameOf, printJson, toPrintable } from "../print.ts";
 import { printWarnings, type ShownWarning, toPlainWarning } from "../print-warnings.ts";
 import { readCount } from "../read-count.ts";
 import { readPages } from "../read-pages.ts";
-import { formatTable, paint, plain } from "../terminal.ts";
+import { formatTable } from "../table.ts";
+import { paint, plain } from "../terminal.ts";
 import { isSourcePath, readFlowName, readText } from "../text-sources.ts";
 
 type Options = ConnectOptions & OutputOptions;

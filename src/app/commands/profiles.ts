@@ -5,7 +5,7 @@ import type { CommandContext } from "../command-context.ts";
 import { addConfigHomeOption, addOutputOption, type OutputOptions } from "../connect.ts";
 import { printJson } from "../print.ts";
 import { checkProfileName, findProfile, profilePath, readProfiles, writeProfiles } from "../profiles.ts";
-import { formatTable } from "../terminal.ts";
+import { formatTable } from "../table.ts";
 import { readText } from "../text-sources.ts";
 
 interface HomeOptions {

@@ -119,7 +119,12 @@ async function withLocal(
   work: (client: ApiClient, interrupt: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const interrupt = new AbortController();
-  const note = (): void => interrupt.abort();
+  // A run that was canceled by Ctrl-C has an outcome, which is printed, but the command was interrupted.
+  let signaled: number | undefined;
+  const note = (signal: NodeJS.Signals): void => {
+    signaled ??= signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED;
+    interrupt.abort();
+  };
   process.on("SIGINT", note).on("SIGTERM", note);
   const { openLocalService } = await import("../local-service.ts");
   const { data, config, httpAllow } = options;
@@ -131,7 +136,8 @@ async function withLocal(
   try {
     const client = await openLocalService({ log, actor: actorOf(options), flags: { config, httpAllow }, ...dataDir });
     try {
-      return interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
+      const code = interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
+      return signaled ?? code;
     } catch (error) {
       await addNearNames(error, client);
       throw error;
@@ -181,7 +187,7 @@ async function run(
     ...(interrupt === undefined ? {} : { interrupt }),
     approvals: options.yes === true ? "approve" : (options.approvals ?? (isLocal ? "ask" : "leave")),
   });
-  return ended === null ? EXIT.INTERRUPTED : printOutcome(client, ended, options.output);
+  return typeof ended === "number" ? ended : printOutcome(client, ended, options.output);
 }
 
 /** The flow that the argument means; a file is registered first. */

@@ -26,6 +26,7 @@ import {
   type OutputOptions,
   withClient,
 } from "../connect.ts";
+import { describeEvent } from "../describe-event.ts";
 import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
 import { readJsonText } from "../input-values.ts";
@@ -34,7 +35,8 @@ import { printOutcome, withOutput } from "../print-outcome.ts";
 import { readCount } from "../read-count.ts";
 import { readPages } from "../read-pages.ts";
 import { addFilterOptions, type FilterOptions, toFilter } from "../run-filter-options.ts";
-import { formatTable } from "../terminal.ts";
+import { formatTable } from "../table.ts";
+import { cut } from "../terminal.ts";
 import { watchRun } from "../watch-run.ts";
 import { defineResume } from "./runs-resume.ts";
 
@@ -90,16 +92,21 @@ function defineLists(leaf: Leaf): void {
         if (options.output === "json")
           return printJson({ events: events.map((event) => toPrintable(RunEventSchema, event)) });
         const first = events[0]?.eventTime;
-        const rows = events.map((event) => [
-          String(event.sequence),
-          first === undefined || event.eventTime === undefined
-            ? ""
-            : `+${((fromTimestamp(event.eventTime) - fromTimestamp(first)) / 1_000).toFixed(3)}s`,
-          event.kind,
-          event.taskId,
-          event.attempt === 0 ? "" : String(event.attempt),
-        ]);
-        process.stdout.write(formatTable(["SEQUENCE", "TIME", "EVENT", "TASK", "ATTEMPT"], rows));
+        const rows = events.map((event) => {
+          const { state, detail } = describeEvent(event);
+          return [
+            String(event.sequence),
+            first === undefined || event.eventTime === undefined
+              ? ""
+              : `+${((fromTimestamp(event.eventTime) - fromTimestamp(first)) / 1_000).toFixed(3)}s`,
+            event.kind,
+            event.taskId,
+            event.attempt === 0 ? "" : String(event.attempt),
+            state,
+            cut(detail, 300),
+          ];
+        });
+        process.stdout.write(formatTable(["SEQ", "TIME", "EVENT", "TASK", "ATTEMPT", "STATE", "DETAIL"], rows));
       }),
     );
 }
@@ -131,7 +138,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
         const next = (words: string): string => nextCommand(words, called);
         const { approvals } = options;
         const ended = await followRun(client, runId, { shows: true, isLocal: false, approvals, next });
-        context.exitWith(ended === null ? EXIT.INTERRUPTED : await printOutcome(client, ended, "table"));
+        context.exitWith(typeof ended === "number" ? ended : await printOutcome(client, ended, "table"));
       }),
     );
   leaf("wait", "wait until a run ends, print its output")

@@ -59,14 +59,14 @@ async function startUnlessStopped(loaded: LoadedConfig, log: Logger): Promise<Se
 }
 
 /** What a signal does: the first stops in good order, a second one leaves at once; what is durable stays, the rest goes on at the next start. */
-function stopOrLeave(service: Service, log: Logger): () => void {
+function stopOrLeave(service: Service, log: Logger): (signal: NodeJS.Signals) => void {
   let signals = 0;
-  return () => {
+  return (signal) => {
     signals++;
     if (signals > 1) {
       log.warn("left at once");
       log.flush();
-      process.exit(EXIT.INTERRUPTED);
+      process.exit(signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED);
     }
     service.stop();
   };

@@ -6,7 +6,7 @@ import type { CommandContext } from "../command-context.ts";
 import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
 import { printJson, toPrintable } from "../print.ts";
 import { readPages } from "../read-pages.ts";
-import { formatTable } from "../terminal.ts";
+import { formatTable } from "../table.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

@@ -50,12 +50,15 @@ describe("the service that a command calls", () => {
     expect((await choose({ server: "", profile: "", sources }, inUse)).address).toBe("plain.example:8002");
   });
 
-  test.each(["cli", "env"] as const)("an unknown profile is an error, named by %s, whatever else is given", async (source) => {
-    for (const rest of [{}, { server: "here:1" }])
-      await expect(choose({ profile: "prd", sources: { profile: source, server: "cli" }, ...rest })).rejects.toThrow(
-        /no profile named prd; did you mean "prod"/,
-      );
-  });
+  test.each(["cli", "env"] as const)(
+    "an unknown profile is an error, named by %s, whatever else is given",
+    async (source) => {
+      for (const rest of [{}, { server: "here:1" }])
+        await expect(choose({ profile: "prd", sources: { profile: source, server: "cli" }, ...rest })).rejects.toThrow(
+          /no profile named prd; did you mean "prod"/,
+        );
+    },
+  );
 
   test("an empty flag is a mistake", async () => {
     await expect(choose({ server: "", sources: { server: "cli" } })).rejects.toMatchObject({ code: "ADDRESS_INVALID" });

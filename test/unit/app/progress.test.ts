@@ -151,3 +151,29 @@ describe("the view", () => {
     view.end();
   });
 });
+
+// Cause: every change of every task was a line: 1,561 for 200 tasks, without end for one that is retried.
+test("without a terminal a watch says of each task how it ended, and little besides", () => {
+  const progress = new RunProgress();
+  const { stream, text } = createStream(false);
+  const view = openProgressView(progress, stream);
+  const apply = (one: WatchRunResponse): void => view.update(progress.apply(one));
+  const ids = Array.from({ length: 200 }, (_, at) => `t${at}`);
+  apply(snapshot(ids.map((taskId) => ({ taskId, state: TaskState.PENDING }))));
+  for (const taskId of ids) {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      apply(moved(taskId, TaskState.RUNNING));
+      apply(moved(taskId, TaskState.RETRYING));
+    }
+    for (let child = 0; child < 5; child++) apply(moved(`${taskId}.${child}`, TaskState.FAILED));
+    apply(moved(taskId, TaskState.WAITING, { wait: { kind: { case: "signal", value: { signalNames: ["paid"] } } } }));
+    apply(moved(taskId, TaskState.COMPLETED));
+    apply(moved(taskId, TaskState.COMPLETED));
+  }
+  view.end();
+  const said = text().trimEnd().split("\n");
+  expect(said.filter((line) => line.includes("COMPLETED"))).toHaveLength(200);
+  expect(said.filter((line) => line.includes("signal paid"))).toHaveLength(200);
+  // The run, 20 children that failed, and the remark that there are more.
+  expect(said.filter((line) => !/COMPLETED|signal paid/.test(line))).toHaveLength(22);
+});
