@@ -47,6 +47,7 @@ export function rememberService(stateHome: string | undefined, address: string):
       }
     };
   } catch {
+    // A container without a home, or a folder that is read only: nothing is remembered.
     return () => {};
   }
 }

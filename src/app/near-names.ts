@@ -117,11 +117,13 @@ function listSources(folder: string): readonly string[] {
 
 /** `; did you mean "…"?` for a file that does not exist, from the files beside it. */
 export function suggestFile(path: string): string {
+  const stem = (name: string): string => name.replace(/\.(ya?ml|json)$/, "");
   try {
-    const near = suggest(basename(path), readdirSync(dirname(path)));
-    const found = /"(.+)"/.exec(near)?.[1];
+    const files = new Map(readdirSync(dirname(path)).map((name) => [stem(name), name]));
+    const found = files.get(pick(stem(basename(path)), [...files.keys()]));
     return found === undefined ? "" : `; did you mean ${quoteWord(join(dirname(path), found))}?`;
   } catch {
-    return "; the folder does not exist either";
+    // Only a folder that is missing, or may not be read, gets here.
+    return "; its folder cannot be read either";
   }
 }

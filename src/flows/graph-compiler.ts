@@ -23,7 +23,9 @@ export const inlineGraphCompiler: GraphCompiler = {
     return isOwnGraph(document) ? EMPTY_STRUCTURE : readStructure(await buildStateGraph(document));
   },
   async draw(document) {
-    return isOwnGraph(document) ? drawOwnGraph(document) : drawBuilder(await buildStateGraph(document));
+    return isOwnGraph(document)
+      ? drawOwnGraph(document)
+      : addCompensations(await drawBuilder(await buildStateGraph(document)), document);
   },
   close: () => Promise.resolve(),
 };
@@ -31,6 +33,12 @@ export const inlineGraphCompiler: GraphCompiler = {
 /** Whether the flow names a graph of its own, for which there is nothing to build. */
 export function isOwnGraph(document: FlowDocument): boolean {
   return document.workflow.graph !== undefined;
+}
+
+/** The Mermaid text with a dotted arrow to what undoes a task or a state; compensations are no nodes of the graph, for nothing leads to them when all goes well. */
+function addCompensations(mermaid: string, { workflow }: FlowDocument): string {
+  const undone = (workflow.tasks ?? workflow.states ?? []).filter(({ compensate_with: by }) => by !== undefined);
+  return `${mermaid}${undone.map(({ id, compensate_with: by }) => `\t${id} -. &nbsp;compensated by&nbsp; .-> ${by}(${by});\n`).join("")}`;
 }
 
 /** Mermaid text of a `graph` flow: one box. */

@@ -74,6 +74,7 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["telemetry"],
   cockatiel: ["tools"],
   commander: ["app"],
+  "string-width": ["app"],
   // Formats rather than vendors: whoever reads them needs them.
   yaml: ["flows", "app"],
   zod: ["flows", "tasks", "engine", "app", "api"],
