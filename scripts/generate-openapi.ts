@@ -106,6 +106,10 @@ function finishOperation(operation: Operation, method: DescMethod): void {
   for (const { schema } of Object.values(operation.requestBody?.content ?? {})) constrainSchema(schema, method.input);
   const ok = operation.responses["200"];
   if (method.methodKind !== "server_streaming" || ok?.content === undefined) return;
+  if (method.output.name === "ReadPayloadResponse") {
+    ok.content = { "application/json": { schema: {} } };
+    return;
+  }
   ok.content = { "text/event-stream": ok.content["application/json"] };
   if (method.input.fields.some((field) => field.name === "cursor")) {
     const description = "Resumes after this event; the same as `cursor`.";

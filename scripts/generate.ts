@@ -8,6 +8,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { writeErrorReasons } from "./error-reasons.ts";
 import { digestPart, listFiles, PARTS, type Part, readDigests } from "./generate-digest.ts";
 import { renderOpenapi } from "./generate-openapi.ts";
 import { finishTypescript } from "./generate-typescript.ts";
@@ -159,4 +160,7 @@ function generateParts(): number {
 }
 
 if (flags.has("--clean")) cleanParts();
-else process.exitCode = generateParts();
+else {
+  if (!flags.has("--check")) writeErrorReasons(root);
+  process.exitCode = generateParts();
+}

@@ -14,7 +14,7 @@ import type { ServiceHandlers } from "./call.ts";
 import type { Condition, FieldTable, ReadField } from "./lists/condition.ts";
 import { meetsCondition } from "./lists/condition.ts";
 import { parseFilter } from "./lists/filter.ts";
-import { pageSizeOf, scanPage } from "./lists/paging.ts";
+import { orderOf, pageSizeOf, scanPage } from "./lists/paging.ts";
 import { type Tokens, toPlace } from "./lists/tokens.ts";
 import { toApproval } from "./mapping/approval.ts";
 import { APPROVAL_STATE } from "./mapping/enums.ts";
@@ -34,9 +34,6 @@ const FIELDS: FieldTable = {
   create_time: { kind: "time" },
 };
 
-/** Filter of a list whose request has none. */
-const OPEN_ONLY = 'state == "PENDING"';
-
 const PAYLOADS = ["data", "data_json", "data_ref"];
 
 /** Handlers of the approvals. */
@@ -48,14 +45,14 @@ export function createApprovalService(
 ): ServiceHandlers<typeof ApprovalService> {
   return {
     async listApprovals(request, { caller, signal }) {
-      const filter = request.filter.trim() === "" ? OPEN_ONLY : request.filter;
-      const condition = parseFilter(filter, FIELDS) as Condition;
-      const query = ["ListApprovals", filter];
+      const condition = parseFilter(request.filter, FIELDS);
+      const order = orderOf(request.orderBy, "oldest");
+      const query = ["ListApprovals", request.filter, order];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
-      const openOnly = isOpenOnly(condition);
+      const openOnly = condition !== null && isOpenOnly(condition);
       const source = {
         read: (after: ApprovalPosition | null, limit: number) =>
-          runIndex.listApprovals(caller, openOnly, after, limit, signal),
+          runIndex.listApprovals(caller, openOnly, after, limit, signal, order),
         placeOf: ({ runId, approval }: ApprovalView): ApprovalPosition => ({
           createdAt: approval.createdAt,
           runId,
@@ -64,8 +61,11 @@ export function createApprovalService(
       };
       const start =
         place === null ? null : { createdAt: Number(place[0]), runId: String(place[1]), approvalId: Number(place[2]) };
-      const page = await scanPage(source, start, pageSizeOf(request.pageSize), (approval) =>
-        meetsCondition(condition, readApproval(approval)),
+      const page = await scanPage(
+        source,
+        start,
+        pageSizeOf(request.pageSize),
+        (approval) => condition === null || meetsCondition(condition, readApproval(approval)),
       );
       const mask = parseReadMask(ApprovalSchema, undefined, PAYLOADS);
       const room = createPayloadRoom(limits);

@@ -8,8 +8,8 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { fromBinary, getOption } from "@bufbuild/protobuf";
-import type { OrchestratorError } from "../base/errors.ts";
-import { ERRORS, type ErrorCode, GRPC_CODE, toError } from "../base/errors.ts";
+import { GRPC_CODE } from "../base/error-entry.ts";
+import { ERRORS, type ErrorCode, OrchestratorError, type Repeat, toError } from "../base/errors.ts";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import type { Status } from "../gen/google/rpc/status_pb.ts";
 import { Idempotency, policy } from "../gen/orchestrator/options/v1/options_pb.ts";
@@ -43,6 +43,8 @@ export interface ApiClient {
 /** Whether a call may be sent again when nobody knows what became of it. `request` tells whether it carries a request id. */
 export function isRepeatable(method: DescMethod, request: { readonly requestId?: unknown }): boolean {
   const { idempotency } = getOption(method, policy);
+  // The probes of other contracts have no policy: they only read.
+  if (idempotency === Idempotency.UNSPECIFIED) return true;
   if (idempotency === Idempotency.REQUEST_ID) return typeof request.requestId === "string" && request.requestId !== "";
   return idempotency === Idempotency.READ_ONLY || idempotency === Idempotency.IDEMPOTENT;
 }
@@ -57,10 +59,12 @@ export function fromStatus(status: Status): OrchestratorError {
   const retry = find(RetryInfoSchema)?.retryDelay;
   const options = {
     violations: find(BadRequestSchema)?.fieldViolations.map(({ field, description }) => ({ field, description })) ?? [],
+    // What the service said of this call, which may be less than the catalogue says of the code.
+    repeat: (info?.metadata.repeat ?? "") as Repeat,
     ...(retry === undefined ? {} : { retryAfterMs: fromDuration(retry) }),
   };
   if (info !== undefined && Object.hasOwn(ERRORS, info.reason))
-    return toError(info.reason as ErrorCode, info.metadata, options);
+    return new OrchestratorError(info.reason as ErrorCode, info.metadata, options);
   const name = Object.entries(GRPC_CODE).find(([, code]) => code === status.code)?.[0] ?? String(status.code);
   return toError("CALL_REFUSED", { status: info?.reason ?? name, message: status.message }, options);
 }

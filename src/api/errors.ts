@@ -3,12 +3,13 @@
  * Errors of the catalogue become what the catalogue says; everything else is a bug and becomes INTERNAL with an id that is in the log.
  */
 import { randomUUID } from "node:crypto";
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
-import type { ErrorCode, ErrorDetails, FieldViolation, OrchestratorError } from "../base/errors.ts";
-import { GRPC_CODE, isOrchestratorError, toError } from "../base/errors.ts";
+import { GRPC_CODE } from "../base/error-entry.ts";
+import type { ErrorCode, ErrorDetails, FieldViolation, Repeat } from "../base/errors.ts";
+import { isOrchestratorError, OrchestratorError, toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Caller } from "../engine/port.ts";
 import {
@@ -20,6 +21,7 @@ import {
 } from "../gen/google/rpc/error_details_pb.ts";
 import type { Status } from "../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
+import { isRepeatable } from "./client.ts";
 import { toDuration } from "./mapping/time.ts";
 import { PassedError } from "./passed-error.ts";
 
@@ -41,6 +43,7 @@ const HEADER_ROOM = { message: 1_536, status: 4_300, metadata: 1_024, value: 512
 /** Kinds of resources that errors name: type, and the detail that holds the name. */
 const RESOURCES: Readonly<Record<string, { readonly type: string; readonly key: string }>> = {
   RUN_NOT_FOUND: { type: "orchestrator.v1.Run", key: "runId" },
+  RUN_DELETED: { type: "orchestrator.v1.Run", key: "runId" },
   RUN_ALREADY_EXISTS: { type: "orchestrator.v1.Run", key: "runId" },
   RUN_KEY_OPEN: { type: "orchestrator.v1.Run", key: "runId" },
   RUN_TASK_NOT_FOUND: { type: "orchestrator.v1.RunTask", key: "taskId" },
@@ -77,6 +80,29 @@ export function classifyError(error: unknown, log: Log, method: string, of: Erro
   return toError("INTERNAL", { errorId }, { cause: error });
 }
 
+/**
+ * The error as the caller of `method` is told: a call whose outcome is not known may be sent again when it only reads or is idempotent, or with its
+ * `request_id`. Without one it may not.
+ */
+export function forCall(error: OrchestratorError, method: DescMethod, request: Message | null): OrchestratorError {
+  // The instance that made the call has said so already.
+  if (error.retry !== "request_id" || error instanceof PassedError) return error;
+  const { requestId } = (request ?? {}) as { readonly requestId?: string };
+  const repeat: Repeat = !isRepeatable(method, { requestId })
+    ? ""
+    : requestId !== undefined && requestId !== ""
+      ? "SAME_REQUEST_ID"
+      : "SAME_REQUEST";
+  if (repeat === error.repeat) return error;
+  const { code, details, cause, violations, retryAfterMs } = error;
+  return new OrchestratorError(code, details, {
+    cause,
+    violations,
+    repeat,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
 /** The sentence as JSON can carry it: well-formed, on one line, not too long. */
 function publicMessage(error: OrchestratorError): string {
   const text = error.message.toWellFormed().replaceAll(/[\u0000-\u001f\u007f]+/g, " ");
@@ -106,7 +132,7 @@ export function toStatus(error: OrchestratorError, options: StatusOptions = {}):
     packDetail(ErrorInfoSchema, {
       reason: error.code,
       domain: ERROR_DOMAIN,
-      metadata: inHeaders ? toShortMetadata(error.details) : toMetadata(error.details),
+      metadata: inHeaders ? toShortMetadata(metadataOf(error)) : toMetadata(metadataOf(error)),
     }),
   ];
   const resource = RESOURCES[error.code];
@@ -143,8 +169,8 @@ function violationsOf(error: OrchestratorError): readonly FieldViolation[] {
 
 /** When the caller may come back, milliseconds; null when coming back does not help or the error says nothing about it. */
 export function retryDelayMs(error: OrchestratorError): number | null {
+  if (error.repeat === "") return null;
   if (error.retryAfterMs !== undefined) return error.retryAfterMs;
-  if (error.retry === "no") return null;
   return error.grpc === "UNAVAILABLE" || error.grpc === "RESOURCE_EXHAUSTED" ? DEFAULT_RETRY_MS : null;
 }
 
@@ -186,6 +212,12 @@ function packDetail<Desc extends DescMessage>(desc: Desc, init: MessageInitShape
     typeUrl: `type.googleapis.com/${desc.typeName}`,
     value: toBinary(desc, create(desc, init)),
   });
+}
+
+/** Details of the error with the word on sending the call again. It replaces that of another instance, which did not see this caller's call. */
+function metadataOf({ details, repeat }: OrchestratorError): ErrorDetails {
+  const { repeat: _, ...own } = details;
+  return repeat === "" ? own : { ...own, repeat };
 }
 
 function toMetadata(details: ErrorDetails): Record<string, string> {

@@ -1,10 +1,12 @@
 /** InfoService: what a client should know about the service. */
 import { create } from "@bufbuild/protobuf";
 import { MAX_JSON_DEPTH } from "../base/json-parse.ts";
+import { REQUEST_ID_RETENTION_MS } from "../engine/machine/state.ts";
 import type { InfoService } from "../gen/orchestrator/info/v1/info_pb.ts";
 import { GetInfoResponseSchema } from "../gen/orchestrator/info/v1/info_pb.ts";
 import type { ServiceHandlers } from "./call.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "./lists/paging.ts";
+import { STORE_KIND } from "./mapping/enums.ts";
 import { toDuration, toTimestamp } from "./mapping/time.ts";
 
 /** What the service knows about itself. */
@@ -32,7 +34,6 @@ const MAX_WAIT_MS = 50_000;
 /** Most starts in a batch, as the contract says. */
 const MAX_BATCH_SIZE = 1_000;
 /** Ids of requests are kept as long as the rows of their starts, at least this long. */
-const REQUEST_ID_RETENTION_MS = 24 * 3_600_000;
 
 /** Handlers of the info service. `packages` are the Protobuf packages that are served. */
 export function createInfoService(
@@ -45,7 +46,11 @@ export function createInfoService(
       return create(GetInfoResponseSchema, {
         service: "orchestrator",
         version: facts.version,
-        build: { revision: facts.revision, runtime: `node ${process.versions.node}`, store: facts.store },
+        build: {
+          revision: facts.revision,
+          runtime: `node ${process.versions.node}`,
+          storeKind: STORE_KIND[facts.store],
+        },
         packages: [...packages].sort(),
         capabilities: [...facts.capabilities].sort(),
         limits: {

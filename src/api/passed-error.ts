@@ -1,5 +1,6 @@
 /** The error of another service on its way through this one. */
-import { ERRORS, GRPC_CODE, type GrpcCode, OrchestratorError } from "../base/errors.ts";
+import { GRPC_CODE, type GrpcCode } from "../base/error-entry.ts";
+import { ERRORS, OrchestratorError } from "../base/errors.ts";
 import type { Status } from "../gen/google/rpc/status_pb.ts";
 import { fromStatus } from "./client.ts";
 import { toConnectHttp } from "./http/statuses.ts";
@@ -16,8 +17,8 @@ export class PassedError extends OrchestratorError {
   readonly status: Status;
 
   constructor(status: Status) {
-    const { code, details, violations, retryAfterMs } = fromStatus(status);
-    super(code, details, retryAfterMs === undefined ? { violations } : { violations, retryAfterMs });
+    const { code, details, violations, repeat, retryAfterMs } = fromStatus(status);
+    super(code, details, { violations, repeat, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
     this.status = status;
     this.message = status.message;
   }

@@ -16,7 +16,7 @@ import type { Log } from "../base/log.ts";
 import { MAX_TIMER_MS } from "../base/long-timer.ts";
 import type { Call } from "./call.ts";
 import { readCaller } from "./caller.ts";
-import { classifyError } from "./errors.ts";
+import { classifyError, forCall } from "./errors.ts";
 import { fromDuration } from "./mapping/time.ts";
 import type { ServedMethod } from "./methods.ts";
 
@@ -109,6 +109,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
       const recorder = recorderOf(method);
       const startedAt = performance.now();
       recorder.started();
+      let request: Message | null = null;
       const answer = (failure: unknown, response: Message | null): void => {
         const ms = performance.now() - startedAt;
         let thrown = failure;
@@ -125,7 +126,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
           done(null, encoded);
           return;
         }
-        const error = classifyError(thrown, log, method.path, call);
+        const error = forCall(classifyError(thrown, log, method.path, call), method.desc, request);
         recorder.finished(error.grpc, ms / 1_000);
         logEnd(method, call, error, ms);
         done(error, null);
@@ -153,7 +154,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
         if (handler === null) throw new Error(`${method.path} is not unary`);
         checkTime(call);
         call.caller = readCaller(call.headers);
-        const request = decodeRequest(method, decode);
+        request = decodeRequest(method, decode);
         call.deadlineAt =
           startedAt + Math.min(call.timeoutMs ?? DEFAULT_DEADLINE_MS + waitMsOf(method, request), MAX_DEADLINE_MS);
         timer = setTimeout(expire, call.deadlineAt - startedAt, call);
@@ -190,7 +191,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
         if (call.reason !== null) throw call.reason;
         code = "OK";
       } catch (thrown) {
-        const error = call.reason ?? classifyError(thrown, log, method.path, call);
+        const error = forCall(call.reason ?? classifyError(thrown, log, method.path, call), method.desc, null);
         code = error.grpc;
         logEnd(method, call, error, performance.now() - startedAt);
         throw error;

@@ -15,7 +15,7 @@ import type { ServiceHandlers } from "./call.ts";
 import type { FieldTable, ReadField } from "./lists/condition.ts";
 import { meetsCondition } from "./lists/condition.ts";
 import { parseFilter } from "./lists/filter.ts";
-import { cutPage, pageSizeOf } from "./lists/paging.ts";
+import { cutPage, orderOf, pageSizeOf } from "./lists/paging.ts";
 import { parseRunFilter, toStoreFilter } from "./lists/run-filter.ts";
 import { type Place, type Tokens, toPlace } from "./lists/tokens.ts";
 import { DEAD_LETTER_REASON, RUN_STATE, TASK_STATE } from "./mapping/enums.ts";
@@ -57,7 +57,8 @@ export function createRunLists(
   return {
     async listRuns(request, { caller, signal }) {
       const condition = parseRunFilter(request.filter);
-      const query = ["ListRuns", request.filter];
+      const order = orderOf(request.orderBy, "newest");
+      const query = ["ListRuns", request.filter, order];
       const size = pageSizeOf(request.pageSize);
       const after = toPosition(tokens.fromPageToken(caller.tenantId, query, request.pageToken));
       const headers = await runIndex.listRuns(
@@ -66,6 +67,7 @@ export function createRunLists(
         after,
         size + 1,
         signal,
+        order,
       );
       const { lines, next } = cutPage(headers, size, (header): Place => [toPlace(header.createdAt), header.runId]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);

@@ -10,6 +10,7 @@ import type { BatchStartRunsRequest, BatchStartRunsResult, RunService } from "..
 import {
   BatchStartRunsResultSchema,
   CancelRunResponseSchema,
+  DeleteRunResponseSchema,
   PauseRunResponseSchema,
   ResumeRunResponseSchema,
   SignalRunResponseSchema,
@@ -25,11 +26,9 @@ import { indexPlan } from "./mapping/plan-index.ts";
 import type { ReadMask } from "./mapping/read-mask.ts";
 import { parseReadMask } from "./mapping/read-mask.ts";
 import { toRun } from "./mapping/run.ts";
+import { toTimestamp } from "./mapping/time.ts";
 import { toRequestKey } from "./request-key.ts";
 import { fromStartRequest, fromWait } from "./run-start.ts";
-
-/** Wait of WaitRun when the request does not say, milliseconds. */
-const DEFAULT_WAIT_MS = 20_000;
 
 /** Fields that answers without a mask leave out where the contract says "without payloads". */
 export const PAYLOADS = [
@@ -54,6 +53,7 @@ export type SteeringMethods = Pick<
   | "terminateRun"
   | "pauseRun"
   | "resumeRun"
+  | "deleteRun"
 >;
 
 /** Index of the plan that a run follows; null when the plan cannot be had (a run that was refused at intake has none). */
@@ -103,7 +103,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
     async startRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
       const start = fromStartRequest(request, limits);
-      const waitMs = fromWait(request.wait, 0, call.remainingMs());
+      const waitMs = fromWait(request.wait, call.remainingMs());
       const result = await engine.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
       return {
         $typeName: "orchestrator.v1.StartRunResponse",
@@ -114,7 +114,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
 
     async batchStartRuns(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask, PAYLOADS);
-      const waitMs = fromWait(request.wait, 0, call.remainingMs());
+      const waitMs = fromWait(request.wait, call.remainingMs());
       const starts = readStarts(request, limits);
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
       const results = await engine.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
@@ -145,7 +145,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
 
     async waitRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
-      const waitMs = fromWait(request.wait, DEFAULT_WAIT_MS, call.remainingMs());
+      const waitMs = fromWait(request.wait, call.remainingMs());
       const view = await engine.waitRun(call.caller, request.runId, waitMs, call.signal);
       return { $typeName: "orchestrator.v1.WaitRunResponse", run: await show(call.caller, view, mask) };
     },
@@ -178,6 +178,11 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const { runId, reason, requestId } = request;
       const view = await engine.pauseRun(call.caller, runId, reason, toRequestKey("PauseRun", requestId, { reason }));
       return create(PauseRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
+    },
+
+    async deleteRun({ runId }, call) {
+      const deletedAt = await engine.deleteRun(call.caller, runId);
+      return create(DeleteRunResponseSchema, { runId, deleteTime: toTimestamp(deletedAt) });
     },
 
     async resumeRun(request, call) {

@@ -38,13 +38,12 @@ export function fromStartRequest(
   return { ...start, requestId, requestHash: requestId === "" ? "" : hashBody(start) };
 }
 
-/** Milliseconds of a `wait`, shortened so that the answer is on its way before the deadline of the call. */
+/** Milliseconds of a `wait`; none is no wait. It is shortened so that the answer is on its way before the deadline of the call. */
 export function fromWait(
   wait: (Message & { seconds: bigint; nanos: number }) | undefined,
-  absentMs: number,
   remainingMs: number,
 ): number {
-  const waitMs = wait === undefined ? absentMs : Number(wait.seconds) * 1_000 + Math.ceil(wait.nanos / 1_000_000);
+  const waitMs = wait === undefined ? 0 : Number(wait.seconds) * 1_000 + Math.ceil(wait.nanos / 1_000_000);
   if (waitMs === 0) return 0;
   return Math.max(0, Math.floor(Math.min(waitMs, remainingMs - Math.min(500, remainingMs / 5))));
 }

@@ -6,6 +6,7 @@ import { HealthService } from "../gen/orchestrator/health/v1/health_pb.ts";
 import { InfoService } from "../gen/orchestrator/info/v1/info_pb.ts";
 import { ApprovalService } from "../gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../gen/orchestrator/v1/flow_service_pb.ts";
+import { PayloadService } from "../gen/orchestrator/v1/payload_service_pb.ts";
 import { RunService } from "../gen/orchestrator/v1/run_service_pb.ts";
 import { TemplateService } from "../gen/orchestrator/v1/template_service_pb.ts";
 import { createApprovalService } from "./approval-service.ts";
@@ -18,6 +19,7 @@ import { createInfoService } from "./info-service.ts";
 import type { Tokens } from "./lists/tokens.ts";
 import type { ServedMethod } from "./methods.ts";
 import { serveService } from "./methods.ts";
+import { createPayloadService } from "./payload-service.ts";
 import type { PeerRuns } from "./peer-runs.ts";
 import { createRunLists } from "./run-lists.ts";
 import { createPlanIndexOf, createRunService } from "./run-service.ts";
@@ -64,6 +66,7 @@ export function createServices(parts: ServiceParts): readonly ServedMethod[] {
       ...createRunWatch({ ...parts, planIndexOf }),
     }),
     ...serveService(ApprovalService, createApprovalService(engine, runIndex, tokens, limits)),
+    ...serveService(PayloadService, createPayloadService(engine)),
     ...serveService(TemplateService, createTemplateService(templates, flows, tokens, limits)),
   ];
 }

@@ -82,19 +82,22 @@ function compileOneof(oneof: DescOneof, known: Map<string, Check>): Check[] {
 
 function compileField(field: DescField, known: Map<string, Check>): Check[] {
   const rules = rulesOf(field);
-  if (rules?.required === true) throw new Error(`rule required of ${field.toString()} is not known`);
+  const isRequired = rules?.required === true;
+  if (isRequired && field.fieldKind !== "message")
+    throw new Error(`rule required of ${field.toString()}, which is no message, is not known`);
   const check =
     field.fieldKind === "list"
       ? compileList(field, rules, known)
       : field.fieldKind === "map"
         ? compileMap(field, rules, known)
         : compileValue(field, rules, known);
-  if (check === null) return [];
+  if (check === null && !isRequired) return [];
   const { localName, name } = field;
   return [
     (message, path, violations) => {
       const value = (message as Fields)[localName];
-      if (value !== undefined) check(value, join(path, name), violations);
+      if (value !== undefined) check?.(value, join(path, name), violations);
+      else if (isRequired) violations.push({ field: join(path, name), description: "must be set" });
     },
   ];
 }

@@ -1,4 +1,5 @@
-import { type ErrorCode, type GrpcCode, isOrchestratorError } from "../base/errors.ts";
+import type { GrpcCode } from "../base/error-entry.ts";
+import { type ErrorCode, isOrchestratorError } from "../base/errors.ts";
 
 /** Exit codes of the command. docs/cli.md explains them; numbers never change. */
 export const EXIT = {

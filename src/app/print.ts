@@ -4,6 +4,7 @@ import { printMessage } from "../api/http/print.ts";
 import { fromTimestamp } from "../api/mapping/time.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Json, JsonObject } from "../base/json.ts";
+import { RunEventKindSchema } from "../gen/orchestrator/v1/run_event_pb.ts";
 import {
   type Run,
   RunSchema,
@@ -35,6 +36,11 @@ export function nameOf(
   value: number,
 ): string {
   return schema.value[value]?.localName ?? `STATE_${value}`;
+}
+
+/** Name of a kind of event as the documents write it, for instance `task.completed`. */
+export function eventName(kind: number): string {
+  return nameOf(RunEventKindSchema, kind).toLowerCase().replace("_", ".");
 }
 
 /** Name of the state of a run. */

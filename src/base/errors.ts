@@ -4,51 +4,15 @@
  * A code is stable for ever: its name, gRPC code and HTTP status never change and it is never reused. The sentence may change.
  * `{name}` in a sentence is filled from the details, which also travel as ErrorInfo metadata.
  */
+import { type CatalogueEntry, entry, type GrpcCode, type RetryClass } from "./error-entry.ts";
 
-/** gRPC status names that the catalogue uses; numbers are those of google.rpc.Code. */
-export const GRPC_CODE = {
-  CANCELLED: 1,
-  UNKNOWN: 2,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  ALREADY_EXISTS: 6,
-  PERMISSION_DENIED: 7,
-  RESOURCE_EXHAUSTED: 8,
-  FAILED_PRECONDITION: 9,
-  ABORTED: 10,
-  OUT_OF_RANGE: 11,
-  UNIMPLEMENTED: 12,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-  DATA_LOSS: 15,
-  UNAUTHENTICATED: 16,
-} as const;
-
-/** Name of a gRPC status. */
-export type GrpcCode = keyof typeof GRPC_CODE;
-
-/** What a caller may do: `no` never helps as it is, `yes` may be sent again, `after` may be sent again after `retryAfterMs`. */
-export type RetryClass = "no" | "yes" | "after";
-
-interface CatalogueEntry {
-  readonly grpc: GrpcCode;
-  readonly http: number;
-  readonly retry: RetryClass;
-  readonly text: string;
-}
-
-const entry = (grpc: GrpcCode, http: number, retry: RetryClass, text: string): CatalogueEntry => ({
-  grpc,
-  http,
-  retry,
-  text,
-});
-
-/** Every error code of the product: gRPC code, HTTP status, retry class, public sentence. `docs/errors.md` is held to it by a test. */
+/**
+ * Every error code of the product: gRPC code, HTTP status, retry class, public sentence, further keys of metadata. `docs/errors.md` and the enum `ErrorReason`
+ * of the contract are made from it. UNAVAILABLE and RESOURCE_EXHAUSTED are for what may be sent again: generic clients retry both.
+ */
 export const ERRORS = {
   // Requests
-  INVALID_REQUEST: entry("INVALID_ARGUMENT", 400, "no", "{problem}"),
+  INVALID_REQUEST: entry("INVALID_ARGUMENT", 400, "no", "{problem}", "field"),
   INVALID_JSON: entry("INVALID_ARGUMENT", 400, "no", "{field} is not acceptable JSON: {problem}"),
   PAYLOAD_TOO_LARGE: entry("INVALID_ARGUMENT", 413, "no", "{field} has {size} bytes; the limit is {limit}"),
   PAGE_TOKEN_INVALID: entry(
@@ -64,20 +28,20 @@ export const ERRORS = {
   DEADLINE_EXCEEDED: entry(
     "DEADLINE_EXCEEDED",
     504,
-    "yes",
+    "request_id",
     "the deadline of the call passed before the answer was ready",
   ),
   REQUEST_CANCELLED: entry("CANCELLED", 499, "no", "the caller went away"),
   SERVICE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "service {service} is not known here"),
   REQUEST_MALFORMED: entry("INVALID_ARGUMENT", 400, "no", "the request cannot be read: {problem}"),
   MESSAGE_TOO_LARGE: entry(
-    "RESOURCE_EXHAUSTED",
+    "INVALID_ARGUMENT",
     413,
     "no",
     "the {direction} is larger than the limit of {limit} bytes (limits.max_message_bytes)",
   ),
   HEADERS_TOO_LARGE: entry(
-    "RESOURCE_EXHAUSTED",
+    "INVALID_ARGUMENT",
     431,
     "no",
     "the headers of the request are larger than the limit of {limit} bytes",
@@ -140,13 +104,20 @@ export const ERRORS = {
     "checking the data against the schema of the flow took longer than {limitMs} ms; send less data or simplify the schema",
   ),
   EXPRESSION_TOO_COSTLY: entry(
-    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
     400,
     "no",
     "expression {expression} needs more than {limit} steps",
   ),
   // Runs
   RUN_NOT_FOUND: entry("NOT_FOUND", 404, "no", "run {runId} does not exist"),
+  PAYLOAD_NOT_FOUND: entry(
+    "NOT_FOUND",
+    404,
+    "no",
+    "payload {payloadId} does not exist; take the id from a PayloadRef of an answer",
+  ),
+  RUN_DELETED: entry("NOT_FOUND", 410, "no", "run {runId} was deleted at {deletedAt}; its id is never used again"),
   RUN_TASK_NOT_FOUND: entry("NOT_FOUND", 404, "no", "run {runId} has no task {taskId}"),
   RUN_ALREADY_EXISTS: entry("ALREADY_EXISTS", 409, "no", "run {runId} exists; run ids are never reused"),
   RUN_KEY_OPEN: entry("ALREADY_EXISTS", 409, "no", "run {runId} with run_key {runKey} is still open"),
@@ -159,7 +130,7 @@ export const ERRORS = {
     "no",
     "run {runId} cannot be read by this version of the service: {why}; it can be terminated",
   ),
-  RUN_MOVED: entry("UNAVAILABLE", 503, "yes", "run {runId} is moving to another instance; send the call again"),
+  RUN_MOVED: entry("UNAVAILABLE", 503, "request_id", "run {runId} is moving to another instance; send the call again"),
   APPROVAL_NOT_FOUND: entry(
     "NOT_FOUND",
     404,
@@ -172,7 +143,7 @@ export const ERRORS = {
     "no",
     "approval {approvalId} of run {runId} (task {taskId}) {ending}",
   ),
-  SIGNAL_QUEUE_FULL: entry("RESOURCE_EXHAUSTED", 429, "no", "run {runId} has {limit} unread signals named {name}"),
+  SIGNAL_QUEUE_FULL: entry("FAILED_PRECONDITION", 409, "no", "run {runId} has {limit} unread signals named {name}"),
   RUN_TOO_LARGE: entry(
     "FAILED_PRECONDITION",
     409,
@@ -191,19 +162,26 @@ export const ERRORS = {
     "no",
     "the cursor was not issued for this watch; watch again without one",
   ),
-  WATCH_TOO_SLOW: entry("RESOURCE_EXHAUSTED", 429, "yes", "the reader is too slow; watch again from cursor {cursor}"),
-  LIMIT_EXCEEDED: entry("RESOURCE_EXHAUSTED", 429, "no", "{what} is {size}; the limit is {limit}"),
+  WATCH_TOO_SLOW: entry("ABORTED", 429, "yes", "the reader is too slow; watch again from cursor {cursor}"),
+  LIMIT_EXCEEDED: entry("FAILED_PRECONDITION", 409, "no", "{what} is {size}; the limit is {limit}"),
   // Task failures (the type of a failed task; also public when a call names them)
   TASK_FAILED: entry("FAILED_PRECONDITION", 409, "no", "task {taskId} failed: {problem}"),
   // Store and service
-  STORE_UNAVAILABLE: entry("UNAVAILABLE", 503, "yes", "the database cannot be reached: {problem}"),
+  STORE_UNAVAILABLE: entry(
+    "UNAVAILABLE",
+    503,
+    "request_id",
+    "the database cannot be reached: {problem}",
+    "sqlState",
+    "reason",
+  ),
   STORE_ACCESS_REFUSED: entry(
     "FAILED_PRECONDITION",
     500,
     "no",
     "the database at {address} refuses us: {problem}; or correct ORCHESTRATOR_DATABASE_URL (or DATABASE_URL)",
   ),
-  STORE_TIMEOUT: entry("UNAVAILABLE", 503, "yes", "the database did not answer in time"),
+  STORE_TIMEOUT: entry("UNAVAILABLE", 503, "request_id", "the database did not answer in time", "sqlState"),
   STORE_REJECTED: entry("INTERNAL", 500, "no", "the database refused the row: {problem}"),
   STORE_TOO_NEW: entry(
     "FAILED_PRECONDITION",
@@ -235,6 +213,7 @@ export const ERRORS = {
     409,
     "yes",
     "the database gave up one of two conflicting changes; send the call again",
+    "sqlState",
   ),
   MIGRATION_INVALID: entry("FAILED_PRECONDITION", 500, "no", "migration {migration}: {problem}"),
   CONFIG_INVALID: entry("INVALID_ARGUMENT", 500, "no", "configuration: {problem}"),
@@ -253,21 +232,22 @@ export const ERRORS = {
   PEER_LOST: entry(
     "UNAVAILABLE",
     503,
-    "yes",
+    "request_id",
     "the instance that took the call was lost before it answered; send the call again with the same request_id",
   ),
-  SHUTTING_DOWN: entry("UNAVAILABLE", 503, "yes", "the service is shutting down; send the call again"),
+  SHUTTING_DOWN: entry("UNAVAILABLE", 503, "request_id", "the service is shutting down; send the call again", "cursor"),
   OVERLOADED: entry(
     "RESOURCE_EXHAUSTED",
     429,
-    "after",
+    "yes",
     "the service is at its limit ({what}); send the call again later",
+    "sqlState",
   ),
   // Command line and clients
   SERVICE_UNREACHABLE: entry(
     "UNAVAILABLE",
     503,
-    "yes",
+    "request_id",
     "no service answers at {address} ({problem}); start one with `orchestrator serve` or name another with --server",
   ),
   CALL_REFUSED: entry("UNKNOWN", 502, "no", "the service answered {status}: {message}"),
@@ -290,7 +270,20 @@ export type ErrorCode = keyof typeof ERRORS;
 export const RESERVED_CODES: readonly ErrorCode[] = ["EXPRESSION_INVALID", "TASK_FAILED"];
 
 /** Values that fill the sentence and travel as metadata; plain scalars only. */
-export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
+export type ErrorDetails = Readonly<Record<string, ErrorValue>>;
+
+type ErrorValue = string | number | boolean;
+
+/** Names in braces of a sentence. */
+type Named<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}` ? Name | Named<Rest> : never;
+
+/** Details of the errors of a code: what its sentence names, and its further keys. */
+export type DetailsOf<Code extends ErrorCode> = Readonly<Record<Named<(typeof ERRORS)[Code]["text"]>, ErrorValue>> &
+  Readonly<Partial<Record<(typeof ERRORS)[Code]["more"][number], ErrorValue>>>;
+
+type FailArguments<Code extends ErrorCode> = [Named<(typeof ERRORS)[Code]["text"]>] extends [never]
+  ? [details?: DetailsOf<Code>, options?: FailOptions]
+  : [details: DetailsOf<Code>, options?: FailOptions];
 
 /** One violated field of a request or one problem of a flow. */
 export interface FieldViolation {
@@ -304,6 +297,14 @@ export interface FieldViolation {
   readonly column?: number;
 }
 
+/** How a call that failed may be sent again, as its caller is told. */
+export type Repeat = "" | "SAME_REQUEST" | "SAME_REQUEST_ID";
+
+const REPEAT = { no: "", yes: "SAME_REQUEST", request_id: "SAME_REQUEST_ID" } as const satisfies Record<
+  RetryClass,
+  Repeat
+>;
+
 /** The error that every layer throws. `code` decides everything that happens to it at the borders. */
 export class OrchestratorError extends Error {
   override readonly name = "OrchestratorError";
@@ -311,6 +312,8 @@ export class OrchestratorError extends Error {
   readonly details: ErrorDetails;
   readonly violations: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
+  /** How the call of this error may be sent again; empty: not at all. */
+  readonly repeat: Repeat;
 
   constructor(code: ErrorCode, details: ErrorDetails, options: FailOptions) {
     super(fillSentence(ERRORS[code].text, details), options.cause === undefined ? undefined : { cause: options.cause });
@@ -318,6 +321,7 @@ export class OrchestratorError extends Error {
     this.details = details;
     this.violations = options.violations ?? [];
     this.retryAfterMs = options.retryAfterMs;
+    this.repeat = options.repeat ?? REPEAT[ERRORS[code].retry];
   }
 
   /** gRPC status name of the code. */
@@ -344,16 +348,21 @@ export interface FailOptions {
   readonly violations?: readonly FieldViolation[];
   /** When to come back, milliseconds; becomes RetryInfo and `Retry-After`. */
   readonly retryAfterMs?: number;
+  /** How the call at hand may be sent again; what the catalogue says of the code when it is left out. */
+  readonly repeat?: Repeat;
 }
 
 /** Throws the error of `code`. The details fill the sentence of the catalogue. */
-export function fail(code: ErrorCode, details: ErrorDetails = {}, options: FailOptions = {}): never {
-  throw new OrchestratorError(code, details, options);
+export function fail<Code extends ErrorCode>(code: Code, ...[details, options]: FailArguments<Code>): never {
+  throw new OrchestratorError(code, details ?? {}, options ?? {});
 }
 
 /** The error of `code` as a value, for promises and streams that reject later. */
-export function toError(code: ErrorCode, details: ErrorDetails = {}, options: FailOptions = {}): OrchestratorError {
-  return new OrchestratorError(code, details, options);
+export function toError<Code extends ErrorCode>(
+  code: Code,
+  ...[details, options]: FailArguments<Code>
+): OrchestratorError {
+  return new OrchestratorError(code, details ?? {}, options ?? {});
 }
 
 /** True for errors of the catalogue; everything else is a bug or foreign and becomes INTERNAL at the border. */

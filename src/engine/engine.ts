@@ -2,6 +2,7 @@
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { checkSignal } from "../flows/input.ts";
 import { checkDecided, checkForm, findApproval } from "./decisions.ts";
+import { deleteRun, throwMissing } from "./deletion.ts";
 import { createFollowers } from "./followers.ts";
 import { listEvents } from "./list-events.ts";
 import { locate } from "./locate.ts";
@@ -74,7 +75,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
     const shown = cell === undefined ? null : shownState(cell);
     const state =
       shown ?? (await loadState(runId).catch((error) => throwUnreadable(runtime, caller.tenantId, runId, error)));
-    if (state === null || state.tenantId !== caller.tenantId) throw toError("RUN_NOT_FOUND", { runId });
+    if (state === null || state.tenantId !== caller.tenantId) return throwMissing(runtime, caller.tenantId, runId);
     return { state: cell === undefined ? state : copyState(state) };
   };
 
@@ -93,7 +94,11 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
   /** The cell of an open run of the caller's tenant. */
   const openCell = async (caller: Caller, runId: string): Promise<Cell> => {
     if (runtime.stopping) throw toError("SHUTTING_DOWN");
-    const cell = await runtime.cellOf(runId).catch((error) => throwUnreadable(runtime, caller.tenantId, runId, error));
+    const cell = await runtime.cellOf(runId).catch((error) => {
+      if (isOrchestratorError(error) && error.code === "RUN_NOT_FOUND")
+        return throwMissing(runtime, caller.tenantId, runId);
+      return throwUnreadable(runtime, caller.tenantId, runId, error);
+    });
     const { state } = cell.run;
     if (state.tenantId !== caller.tenantId) throw toError("RUN_NOT_FOUND", { runId });
     if (!isTerminalPhase(state.phase)) return cell;
@@ -173,8 +178,33 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       throw error;
     });
 
+  const signalRun: Engine["signalRun"] = (caller, runId, name, payload, request) =>
+    changed(
+      caller,
+      runId,
+      (at, cell) => {
+        // Under every other hold signals are taken. Here nothing else would bound how far the run grows before somebody lets it.
+        if (cell.run.state.holds.some((hold) => hold.kind === "limit"))
+          throw toError("RUN_TOO_LARGE", { runId, limit: MAX_JOURNAL_SIZE });
+        const unread = cell.run.state.signals.filter((signal) => signal.name === name).length;
+        if (unread >= MAX_QUEUED_SIGNALS)
+          throw toError("SIGNAL_QUEUE_FULL", { runId, name, limit: MAX_QUEUED_SIGNALS });
+        checkSignal(cell.run.plan, name, payload, "data");
+        return [{ type: "signal", at, name, payload, by: caller.actor, ...keyOf(request) }];
+      },
+      request,
+    );
+
   const { defaultRunTimeoutMs } = options;
-  const startRun = createStart(runtime, { defaultRunTimeoutMs, getRun, waitRun, terminateRun, waitFor, viewOf });
+  const startRun = createStart(runtime, {
+    defaultRunTimeoutMs,
+    getRun,
+    waitRun,
+    terminateRun,
+    signalRun,
+    waitFor,
+    viewOf,
+  });
 
   return {
     startRun,
@@ -186,22 +216,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
     },
     getRun,
     waitRun,
-    signalRun: (caller, runId, name, payload, request) =>
-      changed(
-        caller,
-        runId,
-        (at, cell) => {
-          // Under every other hold signals are taken. Here nothing else would bound how far the run grows before somebody lets it.
-          if (cell.run.state.holds.some((hold) => hold.kind === "limit"))
-            throw toError("RUN_TOO_LARGE", { runId, limit: MAX_JOURNAL_SIZE });
-          const unread = cell.run.state.signals.filter((signal) => signal.name === name).length;
-          if (unread >= MAX_QUEUED_SIGNALS)
-            throw toError("SIGNAL_QUEUE_FULL", { runId, name, limit: MAX_QUEUED_SIGNALS });
-          checkSignal(cell.run.plan, name, payload, "data");
-          return [{ type: "signal", at, name, payload, by: caller.actor, ...keyOf(request) }];
-        },
-        request,
-      ),
+    signalRun,
     decideApproval: (caller, runId, approvalId, decision) => decide(caller, runId, approvalId, decision),
     cancelRun: (caller, runId, reason, compensate, request) =>
       changed(
@@ -211,6 +226,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
         request,
       ),
     terminateRun,
+    deleteRun: (caller, runId) => deleteRun(runtime, caller, runId),
     pauseRun: (caller, runId, why, request) =>
       changed(
         caller,
@@ -256,7 +272,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
 /** Whether the call with this key was applied to the run. Error: REQUEST_ID_REUSED when it was another call. */
 function isRepeated({ requests }: RunState, { id, hash }: RequestKey): boolean {
   const known = requests.get(id);
-  if (known !== undefined && known !== hash) throw toError("REQUEST_ID_REUSED", { requestId: id });
+  if (known !== undefined && known.hash !== hash) throw toError("REQUEST_ID_REUSED", { requestId: id });
   return known !== undefined;
 }
 

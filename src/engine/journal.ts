@@ -211,6 +211,10 @@ export interface Journal {
   loadRun(runId: string): Promise<StoredRun | null>;
   /** The header alone: for runs whose journal cannot be read. */
   findHeader(runId: string): Promise<RunHeader | null>;
+  /** Deletes an ended run with all that it holds and leaves a tombstone, in one statement. `related`: it, its parent or a child of it is open. */
+  deleteRun(lease: Lease, tenantId: string, runId: string): Promise<"deleted" | "fenced" | "related">;
+  /** When a run of the tenant was deleted, milliseconds; null when it was not. */
+  findDeleted(tenantId: string, runId: string): Promise<number | null>;
   /** Takes a run that cannot be read out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
   setAside(lease: Lease, runId: string): Promise<boolean>;
   /** Ends an open run without reading it. Null when the lease is not held or the run is not open. */
@@ -242,6 +246,12 @@ export interface Journal {
     readonly requestHash: string;
     readonly runId: string;
   }): Promise<boolean>;
+  /** Takes back {@link Journal.keepAnswer}. */
+  forgetAnswer(answer: {
+    readonly tenantId: string;
+    readonly requestId: string;
+    readonly runId: string;
+  }): Promise<void>;
   findConflict(lookup: StartLookup): Promise<StartConflict | null>;
   /** Moves that end after a sequence, oldest first: at least one if there is one, at most `limit`, and no more than a few megabytes beyond the first. */
   readEvents(

@@ -160,6 +160,8 @@ export interface Engine {
   ): Promise<RunView>;
   cancelRun(caller: Caller, runId: string, reason: string, compensate: boolean, request?: RequestKey): Promise<RunView>;
   terminateRun(caller: Caller, runId: string, reason: string, request?: RequestKey): Promise<RunView>;
+  /** Deletes an ended run with all that it holds; resolves with the time of the deletion, milliseconds. Its id stays taken. Error: RUN_STATE_INVALID while it, its parent or a child of it is open. */
+  deleteRun(caller: Caller, runId: string): Promise<number>;
   pauseRun(caller: Caller, runId: string, reason: string, request?: RequestKey): Promise<RunView>;
   /** Releases holds of the given kinds; an empty list means the operator's. */
   resumeRun(
@@ -221,14 +223,19 @@ export type FilterField =
   | { readonly name: "create_time" | "update_time" | "end_time" }
   | { readonly name: "labels"; readonly key: string };
 
-/** Lists over all runs of a tenant, newest first. A list whose `signal` aborts is given up, in the database too, and throws the signal's reason. */
+/** Order of a list by creation: the newest first, or the oldest. */
+export type ListOrder = "newest" | "oldest";
+
+/** Lists over all runs of a tenant. A list whose `signal` aborts is given up, in the database too, and throws the signal's reason. */
 export interface RunIndex {
+  /** The newest first by default. */
   listRuns(
     caller: Caller,
     filter: Filter | null,
     after: RunPosition | null,
     limit: number,
     signal?: AbortSignal,
+    order?: ListOrder,
   ): Promise<readonly RunHeader[]>;
   /** Runs whose header was written in the last `ageMs` by the clock of the database, in that order; of more than `limit` the newest. Reads the whole table. */
   listChanged(caller: Caller, ageMs: number, limit: number, signal?: AbortSignal): Promise<readonly RunHeader[]>;
@@ -237,13 +244,14 @@ export interface RunIndex {
     filter: Filter | null,
     signal?: AbortSignal,
   ): Promise<readonly { readonly state: RunStateName; readonly count: number }[]>;
-  /** The oldest first. */
+  /** The oldest first by default. */
   listApprovals(
     caller: Caller,
     openOnly: boolean,
     after: ApprovalPosition | null,
     limit: number,
     signal?: AbortSignal,
+    order?: ListOrder,
   ): Promise<readonly ApprovalView[]>;
 }
 

@@ -17,7 +17,7 @@ import type { Runtime } from "./shard/runtime.ts";
 import { checkLabels, checkText } from "./shard/texts.ts";
 
 /** What starts need of the engine around them. */
-export interface StartHost extends Pick<Engine, "getRun" | "waitRun" | "terminateRun"> {
+export interface StartHost extends Pick<Engine, "getRun" | "waitRun" | "terminateRun" | "signalRun"> {
   /** Run timeout when neither start nor flow give one, milliseconds; null: none. */
   readonly defaultRunTimeoutMs: number | null;
   /** The run when it has ended, the time is up or the signal aborts. */
@@ -32,7 +32,7 @@ const NEVER = new AbortController().signal;
 
 /** The start of the engine's port. */
 export function createStart(runtime: Runtime, host: StartHost): Engine["startRun"] {
-  const { getRun, waitRun, terminateRun, waitFor, viewOf } = host;
+  const { getRun, waitRun, terminateRun, signalRun, waitFor, viewOf } = host;
 
   const startRun: Engine["startRun"] = async (caller, request, waitMs, signal) => {
     for (let tries = 1; ; tries += 1) {
@@ -146,7 +146,8 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
     };
     switch (conflict.by) {
       case "request":
-        if (conflict.requestHash === request.requestHash) return existing();
+        if (conflict.requestHash === request.requestHash)
+          return (await deliverSignals(caller, request, conflict.runId)) ? existing() : null;
         throw toError("REQUEST_ID_REUSED", { requestId: request.requestId });
       case "run":
         throw toError("RUN_ALREADY_EXISTS", { runId: request.runId });
@@ -154,7 +155,7 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
         if (request.runKeyPolicy === "return_existing") {
           // Kept, so that the same call is answered with this run when it has ended. Somebody else may have kept it meanwhile: look again.
           if (request.requestId !== "" && !(await keepAnswer(caller, request, conflict.runId))) return null;
-          return existing();
+          return (await deliverSignals(caller, request, conflict.runId)) ? existing() : null;
         }
         if (request.runKeyPolicy === "reject")
           throw toError("RUN_KEY_OPEN", { runId: conflict.runId, runKey: request.runKey });
@@ -165,6 +166,32 @@ export function createStart(runtime: Runtime, host: StartHost): Engine["startRun
         );
         return null;
     }
+  };
+
+  /**
+   * Gives the signals of a start to the run that answers it, each once for a request id: the run knows those that it has. False when the run has ended without
+   * them: the start begins anew, and its run has them from the beginning.
+   */
+  const deliverSignals = async (caller: Caller, request: StartRequest, runId: string): Promise<boolean> => {
+    const { requestId, signals } = request;
+    if (signals.length === 0) return true;
+    const { state } = await getRun(caller, runId);
+    if (requestId !== "" && state.facts.requestId === requestId) return true;
+    for (const [index, { name, payload }] of signals.entries()) {
+      // No request id of a caller holds a space.
+      const key =
+        requestId === "" ? undefined : { id: `start ${requestId} ${index}`, hash: request.requestHash.slice(0, 32) };
+      try {
+        await signalRun(caller, runId, name, payload, key);
+      } catch (error) {
+        if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
+        // One that took the first signal and ended has answered the start.
+        if (index > 0) return true;
+        if (requestId !== "") await runtime.parts.journal.forgetAnswer({ tenantId: caller.tenantId, requestId, runId });
+        return false;
+      }
+    }
+    return true;
   };
 
   const keepAnswer = ({ tenantId }: Caller, request: StartRequest, runId: string): Promise<boolean> =>

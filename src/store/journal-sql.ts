@@ -265,6 +265,12 @@ export const KEEP_ANSWER: Statement = prepared(
   ON CONFLICT DO NOTHING`,
 );
 
+/** Forgets an answer that was kept: the run ended before it took what the start brought. */
+export const FORGET_ANSWER: Statement = prepared(
+  "starts.forget",
+  "DELETE FROM orchestrator.starts WHERE tenant_id = $1 AND kind = 'request' AND key = $2 AND run_id = $3",
+);
+
 /** The open run of a run key. */
 export const FIND_OPEN_KEY: Statement = prepared(
   "runs.find_key",

@@ -14,6 +14,7 @@ import type {
 } from "../engine/journal.ts";
 import { CommitError } from "../engine/journal.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
+import { deleteRun, findDeleted } from "./deletions.ts";
 import { insistOnCommit } from "./durability.ts";
 import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "./journal-encode.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
@@ -21,6 +22,7 @@ import {
   DROP_KEY,
   FIND_KEY,
   FIND_OPEN_KEY,
+  FORGET_ANSWER,
   KEEP_ANSWER,
   LIST_CHILDREN,
   LIST_DUE,
@@ -46,6 +48,8 @@ export function createJournal(database: Database, headersWritten: () => void = (
     nameSuspects: (leases, trials, passed, alone) => nameSuspects(database.journal, leases, trials, passed, alone),
     judgeSuspects: (leases) => judgeSuspects(database.journal, leases),
     holdUnread: (lease, runId, record) => holdUnread(database.journal, lease, runId, record),
+    deleteRun: (lease, tenantId, runId) => deleteRun(database.journal, lease, tenantId, runId),
+    findDeleted: (tenantId, runId) => findDeleted(database.reads, tenantId, runId),
     setAside: (lease, runId) => setAside(database.journal, lease, runId),
     endUnread: (lease, runId, record) => endUnread(database.journal, lease, runId, record),
     listMoving: async (shards) => {
@@ -70,6 +74,9 @@ export function createJournal(database: Database, headersWritten: () => void = (
     keepAnswer: async ({ tenantId, requestId, requestHash, runId }) => {
       const { count } = await database.journal.query(KEEP_ANSWER, [tenantId, requestId, runId, requestHash]);
       return count > 0;
+    },
+    forgetAnswer: async ({ tenantId, requestId, runId }) => {
+      await database.journal.query(FORGET_ANSWER, [tenantId, requestId, runId]);
     },
     findConflict: (lookup) => findConflict(database, lookup),
     readEvents: async (tenantId, runId, afterSequence, limit) => {

@@ -2,7 +2,7 @@
 import type { Json, JsonObject } from "../base/json.ts";
 import { isValidTime } from "../base/time-range.ts";
 import type { Approval, RunStateName } from "../engine/machine/state.ts";
-import type { ApprovalView, Filter, FilterField, RunIndex } from "../engine/port.ts";
+import type { ApprovalView, Filter, FilterField, ListOrder, RunIndex } from "../engine/port.ts";
 import { type HeaderRow, isRunState, toRunHeader } from "./journal-rows.ts";
 import type { Database } from "./pool.ts";
 import { prepared, type SqlValue } from "./sql.ts";
@@ -34,21 +34,30 @@ const CHANGED = prepared(
   WHERE tenant_id = $1 AND updated_at >= clock_timestamp() - $2::float8 * interval '1 millisecond' ORDER BY updated_at DESC LIMIT $3`,
 );
 
+/** One index serves both: it is read forwards or backwards. */
+const ORDERS = {
+  newest: { beyond: "<", direction: "DESC" },
+  oldest: { beyond: ">", direction: "ASC" },
+} as const satisfies Record<ListOrder, unknown>;
+
 const OPERATORS = { "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=" } as const;
 
 /** The lists of `database`. */
 export function createRunIndex(database: Database): RunIndex {
   return {
-    listRuns: async (caller, filter, after, limit, signal) => {
+    listRuns: async (caller, filter, after, limit, signal, order = "newest") => {
+      const { beyond, direction } = ORDERS[order];
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (filter !== null) where.push(toSql(filter, values));
       if (after !== null) {
         values.push(after.createdAt, after.runId);
-        where.push(`(created_at, run_id) < (to_timestamp($${values.length - 1}::float8 / 1000), $${values.length})`);
+        where.push(
+          `(created_at, run_id) ${beyond} (to_timestamp($${values.length - 1}::float8 / 1000), $${values.length})`,
+        );
       }
       values.push(limit);
-      const text = `SELECT ${COLUMNS} FROM orchestrator.runs WHERE ${where.join(" AND ")} ORDER BY created_at DESC, run_id DESC LIMIT $${values.length}`;
+      const text = `SELECT ${COLUMNS} FROM orchestrator.runs WHERE ${where.join(" AND ")} ORDER BY created_at ${direction}, run_id ${direction} LIMIT $${values.length}`;
       const { rows } = await database.reads.query<HeaderRow>(text, values, signal);
       return rows.map(toRunHeader);
     },
@@ -67,7 +76,8 @@ export function createRunIndex(database: Database): RunIndex {
       const { rows } = await database.reads.query<{ state: string; count: number }>(text, values, signal);
       return sumStates(rows);
     },
-    listApprovals: async (caller, openOnly, after, limit, signal) => {
+    listApprovals: async (caller, openOnly, after, limit, signal, order = "oldest") => {
+      const { beyond, direction } = ORDERS[order];
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (openOnly) where.push("state = 'PENDING'");
@@ -75,12 +85,12 @@ export function createRunIndex(database: Database): RunIndex {
         values.push(after.createdAt, after.runId, after.approvalId);
         const { length } = values;
         where.push(
-          `(created_at, run_id, approval_id) > (to_timestamp($${length - 2}::float8 / 1000), $${length - 1}, $${length})`,
+          `(created_at, run_id, approval_id) ${beyond} (to_timestamp($${length - 2}::float8 / 1000), $${length - 1}, $${length})`,
         );
       }
       values.push(limit);
       const text = `SELECT run_id, approval_id, task_path, tenant_id, flow_id, state, parameters, created_at, due_at, decided_at, decided_by, comment, data
-        FROM orchestrator.approvals WHERE ${where.join(" AND ")} ORDER BY created_at, run_id, approval_id LIMIT $${values.length}`;
+        FROM orchestrator.approvals WHERE ${where.join(" AND ")} ORDER BY created_at ${direction}, run_id ${direction}, approval_id ${direction} LIMIT $${values.length}`;
       const { rows } = await database.reads.query<ApprovalRow>(text, values, signal);
       return rows.map(toApproval);
     },

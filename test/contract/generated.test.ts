@@ -21,7 +21,17 @@ function checkParts(root: string, parts: readonly string[]): { code: number | nu
 function copyCheckout(): string {
   const folder = mkdtempSync(join(tmpdir(), "generated-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const names = ["buf.yaml", "contracts", "third_party", "gen", "scripts", "tools", "package.json", "src/gen"];
+  const names = [
+    "buf.yaml",
+    "contracts",
+    "third_party",
+    "gen",
+    "scripts",
+    "tools",
+    "package.json",
+    "src/gen",
+    "src/base",
+  ];
   for (const name of [...names, ...PARTS.map(({ template }) => template)])
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));

@@ -37,7 +37,11 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
     if (pattern !== "") add("NUL", false, "a\0b");
     const bound = /\{\d+,(\d+)\}\)?\??\$$/.exec(pattern)?.[1];
     if (bound !== undefined) add("past the length of the pattern", false, "a".repeat(Number(bound) + 2));
-    if (pattern !== "" && !pattern.includes("0-9a-f")) add("a word", true, "word-1");
+    if (field.name === "order_by") {
+      add("a field", true, "create_time");
+      add("a field with a direction", true, "create_time desc");
+      add("a field that no list is ordered by", false, "state");
+    } else if (pattern !== "" && !pattern.includes("0-9a-f")) add("a word", true, "word-1");
   }
   if (type.case === "bytes") {
     add(`${type.value.maxLen} bytes`, true, new Uint8Array(Number(type.value.maxLen)));
@@ -92,7 +96,8 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
   const message = reflect(schema);
   for (const field of schema.fields) {
     if (!hasOption(field, fieldRules)) continue;
-    const { type } = getOption(field, fieldRules);
+    const { type, required } = getOption(field, fieldRules);
+    if (required) message.set(field, reflect(DurationSchema, create(DurationSchema)));
     if (type.case === "string" && field.oneof === undefined && !message.isSet(field))
       message.set(field, validText(type.value));
     if (type.case === "enum" && type.value.notIn.includes(0)) message.set(field, 1);

@@ -14,6 +14,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { openGrpcClient } from "../../src/api/grpc/client.ts";
 import { isOrchestratorError } from "../../src/base/errors.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
+import { RunEventKind } from "../../src/gen/orchestrator/v1/run_event_pb.ts";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
@@ -189,11 +190,11 @@ test(`${KILLS} kills under load lose nothing that was acknowledged`, { timeout: 
 
     const { events } = await insist(() => client.call(RunService.method.listRunEvents, { runId, pageSize: 1_000 }));
     expect(events.map((event) => event.sequence)).toEqual(events.map((_, index) => index + 1));
-    expect(events.at(-1)).toMatchObject({ kind: "run.completed", sequence: run?.sequence });
-    const completed = events.filter((event) => event.kind === "task.completed").map((event) => event.taskId);
+    expect(events.at(-1)).toMatchObject({ kind: RunEventKind.RUN_COMPLETED, sequence: run?.sequence });
+    const completed = events.filter((event) => event.kind === RunEventKind.TASK_COMPLETED).map((event) => event.taskId);
     expect(completed.sort()).toEqual(["each", "each.0", "each.1", "each.2", "first", "go", "last", "nap"]);
-    expect(events.filter((event) => event.kind === "signal.received")).toHaveLength(1);
-    recovered += events.filter((event) => event.kind === "run.recovered").length;
+    expect(events.filter((event) => event.kind === RunEventKind.SIGNAL_RECEIVED)).toHaveLength(1);
+    recovered += events.filter((event) => event.kind === RunEventKind.RUN_RECOVERED).length;
 
     for (const path of ["first", "each.0", "each.1", "each.2", "last"]) {
       const bodies = sink.effects.get(`${runId}/${path}/0`) ?? [];

@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client.ts";
 import { openGrpcClient } from "../../src/api/grpc/client.ts";
 import { printMessage } from "../../src/api/http/print.ts";
+import { eventName } from "../../src/app/print.ts";
 import { watchRun } from "../../src/app/watch-run.ts";
 import { ApprovalDecision } from "../../src/gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../../src/gen/orchestrator/v1/approval_service_pb.ts";
@@ -98,7 +99,7 @@ test("branches, retries, a map, a condition, a loop, a timer, a signal and an ap
     for await (const { frame } of watchRun(client, runId)) {
       const isEvent = frame.case === "event";
       frames.push({
-        kind: isEvent ? frame.value.kind : String(frame.case),
+        kind: isEvent ? eventName(frame.value.kind) : String(frame.case),
         sequence: isEvent ? frame.value.sequence : 0,
       });
       if (frame.case === "end") return frame.value.run;

@@ -120,7 +120,7 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     });
     expect((await list(runId))[0]).toMatchObject({ approvalId, state: "APPROVAL_STATE_APPROVED", decidedBy: "Zoë" });
     const { events } = jsonOf(await ask(RunService.method.listRunEvents, { runId }));
-    const changes = events.filter((event: { kind: string }) => event.kind === "approval.ended");
+    const changes = events.filter((event: { kind: string }) => event.kind === "RUN_EVENT_KIND_APPROVAL_ENDED");
     expect(changes).toMatchObject([
       {
         taskId: "one",
@@ -230,7 +230,9 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     jsonOf(await ask(signalRun, { runId, signalName: "paid", dataValue: data({ amount: 1 }) }, by("bank")));
     await eventually(async () => expect(jsonOf(await ask(getRun, { runId })).run.state).toBe("RUN_STATE_COMPLETED"));
     const { events } = jsonOf(await ask(RunService.method.listRunEvents, { runId }));
-    expect(events.find((event: { kind: string }) => event.kind === "signal.received").signalChange).toMatchObject({
+    expect(
+      events.find((event: { kind: string }) => event.kind === "RUN_EVENT_KIND_SIGNAL_RECEIVED").signalChange,
+    ).toMatchObject({
       actor: "bank",
     });
   });
@@ -242,7 +244,7 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     expect(jsonOf(await ask(pauseRun, { runId }, by("Ørsted %"))).run.holds).toMatchObject([{ actor: "Ørsted %" }]);
     await ask(resumeRun, { runId }, by("eve"));
     const { events } = jsonOf(await ask(listRunEvents, { runId }));
-    const released = events.find((event: { kind: string }) => event.kind === "run.released");
+    const released = events.find((event: { kind: string }) => event.kind === "RUN_EVENT_KIND_RUN_RELEASED");
     expect(released.holdChange.hold).toMatchObject({ actor: "eve" });
     expect(jsonOf(await ask(cancelRun, { runId, reason: "enough" }, by("eve"))).run.cause).toMatchObject({
       outcome: "RUN_PHASE_CANCELED",

@@ -323,20 +323,21 @@ describe("gRPC by hand", () => {
     });
   });
 
-  test("a request over the limit is RESOURCE_EXHAUSTED, one of the limit is not", async () => {
+  test("a request over the limit is INVALID_ARGUMENT, one of the limit is not", async () => {
     const fill = (length: number): Uint8Array =>
       toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { flowId: "f", userId: "x".repeat(length) }));
     const overhead = fill(100_000).length - 100_000;
     const { maxMessageBytes } = TEST_CONFIG;
     expect(await failure("/orchestrator.v1.RunService/StartRun", fill(maxMessageBytes - overhead + 1))).toMatchObject({
-      code: status.RESOURCE_EXHAUSTED,
+      code: status.INVALID_ARGUMENT,
+      reason: "MESSAGE_TOO_LARGE",
     });
     expect(await failure("/orchestrator.v1.RunService/StartRun", fill(maxMessageBytes - overhead - 1))).toMatchObject({
       reason: "INVALID_REQUEST",
     });
   });
 
-  test("an answer over the limit is RESOURCE_EXHAUSTED with details", async () => {
+  test("an answer over the limit is INVALID_ARGUMENT with details", async () => {
     const state = tested.engine.states.values().next().value;
     if (state === undefined) throw new Error("no run");
     const { facts } = state;
@@ -347,7 +348,7 @@ describe("gRPC by hand", () => {
     );
     state.facts = facts;
     // REST has no limit on answers.
-    expect(answers.slice(0, 4).map((answer) => (answer.ok ? 0 : answer.code))).toEqual([8, 8, 8, 8]);
+    expect(answers.slice(0, 4).map((answer) => (answer.ok ? 0 : answer.code))).toEqual([3, 3, 3, 3]);
     expect(answers.slice(0, 4).map(reasonOf)).toEqual([
       "MESSAGE_TOO_LARGE",
       "MESSAGE_TOO_LARGE",

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ERROR_DOMAIN } from "../../src/api/errors.ts";
+import { GRPC_CODE } from "../../src/base/error-entry.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
-import { ERRORS, GRPC_CODE, toError } from "../../src/base/errors.ts";
+import { ERRORS, OrchestratorError, toError } from "../../src/base/errors.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import type { Answer, ProtocolClient } from "./support/clients.ts";
 import { openClients } from "./support/clients.ts";
@@ -39,18 +40,33 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     async (code) => {
       const details = { runId: "r", problem: "why", errorId: "id", taskId: "t", flowId: "f", templateId: "x" };
       const { grpc, http, retry } = ERRORS[code];
-      const answer = await seen(protocol, toError(code, details));
+      const answer = await seen(protocol, new OrchestratorError(code, details, {}));
       expect(answer.code).toBe(GRPC_CODE[grpc]);
       expect(answer.types.filter((type) => type === "ErrorInfo")).toHaveLength(1);
       expect(new Set(answer.types).size).toBe(answer.types.length);
       expect(answer).toMatchObject({ reason: code, domain: ERROR_DOMAIN });
       expect(answer.metadata).toMatchObject({ problem: "why" });
+      // GetRun only reads: whatever may be sent again at all is safe.
+      expect(answer.metadata.repeat).toBe(retry === "no" ? undefined : "SAME_REQUEST");
       expect(answer.types.includes("RetryInfo")).toBe(
         retry !== "no" && (grpc === "UNAVAILABLE" || grpc === "RESOURCE_EXHAUSTED"),
       );
       if (protocol === "rest") expect(answer.http).toBe(http);
     },
   );
+
+  test("a call whose outcome is not known may be sent again with its request id, or not at all", async () => {
+    const signal = async (requestId: string) => {
+      tested.engine.failWith(new OrchestratorError("STORE_UNAVAILABLE", { problem: "away" }, {}));
+      const request = { runId: "r", signalName: "s", requestId };
+      const answer = await clients.get(protocol)?.ask(RunService.method.signalRun, request);
+      if (answer === undefined || answer.ok) throw new Error("an error was expected");
+      return { repeat: answer.metadata.repeat, retry: answer.types.includes("RetryInfo") };
+    };
+    expect(await signal("id-1")).toEqual({ repeat: "SAME_REQUEST_ID", retry: true });
+    // Cause: RetryInfo came with every UNAVAILABLE, and a signal without an id was sent, and consumed, twice.
+    expect(await signal("")).toEqual({ repeat: undefined, retry: false });
+  });
 
   test("a bug becomes INTERNAL with an id that is in the log, and nothing of it leaks", async () => {
     const secret = new Error("SELECT * FROM secrets WHERE host = 'db.internal'");

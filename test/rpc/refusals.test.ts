@@ -8,7 +8,7 @@ import { create, fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorTypes } from "../../src/api/http/print.ts";
-import { toError } from "../../src/base/errors.ts";
+import { OrchestratorError } from "../../src/base/errors.ts";
 import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { type Status, StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
@@ -232,7 +232,7 @@ test.each([1, 3])("a message of %i times the limit is refused with the limit", a
   const request = create(input, { flowId: "f", userId: "x".repeat(maxMessageBytes * factor) });
   const { status } = await callGrpc(toBinary(input, request));
   expect(status).toMatchObject({
-    code: 8,
+    code: 3,
     message: expect.stringMatching(new RegExp(`^the request is larger .* ${maxMessageBytes} bytes`)),
   });
 });
@@ -380,7 +380,7 @@ test.each(["猫".repeat(2_000), "x ".repeat(4_000), "é\u0000\ud800".repeat(2_00
     const bytes = toBinary(input, create(input, { runId: "r" }));
     for (const list of [violations, []]) {
       tested.engine.failWith(
-        toError("INVALID_REQUEST", { problem, field: problem, runId: problem }, { violations: list }),
+        new OrchestratorError("INVALID_REQUEST", { problem, field: problem, runId: problem }, { violations: list }),
       );
       const { status, metadata } = await callGrpc(bytes, "GetRun");
       expect(metadata).toBeLessThan(7_700);

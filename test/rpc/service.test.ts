@@ -149,8 +149,8 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
         events: { kind: string; sequence: number; attempt?: number }[];
         nextPageToken?: string;
       };
-      for (const event of page.events) kinds.push(event.kind);
-      for (const { kind, attempt = 0 } of page.events) attempts.add(`${kind} ${attempt}`);
+      for (const event of page.events) kinds.push(toEventName(event.kind));
+      for (const { kind, attempt = 0 } of page.events) attempts.add(`${toEventName(kind)} ${attempt}`);
       if (page.nextPageToken === undefined) break;
       pageToken = page.nextPageToken;
     }
@@ -236,7 +236,7 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     const runId = String(started.runId);
     const again = jsonOf(await ask(method.startRun, start));
     expect(again).toMatchObject({ started: true, run: { runId } });
-    for (const shown of [await ask(method.getRun, { runId }), await ask(method.waitRun, { runId })])
+    for (const shown of [await ask(method.getRun, { runId }), await ask(method.waitRun, { runId, wait: {} })])
       expect(jsonOf(shown).run?.inputRef).toMatchObject(ref);
     const full = jsonOf(await ask(method.getRun, { runId, readMask: { paths: ["input_json"] } }));
     expect(Buffer.from(String(full.run?.inputJson), "base64").toString()).toBe(text);
@@ -351,3 +351,8 @@ test("approvals that a run asks for at the same moment are all listed, page by p
   // Of the same moment: in the order in which they were asked.
   expect(seen.map((line) => line.at(-1)).join("")).toBe("bacbac");
 });
+
+/** `RUN_EVENT_KIND_TASK_COMPLETED` as `task.completed`. */
+function toEventName(kind: string): string {
+  return kind.replace("RUN_EVENT_KIND_", "").toLowerCase().replace("_", ".");
+}

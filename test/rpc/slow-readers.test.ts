@@ -48,7 +48,7 @@ async function watching(): Promise<void> {
 
 /** The watch has ended, although nobody has read. */
 function ended(): Promise<void> {
-  return eventually(() => expect(tested.finished).toContainEqual({ method: WATCH, code: "RESOURCE_EXHAUSTED" }), {
+  return eventually(() => expect(tested.finished).toContainEqual({ method: WATCH, code: "ABORTED" }), {
     timeoutMs: 20_000,
   });
 }
@@ -107,7 +107,7 @@ test("gRPC: the watch of a stalled reader ends, and its last word is the place t
   const trailers = new Promise<Record<string, unknown>>((resolve) => stream.on("trailers", resolve as never));
   stream.resume();
   const got = await trailers;
-  expect(got["grpc-status"]).toBe("8");
+  expect(got["grpc-status"]).toBe("10");
   const status = fromBinary(StatusSchema, Buffer.from(String(got["grpc-status-details-bin"]), "base64"));
   const [info] = status.details;
   expect(info && fromBinary(ErrorInfoSchema, info.value)).toMatchObject({
@@ -142,8 +142,8 @@ test("event streams: the last event is the error, with the cursor", async () => 
 test("Connect and gRPC-Web: the last frame is the error", async () => {
   const body = frame(Buffer.from(toBinary(input, create(input, { runId }))));
   for (const [type, expected] of [
-    ["application/grpc-web", "grpc-status: 8"],
-    ["application/connect+proto", '"resource_exhausted"'],
+    ["application/grpc-web", "grpc-status: 10"],
+    ["application/connect+proto", '"aborted"'],
   ]) {
     tested.finished.length = 0;
     tested.engine.signals.length = 0;

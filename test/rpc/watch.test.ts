@@ -4,6 +4,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { eventName } from "../../src/app/print.ts";
 import { toError } from "../../src/base/errors.ts";
 import {
   RunService,
@@ -70,7 +71,7 @@ const WATCHES: readonly (readonly [string, () => Watch])[] = [
 
 function kindOf(frame: MessageShape<typeof WatchRunResponseSchema>): string {
   const { frame: one } = frame;
-  return one.case === "event" ? `${one.case} ${one.value.kind} ${one.value.sequence}` : String(one.case);
+  return one.case === "event" ? `${one.case} ${eventName(one.value.kind)} ${one.value.sequence}` : String(one.case);
 }
 
 /** Reads frames until `count` that are no heartbeats have come, or the stream ends. */

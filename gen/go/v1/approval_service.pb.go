@@ -29,12 +29,14 @@ const (
 type ListApprovalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
-	// `state == "PENDING"`. Example: `"finance" in assignees`.
+	// all. Example: `state == "PENDING" && "finance" in assignees`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Largest number of approvals to answer; 0 means the default, more than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Order of the approvals: `create_time` (the oldest first) or `create_time desc` (the newest first); empty means `create_time`.
+	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -86,6 +88,13 @@ func (x *ListApprovalsRequest) GetPageSize() int32 {
 func (x *ListApprovalsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListApprovalsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
 	}
 	return ""
 }
@@ -276,7 +285,7 @@ type DecideApprovalRequest struct {
 	//	*DecideApprovalRequest_DataRef
 	DataValue isDecideApprovalRequest_DataValue `protobuf_oneof:"data_value"`
 	// Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId     string `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -456,12 +465,13 @@ var File_orchestrator_v1_approval_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_approval_service_proto_rawDesc = "" +
 	"\n" +
-	"&orchestrator/v1/approval_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x1dorchestrator/v1/payload.proto\"j\n" +
+	"&orchestrator/v1/approval_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x1dorchestrator/v1/payload.proto\"\x85\x01\n" +
 	"\x14ListApprovalsRequest\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"x\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x19\n" +
+	"\border_by\x18\x04 \x01(\tR\aorderBy\"x\n" +
 	"\x15ListApprovalsResponse\x127\n" +
 	"\tapprovals\x18\x01 \x03(\v2\x19.orchestrator.v1.ApprovalR\tapprovals\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x01\n" +

@@ -32,7 +32,7 @@ const (
 //
 // ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
 type ApprovalServiceClient interface {
-	// ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListApprovals(ctx context.Context, in *ListApprovalsRequest, opts ...grpc.CallOption) (*ListApprovalsResponse, error)
 	// GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
 	GetApproval(ctx context.Context, in *GetApprovalRequest, opts ...grpc.CallOption) (*GetApprovalResponse, error)
@@ -88,7 +88,7 @@ func (c *approvalServiceClient) DecideApproval(ctx context.Context, in *DecideAp
 //
 // ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
 type ApprovalServiceServer interface {
-	// ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListApprovals(context.Context, *ListApprovalsRequest) (*ListApprovalsResponse, error)
 	// GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
 	GetApproval(context.Context, *GetApprovalRequest) (*GetApprovalResponse, error)

@@ -83,6 +83,79 @@ func (FlowKind) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_flow_proto_rawDescGZIP(), []int{0}
 }
 
+// Type of the values of a variable.
+type FlowVariableType int32
+
+const (
+	// Not set.
+	FlowVariableType_FLOW_VARIABLE_TYPE_UNSPECIFIED FlowVariableType = 0
+	// Any JSON value.
+	FlowVariableType_FLOW_VARIABLE_TYPE_ANY FlowVariableType = 1
+	// A text.
+	FlowVariableType_FLOW_VARIABLE_TYPE_STRING FlowVariableType = 2
+	// A number without fraction.
+	FlowVariableType_FLOW_VARIABLE_TYPE_INTEGER FlowVariableType = 3
+	// A number.
+	FlowVariableType_FLOW_VARIABLE_TYPE_NUMBER FlowVariableType = 4
+	// True or false.
+	FlowVariableType_FLOW_VARIABLE_TYPE_BOOLEAN FlowVariableType = 5
+	// A list.
+	FlowVariableType_FLOW_VARIABLE_TYPE_ARRAY FlowVariableType = 6
+	// An object.
+	FlowVariableType_FLOW_VARIABLE_TYPE_OBJECT FlowVariableType = 7
+)
+
+// Enum value maps for FlowVariableType.
+var (
+	FlowVariableType_name = map[int32]string{
+		0: "FLOW_VARIABLE_TYPE_UNSPECIFIED",
+		1: "FLOW_VARIABLE_TYPE_ANY",
+		2: "FLOW_VARIABLE_TYPE_STRING",
+		3: "FLOW_VARIABLE_TYPE_INTEGER",
+		4: "FLOW_VARIABLE_TYPE_NUMBER",
+		5: "FLOW_VARIABLE_TYPE_BOOLEAN",
+		6: "FLOW_VARIABLE_TYPE_ARRAY",
+		7: "FLOW_VARIABLE_TYPE_OBJECT",
+	}
+	FlowVariableType_value = map[string]int32{
+		"FLOW_VARIABLE_TYPE_UNSPECIFIED": 0,
+		"FLOW_VARIABLE_TYPE_ANY":         1,
+		"FLOW_VARIABLE_TYPE_STRING":      2,
+		"FLOW_VARIABLE_TYPE_INTEGER":     3,
+		"FLOW_VARIABLE_TYPE_NUMBER":      4,
+		"FLOW_VARIABLE_TYPE_BOOLEAN":     5,
+		"FLOW_VARIABLE_TYPE_ARRAY":       6,
+		"FLOW_VARIABLE_TYPE_OBJECT":      7,
+	}
+)
+
+func (x FlowVariableType) Enum() *FlowVariableType {
+	p := new(FlowVariableType)
+	*p = x
+	return p
+}
+
+func (x FlowVariableType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FlowVariableType) Descriptor() protoreflect.EnumDescriptor {
+	return file_orchestrator_v1_flow_proto_enumTypes[1].Descriptor()
+}
+
+func (FlowVariableType) Type() protoreflect.EnumType {
+	return &file_orchestrator_v1_flow_proto_enumTypes[1]
+}
+
+func (x FlowVariableType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FlowVariableType.Descriptor instead.
+func (FlowVariableType) EnumDescriptor() ([]byte, []int) {
+	return file_orchestrator_v1_flow_proto_rawDescGZIP(), []int{1}
+}
+
 // Flow is one registered version of a named definition. It never changes.
 type Flow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -251,8 +324,8 @@ type FlowVariable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name: a key of the input object.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Type: `string`, `integer`, `number`, `boolean`, `array`, `object` or `any`.
-	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// Type of its values.
+	Type FlowVariableType `protobuf:"varint,2,opt,name=type,proto3,enum=orchestrator.v1.FlowVariableType" json:"type,omitempty"`
 	// What the variable means.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Whether a start must give it.
@@ -300,11 +373,11 @@ func (x *FlowVariable) GetName() string {
 	return ""
 }
 
-func (x *FlowVariable) GetType() string {
+func (x *FlowVariable) GetType() FlowVariableType {
 	if x != nil {
 		return x.Type
 	}
-	return ""
+	return FlowVariableType_FLOW_VARIABLE_TYPE_UNSPECIFIED
 }
 
 func (x *FlowVariable) GetDescription() string {
@@ -516,10 +589,10 @@ const file_orchestrator_v1_flow_proto_rawDesc = "" +
 	"createTime\x12\x1d\n" +
 	"\n" +
 	"created_by\x18\r \x01(\tR\tcreatedBy\x12\x16\n" +
-	"\x06source\x18\x0e \x01(\tR\x06source\"\xc8\x01\n" +
+	"\x06source\x18\x0e \x01(\tR\x06source\"\xeb\x01\n" +
 	"\fFlowVariable\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04type\x18\x02 \x01(\tR\x04type\x12 \n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
+	"\x04type\x18\x02 \x01(\x0e2!.orchestrator.v1.FlowVariableTypeR\x04type\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x1a\n" +
 	"\brequired\x18\x04 \x01(\bR\brequired\x12@\n" +
 	"\rdefault_value\x18\x05 \x01(\v2\x16.google.protobuf.ValueH\x00R\fdefaultValue\x88\x01\x01B\x10\n" +
@@ -540,7 +613,16 @@ const file_orchestrator_v1_flow_proto_rawDesc = "" +
 	"\x15FLOW_KIND_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fFLOW_KIND_TASKS\x10\x01\x12\x14\n" +
 	"\x10FLOW_KIND_STATES\x10\x02\x12\x13\n" +
-	"\x0fFLOW_KIND_GRAPH\x10\x03B\x85\x01\n" +
+	"\x0fFLOW_KIND_GRAPH\x10\x03*\x8d\x02\n" +
+	"\x10FlowVariableType\x12\"\n" +
+	"\x1eFLOW_VARIABLE_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16FLOW_VARIABLE_TYPE_ANY\x10\x01\x12\x1d\n" +
+	"\x19FLOW_VARIABLE_TYPE_STRING\x10\x02\x12\x1e\n" +
+	"\x1aFLOW_VARIABLE_TYPE_INTEGER\x10\x03\x12\x1d\n" +
+	"\x19FLOW_VARIABLE_TYPE_NUMBER\x10\x04\x12\x1e\n" +
+	"\x1aFLOW_VARIABLE_TYPE_BOOLEAN\x10\x05\x12\x1c\n" +
+	"\x18FLOW_VARIABLE_TYPE_ARRAY\x10\x06\x12\x1d\n" +
+	"\x19FLOW_VARIABLE_TYPE_OBJECT\x10\aB\x85\x01\n" +
 	"\x0forchestrator.v1B\tFlowProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -555,27 +637,29 @@ func file_orchestrator_v1_flow_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_flow_proto_rawDescData
 }
 
-var file_orchestrator_v1_flow_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_orchestrator_v1_flow_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_orchestrator_v1_flow_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_orchestrator_v1_flow_proto_goTypes = []any{
 	(FlowKind)(0),                 // 0: orchestrator.v1.FlowKind
-	(*Flow)(nil),                  // 1: orchestrator.v1.Flow
-	(*FlowVariable)(nil),          // 2: orchestrator.v1.FlowVariable
-	(*FlowProblem)(nil),           // 3: orchestrator.v1.FlowProblem
-	(*FlowWarning)(nil),           // 4: orchestrator.v1.FlowWarning
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 6: google.protobuf.Value
+	(FlowVariableType)(0),         // 1: orchestrator.v1.FlowVariableType
+	(*Flow)(nil),                  // 2: orchestrator.v1.Flow
+	(*FlowVariable)(nil),          // 3: orchestrator.v1.FlowVariable
+	(*FlowProblem)(nil),           // 4: orchestrator.v1.FlowProblem
+	(*FlowWarning)(nil),           // 5: orchestrator.v1.FlowWarning
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 7: google.protobuf.Value
 }
 var file_orchestrator_v1_flow_proto_depIdxs = []int32{
 	0, // 0: orchestrator.v1.Flow.kind:type_name -> orchestrator.v1.FlowKind
-	2, // 1: orchestrator.v1.Flow.variables:type_name -> orchestrator.v1.FlowVariable
-	5, // 2: orchestrator.v1.Flow.create_time:type_name -> google.protobuf.Timestamp
-	6, // 3: orchestrator.v1.FlowVariable.default_value:type_name -> google.protobuf.Value
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 1: orchestrator.v1.Flow.variables:type_name -> orchestrator.v1.FlowVariable
+	6, // 2: orchestrator.v1.Flow.create_time:type_name -> google.protobuf.Timestamp
+	1, // 3: orchestrator.v1.FlowVariable.type:type_name -> orchestrator.v1.FlowVariableType
+	7, // 4: orchestrator.v1.FlowVariable.default_value:type_name -> google.protobuf.Value
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_flow_proto_init() }
@@ -589,7 +673,7 @@ func file_orchestrator_v1_flow_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_flow_proto_rawDesc), len(file_orchestrator_v1_flow_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -12,8 +12,8 @@
 // - `…_ref`: a reference to a payload.
 //
 // In answers a reference is the sign that the payload is too large to come along: it has more than `max_inline_payload_bytes` (GetInfo)
-// and the read mask does not name `…_json`, or it does not fit into the message beside the others. A call with a read mask of
-// `…_json` alone reads it, up to `max_message_bytes`. Requests cannot refer to payloads in this version.
+// and the read mask does not name `…_json`, or it does not fit into the message beside the others; or that the read mask names `…_ref`.
+// PayloadService.ReadPayload and `GET /v1/payloads/{payload_id}` read it. Requests cannot refer to payloads in this version.
 //
 // JSON text is refused with INVALID_JSON when it is not UTF-8, holds NUL or lone surrogates, repeats a key, nests deeper than
 // the limit, or holds an integer that a double cannot hold.

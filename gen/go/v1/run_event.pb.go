@@ -28,6 +28,232 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Kind of an event. New kinds may come: a reader skips those it does not know.
+type RunEventKind int32
+
+const (
+	// Not set.
+	RunEventKind_RUN_EVENT_KIND_UNSPECIFIED RunEventKind = 0
+	// The start was accepted.
+	RunEventKind_RUN_EVENT_KIND_RUN_STARTED RunEventKind = 1
+	// The delay of the start is over; the first task may begin.
+	RunEventKind_RUN_EVENT_KIND_RUN_OPENED RunEventKind = 2
+	// The run ended well.
+	RunEventKind_RUN_EVENT_KIND_RUN_COMPLETED RunEventKind = 3
+	// The run ended with an error.
+	RunEventKind_RUN_EVENT_KIND_RUN_FAILED RunEventKind = 4
+	// The run ended by cancellation.
+	RunEventKind_RUN_EVENT_KIND_RUN_CANCELED RunEventKind = 5
+	// The run ended because its time was up.
+	RunEventKind_RUN_EVENT_KIND_RUN_TIMED_OUT RunEventKind = 6
+	// The run was ended by force.
+	RunEventKind_RUN_EVENT_KIND_RUN_TERMINATED RunEventKind = 7
+	// The end of the run was decided; attempts under way are told to stop.
+	RunEventKind_RUN_EVENT_KIND_RUN_ENDING RunEventKind = 8
+	// Effects of tasks begin to be undone.
+	RunEventKind_RUN_EVENT_KIND_RUN_COMPENSATING RunEventKind = 9
+	// A hold was put.
+	RunEventKind_RUN_EVENT_KIND_RUN_HELD RunEventKind = 10
+	// A hold was released.
+	RunEventKind_RUN_EVENT_KIND_RUN_RELEASED RunEventKind = 11
+	// An instance took the run over from one that was lost.
+	RunEventKind_RUN_EVENT_KIND_RUN_RECOVERED RunEventKind = 12
+	// An attempt began.
+	RunEventKind_RUN_EVENT_KIND_TASK_DISPATCHED RunEventKind = 13
+	// The task waits.
+	RunEventKind_RUN_EVENT_KIND_TASK_WAITING RunEventKind = 14
+	// The children of a `parallel` or `map` task are known.
+	RunEventKind_RUN_EVENT_KIND_TASK_EXPANDED RunEventKind = 15
+	// The task ended well.
+	RunEventKind_RUN_EVENT_KIND_TASK_COMPLETED RunEventKind = 16
+	// An attempt failed; the next one is due later.
+	RunEventKind_RUN_EVENT_KIND_TASK_RETRYING RunEventKind = 17
+	// The graph of the task was interrupted and waits for an answer.
+	RunEventKind_RUN_EVENT_KIND_TASK_SUSPENDED RunEventKind = 18
+	// The task ended with an error, or because its time was up.
+	RunEventKind_RUN_EVENT_KIND_TASK_FAILED RunEventKind = 19
+	// The task will not run.
+	RunEventKind_RUN_EVENT_KIND_TASK_SKIPPED RunEventKind = 20
+	// The task was stopped by cancellation.
+	RunEventKind_RUN_EVENT_KIND_TASK_CANCELED RunEventKind = 21
+	// The effect of the task was undone.
+	RunEventKind_RUN_EVENT_KIND_TASK_COMPENSATED RunEventKind = 22
+	// A signal arrived.
+	RunEventKind_RUN_EVENT_KIND_SIGNAL_RECEIVED RunEventKind = 23
+	// A task or a transition consumed a signal.
+	RunEventKind_RUN_EVENT_KIND_SIGNAL_CONSUMED RunEventKind = 24
+	// A guard could not be evaluated for a signal, which stays in the queue.
+	RunEventKind_RUN_EVENT_KIND_SIGNAL_GUARD_FAILED RunEventKind = 25
+	// A call with a `request_id` was applied that left no other trace.
+	RunEventKind_RUN_EVENT_KIND_REQUEST_APPLIED RunEventKind = 26
+	// A flow that is written with states entered a state.
+	RunEventKind_RUN_EVENT_KIND_STATE_ENTERED RunEventKind = 27
+	// The timers and signals of the state were armed.
+	RunEventKind_RUN_EVENT_KIND_STATE_ARMED RunEventKind = 28
+	// The task of the state ended and no transition was taken.
+	RunEventKind_RUN_EVENT_KIND_STATE_SETTLED RunEventKind = 29
+	// An approval was decided, expired or canceled.
+	RunEventKind_RUN_EVENT_KIND_APPROVAL_ENDED RunEventKind = 30
+)
+
+// Enum value maps for RunEventKind.
+var (
+	RunEventKind_name = map[int32]string{
+		0:  "RUN_EVENT_KIND_UNSPECIFIED",
+		1:  "RUN_EVENT_KIND_RUN_STARTED",
+		2:  "RUN_EVENT_KIND_RUN_OPENED",
+		3:  "RUN_EVENT_KIND_RUN_COMPLETED",
+		4:  "RUN_EVENT_KIND_RUN_FAILED",
+		5:  "RUN_EVENT_KIND_RUN_CANCELED",
+		6:  "RUN_EVENT_KIND_RUN_TIMED_OUT",
+		7:  "RUN_EVENT_KIND_RUN_TERMINATED",
+		8:  "RUN_EVENT_KIND_RUN_ENDING",
+		9:  "RUN_EVENT_KIND_RUN_COMPENSATING",
+		10: "RUN_EVENT_KIND_RUN_HELD",
+		11: "RUN_EVENT_KIND_RUN_RELEASED",
+		12: "RUN_EVENT_KIND_RUN_RECOVERED",
+		13: "RUN_EVENT_KIND_TASK_DISPATCHED",
+		14: "RUN_EVENT_KIND_TASK_WAITING",
+		15: "RUN_EVENT_KIND_TASK_EXPANDED",
+		16: "RUN_EVENT_KIND_TASK_COMPLETED",
+		17: "RUN_EVENT_KIND_TASK_RETRYING",
+		18: "RUN_EVENT_KIND_TASK_SUSPENDED",
+		19: "RUN_EVENT_KIND_TASK_FAILED",
+		20: "RUN_EVENT_KIND_TASK_SKIPPED",
+		21: "RUN_EVENT_KIND_TASK_CANCELED",
+		22: "RUN_EVENT_KIND_TASK_COMPENSATED",
+		23: "RUN_EVENT_KIND_SIGNAL_RECEIVED",
+		24: "RUN_EVENT_KIND_SIGNAL_CONSUMED",
+		25: "RUN_EVENT_KIND_SIGNAL_GUARD_FAILED",
+		26: "RUN_EVENT_KIND_REQUEST_APPLIED",
+		27: "RUN_EVENT_KIND_STATE_ENTERED",
+		28: "RUN_EVENT_KIND_STATE_ARMED",
+		29: "RUN_EVENT_KIND_STATE_SETTLED",
+		30: "RUN_EVENT_KIND_APPROVAL_ENDED",
+	}
+	RunEventKind_value = map[string]int32{
+		"RUN_EVENT_KIND_UNSPECIFIED":         0,
+		"RUN_EVENT_KIND_RUN_STARTED":         1,
+		"RUN_EVENT_KIND_RUN_OPENED":          2,
+		"RUN_EVENT_KIND_RUN_COMPLETED":       3,
+		"RUN_EVENT_KIND_RUN_FAILED":          4,
+		"RUN_EVENT_KIND_RUN_CANCELED":        5,
+		"RUN_EVENT_KIND_RUN_TIMED_OUT":       6,
+		"RUN_EVENT_KIND_RUN_TERMINATED":      7,
+		"RUN_EVENT_KIND_RUN_ENDING":          8,
+		"RUN_EVENT_KIND_RUN_COMPENSATING":    9,
+		"RUN_EVENT_KIND_RUN_HELD":            10,
+		"RUN_EVENT_KIND_RUN_RELEASED":        11,
+		"RUN_EVENT_KIND_RUN_RECOVERED":       12,
+		"RUN_EVENT_KIND_TASK_DISPATCHED":     13,
+		"RUN_EVENT_KIND_TASK_WAITING":        14,
+		"RUN_EVENT_KIND_TASK_EXPANDED":       15,
+		"RUN_EVENT_KIND_TASK_COMPLETED":      16,
+		"RUN_EVENT_KIND_TASK_RETRYING":       17,
+		"RUN_EVENT_KIND_TASK_SUSPENDED":      18,
+		"RUN_EVENT_KIND_TASK_FAILED":         19,
+		"RUN_EVENT_KIND_TASK_SKIPPED":        20,
+		"RUN_EVENT_KIND_TASK_CANCELED":       21,
+		"RUN_EVENT_KIND_TASK_COMPENSATED":    22,
+		"RUN_EVENT_KIND_SIGNAL_RECEIVED":     23,
+		"RUN_EVENT_KIND_SIGNAL_CONSUMED":     24,
+		"RUN_EVENT_KIND_SIGNAL_GUARD_FAILED": 25,
+		"RUN_EVENT_KIND_REQUEST_APPLIED":     26,
+		"RUN_EVENT_KIND_STATE_ENTERED":       27,
+		"RUN_EVENT_KIND_STATE_ARMED":         28,
+		"RUN_EVENT_KIND_STATE_SETTLED":       29,
+		"RUN_EVENT_KIND_APPROVAL_ENDED":      30,
+	}
+)
+
+func (x RunEventKind) Enum() *RunEventKind {
+	p := new(RunEventKind)
+	*p = x
+	return p
+}
+
+func (x RunEventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RunEventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_orchestrator_v1_run_event_proto_enumTypes[0].Descriptor()
+}
+
+func (RunEventKind) Type() protoreflect.EnumType {
+	return &file_orchestrator_v1_run_event_proto_enumTypes[0]
+}
+
+func (x RunEventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RunEventKind.Descriptor instead.
+func (RunEventKind) EnumDescriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{0}
+}
+
+// How important a line of a log is.
+type LogLevel int32
+
+const (
+	// Not set.
+	LogLevel_LOG_LEVEL_UNSPECIFIED LogLevel = 0
+	// For finding faults.
+	LogLevel_LOG_LEVEL_DEBUG LogLevel = 1
+	// What happens in the ordinary course.
+	LogLevel_LOG_LEVEL_INFO LogLevel = 2
+	// Something that should be looked at.
+	LogLevel_LOG_LEVEL_WARN LogLevel = 3
+	// Something failed.
+	LogLevel_LOG_LEVEL_ERROR LogLevel = 4
+)
+
+// Enum value maps for LogLevel.
+var (
+	LogLevel_name = map[int32]string{
+		0: "LOG_LEVEL_UNSPECIFIED",
+		1: "LOG_LEVEL_DEBUG",
+		2: "LOG_LEVEL_INFO",
+		3: "LOG_LEVEL_WARN",
+		4: "LOG_LEVEL_ERROR",
+	}
+	LogLevel_value = map[string]int32{
+		"LOG_LEVEL_UNSPECIFIED": 0,
+		"LOG_LEVEL_DEBUG":       1,
+		"LOG_LEVEL_INFO":        2,
+		"LOG_LEVEL_WARN":        3,
+		"LOG_LEVEL_ERROR":       4,
+	}
+)
+
+func (x LogLevel) Enum() *LogLevel {
+	p := new(LogLevel)
+	*p = x
+	return p
+}
+
+func (x LogLevel) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LogLevel) Descriptor() protoreflect.EnumDescriptor {
+	return file_orchestrator_v1_run_event_proto_enumTypes[1].Descriptor()
+}
+
+func (LogLevel) Type() protoreflect.EnumType {
+	return &file_orchestrator_v1_run_event_proto_enumTypes[1]
+}
+
+func (x LogLevel) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LogLevel.Descriptor instead.
+func (LogLevel) EnumDescriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{1}
+}
+
 // RunEvent is something that happened in a run.
 type RunEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -46,8 +272,8 @@ type RunEvent struct {
 	// Attempt of the task that it concerns, from 1: the one that begins, waits, fails or completes. 0 when it concerns none: the run, a
 	// task that was done or failed without an attempt, or the task as a whole (skipped, expanded, compensated).
 	Attempt int32 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// What happened, for instance `run.started` or `task.completed`. New kinds may come; a reader skips those it does not know.
-	Kind string `protobuf:"bytes,8,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What happened. UNSPECIFIED for an ephemeral event, whose `detail` says what it is.
+	Kind RunEventKind `protobuf:"varint,8,opt,name=kind,proto3,enum=orchestrator.v1.RunEventKind" json:"kind,omitempty"`
 	// What changed.
 	//
 	// Types that are valid to be assigned to Detail:
@@ -146,11 +372,11 @@ func (x *RunEvent) GetAttempt() int32 {
 	return 0
 }
 
-func (x *RunEvent) GetKind() string {
+func (x *RunEvent) GetKind() RunEventKind {
 	if x != nil {
 		return x.Kind
 	}
-	return ""
+	return RunEventKind_RUN_EVENT_KIND_UNSPECIFIED
 }
 
 func (x *RunEvent) GetDetail() isRunEvent_Detail {
@@ -723,8 +949,8 @@ func (x *TaskProgress) GetMessage() string {
 // TaskLog is a line that an attempt logged.
 type TaskLog struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Level: `debug`, `info`, `warn` or `error`.
-	Level string `protobuf:"bytes,1,opt,name=level,proto3" json:"level,omitempty"`
+	// How important the line is.
+	Level LogLevel `protobuf:"varint,1,opt,name=level,proto3,enum=orchestrator.v1.LogLevel" json:"level,omitempty"`
 	// The line.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -761,11 +987,11 @@ func (*TaskLog) Descriptor() ([]byte, []int) {
 	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *TaskLog) GetLevel() string {
+func (x *TaskLog) GetLevel() LogLevel {
 	if x != nil {
 		return x.Level
 	}
-	return ""
+	return LogLevel_LOG_LEVEL_UNSPECIFIED
 }
 
 func (x *TaskLog) GetMessage() string {
@@ -1183,7 +1409,7 @@ var File_orchestrator_v1_run_event_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1forchestrator/v1/run_event.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x19orchestrator/v1/run.proto\"\xba\x06\n" +
+	"\x1forchestrator/v1/run_event.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x19orchestrator/v1/run.proto\"\xd9\x06\n" +
 	"\bRunEvent\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x05R\bsequence\x12\x16\n" +
@@ -1192,8 +1418,8 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\n" +
 	"event_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\x12\x17\n" +
 	"\atask_id\x18\x06 \x01(\tR\x06taskId\x12\x18\n" +
-	"\aattempt\x18\a \x01(\x05R\aattempt\x12\x12\n" +
-	"\x04kind\x18\b \x01(\tR\x04kind\x12G\n" +
+	"\aattempt\x18\a \x01(\x05R\aattempt\x121\n" +
+	"\x04kind\x18\b \x01(\x0e2\x1d.orchestrator.v1.RunEventKindR\x04kind\x12G\n" +
 	"\x0erun_transition\x18\t \x01(\v2\x1e.orchestrator.v1.RunTransitionH\x00R\rrunTransition\x12J\n" +
 	"\x0ftask_transition\x18\n" +
 	" \x01(\v2\x1f.orchestrator.v1.TaskTransitionH\x00R\x0etaskTransition\x12>\n" +
@@ -1241,9 +1467,9 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\fTaskProgress\x12\x1f\n" +
 	"\bfraction\x18\x01 \x01(\x01H\x00R\bfraction\x88\x01\x01\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessageB\v\n" +
-	"\t_fraction\"9\n" +
-	"\aTaskLog\x12\x14\n" +
-	"\x05level\x18\x01 \x01(\tR\x05level\x12\x18\n" +
+	"\t_fraction\"T\n" +
+	"\aTaskLog\x12/\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x19.orchestrator.v1.LogLevelR\x05level\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x1f\n" +
 	"\tTaskToken\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"\x9b\x01\n" +
@@ -1269,7 +1495,46 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\fRunsSnapshot\x12/\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n" +
 	"\apartial\x18\x02 \x01(\bR\apartial\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursorB\x89\x01\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\xaa\b\n" +
+	"\fRunEventKind\x12\x1e\n" +
+	"\x1aRUN_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aRUN_EVENT_KIND_RUN_STARTED\x10\x01\x12\x1d\n" +
+	"\x19RUN_EVENT_KIND_RUN_OPENED\x10\x02\x12 \n" +
+	"\x1cRUN_EVENT_KIND_RUN_COMPLETED\x10\x03\x12\x1d\n" +
+	"\x19RUN_EVENT_KIND_RUN_FAILED\x10\x04\x12\x1f\n" +
+	"\x1bRUN_EVENT_KIND_RUN_CANCELED\x10\x05\x12 \n" +
+	"\x1cRUN_EVENT_KIND_RUN_TIMED_OUT\x10\x06\x12!\n" +
+	"\x1dRUN_EVENT_KIND_RUN_TERMINATED\x10\a\x12\x1d\n" +
+	"\x19RUN_EVENT_KIND_RUN_ENDING\x10\b\x12#\n" +
+	"\x1fRUN_EVENT_KIND_RUN_COMPENSATING\x10\t\x12\x1b\n" +
+	"\x17RUN_EVENT_KIND_RUN_HELD\x10\n" +
+	"\x12\x1f\n" +
+	"\x1bRUN_EVENT_KIND_RUN_RELEASED\x10\v\x12 \n" +
+	"\x1cRUN_EVENT_KIND_RUN_RECOVERED\x10\f\x12\"\n" +
+	"\x1eRUN_EVENT_KIND_TASK_DISPATCHED\x10\r\x12\x1f\n" +
+	"\x1bRUN_EVENT_KIND_TASK_WAITING\x10\x0e\x12 \n" +
+	"\x1cRUN_EVENT_KIND_TASK_EXPANDED\x10\x0f\x12!\n" +
+	"\x1dRUN_EVENT_KIND_TASK_COMPLETED\x10\x10\x12 \n" +
+	"\x1cRUN_EVENT_KIND_TASK_RETRYING\x10\x11\x12!\n" +
+	"\x1dRUN_EVENT_KIND_TASK_SUSPENDED\x10\x12\x12\x1e\n" +
+	"\x1aRUN_EVENT_KIND_TASK_FAILED\x10\x13\x12\x1f\n" +
+	"\x1bRUN_EVENT_KIND_TASK_SKIPPED\x10\x14\x12 \n" +
+	"\x1cRUN_EVENT_KIND_TASK_CANCELED\x10\x15\x12#\n" +
+	"\x1fRUN_EVENT_KIND_TASK_COMPENSATED\x10\x16\x12\"\n" +
+	"\x1eRUN_EVENT_KIND_SIGNAL_RECEIVED\x10\x17\x12\"\n" +
+	"\x1eRUN_EVENT_KIND_SIGNAL_CONSUMED\x10\x18\x12&\n" +
+	"\"RUN_EVENT_KIND_SIGNAL_GUARD_FAILED\x10\x19\x12\"\n" +
+	"\x1eRUN_EVENT_KIND_REQUEST_APPLIED\x10\x1a\x12 \n" +
+	"\x1cRUN_EVENT_KIND_STATE_ENTERED\x10\x1b\x12\x1e\n" +
+	"\x1aRUN_EVENT_KIND_STATE_ARMED\x10\x1c\x12 \n" +
+	"\x1cRUN_EVENT_KIND_STATE_SETTLED\x10\x1d\x12!\n" +
+	"\x1dRUN_EVENT_KIND_APPROVAL_ENDED\x10\x1e*w\n" +
+	"\bLogLevel\x12\x19\n" +
+	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n" +
+	"\x0eLOG_LEVEL_INFO\x10\x02\x12\x12\n" +
+	"\x0eLOG_LEVEL_WARN\x10\x03\x12\x13\n" +
+	"\x0fLOG_LEVEL_ERROR\x10\x04B\x89\x01\n" +
 	"\x0forchestrator.v1B\rRunEventProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -1284,69 +1549,74 @@ func file_orchestrator_v1_run_event_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_run_event_proto_rawDescData
 }
 
+var file_orchestrator_v1_run_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_orchestrator_v1_run_event_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_orchestrator_v1_run_event_proto_goTypes = []any{
-	(*RunEvent)(nil),              // 0: orchestrator.v1.RunEvent
-	(*RunTransition)(nil),         // 1: orchestrator.v1.RunTransition
-	(*TaskTransition)(nil),        // 2: orchestrator.v1.TaskTransition
-	(*HoldChange)(nil),            // 3: orchestrator.v1.HoldChange
-	(*SignalChange)(nil),          // 4: orchestrator.v1.SignalChange
-	(*ApprovalChange)(nil),        // 5: orchestrator.v1.ApprovalChange
-	(*TaskProgress)(nil),          // 6: orchestrator.v1.TaskProgress
-	(*TaskLog)(nil),               // 7: orchestrator.v1.TaskLog
-	(*TaskToken)(nil),             // 8: orchestrator.v1.TaskToken
-	(*RunSnapshot)(nil),           // 9: orchestrator.v1.RunSnapshot
-	(*WatchGap)(nil),              // 10: orchestrator.v1.WatchGap
-	(*WatchHeartbeat)(nil),        // 11: orchestrator.v1.WatchHeartbeat
-	(*RunEnd)(nil),                // 12: orchestrator.v1.RunEnd
-	(*RunUpdate)(nil),             // 13: orchestrator.v1.RunUpdate
-	(*RunsSnapshot)(nil),          // 14: orchestrator.v1.RunsSnapshot
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 16: google.protobuf.Struct
-	(RunPhase)(0),                 // 17: orchestrator.v1.RunPhase
-	(*RunError)(nil),              // 18: orchestrator.v1.RunError
-	(TaskState)(0),                // 19: orchestrator.v1.TaskState
-	(SkipReason)(0),               // 20: orchestrator.v1.SkipReason
-	(*TaskError)(nil),             // 21: orchestrator.v1.TaskError
-	(*TaskWait)(nil),              // 22: orchestrator.v1.TaskWait
-	(*Hold)(nil),                  // 23: orchestrator.v1.Hold
-	(ApprovalState)(0),            // 24: orchestrator.v1.ApprovalState
-	(*Run)(nil),                   // 25: orchestrator.v1.Run
-	(*RunTask)(nil),               // 26: orchestrator.v1.RunTask
-	(*RunSummary)(nil),            // 27: orchestrator.v1.RunSummary
+	(RunEventKind)(0),             // 0: orchestrator.v1.RunEventKind
+	(LogLevel)(0),                 // 1: orchestrator.v1.LogLevel
+	(*RunEvent)(nil),              // 2: orchestrator.v1.RunEvent
+	(*RunTransition)(nil),         // 3: orchestrator.v1.RunTransition
+	(*TaskTransition)(nil),        // 4: orchestrator.v1.TaskTransition
+	(*HoldChange)(nil),            // 5: orchestrator.v1.HoldChange
+	(*SignalChange)(nil),          // 6: orchestrator.v1.SignalChange
+	(*ApprovalChange)(nil),        // 7: orchestrator.v1.ApprovalChange
+	(*TaskProgress)(nil),          // 8: orchestrator.v1.TaskProgress
+	(*TaskLog)(nil),               // 9: orchestrator.v1.TaskLog
+	(*TaskToken)(nil),             // 10: orchestrator.v1.TaskToken
+	(*RunSnapshot)(nil),           // 11: orchestrator.v1.RunSnapshot
+	(*WatchGap)(nil),              // 12: orchestrator.v1.WatchGap
+	(*WatchHeartbeat)(nil),        // 13: orchestrator.v1.WatchHeartbeat
+	(*RunEnd)(nil),                // 14: orchestrator.v1.RunEnd
+	(*RunUpdate)(nil),             // 15: orchestrator.v1.RunUpdate
+	(*RunsSnapshot)(nil),          // 16: orchestrator.v1.RunsSnapshot
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 18: google.protobuf.Struct
+	(RunPhase)(0),                 // 19: orchestrator.v1.RunPhase
+	(*RunError)(nil),              // 20: orchestrator.v1.RunError
+	(TaskState)(0),                // 21: orchestrator.v1.TaskState
+	(SkipReason)(0),               // 22: orchestrator.v1.SkipReason
+	(*TaskError)(nil),             // 23: orchestrator.v1.TaskError
+	(*TaskWait)(nil),              // 24: orchestrator.v1.TaskWait
+	(*Hold)(nil),                  // 25: orchestrator.v1.Hold
+	(ApprovalState)(0),            // 26: orchestrator.v1.ApprovalState
+	(*Run)(nil),                   // 27: orchestrator.v1.Run
+	(*RunTask)(nil),               // 28: orchestrator.v1.RunTask
+	(*RunSummary)(nil),            // 29: orchestrator.v1.RunSummary
 }
 var file_orchestrator_v1_run_event_proto_depIdxs = []int32{
-	15, // 0: orchestrator.v1.RunEvent.event_time:type_name -> google.protobuf.Timestamp
-	1,  // 1: orchestrator.v1.RunEvent.run_transition:type_name -> orchestrator.v1.RunTransition
-	2,  // 2: orchestrator.v1.RunEvent.task_transition:type_name -> orchestrator.v1.TaskTransition
-	3,  // 3: orchestrator.v1.RunEvent.hold_change:type_name -> orchestrator.v1.HoldChange
-	4,  // 4: orchestrator.v1.RunEvent.signal_change:type_name -> orchestrator.v1.SignalChange
-	6,  // 5: orchestrator.v1.RunEvent.progress:type_name -> orchestrator.v1.TaskProgress
-	7,  // 6: orchestrator.v1.RunEvent.log:type_name -> orchestrator.v1.TaskLog
-	8,  // 7: orchestrator.v1.RunEvent.token:type_name -> orchestrator.v1.TaskToken
-	5,  // 8: orchestrator.v1.RunEvent.approval_change:type_name -> orchestrator.v1.ApprovalChange
-	16, // 9: orchestrator.v1.RunEvent.attributes:type_name -> google.protobuf.Struct
-	17, // 10: orchestrator.v1.RunTransition.phase:type_name -> orchestrator.v1.RunPhase
-	18, // 11: orchestrator.v1.RunTransition.error:type_name -> orchestrator.v1.RunError
-	19, // 12: orchestrator.v1.TaskTransition.state:type_name -> orchestrator.v1.TaskState
-	20, // 13: orchestrator.v1.TaskTransition.skip_reason:type_name -> orchestrator.v1.SkipReason
-	21, // 14: orchestrator.v1.TaskTransition.error:type_name -> orchestrator.v1.TaskError
-	15, // 15: orchestrator.v1.TaskTransition.next_attempt_time:type_name -> google.protobuf.Timestamp
-	22, // 16: orchestrator.v1.TaskTransition.wait:type_name -> orchestrator.v1.TaskWait
-	23, // 17: orchestrator.v1.HoldChange.hold:type_name -> orchestrator.v1.Hold
-	18, // 18: orchestrator.v1.SignalChange.guard_error:type_name -> orchestrator.v1.RunError
-	24, // 19: orchestrator.v1.ApprovalChange.state:type_name -> orchestrator.v1.ApprovalState
-	25, // 20: orchestrator.v1.RunSnapshot.run:type_name -> orchestrator.v1.Run
-	26, // 21: orchestrator.v1.RunSnapshot.tasks:type_name -> orchestrator.v1.RunTask
-	15, // 22: orchestrator.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
-	25, // 23: orchestrator.v1.RunEnd.run:type_name -> orchestrator.v1.Run
-	27, // 24: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.RunSummary
-	27, // 25: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.RunSummary
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	17, // 0: orchestrator.v1.RunEvent.event_time:type_name -> google.protobuf.Timestamp
+	0,  // 1: orchestrator.v1.RunEvent.kind:type_name -> orchestrator.v1.RunEventKind
+	3,  // 2: orchestrator.v1.RunEvent.run_transition:type_name -> orchestrator.v1.RunTransition
+	4,  // 3: orchestrator.v1.RunEvent.task_transition:type_name -> orchestrator.v1.TaskTransition
+	5,  // 4: orchestrator.v1.RunEvent.hold_change:type_name -> orchestrator.v1.HoldChange
+	6,  // 5: orchestrator.v1.RunEvent.signal_change:type_name -> orchestrator.v1.SignalChange
+	8,  // 6: orchestrator.v1.RunEvent.progress:type_name -> orchestrator.v1.TaskProgress
+	9,  // 7: orchestrator.v1.RunEvent.log:type_name -> orchestrator.v1.TaskLog
+	10, // 8: orchestrator.v1.RunEvent.token:type_name -> orchestrator.v1.TaskToken
+	7,  // 9: orchestrator.v1.RunEvent.approval_change:type_name -> orchestrator.v1.ApprovalChange
+	18, // 10: orchestrator.v1.RunEvent.attributes:type_name -> google.protobuf.Struct
+	19, // 11: orchestrator.v1.RunTransition.phase:type_name -> orchestrator.v1.RunPhase
+	20, // 12: orchestrator.v1.RunTransition.error:type_name -> orchestrator.v1.RunError
+	21, // 13: orchestrator.v1.TaskTransition.state:type_name -> orchestrator.v1.TaskState
+	22, // 14: orchestrator.v1.TaskTransition.skip_reason:type_name -> orchestrator.v1.SkipReason
+	23, // 15: orchestrator.v1.TaskTransition.error:type_name -> orchestrator.v1.TaskError
+	17, // 16: orchestrator.v1.TaskTransition.next_attempt_time:type_name -> google.protobuf.Timestamp
+	24, // 17: orchestrator.v1.TaskTransition.wait:type_name -> orchestrator.v1.TaskWait
+	25, // 18: orchestrator.v1.HoldChange.hold:type_name -> orchestrator.v1.Hold
+	20, // 19: orchestrator.v1.SignalChange.guard_error:type_name -> orchestrator.v1.RunError
+	26, // 20: orchestrator.v1.ApprovalChange.state:type_name -> orchestrator.v1.ApprovalState
+	1,  // 21: orchestrator.v1.TaskLog.level:type_name -> orchestrator.v1.LogLevel
+	27, // 22: orchestrator.v1.RunSnapshot.run:type_name -> orchestrator.v1.Run
+	28, // 23: orchestrator.v1.RunSnapshot.tasks:type_name -> orchestrator.v1.RunTask
+	17, // 24: orchestrator.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
+	27, // 25: orchestrator.v1.RunEnd.run:type_name -> orchestrator.v1.Run
+	29, // 26: orchestrator.v1.RunUpdate.run:type_name -> orchestrator.v1.RunSummary
+	29, // 27: orchestrator.v1.RunsSnapshot.runs:type_name -> orchestrator.v1.RunSummary
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_event_proto_init() }
@@ -1372,13 +1642,14 @@ func file_orchestrator_v1_run_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_event_proto_rawDesc), len(file_orchestrator_v1_run_event_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      2,
 			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_orchestrator_v1_run_event_proto_goTypes,
 		DependencyIndexes: file_orchestrator_v1_run_event_proto_depIdxs,
+		EnumInfos:         file_orchestrator_v1_run_event_proto_enumTypes,
 		MessageInfos:      file_orchestrator_v1_run_event_proto_msgTypes,
 	}.Build()
 	File_orchestrator_v1_run_event_proto = out.File

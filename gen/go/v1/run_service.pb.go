@@ -6,7 +6,7 @@
 
 // Starting, reading, watching and steering runs.
 //
-// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun, MigrateRun and DeleteRun; a method is declared here when it is
+// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun and MigrateRun; a method is declared here when it is
 // served.
 
 package orchestratorv1
@@ -18,6 +18,7 @@ import (
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -38,7 +39,8 @@ const (
 	RunKeyPolicy_RUN_KEY_POLICY_UNSPECIFIED RunKeyPolicy = 0
 	// Refuse with RUN_KEY_OPEN.
 	RunKeyPolicy_RUN_KEY_POLICY_REJECT RunKeyPolicy = 1
-	// Answer the open run.
+	// Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
+	// however often the call is repeated. Nothing else of the start reaches the open run.
 	RunKeyPolicy_RUN_KEY_POLICY_RETURN_EXISTING RunKeyPolicy = 2
 	// Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
 	// the call, sent again, starts this one.
@@ -104,6 +106,7 @@ type StartRunRequest struct {
 	//	*StartRunRequest_InputRef
 	InputValue isStartRunRequest_InputValue `protobuf_oneof:"input_value"`
 	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+	// Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Identity of the run; empty lets the service choose. Never usable again, also not after the end of the run.
 	RunId string `protobuf:"bytes,7,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
@@ -123,7 +126,7 @@ type StartRunRequest struct {
 	RunTimeout *durationpb.Duration `protobuf:"bytes,14,opt,name=run_timeout,json=runTimeout,proto3" json:"run_timeout,omitempty"`
 	// Time until the first task may start, at most 10 years; absent means at once.
 	StartDelay *durationpb.Duration `protobuf:"bytes,15,opt,name=start_delay,json=startDelay,proto3" json:"start_delay,omitempty"`
-	// Signals that are in the queue before the first task starts; at most 100.
+	// Signals that are in the queue before the first task starts; at most 100. When the policy answers an open run, they are sent to it.
 	Signals []*RunSignal `protobuf:"bytes,16,rep,name=signals,proto3" json:"signals,omitempty"`
 	// How long to wait for the end of the run, at most 50 s; absent means not at all. When the time is up the answer is the run as
 	// it is.
@@ -819,7 +822,7 @@ type WaitRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to wait for.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// How long to wait, at most 50 s; absent means 20 s.
+	// How long to wait, at most 50 s.
 	Wait *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
 	// Fields of Run to answer; absent means all of them.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
@@ -934,7 +937,9 @@ type ListRunsRequest struct {
 	// Largest number of runs to answer; 0 means the default, more than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Order of the runs: `create_time desc` (the newest first) or `create_time` (the oldest first); empty means `create_time desc`.
+	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -986,6 +991,13 @@ func (x *ListRunsRequest) GetPageSize() int32 {
 func (x *ListRunsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListRunsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
 	}
 	return ""
 }
@@ -1980,7 +1992,7 @@ type SignalRunRequest struct {
 	//	*SignalRunRequest_DataRef
 	DataValue isSignalRunRequest_DataValue `protobuf_oneof:"data_value"`
 	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2152,7 +2164,7 @@ type CancelRunRequest struct {
 	// Whether effects of tasks are undone before the end.
 	Compensate bool `protobuf:"varint,3,opt,name=compensate,proto3" json:"compensate,omitempty"`
 	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2270,7 +2282,7 @@ type TerminateRunRequest struct {
 	// Why; kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2381,7 +2393,7 @@ type PauseRunRequest struct {
 	// Why; kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2494,7 +2506,7 @@ type ResumeRunRequest struct {
 	// Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
 	HoldKinds []HoldKind `protobuf:"varint,3,rep,packed,name=hold_kinds,json=holdKinds,proto3,enum=orchestrator.v1.HoldKind" json:"hold_kinds,omitempty"`
 	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2604,11 +2616,122 @@ func (x *ResumeRunResponse) GetRun() *Run {
 	return nil
 }
 
+// Request of RunService.DeleteRun.
+type DeleteRunRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Run to delete.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
+	// its run, with or without an id.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRunRequest) Reset() {
+	*x = DeleteRunRequest{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRunRequest) ProtoMessage() {}
+
+func (x *DeleteRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRunRequest.ProtoReflect.Descriptor instead.
+func (*DeleteRunRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *DeleteRunRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *DeleteRunRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of RunService.DeleteRun.
+type DeleteRunResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Run that was deleted.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// When it was deleted.
+	DeleteTime    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=delete_time,json=deleteTime,proto3" json:"delete_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRunResponse) Reset() {
+	*x = DeleteRunResponse{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRunResponse) ProtoMessage() {}
+
+func (x *DeleteRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRunResponse.ProtoReflect.Descriptor instead.
+func (*DeleteRunResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *DeleteRunResponse) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *DeleteRunResponse) GetDeleteTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeleteTime
+	}
+	return nil
+}
+
 var File_orchestrator_v1_run_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\n" +
-	"!orchestrator/v1/run_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a\x1forchestrator/v1/run_event.proto\"\x82\a\n" +
+	"!orchestrator/v1/run_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a\x1forchestrator/v1/run_event.proto\"\x82\a\n" +
 	"\x0fStartRunRequest\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12/\n" +
@@ -2671,12 +2794,13 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x127\n" +
 	"\tread_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\breadMask\"9\n" +
 	"\x0fWaitRunResponse\x12&\n" +
-	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\"e\n" +
+	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\"\x80\x01\n" +
 	"\x0fListRunsRequest\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"k\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x19\n" +
+	"\border_by\x18\x04 \x01(\tR\aorderBy\"k\n" +
 	"\x10ListRunsResponse\x12/\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"*\n" +
@@ -2779,12 +2903,20 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\";\n" +
 	"\x11ResumeRunResponse\x12&\n" +
-	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run*\x95\x01\n" +
+	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\"H\n" +
+	"\x10DeleteRunRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"g\n" +
+	"\x11DeleteRunResponse\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12;\n" +
+	"\vdelete_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"deleteTime*\x95\x01\n" +
 	"\fRunKeyPolicy\x12\x1e\n" +
 	"\x1aRUN_KEY_POLICY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RUN_KEY_POLICY_REJECT\x10\x01\x12\"\n" +
 	"\x1eRUN_KEY_POLICY_RETURN_EXISTING\x10\x02\x12&\n" +
-	"\"RUN_KEY_POLICY_TERMINATE_AND_START\x10\x032\x92\v\n" +
+	"\"RUN_KEY_POLICY_TERMINATE_AND_START\x10\x032\xe6\v\n" +
 	"\n" +
 	"RunService\x12O\n" +
 	"\bStartRun\x12 .orchestrator.v1.StartRunRequest\x1a!.orchestrator.v1.StartRunResponse\x12a\n" +
@@ -2803,7 +2935,8 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\tCancelRun\x12!.orchestrator.v1.CancelRunRequest\x1a\".orchestrator.v1.CancelRunResponse\x12[\n" +
 	"\fTerminateRun\x12$.orchestrator.v1.TerminateRunRequest\x1a%.orchestrator.v1.TerminateRunResponse\x12O\n" +
 	"\bPauseRun\x12 .orchestrator.v1.PauseRunRequest\x1a!.orchestrator.v1.PauseRunResponse\x12R\n" +
-	"\tResumeRun\x12!.orchestrator.v1.ResumeRunRequest\x1a\".orchestrator.v1.ResumeRunResponseB\x8b\x01\n" +
+	"\tResumeRun\x12!.orchestrator.v1.ResumeRunRequest\x1a\".orchestrator.v1.ResumeRunResponse\x12R\n" +
+	"\tDeleteRun\x12!.orchestrator.v1.DeleteRunRequest\x1a\".orchestrator.v1.DeleteRunResponseB\x8b\x01\n" +
 	"\x0forchestrator.v1B\x0fRunServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -2819,7 +2952,7 @@ func file_orchestrator_v1_run_service_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_run_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(RunKeyPolicy)(0),              // 0: orchestrator.v1.RunKeyPolicy
 	(*StartRunRequest)(nil),        // 1: orchestrator.v1.StartRunRequest
@@ -2857,112 +2990,118 @@ var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(*PauseRunResponse)(nil),       // 33: orchestrator.v1.PauseRunResponse
 	(*ResumeRunRequest)(nil),       // 34: orchestrator.v1.ResumeRunRequest
 	(*ResumeRunResponse)(nil),      // 35: orchestrator.v1.ResumeRunResponse
-	nil,                            // 36: orchestrator.v1.StartRunRequest.LabelsEntry
-	(*structpb.Struct)(nil),        // 37: google.protobuf.Struct
-	(*PayloadRef)(nil),             // 38: orchestrator.v1.PayloadRef
-	(*durationpb.Duration)(nil),    // 39: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),  // 40: google.protobuf.FieldMask
-	(*structpb.Value)(nil),         // 41: google.protobuf.Value
-	(*Run)(nil),                    // 42: orchestrator.v1.Run
-	(*status.Status)(nil),          // 43: google.rpc.Status
-	(*RunSummary)(nil),             // 44: orchestrator.v1.RunSummary
-	(RunState)(0),                  // 45: orchestrator.v1.RunState
-	(*RunEvent)(nil),               // 46: orchestrator.v1.RunEvent
-	(*RunTask)(nil),                // 47: orchestrator.v1.RunTask
-	(*RunSnapshot)(nil),            // 48: orchestrator.v1.RunSnapshot
-	(*WatchGap)(nil),               // 49: orchestrator.v1.WatchGap
-	(*WatchHeartbeat)(nil),         // 50: orchestrator.v1.WatchHeartbeat
-	(*RunEnd)(nil),                 // 51: orchestrator.v1.RunEnd
-	(*RunsSnapshot)(nil),           // 52: orchestrator.v1.RunsSnapshot
-	(*RunUpdate)(nil),              // 53: orchestrator.v1.RunUpdate
-	(HoldKind)(0),                  // 54: orchestrator.v1.HoldKind
+	(*DeleteRunRequest)(nil),       // 36: orchestrator.v1.DeleteRunRequest
+	(*DeleteRunResponse)(nil),      // 37: orchestrator.v1.DeleteRunResponse
+	nil,                            // 38: orchestrator.v1.StartRunRequest.LabelsEntry
+	(*structpb.Struct)(nil),        // 39: google.protobuf.Struct
+	(*PayloadRef)(nil),             // 40: orchestrator.v1.PayloadRef
+	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),  // 42: google.protobuf.FieldMask
+	(*structpb.Value)(nil),         // 43: google.protobuf.Value
+	(*Run)(nil),                    // 44: orchestrator.v1.Run
+	(*status.Status)(nil),          // 45: google.rpc.Status
+	(*RunSummary)(nil),             // 46: orchestrator.v1.RunSummary
+	(RunState)(0),                  // 47: orchestrator.v1.RunState
+	(*RunEvent)(nil),               // 48: orchestrator.v1.RunEvent
+	(*RunTask)(nil),                // 49: orchestrator.v1.RunTask
+	(*RunSnapshot)(nil),            // 50: orchestrator.v1.RunSnapshot
+	(*WatchGap)(nil),               // 51: orchestrator.v1.WatchGap
+	(*WatchHeartbeat)(nil),         // 52: orchestrator.v1.WatchHeartbeat
+	(*RunEnd)(nil),                 // 53: orchestrator.v1.RunEnd
+	(*RunsSnapshot)(nil),           // 54: orchestrator.v1.RunsSnapshot
+	(*RunUpdate)(nil),              // 55: orchestrator.v1.RunUpdate
+	(HoldKind)(0),                  // 56: orchestrator.v1.HoldKind
+	(*timestamppb.Timestamp)(nil),  // 57: google.protobuf.Timestamp
 }
 var file_orchestrator_v1_run_service_proto_depIdxs = []int32{
-	37, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
-	38, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
+	39, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
+	40, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
 	0,  // 2: orchestrator.v1.StartRunRequest.run_key_policy:type_name -> orchestrator.v1.RunKeyPolicy
-	36, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
-	39, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
-	39, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
+	38, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
+	41, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
+	41, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
 	2,  // 6: orchestrator.v1.StartRunRequest.signals:type_name -> orchestrator.v1.RunSignal
-	39, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
-	40, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	41, // 9: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
-	38, // 10: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
-	42, // 11: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
+	41, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
+	42, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	43, // 9: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
+	40, // 10: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
+	44, // 11: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
 	1,  // 12: orchestrator.v1.BatchStartRunsRequest.requests:type_name -> orchestrator.v1.StartRunRequest
-	39, // 13: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
-	40, // 14: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	41, // 13: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
+	42, // 14: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
 	6,  // 15: orchestrator.v1.BatchStartRunsResponse.results:type_name -> orchestrator.v1.BatchStartRunsResult
-	42, // 16: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
-	43, // 17: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
-	40, // 18: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	42, // 19: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
-	39, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
-	40, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	42, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
-	44, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
+	44, // 16: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
+	45, // 17: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
+	42, // 18: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	44, // 19: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
+	41, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
+	42, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	44, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
+	46, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
 	15, // 24: orchestrator.v1.CountRunsResponse.states:type_name -> orchestrator.v1.RunStateCount
-	45, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
-	46, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
-	47, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
-	40, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
-	47, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	40, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	48, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
-	46, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
-	49, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
-	50, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	51, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
-	52, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
-	53, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
-	49, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
-	50, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	41, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
-	38, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
-	42, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
-	42, // 43: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
-	42, // 44: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
-	42, // 45: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
-	54, // 46: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
-	42, // 47: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
-	1,  // 48: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
-	4,  // 49: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
-	7,  // 50: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
-	9,  // 51: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
-	11, // 52: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
-	13, // 53: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
-	16, // 54: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
-	18, // 55: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
-	20, // 56: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
-	22, // 57: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
-	24, // 58: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
-	26, // 59: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
-	28, // 60: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
-	30, // 61: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
-	32, // 62: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
-	34, // 63: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
-	3,  // 64: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
-	5,  // 65: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
-	8,  // 66: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
-	10, // 67: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
-	12, // 68: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
-	14, // 69: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
-	17, // 70: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
-	19, // 71: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
-	21, // 72: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
-	23, // 73: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
-	25, // 74: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
-	27, // 75: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
-	29, // 76: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
-	31, // 77: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
-	33, // 78: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
-	35, // 79: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
-	64, // [64:80] is the sub-list for method output_type
-	48, // [48:64] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	47, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
+	48, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
+	49, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
+	42, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
+	49, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	42, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	50, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
+	48, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
+	51, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
+	52, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	53, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
+	54, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
+	55, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
+	51, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
+	52, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	43, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
+	40, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
+	44, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
+	44, // 43: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
+	44, // 44: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
+	44, // 45: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
+	56, // 46: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
+	44, // 47: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
+	57, // 48: orchestrator.v1.DeleteRunResponse.delete_time:type_name -> google.protobuf.Timestamp
+	1,  // 49: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
+	4,  // 50: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
+	7,  // 51: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
+	9,  // 52: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
+	11, // 53: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
+	13, // 54: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
+	16, // 55: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
+	18, // 56: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
+	20, // 57: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
+	22, // 58: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
+	24, // 59: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
+	26, // 60: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
+	28, // 61: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
+	30, // 62: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
+	32, // 63: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
+	34, // 64: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
+	36, // 65: orchestrator.v1.RunService.DeleteRun:input_type -> orchestrator.v1.DeleteRunRequest
+	3,  // 66: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
+	5,  // 67: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
+	8,  // 68: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
+	10, // 69: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
+	12, // 70: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
+	14, // 71: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
+	17, // 72: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
+	19, // 73: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
+	21, // 74: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
+	23, // 75: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
+	25, // 76: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
+	27, // 77: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
+	29, // 78: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
+	31, // 79: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
+	33, // 80: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
+	35, // 81: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
+	37, // 82: orchestrator.v1.RunService.DeleteRun:output_type -> orchestrator.v1.DeleteRunResponse
+	66, // [66:83] is the sub-list for method output_type
+	49, // [49:66] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_service_proto_init() }
@@ -3011,7 +3150,7 @@ func file_orchestrator_v1_run_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_service_proto_rawDesc), len(file_orchestrator_v1_run_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

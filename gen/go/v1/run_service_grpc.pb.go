@@ -6,7 +6,7 @@
 
 // Starting, reading, watching and steering runs.
 //
-// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun, MigrateRun and DeleteRun; a method is declared here when it is
+// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun and MigrateRun; a method is declared here when it is
 // served.
 
 package orchestratorv1
@@ -40,6 +40,7 @@ const (
 	RunService_TerminateRun_FullMethodName   = "/orchestrator.v1.RunService/TerminateRun"
 	RunService_PauseRun_FullMethodName       = "/orchestrator.v1.RunService/PauseRun"
 	RunService_ResumeRun_FullMethodName      = "/orchestrator.v1.RunService/ResumeRun"
+	RunService_DeleteRun_FullMethodName      = "/orchestrator.v1.RunService/DeleteRun"
 )
 
 // RunServiceClient is the client API for RunService service.
@@ -55,12 +56,12 @@ type RunServiceClient interface {
 	// BatchStartRuns starts many runs at once. Each start succeeds or fails by itself; the answer has one result for each, in order.
 	// Errors of single starts are those of StartRun and stand in the results.
 	BatchStartRuns(ctx context.Context, in *BatchStartRunsRequest, opts ...grpc.CallOption) (*BatchStartRunsResponse, error)
-	// GetRun answers a run as it is. Errors: RUN_NOT_FOUND.
+	// GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
 	GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error)
 	// WaitRun answers when the run has ended or `wait` is over, then with the run as it is; never DEADLINE_EXCEEDED for that reason.
 	// Call it again to wait longer. Errors: RUN_NOT_FOUND.
 	WaitRun(ctx context.Context, in *WaitRunRequest, opts ...grpc.CallOption) (*WaitRunResponse, error)
-	// ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListRuns(ctx context.Context, in *ListRunsRequest, opts ...grpc.CallOption) (*ListRunsResponse, error)
 	// CountRuns counts the runs that meet a filter. Errors: FILTER_INVALID.
 	CountRuns(ctx context.Context, in *CountRunsRequest, opts ...grpc.CallOption) (*CountRunsResponse, error)
@@ -100,6 +101,11 @@ type RunServiceClient interface {
 	PauseRun(ctx context.Context, in *PauseRunRequest, opts ...grpc.CallOption) (*PauseRunResponse, error)
 	// ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	ResumeRun(ctx context.Context, in *ResumeRunRequest, opts ...grpc.CallOption) (*ResumeRunResponse, error)
+	// DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
+	// events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
+	// or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
+	// RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+	DeleteRun(ctx context.Context, in *DeleteRunRequest, opts ...grpc.CallOption) (*DeleteRunResponse, error)
 }
 
 type runServiceClient struct {
@@ -288,6 +294,16 @@ func (c *runServiceClient) ResumeRun(ctx context.Context, in *ResumeRunRequest, 
 	return out, nil
 }
 
+func (c *runServiceClient) DeleteRun(ctx context.Context, in *DeleteRunRequest, opts ...grpc.CallOption) (*DeleteRunResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteRunResponse)
+	err := c.cc.Invoke(ctx, RunService_DeleteRun_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RunServiceServer is the server API for RunService service.
 // All implementations must embed UnimplementedRunServiceServer
 // for forward compatibility.
@@ -301,12 +317,12 @@ type RunServiceServer interface {
 	// BatchStartRuns starts many runs at once. Each start succeeds or fails by itself; the answer has one result for each, in order.
 	// Errors of single starts are those of StartRun and stand in the results.
 	BatchStartRuns(context.Context, *BatchStartRunsRequest) (*BatchStartRunsResponse, error)
-	// GetRun answers a run as it is. Errors: RUN_NOT_FOUND.
+	// GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
 	GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error)
 	// WaitRun answers when the run has ended or `wait` is over, then with the run as it is; never DEADLINE_EXCEEDED for that reason.
 	// Call it again to wait longer. Errors: RUN_NOT_FOUND.
 	WaitRun(context.Context, *WaitRunRequest) (*WaitRunResponse, error)
-	// ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListRuns(context.Context, *ListRunsRequest) (*ListRunsResponse, error)
 	// CountRuns counts the runs that meet a filter. Errors: FILTER_INVALID.
 	CountRuns(context.Context, *CountRunsRequest) (*CountRunsResponse, error)
@@ -346,6 +362,11 @@ type RunServiceServer interface {
 	PauseRun(context.Context, *PauseRunRequest) (*PauseRunResponse, error)
 	// ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
 	ResumeRun(context.Context, *ResumeRunRequest) (*ResumeRunResponse, error)
+	// DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
+	// events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
+	// or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
+	// RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+	DeleteRun(context.Context, *DeleteRunRequest) (*DeleteRunResponse, error)
 	mustEmbedUnimplementedRunServiceServer()
 }
 
@@ -403,6 +424,9 @@ func (UnimplementedRunServiceServer) PauseRun(context.Context, *PauseRunRequest)
 }
 func (UnimplementedRunServiceServer) ResumeRun(context.Context, *ResumeRunRequest) (*ResumeRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResumeRun not implemented")
+}
+func (UnimplementedRunServiceServer) DeleteRun(context.Context, *DeleteRunRequest) (*DeleteRunResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteRun not implemented")
 }
 func (UnimplementedRunServiceServer) mustEmbedUnimplementedRunServiceServer() {}
 func (UnimplementedRunServiceServer) testEmbeddedByValue()                    {}
@@ -699,6 +723,24 @@ func _RunService_ResumeRun_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RunService_DeleteRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteRunRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RunServiceServer).DeleteRun(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RunService_DeleteRun_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RunServiceServer).DeleteRun(ctx, req.(*DeleteRunRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RunService_ServiceDesc is the grpc.ServiceDesc for RunService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -761,6 +803,10 @@ var RunService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResumeRun",
 			Handler:    _RunService_ResumeRun_Handler,
+		},
+		{
+			MethodName: "DeleteRun",
+			Handler:    _RunService_DeleteRun_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,6 +1,7 @@
 /** Errors of the catalogue in the form of the Connect library. */
 import { type Code, ConnectError } from "@connectrpc/connect";
-import { GRPC_CODE, type OrchestratorError } from "../../base/errors.ts";
+import { GRPC_CODE } from "../../base/error-entry.ts";
+import type { OrchestratorError } from "../../base/errors.ts";
 import { toStatus } from "../errors.ts";
 
 /** The error in the library's form, with all details, bounded as trailers need it. */

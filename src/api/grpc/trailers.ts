@@ -2,12 +2,19 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { toBinary } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
-import { GRPC_CODE, type OrchestratorError } from "../../base/errors.ts";
+import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
+import type { OrchestratorError } from "../../base/errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { encodeMessage, retryDelayMs, toStatus } from "../errors.ts";
 
 /** Trailers of a call that went well. */
 export const OK_TRAILERS: OutgoingHttpHeaders = { "grpc-status": "0" };
+
+/** What generic clients retry unless they are told not to. */
+const RETRIED: readonly GrpcCode[] = ["UNAVAILABLE", "RESOURCE_EXHAUSTED"];
+
+/** Any negative number says so. */
+const DO_NOT_RETRY = "-1";
 
 /** Trailers of a call that failed. */
 export function toTrailers(error: OrchestratorError, requestId: string): OutgoingHttpHeaders {
@@ -18,6 +25,8 @@ export function toTrailers(error: OrchestratorError, requestId: string): Outgoin
     // The same sentence as in the details: clients that compare the two refuse others.
     "grpc-message": encodeMessage(status.message),
     "grpc-status-details-bin": base64Encode(toBinary(StatusSchema, status), "std_raw"),
-    ...(retryMs === null ? {} : { "grpc-retry-pushback-ms": String(Math.ceil(retryMs)) }),
+    ...(retryMs === null && !RETRIED.includes(error.grpc)
+      ? {}
+      : { "grpc-retry-pushback-ms": retryMs === null ? DO_NOT_RETRY : String(Math.ceil(retryMs)) }),
   };
 }

@@ -1,9 +1,16 @@
 /** Pages of lists. */
+import type { ListOrder } from "../../engine/port.ts";
 
 /** Lines of a page when the request does not say. */
 export const DEFAULT_PAGE_SIZE = 50;
 /** Most lines of a page; more is lowered to it. */
 export const MAX_PAGE_SIZE = 500;
+
+/** Order for the `order_by` of a request, which validation has found to name `create_time`; `absent` when it is empty. */
+export function orderOf(orderBy: string, absent: ListOrder): ListOrder {
+  if (orderBy === "") return absent;
+  return orderBy.endsWith(" desc") ? "newest" : "oldest";
+}
 
 /** Size of the page for the `page_size` of a request, which validation has found not negative. */
 export function pageSizeOf(requested: number): number {

@@ -7,13 +7,16 @@ import type {
   DeadLetterReason as DeadLetterReasonName,
   EndKind,
   HoldKind as HoldKindName,
+  JournalRecord,
   SkipReason as SkipReasonName,
 } from "../../engine/machine/records.ts";
 import type { Approval, Phase, RunStateName, TaskStateName } from "../../engine/machine/state.ts";
 import type { RunKeyPolicy as RunKeyPolicyName } from "../../engine/port.ts";
 import type { Plan } from "../../flows/plan.ts";
+import { StoreKind } from "../../gen/orchestrator/info/v1/info_pb.ts";
 import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";
-import { FlowKind } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { FlowKind, FlowVariableType } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { RunEventKind } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import {
   DeadLetterReason,
   HoldKind,
@@ -145,3 +148,54 @@ export const FLOW_KIND = {
   graph: FlowKind.GRAPH,
 } as const satisfies Record<Plan["kind"], FlowKind>;
 true satisfies Complete<typeof FlowKind, (typeof FLOW_KIND)[keyof typeof FLOW_KIND]>;
+
+/** Kinds of events, by the type of their record. */
+export const EVENT_KIND = {
+  "run.started": RunEventKind.RUN_STARTED,
+  "run.opened": RunEventKind.RUN_OPENED,
+  "run.completed": RunEventKind.RUN_COMPLETED,
+  "run.failed": RunEventKind.RUN_FAILED,
+  "run.canceled": RunEventKind.RUN_CANCELED,
+  "run.timed_out": RunEventKind.RUN_TIMED_OUT,
+  "run.terminated": RunEventKind.RUN_TERMINATED,
+  "run.ending": RunEventKind.RUN_ENDING,
+  "run.compensating": RunEventKind.RUN_COMPENSATING,
+  "run.held": RunEventKind.RUN_HELD,
+  "run.released": RunEventKind.RUN_RELEASED,
+  "run.recovered": RunEventKind.RUN_RECOVERED,
+  "task.dispatched": RunEventKind.TASK_DISPATCHED,
+  "task.waiting": RunEventKind.TASK_WAITING,
+  "task.expanded": RunEventKind.TASK_EXPANDED,
+  "task.completed": RunEventKind.TASK_COMPLETED,
+  "task.retrying": RunEventKind.TASK_RETRYING,
+  "task.suspended": RunEventKind.TASK_SUSPENDED,
+  "task.failed": RunEventKind.TASK_FAILED,
+  "task.skipped": RunEventKind.TASK_SKIPPED,
+  "task.canceled": RunEventKind.TASK_CANCELED,
+  "task.compensated": RunEventKind.TASK_COMPENSATED,
+  "signal.received": RunEventKind.SIGNAL_RECEIVED,
+  "request.applied": RunEventKind.REQUEST_APPLIED,
+  "signal.consumed": RunEventKind.SIGNAL_CONSUMED,
+  "signal.guard_failed": RunEventKind.SIGNAL_GUARD_FAILED,
+  "state.entered": RunEventKind.STATE_ENTERED,
+  "state.armed": RunEventKind.STATE_ARMED,
+  "state.settled": RunEventKind.STATE_SETTLED,
+  "approval.ended": RunEventKind.APPROVAL_ENDED,
+} as const satisfies Record<JournalRecord["type"], RunEventKind>;
+true satisfies Complete<typeof RunEventKind, (typeof EVENT_KIND)[keyof typeof EVENT_KIND]>;
+
+/** Types of variables. */
+export const VARIABLE_TYPE = {
+  any: FlowVariableType.ANY,
+  string: FlowVariableType.STRING,
+  integer: FlowVariableType.INTEGER,
+  number: FlowVariableType.NUMBER,
+  boolean: FlowVariableType.BOOLEAN,
+  array: FlowVariableType.ARRAY,
+  object: FlowVariableType.OBJECT,
+} as const satisfies Record<Plan["variables"][number]["type"], FlowVariableType>;
+true satisfies Complete<typeof FlowVariableType, (typeof VARIABLE_TYPE)[keyof typeof VARIABLE_TYPE]>;
+
+/** Kinds of the store. */
+export const STORE_KIND = { embedded: StoreKind.EMBEDDED, external: StoreKind.EXTERNAL } as const;
+true satisfies Complete<typeof StoreKind, (typeof STORE_KIND)[keyof typeof STORE_KIND]>;

@@ -7,7 +7,7 @@ import type { TaskStateName } from "../../engine/machine/state.ts";
 import type { RunEventView } from "../../engine/port.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
-import { APPROVAL_STATE, type END_PHASE, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";
+import { APPROVAL_STATE, type END_PHASE, EVENT_KIND, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";
 import type { PlanIndex } from "./plan-index.ts";
 import { specAt } from "./plan-index.ts";
 import { toRunError } from "./run.ts";
@@ -31,7 +31,7 @@ export function toEvent(view: RunEventView, cursor: string, index: PlanIndex | n
     eventTime: toTimestamp(record.at),
     taskId: "task" in record ? record.task : "",
     attempt: attemptOf(record),
-    kind: record.type,
+    kind: EVENT_KIND[record.type],
     detail: toDetail(view, index),
     attributes: toAttributes(record) as Record<string, never>,
   });

@@ -12,7 +12,7 @@ import {
   FlowVariableSchema,
   FlowWarningSchema,
 } from "../../gen/orchestrator/v1/flow_pb.ts";
-import { FLOW_KIND } from "./enums.ts";
+import { FLOW_KIND, VARIABLE_TYPE } from "./enums.ts";
 import { toValue } from "./payload.ts";
 import { toTimestamp } from "./time.ts";
 
@@ -61,7 +61,7 @@ export function toVariables(declared: Json | undefined): FlowVariable[] {
   return declared.filter(isObject).map((variable) => {
     const shown = create(FlowVariableSchema, {
       name: textOf(variable.name),
-      type: textOf(variable.type) || "any",
+      type: VARIABLE_TYPE[(textOf(variable.type) || "any") as keyof typeof VARIABLE_TYPE] ?? VARIABLE_TYPE.any,
       description: textOf(variable.description),
       required: variable.required === true,
     });

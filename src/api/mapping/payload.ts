@@ -68,7 +68,7 @@ export function fromObjectPayload(payload: PayloadInput, field: string, limits: 
 }
 
 /** Form in which a payload goes out. */
-export type PayloadForm = "none" | "message" | "json";
+export type PayloadForm = "none" | "message" | "json" | "ref";
 
 /** How much of payloads one answer may hold. Used up as payloads are put into it. */
 export interface PayloadRoom {
@@ -120,6 +120,7 @@ const MEASURE_FACTOR = 3;
 
 /** Takes room for a payload. Null: it goes out as a message. */
 function place(value: Json, form: PayloadForm, payloadId: string, room: PayloadRoom): PayloadOut<never> | null {
+  if (form === "ref") return { case: "ref", value: toRef(payloadId, encodeJson(value)) };
   const asMessage = form !== "json" && !isDeeperThan(value, MAX_MESSAGE_DEPTH);
   const measured = measureJson(value, room.inlineBytes);
   if (asMessage && measured <= room.inlineBytes && take(room, measured * MEASURE_FACTOR)) return null;
@@ -136,9 +137,10 @@ function take(room: PayloadRoom, bytes: number): boolean {
   return true;
 }
 
-function toRef(payloadId: string, json: Uint8Array): PayloadRef {
+/** The reference to a payload; `place` says where it is: run and part of it. In the id it needs no escaping in paths. */
+export function toRef(place: string, json: Uint8Array): PayloadRef {
   return create(PayloadRefSchema, {
-    payloadId,
+    payloadId: Buffer.from(place, "utf8").toString("base64url"),
     sizeBytes: BigInt(json.length),
     sha256: createHash("sha256").update(json).digest("hex"),
     contentType: "application/json",

@@ -77,7 +77,8 @@ function compileTree(desc: DescMessage, tree: Tree): ReadMask {
     wants: (field) => names.has(field),
     formOf: (payload) => {
       if (names.has(`${payload}_json`)) return "json";
-      return names.has(payload) || names.has(`${payload}_ref`) ? "message" : "none";
+      if (names.has(payload)) return "message";
+      return names.has(`${payload}_ref`) ? "ref" : "none";
     },
     prune: compilePrune(desc, tree),
   };

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { ReadPayloadResponse } from "../../gen/orchestrator/v1/payload_service_pb.ts";
 import { Call } from "../call.ts";
 import { bodyTimeMs, readHttpTimeout } from "../call-timeout.ts";
 import { checkEncoding, expand, isEncoded } from "../expand.ts";
@@ -13,6 +14,7 @@ import { printMessage } from "../http/print.ts";
 import type { ServedMethod } from "../methods.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../slow-reader.ts";
+import { answersBytes, sendPayload } from "./payload.ts";
 import type { RestInput } from "./request.ts";
 import { readRestRequest } from "./request.ts";
 import type { RestRouter } from "./routes.ts";
@@ -56,6 +58,17 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
     const headers = { get: (name: string) => (name === "x-request-id" ? request.id : request.headers[name]) };
     const call = new Call("rest", timeout.leftMs(), headers);
     reply.raw.on("close", () => call.cancel());
+    if (answersBytes(method))
+      return sendPayload(
+        parts.pipeline.runStream(
+          method,
+          call,
+          () => readRestRequest(input),
+          (message) => message as ReadPayloadResponse,
+        ),
+        request,
+        reply,
+      );
     if (method.stream !== null) return streamEvents(method, call, input, request, reply, parts);
     return reply.header("content-type", JSON_TYPE).send(await callUnary(method, call, input, parts));
   });

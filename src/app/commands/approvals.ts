@@ -26,7 +26,7 @@ export function defineApprovals(command: Command, _context: CommandContext): voi
   const list = command
     .command("list")
     .description("open approvals, the oldest first")
-    .option("--filter <cel>", 'other than the open ones, for instance: state == "APPROVED" && flow_id == "pay"', "")
+    .option("--filter <cel>", 'other than the open ones, for instance: flow_id == "pay"', 'state == "PENDING"')
     .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
     .action((options: Options & { readonly filter: string; readonly limit: number }) =>
       withClient(options, async (client) => {

@@ -1,7 +1,7 @@
 /** `orchestrator health`: whether a service takes calls. */
 import type { Command } from "commander";
 import { HealthService, ServingStatus, ServingStatusSchema } from "../../gen/orchestrator/health/v1/health_pb.ts";
-import { GetInfoResponseSchema, InfoService } from "../../gen/orchestrator/info/v1/info_pb.ts";
+import { GetInfoResponseSchema, InfoService, StoreKindSchema } from "../../gen/orchestrator/info/v1/info_pb.ts";
 import type { CommandContext } from "../command-context.ts";
 import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -25,7 +25,7 @@ export function defineHealth(command: Command, context: CommandContext): void {
             info.service,
             info.version,
             info.build?.runtime ?? "",
-            `${info.build?.store ?? ""} store`,
+            `${nameOf(StoreKindSchema, info.build?.storeKind ?? 0).toLowerCase()} store`,
           ].join(", ");
           process.stdout.write(`${paint(isServing ? "green" : "red", state)}  ${plain(address)}  ${plain(build)}\n`);
         }

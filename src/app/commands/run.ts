@@ -4,7 +4,7 @@ import type { ApiClient } from "../../api/client.ts";
 import { toDuration } from "../../api/mapping/time.ts";
 import { parseDurationMs } from "../../base/duration.ts";
 import { fail } from "../../base/errors.ts";
-import type { Flow } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { type Flow, type FlowVariable, FlowVariableTypeSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { actorOf } from "../actor.ts";
@@ -23,6 +23,7 @@ import { followRun } from "../follow-run.ts";
 import { readInput } from "../input-values.ts";
 import { createLocalLog } from "../local-log.ts";
 import { addNearNames } from "../near-names.ts";
+import { nameOf } from "../print.ts";
 import { printOutcome, printStarted } from "../print-outcome.ts";
 import { printWarnings } from "../print-warnings.ts";
 import { paint } from "../terminal.ts";
@@ -150,6 +151,10 @@ async function withLocal(
   }
 }
 
+function toDeclared({ name, type }: FlowVariable): { readonly name: string; readonly type: string } {
+  return { name, type: nameOf(FlowVariableTypeSchema, type).toLowerCase() };
+}
+
 async function run(
   client: ApiClient,
   argument: string,
@@ -158,7 +163,7 @@ async function run(
   interrupt?: AbortSignal,
 ): Promise<number> {
   const flow = await resolveFlow(client, argument);
-  const input = await readInput(options.input, flow.variables, flow.flowId);
+  const input = await readInput(options.input, flow.variables.map(toDeclared), flow.flowId);
   // A local run that was given up before it began.
   if (interrupt?.aborted === true) return EXIT.INTERRUPTED;
   const { run: started } = await client.call(RunService.method.startRun, {

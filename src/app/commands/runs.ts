@@ -13,6 +13,7 @@ import {
 } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   CountRunsResponseSchema,
+  DeleteRunResponseSchema,
   RunService,
   WatchRunResponseSchema,
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
@@ -30,7 +31,7 @@ import { describeEvent } from "../describe-event.ts";
 import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
 import { readJsonText } from "../input-values.ts";
-import { formatRun, formatRuns, formatTasks, nameOf, printJson, runState, toPrintable } from "../print.ts";
+import { eventName, formatRun, formatRuns, formatTasks, nameOf, printJson, runState, toPrintable } from "../print.ts";
 import { printOutcome, withOutput } from "../print-outcome.ts";
 import { readCount } from "../read-count.ts";
 import { readPages } from "../read-pages.ts";
@@ -99,7 +100,7 @@ function defineLists(leaf: Leaf): void {
             first === undefined || event.eventTime === undefined
               ? ""
               : `+${((fromTimestamp(event.eventTime) - fromTimestamp(first)) / 1_000).toFixed(3)}s`,
-            event.kind,
+            eventName(event.kind),
             event.taskId,
             event.attempt === 0 ? "" : String(event.attempt),
             state,
@@ -206,6 +207,15 @@ function defineSteering(leaf: Leaf): void {
   steer("pause", "let no further attempt of a run start", (client, runId, { reason }) =>
     client.call(method.pauseRun, { runId, reason, requestId: crypto.randomUUID() }),
   );
+  leaf("delete", "erase a run that has ended: its data goes, its id stays taken")
+    .argument("<run>", "run")
+    .action((runId: string, options: Options) =>
+      withClient(options, async (client) => {
+        const deleted = await client.call(method.deleteRun, { runId, requestId: crypto.randomUUID() });
+        if (options.output === "json") printJson(toPrintable(DeleteRunResponseSchema, deleted));
+        else process.stdout.write(`${deleted.runId} is deleted\n`);
+      }),
+    );
   leaf("signal", "send a signal to a run")
     .argument("<run>", "run")
     .argument("<name>", "name that a task waits for")

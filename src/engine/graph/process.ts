@@ -135,7 +135,7 @@ export function startGraphProcess(options: GraphProcessOptions): GraphProcess {
       const value = await performStoreCall(checkpoints, attempt.thread, request, limits.maxStateLength);
       answer = { type: "stored", attempt: attempt.number, call, value, error: null };
     } catch (error) {
-      const known = isOrchestratorError(error) ? error : toError("INTERNAL", {}, { cause: error });
+      const known = isOrchestratorError(error) ? error : toError("INTERNAL", { errorId: "" }, { cause: error });
       if (known.code === "INTERNAL")
         log.error("a checkpoint could not be stored", { runId: attempt.thread.runId, error });
       if (known.code !== "GRAPH_STATE_INVALID") attempt.storeError ??= known;

@@ -8,11 +8,11 @@ import { withRunInHand } from "../../base/in-hand.ts";
 import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
 import { childIndex, isTopLevel, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
+import { rememberRequest } from "./requests.ts";
 import {
   createFsmPosition,
   createState,
   isTerminalPhase,
-  MAX_REQUESTS,
   PHASE_MOVES,
   type Phase,
   type RunState,
@@ -226,10 +226,10 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "signal.received":
       state.signals.push({ id: record.id, name: record.name, payload: record.payload, at: record.at });
       state.signalCount = record.id;
-      if (record.request !== undefined) rememberRequest(state, record.request, record.requestHash);
+      if (record.request !== undefined) rememberRequest(state, record.at, record.request, record.requestHash);
       return;
     case "request.applied":
-      rememberRequest(state, record.request, record.requestHash);
+      rememberRequest(state, record.at, record.request, record.requestHash);
       return;
     case "signal.consumed":
       state.signals = state.signals.filter((signal) => signal.id !== record.id);
@@ -265,11 +265,6 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       // From a newer build: the run cannot be read here.
       throw new Error(`unknown record ${JSON.stringify(record satisfies never)}`);
   }
-}
-
-function rememberRequest({ requests }: RunState, request: string, hash = ""): void {
-  requests.set(request, hash);
-  if (requests.size > MAX_REQUESTS) requests.delete(requests.keys().next().value ?? "");
 }
 
 function movePhase(state: RunState, to: Phase): void {

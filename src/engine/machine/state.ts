@@ -248,8 +248,8 @@ export interface RunState {
   signalCount: number;
   /** Unconsumed signals that guards failed on, by signal id. */
   readonly guardFailures: Map<number, GuardFailure>;
-  /** Request ids of calls that were applied to this run and their hashes, oldest first; the last {@link MAX_REQUESTS}. */
-  requests: Map<string, string>;
+  /** Request ids of calls that were applied to this run and their hashes, oldest first: the last {@link MAX_REQUESTS}, and all of the last {@link REQUEST_ID_RETENTION_MS}. */
+  requests: Map<string, { readonly hash: string; readonly at: number }>;
   output: Json | undefined;
   error: RunError | null;
   /** First failure that nothing handled; decides the end of a DAG run. */
@@ -271,6 +271,8 @@ export interface RunState {
 
 /** How many request ids a run remembers. */
 export const MAX_REQUESTS = 1_000;
+/** How long a run remembers the request ids of calls at least, milliseconds. */
+export const REQUEST_ID_RETENTION_MS = 86_400_000;
 
 /** An empty state; `run.started` is its first record. */
 export function createState(runId: string): RunState {

@@ -108,6 +108,7 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
       return real.listDue(shards, until, after, limit);
     },
     keepAnswer: (answer) => real.keepAnswer(answer),
+    forgetAnswer: (answer) => real.forgetAnswer(answer),
     nameSuspects: async (leases, trials, passed, alone) => {
       await live();
       return track(real.nameSuspects(leases, trials, passed, alone));
@@ -118,6 +119,8 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
     },
     holdUnread: (lease, runId, record) => track(real.holdUnread(lease, runId, record)),
     findHeader: (runId) => real.findHeader(runId),
+    deleteRun: (lease, tenantId, runId) => real.deleteRun(lease, tenantId, runId),
+    findDeleted: (tenantId, runId) => real.findDeleted(tenantId, runId),
     setAside: (lease, runId) => track(real.setAside(lease, runId)),
     endUnread: (lease, runId, record) => track(real.endUnread(lease, runId, record)),
     findConflict: (lookup) => real.findConflict(lookup),

@@ -209,6 +209,12 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       push(runId, { type: "run.terminated", at: now, reason, by: openRun(caller, runId) && caller.actor });
       return view(find(caller, runId));
     },
+    async deleteRun(caller, runId) {
+      const state = find(caller, runId);
+      if (state.endedAt === 0) throw toError("RUN_STATE_INVALID", { runId, state: state.phase, action: "a deletion" });
+      states.delete(runId);
+      return now;
+    },
     async pauseRun(caller, runId, why) {
       openRun(caller, runId);
       push(runId, { type: "run.held", at: now, hold: "operator", by: caller.actor, why });

@@ -25,6 +25,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Kind of the store behind the service.
+type StoreKind int32
+
+const (
+	// Not set.
+	StoreKind_STORE_KIND_UNSPECIFIED StoreKind = 0
+	// A PostgreSQL server that the service runs by itself in its data folder.
+	StoreKind_STORE_KIND_EMBEDDED StoreKind = 1
+	// A PostgreSQL server that the configuration names.
+	StoreKind_STORE_KIND_EXTERNAL StoreKind = 2
+)
+
+// Enum value maps for StoreKind.
+var (
+	StoreKind_name = map[int32]string{
+		0: "STORE_KIND_UNSPECIFIED",
+		1: "STORE_KIND_EMBEDDED",
+		2: "STORE_KIND_EXTERNAL",
+	}
+	StoreKind_value = map[string]int32{
+		"STORE_KIND_UNSPECIFIED": 0,
+		"STORE_KIND_EMBEDDED":    1,
+		"STORE_KIND_EXTERNAL":    2,
+	}
+)
+
+func (x StoreKind) Enum() *StoreKind {
+	p := new(StoreKind)
+	*p = x
+	return p
+}
+
+func (x StoreKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StoreKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_orchestrator_info_v1_info_proto_enumTypes[0].Descriptor()
+}
+
+func (StoreKind) Type() protoreflect.EnumType {
+	return &file_orchestrator_info_v1_info_proto_enumTypes[0]
+}
+
+func (x StoreKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StoreKind.Descriptor instead.
+func (StoreKind) EnumDescriptor() ([]byte, []int) {
+	return file_orchestrator_info_v1_info_proto_rawDescGZIP(), []int{0}
+}
+
 // Request of InfoService.GetInfo.
 type GetInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -179,8 +232,8 @@ type Build struct {
 	Revision string `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Runtime and its version, for instance `node 24.21.0`.
 	Runtime string `protobuf:"bytes,2,opt,name=runtime,proto3" json:"runtime,omitempty"`
-	// Kind of the store: `embedded` or `external`.
-	Store         string `protobuf:"bytes,3,opt,name=store,proto3" json:"store,omitempty"`
+	// Kind of the store.
+	StoreKind     StoreKind `protobuf:"varint,3,opt,name=store_kind,json=storeKind,proto3,enum=orchestrator.info.v1.StoreKind" json:"store_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,11 +282,11 @@ func (x *Build) GetRuntime() string {
 	return ""
 }
 
-func (x *Build) GetStore() string {
+func (x *Build) GetStoreKind() StoreKind {
 	if x != nil {
-		return x.Store
+		return x.StoreKind
 	}
-	return ""
+	return StoreKind_STORE_KIND_UNSPECIFIED
 }
 
 // Limits are upper bounds; a request beyond one is refused with the name of the limit.
@@ -258,7 +311,7 @@ type Limits struct {
 	MaxBatchSize int32 `protobuf:"varint,8,opt,name=max_batch_size,json=maxBatchSize,proto3" json:"max_batch_size,omitempty"`
 	// Longest `wait` of a call.
 	MaxWait *durationpb.Duration `protobuf:"bytes,9,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// How long the result of a `request_id` is remembered at least.
+	// How long every `request_id` is remembered at least; the same for all methods.
 	RequestIdRetention *durationpb.Duration `protobuf:"bytes,10,opt,name=request_id_retention,json=requestIdRetention,proto3" json:"request_id_retention,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -380,11 +433,12 @@ const file_orchestrator_info_v1_info_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12;\n" +
 	"\vserver_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"S\n" +
+	"serverTime\"}\n" +
 	"\x05Build\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision\x12\x18\n" +
-	"\aruntime\x18\x02 \x01(\tR\aruntime\x12\x14\n" +
-	"\x05store\x18\x03 \x01(\tR\x05store\"\xe4\x03\n" +
+	"\aruntime\x18\x02 \x01(\tR\aruntime\x12>\n" +
+	"\n" +
+	"store_kind\x18\x03 \x01(\x0e2\x1f.orchestrator.info.v1.StoreKindR\tstoreKind\"\xe4\x03\n" +
 	"\x06Limits\x12*\n" +
 	"\x11max_message_bytes\x18\x01 \x01(\x03R\x0fmaxMessageBytes\x12*\n" +
 	"\x11max_payload_bytes\x18\x02 \x01(\x03R\x0fmaxPayloadBytes\x127\n" +
@@ -396,7 +450,11 @@ const file_orchestrator_info_v1_info_proto_rawDesc = "" +
 	"\x0emax_batch_size\x18\b \x01(\x05R\fmaxBatchSize\x124\n" +
 	"\bmax_wait\x18\t \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12K\n" +
 	"\x14request_id_retention\x18\n" +
-	" \x01(\v2\x19.google.protobuf.DurationR\x12requestIdRetention2j\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x12requestIdRetention*Y\n" +
+	"\tStoreKind\x12\x1a\n" +
+	"\x16STORE_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13STORE_KIND_EMBEDDED\x10\x01\x12\x17\n" +
+	"\x13STORE_KIND_EXTERNAL\x10\x022j\n" +
 	"\vInfoService\x12[\n" +
 	"\aGetInfo\x12$.orchestrator.info.v1.GetInfoRequest\x1a%.orchestrator.info.v1.GetInfoResponse\"\x03\x90\x02\x01B\x97\x01\n" +
 	"\x14orchestrator.info.v1B\tInfoProtoP\x01Z+orchestrator.internal/client/info/v1;infov1\xaa\x02\x14Orchestrator.Info.V1\xca\x02\x14Orchestrator\\Info\\V1\xea\x02\x16Orchestrator::Info::V1b\x06proto3"
@@ -413,29 +471,32 @@ func file_orchestrator_info_v1_info_proto_rawDescGZIP() []byte {
 	return file_orchestrator_info_v1_info_proto_rawDescData
 }
 
+var file_orchestrator_info_v1_info_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_orchestrator_info_v1_info_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_orchestrator_info_v1_info_proto_goTypes = []any{
-	(*GetInfoRequest)(nil),        // 0: orchestrator.info.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),       // 1: orchestrator.info.v1.GetInfoResponse
-	(*Build)(nil),                 // 2: orchestrator.info.v1.Build
-	(*Limits)(nil),                // 3: orchestrator.info.v1.Limits
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
+	(StoreKind)(0),                // 0: orchestrator.info.v1.StoreKind
+	(*GetInfoRequest)(nil),        // 1: orchestrator.info.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),       // 2: orchestrator.info.v1.GetInfoResponse
+	(*Build)(nil),                 // 3: orchestrator.info.v1.Build
+	(*Limits)(nil),                // 4: orchestrator.info.v1.Limits
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
 }
 var file_orchestrator_info_v1_info_proto_depIdxs = []int32{
-	2, // 0: orchestrator.info.v1.GetInfoResponse.build:type_name -> orchestrator.info.v1.Build
-	3, // 1: orchestrator.info.v1.GetInfoResponse.limits:type_name -> orchestrator.info.v1.Limits
-	4, // 2: orchestrator.info.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	4, // 3: orchestrator.info.v1.GetInfoResponse.server_time:type_name -> google.protobuf.Timestamp
-	5, // 4: orchestrator.info.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	5, // 5: orchestrator.info.v1.Limits.request_id_retention:type_name -> google.protobuf.Duration
-	0, // 6: orchestrator.info.v1.InfoService.GetInfo:input_type -> orchestrator.info.v1.GetInfoRequest
-	1, // 7: orchestrator.info.v1.InfoService.GetInfo:output_type -> orchestrator.info.v1.GetInfoResponse
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	3, // 0: orchestrator.info.v1.GetInfoResponse.build:type_name -> orchestrator.info.v1.Build
+	4, // 1: orchestrator.info.v1.GetInfoResponse.limits:type_name -> orchestrator.info.v1.Limits
+	5, // 2: orchestrator.info.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	5, // 3: orchestrator.info.v1.GetInfoResponse.server_time:type_name -> google.protobuf.Timestamp
+	0, // 4: orchestrator.info.v1.Build.store_kind:type_name -> orchestrator.info.v1.StoreKind
+	6, // 5: orchestrator.info.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	6, // 6: orchestrator.info.v1.Limits.request_id_retention:type_name -> google.protobuf.Duration
+	1, // 7: orchestrator.info.v1.InfoService.GetInfo:input_type -> orchestrator.info.v1.GetInfoRequest
+	2, // 8: orchestrator.info.v1.InfoService.GetInfo:output_type -> orchestrator.info.v1.GetInfoResponse
+	8, // [8:9] is the sub-list for method output_type
+	7, // [7:8] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_info_v1_info_proto_init() }
@@ -448,13 +509,14 @@ func file_orchestrator_info_v1_info_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_info_v1_info_proto_rawDesc), len(file_orchestrator_info_v1_info_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_orchestrator_info_v1_info_proto_goTypes,
 		DependencyIndexes: file_orchestrator_info_v1_info_proto_depIdxs,
+		EnumInfos:         file_orchestrator_info_v1_info_proto_enumTypes,
 		MessageInfos:      file_orchestrator_info_v1_info_proto_msgTypes,
 	}.Build()
 	File_orchestrator_info_v1_info_proto = out.File

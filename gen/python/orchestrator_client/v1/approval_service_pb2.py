@@ -28,7 +28,7 @@ from orchestrator_client.v1 import approval_pb2 as orchestrator_dot_v1_dot_appro
 from orchestrator_client.v1 import payload_pb2 as orchestrator_dot_v1_dot_payload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&orchestrator/v1/approval_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x1dorchestrator/v1/payload.proto\"j\n\x14ListApprovalsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"x\n\x15ListApprovalsResponse\x12\x37\n\tapprovals\x18\x01 \x03(\x0b\x32\x19.orchestrator.v1.ApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x01\n\x12GetApprovalRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n\x0b\x61pproval_id\x18\x02 \x01(\tR\napprovalId\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"L\n\x13GetApprovalResponse\x12\x35\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.orchestrator.v1.ApprovalR\x08\x61pproval\"\xdd\x02\n\x15\x44\x65\x63ideApprovalRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n\x0b\x61pproval_id\x18\x02 \x01(\tR\napprovalId\x12=\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32!.orchestrator.v1.ApprovalDecisionR\x08\x64\x65\x63ision\x12\x18\n\x07\x63omment\x18\x04 \x01(\tR\x07\x63omment\x12-\n\x04\x64\x61ta\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x04\x64\x61ta\x12\x1d\n\tdata_json\x18\x06 \x01(\x0cH\x00R\x08\x64\x61taJson\x12\x38\n\x08\x64\x61ta_ref\x18\x07 \x01(\x0b\x32\x1b.orchestrator.v1.PayloadRefH\x00R\x07\x64\x61taRef\x12\x1d\n\nrequest_id\x18\x08 \x01(\tR\trequestIdB\x0c\n\ndata_value\"O\n\x16\x44\x65\x63ideApprovalResponse\x12\x35\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.orchestrator.v1.ApprovalR\x08\x61pproval2\xb8\x02\n\x0f\x41pprovalService\x12\x63\n\rListApprovals\x12%.orchestrator.v1.ListApprovalsRequest\x1a&.orchestrator.v1.ListApprovalsResponse\"\x03\x90\x02\x01\x12]\n\x0bGetApproval\x12#.orchestrator.v1.GetApprovalRequest\x1a$.orchestrator.v1.GetApprovalResponse\"\x03\x90\x02\x01\x12\x61\n\x0e\x44\x65\x63ideApproval\x12&.orchestrator.v1.DecideApprovalRequest\x1a\'.orchestrator.v1.DecideApprovalResponseB\x90\x01\n\x0forchestrator.v1B\x14\x41pprovalServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&orchestrator/v1/approval_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x1dorchestrator/v1/payload.proto\"\x85\x01\n\x14ListApprovalsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x19\n\x08order_by\x18\x04 \x01(\tR\x07orderBy\"x\n\x15ListApprovalsResponse\x12\x37\n\tapprovals\x18\x01 \x03(\x0b\x32\x19.orchestrator.v1.ApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x01\n\x12GetApprovalRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n\x0b\x61pproval_id\x18\x02 \x01(\tR\napprovalId\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"L\n\x13GetApprovalResponse\x12\x35\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.orchestrator.v1.ApprovalR\x08\x61pproval\"\xdd\x02\n\x15\x44\x65\x63ideApprovalRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n\x0b\x61pproval_id\x18\x02 \x01(\tR\napprovalId\x12=\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32!.orchestrator.v1.ApprovalDecisionR\x08\x64\x65\x63ision\x12\x18\n\x07\x63omment\x18\x04 \x01(\tR\x07\x63omment\x12-\n\x04\x64\x61ta\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x04\x64\x61ta\x12\x1d\n\tdata_json\x18\x06 \x01(\x0cH\x00R\x08\x64\x61taJson\x12\x38\n\x08\x64\x61ta_ref\x18\x07 \x01(\x0b\x32\x1b.orchestrator.v1.PayloadRefH\x00R\x07\x64\x61taRef\x12\x1d\n\nrequest_id\x18\x08 \x01(\tR\trequestIdB\x0c\n\ndata_value\"O\n\x16\x44\x65\x63ideApprovalResponse\x12\x35\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x19.orchestrator.v1.ApprovalR\x08\x61pproval2\xb8\x02\n\x0f\x41pprovalService\x12\x63\n\rListApprovals\x12%.orchestrator.v1.ListApprovalsRequest\x1a&.orchestrator.v1.ListApprovalsResponse\"\x03\x90\x02\x01\x12]\n\x0bGetApproval\x12#.orchestrator.v1.GetApprovalRequest\x1a$.orchestrator.v1.GetApprovalResponse\"\x03\x90\x02\x01\x12\x61\n\x0e\x44\x65\x63ideApproval\x12&.orchestrator.v1.DecideApprovalRequest\x1a\'.orchestrator.v1.DecideApprovalResponseB\x90\x01\n\x0forchestrator.v1B\x14\x41pprovalServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,18 +40,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVALSERVICE'].methods_by_name['ListApprovals']._serialized_options = b'\220\002\001'
   _globals['_APPROVALSERVICE'].methods_by_name['GetApproval']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['GetApproval']._serialized_options = b'\220\002\001'
-  _globals['_LISTAPPROVALSREQUEST']._serialized_start=186
-  _globals['_LISTAPPROVALSREQUEST']._serialized_end=292
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=294
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=414
-  _globals['_GETAPPROVALREQUEST']._serialized_start=417
-  _globals['_GETAPPROVALREQUEST']._serialized_end=550
-  _globals['_GETAPPROVALRESPONSE']._serialized_start=552
-  _globals['_GETAPPROVALRESPONSE']._serialized_end=628
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=631
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=980
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=982
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1061
-  _globals['_APPROVALSERVICE']._serialized_start=1064
-  _globals['_APPROVALSERVICE']._serialized_end=1376
+  _globals['_LISTAPPROVALSREQUEST']._serialized_start=187
+  _globals['_LISTAPPROVALSREQUEST']._serialized_end=320
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=322
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=442
+  _globals['_GETAPPROVALREQUEST']._serialized_start=445
+  _globals['_GETAPPROVALREQUEST']._serialized_end=578
+  _globals['_GETAPPROVALRESPONSE']._serialized_start=580
+  _globals['_GETAPPROVALRESPONSE']._serialized_end=656
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=659
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=1008
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=1010
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1089
+  _globals['_APPROVALSERVICE']._serialized_start=1092
+  _globals['_APPROVALSERVICE']._serialized_end=1404
 # @@protoc_insertion_point(module_scope)

@@ -57,7 +57,7 @@ class ApprovalServiceServicer(object):
     """
 
     def ListApprovals(self, request, context):
-        """ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -15,10 +15,29 @@ class FlowKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FLOW_KIND_TASKS: _ClassVar[FlowKind]
     FLOW_KIND_STATES: _ClassVar[FlowKind]
     FLOW_KIND_GRAPH: _ClassVar[FlowKind]
+
+class FlowVariableType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FLOW_VARIABLE_TYPE_UNSPECIFIED: _ClassVar[FlowVariableType]
+    FLOW_VARIABLE_TYPE_ANY: _ClassVar[FlowVariableType]
+    FLOW_VARIABLE_TYPE_STRING: _ClassVar[FlowVariableType]
+    FLOW_VARIABLE_TYPE_INTEGER: _ClassVar[FlowVariableType]
+    FLOW_VARIABLE_TYPE_NUMBER: _ClassVar[FlowVariableType]
+    FLOW_VARIABLE_TYPE_BOOLEAN: _ClassVar[FlowVariableType]
+    FLOW_VARIABLE_TYPE_ARRAY: _ClassVar[FlowVariableType]
+    FLOW_VARIABLE_TYPE_OBJECT: _ClassVar[FlowVariableType]
 FLOW_KIND_UNSPECIFIED: FlowKind
 FLOW_KIND_TASKS: FlowKind
 FLOW_KIND_STATES: FlowKind
 FLOW_KIND_GRAPH: FlowKind
+FLOW_VARIABLE_TYPE_UNSPECIFIED: FlowVariableType
+FLOW_VARIABLE_TYPE_ANY: FlowVariableType
+FLOW_VARIABLE_TYPE_STRING: FlowVariableType
+FLOW_VARIABLE_TYPE_INTEGER: FlowVariableType
+FLOW_VARIABLE_TYPE_NUMBER: FlowVariableType
+FLOW_VARIABLE_TYPE_BOOLEAN: FlowVariableType
+FLOW_VARIABLE_TYPE_ARRAY: FlowVariableType
+FLOW_VARIABLE_TYPE_OBJECT: FlowVariableType
 
 class Flow(_message.Message):
     __slots__ = ("flow_id", "version", "flow_hash", "tenant_id", "name", "description", "category", "kind", "variables", "task_count", "latest", "create_time", "created_by", "source")
@@ -60,11 +79,11 @@ class FlowVariable(_message.Message):
     REQUIRED_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_VALUE_FIELD_NUMBER: _ClassVar[int]
     name: str
-    type: str
+    type: FlowVariableType
     description: str
     required: bool
     default_value: _struct_pb2.Value
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., required: bool = ..., default_value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[FlowVariableType, str]] = ..., description: _Optional[str] = ..., required: bool = ..., default_value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class FlowProblem(_message.Message):
     __slots__ = ("path", "line", "column", "message")

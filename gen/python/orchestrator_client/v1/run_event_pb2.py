@@ -28,7 +28,7 @@ from orchestrator_client.v1 import approval_pb2 as orchestrator_dot_v1_dot_appro
 from orchestrator_client.v1 import run_pb2 as orchestrator_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1forchestrator/v1/run_event.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x19orchestrator/v1/run.proto\"\xba\x06\n\x08RunEvent\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1a\n\x08sequence\x18\x02 \x01(\x05R\x08sequence\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor\x12\x18\n\x07\x64urable\x18\x04 \x01(\x08R\x07\x64urable\x12\x39\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x17\n\x07task_id\x18\x06 \x01(\tR\x06taskId\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12\x12\n\x04kind\x18\x08 \x01(\tR\x04kind\x12G\n\x0erun_transition\x18\t \x01(\x0b\x32\x1e.orchestrator.v1.RunTransitionH\x00R\rrunTransition\x12J\n\x0ftask_transition\x18\n \x01(\x0b\x32\x1f.orchestrator.v1.TaskTransitionH\x00R\x0etaskTransition\x12>\n\x0bhold_change\x18\x0b \x01(\x0b\x32\x1b.orchestrator.v1.HoldChangeH\x00R\nholdChange\x12\x44\n\rsignal_change\x18\x0c \x01(\x0b\x32\x1d.orchestrator.v1.SignalChangeH\x00R\x0csignalChange\x12;\n\x08progress\x18\r \x01(\x0b\x32\x1d.orchestrator.v1.TaskProgressH\x00R\x08progress\x12,\n\x03log\x18\x0e \x01(\x0b\x32\x18.orchestrator.v1.TaskLogH\x00R\x03log\x12\x32\n\x05token\x18\x0f \x01(\x0b\x32\x1a.orchestrator.v1.TaskTokenH\x00R\x05token\x12J\n\x0f\x61pproval_change\x18\x11 \x01(\x0b\x32\x1f.orchestrator.v1.ApprovalChangeH\x00R\x0e\x61pprovalChange\x12\x37\n\nattributes\x18\x10 \x01(\x0b\x32\x17.google.protobuf.StructR\nattributesB\x08\n\x06\x64\x65tail\"\x9f\x01\n\rRunTransition\x12/\n\x05phase\x18\x01 \x01(\x0e\x32\x19.orchestrator.v1.RunPhaseR\x05phase\x12/\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x19.orchestrator.v1.RunErrorR\x05\x65rror\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\"\xc6\x02\n\x0eTaskTransition\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32\x1a.orchestrator.v1.TaskStateR\x05state\x12\x1b\n\ttask_type\x18\x02 \x01(\tR\x08taskType\x12<\n\x0bskip_reason\x18\x03 \x01(\x0e\x32\x1b.orchestrator.v1.SkipReasonR\nskipReason\x12\x30\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1a.orchestrator.v1.TaskErrorR\x05\x65rror\x12\x46\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x12-\n\x04wait\x18\x06 \x01(\x0b\x32\x19.orchestrator.v1.TaskWaitR\x04wait\"K\n\nHoldChange\x12)\n\x04hold\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.HoldR\x04hold\x12\x12\n\x04held\x18\x02 \x01(\x08R\x04held\"\x9d\x01\n\x0cSignalChange\x12\x1f\n\x0bsignal_name\x18\x01 \x01(\tR\nsignalName\x12\x1a\n\x08\x63onsumed\x18\x02 \x01(\x08R\x08\x63onsumed\x12:\n\x0bguard_error\x18\x03 \x01(\x0b\x32\x19.orchestrator.v1.RunErrorR\nguardError\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\"\x97\x01\n\x0e\x41pprovalChange\x12\x1f\n\x0b\x61pproval_id\x18\x01 \x01(\tR\napprovalId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.orchestrator.v1.ApprovalStateR\x05state\x12\x14\n\x05\x61\x63tor\x18\x03 \x01(\tR\x05\x61\x63tor\x12\x18\n\x07\x63omment\x18\x04 \x01(\tR\x07\x63omment\"V\n\x0cTaskProgress\x12\x1f\n\x08\x66raction\x18\x01 \x01(\x01H\x00R\x08\x66raction\x88\x01\x01\x12\x18\n\x07message\x18\x02 \x01(\tR\x07messageB\x0b\n\t_fraction\"9\n\x07TaskLog\x12\x14\n\x05level\x18\x01 \x01(\tR\x05level\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x1f\n\tTaskToken\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"\x9b\x01\n\x0bRunSnapshot\x12&\n\x03run\x18\x01 \x01(\x0b\x32\x14.orchestrator.v1.RunR\x03run\x12.\n\x05tasks\x18\x02 \x03(\x0b\x32\x18.orchestrator.v1.RunTaskR\x05tasks\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor\x12\x1c\n\tcontinued\x18\x04 \x01(\x08R\tcontinued\")\n\x08WatchGap\x12\x1d\n\nlost_count\x18\x01 \x01(\x05R\tlostCount\"e\n\x0eWatchHeartbeat\x12;\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tR\x06\x63ursor\"H\n\x06RunEnd\x12&\n\x03run\x18\x01 \x01(\x0b\x32\x14.orchestrator.v1.RunR\x03run\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tR\x06\x63ursor\"l\n\tRunUpdate\x12-\n\x03run\x18\x01 \x01(\x0b\x32\x1b.orchestrator.v1.RunSummaryR\x03run\x12\x18\n\x07matches\x18\x02 \x01(\x08R\x07matches\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor\"q\n\x0cRunsSnapshot\x12/\n\x04runs\x18\x01 \x03(\x0b\x32\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n\x07partial\x18\x02 \x01(\x08R\x07partial\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursorB\x89\x01\n\x0forchestrator.v1B\rRunEventProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1forchestrator/v1/run_event.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eorchestrator/v1/approval.proto\x1a\x19orchestrator/v1/run.proto\"\xd9\x06\n\x08RunEvent\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1a\n\x08sequence\x18\x02 \x01(\x05R\x08sequence\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor\x12\x18\n\x07\x64urable\x18\x04 \x01(\x08R\x07\x64urable\x12\x39\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x17\n\x07task_id\x18\x06 \x01(\tR\x06taskId\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12\x31\n\x04kind\x18\x08 \x01(\x0e\x32\x1d.orchestrator.v1.RunEventKindR\x04kind\x12G\n\x0erun_transition\x18\t \x01(\x0b\x32\x1e.orchestrator.v1.RunTransitionH\x00R\rrunTransition\x12J\n\x0ftask_transition\x18\n \x01(\x0b\x32\x1f.orchestrator.v1.TaskTransitionH\x00R\x0etaskTransition\x12>\n\x0bhold_change\x18\x0b \x01(\x0b\x32\x1b.orchestrator.v1.HoldChangeH\x00R\nholdChange\x12\x44\n\rsignal_change\x18\x0c \x01(\x0b\x32\x1d.orchestrator.v1.SignalChangeH\x00R\x0csignalChange\x12;\n\x08progress\x18\r \x01(\x0b\x32\x1d.orchestrator.v1.TaskProgressH\x00R\x08progress\x12,\n\x03log\x18\x0e \x01(\x0b\x32\x18.orchestrator.v1.TaskLogH\x00R\x03log\x12\x32\n\x05token\x18\x0f \x01(\x0b\x32\x1a.orchestrator.v1.TaskTokenH\x00R\x05token\x12J\n\x0f\x61pproval_change\x18\x11 \x01(\x0b\x32\x1f.orchestrator.v1.ApprovalChangeH\x00R\x0e\x61pprovalChange\x12\x37\n\nattributes\x18\x10 \x01(\x0b\x32\x17.google.protobuf.StructR\nattributesB\x08\n\x06\x64\x65tail\"\x9f\x01\n\rRunTransition\x12/\n\x05phase\x18\x01 \x01(\x0e\x32\x19.orchestrator.v1.RunPhaseR\x05phase\x12/\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x19.orchestrator.v1.RunErrorR\x05\x65rror\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\"\xc6\x02\n\x0eTaskTransition\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32\x1a.orchestrator.v1.TaskStateR\x05state\x12\x1b\n\ttask_type\x18\x02 \x01(\tR\x08taskType\x12<\n\x0bskip_reason\x18\x03 \x01(\x0e\x32\x1b.orchestrator.v1.SkipReasonR\nskipReason\x12\x30\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1a.orchestrator.v1.TaskErrorR\x05\x65rror\x12\x46\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x12-\n\x04wait\x18\x06 \x01(\x0b\x32\x19.orchestrator.v1.TaskWaitR\x04wait\"K\n\nHoldChange\x12)\n\x04hold\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.HoldR\x04hold\x12\x12\n\x04held\x18\x02 \x01(\x08R\x04held\"\x9d\x01\n\x0cSignalChange\x12\x1f\n\x0bsignal_name\x18\x01 \x01(\tR\nsignalName\x12\x1a\n\x08\x63onsumed\x18\x02 \x01(\x08R\x08\x63onsumed\x12:\n\x0bguard_error\x18\x03 \x01(\x0b\x32\x19.orchestrator.v1.RunErrorR\nguardError\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\"\x97\x01\n\x0e\x41pprovalChange\x12\x1f\n\x0b\x61pproval_id\x18\x01 \x01(\tR\napprovalId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.orchestrator.v1.ApprovalStateR\x05state\x12\x14\n\x05\x61\x63tor\x18\x03 \x01(\tR\x05\x61\x63tor\x12\x18\n\x07\x63omment\x18\x04 \x01(\tR\x07\x63omment\"V\n\x0cTaskProgress\x12\x1f\n\x08\x66raction\x18\x01 \x01(\x01H\x00R\x08\x66raction\x88\x01\x01\x12\x18\n\x07message\x18\x02 \x01(\tR\x07messageB\x0b\n\t_fraction\"T\n\x07TaskLog\x12/\n\x05level\x18\x01 \x01(\x0e\x32\x19.orchestrator.v1.LogLevelR\x05level\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x1f\n\tTaskToken\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"\x9b\x01\n\x0bRunSnapshot\x12&\n\x03run\x18\x01 \x01(\x0b\x32\x14.orchestrator.v1.RunR\x03run\x12.\n\x05tasks\x18\x02 \x03(\x0b\x32\x18.orchestrator.v1.RunTaskR\x05tasks\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor\x12\x1c\n\tcontinued\x18\x04 \x01(\x08R\tcontinued\")\n\x08WatchGap\x12\x1d\n\nlost_count\x18\x01 \x01(\x05R\tlostCount\"e\n\x0eWatchHeartbeat\x12;\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tR\x06\x63ursor\"H\n\x06RunEnd\x12&\n\x03run\x18\x01 \x01(\x0b\x32\x14.orchestrator.v1.RunR\x03run\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tR\x06\x63ursor\"l\n\tRunUpdate\x12-\n\x03run\x18\x01 \x01(\x0b\x32\x1b.orchestrator.v1.RunSummaryR\x03run\x12\x18\n\x07matches\x18\x02 \x01(\x08R\x07matches\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor\"q\n\x0cRunsSnapshot\x12/\n\x04runs\x18\x01 \x03(\x0b\x32\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n\x07partial\x18\x02 \x01(\x08R\x07partial\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor*\xaa\x08\n\x0cRunEventKind\x12\x1e\n\x1aRUN_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRUN_EVENT_KIND_RUN_STARTED\x10\x01\x12\x1d\n\x19RUN_EVENT_KIND_RUN_OPENED\x10\x02\x12 \n\x1cRUN_EVENT_KIND_RUN_COMPLETED\x10\x03\x12\x1d\n\x19RUN_EVENT_KIND_RUN_FAILED\x10\x04\x12\x1f\n\x1bRUN_EVENT_KIND_RUN_CANCELED\x10\x05\x12 \n\x1cRUN_EVENT_KIND_RUN_TIMED_OUT\x10\x06\x12!\n\x1dRUN_EVENT_KIND_RUN_TERMINATED\x10\x07\x12\x1d\n\x19RUN_EVENT_KIND_RUN_ENDING\x10\x08\x12#\n\x1fRUN_EVENT_KIND_RUN_COMPENSATING\x10\t\x12\x1b\n\x17RUN_EVENT_KIND_RUN_HELD\x10\n\x12\x1f\n\x1bRUN_EVENT_KIND_RUN_RELEASED\x10\x0b\x12 \n\x1cRUN_EVENT_KIND_RUN_RECOVERED\x10\x0c\x12\"\n\x1eRUN_EVENT_KIND_TASK_DISPATCHED\x10\r\x12\x1f\n\x1bRUN_EVENT_KIND_TASK_WAITING\x10\x0e\x12 \n\x1cRUN_EVENT_KIND_TASK_EXPANDED\x10\x0f\x12!\n\x1dRUN_EVENT_KIND_TASK_COMPLETED\x10\x10\x12 \n\x1cRUN_EVENT_KIND_TASK_RETRYING\x10\x11\x12!\n\x1dRUN_EVENT_KIND_TASK_SUSPENDED\x10\x12\x12\x1e\n\x1aRUN_EVENT_KIND_TASK_FAILED\x10\x13\x12\x1f\n\x1bRUN_EVENT_KIND_TASK_SKIPPED\x10\x14\x12 \n\x1cRUN_EVENT_KIND_TASK_CANCELED\x10\x15\x12#\n\x1fRUN_EVENT_KIND_TASK_COMPENSATED\x10\x16\x12\"\n\x1eRUN_EVENT_KIND_SIGNAL_RECEIVED\x10\x17\x12\"\n\x1eRUN_EVENT_KIND_SIGNAL_CONSUMED\x10\x18\x12&\n\"RUN_EVENT_KIND_SIGNAL_GUARD_FAILED\x10\x19\x12\"\n\x1eRUN_EVENT_KIND_REQUEST_APPLIED\x10\x1a\x12 \n\x1cRUN_EVENT_KIND_STATE_ENTERED\x10\x1b\x12\x1e\n\x1aRUN_EVENT_KIND_STATE_ARMED\x10\x1c\x12 \n\x1cRUN_EVENT_KIND_STATE_SETTLED\x10\x1d\x12!\n\x1dRUN_EVENT_KIND_APPROVAL_ENDED\x10\x1e*w\n\x08LogLevel\x12\x19\n\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n\x0eLOG_LEVEL_INFO\x10\x02\x12\x12\n\x0eLOG_LEVEL_WARN\x10\x03\x12\x13\n\x0fLOG_LEVEL_ERROR\x10\x04\x42\x89\x01\n\x0forchestrator.v1B\rRunEventProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,34 +36,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.run_event_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\rRunEventProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
+  _globals['_RUNEVENTKIND']._serialized_start=2727
+  _globals['_RUNEVENTKIND']._serialized_end=3793
+  _globals['_LOGLEVEL']._serialized_start=3795
+  _globals['_LOGLEVEL']._serialized_end=3914
   _globals['_RUNEVENT']._serialized_start=175
-  _globals['_RUNEVENT']._serialized_end=1001
-  _globals['_RUNTRANSITION']._serialized_start=1004
-  _globals['_RUNTRANSITION']._serialized_end=1163
-  _globals['_TASKTRANSITION']._serialized_start=1166
-  _globals['_TASKTRANSITION']._serialized_end=1492
-  _globals['_HOLDCHANGE']._serialized_start=1494
-  _globals['_HOLDCHANGE']._serialized_end=1569
-  _globals['_SIGNALCHANGE']._serialized_start=1572
-  _globals['_SIGNALCHANGE']._serialized_end=1729
-  _globals['_APPROVALCHANGE']._serialized_start=1732
-  _globals['_APPROVALCHANGE']._serialized_end=1883
-  _globals['_TASKPROGRESS']._serialized_start=1885
-  _globals['_TASKPROGRESS']._serialized_end=1971
-  _globals['_TASKLOG']._serialized_start=1973
-  _globals['_TASKLOG']._serialized_end=2030
-  _globals['_TASKTOKEN']._serialized_start=2032
-  _globals['_TASKTOKEN']._serialized_end=2063
-  _globals['_RUNSNAPSHOT']._serialized_start=2066
-  _globals['_RUNSNAPSHOT']._serialized_end=2221
-  _globals['_WATCHGAP']._serialized_start=2223
-  _globals['_WATCHGAP']._serialized_end=2264
-  _globals['_WATCHHEARTBEAT']._serialized_start=2266
-  _globals['_WATCHHEARTBEAT']._serialized_end=2367
-  _globals['_RUNEND']._serialized_start=2369
-  _globals['_RUNEND']._serialized_end=2441
-  _globals['_RUNUPDATE']._serialized_start=2443
-  _globals['_RUNUPDATE']._serialized_end=2551
-  _globals['_RUNSSNAPSHOT']._serialized_start=2553
-  _globals['_RUNSSNAPSHOT']._serialized_end=2666
+  _globals['_RUNEVENT']._serialized_end=1032
+  _globals['_RUNTRANSITION']._serialized_start=1035
+  _globals['_RUNTRANSITION']._serialized_end=1194
+  _globals['_TASKTRANSITION']._serialized_start=1197
+  _globals['_TASKTRANSITION']._serialized_end=1523
+  _globals['_HOLDCHANGE']._serialized_start=1525
+  _globals['_HOLDCHANGE']._serialized_end=1600
+  _globals['_SIGNALCHANGE']._serialized_start=1603
+  _globals['_SIGNALCHANGE']._serialized_end=1760
+  _globals['_APPROVALCHANGE']._serialized_start=1763
+  _globals['_APPROVALCHANGE']._serialized_end=1914
+  _globals['_TASKPROGRESS']._serialized_start=1916
+  _globals['_TASKPROGRESS']._serialized_end=2002
+  _globals['_TASKLOG']._serialized_start=2004
+  _globals['_TASKLOG']._serialized_end=2088
+  _globals['_TASKTOKEN']._serialized_start=2090
+  _globals['_TASKTOKEN']._serialized_end=2121
+  _globals['_RUNSNAPSHOT']._serialized_start=2124
+  _globals['_RUNSNAPSHOT']._serialized_end=2279
+  _globals['_WATCHGAP']._serialized_start=2281
+  _globals['_WATCHGAP']._serialized_end=2322
+  _globals['_WATCHHEARTBEAT']._serialized_start=2324
+  _globals['_WATCHHEARTBEAT']._serialized_end=2425
+  _globals['_RUNEND']._serialized_start=2427
+  _globals['_RUNEND']._serialized_end=2499
+  _globals['_RUNUPDATE']._serialized_start=2501
+  _globals['_RUNUPDATE']._serialized_end=2609
+  _globals['_RUNSSNAPSHOT']._serialized_start=2611
+  _globals['_RUNSSNAPSHOT']._serialized_end=2724
 # @@protoc_insertion_point(module_scope)

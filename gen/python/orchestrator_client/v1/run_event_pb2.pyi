@@ -3,12 +3,91 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from orchestrator_client.v1 import approval_pb2 as _approval_pb2
 from orchestrator_client.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class RunEventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RUN_EVENT_KIND_UNSPECIFIED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_STARTED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_OPENED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_COMPLETED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_FAILED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_CANCELED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_TIMED_OUT: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_TERMINATED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_ENDING: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_COMPENSATING: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_HELD: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_RELEASED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_RECOVERED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_DISPATCHED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_WAITING: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_EXPANDED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_COMPLETED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_RETRYING: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_SUSPENDED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_FAILED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_SKIPPED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_CANCELED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_COMPENSATED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_SIGNAL_RECEIVED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_SIGNAL_CONSUMED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_SIGNAL_GUARD_FAILED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_REQUEST_APPLIED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_STATE_ENTERED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_STATE_ARMED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_STATE_SETTLED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_APPROVAL_ENDED: _ClassVar[RunEventKind]
+
+class LogLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LOG_LEVEL_UNSPECIFIED: _ClassVar[LogLevel]
+    LOG_LEVEL_DEBUG: _ClassVar[LogLevel]
+    LOG_LEVEL_INFO: _ClassVar[LogLevel]
+    LOG_LEVEL_WARN: _ClassVar[LogLevel]
+    LOG_LEVEL_ERROR: _ClassVar[LogLevel]
+RUN_EVENT_KIND_UNSPECIFIED: RunEventKind
+RUN_EVENT_KIND_RUN_STARTED: RunEventKind
+RUN_EVENT_KIND_RUN_OPENED: RunEventKind
+RUN_EVENT_KIND_RUN_COMPLETED: RunEventKind
+RUN_EVENT_KIND_RUN_FAILED: RunEventKind
+RUN_EVENT_KIND_RUN_CANCELED: RunEventKind
+RUN_EVENT_KIND_RUN_TIMED_OUT: RunEventKind
+RUN_EVENT_KIND_RUN_TERMINATED: RunEventKind
+RUN_EVENT_KIND_RUN_ENDING: RunEventKind
+RUN_EVENT_KIND_RUN_COMPENSATING: RunEventKind
+RUN_EVENT_KIND_RUN_HELD: RunEventKind
+RUN_EVENT_KIND_RUN_RELEASED: RunEventKind
+RUN_EVENT_KIND_RUN_RECOVERED: RunEventKind
+RUN_EVENT_KIND_TASK_DISPATCHED: RunEventKind
+RUN_EVENT_KIND_TASK_WAITING: RunEventKind
+RUN_EVENT_KIND_TASK_EXPANDED: RunEventKind
+RUN_EVENT_KIND_TASK_COMPLETED: RunEventKind
+RUN_EVENT_KIND_TASK_RETRYING: RunEventKind
+RUN_EVENT_KIND_TASK_SUSPENDED: RunEventKind
+RUN_EVENT_KIND_TASK_FAILED: RunEventKind
+RUN_EVENT_KIND_TASK_SKIPPED: RunEventKind
+RUN_EVENT_KIND_TASK_CANCELED: RunEventKind
+RUN_EVENT_KIND_TASK_COMPENSATED: RunEventKind
+RUN_EVENT_KIND_SIGNAL_RECEIVED: RunEventKind
+RUN_EVENT_KIND_SIGNAL_CONSUMED: RunEventKind
+RUN_EVENT_KIND_SIGNAL_GUARD_FAILED: RunEventKind
+RUN_EVENT_KIND_REQUEST_APPLIED: RunEventKind
+RUN_EVENT_KIND_STATE_ENTERED: RunEventKind
+RUN_EVENT_KIND_STATE_ARMED: RunEventKind
+RUN_EVENT_KIND_STATE_SETTLED: RunEventKind
+RUN_EVENT_KIND_APPROVAL_ENDED: RunEventKind
+LOG_LEVEL_UNSPECIFIED: LogLevel
+LOG_LEVEL_DEBUG: LogLevel
+LOG_LEVEL_INFO: LogLevel
+LOG_LEVEL_WARN: LogLevel
+LOG_LEVEL_ERROR: LogLevel
 
 class RunEvent(_message.Message):
     __slots__ = ("run_id", "sequence", "cursor", "durable", "event_time", "task_id", "attempt", "kind", "run_transition", "task_transition", "hold_change", "signal_change", "progress", "log", "token", "approval_change", "attributes")
@@ -36,7 +115,7 @@ class RunEvent(_message.Message):
     event_time: _timestamp_pb2.Timestamp
     task_id: str
     attempt: int
-    kind: str
+    kind: RunEventKind
     run_transition: RunTransition
     task_transition: TaskTransition
     hold_change: HoldChange
@@ -46,7 +125,7 @@ class RunEvent(_message.Message):
     token: TaskToken
     approval_change: ApprovalChange
     attributes: _struct_pb2.Struct
-    def __init__(self, run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., cursor: _Optional[str] = ..., durable: bool = ..., event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., task_id: _Optional[str] = ..., attempt: _Optional[int] = ..., kind: _Optional[str] = ..., run_transition: _Optional[_Union[RunTransition, _Mapping]] = ..., task_transition: _Optional[_Union[TaskTransition, _Mapping]] = ..., hold_change: _Optional[_Union[HoldChange, _Mapping]] = ..., signal_change: _Optional[_Union[SignalChange, _Mapping]] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., log: _Optional[_Union[TaskLog, _Mapping]] = ..., token: _Optional[_Union[TaskToken, _Mapping]] = ..., approval_change: _Optional[_Union[ApprovalChange, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., cursor: _Optional[str] = ..., durable: bool = ..., event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., task_id: _Optional[str] = ..., attempt: _Optional[int] = ..., kind: _Optional[_Union[RunEventKind, str]] = ..., run_transition: _Optional[_Union[RunTransition, _Mapping]] = ..., task_transition: _Optional[_Union[TaskTransition, _Mapping]] = ..., hold_change: _Optional[_Union[HoldChange, _Mapping]] = ..., signal_change: _Optional[_Union[SignalChange, _Mapping]] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., log: _Optional[_Union[TaskLog, _Mapping]] = ..., token: _Optional[_Union[TaskToken, _Mapping]] = ..., approval_change: _Optional[_Union[ApprovalChange, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class RunTransition(_message.Message):
     __slots__ = ("phase", "error", "reason", "actor")
@@ -120,9 +199,9 @@ class TaskLog(_message.Message):
     __slots__ = ("level", "message")
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    level: str
+    level: LogLevel
     message: str
-    def __init__(self, level: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    def __init__(self, level: _Optional[_Union[LogLevel, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TaskToken(_message.Message):
     __slots__ = ("text",)

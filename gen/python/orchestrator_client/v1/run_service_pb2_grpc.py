@@ -115,6 +115,11 @@ class RunServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_run__service__pb2.ResumeRunRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_run__service__pb2.ResumeRunResponse.FromString,
                 _registered_method=True)
+        self.DeleteRun = channel.unary_unary(
+                '/orchestrator.v1.RunService/DeleteRun',
+                request_serializer=orchestrator_dot_v1_dot_run__service__pb2.DeleteRunRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_run__service__pb2.DeleteRunResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer(object):
@@ -139,7 +144,7 @@ class RunServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetRun(self, request, context):
-        """GetRun answers a run as it is. Errors: RUN_NOT_FOUND.
+        """GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,7 +159,7 @@ class RunServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
-        """ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,6 +258,16 @@ class RunServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteRun(self, request, context):
+        """DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
+        events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
+        or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
+        RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -335,6 +350,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.ResumeRun,
                     request_deserializer=orchestrator_dot_v1_dot_run__service__pb2.ResumeRunRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_run__service__pb2.ResumeRunResponse.SerializeToString,
+            ),
+            'DeleteRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRun,
+                    request_deserializer=orchestrator_dot_v1_dot_run__service__pb2.DeleteRunRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_run__service__pb2.DeleteRunResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -770,6 +790,33 @@ class RunService(object):
             '/orchestrator.v1.RunService/ResumeRun',
             orchestrator_dot_v1_dot_run__service__pb2.ResumeRunRequest.SerializeToString,
             orchestrator_dot_v1_dot_run__service__pb2.ResumeRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.RunService/DeleteRun',
+            orchestrator_dot_v1_dot_run__service__pb2.DeleteRunRequest.SerializeToString,
+            orchestrator_dot_v1_dot_run__service__pb2.DeleteRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

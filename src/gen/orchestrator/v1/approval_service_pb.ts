@@ -22,7 +22,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/approval_service.proto.
  */
 export const file_orchestrator_v1_approval_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvYXBwcm92YWxfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxInYKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhwKBmZpbHRlchgBIAEoCUIM4kEBAbpIBXIDGIAgEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAQIl4KFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIsCglhcHByb3ZhbHMYASADKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo0BChJHZXRBcHByb3ZhbFJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIiCgthcHByb3ZhbF9pZBgCIAEoCUIN4kEBArpIBnIEEAEYQBIzCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgTiQQEBIkIKE0dldEFwcHJvdmFsUmVzcG9uc2USKwoIYXBwcm92YWwYASABKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwikwMKFURlY2lkZUFwcHJvdmFsUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEiIKC2FwcHJvdmFsX2lkGAIgASgJQg3iQQECukgGcgQQARhAEkMKCGRlY2lzaW9uGAMgASgOMiEub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsRGVjaXNpb25CDuJBAQK6SAeCAQQQASAAEikKB2NvbW1lbnQYBCABKAlCGOJBAQG6SBFyDxiAIDIKXlteXHgwMF0qJBItCgRkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBAUgAEiMKCWRhdGFfanNvbhgGIAEoDEIO4kEBAbpIB3oFGICAgAJIABI1CghkYXRhX3JlZhgHIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEBSAASLQoKcmVxdWVzdF9pZBgIIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEIMCgpkYXRhX3ZhbHVlIkUKFkRlY2lkZUFwcHJvdmFsUmVzcG9uc2USKwoIYXBwcm92YWwYASABKAsyGS5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWwyjgQKD0FwcHJvdmFsU2VydmljZRKSAQoNTGlzdEFwcHJvdmFscxIlLm9yY2hlc3RyYXRvci52MS5MaXN0QXBwcm92YWxzUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2UiMpACAYLT5JMCDxINL3YxL2FwcHJvdmFsc8ql9uwMFAoOYXBwcm92YWxzLnJlYWQYASADEqgBCgtHZXRBcHByb3ZhbBIjLm9yY2hlc3RyYXRvci52MS5HZXRBcHByb3ZhbFJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuR2V0QXBwcm92YWxSZXNwb25zZSJOkAIBgtPkkwIrEikvdjEvcnVucy97cnVuX2lkfS9hcHByb3ZhbHMve2FwcHJvdmFsX2lkfcql9uwMFAoOYXBwcm92YWxzLnJlYWQYASACEroBCg5EZWNpZGVBcHByb3ZhbBImLm9yY2hlc3RyYXRvci52MS5EZWNpZGVBcHByb3ZhbFJlcXVlc3QaJy5vcmNoZXN0cmF0b3IudjEuRGVjaWRlQXBwcm92YWxSZXNwb25zZSJXgtPkkwI1OgEqIjAvdjEvcnVucy97cnVuX2lkfS9hcHByb3ZhbHMve2FwcHJvdmFsX2lkfTpkZWNpZGXKpfbsDBYKEGFwcHJvdmFscy5kZWNpZGUYAyAEQpABCg9vcmNoZXN0cmF0b3IudjFCFEFwcHJvdmFsU2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_approval, file_orchestrator_v1_payload]);
+  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvYXBwcm92YWxfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIrIBChRMaXN0QXBwcm92YWxzUmVxdWVzdBIcCgZmaWx0ZXIYASABKAlCDOJBAQG6SAVyAxiAIBIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiAEBI6CghvcmRlcl9ieRgEIAEoCUIo4kEBAbpIIXIfMh1eKGNyZWF0ZV90aW1lKCBhc2N8IGRlc2MpPyk/JCJeChVMaXN0QXBwcm92YWxzUmVzcG9uc2USLAoJYXBwcm92YWxzGAEgAygLMhkub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKNAQoSR2V0QXBwcm92YWxSZXF1ZXN0Eh4KBnJ1bl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAISIgoLYXBwcm92YWxfaWQYAiABKAlCDeJBAQK6SAZyBBABGEASMwoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IE4kEBASJCChNHZXRBcHByb3ZhbFJlc3BvbnNlEisKCGFwcHJvdmFsGAEgASgLMhkub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsIpMDChVEZWNpZGVBcHByb3ZhbFJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIiCgthcHByb3ZhbF9pZBgCIAEoCUIN4kEBArpIBnIEEAEYQBJDCghkZWNpc2lvbhgDIAEoDjIhLm9yY2hlc3RyYXRvci52MS5BcHByb3ZhbERlY2lzaW9uQg7iQQECukgHggEEEAEgABIpCgdjb21tZW50GAQgASgJQhjiQQEBukgRcg8YgCAyCl5bXlx4MDBdKiQSLQoEZGF0YRgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIjCglkYXRhX2pzb24YBiABKAxCDuJBAQG6SAd6BRiAgIACSAASNQoIZGF0YV9yZWYYByABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBAUgAEi0KCnJlcXVlc3RfaWQYCCABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCDAoKZGF0YV92YWx1ZSJFChZEZWNpZGVBcHByb3ZhbFJlc3BvbnNlEisKCGFwcHJvdmFsGAEgASgLMhkub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsMo4ECg9BcHByb3ZhbFNlcnZpY2USkgEKDUxpc3RBcHByb3ZhbHMSJS5vcmNoZXN0cmF0b3IudjEuTGlzdEFwcHJvdmFsc1JlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuTGlzdEFwcHJvdmFsc1Jlc3BvbnNlIjKQAgGC0+STAg8SDS92MS9hcHByb3ZhbHPKpfbsDBQKDmFwcHJvdmFscy5yZWFkGAEgAxKoAQoLR2V0QXBwcm92YWwSIy5vcmNoZXN0cmF0b3IudjEuR2V0QXBwcm92YWxSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLkdldEFwcHJvdmFsUmVzcG9uc2UiTpACAYLT5JMCKxIpL3YxL3J1bnMve3J1bl9pZH0vYXBwcm92YWxzL3thcHByb3ZhbF9pZH3KpfbsDBQKDmFwcHJvdmFscy5yZWFkGAEgAhK6AQoORGVjaWRlQXBwcm92YWwSJi5vcmNoZXN0cmF0b3IudjEuRGVjaWRlQXBwcm92YWxSZXF1ZXN0Gicub3JjaGVzdHJhdG9yLnYxLkRlY2lkZUFwcHJvdmFsUmVzcG9uc2UiV4LT5JMCNToBKiIwL3YxL3J1bnMve3J1bl9pZH0vYXBwcm92YWxzL3thcHByb3ZhbF9pZH06ZGVjaWRlyqX27AwWChBhcHByb3ZhbHMuZGVjaWRlGAMgBEKQAQoPb3JjaGVzdHJhdG9yLnYxQhRBcHByb3ZhbFNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_approval, file_orchestrator_v1_payload]);
 
 /**
  * Request of ApprovalService.ListApprovals.
@@ -32,7 +32,7 @@ export const file_orchestrator_v1_approval_service: GenFile = /*@__PURE__*/
 export type ListApprovalsRequest = Message<"orchestrator.v1.ListApprovalsRequest"> & {
   /**
    * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
-   * `state == "PENDING"`. Example: `"finance" in assignees`.
+   * all. Example: `state == "PENDING" && "finance" in assignees`.
    *
    * @generated from field: string filter = 1;
    */
@@ -51,6 +51,13 @@ export type ListApprovalsRequest = Message<"orchestrator.v1.ListApprovalsRequest
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Order of the approvals: `create_time` (the oldest first) or `create_time desc` (the newest first); empty means `create_time`.
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
 };
 
 /**
@@ -212,7 +219,7 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
 
   /**
    * Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 8;
    */
@@ -254,7 +261,7 @@ export const DecideApprovalResponseSchema: GenMessage<DecideApprovalResponse> = 
  */
 export const ApprovalService: GenService<{
   /**
-   * ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.ListApprovals
    */

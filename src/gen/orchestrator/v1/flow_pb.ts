@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/flow.proto.
  */
 export const file_orchestrator_v1_flow: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZmxvdy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIqsDCgRGbG93EhUKB2Zsb3dfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxIXCglmbG93X2hhc2gYAyABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAQgASgJQgTiQQEDEhIKBG5hbWUYBSABKAlCBOJBAQMSGQoLZGVzY3JpcHRpb24YBiABKAlCBOJBAQMSFgoIY2F0ZWdvcnkYByABKAlCBOJBAQMSLQoEa2luZBgIIAEoDjIZLm9yY2hlc3RyYXRvci52MS5GbG93S2luZEIE4kEBAxI2Cgl2YXJpYWJsZXMYCSADKAsyHS5vcmNoZXN0cmF0b3IudjEuRmxvd1ZhcmlhYmxlQgTiQQEDEhgKCnRhc2tfY291bnQYCiABKAVCBOJBAQMSFAoGbGF0ZXN0GAsgASgIQgTiQQEDEjUKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpjcmVhdGVkX2J5GA0gASgJQgTiQQEDEhQKBnNvdXJjZRgOIAEoCUIE4kEBAyK1AQoMRmxvd1ZhcmlhYmxlEhIKBG5hbWUYASABKAlCBOJBAQMSEgoEdHlwZRgCIAEoCUIE4kEBAxIZCgtkZXNjcmlwdGlvbhgDIAEoCUIE4kEBAxIWCghyZXF1aXJlZBgEIAEoCEIE4kEBAxI4Cg1kZWZhdWx0X3ZhbHVlGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgTiQQEDSACIAQFCEAoOX2RlZmF1bHRfdmFsdWUiYgoLRmxvd1Byb2JsZW0SEgoEcGF0aBgBIAEoCUIE4kEBAxISCgRsaW5lGAIgASgFQgTiQQEDEhQKBmNvbHVtbhgDIAEoBUIE4kEBAxIVCgdtZXNzYWdlGAQgASgJQgTiQQEDIooBCgtGbG93V2FybmluZxISCgRjb2RlGAEgASgJQgTiQQEDEhIKBHBhdGgYAiABKAlCBOJBAQMSEgoEbGluZRgDIAEoBUIE4kEBAxIUCgZjb2x1bW4YBCABKAVCBOJBAQMSFQoHbWVzc2FnZRgFIAEoCUIE4kEBAxISCgRjdXJlGAYgASgJQgTiQQEDKmUKCEZsb3dLaW5kEhkKFUZMT1dfS0lORF9VTlNQRUNJRklFRBAAEhMKD0ZMT1dfS0lORF9UQVNLUxABEhQKEEZMT1dfS0lORF9TVEFURVMQAhITCg9GTE9XX0tJTkRfR1JBUEgQA0KFAQoPb3JjaGVzdHJhdG9yLnYxQglGbG93UHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZmxvdy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIqsDCgRGbG93EhUKB2Zsb3dfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxIXCglmbG93X2hhc2gYAyABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAQgASgJQgTiQQEDEhIKBG5hbWUYBSABKAlCBOJBAQMSGQoLZGVzY3JpcHRpb24YBiABKAlCBOJBAQMSFgoIY2F0ZWdvcnkYByABKAlCBOJBAQMSLQoEa2luZBgIIAEoDjIZLm9yY2hlc3RyYXRvci52MS5GbG93S2luZEIE4kEBAxI2Cgl2YXJpYWJsZXMYCSADKAsyHS5vcmNoZXN0cmF0b3IudjEuRmxvd1ZhcmlhYmxlQgTiQQEDEhgKCnRhc2tfY291bnQYCiABKAVCBOJBAQMSFAoGbGF0ZXN0GAsgASgIQgTiQQEDEjUKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpjcmVhdGVkX2J5GA0gASgJQgTiQQEDEhQKBnNvdXJjZRgOIAEoCUIE4kEBAyLYAQoMRmxvd1ZhcmlhYmxlEhIKBG5hbWUYASABKAlCBOJBAQMSNQoEdHlwZRgCIAEoDjIhLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGVUeXBlQgTiQQEDEhkKC2Rlc2NyaXB0aW9uGAMgASgJQgTiQQEDEhYKCHJlcXVpcmVkGAQgASgIQgTiQQEDEjgKDWRlZmF1bHRfdmFsdWUYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIAIgBAUIQCg5fZGVmYXVsdF92YWx1ZSJiCgtGbG93UHJvYmxlbRISCgRwYXRoGAEgASgJQgTiQQEDEhIKBGxpbmUYAiABKAVCBOJBAQMSFAoGY29sdW1uGAMgASgFQgTiQQEDEhUKB21lc3NhZ2UYBCABKAlCBOJBAQMiigEKC0Zsb3dXYXJuaW5nEhIKBGNvZGUYASABKAlCBOJBAQMSEgoEcGF0aBgCIAEoCUIE4kEBAxISCgRsaW5lGAMgASgFQgTiQQEDEhQKBmNvbHVtbhgEIAEoBUIE4kEBAxIVCgdtZXNzYWdlGAUgASgJQgTiQQEDEhIKBGN1cmUYBiABKAlCBOJBAQMqZQoIRmxvd0tpbmQSGQoVRkxPV19LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRkxPV19LSU5EX1RBU0tTEAESFAoQRkxPV19LSU5EX1NUQVRFUxACEhMKD0ZMT1dfS0lORF9HUkFQSBADKo0CChBGbG93VmFyaWFibGVUeXBlEiIKHkZMT1dfVkFSSUFCTEVfVFlQRV9VTlNQRUNJRklFRBAAEhoKFkZMT1dfVkFSSUFCTEVfVFlQRV9BTlkQARIdChlGTE9XX1ZBUklBQkxFX1RZUEVfU1RSSU5HEAISHgoaRkxPV19WQVJJQUJMRV9UWVBFX0lOVEVHRVIQAxIdChlGTE9XX1ZBUklBQkxFX1RZUEVfTlVNQkVSEAQSHgoaRkxPV19WQVJJQUJMRV9UWVBFX0JPT0xFQU4QBRIcChhGTE9XX1ZBUklBQkxFX1RZUEVfQVJSQVkQBhIdChlGTE9XX1ZBUklBQkxFX1RZUEVfT0JKRUNUEAdChQEKD29yY2hlc3RyYXRvci52MUIJRmxvd1Byb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Flow is one registered version of a named definition. It never changes.
@@ -144,11 +144,11 @@ export type FlowVariable = Message<"orchestrator.v1.FlowVariable"> & {
   name: string;
 
   /**
-   * Type: `string`, `integer`, `number`, `boolean`, `array`, `object` or `any`.
+   * Type of its values.
    *
-   * @generated from field: string type = 2;
+   * @generated from field: orchestrator.v1.FlowVariableType type = 2;
    */
-  type: string;
+  type: FlowVariableType;
 
   /**
    * What the variable means.
@@ -325,4 +325,80 @@ export type FlowKind = (typeof FlowKind)[keyof typeof FlowKind] | UnknownEnum;
  */
 export const FlowKindSchema: GenEnum<FlowKind> = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_flow, 0);
+
+/**
+ * Type of the values of a variable.
+ *
+ * @generated from enum orchestrator.v1.FlowVariableType
+ */
+export const FlowVariableType = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Any JSON value.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_ANY = 1;
+   */
+  ANY: 1,
+
+  /**
+   * A text.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_STRING = 2;
+   */
+  STRING: 2,
+
+  /**
+   * A number without fraction.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
+   */
+  INTEGER: 3,
+
+  /**
+   * A number.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_NUMBER = 4;
+   */
+  NUMBER: 4,
+
+  /**
+   * True or false.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_BOOLEAN = 5;
+   */
+  BOOLEAN: 5,
+
+  /**
+   * A list.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_ARRAY = 6;
+   */
+  ARRAY: 6,
+
+  /**
+   * An object.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_OBJECT = 7;
+   */
+  OBJECT: 7,
+} as const;
+
+/**
+ * Type of the values of a variable.
+ *
+ * @generated from enum orchestrator.v1.FlowVariableType
+ */
+export type FlowVariableType = (typeof FlowVariableType)[keyof typeof FlowVariableType] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.v1.FlowVariableType.
+ */
+export const FlowVariableTypeSchema: GenEnum<FlowVariableType> = /*@__PURE__*/
+  enumDesc(file_orchestrator_v1_flow, 1);
 

@@ -10,8 +10,8 @@
 // - `…_ref`: a reference to a payload.
 //
 // In answers a reference is the sign that the payload is too large to come along: it has more than `max_inline_payload_bytes` (GetInfo)
-// and the read mask does not name `…_json`, or it does not fit into the message beside the others. A call with a read mask of
-// `…_json` alone reads it, up to `max_message_bytes`. Requests cannot refer to payloads in this version.
+// and the read mask does not name `…_json`, or it does not fit into the message beside the others; or that the read mask names `…_ref`.
+// PayloadService.ReadPayload and `GET /v1/payloads/{payload_id}` read it. Requests cannot refer to payloads in this version.
 //
 // JSON text is refused with INVALID_JSON when it is not UTF-8, holds NUL or lone surrogates, repeats a key, nests deeper than
 // the limit, or holds an integer that a double cannot hold.
@@ -26,7 +26,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/payload.proto.
  */
 export const file_orchestrator_v1_payload: GenFile = /*@__PURE__*/
-  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvcGF5bG9hZC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIpwBCgpQYXlsb2FkUmVmEiIKCnBheWxvYWRfaWQYASABKAlCDuJBAQK6SAdyBRABGIACEhgKCnNpemVfYnl0ZXMYAiABKANCBOJBAQMSLAoGc2hhMjU2GAMgASgJQhziQQEBukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEiIKDGNvbnRlbnRfdHlwZRgEIAEoCUIM4kEBA7pIBXIDGIABQogBCg9vcmNoZXN0cmF0b3IudjFCDFBheWxvYWRQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior]);
+  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvcGF5bG9hZC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIpwBCgpQYXlsb2FkUmVmEiIKCnBheWxvYWRfaWQYASABKAlCDuJBAQK6SAdyBRABGIAQEhgKCnNpemVfYnl0ZXMYAiABKANCBOJBAQMSLAoGc2hhMjU2GAMgASgJQhziQQEBukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEiIKDGNvbnRlbnRfdHlwZRgEIAEoCUIM4kEBA7pIBXIDGIABQogBCg9vcmNoZXN0cmF0b3IudjFCDFBheWxvYWRQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior]);
 
 /**
  * PayloadRef names a stored payload.

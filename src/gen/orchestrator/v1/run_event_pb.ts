@@ -7,8 +7,8 @@
 // Durable events are the journal: gapless, in order, resumable. Ephemeral ones (tokens, progress, logs) are bounded, not
 // replayed, and reset by a new attempt; a loss shows as a gap.
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,13 +16,13 @@ import type { ApprovalState } from "./approval_pb.ts";
 import { file_orchestrator_v1_approval } from "./approval_pb.ts";
 import type { Hold, Run, RunError, RunPhase, RunSummary, RunTask, SkipReason, TaskError, TaskState, TaskWait } from "./run_pb.ts";
 import { file_orchestrator_v1_run } from "./run_pb.ts";
-import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/v1/run_event.proto.
  */
 export const file_orchestrator_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEi8QUKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSEgoEa2luZBgIIAEoCUIE4kEBAxI+Cg5ydW5fdHJhbnNpdGlvbhgJIAEoCzIeLm9yY2hlc3RyYXRvci52MS5SdW5UcmFuc2l0aW9uQgTiQQEDSAASQAoPdGFza190cmFuc2l0aW9uGAogASgLMh8ub3JjaGVzdHJhdG9yLnYxLlRhc2tUcmFuc2l0aW9uQgTiQQEDSAASOAoLaG9sZF9jaGFuZ2UYCyABKAsyGy5vcmNoZXN0cmF0b3IudjEuSG9sZENoYW5nZUIE4kEBA0gAEjwKDXNpZ25hbF9jaGFuZ2UYDCABKAsyHS5vcmNoZXN0cmF0b3IudjEuU2lnbmFsQ2hhbmdlQgTiQQEDSAASNwoIcHJvZ3Jlc3MYDSABKAsyHS5vcmNoZXN0cmF0b3IudjEuVGFza1Byb2dyZXNzQgTiQQEDSAASLQoDbG9nGA4gASgLMhgub3JjaGVzdHJhdG9yLnYxLlRhc2tMb2dCBOJBAQNIABIxCgV0b2tlbhgPIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrVG9rZW5CBOJBAQNIABJACg9hcHByb3ZhbF9jaGFuZ2UYESABKAsyHy5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWxDaGFuZ2VCBOJBAQNIABIxCgphdHRyaWJ1dGVzGBAgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBA0IICgZkZXRhaWwimgEKDVJ1blRyYW5zaXRpb24SLgoFcGhhc2UYASABKA4yGS5vcmNoZXN0cmF0b3IudjEuUnVuUGhhc2VCBOJBAQMSLgoFZXJyb3IYAiABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSFAoGcmVhc29uGAMgASgJQgTiQQEDEhMKBWFjdG9yGAQgASgJQgTiQQEDIq8CCg5UYXNrVHJhbnNpdGlvbhIvCgVzdGF0ZRgBIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSFwoJdGFza190eXBlGAIgASgJQgTiQQEDEjYKC3NraXBfcmVhc29uGAMgASgOMhsub3JjaGVzdHJhdG9yLnYxLlNraXBSZWFzb25CBOJBAQMSLwoFZXJyb3IYBCABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yQgTiQQEDEjsKEW5leHRfYXR0ZW1wdF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxItCgR3YWl0GAYgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRhc2tXYWl0QgTiQQEDIksKCkhvbGRDaGFuZ2USKQoEaG9sZBgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5Ib2xkQgTiQQEDEhIKBGhlbGQYAiABKAhCBOJBAQMijAEKDFNpZ25hbENoYW5nZRIZCgtzaWduYWxfbmFtZRgBIAEoCUIE4kEBAxIWCghjb25zdW1lZBgCIAEoCEIE4kEBAxI0CgtndWFyZF9lcnJvchgDIAEoCzIZLm9yY2hlc3RyYXRvci52MS5SdW5FcnJvckIE4kEBAxITCgVhY3RvchgEIAEoCUIE4kEBAyKMAQoOQXBwcm92YWxDaGFuZ2USGQoLYXBwcm92YWxfaWQYASABKAlCBOJBAQMSMwoFc3RhdGUYAiABKA4yHi5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWxTdGF0ZUIE4kEBAxITCgVhY3RvchgDIAEoCUIE4kEBAxIVCgdjb21tZW50GAQgASgJQgTiQQEDIk8KDFRhc2tQcm9ncmVzcxIbCghmcmFjdGlvbhgBIAEoAUIE4kEBA0gAiAEBEhUKB21lc3NhZ2UYAiABKAlCBOJBAQNCCwoJX2ZyYWN0aW9uIjUKB1Rhc2tMb2cSEwoFbGV2ZWwYASABKAlCBOJBAQMSFQoHbWVzc2FnZRgCIAEoCUIE4kEBAyIfCglUYXNrVG9rZW4SEgoEdGV4dBgBIAEoCUIE4kEBAyKUAQoLUnVuU25hcHNob3QSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxItCgV0YXNrcxgCIAMoCzIYLm9yY2hlc3RyYXRvci52MS5SdW5UYXNrQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBAxIXCgljb250aW51ZWQYBCABKAhCBOJBAQMiJAoIV2F0Y2hHYXASGAoKbG9zdF9jb3VudBgBIAEoBUIE4kEBAyJdCg5XYXRjaEhlYXJ0YmVhdBI1CgtzZXJ2ZXJfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSFAoGY3Vyc29yGAIgASgJQgTiQQEDIkcKBlJ1bkVuZBInCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJoCglSdW5VcGRhdGUSLgoDcnVuGAEgASgLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnlCBOJBAQMSFQoHbWF0Y2hlcxgCIAEoCEIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMibAoMUnVuc1NuYXBzaG90Ei8KBHJ1bnMYASADKAsyGy5vcmNoZXN0cmF0b3IudjEuUnVuU3VtbWFyeUIE4kEBAxIVCgdwYXJ0aWFsGAIgASgIQgTiQQEDEhQKBmN1cnNvchgDIAEoCUIE4kEBA0KJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_approval, file_orchestrator_v1_run]);
+  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEikAYKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSMQoEa2luZBgIIAEoDjIdLm9yY2hlc3RyYXRvci52MS5SdW5FdmVudEtpbmRCBOJBAQMSPgoOcnVuX3RyYW5zaXRpb24YCSABKAsyHi5vcmNoZXN0cmF0b3IudjEuUnVuVHJhbnNpdGlvbkIE4kEBA0gAEkAKD3Rhc2tfdHJhbnNpdGlvbhgKIAEoCzIfLm9yY2hlc3RyYXRvci52MS5UYXNrVHJhbnNpdGlvbkIE4kEBA0gAEjgKC2hvbGRfY2hhbmdlGAsgASgLMhsub3JjaGVzdHJhdG9yLnYxLkhvbGRDaGFuZ2VCBOJBAQNIABI8Cg1zaWduYWxfY2hhbmdlGAwgASgLMh0ub3JjaGVzdHJhdG9yLnYxLlNpZ25hbENoYW5nZUIE4kEBA0gAEjcKCHByb2dyZXNzGA0gASgLMh0ub3JjaGVzdHJhdG9yLnYxLlRhc2tQcm9ncmVzc0IE4kEBA0gAEi0KA2xvZxgOIAEoCzIYLm9yY2hlc3RyYXRvci52MS5UYXNrTG9nQgTiQQEDSAASMQoFdG9rZW4YDyABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza1Rva2VuQgTiQQEDSAASQAoPYXBwcm92YWxfY2hhbmdlGBEgASgLMh8ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsQ2hhbmdlQgTiQQEDSAASMQoKYXR0cmlidXRlcxgQIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNCCAoGZGV0YWlsIpoBCg1SdW5UcmFuc2l0aW9uEi4KBXBoYXNlGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLlJ1blBoYXNlQgTiQQEDEi4KBWVycm9yGAIgASgLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkVycm9yQgTiQQEDEhQKBnJlYXNvbhgDIAEoCUIE4kEBAxITCgVhY3RvchgEIAEoCUIE4kEBAyKvAgoOVGFza1RyYW5zaXRpb24SLwoFc3RhdGUYASABKA4yGi5vcmNoZXN0cmF0b3IudjEuVGFza1N0YXRlQgTiQQEDEhcKCXRhc2tfdHlwZRgCIAEoCUIE4kEBAxI2Cgtza2lwX3JlYXNvbhgDIAEoDjIbLm9yY2hlc3RyYXRvci52MS5Ta2lwUmVhc29uQgTiQQEDEi8KBWVycm9yGAQgASgLMhoub3JjaGVzdHJhdG9yLnYxLlRhc2tFcnJvckIE4kEBAxI7ChFuZXh0X2F0dGVtcHRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSLQoEd2FpdBgGIAEoCzIZLm9yY2hlc3RyYXRvci52MS5UYXNrV2FpdEIE4kEBAyJLCgpIb2xkQ2hhbmdlEikKBGhvbGQYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuSG9sZEIE4kEBAxISCgRoZWxkGAIgASgIQgTiQQEDIowBCgxTaWduYWxDaGFuZ2USGQoLc2lnbmFsX25hbWUYASABKAlCBOJBAQMSFgoIY29uc3VtZWQYAiABKAhCBOJBAQMSNAoLZ3VhcmRfZXJyb3IYAyABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSEwoFYWN0b3IYBCABKAlCBOJBAQMijAEKDkFwcHJvdmFsQ2hhbmdlEhkKC2FwcHJvdmFsX2lkGAEgASgJQgTiQQEDEjMKBXN0YXRlGAIgASgOMh4ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsU3RhdGVCBOJBAQMSEwoFYWN0b3IYAyABKAlCBOJBAQMSFQoHY29tbWVudBgEIAEoCUIE4kEBAyJPCgxUYXNrUHJvZ3Jlc3MSGwoIZnJhY3Rpb24YASABKAFCBOJBAQNIAIgBARIVCgdtZXNzYWdlGAIgASgJQgTiQQEDQgsKCV9mcmFjdGlvbiJQCgdUYXNrTG9nEi4KBWxldmVsGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLkxvZ0xldmVsQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMiHwoJVGFza1Rva2VuEhIKBHRleHQYASABKAlCBOJBAQMilAEKC1J1blNuYXBzaG90EicKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW5CBOJBAQMSLQoFdGFza3MYAiADKAsyGC5vcmNoZXN0cmF0b3IudjEuUnVuVGFza0IE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFwoJY29udGludWVkGAQgASgIQgTiQQEDIiQKCFdhdGNoR2FwEhgKCmxvc3RfY291bnQYASABKAVCBOJBAQMiXQoOV2F0Y2hIZWFydGJlYXQSNQoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJHCgZSdW5FbmQSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxIUCgZjdXJzb3IYAiABKAlCBOJBAQMiaAoJUnVuVXBkYXRlEi4KA3J1bhgBIAEoCzIbLm9yY2hlc3RyYXRvci52MS5SdW5TdW1tYXJ5QgTiQQEDEhUKB21hdGNoZXMYAiABKAhCBOJBAQMSFAoGY3Vyc29yGAMgASgJQgTiQQEDImwKDFJ1bnNTbmFwc2hvdBIvCgRydW5zGAEgAygLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnlCBOJBAQMSFQoHcGFydGlhbBgCIAEoCEIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMqqggKDFJ1bkV2ZW50S2luZBIeChpSVU5fRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEh4KGlJVTl9FVkVOVF9LSU5EX1JVTl9TVEFSVEVEEAESHQoZUlVOX0VWRU5UX0tJTkRfUlVOX09QRU5FRBACEiAKHFJVTl9FVkVOVF9LSU5EX1JVTl9DT01QTEVURUQQAxIdChlSVU5fRVZFTlRfS0lORF9SVU5fRkFJTEVEEAQSHwobUlVOX0VWRU5UX0tJTkRfUlVOX0NBTkNFTEVEEAUSIAocUlVOX0VWRU5UX0tJTkRfUlVOX1RJTUVEX09VVBAGEiEKHVJVTl9FVkVOVF9LSU5EX1JVTl9URVJNSU5BVEVEEAcSHQoZUlVOX0VWRU5UX0tJTkRfUlVOX0VORElORxAIEiMKH1JVTl9FVkVOVF9LSU5EX1JVTl9DT01QRU5TQVRJTkcQCRIbChdSVU5fRVZFTlRfS0lORF9SVU5fSEVMRBAKEh8KG1JVTl9FVkVOVF9LSU5EX1JVTl9SRUxFQVNFRBALEiAKHFJVTl9FVkVOVF9LSU5EX1JVTl9SRUNPVkVSRUQQDBIiCh5SVU5fRVZFTlRfS0lORF9UQVNLX0RJU1BBVENIRUQQDRIfChtSVU5fRVZFTlRfS0lORF9UQVNLX1dBSVRJTkcQDhIgChxSVU5fRVZFTlRfS0lORF9UQVNLX0VYUEFOREVEEA8SIQodUlVOX0VWRU5UX0tJTkRfVEFTS19DT01QTEVURUQQEBIgChxSVU5fRVZFTlRfS0lORF9UQVNLX1JFVFJZSU5HEBESIQodUlVOX0VWRU5UX0tJTkRfVEFTS19TVVNQRU5ERUQQEhIeChpSVU5fRVZFTlRfS0lORF9UQVNLX0ZBSUxFRBATEh8KG1JVTl9FVkVOVF9LSU5EX1RBU0tfU0tJUFBFRBAUEiAKHFJVTl9FVkVOVF9LSU5EX1RBU0tfQ0FOQ0VMRUQQFRIjCh9SVU5fRVZFTlRfS0lORF9UQVNLX0NPTVBFTlNBVEVEEBYSIgoeUlVOX0VWRU5UX0tJTkRfU0lHTkFMX1JFQ0VJVkVEEBcSIgoeUlVOX0VWRU5UX0tJTkRfU0lHTkFMX0NPTlNVTUVEEBgSJgoiUlVOX0VWRU5UX0tJTkRfU0lHTkFMX0dVQVJEX0ZBSUxFRBAZEiIKHlJVTl9FVkVOVF9LSU5EX1JFUVVFU1RfQVBQTElFRBAaEiAKHFJVTl9FVkVOVF9LSU5EX1NUQVRFX0VOVEVSRUQQGxIeChpSVU5fRVZFTlRfS0lORF9TVEFURV9BUk1FRBAcEiAKHFJVTl9FVkVOVF9LSU5EX1NUQVRFX1NFVFRMRUQQHRIhCh1SVU5fRVZFTlRfS0lORF9BUFBST1ZBTF9FTkRFRBAeKncKCExvZ0xldmVsEhkKFUxPR19MRVZFTF9VTlNQRUNJRklFRBAAEhMKD0xPR19MRVZFTF9ERUJVRxABEhIKDkxPR19MRVZFTF9JTkZPEAISEgoOTE9HX0xFVkVMX1dBUk4QAxITCg9MT0dfTEVWRUxfRVJST1IQBEKJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_approval, file_orchestrator_v1_run]);
 
 /**
  * RunEvent is something that happened in a run.
@@ -81,11 +81,11 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   attempt: number;
 
   /**
-   * What happened, for instance `run.started` or `task.completed`. New kinds may come; a reader skips those it does not know.
+   * What happened. UNSPECIFIED for an ephemeral event, whose `detail` says what it is.
    *
-   * @generated from field: string kind = 8;
+   * @generated from field: orchestrator.v1.RunEventKind kind = 8;
    */
-  kind: string;
+  kind: RunEventKind;
 
   /**
    * What changed.
@@ -419,11 +419,11 @@ export const TaskProgressSchema: GenMessage<TaskProgress> = /*@__PURE__*/
  */
 export type TaskLog = Message<"orchestrator.v1.TaskLog"> & {
   /**
-   * Level: `debug`, `info`, `warn` or `error`.
+   * How important the line is.
    *
-   * @generated from field: string level = 1;
+   * @generated from field: orchestrator.v1.LogLevel level = 1;
    */
-  level: string;
+  level: LogLevel;
 
   /**
    * The line.
@@ -650,4 +650,296 @@ export type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
  */
 export const RunsSnapshotSchema: GenMessage<RunsSnapshot> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 14);
+
+/**
+ * Kind of an event. New kinds may come: a reader skips those it does not know.
+ *
+ * @generated from enum orchestrator.v1.RunEventKind
+ */
+export const RunEventKind = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The start was accepted.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_STARTED = 1;
+   */
+  RUN_STARTED: 1,
+
+  /**
+   * The delay of the start is over; the first task may begin.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_OPENED = 2;
+   */
+  RUN_OPENED: 2,
+
+  /**
+   * The run ended well.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_COMPLETED = 3;
+   */
+  RUN_COMPLETED: 3,
+
+  /**
+   * The run ended with an error.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_FAILED = 4;
+   */
+  RUN_FAILED: 4,
+
+  /**
+   * The run ended by cancellation.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_CANCELED = 5;
+   */
+  RUN_CANCELED: 5,
+
+  /**
+   * The run ended because its time was up.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_TIMED_OUT = 6;
+   */
+  RUN_TIMED_OUT: 6,
+
+  /**
+   * The run was ended by force.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_TERMINATED = 7;
+   */
+  RUN_TERMINATED: 7,
+
+  /**
+   * The end of the run was decided; attempts under way are told to stop.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_ENDING = 8;
+   */
+  RUN_ENDING: 8,
+
+  /**
+   * Effects of tasks begin to be undone.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_COMPENSATING = 9;
+   */
+  RUN_COMPENSATING: 9,
+
+  /**
+   * A hold was put.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_HELD = 10;
+   */
+  RUN_HELD: 10,
+
+  /**
+   * A hold was released.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_RELEASED = 11;
+   */
+  RUN_RELEASED: 11,
+
+  /**
+   * An instance took the run over from one that was lost.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_RECOVERED = 12;
+   */
+  RUN_RECOVERED: 12,
+
+  /**
+   * An attempt began.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
+   */
+  TASK_DISPATCHED: 13,
+
+  /**
+   * The task waits.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_WAITING = 14;
+   */
+  TASK_WAITING: 14,
+
+  /**
+   * The children of a `parallel` or `map` task are known.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_EXPANDED = 15;
+   */
+  TASK_EXPANDED: 15,
+
+  /**
+   * The task ended well.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_COMPLETED = 16;
+   */
+  TASK_COMPLETED: 16,
+
+  /**
+   * An attempt failed; the next one is due later.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_RETRYING = 17;
+   */
+  TASK_RETRYING: 17,
+
+  /**
+   * The graph of the task was interrupted and waits for an answer.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_SUSPENDED = 18;
+   */
+  TASK_SUSPENDED: 18,
+
+  /**
+   * The task ended with an error, or because its time was up.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_FAILED = 19;
+   */
+  TASK_FAILED: 19,
+
+  /**
+   * The task will not run.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_SKIPPED = 20;
+   */
+  TASK_SKIPPED: 20,
+
+  /**
+   * The task was stopped by cancellation.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_CANCELED = 21;
+   */
+  TASK_CANCELED: 21,
+
+  /**
+   * The effect of the task was undone.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_COMPENSATED = 22;
+   */
+  TASK_COMPENSATED: 22,
+
+  /**
+   * A signal arrived.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_SIGNAL_RECEIVED = 23;
+   */
+  SIGNAL_RECEIVED: 23,
+
+  /**
+   * A task or a transition consumed a signal.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_SIGNAL_CONSUMED = 24;
+   */
+  SIGNAL_CONSUMED: 24,
+
+  /**
+   * A guard could not be evaluated for a signal, which stays in the queue.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_SIGNAL_GUARD_FAILED = 25;
+   */
+  SIGNAL_GUARD_FAILED: 25,
+
+  /**
+   * A call with a `request_id` was applied that left no other trace.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_REQUEST_APPLIED = 26;
+   */
+  REQUEST_APPLIED: 26,
+
+  /**
+   * A flow that is written with states entered a state.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_STATE_ENTERED = 27;
+   */
+  STATE_ENTERED: 27,
+
+  /**
+   * The timers and signals of the state were armed.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_STATE_ARMED = 28;
+   */
+  STATE_ARMED: 28,
+
+  /**
+   * The task of the state ended and no transition was taken.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_STATE_SETTLED = 29;
+   */
+  STATE_SETTLED: 29,
+
+  /**
+   * An approval was decided, expired or canceled.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_APPROVAL_ENDED = 30;
+   */
+  APPROVAL_ENDED: 30,
+} as const;
+
+/**
+ * Kind of an event. New kinds may come: a reader skips those it does not know.
+ *
+ * @generated from enum orchestrator.v1.RunEventKind
+ */
+export type RunEventKind = (typeof RunEventKind)[keyof typeof RunEventKind] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.v1.RunEventKind.
+ */
+export const RunEventKindSchema: GenEnum<RunEventKind> = /*@__PURE__*/
+  enumDesc(file_orchestrator_v1_run_event, 0);
+
+/**
+ * How important a line of a log is.
+ *
+ * @generated from enum orchestrator.v1.LogLevel
+ */
+export const LogLevel = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: LOG_LEVEL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * For finding faults.
+   *
+   * @generated from enum value: LOG_LEVEL_DEBUG = 1;
+   */
+  DEBUG: 1,
+
+  /**
+   * What happens in the ordinary course.
+   *
+   * @generated from enum value: LOG_LEVEL_INFO = 2;
+   */
+  INFO: 2,
+
+  /**
+   * Something that should be looked at.
+   *
+   * @generated from enum value: LOG_LEVEL_WARN = 3;
+   */
+  WARN: 3,
+
+  /**
+   * Something failed.
+   *
+   * @generated from enum value: LOG_LEVEL_ERROR = 4;
+   */
+  ERROR: 4,
+} as const;
+
+/**
+ * How important a line of a log is.
+ *
+ * @generated from enum orchestrator.v1.LogLevel
+ */
+export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.v1.LogLevel.
+ */
+export const LogLevelSchema: GenEnum<LogLevel> = /*@__PURE__*/
+  enumDesc(file_orchestrator_v1_run_event, 1);
 

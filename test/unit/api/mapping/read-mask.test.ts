@@ -65,7 +65,11 @@ test("what is larger than the inline limit is a reference, unless its JSON is as
   const { inputValue } = show(state, parseReadMask(RunSchema, undefined));
   expect(inputValue).toMatchObject({
     case: "inputRef",
-    value: { payloadId: "r/input", sizeBytes: BigInt(text.length), contentType: "application/json" },
+    value: {
+      payloadId: Buffer.from("r/input").toString("base64url"),
+      sizeBytes: BigInt(text.length),
+      contentType: "application/json",
+    },
   });
   expect(show(state, mask("input_json")).inputValue).toEqual({ case: "inputJson", value: Buffer.from(text) });
 });

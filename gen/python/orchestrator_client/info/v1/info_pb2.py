@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1forchestrator/info/v1/info.proto\x12\x14orchestrator.info.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x10\n\x0eGetInfoRequest\"\xe6\x02\n\x0fGetInfoResponse\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x31\n\x05\x62uild\x18\x03 \x01(\x0b\x32\x1b.orchestrator.info.v1.BuildR\x05\x62uild\x12\x1a\n\x08packages\x18\x04 \x03(\tR\x08packages\x12\"\n\x0c\x63\x61pabilities\x18\x05 \x03(\tR\x0c\x63\x61pabilities\x12\x34\n\x06limits\x18\x06 \x01(\x0b\x32\x1c.orchestrator.info.v1.LimitsR\x06limits\x12\x39\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12;\n\x0bserver_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"S\n\x05\x42uild\x12\x1a\n\x08revision\x18\x01 \x01(\tR\x08revision\x12\x18\n\x07runtime\x18\x02 \x01(\tR\x07runtime\x12\x14\n\x05store\x18\x03 \x01(\tR\x05store\"\xe4\x03\n\x06Limits\x12*\n\x11max_message_bytes\x18\x01 \x01(\x03R\x0fmaxMessageBytes\x12*\n\x11max_payload_bytes\x18\x02 \x01(\x03R\x0fmaxPayloadBytes\x12\x37\n\x18max_inline_payload_bytes\x18\x03 \x01(\x03R\x15maxInlinePayloadBytes\x12$\n\x0emax_flow_bytes\x18\x04 \x01(\x03R\x0cmaxFlowBytes\x12*\n\x11max_payload_depth\x18\x05 \x01(\x05R\x0fmaxPayloadDepth\x12\"\n\rmax_page_size\x18\x06 \x01(\x05R\x0bmaxPageSize\x12*\n\x11\x64\x65\x66\x61ult_page_size\x18\x07 \x01(\x05R\x0f\x64\x65\x66\x61ultPageSize\x12$\n\x0emax_batch_size\x18\x08 \x01(\x05R\x0cmaxBatchSize\x12\x34\n\x08max_wait\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maxWait\x12K\n\x14request_id_retention\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x12requestIdRetention2j\n\x0bInfoService\x12[\n\x07GetInfo\x12$.orchestrator.info.v1.GetInfoRequest\x1a%.orchestrator.info.v1.GetInfoResponse\"\x03\x90\x02\x01\x42\x97\x01\n\x14orchestrator.info.v1B\tInfoProtoP\x01Z+orchestrator.internal/client/info/v1;infov1\xaa\x02\x14Orchestrator.Info.V1\xca\x02\x14Orchestrator\\Info\\V1\xea\x02\x16Orchestrator::Info::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1forchestrator/info/v1/info.proto\x12\x14orchestrator.info.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x10\n\x0eGetInfoRequest\"\xe6\x02\n\x0fGetInfoResponse\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x31\n\x05\x62uild\x18\x03 \x01(\x0b\x32\x1b.orchestrator.info.v1.BuildR\x05\x62uild\x12\x1a\n\x08packages\x18\x04 \x03(\tR\x08packages\x12\"\n\x0c\x63\x61pabilities\x18\x05 \x03(\tR\x0c\x63\x61pabilities\x12\x34\n\x06limits\x18\x06 \x01(\x0b\x32\x1c.orchestrator.info.v1.LimitsR\x06limits\x12\x39\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12;\n\x0bserver_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"}\n\x05\x42uild\x12\x1a\n\x08revision\x18\x01 \x01(\tR\x08revision\x12\x18\n\x07runtime\x18\x02 \x01(\tR\x07runtime\x12>\n\nstore_kind\x18\x03 \x01(\x0e\x32\x1f.orchestrator.info.v1.StoreKindR\tstoreKind\"\xe4\x03\n\x06Limits\x12*\n\x11max_message_bytes\x18\x01 \x01(\x03R\x0fmaxMessageBytes\x12*\n\x11max_payload_bytes\x18\x02 \x01(\x03R\x0fmaxPayloadBytes\x12\x37\n\x18max_inline_payload_bytes\x18\x03 \x01(\x03R\x15maxInlinePayloadBytes\x12$\n\x0emax_flow_bytes\x18\x04 \x01(\x03R\x0cmaxFlowBytes\x12*\n\x11max_payload_depth\x18\x05 \x01(\x05R\x0fmaxPayloadDepth\x12\"\n\rmax_page_size\x18\x06 \x01(\x05R\x0bmaxPageSize\x12*\n\x11\x64\x65\x66\x61ult_page_size\x18\x07 \x01(\x05R\x0f\x64\x65\x66\x61ultPageSize\x12$\n\x0emax_batch_size\x18\x08 \x01(\x05R\x0cmaxBatchSize\x12\x34\n\x08max_wait\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maxWait\x12K\n\x14request_id_retention\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x12requestIdRetention*Y\n\tStoreKind\x12\x1a\n\x16STORE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13STORE_KIND_EMBEDDED\x10\x01\x12\x17\n\x13STORE_KIND_EXTERNAL\x10\x02\x32j\n\x0bInfoService\x12[\n\x07GetInfo\x12$.orchestrator.info.v1.GetInfoRequest\x1a%.orchestrator.info.v1.GetInfoResponse\"\x03\x90\x02\x01\x42\x97\x01\n\x14orchestrator.info.v1B\tInfoProtoP\x01Z+orchestrator.internal/client/info/v1;infov1\xaa\x02\x14Orchestrator.Info.V1\xca\x02\x14Orchestrator\\Info\\V1\xea\x02\x16Orchestrator::Info::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,14 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\024orchestrator.info.v1B\tInfoProtoP\001Z+orchestrator.internal/client/info/v1;infov1\252\002\024Orchestrator.Info.V1\312\002\024Orchestrator\\Info\\V1\352\002\026Orchestrator::Info::V1'
   _globals['_INFOSERVICE'].methods_by_name['GetInfo']._loaded_options = None
   _globals['_INFOSERVICE'].methods_by_name['GetInfo']._serialized_options = b'\220\002\001'
+  _globals['_STOREKIND']._serialized_start=1115
+  _globals['_STOREKIND']._serialized_end=1204
   _globals['_GETINFOREQUEST']._serialized_start=122
   _globals['_GETINFOREQUEST']._serialized_end=138
   _globals['_GETINFORESPONSE']._serialized_start=141
   _globals['_GETINFORESPONSE']._serialized_end=499
   _globals['_BUILD']._serialized_start=501
-  _globals['_BUILD']._serialized_end=584
-  _globals['_LIMITS']._serialized_start=587
-  _globals['_LIMITS']._serialized_end=1071
-  _globals['_INFOSERVICE']._serialized_start=1073
-  _globals['_INFOSERVICE']._serialized_end=1179
+  _globals['_BUILD']._serialized_end=626
+  _globals['_LIMITS']._serialized_start=629
+  _globals['_LIMITS']._serialized_end=1113
+  _globals['_INFOSERVICE']._serialized_start=1206
+  _globals['_INFOSERVICE']._serialized_end=1312
 # @@protoc_insertion_point(module_scope)

@@ -1,12 +1,22 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class StoreKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STORE_KIND_UNSPECIFIED: _ClassVar[StoreKind]
+    STORE_KIND_EMBEDDED: _ClassVar[StoreKind]
+    STORE_KIND_EXTERNAL: _ClassVar[StoreKind]
+STORE_KIND_UNSPECIFIED: StoreKind
+STORE_KIND_EMBEDDED: StoreKind
+STORE_KIND_EXTERNAL: StoreKind
 
 class GetInfoRequest(_message.Message):
     __slots__ = ()
@@ -33,14 +43,14 @@ class GetInfoResponse(_message.Message):
     def __init__(self, service: _Optional[str] = ..., version: _Optional[str] = ..., build: _Optional[_Union[Build, _Mapping]] = ..., packages: _Optional[_Iterable[str]] = ..., capabilities: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., server_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Build(_message.Message):
-    __slots__ = ("revision", "runtime", "store")
+    __slots__ = ("revision", "runtime", "store_kind")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
-    STORE_FIELD_NUMBER: _ClassVar[int]
+    STORE_KIND_FIELD_NUMBER: _ClassVar[int]
     revision: str
     runtime: str
-    store: str
-    def __init__(self, revision: _Optional[str] = ..., runtime: _Optional[str] = ..., store: _Optional[str] = ...) -> None: ...
+    store_kind: StoreKind
+    def __init__(self, revision: _Optional[str] = ..., runtime: _Optional[str] = ..., store_kind: _Optional[_Union[StoreKind, str]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_message_bytes", "max_payload_bytes", "max_inline_payload_bytes", "max_flow_bytes", "max_payload_depth", "max_page_size", "default_page_size", "max_batch_size", "max_wait", "request_id_retention")

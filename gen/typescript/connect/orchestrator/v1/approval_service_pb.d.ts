@@ -23,7 +23,7 @@ export declare const file_orchestrator_v1_approval_service: GenFile;
 export declare type ListApprovalsRequest = Message<"orchestrator.v1.ListApprovalsRequest"> & {
   /**
    * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
-   * `state == "PENDING"`. Example: `"finance" in assignees`.
+   * all. Example: `state == "PENDING" && "finance" in assignees`.
    *
    * @generated from field: string filter = 1;
    */
@@ -42,6 +42,13 @@ export declare type ListApprovalsRequest = Message<"orchestrator.v1.ListApproval
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Order of the approvals: `create_time` (the oldest first) or `create_time desc` (the newest first); empty means `create_time`.
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
 };
 
 /**
@@ -199,7 +206,7 @@ export declare type DecideApprovalRequest = Message<"orchestrator.v1.DecideAppro
 
   /**
    * Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 8;
    */
@@ -239,7 +246,7 @@ export declare const DecideApprovalResponseSchema: GenMessage<DecideApprovalResp
  */
 export declare const ApprovalService: GenService<{
   /**
-   * ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.ListApprovals
    */

@@ -139,11 +139,11 @@ export declare type FlowVariable = Message<"orchestrator.v1.FlowVariable"> & {
   name: string;
 
   /**
-   * Type: `string`, `integer`, `number`, `boolean`, `array`, `object` or `any`.
+   * Type of its values.
    *
-   * @generated from field: string type = 2;
+   * @generated from field: orchestrator.v1.FlowVariableType type = 2;
    */
-  type: string;
+  type: FlowVariableType;
 
   /**
    * What the variable means.
@@ -309,4 +309,72 @@ export enum FlowKind {
  * Describes the enum orchestrator.v1.FlowKind.
  */
 export declare const FlowKindSchema: GenEnum<FlowKind>;
+
+/**
+ * Type of the values of a variable.
+ *
+ * @generated from enum orchestrator.v1.FlowVariableType
+ */
+export enum FlowVariableType {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Any JSON value.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_ANY = 1;
+   */
+  ANY = 1,
+
+  /**
+   * A text.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_STRING = 2;
+   */
+  STRING = 2,
+
+  /**
+   * A number without fraction.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
+   */
+  INTEGER = 3,
+
+  /**
+   * A number.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_NUMBER = 4;
+   */
+  NUMBER = 4,
+
+  /**
+   * True or false.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_BOOLEAN = 5;
+   */
+  BOOLEAN = 5,
+
+  /**
+   * A list.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_ARRAY = 6;
+   */
+  ARRAY = 6,
+
+  /**
+   * An object.
+   *
+   * @generated from enum value: FLOW_VARIABLE_TYPE_OBJECT = 7;
+   */
+  OBJECT = 7,
+}
+
+/**
+ * Describes the enum orchestrator.v1.FlowVariableType.
+ */
+export declare const FlowVariableTypeSchema: GenEnum<FlowVariableType>;
 

@@ -4,13 +4,13 @@
 
 // Starting, reading, watching and steering runs.
 //
-// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun, MigrateRun and DeleteRun; a method is declared here when it is
+// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun and MigrateRun; a method is declared here when it is
 // served.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { PayloadRef } from "./payload_pb.js";
-import type { Duration, FieldMask, Value } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import type { HoldKind, Run, RunState, RunSummary, RunTask } from "./run_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 import type { RunEnd, RunEvent, RunSnapshot, RunsSnapshot, RunUpdate, WatchGap, WatchHeartbeat } from "./run_event_pb.js";
@@ -73,6 +73,7 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
 
   /**
    * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+   * Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 6;
    */
@@ -142,7 +143,7 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
   startDelay?: Duration | undefined;
 
   /**
-   * Signals that are in the queue before the first task starts; at most 100.
+   * Signals that are in the queue before the first task starts; at most 100. When the policy answers an open run, they are sent to it.
    *
    * @generated from field: repeated orchestrator.v1.RunSignal signals = 16;
    */
@@ -415,7 +416,7 @@ export declare type WaitRunRequest = Message<"orchestrator.v1.WaitRunRequest"> &
   runId: string;
 
   /**
-   * How long to wait, at most 50 s; absent means 20 s.
+   * How long to wait, at most 50 s.
    *
    * @generated from field: google.protobuf.Duration wait = 2;
    */
@@ -483,6 +484,13 @@ export declare type ListRunsRequest = Message<"orchestrator.v1.ListRunsRequest">
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Order of the runs: `create_time desc` (the newest first) or `create_time` (the oldest first); empty means `create_time desc`.
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
 };
 
 /**
@@ -1023,7 +1031,7 @@ export declare type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest
 
   /**
    * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 6;
    */
@@ -1085,7 +1093,7 @@ export declare type CancelRunRequest = Message<"orchestrator.v1.CancelRunRequest
 
   /**
    * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1140,7 +1148,7 @@ export declare type TerminateRunRequest = Message<"orchestrator.v1.TerminateRunR
 
   /**
    * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1195,7 +1203,7 @@ export declare type PauseRunRequest = Message<"orchestrator.v1.PauseRunRequest">
 
   /**
    * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1257,7 +1265,7 @@ export declare type ResumeRunRequest = Message<"orchestrator.v1.ResumeRunRequest
 
   /**
    * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1291,6 +1299,61 @@ export declare type ResumeRunResponse = Message<"orchestrator.v1.ResumeRunRespon
 export declare const ResumeRunResponseSchema: GenMessage<ResumeRunResponse>;
 
 /**
+ * Request of RunService.DeleteRun.
+ *
+ * @generated from message orchestrator.v1.DeleteRunRequest
+ */
+export declare type DeleteRunRequest = Message<"orchestrator.v1.DeleteRunRequest"> & {
+  /**
+   * Run to delete.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
+   * its run, with or without an id.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteRunRequest.
+ * Use `create(DeleteRunRequestSchema)` to create a new message.
+ */
+export declare const DeleteRunRequestSchema: GenMessage<DeleteRunRequest>;
+
+/**
+ * Response of RunService.DeleteRun.
+ *
+ * @generated from message orchestrator.v1.DeleteRunResponse
+ */
+export declare type DeleteRunResponse = Message<"orchestrator.v1.DeleteRunResponse"> & {
+  /**
+   * Run that was deleted.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * When it was deleted.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 2;
+   */
+  deleteTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteRunResponse.
+ * Use `create(DeleteRunResponseSchema)` to create a new message.
+ */
+export declare const DeleteRunResponseSchema: GenMessage<DeleteRunResponse>;
+
+/**
  * What to do when an open run has the key of a start.
  *
  * @generated from enum orchestrator.v1.RunKeyPolicy
@@ -1311,7 +1374,8 @@ export enum RunKeyPolicy {
   REJECT = 1,
 
   /**
-   * Answer the open run.
+   * Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
+   * however often the call is repeated. Nothing else of the start reaches the open run.
    *
    * @generated from enum value: RUN_KEY_POLICY_RETURN_EXISTING = 2;
    */
@@ -1361,7 +1425,7 @@ export declare const RunService: GenService<{
     output: typeof BatchStartRunsResponseSchema;
   },
   /**
-   * GetRun answers a run as it is. Errors: RUN_NOT_FOUND.
+   * GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
    *
    * @generated from rpc orchestrator.v1.RunService.GetRun
    */
@@ -1382,7 +1446,7 @@ export declare const RunService: GenService<{
     output: typeof WaitRunResponseSchema;
   },
   /**
-   * ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRuns
    */
@@ -1516,6 +1580,19 @@ export declare const RunService: GenService<{
     methodKind: "unary";
     input: typeof ResumeRunRequestSchema;
     output: typeof ResumeRunResponseSchema;
+  },
+  /**
+   * DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
+   * events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
+   * or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
+   * RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+   *
+   * @generated from rpc orchestrator.v1.RunService.DeleteRun
+   */
+  deleteRun: {
+    methodKind: "unary";
+    input: typeof DeleteRunRequestSchema;
+    output: typeof DeleteRunResponseSchema;
   },
 }>;
 

@@ -19,7 +19,7 @@ import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
  */
 export interface IApprovalServiceClient {
     /**
-     * ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListApprovals
      */
@@ -53,7 +53,7 @@ export declare class ApprovalServiceClient implements IApprovalServiceClient, Se
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListApprovals
      */

@@ -17,7 +17,7 @@ export class ApprovalServiceClient {
         this.options = ApprovalService.options;
     }
     /**
-     * ListApprovals answers approvals, the oldest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListApprovals
      */

@@ -21,7 +21,7 @@ import { Approval } from "./approval.js";
 export interface ListApprovalsRequest {
     /**
      * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
-     * `state == "PENDING"`. Example: `"finance" in assignees`.
+     * all. Example: `state == "PENDING" && "finance" in assignees`.
      *
      * @generated from protobuf field: string filter = 1
      */
@@ -38,6 +38,12 @@ export interface ListApprovalsRequest {
      * @generated from protobuf field: string page_token = 3
      */
     pageToken: string;
+    /**
+     * Order of the approvals: `create_time` (the oldest first) or `create_time desc` (the newest first); empty means `create_time`.
+     *
+     * @generated from protobuf field: string order_by = 4
+     */
+    orderBy: string;
 }
 /**
  * Response of ApprovalService.ListApprovals.
@@ -161,7 +167,7 @@ export interface DecideApprovalRequest {
     };
     /**
      * Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
      *
      * @generated from protobuf field: string request_id = 8
      */

@@ -22,7 +22,8 @@ class ListApprovalsRequest$Type extends MessageType {
         super("orchestrator.v1.ListApprovalsRequest", [
             { no: 1, name: "filter", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "page_size", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
-            { no: 3, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 3, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "order_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -30,6 +31,7 @@ class ListApprovalsRequest$Type extends MessageType {
         message.filter = "";
         message.pageSize = 0;
         message.pageToken = "";
+        message.orderBy = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -47,6 +49,9 @@ class ListApprovalsRequest$Type extends MessageType {
                     break;
                 case /* string page_token */ 3:
                     message.pageToken = reader.string();
+                    break;
+                case /* string order_by */ 4:
+                    message.orderBy = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -69,6 +74,9 @@ class ListApprovalsRequest$Type extends MessageType {
         /* string page_token = 3; */
         if (message.pageToken !== "")
             writer.tag(3, WireType.LengthDelimited).string(message.pageToken);
+        /* string order_by = 4; */
+        if (message.orderBy !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.orderBy);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

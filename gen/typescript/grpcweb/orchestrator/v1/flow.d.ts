@@ -114,11 +114,11 @@ export interface FlowVariable {
      */
     name: string;
     /**
-     * Type: `string`, `integer`, `number`, `boolean`, `array`, `object` or `any`.
+     * Type of its values.
      *
-     * @generated from protobuf field: string type = 2
+     * @generated from protobuf field: orchestrator.v1.FlowVariableType type = 2
      */
-    type: string;
+    type: FlowVariableType;
     /**
      * What the variable means.
      *
@@ -243,6 +243,61 @@ export declare enum FlowKind {
      * @generated from protobuf enum value: FLOW_KIND_GRAPH = 3;
      */
     GRAPH = 3
+}
+/**
+ * Type of the values of a variable.
+ *
+ * @generated from protobuf enum orchestrator.v1.FlowVariableType
+ */
+export declare enum FlowVariableType {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_UNSPECIFIED = 0;
+     */
+    UNSPECIFIED = 0,
+    /**
+     * Any JSON value.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_ANY = 1;
+     */
+    ANY = 1,
+    /**
+     * A text.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_STRING = 2;
+     */
+    STRING = 2,
+    /**
+     * A number without fraction.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
+     */
+    INTEGER = 3,
+    /**
+     * A number.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_NUMBER = 4;
+     */
+    NUMBER = 4,
+    /**
+     * True or false.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_BOOLEAN = 5;
+     */
+    BOOLEAN = 5,
+    /**
+     * A list.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_ARRAY = 6;
+     */
+    ARRAY = 6,
+    /**
+     * An object.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_OBJECT = 7;
+     */
+    OBJECT = 7
 }
 declare class Flow$Type extends MessageType<Flow> {
     constructor();

@@ -40,6 +40,62 @@ export var FlowKind;
      */
     FlowKind[FlowKind["GRAPH"] = 3] = "GRAPH";
 })(FlowKind || (FlowKind = {}));
+/**
+ * Type of the values of a variable.
+ *
+ * @generated from protobuf enum orchestrator.v1.FlowVariableType
+ */
+export var FlowVariableType;
+(function (FlowVariableType) {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_UNSPECIFIED = 0;
+     */
+    FlowVariableType[FlowVariableType["UNSPECIFIED"] = 0] = "UNSPECIFIED";
+    /**
+     * Any JSON value.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_ANY = 1;
+     */
+    FlowVariableType[FlowVariableType["ANY"] = 1] = "ANY";
+    /**
+     * A text.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_STRING = 2;
+     */
+    FlowVariableType[FlowVariableType["STRING"] = 2] = "STRING";
+    /**
+     * A number without fraction.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
+     */
+    FlowVariableType[FlowVariableType["INTEGER"] = 3] = "INTEGER";
+    /**
+     * A number.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_NUMBER = 4;
+     */
+    FlowVariableType[FlowVariableType["NUMBER"] = 4] = "NUMBER";
+    /**
+     * True or false.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_BOOLEAN = 5;
+     */
+    FlowVariableType[FlowVariableType["BOOLEAN"] = 5] = "BOOLEAN";
+    /**
+     * A list.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_ARRAY = 6;
+     */
+    FlowVariableType[FlowVariableType["ARRAY"] = 6] = "ARRAY";
+    /**
+     * An object.
+     *
+     * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_OBJECT = 7;
+     */
+    FlowVariableType[FlowVariableType["OBJECT"] = 7] = "OBJECT";
+})(FlowVariableType || (FlowVariableType = {}));
 // @generated message type with reflection information, may provide speed optimized methods
 class Flow$Type extends MessageType {
     constructor() {
@@ -195,7 +251,7 @@ class FlowVariable$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.FlowVariable", [
             { no: 1, name: "name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "type", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "type", kind: "enum", T: () => ["orchestrator.v1.FlowVariableType", FlowVariableType, "FLOW_VARIABLE_TYPE_"] },
             { no: 3, name: "description", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 4, name: "required", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
             { no: 5, name: "default_value", kind: "message", T: () => Value }
@@ -204,7 +260,7 @@ class FlowVariable$Type extends MessageType {
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.name = "";
-        message.type = "";
+        message.type = 0;
         message.description = "";
         message.required = false;
         if (value !== undefined)
@@ -219,8 +275,8 @@ class FlowVariable$Type extends MessageType {
                 case /* string name */ 1:
                     message.name = reader.string();
                     break;
-                case /* string type */ 2:
-                    message.type = reader.string();
+                case /* orchestrator.v1.FlowVariableType type */ 2:
+                    message.type = reader.int32();
                     break;
                 case /* string description */ 3:
                     message.description = reader.string();
@@ -246,9 +302,9 @@ class FlowVariable$Type extends MessageType {
         /* string name = 1; */
         if (message.name !== "")
             writer.tag(1, WireType.LengthDelimited).string(message.name);
-        /* string type = 2; */
-        if (message.type !== "")
-            writer.tag(2, WireType.LengthDelimited).string(message.type);
+        /* orchestrator.v1.FlowVariableType type = 2; */
+        if (message.type !== 0)
+            writer.tag(2, WireType.Varint).int32(message.type);
         /* string description = 3; */
         if (message.description !== "")
             writer.tag(3, WireType.LengthDelimited).string(message.description);

@@ -71,11 +71,11 @@ export interface RunEvent {
      */
     attempt: number;
     /**
-     * What happened, for instance `run.started` or `task.completed`. New kinds may come; a reader skips those it does not know.
+     * What happened. UNSPECIFIED for an ephemeral event, whose `detail` says what it is.
      *
-     * @generated from protobuf field: string kind = 8
+     * @generated from protobuf field: orchestrator.v1.RunEventKind kind = 8
      */
-    kind: string;
+    kind: RunEventKind;
     /**
      * What changed.
      *
@@ -337,11 +337,11 @@ export interface TaskProgress {
  */
 export interface TaskLog {
     /**
-     * Level: `debug`, `info`, `warn` or `error`.
+     * How important the line is.
      *
-     * @generated from protobuf field: string level = 1
+     * @generated from protobuf field: orchestrator.v1.LogLevel level = 1
      */
-    level: string;
+    level: LogLevel;
     /**
      * The line.
      *
@@ -494,6 +494,236 @@ export interface RunsSnapshot {
      * @generated from protobuf field: string cursor = 3
      */
     cursor: string;
+}
+/**
+ * Kind of an event. New kinds may come: a reader skips those it does not know.
+ *
+ * @generated from protobuf enum orchestrator.v1.RunEventKind
+ */
+export declare enum RunEventKind {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_UNSPECIFIED = 0;
+     */
+    UNSPECIFIED = 0,
+    /**
+     * The start was accepted.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_STARTED = 1;
+     */
+    RUN_STARTED = 1,
+    /**
+     * The delay of the start is over; the first task may begin.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_OPENED = 2;
+     */
+    RUN_OPENED = 2,
+    /**
+     * The run ended well.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPLETED = 3;
+     */
+    RUN_COMPLETED = 3,
+    /**
+     * The run ended with an error.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_FAILED = 4;
+     */
+    RUN_FAILED = 4,
+    /**
+     * The run ended by cancellation.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_CANCELED = 5;
+     */
+    RUN_CANCELED = 5,
+    /**
+     * The run ended because its time was up.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TIMED_OUT = 6;
+     */
+    RUN_TIMED_OUT = 6,
+    /**
+     * The run was ended by force.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TERMINATED = 7;
+     */
+    RUN_TERMINATED = 7,
+    /**
+     * The end of the run was decided; attempts under way are told to stop.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_ENDING = 8;
+     */
+    RUN_ENDING = 8,
+    /**
+     * Effects of tasks begin to be undone.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPENSATING = 9;
+     */
+    RUN_COMPENSATING = 9,
+    /**
+     * A hold was put.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_HELD = 10;
+     */
+    RUN_HELD = 10,
+    /**
+     * A hold was released.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_RELEASED = 11;
+     */
+    RUN_RELEASED = 11,
+    /**
+     * An instance took the run over from one that was lost.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_RECOVERED = 12;
+     */
+    RUN_RECOVERED = 12,
+    /**
+     * An attempt began.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
+     */
+    TASK_DISPATCHED = 13,
+    /**
+     * The task waits.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_WAITING = 14;
+     */
+    TASK_WAITING = 14,
+    /**
+     * The children of a `parallel` or `map` task are known.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_EXPANDED = 15;
+     */
+    TASK_EXPANDED = 15,
+    /**
+     * The task ended well.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPLETED = 16;
+     */
+    TASK_COMPLETED = 16,
+    /**
+     * An attempt failed; the next one is due later.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_RETRYING = 17;
+     */
+    TASK_RETRYING = 17,
+    /**
+     * The graph of the task was interrupted and waits for an answer.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_SUSPENDED = 18;
+     */
+    TASK_SUSPENDED = 18,
+    /**
+     * The task ended with an error, or because its time was up.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_FAILED = 19;
+     */
+    TASK_FAILED = 19,
+    /**
+     * The task will not run.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_SKIPPED = 20;
+     */
+    TASK_SKIPPED = 20,
+    /**
+     * The task was stopped by cancellation.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_CANCELED = 21;
+     */
+    TASK_CANCELED = 21,
+    /**
+     * The effect of the task was undone.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPENSATED = 22;
+     */
+    TASK_COMPENSATED = 22,
+    /**
+     * A signal arrived.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_RECEIVED = 23;
+     */
+    SIGNAL_RECEIVED = 23,
+    /**
+     * A task or a transition consumed a signal.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_CONSUMED = 24;
+     */
+    SIGNAL_CONSUMED = 24,
+    /**
+     * A guard could not be evaluated for a signal, which stays in the queue.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_GUARD_FAILED = 25;
+     */
+    SIGNAL_GUARD_FAILED = 25,
+    /**
+     * A call with a `request_id` was applied that left no other trace.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_REQUEST_APPLIED = 26;
+     */
+    REQUEST_APPLIED = 26,
+    /**
+     * A flow that is written with states entered a state.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_STATE_ENTERED = 27;
+     */
+    STATE_ENTERED = 27,
+    /**
+     * The timers and signals of the state were armed.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_STATE_ARMED = 28;
+     */
+    STATE_ARMED = 28,
+    /**
+     * The task of the state ended and no transition was taken.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_STATE_SETTLED = 29;
+     */
+    STATE_SETTLED = 29,
+    /**
+     * An approval was decided, expired or canceled.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_APPROVAL_ENDED = 30;
+     */
+    APPROVAL_ENDED = 30
+}
+/**
+ * How important a line of a log is.
+ *
+ * @generated from protobuf enum orchestrator.v1.LogLevel
+ */
+export declare enum LogLevel {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_UNSPECIFIED = 0;
+     */
+    UNSPECIFIED = 0,
+    /**
+     * For finding faults.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_DEBUG = 1;
+     */
+    DEBUG = 1,
+    /**
+     * What happens in the ordinary course.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_INFO = 2;
+     */
+    INFO = 2,
+    /**
+     * Something that should be looked at.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_WARN = 3;
+     */
+    WARN = 3,
+    /**
+     * Something failed.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_ERROR = 4;
+     */
+    ERROR = 4
 }
 declare class RunEvent$Type extends MessageType<RunEvent> {
     constructor();

@@ -19,6 +19,238 @@ import { RunError } from "./run.js";
 import { RunPhase } from "./run.js";
 import { Struct } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+/**
+ * Kind of an event. New kinds may come: a reader skips those it does not know.
+ *
+ * @generated from protobuf enum orchestrator.v1.RunEventKind
+ */
+export var RunEventKind;
+(function (RunEventKind) {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_UNSPECIFIED = 0;
+     */
+    RunEventKind[RunEventKind["UNSPECIFIED"] = 0] = "UNSPECIFIED";
+    /**
+     * The start was accepted.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_STARTED = 1;
+     */
+    RunEventKind[RunEventKind["RUN_STARTED"] = 1] = "RUN_STARTED";
+    /**
+     * The delay of the start is over; the first task may begin.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_OPENED = 2;
+     */
+    RunEventKind[RunEventKind["RUN_OPENED"] = 2] = "RUN_OPENED";
+    /**
+     * The run ended well.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPLETED = 3;
+     */
+    RunEventKind[RunEventKind["RUN_COMPLETED"] = 3] = "RUN_COMPLETED";
+    /**
+     * The run ended with an error.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_FAILED = 4;
+     */
+    RunEventKind[RunEventKind["RUN_FAILED"] = 4] = "RUN_FAILED";
+    /**
+     * The run ended by cancellation.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_CANCELED = 5;
+     */
+    RunEventKind[RunEventKind["RUN_CANCELED"] = 5] = "RUN_CANCELED";
+    /**
+     * The run ended because its time was up.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TIMED_OUT = 6;
+     */
+    RunEventKind[RunEventKind["RUN_TIMED_OUT"] = 6] = "RUN_TIMED_OUT";
+    /**
+     * The run was ended by force.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TERMINATED = 7;
+     */
+    RunEventKind[RunEventKind["RUN_TERMINATED"] = 7] = "RUN_TERMINATED";
+    /**
+     * The end of the run was decided; attempts under way are told to stop.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_ENDING = 8;
+     */
+    RunEventKind[RunEventKind["RUN_ENDING"] = 8] = "RUN_ENDING";
+    /**
+     * Effects of tasks begin to be undone.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPENSATING = 9;
+     */
+    RunEventKind[RunEventKind["RUN_COMPENSATING"] = 9] = "RUN_COMPENSATING";
+    /**
+     * A hold was put.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_HELD = 10;
+     */
+    RunEventKind[RunEventKind["RUN_HELD"] = 10] = "RUN_HELD";
+    /**
+     * A hold was released.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_RELEASED = 11;
+     */
+    RunEventKind[RunEventKind["RUN_RELEASED"] = 11] = "RUN_RELEASED";
+    /**
+     * An instance took the run over from one that was lost.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_RECOVERED = 12;
+     */
+    RunEventKind[RunEventKind["RUN_RECOVERED"] = 12] = "RUN_RECOVERED";
+    /**
+     * An attempt began.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
+     */
+    RunEventKind[RunEventKind["TASK_DISPATCHED"] = 13] = "TASK_DISPATCHED";
+    /**
+     * The task waits.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_WAITING = 14;
+     */
+    RunEventKind[RunEventKind["TASK_WAITING"] = 14] = "TASK_WAITING";
+    /**
+     * The children of a `parallel` or `map` task are known.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_EXPANDED = 15;
+     */
+    RunEventKind[RunEventKind["TASK_EXPANDED"] = 15] = "TASK_EXPANDED";
+    /**
+     * The task ended well.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPLETED = 16;
+     */
+    RunEventKind[RunEventKind["TASK_COMPLETED"] = 16] = "TASK_COMPLETED";
+    /**
+     * An attempt failed; the next one is due later.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_RETRYING = 17;
+     */
+    RunEventKind[RunEventKind["TASK_RETRYING"] = 17] = "TASK_RETRYING";
+    /**
+     * The graph of the task was interrupted and waits for an answer.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_SUSPENDED = 18;
+     */
+    RunEventKind[RunEventKind["TASK_SUSPENDED"] = 18] = "TASK_SUSPENDED";
+    /**
+     * The task ended with an error, or because its time was up.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_FAILED = 19;
+     */
+    RunEventKind[RunEventKind["TASK_FAILED"] = 19] = "TASK_FAILED";
+    /**
+     * The task will not run.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_SKIPPED = 20;
+     */
+    RunEventKind[RunEventKind["TASK_SKIPPED"] = 20] = "TASK_SKIPPED";
+    /**
+     * The task was stopped by cancellation.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_CANCELED = 21;
+     */
+    RunEventKind[RunEventKind["TASK_CANCELED"] = 21] = "TASK_CANCELED";
+    /**
+     * The effect of the task was undone.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPENSATED = 22;
+     */
+    RunEventKind[RunEventKind["TASK_COMPENSATED"] = 22] = "TASK_COMPENSATED";
+    /**
+     * A signal arrived.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_RECEIVED = 23;
+     */
+    RunEventKind[RunEventKind["SIGNAL_RECEIVED"] = 23] = "SIGNAL_RECEIVED";
+    /**
+     * A task or a transition consumed a signal.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_CONSUMED = 24;
+     */
+    RunEventKind[RunEventKind["SIGNAL_CONSUMED"] = 24] = "SIGNAL_CONSUMED";
+    /**
+     * A guard could not be evaluated for a signal, which stays in the queue.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_GUARD_FAILED = 25;
+     */
+    RunEventKind[RunEventKind["SIGNAL_GUARD_FAILED"] = 25] = "SIGNAL_GUARD_FAILED";
+    /**
+     * A call with a `request_id` was applied that left no other trace.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_REQUEST_APPLIED = 26;
+     */
+    RunEventKind[RunEventKind["REQUEST_APPLIED"] = 26] = "REQUEST_APPLIED";
+    /**
+     * A flow that is written with states entered a state.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_STATE_ENTERED = 27;
+     */
+    RunEventKind[RunEventKind["STATE_ENTERED"] = 27] = "STATE_ENTERED";
+    /**
+     * The timers and signals of the state were armed.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_STATE_ARMED = 28;
+     */
+    RunEventKind[RunEventKind["STATE_ARMED"] = 28] = "STATE_ARMED";
+    /**
+     * The task of the state ended and no transition was taken.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_STATE_SETTLED = 29;
+     */
+    RunEventKind[RunEventKind["STATE_SETTLED"] = 29] = "STATE_SETTLED";
+    /**
+     * An approval was decided, expired or canceled.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_APPROVAL_ENDED = 30;
+     */
+    RunEventKind[RunEventKind["APPROVAL_ENDED"] = 30] = "APPROVAL_ENDED";
+})(RunEventKind || (RunEventKind = {}));
+/**
+ * How important a line of a log is.
+ *
+ * @generated from protobuf enum orchestrator.v1.LogLevel
+ */
+export var LogLevel;
+(function (LogLevel) {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_UNSPECIFIED = 0;
+     */
+    LogLevel[LogLevel["UNSPECIFIED"] = 0] = "UNSPECIFIED";
+    /**
+     * For finding faults.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_DEBUG = 1;
+     */
+    LogLevel[LogLevel["DEBUG"] = 1] = "DEBUG";
+    /**
+     * What happens in the ordinary course.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_INFO = 2;
+     */
+    LogLevel[LogLevel["INFO"] = 2] = "INFO";
+    /**
+     * Something that should be looked at.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_WARN = 3;
+     */
+    LogLevel[LogLevel["WARN"] = 3] = "WARN";
+    /**
+     * Something failed.
+     *
+     * @generated from protobuf enum value: LOG_LEVEL_ERROR = 4;
+     */
+    LogLevel[LogLevel["ERROR"] = 4] = "ERROR";
+})(LogLevel || (LogLevel = {}));
 // @generated message type with reflection information, may provide speed optimized methods
 class RunEvent$Type extends MessageType {
     constructor() {
@@ -30,7 +262,7 @@ class RunEvent$Type extends MessageType {
             { no: 5, name: "event_time", kind: "message", T: () => Timestamp },
             { no: 6, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 7, name: "attempt", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
-            { no: 8, name: "kind", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "kind", kind: "enum", T: () => ["orchestrator.v1.RunEventKind", RunEventKind, "RUN_EVENT_KIND_"] },
             { no: 9, name: "run_transition", kind: "message", oneof: "detail", T: () => RunTransition },
             { no: 10, name: "task_transition", kind: "message", oneof: "detail", T: () => TaskTransition },
             { no: 11, name: "hold_change", kind: "message", oneof: "detail", T: () => HoldChange },
@@ -50,7 +282,7 @@ class RunEvent$Type extends MessageType {
         message.durable = false;
         message.taskId = "";
         message.attempt = 0;
-        message.kind = "";
+        message.kind = 0;
         message.detail = { oneofKind: undefined };
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
@@ -82,8 +314,8 @@ class RunEvent$Type extends MessageType {
                 case /* int32 attempt */ 7:
                     message.attempt = reader.int32();
                     break;
-                case /* string kind */ 8:
-                    message.kind = reader.string();
+                case /* orchestrator.v1.RunEventKind kind */ 8:
+                    message.kind = reader.int32();
                     break;
                 case /* orchestrator.v1.RunTransition run_transition */ 9:
                     message.detail = {
@@ -169,9 +401,9 @@ class RunEvent$Type extends MessageType {
         /* int32 attempt = 7; */
         if (message.attempt !== 0)
             writer.tag(7, WireType.Varint).int32(message.attempt);
-        /* string kind = 8; */
-        if (message.kind !== "")
-            writer.tag(8, WireType.LengthDelimited).string(message.kind);
+        /* orchestrator.v1.RunEventKind kind = 8; */
+        if (message.kind !== 0)
+            writer.tag(8, WireType.Varint).int32(message.kind);
         /* orchestrator.v1.RunTransition run_transition = 9; */
         if (message.detail.oneofKind === "runTransition")
             RunTransition.internalBinaryWrite(message.detail.runTransition, writer.tag(9, WireType.LengthDelimited).fork(), options).join();
@@ -616,13 +848,13 @@ export const TaskProgress = new TaskProgress$Type();
 class TaskLog$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.TaskLog", [
-            { no: 1, name: "level", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 1, name: "level", kind: "enum", T: () => ["orchestrator.v1.LogLevel", LogLevel, "LOG_LEVEL_"] },
             { no: 2, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
-        message.level = "";
+        message.level = 0;
         message.message = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
@@ -633,8 +865,8 @@ class TaskLog$Type extends MessageType {
         while (reader.pos < end) {
             let [fieldNo, wireType] = reader.tag();
             switch (fieldNo) {
-                case /* string level */ 1:
-                    message.level = reader.string();
+                case /* orchestrator.v1.LogLevel level */ 1:
+                    message.level = reader.int32();
                     break;
                 case /* string message */ 2:
                     message.message = reader.string();
@@ -651,9 +883,9 @@ class TaskLog$Type extends MessageType {
         return message;
     }
     internalBinaryWrite(message, writer, options) {
-        /* string level = 1; */
-        if (message.level !== "")
-            writer.tag(1, WireType.LengthDelimited).string(message.level);
+        /* orchestrator.v1.LogLevel level = 1; */
+        if (message.level !== 0)
+            writer.tag(1, WireType.Varint).int32(message.level);
         /* string message = 2; */
         if (message.message !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.message);

@@ -4,6 +4,8 @@
 // tslint:disable
 import type { RpcTransport } from "@protobuf-ts/runtime-rpc";
 import type { ServiceInfo } from "@protobuf-ts/runtime-rpc";
+import type { DeleteRunResponse } from "./run_service.js";
+import type { DeleteRunRequest } from "./run_service.js";
 import type { ResumeRunResponse } from "./run_service.js";
 import type { ResumeRunRequest } from "./run_service.js";
 import type { PauseRunResponse } from "./run_service.js";
@@ -61,7 +63,7 @@ export interface IRunServiceClient {
      */
     batchStartRuns(input: BatchStartRunsRequest, options?: RpcOptions): UnaryCall<BatchStartRunsRequest, BatchStartRunsResponse>;
     /**
-     * GetRun answers a run as it is. Errors: RUN_NOT_FOUND.
+     * GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
      *
      * @generated from protobuf rpc: GetRun
      */
@@ -74,7 +76,7 @@ export interface IRunServiceClient {
      */
     waitRun(input: WaitRunRequest, options?: RpcOptions): UnaryCall<WaitRunRequest, WaitRunResponse>;
     /**
-     * ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListRuns
      */
@@ -161,6 +163,15 @@ export interface IRunServiceClient {
      * @generated from protobuf rpc: ResumeRun
      */
     resumeRun(input: ResumeRunRequest, options?: RpcOptions): UnaryCall<ResumeRunRequest, ResumeRunResponse>;
+    /**
+     * DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
+     * events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
+     * or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
+     * RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+     *
+     * @generated from protobuf rpc: DeleteRun
+     */
+    deleteRun(input: DeleteRunRequest, options?: RpcOptions): UnaryCall<DeleteRunRequest, DeleteRunResponse>;
 }
 /**
  * RunService starts runs and steers them. An answered start is durable. The run of another tenant is answered as RUN_NOT_FOUND.
@@ -189,7 +200,7 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
      */
     batchStartRuns(input: BatchStartRunsRequest, options?: RpcOptions): UnaryCall<BatchStartRunsRequest, BatchStartRunsResponse>;
     /**
-     * GetRun answers a run as it is. Errors: RUN_NOT_FOUND.
+     * GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
      *
      * @generated from protobuf rpc: GetRun
      */
@@ -202,7 +213,7 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
      */
     waitRun(input: WaitRunRequest, options?: RpcOptions): UnaryCall<WaitRunRequest, WaitRunResponse>;
     /**
-     * ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListRuns
      */
@@ -289,4 +300,13 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
      * @generated from protobuf rpc: ResumeRun
      */
     resumeRun(input: ResumeRunRequest, options?: RpcOptions): UnaryCall<ResumeRunRequest, ResumeRunResponse>;
+    /**
+     * DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
+     * events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
+     * or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
+     * RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+     *
+     * @generated from protobuf rpc: DeleteRun
+     */
+    deleteRun(input: DeleteRunRequest, options?: RpcOptions): UnaryCall<DeleteRunRequest, DeleteRunResponse>;
 }

@@ -38,7 +38,7 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetRun answers a run as it is. Errors: RUN_NOT_FOUND.
+     * GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
      *
      * @generated from protobuf rpc: GetRun
      */
@@ -57,7 +57,7 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListRuns answers the runs that meet a filter, the newest first. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListRuns
      */
@@ -178,6 +178,18 @@ export class RunServiceClient {
      */
     resumeRun(input, options) {
         const method = this.methods[15], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
+     * events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
+     * or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
+     * RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+     *
+     * @generated from protobuf rpc: DeleteRun
+     */
+    deleteRun(input, options) {
+        const method = this.methods[16], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
 }

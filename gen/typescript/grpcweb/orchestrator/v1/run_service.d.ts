@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { HoldKind } from "./run.js";
 import { RunUpdate } from "./run_event.js";
 import { RunsSnapshot } from "./run_event.js";
@@ -78,6 +79,7 @@ export interface StartRunRequest {
     };
     /**
      * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
+     * Remembered for `request_id_retention` (GetInfo) at least.
      *
      * @generated from protobuf field: string request_id = 6
      */
@@ -139,7 +141,7 @@ export interface StartRunRequest {
      */
     startDelay?: Duration;
     /**
-     * Signals that are in the queue before the first task starts; at most 100.
+     * Signals that are in the queue before the first task starts; at most 100. When the policy answers an open run, they are sent to it.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunSignal signals = 16
      */
@@ -350,7 +352,7 @@ export interface WaitRunRequest {
      */
     runId: string;
     /**
-     * How long to wait, at most 50 s; absent means 20 s.
+     * How long to wait, at most 50 s.
      *
      * @generated from protobuf field: google.protobuf.Duration wait = 2
      */
@@ -401,6 +403,12 @@ export interface ListRunsRequest {
      * @generated from protobuf field: string page_token = 3
      */
     pageToken: string;
+    /**
+     * Order of the runs: `create_time desc` (the newest first) or `create_time` (the oldest first); empty means `create_time desc`.
+     *
+     * @generated from protobuf field: string order_by = 4
+     */
+    orderBy: string;
 }
 /**
  * Response of RunService.ListRuns.
@@ -821,7 +829,7 @@ export interface SignalRunRequest {
     };
     /**
      * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
      *
      * @generated from protobuf field: string request_id = 6
      */
@@ -866,7 +874,7 @@ export interface CancelRunRequest {
     compensate: boolean;
     /**
      * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
      *
      * @generated from protobuf field: string request_id = 4
      */
@@ -905,7 +913,7 @@ export interface TerminateRunRequest {
     reason: string;
     /**
      * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
      *
      * @generated from protobuf field: string request_id = 3
      */
@@ -944,7 +952,7 @@ export interface PauseRunRequest {
     reason: string;
     /**
      * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
      *
      * @generated from protobuf field: string request_id = 3
      */
@@ -989,7 +997,7 @@ export interface ResumeRunRequest {
     holdKinds: HoldKind[];
     /**
      * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. A run remembers the last 1,000.
+     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
      *
      * @generated from protobuf field: string request_id = 4
      */
@@ -1007,6 +1015,45 @@ export interface ResumeRunResponse {
      * @generated from protobuf field: orchestrator.v1.Run run = 1
      */
     run?: Run;
+}
+/**
+ * Request of RunService.DeleteRun.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteRunRequest
+ */
+export interface DeleteRunRequest {
+    /**
+     * Run to delete.
+     *
+     * @generated from protobuf field: string run_id = 1
+     */
+    runId: string;
+    /**
+     * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
+     * its run, with or without an id.
+     *
+     * @generated from protobuf field: string request_id = 2
+     */
+    requestId: string;
+}
+/**
+ * Response of RunService.DeleteRun.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteRunResponse
+ */
+export interface DeleteRunResponse {
+    /**
+     * Run that was deleted.
+     *
+     * @generated from protobuf field: string run_id = 1
+     */
+    runId: string;
+    /**
+     * When it was deleted.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp delete_time = 2
+     */
+    deleteTime?: Timestamp;
 }
 /**
  * What to do when an open run has the key of a start.
@@ -1027,7 +1074,8 @@ export declare enum RunKeyPolicy {
      */
     REJECT = 1,
     /**
-     * Answer the open run.
+     * Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
+     * however often the call is repeated. Nothing else of the start reaches the open run.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_RETURN_EXISTING = 2;
      */
@@ -1391,6 +1439,26 @@ declare class ResumeRunResponse$Type extends MessageType<ResumeRunResponse> {
  * @generated MessageType for protobuf message orchestrator.v1.ResumeRunResponse
  */
 export declare const ResumeRunResponse: ResumeRunResponse$Type;
+declare class DeleteRunRequest$Type extends MessageType<DeleteRunRequest> {
+    constructor();
+    create(value?: PartialMessage<DeleteRunRequest>): DeleteRunRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteRunRequest): DeleteRunRequest;
+    internalBinaryWrite(message: DeleteRunRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteRunRequest
+ */
+export declare const DeleteRunRequest: DeleteRunRequest$Type;
+declare class DeleteRunResponse$Type extends MessageType<DeleteRunResponse> {
+    constructor();
+    create(value?: PartialMessage<DeleteRunResponse>): DeleteRunResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteRunResponse): DeleteRunResponse;
+    internalBinaryWrite(message: DeleteRunResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteRunResponse
+ */
+export declare const DeleteRunResponse: DeleteRunResponse$Type;
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.RunService
  */

@@ -11,6 +11,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { HoldKind } from "./run.js";
 import { RunUpdate } from "./run_event.js";
 import { RunsSnapshot } from "./run_event.js";
@@ -49,7 +50,8 @@ export var RunKeyPolicy;
      */
     RunKeyPolicy[RunKeyPolicy["REJECT"] = 1] = "REJECT";
     /**
-     * Answer the open run.
+     * Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
+     * however often the call is repeated. Nothing else of the start reaches the open run.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_RETURN_EXISTING = 2;
      */
@@ -793,7 +795,8 @@ class ListRunsRequest$Type extends MessageType {
         super("orchestrator.v1.ListRunsRequest", [
             { no: 1, name: "filter", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "page_size", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
-            { no: 3, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 3, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "order_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -801,6 +804,7 @@ class ListRunsRequest$Type extends MessageType {
         message.filter = "";
         message.pageSize = 0;
         message.pageToken = "";
+        message.orderBy = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -818,6 +822,9 @@ class ListRunsRequest$Type extends MessageType {
                     break;
                 case /* string page_token */ 3:
                     message.pageToken = reader.string();
+                    break;
+                case /* string order_by */ 4:
+                    message.orderBy = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -840,6 +847,9 @@ class ListRunsRequest$Type extends MessageType {
         /* string page_token = 3; */
         if (message.pageToken !== "")
             writer.tag(3, WireType.LengthDelimited).string(message.pageToken);
+        /* string order_by = 4; */
+        if (message.orderBy !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.orderBy);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -2325,6 +2335,115 @@ class ResumeRunResponse$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.ResumeRunResponse
  */
 export const ResumeRunResponse = new ResumeRunResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteRunRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteRunRequest", [
+            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.runId = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string run_id */ 1:
+                    message.runId = reader.string();
+                    break;
+                case /* string request_id */ 2:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string run_id = 1; */
+        if (message.runId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.runId);
+        /* string request_id = 2; */
+        if (message.requestId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteRunRequest
+ */
+export const DeleteRunRequest = new DeleteRunRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteRunResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteRunResponse", [
+            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "delete_time", kind: "message", T: () => Timestamp }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.runId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string run_id */ 1:
+                    message.runId = reader.string();
+                    break;
+                case /* google.protobuf.Timestamp delete_time */ 2:
+                    message.deleteTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.deleteTime);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string run_id = 1; */
+        if (message.runId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.runId);
+        /* google.protobuf.Timestamp delete_time = 2; */
+        if (message.deleteTime)
+            Timestamp.internalBinaryWrite(message.deleteTime, writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteRunResponse
+ */
+export const DeleteRunResponse = new DeleteRunResponse$Type();
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.RunService
  */
@@ -2344,5 +2463,6 @@ export const RunService = new ServiceType("orchestrator.v1.RunService", [
     { name: "CancelRun", options: {}, I: CancelRunRequest, O: CancelRunResponse },
     { name: "TerminateRun", options: {}, I: TerminateRunRequest, O: TerminateRunResponse },
     { name: "PauseRun", options: {}, I: PauseRunRequest, O: PauseRunResponse },
-    { name: "ResumeRun", options: {}, I: ResumeRunRequest, O: ResumeRunResponse }
+    { name: "ResumeRun", options: {}, I: ResumeRunRequest, O: ResumeRunResponse },
+    { name: "DeleteRun", options: {}, I: DeleteRunRequest, O: DeleteRunResponse }
 ]);

@@ -4,20 +4,20 @@
 
 // What a client should know about the service before it relies on it.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
 import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_orchestrator_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/info/v1/info.proto.
  */
 export const file_orchestrator_info_v1_info: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmNoZXN0cmF0b3IvaW5mby92MS9pbmZvLnByb3RvEhRvcmNoZXN0cmF0b3IuaW5mby52MSIQCg5HZXRJbmZvUmVxdWVzdCKWAgoPR2V0SW5mb1Jlc3BvbnNlEg8KB3NlcnZpY2UYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIqCgVidWlsZBgDIAEoCzIbLm9yY2hlc3RyYXRvci5pbmZvLnYxLkJ1aWxkEhAKCHBhY2thZ2VzGAQgAygJEhQKDGNhcGFiaWxpdGllcxgFIAMoCRIsCgZsaW1pdHMYBiABKAsyHC5vcmNoZXN0cmF0b3IuaW5mby52MS5MaW1pdHMSLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLc2VydmVyX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIksKBUJ1aWxkEhYKCHJldmlzaW9uGAEgASgJQgTiQQEDEhUKB3J1bnRpbWUYAiABKAlCBOJBAQMSEwoFc3RvcmUYAyABKAlCBOJBAQMi/wIKBkxpbWl0cxIfChFtYXhfbWVzc2FnZV9ieXRlcxgBIAEoA0IE4kEBAxIfChFtYXhfcGF5bG9hZF9ieXRlcxgCIAEoA0IE4kEBAxImChhtYXhfaW5saW5lX3BheWxvYWRfYnl0ZXMYAyABKANCBOJBAQMSHAoObWF4X2Zsb3dfYnl0ZXMYBCABKANCBOJBAQMSHwoRbWF4X3BheWxvYWRfZGVwdGgYBSABKAVCBOJBAQMSGwoNbWF4X3BhZ2Vfc2l6ZRgGIAEoBUIE4kEBAxIfChFkZWZhdWx0X3BhZ2Vfc2l6ZRgHIAEoBUIE4kEBAxIcCg5tYXhfYmF0Y2hfc2l6ZRgIIAEoBUIE4kEBAxIxCghtYXhfd2FpdBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxI9ChRyZXF1ZXN0X2lkX3JldGVudGlvbhgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAzKGAQoLSW5mb1NlcnZpY2USdwoHR2V0SW5mbxIkLm9yY2hlc3RyYXRvci5pbmZvLnYxLkdldEluZm9SZXF1ZXN0GiUub3JjaGVzdHJhdG9yLmluZm8udjEuR2V0SW5mb1Jlc3BvbnNlIh+QAgGC0+STAgoSCC92MS9pbmZvyqX27AwGEAEYASABQpcBChRvcmNoZXN0cmF0b3IuaW5mby52MUIJSW5mb1Byb3RvUAFaK29yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvaW5mby92MTtpbmZvdjGqAhRPcmNoZXN0cmF0b3IuSW5mby5WMcoCFE9yY2hlc3RyYXRvclxJbmZvXFYx6gIWT3JjaGVzdHJhdG9yOjpJbmZvOjpWMWIGcHJvdG8z", [file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_orchestrator_options_v1_options]);
+  fileDesc("Ch9vcmNoZXN0cmF0b3IvaW5mby92MS9pbmZvLnByb3RvEhRvcmNoZXN0cmF0b3IuaW5mby52MSIQCg5HZXRJbmZvUmVxdWVzdCKWAgoPR2V0SW5mb1Jlc3BvbnNlEg8KB3NlcnZpY2UYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIqCgVidWlsZBgDIAEoCzIbLm9yY2hlc3RyYXRvci5pbmZvLnYxLkJ1aWxkEhAKCHBhY2thZ2VzGAQgAygJEhQKDGNhcGFiaWxpdGllcxgFIAMoCRIsCgZsaW1pdHMYBiABKAsyHC5vcmNoZXN0cmF0b3IuaW5mby52MS5MaW1pdHMSLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLc2VydmVyX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInEKBUJ1aWxkEhYKCHJldmlzaW9uGAEgASgJQgTiQQEDEhUKB3J1bnRpbWUYAiABKAlCBOJBAQMSOQoKc3RvcmVfa2luZBgDIAEoDjIfLm9yY2hlc3RyYXRvci5pbmZvLnYxLlN0b3JlS2luZEIE4kEBAyL/AgoGTGltaXRzEh8KEW1heF9tZXNzYWdlX2J5dGVzGAEgASgDQgTiQQEDEh8KEW1heF9wYXlsb2FkX2J5dGVzGAIgASgDQgTiQQEDEiYKGG1heF9pbmxpbmVfcGF5bG9hZF9ieXRlcxgDIAEoA0IE4kEBAxIcCg5tYXhfZmxvd19ieXRlcxgEIAEoA0IE4kEBAxIfChFtYXhfcGF5bG9hZF9kZXB0aBgFIAEoBUIE4kEBAxIbCg1tYXhfcGFnZV9zaXplGAYgASgFQgTiQQEDEh8KEWRlZmF1bHRfcGFnZV9zaXplGAcgASgFQgTiQQEDEhwKDm1heF9iYXRjaF9zaXplGAggASgFQgTiQQEDEjEKCG1heF93YWl0GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgTiQQEDEj0KFHJlcXVlc3RfaWRfcmV0ZW50aW9uGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgTiQQEDKlkKCVN0b3JlS2luZBIaChZTVE9SRV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTU1RPUkVfS0lORF9FTUJFRERFRBABEhcKE1NUT1JFX0tJTkRfRVhURVJOQUwQAjKGAQoLSW5mb1NlcnZpY2USdwoHR2V0SW5mbxIkLm9yY2hlc3RyYXRvci5pbmZvLnYxLkdldEluZm9SZXF1ZXN0GiUub3JjaGVzdHJhdG9yLmluZm8udjEuR2V0SW5mb1Jlc3BvbnNlIh+QAgGC0+STAgoSCC92MS9pbmZvyqX27AwGEAEYASABQpcBChRvcmNoZXN0cmF0b3IuaW5mby52MUIJSW5mb1Byb3RvUAFaK29yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvaW5mby92MTtpbmZvdjGqAhRPcmNoZXN0cmF0b3IuSW5mby5WMcoCFE9yY2hlc3RyYXRvclxJbmZvXFYx6gIWT3JjaGVzdHJhdG9yOjpJbmZvOjpWMWIGcHJvdG8z", [file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_orchestrator_options_v1_options]);
 
 /**
  * Request of InfoService.GetInfo.
@@ -126,11 +126,11 @@ export type Build = Message<"orchestrator.info.v1.Build"> & {
   runtime: string;
 
   /**
-   * Kind of the store: `embedded` or `external`.
+   * Kind of the store.
    *
-   * @generated from field: string store = 3;
+   * @generated from field: orchestrator.info.v1.StoreKind store_kind = 3;
    */
-  store: string;
+  storeKind: StoreKind;
 };
 
 /**
@@ -211,7 +211,7 @@ export type Limits = Message<"orchestrator.info.v1.Limits"> & {
   maxWait?: Duration | undefined;
 
   /**
-   * How long the result of a `request_id` is remembered at least.
+   * How long every `request_id` is remembered at least; the same for all methods.
    *
    * @generated from field: google.protobuf.Duration request_id_retention = 10;
    */
@@ -224,6 +224,47 @@ export type Limits = Message<"orchestrator.info.v1.Limits"> & {
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
   messageDesc(file_orchestrator_info_v1_info, 3);
+
+/**
+ * Kind of the store behind the service.
+ *
+ * @generated from enum orchestrator.info.v1.StoreKind
+ */
+export const StoreKind = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STORE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A PostgreSQL server that the service runs by itself in its data folder.
+   *
+   * @generated from enum value: STORE_KIND_EMBEDDED = 1;
+   */
+  EMBEDDED: 1,
+
+  /**
+   * A PostgreSQL server that the configuration names.
+   *
+   * @generated from enum value: STORE_KIND_EXTERNAL = 2;
+   */
+  EXTERNAL: 2,
+} as const;
+
+/**
+ * Kind of the store behind the service.
+ *
+ * @generated from enum orchestrator.info.v1.StoreKind
+ */
+export type StoreKind = (typeof StoreKind)[keyof typeof StoreKind] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.info.v1.StoreKind.
+ */
+export const StoreKindSchema: GenEnum<StoreKind> = /*@__PURE__*/
+  enumDesc(file_orchestrator_info_v1_info, 0);
 
 /**
  * InfoService describes the running service.

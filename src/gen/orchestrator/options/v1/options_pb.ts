@@ -7,15 +7,59 @@
 
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { MethodOptions } from "@bufbuild/protobuf/wkt";
+import type { EnumValueOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
+import type { Code } from "../../../google/rpc/code_pb.ts";
+import { file_google_rpc_code } from "../../../google/rpc/code_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/options/v1/options.proto.
  */
 export const file_orchestrator_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiVvcmNoZXN0cmF0b3Ivb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhdvcmNoZXN0cmF0b3Iub3B0aW9ucy52MSKkAQoMTWV0aG9kUG9saWN5Eg4KBnNjb3BlcxgBIAMoCRIRCglhbm9ueW1vdXMYAiABKAgSOQoLaWRlbXBvdGVuY3kYAyABKA4yJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5JZGVtcG90ZW5jeRI2Cgpjb3N0X2NsYXNzGAQgASgOMiIub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuQ29zdENsYXNzKn0KC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASGQoVSURFTVBPVEVOQ1lfUkVBRF9PTkxZEAESGgoWSURFTVBPVEVOQ1lfSURFTVBPVEVOVBACEhoKFklERU1QT1RFTkNZX1JFUVVFU1RfSUQQAyqpAQoJQ29zdENsYXNzEhoKFkNPU1RfQ0xBU1NfVU5TUEVDSUZJRUQQABIUChBDT1NUX0NMQVNTX1BST0JFEAESEwoPQ09TVF9DTEFTU19SRUFEEAISEwoPQ09TVF9DTEFTU19MSVNUEAMSFAoQQ09TVF9DTEFTU19XUklURRAEEhMKD0NPU1RfQ0xBU1NfQlVMSxAFEhUKEUNPU1RfQ0xBU1NfU1RSRUFNEAY6YQoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY2eTOzQEgASgLMiUub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZwb2xpY3lCrAEKF29yY2hlc3RyYXRvci5vcHRpb25zLnYxQgxPcHRpb25zUHJvdG9QAVoxb3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC9vcHRpb25zL3YxO29wdGlvbnN2MaoCF09yY2hlc3RyYXRvci5PcHRpb25zLlYxygIXT3JjaGVzdHJhdG9yXE9wdGlvbnNcVjHqAhlPcmNoZXN0cmF0b3I6Ok9wdGlvbnM6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("CiVvcmNoZXN0cmF0b3Ivb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhdvcmNoZXN0cmF0b3Iub3B0aW9ucy52MSKKAQoLRXJyb3JQb2xpY3kSHgoEY29kZRgBIAEoDjIQLmdvb2dsZS5ycGMuQ29kZRITCgtodHRwX3N0YXR1cxgCIAEoBRIvCgZyZXBlYXQYAyABKA4yHy5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5SZXBlYXQSFQoNbWV0YWRhdGFfa2V5cxgEIAMoCSKkAQoMTWV0aG9kUG9saWN5Eg4KBnNjb3BlcxgBIAMoCRIRCglhbm9ueW1vdXMYAiABKAgSOQoLaWRlbXBvdGVuY3kYAyABKA4yJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5JZGVtcG90ZW5jeRI2Cgpjb3N0X2NsYXNzGAQgASgOMiIub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuQ29zdENsYXNzKmcKBlJlcGVhdBIWChJSRVBFQVRfVU5TUEVDSUZJRUQQABIQCgxSRVBFQVRfTkVWRVIQARIXChNSRVBFQVRfU0FNRV9SRVFVRVNUEAISGgoWUkVQRUFUX1NBTUVfUkVRVUVTVF9JRBADKn0KC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASGQoVSURFTVBPVEVOQ1lfUkVBRF9PTkxZEAESGgoWSURFTVBPVEVOQ1lfSURFTVBPVEVOVBACEhoKFklERU1QT1RFTkNZX1JFUVVFU1RfSUQQAyqpAQoJQ29zdENsYXNzEhoKFkNPU1RfQ0xBU1NfVU5TUEVDSUZJRUQQABIUChBDT1NUX0NMQVNTX1BST0JFEAESEwoPQ09TVF9DTEFTU19SRUFEEAISEwoPQ09TVF9DTEFTU19MSVNUEAMSFAoQQ09TVF9DTEFTU19XUklURRAEEhMKD0NPU1RfQ0xBU1NfQlVMSxAFEhUKEUNPU1RfQ0xBU1NfU1RSRUFNEAY6YQoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY2eTOzQEgASgLMiUub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZwb2xpY3k6YQoFZXJyb3ISIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxja5M7NASABKAsyJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5FcnJvclBvbGljeVIFZXJyb3JCrAEKF29yY2hlc3RyYXRvci5vcHRpb25zLnYxQgxPcHRpb25zUHJvdG9QAVoxb3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC9vcHRpb25zL3YxO29wdGlvbnN2MaoCF09yY2hlc3RyYXRvci5PcHRpb25zLlYxygIXT3JjaGVzdHJhdG9yXE9wdGlvbnNcVjHqAhlPcmNoZXN0cmF0b3I6Ok9wdGlvbnM6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor, file_google_rpc_code]);
+
+/**
+ * What an error reason means for a caller.
+ *
+ * @generated from message orchestrator.options.v1.ErrorPolicy
+ */
+export type ErrorPolicy = Message<"orchestrator.options.v1.ErrorPolicy"> & {
+  /**
+   * Code of the status.
+   *
+   * @generated from field: google.rpc.Code code = 1;
+   */
+  code: Code;
+
+  /**
+   * HTTP status on REST.
+   *
+   * @generated from field: int32 http_status = 2;
+   */
+  httpStatus: number;
+
+  /**
+   * Whether the call may be sent again.
+   *
+   * @generated from field: orchestrator.options.v1.Repeat repeat = 3;
+   */
+  repeat: Repeat;
+
+  /**
+   * Keys of the metadata of `google.rpc.ErrorInfo` that the error may carry, beside `repeat`.
+   *
+   * @generated from field: repeated string metadata_keys = 4;
+   */
+  metadataKeys: string[];
+};
+
+/**
+ * Describes the message orchestrator.options.v1.ErrorPolicy.
+ * Use `create(ErrorPolicySchema)` to create a new message.
+ */
+export const ErrorPolicySchema: GenMessage<ErrorPolicy> = /*@__PURE__*/
+  messageDesc(file_orchestrator_options_v1_options, 0);
 
 /**
  * What the service knows about a method before it looks at a request.
@@ -58,7 +102,56 @@ export type MethodPolicy = Message<"orchestrator.options.v1.MethodPolicy"> & {
  * Use `create(MethodPolicySchema)` to create a new message.
  */
 export const MethodPolicySchema: GenMessage<MethodPolicy> = /*@__PURE__*/
-  messageDesc(file_orchestrator_options_v1_options, 0);
+  messageDesc(file_orchestrator_options_v1_options, 1);
+
+/**
+ * Whether a call that failed may be sent again.
+ *
+ * @generated from enum orchestrator.options.v1.Repeat
+ */
+export const Repeat = {
+  /**
+   * Not set; a test refuses it.
+   *
+   * @generated from enum value: REPEAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Never as it is.
+   *
+   * @generated from enum value: REPEAT_NEVER = 1;
+   */
+  NEVER: 1,
+
+  /**
+   * The call had no effect: the same request may be sent again.
+   *
+   * @generated from enum value: REPEAT_SAME_REQUEST = 2;
+   */
+  SAME_REQUEST: 2,
+
+  /**
+   * The outcome is not known: a call that only reads, is idempotent or carries a `request_id` may be sent again, the latter with the
+   * same `request_id`.
+   *
+   * @generated from enum value: REPEAT_SAME_REQUEST_ID = 3;
+   */
+  SAME_REQUEST_ID: 3,
+} as const;
+
+/**
+ * Whether a call that failed may be sent again.
+ *
+ * @generated from enum orchestrator.options.v1.Repeat
+ */
+export type Repeat = (typeof Repeat)[keyof typeof Repeat] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.options.v1.Repeat.
+ */
+export const RepeatSchema: GenEnum<Repeat> = /*@__PURE__*/
+  enumDesc(file_orchestrator_options_v1_options, 0);
 
 /**
  * Whether a call may be sent again when its outcome is unknown.
@@ -106,7 +199,7 @@ export type Idempotency = (typeof Idempotency)[keyof typeof Idempotency] | Unkno
  * Describes the enum orchestrator.options.v1.Idempotency.
  */
 export const IdempotencySchema: GenEnum<Idempotency> = /*@__PURE__*/
-  enumDesc(file_orchestrator_options_v1_options, 0);
+  enumDesc(file_orchestrator_options_v1_options, 1);
 
 /**
  * How much work a call means for the service.
@@ -175,7 +268,7 @@ export type CostClass = (typeof CostClass)[keyof typeof CostClass] | UnknownEnum
  * Describes the enum orchestrator.options.v1.CostClass.
  */
 export const CostClassSchema: GenEnum<CostClass> = /*@__PURE__*/
-  enumDesc(file_orchestrator_options_v1_options, 1);
+  enumDesc(file_orchestrator_options_v1_options, 2);
 
 /**
  * Policy of the method: who may call it, whether a call may be repeated, what it costs. Every method has one.
@@ -184,4 +277,12 @@ export const CostClassSchema: GenEnum<CostClass> = /*@__PURE__*/
  */
 export const policy: GenExtension<MethodOptions, MethodPolicy> = /*@__PURE__*/
   extDesc(file_orchestrator_options_v1_options, 0);
+
+/**
+ * What an error reason means for a caller. Every reason has one.
+ *
+ * @generated from extension: orchestrator.options.v1.ErrorPolicy error = 431207002;
+ */
+export const error: GenExtension<EnumValueOptions, ErrorPolicy> = /*@__PURE__*/
+  extDesc(file_orchestrator_options_v1_options, 1);
 

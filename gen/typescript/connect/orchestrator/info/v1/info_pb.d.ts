@@ -4,7 +4,7 @@
 
 // What a client should know about the service before it relies on it.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -118,11 +118,11 @@ export declare type Build = Message<"orchestrator.info.v1.Build"> & {
   runtime: string;
 
   /**
-   * Kind of the store: `embedded` or `external`.
+   * Kind of the store.
    *
-   * @generated from field: string store = 3;
+   * @generated from field: orchestrator.info.v1.StoreKind store_kind = 3;
    */
-  store: string;
+  storeKind: StoreKind;
 };
 
 /**
@@ -202,7 +202,7 @@ export declare type Limits = Message<"orchestrator.info.v1.Limits"> & {
   maxWait?: Duration | undefined;
 
   /**
-   * How long the result of a `request_id` is remembered at least.
+   * How long every `request_id` is remembered at least; the same for all methods.
    *
    * @generated from field: google.protobuf.Duration request_id_retention = 10;
    */
@@ -214,6 +214,39 @@ export declare type Limits = Message<"orchestrator.info.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export declare const LimitsSchema: GenMessage<Limits>;
+
+/**
+ * Kind of the store behind the service.
+ *
+ * @generated from enum orchestrator.info.v1.StoreKind
+ */
+export enum StoreKind {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STORE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A PostgreSQL server that the service runs by itself in its data folder.
+   *
+   * @generated from enum value: STORE_KIND_EMBEDDED = 1;
+   */
+  EMBEDDED = 1,
+
+  /**
+   * A PostgreSQL server that the configuration names.
+   *
+   * @generated from enum value: STORE_KIND_EXTERNAL = 2;
+   */
+  EXTERNAL = 2,
+}
+
+/**
+ * Describes the enum orchestrator.info.v1.StoreKind.
+ */
+export declare const StoreKindSchema: GenEnum<StoreKind>;
 
 /**
  * InfoService describes the running service.

@@ -92,11 +92,11 @@ export interface Build {
      */
     runtime: string;
     /**
-     * Kind of the store: `embedded` or `external`.
+     * Kind of the store.
      *
-     * @generated from protobuf field: string store = 3
+     * @generated from protobuf field: orchestrator.info.v1.StoreKind store_kind = 3
      */
-    store: string;
+    storeKind: StoreKind;
 }
 /**
  * Limits are upper bounds; a request beyond one is refused with the name of the limit.
@@ -160,11 +160,36 @@ export interface Limits {
      */
     maxWait?: Duration;
     /**
-     * How long the result of a `request_id` is remembered at least.
+     * How long every `request_id` is remembered at least; the same for all methods.
      *
      * @generated from protobuf field: google.protobuf.Duration request_id_retention = 10
      */
     requestIdRetention?: Duration;
+}
+/**
+ * Kind of the store behind the service.
+ *
+ * @generated from protobuf enum orchestrator.info.v1.StoreKind
+ */
+export declare enum StoreKind {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: STORE_KIND_UNSPECIFIED = 0;
+     */
+    UNSPECIFIED = 0,
+    /**
+     * A PostgreSQL server that the service runs by itself in its data folder.
+     *
+     * @generated from protobuf enum value: STORE_KIND_EMBEDDED = 1;
+     */
+    EMBEDDED = 1,
+    /**
+     * A PostgreSQL server that the configuration names.
+     *
+     * @generated from protobuf enum value: STORE_KIND_EXTERNAL = 2;
+     */
+    EXTERNAL = 2
 }
 declare class GetInfoRequest$Type extends MessageType<GetInfoRequest> {
     constructor();

@@ -13,6 +13,32 @@ import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
+/**
+ * Kind of the store behind the service.
+ *
+ * @generated from protobuf enum orchestrator.info.v1.StoreKind
+ */
+export var StoreKind;
+(function (StoreKind) {
+    /**
+     * Not set.
+     *
+     * @generated from protobuf enum value: STORE_KIND_UNSPECIFIED = 0;
+     */
+    StoreKind[StoreKind["UNSPECIFIED"] = 0] = "UNSPECIFIED";
+    /**
+     * A PostgreSQL server that the service runs by itself in its data folder.
+     *
+     * @generated from protobuf enum value: STORE_KIND_EMBEDDED = 1;
+     */
+    StoreKind[StoreKind["EMBEDDED"] = 1] = "EMBEDDED";
+    /**
+     * A PostgreSQL server that the configuration names.
+     *
+     * @generated from protobuf enum value: STORE_KIND_EXTERNAL = 2;
+     */
+    StoreKind[StoreKind["EXTERNAL"] = 2] = "EXTERNAL";
+})(StoreKind || (StoreKind = {}));
 // @generated message type with reflection information, may provide speed optimized methods
 class GetInfoRequest$Type extends MessageType {
     constructor() {
@@ -156,14 +182,14 @@ class Build$Type extends MessageType {
         super("orchestrator.info.v1.Build", [
             { no: 1, name: "revision", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "runtime", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 3, name: "store", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 3, name: "store_kind", kind: "enum", T: () => ["orchestrator.info.v1.StoreKind", StoreKind, "STORE_KIND_"] }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.revision = "";
         message.runtime = "";
-        message.store = "";
+        message.storeKind = 0;
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -179,8 +205,8 @@ class Build$Type extends MessageType {
                 case /* string runtime */ 2:
                     message.runtime = reader.string();
                     break;
-                case /* string store */ 3:
-                    message.store = reader.string();
+                case /* orchestrator.info.v1.StoreKind store_kind */ 3:
+                    message.storeKind = reader.int32();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -200,9 +226,9 @@ class Build$Type extends MessageType {
         /* string runtime = 2; */
         if (message.runtime !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.runtime);
-        /* string store = 3; */
-        if (message.store !== "")
-            writer.tag(3, WireType.LengthDelimited).string(message.store);
+        /* orchestrator.info.v1.StoreKind store_kind = 3; */
+        if (message.storeKind !== 0)
+            writer.tag(3, WireType.Varint).int32(message.storeKind);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
