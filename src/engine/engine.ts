@@ -11,7 +11,7 @@ import type { RequestKey, RunEvent } from "./machine/events.ts";
 import { copyState, isTerminalPhase, publicState, type RunState } from "./machine/state.ts";
 import { MAX_QUEUED_SIGNALS } from "./machine/tasks.ts";
 import type { Caller, Engine, RunView } from "./port.ts";
-import { type Cell, hasEnded, isClean, MAX_JOURNAL_SIZE, shownState, type Waiter } from "./shard/cell.ts";
+import { type Cell, hasEnded, isClean, MAX_JOURNAL_SIZE, StartTaken, shownState, type Waiter } from "./shard/cell.ts";
 import type { Runtime } from "./shard/runtime.ts";
 import { isUnreadable, readRun, terminateUnread, throwUnreadable } from "./shard/unreadable.ts";
 import { createStart } from "./starts.ts";
@@ -128,7 +128,13 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
     // Memory may hold what the journal did not a moment ago. The first event alone changes nothing then, and is answered when the rest is durable.
     const isKnown = request !== undefined && isRepeated(cell.run.state, request);
     const events = isKnown ? [{ type: "due", at: runtime.now(), random: 0 } as const] : toEvents(runtime.now(), cell);
-    await Promise.all(events.map((event) => runtime.submit(cell, event)));
+    try {
+      await Promise.all(events.map((event) => runtime.submit(cell, event)));
+    } catch (error) {
+      // The cell was that of a start under way whose id turned out to be taken: look again at what has the id.
+      if (!(error instanceof StartTaken)) throw error;
+      return change(caller, runId, toEvents, request);
+    }
     return cell;
   };
 
