@@ -165,7 +165,10 @@ class FilterReader {
   #operand(field: FieldRef, expr: Expr): Operand {
     const kind = this.#kindOf(field);
     const value = constantOf(expr);
-    if (value === undefined) return this.#refuse(expr, `${field.name} must be compared with a constant`);
+    if (value === undefined) {
+      const cure = expr.kind === "name" ? `; write text in quotes: "${expr.name}"` : "";
+      return this.#refuse(expr, `${field.name} must be compared with a constant${cure}`);
+    }
     if (typeof value === "string") this.#storable(expr, value);
     switch (kind) {
       case "time": {

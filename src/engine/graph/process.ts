@@ -7,6 +7,8 @@
  * fails, when it takes too long (GRAPH_TIMEOUT), needs too much memory (GRAPH_MEMORY: heap limit of the thread, and a look at memory outside the heap every 200 ms), does not stop within a second
  * after it was told to, sends what no worker sends, or ends by itself (GRAPH_CRASHED). After a stop it is always killed: nodes that ignore the signal may still be running.
  */
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -91,13 +93,19 @@ interface Attempt {
   stopping: AttemptEnd | null;
 }
 
+/** Folder of the process's compile cache as Node takes it: without the part for the version, which Node adds. */
+function compileCacheFolder(): string | null {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? null : dirname(folder);
+}
+
 /** Starts a thread and loads the modules in it. */
 export function startGraphProcess(options: GraphProcessOptions): GraphProcess {
   const { modules, env, limits, checkpoints, log } = options;
-  const entry = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
+  const entry = new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
   const worker = new Worker(entry, {
     name: "graph",
-    workerData: { modules } satisfies WorkerStart,
+    workerData: { modules, compileCache: compileCacheFolder() } satisfies WorkerStart,
     env: { ...env },
     execArgv: [],
     stdout: true,

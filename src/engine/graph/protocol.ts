@@ -23,6 +23,8 @@ export const DEFAULT_GRAPH_VERSION = "1";
 export interface WorkerStart {
   /** Absolute paths of the modules. */
   readonly modules: readonly string[];
+  /** Folder of the compile cache; null when there is none. */
+  readonly compileCache: string | null;
 }
 
 /** An attempt, on its way to a worker. */

@@ -1,5 +1,6 @@
-/** Entry of a worker thread that runs graphs: loads the modules of the configuration, then runs one attempt after the other. See `protocol.ts`. */
+/** What a worker thread does that runs graphs: loads the modules of the configuration, then runs one attempt after the other. See `protocol.ts`. */
 
+import { flushCompileCache, registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant, toError } from "../../base/errors.ts";
@@ -28,8 +29,22 @@ let current: { readonly attempt: number; readonly controller: AbortController } 
 
 const say = (message: WorkerMessage): void => port.postMessage(message);
 
+/** The libraries of graphs. A module that has none of its own gets those of the service; one inside a project keeps its project's. */
+const LIBRARIES = /^@langchain\/(?:langgraph|core|langgraph-checkpoint)(?:\/|$)/;
+
+registerHooks({
+  resolve(specifier, context, nextResolve) {
+    try {
+      return nextResolve(specifier, context);
+    } catch (error) {
+      if (!LIBRARIES.test(specifier) || (error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+      return nextResolve(specifier, { ...context, parentURL: import.meta.url });
+    }
+  },
+});
+
 /** Loads every module; true when all of them could be loaded. */
-async function load({ modules }: WorkerStart): Promise<boolean> {
+async function load({ modules, compileCache }: WorkerStart): Promise<boolean> {
   for (const module of modules) {
     try {
       collect((await import(pathToFileURL(module).href)) as Record<string, unknown>);
@@ -38,6 +53,8 @@ async function load({ modules }: WorkerStart): Promise<boolean> {
       return false;
     }
   }
+  // The thread is killed in the end, which would lose what was compiled.
+  if (compileCache !== null) flushCompileCache();
   say({ type: "loaded", graphs: Array.from(graphs.values(), ({ name, version }) => ({ name, version })) });
   return true;
 }

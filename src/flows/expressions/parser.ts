@@ -21,6 +21,13 @@ const RESERVED = new Set(
 );
 const MACROS = new Set(["all", "exists", "exists_one", "existsOne", "map", "filter", "reduce"]);
 
+/** Operators that other languages write as words. */
+const WORDS: Readonly<Record<string, string>> = {
+  and: "and is written &&",
+  or: "or is written ||",
+  not: "not is written !",
+};
+
 /** The tree of a source. Throws {@link SyntaxProblem}. */
 export function parseExpression(source: string): Expr {
   return new Parser(readTokens(source)).parse();
@@ -70,7 +77,15 @@ class Parser {
   private unexpected(wanted: string): never {
     const { kind, text } = this.peek();
     if (kind === "end") this.refuse(this.peek(), `${wanted} is expected`);
-    this.refuse(this.peek(), `${wanted} is expected, not ${JSON.stringify(text)}`);
+    const before = this.tokens[this.position - 1]?.text ?? "";
+    const cure =
+      WORDS[text.toLowerCase()] ??
+      (before.toLowerCase() === "not" ? WORDS.not : undefined) ??
+      (before === "<" && text === ">" ? "not equal is written !=" : undefined);
+    this.refuse(
+      this.peek(),
+      `${wanted} is expected, not ${JSON.stringify(text)}${cure === undefined ? "" : `; ${cure}`}`,
+    );
   }
 
   private refuse(token: Token, problem: string): never {
