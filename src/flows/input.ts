@@ -7,6 +7,9 @@ import { hasType } from "./check-variables.ts";
 import { evaluateDurationMs } from "./evaluated-duration.ts";
 import type { Plan, Variable } from "./plan.ts";
 
+/** Most unknown names that are reported one by one: each costs a search for a similar name and a place in the answer. */
+const MAX_UNKNOWN_NAMES = 50;
+
 /**
  * The variables of a run: the input with defaults filled in, then the computed variables. Unknown names are refused, so that a slip in a name does not
  * silently run with the default. `now` is the time of the start, milliseconds. Throws FLOW_INPUT_INVALID with every violation, or the error of a computed variable.
@@ -38,13 +41,16 @@ export function checkInput(plan: Plan, input: JsonObject, now: number): JsonObje
   }
   if (taken < Object.keys(input).length) {
     const names = variables.map(({ name }) => name);
-    for (const name of Object.keys(input)) {
-      if (!names.includes(name))
-        report(
-          name,
-          `the flow has no variable "${name}"${suggest(name, names) || (names.length > 0 ? `; it has ${names.join(", ")}` : "; it has none")}`,
-        );
-    }
+    const known = new Set(names);
+    const unknown = Object.keys(input).filter((name) => !known.has(name));
+    for (const name of unknown.slice(0, MAX_UNKNOWN_NAMES))
+      report(
+        name,
+        `the flow has no variable "${name}"${suggest(name, names) || (names.length > 0 ? `; it has ${names.join(", ")}` : "; it has none")}`,
+      );
+    const next = unknown[MAX_UNKNOWN_NAMES];
+    if (next !== undefined)
+      report(next, `and ${unknown.length - MAX_UNKNOWN_NAMES} more names that are not variables of the flow`);
   }
   if (violations !== undefined) {
     const [first] = violations;

@@ -13,6 +13,7 @@ import { tooLarge } from "../expand.ts";
 import { toConnectHttp } from "../http/statuses.ts";
 import type { ConnectErrorJson } from "../http/wire-error.ts";
 import { CONNECT_END, GRPC_WEB_END, printTrailers, toConnectJson, toFrame, toWireError } from "../http/wire-error.ts";
+import { FRAME_EXPECTED } from "./request.ts";
 
 /** Largest answer that is looked at; errors without details are a line or two. */
 const MAX_ERROR_BYTES = 8_192;
@@ -133,7 +134,7 @@ function wordsFor(problem: string, { path }: DetailParts): string {
   if (/protocol-version/i.test(problem)) return 'the header connect-protocol-version must be "1"';
   if (/missing|extra/i.test(problem)) return `${path} takes exactly one message`;
   if (/compress/i.test(problem)) return "a message says that it is compressed, and no header says how";
-  return "the body is not one message in a frame of the protocol: one byte of flags, four bytes of length, the message";
+  return FRAME_EXPECTED;
 }
 
 /** Changes the data of the last frame, which stands in a chunk of its own. */

@@ -139,11 +139,14 @@ class Slot implements TakenMessage {
   async *takeFrame(source: Source): AsyncIterable<Uint8Array> {
     const bytes = await this.#collect(source, this.#maxBytes + HEAD_BYTES);
     if (bytes !== null) {
-      if (bytes.length < HEAD_BYTES || bytes.readUInt32BE(1) !== bytes.length - HEAD_BYTES || !isData(bytes)) {
-        yield bytes;
+      const messages = countMessages(bytes);
+      if (messages !== null && messages !== 1) {
+        // The library refuses every number but one. It needs no more than two to see that.
+        for (let at = 0; at < Math.min(messages, 2); at++) yield toFrame(0, this.standIn);
         return;
       }
-      if (bytes[0] === 1 && !isEncoded(source.encoding)) this.refuse(UNNAMED_ENCODING());
+      if (messages === null) this.refuse(BAD_FRAME());
+      else if (bytes[0] === 1 && !isEncoded(source.encoding)) this.refuse(UNNAMED_ENCODING());
       else this.#fill(bytes.subarray(HEAD_BYTES), bytes[0] === 1 ? source.encoding : "");
       await this.expand();
     }
@@ -183,9 +186,21 @@ class Slot implements TakenMessage {
 const UNNAMED_ENCODING = (): OrchestratorError =>
   toError("REQUEST_MALFORMED", { problem: "a message says that it is compressed, and no header says how" });
 
-/** Whether the frame holds a message. */
-function isData(frame: Buffer): boolean {
-  return frame[0] === 0 || frame[0] === 1;
+/** What is said of a body that is no frame. */
+export const FRAME_EXPECTED =
+  "the body is not one message in a frame of the protocol: one byte of flags, four bytes of length, the message";
+
+const BAD_FRAME = (): OrchestratorError => toError("REQUEST_MALFORMED", { problem: FRAME_EXPECTED });
+
+/** How many messages a body of frames holds; null when it ends inside a frame, or has one with flags that no request has. */
+function countMessages(body: Buffer): number | null {
+  let messages = 0;
+  for (let at = 0; at < body.length; messages++) {
+    if (body.length - at < HEAD_BYTES || (body[at] ?? 0) > 1) return null;
+    at += HEAD_BYTES + body.readUInt32BE(at + 1);
+    if (at > body.length) return null;
+  }
+  return messages;
 }
 
 /** All bytes of a body; null when there are more than `maxBytes`. The rest is read all the same: a connection is of no use before. */
