@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need beside Node: Debian's PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), Python and Go for the clients, shells for completion.
+# What the tests need beside Node: Debian's PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Python and Go for the clients, shells for completion.
 #   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the folder to put on PATH
 #   ci-services.sh start-postgres15 FOLDER    prints "socket-folder port user"
 #   ci-services.sh stop-postgres15 FOLDER
@@ -15,6 +15,7 @@ case ${1:-} in
     packages=
     [ -x "$programs/postgres" ] || packages=postgresql-15
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
+    [ -x /usr/sbin/pgbouncer ] || packages="$packages pgbouncer"
     for program in curl zsh fish; do
       command -v "$program" >/dev/null || packages="$packages $program"
     done

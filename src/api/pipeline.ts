@@ -100,7 +100,9 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
     const { caller, requestId } = call;
     const { tenantId } = caller;
     const fields = { method: method.path, requestId, tenantId, code: error.code, durationMs: Math.round(ms) };
-    if (error.grpc === "UNAVAILABLE" && error.code !== "SHUTTING_DOWN") log.warn(error.message, { ...fields, error });
+    // One line in the log says that the disk is full, not one for each call.
+    const isKnown = error.code === "SHUTTING_DOWN" || error.code === "STORE_FULL";
+    if (error.grpc === "UNAVAILABLE" && !isKnown) log.warn(error.message, { ...fields, error });
     else if (error.grpc !== "INTERNAL") log.debug(error.message, fields);
   };
 

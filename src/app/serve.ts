@@ -11,7 +11,7 @@ import { type Core, composeCore } from "./compose.ts";
 import { isSet, type LoadedConfig } from "./config.ts";
 import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
 import { readVersion } from "./version.ts";
-import { watchDatabase } from "./watch-database.ts";
+import { watchDatabase, watchDisk } from "./watch-database.ts";
 
 /** Time for calls that other instances have sent to arrive, milliseconds. */
 const FORWARDED_MS = 200;
@@ -93,8 +93,10 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     const address = await api.listen(server.host, server.port);
     const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, log, closers);
     api.setServing(true);
-    const unwatch = watchDatabase(core.database, health, log);
-    closers.push(async () => unwatch());
+    const unwatch = [watchDatabase(core.database, health, log), watchDisk(core.database, health, log)];
+    closers.push(async () => {
+      for (const end of unwatch) end();
+    });
     const { promise: stopped, resolve: finish } = Promise.withResolvers<void>();
     let isStopping = false;
     const stop = (): void => {

@@ -83,7 +83,7 @@ const SETTINGS = {
       schema: booleanSetting(),
       default: true,
       env: ["ORCHESTRATOR_PREPARED_STATEMENTS"],
-      text: "Set to false behind a connection pooler that cannot keep prepared statements (PgBouncer before 1.21 in transaction mode).",
+      text: "Prepare statements. A connection pooler (PgBouncer) is noticed, and then nothing is prepared, whatever this says. Set to false where one is not noticed and SQLSTATE 42P05 or 26000 shows in the log.",
     }),
     readConnections: setting({
       schema: integerSetting(1, 64),

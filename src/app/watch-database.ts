@@ -21,6 +21,51 @@ export interface LookTimes {
 
 const TIMES: LookTimes = { everyMs: 15_000, againMs: 1_000, answerMs: 3_000 };
 
+/**
+ * Takes room on the disk: 1 MB, which is free again when the statement has ended. What fits into pages that exist already is written on a full disk too, and says
+ * nothing.
+ */
+const TAKE_ROOM =
+  "CREATE TEMPORARY TABLE room ON COMMIT DROP AS SELECT md5(n::text) AS text FROM generate_series(1, 20000) AS n";
+
+/** Tells health when the disk of the database is full, and when there is room again: it is looked at every `againMs` until then. Returns the function that ends it. */
+export function watchDisk(
+  database: Pick<Database, "reads" | "onFull">,
+  health: Pick<HealthState, "setDependency">,
+  log: Log,
+  { againMs } = TIMES,
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isFull = false;
+  let stopped = false;
+  const lookLater = (): void => {
+    if (!stopped) timer = setTimeout(() => void look(), againMs).unref();
+  };
+  const look = async (): Promise<void> => {
+    try {
+      await database.reads.query(TAKE_ROOM);
+    } catch {
+      // Still full, or away, which others report.
+      lookLater();
+      return;
+    }
+    isFull = false;
+    health.setDependency("disk", true);
+    log.info("the disk of the database has room again");
+  };
+  database.onFull((error) => {
+    if (isFull || stopped) return;
+    isFull = true;
+    health.setDependency("disk", false);
+    log.error("the disk of the database is full; changes are refused until there is room", { error });
+    lookLater();
+  });
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
 /** Tells health whether the database answers, by one small query at a time. Returns the function that ends it. */
 export function watchDatabase(
   database: Pick<Database, "reads" | "onTrouble">,

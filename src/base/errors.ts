@@ -181,6 +181,13 @@ export const ERRORS = {
     "no",
     "the database at {address} refuses us: {problem}; or correct ORCHESTRATOR_DATABASE_URL (or DATABASE_URL)",
   ),
+  STORE_FULL: entry(
+    "UNAVAILABLE",
+    503,
+    "request_id",
+    "the disk of the database is full; free or add space there, and the service goes on without a restart",
+    "sqlState",
+  ),
   STORE_TIMEOUT: entry("UNAVAILABLE", 503, "request_id", "the database did not answer in time", "sqlState"),
   STORE_REJECTED: entry("INTERNAL", 500, "no", "the database refused the row: {problem}"),
   STORE_TOO_NEW: entry(

@@ -12,7 +12,7 @@
  * Durability is PostgreSQL's own: fsync and synchronous_commit on, checksums on. As root the server runs as another user
  * (embedded-cluster.ts, chooseServerUser). Whoever may read the data folder may connect: the socket asks for no password.
  */
-import { chownSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -139,7 +139,7 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
         settings: { ...SETTINGS, ...options.settings },
         log,
       });
-    const supervisor = supervise(await start(), start, log);
+    const supervisor = supervise(await start(), start, folder, log);
     let closing: Promise<void> | undefined;
     return {
       connection: { host: socket.forClients, port, user: EMBEDDED_USER, database: "postgres" },
@@ -187,7 +187,7 @@ function createFolder(name: string): string {
 }
 
 /** Keeps the server up: starts it again whenever it ends, at once at first, then at growing distances up to five seconds. */
-function supervise(first: Postmaster, start: () => Promise<Postmaster>, log: Log) {
+function supervise(first: Postmaster, start: () => Promise<Postmaster>, folder: string, log: Log) {
   const stop = new AbortController();
   let current: Postmaster | undefined = first;
   const loop = (async () => {
@@ -199,13 +199,17 @@ function supervise(first: Postmaster, start: () => Promise<Postmaster>, log: Log
       log.error("the embedded database server ended unexpectedly; it is started again", { pid: current.pid });
       if (performance.now() - startedAt > 60_000) pauseMs = 0;
       current = undefined;
+      let isSaid = false;
       while (current === undefined && !stop.signal.aborted) {
         // A stop ends the pause.
         await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => {});
         pauseMs = Math.min(5_000, pauseMs * 2 + 50);
         if (stop.signal.aborted) return;
         current = await start().catch((error: unknown) => {
-          log.error("the embedded database server does not start", { error });
+          // Once for all tries: on a full disk, for instance, it does not start until there is room.
+          if (!isSaid)
+            log.error("the embedded database server does not start; it is tried again", { error, ...roomOf(folder) });
+          isSaid = true;
           return undefined;
         });
       }
@@ -223,6 +227,17 @@ function supervise(first: Postmaster, start: () => Promise<Postmaster>, log: Log
       await current?.stop();
     },
   };
+}
+
+/** Room on the disk of the data folder, bytes: a server without room does not start, and its own words lie in its log. */
+function roomOf(folder: string): { readonly freeBytes?: number } {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return { freeBytes: bavail * bsize };
+  } catch {
+    // The folder is gone; the error of the start says what there is to say.
+    return {};
+  }
 }
 
 /** Starts the server; processes of a killed one may still hold its shared memory and are ended first. */

@@ -102,15 +102,15 @@ async function openLane(database: Database, name: string, headersWritten: () => 
     await dropped?.close().catch(() => {});
   };
   const connect = async (): Promise<SqlSession> => {
-    const opened = await database.openSession(`journal ${name}`);
+    // The plan is made while tables are small, and kept: without the second setting it may read all runs to find one, on a server whose settings make pages from
+    // disk dear.
+    const settings = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off" };
+    const opened = await database.openSession(`journal ${name}`, {}, settings);
     // Lost while nothing was under way: the next batch takes a new connection, and its outcome is known.
     opened.onLost(() => {
       if (session === opened) session = null;
     });
-    await opened.query("SET plan_cache_mode = force_generic_plan");
-    // The plan is made while tables are small, and kept: without this it may read all runs to find one, on a server whose settings make pages from disk dear.
-    await opened.query("SET enable_seqscan = off");
-    await insistOnCommit(opened);
+    if (!opened.pooled) await insistOnCommit(opened);
     return opened;
   };
   return {

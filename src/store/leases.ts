@@ -253,7 +253,9 @@ function listenTo(database: Database, instanceId: string, listener: () => void):
         if (sender !== instanceId) listener();
       });
       opened.onLost(again);
-      await opened.query(`LISTEN ${CHANNEL}`);
+      // A pooler passes nothing on: free shards are found when a call needs them, and by the keeper's turns.
+      if (opened.pooled) stopped = true;
+      else await opened.query(`LISTEN ${CHANNEL}`);
       if (stopped) await opened.close();
     } catch {
       // The store is away, which others report; listening only makes things quicker.

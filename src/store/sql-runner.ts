@@ -28,6 +28,17 @@ function parseInt8(text: string): number {
   return value;
 }
 
+/** How statements are sent to a server, or to a pooler that gives each transaction another connection of it. */
+export interface StatementMode {
+  /** Whether statements are prepared. */
+  readonly usePrepared: boolean;
+  /**
+   * What each transaction begins with, because the next one may be on another connection; null where the session keeps its settings. Every statement is then a
+   * transaction of three parts.
+   */
+  readonly prelude: string | null;
+}
+
 /** Runs a statement on one connection and judges its errors. */
 async function run<Row extends object>(
   client: ClientBase,
@@ -60,14 +71,21 @@ export interface PoolListener {
   waited(ms: number): void;
   /** A connection broke or could not be made. */
   troubled(): void;
+  /** A statement failed. */
+  failed(error: unknown): void;
 }
 
 /** The port over one `pg` pool. */
-export function createSqlPool(pool: Pool, usePrepared: boolean, listener: PoolListener): SqlPool {
+export function createSqlPool(
+  pool: Pool,
+  connect: () => Promise<PoolClient>,
+  mode: () => StatementMode,
+  listener: PoolListener,
+): SqlPool {
   const acquire = async (): Promise<PoolClient> => {
     const startedAt = performance.now();
     try {
-      return await pool.connect();
+      return await connect();
     } catch (error) {
       listener.troubled();
       throw toStoreError(error, "connect");
@@ -90,10 +108,11 @@ export function createSqlPool(pool: Pool, usePrepared: boolean, listener: PoolLi
       signal?.addEventListener("abort", cancel);
       try {
         signal?.throwIfAborted();
-        return await run<Row>(client, usePrepared, "statement", statement, values);
+        return await runAlone<Row>(client, mode(), statement, values);
       } catch (error) {
+        listener.failed(error);
         // Before its statement is sent, a call that was given up says nothing about the connection.
-        spoiled = error !== signal?.reason && isSpoiled(error);
+        spoiled = error !== signal?.reason && (isSpoiled(error) || !isIdle(client));
         if (spoiled) listener.troubled();
         throw signal?.aborted === true ? signal.reason : error;
       } finally {
@@ -107,8 +126,9 @@ export function createSqlPool(pool: Pool, usePrepared: boolean, listener: PoolLi
       const client = await acquire();
       let spoiled = false;
       try {
-        return await runTransaction(client, usePrepared, work);
+        return await runTransaction(client, mode(), work);
       } catch (error) {
+        listener.failed(error);
         spoiled = storeFailureOf(error)?.connectionLost ?? false;
         if (spoiled) listener.troubled();
         throw error;
@@ -120,12 +140,24 @@ export function createSqlPool(pool: Pool, usePrepared: boolean, listener: PoolLi
   };
 }
 
+/** Runs one statement that is a transaction of its own. */
+async function runAlone<Row extends object>(
+  client: ClientBase,
+  mode: StatementMode,
+  statement: Statement | string,
+  values: readonly SqlValue[] | undefined,
+): Promise<SqlResult<Row>> {
+  const { usePrepared, prelude } = mode;
+  if (prelude === null) return run<Row>(client, usePrepared, "statement", statement, values);
+  return runTransaction(client, mode, (runner) => runner.query<Row>(statement, values));
+}
+
 async function runTransaction<T>(
-  client: PoolClient,
-  usePrepared: boolean,
+  client: ClientBase,
+  { usePrepared, prelude }: StatementMode,
   work: (runner: SqlRunner) => Promise<T>,
 ): Promise<T> {
-  await run(client, usePrepared, "inside", "BEGIN", undefined);
+  await run(client, usePrepared, "inside", prelude === null ? "BEGIN" : `BEGIN; ${prelude}`, undefined);
   let result: T;
   try {
     result = await work({ query: (statement, values) => run(client, usePrepared, "inside", statement, values) });
@@ -138,7 +170,7 @@ async function runTransaction<T>(
   return result;
 }
 
-async function commit(client: PoolClient): Promise<void> {
+async function commit(client: ClientBase): Promise<void> {
   const { command } = await client.query("COMMIT").catch((error: unknown) => {
     throw toStoreError(error, "commit");
   });
@@ -150,12 +182,12 @@ async function commit(client: PoolClient): Promise<void> {
 }
 
 /** True when the server has no open transaction on this connection. */
-function isIdle(client: PoolClient): boolean {
+function isIdle(client: ClientBase): boolean {
   return client.getTransactionStatus() === "I";
 }
 
-/** Connects one connection of its own. */
-export async function openSession(client: Client, usePrepared: boolean): Promise<SqlSession> {
+/** The port over one connection of its own, which is connected. `failed` hears of statements that failed. */
+export function openSession(client: Client, mode: () => StatementMode, failed: (error: unknown) => void): SqlSession {
   let ended = false;
   const listeners: ((error: Error) => void)[] = [];
   const lose = (error: Error) => {
@@ -165,16 +197,13 @@ export async function openSession(client: Client, usePrepared: boolean): Promise
   };
   client.on("error", lose);
   client.on("end", () => lose(new Error("the server ended the session")));
-  try {
-    await client.connect();
-  } catch (error) {
-    throw toStoreError(error, "connect");
-  }
   return {
+    pooled: mode().prelude !== null,
     async query<Row extends object>(statement: Statement | string, values?: readonly SqlValue[]) {
       try {
-        return await run<Row>(client, usePrepared, "statement", statement, values);
+        return await runAlone<Row>(client, mode(), statement, values);
       } catch (error) {
+        failed(error);
         if (isSpoiled(error)) {
           lose(error as Error);
           // It is broken already; the caller hears of the error that broke it.

@@ -46,6 +46,8 @@ export interface SqlPool extends SqlRunner {
 
 /** One connection of its own, outside the pools: for LISTEN, session locks, migrations. */
 export interface SqlSession extends SqlRunner {
+  /** A pooler stands between: each statement is a transaction on any connection of the server, and nothing is kept between them. */
+  readonly pooled: boolean;
   /** Calls back on NOTIFY of channels that were LISTENed to. */
   onNotification(listener: (channel: string, payload: string) => void): void;
   /** Calls back once when the connection is gone without close. */

@@ -8,10 +8,10 @@
 import { isOrchestratorError, type OrchestratorError, toError } from "../base/errors.ts";
 
 /** What happened to a call of the database:
- * `unavailable` no connection, or it broke · `timeout` no answer in time · `overload` the server is at a limit (connections, memory, disk) ·
+ * `unavailable` no connection, or it broke · `timeout` no answer in time · `overload` the server is at a limit (connections, memory) · `full` its disk is full ·
  * `conflict` one of two concurrent changes was given up · `data` a value or row does not fit (SQLSTATE 22, 23, 54) · `refused` anything else that
  * the server said no to: missing table, missing right, bug in a statement. */
-export type StoreFailureKind = "unavailable" | "timeout" | "overload" | "conflict" | "data" | "refused";
+export type StoreFailureKind = "unavailable" | "timeout" | "overload" | "full" | "conflict" | "data" | "refused";
 
 /** A judged database error. */
 export interface StoreFailure {
@@ -51,6 +51,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   "53": { kind: "overload" },
   // A row that is too large for an index, a text that is too long: one value is to blame.
   "54": { kind: "data" },
+  "53100": { kind: "full" },
   "53300": { kind: "overload", ends: true },
   "58": { kind: "unavailable", ends: true },
   XX: { kind: "refused", ends: true },
@@ -84,7 +85,8 @@ export function judgeStoreFailure(error: unknown, phase: StorePhase): StoreFailu
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   if (code !== undefined && "severity" in error && /^[0-9A-Z]{5}$/.test(code)) {
     const verdict = VERDICTS[code] ?? VERDICTS[code.slice(0, 3)] ?? VERDICTS[code.slice(0, 2)] ?? { kind: "refused" };
-    const ends = verdict.ends === true;
+    // A server that cannot write its log ends with a PANIC, and every session with it.
+    const ends = verdict.ends === true || error.severity === "PANIC" || error.severity === "FATAL";
     return { kind: verdict.kind, outcomeUnknown: ends && isOpen(phase), connectionLost: ends, sqlState: code };
   }
   const parts = error instanceof AggregateError ? error.errors : [error];
@@ -102,8 +104,8 @@ export function judgeStoreFailure(error: unknown, phase: StorePhase): StoreFailu
 const failures = new WeakMap<OrchestratorError, StoreFailure>();
 
 /**
- * The error of the catalogue for an error that `pg` threw, with the original as its cause: STORE_UNAVAILABLE, STORE_TIMEOUT, OVERLOADED,
- * STORE_CONFLICT or STORE_REJECTED. Errors of the catalogue and foreign ones (bugs) come back as they are.
+ * The error of the catalogue for an error that `pg` threw, with the original as its cause: STORE_UNAVAILABLE, STORE_TIMEOUT, STORE_FULL,
+ * OVERLOADED, STORE_CONFLICT or STORE_REJECTED. Errors of the catalogue and foreign ones (bugs) come back as they are.
  */
 export function toStoreError(error: unknown, phase: StorePhase): unknown {
   if (isOrchestratorError(error)) return error;
@@ -133,6 +135,8 @@ function convert(failure: StoreFailure, cause: Error): OrchestratorError {
       return toError("STORE_TIMEOUT", { sqlState }, { cause });
     case "overload":
       return toError("OVERLOADED", { what: "database", sqlState }, { cause, retryAfterMs: 1_000 });
+    case "full":
+      return toError("STORE_FULL", { sqlState }, { cause, retryAfterMs: 5_000 });
     case "conflict":
       return toError("STORE_CONFLICT", { sqlState }, { cause });
     case "data":

@@ -1,5 +1,5 @@
 /** Brings memory and journal together again after a commit that was lost, refused, or whose outcome nobody knows. */
-import { toError } from "../../base/errors.ts";
+import { isOrchestratorError, toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/fail-points.ts";
 import type { Move, StoredRun } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
@@ -87,6 +87,8 @@ export async function resolveUnknown(host: RestoreHost, lane: Lane, entries: rea
 
 /** What callers hear while the store is away. With `again` the change is tried until it is written. */
 export function toUnwritten(again: boolean, cause: unknown): Error {
+  // Says its cure; the move of a known run is written when there is room.
+  if (isOrchestratorError(cause) && cause.code === "STORE_FULL") return cause;
   const problem = again ? "the change is not written yet; it may still be" : "the change was not written";
   return toError("STORE_UNAVAILABLE", { problem }, { cause });
 }

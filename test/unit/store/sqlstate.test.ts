@@ -17,7 +17,7 @@ describe("a database error", () => {
     ["55P03", "timeout", false],
     ["40001", "conflict", false],
     ["40P01", "conflict", false],
-    ["53100", "overload", false],
+    ["53100", "full", false],
     ["42P01", "refused", false],
     ["57P01", "unavailable", true],
     ["57P02", "unavailable", true],
