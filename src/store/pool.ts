@@ -159,6 +159,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       return client;
     } catch (error) {
       if (pooled || !refusesParameters(error)) {
+        // It is broken already; the caller hears of the error that broke it.
         void client.end().catch(() => {});
         throw toStoreError(error, "connect");
       }
