@@ -163,6 +163,8 @@ const (
 	ErrorReason_ERROR_REASON_NO_SHARD ErrorReason = 61
 	// the instance that took the call was lost before it answered; send the call again with the same request_id.
 	ErrorReason_ERROR_REASON_PEER_LOST ErrorReason = 62
+	// the disk of the database is full; free or add space there, and the service goes on without a restart.
+	ErrorReason_ERROR_REASON_STORE_FULL ErrorReason = 63
 )
 
 // Enum value maps for ErrorReason.
@@ -231,6 +233,7 @@ var (
 		60: "ERROR_REASON_FLOW_UNREADABLE",
 		61: "ERROR_REASON_NO_SHARD",
 		62: "ERROR_REASON_PEER_LOST",
+		63: "ERROR_REASON_STORE_FULL",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -296,6 +299,7 @@ var (
 		"ERROR_REASON_FLOW_UNREADABLE":         60,
 		"ERROR_REASON_NO_SHARD":                61,
 		"ERROR_REASON_PEER_LOST":               62,
+		"ERROR_REASON_STORE_FULL":              63,
 	}
 )
 
@@ -330,7 +334,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x8e\x11\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xab\x11\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -395,7 +399,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x19ERROR_REASON_HOST_REFUSED\x10;\x12 \n" +
 	"\x1cERROR_REASON_FLOW_UNREADABLE\x10<\x12\x19\n" +
 	"\x15ERROR_REASON_NO_SHARD\x10=\x12\x1a\n" +
-	"\x16ERROR_REASON_PEER_LOST\x10>B\x86\x01\n" +
+	"\x16ERROR_REASON_PEER_LOST\x10>\x12\x1b\n" +
+	"\x17ERROR_REASON_STORE_FULL\x10?B\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

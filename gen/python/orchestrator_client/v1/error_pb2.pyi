@@ -69,6 +69,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_FLOW_UNREADABLE: _ClassVar[ErrorReason]
     ERROR_REASON_NO_SHARD: _ClassVar[ErrorReason]
     ERROR_REASON_PEER_LOST: _ClassVar[ErrorReason]
+    ERROR_REASON_STORE_FULL: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_INVALID_JSON: ErrorReason
@@ -132,3 +133,4 @@ ERROR_REASON_HOST_REFUSED: ErrorReason
 ERROR_REASON_FLOW_UNREADABLE: ErrorReason
 ERROR_REASON_NO_SHARD: ErrorReason
 ERROR_REASON_PEER_LOST: ErrorReason
+ERROR_REASON_STORE_FULL: ErrorReason

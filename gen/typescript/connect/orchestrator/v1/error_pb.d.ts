@@ -467,6 +467,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_PEER_LOST = 62;
    */
   PEER_LOST = 62,
+
+  /**
+   * the disk of the database is full; free or add space there, and the service goes on without a restart.
+   *
+   * @generated from enum value: ERROR_REASON_STORE_FULL = 63;
+   */
+  STORE_FULL = 63,
 }
 
 /**

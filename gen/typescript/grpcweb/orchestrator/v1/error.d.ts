@@ -395,5 +395,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_PEER_LOST = 62;
      */
-    PEER_LOST = 62
+    PEER_LOST = 62,
+    /**
+     * the disk of the database is full; free or add space there, and the service goes on without a restart.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_STORE_FULL = 63;
+     */
+    STORE_FULL = 63
 }

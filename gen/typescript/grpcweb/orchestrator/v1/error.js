@@ -401,4 +401,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_PEER_LOST = 62;
      */
     ErrorReason[ErrorReason["PEER_LOST"] = 62] = "PEER_LOST";
+    /**
+     * the disk of the database is full; free or add space there, and the service goes on without a restart.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_STORE_FULL = 63;
+     */
+    ErrorReason[ErrorReason["STORE_FULL"] = 63] = "STORE_FULL";
 })(ErrorReason || (ErrorReason = {}));
