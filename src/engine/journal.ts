@@ -5,7 +5,7 @@
  * lease is not held at the given epoch are left out, and the answer says so.
  */
 
-import type { JournalRecord } from "./machine/records.ts";
+import type { DeadLetterReason, JournalRecord } from "./machine/records.ts";
 import type { Approval } from "./machine/state.ts";
 import type { Cluster, RunHeader } from "./port.ts";
 
@@ -75,6 +75,8 @@ export interface DeadLetterRow {
   readonly attempts: number;
   readonly errorType: string;
   readonly errorMessage: string;
+  /** Why the task was not tried again. */
+  readonly reason: DeadLetterReason;
   readonly input: string;
   readonly at: number;
 }

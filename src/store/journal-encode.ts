@@ -78,6 +78,7 @@ export function encodeSorting(leases: readonly Lease[], moves: readonly Move[]):
       columns.number(64, row.attempts);
       columns.texts(65, place, [row.errorType, row.errorMessage, row.input]);
       columns.time(68, place, row.at);
+      columns.texts(77, place, [row.reason]);
     }
     for (const row of move.outbox) {
       const place = rows.outbox++;

@@ -114,10 +114,10 @@ const LISTS = `approval_rows AS (
   SET state = excluded.state, decided_at = excluded.decided_at, decided_by = excluded.decided_by, comment = excluded.comment, data = excluded.data
 ),
 dead AS (
-  INSERT INTO orchestrator.dead_letters (run_id, task_path, generation, tenant_id, flow_id, attempts, error_type, error_message, input, created_at)
-  SELECT d.run_id, d.task_path, d.generation, d.tenant_id, d.flow_id, d.attempts, ${text("d.error_type")}, ${text("d.error_message")}, ${text("d.input")}, to_timestamp(d.at / 1000)
-  FROM unnest(${texts(59)}, ${texts(60)}, $61::int4[], ${texts(62)}, ${texts(63)}, $64::int4[], ${texts(65)}, ${texts(66)}, ${texts(67)}, $68::float8[])
-    AS d (run_id, task_path, generation, tenant_id, flow_id, attempts, error_type, error_message, input, at)
+  INSERT INTO orchestrator.dead_letters (run_id, task_path, generation, tenant_id, flow_id, attempts, error_type, error_message, input, created_at, reason)
+  SELECT d.run_id, d.task_path, d.generation, d.tenant_id, d.flow_id, d.attempts, ${text("d.error_type")}, ${text("d.error_message")}, ${text("d.input")}, to_timestamp(d.at / 1000), d.reason
+  FROM unnest(${texts(59)}, ${texts(60)}, $61::int4[], ${texts(62)}, ${texts(63)}, $64::int4[], ${texts(65)}, ${texts(66)}, ${texts(67)}, $68::float8[], ${texts(77)})
+    AS d (run_id, task_path, generation, tenant_id, flow_id, attempts, error_type, error_message, input, at, reason)
   WHERE d.run_id IN (SELECT run_id FROM accepted)
   ON CONFLICT DO NOTHING
 ),
@@ -132,7 +132,7 @@ sent AS (
 )`;
 
 /** Number of parameters of the commit statement, over all forms. A form is sent those that it has. */
-export const COMMIT_PARAMETERS = 76;
+export const COMMIT_PARAMETERS = 77;
 
 /** A form of the commit statement, and which of the numbered parameters it takes, in order. */
 export interface CommitStatement {

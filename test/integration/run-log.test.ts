@@ -84,6 +84,7 @@ test("a run that retried, failed and left a dead letter is in the log and in the
       attempt: 2,
       duration_ms: expect.any(Number),
       error_type: "SERVICE_UNAVAILABLE",
+      reason: "ATTEMPTS_EXHAUSTED",
       message: "dead letter",
     },
     {

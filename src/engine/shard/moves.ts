@@ -140,6 +140,7 @@ function toDeadLetter(state: RunState, record: Extract<JournalRecord, { type: "t
     attempts: task?.attempt ?? 0,
     errorType: record.error.type,
     errorMessage: record.error.message,
+    reason: record.deadLetter ?? "NOT_RETRYABLE",
     input: JSON.stringify(task?.input ?? null),
     at: record.at,
   };

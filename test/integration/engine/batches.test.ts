@@ -114,8 +114,8 @@ test("rows of lists are in the commit of the move that made them", async () => {
     { state: "APPROVED", decided_by: "tester", comment: "yes", data: { a: 1 } },
   ]);
   await instance.engine.waitRun(CALLER, runId, 5_000, new AbortController().signal);
-  const letters = await bed.sql("SELECT task_path, attempts, error_type FROM orchestrator.dead_letters");
-  expect(letters).toEqual([{ task_path: "bad", attempts: 1, error_type: "BUSY" }]);
+  const letters = await bed.sql("SELECT task_path, attempts, error_type, reason FROM orchestrator.dead_letters");
+  expect(letters).toEqual([{ task_path: "bad", attempts: 1, error_type: "BUSY", reason: "ATTEMPTS_EXHAUSTED" }]);
 });
 
 test("the header says what the journal says, after every kind of ending", async () => {

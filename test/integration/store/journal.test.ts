@@ -98,6 +98,7 @@ test("a commit writes the header, the journal and everything else of a move, and
         attempts: 2,
         errorType: "E",
         errorMessage: "m\u0001\0",
+        reason: "NOT_RETRYABLE",
         input: "{}",
         at: 3,
       },

@@ -53,6 +53,7 @@ const deadLetter = fc.record({
   attempts: fc.constant(1),
   errorType: text,
   errorMessage: text,
+  reason: fc.constant("ATTEMPTS_EXHAUSTED"),
   input: text,
   at: fc.constant(1),
 }) as fc.Arbitrary<DeadLetterRow>;
@@ -133,6 +134,7 @@ function fullMove(runId: string, isPlainMove: boolean): Move {
       attempts: 1,
       errorType: runId,
       errorMessage: runId,
+      reason: "OUT_OF_TIME",
       input: runId,
       at: 1,
     },
