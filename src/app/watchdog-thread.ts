@@ -3,9 +3,10 @@
  *
  *   watching ──no heartbeat for the limit──→ blaming (the run in hand is named in the store) ──→ ended by SIGALRM, which the shell shows as exit code 142
  *
- * Time is counted in looks of this thread and not by a clock: a process that was frozen as a whole (SIGSTOP, a suspended machine) froze this thread as well, and
- * the loop beats again before the next looks. A run is blamed only if it was in hand at every look of the standstill. Standard output of a thread goes
- * through the loop, so the line of the log is written to the file descriptor.
+ * Time is counted in looks of this thread, each weighed by the processor time that the process had since the last one. A process that was frozen as a whole
+ * (SIGSTOP, a suspended machine) or that gets little of a busy machine therefore does not stand still: two seconds of work stay two seconds, however long they
+ * take. A loop that uses no processor time, because it waits in a system call, is ended after three times the limit. A run is blamed only if it was in hand at
+ * every look of a standstill of the first kind. Standard output of a thread goes through the loop, so the log line is written to the file descriptor.
  */
 import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,41 +27,57 @@ export interface WatchdogStart {
 
 /** Looks during the limit. */
 export const LOOKS = 20;
+/** Looks without a heartbeat after which the process ends even though it did not work. */
+export const MAX_LOOKS = 3 * LOOKS;
+/** Share of the limit that the process must have worked: a thread that is always busy still loses a little to the others. */
+const BUSY_SHARE = 0.9;
 
 /** Longest time for naming the run. The run is tried alone by the next owner if that fails, so it must not keep the process alive. */
 const BLAME_MS = 3_000;
 
 /** A standstill that is long enough. */
 export interface Standstill {
-  /** The run that was in hand all the time; null when there was none, or more than one. */
+  /** The run that was in hand all the time; null when there was none or more than one, or when the loop waited instead of working. */
   readonly runId: string | null;
 }
 
-/** Judges looks at the loop, one after the other. Returns the standstill when it has lasted for `LOOKS` looks. */
-export function createJudge(): (sight: LoopSight) => Standstill | null {
+/**
+ * Judges looks at the loop, one after the other; `share` is the processor time since the last look as a share of the time between looks, at most 1. Returns the
+ * standstill when it has lasted for the limit.
+ */
+export function createJudge(): (sight: LoopSight, share: number) => Standstill | null {
   let beats = -1;
   let looks = 0;
+  let worked = 0;
   let runId: string | null = null;
-  return (sight) => {
+  return (sight, share) => {
     if (sight.beats !== beats || sight.debugged) {
       beats = sight.beats;
       looks = 0;
+      worked = 0;
       return null;
     }
     if (looks === 0) runId = sight.runId;
     else if (runId !== sight.runId) runId = null;
     looks += 1;
-    return looks < LOOKS ? null : { runId: runId === "" ? null : runId };
+    worked += share;
+    if (worked >= LOOKS * BUSY_SHARE) return { runId: runId === "" ? null : runId };
+    return looks < MAX_LOOKS ? null : { runId: null };
   };
 }
 
 async function watch({ memory, limitMs, instanceId, target, pretty }: WatchdogStart): Promise<void> {
   const judge = createJudge();
   const pause = new Int32Array(new SharedArrayBuffer(4));
+  const lookMs = limitMs / LOOKS;
+  let before = process.cpuUsage();
   for (;;) {
     // Not by a timer: this thread has nothing else to do, and a sleep costs no loop.
-    Atomics.wait(pause, 0, 0, limitMs / LOOKS);
-    const standstill = judge(readLoop(memory));
+    Atomics.wait(pause, 0, 0, lookMs);
+    const now = process.cpuUsage();
+    const workedMs = (now.user - before.user + now.system - before.system) / 1_000;
+    before = now;
+    const standstill = judge(readLoop(memory), Math.min(1, workedMs / lookMs));
     if (standstill === null) continue;
     const { runId } = standstill;
     const named =
