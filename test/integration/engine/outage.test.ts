@@ -21,7 +21,7 @@ test("starts and signals during an outage are refused; what was under way ends w
   await eventually(() => expect(instance.tools.calls).toHaveLength(1));
   instance.journal.down = true;
   const refused = instance.engine.startRun(CALLER, startOf("steps", { requestId: "r" }), 0);
-  await expect(refused).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", retry: "yes" });
+  await expect(refused).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", retry: "request_id" });
   const signal = instance.engine.signalRun(CALLER, runId, "go", 1, { id: "s", hash: "" });
   await expect(signal).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   release();
