@@ -1,17 +1,13 @@
-/** Makes `contracts/openapi.yaml` of the documents of protoc-gen-openapiv3 and of the validation rules, which that plugin leaves out. */
-import {
-  createFileRegistry,
-  type DescMessage,
-  type DescMethod,
-  fromBinary,
-  getOption,
-  hasOption,
-} from "@bufbuild/protobuf";
+/**
+ * Makes `contracts/openapi.yaml` of the documents of protoc-gen-openapiv3 and of what that plugin leaves out: the validation rules, the grammars of proto JSON,
+ * oneofs, unknown fields, and the errors of each operation.
+ */
+import { createFileRegistry, type DescMessage, type DescMethod, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { type FieldRules, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { stringify } from "yaml";
+import { toErrorResponses } from "./openapi-errors.ts";
+import { isRefused, type Json, maskedMessage, oneofsOf, toKeywords } from "./openapi-rules.ts";
 
-type Json = Record<string, unknown>;
 type Schema = Json & { properties?: Record<string, Schema>; required?: string[] };
 
 interface Operation extends Json {
@@ -37,75 +33,62 @@ const INFO = {
   license: { name: "MIT", identifier: "MIT" },
 };
 
-/** Keywords of JSON Schema that say what the rules of a field say; the fields of zero value that a rule refuses become required. */
-function toKeywords(rules: FieldRules): { keywords: Json; required: boolean } {
-  const { type } = rules;
-  const keywords: Json = {};
-  let required = rules.required;
-  const put = (name: string, value: bigint | number | string | undefined, unset: bigint | number | string): void => {
-    if (value !== undefined && value !== unset) keywords[name] = typeof value === "bigint" ? Number(value) : value;
-  };
-  if (type.case === "string") {
-    put("minLength", type.value.minLen, 0n);
-    put("maxLength", type.value.maxLen, 0n);
-    put("pattern", type.value.pattern, "");
-    required ||= type.value.minLen > 0n || (type.value.pattern !== "" && !new RegExp(type.value.pattern).test(""));
-  } else if (type.case === "bytes") {
-    if (type.value.maxLen > 0n) keywords.maxLength = Math.ceil(Number(type.value.maxLen) / 3) * 4;
-  } else if (type.case === "int32") {
-    if (type.value.greaterThan.case === "gte") keywords.minimum = type.value.greaterThan.value;
-  } else if (type.case === "repeated") {
-    put("minItems", type.value.minItems, 0n);
-    put("maxItems", type.value.maxItems, 0n);
-    required ||= type.value.minItems > 0n;
-  } else if (type.case === "map") {
-    put("maxProperties", type.value.maxPairs, 0n);
-    if (type.value.keys) keywords.propertyNames = toKeywords(type.value.keys).keywords;
-  } else if (type.case === "enum") {
-    required ||= type.value.notIn.includes(0);
-  }
-  return { keywords, required };
-}
-
-/** Rules of the fields of a message by their JSON name. */
-function readRules(message: DescMessage): Map<string, ReturnType<typeof toKeywords>> {
-  const rules = message.fields.map((field) => {
-    const own = hasOption(field, fieldRules)
-      ? toKeywords(getOption(field, fieldRules))
-      : { keywords: {}, required: false };
-    return [field.jsonName, { ...own, required: own.required && field.oneof === undefined }] as const;
-  });
-  return new Map(rules);
-}
-
-/** Adds the rules of a message to its schema. */
-function constrainSchema(schema: Schema, message: DescMessage): void {
+/** Adds to the schema of a request, or of a message in it, what its fields may hold. `closed`: other fields are refused. */
+function constrainSchema(schema: Schema, message: DescMessage, closed: boolean, mask?: DescMessage): void {
   const required = new Set(schema.required);
-  for (const [name, rule] of readRules(message)) {
-    const property = schema.properties?.[name];
+  for (const field of message.fields) {
+    const property = schema.properties?.[field.jsonName];
     if (property === undefined) continue;
-    const { propertyNames, ...keywords } = rule.keywords;
-    Object.assign(property, keywords, propertyNames === undefined ? {} : { propertyNames });
-    if (rule.required) required.add(name);
+    if (closed && isRefused(field, mask)) {
+      delete schema.properties?.[field.jsonName];
+      continue;
+    }
+    const rule = toKeywords(field, mask);
+    mergeKeywords(property, rule.keywords);
+    if (rule.required && field.oneof === undefined) required.add(field.jsonName);
   }
   if (required.size > 0) schema.required = [...required].sort();
+  const groups = oneofsOf(message)
+    .map((group) => ({ ...group, names: group.names.filter((name) => schema.properties?.[name] !== undefined) }))
+    .filter(({ names }) => names.length > 1);
+  const rules = groups.map(({ names, required: isRequired }) => {
+    const alone = names.map((name) => ({ required: [name] }));
+    return { oneOf: isRequired ? alone : [...alone, { not: { anyOf: alone } }] };
+  });
+  if (rules.length > 0) schema.allOf = rules;
+  if (closed) schema.additionalProperties = false;
 }
 
-/** Finishes one operation: title apart from text, rules of its request, media type of its stream. */
+/** Puts keywords into a schema; those of elements and entries are added to what stands there. */
+function mergeKeywords(schema: Json, keywords: Json): void {
+  for (const [name, value] of Object.entries(keywords)) {
+    const old = schema[name];
+    if ((name === "items" || name === "additionalProperties") && typeof old === "object" && old !== null)
+      mergeKeywords(old as Json, value as Json);
+    else schema[name] = value;
+  }
+}
+
+/** Finishes one operation: title apart from text, rules of its request, media type of its stream, its errors. */
 function finishOperation(operation: Operation, method: DescMethod): void {
-  const [title = "", ...rest] = (operation.summary ?? "").replaceAll("\n", " ").split(/(?<=\.) /);
+  const comment = operation.summary ?? "";
+  const [title = "", ...rest] = comment.replaceAll("\n", " ").split(/(?<=\.) /);
   operation.summary = title;
   if (rest.length > 0) operation.description = rest.join(" ");
-  const rules = readRules(method.input);
+  const mask = maskedMessage(method);
   for (const parameter of operation.parameters ?? []) {
-    const name = [...rules.keys()].find(
-      (key) => key.toLowerCase() === parameter.name.replaceAll("_", "").toLowerCase(),
+    const field = method.input.fields.find(
+      ({ jsonName }) => jsonName.toLowerCase() === parameter.name.replaceAll("_", "").toLowerCase(),
     );
-    Object.assign(parameter.schema, name === undefined ? {} : rules.get(name)?.keywords);
+    if (field !== undefined) mergeKeywords(parameter.schema, toKeywords(field, mask).keywords);
   }
-  for (const { schema } of Object.values(operation.requestBody?.content ?? {})) constrainSchema(schema, method.input);
-  const ok = operation.responses["200"];
-  if (method.methodKind !== "server_streaming" || ok?.content === undefined) return;
+  for (const { schema } of Object.values(operation.requestBody?.content ?? {}))
+    constrainSchema(schema, method.input, true, mask);
+  const ok = operation.responses["200"] as Operation["responses"][string];
+  const isForRun = method.input.fields.some((field) => field.name === "run_id");
+  const errors = toErrorResponses(comment, { hasBody: operation.requestBody !== undefined, isForRun });
+  operation.responses = { "200": ok, ...(errors as Operation["responses"]) };
+  if (method.methodKind !== "server_streaming" || ok.content === undefined) return;
   if (method.output.name === "ReadPayloadResponse") {
     ok.content = { "application/json": { schema: {} } };
     return;
@@ -117,6 +100,16 @@ function finishOperation(operation: Operation, method: DescMethod): void {
   }
 }
 
+/** Messages that requests hold, at any depth. */
+function messagesIn(root: DescMessage, found = new Set<string>()): Set<string> {
+  for (const { message } of root.fields) {
+    if (message === undefined || found.has(message.typeName)) continue;
+    found.add(message.typeName);
+    messagesIn(message, found);
+  }
+  return found;
+}
+
 /**
  * Gives the YAML text of the whole document. `merged` is the text of openapiv3-merge, `image` the descriptor set of the contracts.
  * An operation that no method has is an error: then plugin and contracts do not fit.
@@ -125,11 +118,16 @@ export function renderOpenapi(merged: string, image: Uint8Array): string {
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
   const document = { ...(JSON.parse(merged) as Document), info: INFO };
   const methods = new Map<string, DescMethod>();
-  for (const type of registry) {
-    if (type.kind === "message" && document.components.schemas[type.typeName]) {
-      constrainSchema(document.components.schemas[type.typeName] as Schema, type);
-    }
+  for (const type of registry)
     if (type.kind === "service") for (const method of type.methods) methods.set(`${type.name}_${method.name}`, method);
+  const inRequests = new Set([...methods.values()].flatMap(({ input }) => [...messagesIn(input)]));
+  const inResponses = new Set([...methods.values()].flatMap(({ output }) => [...messagesIn(output)]));
+  for (const [name, schema] of Object.entries(document.components.schemas)) {
+    const message = registry.getMessage(name);
+    if (message === undefined) continue;
+    // What only requests hold is closed; answers may have new fields.
+    if (inRequests.has(name) || [...methods.values()].some(({ input }) => input.typeName === name))
+      constrainSchema(schema, message, !inResponses.has(name));
   }
   for (const operation of Object.values(document.paths).flatMap((path) => Object.values(path))) {
     const method = methods.get(operation.operationId.replace(/_\d+$/, ""));

@@ -50,11 +50,29 @@ test("streams are event streams that can be resumed", () => {
   ).toBe(true);
 });
 
-test("errors are google.rpc.Status", () => {
-  const others = operations.filter(
-    ({ operation }) => !JSON.stringify(operation.responses.default).includes("#/components/schemas/google.rpc.Status"),
-  );
-  expect(others).toEqual([]);
+test("errors are google.rpc.Status, and every status says its reasons", () => {
+  for (const { route, operation } of operations) {
+    const errors = Object.entries(operation.responses).filter(([status]) => status !== "200");
+    expect(errors.length, route).toBeGreaterThan(5);
+    for (const [status, response] of errors) {
+      expect(JSON.stringify(response), `${route} ${status}`).toContain("#/components/schemas/google.rpc.Status");
+      expect((response as { "x-reasons"?: string[] })["x-reasons"], `${route} ${status}`).not.toEqual([]);
+    }
+  }
+});
+
+test("a request shows durations, masks, oneofs, and that other fields are refused", () => {
+  const start = document.paths["/v1/runs"].post.requestBody.content["application/json"].schema;
+  const wait = new RegExp(start.properties.wait.pattern);
+  for (const text of ["0s", "0.5s", "9s", "49.999999999s", "50s"]) expect(wait.test(text), text).toBe(true);
+  for (const text of ["", "-1s", "50.1s", "51s", "100s", "05s", "1", "1m"]) expect(wait.test(text), text).toBe(false);
+  const timeout = new RegExp(start.properties.runTimeout.pattern);
+  for (const text of ["0.1s", "1s", "315359999.5s", "315360000s"]) expect(timeout.test(text), text).toBe(true);
+  for (const text of ["0s", "0.0s", "315360001s", "999999999s"]) expect(timeout.test(text), text).toBe(false);
+  const mask = new RegExp(start.properties.readMask.pattern);
+  expect([mask.test("runId,state"), mask.test(""), mask.test("nothing")]).toEqual([true, true, false]);
+  expect(start.additionalProperties).toBe(false);
+  expect(JSON.stringify(start.allOf)).toContain('"required":["inputJson"]');
 });
 
 test("limits of the contract are limits of the document", () => {

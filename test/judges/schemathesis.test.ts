@@ -1,0 +1,120 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findProgram, IN_CI, ROOT, runProgram } from "../clients/programs.ts";
+import { openTestService, type TestService } from "../clients/service.ts";
+
+const HERE = join(ROOT, "test/judges");
+const VENV = join(ROOT, ".tools/schemathesis");
+const python = findProgram(
+  ["python3", "python"],
+  ["-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))"],
+);
+const missing = python === undefined && !IN_CI;
+if (missing) console.log("skipped: schemathesis, because Python 3.10 or newer with venv is missing");
+
+const CHECKS = [
+  "not_a_server_error",
+  "status_code_conformance",
+  "content_type_conformance",
+  "response_schema_conformance",
+  "documented_refusal",
+];
+
+/** Installs the pinned version into `.tools/` once. */
+async function install(): Promise<void> {
+  const pin = readFileSync(join(HERE, "schemathesis.txt"), "utf8");
+  const stamp = join(VENV, "pin.txt");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === pin) return;
+  await runProgram(python ?? "python3", ["-m", "venv", "--clear", VENV]);
+  await runProgram(join(VENV, "bin/pip"), [
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "-r",
+    join(HERE, "schemathesis.txt"),
+  ]);
+  writeFileSync(stamp, pin);
+}
+
+async function send(service: TestService, path: string, body: unknown): Promise<Record<string, never>> {
+  const response = await fetch(`http://${service.address}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  expect(response.status, await response.clone().text()).toBe(200);
+  return (await response.json()) as Record<string, never>;
+}
+
+describe.skipIf(missing)("schemathesis", () => {
+  let service: TestService;
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "orchestrator-schemathesis-"));
+    [service] = await Promise.all([openTestService(), install()]);
+  }, 300_000);
+  afterAll(async () => {
+    await service?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("finds no server error, no undocumented answer, and no undocumented refusal", async ({ task }) => {
+    await send(service, "/v1/flows", { source: readFileSync(join(ROOT, "test/clients/flow.yaml"), "utf8") });
+    const runs: string[] = [];
+    for (const count of [1, 2, 3]) {
+      const { run } = await send(service, "/v1/runs", { flowId: "client-check", input: { count }, wait: "10s" });
+      runs.push((run as unknown as { readonly runId: string }).runId);
+    }
+    const config = join(folder, "schemathesis.toml");
+    writeFileSync(config, `hooks = ${JSON.stringify(join(HERE, "schemathesis-hooks.py"))}\n`);
+    const bounds = [
+      "--phases",
+      "coverage,fuzzing",
+      "--mode",
+      "positive",
+      "--seed",
+      "1",
+      "--max-examples",
+      "8",
+      "--no-shrink",
+    ];
+    const quiet = [
+      "--generation-database",
+      "none",
+      "--generation-allow-x00",
+      "false",
+      "--suppress-health-check",
+      "all",
+      "--no-color",
+    ];
+    const target = [join(ROOT, "contracts/openapi.yaml"), "--url", `http://${service.address}`];
+    // Event streams do not end.
+    const args = [
+      "--config-file",
+      config,
+      "run",
+      ...target,
+      "--exclude-path-regex",
+      ":watch$",
+      "--checks",
+      CHECKS.join(","),
+    ];
+    const env = { ...process.env, ORCHESTRATOR_TEST_FLOW: "client-check", ORCHESTRATOR_TEST_RUNS: runs.join(",") };
+    const [exitCode, output] = await new Promise<[number, string]>((resolve) => {
+      const program = join(VENV, "bin/schemathesis");
+      const options = { cwd: folder, env, maxBuffer: 2 ** 26 };
+      execFile(program, [...args, ...bounds, ...quiet, "--continue-on-failure"], options, (error, stdout, stderr) => {
+        resolve([error === null ? 0 : Number(error.code ?? 1), stdout + stderr]);
+      });
+    });
+    const [, cases = "0"] = /Test cases:\s+(\d+) generated/.exec(output) ?? [];
+    Object.assign(task.meta, {
+      counts: `schemathesis: ${cases} calls of ${/Tested: (\d+)/.exec(output)?.[1] ?? 0} operations`,
+    });
+    expect(exitCode, output.slice(-12_000)).toBe(0);
+    expect(Number(cases)).toBeGreaterThan(300);
+  });
+});
