@@ -11,6 +11,8 @@ import { readVersion } from "./version.ts";
 interface CommandEntry {
   readonly name: string;
   readonly summary: string;
+  /** Called by scripts, not by people: neither help nor documents have it. */
+  readonly hidden?: true;
   load(): Promise<DefineCommand>;
 }
 
@@ -66,6 +68,12 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: "print a completion script for the shell",
     load: async () => (await import("./commands/completion.ts")).defineCompletion,
   },
+  {
+    name: "complete",
+    summary: "print what may stand at the end of a command line",
+    hidden: true,
+    load: async () => (await import("./commands/complete.ts")).defineComplete,
+  },
 ];
 
 /** Runs the command that the arguments name and gives the exit code. Nothing is thrown: errors are printed to stderr. */
@@ -111,7 +119,8 @@ async function buildProgram(args: readonly string[], context: CommandContext, ev
     .addHelpText("after", `\nBegin with:  ${name} serve     then:  ${name} flows init, ${name} run FLOW.yaml --watch`);
   const wantsHelp = args[0] === "help";
   for (const entry of COMMANDS) {
-    const command = program.command(entry.name).description(entry.summary);
+    if (everything && entry.hidden === true) continue;
+    const command = program.command(entry.name, { hidden: entry.hidden === true }).description(entry.summary);
     command.helpOption("-h, --help", "print help");
     if (everything || wantsHelp || args.includes(entry.name)) (await entry.load())(command, context);
     else command.allowUnknownOption().allowExcessArguments();

@@ -1,5 +1,6 @@
 /** Completion scripts for shells, made of the commands themselves. */
-import type { Command } from "commander";
+import type { Argument, Command, Option } from "commander";
+import { kindsOf } from "./completed.ts";
 
 /** Shells that there are scripts for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -16,6 +17,8 @@ interface Place {
   readonly options: readonly OptionWord[];
   /** Whether an argument may be a file. */
   readonly takesFiles: boolean;
+  /** Whether an argument is a name that only the program can list. */
+  readonly isListed: boolean;
 }
 
 interface Word {
@@ -32,6 +35,8 @@ interface OptionWord {
   /** Values that it takes; empty when there is no list of them. */
   readonly values: readonly string[];
   readonly takesValue: boolean;
+  /** Whether the value is a name that only the program can list. */
+  readonly isListed: boolean;
 }
 
 /** The completion script of a program for a shell. Names of commands, options and values are plain words; summaries are quoted. */
@@ -50,14 +55,15 @@ export function renderCompletion(shell: Shell, program: Command): string {
 function collectPlaces(command: Command, path = ""): readonly Place[] {
   const options = command.options
     .filter(({ hidden, long }) => !hidden && long !== undefined)
-    .map(({ long, short, description, argChoices, required, optional }) => ({
-      long: long ?? "",
-      short: short ?? "",
-      summary: description,
-      values: argChoices ?? [],
-      takesValue: required || optional,
+    .map((option) => ({
+      long: option.long ?? "",
+      short: option.short ?? "",
+      summary: option.description,
+      values: option.argChoices ?? [],
+      takesValue: option.required || option.optional,
+      isListed: isListed(option),
     }));
-  const help = { long: "--help", short: "-h", summary: "print help", values: [], takesValue: false };
+  const help = { long: "--help", short: "-h", summary: "print help", values: [], takesValue: false, isListed: false };
   const values = command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices);
   const place: Place = {
     path,
@@ -66,9 +72,14 @@ function collectPlaces(command: Command, path = ""): readonly Place[] {
       ...values.map((text) => ({ text, summary: "" })),
     ],
     options: [...options, help],
-    takesFiles: command.registeredArguments.some((argument) => /^(file|flow)$/.test(argument.name())),
+    takesFiles: command.registeredArguments.some((argument) => kindsOf(argument).includes("file")),
+    isListed: command.registeredArguments.some(isListed),
   };
   return [place, ...command.commands.flatMap((child) => collectPlaces(child, `${path} ${child.name()}`))];
+}
+
+function isListed(target: Argument | Option): boolean {
+  return kindsOf(target).some((kind) => kind !== "file");
 }
 
 /** Cases of a shell function: what may stand at a path, and below "path --option" what values an option takes. */
@@ -93,6 +104,25 @@ function renderFreeOptions(places: readonly Place[]): string {
   return [...new Set(options.flatMap(({ long, short }) => (short === "" ? [long] : [long, short])))].join(" | ");
 }
 
+/** A pattern for `case` of the paths that satisfy a condition. */
+function renderPaths(places: readonly Place[], condition: (place: Place) => boolean): string {
+  return places
+    .filter(condition)
+    .map(({ path }) => `'${path}'`)
+    .join(" | ");
+}
+
+/** A pattern for `case` of "path --option", for options whose value the program lists. */
+function renderListedOptions(places: readonly Place[]): string {
+  const names = places.flatMap(({ path, options }) =>
+    options
+      .filter((option) => option.isListed)
+      .flatMap(({ long, short }) => (short === "" ? [long] : [long, short]))
+      .map((name) => `'${path} ${name}'`),
+  );
+  return names.join(" | ");
+}
+
 function renderBash(name: string, places: readonly Place[]): string {
   return `_${name}_words() {
   case "$1" in
@@ -100,7 +130,7 @@ ${renderCases(places)}
   esac
 }
 _${name}() {
-  local at="" word words i before="\${COMP_WORDS[COMP_CWORD - 1]}"
+  local at="" word words="" i asks="" found=() before="\${COMP_WORDS[COMP_CWORD - 1]}" now="\${COMP_WORDS[COMP_CWORD]}"
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
     case "$word" in -*) continue ;; esac
@@ -109,23 +139,55 @@ _${name}() {
   case "$before" in
     -*) words="$(_${name}_words "$at $before")" ;;
   esac
+  case "$at $before" in
+    ${renderListedOptions(places)}) asks=value ;;
+  esac
   case "$before" in
     ${renderFreeOptions(places)}) ;;
-    *) words="\${words:-$(_${name}_words "$at")}" ;;
+    *)
+      if [ -z "$words" ]; then
+        case "$at" in
+          ${renderPaths(places, (place) => place.isListed)}) asks=argument ;;
+        esac
+        words="$(_${name}_words "$at")"
+      fi ;;
   esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  case "$now" in
+    -*) asks="" ;;
+  esac
+  if [ -n "$asks" ]; then
+    # Names of a service are never expanded by the shell.
+    while IFS= read -r word; do found+=("$word"); done < <(
+      "\${COMP_WORDS[0]}" complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null
+      [ "$asks" = argument ] && case "$at" in
+        ${renderPaths(places, (place) => place.takesFiles)}) compgen -f -- "$now" ;;
+      esac
+    )
+    if [ \${#found[@]} -gt 0 ]; then
+      compopt -o nosort -o filenames 2>/dev/null
+      COMPREPLY=("\${found[@]}")
+      return
+    fi
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$now"))
 }
 complete -o default -F _${name} ${name}
 `;
 }
 
 function renderZsh(name: string, places: readonly Place[]): string {
-  const files = places.filter(({ takesFiles }) => takesFiles).map(({ path }) => `'${path}'`);
+  const files = renderPaths(places, ({ takesFiles }) => takesFiles);
   return `#compdef ${name}
 _${name}_words() {
   case "$1" in
 ${renderCases(places)}
   esac
+}
+_${name}_names() {
+  local -a names
+  [[ "\${words[CURRENT]}" == -* ]] && return 1
+  names=(\${(f)"$("\${(Q)words[1]}" complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null </dev/null)"})
+  (( $#names )) && compadd -V names -- $names
 }
 _${name}() {
   local at="" word found before="\${words[CURRENT-1]}"
@@ -138,12 +200,18 @@ _${name}() {
     compadd -- \${=found}
     return
   fi
+  case "$at $before" in
+    ${renderListedOptions(places)}) _${name}_names; return ;;
+  esac
   case "$before" in
     ${renderFreeOptions(places)}) _files; return ;;
   esac
-  compadd -- \${=$(_${name}_words "$at")}
   case "$at" in
-    ${files.join(" | ")}) _files ;;
+    ${renderPaths(places, (place) => place.isListed)}) _${name}_names ;;
+    *) false ;;
+  esac || compadd -- \${=$(_${name}_words "$at")}
+  case "$at" in
+    ${files}) _files ;;
   esac
 }
 compdef _${name} ${name}
@@ -153,16 +221,19 @@ compdef _${name} ${name}
 function renderFish(name: string, places: readonly Place[]): string {
   const paths = places.filter(({ path }) => path !== "").map(({ path }) => `'${path}'`);
   const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
-  const lines = places.flatMap(({ path, words, options, takesFiles }) => {
+  const names = `(__${name}_names)`;
+  const lines = places.flatMap(({ path, words, options, takesFiles, isListed }) => {
     const at = `complete -c ${name} -n "__${name}_at '${path}'"`;
     return [
       // Files are offered where one may stand and nowhere else.
       ...(takesFiles ? [] : [`${at} -f`]),
       ...words.map(({ text, summary }) => `${at} -a ${text}${summary === "" ? "" : ` -d ${quote(summary)}`}`),
-      ...options.map(({ long, short, summary, values, takesValue }) => {
-        const names = `-l ${long.slice(2)}${short === "" ? "" : ` -s ${short.slice(1)}`}`;
-        const value = values.length > 0 ? ` -x -a '${values.join(" ")}'` : takesValue ? " -r -F" : "";
-        return `${at} ${names}${value} -d ${quote(summary)}`;
+      ...(isListed ? [`${at} -k -a '${names}'`] : []),
+      ...options.map(({ long, short, summary, values, takesValue, isListed }) => {
+        const spelled = `-l ${long.slice(2)}${short === "" ? "" : ` -s ${short.slice(1)}`}`;
+        const listed = isListed ? names : values.join(" ");
+        const value = listed !== "" ? ` -x -k -a '${listed}'` : takesValue ? " -r -F" : "";
+        return `${at} ${spelled}${value} -d ${quote(summary)}`;
       }),
     ];
   });
@@ -173,6 +244,12 @@ function renderFish(name: string, places: readonly Place[]): string {
     contains -- "$at $word" ${paths.join(" ")}; and set at "$at $word"
   end
   test "$at" = "$argv[1]"
+end
+function __${name}_names
+  set -l words (commandline -opc)
+  set -l now (commandline -ct)
+  type -q $words[1]; or return
+  $words[1] complete -- $words[2..-1] "$now" 2>/dev/null </dev/null
 end
 ${lines.join("\n")}
 `;

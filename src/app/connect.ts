@@ -5,6 +5,7 @@ import { isOrchestratorError, toError } from "../base/errors.ts";
 import { type ActorOptions, actorHeaders, actorOption } from "./actor.ts";
 import { type ChosenService, chooseService, DEFAULT_SERVER, type ServiceChoice, sourcesOf } from "./choose-service.ts";
 import { commandName, quoteWord } from "./command-context.ts";
+import { CompletedOption } from "./completed.ts";
 import { stateHomeOption } from "./last-service.ts";
 
 /** How results are printed. */
@@ -42,7 +43,11 @@ export function addConnectOptions(command: Command): Command {
           `service to call (default: the profile in use, else the last local service, else ${DEFAULT_SERVER})`,
         ).env("ORCHESTRATOR_SERVER"),
       )
-      .addOption(new Option("--profile <name>", "profile to take address and token from").env("ORCHESTRATOR_PROFILE"))
+      .addOption(
+        new CompletedOption("--profile <name>", "profile to take address and token from", "profile").env(
+          "ORCHESTRATOR_PROFILE",
+        ),
+      )
       .addOption(new Option("--token <token>", "credential; better set as variable").env("ORCHESTRATOR_TOKEN"))
       .addOption(actorOption())
       .addOption(stateHomeOption())

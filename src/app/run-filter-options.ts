@@ -1,6 +1,8 @@
 /** Options of commands that choose runs, and the filter of the contract that they lead to. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { fail } from "../base/errors.ts";
+import { RunStateSchema } from "../gen/orchestrator/v1/run_pb.ts";
+import { CompletedOption } from "./completed.ts";
 
 /** The options as they were given. */
 export interface FilterOptions {
@@ -10,14 +12,19 @@ export interface FilterOptions {
   readonly label?: readonly string[];
 }
 
+const STATES = RunStateSchema.values.filter(({ number }) => number !== 0).map(({ localName }) => localName);
+
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
 /** Adds the options. */
 export function addFilterOptions(command: Command): Command {
   return command
     .option("--filter <cel>", 'for instance: state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"')
-    .option("--state <state>", "only runs in this state, may be repeated", collect)
-    .option("--flow <id>", "only runs of this flow")
+    .addOption(
+      // The service judges the states, in any case of letters: the list is for help and completion.
+      new Option("--state <state>", "only runs in this state, may be repeated").choices(STATES).argParser(collect),
+    )
+    .addOption(new CompletedOption("--flow <id>", "only runs of this flow", "flow"))
     .option("--label <name=value>", "only runs with this label, may be repeated", collect);
 }
 

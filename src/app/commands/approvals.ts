@@ -7,6 +7,7 @@ import { ApprovalDecision, ApprovalSchema, ApprovalStateSchema } from "../../gen
 import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
 import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completed.ts";
 import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
 import { formatTime, nameOf, printJson, runState, toPrintable } from "../print.ts";
 import { readCount } from "../read-count.ts";
@@ -61,10 +62,13 @@ function defineDecision(parent: Command, name: string, summary: string, decision
   const command = parent
     .command(name)
     .description(summary)
-    .argument("<run>", "run that asks")
-    .argument(
-      "[approval]",
-      "id of the approval, or the task that asks; may be left out when the run has one open approval",
+    .addArgument(new CompletedArgument("<run>", "run that asks", "asking-run"))
+    .addArgument(
+      new CompletedArgument(
+        "[approval]",
+        "id of the approval, or the task that asks; may be left out when the run has one open approval",
+        "approval",
+      ),
     )
     .option("--comment <text>", "remark, kept with the run", "")
     .option("--data <json>", "what the form asks for, a JSON object or @file")

@@ -4,6 +4,7 @@ import { type FieldViolation, fail, isOrchestratorError } from "../../base/error
 import { FlowKindSchema, FlowSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { type CommandContext, commandName, quoteWord } from "../command-context.ts";
+import { CompletedArgument } from "../completed.ts";
 import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
 import { EXIT } from "../exit-codes.ts";
 import { readFlowSchema } from "../flow-schema.ts";
@@ -24,7 +25,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
     command
       .command("validate")
       .description("check flows without a service; every problem and warning is printed with its line")
-      .argument("<file...>", "flows in YAML or JSON; - is standard input")
+      .addArgument(new CompletedArgument("<file...>", "flows in YAML or JSON; - is standard input", "file"))
       .action(async (files: readonly string[], options: OutputOptions) =>
         context.exitWith(await validate(files, options)),
       ),
@@ -32,7 +33,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
   command
     .command("init")
     .description("write a flow to begin with")
-    .argument("[file]", "file to write", "flow.yaml")
+    .addArgument(new CompletedArgument("[file]", "file to write", "file").default("flow.yaml"))
     .addOption(new Option("--kind <kind>", "how it is written").choices(Object.keys(STARTERS)).default("tasks"))
     .option("--id <id>", "id of the flow (default: the name of the file)")
     .option("--force", "write over a file that exists")
@@ -51,7 +52,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
   command
     .command("graph")
     .description("draw a flow as Mermaid text")
-    .argument("<flow>", "file (then no service is asked), id or id@version")
+    .addArgument(new CompletedArgument("<flow>", "file (then no service is asked), id or id@version", "flow", "file"))
     .action((argument: string, options: ConnectOptions) => drawFlow(argument, options));
   for (const name of ["graph"]) {
     const one = command.commands.find((child) => child.name() === name);
@@ -63,7 +64,7 @@ function defineRegistry(command: Command): void {
   const leaf = (name: string, summary: string): Command =>
     addOutputOption(addConnectOptions(command.command(name).description(summary)));
   leaf("register", "store versions of flows")
-    .argument("<file...>", "flows in YAML or JSON; - is standard input")
+    .addArgument(new CompletedArgument("<file...>", "flows in YAML or JSON; - is standard input", "file"))
     .action((files: readonly string[], options: Options) =>
       withClient(options, async (client) => {
         for (const file of files) {
@@ -80,7 +81,7 @@ function defineRegistry(command: Command): void {
       }),
     );
   leaf("list", "the latest version of each flow, or all versions of one")
-    .argument("[flow]", "id of a flow")
+    .addArgument(new CompletedArgument("[flow]", "id of a flow", "flow"))
     .addOption(new Option("--limit <count>", "most lines").default(200).argParser(readCount))
     .action((flowId: string | undefined, options: Options & { readonly limit: number }) =>
       withClient(options, async (client) => {
@@ -105,7 +106,7 @@ function defineRegistry(command: Command): void {
       }),
     );
   leaf("get", "the source of a registered flow")
-    .argument("<flow>", "id or id@version")
+    .addArgument(new CompletedArgument("<flow>", "id or id@version", "flow"))
     .action((argument: string, options: Options) =>
       withClient(options, async (client) => {
         const { flow } = await client.call(FlowService.method.getFlow, readFlowName(argument));

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { readAddress } from "../../api/grpc/address.ts";
 import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completed.ts";
 import { addConfigHomeOption, addOutputOption, type OutputOptions } from "../connect.ts";
 import { printJson } from "../print.ts";
 import { checkProfileName, findProfile, profilePath, readProfiles, writeProfiles } from "../profiles.ts";
@@ -32,7 +33,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
   const set = command
     .command("set")
     .description("add or change a profile, and use it when it is the first")
-    .argument("<name>", "name of the profile")
+    .addArgument(new CompletedArgument("<name>", "name of the profile", "profile"))
     .argument("<server>", "address: host:port, http://… or https://…")
     .option("--token-file <file>", "file with the token; - is standard input")
     .action(async (name: string, server: string, options: HomeOptions & { readonly tokenFile?: string }) => {
@@ -49,7 +50,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
   const use = command
     .command("use")
     .description("take a profile when none is named")
-    .argument("<name>", "name of the profile")
+    .addArgument(new CompletedArgument("<name>", "name of the profile", "profile"))
     .action(async (name: string, options: HomeOptions) => {
       const path = profilePath(options.configHome);
       const file = await readProfiles(path);
@@ -59,7 +60,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
   const remove = command
     .command("remove")
     .description("forget a profile")
-    .argument("<name>", "name of the profile")
+    .addArgument(new CompletedArgument("<name>", "name of the profile", "profile"))
     .action(async (name: string, options: HomeOptions) => {
       const path = profilePath(options.configHome);
       const file = await readProfiles(path);

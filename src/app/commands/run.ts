@@ -10,6 +10,7 @@ import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_
 import { actorOf } from "../actor.ts";
 import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
 import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completed.ts";
 import {
   addConnectOptions,
   addOutputOption,
@@ -60,7 +61,14 @@ const collect = (value: string, before: readonly string[]): readonly string[] =>
 /** Defines the command. */
 export function defineRun(command: Command, context: CommandContext): void {
   command
-    .argument("<flow>", "file with a flow (- is standard input), or the id of a registered one: id or id@version")
+    .addArgument(
+      new CompletedArgument(
+        "<flow>",
+        "file with a flow (- is standard input), or the id of a registered one: id or id@version",
+        "flow",
+        "file",
+      ),
+    )
     .option(
       "-i, --input <name=value>",
       "value of a variable, may be repeated: name=value, name=@file, @file",

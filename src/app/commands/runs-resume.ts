@@ -5,6 +5,7 @@ import { type ErrorCode, fail, isOrchestratorError } from "../../base/errors.ts"
 import { HoldKind, type Run, RunSchema, type RunSummary, RunSummarySchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CommandContext, Leaf } from "../command-context.ts";
+import { CompletedArgument } from "../completed.ts";
 import { type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { formatRuns, printJson, runState, toPrintable } from "../print.ts";
@@ -41,7 +42,7 @@ interface Refused {
 /** Defines the command. */
 export function defineResume(leaf: Leaf, context: CommandContext): void {
   addFilterOptions(leaf("resume", "let paused or held runs go on: one, several, or all that a filter finds"))
-    .argument("[runs...]", "runs")
+    .addArgument(new CompletedArgument("[runs...]", "runs", "run"))
     .option("--reason <text>", "why, kept in the journal", "")
     .addOption(
       new Option("--hold <kind...>", "holds to release (default: the operator's)").choices(Object.keys(HOLD_KINDS)),

@@ -19,6 +19,7 @@ import {
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
 import type { CommandContext, Leaf } from "../command-context.ts";
+import { CompletedArgument } from "../completed.ts";
 import {
   addConnectOptions,
   addOutputOption,
@@ -80,7 +81,7 @@ function defineLists(leaf: Leaf): void {
     }),
   );
   leaf("events", "the journal of a run")
-    .argument("<run>", "run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
     .option("--after <sequence>", "only later ones", readCount)
     .addOption(new Option("--limit <count>", "most lines").default(1_000).argParser(readCount))
     .action((runId: string, options: Options & { readonly after?: number; readonly limit: number }) =>
@@ -114,7 +115,7 @@ function defineLists(leaf: Leaf): void {
 
 function defineReads(leaf: Leaf, context: CommandContext): void {
   leaf("get", "a run with its tasks")
-    .argument("<run>", "run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
     .action((runId: string, options: Options) =>
       withClient(options, async (client) => {
         const { run } = await client.call(RunService.method.getRun, { runId });
@@ -129,7 +130,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
       }),
     );
   leaf("watch", "follow a run until it ends; with --output json a frame on each line")
-    .argument("<run>", "run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
     .addOption(
       new Option("--approvals <answer>", "what becomes of approvals").choices(APPROVAL_ANSWERS).default("leave"),
     )
@@ -143,7 +144,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
       }),
     );
   leaf("wait", "wait until a run ends, print its output")
-    .argument("<run>", "run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
     .option("--timeout <duration>", "give up after this time, with exit code 3: 90, 5m, 2h")
     .action((runId: string, options: Options & { readonly timeout?: string }) =>
       withClient(options, async (client) => {
@@ -192,7 +193,7 @@ function defineSteering(leaf: Leaf): void {
     send: (client: ApiClient, runId: string, options: SteeringOptions) => Promise<{ readonly run?: Run | undefined }>,
   ): Command =>
     leaf(name, summary)
-      .argument("<run>", "run")
+      .addArgument(new CompletedArgument("<run>", "run", "run"))
       .option("--reason <text>", "why, kept in the journal", "")
       .action((runId: string, options: SteeringOptions) =>
         withClient(options, async (client) => printSteered((await send(client, runId, options)).run, options)),
@@ -208,7 +209,7 @@ function defineSteering(leaf: Leaf): void {
     client.call(method.pauseRun, { runId, reason, requestId: crypto.randomUUID() }),
   );
   leaf("delete", "erase a run that has ended: its data goes, its id stays taken")
-    .argument("<run>", "run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
     .action((runId: string, options: Options) =>
       withClient(options, async (client) => {
         const deleted = await client.call(method.deleteRun, { runId, requestId: crypto.randomUUID() });
@@ -217,7 +218,7 @@ function defineSteering(leaf: Leaf): void {
       }),
     );
   leaf("signal", "send a signal to a run")
-    .argument("<run>", "run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
     .argument("<name>", "name that a task waits for")
     .option("--data <json>", "what it carries: JSON, text, or @file")
     .action((runId: string, signalName: string, options: Options & { readonly data?: string }) =>

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
 import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completed.ts";
 import { addConnectOptions, addOutputOption, type ConnectOptions, type OutputOptions, withClient } from "../connect.ts";
 import { printJson, toPrintable } from "../print.ts";
 import { readPages } from "../read-pages.ts";
@@ -35,7 +36,7 @@ export function defineTemplates(command: Command, _context: CommandContext): voi
   const get = command
     .command("get")
     .description("the source of a template, ready to be saved and changed")
-    .argument("<template>", "id of the template")
+    .addArgument(new CompletedArgument("<template>", "id of the template", "template"))
     .action((templateId: string, options: Options) =>
       withClient(options, async (client) => {
         const { template } = await client.call(TemplateService.method.getTemplate, { templateId });

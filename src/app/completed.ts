@@ -1,0 +1,30 @@
+/** Arguments and options that say what completes them: declared where a command is defined, read by the completion. */
+import { Argument, Option } from "commander";
+
+/** What a word on the command line names: something that a service or the user's profiles list, or a file. */
+export type WordKind = "flow" | "run" | "asking-run" | "approval" | "template" | "profile" | "file";
+
+/** An argument that is completed. */
+export class CompletedArgument extends Argument {
+  readonly kinds: readonly WordKind[];
+
+  constructor(name: string, description: string, ...kinds: readonly WordKind[]) {
+    super(name, description);
+    this.kinds = kinds;
+  }
+}
+
+/** An option whose value is completed. */
+export class CompletedOption extends Option {
+  readonly kinds: readonly WordKind[];
+
+  constructor(flags: string, description: string, ...kinds: readonly WordKind[]) {
+    super(flags, description);
+    this.kinds = kinds;
+  }
+}
+
+/** What completes an argument or the value of an option; empty when nothing does. */
+export function kindsOf(target: Argument | Option | undefined): readonly WordKind[] {
+  return target instanceof CompletedArgument || target instanceof CompletedOption ? target.kinds : [];
+}
