@@ -22,7 +22,10 @@ export function defineComplete(command: Command, _context: CommandContext): void
   addConnectOptions(command.argument("[words...]", "words of a command line")).action(
     async (words: readonly string[]) => {
       setTimeout(() => process.exit(0), END_MS).unref();
-      const found = await complete(command, words).catch(() => []);
+      const found = await complete(command, words).catch(() => {
+        // Whatever went wrong, a message would land in the line that the user types.
+        return [];
+      });
       for (const word of found) process.stdout.write(`${word}\n`);
     },
   );
