@@ -37,6 +37,8 @@ process.on("SIGINT", () => {});
 const child = spawn(process.execPath, [join(root, "src/main.ts"), ...args], { stdio: "inherit" });
 process.exitCode = await new Promise<number>((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
 await service.close();
+const refused = service.countRefused();
+if (refused > 0) console.error(`\nThe service refused ${refused} calls with 503; the flow retried them.`);
 
 const report = join(values.output, "report.md");
 if (process.exitCode === 0 && existsSync(report)) {

@@ -20,6 +20,8 @@ export interface TextService {
   readonly url: string;
   /** The host and port, as the setting http.allow wants them. */
   readonly host: string;
+  /** How many calls were refused with 503. */
+  countRefused(): number;
   close(): Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export async function openTextService(options: TextServiceOptions): Promise<Text
   return {
     url: `http://${host}`,
     host,
+    countRefused: () => refused.size,
     close: () =>
       new Promise((done) => {
         server.close(() => done());

@@ -33,7 +33,10 @@ export async function createTestDatabase(options: { readonly empty?: boolean } =
 }
 
 async function administer(sql: string): Promise<void> {
-  const admin = await openDatabase({ target: testTarget(inject("postgres"), "postgres"), log: silentLog });
+  // Copying a database flushes it to disk, which takes its time on a busy machine.
+  const timeouts = { statementMs: 60_000, answerMs: 60_000 };
+  const target = testTarget(inject("postgres"), "postgres");
+  const admin = await openDatabase({ target, log: silentLog, timeouts });
   try {
     await admin.reads.query(sql);
   } finally {

@@ -29,11 +29,11 @@ test("an ended run is erased, its id stays taken, and every call says that it wa
   const deletedAt = await engine.deleteRun(CALLER, "mine");
   expect(await engine.deleteRun(CALLER, "mine")).toBe(deletedAt);
   for (const call of [
-    engine.getRun(CALLER, "mine"),
-    engine.signalRun(CALLER, "mine", "go", null),
-    engine.startRun(CALLER, start, 0),
+    () => engine.getRun(CALLER, "mine"),
+    () => engine.signalRun(CALLER, "mine", "go", null),
+    () => engine.startRun(CALLER, start, 0),
   ])
-    await expect(call).rejects.toMatchObject({ code: "RUN_DELETED", grpc: "NOT_FOUND", details: { runId: "mine" } });
+    await expect(call()).rejects.toMatchObject({ code: "RUN_DELETED", grpc: "NOT_FOUND", details: { runId: "mine" } });
   await expect(engine.getRun({ ...CALLER, tenantId: "other" }, "mine")).rejects.toMatchObject({
     code: "RUN_NOT_FOUND",
   });
