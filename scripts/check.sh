@@ -11,4 +11,6 @@ step tsc --noEmit
 [ ! -e bench/peers/node_modules/.bench-install ] || step tsc --noEmit -p bench/peers
 # vitest compiles what Node itself would refuse; only Node shows that the sources run as they are.
 step node src/main.ts --version
+# Brings the tools of every language, which tests of the contracts use as well.
+step sh scripts/generate.sh --check
 step vitest run --project unit --project house --project contract
