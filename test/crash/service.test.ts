@@ -28,7 +28,13 @@ async function openPlace() {
   const folder = createTemporaryFolder();
   const port = await findFreePort();
   const start = (env: Record<string, string> = {}, at = port): ServiceProcess => {
-    const options = { dataDir: join(folder, "data"), port: at, logFile: join(folder, "service.log"), env };
+    // The flow that does everything emits, which only a service under test accepts as long as nothing relays.
+    const options = {
+      dataDir: join(folder, "data"),
+      port: at,
+      logFile: join(folder, "service.log"),
+      env: { ORCHESTRATOR_TESTING: "true", ...env },
+    };
     const service = startService(options);
     services.push(service);
     return service;
