@@ -152,7 +152,7 @@ test("a second service on the folder is refused with the pid of the first and ha
 
 test("fail points are refused unless testing is allowed", async () => {
   const { start } = await openPlace();
-  const refused = start({ ORCHESTRATOR_FAIL_POINTS: "commit.after=kill" });
+  const refused = start({ ORCHESTRATOR_TESTING: "false", ORCHESTRATOR_FAIL_POINTS: "commit.after=kill" });
   await expect(refused.serving).rejects.toThrow("fail points are for tests");
   const unknown = start({ ORCHESTRATOR_TESTING: "true", ORCHESTRATOR_FAIL_POINTS: "nowhere=kill" });
   await expect(unknown.serving).rejects.toThrow("nowhere=kill");
