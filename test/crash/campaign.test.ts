@@ -48,8 +48,8 @@ const ARMED: Partial<Record<FailPoint, string>> = {
   "start.taken": "start.taken=kill@1",
 };
 
-// Only on request: since suspects are tried alone, one of them keeps the mark of a death beyond the quiet between two borders, and the campaign stops there.
-// It found no violation; why the mark stays is open, and this test goes back to the others with the answer.
+// Only on request: since suspects are tried alone, one of them keeps the mark of a death beyond the quiet between two borders, and the campaign stops there,
+// before it checks anything. Why the mark stays is open; this test goes back to the others with the answer.
 const testBorders = process.env.ORCHESTRATOR_CRASH_BORDERS === "1" ? test : () => {};
 
 testBorders("a death at every durable border loses nothing and doubles nothing", { timeout: 600_000 }, async () => {
