@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { homedir, uptime } from "node:os";
 import { dirname, join } from "node:path";
 import { Option } from "commander";
+import { isAlive } from "../base/is-alive.ts";
 
 /** One running service. */
 interface Entry {
@@ -84,14 +85,5 @@ function readEntry(path: string): Entry | null {
     return isOlderThanMachine || !isAlive(pid) ? null : { address, pid, startedAt };
   } catch {
     return null; // Half written, or removed by the service that just stopped.
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -7,6 +7,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { fail, invariant } from "../base/errors.ts";
+import { isAlive } from "../base/is-alive.ts";
 import type { Lease, Leases, TakenLease } from "../engine/journal.ts";
 import type { Cluster, OtherInstance } from "../engine/port.ts";
 import type { Database } from "./pool.ts";
@@ -285,15 +286,5 @@ export function hostId(): string {
     // Not Linux.
     const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ mac }) => mac));
     return [hostname(), ...new Set(addresses.toSorted())].join(" ");
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives and belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
