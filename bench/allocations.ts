@@ -13,7 +13,7 @@ import { type HeapProfiler, type Profiler, Session } from "node:inspector/promis
 import { PerformanceObserver } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { createServiceMetrics } from "../src/app/service-metrics.ts";
+import { createServiceMetrics } from "../src/service/service-metrics.ts";
 import { openLogger } from "../src/telemetry/logger.ts";
 import { createRunLog } from "../src/telemetry/run-log.ts";
 import { openBenchPostgres } from "./harness/postgres.ts";

@@ -29,7 +29,7 @@ type Evaluate = () => unknown;
 
 /** The cases as the code of a checkout compiles them. */
 async function compileCases(root: URL): Promise<Evaluate[]> {
-  const { compileTemplate } = (await import(new URL("src/flows/template.ts", root).href)) as {
+  const { compileTemplate } = (await import(new URL("src/flows/interpolation/template.ts", root).href)) as {
     compileTemplate(value: string, known: typeof names): { template: { evaluate(given: typeof scope): unknown } };
   };
   return CASES.map(([, source]) => {

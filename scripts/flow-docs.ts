@@ -2,11 +2,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { formatDuration } from "../src/base/duration.ts";
+import { formatDuration } from "../src/base/time/duration.ts";
+import { flowJsonSchema } from "../src/flows/document/json-schema.ts";
 import { showOperator } from "../src/flows/expressions/call.ts";
-import type { FunctionDefinition } from "../src/flows/expressions/function.ts";
-import { FUNCTIONS } from "../src/flows/expressions/functions.ts";
-import { flowJsonSchema } from "../src/flows/json-schema.ts";
+import type { FunctionDefinition } from "../src/flows/expressions/functions/function.ts";
+import { FUNCTIONS } from "../src/flows/expressions/functions/functions.ts";
 import { WARNING_CODES } from "../src/flows/warnings/warning.ts";
 import { TASK_TYPES, WRITABLE_TASK_TYPES } from "../src/tasks/index.ts";
 

@@ -4,8 +4,8 @@
  */
 import path from "node:path";
 import pg from "pg";
-import { clusterPaths } from "../../src/store/embedded-cluster.ts";
-import { openEmbeddedPostgres } from "../../src/store/embedded-postgres.ts";
+import { clusterPaths } from "../../src/store/embedded/embedded-cluster.ts";
+import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
 
 /**
  * Settings that differ from the embedded server's own: memory for the cache, connections for the peers' pools, and room for the

@@ -1,8 +1,9 @@
 /** Our engine in process: the same composition as the service, without its API. */
-import { type ComposeOptions, composeCore } from "../../src/app/compose.ts";
-import { loadConfig } from "../../src/app/config.ts";
+
+import { loadConfig } from "../../src/config/config.ts";
 import type { Caller, RunView, StartRequest } from "../../src/engine/port.ts";
 import type { RuntimeObserver } from "../../src/engine/shard/runtime-parts.ts";
+import { type ComposeOptions, composeCore } from "../../src/service/compose.ts";
 
 const CALLER: Caller = { tenantId: "default", actor: "" };
 const silent = (): void => {};

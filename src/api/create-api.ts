@@ -2,17 +2,17 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { createForwarder } from "./forward.ts";
+import type { CallMetrics } from "./calls/pipeline.ts";
 import type { HealthState } from "./health.ts";
-import { HEARTBEAT_MS } from "./heartbeat.ts";
 import type { HttpMetrics } from "./http/server.ts";
-import type { InfoLimits, ServiceFacts } from "./info-service.ts";
 import { createTokens } from "./lists/tokens.ts";
-import { createPeerRuns } from "./peer-runs.ts";
-import type { CallMetrics } from "./pipeline.ts";
+import { createForwarder } from "./peers/forward.ts";
+import { createPeerRuns } from "./peers/peer-runs.ts";
 import { type PortConfig, serveMethods } from "./serve-methods.ts";
-import type { ServiceParts } from "./services.ts";
-import { ALIASES, createServices } from "./services.ts";
+import type { ServiceParts } from "./services/index.ts";
+import { ALIASES, createServices } from "./services/index.ts";
+import type { InfoLimits, ServiceFacts } from "./services/info-service.ts";
+import { HEARTBEAT_MS } from "./streams/heartbeat.ts";
 
 /** Settings of the API. */
 export interface ApiConfig extends InfoLimits, PortConfig {

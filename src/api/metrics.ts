@@ -1,8 +1,8 @@
 /** Metrics of calls and of HTTP requests, over the cells of the telemetry layer. */
 import type { CounterCell, HistogramCell, Metrics } from "../telemetry/metrics.ts";
+import type { ServedMethod } from "./calls/methods.ts";
+import type { CallMetrics, MethodMetrics } from "./calls/pipeline.ts";
 import type { HttpMetrics } from "./http/server.ts";
-import type { ServedMethod } from "./methods.ts";
-import type { CallMetrics, MethodMetrics } from "./pipeline.ts";
 
 /** Codes whose series are there from the start: what alerts divide by, and what they count, so that the first failure is an increase. */
 const CODES = ["OK", "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];

@@ -2,6 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createHostRule } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
+import type { ServedMethod } from "./calls/methods.ts";
+import type { CallMetrics } from "./calls/pipeline.ts";
+import { createPipeline } from "./calls/pipeline.ts";
 import { allowedVerbs, serveConnect } from "./connect/routes.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { createGrpcServer, type ServeStream } from "./grpc/server.ts";
@@ -10,12 +13,9 @@ import { createCors } from "./http/cors.ts";
 import { createFront } from "./http/front.ts";
 import type { HttpMetrics } from "./http/server.ts";
 import { createHttpServer } from "./http/server.ts";
-import type { ServedMethod } from "./methods.ts";
-import type { CallMetrics } from "./pipeline.ts";
-import { createPipeline } from "./pipeline.ts";
 import { createRestRouter } from "./rest/routes.ts";
 import { serveRest } from "./rest/server.ts";
-import { SLOW_READER_MS } from "./slow-reader.ts";
+import { SLOW_READER_MS } from "./streams/slow-reader.ts";
 
 /** Settings of the port. */
 export interface PortConfig {

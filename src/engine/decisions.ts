@@ -1,8 +1,8 @@
 /** What a decision on an approval must meet: the question exists, its form is filled in, and nobody has decided otherwise. */
 import { fail, type OrchestratorError, toError } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json.ts";
-import { canonicalJson } from "../base/json-canonical.ts";
-import { checkData } from "../tasks/json-schema.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
+import { canonicalJson } from "../base/json/json-canonical.ts";
+import { checkData } from "../tasks/schema/json-schema.ts";
 import type { Approval, RunState } from "./machine/state.ts";
 
 /** A decision as its caller gives it. */

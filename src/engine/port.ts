@@ -1,5 +1,5 @@
 /** What the engine offers to the API, the CLI and the buses. Everything that changes a run resolves only after the change is durable. */
-import type { Json, JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
 import type { ChildEnd, RequestKey } from "./machine/events.ts";
 import type { HoldKind, JournalRecord } from "./machine/records.ts";
 import type { Approval, RunState, RunStateName } from "./machine/state.ts";

@@ -1,5 +1,5 @@
 /** The port to tools: what the engine needs of the call path that talks to the outside. */
-import type { Json } from "../base/json.ts";
+import type { Json } from "../base/json/json.ts";
 import type { TaskTypeName } from "../flows/plan.ts";
 import type { Outcome } from "./machine/events.ts";
 import type { Answer } from "./machine/records.ts";

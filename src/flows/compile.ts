@@ -1,13 +1,13 @@
 import type { FieldViolation } from "../base/errors.ts";
-import type { JsonObject } from "../base/json.ts";
-import { checkFlow } from "./check.ts";
-import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
-import { type ParsedSource, parsedDocument, readFlowSource } from "./parse.ts";
+import type { JsonObject } from "../base/json/json.ts";
+import { checkFlow } from "./check/check.ts";
+import { ALL_SERVED, type Served } from "./check/unserved.ts";
+import { type ParsedSource, parsedDocument, readFlowSource } from "./document/parse.ts";
+import type { FlowDocument } from "./document/schema.ts";
+import { type GraphCompiler, inlineGraphCompiler } from "./graph/graph-compiler.ts";
+import type { Structure } from "./graph/structure.ts";
 import type { Plan } from "./plan.ts";
-import { planFlow } from "./plan-flow.ts";
-import type { FlowDocument } from "./schema.ts";
-import type { Structure } from "./structure.ts";
-import { ALL_SERVED, type Served } from "./unserved.ts";
+import { planFlow } from "./planning/plan-flow.ts";
 import { findWarnings } from "./warnings/list.ts";
 import type { FlowWarning, FlowWorld } from "./warnings/warning.ts";
 

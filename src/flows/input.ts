@@ -1,11 +1,11 @@
 import { type FieldViolation, fail } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json.ts";
-import { describeValue } from "../tasks/describe-issue.ts";
-import { checkData } from "../tasks/json-schema.ts";
-import { suggest } from "../tasks/suggest.ts";
-import { hasType } from "./check-variables.ts";
-import { evaluateDurationMs } from "./evaluated-duration.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
+import { describeValue } from "../tasks/schema/describe-issue.ts";
+import { checkData } from "../tasks/schema/json-schema.ts";
+import { suggest } from "../tasks/schema/suggest.ts";
+import { hasType } from "./check/check-variables.ts";
 import type { Plan, Variable } from "./plan.ts";
+import { evaluateDurationMs } from "./planning/evaluated-duration.ts";
 
 /** Most unknown names that are reported one by one: each costs a search for a similar name and a place in the answer. */
 const MAX_UNKNOWN_NAMES = 50;

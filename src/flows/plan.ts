@@ -2,7 +2,7 @@
  * The plan: what the engine executes. It is derived from the LangGraph `StateGraph` of a flow (edges, joins, branches) and the checked document (everything else).
  * A plan is immutable and holds no run state; all runs of a flow version share one.
  */
-import type { Json, JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
 
 /** When a task with dependencies may run; see docs/semantics.md §2. */
 export type TriggerRule = "all_success" | "none_failed" | "all_done" | "one_success";

@@ -3,12 +3,12 @@
  * flows that LangGraph can say natively (see {@link whyNotNative}). Nothing is durable here.
  */
 import { fail, invariant } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
 import { compileFlow, type FlowSource } from "./compile.ts";
-import { buildStateGraph, type GraphState } from "./graph.ts";
+import type { FlowDocument } from "./document/schema.ts";
+import { buildStateGraph, type GraphState } from "./graph/graph.ts";
+import { routeKey, routeKind, type Structure } from "./graph/structure.ts";
 import type { DagPlan, FsmPlan, Plan, Scope, TaskSpec, Template } from "./plan.ts";
-import type { FlowDocument } from "./schema.ts";
-import { routeKey, routeKind, type Structure } from "./structure.ts";
 
 /** The world of a reference run. */
 export interface ReferenceWorld {

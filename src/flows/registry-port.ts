@@ -1,9 +1,9 @@
 /** What the registry of flows offers to the API and the engine. */
 
 import type { FieldViolation } from "../base/errors.ts";
-import type { JsonObject } from "../base/json.ts";
+import type { JsonObject } from "../base/json/json.ts";
+import type { Structure } from "./graph/structure.ts";
 import type { Plan } from "./plan.ts";
-import type { Structure } from "./structure.ts";
 import type { FlowWarning } from "./warnings/warning.ts";
 
 /** A registered flow version. */

@@ -1,12 +1,12 @@
 /** The registry of flows: checks, compiles, stores and serves flow versions. Plans are kept in memory; a version never changes. */
 import { fail, toError } from "../base/errors.ts";
-import { canonicalJson } from "../base/json-canonical.ts";
+import { canonicalJson } from "../base/json/json-canonical.ts";
+import { ALL_SERVED, type Served } from "./check/unserved.ts";
 import { compileFlow, compileStored, drawFlow, type FlowSource, judgeFlow } from "./compile.ts";
-import { type GraphCompiler, inlineGraphCompiler } from "./graph-compiler.ts";
+import type { VariableDocument } from "./document/schema.ts";
+import { type GraphCompiler, inlineGraphCompiler } from "./graph/graph-compiler.ts";
 import type { Plan } from "./plan.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./registry-port.ts";
-import type { VariableDocument } from "./schema.ts";
-import { ALL_SERVED, type Served } from "./unserved.ts";
 import type { FlowWorld } from "./warnings/warning.ts";
 
 /** What the registry needs of a store. */

@@ -1,14 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type FieldViolation, fail, isOrchestratorError, type OrchestratorError, toError } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json.ts";
-import { describeValue } from "../tasks/describe-issue.ts";
-import { checkFlow } from "./check.ts";
-import { hasType } from "./check-variables.ts";
-import { hashDocument, versionOf } from "./identity.ts";
-import { readFlowSource } from "./parse.ts";
-import type { FlowDocument, VariableDocument } from "./schema.ts";
-import { SERVED } from "./unserved.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
+import { describeValue } from "../tasks/schema/describe-issue.ts";
+import { checkFlow } from "./check/check.ts";
+import { hasType } from "./check/check-variables.ts";
+import { SERVED } from "./check/unserved.ts";
+import { hashDocument, versionOf } from "./document/identity.ts";
+import { readFlowSource } from "./document/parse.ts";
+import type { FlowDocument, VariableDocument } from "./document/schema.ts";
 
 /** A flow that is kept as a file, to be filled in and registered. */
 export interface FlowTemplate {

@@ -1,13 +1,13 @@
 /** Flow versions in PostgreSQL. The last registered version of a flow is its latest. */
 import { fail } from "../base/errors.ts";
-import type { JsonObject } from "../base/json.ts";
-import { isValidTime } from "../base/time-range.ts";
+import type { JsonObject } from "../base/json/json.ts";
+import { isValidTime } from "../base/time/time-range.ts";
+import type { Structure } from "../flows/graph/structure.ts";
 import type { Plan } from "../flows/plan.ts";
 import type { FlowStore } from "../flows/registry.ts";
 import type { FlowVersion } from "../flows/registry-port.ts";
-import type { Structure } from "../flows/structure.ts";
-import type { Database } from "./pool.ts";
-import { prepared } from "./sql.ts";
+import type { Database } from "./sql/pool.ts";
+import { prepared } from "./sql/sql.ts";
 
 const COLUMNS = `f.tenant_id, f.flow_id, f.version, f.hash, f.kind, f.name, f.description, coalesce(f.document_json, f.document::json) AS document, f.structure, f.source, f.created_at,
   f.position = (SELECT max(l.position) FROM orchestrator.flow_versions l WHERE l.tenant_id = f.tenant_id AND l.flow_id = f.flow_id) AS latest`;

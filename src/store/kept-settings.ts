@@ -1,5 +1,5 @@
-import type { Database } from "./pool.ts";
-import { prepared } from "./sql.ts";
+import type { Database } from "./sql/pool.ts";
+import { prepared } from "./sql/sql.ts";
 
 const INSERT = prepared(
   "settings.insert",

@@ -7,11 +7,11 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { fail, invariant } from "../base/errors.ts";
-import { isAlive } from "../base/is-alive.ts";
+import { isAlive } from "../base/process/is-alive.ts";
 import type { Lease, Leases, TakenLease } from "../engine/journal.ts";
 import type { Cluster, OtherInstance } from "../engine/port.ts";
-import type { Database } from "./pool.ts";
-import { prepared, type SqlSession } from "./sql.ts";
+import type { Database } from "./sql/pool.ts";
+import { prepared, type SqlSession } from "./sql/sql.ts";
 
 /** Who this instance is and how long it lives without renewal. */
 export interface LeaseOptions {

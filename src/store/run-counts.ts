@@ -7,8 +7,8 @@
  * Nothing happens while no headers are written.
  */
 import type { Log } from "../base/log.ts";
-import type { Database } from "./pool.ts";
-import { prepared } from "./sql.ts";
+import type { Database } from "./sql/pool.ts";
+import { prepared } from "./sql/sql.ts";
 
 /** Time from a change to its fold, milliseconds. */
 const FOLD_AFTER_MS = 1_000;

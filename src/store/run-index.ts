@@ -1,11 +1,11 @@
 /** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
-import type { Json, JsonObject } from "../base/json.ts";
-import { isValidTime } from "../base/time-range.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
+import { isValidTime } from "../base/time/time-range.ts";
 import type { Approval, RunStateName } from "../engine/machine/state.ts";
 import type { ApprovalView, Filter, FilterField, ListOrder, RunIndex } from "../engine/port.ts";
-import { type HeaderRow, isRunState, toRunHeader } from "./journal-rows.ts";
-import type { Database } from "./pool.ts";
-import { prepared, type SqlValue } from "./sql.ts";
+import { type HeaderRow, isRunState, toRunHeader } from "./journal/journal-rows.ts";
+import type { Database } from "./sql/pool.ts";
+import { prepared, type SqlValue } from "./sql/sql.ts";
 
 const COLUMNS = `run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
   parent_run_id, parent_task, created_at, updated_at, ended_at`;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { jsonSchema } from "./json-schema.ts";
-import { anyJson, keyed } from "./schemas.ts";
+import { jsonSchema } from "./schema/json-schema.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
 
 /** `approval`: waits for the decision of a person. */
 export const approval = defineTaskType({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { keyed } from "./schemas.ts";
+import { keyed } from "./schema/schemas.ts";
 
 /** `condition`: chooses between two sides of a flow. */
 export const condition = defineTaskType({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed, textMap } from "./schemas.ts";
+import { anyJson, keyed, textMap } from "./schema/schemas.ts";
 
 /** `emit`: an event for the outside. */
 export const emit = defineTaskType({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
 
 /** `graph`: the one task of a `graph` flow. Flows do not write it; `workflow.graph` does. */
 export const graph = defineTaskType({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed, textMap } from "./schemas.ts";
+import { anyJson, keyed, textMap } from "./schema/schemas.ts";
 
 /** Methods that an `http` task may use. */
 const HTTP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;

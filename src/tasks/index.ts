@@ -1,19 +1,19 @@
 /** The list of task types. A new type is one file and one line here. */
 import type { z } from "zod";
 import type { FieldViolation } from "../base/errors.ts";
-import type { Json } from "../base/json.ts";
+import type { Json } from "../base/json/json.ts";
 import type { TaskTypeName } from "../flows/plan.ts";
 import { approval } from "./approval.ts";
 import { condition } from "./condition.ts";
 import type { TaskType } from "./define.ts";
-import { describeIssue } from "./describe-issue.ts";
 import { emit } from "./emit.ts";
-import { formatPath } from "./format-path.ts";
 import { graph } from "./graph.ts";
 import { http } from "./http.ts";
 import { map } from "./map.ts";
 import { noop } from "./noop.ts";
 import { parallel } from "./parallel.ts";
+import { describeIssue } from "./schema/describe-issue.ts";
+import { formatPath } from "./schema/format-path.ts";
 import { signal } from "./signal.ts";
 import { subflow } from "./subflow.ts";
 import { transform } from "./transform.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
 import { groupParameters } from "./parallel.ts";
-import { anyJson, keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
 
 /** The most children that one `map` may have. */
 const MAX_MAP_ITEMS = 10_000;

@@ -1,5 +1,5 @@
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
 
 /** `noop`: dispatched and journaled like a tool call, but calls nothing. */
 export const noop = defineTaskType({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
 
 /** Children open at once when a group does not say. */
 export const DEFAULT_MAX_CONCURRENCY = 50;

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_PROBLEM } from "../base/signal-name.ts";
+import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_PROBLEM } from "../base/process/signal-name.ts";
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
 
 /** The name of a signal. */
 export const signalName = z.string().regex(SIGNAL_NAME_PATTERN, { error: SIGNAL_NAME_PROBLEM });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, ID_PATTERN, keyed, labelMap, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, versionText } from "./schemas.ts";
+import { anyJson, ID_PATTERN, keyed, labelMap, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, versionText } from "./schema/schemas.ts";
 
 /** What happens to an open child run when its parent ends. */
 const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;

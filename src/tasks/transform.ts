@@ -1,5 +1,5 @@
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed } from "./schemas.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
 
 /** `transform`: a value computed from variables and outputs. */
 export const transform = defineTaskType({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { duration, keyed } from "./schemas.ts";
+import { duration, keyed } from "./schema/schemas.ts";
 
 /** `wait`: a durable timer. */
 export const wait = defineTaskType({

@@ -1,9 +1,9 @@
 /** The list of tool adapters. A new one is a file and a line here; see docs/how-to/add-a-tool-adapter.md. */
 import type { GraphHost } from "../engine/graph/host.ts";
 import type { ToolAdapter } from "./adapter.ts";
-import { createGraphAdapter } from "./graph.ts";
-import { createHttpAdapter, type HttpAdapterOptions } from "./http.ts";
-import { createNoopAdapter } from "./noop.ts";
+import { createGraphAdapter } from "./graph/graph.ts";
+import { createHttpAdapter, type HttpAdapterOptions } from "./http/http.ts";
+import { createNoopAdapter } from "./noop/noop.ts";
 
 /** What the adapters of this list need. */
 export interface AdapterOptions {

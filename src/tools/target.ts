@@ -16,7 +16,7 @@ import {
   DelegateBackoff,
   handleWhenResult,
 } from "cockatiel";
-import type { Clock } from "../base/clock.ts";
+import type { Clock } from "../base/time/clock.ts";
 import type { Outcome } from "../engine/machine/events.ts";
 import type { ToolCall } from "../engine/tool-port.ts";
 

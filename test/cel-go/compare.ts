@@ -4,9 +4,9 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { JsonObject } from "../../src/base/json.ts";
-import { toValue } from "../../src/flows/expressions/json.ts";
-import { withMeter } from "../../src/flows/expressions/meter.ts";
+import type { JsonObject } from "../../src/base/json/json.ts";
+import { toValue } from "../../src/flows/expressions/values/json.ts";
+import { withMeter } from "../../src/flows/expressions/values/meter.ts";
 import {
   Duration,
   ExpressionError,
@@ -16,7 +16,7 @@ import {
   TypeValue,
   Uint,
   type Value,
-} from "../../src/flows/expressions/values.ts";
+} from "../../src/flows/expressions/values/values.ts";
 import { evaluate } from "../unit/flows/expressions/evaluate.ts";
 
 const variables: JsonObject = {

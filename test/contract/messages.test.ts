@@ -1,7 +1,7 @@
 import { type DescField, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
-import { SIGNAL_NAME_PATTERN } from "../../src/base/signal-name.ts";
+import { SIGNAL_NAME_PATTERN } from "../../src/base/process/signal-name.ts";
 import { MESSAGES, METHODS, REQUEST_MESSAGES } from "./descriptors.ts";
 
 const FIELDS = MESSAGES.flatMap((message) => message.fields);

@@ -3,7 +3,7 @@
  * makes it longer or shorter, ORCHESTRATOR_CRASH_BORDERS=1 adds a death at every durable border.
  */
 import { expect, test } from "vitest";
-import { FAIL_POINTS, type FailPoint } from "../../src/base/fail-points.ts";
+import { FAIL_POINTS, type FailPoint } from "../../src/base/process/fail-points.ts";
 import { type CampaignResult, runCampaign } from "./campaign/campaign.ts";
 
 const kills = Number(process.env.ORCHESTRATOR_CRASH_KILLS ?? 50);

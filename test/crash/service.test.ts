@@ -1,7 +1,7 @@
 /** One service, killed in the middle of one run that does everything; and two services on one folder. */
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
-import type { ApiClient } from "../../src/api/client.ts";
+import type { ApiClient } from "../../src/api/client/client.ts";
 import { openGrpcClient } from "../../src/api/grpc/client.ts";
 import { ApprovalDecision } from "../../src/gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../../src/gen/orchestrator/v1/approval_service_pb.ts";

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, onTestFinished, test } from "vitest";
-import type { ApiClient } from "../../src/api/client.ts";
+import type { ApiClient } from "../../src/api/client/client.ts";
 import { openGrpcClient } from "../../src/api/grpc/client.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { HoldKind, RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { describeCommandLine } from "../../src/app/command-line.ts";
-import { SHELLS } from "../../src/app/completion-script.ts";
-import { EXIT } from "../../src/app/exit-codes.ts";
+import { describeCommandLine } from "../../src/cli/command-line.ts";
+import { SHELLS } from "../../src/cli/completion/completion-script.ts";
+import { EXIT } from "../../src/cli/exit-codes.ts";
 
 const DOCUMENT = readFileSync("docs/cli.md", "utf8");
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readSourceFiles, type SourceFile } from "./source-files.ts";
 
 /** Lists that may pass on what others export. */
-const LISTS = new Set(["src/tasks/index.ts", "src/tools/index.ts", "src/api/services.ts"]);
+const LISTS = new Set(["src/tasks/index.ts", "src/tools/index.ts", "src/api/services/index.ts"]);
 
 /** Export declarations of `file` without a doc block directly above them. */
 function findUndocumented({ parsed, text }: SourceFile): readonly string[] {

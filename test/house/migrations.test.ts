@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readMigrations } from "../../src/store/migrate.ts";
+import { readMigrations } from "../../src/store/sql/migrate.ts";
 
 // Cause: two branches took numbers with a gap between them, and only suites with a database saw it.
 test("migrations are numbered without gaps", () => {

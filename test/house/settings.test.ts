@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listSettings } from "../../src/app/settings.ts";
+import { listSettings } from "../../src/config/settings.ts";
 import { readSourceFiles } from "./source-files.ts";
 
 /** Files that name settings without doing what they say. */

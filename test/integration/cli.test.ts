@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { lockFolder } from "../../src/store/folder-lock.ts";
+import { lockFolder } from "../../src/store/embedded/folder-lock.ts";
 import { cleanEnvironment, type ServeProcess, startServe } from "../support/serve-process.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";
 

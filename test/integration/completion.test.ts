@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { Shell } from "../../src/app/completion-script.ts";
+import type { Shell } from "../../src/cli/completion/completion-script.ts";
 import { cleanEnvironment, type ServeProcess, startServe } from "../support/serve-process.ts";
 import { createFileFolder, createTemporaryFolder } from "../support/temporary-folder.ts";
 

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { explainOldNode, NEEDED_NODE } from "../../src/base/node-version.ts";
+import { explainOldNode, NEEDED_NODE } from "../../src/base/process/node-version.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 

@@ -2,7 +2,7 @@
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { describeListener } from "../../src/app/describe-listener.ts";
+import { describeListener } from "../../src/service/describe-listener.ts";
 import { findFreePort } from "../support/free-port.ts";
 
 async function listen(server: Server): Promise<string> {

@@ -28,7 +28,7 @@ workflow:
 
 /** A child of the service that answers for as long as it lives: many questions, one after the other, while Ctrl-C is pressed. */
 const COMPILER = `
-import { openCompilerProcess } from "${ROOT}/src/flows/compiler-process.ts";
+import { openCompilerProcess } from "${ROOT}/src/flows/graph/compiler-process.ts";
 const compiler = openCompilerProcess();
 const document = { id: "f", workflow: { tasks: [{ id: "a", type: "noop" }] } };
 process.on("SIGINT", () => {});

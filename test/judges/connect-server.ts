@@ -16,10 +16,10 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { type Any, AnySchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import type { Call, CallContext } from "../../src/api/call.ts";
+import type { Call, CallContext } from "../../src/api/calls/call.ts";
+import { serveMethod } from "../../src/api/calls/methods.ts";
+import { PassedError } from "../../src/api/calls/passed-error.ts";
 import { createHealth } from "../../src/api/health.ts";
-import { serveMethod } from "../../src/api/methods.ts";
-import { PassedError } from "../../src/api/passed-error.ts";
 import { serveMethods } from "../../src/api/serve-methods.ts";
 import { fail } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client, credentials } from "@grpc/grpc-js";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { explainOldNode } from "../../src/base/node-version.ts";
+import { explainOldNode } from "../../src/base/process/node-version.ts";
 import { eventually } from "../support/eventually.ts";
 import { findFreePort } from "../support/free-port.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";

@@ -4,13 +4,13 @@
  * expression stopped the process for minutes.
  */
 import { describe, expect, it } from "vitest";
-import type { Json } from "../../src/base/json.ts";
+import type { Json } from "../../src/base/json/json.ts";
 import { showCall } from "../../src/flows/expressions/call.ts";
-import { costing, type Overload } from "../../src/flows/expressions/function.ts";
-import { FUNCTIONS } from "../../src/flows/expressions/functions.ts";
-import { toValue } from "../../src/flows/expressions/json.ts";
-import { BuiltList } from "../../src/flows/expressions/lists.ts";
-import { chargeText, StepsUsedUp, spentSteps, withMeter } from "../../src/flows/expressions/meter.ts";
+import { costing, type Overload } from "../../src/flows/expressions/functions/function.ts";
+import { FUNCTIONS } from "../../src/flows/expressions/functions/functions.ts";
+import { toValue } from "../../src/flows/expressions/values/json.ts";
+import { BuiltList } from "../../src/flows/expressions/values/lists.ts";
+import { chargeText, StepsUsedUp, spentSteps, withMeter } from "../../src/flows/expressions/values/meter.ts";
 import {
   Duration,
   ExpressionError,
@@ -20,8 +20,8 @@ import {
   TYPE_VALUES,
   Uint,
   type Value,
-} from "../../src/flows/expressions/values.ts";
-import { compileTemplate } from "../../src/flows/template.ts";
+} from "../../src/flows/expressions/values/values.ts";
+import { compileTemplate } from "../../src/flows/interpolation/template.ts";
 import { scopeWith } from "../unit/flows/scope.ts";
 
 /** Arguments of a type, of a size. Text for searches: what almost occurs everywhere. */

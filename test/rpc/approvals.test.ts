@@ -1,6 +1,6 @@
 /** Decisions of people over every protocol, on the real engine and store. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { encodeActor } from "../../src/api/caller.ts";
+import { encodeActor } from "../../src/api/calls/caller.ts";
 import { ApprovalService } from "../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";

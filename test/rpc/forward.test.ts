@@ -1,8 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { PassedError } from "../../src/api/passed-error.ts";
-import { openPeerClients } from "../../src/api/peer-clients.ts";
+import { PassedError } from "../../src/api/calls/passed-error.ts";
+import { openPeerClients } from "../../src/api/peers/peer-clients.ts";
 import { toError } from "../../src/base/errors.ts";
 import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";

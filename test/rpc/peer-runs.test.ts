@@ -2,7 +2,7 @@
 import { createServer, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { openGrpcClient } from "../../src/api/grpc/client.ts";
-import { createPeerRuns } from "../../src/api/peer-runs.ts";
+import { createPeerRuns } from "../../src/api/peers/peer-runs.ts";
 import { type LogFields, silentLog } from "../../src/base/log.ts";
 import type { RunHeader } from "../../src/engine/port.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";

@@ -4,8 +4,8 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { eventName } from "../../src/app/print.ts";
 import { toError } from "../../src/base/errors.ts";
+import { eventName } from "../../src/cli/terminal/print.ts";
 import {
   RunService,
   WatchRunRequestSchema,

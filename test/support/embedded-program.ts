@@ -1,7 +1,7 @@
 /** A service in small for crash tests: opens the data folder given as argument, says so on stdout, and counts up in a table until it is killed. */
 import { silentLog } from "../../src/base/log.ts";
-import { openEmbeddedPostgres } from "../../src/store/embedded-postgres.ts";
-import { openDatabase } from "../../src/store/pool.ts";
+import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
+import { openDatabase } from "../../src/store/sql/pool.ts";
 
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const [folder = "", mode = "idle"] = process.argv.slice(2);

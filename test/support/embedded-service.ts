@@ -3,7 +3,7 @@ import { chmodSync, cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { EmbeddedConnection } from "../../src/store/embedded-postgres.ts";
+import type { EmbeddedConnection } from "../../src/store/embedded/embedded-postgres.ts";
 
 /** A process that runs `embedded-program.ts`. */
 export interface EmbeddedService {

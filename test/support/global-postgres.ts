@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { silentLog } from "../../src/base/log.ts";
-import { openEmbeddedPostgres } from "../../src/store/embedded-postgres.ts";
-import { runMigrations } from "../../src/store/migrate.ts";
-import { openDatabase } from "../../src/store/pool.ts";
+import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
+import { runMigrations } from "../../src/store/sql/migrate.ts";
+import { openDatabase } from "../../src/store/sql/pool.ts";
 import { TEMPLATE_DATABASE, type TestServer, testTarget } from "./test-server.ts";
 
 declare module "vitest" {

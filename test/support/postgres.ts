@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, inject } from "vitest";
 import { silentLog } from "../../src/base/log.ts";
-import type { EmbeddedConnection } from "../../src/store/embedded-postgres.ts";
-import { type Database, openDatabase } from "../../src/store/pool.ts";
+import type { EmbeddedConnection } from "../../src/store/embedded/embedded-postgres.ts";
+import { type Database, openDatabase } from "../../src/store/sql/pool.ts";
 import { TEMPLATE_DATABASE, testTarget, testUrl } from "./test-server.ts";
 
 /** A database of its own for one test file. */

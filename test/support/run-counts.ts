@@ -1,4 +1,4 @@
-import type { SqlRunner } from "../../src/store/sql.ts";
+import type { SqlRunner } from "../../src/store/sql/sql.ts";
 
 /** A count that is not what counting the rows gives. */
 export interface Miscount {

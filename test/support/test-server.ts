@@ -1,4 +1,4 @@
-import type { EmbeddedConnection } from "../../src/store/embedded-postgres.ts";
+import type { EmbeddedConnection } from "../../src/store/embedded/embedded-postgres.ts";
 
 /** How tests reach the PostgreSQL server of the run. */
 export interface TestServer {

@@ -8,7 +8,7 @@ import type { OrchestratorError } from "../../base/errors.ts";
 import { toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
-import { classifyError, toStatus } from "../errors.ts";
+import { classifyError, toStatus } from "../calls/errors.ts";
 import { tooLarge } from "../expand.ts";
 import { toConnectHttp } from "../http/statuses.ts";
 import type { ConnectErrorJson } from "../http/wire-error.ts";

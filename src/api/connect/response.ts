@@ -6,8 +6,8 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { createContextKey } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import type { Call } from "../call.ts";
-import { breakOffUnread, waitForReader } from "../slow-reader.ts";
+import type { Call } from "../calls/call.ts";
+import { breakOffUnread, waitForReader } from "../streams/slow-reader.ts";
 
 /** The streaming call behind an answer, and the place that its reader has reached. */
 export interface CallInHand {

@@ -4,7 +4,7 @@
  */
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { FastifyInstance } from "fastify";
-import type { ServedMethod } from "../methods.ts";
+import type { ServedMethod } from "../calls/methods.ts";
 import type { ConnectParts, ConnectServer } from "./server.ts";
 
 /** HTTP methods that a method of the contract takes: by GET only what has no side effects and is not a stream. */

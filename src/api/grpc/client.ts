@@ -6,7 +6,7 @@ import type { ServiceError } from "@grpc/grpc-js";
 import { Client, credentials, status as GrpcStatus, Metadata } from "@grpc/grpc-js";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { type ApiClient, type ClientCallOptions, fromStatus, isRepeatable } from "../client.ts";
+import { type ApiClient, type ClientCallOptions, fromStatus, isRepeatable } from "../client/client.ts";
 import { readAddress } from "./address.ts";
 
 /** Where the service is and how to speak to it. */

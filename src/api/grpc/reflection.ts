@@ -5,7 +5,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { toError } from "../../base/errors.ts";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
-import type { ServedMethod } from "../methods.ts";
+import type { ServedMethod } from "../calls/methods.ts";
 import { PREFIX_BYTES } from "./message-reader.ts";
 import type { ServeStream } from "./server.ts";
 

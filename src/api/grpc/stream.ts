@@ -9,10 +9,10 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { CallHeaders } from "../caller.ts";
-import { classifyError } from "../errors.ts";
+import type { CallHeaders } from "../calls/caller.ts";
+import { classifyError } from "../calls/errors.ts";
+import { toRequestId } from "../calls/request-id.ts";
 import { DATA_HEADERS } from "../http/wire-error.ts";
-import { toRequestId } from "../request-id.ts";
 import { ACCEPTED_ENCODINGS, expandMessage, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { OK_TRAILERS, toTrailers } from "./trailers.ts";
 

@@ -8,7 +8,7 @@ import { GRPC_CODE } from "../../base/error-entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { encodeMessage, retryDelayMs, toStatus } from "../errors.ts";
+import { encodeMessage, retryDelayMs, toStatus } from "../calls/errors.ts";
 import { REQUEST_ENCODINGS } from "../expand.ts";
 import { printStatus } from "./print.ts";
 import { toConnectHttp } from "./statuses.ts";

@@ -5,10 +5,10 @@
  * `labels["key"]` and `labels.key`, a boolean field alone, and `timestamp("…")`. Everything else is FILTER_INVALID with place and cure.
  */
 import { fail } from "../../base/errors.ts";
-import { parseExpression } from "../../flows/expressions/parser.ts";
-import { type CallExpr, type Expr, SyntaxProblem } from "../../flows/expressions/syntax.ts";
-import { parseTimestamp } from "../../flows/expressions/time.ts";
-import { Uint } from "../../flows/expressions/values.ts";
+import { parseExpression } from "../../flows/expressions/language/parser.ts";
+import { type CallExpr, type Expr, SyntaxProblem } from "../../flows/expressions/language/syntax.ts";
+import { parseTimestamp } from "../../flows/expressions/values/time.ts";
+import { Uint } from "../../flows/expressions/values/values.ts";
 import type { Comparison, Condition, FieldRef, FieldTable, Operand } from "./condition.ts";
 
 /** Most comparisons in one filter. */

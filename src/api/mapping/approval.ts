@@ -1,8 +1,8 @@
 /** Approvals as the contract shows them. */
 import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import type { Json, JsonObject } from "../../base/json.ts";
-import { isValidTime } from "../../base/time-range.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isValidTime } from "../../base/time/time-range.ts";
 import type { ApprovalView } from "../../engine/port.ts";
 import type { Approval } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalSchema } from "../../gen/orchestrator/v1/approval_pb.ts";

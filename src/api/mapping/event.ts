@@ -1,7 +1,7 @@
 /** Records of the journal as events of the contract. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import type { Json, JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
 import { attemptOf, type JournalRecord } from "../../engine/machine/records.ts";
 import type { TaskStateName } from "../../engine/machine/state.ts";
 import type { RunEventView } from "../../engine/port.ts";

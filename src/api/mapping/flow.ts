@@ -1,8 +1,8 @@
 /** Flows as the contract shows them. */
 import { create } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json.ts";
-import { isValidTime } from "../../base/time-range.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isValidTime } from "../../base/time/time-range.ts";
 import type { FlowVersion } from "../../flows/registry-port.ts";
 import type { FlowWarning as FoundWarning } from "../../flows/warnings/warning.ts";
 import type { Flow, FlowProblem, FlowVariable, FlowWarning } from "../../gen/orchestrator/v1/flow_pb.ts";

@@ -11,9 +11,9 @@ import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { fail } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json.ts";
-import { checkJson, parseJson } from "../../base/json-parse.ts";
-import { measureJson } from "../../base/json-size.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { checkJson, parseJson } from "../../base/json/json-parse.ts";
+import { measureJson } from "../../base/json/json-size.ts";
 import type { PayloadRef } from "../../gen/orchestrator/v1/payload_pb.ts";
 import { PayloadRefSchema } from "../../gen/orchestrator/v1/payload_pb.ts";
 

@@ -1,6 +1,6 @@
 /** Runs: the state of the engine as the contract shows it. */
 import { create } from "@bufbuild/protobuf";
-import { isValidTime } from "../../base/time-range.ts";
+import { isValidTime } from "../../base/time/time-range.ts";
 import type { Cause, RunError } from "../../engine/machine/records.ts";
 import type { GuardFailure, Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
 import { isTerminalPhase, publicState } from "../../engine/machine/state.ts";

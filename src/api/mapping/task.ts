@@ -1,6 +1,6 @@
 /** Tasks of runs as the contract shows them. */
 import { create } from "@bufbuild/protobuf";
-import type { JsonObject } from "../../base/json.ts";
+import type { JsonObject } from "../../base/json/json.ts";
 import { childIndex, parentPath } from "../../engine/machine/paths.ts";
 import type { DeadLetterReason, TaskError, Wait } from "../../engine/machine/records.ts";
 import type { RunState, TaskState } from "../../engine/machine/state.ts";

@@ -1,7 +1,7 @@
 /** The raw form of ReadPayload: the bytes with their media type, in place of an event stream. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type ReadPayloadResponse, ReadPayloadResponseSchema } from "../../gen/orchestrator/v1/payload_service_pb.ts";
-import type { ServedMethod } from "../methods.ts";
+import type { ServedMethod } from "../calls/methods.ts";
 
 /** Whether a method answers bytes. */
 export function answersBytes(method: ServedMethod): boolean {

@@ -1,8 +1,8 @@
 /** REST requests as messages: path, query and body are joined to one proto JSON object. */
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
-import type { Json, JsonObject } from "../../base/json.ts";
-import { fieldError, findField, readJson, readJsonBody, STANDS_TWICE } from "../read-message.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { fieldError, findField, readJson, readJsonBody, STANDS_TWICE } from "../calls/read-message.ts";
 import type { RouteMatch } from "./routes.ts";
 
 /** What came. */

@@ -8,7 +8,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { http as httpOption } from "../../gen/google/api/annotations_pb.ts";
 import type { HttpRule } from "../../gen/google/api/http_pb.ts";
-import type { ServedMethod } from "../methods.ts";
+import type { ServedMethod } from "../calls/methods.ts";
 
 /** One binding of a method to a path. */
 export interface RestRoute {

@@ -14,8 +14,8 @@ import {
 import { Overwrite, Send } from "@langchain/langgraph";
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { fail, isOrchestratorError } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json.ts";
-import { parseJson } from "../../base/json-parse.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { parseJson } from "../../base/json/json-parse.ts";
 
 /** How deep the state of a graph may nest. */
 export const MAX_STATE_DEPTH = 100;

@@ -3,7 +3,7 @@
  * loop of the engine. Without modules there are no threads; idle ones end after a while.
  */
 import { isOrchestratorError } from "../../base/errors.ts";
-import type { JsonObject } from "../../base/json.ts";
+import type { JsonObject } from "../../base/json/json.ts";
 import type { Log } from "../../base/log.ts";
 import type { ToolCall } from "../tool-port.ts";
 import type { CheckpointStore, CheckpointThread } from "./checkpoints.ts";

@@ -6,7 +6,7 @@
  * Every message of an attempt carries its number, so that code which outlives its attempt cannot speak for the next one.
  */
 import { z } from "zod";
-import type { Json } from "../../base/json.ts";
+import type { Json } from "../../base/json/json.ts";
 import type { Answer } from "../machine/records.ts";
 import type { StoredCheckpoint, StoredWrite } from "./checkpoints.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { invariant } from "../../base/errors.ts";
-import { withRunInHand } from "../../base/in-hand.ts";
+import { withRunInHand } from "../../base/process/in-hand.ts";
 import { cancelApproval, endApproval, openApproval } from "./approvals.ts";
 import { childIndex, isTopLevel, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";

@@ -5,7 +5,7 @@
  *                               └─ its task stops waiting without that record → CANCELED
  */
 import { invariant } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { JournalRecord } from "./records.ts";
 import type { RunState, TaskState } from "./state.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import { labelsProblem } from "../../base/labels.ts";
-import { isValidTime } from "../../base/time-range.ts";
+import { isValidTime } from "../../base/time/time-range.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
 import type {
   ApprovalEnd,

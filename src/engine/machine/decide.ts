@@ -5,8 +5,8 @@
  *   event → decide → records → absorb → nextStep → records → absorb → … → need → (evaluate) → evaluated → decide → … → nothing left
  */
 import { invariant } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json.ts";
-import { exceedsSize } from "../../base/json-size.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { exceedsSize } from "../../base/json/json-size.ts";
 import { stepNode } from "./dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./endings.ts";
 import type { RequestKey, RunEvent } from "./events.ts";

@@ -1,8 +1,8 @@
 /** Answers needs: evaluates the templates that a run asks for. Pure; the runtime calls it between `nextStep` and `decide`. */
 import { isOrchestratorError } from "../../base/errors.ts";
-import type { Json } from "../../base/json.ts";
-import { evaluateDurationMs } from "../../flows/evaluated-duration.ts";
+import type { Json } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
+import { evaluateDurationMs } from "../../flows/planning/evaluated-duration.ts";
 import { checkParameters } from "../../tasks/index.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import type { GuardError } from "./records.ts";

@@ -1,5 +1,5 @@
 /** Events: what can happen to a run. They come from callers, tools, clocks and other runs; `decide` turns them into records. */
-import type { Json, JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
 import type { HoldKind, RunError, StartFacts, TaskError } from "./records.ts";
 

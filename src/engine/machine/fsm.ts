@@ -1,5 +1,5 @@
 /** How an FSM run moves from state to state. See docs/semantics.md §4. */
-import type { Json } from "../../base/json.ts";
+import type { Json } from "../../base/json/json.ts";
 import type { FsmState } from "../../flows/plan.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import { cancelChildren } from "./groups.ts";

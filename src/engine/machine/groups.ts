@@ -1,6 +1,6 @@
 /** Groups: the children of `parallel` and `map` tasks. See docs/semantics.md §2. */
-import type { Json } from "../../base/json.ts";
-import { weightOf } from "../../flows/expressions/json.ts";
+import type { Json } from "../../base/json/json.ts";
+import { weightOf } from "../../flows/expressions/values/json.ts";
 import { failTask, ownError, type Step } from "./outcomes.ts";
 import type { JournalRecord } from "./records.ts";
 import { type Run, specOf } from "./run.ts";

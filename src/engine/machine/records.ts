@@ -4,7 +4,7 @@
  * A record carries every value that the state needs (evaluated parameters, results, due times): nothing is evaluated again on replay.
  * A kind is never removed or changed; new ones are added. Times are milliseconds since the epoch by the database's clock.
  */
-import type { Json, JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
 
 /** Why an attempt or a run failed. */

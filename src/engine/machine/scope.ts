@@ -1,5 +1,5 @@
 /** What expressions read, as a view over a run: nothing is copied until an expression asks for it. */
-import type { Json, JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { Scope } from "../../flows/plan.ts";
 import { childIndex, parentPath } from "./paths.ts";
 import type { Run } from "./run.ts";

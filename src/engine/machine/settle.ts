@@ -1,8 +1,8 @@
 /** Moves a run as far as it goes by itself: the loop around the machine that evaluates needs and absorbs records. */
 
-import { failPoint } from "../../base/fail-points.ts";
-import { takeInHand } from "../../base/in-hand.ts";
-import { spentSteps } from "../../flows/expressions/meter.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
+import { takeInHand } from "../../base/process/in-hand.ts";
+import { spentSteps } from "../../flows/expressions/values/meter.ts";
 import { decide, nextStep } from "./decide.ts";
 import { evaluateNeed } from "./evaluate.ts";
 import type { RunEvent } from "./events.ts";

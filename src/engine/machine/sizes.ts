@@ -1,5 +1,5 @@
 /** How large values may become. Nothing that a flow or a tool gives is written without a bound; see docs/semantics.md §6. */
-import { exceedsSize } from "../../base/json-size.ts";
+import { exceedsSize } from "../../base/json/json-size.ts";
 import type { Outcome } from "./events.ts";
 import { ownError } from "./outcomes.ts";
 import type { TaskError } from "./records.ts";

@@ -10,7 +10,7 @@
  *
  * Legal moves are data ({@link PHASE_MOVES}, {@link TASK_MOVES}); `applyRecord` refuses every other one.
  */
-import type { Json, JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
 import type {
   Answer,

@@ -1,10 +1,11 @@
 /** How tasks begin and end: pure functions from a run to records, shared by DAG and FSM flows, groups and compensation. */
-import { parseDurationMs } from "../../base/duration.ts";
+
 import { invariant } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { parseDurationMs } from "../../base/time/duration.ts";
 import type { TaskLimits, TaskSpec } from "../../flows/plan.ts";
-import { formatPath } from "../../tasks/format-path.ts";
-import { findSchemaProblems } from "../../tasks/schema-keywords.ts";
+import { formatPath } from "../../tasks/schema/format-path.ts";
+import { findSchemaProblems } from "../../tasks/schema/schema-keywords.ts";
 import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "./events.ts";
 import { timeoutsOf, withLimits } from "./limits.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";

@@ -6,8 +6,8 @@
  *                             └── task ended otherwise, run ending, shard lost → told to stop; its outcome counts only while the run is being cancelled
  */
 import { toError } from "../../base/errors.ts";
-import { failPoint } from "../../base/fail-points.ts";
-import { startLongTimer } from "../../base/long-timer.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
+import { startLongTimer } from "../../base/time/long-timer.ts";
 import type { Outcome, RunEvent } from "../machine/events.ts";
 import { closesAt, timeoutsOf } from "../machine/limits.ts";
 import { specOf } from "../machine/run.ts";

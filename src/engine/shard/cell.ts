@@ -1,9 +1,9 @@
 /** A run in memory, with what is decided but not yet durable, and everybody who waits for it. */
 
-import type { Json } from "../../base/json.ts";
-import { measureJson } from "../../base/json-size.ts";
+import type { Json } from "../../base/json/json.ts";
+import { measureJson } from "../../base/json/json-size.ts";
 import type { LogFields } from "../../base/log.ts";
-import type { LongTimer } from "../../base/long-timer.ts";
+import type { LongTimer } from "../../base/time/long-timer.ts";
 import type { StartRow } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";

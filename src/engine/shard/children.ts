@@ -6,8 +6,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
-import { failPoint } from "../../base/fail-points.ts";
-import type { JsonObject } from "../../base/json.ts";
+import type { JsonObject } from "../../base/json/json.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
 import { checkInput, runTimeoutMs } from "../../flows/input.ts";
 import type { StoredRun } from "../journal.ts";
 import type { ChildEnd, RunEvent } from "../machine/events.ts";

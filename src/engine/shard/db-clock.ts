@@ -9,7 +9,7 @@
  * Each sample narrows the range of those before it; the range widens with time by what two clocks may drift. A sample that contradicts the range (somebody set
  * the database's clock) replaces it. `now` never runs backwards: when the clock is set back it stands still until the clock has caught up.
  */
-import type { Clock } from "../../base/clock.ts";
+import type { Clock } from "../../base/time/clock.ts";
 
 /** How far two clocks may drift apart, milliseconds per millisecond: NTP corrects a clock by at most this much. */
 const DRIFT = 0.0005;

@@ -1,7 +1,8 @@
 /** What follows when records are durable: attempts begin or are told to stop, children start or close, parents hear of their children. */
-import { failPoint } from "../../base/fail-points.ts";
-import type { JsonObject } from "../../base/json.ts";
+
+import type { JsonObject } from "../../base/json/json.ts";
 import type { Log } from "../../base/log.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
 import type { ChildEnd, RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import { isPaused, isTerminalPhase, type TaskState } from "../machine/state.ts";

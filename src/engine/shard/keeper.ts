@@ -8,8 +8,8 @@
  * Less than one query a second when nothing happens.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { failPoint } from "../../base/fail-points.ts";
 import type { Log } from "../../base/log.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
 import type { Leases, TakenLease } from "../journal.ts";
 import type { Runtime } from "./runtime.ts";
 import { closeShards, takeOver } from "./takeover.ts";

@@ -14,8 +14,8 @@
  *   refused  single moves: fenced (shard lost), taken (start key known), early (timer ahead of the database's clock)
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { takeInHand } from "../../base/in-hand.ts";
 import type { Log } from "../../base/log.ts";
+import { takeInHand } from "../../base/process/in-hand.ts";
 import { CommitError, type CommitResult, type JournalLane, type Lease, type Move, type Refusal } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import type { Cell, CommitLine, Reply } from "./cell.ts";

@@ -1,5 +1,5 @@
 /** Makes the move of a cell: its pending records and the rows that follow from them. */
-import type { JsonObject } from "../../base/json.ts";
+import type { JsonObject } from "../../base/json/json.ts";
 import type { ApprovalRow, DeadLetterRow, HeaderRow, Move, OutboxRow, StartRow } from "../journal.ts";
 import { nextDueAt } from "../machine/decide.ts";
 import type { JournalRecord } from "../machine/records.ts";

@@ -1,6 +1,6 @@
 /** Brings memory and journal together again after a commit that was lost, refused, or whose outcome nobody knows. */
 import { isOrchestratorError, toError } from "../../base/errors.ts";
-import { failPoint } from "../../base/fail-points.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
 import type { Move, StoredRun } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { openRun, type Run } from "../machine/run.ts";

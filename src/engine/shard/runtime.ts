@@ -7,8 +7,8 @@
  */
 import { ChurningMap } from "../../base/churning-map.ts";
 import { toError } from "../../base/errors.ts";
-import { failPoint } from "../../base/fail-points.ts";
 import { dayOf, shardOfRun } from "../../base/ids.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
 import type { Refusal, StoredRun } from "../journal.ts";
 import { foldJournal } from "../machine/apply.ts";
 import { nextDueAt } from "../machine/decide.ts";

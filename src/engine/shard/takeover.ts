@@ -6,8 +6,8 @@
  * trials.ts, and the others are left alone. Runs that are known to kill are held before any run is read.
  */
 
-import { failPoint } from "../../base/fail-points.ts";
 import { shardOfRun } from "../../base/ids.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
 import type { MovingRun, Suspect, TakenLease } from "../journal.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import { isTerminalPhase, type RunState } from "../machine/state.ts";

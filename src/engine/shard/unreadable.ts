@@ -8,7 +8,7 @@
  */
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import { shardOfRun } from "../../base/ids.ts";
-import { isValidTime } from "../../base/time-range.ts";
+import { isValidTime } from "../../base/time/time-range.ts";
 import type { StoredRun } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { createState, type RunState } from "../machine/state.ts";

@@ -2,7 +2,7 @@
  * Timers of runs. The header of a run says when it wakes next; what is due within the horizon is armed in the process, later times are found by looking
  * into the store now and then. So a run that only waits need not be in memory.
  */
-import { failPoint } from "../../base/fail-points.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
 import type { DueRun } from "../journal.ts";
 import { nextDueAt } from "../machine/decide.ts";
 import type { RunEvent } from "../machine/events.ts";

@@ -1,9 +1,9 @@
 /** Finds the overload for a call by the types of its arguments, takes its steps, and calls it. */
 import type { Evaluate } from "./frame.ts";
-import type { FunctionDefinition, Overload } from "./function.ts";
-import { findFunction, findMethod } from "./functions.ts";
-import { charge } from "./meter.ts";
-import { failExpression, type Kind, kindOf, type Value } from "./values.ts";
+import type { FunctionDefinition, Overload } from "./functions/function.ts";
+import { findFunction, findMethod } from "./functions/functions.ts";
+import { charge } from "./values/meter.ts";
+import { failExpression, type Kind, kindOf, type Value } from "./values/values.ts";
 
 /** A call of a function or operator. */
 export function callFunction(name: string, args: readonly Evaluate[], at: number): Evaluate {

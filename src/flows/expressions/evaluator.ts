@@ -1,11 +1,11 @@
 /** Makes a function of a tree. Names are gone by then, but for the variables of loops and the names of types. */
 import { callFunction, callMethod } from "./call.ts";
 import { attempt, type Evaluate, type Frame, locate, notBool, type Variables } from "./frame.ts";
-import { NOW } from "./functions.ts";
-import { BuiltList, BuiltMap, showKey } from "./lists.ts";
+import { NOW } from "./functions/functions.ts";
+import type { CallExpr, Expr, MapExpr, SelectExpr } from "./language/syntax.ts";
 import { compileLoop } from "./loops.ts";
-import { charge } from "./meter.ts";
-import type { CallExpr, Expr, MapExpr, SelectExpr } from "./syntax.ts";
+import { BuiltList, BuiltMap, showKey } from "./values/lists.ts";
+import { charge } from "./values/meter.ts";
 import {
   ExpressionError,
   failExpression,
@@ -16,7 +16,7 @@ import {
   TYPE_VALUES,
   Uint,
   type Value,
-} from "./values.ts";
+} from "./values/values.ts";
 
 /** A compiled tree. Takes its slots (an error for what does not exist) and the time of `now()`. Throws ExpressionError and StepsUsedUp. */
 export type Program = (slots: (Value | ExpressionError)[], now: Timestamp | null) => Value;

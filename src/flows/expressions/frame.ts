@@ -1,7 +1,8 @@
 /** What compiled nodes work on. */
-import { charge } from "./meter.ts";
-import type { Expr } from "./syntax.ts";
-import { ExpressionError, kindOf, type Timestamp, type Value } from "./values.ts";
+
+import type { Expr } from "./language/syntax.ts";
+import { charge } from "./values/meter.ts";
+import { ExpressionError, kindOf, type Timestamp, type Value } from "./values/values.ts";
 
 /** The state of one evaluation. */
 export interface Frame {

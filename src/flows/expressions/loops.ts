@@ -1,9 +1,9 @@
 /** The macros that loop. One step is taken for every pass; the operations in it take theirs. */
 import { attempt, type Compile, type Evaluate, type Frame, notBool, type Variables } from "./frame.ts";
-import { BuiltList, BuiltMap } from "./lists.ts";
-import { charge } from "./meter.ts";
-import type { LoopExpr } from "./syntax.ts";
-import { ExpressionError, failExpression, kindOf, ListValue, MapValue, type Value } from "./values.ts";
+import type { LoopExpr } from "./language/syntax.ts";
+import { BuiltList, BuiltMap } from "./values/lists.ts";
+import { charge } from "./values/meter.ts";
+import { ExpressionError, failExpression, kindOf, ListValue, MapValue, type Value } from "./values/values.ts";
 
 /** Compiles a loop inside of the loops whose variables are given. */
 export function compileLoop(loop: LoopExpr, variables: Variables, compile: Compile): Evaluate {

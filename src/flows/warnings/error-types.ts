@@ -1,7 +1,7 @@
-import type { Json } from "../../base/json.ts";
+import type { Json } from "../../base/json/json.ts";
 import { ERROR_TYPES, errorTypesOf } from "../../tasks/error-types.ts";
-import { suggest } from "../../tasks/suggest.ts";
-import type { Path } from "../parse.ts";
+import { suggest } from "../../tasks/schema/suggest.ts";
+import type { Path } from "../document/parse.ts";
 import type { TaskTypeName } from "../plan.ts";
 import type { Report, WarningCheck } from "./warning.ts";
 

@@ -1,7 +1,7 @@
-import type { Json } from "../../base/json.ts";
-import type { Path } from "../parse.ts";
-import type { ExecutableDocument } from "../schema.ts";
-import { splitText } from "../template.ts";
+import type { Json } from "../../base/json/json.ts";
+import type { Path } from "../document/parse.ts";
+import type { ExecutableDocument } from "../document/schema.ts";
+import { splitText } from "../interpolation/template.ts";
 import { FlowTypes } from "./flow-types.ts";
 import { describeType, type Type } from "./types.ts";
 import type { Report, WarningCheck } from "./warning.ts";

@@ -1,12 +1,12 @@
 /** What expressions of a flow can see, with its types: declared variables, outputs of tasks, elements of maps. */
 import { z } from "zod";
-import type { Json } from "../../base/json.ts";
+import type { Json } from "../../base/json/json.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
-import { parseExpression } from "../expressions/parser.ts";
-import { type Expr, SyntaxProblem } from "../expressions/syntax.ts";
-import { SLOT_ROOTS } from "../references.ts";
-import type { ExecutableDocument, VariableDocument } from "../schema.ts";
-import { splitText } from "../template.ts";
+import type { ExecutableDocument, VariableDocument } from "../document/schema.ts";
+import { parseExpression } from "../expressions/language/parser.ts";
+import { type Expr, SyntaxProblem } from "../expressions/language/syntax.ts";
+import { SLOT_ROOTS } from "../interpolation/references.ts";
+import { splitText } from "../interpolation/template.ts";
 import { inferType, type TypeScope } from "./infer.ts";
 import { DYN, type MapType, OBJECT, type Type, typeOfSchema } from "./types.ts";
 import type { FlowView, ViewedTask } from "./view.ts";

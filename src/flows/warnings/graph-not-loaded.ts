@@ -1,4 +1,4 @@
-import { suggest } from "../../tasks/suggest.ts";
+import { suggest } from "../../tasks/schema/suggest.ts";
 import type { WarningCheck } from "./warning.ts";
 
 /** Warns of a graph that the service has not loaded: StartRun refuses such a flow. */

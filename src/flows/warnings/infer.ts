@@ -1,9 +1,9 @@
 /** Types of expressions, from the inside out. What is certain to fail, or to be always true or false, is reported; the rest is `dyn`. */
-import { suggest } from "../../tasks/suggest.ts";
-import type { Overload } from "../expressions/function.ts";
-import { findFunction, findMethod, NOW } from "../expressions/functions.ts";
-import type { Expr, LoopExpr } from "../expressions/syntax.ts";
-import { kindOf } from "../expressions/values.ts";
+import { suggest } from "../../tasks/schema/suggest.ts";
+import type { Overload } from "../expressions/functions/function.ts";
+import { findFunction, findMethod, NOW } from "../expressions/functions/functions.ts";
+import type { Expr, LoopExpr } from "../expressions/language/syntax.ts";
+import { kindOf } from "../expressions/values/values.ts";
 import { DYN, describeType, joinTypes, mayEqual, mayFit, type Type, typeOfKind } from "./types.ts";
 import type { WarningCode } from "./warning.ts";
 

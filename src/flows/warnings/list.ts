@@ -1,7 +1,7 @@
 /** The list of warnings. A new check is a file and a line here, and its code a line of the table in warning.ts. */
-import { formatPath } from "../../tasks/format-path.ts";
-import { MAX_PROBLEMS, type ParsedSource } from "../parse.ts";
-import type { FlowDocument } from "../schema.ts";
+import { formatPath } from "../../tasks/schema/format-path.ts";
+import { MAX_PROBLEMS, type ParsedSource } from "../document/parse.ts";
+import type { FlowDocument } from "../document/schema.ts";
 import { checkErrorTypes } from "./error-types.ts";
 import { checkExpressionTypes } from "./expressions.ts";
 import { checkGraphIsLoaded } from "./graph-not-loaded.ts";

@@ -1,4 +1,4 @@
-import type { Expr } from "../expressions/syntax.ts";
+import type { Expr } from "../expressions/language/syntax.ts";
 
 /** Every node of a tree, parents first. */
 export function* nodesOf(tree: Expr): Generator<Expr> {

@@ -1,5 +1,5 @@
-import { findOneSidedTargets } from "../check-joins.ts";
-import { dagGraph } from "../dag-graph.ts";
+import { findOneSidedTargets } from "../check/check-joins.ts";
+import { dagGraph } from "../check/dag-graph.ts";
 import type { WarningCheck } from "./warning.ts";
 
 /** Warns of targets of a condition that never run on the side that names them, because they wait for a task of the other side. */

@@ -1,5 +1,5 @@
 import { isOrchestratorError } from "../../base/errors.ts";
-import { compileExpression } from "../expression.ts";
+import { compileExpression } from "../interpolation/expression.ts";
 import { parse } from "./flow-types.ts";
 import { nodesOf } from "./nodes.ts";
 import type { WarningCheck } from "./warning.ts";

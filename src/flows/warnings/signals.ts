@@ -1,6 +1,6 @@
-import type { Json } from "../../base/json.ts";
-import { suggest } from "../../tasks/suggest.ts";
-import { holdsExpression } from "../template.ts";
+import type { Json } from "../../base/json/json.ts";
+import { suggest } from "../../tasks/schema/suggest.ts";
+import { holdsExpression } from "../interpolation/template.ts";
 import type { WarningCheck } from "./warning.ts";
 
 /** Warns of declared signals that nothing waits for: their schema refuses nothing that matters, and the real signal is not checked. */

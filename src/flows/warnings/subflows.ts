@@ -1,7 +1,7 @@
-import type { Json } from "../../base/json.ts";
-import { suggest } from "../../tasks/suggest.ts";
-import type { VariableDocument } from "../schema.ts";
-import { holdsExpression } from "../template.ts";
+import type { Json } from "../../base/json/json.ts";
+import { suggest } from "../../tasks/schema/suggest.ts";
+import type { VariableDocument } from "../document/schema.ts";
+import { holdsExpression } from "../interpolation/template.ts";
 import type { FlowView, ViewedTask } from "./view.ts";
 import type { FlowWorld, Report, WarningCheck } from "./warning.ts";
 

@@ -1,5 +1,5 @@
 /** Types of expressions, as far as they can be known before a run. `dyn` is what cannot be known, and nothing is said of it. Null fits everywhere: a value may be missing. */
-import type { Json } from "../../base/json.ts";
+import type { Json } from "../../base/json/json.ts";
 
 /** Types without parts. `number` is an int or a double: JSON does not tell. */
 export type ScalarKind =

@@ -1,6 +1,6 @@
 /** Warnings: what is accepted at registration but most likely is not what its author means. They never refuse a flow. */
-import type { Path } from "../parse.ts";
-import type { VariableDocument } from "../schema.ts";
+import type { Path } from "../document/parse.ts";
+import type { VariableDocument } from "../document/schema.ts";
 import type { FlowView } from "./view.ts";
 
 /** Every code of a warning with one line for the documentation. Codes are stable: never renamed, never reused. */

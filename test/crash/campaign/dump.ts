@@ -1,8 +1,8 @@
 /** What the database holds after a campaign. */
 import { silentLog } from "../../../src/base/log.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
-import type { EmbeddedConnection } from "../../../src/store/embedded-postgres.ts";
-import { openDatabase } from "../../../src/store/pool.ts";
+import type { EmbeddedConnection } from "../../../src/store/embedded/embedded-postgres.ts";
+import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { findMiscounts, type Miscount } from "../../support/run-counts.ts";
 
 /** A row of the journal. */

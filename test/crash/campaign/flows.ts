@@ -1,5 +1,5 @@
 /** The flows of the campaign: between them they use every durable thing that a run can do. */
-import type { Json, JsonObject } from "../../../src/base/json.ts";
+import type { Json, JsonObject } from "../../../src/base/json/json.ts";
 
 /** A kind of run. */
 export type FlowKind =

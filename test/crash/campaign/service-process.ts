@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { EmbeddedConnection } from "../../../src/store/embedded-postgres.ts";
+import type { EmbeddedConnection } from "../../../src/store/embedded/embedded-postgres.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
 

@@ -2,8 +2,8 @@
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
-import type { ApiClient } from "../../../src/api/client.ts";
-import type { Json } from "../../../src/base/json.ts";
+import type { ApiClient } from "../../../src/api/client/client.ts";
+import type { Json } from "../../../src/base/json/json.ts";
 import { ApprovalDecision } from "../../../src/gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";

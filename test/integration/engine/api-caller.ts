@@ -1,19 +1,19 @@
 /** Calls of the whole API on one engine and its database, without a port. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import { Call } from "../../../src/api/call.ts";
+import { Call } from "../../../src/api/calls/call.ts";
+import type { ServedMethod } from "../../../src/api/calls/methods.ts";
+import { createPipeline } from "../../../src/api/calls/pipeline.ts";
 import { createHealth } from "../../../src/api/health.ts";
 import { printMessage } from "../../../src/api/http/print.ts";
 import { createTokens } from "../../../src/api/lists/tokens.ts";
-import type { ServedMethod } from "../../../src/api/methods.ts";
-import { createPipeline } from "../../../src/api/pipeline.ts";
-import { createServices } from "../../../src/api/services.ts";
+import { createServices } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { Engine } from "../../../src/engine/port.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
-import type { Database } from "../../../src/store/pool.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
+import type { Database } from "../../../src/store/sql/pool.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
 
 const LIMITS = {

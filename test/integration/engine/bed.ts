@@ -3,9 +3,9 @@
  * Call {@link createBed} in the body of a file; its tables are emptied after each test.
  */
 import { afterEach, beforeAll } from "vitest";
-import { systemClock } from "../../../src/base/clock.ts";
-import type { JsonObject } from "../../../src/base/json.ts";
+import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Log, LogFields } from "../../../src/base/log.ts";
+import { systemClock } from "../../../src/base/time/clock.ts";
 import { createEngine } from "../../../src/engine/engine.ts";
 import type { Leases } from "../../../src/engine/journal.ts";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
@@ -20,9 +20,9 @@ import type { RuntimeObserver } from "../../../src/engine/shard/runtime-parts.ts
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import type { FlowRegistry } from "../../../src/flows/registry-port.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
-import { createJournal } from "../../../src/store/journal.ts";
+import { createJournal } from "../../../src/store/journal/journal.ts";
 import { openLeases } from "../../../src/store/leases.ts";
-import type { Database } from "../../../src/store/pool.ts";
+import type { Database } from "../../../src/store/sql/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createFakeTools, type FakeTools } from "./fake-tools.ts";
 import { createFaultyJournal, type FaultyJournal } from "./faulty-journal.ts";

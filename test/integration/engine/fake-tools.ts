@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../../src/base/json.ts";
+import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Outcome } from "../../../src/engine/machine/events.ts";
 import type { ToolCall, ToolCaller } from "../../../src/engine/tool-port.ts";
 

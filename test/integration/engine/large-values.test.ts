@@ -1,6 +1,6 @@
 /** Values that are too large end the task that gave them, with an error that says so, before anything is written. */
 import { expect, test } from "vitest";
-import type { Json } from "../../../src/base/json.ts";
+import type { Json } from "../../../src/base/json/json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";

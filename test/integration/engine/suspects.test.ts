@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { RunState } from "../../../src/engine/machine/state.ts";
 import type { Engine } from "../../../src/engine/port.ts";
-import { blameRun } from "../../../src/store/suspects.ts";
+import { blameRun } from "../../../src/store/journal/suspects.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";

@@ -8,7 +8,7 @@ import type { Engine } from "../../../src/engine/port.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createCheckpointStore } from "../../../src/store/checkpoints.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
-import { createGraphAdapter } from "../../../src/tools/graph.ts";
+import { createGraphAdapter } from "../../../src/tools/graph/graph.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { createFileFolder } from "../../support/temporary-folder.ts";

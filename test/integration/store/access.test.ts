@@ -1,13 +1,13 @@
 /** What whoever starts the service reads when the database does not let it in. */
 import { randomBytes } from "node:crypto";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { exitCodeOf } from "../../../src/app/exit-codes.ts";
 import type { OrchestratorError } from "../../../src/base/errors.ts";
 import { silentLog } from "../../../src/base/log.ts";
-import { explainAccess } from "../../../src/store/access.ts";
-import { runMigrations } from "../../../src/store/migrate.ts";
-import { openDatabase } from "../../../src/store/pool.ts";
-import { toStoreError } from "../../../src/store/sqlstate.ts";
+import { exitCodeOf } from "../../../src/cli/exit-codes.ts";
+import { explainAccess } from "../../../src/store/sql/access.ts";
+import { runMigrations } from "../../../src/store/sql/migrate.ts";
+import { openDatabase } from "../../../src/store/sql/pool.ts";
+import { toStoreError } from "../../../src/store/sql/sqlstate.ts";
 import { findFreePort } from "../../support/free-port.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 import { testUrl } from "../../support/test-server.ts";

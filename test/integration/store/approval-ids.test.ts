@@ -1,8 +1,8 @@
 /** Approvals of a database from before they had ids. */
 import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import { createJournal } from "../../../src/store/journal.ts";
-import { readMigrations, runMigrations } from "../../../src/store/migrate.ts";
+import { createJournal } from "../../../src/store/journal/journal.ts";
+import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts";
 import { moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 

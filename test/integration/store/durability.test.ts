@@ -1,8 +1,8 @@
 /** What an external database must be told, or its operator. */
 import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import { checkDurability, insistOnCommit } from "../../../src/store/durability.ts";
-import type { SqlRunner } from "../../../src/store/sql.ts";
+import { checkDurability, insistOnCommit } from "../../../src/store/sql/durability.ts";
+import type { SqlRunner } from "../../../src/store/sql/sql.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
 const { database } = await createTestDatabase();

@@ -1,7 +1,7 @@
 /** Lists of flows from the store. */
 import { expect, test } from "vitest";
-import { createFlowLists } from "../../../src/api/flow-lists.ts";
 import { createTokens } from "../../../src/api/lists/tokens.ts";
+import { createFlowLists } from "../../../src/api/services/flow-lists.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createTestDatabase } from "../../support/postgres.ts";

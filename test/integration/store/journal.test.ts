@@ -2,8 +2,8 @@
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { JournalLane, Lease, Move } from "../../../src/engine/journal.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
-import { createJournal } from "../../../src/store/journal.ts";
-import type { SqlSession } from "../../../src/store/sql.ts";
+import { createJournal } from "../../../src/store/journal/journal.ts";
+import type { SqlSession } from "../../../src/store/sql/sql.ts";
 import { eventually } from "../../support/eventually.ts";
 import { DAY, headerOf, moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import { type Database, openDatabase } from "../../../src/store/pool.ts";
+import { type Database, openDatabase } from "../../../src/store/sql/pool.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "../engine/bed.ts";

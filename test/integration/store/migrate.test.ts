@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import { readMigrations, runMigrations } from "../../../src/store/migrate.ts";
-import { openDatabase } from "../../../src/store/pool.ts";
+import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts";
+import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
 

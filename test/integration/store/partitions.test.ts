@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Log, silentLog } from "../../../src/base/log.ts";
-import { createJournal } from "../../../src/store/journal.ts";
-import { createPartitions, keepPartitions, partitionOf } from "../../../src/store/partitions.ts";
+import { createJournal } from "../../../src/store/journal/journal.ts";
+import { createPartitions, keepPartitions, partitionOf } from "../../../src/store/journal/partitions.ts";
 import { moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 

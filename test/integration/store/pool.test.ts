@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import { type Database, openDatabase } from "../../../src/store/pool.ts";
-import { prepared } from "../../../src/store/sql.ts";
-import { storeFailureOf } from "../../../src/store/sqlstate.ts";
+import { type Database, openDatabase } from "../../../src/store/sql/pool.ts";
+import { prepared } from "../../../src/store/sql/sql.ts";
+import { storeFailureOf } from "../../../src/store/sql/sqlstate.ts";
 import { eventually } from "../../support/eventually.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 

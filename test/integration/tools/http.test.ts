@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../../src/base/clock.ts";
-import type { Json } from "../../../src/base/json.ts";
+import type { Json } from "../../../src/base/json/json.ts";
 import { silentLog } from "../../../src/base/log.ts";
+import { systemClock } from "../../../src/base/time/clock.ts";
 import type { Outcome } from "../../../src/engine/machine/events.ts";
 import type { ToolCall } from "../../../src/engine/tool-port.ts";
-import { createToolCaller, type ToolPath } from "../../../src/tools/caller.ts";
 import { createAdapters } from "../../../src/tools/index.ts";
+import { createToolCaller, type ToolPath } from "../../../src/tools/path/caller.ts";
 import { eventually } from "../../support/eventually.ts";
 import { aCall } from "../../unit/tools/a-call.ts";
 import { type FakeTool, startFakeTool } from "./fake-tool.ts";

@@ -1,11 +1,11 @@
 import type { LookupAddress } from "node:dns";
 import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock } from "../../../src/base/clock.ts";
 import { silentLog } from "../../../src/base/log.ts";
-import type { HttpToolPolicy } from "../../../src/tools/address-policy.ts";
-import { createToolCaller } from "../../../src/tools/caller.ts";
+import { systemClock } from "../../../src/base/time/clock.ts";
+import type { HttpToolPolicy } from "../../../src/tools/http/address-policy.ts";
 import { createAdapters } from "../../../src/tools/index.ts";
+import { createToolCaller } from "../../../src/tools/path/caller.ts";
 import { aCall } from "../../unit/tools/a-call.ts";
 import { type FakeTool, startFakeTool } from "./fake-tool.ts";
 

@@ -1,8 +1,8 @@
 /** A registry of flows and a folder of templates in memory, for tests of the protocols. */
 
-import type { TemplateSource } from "../../../src/api/template-service.ts";
+import type { TemplateSource } from "../../../src/api/services/template-service.ts";
 import { toError } from "../../../src/base/errors.ts";
-import type { JsonObject } from "../../../src/base/json.ts";
+import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Plan } from "../../../src/flows/plan.ts";
 import type { FlowRegistry, FlowVersion } from "../../../src/flows/registry-port.ts";
 import type { FlowTemplate } from "../../../src/flows/templates.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { withHeartbeats } from "../../../src/api/heartbeat.ts";
 import { cutPage, pageSizeOf, scanPage } from "../../../src/api/lists/paging.ts";
-import { createQueue } from "../../../src/api/queue.ts";
+import { withHeartbeats } from "../../../src/api/streams/heartbeat.ts";
+import { createQueue } from "../../../src/api/streams/queue.ts";
 import { toError } from "../../../src/base/errors.ts";
 import { eventually } from "../../support/eventually.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
-import type { JsonObject } from "../../../src/base/json.ts";
+import type { JsonObject } from "../../../src/base/json/json.ts";
 import { compileFlow, validateFlow } from "../../../src/flows/compile.ts";
 
 describe("all problems", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
-import type { Json, JsonObject } from "../../../src/base/json.ts";
+import type { Json, JsonObject } from "../../../src/base/json/json.ts";
 import { validateFlow } from "../../../src/flows/compile.ts";
 import { relativeTime } from "../../support/relative-time.ts";
 

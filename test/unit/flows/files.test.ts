@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { renderFlowFiles } from "../../../scripts/flow-docs.ts";
-import type { Json } from "../../../src/base/json.ts";
+import type { Json } from "../../../src/base/json/json.ts";
 import { validateFlow } from "../../../src/flows/compile.ts";
-import { flowJsonSchema } from "../../../src/flows/json-schema.ts";
-import { parseFlowSource } from "../../../src/flows/parse.ts";
+import { flowJsonSchema } from "../../../src/flows/document/json-schema.ts";
+import { parseFlowSource } from "../../../src/flows/document/parse.ts";
 import { openTemplates } from "../../../src/flows/templates.ts";
 import { TASK_TYPES, WRITABLE_TASK_TYPES } from "../../../src/tasks/index.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
-import type { JsonObject } from "../../../src/base/json.ts";
+import type { JsonObject } from "../../../src/base/json/json.ts";
 import { compileFlow } from "../../../src/flows/compile.ts";
 import { checkInput } from "../../../src/flows/input.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { parseJson } from "../../../src/base/json-parse.ts";
-import { compileExpression } from "../../../src/flows/expression.ts";
-import { parseFlowSource } from "../../../src/flows/parse.ts";
+import { parseJson } from "../../../src/base/json/json-parse.ts";
+import { parseFlowSource } from "../../../src/flows/document/parse.ts";
+import { compileExpression } from "../../../src/flows/interpolation/expression.ts";
 
 /** What is taken of an integer: the value, or null when it is refused. */
 function taken(read: () => unknown): unknown {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { JsonObject } from "../../../src/base/json.ts";
+import type { JsonObject } from "../../../src/base/json/json.ts";
 import { compileCanonical, compileFlow, compileStored, drawFlow } from "../../../src/flows/compile.ts";
 import type { DagPlan, FsmPlan, Plan } from "../../../src/flows/plan.ts";
 import { scopeWith } from "./scope.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Json, JsonObject } from "../../../src/base/json.ts";
+import type { Json, JsonObject } from "../../../src/base/json/json.ts";
 import { compileFlow } from "../../../src/flows/compile.ts";
 import { type ReferenceResult, runOnLangGraph, whyNotNative } from "../../../src/flows/reference.ts";
 

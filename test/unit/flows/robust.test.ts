@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
-import type { Json, JsonObject } from "../../../src/base/json.ts";
+import type { Json, JsonObject } from "../../../src/base/json/json.ts";
 import { compileFlow, validateFlow } from "../../../src/flows/compile.ts";
-import { parseFlowSource } from "../../../src/flows/parse.ts";
-import { compileTemplate } from "../../../src/flows/template.ts";
+import { parseFlowSource } from "../../../src/flows/document/parse.ts";
+import { compileTemplate } from "../../../src/flows/interpolation/template.ts";
 import { scopeWith } from "./scope.ts";
 
 function survives(body: () => unknown): void {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../../../src/base/json.ts";
+import type { Json, JsonObject } from "../../../src/base/json/json.ts";
 import type { Scope } from "../../../src/flows/plan.ts";
 
 /** A scope with given variables and outputs of tasks. */

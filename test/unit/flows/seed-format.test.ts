@@ -2,9 +2,9 @@
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { compileFlow, validateFlow } from "../../../src/flows/compile.ts";
+import { flowJsonSchema } from "../../../src/flows/document/json-schema.ts";
+import { parseFlowSource } from "../../../src/flows/document/parse.ts";
 import { checkInput } from "../../../src/flows/input.ts";
-import { flowJsonSchema } from "../../../src/flows/json-schema.ts";
-import { parseFlowSource } from "../../../src/flows/parse.ts";
 import { scopeWith } from "./scope.ts";
 
 const template = `id: my-workflow

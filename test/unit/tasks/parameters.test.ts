@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Json } from "../../../src/base/json.ts";
+import type { Json } from "../../../src/base/json/json.ts";
 import type { TaskTypeName } from "../../../src/flows/plan.ts";
-import { describeValue } from "../../../src/tasks/describe-issue.ts";
-import { formatPath } from "../../../src/tasks/format-path.ts";
 import {
   checkParameters,
   isWritableTaskType,
@@ -10,7 +8,9 @@ import {
   TASK_TYPES,
   WRITABLE_TASK_TYPES,
 } from "../../../src/tasks/index.ts";
-import { suggest } from "../../../src/tasks/suggest.ts";
+import { describeValue } from "../../../src/tasks/schema/describe-issue.ts";
+import { formatPath } from "../../../src/tasks/schema/format-path.ts";
+import { suggest } from "../../../src/tasks/schema/suggest.ts";
 import { relativeTime } from "../../support/relative-time.ts";
 
 describe("the list of task types", () => {

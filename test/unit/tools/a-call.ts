@@ -1,4 +1,4 @@
-import type { Json } from "../../../src/base/json.ts";
+import type { Json } from "../../../src/base/json/json.ts";
 import type { ToolCall } from "../../../src/engine/tool-port.ts";
 
 /** A call for tests. */

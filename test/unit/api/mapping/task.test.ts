@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { indexPlan } from "../../../../src/api/mapping/plan-index.ts";
 import { deadLetterOf, findTask } from "../../../../src/api/mapping/task.ts";
-import type { JsonObject } from "../../../../src/base/json.ts";
+import type { JsonObject } from "../../../../src/base/json/json.ts";
 import { openRun } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
 import { createState, type RunState } from "../../../../src/engine/machine/state.ts";

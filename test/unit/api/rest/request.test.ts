@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import type { ServedMethod } from "../../../../src/api/methods.ts";
+import type { ServedMethod } from "../../../../src/api/calls/methods.ts";
 import { readRestRequest } from "../../../../src/api/rest/request.ts";
 import { createRestRouter } from "../../../../src/api/rest/routes.ts";
 import { isOrchestratorError } from "../../../../src/base/errors.ts";

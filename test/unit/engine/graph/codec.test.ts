@@ -3,7 +3,7 @@ import { Overwrite, Send } from "@langchain/langgraph";
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Json } from "../../../../src/base/json.ts";
+import type { Json } from "../../../../src/base/json/json.ts";
 import { decodeValue, encodeValue, MAX_STATE_DEPTH, toPlainJson } from "../../../../src/engine/graph/codec.ts";
 
 const roundTrip = (value: unknown) => decodeValue(encodeValue(value, "x"), "x");

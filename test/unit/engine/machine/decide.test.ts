@@ -1,6 +1,6 @@
 /** The run machine where a single decision matters: retry delays, holds of takeovers, interrupted graphs. */
 import { describe, expect, test } from "vitest";
-import type { Json, JsonObject } from "../../../../src/base/json.ts";
+import type { Json, JsonObject } from "../../../../src/base/json/json.ts";
 import { applyRecord, foldJournal } from "../../../../src/engine/machine/apply.ts";
 import { decide } from "../../../../src/engine/machine/decide.ts";
 import { attemptOf, type JournalRecord } from "../../../../src/engine/machine/records.ts";

@@ -7,9 +7,9 @@ import type { Value as SpecValue } from "@bufbuild/cel-spec/cel/expr/value_pb.js
 import type { IncrementalTest, IncrementalTestSuite } from "@bufbuild/cel-spec/testdata/tests.js";
 import { getConformanceSuite } from "@bufbuild/cel-spec/testdata/tests.js";
 import { describe, expect, it } from "vitest";
-import { areEqual } from "../../../../src/flows/expressions/compare.ts";
-import { BuiltList, BuiltMap } from "../../../../src/flows/expressions/lists.ts";
-import { withMeter } from "../../../../src/flows/expressions/meter.ts";
+import { areEqual } from "../../../../src/flows/expressions/values/compare.ts";
+import { BuiltList, BuiltMap } from "../../../../src/flows/expressions/values/lists.ts";
+import { withMeter } from "../../../../src/flows/expressions/values/meter.ts";
 import {
   Duration,
   Timestamp,
@@ -17,7 +17,7 @@ import {
   typeOf,
   Uint,
   type Value,
-} from "../../../../src/flows/expressions/values.ts";
+} from "../../../../src/flows/expressions/values/values.ts";
 import { DEVIATIONS } from "./deviations.ts";
 import { evaluate } from "./evaluate.ts";
 

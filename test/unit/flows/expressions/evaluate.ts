@@ -1,13 +1,13 @@
 import { compileTree } from "../../../../src/flows/expressions/evaluator.ts";
-import { parseExpression } from "../../../../src/flows/expressions/parser.ts";
+import { parseExpression } from "../../../../src/flows/expressions/language/parser.ts";
 import {
   ExpressionError,
   ListValue,
   MapValue,
   Timestamp,
   type Value,
-} from "../../../../src/flows/expressions/values.ts";
-import { analyseExpression } from "../../../../src/flows/references.ts";
+} from "../../../../src/flows/expressions/values/values.ts";
+import { analyseExpression } from "../../../../src/flows/interpolation/references.ts";
 
 /** Noon of a day in 2026: what `now()` gives in tests. */
 export const NOON = new Timestamp(1_767_268_800_000_000_000n);

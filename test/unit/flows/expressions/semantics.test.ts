@@ -1,8 +1,8 @@
 /** What expressions give, where the library that evaluated them before gave something else. */
 import { describe, expect, it } from "vitest";
 import { isOrchestratorError } from "../../../../src/base/errors.ts";
-import type { Json } from "../../../../src/base/json.ts";
-import { compileTemplate } from "../../../../src/flows/template.ts";
+import type { Json } from "../../../../src/base/json/json.ts";
+import { compileTemplate } from "../../../../src/flows/interpolation/template.ts";
 import { scopeWith } from "../scope.ts";
 
 const vars = {

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { isOrchestratorError } from "../../../../src/base/errors.ts";
-import type { Json, JsonObject } from "../../../../src/base/json.ts";
+import type { Json, JsonObject } from "../../../../src/base/json/json.ts";
 import { judgeFlow } from "../../../../src/flows/compile.ts";
-import { compileExpression } from "../../../../src/flows/expression.ts";
+import { compileExpression } from "../../../../src/flows/interpolation/expression.ts";
 import { TASK_TYPES, WRITABLE_TASK_TYPES } from "../../../../src/tasks/index.ts";
 import { generateNativeDag, generateNativeFsm } from "../../../oracle/generate-native.ts";
 import { generateWide } from "../../../oracle/generate-wide.ts";

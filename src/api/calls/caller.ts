@@ -1,0 +1,54 @@
+/**
+ * Who calls. Until there are credentials every caller is the tenant `default`, and its name is its own word: the header or metadata
+ * `x-orchestrator-actor`. Nothing proves that name; it is for people who read later who paused, decided or canceled.
+ */
+import { fail } from "../../base/errors.ts";
+import type { Caller } from "../../engine/port.ts";
+
+/** Header or metadata key with the name of the caller: 1 to 128 characters as percent-encoded UTF-8, so `%` is `%25`. */
+export const ACTOR_KEY = "x-orchestrator-actor";
+
+/** Longest name of a caller, characters. */
+const MAX_ACTOR_LENGTH = 128;
+
+/** Under this name the service itself acts. */
+const OWN_NAME = "orchestrator";
+
+/** Headers or metadata of a call. */
+export interface CallHeaders {
+  get(name: string): unknown;
+}
+
+/** A caller without a name. */
+export const ANYBODY: Caller = { tenantId: "default", actor: "" };
+
+/** The caller that the headers name. Error: INVALID_REQUEST for a name that cannot be taken. */
+export function readCaller(headers: CallHeaders): Caller {
+  const given = headers.get(ACTOR_KEY);
+  if (given === undefined || given === null || given === "") return ANYBODY;
+  const problem = "give one name as percent-encoded UTF-8";
+  if (typeof given !== "string" || !/^[\x20-\x7e]*$/.test(given)) return refuse(problem);
+  let actor: string;
+  try {
+    actor = decodeURIComponent(given).trim();
+  } catch {
+    return refuse(problem); // malformed percent-encoding
+  }
+  if (actor === "" || [...actor].length > MAX_ACTOR_LENGTH) refuse(`a name has 1 to ${MAX_ACTOR_LENGTH} characters`);
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(actor)) refuse("a name has no control or formatting characters");
+  if (actor === OWN_NAME) refuse(`"${OWN_NAME}" is the name of the service itself`);
+  return { ...ANYBODY, actor };
+}
+
+/** The name as a header carries it. */
+export function encodeActor(actor: string): string {
+  return encodeURIComponent(actor.toWellFormed());
+}
+
+function refuse(problem: string): never {
+  return fail(
+    "INVALID_REQUEST",
+    { problem: `${ACTOR_KEY}: ${problem}`, field: ACTOR_KEY },
+    { violations: [{ field: ACTOR_KEY, description: problem }] },
+  );
+}

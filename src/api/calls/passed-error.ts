@@ -1,0 +1,33 @@
+/** The error of another service on its way through this one. */
+import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
+import { ERRORS, OrchestratorError } from "../../base/errors.ts";
+import type { Status } from "../../gen/google/rpc/status_pb.ts";
+import { fromStatus } from "../client/client.ts";
+import { toConnectHttp } from "../http/statuses.ts";
+
+const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(GRPC_CODE).map(([name, code]) => [code, name]),
+);
+
+/**
+ * An error that leaves as it came: code, message, and details, also when this version does not know its reason. During a rolling upgrade the other
+ * instance may be newer.
+ */
+export class PassedError extends OrchestratorError {
+  readonly status: Status;
+
+  constructor(status: Status) {
+    const { code, details, violations, repeat, retryAfterMs } = fromStatus(status);
+    super(code, details, { violations, repeat, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+    this.status = status;
+    this.message = status.message;
+  }
+
+  override get grpc(): GrpcCode {
+    return (NAMES[this.status.code] ?? "UNKNOWN") as GrpcCode;
+  }
+
+  override get http(): number {
+    return this.code === "CALL_REFUSED" ? toConnectHttp(this.status.code) : ERRORS[this.code].http;
+  }
+}

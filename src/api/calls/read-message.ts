@@ -1,0 +1,284 @@
+/**
+ * Requests from bytes, in one place for all protocols: Protobuf, and JSON whose source text is checked (numbers that a double cannot hold, keys that stand
+ * twice, NUL), whose unknown fields and enum values are refused, and whose refusals name the field with its path.
+ */
+import type { DescField, DescMessage, JsonValue, Message, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
+import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
+import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { MAX_JSON_DEPTH, parseJson } from "../../base/json/json-parse.ts";
+import { allowedEnumNames } from "./validate.ts";
+
+/** Deepest nesting of messages that is read. A level of a `Struct` takes three: payloads meet their own limit long before. */
+const MAX_MESSAGE_DEPTH = 400;
+
+/** Deepest JSON of a request: a payload at its limit, inside the messages that hold it. */
+const MAX_BODY_DEPTH = MAX_JSON_DEPTH + 16;
+
+/** A message from Protobuf. Errors: REQUEST_MALFORMED, INVALID_JSON for payloads that nest too deep even to be read. */
+export function readBinary(desc: DescMessage, bytes: Uint8Array): Message {
+  try {
+    return fromBinary(desc, bytes, { recursionLimit: MAX_MESSAGE_DEPTH });
+  } catch (cause) {
+    if (cause instanceof Error && cause.message.includes("recursion depth"))
+      throw toError("INVALID_JSON", { field: "request", problem: TOO_DEEP }, { cause });
+    throw toError(
+      "REQUEST_MALFORMED",
+      { problem: `the bytes are no Protobuf message of type ${desc.typeName}` },
+      { cause },
+    );
+  }
+}
+
+const TOO_DEEP = `it nests far deeper than the limit of ${MAX_JSON_DEPTH} levels`;
+
+/** A JSON object from the bytes of a request. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE. */
+export function readJsonBody(body: Uint8Array, maxBytes: number): JsonObject {
+  const value = parseJson(body, { field: "body", maxBytes, maxDepth: MAX_BODY_DEPTH, badText: "leave" });
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    fail("INVALID_JSON", { field: "body", problem: "it must be an object" });
+  return value as JsonObject;
+}
+
+/** A message from proto JSON. Masks may use the names of the contract. Error: INVALID_REQUEST with the path of the field that cannot be read. */
+export function readJson(desc: DescMessage, object: JsonObject): Message {
+  const json: Record<string, Json> = { ...object };
+  fixMasks(desc, json);
+  readTexts(desc, json, "", 0);
+  try {
+    return fromJson(desc, json as ProtoJsonObject, { recursionLimit: MAX_MESSAGE_DEPTH });
+  } catch (cause) {
+    throw blameField(desc, json, "") ?? blamePair(desc, cause);
+  }
+}
+
+/** What is said of a field that a request gives twice. */
+export const STANDS_TWICE = "stands more than once";
+
+/** INVALID_REQUEST about one field. */
+export function fieldError(field: string, description: string, cause?: unknown): OrchestratorError {
+  const name = field.slice(0, 200);
+  return toError(
+    "INVALID_REQUEST",
+    { problem: `${name}: ${description}`, field: name },
+    { cause, violations: [{ field: name, description }] },
+  );
+}
+
+/** The field of a message by its name in the contract or in JSON. */
+export function findField(desc: DescMessage, name: string): DescField | undefined {
+  return desc.fields.find((field) => field.name === name || field.jsonName === name);
+}
+
+/** Masks are written in camel case in proto JSON; the names of the contract are taken as well. */
+function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
+  for (const field of desc.fields) {
+    if (field.fieldKind !== "message" || field.message.typeName !== "google.protobuf.FieldMask") continue;
+    for (const key of [field.name, field.jsonName]) {
+      const value = json[key];
+      if (typeof value === "string")
+        json[key] = value.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    }
+  }
+}
+
+/**
+ * Numbers, durations, and times that are written as text, by one grammar each: that of JSON numbers, for integers with a whole value. The library takes
+ * everything that the language turns into a number (`0x10`, ` 5`, `+5`), durations with a tail (`1s!`), and days that do not exist.
+ */
+function readTexts(desc: DescMessage, json: Record<string, Json>, path: string, depth: number): void {
+  if (depth > MAX_BODY_DEPTH) return;
+  for (const [key, value] of Object.entries(json)) {
+    const field = typeof value === "string" || typeof value === "object" ? findField(desc, key) : undefined;
+    if (field === undefined || value === null) continue;
+    const place = `${path}${field.name}`;
+    if (field.fieldKind === "list" && Array.isArray(value))
+      json[key] = value.map((element, at) => readText(field, field.listKind, element, `${place}[${at}]`, depth));
+    else if (field.fieldKind === "map" && isObject(value)) {
+      const entries = Object.entries(value).map(([name, entry]): [string, Json] => [
+        name,
+        readText(field, field.mapKind, entry, `${place}[${JSON.stringify(name)}]`, depth),
+      ]);
+      json[key] = Object.assign(Object.create(null) as JsonObject, Object.fromEntries(entries));
+    } else if (field.fieldKind !== "list" && field.fieldKind !== "map")
+      json[key] = readText(field, field.fieldKind, value as Json, place, depth);
+  }
+}
+
+function readText(
+  field: DescField,
+  kind: "scalar" | "enum" | "message",
+  value: Json,
+  place: string,
+  depth: number,
+): Json {
+  const { message } = field;
+  if (kind === "message" && message !== undefined) {
+    if (!message.typeName.startsWith("google.protobuf.") && isObject(value)) {
+      const copy: Record<string, Json> = { ...value };
+      readTexts(message, copy, `${place}.`, depth + 1);
+      return copy;
+    }
+    const form = TEXT_FORMS[message.typeName];
+    if (form !== undefined && typeof value === "string" && !form(value))
+      throw fieldError(place, `must be ${expected(field, "message")}; it is ${show(value)}`);
+    return value;
+  }
+  if (kind !== "scalar" || typeof value !== "string" || !NUMBERS.has(field.scalar ?? 0)) return value;
+  const isFloat = field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT;
+  const number = isFloat ? readFloat(value) : readInteger(value);
+  if (number === null) throw fieldError(place, `must be ${expected(field, "scalar")}; it is ${show(value)}`);
+  return number;
+}
+
+/** Types of scalars that JSON may write as text though they are numbers. */
+const NUMBERS: ReadonlySet<number> = new Set([
+  ScalarType.INT32,
+  ScalarType.SINT32,
+  ScalarType.UINT32,
+  ScalarType.INT64,
+  ScalarType.SINT64,
+  ScalarType.UINT64,
+  ScalarType.DOUBLE,
+  ScalarType.FLOAT,
+]);
+
+const JSON_NUMBER = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/;
+
+function readFloat(text: string): string | null {
+  return JSON_NUMBER.test(text) || /^(NaN|-?Infinity)$/.test(text) ? text : null;
+}
+
+/** The integer that the text of a JSON number stands for, in plain digits; null when it is none. */
+function readInteger(text: string): string | null {
+  const [, sign, whole, fraction = "", exponent = "0"] = JSON_NUMBER.exec(text) ?? [];
+  if (whole === undefined) return null;
+  const digits = `${whole}${fraction}`.replace(/^0+/, "");
+  const shift = Number(exponent) - fraction.length;
+  if (digits === "") return "0";
+  if (shift >= 0) return shift > 20 ? null : `${sign}${digits}${"0".repeat(shift)}`;
+  return digits.length + shift <= 0 || /[1-9]/.test(digits.slice(shift)) ? null : `${sign}${digits.slice(0, shift)}`;
+}
+
+/** Forms of well-known types in JSON. */
+const TEXT_FORMS: Readonly<Record<string, (text: string) => boolean>> = {
+  "google.protobuf.Duration": (text) => /^-?(0|[1-9]\d*)(\.\d{1,9})?s$/.test(text),
+  "google.protobuf.Timestamp": (text) => {
+    const [, day] = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):/.exec(text) ?? [];
+    // A day that does not exist would become another one.
+    return day !== undefined && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) === true;
+  },
+};
+
+/** The first field that cannot be read by itself; null when each of them can. Only called when the whole could not be read. */
+function blameField(desc: DescMessage, json: JsonObject, path: string): OrchestratorError | null {
+  for (const [key, value] of Object.entries(json)) {
+    const field = findField(desc, key);
+    const place = `${path}${field?.name ?? key}`;
+    if (field === undefined) return fieldError(place, `${desc.name} has no such field`);
+    if (canRead(desc, { [key]: value as JsonValue })) continue;
+    return blameValue(desc, field, key, value, place);
+  }
+  return null;
+}
+
+function blameValue(
+  desc: DescMessage,
+  field: DescField,
+  key: string,
+  value: Json,
+  place: string,
+): OrchestratorError | null {
+  if (field.fieldKind === "list") {
+    if (!Array.isArray(value)) return fieldError(place, `must be a list; it is ${show(value)}`);
+    const at = value.findIndex((element) => !canRead(desc, { [key]: [element as JsonValue] }));
+    return blameSingle(field, field.listKind, value[at] as Json, `${place}[${at}]`);
+  }
+  if (field.fieldKind === "map") {
+    if (!isObject(value)) return fieldError(place, `must be an object; it is ${show(value)}`);
+    const [name, entry] = Object.entries(value).find(
+      ([one, element]) => !canRead(desc, { [key]: { [one]: element as JsonValue } }),
+    ) ?? ["", null];
+    return blameSingle(field, field.mapKind, entry as Json, `${place}[${JSON.stringify(name)}]`);
+  }
+  return blameSingle(field, field.fieldKind, value, place);
+}
+
+function blameSingle(
+  field: DescField,
+  kind: "scalar" | "enum" | "message",
+  value: Json,
+  place: string,
+): OrchestratorError {
+  const { message } = field;
+  if (kind === "message" && message !== undefined && !message.typeName.startsWith("google.protobuf.")) {
+    if (!isObject(value)) return fieldError(place, `must be an object; it is ${show(value)}`);
+    return blameField(message, value, `${place}.`) ?? blamePair(message, reasonOf(message, value), `${place}.`);
+  }
+  if (kind === "enum") {
+    const possible = allowedEnumNames(field).join(", ");
+    return fieldError(place, `${show(value)} is no value of it; possible are ${possible}`);
+  }
+  return fieldError(place, `must be ${expected(field, kind)}; it is ${show(value)}`);
+}
+
+/** For messages whose fields can each be read: two of them exclude each other. */
+function blamePair(desc: DescMessage, cause: unknown, path = ""): OrchestratorError {
+  const problem = cause instanceof Error ? cause.message : String(cause);
+  const pair = /oneof set multiple times by (\w+) and (\w+)/.exec(problem);
+  if (pair !== null) return fieldError(`${path}${pair[2]}`, `only one of ${pair[1]} and ${pair[2]} may be set`, cause);
+  const twice = /cannot decode field [\w.]*\.(\w+) from JSON: set multiple times/.exec(problem);
+  if (twice !== null) return fieldError(`${path}${twice[1]}`, "stands twice", cause);
+  return toError(
+    "REQUEST_MALFORMED",
+    { problem: `the JSON does not fit the message type ${desc.typeName}` },
+    { cause },
+  );
+}
+
+function expected(field: DescField, kind: "scalar" | "message"): string {
+  if (kind === "message") return WELL_KNOWN[field.message?.typeName ?? ""] ?? `a ${field.message?.name ?? "message"}`;
+  switch (field.scalar) {
+    case ScalarType.STRING:
+      return "a text";
+    case ScalarType.BOOL:
+      return "true or false";
+    case ScalarType.BYTES:
+      return "bytes as base64 in a text";
+    case ScalarType.INT32:
+      return "an integer of 32 bits";
+    case ScalarType.INT64:
+      return "an integer of 64 bits";
+    default:
+      return "a number";
+  }
+}
+
+const WELL_KNOWN: Readonly<Record<string, string>> = {
+  "google.protobuf.Duration": 'a duration in seconds as text, for instance "1.5s"',
+  "google.protobuf.Timestamp": 'a time as text, for instance "2026-01-31T12:00:00Z"',
+  "google.protobuf.FieldMask": 'names of fields in one text, for instance "runId,state"',
+  "google.protobuf.Struct": "a JSON object",
+};
+
+function canRead(desc: DescMessage, json: ProtoJsonObject): boolean {
+  return reasonOf(desc, json as JsonObject) === null;
+}
+
+function reasonOf(desc: DescMessage, json: JsonObject): unknown {
+  try {
+    fromJson(desc, json as ProtoJsonObject, { recursionLimit: MAX_MESSAGE_DEPTH });
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function show(value: Json): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+}

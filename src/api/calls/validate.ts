@@ -1,0 +1,310 @@
+/**
+ * Validation of requests by the `buf.validate` rules of the contract, compiled once from the descriptors into closures.
+ *
+ * Why not the library's validator: it costs 19 µs for a StartRunRequest, this 1 µs. A test holds both to the same verdicts. A rule that is not
+ * known here fails at start, so that no rule of the contract is silently skipped. Beyond the rules, no text of a request may hold NUL (the database
+ * refuses it) or lone surrogates (they have no UTF-8).
+ */
+import type { DescField, DescMessage, DescOneof, Message } from "@bufbuild/protobuf";
+import { getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import type {
+  BytesRules,
+  DurationRules,
+  EnumRules,
+  FieldRules,
+  Int32Rules,
+  MapRules,
+  RepeatedRules,
+  StringRules,
+} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { field as fieldOption, oneof as oneofOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { FieldViolation } from "../../base/errors.ts";
+import { fromDuration } from "../mapping/time.ts";
+
+/** Appends what is wrong with a value that stands at `path`. */
+type Check = (value: unknown, path: string, violations: FieldViolation[]) => void;
+
+/** Checks a message. Answers what is wrong with it; null when nothing is. */
+export type Validate = (message: Message) => readonly FieldViolation[] | null;
+
+/** Compiles the rules of a message type. Throws for a rule that is not known here. */
+export function compileValidator(desc: DescMessage): Validate {
+  const check = compileMessage(desc, new Map());
+  return (message) => {
+    const violations: FieldViolation[] = [];
+    check(message, "", violations);
+    return violations.length === 0 ? null : violations;
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function compileMessage(desc: DescMessage, known: Map<string, Check>): Check {
+  const before = known.get(desc.typeName);
+  if (before !== undefined) return before;
+  const checks: Check[] = [];
+  const check: Check = (message, path, violations) => {
+    for (const one of checks) one(message, path, violations);
+  };
+  known.set(desc.typeName, check);
+  if (desc.typeName.startsWith("google.protobuf.")) return check;
+  for (const oneof of desc.oneofs) checks.push(...compileOneof(oneof, known));
+  for (const field of desc.fields) if (field.oneof === undefined) checks.push(...compileField(field, known));
+  return check;
+}
+
+function compileOneof(oneof: DescOneof, known: Map<string, Check>): Check[] {
+  const checks: Check[] = [];
+  if (hasOption(oneof, oneofOption) && getOption(oneof, oneofOption).required === true) {
+    const names = oneof.fields.map((field) => field.name).join(", ");
+    checks.push((message, path, violations) => {
+      const chosen = (message as Fields)[oneof.localName] as { case?: string };
+      if (chosen.case === undefined)
+        violations.push({ field: join(path, oneof.name), description: `one of ${names} must be set` });
+    });
+  }
+  const byCase = new Map<string, { readonly name: string; readonly check: Check }>();
+  for (const field of oneof.fields) {
+    const check = compileValue(field, rulesOf(field), known);
+    if (check !== null) byCase.set(field.localName, { name: field.name, check });
+  }
+  if (byCase.size > 0) {
+    checks.push((message, path, violations) => {
+      const chosen = (message as Fields)[oneof.localName] as { case?: string; value?: unknown };
+      if (chosen.case === undefined) return;
+      const entry = byCase.get(chosen.case);
+      if (entry !== undefined) entry.check(chosen.value, join(path, entry.name), violations);
+    });
+  }
+  return checks;
+}
+
+function compileField(field: DescField, known: Map<string, Check>): Check[] {
+  const rules = rulesOf(field);
+  const isRequired = rules?.required === true;
+  if (isRequired && field.fieldKind !== "message")
+    throw new Error(`rule required of ${field.toString()}, which is no message, is not known`);
+  const check =
+    field.fieldKind === "list"
+      ? compileList(field, rules, known)
+      : field.fieldKind === "map"
+        ? compileMap(field, rules, known)
+        : compileValue(field, rules, known);
+  if (check === null && !isRequired) return [];
+  const { localName, name } = field;
+  return [
+    (message, path, violations) => {
+      const value = (message as Fields)[localName];
+      if (value !== undefined) check?.(value, join(path, name), violations);
+      else if (isRequired) violations.push({ field: join(path, name), description: "must be set" });
+    },
+  ];
+}
+
+function compileList(
+  field: DescField & { fieldKind: "list" },
+  rules: FieldRules | null,
+  known: Map<string, Check>,
+): Check | null {
+  const own =
+    rules === null ? null : expectRules<RepeatedRules>(field, rules, "repeated", ["minItems", "maxItems", "items"]);
+  const item = compileSingle(field.listKind, field, own?.items ?? null, known);
+  const { min, max } = {
+    min: Number(own?.minItems ?? 0n),
+    max: Number(own?.maxItems ?? 0n) || Number.POSITIVE_INFINITY,
+  };
+  if (own === null && item === null) return null;
+  return (value, path, violations) => {
+    const list = value as readonly unknown[];
+    if (list.length < min) violations.push({ field: path, description: `needs at least ${min} element(s)` });
+    if (list.length > max)
+      violations.push({ field: path, description: `has ${list.length} elements; the limit is ${max}` });
+    else if (item !== null) for (let at = 0; at < list.length; at += 1) item(list[at], `${path}[${at}]`, violations);
+  };
+}
+
+function compileMap(
+  field: DescField & { fieldKind: "map" },
+  rules: FieldRules | null,
+  known: Map<string, Check>,
+): Check | null {
+  const own =
+    rules === null ? null : expectRules<MapRules>(field, rules, "map", ["minPairs", "maxPairs", "keys", "values"]);
+  const key = compileSingle("scalar", { ...field, scalar: field.mapKey } as DescField, own?.keys ?? null, known);
+  const entry = compileSingle(field.mapKind, field, own?.values ?? null, known);
+  const max = Number(own?.maxPairs ?? 0n) || Number.POSITIVE_INFINITY;
+  return (value, path, violations) => {
+    const entries = value as Fields;
+    let pairs = 0;
+    for (const name in entries) {
+      pairs += 1;
+      if (pairs > max) continue;
+      key?.(name, `${path} key ${JSON.stringify(name)}`, violations);
+      entry?.(entries[name], `${path}[${JSON.stringify(name)}]`, violations);
+    }
+    if (pairs > max) violations.push({ field: path, description: `has ${pairs} entries; the limit is ${max}` });
+  };
+}
+
+function compileValue(field: DescField, rules: FieldRules | null, known: Map<string, Check>): Check | null {
+  if (field.fieldKind === "list" || field.fieldKind === "map")
+    throw new Error(`${field.toString()} cannot be in a oneof`);
+  return compileSingle(field.fieldKind, field, rules, known);
+}
+
+function compileSingle(
+  kind: "scalar" | "enum" | "message",
+  field: DescField,
+  rules: FieldRules | null,
+  known: Map<string, Check>,
+): Check | null {
+  if (kind === "enum") return rules === null ? null : compileEnum(field, rules);
+  if (kind === "message") {
+    if (field.message?.typeName === "google.protobuf.Duration")
+      return rules === null ? null : compileDuration(field, rules);
+    if (rules !== null) throw new Error(`rules of message field ${field.toString()} are not known`);
+    return field.message === undefined ? null : compileMessage(field.message, known);
+  }
+  switch (field.scalar) {
+    case ScalarType.STRING:
+      return compileString(
+        rules === null
+          ? null
+          : expectRules<StringRules>(field, rules, "string", ["minLen", "maxLen", "maxBytes", "pattern"]),
+      );
+    case ScalarType.BYTES:
+      return rules === null ? null : compileBytes(expectRules<BytesRules>(field, rules, "bytes", ["minLen", "maxLen"]));
+    case ScalarType.INT32:
+      return rules === null
+        ? null
+        : compileInt32(expectRules<Int32Rules>(field, rules, "int32", ["greaterThan", "lessThan"]));
+    default:
+      if (rules !== null) throw new Error(`rules of ${field.toString()} are not known`);
+      return null;
+  }
+}
+
+function compileString(rules: StringRules | null): Check {
+  const min = Number(rules?.minLen ?? 0n);
+  const max = Number(rules?.maxLen ?? 0n) || Number.POSITIVE_INFINITY;
+  const maxBytes = Number(rules?.maxBytes ?? 0n) || Number.POSITIVE_INFINITY;
+  const pattern = rules?.pattern ? new RegExp(rules.pattern, "u") : null;
+  return (value, path, violations) => {
+    const text = value as string;
+    if (text.includes("\0")) violations.push({ field: path, description: "holds the character NUL" });
+    else if (!text.isWellFormed()) violations.push({ field: path, description: "holds half of a surrogate pair" });
+    else if (text.length < min || (min > 1 && countCharacters(text) < min)) {
+      violations.push({
+        field: path,
+        description: text === "" ? "must not be empty" : `needs at least ${min} characters`,
+      });
+    } else if (text.length > max && countCharacters(text) > max) {
+      violations.push({ field: path, description: `has ${countCharacters(text)} characters; the limit is ${max}` });
+    } else if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
+      violations.push({ field: path, description: `has ${Buffer.byteLength(text)} bytes; the limit is ${maxBytes}` });
+    } else if (pattern !== null && !pattern.test(text)) {
+      violations.push({ field: path, description: `does not have the form ${pattern.source}` });
+    }
+  };
+}
+
+/** Length in code points, as the rules count. */
+function countCharacters(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+function compileBytes(rules: BytesRules): Check {
+  const min = Number(rules.minLen ?? 0n);
+  const max = Number(rules.maxLen ?? 0n) || Number.POSITIVE_INFINITY;
+  return (value, path, violations) => {
+    const { length } = value as Uint8Array;
+    if (length < min)
+      violations.push({ field: path, description: length === 0 ? "must not be empty" : `needs at least ${min} bytes` });
+    if (length > max) violations.push({ field: path, description: `has ${length} bytes; the limit is ${max}` });
+  };
+}
+
+function compileInt32(rules: Int32Rules): Check {
+  const { greaterThan, lessThan } = rules;
+  if (lessThan.case !== undefined || greaterThan.case !== "gte")
+    throw new Error("of the rules of int32 only gte is known");
+  const min = greaterThan.value;
+  return (value, path, violations) => {
+    if ((value as number) < min) violations.push({ field: path, description: `is ${value}; the least is ${min}` });
+  };
+}
+
+function compileEnum(field: DescField, rules: FieldRules): Check {
+  const own = expectRules<EnumRules>(field, rules, "enum", ["definedOnly", "notIn"]);
+  const values = field.enum?.value ?? {};
+  const refused = new Set(own.notIn);
+  const allowed = allowedEnumNames(field);
+  return (value, path, violations) => {
+    const number = value as number;
+    const unknown = own.definedOnly === true && values[number] === undefined;
+    if (unknown || refused.has(number))
+      violations.push({
+        field: path,
+        description: `is ${values[number]?.name ?? number}; possible are ${allowed.join(", ")}`,
+      });
+  };
+}
+
+/** Names of the values of an enum field that its rules do not refuse. */
+export function allowedEnumNames(field: DescField): readonly string[] {
+  const rules = rulesOf(field)?.type;
+  const nested = rules?.case === "repeated" ? rules.value.items?.type : rules;
+  const refused = new Set(nested?.case === "enum" ? nested.value.notIn : []);
+  return (field.enum?.values ?? []).filter((value) => !refused.has(value.number)).map((value) => value.name);
+}
+
+function compileDuration(field: DescField, rules: FieldRules): Check {
+  const { greaterThan, lessThan } = expectRules<DurationRules>(field, rules, "duration", ["greaterThan", "lessThan"]);
+  if (lessThan.case !== undefined && lessThan.case !== "lte")
+    throw new Error("of the upper rules of durations only lte is known");
+  const exclusive = greaterThan.case === "gt";
+  const min = greaterThan.case === undefined ? Number.NEGATIVE_INFINITY : fromDuration(greaterThan.value);
+  const max = lessThan.case === undefined ? Number.POSITIVE_INFINITY : fromDuration(lessThan.value);
+  return (value, path, violations) => {
+    const { seconds, nanos } = value as Duration;
+    const ms = Number(seconds) * 1_000 + nanos / 1_000_000;
+    if (exclusive ? ms <= min : ms < min)
+      violations.push({ field: path, description: `must be ${exclusive ? "more than" : "at least"} ${min / 1_000} s` });
+    if (ms > max) violations.push({ field: path, description: `must be at most ${max / 1_000} s` });
+  };
+}
+
+function rulesOf(field: DescField): FieldRules | null {
+  return hasOption(field, fieldOption) ? getOption(field, fieldOption) : null;
+}
+
+/** The rules of the given kind, and no others: a rule that is set but not among `names` is not known. */
+function expectRules<T extends Message>(
+  field: DescField,
+  rules: FieldRules,
+  kind: string,
+  names: readonly string[],
+): T {
+  if (rules.type.case !== kind || rules.cel.length > 0 || rules.celExpression.length > 0 || rules.ignore !== 0) {
+    throw new Error(`rules of ${field.toString()} are not known: ${rules.type.case ?? "cel"}`);
+  }
+  const own = rules.type.value as unknown as Record<string, unknown>;
+  for (const [name, value] of Object.entries(own)) {
+    if (name.startsWith("$") || names.includes(name) || isUnset(value)) continue;
+    throw new Error(`rule ${kind}.${name} of ${field.toString()} is not known`);
+  }
+  return own as unknown as T;
+}
+
+function isUnset(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  if (typeof value === "object" && value !== null) return (value as { case?: unknown }).case === undefined;
+  return value === undefined || value === "" || value === 0 || value === 0n || value === false;
+}
+
+function join(path: string, name: string): string {
+  return path === "" ? name : `${path}.${name}`;
+}

@@ -1,0 +1,157 @@
+/**
+ * BatchStartRuns where there are several instances: each start is made where it can be. What is refused here goes, in one batch for each, to the instances that
+ * can take it; then all runs are waited for, each by a call that a drain ends early.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
+import { isOrchestratorError, toError } from "../../base/errors.ts";
+import type { Engine, Place } from "../../engine/port.ts";
+import { type Run, RunSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import {
+  type BatchStartRunsRequest,
+  BatchStartRunsRequestSchema,
+  type BatchStartRunsResponse,
+  type BatchStartRunsResult,
+  BatchStartRunsResultSchema,
+  type WaitRunRequest,
+  WaitRunRequestSchema,
+  type WaitRunResponse,
+} from "../../gen/orchestrator/v1/run_service_pb.ts";
+import type { CallContext, UnaryHandler } from "../calls/call.ts";
+import { toStatus } from "../calls/errors.ts";
+import type { ServedMethod } from "../calls/methods.ts";
+import { fromStatus } from "../client/client.ts";
+import { fromDuration } from "../mapping/time.ts";
+import { PAYLOADS } from "../services/run-service.ts";
+import { isElsewhere, runIdOf } from "./forward-refusal.ts";
+import { type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
+
+/** How long starts look for who can take them, and the pause between two looks; milliseconds. */
+const PATIENCE_MS = 3_000;
+const PAUSE_MS = 50;
+
+/** Waits for the end of a run, wherever it lives. */
+export type WaitAnywhere = (request: WaitRunRequest, call: CallContext) => Promise<WaitRunResponse>;
+
+/** What a batch stands on. */
+export interface BatchParts {
+  readonly engine: Pick<Engine, "locate">;
+  readonly sender: Sender;
+  readonly method: ServedMethod;
+  readonly handler: UnaryHandler;
+  readonly draining: AbortSignal;
+  readonly waitAnywhere: WaitAnywhere;
+}
+
+/** Starts the batch here and where else it must be. */
+export async function startBatch(
+  parts: BatchParts,
+  request: BatchStartRunsRequest,
+  call: CallContext,
+): Promise<BatchStartRunsResponse> {
+  const startedAt = performance.now();
+  const waitMs = request.wait === undefined ? 0 : fromDuration(request.wait);
+  const paths =
+    request.readMask?.paths ?? RunSchema.fields.map(({ name }) => name).filter((name) => !PAYLOADS.includes(name));
+  // The id says what is waited for.
+  const mask = create(FieldMaskSchema, {
+    paths: waitMs > 0 && !paths.includes("run_id") ? [...paths, "run_id"] : paths,
+  });
+  const starts = request.requests.map((start, index) =>
+    start.requestId === "" && request.requestId !== ""
+      ? { ...start, requestId: `${request.requestId}/${index}` }
+      : start,
+  );
+  const batchOf = (indexes: readonly number[]): BatchStartRunsRequest =>
+    create(BatchStartRunsRequestSchema, { requests: indexes.flatMap((index) => starts[index] ?? []), readMask: mask });
+  const all = starts.map((_, index) => index);
+  const results = [...((await parts.handler(batchOf(all), call)) as BatchStartRunsResponse).results];
+  const place = async (where: Place, indexes: readonly number[]): Promise<string | undefined> => {
+    try {
+      const batch = batchOf(indexes);
+      const answer =
+        where === "here"
+          ? await parts.handler(batch, call)
+          : await parts.sender.send(where.address, parts.method, batch, call, call.signal);
+      for (const [at, result] of (answer as BatchStartRunsResponse).results.entries())
+        results[indexes[at] ?? -1] = result;
+    } catch (error) {
+      if (error instanceof Unreached) return error.address;
+      const failure = isOrchestratorError(error) ? error : toError("PEER_LOST", {}, { cause: error });
+      for (const index of indexes)
+        results[index] = create(BatchStartRunsResultSchema, { result: { case: "error", value: toStatus(failure) } });
+    }
+    return undefined;
+  };
+  const giveUpAt = performance.now() + Math.min(PATIENCE_MS, call.remainingMs() - WAY_BACK_MS);
+  let unreachable: string | undefined;
+  for (;;) {
+    const groups = await groupByPlace(parts.engine, results, unreachable);
+    const failed = await Promise.all(
+      [...groups.values()].map(({ where, indexes }) => (where === null ? undefined : place(where, indexes))),
+    );
+    unreachable = failed.find((address) => address !== undefined);
+    if (!results.some((result) => refusalOf(result) !== null)) break;
+    if (performance.now() + PAUSE_MS >= giveUpAt) break;
+    await sleep(PAUSE_MS, undefined, { signal: call.signal });
+  }
+  const restMs = Math.floor(waitMs - (performance.now() - startedAt));
+  if (restMs > 0) await Promise.all(results.map((result) => waitFor(parts, result, paths, restMs, call)));
+  return { $typeName: "orchestrator.v1.BatchStartRunsResponse", results };
+}
+
+interface Group {
+  readonly where: Place | null;
+  readonly indexes: number[];
+}
+
+async function groupByPlace(
+  engine: Pick<Engine, "locate">,
+  results: readonly BatchStartRunsResult[],
+  unreachable: string | undefined,
+): Promise<ReadonlyMap<string, Group>> {
+  const places = new Map<string, Promise<Place | null>>();
+  const groups = new Map<string, Group>();
+  for (const [index, result] of results.entries()) {
+    const runId = refusalOf(result);
+    if (runId === null) continue;
+    const located = places.get(runId) ?? engine.locate(runId, unreachable);
+    places.set(runId, located);
+    const where = await located;
+    const key = where === null || where === "here" ? String(where) : where.address;
+    const group = groups.get(key) ?? { where, indexes: [] };
+    groups.set(key, group);
+    group.indexes.push(index);
+  }
+  return groups;
+}
+
+/** The run that decides where a refused start belongs, empty for anywhere; null when it was not refused, or for another reason. */
+function refusalOf({ result }: BatchStartRunsResult): string | null {
+  if (result.case !== "error") return null;
+  const error = fromStatus(result.value);
+  return isElsewhere(error) ? runIdOf(error) : null;
+}
+
+async function waitFor(
+  { waitAnywhere, draining }: BatchParts,
+  { result }: BatchStartRunsResult,
+  paths: readonly string[],
+  waitMs: number,
+  call: CallContext,
+): Promise<void> {
+  if (result.case !== "run" || draining.aborted) return;
+  const { runId } = result.value;
+  const request = create(WaitRunRequestSchema, {
+    runId,
+    wait: durationFromMs(waitMs),
+    readMask: { paths: [...paths] },
+  });
+  // The start is durable: whatever keeps the wait from going on, its answer is the run as it was.
+  const waited: Run | undefined = await waitAnywhere(request, call).then(
+    ({ run }) => run,
+    () => undefined,
+  );
+  if (waited !== undefined) result.value = waited;
+}

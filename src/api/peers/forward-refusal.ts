@@ -1,0 +1,12 @@
+/** The refusals of the engine that mean: not here, and nothing has happened. */
+import { isOrchestratorError, type OrchestratorError } from "../../base/errors.ts";
+
+/** The refusals that mean: not here, and nothing has happened. */
+export function isElsewhere(error: unknown): error is OrchestratorError {
+  return isOrchestratorError(error) && (error.code === "RUN_MOVED" || error.code === "NO_SHARD");
+}
+
+/** The run that decides where the call belongs; empty for a start that may go anywhere. */
+export function runIdOf({ code, details }: OrchestratorError): string {
+  return code === "NO_SHARD" ? "" : String(details.runId ?? "");
+}

@@ -1,0 +1,199 @@
+/**
+ * Calls that this instance cannot take: for runs that another instance owns (RUN_MOVED), and starts while it owns no shard (NO_SHARD). The engine refuses them
+ * before anything has happened; here they go to the instance that can take them, over gRPC.
+ *
+ *   refused → locate → here: handled again · an address: sent there · nobody yet: located again after a pause, for at most three seconds
+ *
+ * An instance that gets a forwarded call does not forward it again, so two instances that disagree cannot play ball with it. A wait is never part of a forwarded
+ * start: the run is waited for by a call of its own, which a drain of this instance ends early with the run as it is.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { create, type Message } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
+import type { Engine } from "../../engine/port.ts";
+import {
+  type BatchStartRunsRequest,
+  RunService,
+  type StartRunRequest,
+  type StartRunResponse,
+  type WaitRunRequest,
+  WaitRunRequestSchema,
+} from "../../gen/orchestrator/v1/run_service_pb.ts";
+import type { CallContext, UnaryHandler } from "../calls/call.ts";
+import type { ServedMethod } from "../calls/methods.ts";
+import { isRepeatable } from "../client/client.ts";
+import { fromDuration } from "../mapping/time.ts";
+import { startBatch, type WaitAnywhere } from "./forward-batch.ts";
+import { isElsewhere, runIdOf } from "./forward-refusal.ts";
+import { openSender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
+
+/** How long a call looks for who can take it, milliseconds. */
+const PATIENCE_MS = 3_000;
+
+/** The first pause between two looks, milliseconds; the next ones are longer. */
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 250;
+
+/** Sends calls on. */
+export interface Forwarder {
+  /** The methods, those for single runs and starts with forwarding. */
+  wrap(methods: readonly ServedMethod[]): readonly ServedMethod[];
+  /** Closes the connections to other instances. */
+  close(): void;
+}
+
+/** Forwards to the instances that the engine names. `draining` ends waits that were forwarded. */
+export function createForwarder(
+  engine: Pick<Engine, "locate" | "cluster">,
+  maxMessageBytes: number,
+  draining: AbortSignal,
+): Forwarder {
+  const sender = openSender(maxMessageBytes);
+
+  /** Makes a call that was refused here where it can be made. */
+  const makeElsewhere = async (
+    method: ServedMethod,
+    handler: UnaryHandler,
+    request: Message,
+    call: CallContext,
+    refusal: OrchestratorError,
+  ): Promise<Message> => {
+    const giveUpAt = performance.now() + Math.min(PATIENCE_MS, call.remainingMs() - WAY_BACK_MS);
+    let last = refusal;
+    let unreachable: string | undefined;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      const place = await engine.locate(runIdOf(last), unreachable);
+      unreachable = undefined;
+      try {
+        if (place === "here") return await handler(request, call);
+        if (place !== null) return await sendTo(place.address, method, handler, request, call);
+      } catch (error) {
+        if (error instanceof Unreached) unreachable = error.address;
+        else if (isElsewhere(error)) last = error;
+        else if (!hasLeft(error, place, method, request)) throw error;
+      }
+      if (performance.now() + pause >= giveUpAt || draining.aborted) throw last;
+      await sleep(pause, undefined, { signal: call.signal });
+    }
+  };
+
+  const sendTo = (
+    address: string,
+    method: ServedMethod,
+    handler: UnaryHandler,
+    request: Message,
+    call: CallContext,
+  ): Promise<Message> => {
+    switch (method.desc) {
+      case RunService.method.waitRun:
+        return sendWait(address, method, handler, request as WaitRunRequest, call);
+      case RunService.method.startRun:
+        return sendStart(address, method, request as StartRunRequest, call);
+      default:
+        return sender.send(address, method, request, call, call.signal);
+    }
+  };
+
+  const sendWait = async (
+    address: string,
+    method: ServedMethod,
+    handler: UnaryHandler,
+    request: WaitRunRequest,
+    call: CallContext,
+  ): Promise<Message> => {
+    if (draining.aborted) throw toError("SHUTTING_DOWN");
+    try {
+      return await sender.send(address, method, request, call, AbortSignal.any([call.signal, draining]));
+    } catch (error) {
+      if (!draining.aborted) throw error;
+      // Without a wait the run is read from the store, whoever owns it.
+      return handler(create(WaitRunRequestSchema, { ...request, wait: durationFromMs(0) }), call);
+    }
+  };
+
+  let waitAnywhere: WaitAnywhere = () => Promise.reject(new Error("WaitRun is not served"));
+
+  const sendStart = async (
+    address: string,
+    method: ServedMethod,
+    { wait, readMask, ...start }: StartRunRequest,
+    call: CallContext,
+  ): Promise<Message> => {
+    const startedAt = performance.now();
+    const waitMs = wait === undefined ? 0 : fromDuration(wait);
+    const paths = readMask?.paths;
+    const mask =
+      readMask === undefined
+        ? {}
+        : {
+            readMask:
+              waitMs > 0 && paths?.includes("run_id") === false
+                ? { ...readMask, paths: [...readMask.paths, "run_id"] }
+                : readMask,
+          };
+    const response = (await sender.send(
+      address,
+      method,
+      { ...start, ...mask } as StartRunRequest,
+      call,
+      call.signal,
+    )) as StartRunResponse;
+    const restMs = waitMs - (performance.now() - startedAt);
+    if (restMs <= 0 || response.run === undefined) return response;
+    const waitRequest = create(WaitRunRequestSchema, {
+      runId: response.run.runId,
+      wait: durationFromMs(Math.ceil(restMs)),
+      ...(readMask === undefined ? {} : { readMask }),
+    });
+    // The start is durable: whatever keeps the wait from going on, its answer is the run as it was.
+    const waited = await waitAnywhere(waitRequest, call).catch(() => null);
+    return waited?.run === undefined ? response : Object.assign(response, { run: waited.run });
+  };
+
+  const wrapHandler = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
+    return (request, call) =>
+      handler(request, call).catch((error: unknown) => {
+        if (call.forwarded || !isElsewhere(error)) throw error;
+        return makeElsewhere(method, handler, request, call, error);
+      });
+  };
+
+  const wrapBatch = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
+    const parts = {
+      engine,
+      sender,
+      method,
+      handler,
+      draining,
+      waitAnywhere: ((request, call) => waitAnywhere(request, call)) as WaitAnywhere,
+    };
+    return (request, call) =>
+      call.forwarded || engine.cluster().others.length === 0
+        ? handler(request, call)
+        : startBatch(parts, request as BatchStartRunsRequest, call);
+  };
+
+  return {
+    wrap: (methods) =>
+      methods.map((method) => {
+        const { unary, desc } = method;
+        if (unary === null) return method;
+        if (desc === RunService.method.batchStartRuns) return { ...method, unary: wrapBatch(method, unary) };
+        if (!desc.input.fields.some((field) => field.name === "run_id")) return method;
+        const wrapped = wrapHandler(method, unary);
+        if (desc === RunService.method.waitRun) waitAnywhere = wrapped as UnaryHandler as unknown as WaitAnywhere;
+        return { ...method, unary: wrapped };
+      }),
+    close: () => sender.close(),
+  };
+}
+
+/** Whether another instance refused because it stops, or was lost in a call that may be made again. */
+function hasLeft(error: unknown, place: unknown, { desc }: ServedMethod, request: Message): boolean {
+  if (place === "here" || !isOrchestratorError(error)) return false;
+  return (
+    error.code === "SHUTTING_DOWN" ||
+    (error.code === "PEER_LOST" && isRepeatable(desc, request as { readonly requestId?: unknown }))
+  );
+}

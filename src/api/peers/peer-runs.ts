@@ -1,0 +1,261 @@
+/**
+ * Runs that other instances own, for watches over many runs.
+ *
+ * While a tenant is watched here, each other instance is asked for the changes of its own runs, and the engine relays them to all watches of the tenant.
+ *
+ *   opening → open → down → opening …   after 1 s, later up to 30 s; a peer that is silent for three heartbeats is down
+ *
+ * Three things may hide a change: a stream that was not open, a shard that changed hands, a peer that died with what it had not sent. After each of them
+ * the headers that were written since are read from the store and relayed as well; the newest wins, so nothing is told twice and nothing stays wrong. While a
+ * peer is down this is repeated. What cannot be read, or is too much, is a gap.
+ */
+import type { Log } from "../../base/log.ts";
+import type { Caller, Cluster, Engine, OtherInstance, RunIndex } from "../../engine/port.ts";
+import { RunService, type WatchRunsResponse } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { openGrpcClient } from "../grpc/client.ts";
+import { summaryToHeader } from "../mapping/run.ts";
+import { FORWARDED_KEY } from "./forwarded-key.ts";
+
+/** How often is looked whether instances have come or gone, milliseconds. */
+const LOOK_EVERY_MS = 250;
+
+/** How long a new watch waits for the streams of the others; changes that one misses are read from the store. */
+const READY_MS = 2_000;
+
+/** Time from when a change was decided to when it can be read, at most; milliseconds. Twice what the store lets a statement take, and a heartbeat. */
+const MARGIN_MS = 60_000;
+
+/** Changes that are read from the store at once; of more the oldest are a gap. */
+const MAX_READ = 5_000;
+
+/** Attempts to read them before they are a gap. */
+const MAX_READS = 3;
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** What following the others stands on. */
+export interface PeerRunsParts {
+  readonly engine: Pick<Engine, "cluster" | "relay">;
+  readonly runIndex: Pick<RunIndex, "listChanged">;
+  readonly log: Log;
+  /** How often a silent peer shows that it lives, milliseconds. */
+  readonly heartbeatMs: number;
+}
+
+/** The changes of other instances. */
+export interface PeerRuns {
+  /**
+   * Has the changes of other instances relayed to the caller's tenant until the signal aborts. Resolves when they are, or when a peer that does not answer was
+   * waited for long enough: what is read from the store after that is complete together with what is relayed.
+   */
+  follow(caller: Caller, signal: AbortSignal): Promise<void>;
+}
+
+/** Nobody is followed yet. */
+export function createPeerRuns(parts: PeerRunsParts): PeerRuns {
+  const tenants = new Map<string, { readonly peers: TenantPeers; watches: number }>();
+  return {
+    async follow(caller, signal) {
+      if (signal.aborted) return;
+      const { tenantId } = caller;
+      const entry = tenants.get(tenantId) ?? { peers: new TenantPeers(parts, caller), watches: 0 };
+      tenants.set(tenantId, entry);
+      entry.watches += 1;
+      const leave = (): void => {
+        entry.watches -= 1;
+        if (entry.watches > 0) return;
+        entry.peers.stop();
+        tenants.delete(tenantId);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      await entry.peers.ready;
+    },
+  };
+}
+
+interface Link {
+  readonly peer: OtherInstance;
+  readonly stop: AbortController;
+  readonly settled: PromiseWithResolvers<void>;
+  state: "opening" | "open" | "down";
+  /** Everything that the peer had committed by then is known here; `performance.now()`. */
+  knownAt: number;
+  failures: number;
+  retryAt: number;
+}
+
+/** The other instances, followed for one tenant. */
+class TenantPeers {
+  /** Resolves when each stream has opened or failed for the first time, and at the latest after {@link READY_MS}. */
+  readonly ready: Promise<void>;
+  readonly #parts: PeerRunsParts;
+  readonly #caller: Caller;
+  readonly #links = new Map<string, Link>();
+  readonly #stop = new AbortController();
+  readonly #looks: NodeJS.Timeout;
+  #cluster: Cluster;
+  #lookedAt = performance.now();
+  /** Nobody has read the list of runs yet: nothing can be missing in it. */
+  #fresh = true;
+  /** Since when changes must be read from the store; null: none are missing. */
+  #missingSince: number | null = null;
+  #reading = false;
+  #readFailures = 0;
+  #readAt = 0;
+
+  constructor(parts: PeerRunsParts, caller: Caller) {
+    this.#parts = parts;
+    this.#caller = caller;
+    this.#cluster = parts.engine.cluster();
+    this.#looks = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#look();
+    this.ready = this.#waitForLinks();
+  }
+
+  stop(): void {
+    clearInterval(this.#looks);
+    this.#stop.abort();
+    for (const link of this.#links.values()) link.stop.abort();
+  }
+
+  async #waitForLinks(): Promise<void> {
+    const settled = Promise.all([...this.#links.values()].map((link) => link.settled.promise));
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, READY_MS);
+    await Promise.race([settled, late.promise]);
+    clearTimeout(timer);
+    this.#fresh = false;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    const cluster = this.#parts.engine.cluster();
+    if (cluster.epochs !== this.#cluster.epochs) this.#miss(this.#lookedAt);
+    for (const [id, link] of this.#links) {
+      if (cluster.others.some((other) => other.id === id && other.address === link.peer.address)) continue;
+      this.#links.delete(id);
+      link.stop.abort();
+      this.#miss(link.knownAt);
+    }
+    for (const peer of cluster.others) {
+      if (this.#links.has(peer.id)) continue;
+      const link: Link = {
+        peer,
+        stop: new AbortController(),
+        settled: Promise.withResolvers(),
+        state: "down",
+        knownAt: this.#lookedAt,
+        failures: 0,
+        retryAt: now,
+      };
+      this.#links.set(peer.id, link);
+    }
+    for (const link of this.#links.values()) if (link.state === "down" && now >= link.retryAt) void this.#listen(link);
+    this.#cluster = cluster;
+    this.#lookedAt = now;
+    void this.#readMissing(now);
+  }
+
+  /** Keeps the stream of a peer open once, until it fails. */
+  async #listen(link: Link): Promise<void> {
+    const { log, heartbeatMs } = this.#parts;
+    const { id, address } = link.peer;
+    const silence = new AbortController();
+    const signal = AbortSignal.any([link.stop.signal, silence.signal]);
+    const silent = setTimeout(() => silence.abort(), 3 * heartbeatMs);
+    link.state = "opening";
+    let problem: unknown = "its stream ended";
+    try {
+      const client = openGrpcClient({ address, headers: { [FORWARDED_KEY]: "1" } });
+      try {
+        for await (const { frame } of client.stream(RunService.method.watchRuns, {}, { signal })) {
+          silent.refresh();
+          // Its first frame says that it listens.
+          if (link.state === "opening") this.#opened(link);
+          link.knownAt = performance.now();
+          this.#relay(frame);
+        }
+      } finally {
+        await client.close();
+      }
+    } catch (error) {
+      problem = error;
+    }
+    clearTimeout(silent);
+    if (link.stop.signal.aborted) return;
+    link.failures += 1;
+    link.retryAt = performance.now() + pauseAfter(link.failures);
+    link.state = "down";
+    this.#miss(link.knownAt);
+    if (link.failures === 1) {
+      const message = "an instance cannot be heard; what watches show of its runs comes from the store until it can";
+      log.warn(message, { instance: id, address, error: silence.signal.aborted ? "it is silent" : problem });
+    }
+    link.settled.resolve();
+  }
+
+  #opened(link: Link): void {
+    const { id, address } = link.peer;
+    if (link.failures > 0) this.#parts.log.info("an instance can be heard again", { instance: id, address });
+    link.state = "open";
+    link.failures = 0;
+    this.#miss(link.knownAt);
+    link.settled.resolve();
+  }
+
+  #relay(frame: WatchRunsResponse["frame"]): void {
+    const { engine } = this.#parts;
+    const { tenantId } = this.#caller;
+    switch (frame.case) {
+      case "snapshot":
+        engine.relay(tenantId, {
+          type: "changed",
+          headers: frame.value.runs.flatMap((run) => summaryToHeader(run) ?? []),
+        });
+        return;
+      case "gap":
+        engine.relay(tenantId, { type: "gap", lostCount: frame.value.lostCount });
+        return;
+      default:
+        // A heartbeat.
+        return;
+    }
+  }
+
+  /** Changes since `since` may have been missed. */
+  #miss(since: number): void {
+    if (!this.#fresh) this.#missingSince = Math.min(since, this.#missingSince ?? since);
+  }
+
+  async #readMissing(now: number): Promise<void> {
+    const since = this.#missingSince;
+    if (since === null || this.#reading || now < this.#readAt) return;
+    const { engine, runIndex, log } = this.#parts;
+    const { tenantId } = this.#caller;
+    this.#missingSince = null;
+    this.#reading = true;
+    try {
+      const ageMs = now - since + MARGIN_MS;
+      const headers = await runIndex.listChanged(this.#caller, ageMs, MAX_READ + 1, this.#stop.signal);
+      if (headers.length > MAX_READ) engine.relay(tenantId, { type: "gap", lostCount: 1 });
+      engine.relay(tenantId, { type: "changed", headers: headers.slice(-MAX_READ) });
+      for (const link of this.#links.values()) if (link.state === "down") link.knownAt = Math.max(link.knownAt, now);
+      this.#readFailures = 0;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#readFailures += 1;
+      log.warn("changes of runs could not be read for those who watch", { error, tries: this.#readFailures });
+      if (this.#readFailures < MAX_READS) this.#miss(since);
+      else engine.relay(tenantId, { type: "gap", lostCount: 1 });
+    } finally {
+      this.#reading = false;
+      this.#readAt = performance.now() + pauseAfter(this.#readFailures);
+    }
+  }
+}
+
+/** Milliseconds until something is tried again that has failed so often: 1 s, then twice as long each time, up to 30 s. */
+function pauseAfter(failures: number): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, failures - 1), LONGEST_PAUSE_MS) * (0.75 + Math.random() / 4);
+}

@@ -1,0 +1,73 @@
+/** InfoService: what a client should know about the service. */
+import { create } from "@bufbuild/protobuf";
+import { MAX_JSON_DEPTH } from "../../base/json/json-parse.ts";
+import { REQUEST_ID_RETENTION_MS } from "../../engine/machine/state.ts";
+import type { InfoService } from "../../gen/orchestrator/info/v1/info_pb.ts";
+import { GetInfoResponseSchema } from "../../gen/orchestrator/info/v1/info_pb.ts";
+import type { ServiceHandlers } from "../calls/call.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../lists/paging.ts";
+import { STORE_KIND } from "../mapping/enums.ts";
+import { toDuration, toTimestamp } from "../mapping/time.ts";
+
+/** What the service knows about itself. */
+export interface ServiceFacts {
+  readonly version: string;
+  /** Source revision; empty when unknown. */
+  readonly revision: string;
+  readonly store: "embedded" | "external";
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Names of optional abilities that are on. */
+  readonly capabilities: readonly string[];
+}
+
+/** Limits that requests meet. */
+export interface InfoLimits {
+  readonly maxMessageBytes: number;
+  readonly maxPayloadBytes: number;
+  readonly maxInlinePayloadBytes: number;
+  readonly maxFlowBytes: number;
+}
+
+/** Longest `wait`, as the contract says, milliseconds. */
+const MAX_WAIT_MS = 50_000;
+/** Most starts in a batch, as the contract says. */
+const MAX_BATCH_SIZE = 1_000;
+/** Ids of requests are kept as long as the rows of their starts, at least this long. */
+
+/** Handlers of the info service. `packages` are the Protobuf packages that are served. */
+export function createInfoService(
+  facts: ServiceFacts,
+  limits: InfoLimits,
+  packages: readonly string[],
+): ServiceHandlers<typeof InfoService> {
+  return {
+    async getInfo() {
+      return create(GetInfoResponseSchema, {
+        service: "orchestrator",
+        version: facts.version,
+        build: {
+          revision: facts.revision,
+          runtime: `node ${process.versions.node}`,
+          storeKind: STORE_KIND[facts.store],
+        },
+        packages: [...packages].sort(),
+        capabilities: [...facts.capabilities].sort(),
+        limits: {
+          maxMessageBytes: BigInt(limits.maxMessageBytes),
+          maxPayloadBytes: BigInt(limits.maxPayloadBytes),
+          maxInlinePayloadBytes: BigInt(limits.maxInlinePayloadBytes),
+          maxFlowBytes: BigInt(limits.maxFlowBytes),
+          maxPayloadDepth: MAX_JSON_DEPTH,
+          maxPageSize: MAX_PAGE_SIZE,
+          defaultPageSize: DEFAULT_PAGE_SIZE,
+          maxBatchSize: MAX_BATCH_SIZE,
+          maxWait: toDuration(MAX_WAIT_MS),
+          requestIdRetention: toDuration(REQUEST_ID_RETENTION_MS),
+        },
+        startTime: toTimestamp(facts.startedAt),
+        serverTime: toTimestamp(Date.now()),
+      });
+    },
+  };
+}

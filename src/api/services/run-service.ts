@@ -1,0 +1,227 @@
+/** RunService: starting, reading and steering runs. Watching stands in run-watch.ts, lists in run-lists.ts. */
+import { create } from "@bufbuild/protobuf";
+import type { OrchestratorError } from "../../base/errors.ts";
+import { fail, isOrchestratorError } from "../../base/errors.ts";
+import type { Phase } from "../../engine/machine/state.ts";
+import type { Caller, Engine, RunView, StartRequest, StartResult } from "../../engine/port.ts";
+import type { FlowRegistry } from "../../flows/registry-port.ts";
+import { RunSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import type {
+  BatchStartRunsRequest,
+  BatchStartRunsResult,
+  RunService,
+} from "../../gen/orchestrator/v1/run_service_pb.ts";
+import {
+  BatchStartRunsResultSchema,
+  CancelRunResponseSchema,
+  DeleteRunResponseSchema,
+  PauseRunResponseSchema,
+  ResumeRunResponseSchema,
+  SignalRunResponseSchema,
+  TerminateRunResponseSchema,
+} from "../../gen/orchestrator/v1/run_service_pb.ts";
+import type { ServiceHandlers } from "../calls/call.ts";
+import { toStatus } from "../calls/errors.ts";
+import { toRequestKey } from "../calls/request-key.ts";
+import { HOLD_KIND_NAME } from "../mapping/enums.ts";
+import type { PayloadLimits } from "../mapping/payload.ts";
+import { createPayloadRoom, fromPayload } from "../mapping/payload.ts";
+import type { PlanIndex } from "../mapping/plan-index.ts";
+import { indexPlan } from "../mapping/plan-index.ts";
+import type { ReadMask } from "../mapping/read-mask.ts";
+import { parseReadMask } from "../mapping/read-mask.ts";
+import { toRun } from "../mapping/run.ts";
+import { toTimestamp } from "../mapping/time.ts";
+import { fromStartRequest, fromWait } from "./run-start.ts";
+
+/** Fields that answers without a mask leave out where the contract says "without payloads". */
+export const PAYLOADS = [
+  "input",
+  "input_json",
+  "input_ref",
+  "output",
+  "output_json",
+  "output_ref",
+  "execution_context_json",
+];
+
+/** Methods of RunService that steer and read single runs. */
+export type SteeringMethods = Pick<
+  ServiceHandlers<typeof RunService>,
+  | "startRun"
+  | "batchStartRuns"
+  | "getRun"
+  | "waitRun"
+  | "signalRun"
+  | "cancelRun"
+  | "terminateRun"
+  | "pauseRun"
+  | "resumeRun"
+  | "deleteRun"
+>;
+
+/** Index of the plan that a run follows; null when the plan cannot be had (a run that was refused at intake has none). */
+export type PlanIndexOf = (
+  caller: Caller,
+  run: { readonly flowId: string; readonly hash: string },
+) => Promise<PlanIndex | null>;
+
+/** Finds plans by content and keeps their indexes. A missing plan makes answers poorer, never fail. */
+export function createPlanIndexOf(flows: Pick<FlowRegistry, "planByHash">): PlanIndexOf {
+  return async (caller, run) => {
+    if (run.hash === "") return null;
+    try {
+      return indexPlan(await flows.planByHash(caller.tenantId, run.flowId, run.hash));
+    } catch (error) {
+      // Gone, damaged, or not to be compiled by this build: whoever acts on the run hears of it.
+      if (isOrchestratorError(error) && error.retry !== "no") throw error;
+      return null;
+    }
+  };
+}
+
+/** Handlers of the methods that start, read and steer single runs. */
+export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limits: PayloadLimits): SteeringMethods {
+  const show = async (
+    caller: Caller,
+    view: RunView,
+    mask: ReadMask,
+    room = createPayloadRoom(limits),
+  ): Promise<ReturnType<typeof toRun>> => {
+    const { state } = view;
+    return toRun(state, mask.wants("task_counts") ? await planIndexOf(caller, state) : null, mask, room);
+  };
+  /** The answer of a call whose wish came true before: a run that has ended in `phase` already is answered as it is. */
+  const endedAs =
+    (caller: Caller, runId: string, phase: Phase) =>
+    async (error: unknown): Promise<RunView> => {
+      if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
+      // RUN_UNREADABLE: that the run has ended is the answer.
+      const view = await engine.getRun(caller, runId).catch(() => null);
+      if (view?.state.phase !== phase) throw error;
+      return view;
+    };
+  const withoutPayloads = (): ReadMask => parseReadMask(RunSchema, undefined, PAYLOADS);
+
+  return {
+    async startRun(request, call) {
+      const mask = parseReadMask(RunSchema, request.readMask);
+      const start = fromStartRequest(request, limits);
+      const waitMs = fromWait(request.wait, call.remainingMs());
+      const result = await engine.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
+      return {
+        $typeName: "orchestrator.v1.StartRunResponse",
+        run: await show(call.caller, result.run, mask),
+        started: result.started,
+      };
+    },
+
+    async batchStartRuns(request, call) {
+      const mask = parseReadMask(RunSchema, request.readMask, PAYLOADS);
+      const waitMs = fromWait(request.wait, call.remainingMs());
+      const starts = readStarts(request, limits);
+      const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
+      const results = await engine.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
+      let next = 0;
+      const answers = starts.map((start) =>
+        start instanceof Error ? start : (results[next++] as StartResult | Error),
+      );
+      const room = createPayloadRoom(limits);
+      const shown = answers.map(async (answer): Promise<BatchStartRunsResult> => {
+        if (answer instanceof Error) return toFailure(answer);
+        const run = await show(call.caller, answer.run, mask, room);
+        return {
+          $typeName: "orchestrator.v1.BatchStartRunsResult",
+          result: { case: "run", value: run },
+          started: answer.started,
+        };
+      });
+      return { $typeName: "orchestrator.v1.BatchStartRunsResponse", results: await Promise.all(shown) };
+    },
+
+    async getRun(request, call) {
+      const mask = parseReadMask(RunSchema, request.readMask);
+      return {
+        $typeName: "orchestrator.v1.GetRunResponse",
+        run: await show(call.caller, await engine.getRun(call.caller, request.runId), mask),
+      };
+    },
+
+    async waitRun(request, call) {
+      const mask = parseReadMask(RunSchema, request.readMask);
+      const waitMs = fromWait(request.wait, call.remainingMs());
+      const view = await engine.waitRun(call.caller, request.runId, waitMs, call.signal);
+      return { $typeName: "orchestrator.v1.WaitRunResponse", run: await show(call.caller, view, mask) };
+    },
+
+    async signalRun(request, call) {
+      const payload = fromPayload(request.dataValue, "data", null, limits);
+      const { runId, signalName, requestId } = request;
+      const key = toRequestKey("SignalRun", requestId, { signalName, payload });
+      const view = await engine.signalRun(call.caller, runId, signalName, payload, key);
+      return create(SignalRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
+    },
+
+    async cancelRun(request, call) {
+      const { runId, reason, compensate, requestId } = request;
+      const view = await engine
+        .cancelRun(call.caller, runId, reason, compensate, toRequestKey("CancelRun", requestId, { reason, compensate }))
+        .catch(endedAs(call.caller, runId, "CANCELED"));
+      return create(CancelRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
+    },
+
+    async terminateRun(request, call) {
+      const { runId, reason, requestId } = request;
+      const view = await engine
+        .terminateRun(call.caller, runId, reason, toRequestKey("TerminateRun", requestId, { reason }))
+        .catch(endedAs(call.caller, runId, "TERMINATED"));
+      return create(TerminateRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
+    },
+
+    async pauseRun(request, call) {
+      const { runId, reason, requestId } = request;
+      const view = await engine.pauseRun(call.caller, runId, reason, toRequestKey("PauseRun", requestId, { reason }));
+      return create(PauseRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
+    },
+
+    async deleteRun({ runId }, call) {
+      const deletedAt = await engine.deleteRun(call.caller, runId);
+      return create(DeleteRunResponseSchema, { runId, deleteTime: toTimestamp(deletedAt) });
+    },
+
+    async resumeRun(request, call) {
+      const { runId, reason, requestId } = request;
+      const kinds = request.holdKinds.flatMap((kind) => HOLD_KIND_NAME.get(kind) ?? []);
+      const key = toRequestKey("ResumeRun", requestId, { kinds, reason });
+      const view = await engine.resumeRun(call.caller, runId, kinds, reason, key);
+      return create(ResumeRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
+    },
+  };
+}
+
+/** Starts of a batch; one that cannot be read is its error. */
+function readStarts(request: BatchStartRunsRequest, limits: PayloadLimits): (StartRequest | Error)[] {
+  return request.requests.map((start, index) => {
+    try {
+      if (start.wait !== undefined || start.readMask !== undefined) {
+        const field = start.wait === undefined ? "read_mask" : "wait";
+        fail("INVALID_REQUEST", {
+          problem: `${field} must stand in the batch, not in its starts`,
+          field: `requests[${index}].${field}`,
+        });
+      }
+      const requestId =
+        start.requestId === "" && request.requestId !== "" ? `${request.requestId}/${index}` : start.requestId;
+      return fromStartRequest(start, limits, requestId);
+    } catch (error) {
+      if (isOrchestratorError(error)) return error;
+      throw error;
+    }
+  });
+}
+
+function toFailure(error: Error): BatchStartRunsResult {
+  // An error that is not of the catalogue is a bug of this call: it fails as a whole, with an id in the log.
+  if (!isOrchestratorError(error)) throw error;
+  return create(BatchStartRunsResultSchema, { result: { case: "error", value: toStatus(error as OrchestratorError) } });
+}

@@ -1,0 +1,59 @@
+/** Starts of runs: requests of the contract as the engine takes them. */
+import type { Message } from "@bufbuild/protobuf";
+import { fail } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json/json.ts";
+import { parseJson } from "../../base/json/json-parse.ts";
+import type { StartRequest } from "../../engine/port.ts";
+import type { StartRunRequest } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { hashBody } from "../calls/request-key.ts";
+import { RUN_KEY_POLICY_NAME } from "../mapping/enums.ts";
+import type { PayloadLimits } from "../mapping/payload.ts";
+import { fromObjectPayload, fromPayload } from "../mapping/payload.ts";
+import { fromDuration } from "../mapping/time.ts";
+
+/** A start as the engine takes it. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST. */
+export function fromStartRequest(
+  request: StartRunRequest,
+  limits: PayloadLimits,
+  requestId = request.requestId,
+): StartRequest {
+  const start = {
+    flowId: request.flowId,
+    version: request.version,
+    input: fromObjectPayload(request.inputValue, "input", limits),
+    runId: request.runId,
+    runKey: request.runKey,
+    runKeyPolicy: RUN_KEY_POLICY_NAME[request.runKeyPolicy as keyof typeof RUN_KEY_POLICY_NAME],
+    labels: request.labels,
+    userId: request.userId,
+    correlationId: request.correlationId,
+    context: request.executionContextJson.length === 0 ? null : fromContext(request.executionContextJson, limits),
+    runTimeoutMs: request.runTimeout === undefined ? null : fromDuration(request.runTimeout),
+    startDelayMs: request.startDelay === undefined ? 0 : fromDuration(request.startDelay),
+    signals: request.signals.map((signal, index) => ({
+      name: signal.signalName,
+      payload: fromPayload(signal.dataValue, `signals[${index}].data`, null, limits),
+    })),
+  };
+  return { ...start, requestId, requestHash: requestId === "" ? "" : hashBody(start) };
+}
+
+/** Milliseconds of a `wait`; none is no wait. It is shortened so that the answer is on its way before the deadline of the call. */
+export function fromWait(
+  wait: (Message & { seconds: bigint; nanos: number }) | undefined,
+  remainingMs: number,
+): number {
+  const waitMs = wait === undefined ? 0 : Number(wait.seconds) * 1_000 + Math.ceil(wait.nanos / 1_000_000);
+  if (waitMs === 0) return 0;
+  return Math.max(0, Math.floor(Math.min(waitMs, remainingMs - Math.min(500, remainingMs / 5))));
+}
+
+function fromContext(bytes: Uint8Array, limits: PayloadLimits): JsonObject {
+  const context = parseJson(bytes, { field: "execution_context_json", maxBytes: limits.maxPayloadBytes });
+  if (typeof context === "object" && context !== null && !Array.isArray(context)) return context as JsonObject;
+  return fail(
+    "INVALID_REQUEST",
+    { problem: "execution_context_json must hold a JSON object", field: "execution_context_json" },
+    { violations: [{ field: "execution_context_json", description: "must hold a JSON object" }] },
+  );
+}

@@ -1,0 +1,78 @@
+/** TemplateService: reading templates and making flows of them. */
+import { create } from "@bufbuild/protobuf";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { FlowRegistry } from "../../flows/registry-port.ts";
+import type { FlowTemplate, TemplateCatalogue } from "../../flows/templates.ts";
+import type { Template } from "../../gen/orchestrator/v1/template_pb.ts";
+import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
+import type { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
+import {
+  GetTemplateResponseSchema,
+  InstantiateTemplateResponseSchema,
+  ListTemplatesResponseSchema,
+} from "../../gen/orchestrator/v1/template_service_pb.ts";
+import type { ServiceHandlers } from "../calls/call.ts";
+import { cutPage, pageSizeOf } from "../lists/paging.ts";
+import type { Tokens } from "../lists/tokens.ts";
+import { toFlow, toProblems, toVariables, toWarnings } from "../mapping/flow.ts";
+import type { PayloadLimits } from "../mapping/payload.ts";
+import { fromObjectPayload } from "../mapping/payload.ts";
+
+/** The templates, as the API needs them. */
+export type TemplateSource = Pick<TemplateCatalogue, "listTemplates" | "getTemplate" | "fillTemplate">;
+
+/** Handlers of the templates. */
+export function createTemplateService(
+  templates: TemplateSource,
+  flows: FlowRegistry,
+  tokens: Tokens,
+  limits: PayloadLimits,
+): ServiceHandlers<typeof TemplateService> {
+  return {
+    async listTemplates(request, { caller }) {
+      const query = ["ListTemplates"];
+      const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
+      const size = pageSizeOf(request.pageSize);
+      const found = templates.listTemplates(place === null ? "" : String(place[0]), size + 1);
+      const { lines, next } = cutPage(found, size, (template) => [template.templateId]);
+      const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
+      return create(ListTemplatesResponseSchema, {
+        templates: lines.map((template) => toTemplate(template, false)),
+        nextPageToken,
+      });
+    },
+
+    async getTemplate(request) {
+      return create(GetTemplateResponseSchema, {
+        template: toTemplate(templates.getTemplate(request.templateId), true),
+      });
+    },
+
+    async instantiateTemplate(request, { caller }) {
+      const { templateId, flowId, version, validateOnly } = request;
+      const variables: JsonObject = fromObjectPayload(request.variablesValue, "variables", limits);
+      const document = templates.fillTemplate(templateId, { variables, flowId, version });
+      const result = await flows.registerFlow(caller.tenantId, { document }, validateOnly);
+      const response = create(InstantiateTemplateResponseSchema, {
+        created: result.created,
+        problems: toProblems(result.problems),
+        warnings: toWarnings(result.warnings),
+      });
+      if (result.flow !== null) response.flow = toFlow(result.flow, true);
+      return response;
+    },
+  };
+}
+
+function toTemplate(template: FlowTemplate, withSource: boolean): Template {
+  return create(TemplateSchema, {
+    templateId: template.templateId,
+    version: template.version,
+    name: template.name,
+    description: template.description,
+    category: template.category,
+    variables: toVariables(template.variables as unknown as Json),
+    taskCount: template.taskCount,
+    source: withSource ? template.source : "",
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * The command line. Every command is a file below `commands/` that is loaded when its name is among the arguments, so that `--version` and `--help` load none.
+ */
+import { Command, CommanderError } from "commander";
+import { type ErrorCode, isOrchestratorError } from "../base/errors.ts";
+import { readVersion } from "../base/version.ts";
+import { type CommandContext, commandName, type DefineCommand } from "./command-context.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { paint, plain } from "./terminal/terminal.ts";
+
+interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Called by scripts, not by people: neither help nor documents have it. */
+  readonly hidden?: true;
+  load(): Promise<DefineCommand>;
+}
+
+/** All commands, in the order of the help. */
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "serve",
+    summary: "run the service",
+    load: async () => (await import("./commands/serve.ts")).defineServe,
+  },
+  {
+    name: "run",
+    summary: "register a flow and run it, against a service or in this process",
+    load: async () => (await import("./commands/run.ts")).defineRun,
+  },
+  {
+    name: "flows",
+    summary: "write, check, register and show flows",
+    load: async () => (await import("./commands/flows.ts")).defineFlows,
+  },
+  {
+    name: "runs",
+    summary: "show, watch and steer runs",
+    load: async () => (await import("./commands/runs.ts")).defineRuns,
+  },
+  {
+    name: "approvals",
+    summary: "show and decide what runs ask people",
+    load: async () => (await import("./commands/approvals.ts")).defineApprovals,
+  },
+  {
+    name: "templates",
+    summary: "show flow templates",
+    load: async () => (await import("./commands/templates.ts")).defineTemplates,
+  },
+  {
+    name: "health",
+    summary: "ask a service whether it takes calls",
+    load: async () => (await import("./commands/health.ts")).defineHealth,
+  },
+  {
+    name: "profiles",
+    summary: "keep addresses and tokens of services",
+    load: async () => (await import("./commands/profiles.ts")).defineProfiles,
+  },
+  {
+    name: "config",
+    summary: "check and print the configuration of the service",
+    load: async () => (await import("./commands/config.ts")).defineConfig,
+  },
+  {
+    name: "completion",
+    summary: "print a completion script for the shell",
+    load: async () => (await import("./commands/completion.ts")).defineCompletion,
+  },
+  {
+    name: "complete",
+    summary: "print what may stand at the end of a command line",
+    hidden: true,
+    load: async () => (await import("./commands/complete.ts")).defineComplete,
+  },
+];
+
+/** Runs the command that the arguments name and gives the exit code. Nothing is thrown: errors are printed to stderr. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  // A reader that went away (`| head`) is no error.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(EXIT.OK);
+      throw error;
+    });
+  let exitCode: number = EXIT.OK;
+  const context: CommandContext = {
+    exitWith: (code) => {
+      exitCode = code;
+    },
+    describeProgram: describeCommandLine,
+  };
+  try {
+    const program = await buildProgram(args, context);
+    await program.parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
+    printError(error);
+    return exitCodeOf(error, args[0] === "serve" || args.includes("--local"));
+  }
+}
+
+/** The whole program with every command in full, for those that describe it: documents and completion. */
+export function describeCommandLine(): Promise<Command> {
+  return buildProgram([], { exitWith() {}, describeProgram: describeCommandLine }, true);
+}
+
+/** The program with the commands that `args` may mean in full, the others by name alone. With `everything` all are in full. */
+async function buildProgram(args: readonly string[], context: CommandContext, everything = false): Promise<Command> {
+  const name = commandName();
+  const program = new Command("orchestrator")
+    .description("Runs flows of tasks that call tools: durable, with retries, behind one contract.")
+    .version(readVersion(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText("after", `\nBegin with:  ${name} serve     then:  ${name} flows init, ${name} run FLOW.yaml --watch`);
+  const wantsHelp = args[0] === "help";
+  for (const entry of COMMANDS) {
+    if (everything && entry.hidden === true) continue;
+    const command = program.command(entry.name, { hidden: entry.hidden === true }).description(entry.summary);
+    command.helpOption("-h, --help", "print help");
+    if (everything || wantsHelp || args.includes(entry.name)) (await entry.load())(command, context);
+    else command.allowUnknownOption().allowExcessArguments();
+  }
+  return program;
+}
+
+/** What the violations of a code are problems of; their sentence repeats the first, so it is not printed above the list. */
+const LISTED: Partial<Record<ErrorCode, string>> = { FLOW_INVALID: "the flow", CONFIG_INVALID: "the configuration" };
+
+/** Prints an error to stderr: one sentence, each violation on a line; the stack only for bugs. */
+function printError(error: unknown): void {
+  const { stderr } = process;
+  if (!isOrchestratorError(error)) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    stderr.write(`${paint("red", "internal error:", stderr)} ${text}\n`);
+    return;
+  }
+  const { code, message, violations } = error;
+  const what = LISTED[code];
+  const isList = violations.length > (what === undefined ? 1 : 0);
+  const count = violations.length === 1 ? "a problem" : `${violations.length} problems`;
+  const sentence = isList && what !== undefined ? `${what} has ${count}` : message;
+  stderr.write(`${paint("red", "error:", stderr)} ${plain(sentence)}\n`);
+  if (!isList) return;
+  for (const { field, description, line, column } of violations) {
+    const place = line === undefined ? "" : `line ${line}${column === undefined ? "" : `:${column}`} `;
+    stderr.write(`  ${paint("dim", plain(`${place}${field}`), stderr)}  ${plain(description)}\n`);
+  }
+}

@@ -1,0 +1,136 @@
+/** `orchestrator approvals`: what runs ask people. */
+import { type Command, Option } from "commander";
+import type { ApiClient } from "../../api/client/client.ts";
+import { fail } from "../../base/errors.ts";
+import { parseJson } from "../../base/json/json-parse.ts";
+import { ApprovalDecision, ApprovalSchema, ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
+import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
+import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completion/completed.ts";
+import {
+  addConnectOptions,
+  addOutputOption,
+  type ConnectOptions,
+  type OutputOptions,
+  withClient,
+} from "../connection/connect.ts";
+import { readCount } from "../input/read-count.ts";
+import { readPages } from "../input/read-pages.ts";
+import { readText } from "../input/text-sources.ts";
+import { formatTime, nameOf, printJson, runState, toPrintable } from "../terminal/print.ts";
+import { formatTable } from "../terminal/table.ts";
+
+type Options = ConnectOptions & OutputOptions;
+
+interface DecideOptions extends Options {
+  readonly comment: string;
+  readonly data?: string;
+}
+
+/** Defines the command. */
+export function defineApprovals(command: Command, _context: CommandContext): void {
+  const list = command
+    .command("list")
+    .description("open approvals, the oldest first")
+    .option("--filter <cel>", 'other than the open ones, for instance: flow_id == "pay"', 'state == "PENDING"')
+    .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
+    .action((options: Options & { readonly filter: string; readonly limit: number }) =>
+      withClient(options, async (client) => {
+        const approvals = await readPages(options.limit, async (pageToken, pageSize) => {
+          const request = { filter: options.filter, pageToken, pageSize };
+          const page = await client.call(ApprovalService.method.listApprovals, request);
+          return { lines: page.approvals, next: page.nextPageToken };
+        });
+        if (options.output === "json")
+          return printJson({ approvals: approvals.map((approval) => toPrintable(ApprovalSchema, approval)) });
+        const rows = approvals.map((approval) => [
+          approval.runId,
+          approval.approvalId,
+          approval.taskId,
+          nameOf(ApprovalStateSchema, approval.state),
+          formatTime(approval.createTime),
+          approval.decidedBy,
+          approval.assignees.join(", "),
+          approval.message,
+        ]);
+        process.stdout.write(
+          formatTable(["RUN", "ID", "TASK", "STATE", "ASKED", "DECIDED BY", "ASSIGNEES", "QUESTION"], rows),
+        );
+      }),
+    );
+  addOutputOption(addConnectOptions(list));
+  defineDecision(command, "approve", "let the run go on", ApprovalDecision.APPROVED);
+  defineDecision(command, "reject", "refuse what the run asks", ApprovalDecision.REJECTED);
+}
+
+function defineDecision(parent: Command, name: string, summary: string, decision: ApprovalDecision): void {
+  const command = parent
+    .command(name)
+    .description(summary)
+    .addArgument(new CompletedArgument("<run>", "run that asks", "asking-run"))
+    .addArgument(
+      new CompletedArgument(
+        "[approval]",
+        "id of the approval, or the task that asks; may be left out when the run has one open approval",
+        "approval",
+      ),
+    )
+    .option("--comment <text>", "remark, kept with the run", "")
+    .option("--data <json>", "what the form asks for, a JSON object or @file")
+    .action((runId: string, named: string | undefined, options: DecideOptions) =>
+      withClient(options, async (client) => {
+        const approvalId = await findApproval(client, runId, named);
+        const data = options.data === undefined ? undefined : await readData(options.data);
+        const { approval } = await client.call(ApprovalService.method.decideApproval, {
+          runId,
+          approvalId,
+          decision,
+          comment: options.comment,
+          requestId: crypto.randomUUID(),
+          ...(data === undefined ? {} : { dataValue: { case: "dataJson", value: data } }),
+        });
+        if (approval === undefined) return;
+        if (options.output === "json") printJson(toPrintable(ApprovalSchema, approval));
+        else process.stdout.write(`${approval.taskId} of ${runId} is ${nameOf(ApprovalStateSchema, approval.state)}\n`);
+      }),
+    );
+  addOutputOption(addConnectOptions(command));
+}
+
+/**
+ * Id of the approval that is meant: the id itself, the open approval of the named task, or the only open one of the run. Errors: RUN_STATE_INVALID when none is
+ * open, RUN_NOT_FOUND, INVALID_REQUEST when there are several.
+ */
+async function findApproval(client: ApiClient, runId: string, named: string | undefined): Promise<string> {
+  if (named !== undefined && /^\d+$/.test(named)) return named;
+  const filter = `run_id == ${JSON.stringify(runId)} && state == "PENDING"`;
+  const { approvals: all } = await client.call(ApprovalService.method.listApprovals, { filter, pageSize: 200 });
+  const open = named === undefined ? all : all.filter(({ taskId }) => taskId === named);
+  const [only] = open;
+  if (only === undefined) {
+    const { run } = await client.call(RunService.method.getRun, { runId, readMask: { paths: ["state"] } });
+    const state = run === undefined ? "gone" : runState(run);
+    const hint = all.length === 0 ? "" : `; open: ${listNames(all)}`;
+    const action =
+      named === undefined ? "a decision without an open approval" : `a decision: ${named} asks nothing${hint}`;
+    return fail("RUN_STATE_INVALID", { runId, state, action });
+  }
+  if (open.length === 1) return only.approvalId;
+  return fail("INVALID_REQUEST", {
+    problem: `run ${runId} has several open approvals; name one: ${listNames(open)}`,
+    field: "approval",
+  });
+}
+
+function listNames(open: readonly { readonly approvalId: string; readonly taskId: string }[]): string {
+  return open.map(({ approvalId, taskId }) => `${approvalId} (${taskId})`).join(", ");
+}
+
+async function readData(given: string): Promise<Buffer> {
+  const text = given.startsWith("@") ? await readText(given.slice(1)) : given;
+  const value = parseJson(text, { field: "data" });
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    fail("INVALID_JSON", { field: "data", problem: "a JSON object was expected" });
+  return Buffer.from(JSON.stringify(value));
+}

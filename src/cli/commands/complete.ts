@@ -1,0 +1,97 @@
+/**
+ * `orchestrator complete`: what the completion scripts ask. Its arguments are the words of a command line after the program, the last one as far as it is typed; it
+ * prints what may stand there, one a line. A shell that completes must not be disturbed, so no error is printed and the exit code is 0.
+ */
+import type { Argument, Command, Option } from "commander";
+import type { CommandContext } from "../command-context.ts";
+import { kindsOf, type WordKind } from "../completion/completed.ts";
+import { chooseService, type ServiceChoice, sourcesOf } from "../connection/choose-service.ts";
+import { addConnectOptions } from "../connection/connect.ts";
+import { profilePath, readProfiles } from "../connection/profiles.ts";
+import { listWords, pickWords } from "../terminal/list-words.ts";
+
+/** How long the service may take, milliseconds. */
+const PATIENCE_MS = 1_000;
+
+/** When the process ends whatever it waits for, as for a name server, milliseconds after its start of work. */
+const END_MS = 1_200;
+
+/** Defines the command. */
+export function defineComplete(command: Command, _context: CommandContext): void {
+  // Its own options are never typed: they bring the service that the environment names.
+  addConnectOptions(command.argument("[words...]", "words of a command line")).action(
+    async (words: readonly string[]) => {
+      setTimeout(() => process.exit(0), END_MS).unref();
+      const found = await complete(command, words).catch(() => {
+        // Whatever went wrong, a message would land in the line that the user types.
+        return [];
+      });
+      for (const word of found) process.stdout.write(`${word}\n`);
+    },
+  );
+}
+
+async function complete(command: Command, words: readonly string[]): Promise<readonly string[]> {
+  const place = readPlace(command.parent as Command, words);
+  const kind = kindsOf(place.target).find((one) => one !== "file");
+  if (kind === undefined) return [];
+  const { called } = place;
+  for (const [name, value] of Object.entries(called.opts()))
+    if (called.getOptionValueSource(name) === "cli") command.setOptionValueWithSource(name, value, "cli");
+  return listKind(kind, place, { ...command.opts<ServiceChoice>(), sources: sourcesOf(command) });
+}
+
+/** The word that is completed. */
+interface Place {
+  readonly called: Command;
+  /** The argument, or the option whose value it is; absent when nothing may stand there. */
+  readonly target: Argument | Option | undefined;
+  readonly prefix: string;
+  /** Arguments before it. */
+  readonly before: readonly string[];
+}
+
+function readPlace(program: Command, words: readonly string[]): Place {
+  let called = program;
+  let typed = words.slice(0, -1);
+  for (;;) {
+    const child = called.commands.find((command) => command.name() === typed[0]);
+    if (child === undefined) break;
+    called = child;
+    typed = typed.slice(1);
+  }
+  const word = words.at(-1) ?? "";
+  const [, long, value] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
+  const named = long ?? typed.at(-1) ?? "";
+  const option = called.options.find(
+    (one) => (one.long === named || one.short === named) && (one.required || one.optional),
+  );
+  if (long === undefined && option !== undefined) typed = typed.slice(0, -1);
+  // Reads the options into the command, as its own call would.
+  const { operands } = called.configureOutput({ writeErr() {} }).parseOptions([...typed]);
+  const { registeredArguments: args } = called;
+  const last = args.at(-1);
+  const argument = args[operands.length] ?? (last?.variadic === true ? last : undefined);
+  const target = option ?? (word.startsWith("-") ? undefined : argument);
+  return { called, target, prefix: value ?? word, before: operands };
+}
+
+async function listKind(
+  kind: Exclude<WordKind, "file">,
+  { prefix, before }: Place,
+  choice: ServiceChoice,
+): Promise<readonly string[]> {
+  if (kind === "profile") {
+    const { profiles } = await readProfiles(profilePath(choice.configHome));
+    return pickWords(Object.keys(profiles), prefix);
+  }
+  const service = await chooseService(choice);
+  const { openGrpcClient } = await import("../../api/grpc/client.ts");
+  const client = openGrpcClient(service);
+  try {
+    const options = { timeoutMs: PATIENCE_MS, signal: AbortSignal.timeout(PATIENCE_MS) };
+    return await listWords(client, { kind, prefix, before }, options);
+  } finally {
+    await client.close();
+  }
+}

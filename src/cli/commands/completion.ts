@@ -1,0 +1,20 @@
+/** `orchestrator completion`: scripts made of the table of commands. */
+import { Argument, type Command } from "commander";
+import type { CommandContext } from "../command-context.ts";
+import { renderCompletion, SHELLS, type Shell } from "../completion/completion-script.ts";
+
+const HOW: Readonly<Record<Shell, string>> = {
+  bash: 'eval "$(orchestrator completion bash)"              in ~/.bashrc',
+  zsh: 'eval "$(orchestrator completion zsh)"               in ~/.zshrc, after compinit',
+  fish: "orchestrator completion fish | source                in ~/.config/fish/config.fish",
+};
+
+/** Defines the command. */
+export function defineCompletion(command: Command, context: CommandContext): void {
+  command
+    .addArgument(new Argument("<shell>", SHELLS.join(", ")).choices(SHELLS))
+    .addHelpText("after", `\n${Object.values(HOW).join("\n")}`)
+    .action(async (shell: Shell) => {
+      process.stdout.write(renderCompletion(shell, await context.describeProgram()));
+    });
+}

@@ -1,0 +1,31 @@
+/** `orchestrator config`: what the service would run with. */
+import type { Command } from "commander";
+import { loadConfig } from "../../config/config.ts";
+import { printConfig } from "../../config/print.ts";
+import type { CommandContext } from "../command-context.ts";
+import { addSettingOptions } from "../input/setting-options.ts";
+
+/** Defines the command. */
+export function defineConfig(command: Command, _context: CommandContext): void {
+  const check = command
+    .command("check")
+    .description("check file, variables and flags; every problem is printed")
+    .action(async (flags: Readonly<Record<string, unknown>>) => {
+      const { file, warnings } = await loadConfig({ flags });
+      printWarnings(warnings);
+      process.stdout.write(`the configuration is good${file === undefined ? "" : ` (file ${file})`}\n`);
+    });
+  const print = command
+    .command("print")
+    .description("print all settings in force as YAML, with where they come from; secrets are not shown")
+    .action(async (flags: Readonly<Record<string, unknown>>) => {
+      const loaded = await loadConfig({ flags });
+      printWarnings(loaded.warnings);
+      process.stdout.write(printConfig(loaded));
+    });
+  for (const one of [check, print]) addSettingOptions(one);
+}
+
+function printWarnings(warnings: readonly string[]): void {
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+}

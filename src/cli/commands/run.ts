@@ -1,0 +1,234 @@
+/** `orchestrator run`: registers a flow if it is given as a file, starts a run, and stays with it if asked to. */
+import { type Command, Option } from "commander";
+import type { ApiClient } from "../../api/client/client.ts";
+import { toDuration } from "../../api/mapping/time.ts";
+import { fail } from "../../base/errors.ts";
+import { parseDurationMs } from "../../base/time/duration.ts";
+import { type Flow, type FlowVariable, FlowVariableTypeSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
+import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { actorOf } from "../actor.ts";
+import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
+import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completion/completed.ts";
+import {
+  addConnectOptions,
+  addOutputOption,
+  type ConnectOptions,
+  nextCommand,
+  type OutputOptions,
+  withClient,
+} from "../connection/connect.ts";
+import { createLocalLog } from "../connection/local-log.ts";
+import { EXIT } from "../exit-codes.ts";
+import { followRun } from "../follow-run.ts";
+import { readInput } from "../input/input-values.ts";
+import { isSourcePath, readFlowName, readText } from "../input/text-sources.ts";
+import { addNearNames } from "../near-names.ts";
+import { nameOf } from "../terminal/print.ts";
+import { printOutcome, printStarted } from "../terminal/print-outcome.ts";
+import { printWarnings } from "../terminal/print-warnings.ts";
+import { paint } from "../terminal/terminal.ts";
+
+/** Options of the command. */
+interface RunOptions extends ConnectOptions, OutputOptions {
+  readonly input: readonly string[];
+  readonly watch?: true;
+  readonly wait?: true;
+  readonly local?: true;
+  readonly data?: string;
+  readonly config?: string;
+  readonly httpAllow?: string;
+  readonly runId?: string;
+  readonly key?: string;
+  readonly keyPolicy: keyof typeof POLICIES;
+  readonly label: readonly string[];
+  readonly timeout?: string;
+  readonly delay?: string;
+  readonly correlationId?: string;
+  readonly yes?: true;
+  readonly approvals?: ApprovalAnswer;
+}
+
+const POLICIES = {
+  reject: RunKeyPolicy.REJECT,
+  return: RunKeyPolicy.RETURN_EXISTING,
+  terminate: RunKeyPolicy.TERMINATE_AND_START,
+} as const;
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** Defines the command. */
+export function defineRun(command: Command, context: CommandContext): void {
+  command
+    .addArgument(
+      new CompletedArgument(
+        "<flow>",
+        "file with a flow (- is standard input), or the id of a registered one: id or id@version",
+        "flow",
+        "file",
+      ),
+    )
+    .option(
+      "-i, --input <name=value>",
+      "value of a variable, may be repeated: name=value, name=@file, @file",
+      collect,
+      [],
+    )
+    .option("-w, --watch", "show all tasks as they go, until the run ends")
+    .option("--wait", "wait until the run ends")
+    .option("--local", "run in this process on an embedded store, without a service")
+    .option("--data <folder>", "with --local: keep the store in this folder, where it is found again")
+    .option("--http-allow <list>", "with --local: private hosts that http tasks may call: host, host:port, CIDR")
+    .option("--config <file>", "with --local: configuration file, as for serve")
+    .option("--run-id <id>", "identity of the run, never usable again")
+    .option("--key <key>", "business key: at most one open run of the flow has it")
+    .addOption(
+      new Option("--key-policy <policy>", "when an open run has the key")
+        .choices(Object.keys(POLICIES))
+        .default("reject"),
+    )
+    .option("-l, --label <name=value>", "label to find the run by, may be repeated", collect, [])
+    .option("--timeout <duration>", "time until the run is timed out: 90, 5m, 2h")
+    .option("--delay <duration>", "time until the first task may start")
+    .option("--correlation-id <id>", "identity that ties the run to work elsewhere")
+    .option("-y, --yes", "approve whatever the run asks (as --approvals approve)")
+    .addOption(
+      new Option(
+        "--approvals <answer>",
+        "approvals while watching; --local asks in the terminal, else left to others",
+      ).choices(APPROVAL_ANSWERS),
+    )
+    .addHelpText(
+      "after",
+      `
+Values follow the declared type of their variable; without one they are JSON if they are JSON, else text. name=@@x is the text "@x".
+Ctrl-C leaves the run to the service and says how to come back; with --local it cancels the run, a second one leaves at once.`,
+    )
+    .action(async (flow: string, options: RunOptions, called: Command) => {
+      const next = (words: string): string => nextCommand(words, called);
+      for (const field of ["data", "config", "httpAllow"] as const)
+        if (options[field] !== undefined && options.local !== true)
+          fail("INVALID_REQUEST", {
+            problem: `--${field === "httpAllow" ? "http-allow" : field} goes with --local`,
+            field,
+          });
+      const code =
+        options.local === true
+          ? await withLocal(options, (client, interrupt) => run(client, flow, options, next, interrupt))
+          : await withClient(options, (client) => run(client, flow, options, next));
+      context.exitWith(code);
+    });
+  addOutputOption(addConnectOptions(command));
+}
+
+/** The work with a service in this process. Ctrl-C never ends the process before the store is closed and, if it is a throw-away one, removed. */
+async function withLocal(
+  options: RunOptions,
+  work: (client: ApiClient, interrupt: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const interrupt = new AbortController();
+  // A run that was canceled by Ctrl-C has an outcome, which is printed, but the command was interrupted.
+  let signaled: number | undefined;
+  const note = (signal: NodeJS.Signals): void => {
+    signaled ??= signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED;
+    interrupt.abort();
+  };
+  process.on("SIGINT", note).on("SIGTERM", note);
+  const { openLocalService } = await import("../connection/local-service.ts");
+  const { data, config, httpAllow } = options;
+  const dataDir = data === undefined ? {} : { dataDir: data };
+  const log = createLocalLog();
+  // A new store takes a second or more, and until then there is nothing to watch.
+  if (options.watch === true && process.stderr.isTTY === true)
+    process.stderr.write(`${paint("dim", "starting a service for this run", process.stderr)}\n`);
+  try {
+    const client = await openLocalService({ log, actor: actorOf(options), flags: { config, httpAllow }, ...dataDir });
+    try {
+      const code = interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
+      return signaled ?? code;
+    } catch (error) {
+      await addNearNames(error, client);
+      throw error;
+    } finally {
+      await client.close();
+    }
+  } finally {
+    process.off("SIGINT", note).off("SIGTERM", note);
+    log.print();
+  }
+}
+
+function toDeclared({ name, type }: FlowVariable): { readonly name: string; readonly type: string } {
+  return { name, type: nameOf(FlowVariableTypeSchema, type).toLowerCase() };
+}
+
+async function run(
+  client: ApiClient,
+  argument: string,
+  options: RunOptions,
+  next: (words: string) => string,
+  interrupt?: AbortSignal,
+): Promise<number> {
+  const flow = await resolveFlow(client, argument);
+  const input = await readInput(options.input, flow.variables.map(toDeclared), flow.flowId);
+  // A local run that was given up before it began.
+  if (interrupt?.aborted === true) return EXIT.INTERRUPTED;
+  const { run: started } = await client.call(RunService.method.startRun, {
+    flowId: flow.flowId,
+    version: flow.version,
+    inputValue: { case: "inputJson", value: Buffer.from(JSON.stringify(input)) },
+    requestId: crypto.randomUUID(),
+    runId: options.runId ?? "",
+    runKey: options.key ?? "",
+    runKeyPolicy: POLICIES[options.keyPolicy],
+    labels: readLabels(options.label),
+    correlationId: options.correlationId ?? "",
+    ...(options.timeout === undefined ? {} : { runTimeout: toDuration(parseDurationMs(options.timeout)) }),
+    ...(options.delay === undefined ? {} : { startDelay: toDuration(parseDurationMs(options.delay)) }),
+  });
+  if (started === undefined) throw new Error("the service answered a start without a run");
+  const isLocal = options.local === true;
+  if (options.watch !== true && options.wait !== true && !isLocal) {
+    printStarted(started, options.output, next(`runs watch ${started.runId}`));
+    return EXIT.OK;
+  }
+  const ended = await followRun(client, started.runId, {
+    shows: options.watch === true,
+    isLocal,
+    next,
+    ...(interrupt === undefined ? {} : { interrupt }),
+    approvals: options.yes === true ? "approve" : (options.approvals ?? (isLocal ? "ask" : "leave")),
+  });
+  return typeof ended === "number" ? ended : printOutcome(client, ended, options.output);
+}
+
+/** The flow that the argument means; a file is registered first. */
+async function resolveFlow(client: ApiClient, argument: string): Promise<Flow> {
+  if (isSourcePath(argument)) {
+    const source = await readText(argument);
+    const { flow, warnings } = await client.call(FlowService.method.registerFlow, {
+      definition: { case: "source", value: source },
+    });
+    printWarnings(argument, warnings, process.stderr);
+    if (flow !== undefined) return flow;
+    throw new Error("the service answered a registration without a flow");
+  }
+  const name = readFlowName(argument);
+  const { flow } = await client.call(FlowService.method.getFlow, {
+    ...name,
+    readMask: { paths: ["flow_id", "version", "variables"] },
+  });
+  if (flow === undefined) throw new Error("the service answered without a flow");
+  return flow;
+}
+
+function readLabels(options: readonly string[]): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const option of options) {
+    const equals = option.indexOf("=");
+    if (equals < 1) fail("INVALID_REQUEST", { problem: `--label ${option}: write name=value`, field: "labels" });
+    labels[option.slice(0, equals)] = option.slice(equals + 1);
+  }
+  return labels;
+}

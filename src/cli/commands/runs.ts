@@ -1,0 +1,256 @@
+/** `orchestrator runs`: what goes on, and steering it. */
+import { type Command, Option } from "commander";
+import type { ApiClient } from "../../api/client/client.ts";
+import { fromTimestamp, toDuration } from "../../api/mapping/time.ts";
+import { parseDurationMs } from "../../base/time/duration.ts";
+import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import {
+  type Run,
+  RunSchema,
+  RunStateSchema,
+  RunSummarySchema,
+  RunTaskSchema,
+} from "../../gen/orchestrator/v1/run_pb.ts";
+import {
+  CountRunsResponseSchema,
+  DeleteRunResponseSchema,
+  RunService,
+  WatchRunResponseSchema,
+} from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
+import type { CommandContext, Leaf } from "../command-context.ts";
+import { CompletedArgument } from "../completion/completed.ts";
+import {
+  addConnectOptions,
+  addOutputOption,
+  type ConnectOptions,
+  nextCommand,
+  type OutputOptions,
+  withClient,
+} from "../connection/connect.ts";
+import { EXIT } from "../exit-codes.ts";
+import { followRun } from "../follow-run.ts";
+import { readJsonText } from "../input/input-values.ts";
+import { readCount } from "../input/read-count.ts";
+import { readPages } from "../input/read-pages.ts";
+import { addFilterOptions, type FilterOptions, toFilter } from "../input/run-filter-options.ts";
+import { describeEvent } from "../terminal/describe-event.ts";
+import {
+  eventName,
+  formatRun,
+  formatRuns,
+  formatTasks,
+  nameOf,
+  printJson,
+  runState,
+  toPrintable,
+} from "../terminal/print.ts";
+import { printOutcome, withOutput } from "../terminal/print-outcome.ts";
+import { formatTable } from "../terminal/table.ts";
+import { cut } from "../terminal/terminal.ts";
+import { watchRun } from "../watch-run.ts";
+import { defineResume } from "./runs-resume.ts";
+
+type Options = ConnectOptions & OutputOptions;
+
+interface ListOptions extends Options, FilterOptions {
+  readonly limit: number;
+}
+
+/** Defines the command. */
+export function defineRuns(command: Command, context: CommandContext): void {
+  const leaf = (name: string, summary: string): Command =>
+    addOutputOption(addConnectOptions(command.command(name).description(summary)));
+  defineLists(leaf);
+  defineReads(leaf, context);
+  defineSteering(leaf);
+  defineResume(leaf, context);
+}
+
+function defineLists(leaf: Leaf): void {
+  addFilterOptions(leaf("list", "runs, the newest first"))
+    .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
+    .action((options: ListOptions) =>
+      withClient(options, async (client) => {
+        const filter = toFilter(options);
+        const runs = await readPages(options.limit, async (pageToken, pageSize) => {
+          const page = await client.call(RunService.method.listRuns, { filter, pageToken, pageSize });
+          return { lines: page.runs, next: page.nextPageToken };
+        });
+        if (options.output === "json") printJson({ runs: runs.map((run) => toPrintable(RunSummarySchema, run)) });
+        else process.stdout.write(formatRuns(runs));
+      }),
+    );
+  addFilterOptions(leaf("count", "number of runs by state")).action((options: Options & FilterOptions) =>
+    withClient(options, async (client) => {
+      const counted = await client.call(RunService.method.countRuns, { filter: toFilter(options) });
+      if (options.output === "json") return printJson(toPrintable(CountRunsResponseSchema, counted));
+      const rows = counted.states.map(({ state, count }) => [nameOf(RunStateSchema, state), String(count)]);
+      process.stdout.write(formatTable(["STATE", "RUNS"], [...rows, ["all", String(counted.count)]]));
+    }),
+  );
+  leaf("events", "the journal of a run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .option("--after <sequence>", "only later ones", readCount)
+    .addOption(new Option("--limit <count>", "most lines").default(1_000).argParser(readCount))
+    .action((runId: string, options: Options & { readonly after?: number; readonly limit: number }) =>
+      withClient(options, async (client) => {
+        const events = await readPages(options.limit, async (pageToken, pageSize) => {
+          const request = { runId, afterSequence: options.after ?? 0, pageToken, pageSize };
+          const page = await client.call(RunService.method.listRunEvents, request);
+          return { lines: page.events, next: page.nextPageToken };
+        });
+        if (options.output === "json")
+          return printJson({ events: events.map((event) => toPrintable(RunEventSchema, event)) });
+        const first = events[0]?.eventTime;
+        const rows = events.map((event) => {
+          const { state, detail } = describeEvent(event);
+          return [
+            String(event.sequence),
+            first === undefined || event.eventTime === undefined
+              ? ""
+              : `+${((fromTimestamp(event.eventTime) - fromTimestamp(first)) / 1_000).toFixed(3)}s`,
+            eventName(event.kind),
+            event.taskId,
+            event.attempt === 0 ? "" : String(event.attempt),
+            state,
+            cut(detail, 300),
+          ];
+        });
+        process.stdout.write(formatTable(["SEQ", "TIME", "EVENT", "TASK", "ATTEMPT", "STATE", "DETAIL"], rows));
+      }),
+    );
+}
+
+function defineReads(leaf: Leaf, context: CommandContext): void {
+  leaf("get", "a run with its tasks")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .action((runId: string, options: Options) =>
+      withClient(options, async (client) => {
+        const { run } = await client.call(RunService.method.getRun, { runId });
+        if (run === undefined) return;
+        const tasks = await readTasks(client, runId);
+        if (options.output === "json")
+          return printJson({
+            run: await withOutput(client, run),
+            tasks: tasks.map((task) => toPrintable(RunTaskSchema, task)),
+          });
+        process.stdout.write(`${formatRun(run)}\n${formatTasks(tasks)}`);
+      }),
+    );
+  leaf("watch", "follow a run until it ends; with --output json a frame on each line")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .addOption(
+      new Option("--approvals <answer>", "what becomes of approvals").choices(APPROVAL_ANSWERS).default("leave"),
+    )
+    .action((runId: string, options: Options & { readonly approvals: ApprovalAnswer }, called: Command) =>
+      withClient(options, async (client) => {
+        if (options.output === "json") return context.exitWith(await printFrames(client, runId));
+        const next = (words: string): string => nextCommand(words, called);
+        const { approvals } = options;
+        const ended = await followRun(client, runId, { shows: true, isLocal: false, approvals, next });
+        context.exitWith(typeof ended === "number" ? ended : await printOutcome(client, ended, "table"));
+      }),
+    );
+  leaf("wait", "wait until a run ends, print its output")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .option("--timeout <duration>", "give up after this time, with exit code 3: 90, 5m, 2h")
+    .action((runId: string, options: Options & { readonly timeout?: string }) =>
+      withClient(options, async (client) => {
+        const ended = await waitForEnd(client, runId, options.timeout);
+        if (ended !== null) return context.exitWith(await printOutcome(client, ended, options.output));
+        process.stderr.write(`run ${runId} has not ended in ${options.timeout}\n`);
+        context.exitWith(EXIT.UNAVAILABLE);
+      }),
+    );
+}
+
+async function readTasks(client: ApiClient, runId: string) {
+  return readPages(1_000, async (pageToken, pageSize) => {
+    const page = await client.call(RunService.method.listRunTasks, { runId, pageToken, pageSize });
+    return { lines: page.tasks, next: page.nextPageToken };
+  });
+}
+
+async function printFrames(client: ApiClient, runId: string): Promise<number> {
+  for await (const message of watchRun(client, runId)) {
+    process.stdout.write(`${JSON.stringify(toPrintable(WatchRunResponseSchema, message))}\n`);
+    if (message.frame.case === "end") return endCode(message.frame.value.run);
+  }
+  return EXIT.INTERRUPTED;
+}
+
+function endCode(run: Run | undefined): number {
+  return run !== undefined && runState(run) === "COMPLETED" ? EXIT.OK : EXIT.RUN_FAILED;
+}
+
+async function waitForEnd(client: ApiClient, runId: string, timeout: string | undefined): Promise<Run | null> {
+  const until = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + parseDurationMs(timeout);
+  for (;;) {
+    const leftMs = Math.max(0, Math.min(until - performance.now(), 20_000));
+    const request = { runId, wait: toDuration(Math.ceil(leftMs)) };
+    const { run } = await client.call(RunService.method.waitRun, request, { timeoutMs: leftMs + 30_000 });
+    if (run?.endTime !== undefined) return run;
+    if (performance.now() >= until) return null;
+  }
+}
+
+function defineSteering(leaf: Leaf): void {
+  const steer = (
+    name: string,
+    summary: string,
+    send: (client: ApiClient, runId: string, options: SteeringOptions) => Promise<{ readonly run?: Run | undefined }>,
+  ): Command =>
+    leaf(name, summary)
+      .addArgument(new CompletedArgument("<run>", "run", "run"))
+      .option("--reason <text>", "why, kept in the journal", "")
+      .action((runId: string, options: SteeringOptions) =>
+        withClient(options, async (client) => printSteered((await send(client, runId, options)).run, options)),
+      );
+  const { method } = RunService;
+  steer("cancel", "stop a run in good order", (client, runId, { reason, compensate = false }) =>
+    client.call(method.cancelRun, { runId, reason, compensate, requestId: crypto.randomUUID() }),
+  ).option("--compensate", "undo the effects of its tasks");
+  steer("terminate", "end a run by force, without compensation", (client, runId, { reason }) =>
+    client.call(method.terminateRun, { runId, reason, requestId: crypto.randomUUID() }),
+  );
+  steer("pause", "let no further attempt of a run start", (client, runId, { reason }) =>
+    client.call(method.pauseRun, { runId, reason, requestId: crypto.randomUUID() }),
+  );
+  leaf("delete", "erase a run that has ended: its data goes, its id stays taken")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .action((runId: string, options: Options) =>
+      withClient(options, async (client) => {
+        const deleted = await client.call(method.deleteRun, { runId, requestId: crypto.randomUUID() });
+        if (options.output === "json") printJson(toPrintable(DeleteRunResponseSchema, deleted));
+        else process.stdout.write(`${deleted.runId} is deleted\n`);
+      }),
+    );
+  leaf("signal", "send a signal to a run")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .argument("<name>", "name that a task waits for")
+    .option("--data <json>", "what it carries: JSON, text, or @file")
+    .action((runId: string, signalName: string, options: Options & { readonly data?: string }) =>
+      withClient(options, async (client) => {
+        const value = options.data === undefined ? null : await readJsonText(options.data, "data");
+        const { run } = await client.call(method.signalRun, {
+          runId,
+          signalName,
+          dataValue: { case: "dataJson", value: Buffer.from(JSON.stringify(value)) },
+          requestId: crypto.randomUUID(),
+        });
+        printSteered(run, options);
+      }),
+    );
+}
+
+interface SteeringOptions extends Options {
+  readonly reason: string;
+  readonly compensate?: true;
+}
+
+function printSteered(run: Run | undefined, { output }: OutputOptions): void {
+  if (run === undefined) return;
+  if (output === "json") printJson(toPrintable(RunSchema, run));
+  else process.stdout.write(`${run.runId} is ${runState(run)}\n`);
+}

@@ -1,0 +1,116 @@
+/** `orchestrator serve`: runs the service until it is told to stop. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { readVersion } from "../../base/version.ts";
+import { type LoadedConfig, loadConfig } from "../../config/config.ts";
+import { withInstanceId } from "../../service/instance-id.ts";
+import { type Address, type Service, startService } from "../../service/serve.ts";
+import { type Logger, openLogger } from "../../telemetry/logger.ts";
+import { type CommandContext, commandName } from "../command-context.ts";
+import { rememberService, stateHomeOption } from "../connection/last-service.ts";
+import { EXIT } from "../exit-codes.ts";
+import { addSettingOptions } from "../input/setting-options.ts";
+import { paint } from "../terminal/terminal.ts";
+
+/** Defines the command. */
+export function defineServe(command: Command, context: CommandContext): void {
+  addSettingOptions(command);
+  command
+    .addOption(stateHomeOption())
+    .addHelpText("after", "\nFlags win over variables, variables over the file. docs/config.md explains every setting.")
+    .action(async ({ stateHome, ...flags }: Readonly<Record<string, unknown>>) => {
+      const loaded = withInstanceId(await loadConfig({ flags }));
+      const { config } = loaded;
+      const log = await openLogger({ ...config.log, fields: { instanceId: config.engine.instanceId } });
+      for (const warning of loaded.warnings) log.warn(warning);
+      dieInGoodOrder(log);
+      const service = await startUnlessStopped(loaded, log);
+      if (service === null) return context.exitWith(EXIT.OK);
+      const onSignal = stopOrLeave(service, log);
+      process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+      const { address } = service;
+      const forget = rememberService(stateHome as string | undefined, localAddress(address));
+      log.info("serving", { ...address });
+      if (isForPeople(loaded)) process.stdout.write(renderBanner(loaded, service));
+      await service.stopped;
+      forget();
+      log.flush();
+      context.exitWith(EXIT.OK);
+    });
+}
+
+/** Starts the service; a signal that comes meanwhile stops it as soon as it is up, and then there is none. */
+async function startUnlessStopped(loaded: LoadedConfig, log: Logger): Promise<Service | null> {
+  let isUnwanted = false;
+  const refuse = (): void => {
+    isUnwanted = true;
+  };
+  process.on("SIGTERM", refuse).on("SIGINT", refuse);
+  try {
+    const service = await startService(loaded, log, { watchdog: true });
+    if (!isUnwanted) return service;
+    service.stop();
+    await service.stopped;
+    return null;
+  } finally {
+    process.off("SIGTERM", refuse).off("SIGINT", refuse);
+    log.flush();
+  }
+}
+
+/** What a signal does: the first stops in good order, a second one leaves at once; what is durable stays, the rest goes on at the next start. */
+function stopOrLeave(service: Service, log: Logger): (signal: NodeJS.Signals) => void {
+  let signals = 0;
+  return (signal) => {
+    signals++;
+    if (signals > 1) {
+      log.warn("left at once");
+      log.flush();
+      process.exit(signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED);
+    }
+    service.stop();
+  };
+}
+
+/** A bug that nobody caught ends the process with a line in the log; the next start takes up every run. */
+function dieInGoodOrder(log: Logger): void {
+  const die = (error: unknown): void => {
+    log.error("the service ends because of a bug", { error });
+    log.flush();
+    process.exit(EXIT.INTERNAL);
+  };
+  process.on("uncaughtException", die);
+  process.on("unhandledRejection", die);
+}
+
+function isForPeople({ config }: LoadedConfig): boolean {
+  return config.log.format === "pretty" || (config.log.format === "auto" && process.stdout.isTTY === true);
+}
+
+/** Where everything is, and what to type next. */
+function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress, core }: Service): string {
+  const name = commandName();
+  const server = address.port === 8_002 ? "" : ` --server ${localAddress(address)}`;
+  const lines = [
+    ["address", `${urlOf(address)}  gRPC, gRPC-Web, Connect and REST`],
+    ["store", core.store],
+    ...(config.store.databaseUrl === undefined ? [["folder", resolve(config.store.dataDir)]] : []),
+    ["metrics", metricsAddress === null ? "none" : `${urlOf(metricsAddress)}/metrics`],
+    ...(file === undefined ? [] : [["settings", file]]),
+    ["next", `in another terminal:  ${name} flows init hello.yaml && ${name} run hello.yaml --watch${server}`],
+    ["stop", "Ctrl-C"],
+  ];
+  const text = lines.map(([label = "", value = ""]) => `  ${paint("dim", label.padEnd(9))}${value}\n`).join("");
+  return `\n${paint("bold", `Orchestrator ${readVersion()}`)}\n${text}\n`;
+}
+
+/** The address as commands on this machine call it. */
+function localAddress({ host, port }: Address): string {
+  const named = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `${named.includes(":") ? `[${named}]` : named}:${port}`;
+}
+
+function urlOf({ host, port }: Address): string {
+  const shown = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+  return `http://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
+}

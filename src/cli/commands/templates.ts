@@ -1,0 +1,55 @@
+/** `orchestrator templates`: flows to begin with. */
+import type { Command } from "commander";
+import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
+import { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
+import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completion/completed.ts";
+import {
+  addConnectOptions,
+  addOutputOption,
+  type ConnectOptions,
+  type OutputOptions,
+  withClient,
+} from "../connection/connect.ts";
+import { readPages } from "../input/read-pages.ts";
+import { printJson, toPrintable } from "../terminal/print.ts";
+import { formatTable } from "../terminal/table.ts";
+
+type Options = ConnectOptions & OutputOptions;
+
+/** Defines the command. */
+export function defineTemplates(command: Command, _context: CommandContext): void {
+  const list = command
+    .command("list")
+    .description("the templates of a service")
+    .action((options: Options) =>
+      withClient(options, async (client) => {
+        const templates = await readPages(Number.POSITIVE_INFINITY, async (pageToken, pageSize) => {
+          const page = await client.call(TemplateService.method.listTemplates, { pageToken, pageSize });
+          return { lines: page.templates, next: page.nextPageToken };
+        });
+        if (options.output === "json")
+          return printJson({ templates: templates.map((template) => toPrintable(TemplateSchema, template)) });
+        const rows = templates.map((template) => [
+          template.templateId,
+          template.version,
+          template.variables.map(({ name, required }) => (required ? name : `[${name}]`)).join(" "),
+          template.description,
+        ]);
+        process.stdout.write(formatTable(["TEMPLATE", "VERSION", "VARIABLES", "DESCRIPTION"], rows));
+      }),
+    );
+  const get = command
+    .command("get")
+    .description("the source of a template, ready to be saved and changed")
+    .addArgument(new CompletedArgument("<template>", "id of the template", "template"))
+    .action((templateId: string, options: Options) =>
+      withClient(options, async (client) => {
+        const { template } = await client.call(TemplateService.method.getTemplate, { templateId });
+        if (template === undefined) return;
+        if (options.output === "json") printJson(toPrintable(TemplateSchema, template));
+        else process.stdout.write(template.source);
+      }),
+    );
+  for (const one of [list, get]) addOutputOption(addConnectOptions(one));
+}

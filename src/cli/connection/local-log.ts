@@ -1,0 +1,32 @@
+/** The log of a service that lives in the command: nobody reads one, but a bug must not go by unseen. */
+import { stripVTControlCharacters } from "node:util";
+import type { Log } from "../../base/log.ts";
+
+/** A log that keeps errors until they can be printed without disturbing what a terminal shows. */
+export interface LocalLog extends Log {
+  /** Prints what was kept, to standard error, with ids and stacks. */
+  print(stream?: NodeJS.WritableStream): void;
+}
+
+/** Most errors that are kept; the first ones tell the cause. */
+const MAX_KEPT = 20;
+
+/** Opens the log. Everything below errors is dropped. */
+export function createLocalLog(): LocalLog {
+  const kept: string[] = [];
+  return {
+    debug() {},
+    info() {},
+    warn() {},
+    error(message, { error, ...fields } = {}) {
+      if (kept.length >= MAX_KEPT) return;
+      const words = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+      const stack =
+        error === undefined ? "" : `\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+      kept.push(stripVTControlCharacters(`log: ${[message, ...words].join(" ")}${stack}`));
+    },
+    print(stream = process.stderr) {
+      for (const text of kept.splice(0)) stream.write(`${text}\n`);
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/** The service inside the command: engine and embedded store in this process, no port, nobody else. */
+import { rm } from "node:fs/promises";
+import type { ApiClient } from "../../api/client/client.ts";
+import { createLocalClient } from "../../api/client/local-client.ts";
+import { createHealth } from "../../api/health.ts";
+import { createTokens } from "../../api/lists/tokens.ts";
+import { createServices } from "../../api/services/index.ts";
+import { HEARTBEAT_MS } from "../../api/streams/heartbeat.ts";
+import { toError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { readVersion } from "../../base/version.ts";
+import { loadConfig } from "../../config/config.ts";
+import { composeCore } from "../../service/compose.ts";
+import { makeThrowAwayFolder } from "./throw-away-folder.ts";
+
+/** Where the local service keeps its data. */
+export interface LocalServiceOptions {
+  /** Folder that is kept and that may hold runs already; a throw-away one when absent. */
+  readonly dataDir?: string;
+  /** Flags of the configuration, by their camel case names. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly log: Log;
+  /** In whose name the client calls; empty when unknown. */
+  readonly actor: string;
+}
+
+/**
+ * Opens the service in this process, with the configuration of `serve` but always on the embedded store. Closing the client stops it; a throw-away store is
+ * removed then. Errors: CONFIG_INVALID and those of the store.
+ */
+export async function openLocalService({ dataDir, flags = {}, log, actor }: LocalServiceOptions): Promise<ApiClient> {
+  const { config } = await loadConfig({ flags });
+  const folder = dataDir ?? (await makeThrowAwayFolder());
+  const remove = async (): Promise<void> => {
+    if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
+  };
+  const store = { ...config.store, dataDir: folder, databaseUrl: undefined };
+  const core = await composeCore({ ...config, store }, log, { address: "local", observers: [] }).catch(
+    async (error: unknown) => {
+      await remove();
+      throw error;
+    },
+  );
+  const health = createHealth();
+  health.setServing(true);
+  const draining = new AbortController();
+  const methods = createServices({
+    ...core,
+    health,
+    facts: { version: readVersion(), revision: "", store: "embedded", startedAt: Date.now(), capabilities: [] },
+    limits: config.limits,
+    tokens: createTokens(core.tokenKey),
+    draining: draining.signal,
+    heartbeatMs: HEARTBEAT_MS,
+  });
+  return {
+    ...createLocalClient(methods, log, actor),
+    async close() {
+      draining.abort(toError("SHUTTING_DOWN"));
+      await core.close();
+      await remove();
+    },
+  };
+}

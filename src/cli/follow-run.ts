@@ -1,0 +1,89 @@
+/** Stays with a run until it ends: shows it, has its approvals decided, and knows what Ctrl-C means. */
+import type { ApiClient } from "../api/client/client.ts";
+import { isOrchestratorError } from "../base/errors.ts";
+import type { Run } from "../gen/orchestrator/v1/run_pb.ts";
+import { RunService } from "../gen/orchestrator/v1/run_service_pb.ts";
+import { type ApprovalAnswer, openApprovalDesk } from "./ask-approvals.ts";
+import { EXIT } from "./exit-codes.ts";
+import { RunProgress } from "./terminal/progress.ts";
+import { openProgressView, type ProgressView } from "./terminal/progress-view.ts";
+import { watchRun } from "./watch-run.ts";
+
+/** How a run is followed. */
+export interface FollowOptions {
+  /** Whether progress is shown. */
+  readonly shows: boolean;
+  /** Whether the run lives in this process: then Ctrl-C cancels it, else it leaves it to the service. */
+  readonly isLocal: boolean;
+  readonly approvals: ApprovalAnswer;
+  /** A further command on the same service, as it can be typed. */
+  readonly next: (words: string) => string;
+  /** Aborted when Ctrl-C was pressed while the run was being started: then it counts. */
+  readonly interrupt?: AbortSignal;
+}
+
+/** The run as it ended; the exit code when the user left it before. Errors: those of the watch. */
+export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<Run | number> {
+  const progress = new RunProgress();
+  const view = options.shows ? openProgressView(progress) : silentView();
+  const desk = openApprovalDesk(client, runId, options.approvals, view);
+  const offered = new Set<string>();
+  const leaving = new AbortController();
+  const onInterrupt = createInterrupt(client, runId, options, view, leaving);
+  let exitCode: number = EXIT.INTERRUPTED;
+  const onTerminate = (): void => {
+    exitCode = EXIT.TERMINATED;
+    leaving.abort();
+  };
+  process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  if (options.interrupt?.aborted === true) onInterrupt();
+  try {
+    const onInterrupted = (problem: string) => view.say(`${problem}; the watch goes on when it is back`);
+    for await (const frame of watchRun(client, runId, { signal: leaving.signal, onInterrupted })) {
+      view.update(progress.apply(frame));
+      for (const task of progress.tasks.values()) {
+        if (task.wait?.kind.case !== "approval" || task.state !== "WAITING") continue;
+        const { approvalId } = task.wait.kind.value;
+        if (offered.has(approvalId)) continue;
+        offered.add(approvalId);
+        desk.offer(approvalId);
+      }
+      if (frame.frame.case === "end") return frame.frame.value.run ?? exitCode;
+    }
+    return exitCode;
+  } finally {
+    process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate);
+    await desk.close();
+    view.end();
+  }
+}
+
+function createInterrupt(
+  client: ApiClient,
+  runId: string,
+  { isLocal, next }: FollowOptions,
+  view: ProgressView,
+  leaving: AbortController,
+): () => void {
+  let presses = 0;
+  return () => {
+    presses++;
+    if (!isLocal) {
+      view.say(`left; the run goes on:  ${next(`runs watch ${runId}`)}   or   ${next(`runs cancel ${runId}`)}`);
+      leaving.abort();
+    } else if (presses > 1) leaving.abort();
+    else {
+      view.say("canceling the run; Ctrl-C again leaves at once");
+      client
+        .call(RunService.method.cancelRun, { runId, reason: "interrupted in the terminal", compensate: true })
+        .catch((error: unknown) => view.say(isOrchestratorError(error) ? error.message : String(error)));
+    }
+  };
+}
+
+function silentView(): ProgressView {
+  const say = (text: string): void => {
+    process.stderr.write(`${text}\n`);
+  };
+  return { update() {}, say, pause: () => () => {}, end() {} };
+}

@@ -1,0 +1,100 @@
+/** Flows that `flows init` writes: small, runnable without network, with the schema line that editors read. */
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { fail } from "../../base/errors.ts";
+import { offerFlowSchema } from "./flow-schema.ts";
+
+const TASKS = (id: string): string => `id: ${id}
+name: ${id}
+version: "1.0"
+variables:
+  - {name: who, type: string, default: world, description: Whom to greet}
+workflow:
+  tasks:
+    # Tasks without dependencies start at once, side by side.
+    - id: greet
+      type: transform
+      parameters: {output: "Hello, \${who}!"}
+    - id: pause
+      type: wait
+      parameters: {duration: 500ms}
+    - id: report
+      type: transform
+      depends_on: [greet, pause]
+      parameters: {output: {text: "\${greet.output}", run: "\${run.run_id}"}}
+  output: "\${report.output}"
+`;
+
+const STATES = (id: string): string => `id: ${id}
+name: ${id}
+version: "1.0"
+variables:
+  - {name: rounds, type: integer, default: 3, description: How often it counts}
+workflow:
+  initial: count
+  max_transitions: 100
+  states:
+    # Each state reads what the other one kept at its last visit.
+    - id: count
+      task:
+        type: transform
+        parameters: {output: "\${tasks.keep.output == null ? 1 : tasks.keep.output + 1}"}
+      transitions:
+        - {when: "\${tasks.count.output >= rounds}", to: done}
+        - {to: keep}
+    - id: keep
+      task: {type: transform, parameters: {output: "\${tasks.count.output}"}}
+      transitions: [{to: pause}]
+    - id: pause
+      after: [{delay: 200ms, to: count}]
+    - {id: done, final: completed}
+  output: {counted: "\${tasks.count.output}"}
+`;
+
+/** Kinds of flows to begin with. */
+export const STARTERS = { tasks: TASKS, states: STATES } as const;
+
+/** What to write. */
+export interface StarterOptions {
+  readonly kind: keyof typeof STARTERS;
+  readonly id?: string;
+  readonly force?: true;
+}
+
+/** What was written. */
+export interface WrittenStarter {
+  readonly id: string;
+  /** The schema for editors, where one had to be written beside the flow. */
+  readonly schema?: string;
+}
+
+/** Writes the flow. Refuses, with INVALID_REQUEST, a bad id, a file that exists, and a name that is not one of YAML. */
+export async function writeStarter(file: string, options: StarterOptions): Promise<WrittenStarter> {
+  if (file.endsWith(".json"))
+    fail("INVALID_REQUEST", {
+      problem: `the flow is written as YAML; call it ${file.slice(0, -5)}.yaml`,
+      field: "file",
+    });
+  const id =
+    options.id ??
+    basename(file)
+      .toLowerCase()
+      .replace(/\.(ya?ml)$/, "")
+      .replaceAll(/[^a-z0-9_-]+/g, "-");
+  if (!/^[a-z][a-z0-9_-]{0,62}$/.test(id))
+    fail("INVALID_REQUEST", {
+      problem: `"${id}" cannot be the id of a flow: a letter, then letters, digits, _ and -; give one with --id`,
+      field: "id",
+    });
+  if (existsSync(file) && options.force !== true)
+    fail("INVALID_REQUEST", { problem: `${file} exists; --force writes over it`, field: "file" });
+  try {
+    const { path, written } = await offerFlowSchema(file);
+    await writeFile(file, `# yaml-language-server: $schema=${path}\n${STARTERS[options.kind](id)}`);
+    return { id, ...(written === undefined ? {} : { schema: written }) };
+  } catch (cause) {
+    const problem = `${file} cannot be written: ${(cause as Error).message}`;
+    return fail("INVALID_REQUEST", { problem, field: "file" }, { cause });
+  }
+}

@@ -1,0 +1,127 @@
+/** `--input`: what the user types becomes the JSON that the flow declares. */
+import { type FieldViolation, fail } from "../../base/errors.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { parseJson } from "../../base/json/json-parse.ts";
+import { isFitNumber } from "../../base/json/json-scan.ts";
+import { readText } from "./text-sources.ts";
+
+/** A variable that a flow declares. */
+export interface DeclaredVariable {
+  readonly name: string;
+  /** `string`, `integer`, `number`, `boolean`, `array`, `object` or `any`. */
+  readonly type: string;
+}
+
+/**
+ * The input of a run from `--input` options: `name=value` sets one variable, `name=@file` takes its value from a file (`@-`: standard input), `@file` alone takes
+ * the whole input from a JSON or YAML file. A value follows the declared type of its variable; without one it is JSON if it is JSON, else text; `name=@@x` is the
+ * text `@x`. Later options win. Errors: FLOW_INPUT_INVALID with every bad value, FILE_UNREADABLE.
+ */
+export async function readInput(
+  options: readonly string[],
+  variables: readonly DeclaredVariable[],
+  flowId: string,
+): Promise<JsonObject> {
+  const input = new Map<string, Json>();
+  const violations: FieldViolation[] = [];
+  for (const option of options) {
+    if (option.startsWith("@")) {
+      for (const [name, value] of Object.entries(await readWhole(option.slice(1)))) input.set(name, value);
+      continue;
+    }
+    const equals = option.indexOf("=");
+    if (equals < 1)
+      fail("INVALID_REQUEST", { problem: `--input ${option}: write name=value, name=@file or @file`, field: "input" });
+    const name = option.slice(0, equals);
+    const given = option.slice(equals + 1);
+    const fromFile = given.startsWith("@") && !given.startsWith("@@");
+    const text = fromFile ? await readText(given.slice(1)) : given.replace(/^@@/, "@");
+    const type = variables.find((variable) => variable.name === name)?.type ?? "any";
+    const value = toValue(text, type, name);
+    if (value === undefined)
+      violations.push({ field: name, description: `expected ${EXPECTED[type]}, got ${quote(text)}` });
+    else input.set(name, value);
+  }
+  const [first] = violations;
+  if (first !== undefined)
+    fail("FLOW_INPUT_INVALID", { flowId, problem: `${first.field}: ${first.description}` }, { violations });
+  return Object.fromEntries(input);
+}
+
+/** A value without a declared type: `@file`, JSON, or text. Errors: FILE_UNREADABLE, INVALID_JSON. */
+export async function readJsonText(given: string, field: string): Promise<Json> {
+  const text =
+    given.startsWith("@") && !given.startsWith("@@") ? await readText(given.slice(1)) : given.replace(/^@@/, "@");
+  return readJsonOrText(text, field);
+}
+
+/** What a type takes, with an example. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  integer: "a whole number such as 42, no larger than a double holds (9007199254740991)",
+  number: "a number such as 0.5 that a double holds",
+  boolean: "true or false",
+  array: 'a JSON list such as ["a", "b"]',
+  object: 'a JSON object such as {"a": 1}',
+};
+
+/** The value that a text means for a type; undefined when it does not fit. */
+function toValue(text: string, type: string, name: string): Json | undefined {
+  switch (type) {
+    case "string":
+      return text;
+    case "integer":
+      return /^[+-]?\d+$/.test(text.trim()) ? toNumber(text.trim()) : undefined;
+    case "number":
+      return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text.trim()) ? toNumber(text.trim()) : undefined;
+    case "boolean":
+      return { true: true, false: false }[text.trim()];
+    case "array":
+    case "object": {
+      const value = readJson(text, name);
+      const isFit = type === "array" ? Array.isArray(value) : isObject(value);
+      return isFit ? value : undefined;
+    }
+    default:
+      return readJsonOrText(text, name);
+  }
+}
+
+/** The number that a text is; undefined when a double would make another one of it: nobody wants the run to work on a neighbour of the id that was typed. */
+function toNumber(text: string): number | undefined {
+  return isFitNumber(text.replace(/^\+/, "")) ? Number(text) : undefined;
+}
+
+/** What a text without a declared type means. */
+function readJsonOrText(text: string, field: string): Json {
+  const value = readJson(text, field);
+  // null is JSON as well.
+  return value === undefined ? text : value;
+}
+
+/** The JSON that a text is; undefined when it is none. JSON that nobody may send (NUL, doubled keys) is refused with INVALID_JSON. */
+function readJson(text: string, field: string): Json | undefined {
+  try {
+    JSON.parse(text);
+  } catch {
+    // Text that is no JSON is text.
+    return undefined;
+  }
+  return parseJson(text, { field });
+}
+
+async function readWhole(path: string): Promise<JsonObject> {
+  const text = await readText(path);
+  const { parseFlowSource } = await import("../../flows/document/parse.ts");
+  const value = /\.ya?ml$/.test(path) ? parseFlowSource(text).value : parseJson(text, { field: path });
+  if (!isObject(value)) fail("INVALID_JSON", { field: path, problem: "an object of variables was expected" });
+  return value;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function quote(text: string): string {
+  const shown = JSON.stringify(text);
+  return shown.length > 60 ? `${shown.slice(0, 57)}…` : shown;
+}

@@ -1,0 +1,23 @@
+import { type Command, Option } from "commander";
+import { kindOf } from "../../config/setting-types.ts";
+import { listSettings, type NamedSetting } from "../../config/settings.ts";
+
+/** Adds `--config` and a flag for every setting; those of parts that come later are accepted and not shown. */
+export function addSettingOptions(command: Command): void {
+  command.option("--config <file>", "configuration file (default: orchestrator.yaml where it exists)");
+  for (const setting of listSettings()) {
+    const kind = kindOf(setting.schema);
+    const option =
+      kind === "true or false"
+        ? new Option(`${setting.flag} [true|false]`, describe(setting)).preset("true")
+        : new Option(`${setting.flag} <${kind.toLowerCase()}>`, describe(setting));
+    command.addOption(setting.later === undefined ? option : option.hideHelp());
+  }
+}
+
+function describe({ text, env, default: value }: NamedSetting): string {
+  const [sentence = text] = text.split(/(?<=\.) /);
+  const origin =
+    value === undefined || (Array.isArray(value) && value.length === 0) ? env[0] : `${env[0]}, default ${value}`;
+  return `${sentence} [${origin}]`;
+}

@@ -1,0 +1,57 @@
+/** What happened in an event of a run, for the last columns of `runs events`: the new state, and in words who, what and why. */
+import { ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
+import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import { RunPhaseSchema, SkipReasonSchema, TaskStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import { describeWait, formatRunError, formatTime, nameOf } from "./print.ts";
+
+/** State after an event, and what there is to say besides; either may be empty. */
+export interface EventText {
+  readonly state: string;
+  readonly detail: string;
+}
+
+/** Describes an event. */
+export function describeEvent({ detail }: RunEvent): EventText {
+  switch (detail.case) {
+    case "runTransition": {
+      const { phase, error, reason, actor } = detail.value;
+      const why = error === undefined ? reason : formatRunError(error);
+      return { state: nameOf(RunPhaseSchema, phase), detail: join(why, by(actor)) };
+    }
+    case "taskTransition": {
+      const { state, error, skipReason, nextAttemptTime, wait } = detail.value;
+      const why = error === undefined ? "" : `${error.type}: ${error.message}`;
+      const skipped = skipReason === 0 ? "" : nameOf(SkipReasonSchema, skipReason);
+      const next = nextAttemptTime === undefined ? "" : `next attempt at ${formatTime(nextAttemptTime)}`;
+      return { state: nameOf(TaskStateSchema, state), detail: join(why, skipped, next, describeWait(wait, "")) };
+    }
+    case "holdChange": {
+      const { held, hold } = detail.value;
+      return { state: held ? "HELD" : "RELEASED", detail: join(hold?.reason ?? "", by(hold?.actor ?? "")) };
+    }
+    case "signalChange": {
+      const { signalName, consumed, actor, guardError } = detail.value;
+      const guard = guardError === undefined ? "" : `stays queued: ${formatRunError(guardError)}`;
+      return { state: "", detail: join(`signal ${signalName}`, consumed ? "consumed" : "", guard, by(actor)) };
+    }
+    case "approvalChange": {
+      const { approvalId, state, actor, comment } = detail.value;
+      return { state: nameOf(ApprovalStateSchema, state), detail: join(`approval ${approvalId}`, by(actor), comment) };
+    }
+    case "progress":
+    case "log":
+      return { state: "", detail: detail.value.message };
+    case "token":
+      return { state: "", detail: detail.value.text };
+    default:
+      return { state: "", detail: "" };
+  }
+}
+
+function by(actor: string): string {
+  return actor === "" ? "" : `by ${actor}`;
+}
+
+function join(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("; ");
+}

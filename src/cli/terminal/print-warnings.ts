@@ -1,0 +1,25 @@
+/** Warnings about flows in the terminal. */
+import type { FlowWarning } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { paint, plain } from "./terminal.ts";
+
+/** What the command line shows of a warning. */
+export type ShownWarning = Pick<FlowWarning, "code" | "path" | "message" | "cure"> & {
+  readonly line?: number;
+  readonly column?: number;
+};
+
+/** Prints warnings, one a line, in the form that editors and CI read: `file:line:column: warning: path message; cure [CODE]`. */
+export function printWarnings(file: string, warnings: readonly ShownWarning[], stream: NodeJS.WriteStream): void {
+  for (const { code, path, line = 0, column = 0, message, cure } of warnings) {
+    const place = [file, ...(line === 0 ? [] : [line, column])].join(":");
+    const where = path === "" ? "" : `${paint("dim", plain(path), stream)} `;
+    stream.write(
+      `${place}: ${paint("yellow", "warning:", stream)} ${where}${plain(`${message}${message.endsWith("?") ? "" : ";"} ${cure}`)} [${code}]\n`,
+    );
+  }
+}
+
+/** A warning as JSON, as the contract names its fields. */
+export function toPlainWarning({ code, path, line = 0, column = 0, message, cure }: ShownWarning) {
+  return { code, path, line, column, message, cure };
+}

@@ -1,0 +1,173 @@
+/** How messages of the service are printed. */
+
+import { printMessage } from "../../api/http/print.ts";
+import { fromTimestamp } from "../../api/mapping/time.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { formatDuration } from "../../base/time/duration.ts";
+import { RunEventKindSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import {
+  type Run,
+  RunSchema,
+  RunStateSchema,
+  type RunSummary,
+  type RunTask,
+  TaskStateSchema,
+  type TaskWait,
+} from "../../gen/orchestrator/v1/run_pb.ts";
+import { formatTable } from "./table.ts";
+import { cut, formatAge, paint, plain, type Style } from "./terminal.ts";
+
+/** A moment as messages carry it. */
+export type Moment = NonNullable<Run["createTime"]>;
+
+/** A message as JSON of the contract. */
+export function toPrintable(...message: Parameters<typeof printMessage>): JsonObject {
+  return JSON.parse(printMessage(...message)) as JsonObject;
+}
+
+/** Prints JSON to stdout. */
+export function printJson(value: Json): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Name of a value of an enum: `COMPLETED`. */
+export function nameOf(
+  schema: { readonly value: Readonly<Record<number, { readonly localName: string }>> },
+  value: number,
+): string {
+  return schema.value[value]?.localName ?? `STATE_${value}`;
+}
+
+/** Name of a kind of event as the documents write it, for instance `task.completed`. */
+export function eventName(kind: number): string {
+  return nameOf(RunEventKindSchema, kind).toLowerCase().replace("_", ".");
+}
+
+/** Name of the state of a run. */
+export function runState(run: Run | RunSummary): string {
+  return nameOf(RunStateSchema, run.state);
+}
+
+/** TOOK of a run or a task: the time from its creation or start to its end; empty until it has ended. */
+export function took(start: Moment | undefined, end: Moment | undefined): string {
+  if (start === undefined || end === undefined) return "";
+  return formatDuration(Math.max(0, fromTimestamp(end) - fromTimestamp(start)));
+}
+
+/** A moment in the user's time zone; empty when there is none. */
+export function formatTime(moment: Moment | undefined): string {
+  if (moment === undefined) return "";
+  const date = new Date(fromTimestamp(moment));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/** Colour of a state of a run or a task. */
+export function styleOf(state: string): Style {
+  switch (state) {
+    case "COMPLETED":
+      return "green";
+    case "FAILED":
+    case "TIMED_OUT":
+    case "TERMINATED":
+    case "QUARANTINED":
+      return "red";
+    case "RUNNING":
+      return "cyan";
+    case "RETRYING":
+    case "WAITING":
+    case "PAUSED":
+    case "SUSPENDED":
+    case "CANCELING":
+    case "COMPENSATING":
+      return "yellow";
+    default:
+      return "dim";
+  }
+}
+
+/** Table of runs. */
+export function formatRuns(runs: readonly RunSummary[], now = Date.now()): string {
+  const rows = runs.map((run) => [
+    run.runId,
+    `${run.flowId}${run.version === "" ? "" : `@${run.version}`}`,
+    runState(run),
+    run.createTime === undefined ? "" : formatAge(now - fromTimestamp(run.createTime)),
+    took(run.createTime, run.endTime),
+    run.runKey,
+  ]);
+  return formatTable(["RUN", "FLOW", "STATE", "AGE", "TOOK", "KEY"], rows);
+}
+
+/** Table of the tasks of a run. */
+export function formatTasks(tasks: readonly RunTask[]): string {
+  const rows = tasks.map((task) => [
+    task.taskId,
+    task.taskType,
+    nameOf(TaskStateSchema, task.state),
+    task.attempt === 0 ? "" : task.maxAttempts > 1 ? `${task.attempt}/${task.maxAttempts}` : String(task.attempt),
+    took(task.startTime, task.endTime),
+    task.error === undefined ? "" : cut(`${task.error.type}: ${task.error.message}`, 200),
+  ]);
+  return formatTable(["TASK", "TYPE", "STATE", "ATTEMPT", "TOOK", "ERROR"], rows);
+}
+
+/** What there is to say about one run, line by line. */
+export function formatRun(run: Run): string {
+  const state = runState(run);
+  const json = toPrintable(RunSchema, run);
+  const lines: (readonly [string, string])[] = [
+    ["run", run.runId],
+    ["flow", `${run.flowId}${run.version === "" ? "" : `@${run.version}`}`],
+    ["state", paint(styleOf(state), state)],
+    ["created", formatTime(run.createTime)],
+    ["took", took(run.createTime, run.endTime)],
+    ["deadline", formatTime(run.endTime === undefined ? run.deadlineTime : undefined)],
+    ["in state", run.flowState],
+    ["key", run.runKey],
+    [
+      "labels",
+      Object.entries(run.labels)
+        .map(([key, value]) => plain(`${key}=${value}`))
+        .join(" "),
+    ],
+    ["parent", run.parentRunId],
+    [
+      "held",
+      run.holds.map((hold) => plain(`since ${formatTime(hold.sinceTime)} ${hold.actor} ${hold.reason}`)).join("; "),
+    ],
+    ["cause", run.cause === undefined ? "" : plain(`${run.cause.reason} ${run.cause.actor}`.trim())],
+    ["error", run.error === undefined ? "" : paint("red", plain(formatRunError(run.error)))],
+    ["signals", run.unreadSignals.map(({ signalName, count }) => `${count} × ${plain(signalName)}`).join(", ")],
+    ["input", json.input === undefined ? "" : JSON.stringify(json.input)],
+    ["output", json.output === undefined ? "" : JSON.stringify(json.output)],
+  ];
+  return lines
+    .filter(([, value]) => value !== "")
+    .map(([name, value]) => `${name.padEnd(9)} ${value}\n`)
+    .join("");
+}
+
+/** Why a run did not complete, in one line. */
+export function formatRunError(error: NonNullable<Run["error"]>): string {
+  return `${error.taskId === "" ? "" : `${error.taskId}: `}${error.type} ${error.message}`.trim();
+}
+
+/** What a task waits for. `now` is compared with the time that is left; "" leaves it out. */
+export function describeWait(wait: TaskWait | undefined, now: number | ""): string {
+  const dueIn = (due: Moment | undefined): string =>
+    due === undefined || now === "" ? "" : ` ${formatDuration(Math.max(0, fromTimestamp(due) - now))} left`;
+  switch (wait?.kind.case) {
+    case "timer":
+      return `timer${dueIn(wait.kind.value.dueTime)}`;
+    case "signal":
+      return plain(`signal ${wait.kind.value.signalNames.join(" or ")}${dueIn(wait.kind.value.dueTime)}`);
+    case "approval":
+      return plain(`approval ${wait.kind.value.assignees.join(", ")}${dueIn(wait.kind.value.dueTime)}`.trim());
+    case "childRun":
+      return plain(`run ${wait.kind.value.runId}`);
+    default:
+      return "";
+  }
+}

@@ -1,0 +1,242 @@
+/** Shows the progress of a run: redrawn in place on a terminal, a bounded number of lines elsewhere. */
+import { formatDuration } from "../../base/time/duration.ts";
+import { describeWait, styleOf } from "./print.ts";
+import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
+import { cut, padTo, paint, plain, widthOf } from "./terminal.ts";
+
+/** Most children of one group that are drawn at the same time. */
+const MAX_CHILDREN = 6;
+
+/** Time between two drawings, milliseconds. */
+const FRAME_MS = 100;
+
+/** Time between two lines that say how far a run is, where nothing can be drawn, milliseconds. */
+const SUMMARY_MS = 5_000;
+
+/** Most children that have a line because they failed. */
+const MAX_FAILED_CHILDREN = 20;
+
+/** Most tasks that such a line names. */
+const MAX_NAMED = 3;
+
+const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
+
+/** What is told of a run. */
+export interface ProgressView {
+  /** Shows what changed. */
+  update(changes: readonly ProgressChange[]): void;
+  /** A remark above the progress. */
+  say(text: string): void;
+  /** Stops drawing, so that something may be asked; returns the function that goes on. */
+  pause(): () => void;
+  /** Draws for the last time. */
+  end(): void;
+}
+
+/** Opens the view that fits the stream. */
+export function openProgressView(progress: RunProgress, stream: NodeJS.WriteStream = process.stderr): ProgressView {
+  return stream.isTTY === true ? openLiveView(progress, stream) : openPlainView(progress, stream);
+}
+
+/**
+ * Without a terminal: a line for each task of the flow that ended or waits for a person or a signal, one for each child that failed up to a number, and every few
+ * seconds one that says how far the run is. A task that is tried a thousand times and a map of a thousand items take no line each.
+ */
+function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): ProgressView {
+  const began = performance.now();
+  const told = new Map<string, string>();
+  let failedChildren = 0;
+  let summary = "";
+  const say = (text: string): void => {
+    stream.write(`${((performance.now() - began) / 1_000).toFixed(2).padStart(8)}s  ${text}\n`);
+  };
+  const sayTask = (task: TaskProgress): void => {
+    if (!isWorthALine(task)) return;
+    const key = `${task.state} ${task.attempt}`;
+    if (told.get(task.id) === key) return;
+    const isFailedChild = task.parent !== "" && ++failedChildren > MAX_FAILED_CHILDREN;
+    if (isFailedChild) {
+      if (failedChildren === MAX_FAILED_CHILDREN + 1) say("further children that fail are not listed");
+      return;
+    }
+    told.set(task.id, key);
+    say(`${plain(task.id)}  ${paint(styleOf(task.state), task.state, stream)}${describe(task, Date.now())}`);
+  };
+  const timer = setInterval(() => {
+    const now = summarize(progress);
+    if (now === summary || now === "") return;
+    summary = now;
+    say(now);
+  }, SUMMARY_MS);
+  timer.unref();
+  return {
+    update(changes) {
+      for (const change of changes) {
+        if (change.kind === "task") sayTask(change.task);
+        else {
+          const { state, note, error } = change;
+          const why = error === undefined ? note : `${error.type} ${error.message}`;
+          say(`run ${paint(styleOf(state), state, stream)}${why === "" ? "" : `  ${plain(why)}`}`);
+        }
+      }
+    },
+    say: (text) => say(plain(text)),
+    pause: () => () => {},
+    end() {
+      clearInterval(timer);
+    },
+  };
+}
+
+function isWorthALine(task: TaskProgress): boolean {
+  if (task.parent !== "") return task.state === "FAILED" || task.state === "TIMED_OUT";
+  const kind = task.wait?.kind.case;
+  return hasEnded(task) || (task.state === "WAITING" && (kind === "approval" || kind === "signal"));
+}
+
+/** How far the run is: tasks of the flow that ended, and those that go on, the first few by name. */
+function summarize(progress: RunProgress): string {
+  const tasks = progress.childrenOf("");
+  const open = tasks.filter((task) => !hasEnded(task) && task.state !== "PENDING");
+  if (open.length === 0) return "";
+  const named = open.slice(0, MAX_NAMED).map((task) => {
+    const parts = [task.state.toLowerCase(), ...(task.children > 0 ? [`${task.ended} of ${task.children}`] : [])];
+    return `${plain(task.id)} (${[...parts, ...(task.attempt > 1 ? [`attempt ${task.attempt}`] : [])].join(", ")})`;
+  });
+  const more = open.length > MAX_NAMED ? `, and ${open.length - MAX_NAMED} more` : "";
+  return `${tasks.filter(hasEnded).length} of ${tasks.length} tasks ended; ${named.join(", ")}${more}`;
+}
+
+function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): ProgressView {
+  let drawn = 0;
+  let tick = 0;
+  let paused = false;
+  const clear = (): void => {
+    // From the first column: the terminal itself shows ^C, and the cursor stands behind it.
+    if (!paused) stream.write(drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : "\r\u001b[0J");
+    drawn = 0;
+  };
+  const draw = (): void => {
+    if (paused) return;
+    const lines = renderProgress(progress, stream, { now: Date.now(), tick: tick++ });
+    clear();
+    stream.write(`${lines.join("\n")}\n`);
+    drawn = lines.length;
+  };
+  const timer = setInterval(draw, FRAME_MS);
+  return {
+    update() {
+      // The next frame shows it: a thousand changes a second are not a thousand drawings.
+    },
+    say(text) {
+      clear();
+      // A question that stands keeps its line.
+      stream.write(`${paused ? "\n" : ""}${plain(text)}\n`);
+      draw();
+    },
+    pause() {
+      draw();
+      drawn = 0;
+      paused = true;
+      return () => {
+        paused = false;
+      };
+    },
+    end() {
+      clearInterval(timer);
+      paused = false;
+      draw();
+    },
+  };
+}
+
+/** Lines of the live view: the run, its tasks, and of each group the children that are worth a line. None is wider than the stream, all fit its height. */
+export function renderProgress(
+  progress: RunProgress,
+  stream: { readonly columns?: number; readonly rows?: number },
+  { now, tick }: { readonly now: number; readonly tick: number },
+): string[] {
+  const width = stream.columns ?? 100;
+  const room = Math.max(4, (stream.rows ?? 40) - 2);
+  const idWidth = Math.min(32, Math.max(12, ...progress.childrenOf("").map((task) => widthOf(plain(task.id)))));
+  const lines: string[] = [];
+  const visit = (task: TaskProgress, depth: number): void => {
+    lines.push(renderTask(task, depth, { width, idWidth, now, tick }));
+    if (hasEnded(task) && task.state === "COMPLETED") return;
+    const children = progress
+      .childrenOf(task.id)
+      .filter((child) => !hasEnded(child) || child.state === "FAILED" || child.state === "TIMED_OUT");
+    for (const child of children.slice(0, MAX_CHILDREN)) visit(child, depth + 1);
+  };
+  for (const task of progress.childrenOf("")) visit(task, 0);
+  const hidden = lines.length - room;
+  // Where not all fit, those at the end are where things happen.
+  const shown = hidden > 0 ? [paint("dim", `  … ${hidden} lines above`), ...lines.slice(hidden)] : lines;
+  return [renderHead(progress, width), ...shown];
+}
+
+function renderHead({ run, state }: RunProgress, width: number): string {
+  if (run === undefined) return paint("dim", "waiting for the run");
+  const rest = `  ${run.flowId}${run.version === "" ? "" : `@${run.version}`}  ${run.runId}`;
+  return `${paint(styleOf(state), state)}${paint("dim", cut(rest, Math.max(0, width - state.length)))}`;
+}
+
+interface Drawing {
+  readonly width: number;
+  readonly idWidth: number;
+  readonly now: number;
+  readonly tick: number;
+}
+
+function renderTask(task: TaskProgress, depth: number, { width, idWidth, now, tick }: Drawing): string {
+  const indent = "  ".repeat(depth + 1);
+  const id = padTo(cut(plain(task.id), idWidth), idWidth);
+  // A line that wraps would be two, and the next drawing would begin at the wrong one.
+  const head = cut(`${indent}${signOf(task, tick)} ${id}  ${padTo(cut(plain(task.type), 10), 10)}  `, width);
+  const state = task.state.padEnd(10);
+  const rest = describe(task, now);
+  const left = width - widthOf(head) - state.length;
+  return `${head}${paint(styleOf(task.state), cut(state, Math.max(0, width - widthOf(head))))}${paint("dim", cut(rest, Math.max(0, left)))}`;
+}
+
+function signOf(task: TaskProgress, tick: number): string {
+  switch (task.state) {
+    case "COMPLETED":
+      return "✓";
+    case "COMPENSATED":
+      return "↶";
+    case "FAILED":
+    case "TIMED_OUT":
+      return "✗";
+    case "SKIPPED":
+    case "CANCELED":
+      return "-";
+    case "RUNNING":
+      return SPINNER[tick % SPINNER.length] ?? "•";
+    case "RETRYING":
+      return "↻";
+    case "WAITING":
+      return "…";
+    default:
+      return "○";
+  }
+}
+
+/** What there is to say about a task beside its state. */
+function describe(task: TaskProgress, now: number): string {
+  const parts: string[] = [];
+  if (task.children > 0) parts.push(`${task.ended} of ${task.children}`);
+  if (task.attempt > 1) parts.push(`attempt ${task.attempt}`);
+  if (task.startedAt !== undefined && task.endedAt !== undefined)
+    parts.push(formatDuration(Math.max(0, task.endedAt - task.startedAt)));
+  if (task.state === "WAITING") parts.push(describeWait(task.wait, now));
+  if (task.reason !== "") parts.push(task.reason);
+  if (task.state === "RETRYING" && task.nextAttemptAt !== undefined)
+    parts.push(`next attempt in ${formatDuration(Math.max(0, task.nextAttemptAt - now))}`);
+  if (task.error !== undefined && task.state !== "COMPLETED")
+    parts.push(plain(`${task.error.type}: ${task.error.message}`));
+  return parts
+    .filter((part) => part !== "")
+    .map((part) => `  ${part}`)
+    .join("");
+}

@@ -1,0 +1,88 @@
+/** What no single setting can tell: settings that do not go together, and values that only the part which uses them can judge. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { isOrchestratorError } from "../base/errors.ts";
+import { ANY_HOST, hostOf } from "../base/host-rule.ts";
+import { parseFailPoints } from "../base/process/fail-points.ts";
+import { createAddressPolicy } from "../tools/http/address-policy.ts";
+import type { Config } from "./settings.ts";
+
+/** One thing that is wrong with a setting. */
+export interface SettingProblem {
+  /** As the file writes it: `server.cors_origins`. */
+  readonly path: string;
+  readonly problem: string;
+}
+
+/**
+ * Everything that would keep the service from starting, or from doing what the settings promise, as far as that shows without a start. `isGiven` tells whether
+ * somebody gave the setting of a path: a default that is limited by what was given is no mistake.
+ */
+export function checkConfig(config: Config, isGiven: (path: string) => boolean): readonly SettingProblem[] {
+  const problems: SettingProblem[] = [];
+  const note = (path: string, problem: string | null): void => {
+    if (problem !== null) problems.push({ path, problem });
+  };
+  for (const origin of config.server.corsOrigins) note("server.cors_origins", judgeOrigin(origin));
+  for (const host of config.server.allowedHosts) note("server.allowed_hosts", judgeHost(host));
+  for (const entry of config.http.allow)
+    note(
+      "http.allow",
+      complaintOf(() => createAddressPolicy({ allowPrivate: false, allow: [entry] })),
+    );
+  for (const module of config.graphs.modules)
+    note("graphs.modules", existsSync(resolve(module)) ? null : `there is no file ${resolve(module)}`);
+  const { failPoints, enabled } = config.testing;
+  if (failPoints !== undefined) {
+    note("testing.fail_points", enabled ? null : "fail points are for tests of the service: remove them");
+    note(
+      "testing.fail_points",
+      complaintOf(() => parseFailPoints(failPoints)),
+    );
+  }
+  const { maxLoopStall, leaseTtl } = config.engine;
+  if (isGiven("engine.max_loop_stall") && maxLoopStall > longestStall(leaseTtl))
+    note(
+      "engine.max_loop_stall",
+      `${maxLoopStall} ms leave no time to name the run before the lease ends: at most ${longestStall(leaseTtl)} ms with engine.lease_ttl ${leaseTtl} ms`,
+    );
+  const { maxPayloadBytes, maxFlowBytes, maxMessageBytes } = config.limits;
+  for (const [path, bytes] of [
+    ["limits.max_payload_bytes", maxPayloadBytes],
+    ["limits.max_flow_bytes", maxFlowBytes],
+  ] as const)
+    if (isGiven(path) && bytes > maxMessageBytes)
+      note(path, `${bytes} bytes do not fit into a request: limits.max_message_bytes is ${maxMessageBytes}`);
+  return problems;
+}
+
+/** The longest standstill of the event loop with a lease of `leaseTtl` milliseconds. */
+export function longestStall(leaseTtl: number): number {
+  return Math.floor(leaseTtl * 0.6);
+}
+
+/** Browsers send scheme, host and port, nothing else; an entry that is written otherwise would never match. */
+function judgeOrigin(origin: string): string | null {
+  if (origin.includes("*")) return `"${origin}": there are no wildcards; name each origin`;
+  const url = URL.parse(origin);
+  const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
+  if (isWeb && url.origin !== origin) return `"${origin}" is not what a browser sends; write ${url.origin}`;
+  if (isWeb || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/.test(origin)) return null;
+  return `"${origin}" is no origin; write scheme, host and port: https://console.example.com`;
+}
+
+function judgeHost(host: string): string | null {
+  if (host === ANY_HOST || (hostOf(host) === host && !/:\d*$/.test(host))) return null;
+  const written = hostOf(host);
+  return `"${host}" is no host name${written === null ? "" : `; write ${written}`}: a name without scheme and port, or * for every name`;
+}
+
+/** What a part says about a value that it cannot read; null when it can. */
+function complaintOf(read: () => unknown): string | null {
+  try {
+    read();
+    return null;
+  } catch (error) {
+    return isOrchestratorError(error) ? String(error.details.problem) : (error as Error).message;
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Kinds of settings. Each takes what a file can say (numbers, lists, true) and what the environment and flags can say (text), and says in its
+ * error what it expected.
+ */
+import { z } from "zod";
+import { isOrchestratorError } from "../base/errors.ts";
+import { parseDurationMs } from "../base/time/duration.ts";
+import { parseDatabaseUrl } from "../store/sql/database-url.ts";
+
+/** What a setting takes, in words for the reference page; kept as metadata of its schema. */
+export type SettingKind = "text" | "URL" | "number" | "true or false" | "duration" | "size" | "list" | "choice";
+
+/** One setting: how it is read, named and explained. */
+export interface Setting<S extends z.ZodType = z.ZodType> {
+  readonly schema: S;
+  /** As a person would write it; parsed like every other value. Without one the setting is absent until it is given. */
+  readonly default?: z.input<S>;
+  /** Environment variables; the first one that is set counts. The flag is made of the first name. */
+  readonly env: readonly [string, ...string[]];
+  /** One or two sentences for the reference page. */
+  readonly text: string;
+  /** Never printed. */
+  readonly secret?: true;
+  /** Read, checked and kept already; the part that uses it comes with a later version. */
+  readonly later?: string;
+}
+
+/** Declares a setting. */
+export function setting<const S extends Setting>(declaration: S): S {
+  return declaration;
+}
+
+/** Plain text of at least one character. */
+export function textSetting(expected = "text") {
+  return z
+    .string({ error: `expected ${expected}` })
+    .trim()
+    .min(1, { error: `expected ${expected}` })
+    .meta(kind("text"));
+}
+
+/** A URL with one of the schemes. */
+export function urlSetting(...schemes: readonly string[]) {
+  const expected = `expected a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`;
+  return z
+    .string({ error: expected })
+    .trim()
+    .refine((text) => URL.canParse(text) && schemes.some((scheme) => text.startsWith(`${scheme}://`)), {
+      error: expected,
+    })
+    .meta(kind("URL"));
+}
+
+/** A PostgreSQL URL in every form that the store takes; becomes the form of the driver. */
+export function databaseUrlSetting() {
+  const error = "expected a URL: postgresql://user:password@host:5432/database";
+  return z
+    .string({ error })
+    .transform((value, context) => {
+      try {
+        return parseDatabaseUrl(value);
+      } catch (cause) {
+        context.addIssue({
+          code: "custom",
+          message: isOrchestratorError(cause) ? String(cause.details.problem) : error,
+        });
+        return z.NEVER;
+      }
+    })
+    .meta(kind("URL"));
+}
+
+/** A whole number between two limits. */
+export function integerSetting(minimum: number, maximum: number, unit = "") {
+  const error = `expected a whole number${unit === "" ? "" : ` of ${unit}`}, ${minimum} to ${maximum}`;
+  return z
+    .union([z.int().min(minimum).max(maximum), z.string()], { error })
+    .transform((value, context) => {
+      const number = typeof value === "string" && /^-?\d+$/.test(value.trim()) ? Number(value) : value;
+      if (typeof number === "number" && number >= minimum && number <= maximum) return number;
+      context.addIssue({ code: "custom", message: error });
+      return z.NEVER;
+    })
+    .meta(kind("number"));
+}
+
+/** A number, fractions allowed. */
+export function numberSetting(minimum: number, maximum: number) {
+  const error = `expected a number, ${minimum} to ${maximum}`;
+  return z
+    .union([z.number().min(minimum).max(maximum), z.string()], { error })
+    .transform((value, context) => {
+      const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+      if (typeof number === "number" && number >= minimum && number <= maximum) return number;
+      context.addIssue({ code: "custom", message: error });
+      return z.NEVER;
+    })
+    .meta(kind("number"));
+}
+
+/** A TCP port. */
+export function portSetting() {
+  return integerSetting(0, 65_535);
+}
+
+/** True or false. */
+export function booleanSetting() {
+  const error = "expected true or false";
+  const words = { truthy: ["true", "1", "yes", "on"], falsy: ["false", "0", "no", "off"], error };
+  return z.union([z.boolean(), z.stringbool(words)], { error }).meta(kind("true or false"));
+}
+
+/** A length of time, seconds or with units; becomes milliseconds. */
+export function durationSetting(minimumMs = 0) {
+  const error = `expected a duration: seconds (30) or units (500ms, 30s, 5m, 24h)${minimumMs > 0 ? `, at least ${minimumMs}ms` : ""}`;
+  return z
+    .union([z.number(), z.string()], { error })
+    .transform((value, context) => {
+      try {
+        const ms = parseDurationMs(value);
+        if (ms >= minimumMs) return ms;
+      } catch {
+        // The error of the setting says it in the words of the configuration.
+      }
+      context.addIssue({ code: "custom", message: error });
+      return z.NEVER;
+    })
+    .meta(kind("duration"));
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  B: 1,
+  KB: 1_024,
+  KIB: 1_024,
+  MB: 1_024 ** 2,
+  MIB: 1_024 ** 2,
+  GB: 1_024 ** 3,
+  GIB: 1_024 ** 3,
+};
+
+/** A size; becomes bytes. Units are powers of 1,024. */
+export function sizeSetting(minimumBytes: number, maximumBytes: number) {
+  const error = `expected a size: bytes (65536) or units (256KB, 4MB), ${minimumBytes} to ${maximumBytes} bytes`;
+  return z
+    .union([z.number(), z.string()], { error })
+    .transform((value, context) => {
+      const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(String(value).trim()) ?? [];
+      const bytes = Math.round(Number(amount) * (UNITS[unit.toUpperCase()] ?? Number.NaN));
+      if (bytes >= minimumBytes && bytes <= maximumBytes) return bytes;
+      context.addIssue({ code: "custom", message: error });
+      return z.NEVER;
+    })
+    .meta(kind("size"));
+}
+
+/** Several texts: a list, JSON of a list, or text with commas. */
+export function listSetting() {
+  const error = 'expected a list: a, b or ["a", "b"]';
+  return z
+    .union([z.array(z.string()), z.string()], { error })
+    .transform((value, context): readonly string[] => {
+      if (typeof value !== "string") return value;
+      if (!value.trim().startsWith("["))
+        return value
+          .split(",")
+          .map((part) => part.trim())
+          .filter((part) => part !== "");
+      try {
+        return z.array(z.string()).parse(JSON.parse(value));
+      } catch {
+        context.addIssue({ code: "custom", message: error });
+        return z.NEVER;
+      }
+    })
+    .meta(kind("list"));
+}
+
+/** One of some words, in any case; `synonyms` are accepted and replaced. */
+export function choiceSetting<const T extends string>(words: readonly T[], synonyms: Readonly<Record<string, T>> = {}) {
+  const error = `expected one of ${words.join(", ")}`;
+  return z
+    .string({ error })
+    .transform((value, context): T => {
+      const word = value.trim().toLowerCase();
+      const found = words.find((candidate) => candidate === word) ?? synonyms[word];
+      if (found !== undefined) return found;
+      context.addIssue({ code: "custom", message: error });
+      return z.NEVER;
+    })
+    .meta(kind("choice"));
+}
+
+/** What a setting takes. */
+export function kindOf(schema: z.ZodType): SettingKind {
+  return schema.meta()?.kind as SettingKind;
+}
+
+function kind(name: SettingKind): { kind: SettingKind } {
+  return { kind: name };
+}

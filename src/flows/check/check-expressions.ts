@@ -1,0 +1,81 @@
+import type { Json } from "../../base/json/json.ts";
+import type { Path } from "../document/parse.ts";
+import type { Problems } from "../document/problems.ts";
+import type { FlowDocument } from "../document/schema.ts";
+import type { KnownNames, SlotRoot } from "../interpolation/references.ts";
+import { compileTemplate, holdsExpression } from "../interpolation/template.ts";
+
+/** What may be read at a place. */
+export interface ReadRules {
+  readonly names: KnownNames;
+  /** Roots that exist here. */
+  readonly roots: ReadonlySet<SlotRoot>;
+  /** Why a task must not be read here; undefined when it may. */
+  forbidTask(id: string): string | undefined;
+}
+
+const WHERE: Readonly<Record<SlotRoot, string>> = {
+  tasks: "outputs of tasks cannot be read here",
+  vars: "variables cannot be read here",
+  run: "run cannot be read here",
+  item: "item exists only inside of a map",
+  index: "index exists only inside of a map or parallel",
+  deps: "deps.first exists only in tasks with trigger_rule: one_success",
+  signal: "signal exists only in the when of an on entry",
+  compensates: "compensates exists only in compensation tasks",
+};
+
+const known = new WeakMap<object, KnownNames>();
+
+/** Variables and tasks that expressions of a flow may name; the same object for the same document. */
+export function namesOf(draft: Partial<FlowDocument>): KnownNames {
+  const found = known.get(draft);
+  if (found !== undefined) return found;
+  const { variables, workflow } = draft;
+  const nodes: readonly { readonly id?: unknown }[] = [...(workflow?.tasks ?? []), ...(workflow?.states ?? [])];
+  const names: KnownNames = {
+    variables: new Set([
+      ...(variables ?? []).flatMap((variable) => (typeof variable?.name === "string" ? [variable.name] : [])),
+      ...Object.keys(workflow?.variables ?? {}),
+    ]),
+    tasks: new Set(nodes.flatMap((node) => (typeof node?.id === "string" ? [node.id] : []))),
+  };
+  known.set(draft, names);
+  return names;
+}
+
+/** Checks all expressions in a value against what may be read there. */
+export function checkTemplate(value: Json, path: Path, rules: ReadRules, problems: Problems): void {
+  if (problems.hasTooManyExpressions) return;
+  const compiled = compileTemplate(value, rules.names);
+  problems.countExpressions(compiled.size.count, compiled.size.characters);
+  for (const problem of compiled.problems) problems.add([...path, ...problem.path], problem.description);
+  for (const { slot, path: place } of compiled.reads) {
+    if (!rules.roots.has(slot.root)) problems.add([...path, ...place], WHERE[slot.root]);
+    else if (slot.root === "tasks") {
+      const reason = rules.forbidTask(String(slot.path[0]));
+      if (reason !== undefined) problems.add([...path, ...place], reason);
+    }
+  }
+}
+
+/** Checks a value that may read only some roots, and every task when `tasks` is one of them. */
+export function checkPlainTemplate(
+  value: Json,
+  path: Path,
+  names: KnownNames,
+  roots: readonly SlotRoot[],
+  problems: Problems,
+): void {
+  checkTemplate(value, path, { names, roots: new Set(roots), forbidTask: () => undefined }, problems);
+}
+
+/** Checks an expression that has to give a boolean. */
+export function checkPredicate(value: string | boolean, path: Path, rules: ReadRules, problems: Problems): void {
+  if (typeof value === "boolean") return;
+  if (!holdsExpression(value))
+    problems.add(path, `expected an expression that gives true or false; write "\${${value.slice(0, 60)}}"`);
+  else if (!/^\$\{[\s\S]*\}$/.test(value))
+    problems.add(path, "expected exactly one ${…}; text around it makes the result text, not true or false");
+  else checkTemplate(value, path, rules, problems);
+}

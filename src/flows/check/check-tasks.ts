@@ -1,0 +1,165 @@
+import type { Json } from "../../base/json/json.ts";
+import { LIMIT_KEYS } from "../../tasks/define.ts";
+import { isWritableTaskType, LATER_TASK_TYPES, TASK_TYPES, WRITABLE_TASK_TYPES } from "../../tasks/index.ts";
+import { describeIssue } from "../../tasks/schema/describe-issue.ts";
+import { suggest } from "../../tasks/schema/suggest.ts";
+import type { Path } from "../document/parse.ts";
+import type { Problems } from "../document/problems.ts";
+import { childSchema, type ExecutableDocument, MAX_TASKS } from "../document/schema.ts";
+import { holdsExpression } from "../interpolation/template.ts";
+import type { TaskTypeName } from "../plan.ts";
+import { checkPredicate, checkTemplate, type ReadRules } from "./check-expressions.ts";
+
+/** What is particular about the place of a task. */
+export interface TaskPlace {
+  readonly path: Path;
+  readonly rules: ReadRules;
+  /** Children may not be conditions and must name their signals. */
+  readonly isChild: boolean;
+}
+
+/** Checks type, parameters, condition and children of anything that can be executed. Gives how many tasks it is, children included. */
+export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPlace, problems: Problems): number {
+  const { path, rules } = place;
+  const type = checkType(task.type, [...path, "type"], problems);
+  if (type === undefined) return 1;
+  if (type === "condition" && place.isChild)
+    problems.add([...path, "type"], "a condition cannot be a child of parallel or map");
+  if (type === "condition" && task.condition === undefined) problems.add(path, 'a condition needs condition: "${…}"');
+  if (type !== "condition" && task.condition !== undefined)
+    problems.add([...path, "condition"], `condition goes with the type condition, not with ${type}`);
+  if (type !== "approval" && task.on_reject !== undefined)
+    problems.add([...path, "on_reject"], `on_reject goes with the type approval, not with ${type}`);
+  for (const key of LIMIT_KEYS)
+    if (task[key] !== undefined && !TASK_TYPES[type].limits.includes(key))
+      problems.add([...path, key], `${key} has no effect on a task of type ${type}; remove it`);
+  checkLimits(task, path, rules, problems);
+  if (task.condition !== undefined) checkPredicate(task.condition, [...path, "condition"], rules, problems);
+  checkParametersAsWritten(type, task.parameters as Json | undefined, [...path, "parameters"], problems);
+  const { children, rest } = splitChildren(type, task.parameters as Json | undefined);
+  checkTemplate(rest, [...path, "parameters"], rules, problems);
+  if (place.isChild && type === "signal" && !hasKey(task.parameters as Json | undefined, "name"))
+    problems.add([...path, "parameters"], "a signal task inside of parallel or map needs parameters.name");
+  let count = 1;
+  for (const child of children)
+    count += checkChild(child.value, [...path, "parameters", ...child.path], type, rules, problems);
+  return count;
+}
+
+/** Checks the limits of a task that are expressions. */
+export function checkLimits(
+  { retry_policy: retry, ...task }: Partial<Pick<ExecutableDocument, (typeof LIMIT_KEYS)[number]>>,
+  path: Path,
+  rules: ReadRules,
+  problems: Problems,
+): void {
+  for (const key of LIMIT_KEYS) {
+    const value = key === "retry_policy" ? undefined : task[key];
+    if (typeof value === "string") checkTemplate(value, [...path, key], rules, problems);
+  }
+  for (const key of ["initial_delay", "max_delay"] as const) {
+    const value = retry?.[key];
+    if (typeof value === "string") checkTemplate(value, [...path, "retry_policy", key], rules, problems);
+  }
+}
+
+/** Refuses a flow with too many tasks. */
+export function checkTaskCount(count: number, path: Path, problems: Problems): void {
+  if (count > MAX_TASKS)
+    problems.add(path, `the flow has ${count} tasks, children included; the limit is ${MAX_TASKS}`);
+}
+
+/** The children of a group as written, and its parameters without them. */
+export function splitChildren(
+  type: TaskTypeName,
+  parameters: Json | undefined,
+): { children: { value: Json; path: Path }[]; rest: Json } {
+  if (typeof parameters !== "object" || parameters === null || Array.isArray(parameters))
+    return { children: [], rest: {} };
+  if (type === "parallel") {
+    const { tasks, ...rest } = parameters as Record<string, Json>;
+    return {
+      children: Array.isArray(tasks) ? tasks.map((value: Json, index) => ({ value, path: ["tasks", index] })) : [],
+      rest,
+    };
+  }
+  if (type === "map") {
+    const { task, ...rest } = parameters as Record<string, Json>;
+    return { children: task === undefined ? [] : [{ value: task, path: ["task"] }], rest };
+  }
+  return { children: [], rest: parameters };
+}
+
+function checkChild(value: Json, path: Path, groupType: TaskTypeName, rules: ReadRules, problems: Problems): number {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return 1; // the schema of the group has said so
+  const result = childSchema.safeParse(value);
+  if (!result.success) {
+    for (const issue of result.error.issues) {
+      for (const described of describeIssue(issue, value)) {
+        const isGraphKey = ["id", "depends_on", "trigger_rule", "on_success", "on_failure", "compensate_with"].includes(
+          String(described.path[0]),
+        );
+        const cure =
+          described.path.length === 1 && isGraphKey
+            ? `a child has no ${described.path[0]}; it is known by its position (tasks.<group>.outputs[0])`
+            : described.describe;
+        problems.add([...path, ...described.path], cure);
+      }
+    }
+    if (typeof (value as Record<string, Json>)["type"] !== "string") return 1;
+  }
+  const roots = new Set(rules.roots).add("index");
+  if (groupType === "map") roots.add("item");
+  const known = Object.fromEntries(Object.entries(value).filter(([key]) => Object.hasOwn(childSchema.shape, key)));
+  return checkExecutable(
+    known as Partial<ExecutableDocument>,
+    { path, rules: { ...rules, roots }, isChild: true },
+    problems,
+  );
+}
+
+function checkType(type: unknown, path: Path, problems: Problems): TaskTypeName | undefined {
+  if (typeof type !== "string") return undefined;
+  if (isWritableTaskType(type)) return type;
+  if ((LATER_TASK_TYPES as readonly string[]).includes(type)) {
+    problems.add(
+      path,
+      `the task type "${type}" comes with a later version of the service; this one has ${WRITABLE_TASK_TYPES.join(", ")}`,
+    );
+  } else
+    problems.add(
+      path,
+      `there is no task type "${type}"${suggest(type, WRITABLE_TASK_TYPES) || `; there are ${WRITABLE_TASK_TYPES.join(", ")}`}`,
+    );
+  return undefined;
+}
+
+/** Parameters against the schema of the type; what an expression will give is not known yet and is checked after evaluation. */
+function checkParametersAsWritten(
+  type: TaskTypeName,
+  parameters: Json | undefined,
+  path: Path,
+  problems: Problems,
+): void {
+  const written = parameters ?? {};
+  const result = TASK_TYPES[type].parameters.safeParse(written);
+  if (result.success) return;
+  for (const issue of result.error.issues) {
+    for (const described of describeIssue(issue, written)) {
+      if (!isInsideTemplate(written, described.path)) problems.add([...path, ...described.path], described.describe);
+    }
+  }
+}
+
+function isInsideTemplate(root: Json, path: Path): boolean {
+  let value: Json | undefined = root;
+  for (const part of path) {
+    if (typeof value !== "object" || value === null) break;
+    value = (value as Readonly<Record<string | number, Json>>)[part];
+  }
+  return typeof value === "string" && holdsExpression(value);
+}
+
+function hasKey(value: Json | undefined, key: string): boolean {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key);
+}

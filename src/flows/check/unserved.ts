@@ -1,0 +1,36 @@
+/** What the grammar of flows has and this version does not serve: accepted, it could only fail. */
+import type { Json } from "../../base/json/json.ts";
+import type { Problems } from "../document/problems.ts";
+import type { FlowDocument } from "../document/schema.ts";
+import { viewFlow } from "../warnings/view.ts";
+
+/** What the parts around the engine serve. */
+export interface Served {
+  /** Whether something relays the events of `emit`. */
+  readonly events: boolean;
+  /** Whether `http` tasks can name registered services. */
+  readonly services: boolean;
+}
+
+/** Everything that the engine can do; for tests of the engine. */
+export const ALL_SERVED: Served = { events: true, services: true };
+/** What this version serves. Whoever adds a relay or a registry of services changes it. */
+export const SERVED: Served = { events: false, services: false };
+
+/** Adds a problem for every task that nothing would serve. The document has passed all other checks. */
+export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
+  if (served.events && served.services) return;
+  for (const { type, task, path } of viewFlow(document).tasks) {
+    if (type === "emit" && !served.events)
+      problems.add(
+        [...path, "type"],
+        "emit comes with a later version of the service: nothing relays its events yet; call a web service (type http) instead",
+      );
+    const { service } = (task.parameters ?? {}) as Record<string, Json>;
+    if (type === "http" && service !== undefined && !served.services)
+      problems.add(
+        [...path, "parameters", "service"],
+        "registered services come with a later version of the service; write the url instead of service and path",
+      );
+  }
+}

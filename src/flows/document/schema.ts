@@ -1,0 +1,251 @@
+/** The shape of a flow document, declared once: checks and the JSON Schema for editors both come from here. References and expressions are checked elsewhere. */
+import { z } from "zod";
+import { jsonSchema } from "../../tasks/schema/json-schema.ts";
+import {
+  duration,
+  durationOrExpression,
+  GRAPH_NAME_PATTERN,
+  ID_PATTERN,
+  keyed,
+  versionText,
+} from "../../tasks/schema/schemas.ts";
+import { signalName } from "../../tasks/signal.ts";
+
+/** How many tasks (or states) a flow may have; children of `parallel` count. */
+export const MAX_TASKS = 2_000;
+/** How many dependencies all tasks of a flow may have together. */
+export const MAX_DEPENDENCIES = 10_000;
+/** How many variables a flow may declare. */
+const MAX_VARIABLES = 200;
+/** `max_transitions` of an FSM flow when it gives none. */
+export const DEFAULT_MAX_TRANSITIONS = 1_000;
+
+const id = z
+  .string()
+  .max(64)
+  .regex(ID_PATTERN, { error: "expected an id: a small letter, then small letters, digits, _ and -" });
+const ids = z.array(id).max(MAX_TASKS);
+const variableName = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z_][A-Za-z0-9_-]*$/, { error: "expected a name: a letter or _, then letters, digits, _ and -" });
+const title = z.string().max(256);
+const description = z.string().max(16_384);
+const errorType = z.string().min(1).max(128);
+const predicate = z
+  .union([z.string(), z.boolean()], { error: 'expected an expression that gives true or false, written "${…}"' })
+  .meta({ description: "An expression `${…}` that gives true or false." });
+
+/** Types of variables. */
+const VARIABLE_TYPES = ["string", "number", "integer", "boolean", "array", "object", "any"] as const;
+
+const variable = keyed({
+  name: variableName.meta({ description: "Name of the variable." }),
+  type: z.enum(VARIABLE_TYPES).optional().meta({ description: "Type of its values; any when absent." }),
+  description: description.optional(),
+  required: z
+    .boolean()
+    .optional()
+    .meta({ description: "Whether a run must give it; false when absent. A default counts as given." }),
+  default: z.json().optional().meta({ description: "Value when a run gives none." }),
+  enum: z.array(z.json()).min(1).max(1_000).optional().meta({ description: "The only values that are accepted." }),
+});
+
+/** Kinds of backoff. */
+const BACKOFF_TYPES = ["fixed", "linear", "exponential", "full_jitter"] as const;
+
+const retryPolicy = keyed({
+  max_retries: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: "Attempts after the first one; 3 when absent." }),
+  backoff_type: z.enum(BACKOFF_TYPES).optional().meta({ description: "How the delay grows; exponential when absent." }),
+  initial_delay: durationOrExpression
+    .optional()
+    .meta({ description: "Delay before the second attempt; 1s when absent." }),
+  max_delay: durationOrExpression.optional().meta({ description: "Longest delay; 60s when absent." }),
+  multiplier: z
+    .number()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .meta({ description: "Growth of exponential backoff; 2 when absent." }),
+  non_retryable: z.array(errorType).max(100).optional().meta({ description: "Error types that are final at once." }),
+});
+
+const executable = {
+  name: title.optional().meta({ description: "Name for people." }),
+  description: description.optional(),
+  type: z.string().meta({ description: "Task type." }),
+  parameters: z
+    .record(z.string(), z.json(), { error: "expected an object of parameters" })
+    .optional()
+    .meta({ description: "Parameters of the task type; values may hold `${…}`." }),
+  condition: predicate.optional().meta({ description: "For the type condition: the expression that is judged." }),
+  retry_policy: retryPolicy.optional().meta({ description: "When absent there is one attempt." }),
+  timeout: durationOrExpression
+    .optional()
+    .meta({ description: "Longest time of one attempt (start to close), or of the waiting of a signal or approval." }),
+  schedule_to_start_timeout: durationOrExpression
+    .optional()
+    .meta({ description: "Longest time until an attempt starts." }),
+  schedule_to_close_timeout: durationOrExpression.optional().meta({ description: "Longest time over all attempts." }),
+  heartbeat_timeout: durationOrExpression.optional().meta({ description: "Longest time between two heartbeats." }),
+  on_reject: z
+    .enum(["fail", "continue"])
+    .optional()
+    .meta({ description: "For approvals: whether a rejection fails the task; fail when absent." }),
+};
+
+const onError = z
+  .enum(["fail", "continue"])
+  .optional()
+  .meta({ description: "continue: a failure counts as success with null output." });
+
+/** Trigger rules. */
+const TRIGGER_RULES = ["all_success", "none_failed", "all_done", "one_success"] as const;
+
+/** A child of `parallel` or `map`. */
+export const childSchema = keyed({ ...executable, on_error: onError });
+
+/** A compensation task of an FSM flow. */
+export const compensationSchema = keyed({ id, ...executable, on_error: onError });
+
+/** The task of an FSM state. */
+export const stateTaskSchema = keyed({ ...executable, on_error: onError });
+
+/** A task of a DAG flow. */
+export const taskSchema = keyed({
+  id: id.meta({ description: "Unique in the flow." }),
+  ...executable,
+  depends_on: ids.optional().meta({ description: "Tasks that come before this one." }),
+  trigger_rule: z
+    .enum(TRIGGER_RULES)
+    .optional()
+    .meta({ description: "When a task with dependencies may run; all_success when absent." }),
+  on_success: ids.optional().meta({ description: "For the type condition: tasks that run when it gives true." }),
+  on_failure: ids.optional().meta({ description: "For the type condition: tasks that run when it gives false." }),
+  on_error: onError,
+  compensate_with: id.optional().meta({ description: "The task that undoes this one." }),
+});
+
+const to = id.meta({ description: "The next state." });
+
+/** A state of an FSM flow. */
+const stateSchema = keyed({
+  id: id.meta({ description: "Unique in the flow." }),
+  name: title.optional(),
+  description: description.optional(),
+  task: stateTaskSchema.optional().meta({ description: "What the state does on entry." }),
+  transitions: z
+    .array(keyed({ when: predicate.optional(), to }))
+    .max(100)
+    .optional()
+    .meta({ description: "Tried in order when the task has completed; the first that holds is taken." }),
+  on: z
+    .array(keyed({ signal: signalName, when: predicate.optional(), to }))
+    .max(100)
+    .optional()
+    .meta({ description: "Transitions by signals." }),
+  after: z
+    .array(
+      keyed({ delay: durationOrExpression.meta({ description: "Counted from the entry; may be an expression." }), to }),
+    )
+    .max(100)
+    .optional()
+    .meta({ description: "Transitions by time." }),
+  on_error: z
+    .array(keyed({ match: z.union([errorType, z.array(errorType).min(1).max(100)]).optional(), to }))
+    .max(100)
+    .optional()
+    .meta({ description: "Transitions by the type of the task's final error; without match: any." }),
+  final: z.enum(["completed", "failed"]).optional().meta({ description: "The run ends here, so." }),
+  compensate_with: id.optional().meta({ description: "The compensation task that undoes the state's task." }),
+});
+
+const budget = keyed({
+  max_cost_usd: z.number().min(0).optional(),
+  max_tokens: z.int().min(0).optional(),
+  max_time: duration.optional(),
+  max_steps: z.int().min(0).optional(),
+});
+
+const workflow = keyed({
+  id: id.optional(),
+  name: title.optional(),
+  description: description.optional(),
+  timeout: durationOrExpression.optional().meta({ description: "Longest time of a run; `${…}` reads the variables." }),
+  variables: z
+    .record(variableName, z.json())
+    .optional()
+    .meta({ description: "Further variables, computed from the declared ones when a run starts." }),
+  signals: z
+    .record(signalName, keyed({ description: description.optional(), schema: jsonSchema.optional() }))
+    .optional()
+    .meta({ description: "What signals must carry, by name. A signal with other data is refused when it is sent." }),
+  budget: budget
+    .optional()
+    .meta({ description: "Limits of cost, tokens, time and steps. Kept with the flow; enforced by a later version." }),
+  tasks: z.array(taskSchema).min(1).max(MAX_TASKS).optional().meta({ description: "Tasks of a DAG flow." }),
+  fail_fast: z
+    .boolean()
+    .optional()
+    .meta({ description: "Whether the first failure cancels everything that is open; false when absent." }),
+  states: z.array(stateSchema).min(1).max(MAX_TASKS).optional().meta({ description: "States of an FSM flow." }),
+  initial: id.optional().meta({ description: "The first state; the first of the list when absent." }),
+  max_transitions: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: `Most transitions of a run; ${DEFAULT_MAX_TRANSITIONS} when absent.` }),
+  compensations: z
+    .array(compensationSchema)
+    .max(MAX_TASKS)
+    .optional()
+    .meta({ description: "Compensation tasks of an FSM flow." }),
+  graph: z
+    .string()
+    .regex(GRAPH_NAME_PATTERN, {
+      error: "expected the name of a graph: a letter, _ or $, then at most 127 letters, digits, _, $ and -",
+    })
+    .optional()
+    .meta({ description: "Registered name of a LangGraph graph, in place of tasks and states." }),
+  attempt_timeout: durationOrExpression
+    .optional()
+    .meta({ description: "Longest time of one attempt of the graph; the limit of the service when absent." }),
+  retry_policy: retryPolicy
+    .optional()
+    .meta({ description: "How often the graph is tried again, from its last checkpoint; 3 retries when absent." }),
+  output: z.json().optional().meta({ description: "The run's output; values may hold `${…}`." }),
+});
+
+/** A flow document. */
+export const flowSchema = keyed({
+  id: id.meta({ description: "Id of the flow." }),
+  name: title.optional().meta({ description: "Name for people; the id when absent." }),
+  description: description.optional(),
+  category: z.string().max(128).optional().meta({ description: "Group in lists." }),
+  version: versionText.optional().meta({ description: "Version, always text; derived from the content when absent." }),
+  variables: z.array(variable).max(MAX_VARIABLES).optional().meta({ description: "Input of a run." }),
+  workflow: workflow.meta({ description: "What runs: tasks, states or a graph." }),
+});
+
+/** A flow document that has the right shape. */
+export type FlowDocument = z.infer<typeof flowSchema>;
+/** What a run executes. */
+export type Workflow = FlowDocument["workflow"];
+/** Declaration of a variable. */
+export type VariableDocument = z.infer<typeof variable>;
+/** A task of a DAG flow as written. */
+export type TaskDocument = z.infer<typeof taskSchema>;
+/** A state as written. */
+export type StateDocument = z.infer<typeof stateSchema>;
+/** What tasks, children, compensations and state tasks share. */
+export type ExecutableDocument = z.infer<typeof childSchema>;
+/** A compensation task as written. */
+export type CompensationDocument = z.infer<typeof compensationSchema>;
+/** A retry policy as written. */
+export type RetryDocument = z.infer<typeof retryPolicy>;

@@ -1,0 +1,19 @@
+/** Durations that a flow writes as `${…}`. */
+
+import type { Json } from "../../base/json/json.ts";
+import { parseDurationMs } from "../../base/time/duration.ts";
+import { describeValue } from "../../tasks/schema/describe-issue.ts";
+import type { Scope, Template } from "../plan.ts";
+
+/** Milliseconds that a duration evaluates to: a number of seconds or text with units, as it may be written. Throws what the expression throws, and for any other value. */
+export function evaluateDurationMs(duration: Template, scope: Scope): number {
+  const value: Json = duration.evaluate(scope);
+  try {
+    if (typeof value === "number" || typeof value === "string") return parseDurationMs(value);
+  } catch {
+    // INVALID_REQUEST speaks of requests; here an expression is to blame.
+  }
+  throw new Error(
+    `expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years; got ${describeValue(value)}`,
+  );
+}

@@ -1,0 +1,120 @@
+/** Executables of a document → task specs of the plan, with every default filled in. */
+
+import { toError } from "../../base/errors.ts";
+import type { Json } from "../../base/json/json.ts";
+import { parseDurationMs } from "../../base/time/duration.ts";
+import type { LimitKey } from "../../tasks/define.ts";
+import { TASK_TYPES } from "../../tasks/index.ts";
+import { DEFAULT_MAX_CONCURRENCY } from "../../tasks/parallel.ts";
+import { splitChildren } from "../check/check-tasks.ts";
+import type { ExecutableDocument, RetryDocument } from "../document/schema.ts";
+import type { KnownNames } from "../interpolation/references.ts";
+import { compileTemplate, holdsExpression } from "../interpolation/template.ts";
+import type { EvaluatedLimit, RetryPolicy, TaskSpec, TaskTypeName, Template } from "../plan.ts";
+
+/** Retries of a task without `retry_policy`: none. */
+export const NO_RETRY: RetryPolicy = {
+  maxRetries: 0,
+  backoff: "exponential",
+  initialDelayMs: 1_000,
+  maxDelayMs: 60_000,
+  multiplier: 2,
+  nonRetryable: [],
+};
+
+/** Retries that a `retry_policy` gets when it does not say how many. */
+const DEFAULT_MAX_RETRIES = 3;
+
+/** The spec of a task, with the specs of its children. */
+export function planTask(id: string, task: ExecutableDocument, names: KnownNames): TaskSpec {
+  const type = task.type as TaskTypeName;
+  const { effect, defaultTimeoutMs } = TASK_TYPES[type];
+  const parameters = (task.parameters ?? {}) as Record<string, Json>;
+  const { children, rest } = splitChildren(type, parameters);
+  const { items, ...others } = rest as Record<string, Json>;
+  const isMap = type === "map";
+  return {
+    id,
+    name: task.name ?? id,
+    type,
+    effect,
+    parameters: templateOf(isMap ? others : withDefaults(id, type, rest), names),
+    retry: planRetry(task.retry_policy),
+    timeouts: {
+      startToCloseMs: durationOf(task.timeout) ?? defaultTimeoutMs,
+      scheduleToStartMs: durationOf(task.schedule_to_start_timeout),
+      scheduleToCloseMs: durationOf(task.schedule_to_close_timeout),
+      heartbeatMs: durationOf(task.heartbeat_timeout),
+    },
+    limits: planLimits(task, names),
+    onError: task.on_error ?? "fail",
+    onReject: task.on_reject ?? "fail",
+    condition: task.condition === undefined ? null : templateOf(task.condition, names),
+    children:
+      type === "parallel"
+        ? children.map(({ value }, index) => planTask(`${id}.${index}`, value as ExecutableDocument, names))
+        : null,
+    map: isMap
+      ? {
+          items: templateOf(items ?? [], names),
+          child: planTask(id, children[0]?.value as unknown as ExecutableDocument, names),
+        }
+      : null,
+    maxConcurrency:
+      typeof parameters["max_concurrency"] === "number" ? parameters["max_concurrency"] : DEFAULT_MAX_CONCURRENCY,
+    failFast: parameters["fail_fast"] === true,
+  };
+}
+
+/** A template that has passed the checks. One that does not compile throws FLOW_INVALID: a stored flow that this version cannot read. */
+export function templateOf(value: Json, names: KnownNames): Template {
+  const { template, problems } = compileTemplate(value, names);
+  const [problem] = problems;
+  if (problem !== undefined) throw toError("FLOW_INVALID", { count: problems.length, first: problem.description });
+  return template;
+}
+
+/** Milliseconds of a written duration; null when there is none, or an expression that is evaluated later. */
+export function durationOf(value: number | string | undefined): number | null {
+  return value === undefined || isEvaluated(value) ? null : parseDurationMs(value);
+}
+
+function isEvaluated(value: number | string): value is string {
+  return typeof value === "string" && holdsExpression(value);
+}
+
+/** The limits of a task that are expressions. */
+export function planLimits(
+  task: Partial<Pick<ExecutableDocument, "retry_policy" | LimitKey>>,
+  names: KnownNames,
+): readonly EvaluatedLimit[] {
+  const written = [
+    ["startToCloseMs", "timeout", task.timeout],
+    ["scheduleToStartMs", "schedule_to_start_timeout", task.schedule_to_start_timeout],
+    ["scheduleToCloseMs", "schedule_to_close_timeout", task.schedule_to_close_timeout],
+    ["heartbeatMs", "heartbeat_timeout", task.heartbeat_timeout],
+    ["initialDelayMs", "retry_policy.initial_delay", task.retry_policy?.initial_delay],
+    ["maxDelayMs", "retry_policy.max_delay", task.retry_policy?.max_delay],
+  ] as const;
+  return written.flatMap(([name, place, value]) =>
+    value === undefined || !isEvaluated(value) ? [] : [{ name, place, duration: templateOf(value, names) }],
+  );
+}
+
+/** The policy with its defaults. */
+export function planRetry(policy: RetryDocument | undefined): RetryPolicy {
+  if (policy === undefined) return NO_RETRY;
+  return {
+    maxRetries: policy.max_retries ?? DEFAULT_MAX_RETRIES,
+    backoff: policy.backoff_type ?? NO_RETRY.backoff,
+    initialDelayMs: durationOf(policy.initial_delay) ?? NO_RETRY.initialDelayMs,
+    maxDelayMs: durationOf(policy.max_delay) ?? NO_RETRY.maxDelayMs,
+    multiplier: policy.multiplier ?? NO_RETRY.multiplier,
+    nonRetryable: policy.non_retryable ?? [],
+  };
+}
+
+function withDefaults(id: string, type: TaskTypeName, parameters: Json): Json {
+  if (type === "signal") return { name: id, ...(parameters as Record<string, Json>) };
+  return parameters;
+}

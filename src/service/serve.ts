@@ -1,0 +1,143 @@
+/** The running service: configuration → store and engine → ports → stop in good order. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { createHealth, type HealthState } from "../api/health.ts";
+import { createHostRule, hostOf, isLoopback } from "../base/host-rule.ts";
+import type { Log } from "../base/log.ts";
+import { readVersion } from "../base/version.ts";
+import { isSet, type LoadedConfig } from "../config/config.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { createRunLog } from "../telemetry/run-log.ts";
+import { advertisedAddress } from "./advertised-address.ts";
+import { checkPort } from "./check-port.ts";
+import { type Core, composeCore } from "./compose.ts";
+import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
+import { watchDatabase, watchDisk } from "./watch-database.ts";
+
+/** Time for calls that other instances have sent to arrive, milliseconds. */
+const FORWARDED_MS = 200;
+
+/** Where something listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A running service. */
+export interface Service {
+  readonly core: Core;
+  /** Where it listens. */
+  readonly address: Address;
+  /** Where metrics are; null when there are none. */
+  readonly metricsAddress: Address | null;
+  /** Resolves when it has stopped. */
+  readonly stopped: Promise<void>;
+  /** Begins the stop. Safe to call more than once. */
+  stop(): void;
+}
+
+/** How a service is started. */
+export interface ServiceOptions {
+  /** See {@link composeCore}. */
+  readonly watchdog?: boolean;
+}
+
+/** Starts the service. It takes calls when this resolves. Errors: CONFIG_INVALID, PORT_IN_USE, GRAPH_MODULE_INVALID and those of the store. */
+export async function startService(loaded: LoadedConfig, log: Log, options: ServiceOptions = {}): Promise<Service> {
+  const { server, limits, store, metrics: metricsConfig } = loaded.config;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.reverse())
+      await closer().catch((error: unknown) => log.warn("a part did not close in good order", { error }));
+  };
+  try {
+    // A busy port shows before a database is made and shards are taken.
+    await checkPort(server.host, server.port, "ORCHESTRATOR_PORT");
+    if (metricsConfig.enabled && isSet(loaded, "metrics.port"))
+      await checkPort(server.host, metricsConfig.port, "ORCHESTRATOR_METRICS_PORT");
+    // The modules of the API load while the database starts.
+    const apiModule = import("../api/create-api.ts");
+    const metrics = metricsConfig.enabled ? await createServiceMetrics() : NO_METRICS;
+    const core = await composeCore(loaded.config, log, {
+      ...metrics,
+      observers: [...metrics.observers, createRunLog(log)],
+      address: advertisedAddress(server),
+      ...options,
+    });
+    closers.push(() => core.close());
+    metrics.attach(core);
+    const health = createHealth();
+    const allowedHosts = hostsOf(server);
+    const api = await (await apiModule).createApi({
+      ...core,
+      health,
+      config: { ...limits, allowedHosts, corsOrigins: server.corsOrigins, reflection: server.reflection },
+      facts: {
+        version: readVersion(),
+        revision: "",
+        store: store.databaseUrl === undefined ? "embedded" : "external",
+        startedAt: Date.now(),
+        capabilities: [],
+      },
+      log,
+      metrics,
+    });
+    closers.push(async () => {
+      const endsAt = performance.now() + server.drainTimeout;
+      api.drain();
+      // Runs first: no caller, however slow, keeps a run from the next owner. Whoever stays on the line gets the rest of the time.
+      await core.drain(server.drainTimeout);
+      // Calls that other instances sent before they knew are still on their way: they are told that the run has moved.
+      if (core.engine.cluster().others.length > 0) await sleep(Math.min(FORWARDED_MS, server.drainTimeout));
+      await api.close(Math.max(0, endsAt - performance.now()));
+    });
+    const address = await api.listen(server.host, server.port);
+    const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, log, closers);
+    api.setServing(true);
+    const unwatch = [watchDatabase(core.database, health, log), watchDisk(core.database, health, log)];
+    closers.push(async () => {
+      for (const end of unwatch) end();
+    });
+    const { promise: stopped, resolve: finish } = Promise.withResolvers<void>();
+    let isStopping = false;
+    const stop = (): void => {
+      if (isStopping) return;
+      isStopping = true;
+      log.info("stopping", { graceMs: server.drainTimeout });
+      void close().then(() => {
+        log.info("stopped");
+        finish();
+      });
+    };
+    return { core, address, metricsAddress, stopped, stop };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Names under which this instance is called: those of the configuration, and once there are any also the one that other instances use. */
+function hostsOf(server: LoadedConfig["config"]["server"]): readonly string[] {
+  const { allowedHosts, advertisedAddress: given } = server;
+  const own = given === undefined ? null : hostOf(given);
+  return own === null || (allowedHosts.length === 0 && !isLoopback(server.host))
+    ? allowedHosts
+    : [...allowedHosts, own];
+}
+
+async function openMetricsPort(
+  loaded: LoadedConfig,
+  metrics: Metrics | null,
+  health: HealthState,
+  log: Log,
+  closers: (() => Promise<void>)[],
+): Promise<Address | null> {
+  if (metrics === null) return null;
+  const { openMetricsServer } = await import("../telemetry/metrics-server.ts");
+  const answer = () => ({ ready: health.check("") === "SERVING", missing: health.missing() });
+  const { host } = loaded.config.server;
+  const hosts = createHostRule(hostsOf(loaded.config.server));
+  const options = { host, hosts, port: loaded.config.metrics.port, explicit: isSet(loaded, "metrics.port") };
+  const server = await openMetricsServer(metrics, answer, options, log);
+  closers.push(() => server.close());
+  return server.address;
+}

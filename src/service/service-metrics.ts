@@ -1,0 +1,66 @@
+/** The metrics of the whole service: who counts what, and the port that shows it. */
+
+import type { CallMetrics } from "../api/calls/pipeline.ts";
+import type { HttpMetrics } from "../api/http/server.ts";
+import { readVersion } from "../base/version.ts";
+import { specOf } from "../engine/machine/run.ts";
+import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
+import { readStoreCounts } from "../store/store-counts.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { ToolMetrics } from "../tools/path/observe-step.ts";
+import type { Core } from "./compose.ts";
+
+/** Counters for the parts that are composed. */
+export interface ServiceMetrics {
+  /** What the port shows; null when metrics are switched off. */
+  readonly metrics: Metrics | null;
+  readonly calls: CallMetrics;
+  readonly http: HttpMetrics;
+  readonly tools?: ToolMetrics;
+  readonly observers: readonly RuntimeObserver[];
+  readonly onPoolWait?: (pool: string, waitedMs: number) => void;
+  /** Gives the gauges that are looked up their source, once the core is there. */
+  attach(core: Core): void;
+}
+
+/** Nothing is counted. */
+export const NO_METRICS: ServiceMetrics = {
+  metrics: null,
+  calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
+  http: { requested() {} },
+  observers: [],
+  attach() {},
+};
+
+/** Metrics of all parts. */
+export async function createServiceMetrics(): Promise<ServiceMetrics> {
+  const [{ createMetrics }, { createRunMetrics }, { createCallMetrics, createHttpMetrics }] = await Promise.all([
+    import("../telemetry/metrics.ts"),
+    import("../telemetry/run-metrics.ts"),
+    import("../api/metrics.ts"),
+  ]);
+  const metrics = createMetrics();
+  metrics.gauge("orchestrator_build_info", readVersion()).set(1);
+  return {
+    metrics,
+    calls: createCallMetrics(metrics),
+    http: createHttpMetrics(metrics),
+    tools: {
+      called(type, result, seconds) {
+        metrics.histogram("orchestrator_task_execution_seconds", type).observe(seconds);
+        metrics.counter("orchestrator_tool_calls_total", type, result).add();
+      },
+      breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
+    },
+    observers: [createRunMetrics(metrics, (run, path) => specOf(run, path).type)],
+    onPoolWait: (pool, waitedMs) =>
+      metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
+    attach({ database }) {
+      metrics.beforeRead(async () => {
+        const { activeRuns, deadLetters } = await readStoreCounts(database);
+        metrics.gauge("orchestrator_active_runs").set(activeRuns);
+        metrics.gauge("orchestrator_dead_letter_queue_size").set(deadLetters);
+      });
+    },
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * Whether the database answers, as probes see it.
+ *
+ *   answers → looked at every 15 s, when a connection breaks, and when a probe asks (at most once a second) → does not answer
+ *   does not answer → looked at every second → answers
+ */
+import type { HealthState } from "../api/health.ts";
+import { toError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Database } from "../store/sql/pool.ts";
+
+/** When the database is looked at, milliseconds. */
+export interface LookTimes {
+  /** Between looks while it answers. */
+  readonly everyMs: number;
+  /** Between looks while it does not, and between those that probes ask for. */
+  readonly againMs: number;
+  /** Longest time for an answer. Statements have more; a database that takes this long for nothing cannot do its work. */
+  readonly answerMs: number;
+}
+
+const TIMES: LookTimes = { everyMs: 15_000, againMs: 1_000, answerMs: 3_000 };
+
+/**
+ * Takes room on the disk: 1 MB, which is free again when the statement has ended. What fits into pages that exist already is written on a full disk too, and says
+ * nothing.
+ */
+const TAKE_ROOM =
+  "CREATE TEMPORARY TABLE room ON COMMIT DROP AS SELECT md5(n::text) AS text FROM generate_series(1, 20000) AS n";
+
+/** Tells health when the disk of the database is full, and when there is room again: it is looked at every `againMs` until then. Returns the function that ends it. */
+export function watchDisk(
+  database: Pick<Database, "reads" | "onFull">,
+  health: Pick<HealthState, "setDependency">,
+  log: Log,
+  { againMs } = TIMES,
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isFull = false;
+  let stopped = false;
+  const lookLater = (): void => {
+    if (!stopped) timer = setTimeout(() => void look(), againMs).unref();
+  };
+  const look = async (): Promise<void> => {
+    try {
+      await database.reads.query(TAKE_ROOM);
+    } catch {
+      // Still full, or away, which others report.
+      lookLater();
+      return;
+    }
+    isFull = false;
+    health.setDependency("disk", true);
+    log.info("the disk of the database has room again");
+  };
+  database.onFull((error) => {
+    if (isFull || stopped) return;
+    isFull = true;
+    health.setDependency("disk", false);
+    log.error("the disk of the database is full; changes are refused until there is room", { error });
+    lookLater();
+  });
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+/** Tells health whether the database answers, by one small query at a time. Returns the function that ends it. */
+export function watchDatabase(
+  database: Pick<Database, "reads" | "onTrouble">,
+  health: Pick<HealthState, "setDependency" | "setProbe">,
+  log: Log,
+  times = TIMES,
+): () => void {
+  let isReady = true;
+  let stopped = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let looking: Promise<void> | null = null;
+  /** Something broke during a look that may have begun before. */
+  let looksAgain = false;
+  let timer: NodeJS.Timeout | undefined;
+  const schedule = (): void => {
+    clearTimeout(timer);
+    const isUrgent = looksAgain && isReady;
+    looksAgain = false;
+    const ms = isUrgent ? 0 : isReady ? times.everyMs : times.againMs;
+    if (!stopped) timer = setTimeout(() => void look(), ms).unref();
+  };
+  const ask = async (): Promise<void> => {
+    const error = await answerOf(database, times.answerMs);
+    lookedAt = performance.now();
+    looking = null;
+    if (!stopped && (error === null) !== isReady) {
+      isReady = error === null;
+      health.setDependency("database", isReady);
+      if (isReady) log.info("the database answers again");
+      else log.error("the database does not answer; calls are refused until it does", { error });
+    }
+    schedule();
+  };
+  const look = (): Promise<void> => {
+    looking ??= ask();
+    return looking;
+  };
+  health.setProbe(async () => {
+    if (!stopped && performance.now() - lookedAt >= times.againMs) await look();
+  });
+  // One broken connection says little, but it is a reason to look. While the database is away every statement breaks one.
+  database.onTrouble(() => {
+    if (looking !== null) looksAgain = true;
+    else if (isReady && !stopped) void look();
+  });
+  schedule();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+/** What is wrong with the answer of the database; null when nothing is. */
+async function answerOf(database: Pick<Database, "reads">, answerMs: number): Promise<unknown> {
+  const patience = Promise.withResolvers<unknown>();
+  const timer = setTimeout(() => patience.resolve(toError("STORE_TIMEOUT")), answerMs);
+  const answer = database.reads.query("SELECT 1").then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  const first = await Promise.race([answer, patience.promise]);
+  clearTimeout(timer);
+  return first;
+}

@@ -1,0 +1,65 @@
+/** Deletion of runs: one statement under the fence of the journal, so that all of a run goes or none of it. */
+import type { Lease } from "../../engine/journal.ts";
+import type { SqlPool } from "../sql/sql.ts";
+import { prepared } from "../sql/sql.ts";
+
+// The tombstone stands among the keys of starts, which outlive runs: no run can be started under a key that is there.
+const DELETE_RUN = prepared(
+  "runs.delete",
+  `WITH held AS MATERIALIZED (
+    SELECT shard FROM orchestrator.shard_leases WHERE shard = $1 AND epoch = $2 FOR SHARE
+  ),
+  gone AS (
+    DELETE FROM orchestrator.runs r
+    WHERE r.run_id = $3 AND r.tenant_id = $4 AND r.ended_at IS NOT NULL AND r.shard IN (SELECT shard FROM held)
+      AND NOT EXISTS (SELECT 1 FROM orchestrator.runs p WHERE p.run_id = r.parent_run_id AND p.ended_at IS NULL)
+      AND NOT EXISTS (
+        SELECT 1 FROM orchestrator.runs c WHERE c.parent_run_id = r.run_id AND c.parent_run_id <> '' AND c.ended_at IS NULL
+      )
+    RETURNING r.run_id, r.run_day, r.tenant_id
+  ),
+  journal AS (
+    DELETE FROM orchestrator.journal j USING gone g WHERE j.run_day = g.run_day AND j.run_id = g.run_id
+  ),
+  approvals AS (
+    DELETE FROM orchestrator.approvals a USING gone g WHERE a.run_id = g.run_id
+  ),
+  dead_letters AS (
+    DELETE FROM orchestrator.dead_letters d USING gone g WHERE d.run_id = g.run_id
+  ),
+  outbox AS (
+    DELETE FROM orchestrator.outbox o USING gone g WHERE o.shard = $1 AND o.run_id = g.run_id
+  ),
+  checkpoints AS (
+    DELETE FROM orchestrator.graph_threads t USING gone g WHERE t.tenant_id = g.tenant_id AND t.run_id = g.run_id
+  ),
+  tombstone AS (
+    INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash)
+    SELECT tenant_id, 'deleted', run_id, run_id, '' FROM gone
+    ON CONFLICT DO NOTHING
+  )
+  SELECT (SELECT count(*) FROM held)::int4 AS held, (SELECT count(*) FROM gone)::int4 AS gone`,
+);
+
+const FIND_DELETED = prepared(
+  "runs.find_deleted",
+  "SELECT created_at FROM orchestrator.starts WHERE tenant_id = $1 AND kind = 'deleted' AND key = $2",
+);
+
+/** Deletes an ended run; `related`: it is not ended, or a parent or child of it is open. */
+export async function deleteRun(
+  sql: SqlPool,
+  { shard, epoch }: Lease,
+  tenantId: string,
+  runId: string,
+): Promise<"deleted" | "fenced" | "related"> {
+  const { rows } = await sql.query<{ held: number; gone: number }>(DELETE_RUN, [shard, epoch, runId, tenantId]);
+  if (rows[0]?.gone === 1) return "deleted";
+  return rows[0]?.held === 1 ? "related" : "fenced";
+}
+
+/** When a run of the tenant was deleted, milliseconds; null when it was not. */
+export async function findDeleted(sql: SqlPool, tenantId: string, runId: string): Promise<number | null> {
+  const { rows } = await sql.query<{ created_at: number }>(FIND_DELETED, [tenantId, runId]);
+  return rows[0]?.created_at ?? null;
+}

@@ -1,0 +1,285 @@
+/** The journal on PostgreSQL: lanes that commit batches, and what the engine reads back. */
+import { invariant } from "../../base/errors.ts";
+import { failPoint } from "../../base/process/fail-points.ts";
+import { withRunInHand } from "../../base/process/in-hand.ts";
+import type {
+  Journal,
+  JournalLane,
+  Move,
+  Refusal,
+  StartConflict,
+  StartLookup,
+  StoredMove,
+  StoredRun,
+} from "../../engine/journal.ts";
+import { CommitError } from "../../engine/journal.ts";
+import type { JournalRecord } from "../../engine/machine/records.ts";
+import { insistOnCommit } from "../sql/durability.ts";
+import type { Database } from "../sql/pool.ts";
+import type { SqlSession } from "../sql/sql.ts";
+import { storeFailureOf } from "../sql/sqlstate.ts";
+import { deleteRun, findDeleted } from "./deletions.ts";
+import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "./journal-encode.ts";
+import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
+import {
+  DROP_KEY,
+  FIND_KEY,
+  FIND_OPEN_KEY,
+  FORGET_ANSWER,
+  KEEP_ANSWER,
+  LIST_CHILDREN,
+  LIST_DUE,
+  LIST_MOVING,
+  LOAD_HEADER,
+  LOAD_MOVES,
+} from "./journal-sql.ts";
+import { endUnread, setAside } from "./set-aside.ts";
+import { holdUnread, judgeSuspects, nameSuspects } from "./suspects.ts";
+
+/** The journal of `database`. `headersWritten` is called after every batch that wrote headers. */
+export function createJournal(database: Database, headersWritten: () => void = () => {}): Journal {
+  return {
+    openLane: (name) => openLane(database, name, headersWritten),
+    loadRun: (runId) => loadRun(database, runId),
+    findHeader: async (runId) => {
+      const row = await loadHeader(database, runId);
+      return row === null ? null : toRunHeader(row);
+    },
+    nameSuspects: (leases, trials, passed, alone) => nameSuspects(database.journal, leases, trials, passed, alone),
+    judgeSuspects: (leases) => judgeSuspects(database.journal, leases),
+    holdUnread: (lease, runId, record) => holdUnread(database.journal, lease, runId, record),
+    deleteRun: (lease, tenantId, runId) => deleteRun(database.journal, lease, tenantId, runId),
+    findDeleted: (tenantId, runId) => findDeleted(database.reads, tenantId, runId),
+    setAside: (lease, runId) => setAside(database.journal, lease, runId),
+    endUnread: (lease, runId, record) => endUnread(database.journal, lease, runId, record),
+    listMoving: async (shards) => {
+      const { rows } = await database.reads.query<{ run_id: string; moving: boolean }>(LIST_MOVING, [shards]);
+      return rows.map(({ run_id, moving }) => ({ runId: run_id, moving }));
+    },
+    listChildren: async (shards) => {
+      const { rows } = await database.reads.query<{ run_id: string; parent_run_id: string }>(LIST_CHILDREN, [shards]);
+      return rows.map((row) => ({ runId: row.run_id, parentRunId: row.parent_run_id }));
+    },
+    listDue: async (shards, until, after, limit) => {
+      const { wakeAt = -1, runId = "" } = after ?? {};
+      const { rows } = await database.reads.query<{ run_id: string; wake_at: number }>(LIST_DUE, [
+        shards,
+        until,
+        limit,
+        wakeAt,
+        runId,
+      ]);
+      return rows.map((row) => ({ runId: row.run_id, wakeAt: row.wake_at }));
+    },
+    keepAnswer: async ({ tenantId, requestId, requestHash, runId }) => {
+      const { count } = await database.journal.query(KEEP_ANSWER, [tenantId, requestId, runId, requestHash]);
+      return count > 0;
+    },
+    forgetAnswer: async ({ tenantId, requestId, runId }) => {
+      await database.journal.query(FORGET_ANSWER, [tenantId, requestId, runId]);
+    },
+    findConflict: (lookup) => findConflict(database, lookup),
+    readEvents: async (tenantId, runId, afterSequence, limit) => {
+      const header = await loadHeader(database, runId);
+      if (header === null || header.tenant_id !== tenantId) return null;
+      const { moves } = await loadMoves(database, header, afterSequence, Math.min(limit, PAGE_MOVES));
+      let next = Math.min(moves[0]?.sequence ?? 0, afterSequence + 1);
+      for (const move of moves) {
+        checkMove(move, next);
+        next += move.count;
+      }
+      return moves;
+    },
+  };
+}
+
+async function openLane(database: Database, name: string, headersWritten: () => void): Promise<JournalLane> {
+  let session: SqlSession | null = null;
+  const drop = async (): Promise<void> => {
+    const dropped = session;
+    session = null;
+    // A broken connection may refuse to close; there is nothing left to save in it.
+    await dropped?.close().catch(() => {});
+  };
+  const connect = async (): Promise<SqlSession> => {
+    // The plan is made while tables are small, and kept: without the second setting it may read all runs to find one, on a server whose settings make pages from
+    // disk dear.
+    const settings = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off" };
+    const opened = await database.openSession(`journal ${name}`, {}, settings);
+    // Lost while nothing was under way: the next batch takes a new connection, and its outcome is known.
+    opened.onLost(() => {
+      if (session === opened) session = null;
+    });
+    if (!opened.pooled) await insistOnCommit(opened);
+    return opened;
+  };
+  return {
+    commit: async (leases, moves) => {
+      try {
+        session ??= await connect();
+      } catch (error) {
+        throw new CommitError("failed", error);
+      }
+      let batch: EncodedBatch;
+      try {
+        batch = isPlain(moves) ? encodeWhole(leases, moves) : encodeSorting(leases, moves);
+      } catch (error) {
+        // A value that is no JSON, or too much for one text: halving finds it.
+        throw new CommitError("data", error);
+      }
+      failPoint("commit.before");
+      try {
+        let answer = await run(session, batch);
+        // Nothing was written: something stands against a move or more of the batch.
+        if (answer.whole === false) answer = await run(session, encodeSorting(leases, moves));
+        if (moves.some(({ start, header }) => start !== null || header !== null)) headersWritten();
+        return { now: answer.now, refused: findRefused(moves, answer) };
+      } catch (error) {
+        const failure = storeFailureOf(error);
+        if (failure?.kind === "data") throw new CommitError("data", error);
+        await drop();
+        if (failure === undefined || failure.outcomeUnknown) throw new CommitError("unknown", error);
+        const slow = failure.kind === "timeout" || failure.kind === "overload";
+        throw new CommitError(slow ? "slow" : "failed", error);
+      }
+    },
+    close: drop,
+  };
+}
+
+/** Answer to a commit statement: `whole` of the form that writes all or nothing, the others of the form that sorts. */
+interface CommitAnswer {
+  readonly now: number;
+  readonly whole?: boolean;
+  readonly held?: readonly number[] | null;
+  /** Absent when everything was written. */
+  readonly accepted?: readonly string[] | null;
+}
+
+async function run(session: SqlSession, { statement, values }: EncodedBatch): Promise<CommitAnswer> {
+  const { rows } = await session.query<CommitAnswer>(statement, values);
+  failPoint("commit.after");
+  const [answer] = rows;
+  invariant(answer, "a commit answers with one row");
+  return answer;
+}
+
+function findRefused(moves: readonly Move[], { accepted, held }: CommitAnswer): Refusal[] {
+  if (accepted === null || accepted === undefined) return [];
+  const written = new Set(accepted);
+  const ours = new Set(held);
+  return moves
+    .filter((move) => !written.has(move.runId))
+    .map((move) => ({
+      runId: move.runId,
+      why: !ours.has(move.shard)
+        ? "fenced"
+        : move.start !== null && move.start.keys.length + move.start.runKey.length > 0
+          ? "taken"
+          : "early",
+    }));
+}
+
+async function loadHeader(database: Database, runId: string): Promise<HeaderRow | null> {
+  const { rows } = await database.reads.query<HeaderRow>(LOAD_HEADER, [runId]);
+  return rows[0] ?? null;
+}
+
+/** Moves read at once, and bytes of them, where a single one may have more; a run with more is read in pages. */
+const PAGE_MOVES = 2_000;
+const PAGE_BYTES = 8_388_608;
+
+interface MoveRow {
+  readonly sequence: number;
+  readonly record_count: number;
+  readonly records: string;
+  /** Moves found, of which those beyond the bytes are left out. */
+  readonly found: number;
+}
+
+async function loadMoves(database: Database, header: HeaderRow, afterSequence: number, limit: number) {
+  const { rows } = await database.reads.query<MoveRow>(LOAD_MOVES, [
+    header.run_day,
+    header.run_id,
+    afterSequence + 1,
+    limit,
+    PAGE_BYTES,
+  ]);
+  const moves = withRunInHand(header.run_id, () =>
+    rows.map(({ sequence, record_count, records }) => ({
+      sequence,
+      count: record_count,
+      size: records.length,
+      records: JSON.parse(records) as JournalRecord[],
+    })),
+  );
+  const found = rows[0]?.found ?? 0;
+  return { moves, isLast: found === rows.length && found < limit };
+}
+
+/** Throws when a move does not stand where the one before it ends, or holds fewer or more records than its row says. */
+function checkMove({ sequence, count, records }: StoredMove, next: number): void {
+  invariant(sequence === next, `the journal has a gap at ${next}`);
+  invariant(Array.isArray(records) && records.length === count, `the move at ${next} does not hold ${count} records`);
+}
+
+async function loadRun(database: Database, runId: string): Promise<StoredRun | null> {
+  const header = await loadHeader(database, runId);
+  if (header === null) return null;
+  const records: JournalRecord[] = [];
+  let size = 0;
+  for (;;) {
+    const page = await loadMoves(database, header, records.length, PAGE_MOVES);
+    for (const move of page.moves) {
+      size += move.size;
+      checkMove(move, records.length + 1);
+      // One by one: a move may hold more records than a call takes arguments.
+      for (const record of move.records) records.push(record);
+    }
+    if (page.isLast) break;
+  }
+  return {
+    runId,
+    shard: header.shard,
+    day: header.run_day,
+    header: toRunHeader(header),
+    moving: header.moving,
+    wakeAt: header.wake_at,
+    records,
+    size,
+  };
+}
+
+interface KeyRow {
+  readonly run_id: string;
+  readonly request_hash: string;
+  readonly void: boolean;
+}
+
+/**
+ * What a refused start collided with: request id, run id, open run key, in this order; null when it is free by now.
+ * A refusal may leave rows behind for its other keys, which are void: they go. All others stand, whether their run still exists or not.
+ */
+async function findConflict(database: Database, lookup: StartLookup): Promise<StartConflict | null> {
+  const { tenantId } = lookup;
+  for (const [kind, key] of [
+    ["request", lookup.requestId],
+    ["run", lookup.runId],
+  ] as const) {
+    if (key === "") continue;
+    const { rows } = await database.reads.query<KeyRow>(FIND_KEY, [tenantId, kind, key]);
+    const [row] = rows;
+    if (row === undefined) continue;
+    if (!row.void) return { by: kind, runId: row.run_id, requestHash: row.request_hash };
+    await database.journal.query(DROP_KEY, [tenantId, kind, key, row.run_id]);
+  }
+  if (lookup.runId !== "" && (await loadHeader(database, lookup.runId)) !== null)
+    return { by: "run", runId: lookup.runId, requestHash: "" };
+  if (lookup.runKey === "") return null;
+  const { rows } = await database.reads.query<{ run_id: string }>(FIND_OPEN_KEY, [
+    tenantId,
+    lookup.flowId,
+    lookup.runKey,
+  ]);
+  return rows[0] === undefined ? null : { by: "run_key", runId: rows[0].run_id, requestHash: "" };
+}

@@ -1,0 +1,69 @@
+/** Runs whose journal cannot be read: what is done to them is done to their header, under the same fence as everything else. */
+import type { EndedUnread, Lease } from "../../engine/journal.ts";
+import type { JournalRecord } from "../../engine/machine/records.ts";
+import type { SqlPool } from "../sql/sql.ts";
+import { prepared } from "../sql/sql.ts";
+
+const HELD = `held AS MATERIALIZED (
+  SELECT shard FROM orchestrator.shard_leases WHERE shard = $1 AND epoch = $2 FOR SHARE
+)`;
+
+const SET_ASIDE = prepared(
+  "runs.set_aside",
+  `WITH ${HELD}
+  UPDATE orchestrator.runs SET state = 'QUARANTINED', moving = false, wake_at = NULL, updated_at = clock_timestamp()
+  WHERE run_id = $3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM held)
+    AND (state <> 'QUARANTINED' OR moving OR wake_at IS NOT NULL)`,
+);
+
+// The record goes behind the last one, whatever it is: every open phase may end so. The columns of a damaged run may say anything, so nothing here depends on
+// them but on the lease of its shard, which follows from its id.
+const END_UNREAD = prepared(
+  "runs.end_unread",
+  `WITH ${HELD},
+  ended AS (
+    -- A time of the end that no run can have is none.
+    UPDATE orchestrator.runs r SET state = 'TERMINATED', moving = false, wake_at = NULL, sequence = last.sequence + 1,
+      updated_at = to_timestamp($4::float8 / 1000), ended_at = to_timestamp($4::float8 / 1000)
+    FROM (
+      SELECT least(coalesce(max(j.sequence::int8 + greatest(j.record_count, 1) - 1), 0), 2147483646)::int4 AS sequence
+      FROM orchestrator.runs o JOIN orchestrator.journal j ON j.run_day = o.run_day AND j.run_id = o.run_id
+      WHERE o.run_id = $3
+    ) last
+    WHERE r.run_id = $3 AND (r.ended_at IS NULL OR r.ended_at NOT BETWEEN '0001-01-01 UTC' AND '9999-12-31 UTC') AND EXISTS (SELECT 1 FROM held)
+    RETURNING r.run_id, r.run_day, r.sequence, r.parent_run_id, r.parent_task
+  ),
+  approvals AS (
+    UPDATE orchestrator.approvals a SET state = 'CANCELED', decided_at = to_timestamp($4::float8 / 1000)
+    FROM ended e WHERE a.run_id = e.run_id AND a.state = 'PENDING'
+  ),
+  written AS (
+    INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
+    SELECT run_day, run_id, sequence, 1, to_timestamp($4::float8 / 1000), $5 FROM ended
+    ON CONFLICT (run_day, run_id, sequence) DO UPDATE SET record_count = excluded.record_count, records = excluded.records
+  )
+  SELECT sequence, parent_run_id, parent_task FROM ended`,
+);
+
+/** Takes a run out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
+export async function setAside(pool: SqlPool, lease: Lease, runId: string): Promise<boolean> {
+  return (await pool.query(SET_ASIDE, [lease.shard, lease.epoch, runId])).count > 0;
+}
+
+/** Ends an open run with one record more in its journal. Null when the lease is not held or the run is not open. */
+export async function endUnread(
+  pool: SqlPool,
+  lease: Lease,
+  runId: string,
+  record: JournalRecord,
+): Promise<EndedUnread | null> {
+  const values = [lease.shard, lease.epoch, runId, record.at, JSON.stringify([record])];
+  const { rows } = await pool.query<{ sequence: number; parent_run_id: string; parent_task: string }>(
+    END_UNREAD,
+    values,
+  );
+  const [row] = rows;
+  if (row === undefined) return null;
+  const parent = row.parent_run_id === "" ? null : { runId: row.parent_run_id, task: row.parent_task };
+  return { sequence: row.sequence, parent };
+}

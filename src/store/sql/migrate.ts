@@ -1,0 +1,175 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fail } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Database } from "./pool.ts";
+import type { SqlRunner } from "./sql.ts";
+import { storeFailureOf } from "./sqlstate.ts";
+
+/** One step of the schema: a file `NNNNNN_name.sql`. */
+export interface Migration {
+  readonly version: number;
+  /** The file's name. */
+  readonly name: string;
+  readonly sql: string;
+  /** SHA-256 of the file, hex. A migration that was applied somewhere is never edited. */
+  readonly checksum: string;
+}
+
+/** Folder of the product's migrations. */
+const MIGRATIONS_FOLDER = fileURLToPath(new URL("../migrations/", import.meta.url));
+
+/** Key of the advisory lock that lets one instance migrate at a time; any constant that nobody else uses. */
+const LOCK_KEY = "7206417342061001";
+
+/** Reads a folder of migrations in order. Throws MIGRATION_INVALID when a number is missing, doubled or a file is misnamed. */
+export function readMigrations(folder: string = MIGRATIONS_FOLDER): readonly Migration[] {
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith(".sql"))
+    .sort();
+  return names.map((name, index) => {
+    const version = Number(/^(\d{6})_[a-z0-9_]+\.sql$/.exec(name)?.[1]);
+    if (version !== index + 1)
+      fail("MIGRATION_INVALID", { migration: name, problem: `expected number ${String(index + 1).padStart(6, "0")}` });
+    const sql = readFileSync(join(folder, name), "utf8");
+    return { version, name: basename(name), sql, checksum: createHash("sha256").update(sql).digest("hex") };
+  });
+}
+
+/** What {@link runMigrations} found and did. */
+export interface MigrationResult {
+  /** Version of the schema now. */
+  readonly version: number;
+  /** Names of the files applied by this call. */
+  readonly applied: readonly string[];
+}
+
+/**
+ * Brings the schema to the newest version: each migration in its own transaction together with its row in `orchestrator.schema_migrations`,
+ * under an advisory lock, so that several instances may start at once and a killed one leaves nothing half done. When nothing is to be done
+ * it costs two small queries and no lock.
+ * Throws STORE_TOO_NEW when the database knows migrations that this build does not, MIGRATION_INVALID when an applied file was edited.
+ */
+export async function runMigrations(
+  database: Database,
+  log: Log,
+  migrations: readonly Migration[] = readMigrations(),
+): Promise<MigrationResult> {
+  let done = checkApplied(migrations, await readApplied(database.reads));
+  if (done === migrations.length) return { version: done, applied: [] };
+  const applied: string[] = [];
+  // Building an index on a large table may take longer than any statement should; waiting for the lock may too.
+  const session = await database.openSession("migrations", {
+    statementMs: 0,
+    answerMs: 0,
+    lockMs: 0,
+    idleInTransactionMs: 0,
+  });
+  try {
+    while (done < migrations.length) {
+      const outcome = await applyNext(session, migrations);
+      done = outcome.version;
+      if (outcome.name === undefined) continue;
+      applied.push(outcome.name);
+      log.info("migration applied", { migration: outcome.name });
+    }
+  } finally {
+    await session.close();
+  }
+  return { version: done, applied };
+}
+
+/** One transaction: takes the lock, looks again what is there, applies the next file. Without a name another instance was faster. */
+async function applyNext(
+  runner: SqlRunner,
+  migrations: readonly Migration[],
+): Promise<{ version: number; name?: string }> {
+  await runner.query("BEGIN");
+  try {
+    await runner.query(`SELECT pg_advisory_xact_lock(${LOCK_KEY})`);
+    const version = checkApplied(migrations, await readApplied(runner));
+    const next = migrations[version];
+    if (next === undefined) {
+      await runner.query("ROLLBACK");
+      return { version };
+    }
+    if (version === 0) await createTable(runner);
+    await applyFile(runner, next);
+    await runner.query("INSERT INTO orchestrator.schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
+      next.version,
+      next.name,
+      next.checksum,
+    ]);
+    await runner.query("COMMIT");
+    return { version: next.version, name: next.name };
+  } catch (error) {
+    // The session is closed after an error; this only lets go of the lock a moment sooner.
+    await runner.query("ROLLBACK").catch(() => {});
+    throw error;
+  }
+}
+
+/** Runs the statements of the file. What the server refuses is told to whoever starts the service, with the server's own words. */
+async function applyFile(runner: SqlRunner, migration: Migration): Promise<void> {
+  try {
+    await runner.query(migration.sql);
+  } catch (error) {
+    const kind = storeFailureOf(error)?.kind;
+    if (kind !== "refused" && kind !== "data") throw error;
+    const { cause } = error as Error;
+    fail(
+      "MIGRATION_INVALID",
+      { migration: migration.name, problem: cause instanceof Error ? cause.message : String(cause) },
+      { cause },
+    );
+  }
+}
+
+async function createTable(runner: SqlRunner): Promise<void> {
+  await runner.query("CREATE SCHEMA IF NOT EXISTS orchestrator");
+  await runner.query(`CREATE TABLE IF NOT EXISTS orchestrator.schema_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+  )`);
+}
+
+interface AppliedRow {
+  readonly version: number;
+  readonly name: string;
+  readonly checksum: string;
+}
+
+async function readApplied(runner: SqlRunner): Promise<readonly AppliedRow[]> {
+  const { rows } = await runner.query<{ found: boolean }>(
+    "SELECT to_regclass('orchestrator.schema_migrations') IS NOT NULL AS found",
+  );
+  if (rows[0]?.found !== true) return [];
+  return (
+    await runner.query<AppliedRow>(
+      "SELECT version, name, checksum FROM orchestrator.schema_migrations ORDER BY version",
+    )
+  ).rows;
+}
+
+/** Number of applied migrations, after comparing each with its file. */
+function checkApplied(migrations: readonly Migration[], rows: readonly AppliedRow[]): number {
+  const newest = rows.at(-1)?.version ?? 0;
+  if (newest > migrations.length) fail("STORE_TOO_NEW", { found: newest, known: migrations.length });
+  for (const [index, row] of rows.entries()) {
+    const migration = migrations[index];
+    if (row.version !== index + 1 || migration === undefined) {
+      fail("MIGRATION_INVALID", { migration: row.name, problem: `the database holds no row for number ${index + 1}` });
+    }
+    if (migration.checksum !== row.checksum) {
+      fail("MIGRATION_INVALID", {
+        migration: row.name,
+        problem: "the file is not the one that was applied; undo the edit and add a new migration",
+      });
+    }
+  }
+  return rows.length;
+}

@@ -1,0 +1,226 @@
+import type { Client, ClientBase, CustomTypesConfig, Pool, PoolClient } from "pg";
+import { invariant } from "../../base/errors.ts";
+import { cancelStatement } from "./cancel-statement.ts";
+import type { SqlPool, SqlResult, SqlRunner, SqlSession, SqlValue, Statement } from "./sql.ts";
+import { type StorePhase, storeFailureOf, toStoreError } from "./sqlstate.ts";
+
+/** PostgreSQL's numbers of the types that we read in our own way. */
+const OID = { int8: 20, date: 1_082, timestamp: 1_114, timestamptz: 1_184 } as const;
+
+/** How values are read: see {@link SqlRunner.query}. `standard` are the driver's own parsers. */
+export function createTypes(standard: CustomTypesConfig): CustomTypesConfig {
+  const parseTime = standard.getTypeParser(OID.timestamptz, "text") as (text: string) => Date | number;
+  const own = new Map<number, (text: string) => unknown>([
+    [OID.int8, parseInt8],
+    [OID.date, (text) => text],
+    [OID.timestamp, (text) => text],
+    [OID.timestamptz, (text) => Number(parseTime(text))],
+  ]);
+  // The driver's type has one overload per known type; ours answers for all of them.
+  const getTypeParser = (oid: number, format?: "text" | "binary") =>
+    own.get(oid) ?? standard.getTypeParser(oid, format as "text");
+  return { getTypeParser: getTypeParser as CustomTypesConfig["getTypeParser"] };
+}
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  invariant(Number.isSafeInteger(value), `int8 ${text} does not fit a number; select it as text`);
+  return value;
+}
+
+/** How statements are sent to a server, or to a pooler that gives each transaction another connection of it. */
+export interface StatementMode {
+  /** Whether statements are prepared. */
+  readonly usePrepared: boolean;
+  /**
+   * What each transaction begins with, because the next one may be on another connection; null where the session keeps its settings. Every statement is then a
+   * transaction of three parts.
+   */
+  readonly prelude: string | null;
+}
+
+/** Runs a statement on one connection and judges its errors. */
+async function run<Row extends object>(
+  client: ClientBase,
+  usePrepared: boolean,
+  phase: StorePhase,
+  statement: Statement | string,
+  values: readonly SqlValue[] | undefined,
+): Promise<SqlResult<Row>> {
+  try {
+    const text = typeof statement === "string" ? statement : statement.text;
+    const parameters = values as SqlValue[] | undefined;
+    const result =
+      typeof statement === "string" || !usePrepared
+        ? await client.query<Row>(text, parameters)
+        : await client.query<Row>({ name: statement.name, text, ...(parameters && { values: parameters }) });
+    return { rows: result.rows, count: result.rowCount ?? 0 };
+  } catch (error) {
+    throw toStoreError(error, phase);
+  }
+}
+
+/** True when the connection that threw this must not be used again. A foreign error says nothing about it, so it goes too. */
+function isSpoiled(error: unknown): boolean {
+  return storeFailureOf(error)?.connectionLost ?? true;
+}
+
+/** Who hears what happens in a pool. */
+export interface PoolListener {
+  /** How long a call waited for its connection. */
+  waited(ms: number): void;
+  /** A connection broke or could not be made. */
+  troubled(): void;
+  /** A statement failed. */
+  failed(error: unknown): void;
+}
+
+/** The port over one `pg` pool. */
+export function createSqlPool(
+  pool: Pool,
+  connect: () => Promise<PoolClient>,
+  mode: () => StatementMode,
+  listener: PoolListener,
+): SqlPool {
+  const acquire = async (): Promise<PoolClient> => {
+    const startedAt = performance.now();
+    try {
+      return await connect();
+    } catch (error) {
+      listener.troubled();
+      throw toStoreError(error, "connect");
+    } finally {
+      listener.waited(performance.now() - startedAt);
+    }
+  };
+  return {
+    async query<Row extends object>(
+      statement: Statement | string,
+      values?: readonly SqlValue[],
+      signal?: AbortSignal,
+    ): Promise<SqlResult<Row>> {
+      const client = await acquire();
+      let cancelled: Promise<void> | null = null;
+      const cancel = (): void => {
+        cancelled = cancelStatement(client);
+      };
+      let spoiled = false;
+      signal?.addEventListener("abort", cancel);
+      try {
+        signal?.throwIfAborted();
+        return await runAlone<Row>(client, mode(), statement, values);
+      } catch (error) {
+        listener.failed(error);
+        // Before its statement is sent, a call that was given up says nothing about the connection.
+        spoiled = error !== signal?.reason && (isSpoiled(error) || !isIdle(client));
+        if (spoiled) listener.troubled();
+        throw signal?.aborted === true ? signal.reason : error;
+      } finally {
+        signal?.removeEventListener("abort", cancel);
+        // Only then may another use the connection: the server must not cancel his statement.
+        if (cancelled !== null) await cancelled;
+        client.release(spoiled);
+      }
+    },
+    async transaction<T>(work: (runner: SqlRunner) => Promise<T>): Promise<T> {
+      const client = await acquire();
+      let spoiled = false;
+      try {
+        return await runTransaction(client, mode(), work);
+      } catch (error) {
+        listener.failed(error);
+        spoiled = storeFailureOf(error)?.connectionLost ?? false;
+        if (spoiled) listener.troubled();
+        throw error;
+      } finally {
+        client.release(spoiled || !isIdle(client));
+      }
+    },
+    stats: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+  };
+}
+
+/** Runs one statement that is a transaction of its own. */
+async function runAlone<Row extends object>(
+  client: ClientBase,
+  mode: StatementMode,
+  statement: Statement | string,
+  values: readonly SqlValue[] | undefined,
+): Promise<SqlResult<Row>> {
+  const { usePrepared, prelude } = mode;
+  if (prelude === null) return run<Row>(client, usePrepared, "statement", statement, values);
+  return runTransaction(client, mode, (runner) => runner.query<Row>(statement, values));
+}
+
+async function runTransaction<T>(
+  client: ClientBase,
+  { usePrepared, prelude }: StatementMode,
+  work: (runner: SqlRunner) => Promise<T>,
+): Promise<T> {
+  await run(client, usePrepared, "inside", prelude === null ? "BEGIN" : `BEGIN; ${prelude}`, undefined);
+  let result: T;
+  try {
+    result = await work({ query: (statement, values) => run(client, usePrepared, "inside", statement, values) });
+  } catch (error) {
+    // When this fails too the connection goes, and with it the transaction.
+    if (storeFailureOf(error)?.connectionLost !== true) await client.query("ROLLBACK").catch(() => {});
+    throw error;
+  }
+  await commit(client);
+  return result;
+}
+
+async function commit(client: ClientBase): Promise<void> {
+  const { command } = await client.query("COMMIT").catch((error: unknown) => {
+    throw toStoreError(error, "commit");
+  });
+  // The server answers the COMMIT of a failed transaction with ROLLBACK, and without an error.
+  invariant(
+    command === "COMMIT",
+    "a statement of the transaction failed and the failure was swallowed; nothing was committed",
+  );
+}
+
+/** True when the server has no open transaction on this connection. */
+function isIdle(client: ClientBase): boolean {
+  return client.getTransactionStatus() === "I";
+}
+
+/** The port over one connection of its own, which is connected. `failed` hears of statements that failed. */
+export function openSession(client: Client, mode: () => StatementMode, failed: (error: unknown) => void): SqlSession {
+  let ended = false;
+  const listeners: ((error: Error) => void)[] = [];
+  const lose = (error: Error) => {
+    if (ended) return;
+    ended = true;
+    for (const listener of listeners) listener(error);
+  };
+  client.on("error", lose);
+  client.on("end", () => lose(new Error("the server ended the session")));
+  return {
+    pooled: mode().prelude !== null,
+    async query<Row extends object>(statement: Statement | string, values?: readonly SqlValue[]) {
+      try {
+        return await runAlone<Row>(client, mode(), statement, values);
+      } catch (error) {
+        failed(error);
+        if (isSpoiled(error)) {
+          lose(error as Error);
+          // It is broken already; the caller hears of the error that broke it.
+          void client.end().catch(() => {});
+        }
+        throw error;
+      }
+    },
+    onNotification: (listener) => {
+      client.on("notification", ({ channel, payload }) => listener(channel, payload ?? ""));
+    },
+    onLost: (listener) => {
+      listeners.push(listener);
+    },
+    close: async () => {
+      ended = true;
+      await client.end();
+    },
+  };
+}

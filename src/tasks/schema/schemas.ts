@@ -1,0 +1,86 @@
+import { z } from "zod";
+import type { Json } from "../../base/json/json.ts";
+import { LABEL_KEY, labelProblem, MAX_LABEL_LENGTH, MAX_LABELS } from "../../base/labels.ts";
+import { parseDurationMs } from "../../base/time/duration.ts";
+
+/** The shape of an id in flows: of flows, tasks, states. */
+export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
+
+/** Names of LangGraph graphs. A name is the path of the graph's task, so it holds none of the signs that divide paths: `.`, `/` and `#`. */
+export const GRAPH_NAME_PATTERN = /^[A-Za-z_$][A-Za-z0-9_$-]{0,127}$/;
+
+/** Text that becomes a column of the store: without control characters. */
+export const PLAIN_TEXT = /^[^\u0000-\u001f\u007f]*$/;
+
+/** What is wanted where {@link PLAIN_TEXT} is. */
+export const PLAIN_TEXT_PROBLEM = "expected text without control characters";
+
+/** The version of a flow. */
+export const versionText = z.string().min(1).max(64).regex(PLAIN_TEXT, { error: PLAIN_TEXT_PROBLEM });
+
+/**
+ * Any JSON value. Documents and evaluated parameters are JSON already: to look into them again took 1.6 s for 2 MB of small objects, on the loop that serves everybody.
+ */
+export const anyJson: z.ZodType<Json> = z
+  .unknown()
+  .refine((value) => value !== undefined, { error: "is missing; expected a value" }) as unknown as z.ZodType<Json>;
+
+const DURATION_PROBLEM = "expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years";
+const DURATION_PATTERN = /^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|[smhd]))+)\s*$/;
+const EXPRESSION_PATTERN = /\$\{/;
+const withinRange = (value: number | string): boolean => {
+  try {
+    parseDurationMs(value);
+    return true;
+  } catch {
+    return false; // INVALID_REQUEST; the sentence of the schema says what is wanted
+  }
+};
+
+/** A duration: seconds as a number, or text with units. */
+export const duration = z
+  .union(
+    [z.number().min(0, { error: DURATION_PROBLEM }), z.string().regex(DURATION_PATTERN, { error: DURATION_PROBLEM })],
+    { error: DURATION_PROBLEM },
+  )
+  .refine(withinRange, { error: DURATION_PROBLEM });
+
+/** A duration, or an expression that gives one. */
+export const durationOrExpression = z
+  .union(
+    [
+      z.number().min(0, { error: DURATION_PROBLEM }),
+      z.string().regex(DURATION_PATTERN, { error: DURATION_PROBLEM }),
+      z.string().regex(EXPRESSION_PATTERN, { error: DURATION_PROBLEM }),
+    ],
+    {
+      error: DURATION_PROBLEM,
+    },
+  )
+  .refine((value) => (typeof value === "string" && EXPRESSION_PATTERN.test(value)) || withinRange(value), {
+    error: DURATION_PROBLEM,
+  });
+
+/** An object without unknown keys; the problem of an unknown key lists those that are known. */
+export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === "unrecognized_keys" ? `known: ${Object.keys(shape).join(", ")}` : undefined),
+  });
+}
+
+/** Labels of a run, by the rule that starts follow. */
+export const labelMap = z
+  .record(
+    z
+      .string()
+      .regex(LABEL_KEY, { error: "keys have 1 to 63 letters, digits and ._/- and begin with a letter or digit" }),
+    z
+      .string({ error: "expected text; write a number or a boolean in quotes, or as string(…) in an expression" })
+      .refine((value) => labelProblem(value) === null, {
+        error: `expected at most ${MAX_LABEL_LENGTH} characters without U+0000 and U+0001`,
+      }),
+  )
+  .refine((labels) => Object.keys(labels).length <= MAX_LABELS, { error: `expected at most ${MAX_LABELS} labels` });
+
+/** A small map of text, for headers. */
+export const textMap = z.record(z.string().min(1).max(256), z.union([z.string().max(8_192), z.number(), z.boolean()]));

@@ -1,0 +1,93 @@
+/** The one place where failures of HTTP become errors of tasks. Flows match the types, so they are stable. */
+import { statusType } from "../../base/http-status.ts";
+import { abortedOutcome, type FailedOutcome, failedOutcome } from "../outcome.ts";
+import { AddressRefused, ConnectFailed } from "./guarded-connect.ts";
+import { AnswerRefused } from "./http-body.ts";
+import { MAX_HEADER_BYTES, SilenceExceeded } from "./http-client.ts";
+import { parseHttpDate } from "./http-date.ts";
+import { RequestRefused } from "./http-request.ts";
+
+/** Statuses below 500 that may be better next time. */
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
+
+/** Outcome of an answer whose status is not expected. A retryable one is delayed by its `Retry-After`, if it has one. */
+export function statusOutcome(status: number, retryAfter: string, now: number, message: string): FailedOutcome {
+  const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
+  const nextRetryDelayMs = retryable ? parseRetryAfterMs(retryAfter, now) : undefined;
+  return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs });
+}
+
+/** Milliseconds of a `Retry-After` header, which holds digits (seconds) or an HTTP date; undefined for anything else, so that the retry policy counts. */
+export function parseRetryAfterMs(text: string, now: number): number | undefined {
+  if (/^\d+$/.test(text)) return Number(text) * 1_000;
+  const at = parseHttpDate(text, now);
+  return at === undefined ? undefined : Math.max(at - now, 0);
+}
+
+/** How far a request came. */
+export interface Progress {
+  /** Method and place, without the query, which may hold secrets. */
+  where: string;
+  /** Whether a server has answered, be it with a redirect: it may have done something. */
+  answered: boolean;
+}
+
+/** Outcome of a request that ended without a usable answer. */
+export function failureOutcome(error: unknown, { where, answered }: Progress, signal: AbortSignal): FailedOutcome {
+  const noEffect = !answered;
+  if (error instanceof RequestRefused)
+    return failedOutcome("REQUEST_INVALID", error.message, { retryable: false, noEffect });
+  if (error instanceof AddressRefused) {
+    return failedOutcome("ADDRESS_REFUSED", `${where}: ${error.message}`, { retryable: false, noEffect });
+  }
+  if (error instanceof AnswerRefused) {
+    return failedOutcome(error.type, `${where}: ${error.message}`, { retryable: error.type === "RESPONSE_INVALID" });
+  }
+  if (error instanceof ConnectFailed) {
+    const type = connectType(codeOf(error.cause));
+    return failedOutcome(type, `${where}: ${CONNECT_SENTENCES[type]}${suffix(error.cause)}`, {
+      retryable: true,
+      noEffect,
+    });
+  }
+  if (signal.aborted) return abortedOutcome(signal);
+  const code = codeOf(error);
+  if (error instanceof SilenceExceeded) {
+    return failedOutcome("TIMEOUT", `${where}: no answer came in time`, { retryable: true });
+  }
+  if (code === "HPE_HEADER_OVERFLOW") {
+    const message = `${where}: the headers of the response are larger than ${MAX_HEADER_BYTES} bytes`;
+    return failedOutcome("RESPONSE_TOO_LARGE", message, { retryable: false });
+  }
+  if (code.startsWith("HPE_")) {
+    return failedOutcome("RESPONSE_INVALID", `${where}: the response is not valid HTTP (${code})`, { retryable: true });
+  }
+  return failedOutcome("CONNECTION_LOST", `${where}: the connection ended before the answer did`, { retryable: true });
+}
+
+const CONNECT_SENTENCES = {
+  CONNECTION_REFUSED: "nobody listens there",
+  CONNECT_TIMEOUT: "no connection was made in time",
+  DNS_FAILED: "the name cannot be resolved",
+  TLS_FAILED: "the secure connection failed",
+  CONNECT_FAILED: "the connection failed",
+} as const;
+
+function connectType(code: string): keyof typeof CONNECT_SENTENCES {
+  if (code === "ECONNREFUSED") return "CONNECTION_REFUSED";
+  if (code === "ETIMEDOUT") return "CONNECT_TIMEOUT";
+  if (code === "ENOTFOUND" || code.startsWith("EAI_")) return "DNS_FAILED";
+  if (code === "EPROTO" || /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH)/.test(code))
+    return "TLS_FAILED";
+  return "CONNECT_FAILED";
+}
+
+function suffix(cause: unknown): string {
+  const code = codeOf(cause);
+  return code === "" ? "" : ` (${code})`;
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : "";
+}

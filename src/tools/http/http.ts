@@ -1,0 +1,135 @@
+/**
+ * `http`: one request to a web service, redirects included.
+ *
+ *   parameters → request (refused: REQUEST_INVALID) → connection (address refused: ADDRESS_REFUSED; none made: no effect, retried)
+ *     → answer → redirect (a few, each judged anew) or status → body (bounded, unpacked, JSON or text) → output
+ *
+ * What is retried: no connection, a connection that broke, a timeout, 408, 425, 429, 5xx, an answer that cannot be read. Nothing else.
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { LookupFunction } from "node:net";
+import { statusType } from "../../base/http-status.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import type { Outcome } from "../../engine/machine/events.ts";
+import type { ToolCall } from "../../engine/tool-port.ts";
+import type { RemoteAdapter } from "../adapter.ts";
+import { createAddressPolicy, type HttpToolPolicy } from "./address-policy.ts";
+import { AnswerRefused, decodeBody, discardBody, readBody, readExcerpt } from "./http-body.ts";
+import { createHttpClient } from "./http-client.ts";
+import { failureOutcome, type Progress, statusOutcome } from "./http-failure.ts";
+import { type AnswerHeaders, readHeaders } from "./http-headers.ts";
+import { DEFAULT_MAX_REDIRECTS, redirect } from "./http-redirect.ts";
+import { buildRequest, type HttpParameters, type HttpRequest, originOf } from "./http-request.ts";
+
+/** What {@link createHttpAdapter} needs. */
+export interface HttpAdapterOptions {
+  readonly policy: HttpToolPolicy;
+  readonly clock: Clock;
+  /** Largest body of an answer, as sent and unpacked, bytes; 4 MiB when absent. */
+  readonly maxResponseBytes?: number;
+  /** Most redirects that a call follows, each judged like the first address; 3 when absent. */
+  readonly maxRedirects?: number;
+  /** Resolves names, as `dns.lookup` does; tests give their own. */
+  readonly lookup?: LookupFunction;
+}
+
+const DEFAULT_MAX_RESPONSE_BYTES = 4 * 1_024 * 1_024;
+/** Most of an unexpected answer that is read for its message, bytes, and most that is quoted, characters. */
+const MAX_EXCERPT_BYTES = 16_384;
+const MAX_EXCERPT_LENGTH = 300;
+/** When a call has no timeout of its own: longest silence of the other side, milliseconds. */
+const SILENCE_MS = 300_000;
+
+/** Builds the adapter. Throws CONFIG_INVALID for a policy that cannot be read. */
+export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
+  const { clock, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, maxRedirects = DEFAULT_MAX_REDIRECTS } = options;
+  const client = createHttpClient(createAddressPolicy(options.policy), options.lookup);
+
+  /** Sends a request and follows redirects. Resolves with the last answer, its body unread. */
+  const exchange = async (
+    first: HttpRequest,
+    parameters: HttpParameters,
+    call: ToolCall,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<Answer> => {
+    let request = first;
+    const silenceMs = call.timeoutMs === null ? SILENCE_MS : 0;
+    for (let hops = 0; ; hops += 1) {
+      progress.where = placeOf(request);
+      const stream = await client.send(request, { signal, silenceMs });
+      const answer = { status: stream.statusCode ?? 0, headers: readHeaders(stream.headers), stream };
+      progress.answered = true;
+      call.heartbeat?.();
+      const next = isExpected(answer.status, parameters) ? null : redirect(request, answer.status, answer.headers);
+      if (next === null) return answer;
+      // Reads a little so that the connection can be used again; closes it when there is more.
+      await discardBody(stream, MAX_EXCERPT_BYTES);
+      if (hops === maxRedirects) throw new AnswerRefused("TOO_MANY_REDIRECTS", `more than ${maxRedirects} redirects`);
+      request = next;
+    }
+  };
+
+  const run = async (call: ToolCall, signal: AbortSignal): Promise<Outcome> => {
+    const parameters = call.input as unknown as HttpParameters;
+    const progress: Progress = { where: "the request", answered: false };
+    try {
+      const { status, headers, stream } = await exchange(buildRequest(call), parameters, call, progress, signal);
+      if (!isExpected(status, parameters)) {
+        const quote = toQuote(await readExcerpt(stream, headers, MAX_EXCERPT_BYTES));
+        const message = `${progress.where} answered ${status} ${statusType(status)}${quote}`;
+        return statusOutcome(status, String(headers["retry-after"] ?? ""), clock.now(), message);
+      }
+      const { response = "auto" } = parameters;
+      const { body: mode = "auto", integers } = typeof response === "string" ? { body: response } : response;
+      let body: Json = null;
+      if (mode === "none") await discardBody(stream, MAX_EXCERPT_BYTES);
+      else
+        body = decodeBody(await readBody(stream, headers, maxResponseBytes, call.heartbeat), headers, mode, integers);
+      const output = parameters.full_response === true ? { status, headers: toOutputHeaders(headers), body } : body;
+      return { ok: true, output };
+    } catch (error) {
+      return failureOutcome(error, progress, signal);
+    }
+  };
+
+  return {
+    type: "http",
+    local: false,
+    originOf: (call) => originOf(call.input as unknown as HttpParameters),
+    run,
+    close: async () => client.close(),
+  };
+}
+
+/** An answer whose body is still unread. */
+interface Answer {
+  readonly status: number;
+  readonly headers: AnswerHeaders;
+  readonly stream: IncomingMessage;
+}
+
+function isExpected(status: number, { expect_status: expected }: HttpParameters): boolean {
+  if (expected === undefined) return status >= 200 && status <= 299;
+  return typeof expected === "number" ? status === expected : expected.includes(status);
+}
+
+/** Method and place, without the query, which may hold secrets. */
+function placeOf({ method, url }: HttpRequest): string {
+  return `${method} ${url.origin}${url.pathname}`;
+}
+
+function toQuote(text: string): string {
+  const clean = text.replaceAll(/[\u0000-\u001f\u007f\ufffd]+/g, " ").trim();
+  if (clean === "") return "";
+  return `: ${clean.length > MAX_EXCERPT_LENGTH ? `${clean.slice(0, MAX_EXCERPT_LENGTH)}…`.toWellFormed() : clean}`;
+}
+
+/** Headers as an output holds them: each name once, its values joined; `set-cookie`, whose values cannot be joined, is always a list. */
+function toOutputHeaders(headers: AnswerHeaders): JsonObject {
+  const output: Record<string, Json> = Object.create(null) as Record<string, Json>;
+  for (const [name, value] of Object.entries(headers)) output[name] = typeof value === "string" ? value : [...value];
+  return output;
+}

@@ -1,0 +1,107 @@
+/** The one call path of tools: what happens between the dispatch of an attempt and its outcome. */
+
+import { isOrchestratorError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import type { Outcome } from "../../engine/machine/events.ts";
+import type { ToolCall, ToolCaller } from "../../engine/tool-port.ts";
+import type { ToolAdapter } from "../adapter.ts";
+import { abortedOutcome, failedOutcome } from "../outcome.ts";
+import { type BreakerView, createTargets, DEFAULT_TARGET_POLICY, type TargetPolicy } from "../target.ts";
+import { withDeadline } from "./deadline-step.ts";
+import { withBreaker, withBulkhead } from "./guard-steps.ts";
+import { type ToolMetrics, withObservation } from "./observe-step.ts";
+import { composePath, type Next, type Step } from "./path.ts";
+
+/** What {@link createToolCaller} needs. */
+export interface ToolCallerOptions {
+  /** One per task type. */
+  readonly adapters: readonly ToolAdapter[];
+  /** Limits for each target; absent ones are those of DEFAULT_TARGET_POLICY. */
+  readonly policies?: Partial<TargetPolicy>;
+  readonly metrics?: ToolMetrics;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** The call path in the hands of its owner. */
+export interface ToolPath extends ToolCaller {
+  /** Targets called since the start, with the state of their breakers and slots. */
+  listBreakers(): readonly BreakerView[];
+  /** Closes the adapters. Call it when no call is under way. */
+  close(): Promise<void>;
+}
+
+/** A call on its way to one adapter. */
+type Entry = ToolCaller["call"];
+
+/**
+ * Builds the path. A call never rejects and settles soon after its signal aborts. Failures that an open breaker or a full bulkhead makes carry
+ * `deferMs`. Task types without an adapter fail with TOOL_MISSING.
+ */
+export function createToolCaller(options: ToolCallerOptions): ToolPath {
+  const { adapters, metrics, log, clock } = options;
+  const policy = { ...DEFAULT_TARGET_POLICY, ...options.policies };
+  const targets = createTargets(policy, clock, (target, state) => {
+    const { origin, flowId, task } = target;
+    log.info("breaker changed state", { origin, flowId, task, state });
+    metrics?.breakerChanged(state);
+  });
+  // Every call to the outside goes through these, from top to bottom. The gate goes before the breaker, the budget's reserve and the gate's second look
+  // after the bulkhead: nothing is reserved while a call waits.
+  const steps: readonly Step[] = [
+    withObservation(metrics, log, clock),
+    withBreaker(clock, policy.maxOpenMs),
+    withBulkhead(),
+    withDeadline(),
+  ];
+  const entries = new Map<string, Entry>();
+  for (const adapter of adapters) {
+    const last = guardAdapter(adapter, log);
+    if (adapter.local) {
+      entries.set(adapter.type, last);
+      continue;
+    }
+    const path: Next = composePath(steps, (inHand) => last(inHand.call, inHand));
+    entries.set(adapter.type, (call, { signal }) =>
+      path({ call, signal, target: targets.get(adapter.originOf(call), call) }),
+    );
+  }
+  return {
+    call(call, stop) {
+      const entry = entries.get(call.type);
+      if (entry !== undefined) return entry(call, stop);
+      return Promise.resolve(
+        failedOutcome("TOOL_MISSING", `no adapter serves tasks of type ${call.type}`, {
+          retryable: false,
+          noEffect: true,
+        }),
+      );
+    },
+    listBreakers: () => targets.list(),
+    close: async () => {
+      await Promise.all(adapters.map((adapter) => adapter.close?.()));
+    },
+  };
+}
+
+/** Calls the adapter; what it throws becomes an outcome, so that nothing on the path has to think of exceptions. */
+function guardAdapter(adapter: ToolAdapter, log: Log): Entry {
+  const toOutcome = (call: ToolCall, signal: AbortSignal, error: unknown): Outcome => {
+    if (signal.aborted) return abortedOutcome(signal);
+    if (isOrchestratorError(error))
+      return failedOutcome(error.code, error.message, { retryable: error.retry !== "no" });
+    const { type, runId, tenantId, correlationId, path: task, attempt } = call;
+    log.error("an adapter threw", { type, runId, tenantId, correlationId, task, attempt, error });
+    return failedOutcome("TOOL_FAILED", `the adapter of ${call.type} failed; the log says why`, { retryable: true });
+  };
+  const run: Entry = (call, stop) => (adapter.local ? adapter.run(call, stop) : adapter.run(call, stop.signal));
+  // No async function: this is on the way of every attempt.
+  return (call, stop) => {
+    try {
+      return run(call, stop).catch((error: unknown) => toOutcome(call, stop.signal, error));
+    } catch (error) {
+      return Promise.resolve(toOutcome(call, stop.signal, error));
+    }
+  };
+}

@@ -1,0 +1,24 @@
+import { startLongTimer } from "../../base/time/long-timer.ts";
+import { abortedOutcome } from "../outcome.ts";
+import type { Step } from "./path.ts";
+
+/** Aborts the adapter's signal when the time of the attempt is over, counted from here: waiting in a queue costs the tool nothing. */
+export function withDeadline(): Step {
+  return async (inHand, next) => {
+    const { call, signal } = inHand;
+    if (signal.aborted) return abortedOutcome(signal, true);
+    if (call.timeoutMs === null) return next(inHand);
+    const controller = new AbortController();
+    const onAbort = () => controller.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const timer = startLongTimer(call.timeoutMs, () =>
+      controller.abort(new DOMException("the attempt did not end in time", "TimeoutError")),
+    );
+    try {
+      return await next({ ...inHand, signal: controller.signal });
+    } finally {
+      timer.stop();
+      signal.removeEventListener("abort", onAbort);
+    }
+  };
+}

@@ -1,0 +1,162 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compileValidator } from "../../../../src/api/calls/validate.ts";
+import { DecideApprovalRequestSchema } from "../../../../src/gen/orchestrator/v1/approval_service_pb.ts";
+import { RegisterFlowRequestSchema } from "../../../../src/gen/orchestrator/v1/flow_service_pb.ts";
+import {
+  ListRunsRequestSchema,
+  ResumeRunRequestSchema,
+  StartRunRequestSchema,
+} from "../../../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { arbitraryMessage } from "../support/arbitrary-message.ts";
+import { SERVICES } from "../support/services.ts";
+
+const library = createValidator();
+
+function isValid(desc: DescMessage, message: Message): boolean {
+  const result = library.validate(desc, message);
+  if (result.kind === "error") throw result.error;
+  return result.kind === "valid";
+}
+
+/** Texts near the limits: long ones, wide ones, those that patterns refuse. */
+const text = fc
+  .oneof(
+    fc.string({ maxLength: 20 }),
+    fc.constantFrom(
+      "",
+      "a",
+      "A-1._~",
+      " ",
+      "a b",
+      "é",
+      "😀".repeat(128),
+      "😀".repeat(129),
+      "x".repeat(128),
+      "x".repeat(129),
+      "x".repeat(256),
+      "x".repeat(257),
+      "x".repeat(1_025),
+    ),
+  )
+  .filter((one) => !one.includes("\0"));
+
+describe("own verdicts are those of the rules of the contract", () => {
+  const inputs = new Map(
+    SERVICES.flatMap((service) => service.methods.map((method) => [method.input.typeName, method.input])),
+  );
+  for (const [name, desc] of inputs) {
+    test(name, () => {
+      const validate = compileValidator(desc);
+      const property = fc.property(arbitraryMessage(desc, text), (message) => {
+        expect(validate(message) === null).toBe(isValid(desc, message));
+      });
+      fc.assert(property, { numRuns: 150 });
+    });
+  }
+});
+
+/** What each rule takes and refuses, with the field that is named. */
+const EXAMPLES: readonly {
+  readonly desc: DescMessage;
+  readonly good: object;
+  readonly bad: object;
+  readonly field: string;
+}[] = [
+  { desc: StartRunRequestSchema, good: { flowId: "a" }, bad: { flowId: "" }, field: "flow_id" },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", version: "x".repeat(128) },
+    bad: { flowId: "a", version: "x".repeat(129) },
+    field: "version",
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", requestId: "!~" },
+    bad: { flowId: "a", requestId: "a b" },
+    field: "request_id",
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", runKeyPolicy: 3 },
+    bad: { flowId: "a", runKeyPolicy: 4 },
+    field: "run_key_policy",
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", labels: { k: "v" } },
+    bad: { flowId: "a", labels: { "-": "v" } },
+    field: 'labels key "-"',
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", labels: { k: "" } },
+    bad: { flowId: "a", labels: { k: "x".repeat(257) } },
+    field: 'labels["k"]',
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", wait: { seconds: 50n } },
+    bad: { flowId: "a", wait: { seconds: 51n } },
+    field: "wait",
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", wait: {} },
+    bad: { flowId: "a", wait: { seconds: -1n } },
+    field: "wait",
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", runTimeout: { nanos: 1 } },
+    bad: { flowId: "a", runTimeout: {} },
+    field: "run_timeout",
+  },
+  {
+    desc: StartRunRequestSchema,
+    good: { flowId: "a", signals: [{ signalName: "s" }] },
+    bad: { flowId: "a", signals: [{ signalName: "" }] },
+    field: "signals[0].signal_name",
+  },
+  { desc: ListRunsRequestSchema, good: { pageSize: 0 }, bad: { pageSize: -1 }, field: "page_size" },
+  {
+    desc: ResumeRunRequestSchema,
+    good: { runId: "r", holdKinds: [1] },
+    bad: { runId: "r", holdKinds: [0] },
+    field: "hold_kinds[0]",
+  },
+  {
+    desc: DecideApprovalRequestSchema,
+    good: { runId: "r", approvalId: "5", decision: 1 },
+    bad: { runId: "r", approvalId: "5", decision: 0 },
+    field: "decision",
+  },
+  {
+    desc: RegisterFlowRequestSchema,
+    good: { definition: { case: "source", value: "a" } },
+    bad: {},
+    field: "definition",
+  },
+  {
+    desc: RegisterFlowRequestSchema,
+    good: { definition: { case: "source", value: "é".repeat(524_288) } },
+    bad: { definition: { case: "source", value: "é".repeat(524_289) } },
+    field: "source",
+  },
+];
+
+test.each(EXAMPLES)("a rule of $field takes the good and refuses the bad", ({ desc, good, bad, field }) => {
+  const validate = compileValidator(desc);
+  expect(validate(create(desc, good as never))).toBeNull();
+  expect(validate(create(desc, bad as never))?.map((violation) => violation.field)).toEqual([field]);
+  expect(isValid(desc, create(desc, bad as never))).toBe(false);
+});
+
+test("no text may hold NUL or half of a surrogate pair, whatever its rules are", () => {
+  const validate = compileValidator(ListRunsRequestSchema);
+  expect(validate(create(ListRunsRequestSchema, { filter: "a\0" }))?.[0]?.description).toContain("NUL");
+  expect(validate(create(ListRunsRequestSchema, { pageToken: "\ud800" }))?.[0]?.description).toContain("surrogate");
+});

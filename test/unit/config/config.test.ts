@@ -1,0 +1,285 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { renderConfigFiles } from "../../../scripts/config-docs.ts";
+import type { OrchestratorError } from "../../../src/base/errors.ts";
+import { isSet, type LoadedConfig, loadConfig } from "../../../src/config/config.ts";
+import { printConfig } from "../../../src/config/print.ts";
+import { listSettings } from "../../../src/config/settings.ts";
+import { createTemporaryFolder } from "../../support/temporary-folder.ts";
+
+function writeFile(text: string): string {
+  const path = join(createTemporaryFolder(), "orchestrator.yaml");
+  writeFileSync(path, text);
+  return path;
+}
+
+async function load(env: Record<string, string> = {}, flags: Record<string, unknown> = {}): Promise<LoadedConfig> {
+  return loadConfig({ env, flags });
+}
+
+async function problemsOf(loading: Promise<unknown>): Promise<Record<string, string>> {
+  const error = await loading.then(
+    () => expect.unreachable("the configuration should be refused"),
+    (thrown: OrchestratorError) => thrown,
+  );
+  expect(error.code).toBe("CONFIG_INVALID");
+  for (const { field, description } of error.violations) expect(error.message).toContain(`${field}: ${description}`);
+  return Object.fromEntries(error.violations.map(({ field, description }) => [field, description]));
+}
+
+describe("the configuration", () => {
+  test("has usable defaults when nothing is given", async () => {
+    const { config, warnings } = await load();
+    expect(config.server).toMatchObject({
+      host: "127.0.0.1",
+      port: 8002,
+      reflection: false,
+      corsOrigins: [],
+      drainTimeout: 30_000,
+    });
+    expect(config.store).toMatchObject({ dataDir: "./data", databaseUrl: undefined });
+    expect(config.limits.maxFlowBytes).toBe(256 * 1024);
+    expect(warnings).toEqual([]);
+  });
+
+  test("lets flags win over the environment, that over the file, that over the defaults", async () => {
+    const file = writeFile("server:\n  port: 1\n  host: file\nengine: {shards: 8, lease_ttl: 20s}\n");
+    const { config, origins } = await load(
+      { ORCHESTRATOR_CONFIG: file, ORCHESTRATOR_PORT: "2", ORCHESTRATOR_SHARDS: "16" },
+      { port: "3" },
+    );
+    expect([config.server.port, config.server.host, config.engine.shards, config.engine.leaseTtl]).toEqual([
+      3,
+      "file",
+      16,
+      20_000,
+    ]);
+    const from = Object.fromEntries(origins.map(({ setting, origin }) => [setting.path, origin]));
+    expect(from).toMatchObject({
+      "server.port": "--port",
+      "server.host": `${file}:3 server.host`,
+      "engine.shards": "ORCHESTRATOR_SHARDS",
+      "engine.lanes": "default",
+    });
+  });
+
+  test("accepts the variables of every merged system as their documents write them", async () => {
+    const { config } = await load({
+      ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: '["localhost:9092"]',
+      ORCHESTRATOR_KAFKA_CONSUMER_GROUP: "orchestrator-service",
+      ORCHESTRATOR_KAFKA_AUTO_OFFSET_RESET: "latest",
+      ORCHESTRATOR_REDIS_URL: "redis://localhost:6379",
+      ORCHESTRATOR_REDIS_KEY_TTL: "3600",
+      ORCHESTRATOR_DATABASE_URL: "postgresql+asyncpg://user:password@localhost:5432/octollm",
+      ORCHESTRATOR_FLOW_REGISTRY_URL: "postgresql://postgres:postgres@localhost:5432/agent_framework",
+      ORCHESTRATOR_MAX_RETRY_ATTEMPTS: "3",
+      ORCHESTRATOR_RETRY_BACKOFF_BASE: "2",
+      ORCHESTRATOR_TASK_TIMEOUT_DEFAULT: "300",
+      ORCHESTRATOR_METRICS_PORT: "9090",
+      ORCHESTRATOR_METRICS_ENABLED: "true",
+      ORCHESTRATOR_LOG_LEVEL: "DEBUG",
+      REDIS_HOST: "localhost",
+      REDIS_PORT: "6379",
+      REDIS_PASSWORD: "",
+      REDIS_DATABASE: "0",
+      ORCHESTRATOR_PORT: "8080",
+      ORCHESTRATOR_HOST: "0.0.0.0",
+      MAX_CONCURRENT_WORKFLOWS: "10",
+      DEFAULT_WORKFLOW_TIMEOUT: "3600s",
+      EXECUTION_TTL: "24h",
+      RECOVERY_ENABLED: "true",
+      RECOVERY_INTERVAL: "5m",
+      ORCHESTRATOR_TEMPLATES: "./templates",
+      ORCHESTRATOR_WORKSPACE: "/tmp/orchestrator",
+      REGISTRY_URL: "http://localhost:8000",
+      REGISTRY_SYNC_INTERVAL: "60",
+      REGISTRY_TIMEOUT: "5.0",
+      REGISTRY_CACHE_DIR: "/var/cache/fpai",
+      REGISTRY_CACHE_EXPIRY: "300",
+      TASK_TIMEOUT: "30",
+      TASK_MAX_RETRIES: "3",
+      TASK_MAX_HISTORY: "10000",
+      ORCHESTRATOR_REFLEX_URL: "http://localhost:8080",
+      ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION: "true",
+    });
+    expect(config).toMatchObject({
+      server: { port: 8080, host: "0.0.0.0" },
+      store: { databaseUrl: "postgresql://user:password@localhost:5432/octollm" },
+      log: { level: "debug" },
+      kafka: { bootstrapServers: ["localhost:9092"] },
+      redis: { keyTtl: 3_600_000, executionTtl: 86_400_000, password: undefined },
+      routing: { registryTimeout: 5_000, taskTimeout: 30_000 },
+      engine: { defaultRunTimeout: 3_600_000, defaultTaskTimeout: 300_000 },
+    });
+  });
+
+  test("takes the generic names of hosting platforms, and says when two names disagree", async () => {
+    const { config, warnings } = await load({
+      PORT: "1234",
+      DATABASE_URL: "postgres://u@h/d",
+      LOG_LEVEL: "WARNING",
+      ORCHESTRATOR_HTTP_PORT: "99",
+    });
+    expect([config.server.port, config.store.databaseUrl, config.log.level]).toEqual([
+      99,
+      "postgresql://u@h/d",
+      "warn",
+    ]);
+    expect(warnings).toEqual(["ORCHESTRATOR_HTTP_PORT and PORT differ; ORCHESTRATOR_HTTP_PORT counts"]);
+  });
+
+  test("is not confused by the variables that Kubernetes makes for a Service of our name", async () => {
+    const { config } = await load({
+      ORCHESTRATOR_PORT: "tcp://10.3.0.1:8002",
+      ORCHESTRATOR_SERVICE_HOST: "10.3.0.1",
+      ORCHESTRATOR_SERVICE_PORT: "8002",
+      ORCHESTRATOR_SERVICE_PORT_GRPC: "8002",
+      ORCHESTRATOR_PORT_8002_TCP: "tcp://10.3.0.1:8002",
+      ORCHESTRATOR_PORT_8002_TCP_ADDR: "10.3.0.1",
+      PORT: "8005",
+    });
+    expect(config.server.port).toBe(8005);
+  });
+
+  test("warns of every setting that does nothing yet", async () => {
+    // Cause: they were read and forgotten; whoever set a broker saw a service that never spoke to it, and no word why.
+    const file = writeFile("reflex: {enabled: false}\n");
+    const { warnings } = await load(
+      {
+        ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: "localhost:9092",
+        REDIS_URL: "redis://localhost",
+        ORCHESTRATOR_PORT: "1",
+      },
+      { config: file },
+    );
+    expect(warnings).toEqual([
+      "REDIS_URL has no effect: this version has no Redis yet",
+      "ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS has no effect: this version has no Kafka yet",
+      `${file}:1 reflex.enabled has no effect: this version has no goals yet`,
+    ]);
+  });
+
+  // Cause: the check looked at each setting alone, and called good what serve refused, or what could never do anything.
+  test("refuses what serve would refuse, and what does not go together", async () => {
+    const problems = await problemsOf(
+      load({
+        ORCHESTRATOR_HTTP_ALLOW: "10.0.0.0/99",
+        ORCHESTRATOR_GRAPH_MODULES: "/nowhere/graph.ts",
+        ORCHESTRATOR_FAIL_POINTS: "commit.after=kill",
+        ORCHESTRATOR_MAX_PAYLOAD_BYTES: "1MB",
+        ORCHESTRATOR_MAX_MESSAGE_BYTES: "64KB",
+      }),
+    );
+    expect(problems).toEqual({
+      ORCHESTRATOR_HTTP_ALLOW: expect.stringContaining('"10.0.0.0/99" is no network'),
+      ORCHESTRATOR_GRAPH_MODULES: "there is no file /nowhere/graph.ts",
+      ORCHESTRATOR_FAIL_POINTS: expect.stringContaining("are for tests"),
+      ORCHESTRATOR_MAX_PAYLOAD_BYTES: expect.stringContaining("limits.max_message_bytes is 65536"),
+    });
+    const testing = { ORCHESTRATOR_TESTING: "true", ORCHESTRATOR_FAIL_POINTS: "commit.never=kill" };
+    expect(await problemsOf(load(testing))).toEqual({
+      ORCHESTRATOR_FAIL_POINTS: expect.stringContaining("commit.never"),
+    });
+    // A default that is above a limit which was lowered is no mistake of anybody.
+    expect((await load({ ORCHESTRATOR_MAX_MESSAGE_BYTES: "64KB" })).config.limits.maxMessageBytes).toBe(65_536);
+  });
+
+  test.each([
+    ["*", "there are no wildcards"],
+    ["https://*.example.com", "there are no wildcards"],
+    ["example.com", "is no origin"],
+    ["null", "is no origin"],
+    ["https://example.com/", "write https://example.com"],
+    ["https://example.com:443", "write https://example.com"],
+    ["HTTPS://Example.com", "write https://example.com"],
+  ])("refuses the origin %s, which no browser sends", async (origin, sentence) => {
+    expect(await problemsOf(load({ ORCHESTRATOR_CORS_ORIGINS: origin }))).toEqual({
+      ORCHESTRATOR_CORS_ORIGINS: expect.stringContaining(sentence),
+    });
+  });
+
+  test.each(["https://example.com", "http://localhost:5173", "http://[::1]:8080", "chrome-extension://abcdef"])(
+    "takes the origin %s",
+    async (origin) => {
+      expect((await load({ ORCHESTRATOR_CORS_ORIGINS: origin })).config.server.corsOrigins).toEqual([origin]);
+    },
+  );
+
+  test("reports everything that is wrong at once, with name, value and cure", async () => {
+    const file = writeFile("server:\n  prot: 1\nstroe: {}\nlimits:\n  max_flow_bytes: much\n");
+    const problems = await problemsOf(
+      load(
+        { ORCHESTRATOR_PROT: "1", ORCHESTRATOR_LOG_LEVEL: "loud", ORCHESTRATOR_METRICS_PORT: "70000" },
+        { config: file, reflection: "perhaps" },
+      ),
+    );
+    expect(problems).toEqual({
+      ORCHESTRATOR_PROT: expect.stringContaining('did you mean "ORCHESTRATOR_PORT"?'),
+      ORCHESTRATOR_LOG_LEVEL: 'expected one of trace, debug, info, warn, error, got "loud"',
+      ORCHESTRATOR_METRICS_PORT: 'expected a whole number, 0 to 65535, got "70000"',
+      "--reflection": 'expected true or false, got "perhaps"',
+      [`${file}:2 server.prot`]: expect.stringContaining('did you mean "server.port"?'),
+      [`${file}:3 stroe`]: expect.stringMatching(
+        /^there is no such section; (did you mean "store"|known: server, store)/,
+      ),
+      [`${file}:5 limits.max_flow_bytes`]: expect.stringContaining("expected a size"),
+    });
+  });
+
+  test("never repeats a secret that is wrong", async () => {
+    const problems = await problemsOf(load({ DATABASE_URL: "mysql://u:hush@h/d", REDIS_URL: "http://:hush@h" }));
+    expect(Object.keys(problems)).toEqual(["DATABASE_URL", "REDIS_URL"]);
+    expect(JSON.stringify(problems)).not.toContain("hush");
+  });
+
+  test.each([
+    ["server: [", /:1$/],
+    ["server:\n  port: 1\n  port: 2\n", /:3$/],
+    ["- a\n", /yaml$/],
+    ["server: 5\n", /:1 server$/],
+  ])("names the place in a file that is not right: %j", async (text, place) => {
+    const problems = await problemsOf(load({}, { config: writeFile(text) }));
+    expect(Object.keys(problems)).toEqual([expect.stringMatching(place)]);
+  });
+
+  test("names a file that was asked for and is not there", async () => {
+    expect(await problemsOf(load({}, { config: "/nowhere/orchestrator.yaml" }))).toEqual({
+      "/nowhere/orchestrator.yaml": expect.stringMatching(/cannot be read.*ENOENT/),
+    });
+  });
+
+  test("is printed with origins, without secrets, and the print is a file again", async () => {
+    const loaded = await load({
+      DATABASE_URL: "postgresql://u:hush@h/d",
+      ORCHESTRATOR_DRAIN_TIMEOUT: "1500ms",
+      ORCHESTRATOR_CORS_ORIGINS: "https://a,https://b",
+    });
+    const text = printConfig(loaded);
+    expect(text).not.toContain("hush");
+    expect(text).toContain("  # database_url: (set, not shown) from DATABASE_URL\n");
+    expect(text).toContain("  drain_timeout: 1500ms  # from ORCHESTRATOR_DRAIN_TIMEOUT\n");
+    const again = await load({}, { config: writeFile(text) });
+    expect({ ...again.config.store, databaseUrl: loaded.config.store.databaseUrl }).toEqual(loaded.config.store);
+    expect({ ...again.config, store: null }).toEqual({ ...loaded.config, store: null });
+  });
+
+  test("tells what was set from what is a default", async () => {
+    const loaded = await load({ ORCHESTRATOR_METRICS_PORT: "9090" });
+    expect([isSet(loaded, "metrics.port"), isSet(loaded, "server.port")]).toEqual([true, false]);
+  });
+});
+
+describe("the table of settings", () => {
+  test("gives every flag and every variable to one setting", () => {
+    const flags = listSettings().map((setting) => setting.flag);
+    const variables = listSettings().flatMap((setting) => setting.env);
+    expect(flags).toEqual([...new Set(flags)]);
+    expect(variables).toEqual([...new Set(variables)]);
+  });
+
+  test("is what docs/config.md and the JSON Schema were generated from (node scripts/config-docs.ts)", () => {
+    for (const [path, content] of Object.entries(renderConfigFiles()))
+      expect(readFileSync(path, "utf8"), path).toBe(content);
+  });
+});
