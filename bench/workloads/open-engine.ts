@@ -1,7 +1,9 @@
 /** Our engine in process: the same composition as the service, without its API. */
 
 import { loadConfig } from "../../src/config/config.ts";
-import type { Caller, RunView, StartRequest } from "../../src/engine/port.ts";
+import type { Caller } from "../../src/engine/ports/caller.ts";
+import type { StartRequest } from "../../src/engine/ports/run-control.ts";
+import type { RunView } from "../../src/engine/ports/run-reader.ts";
 import type { RuntimeObserver } from "../../src/engine/shard/runtime-parts.ts";
 import { type ComposeOptions, composeCore } from "../../src/service/compose.ts";
 
@@ -46,10 +48,11 @@ export async function openBenchEngine(
     register: async (text) => {
       await core.flows.registerFlow(CALLER.tenantId, { text }, false);
     },
-    start: async (flowId, input, waitMs) => (await core.engine.startRun(CALLER, toRequest(flowId, input), waitMs)).run,
+    start: async (flowId, input, waitMs) =>
+      (await core.runControl.startRun(CALLER, toRequest(flowId, input), waitMs)).run,
     startMany: async (flowId, count, waitMs) => {
       const requests = Array.from({ length: count }, () => toRequest(flowId, {}));
-      for (const result of await core.engine.startRuns(CALLER, requests, waitMs)) {
+      for (const result of await core.runControl.startRuns(CALLER, requests, waitMs)) {
         if (result instanceof Error) throw result;
       }
     },

@@ -2,6 +2,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { Cluster } from "../engine/ports/cluster.ts";
+import type { RunRelay } from "../engine/ports/run-watch.ts";
 import type { CallMetrics } from "./calls/pipeline.ts";
 import type { HealthState } from "./health.ts";
 import type { HttpMetrics } from "./http/server.ts";
@@ -22,7 +24,10 @@ export interface ApiConfig extends InfoLimits, PortConfig {
 }
 
 /** What the API stands on. */
-export interface ApiParts extends Pick<ServiceParts, "engine" | "runIndex" | "flows" | "templates"> {
+export interface ApiParts
+  extends Omit<ServiceParts, "health" | "facts" | "limits" | "tokens" | "peerRuns" | "draining" | "heartbeatMs"> {
+  readonly cluster: Cluster;
+  readonly runRelay: RunRelay;
   readonly health: HealthState;
   readonly config: ApiConfig;
   /** The service itself; its capabilities are those that the API does not know. */
@@ -56,7 +61,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const { health, config } = parts;
   const draining = new AbortController();
   const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
-  const forwarder = createForwarder(parts.engine, config.maxMessageBytes, draining.signal);
+  const forwarder = createForwarder(parts.cluster, config.maxMessageBytes, draining.signal);
   const heartbeatMs = config.heartbeatMs ?? HEARTBEAT_MS;
   const services = createServices({
     ...parts,

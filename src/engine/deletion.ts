@@ -7,7 +7,7 @@
  */
 import { toError } from "../base/errors.ts";
 import { shardOfRun } from "../base/ids.ts";
-import type { Caller } from "./port.ts";
+import type { Caller } from "./ports/caller.ts";
 import { isClean } from "./shard/cell.ts";
 import type { Runtime } from "./shard/runtime.ts";
 

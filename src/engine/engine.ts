@@ -1,21 +1,27 @@
-/** The engine behind its port: starts, steers, reads and watches runs on the shard runtime. */
+/** The engine behind the ports of runs: starts, steers, reads, watches and decides on the shard runtime. */
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { checkSignal } from "../flows/input.ts";
 import { checkDecided, checkForm, findApproval } from "./decisions.ts";
 import { deleteRun, throwMissing } from "./deletion.ts";
-import { createFollowers } from "./followers.ts";
+import type { Followers } from "./followers.ts";
 import { listEvents } from "./list-events.ts";
-import { locate } from "./locate.ts";
 import { foldJournal } from "./machine/apply.ts";
 import type { RequestKey, RunEvent } from "./machine/events.ts";
 import { copyState, isTerminalPhase, publicState, type RunState } from "./machine/state.ts";
 import { MAX_QUEUED_SIGNALS } from "./machine/tasks.ts";
-import type { Caller, Engine, RunView } from "./port.ts";
+import type { Approvals } from "./ports/approvals.ts";
+import type { Caller } from "./ports/caller.ts";
+import type { RunControl } from "./ports/run-control.ts";
+import type { RunReader, RunView } from "./ports/run-reader.ts";
+import type { RunWatch } from "./ports/run-watch.ts";
 import { type Cell, hasEnded, isClean, MAX_JOURNAL_SIZE, StartTaken, shownState, type Waiter } from "./shard/cell.ts";
 import type { Runtime } from "./shard/runtime.ts";
 import { isUnreadable, readRun, terminateUnread, throwUnreadable } from "./shard/unreadable.ts";
 import { createStart } from "./starts.ts";
 import { watchRun } from "./watch.ts";
+
+/** The ports of runs that one engine serves. Consumers ask for the ports that they need. */
+export interface Engine extends RunControl, RunReader, RunWatch, Approvals {}
 
 /** Settings of the engine. */
 export interface EngineOptions {
@@ -26,9 +32,8 @@ export interface EngineOptions {
 /** How often a decision is made that was lost with the memory of the run. */
 const MAX_DECISION_TRIES = 5;
 
-/** The engine over a runtime. */
-export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
-  const followers = createFollowers();
+/** The engine over a runtime, which tells `followers` what becomes durable. */
+export function createEngine(runtime: Runtime, followers: Followers, options: EngineOptions): Engine {
   runtime.observe(followers);
 
   /** Resolves with the run when it has ended, the time is up, the signal aborts or the service drains. */
@@ -268,10 +273,7 @@ export function createEngine(runtime: Runtime, options: EngineOptions): Engine {
       listEvents(runtime.parts.journal, caller.tenantId, runId, afterSequence, limit),
     watchRun: (caller, runId, afterSequence, signal) =>
       watchRun(runtime, caller.tenantId, runId, afterSequence, signal),
-    locate: (runId, unreachable) => locate(runtime, runId, unreachable),
     watchRuns: (caller, signal, scope) => followers.follow(caller, signal, scope),
-    relay: (tenantId, change) => followers.relay(tenantId, change),
-    cluster: () => runtime.parts.leases.cluster(),
   };
 }
 

@@ -6,7 +6,9 @@
 import { isNewer, toHeader } from "./headers.ts";
 import type { JournalRecord } from "./machine/records.ts";
 import type { Run } from "./machine/run.ts";
-import type { Caller, FollowScope, RunChange, RunHeader } from "./port.ts";
+import type { Caller } from "./ports/caller.ts";
+import type { RunHeader } from "./ports/run-index.ts";
+import type { FollowScope, RunChange, RunRelay } from "./ports/run-watch.ts";
 import type { RuntimeObserver } from "./shard/runtime-parts.ts";
 
 /** Runs that wait for a follower; more, and it misses the oldest. */
@@ -24,11 +26,9 @@ interface Follower {
 }
 
 /** Hears of commits and tells its followers. Each line is the whole header, so of several changes of a run the newest is enough. */
-export interface Followers extends RuntimeObserver {
+export interface Followers extends RuntimeObserver, RunRelay {
   /** Headers as they change, and what was missed, from the first call of `next` on. Ends when the signal aborts. */
   follow(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncGenerator<RunChange>;
-  /** Tells the followers of scope `all` what happened elsewhere. */
-  relay(tenantId: string, change: RunChange): void;
 }
 
 /** Nobody follows yet. */

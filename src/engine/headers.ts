@@ -1,5 +1,5 @@
 import { publicState, type RunState } from "./machine/state.ts";
-import type { RunHeader } from "./port.ts";
+import type { RunHeader } from "./ports/run-index.ts";
 
 /** Whether `header` says something newer about its run than `known` does. Runs that are set aside change their header without a record. */
 export function isNewer(header: RunHeader, known: Pick<RunHeader, "sequence" | "updatedAt">): boolean {

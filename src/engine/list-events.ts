@@ -1,7 +1,7 @@
 /** Records of a run in pages. */
 import { toError } from "../base/errors.ts";
-import type { Journal, StoredMove } from "./journal.ts";
-import type { RunEventPage, RunEventView } from "./port.ts";
+import type { Journal, StoredMove } from "./ports/journal.ts";
+import type { RunEventPage, RunEventView } from "./ports/run-reader.ts";
 
 /** Characters of records in one page, beyond the first record: what callers are sent of them stays below the limit of a message. */
 const PAGE_SIZE = 2_097_152;

@@ -6,18 +6,22 @@
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import { isMintedRunId, mintRunId, shardOfRun } from "../base/ids.ts";
 import { checkInput, checkSignal, runTimeoutMs } from "../flows/input.ts";
-import type { StartConflict, StartRow } from "./journal.ts";
 import type { RunEvent } from "./machine/events.ts";
 import { openRun } from "./machine/run.ts";
 import { createState } from "./machine/state.ts";
-import type { Caller, Engine, RunView, StartRequest, StartResult } from "./port.ts";
+import type { Caller } from "./ports/caller.ts";
+import type { StartConflict, StartRow } from "./ports/journal.ts";
+import type { RunControl, StartRequest, StartResult } from "./ports/run-control.ts";
+import type { RunReader, RunView } from "./ports/run-reader.ts";
 import { type Cell, StartTaken } from "./shard/cell.ts";
 import { checkGraphLoaded } from "./shard/graph-loaded.ts";
 import type { Runtime } from "./shard/runtime.ts";
 import { checkLabels, checkText } from "./shard/texts.ts";
 
 /** What starts need of the engine around them. */
-export interface StartHost extends Pick<Engine, "getRun" | "waitRun" | "terminateRun" | "signalRun"> {
+export interface StartHost
+  extends Pick<RunReader, "getRun" | "waitRun">,
+    Pick<RunControl, "terminateRun" | "signalRun"> {
   /** Run timeout when neither start nor flow give one, milliseconds; null: none. */
   readonly defaultRunTimeoutMs: number | null;
   /** The run when it has ended, the time is up or the signal aborts. */
@@ -31,10 +35,10 @@ const MAX_START_TRIES = 200;
 const NEVER = new AbortController().signal;
 
 /** The start of the engine's port. */
-export function createStart(runtime: Runtime, host: StartHost): Engine["startRun"] {
+export function createStart(runtime: Runtime, host: StartHost): RunControl["startRun"] {
   const { getRun, waitRun, terminateRun, signalRun, waitFor, viewOf } = host;
 
-  const startRun: Engine["startRun"] = async (caller, request, waitMs, signal) => {
+  const startRun: RunControl["startRun"] = async (caller, request, waitMs, signal) => {
     for (let tries = 1; ; tries += 1) {
       try {
         const { view } = await startOnce(caller, request, waitMs, signal);

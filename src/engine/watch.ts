@@ -3,7 +3,8 @@ import { toError } from "../base/errors.ts";
 import { foldJournal } from "./machine/apply.ts";
 import { isEndRecord, type JournalRecord } from "./machine/records.ts";
 import { copyState, isTerminalPhase } from "./machine/state.ts";
-import type { RunEventView, WatchFrame } from "./port.ts";
+import type { RunEventView } from "./ports/run-reader.ts";
+import type { WatchFrame } from "./ports/run-watch.ts";
 import type { Runtime } from "./shard/runtime.ts";
 import { readRun, throwUnreadable } from "./shard/unreadable.ts";
 

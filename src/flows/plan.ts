@@ -3,28 +3,10 @@
  * A plan is immutable and holds no run state; all runs of a flow version share one.
  */
 import type { Json, JsonObject } from "../base/json/json.ts";
+import type { Effect, TaskTypeName } from "../tasks/define.ts";
 
 /** When a task with dependencies may run; see docs/semantics.md §2. */
 export type TriggerRule = "all_success" | "none_failed" | "all_done" | "one_success";
-
-/** How the engine treats a task type. `pure` is evaluated in the move itself, `effectful` is journaled as dispatched before its adapter is called,
- * `wait` parks on a timer, signal, approval or child run, `group` expands into children. */
-export type Effect = "pure" | "effectful" | "wait" | "group";
-
-/** Names of the task types. */
-export type TaskTypeName =
-  | "http"
-  | "transform"
-  | "condition"
-  | "parallel"
-  | "map"
-  | "wait"
-  | "signal"
-  | "approval"
-  | "subflow"
-  | "emit"
-  | "graph"
-  | "noop";
 
 /** What an expression may read. The engine implements it over the state of a run; nothing is copied until it is asked for. */
 export interface Scope {

@@ -6,20 +6,9 @@ import { compileFlow, compileStored, drawFlow, type FlowSource, judgeFlow } from
 import type { VariableDocument } from "./document/schema.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph/graph-compiler.ts";
 import type { Plan } from "./plan.ts";
-import type { FlowRegistry, FlowVersion, RegisterResult } from "./registry-port.ts";
+import type { FlowStore, NewFlowVersion } from "./ports/flow-store.ts";
+import type { FlowRegistry, FlowVersion, RegisterResult } from "./ports/registry.ts";
 import type { FlowWorld } from "./warnings/warning.ts";
-
-/** What the registry needs of a store. */
-export interface FlowStore extends Pick<FlowRegistry, "listFlows" | "listVersions"> {
-  /** Stores a version; null when (tenant, flow, version) exists. */
-  insert(flow: NewFlowVersion): Promise<FlowVersion | null>;
-  /** Empty version: the last registered. */
-  find(tenantId: string, flowId: string, version: string): Promise<FlowVersion | null>;
-  findByHash(tenantId: string, flowId: string, hash: string): Promise<FlowVersion | null>;
-}
-
-/** A version that is not stored yet. */
-export type NewFlowVersion = Omit<FlowVersion, "createdAt" | "latest">;
 
 /** How long the answer to "which version is the latest" is believed; other instances may register meanwhile. */
 const LATEST_MS = 1_000;

@@ -8,9 +8,16 @@ import { armFailPoints } from "../base/process/fail-points.ts";
 import { systemClock } from "../base/time/clock.ts";
 import { longestStall } from "../config/check.ts";
 import type { Config } from "../config/settings.ts";
+import { createCluster } from "../engine/cluster.ts";
 import { createEngine } from "../engine/engine.ts";
-import type { GraphHost } from "../engine/graph/host.ts";
-import type { Engine, RunIndex } from "../engine/port.ts";
+import { createFollowers } from "../engine/followers.ts";
+import type { ApprovalIndex, Approvals } from "../engine/ports/approvals.ts";
+import type { Cluster } from "../engine/ports/cluster.ts";
+import type { GraphHost } from "../engine/ports/graphs.ts";
+import type { RunControl } from "../engine/ports/run-control.ts";
+import type { RunIndex } from "../engine/ports/run-index.ts";
+import type { RunReader } from "../engine/ports/run-reader.ts";
+import type { RunRelay, RunWatch } from "../engine/ports/run-watch.ts";
 import { DatabaseClock } from "../engine/shard/db-clock.ts";
 import { drainRuntime } from "../engine/shard/drain.ts";
 import { JOURNAL_VERSION } from "../engine/shard/journal-format.ts";
@@ -19,8 +26,8 @@ import { Runtime } from "../engine/shard/runtime.ts";
 import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
 import { ALL_SERVED, SERVED } from "../flows/check/unserved.ts";
 import { openCompilerProcess } from "../flows/graph/compiler-process.ts";
+import type { FlowRegistry } from "../flows/ports/registry.ts";
 import { createFlowRegistry } from "../flows/registry.ts";
-import type { FlowRegistry } from "../flows/registry-port.ts";
 import { openTemplates, type TemplateCatalogue } from "../flows/templates.ts";
 import type { EmbeddedConnection } from "../store/embedded/embedded-postgres.ts";
 import { createFlowStore } from "../store/flow-versions.ts";
@@ -43,8 +50,14 @@ import { startWatchdog } from "./processes/watchdog.ts";
 
 /** The service without its ports: what `serve` puts an API in front of, and what the command line runs in process. */
 export interface Core {
-  readonly engine: Engine;
+  readonly runControl: RunControl;
+  readonly runReader: RunReader;
+  readonly runWatch: RunWatch;
   readonly runIndex: RunIndex;
+  readonly approvals: Approvals;
+  readonly approvalIndex: ApprovalIndex;
+  readonly cluster: Cluster;
+  readonly runRelay: RunRelay;
   readonly flows: FlowRegistry;
   readonly templates: TemplateCatalogue;
   /** Key of page tokens and cursors; the same for all instances on this database. */
@@ -160,12 +173,22 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     });
     await runtime.open();
     const { defaultRunTimeout } = config.engine;
-    const engine = createEngine(runtime, { defaultRunTimeoutMs: defaultRunTimeout === 0 ? null : defaultRunTimeout });
+    const followers = createFollowers();
+    const engine = createEngine(runtime, followers, {
+      defaultRunTimeoutMs: defaultRunTimeout === 0 ? null : defaultRunTimeout,
+    });
+    const lists = createRunIndex(database);
     const keeper = await startKeeper(runtime, leases, config.engine.leaseTtl, log);
     closers.push(() => keeper.stop());
     return {
-      engine,
-      runIndex: createRunIndex(database),
+      runControl: engine,
+      runReader: engine,
+      runWatch: engine,
+      runIndex: lists,
+      approvals: engine,
+      approvalIndex: lists,
+      cluster: createCluster(runtime),
+      runRelay: followers,
       flows,
       templates,
       tokenKey: Buffer.from(tokenKey, "base64"),

@@ -87,7 +87,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       // Runs first: no caller, however slow, keeps a run from the next owner. Whoever stays on the line gets the rest of the time.
       await core.drain(server.drainTimeout);
       // Calls that other instances sent before they knew are still on their way: they are told that the run has moved.
-      if (core.engine.cluster().others.length > 0) await sleep(Math.min(FORWARDED_MS, server.drainTimeout));
+      if (core.cluster.view().others.length > 0) await sleep(Math.min(FORWARDED_MS, server.drainTimeout));
       await api.close(Math.max(0, endsAt - performance.now()));
     });
     const address = await api.listen(server.host, server.port);

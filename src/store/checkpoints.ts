@@ -1,6 +1,6 @@
 /** Checkpoints of graphs in PostgreSQL. Every write is fenced: it joins the thread's row at the token of its attempt, locked FOR SHARE, so a claim waits for it or it sees the claim. */
 import { fail } from "../base/errors.ts";
-import type { CheckpointStore, StoredCheckpoint, StoredWrite } from "../engine/graph/checkpoints.ts";
+import type { CheckpointStore, StoredCheckpoint, StoredWrite } from "../engine/ports/checkpoints.ts";
 import { prepared, type SqlRunner } from "./sql/sql.ts";
 
 const CLAIM = prepared(

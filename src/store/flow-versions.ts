@@ -2,10 +2,8 @@
 import { fail } from "../base/errors.ts";
 import type { JsonObject } from "../base/json/json.ts";
 import { isValidTime } from "../base/time/time-range.ts";
-import type { Structure } from "../flows/graph/structure.ts";
-import type { Plan } from "../flows/plan.ts";
-import type { FlowStore } from "../flows/registry.ts";
-import type { FlowVersion } from "../flows/registry-port.ts";
+import type { FlowStore, Structure } from "../flows/ports/flow-store.ts";
+import type { FlowVersion } from "../flows/ports/registry.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 
@@ -102,7 +100,7 @@ export function createFlowStore(database: Database): FlowStore {
   };
 }
 
-const KINDS: Readonly<Record<Plan["kind"], true>> = { dag: true, fsm: true, graph: true };
+const KINDS: Readonly<Record<FlowVersion["kind"], true>> = { dag: true, fsm: true, graph: true };
 
 /** A row is never refused: what is wrong with it is said in `damage`, and the rest is safe to show. */
 function toFlowVersion(row: Row): FlowVersion {
@@ -112,7 +110,7 @@ function toFlowVersion(row: Row): FlowVersion {
     flowId: row.flow_id,
     version: row.version,
     hash: row.hash,
-    kind: Object.hasOwn(KINDS, row.kind) ? (row.kind as Plan["kind"]) : "dag",
+    kind: Object.hasOwn(KINDS, row.kind) ? (row.kind as FlowVersion["kind"]) : "dag",
     name: row.name,
     description: row.description,
     document: isObject(row.document) ? row.document : {},

@@ -8,8 +8,8 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { fail, invariant } from "../base/errors.ts";
 import { isAlive } from "../base/process/is-alive.ts";
-import type { Lease, Leases, TakenLease } from "../engine/journal.ts";
-import type { Cluster, OtherInstance } from "../engine/port.ts";
+import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
+import type { Lease, Leases, TakenLease } from "../engine/ports/leases.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlSession } from "./sql/sql.ts";
 
@@ -170,7 +170,7 @@ export async function openLeases(
   await database.journal.query(FORGET);
   // Whoever owns more than its share from now on gives at once.
   await notify();
-  let cluster: Cluster = { others: [], epochs: 0 };
+  let cluster: ClusterView = { others: [], epochs: 0 };
   const survey = async (): Promise<Survey> => {
     const { rows } = await database.journal.query<Survey>(SURVEY, [instanceId, host]);
     const [seen] = rows;

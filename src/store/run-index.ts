@@ -1,8 +1,8 @@
 /** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
 import type { Json, JsonObject } from "../base/json/json.ts";
 import { isValidTime } from "../base/time/time-range.ts";
-import type { Approval, RunStateName } from "../engine/machine/state.ts";
-import type { ApprovalView, Filter, FilterField, ListOrder, RunIndex } from "../engine/port.ts";
+import type { Approval, ApprovalIndex, ApprovalView } from "../engine/ports/approvals.ts";
+import type { Filter, FilterField, ListOrder, RunIndex, RunStateName } from "../engine/ports/run-index.ts";
 import { type HeaderRow, isRunState, toRunHeader } from "./journal/journal-rows.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlValue } from "./sql/sql.ts";
@@ -43,7 +43,7 @@ const ORDERS = {
 const OPERATORS = { "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=" } as const;
 
 /** The lists of `database`. */
-export function createRunIndex(database: Database): RunIndex {
+export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
   return {
     listRuns: async (caller, filter, after, limit, signal, order = "newest") => {
       const { beyond, direction } = ORDERS[order];

@@ -1,5 +1,23 @@
 import type { z } from "zod";
-import type { Effect, TaskTypeName } from "../flows/plan.ts";
+
+/** How the engine treats a task type. `pure` is evaluated in the move itself, `effectful` is journaled as dispatched before its adapter is called,
+ * `wait` parks on a timer, signal, approval or child run, `group` expands into children. */
+export type Effect = "pure" | "effectful" | "wait" | "group";
+
+/** Names of the task types. */
+export type TaskTypeName =
+  | "http"
+  | "transform"
+  | "condition"
+  | "parallel"
+  | "map"
+  | "wait"
+  | "signal"
+  | "approval"
+  | "subflow"
+  | "emit"
+  | "graph"
+  | "noop";
 
 /** Keys of a task that bound or repeat its work. */
 export const LIMIT_KEYS = [

@@ -1,7 +1,7 @@
 /** Types of errors that tasks end with, as `match` and `non_retryable` name them. A test compares the table with the code that makes them. */
 import { STATUS_CODES } from "node:http";
 import { statusType } from "../base/http-status.ts";
-import type { TaskTypeName } from "../flows/plan.ts";
+import type { TaskTypeName } from "./define.ts";
 
 /** Errors of every task. */
 const EVERY = ["EXPRESSION_FAILED", "EXPRESSION_TOO_COSTLY", "PARAMETERS_INVALID", "OUTPUT_TOO_LARGE"] as const;

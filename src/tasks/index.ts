@@ -2,10 +2,9 @@
 import type { z } from "zod";
 import type { FieldViolation } from "../base/errors.ts";
 import type { Json } from "../base/json/json.ts";
-import type { TaskTypeName } from "../flows/plan.ts";
 import { approval } from "./approval.ts";
 import { condition } from "./condition.ts";
-import type { TaskType } from "./define.ts";
+import type { TaskType, TaskTypeName } from "./define.ts";
 import { emit } from "./emit.ts";
 import { graph } from "./graph.ts";
 import { http } from "./http.ts";

@@ -1,7 +1,5 @@
 /** What a tool adapter is: the code that talks to the outside for a task type. See docs/how-to/add-a-tool-adapter.md. */
-import type { Outcome } from "../engine/machine/events.ts";
-import type { Stop, ToolCall } from "../engine/tool-port.ts";
-import type { TaskTypeName } from "../flows/plan.ts";
+import type { Outcome, Stop, TaskTypeName, ToolCall } from "../engine/ports/tools.ts";
 
 interface AdapterBase {
   readonly type: TaskTypeName;

@@ -1,5 +1,5 @@
 /** The list of tool adapters. A new one is a file and a line here; see docs/how-to/add-a-tool-adapter.md. */
-import type { GraphHost } from "../engine/graph/host.ts";
+import type { GraphHost } from "../engine/ports/graphs.ts";
 import type { ToolAdapter } from "./adapter.ts";
 import { createGraphAdapter } from "./graph/graph.ts";
 import { createHttpAdapter, type HttpAdapterOptions } from "./http/http.ts";

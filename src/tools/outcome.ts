@@ -1,7 +1,6 @@
 /** Outcomes of calls, as the call path and the adapters make them. */
 import { isOrchestratorError } from "../base/errors.ts";
-import type { Outcome } from "../engine/machine/events.ts";
-import type { TaskError } from "../engine/machine/records.ts";
+import type { Outcome, TaskError } from "../engine/ports/tools.ts";
 
 /** An attempt that failed, or (with `deferMs`) was deferred, or (with `suspended`) waits for an answer. */
 export type FailedOutcome = Extract<Outcome, { readonly ok: false }>;

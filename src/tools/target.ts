@@ -17,8 +17,7 @@ import {
   handleWhenResult,
 } from "cockatiel";
 import type { Clock } from "../base/time/clock.ts";
-import type { Outcome } from "../engine/machine/events.ts";
-import type { ToolCall } from "../engine/tool-port.ts";
+import type { Outcome, ToolCall } from "../engine/ports/tools.ts";
 
 /** Limits for each target. Durations in milliseconds. */
 export interface TargetPolicy {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { openGrpcClient } from "../../src/api/grpc/client.ts";
 import { createPeerRuns } from "../../src/api/peers/peer-runs.ts";
 import { type LogFields, silentLog } from "../../src/base/log.ts";
-import type { RunHeader } from "../../src/engine/port.ts";
+import type { RunHeader } from "../../src/engine/ports/run-index.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
 import { startOf } from "../support/start-of.ts";
@@ -28,7 +28,7 @@ function openPeerRuns() {
   const engine = createFakeEngine();
   const warnings: { readonly message: string; readonly fields: LogFields | undefined }[] = [];
   const log = { ...silentLog, warn: (message: string, fields?: LogFields) => void warnings.push({ message, fields }) };
-  const peerRuns = createPeerRuns({ engine, runIndex: engine, log, heartbeatMs: 100 });
+  const peerRuns = createPeerRuns({ cluster: engine, runRelay: engine, runIndex: engine, log, heartbeatMs: 100 });
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
   const relayed = (): string[] =>

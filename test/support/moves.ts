@@ -1,5 +1,5 @@
-import type { HeaderRow, Move, StartRow } from "../../src/engine/journal.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
+import type { HeaderRow, Move, StartRow } from "../../src/engine/ports/journal.ts";
 
 /** A day that no clock shows, so that a slip between the day of a run and the day of a write shows. */
 export const DAY = 20_000;

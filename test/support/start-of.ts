@@ -1,5 +1,5 @@
 /** Starts of runs, as the port of the engine takes them. */
-import type { StartRequest } from "../../src/engine/port.ts";
+import type { StartRequest } from "../../src/engine/ports/run-control.ts";
 
 /** A start with everything absent but what is given. */
 export function startOf(flowId: string, more: Partial<StartRequest> = {}): StartRequest {

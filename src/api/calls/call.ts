@@ -2,7 +2,7 @@
 import type { DescMessage, DescService, Message, MessageShape } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { toError } from "../../base/errors.ts";
-import type { Caller } from "../../engine/port.ts";
+import type { Caller } from "../../engine/ports/caller.ts";
 import { ANYBODY, type CallHeaders } from "./caller.ts";
 import { toRequestId } from "./request-id.ts";
 

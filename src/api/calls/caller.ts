@@ -3,7 +3,7 @@
  * `x-orchestrator-actor`. Nothing proves that name; it is for people who read later who paused, decided or canceled.
  */
 import { fail } from "../../base/errors.ts";
-import type { Caller } from "../../engine/port.ts";
+import type { Caller } from "../../engine/ports/caller.ts";
 
 /** Header or metadata key with the name of the caller: 1 to 128 characters as percent-encoded UTF-8, so `%` is `%25`. */
 export const ACTOR_KEY = "x-orchestrator-actor";

@@ -11,7 +11,7 @@ import { GRPC_CODE } from "../../base/error-entry.ts";
 import type { ErrorCode, ErrorDetails, FieldViolation, Repeat } from "../../base/errors.ts";
 import { isOrchestratorError, OrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { Caller } from "../../engine/port.ts";
+import type { Caller } from "../../engine/ports/caller.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,

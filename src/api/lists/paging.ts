@@ -1,5 +1,5 @@
 /** Pages of lists. */
-import type { ListOrder } from "../../engine/port.ts";
+import type { ListOrder } from "../../engine/ports/run-index.ts";
 
 /** Lines of a page when the request does not say. */
 export const DEFAULT_PAGE_SIZE = 50;

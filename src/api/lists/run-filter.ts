@@ -1,5 +1,5 @@
 /** Filters over runs: the fields that lists, counts and watches of runs know, and the filter that the store takes. */
-import type { Filter, FilterField, RunHeader } from "../../engine/port.ts";
+import type { Filter, FilterField, RunHeader } from "../../engine/ports/run-index.ts";
 import { RUN_PHASE, RUN_STATE } from "../mapping/enums.ts";
 import { rootOf } from "../mapping/run.ts";
 import type { Condition, FieldRef, FieldTable, ReadField } from "./condition.ts";

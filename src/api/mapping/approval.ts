@@ -3,7 +3,7 @@ import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
-import type { ApprovalView } from "../../engine/port.ts";
+import type { ApprovalView } from "../../engine/ports/approvals.ts";
 import type { Approval } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { APPROVAL_STATE } from "./enums.ts";

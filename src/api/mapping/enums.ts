@@ -11,7 +11,7 @@ import type {
   SkipReason as SkipReasonName,
 } from "../../engine/machine/records.ts";
 import type { Approval, Phase, RunStateName, TaskStateName } from "../../engine/machine/state.ts";
-import type { RunKeyPolicy as RunKeyPolicyName } from "../../engine/port.ts";
+import type { RunKeyPolicy as RunKeyPolicyName } from "../../engine/ports/run-control.ts";
 import type { Plan } from "../../flows/plan.ts";
 import { StoreKind } from "../../gen/orchestrator/info/v1/info_pb.ts";
 import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";

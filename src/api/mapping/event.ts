@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { attemptOf, type JournalRecord } from "../../engine/machine/records.ts";
 import type { TaskStateName } from "../../engine/machine/state.ts";
-import type { RunEventView } from "../../engine/port.ts";
+import type { RunEventView } from "../../engine/ports/run-reader.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { APPROVAL_STATE, type END_PHASE, EVENT_KIND, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";

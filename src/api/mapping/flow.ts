@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
-import type { FlowVersion } from "../../flows/registry-port.ts";
+import type { FlowVersion } from "../../flows/ports/registry.ts";
 import type { FlowWarning as FoundWarning } from "../../flows/warnings/warning.ts";
 import type { Flow, FlowProblem, FlowVariable, FlowWarning } from "../../gen/orchestrator/v1/flow_pb.ts";
 import {

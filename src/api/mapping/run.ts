@@ -4,7 +4,7 @@ import { isValidTime } from "../../base/time/time-range.ts";
 import type { Cause, RunError } from "../../engine/machine/records.ts";
 import type { GuardFailure, Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
 import { isTerminalPhase, publicState } from "../../engine/machine/state.ts";
-import type { RunHeader } from "../../engine/port.ts";
+import type { RunHeader } from "../../engine/ports/run-index.ts";
 import type { Run, RunSummary } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   HoldSchema,

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
-import type { Engine, Place } from "../../engine/port.ts";
+import type { Cluster, Place } from "../../engine/ports/cluster.ts";
 import { type Run, RunSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   type BatchStartRunsRequest,
@@ -36,7 +36,7 @@ export type WaitAnywhere = (request: WaitRunRequest, call: CallContext) => Promi
 
 /** What a batch stands on. */
 export interface BatchParts {
-  readonly engine: Pick<Engine, "locate">;
+  readonly cluster: Cluster;
   readonly sender: Sender;
   readonly method: ServedMethod;
   readonly handler: UnaryHandler;
@@ -87,7 +87,7 @@ export async function startBatch(
   const giveUpAt = performance.now() + Math.min(PATIENCE_MS, call.remainingMs() - WAY_BACK_MS);
   let unreachable: string | undefined;
   for (;;) {
-    const groups = await groupByPlace(parts.engine, results, unreachable);
+    const groups = await groupByPlace(parts.cluster, results, unreachable);
     const failed = await Promise.all(
       [...groups.values()].map(({ where, indexes }) => (where === null ? undefined : place(where, indexes))),
     );
@@ -107,7 +107,7 @@ interface Group {
 }
 
 async function groupByPlace(
-  engine: Pick<Engine, "locate">,
+  cluster: Cluster,
   results: readonly BatchStartRunsResult[],
   unreachable: string | undefined,
 ): Promise<ReadonlyMap<string, Group>> {
@@ -116,7 +116,7 @@ async function groupByPlace(
   for (const [index, result] of results.entries()) {
     const runId = refusalOf(result);
     if (runId === null) continue;
-    const located = places.get(runId) ?? engine.locate(runId, unreachable);
+    const located = places.get(runId) ?? cluster.locate(runId, unreachable);
     places.set(runId, located);
     const where = await located;
     const key = where === null || where === "here" ? String(where) : where.address;

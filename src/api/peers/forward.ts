@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { create, type Message } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
-import type { Engine } from "../../engine/port.ts";
+import type { Cluster } from "../../engine/ports/cluster.ts";
 import {
   type BatchStartRunsRequest,
   RunService,
@@ -43,12 +43,8 @@ export interface Forwarder {
   close(): void;
 }
 
-/** Forwards to the instances that the engine names. `draining` ends waits that were forwarded. */
-export function createForwarder(
-  engine: Pick<Engine, "locate" | "cluster">,
-  maxMessageBytes: number,
-  draining: AbortSignal,
-): Forwarder {
+/** Forwards to the instances that the cluster names. `draining` ends waits that were forwarded. */
+export function createForwarder(cluster: Cluster, maxMessageBytes: number, draining: AbortSignal): Forwarder {
   const sender = openSender(maxMessageBytes);
 
   /** Makes a call that was refused here where it can be made. */
@@ -63,7 +59,7 @@ export function createForwarder(
     let last = refusal;
     let unreachable: string | undefined;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      const place = await engine.locate(runIdOf(last), unreachable);
+      const place = await cluster.locate(runIdOf(last), unreachable);
       unreachable = undefined;
       try {
         if (place === "here") return await handler(request, call);
@@ -161,7 +157,7 @@ export function createForwarder(
 
   const wrapBatch = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
     const parts = {
-      engine,
+      cluster,
       sender,
       method,
       handler,
@@ -169,7 +165,7 @@ export function createForwarder(
       waitAnywhere: ((request, call) => waitAnywhere(request, call)) as WaitAnywhere,
     };
     return (request, call) =>
-      call.forwarded || engine.cluster().others.length === 0
+      call.forwarded || cluster.view().others.length === 0
         ? handler(request, call)
         : startBatch(parts, request as BatchStartRunsRequest, call);
   };

@@ -10,7 +10,10 @@
  * peer is down this is repeated. What cannot be read, or is too much, is a gap.
  */
 import type { Log } from "../../base/log.ts";
-import type { Caller, Cluster, Engine, OtherInstance, RunIndex } from "../../engine/port.ts";
+import type { Caller } from "../../engine/ports/caller.ts";
+import type { Cluster, ClusterView, OtherInstance } from "../../engine/ports/cluster.ts";
+import type { RunIndex } from "../../engine/ports/run-index.ts";
+import type { RunRelay } from "../../engine/ports/run-watch.ts";
 import { RunService, type WatchRunsResponse } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { openGrpcClient } from "../grpc/client.ts";
 import { summaryToHeader } from "../mapping/run.ts";
@@ -36,7 +39,8 @@ const LONGEST_PAUSE_MS = 30_000;
 
 /** What following the others stands on. */
 export interface PeerRunsParts {
-  readonly engine: Pick<Engine, "cluster" | "relay">;
+  readonly cluster: Cluster;
+  readonly runRelay: RunRelay;
   readonly runIndex: Pick<RunIndex, "listChanged">;
   readonly log: Log;
   /** How often a silent peer shows that it lives, milliseconds. */
@@ -94,7 +98,7 @@ class TenantPeers {
   readonly #links = new Map<string, Link>();
   readonly #stop = new AbortController();
   readonly #looks: NodeJS.Timeout;
-  #cluster: Cluster;
+  #cluster: ClusterView;
   #lookedAt = performance.now();
   /** Nobody has read the list of runs yet: nothing can be missing in it. */
   #fresh = true;
@@ -107,7 +111,7 @@ class TenantPeers {
   constructor(parts: PeerRunsParts, caller: Caller) {
     this.#parts = parts;
     this.#caller = caller;
-    this.#cluster = parts.engine.cluster();
+    this.#cluster = parts.cluster.view();
     this.#looks = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#look();
     this.ready = this.#waitForLinks();
@@ -130,7 +134,7 @@ class TenantPeers {
 
   #look(): void {
     const now = performance.now();
-    const cluster = this.#parts.engine.cluster();
+    const cluster = this.#parts.cluster.view();
     if (cluster.epochs !== this.#cluster.epochs) this.#miss(this.#lookedAt);
     for (const [id, link] of this.#links) {
       if (cluster.others.some((other) => other.id === id && other.address === link.peer.address)) continue;
@@ -205,17 +209,17 @@ class TenantPeers {
   }
 
   #relay(frame: WatchRunsResponse["frame"]): void {
-    const { engine } = this.#parts;
+    const { runRelay } = this.#parts;
     const { tenantId } = this.#caller;
     switch (frame.case) {
       case "snapshot":
-        engine.relay(tenantId, {
+        runRelay.relay(tenantId, {
           type: "changed",
           headers: frame.value.runs.flatMap((run) => summaryToHeader(run) ?? []),
         });
         return;
       case "gap":
-        engine.relay(tenantId, { type: "gap", lostCount: frame.value.lostCount });
+        runRelay.relay(tenantId, { type: "gap", lostCount: frame.value.lostCount });
         return;
       default:
         // A heartbeat.
@@ -231,15 +235,15 @@ class TenantPeers {
   async #readMissing(now: number): Promise<void> {
     const since = this.#missingSince;
     if (since === null || this.#reading || now < this.#readAt) return;
-    const { engine, runIndex, log } = this.#parts;
+    const { runRelay, runIndex, log } = this.#parts;
     const { tenantId } = this.#caller;
     this.#missingSince = null;
     this.#reading = true;
     try {
       const ageMs = now - since + MARGIN_MS;
       const headers = await runIndex.listChanged(this.#caller, ageMs, MAX_READ + 1, this.#stop.signal);
-      if (headers.length > MAX_READ) engine.relay(tenantId, { type: "gap", lostCount: 1 });
-      engine.relay(tenantId, { type: "changed", headers: headers.slice(-MAX_READ) });
+      if (headers.length > MAX_READ) runRelay.relay(tenantId, { type: "gap", lostCount: 1 });
+      runRelay.relay(tenantId, { type: "changed", headers: headers.slice(-MAX_READ) });
       for (const link of this.#links.values()) if (link.state === "down") link.knownAt = Math.max(link.knownAt, now);
       this.#readFailures = 0;
     } catch (error) {
@@ -247,7 +251,7 @@ class TenantPeers {
       this.#readFailures += 1;
       log.warn("changes of runs could not be read for those who watch", { error, tries: this.#readFailures });
       if (this.#readFailures < MAX_READS) this.#miss(since);
-      else engine.relay(tenantId, { type: "gap", lostCount: 1 });
+      else runRelay.relay(tenantId, { type: "gap", lostCount: 1 });
     } finally {
       this.#reading = false;
       this.#readAt = performance.now() + pauseAfter(this.#readFailures);

@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
 import type { Approval, RunState } from "../../engine/machine/state.ts";
-import type { ApprovalPosition, ApprovalView, Engine, RunIndex } from "../../engine/port.ts";
+import type { ApprovalIndex, ApprovalPosition, Approvals, ApprovalView } from "../../engine/ports/approvals.ts";
+import type { RunReader } from "../../engine/ports/run-reader.ts";
 import { ApprovalDecision, ApprovalSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import type { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
 import {
@@ -38,8 +39,9 @@ const PAYLOADS = ["data", "data_json", "data_ref"];
 
 /** Handlers of the approvals. */
 export function createApprovalService(
-  engine: Engine,
-  runIndex: RunIndex,
+  approvals: Approvals,
+  index: ApprovalIndex,
+  runs: Pick<RunReader, "getRun">,
   tokens: Tokens,
   limits: PayloadLimits,
 ): ServiceHandlers<typeof ApprovalService> {
@@ -52,7 +54,7 @@ export function createApprovalService(
       const openOnly = condition !== null && isOpenOnly(condition);
       const source = {
         read: (after: ApprovalPosition | null, limit: number) =>
-          runIndex.listApprovals(caller, openOnly, after, limit, signal, order),
+          index.listApprovals(caller, openOnly, after, limit, signal, order),
         placeOf: ({ runId, approval }: ApprovalView): ApprovalPosition => ({
           createdAt: approval.createdAt,
           runId,
@@ -85,7 +87,7 @@ export function createApprovalService(
 
     async getApproval(request, { caller }) {
       const mask = parseReadMask(ApprovalSchema, request.readMask);
-      const { state } = await engine.getRun(caller, request.runId);
+      const { state } = await runs.getRun(caller, request.runId);
       return create(GetApprovalResponseSchema, {
         approval: toApproval(viewOf(state, request.approvalId), mask, createPayloadRoom(limits)),
       });
@@ -104,7 +106,7 @@ export function createApprovalService(
       }
       const request = toRequestKey("DecideApproval", requestId, { approvalId, approved, comment, data });
       const decision = { approved, comment, data, request };
-      const { state } = await engine.decideApproval(caller, runId, toNumber(runId, approvalId), decision);
+      const { state } = await approvals.decideApproval(caller, runId, toNumber(runId, approvalId), decision);
       const view = viewOf(state, approvalId);
       return create(DecideApprovalResponseSchema, {
         approval: toApproval(view, parseReadMask(ApprovalSchema, undefined), createPayloadRoom(limits)),

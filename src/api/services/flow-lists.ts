@@ -1,6 +1,6 @@
 /** FlowService: lists of flows and of their versions. */
 import { create } from "@bufbuild/protobuf";
-import type { FlowRegistry, FlowVersion } from "../../flows/registry-port.ts";
+import type { FlowRegistry, FlowVersion } from "../../flows/ports/registry.ts";
 import type { FlowKind } from "../../gen/orchestrator/v1/flow_pb.ts";
 import type { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { ListFlowsResponseSchema, ListFlowVersionsResponseSchema } from "../../gen/orchestrator/v1/flow_service_pb.ts";

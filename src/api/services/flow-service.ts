@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import { checkJson, parseJson } from "../../base/json/json-parse.ts";
-import type { FlowRegistry } from "../../flows/registry-port.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { FlowSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
 import type { FlowService, RegisterFlowRequest } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import {

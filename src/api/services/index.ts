@@ -1,6 +1,10 @@
 /** The list of services that are served, each with its handlers. A new service is one entry here. */
-import type { Engine, RunIndex } from "../../engine/port.ts";
-import type { FlowRegistry } from "../../flows/registry-port.ts";
+import type { ApprovalIndex, Approvals } from "../../engine/ports/approvals.ts";
+import type { RunControl } from "../../engine/ports/run-control.ts";
+import type { RunIndex } from "../../engine/ports/run-index.ts";
+import type { RunReader } from "../../engine/ports/run-reader.ts";
+import type { RunWatch } from "../../engine/ports/run-watch.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { Health as GrpcHealthService } from "../../gen/grpc/health/v1/health_pb.ts";
 import { HealthService } from "../../gen/orchestrator/health/v1/health_pb.ts";
 import { InfoService } from "../../gen/orchestrator/info/v1/info_pb.ts";
@@ -29,7 +33,11 @@ import { createTemplateService } from "./template-service.ts";
 
 /** What the services stand on. */
 export interface ServiceParts {
-  readonly engine: Engine;
+  readonly runControl: RunControl;
+  readonly runReader: RunReader;
+  readonly runWatch: RunWatch;
+  readonly approvals: Approvals;
+  readonly approvalIndex: ApprovalIndex;
   readonly runIndex: RunIndex;
   readonly flows: FlowRegistry;
   readonly templates: TemplateSource;
@@ -53,7 +61,8 @@ const PACKAGES = ["grpc.health.v1", "orchestrator.health.v1", "orchestrator.info
 
 /** All methods of all services. */
 export function createServices(parts: ServiceParts): readonly ServedMethod[] {
-  const { engine, runIndex, flows, templates, health, facts, limits, tokens } = parts;
+  const { runControl, runReader, approvals, approvalIndex, runIndex, flows, templates, health, facts, limits, tokens } =
+    parts;
   const planIndexOf = createPlanIndexOf(flows);
   return [
     ...serveService(HealthService, createHealthService(health)),
@@ -61,12 +70,12 @@ export function createServices(parts: ServiceParts): readonly ServedMethod[] {
     ...serveService(InfoService, createInfoService(facts, limits, PACKAGES)),
     ...serveService(FlowService, { ...createFlowService(flows, limits), ...createFlowLists(flows, tokens) }),
     ...serveService(RunService, {
-      ...createRunService(engine, planIndexOf, limits),
-      ...createRunLists(engine, runIndex, planIndexOf, tokens, limits),
+      ...createRunService(runControl, runReader, planIndexOf, limits),
+      ...createRunLists(runReader, runIndex, planIndexOf, tokens, limits),
       ...createRunWatch({ ...parts, planIndexOf }),
     }),
-    ...serveService(ApprovalService, createApprovalService(engine, runIndex, tokens, limits)),
-    ...serveService(PayloadService, createPayloadService(engine)),
+    ...serveService(ApprovalService, createApprovalService(approvals, approvalIndex, runReader, tokens, limits)),
+    ...serveService(PayloadService, createPayloadService(runReader)),
     ...serveService(TemplateService, createTemplateService(templates, flows, tokens, limits)),
   ];
 }

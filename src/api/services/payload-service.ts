@@ -2,7 +2,7 @@
 import { fail } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import type { RunState } from "../../engine/machine/state.ts";
-import type { Engine } from "../../engine/port.ts";
+import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { PayloadService, ReadPayloadResponse } from "../../gen/orchestrator/v1/payload_service_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
 import { encodeJson, toRef } from "../mapping/payload.ts";
@@ -11,13 +11,13 @@ import { encodeJson, toRef } from "../mapping/payload.ts";
 const CHUNK_BYTES = 262_144;
 
 /** Handlers of the service. */
-export function createPayloadService(engine: Pick<Engine, "getRun">): ServiceHandlers<typeof PayloadService> {
+export function createPayloadService(runs: Pick<RunReader, "getRun">): ServiceHandlers<typeof PayloadService> {
   return {
     async *readPayload({ payloadId, offset, limit }, call): AsyncIterable<ReadPayloadResponse> {
       const place = Buffer.from(payloadId, "base64url").toString("utf8");
       const [, runId, part] = /^([^/]+)\/(.+)$/su.exec(place) ?? [];
       if (runId === undefined || part === undefined) fail("PAYLOAD_NOT_FOUND", { payloadId });
-      const { state } = await engine.getRun(call.caller, runId);
+      const { state } = await runs.getRun(call.caller, runId);
       const value = findPayload(state, part);
       if (value === undefined) fail("PAYLOAD_NOT_FOUND", { payloadId });
       const bytes = encodeJson(value);

@@ -1,7 +1,8 @@
 /** RunService: lists of runs, of their events and of their tasks. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
-import type { Engine, RunIndex, RunPosition } from "../../engine/port.ts";
+import type { RunIndex, RunPosition } from "../../engine/ports/run-index.ts";
+import type { RunReader } from "../../engine/ports/run-reader.ts";
 import { RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import type { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import {
@@ -48,7 +49,7 @@ const TASK_FIELDS: FieldTable = {
 
 /** Handlers of the lists. */
 export function createRunLists(
-  engine: Engine,
+  reader: RunReader,
   runIndex: RunIndex,
   planIndexOf: PlanIndexOf,
   tokens: Tokens,
@@ -88,8 +89,8 @@ export function createRunLists(
       const size = pageSizeOf(request.pageSize);
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const after = place === null ? request.afterSequence : Number(place[0]);
-      const { state } = await engine.getRun(caller, request.runId);
-      const { events, more } = await engine.listEvents(caller, request.runId, after, size);
+      const { state } = await reader.getRun(caller, request.runId);
+      const { events, more } = await reader.listEvents(caller, request.runId, after, size);
       const last = events[events.length - 1];
       const index = await planIndexOf(caller, state);
       const cursors = tokens.cursorsOf(caller.tenantId, request.runId);
@@ -106,7 +107,7 @@ export function createRunLists(
       const query = ["ListRunTasks", request.runId, request.filter];
       const size = pageSizeOf(request.pageSize);
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
-      const { state } = await engine.getRun(caller, request.runId);
+      const { state } = await reader.getRun(caller, request.runId);
       const all = listTasks(state, await planIndexOf(caller, state));
       const begin = place === null ? 0 : indexAfter(all, place);
       const matching = all
@@ -124,7 +125,7 @@ export function createRunLists(
 
     async getRunTask(request, { caller }) {
       const mask = parseReadMask(RunTaskSchema, request.readMask);
-      const { state } = await engine.getRun(caller, request.runId);
+      const { state } = await reader.getRun(caller, request.runId);
       const view = findTask(state, await planIndexOf(caller, state), request.taskId);
       if (view === null) fail("RUN_TASK_NOT_FOUND", { runId: request.runId, taskId: request.taskId });
       return create(GetRunTaskResponseSchema, {

@@ -3,8 +3,10 @@ import { create } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { fail, isOrchestratorError } from "../../base/errors.ts";
 import type { Phase } from "../../engine/machine/state.ts";
-import type { Caller, Engine, RunView, StartRequest, StartResult } from "../../engine/port.ts";
-import type { FlowRegistry } from "../../flows/registry-port.ts";
+import type { Caller } from "../../engine/ports/caller.ts";
+import type { RunControl, StartRequest, StartResult } from "../../engine/ports/run-control.ts";
+import type { RunReader, RunView } from "../../engine/ports/run-reader.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { RunSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import type {
   BatchStartRunsRequest,
@@ -81,7 +83,12 @@ export function createPlanIndexOf(flows: Pick<FlowRegistry, "planByHash">): Plan
 }
 
 /** Handlers of the methods that start, read and steer single runs. */
-export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limits: PayloadLimits): SteeringMethods {
+export function createRunService(
+  control: RunControl,
+  reader: RunReader,
+  planIndexOf: PlanIndexOf,
+  limits: PayloadLimits,
+): SteeringMethods {
   const show = async (
     caller: Caller,
     view: RunView,
@@ -97,7 +104,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
     async (error: unknown): Promise<RunView> => {
       if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
       // RUN_UNREADABLE: that the run has ended is the answer.
-      const view = await engine.getRun(caller, runId).catch(() => null);
+      const view = await reader.getRun(caller, runId).catch(() => null);
       if (view?.state.phase !== phase) throw error;
       return view;
     };
@@ -108,7 +115,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const mask = parseReadMask(RunSchema, request.readMask);
       const start = fromStartRequest(request, limits);
       const waitMs = fromWait(request.wait, call.remainingMs());
-      const result = await engine.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
+      const result = await control.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
       return {
         $typeName: "orchestrator.v1.StartRunResponse",
         run: await show(call.caller, result.run, mask),
@@ -121,7 +128,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const waitMs = fromWait(request.wait, call.remainingMs());
       const starts = readStarts(request, limits);
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
-      const results = await engine.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
+      const results = await control.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
       let next = 0;
       const answers = starts.map((start) =>
         start instanceof Error ? start : (results[next++] as StartResult | Error),
@@ -143,14 +150,14 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const mask = parseReadMask(RunSchema, request.readMask);
       return {
         $typeName: "orchestrator.v1.GetRunResponse",
-        run: await show(call.caller, await engine.getRun(call.caller, request.runId), mask),
+        run: await show(call.caller, await reader.getRun(call.caller, request.runId), mask),
       };
     },
 
     async waitRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
       const waitMs = fromWait(request.wait, call.remainingMs());
-      const view = await engine.waitRun(call.caller, request.runId, waitMs, call.signal);
+      const view = await reader.waitRun(call.caller, request.runId, waitMs, call.signal);
       return { $typeName: "orchestrator.v1.WaitRunResponse", run: await show(call.caller, view, mask) };
     },
 
@@ -158,13 +165,13 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const payload = fromPayload(request.dataValue, "data", null, limits);
       const { runId, signalName, requestId } = request;
       const key = toRequestKey("SignalRun", requestId, { signalName, payload });
-      const view = await engine.signalRun(call.caller, runId, signalName, payload, key);
+      const view = await control.signalRun(call.caller, runId, signalName, payload, key);
       return create(SignalRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async cancelRun(request, call) {
       const { runId, reason, compensate, requestId } = request;
-      const view = await engine
+      const view = await control
         .cancelRun(call.caller, runId, reason, compensate, toRequestKey("CancelRun", requestId, { reason, compensate }))
         .catch(endedAs(call.caller, runId, "CANCELED"));
       return create(CancelRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
@@ -172,7 +179,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
 
     async terminateRun(request, call) {
       const { runId, reason, requestId } = request;
-      const view = await engine
+      const view = await control
         .terminateRun(call.caller, runId, reason, toRequestKey("TerminateRun", requestId, { reason }))
         .catch(endedAs(call.caller, runId, "TERMINATED"));
       return create(TerminateRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
@@ -180,12 +187,12 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
 
     async pauseRun(request, call) {
       const { runId, reason, requestId } = request;
-      const view = await engine.pauseRun(call.caller, runId, reason, toRequestKey("PauseRun", requestId, { reason }));
+      const view = await control.pauseRun(call.caller, runId, reason, toRequestKey("PauseRun", requestId, { reason }));
       return create(PauseRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async deleteRun({ runId }, call) {
-      const deletedAt = await engine.deleteRun(call.caller, runId);
+      const deletedAt = await control.deleteRun(call.caller, runId);
       return create(DeleteRunResponseSchema, { runId, deleteTime: toTimestamp(deletedAt) });
     },
 
@@ -193,7 +200,7 @@ export function createRunService(engine: Engine, planIndexOf: PlanIndexOf, limit
       const { runId, reason, requestId } = request;
       const kinds = request.holdKinds.flatMap((kind) => HOLD_KIND_NAME.get(kind) ?? []);
       const key = toRequestKey("ResumeRun", requestId, { kinds, reason });
-      const view = await engine.resumeRun(call.caller, runId, kinds, reason, key);
+      const view = await control.resumeRun(call.caller, runId, kinds, reason, key);
       return create(ResumeRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
   };

@@ -7,7 +7,10 @@ import { create } from "@bufbuild/protobuf";
 import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
 import type { RunState } from "../../engine/machine/state.ts";
 import { isTerminalPhase } from "../../engine/machine/state.ts";
-import type { Caller, Engine, RunChange, RunHeader, RunIndex, WatchFrame } from "../../engine/port.ts";
+import type { Caller } from "../../engine/ports/caller.ts";
+import type { RunHeader, RunIndex } from "../../engine/ports/run-index.ts";
+import type { RunReader } from "../../engine/ports/run-reader.ts";
+import type { RunChange, RunWatch, WatchFrame } from "../../engine/ports/run-watch.ts";
 import { RunSchema, RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import type {
   RunService,
@@ -40,7 +43,8 @@ export type WatchingMethods = Pick<ServiceHandlers<typeof RunService>, "watchRun
 
 /** What the streams stand on. */
 export interface WatchParts {
-  readonly engine: Engine;
+  readonly runReader: RunReader;
+  readonly runWatch: RunWatch;
   readonly runIndex: RunIndex;
   readonly planIndexOf: PlanIndexOf;
   readonly tokens: Tokens;
@@ -62,13 +66,13 @@ const TASK_PAYLOADS = ["input", "input_json", "input_ref", "output", "output_jso
 
 /** Handlers of the streams. */
 export function createRunWatch(parts: WatchParts): WatchingMethods {
-  const { engine, planIndexOf, tokens, limits } = parts;
+  const { runReader, runWatch, planIndexOf, tokens, limits } = parts;
   return {
     async *watchRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
       const cursors = tokens.cursorsOf(call.caller.tenantId, request.runId);
       const resume = request.cursor === "" ? null : cursors.fromCursor(request.cursor);
-      const { state } = await engine.getRun(call.caller, request.runId);
+      const { state } = await runReader.getRun(call.caller, request.runId);
       const index = await planIndexOf(call.caller, state);
       if (resume !== null) {
         if (resume.sequence > state.sequence) fail("WATCH_CURSOR_INVALID");
@@ -85,7 +89,7 @@ export function createRunWatch(parts: WatchParts): WatchingMethods {
       const watch = beginRunsWatch(parts, request, call);
       const stream = {
         open: (signal: AbortSignal) =>
-          call.forwarded ? ownChanges(engine, call.caller, signal) : changesSince(parts, call, watch, signal),
+          call.forwarded ? ownChanges(runWatch, call.caller, signal) : changesSince(parts, call, watch, signal),
         signal: call.signal,
         draining: parts.draining,
         drained: () => toError("SHUTTING_DOWN", call.forwarded ? {} : { cursor: watch.cursor() }),
@@ -114,7 +118,7 @@ async function* watchFrom(parts: WatchParts, call: CallContext, watch: Watch): A
   let reached = watch.after ?? 0;
   const cursor = (): string => (reached === 0 ? "" : cursors.toCursor(reached));
   const stream = {
-    open: (signal: AbortSignal) => parts.engine.watchRun(call.caller, watch.runId, watch.after, signal),
+    open: (signal: AbortSignal) => parts.runWatch.watchRun(call.caller, watch.runId, watch.after, signal),
     signal: call.signal,
     draining: parts.draining,
     drained: () => toError("SHUTTING_DOWN", { cursor: cursor() }),
@@ -246,12 +250,12 @@ const RESUME_MARGIN_MS = 60_000;
 
 /** Listens first, here and at the other instances, then reads the list: no change falls between. */
 function changesSince(
-  { engine, runIndex, peerRuns }: WatchParts,
+  { runWatch, runIndex, peerRuns }: WatchParts,
   { caller }: CallContext,
   { condition, size, resumeAt }: RunsWatch,
   signal: AbortSignal,
 ): AsyncGenerator<RunsNews> {
-  return changesAfter(engine.watchRuns(caller, signal, "all"), 0, async () => {
+  return changesAfter(runWatch.watchRuns(caller, signal, "all"), 0, async () => {
     await peerRuns?.follow(caller, signal);
     if (resumeAt !== null) {
       const ageMs = Math.max(0, Date.now() - resumeAt) + RESUME_MARGIN_MS;
@@ -268,8 +272,8 @@ function changesSince(
  * For another instance: the changes of all runs that live here, and first of all that they are listened for. Many changes in one message cost less than many
  * messages, and of those of one run only the last is sent.
  */
-function ownChanges(engine: Engine, caller: Caller, signal: AbortSignal): AsyncGenerator<RunsNews> {
-  const changes = engine.watchRuns(caller, signal, "own");
+function ownChanges(runWatch: RunWatch, caller: Caller, signal: AbortSignal): AsyncGenerator<RunsNews> {
+  const changes = runWatch.watchRuns(caller, signal, "own");
   return changesAfter(changes, PEER_PAUSE_MS, async () => ({ type: "changed", headers: [] }));
 }
 

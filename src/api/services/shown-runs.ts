@@ -1,6 +1,6 @@
 /** What a watch over runs has shown: which changes are news to its reader, and which runs have left the filter. */
 import { isNewer } from "../../engine/headers.ts";
-import type { RunHeader } from "../../engine/port.ts";
+import type { RunHeader } from "../../engine/ports/run-index.ts";
 import type { Condition } from "../lists/condition.ts";
 import { meetsCondition } from "../lists/condition.ts";
 import { readHeader } from "../lists/run-filter.ts";

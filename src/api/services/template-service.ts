@@ -1,7 +1,7 @@
 /** TemplateService: reading templates and making flows of them. */
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { FlowRegistry } from "../../flows/registry-port.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import type { FlowTemplate, TemplateCatalogue } from "../../flows/templates.ts";
 import type { Template } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";

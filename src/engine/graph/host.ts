@@ -5,10 +5,10 @@
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import type { Log } from "../../base/log.ts";
-import type { ToolCall } from "../tool-port.ts";
-import type { CheckpointStore, CheckpointThread } from "./checkpoints.ts";
+import type { CheckpointStore, CheckpointThread } from "../ports/checkpoints.ts";
+import type { GraphHost } from "../ports/graphs.ts";
 import { createGraphPool } from "./pool.ts";
-import type { AttemptEnd, GraphLimits } from "./process.ts";
+import type { GraphLimits } from "./process.ts";
 
 /** What {@link openGraphHost} needs. */
 export interface GraphHostOptions {
@@ -41,26 +41,6 @@ const DEFAULT_GRAPH_LIMITS: GraphHostLimits = {
   maxQueued: 1_000,
   idleMs: 30_000,
 };
-
-/** How an attempt ended, or why there was none. */
-export type GraphAttempt =
-  | AttemptEnd
-  /** No module that is loaded exports the graph, or not the version that the run began with; `problem` says more when there is more to say. */
-  | { readonly kind: "not_loaded"; readonly problem: string }
-  /** Every worker has work and the queue is full. */
-  | { readonly kind: "busy" }
-  /** The signal aborted, or the host closed, before anything ran. */
-  | { readonly kind: "never_began" };
-
-/** Graphs in the hands of their owner. */
-export interface GraphHost {
-  /** Names of the graphs that flows may run, each once. */
-  names(): readonly string[];
-  /** Makes an attempt of a task of type `graph`: its path is the name of the graph. Settles soon after `signal` aborts. */
-  run(call: ToolCall, signal: AbortSignal): Promise<GraphAttempt>;
-  /** Ends all workers; attempts in them end as stopped. */
-  close(): Promise<void>;
-}
 
 /** Loads the modules. Throws GRAPH_MODULE_INVALID with the module and the reason when one cannot be loaded. */
 export async function openGraphHost(options: GraphHostOptions): Promise<GraphHost> {

@@ -12,7 +12,7 @@ import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { CheckpointStore, CheckpointThread } from "./checkpoints.ts";
+import type { CheckpointStore, CheckpointThread } from "../ports/checkpoints.ts";
 import {
   type GraphEnd,
   type HostMessage,

@@ -8,7 +8,7 @@
 import { z } from "zod";
 import type { Json } from "../../base/json/json.ts";
 import type { Answer } from "../machine/records.ts";
-import type { StoredCheckpoint, StoredWrite } from "./checkpoints.ts";
+import type { StoredCheckpoint, StoredWrite } from "../ports/checkpoints.ts";
 
 /** A graph of a module: its exported name, and the version that its module exports. */
 export interface LoadedGraph {

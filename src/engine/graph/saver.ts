@@ -14,7 +14,7 @@ import {
   WRITES_IDX_MAP,
 } from "@langchain/langgraph-checkpoint";
 import { fail } from "../../base/errors.ts";
-import type { CheckpointQuery, NewCheckpoint, StoredCheckpoint, StoredWrite } from "./checkpoints.ts";
+import type { CheckpointQuery, NewCheckpoint, StoredCheckpoint, StoredWrite } from "../ports/checkpoints.ts";
 import { decodeValue, encodeValue } from "./codec.ts";
 
 /** The store of one tenant and attempt, by thread. */

@@ -1,6 +1,6 @@
 /** Does in the store what a worker asks for, on behalf of one attempt. */
 import { fail } from "../../base/errors.ts";
-import type { CheckpointStore, CheckpointThread, StoredCheckpoint, StoredWrite } from "./checkpoints.ts";
+import type { CheckpointStore, CheckpointThread, StoredCheckpoint, StoredWrite } from "../ports/checkpoints.ts";
 import type { StoreCall } from "./protocol.ts";
 
 /** What the store answers. */

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant, toError } from "../../base/errors.ts";
 import { GRAPH_NAME_PATTERN } from "../../tasks/schema/schemas.ts";
-import type { StoredCheckpoint, StoredWrite } from "./checkpoints.ts";
+import type { StoredCheckpoint, StoredWrite } from "../ports/checkpoints.ts";
 import {
   DEFAULT_GRAPH_VERSION,
   type HostMessage,

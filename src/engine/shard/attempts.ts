@@ -12,7 +12,7 @@ import type { Outcome, RunEvent } from "../machine/events.ts";
 import { closesAt, timeoutsOf } from "../machine/limits.ts";
 import { specOf } from "../machine/run.ts";
 import { limitOutcome } from "../machine/sizes.ts";
-import type { ToolCaller } from "../tool-port.ts";
+import type { ToolCaller } from "../ports/tools.ts";
 import type { Attempt, Cell } from "./cell.ts";
 
 /** What attempts need of the runtime. */

@@ -4,11 +4,11 @@ import type { Json } from "../../base/json/json.ts";
 import { measureJson } from "../../base/json/json-size.ts";
 import type { LogFields } from "../../base/log.ts";
 import type { LongTimer } from "../../base/time/long-timer.ts";
-import type { StartRow } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import { isTerminalPhase, type RunState } from "../machine/state.ts";
+import type { StartRow } from "../ports/journal.ts";
 
 /** Somebody who is told when what was decided is durable, or why it is not. */
 export interface Reply {

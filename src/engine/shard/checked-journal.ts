@@ -4,9 +4,9 @@
  * Each record is checked for its kind; header and journal must agree on the run's tenant and flow, on where the journal ends and on whether the run has ended.
  */
 import { toError } from "../../base/errors.ts";
-import type { Journal, StoredRun } from "../journal.ts";
 import { recordsProblem } from "../machine/check-record.ts";
 import { isEndRecord } from "../machine/records.ts";
+import type { Journal, StoredRun } from "../ports/journal.ts";
 import { readRun } from "./unreadable.ts";
 
 /** A journal whose reads are checked. Reads of runs that are damaged throw RUN_UNREADABLE. */

@@ -10,7 +10,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../base/log.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
-import type { Leases, TakenLease } from "../journal.ts";
+import type { Leases, TakenLease } from "../ports/leases.ts";
 import type { Runtime } from "./runtime.ts";
 import { closeShards, takeOver } from "./takeover.ts";
 import { parkIdle, wakeDue } from "./wakes.ts";

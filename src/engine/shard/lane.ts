@@ -16,8 +16,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../base/log.ts";
 import { takeInHand } from "../../base/process/in-hand.ts";
-import { CommitError, type CommitResult, type JournalLane, type Lease, type Move, type Refusal } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
+import { CommitError, type CommitResult, type JournalLane, type Move, type Refusal } from "../ports/journal.ts";
+import type { Lease } from "../ports/leases.ts";
 import type { Cell, CommitLine, Reply } from "./cell.ts";
 import { createMove } from "./moves.ts";
 

@@ -1,10 +1,10 @@
 /** Makes the move of a cell: its pending records and the rows that follow from them. */
 import type { JsonObject } from "../../base/json/json.ts";
-import type { ApprovalRow, DeadLetterRow, HeaderRow, Move, OutboxRow, StartRow } from "../journal.ts";
 import { nextDueAt } from "../machine/decide.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import { movesByItself, specOf } from "../machine/run.ts";
 import { publicState, type RunState } from "../machine/state.ts";
+import type { ApprovalRow, DeadLetterRow, HeaderRow, Move, OutboxRow, StartRow } from "../ports/journal.ts";
 import type { Cell } from "./cell.ts";
 
 const NONE: readonly never[] = [];

@@ -1,10 +1,10 @@
 /** Brings memory and journal together again after a commit that was lost, refused, or whose outcome nobody knows. */
 import { isOrchestratorError, toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
-import type { Move, StoredRun } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { openRun, type Run } from "../machine/run.ts";
 import { createState } from "../machine/state.ts";
+import type { Move, StoredRun } from "../ports/journal.ts";
 import { type Cell, isClean, logFieldsOf, noteSize, type Reply, takeReplies } from "./cell.ts";
 import { insist } from "./insist.ts";
 import type { Entry, Lane } from "./lane.ts";

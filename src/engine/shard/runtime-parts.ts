@@ -1,9 +1,10 @@
 import type { Log } from "../../base/log.ts";
-import type { FlowRegistry } from "../../flows/registry-port.ts";
-import type { Journal, Leases } from "../journal.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
-import type { ToolCaller } from "../tool-port.ts";
+import type { Journal } from "../ports/journal.ts";
+import type { Leases } from "../ports/leases.ts";
+import type { ToolCaller } from "../ports/tools.ts";
 import { checkReads } from "./checked-journal.ts";
 import type { DatabaseClock } from "./db-clock.ts";
 

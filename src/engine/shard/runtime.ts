@@ -9,7 +9,6 @@ import { ChurningMap } from "../../base/churning-map.ts";
 import { toError } from "../../base/errors.ts";
 import { dayOf, shardOfRun } from "../../base/ids.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
-import type { Refusal, StoredRun } from "../journal.ts";
 import { foldJournal } from "../machine/apply.ts";
 import { nextDueAt } from "../machine/decide.ts";
 import type { RunEvent } from "../machine/events.ts";
@@ -17,6 +16,7 @@ import type { JournalRecord } from "../machine/records.ts";
 import { openRun, type Run } from "../machine/run.ts";
 import { advance } from "../machine/settle.ts";
 import { isTerminalPhase } from "../machine/state.ts";
+import type { Refusal, StoredRun } from "../ports/journal.ts";
 import { abortAttempts } from "./attempts.ts";
 import {
   type Cell,

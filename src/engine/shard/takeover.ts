@@ -8,9 +8,10 @@
 
 import { shardOfRun } from "../../base/ids.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
-import type { MovingRun, Suspect, TakenLease } from "../journal.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import { isTerminalPhase, type RunState } from "../machine/state.ts";
+import type { MovingRun, Suspect } from "../ports/journal.ts";
+import type { TakenLease } from "../ports/leases.ts";
 import type { Cell } from "./cell.ts";
 import { alignChild } from "./children.ts";
 import { insist } from "./insist.ts";

@@ -16,8 +16,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../base/log.ts";
-import type { Journal, Lease, Suspect, Trial } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
+import type { Journal, Suspect, Trial } from "../ports/journal.ts";
+import type { Lease } from "../ports/leases.ts";
 import { insist } from "./insist.ts";
 
 /** Deaths in a row, alone in hand at the same moment, that put a run into quarantine. The death before them made it a suspect: three in all. */

@@ -9,10 +9,10 @@
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import { shardOfRun } from "../../base/ids.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
-import type { StoredRun } from "../journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { createState, type RunState } from "../machine/state.ts";
-import type { Caller } from "../port.ts";
+import type { Caller } from "../ports/caller.ts";
+import type { StoredRun } from "../ports/journal.ts";
 import type { Cell } from "./cell.ts";
 import { tellParent } from "./effects.ts";
 import type { RuntimeObserver, RuntimeParts } from "./runtime-parts.ts";

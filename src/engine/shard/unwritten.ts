@@ -1,7 +1,7 @@
 /** What becomes of moves that were not written, and of runs that cannot go on: callers are told, and memory goes back to what the journal holds. */
 import { toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
-import type { Refusal } from "../journal.ts";
+import type { Refusal } from "../ports/journal.ts";
 import { type Cell, logFieldsOf, type Reply, StartTaken, takeReplies } from "./cell.ts";
 import type { Entry } from "./lane.ts";
 import { type RestoreHost, restoreCell, toUnwritten } from "./restore.ts";

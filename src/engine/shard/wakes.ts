@@ -3,10 +3,10 @@
  * into the store now and then. So a run that only waits need not be in memory.
  */
 import { failPoint } from "../../base/process/fail-points.ts";
-import type { DueRun } from "../journal.ts";
 import { nextDueAt } from "../machine/decide.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { canRest } from "../machine/run.ts";
+import type { DueRun } from "../ports/journal.ts";
 import { type Cell, isClean } from "./cell.ts";
 import type { ParkedWaiters } from "./parked.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";

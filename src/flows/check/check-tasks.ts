@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json/json.ts";
+import type { TaskTypeName } from "../../tasks/define.ts";
 import { LIMIT_KEYS } from "../../tasks/define.ts";
 import { isWritableTaskType, LATER_TASK_TYPES, TASK_TYPES, WRITABLE_TASK_TYPES } from "../../tasks/index.ts";
 import { describeIssue } from "../../tasks/schema/describe-issue.ts";
@@ -7,7 +8,6 @@ import type { Path } from "../document/parse.ts";
 import type { Problems } from "../document/problems.ts";
 import { childSchema, type ExecutableDocument, MAX_TASKS } from "../document/schema.ts";
 import { holdsExpression } from "../interpolation/template.ts";
-import type { TaskTypeName } from "../plan.ts";
 import { checkPredicate, checkTemplate, type ReadRules } from "./check-expressions.ts";
 
 /** What is particular about the place of a task. */

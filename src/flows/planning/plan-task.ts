@@ -3,14 +3,14 @@
 import { toError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
-import type { LimitKey } from "../../tasks/define.ts";
+import type { LimitKey, TaskTypeName } from "../../tasks/define.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
 import { DEFAULT_MAX_CONCURRENCY } from "../../tasks/parallel.ts";
 import { splitChildren } from "../check/check-tasks.ts";
 import type { ExecutableDocument, RetryDocument } from "../document/schema.ts";
 import type { KnownNames } from "../interpolation/references.ts";
 import { compileTemplate, holdsExpression } from "../interpolation/template.ts";
-import type { EvaluatedLimit, RetryPolicy, TaskSpec, TaskTypeName, Template } from "../plan.ts";
+import type { EvaluatedLimit, RetryPolicy, TaskSpec, Template } from "../plan.ts";
 
 /** Retries of a task without `retry_policy`: none. */
 export const NO_RETRY: RetryPolicy = {

@@ -1,8 +1,8 @@
 import type { Json } from "../../base/json/json.ts";
+import type { TaskTypeName } from "../../tasks/define.ts";
 import { ERROR_TYPES, errorTypesOf } from "../../tasks/error-types.ts";
 import { suggest } from "../../tasks/schema/suggest.ts";
 import type { Path } from "../document/parse.ts";
-import type { TaskTypeName } from "../plan.ts";
 import type { Report, WarningCheck } from "./warning.ts";
 
 /** Task types that do nothing and stand for others: only near misses count. */

@@ -1,12 +1,12 @@
 /** A checked flow as warnings look at it: everything that is executed, and every expression with its place. */
 import type { Json } from "../../base/json/json.ts";
+import type { TaskTypeName } from "../../tasks/define.ts";
 import { namesOf } from "../check/check-expressions.ts";
 import { splitChildren } from "../check/check-tasks.ts";
 import type { Path } from "../document/parse.ts";
 import type { ExecutableDocument, FlowDocument } from "../document/schema.ts";
 import type { KnownNames } from "../interpolation/references.ts";
 import { splitText } from "../interpolation/template.ts";
-import type { TaskTypeName } from "../plan.ts";
 
 /** Something that is executed: a task, a child of a group, the task of a state, a compensation. */
 export interface ViewedTask {

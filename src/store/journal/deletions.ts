@@ -1,5 +1,5 @@
 /** Deletion of runs: one statement under the fence of the journal, so that all of a run goes or none of it. */
-import type { Lease } from "../../engine/journal.ts";
+import type { Lease } from "../../engine/ports/leases.ts";
 import type { SqlPool } from "../sql/sql.ts";
 import { prepared } from "../sql/sql.ts";
 

@@ -1,5 +1,6 @@
 /** Turns moves into the parameters of the commit statement. This is the hottest code of the store: one pass, no intermediate rows. */
-import type { HeaderRow, Lease, Move, StartRow } from "../../engine/journal.ts";
+import type { HeaderRow, Move, StartRow } from "../../engine/ports/journal.ts";
+import type { Lease } from "../../engine/ports/leases.ts";
 import type { SqlValue, Statement } from "../sql/sql.ts";
 import { COMMIT_PARAMETERS, COMMIT_SORTING, COMMIT_WHOLE, type CommitStatement } from "./journal-sql.ts";
 

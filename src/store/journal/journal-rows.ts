@@ -1,8 +1,7 @@
 /** Rows of `orchestrator.runs` as headers. A row is never refused: what is wrong with it is said in the header, and the rest of it is safe to show. */
 import { labelsProblem } from "../../base/labels.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
-import type { RunStateName } from "../../engine/machine/state.ts";
-import type { RunHeader } from "../../engine/port.ts";
+import type { RunHeader, RunStateName } from "../../engine/ports/run-index.ts";
 
 /** A row of `orchestrator.runs`. */
 export interface HeaderRow {

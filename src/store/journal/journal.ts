@@ -5,15 +5,15 @@ import { withRunInHand } from "../../base/process/in-hand.ts";
 import type {
   Journal,
   JournalLane,
+  JournalRecord,
   Move,
   Refusal,
   StartConflict,
   StartLookup,
   StoredMove,
   StoredRun,
-} from "../../engine/journal.ts";
-import { CommitError } from "../../engine/journal.ts";
-import type { JournalRecord } from "../../engine/machine/records.ts";
+} from "../../engine/ports/journal.ts";
+import { CommitError } from "../../engine/ports/journal.ts";
 import { insistOnCommit } from "../sql/durability.ts";
 import type { Database } from "../sql/pool.ts";
 import type { SqlSession } from "../sql/sql.ts";

@@ -1,6 +1,6 @@
 /** Runs whose journal cannot be read: what is done to them is done to their header, under the same fence as everything else. */
-import type { EndedUnread, Lease } from "../../engine/journal.ts";
-import type { JournalRecord } from "../../engine/machine/records.ts";
+import type { EndedUnread, JournalRecord } from "../../engine/ports/journal.ts";
+import type { Lease } from "../../engine/ports/leases.ts";
 import type { SqlPool } from "../sql/sql.ts";
 import { prepared } from "../sql/sql.ts";
 

@@ -1,6 +1,6 @@
 /** Runs that may be what killed their owner: which one is in hand, what is known of it, and the hold that keeps it from the next owner. */
-import type { Lease, Suspect, TakenLease, Trial } from "../../engine/journal.ts";
-import type { JournalRecord } from "../../engine/machine/records.ts";
+import type { JournalRecord, Suspect, Trial } from "../../engine/ports/journal.ts";
+import type { Lease, TakenLease } from "../../engine/ports/leases.ts";
 import type { SqlPool } from "../sql/sql.ts";
 import { prepared } from "../sql/sql.ts";
 

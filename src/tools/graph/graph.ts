@@ -5,8 +5,8 @@ import type { Json, JsonObject } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
 import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_PROBLEM } from "../../base/process/signal-name.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
-import type { GraphAttempt, GraphHost } from "../../engine/graph/host.ts";
-import type { Outcome, Suspension } from "../../engine/machine/events.ts";
+import type { GraphAttempt, GraphHost } from "../../engine/ports/graphs.ts";
+import type { Outcome, Suspension } from "../../engine/ports/tools.ts";
 import type { LocalAdapter } from "../adapter.ts";
 import { abortedOutcome, deferredOutcome, failedOutcome } from "../outcome.ts";
 

@@ -1,7 +1,7 @@
 /** From the parameters of an `http` task to a request, with everything refused that could smuggle another one. */
 import { isIP } from "node:net";
 import type { Json } from "../../base/json/json.ts";
-import type { ToolCall } from "../../engine/tool-port.ts";
+import type { ToolCall } from "../../engine/ports/tools.ts";
 
 /** How the body of an answer is read. */
 export type ResponseMode = "auto" | "json" | "text" | "none";

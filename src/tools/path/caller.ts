@@ -3,8 +3,7 @@
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import type { Outcome } from "../../engine/machine/events.ts";
-import type { ToolCall, ToolCaller } from "../../engine/tool-port.ts";
+import type { Outcome, ToolCall, ToolCaller } from "../../engine/ports/tools.ts";
 import type { ToolAdapter } from "../adapter.ts";
 import { abortedOutcome, failedOutcome } from "../outcome.ts";
 import { type BreakerView, createTargets, DEFAULT_TARGET_POLICY, type TargetPolicy } from "../target.ts";

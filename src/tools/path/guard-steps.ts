@@ -1,7 +1,7 @@
 /** The steps that defer a call before it reaches the tool: breaker and bulkhead. */
 import { BrokenCircuitError, BulkheadRejectedError, CircuitState, TaskCancelledError } from "cockatiel";
 import type { Clock } from "../../base/time/clock.ts";
-import type { Outcome } from "../../engine/machine/events.ts";
+import type { Outcome } from "../../engine/ports/tools.ts";
 import { abortedOutcome, deferredOutcome } from "../outcome.ts";
 import type { Target } from "../target.ts";
 import type { Step } from "./path.ts";

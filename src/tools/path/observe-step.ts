@@ -1,7 +1,6 @@
 import type { Log } from "../../base/log.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import type { Outcome } from "../../engine/machine/events.ts";
-import type { TaskTypeName } from "../../flows/plan.ts";
+import type { Outcome, TaskTypeName } from "../../engine/ports/tools.ts";
 import type { Step } from "./path.ts";
 
 /** What is measured of calls; the telemetry layer gives the real one. */

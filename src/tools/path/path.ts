@@ -1,6 +1,5 @@
 /** The shape that every part of the call path has, and how parts are joined. */
-import type { Outcome } from "../../engine/machine/events.ts";
-import type { ToolCall } from "../../engine/tool-port.ts";
+import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { Target } from "../target.ts";
 
 /** A call on its way to the adapter. */

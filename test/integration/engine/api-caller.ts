@@ -9,7 +9,7 @@ import { printMessage } from "../../../src/api/http/print.ts";
 import { createTokens } from "../../../src/api/lists/tokens.ts";
 import { createServices } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
-import type { Engine } from "../../../src/engine/port.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
@@ -35,9 +35,14 @@ export type Ask = (method: DescMethod, init: Record<string, unknown>) => Promise
 
 /** Calls as the servers make them: handled, then encoded as bytes and as JSON. Of a stream the first message is taken. */
 export function createCaller(engine: Engine, database: Database): Ask {
+  const index = createRunIndex(database);
   const methods = createServices({
-    engine,
-    runIndex: createRunIndex(database),
+    runControl: engine,
+    runReader: engine,
+    runWatch: engine,
+    runIndex: index,
+    approvals: engine,
+    approvalIndex: index,
     flows: createFlowRegistry(createFlowStore(database)),
     templates: createFakeTemplates(),
     health: createHealth(),

@@ -1,6 +1,6 @@
 /** A row that the database refuses costs its own run, nobody else. */
 import { afterEach, expect, test } from "vitest";
-import type { StartResult } from "../../../src/engine/port.ts";
+import type { StartResult } from "../../../src/engine/ports/run-control.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";

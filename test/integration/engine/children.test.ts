@@ -1,6 +1,6 @@
 /** Child runs: started once, ended with their parent, reported once, whoever dies in between. */
 import { expect, test } from "vitest";
-import type { Move } from "../../../src/engine/journal.ts";
+import type { Move } from "../../../src/engine/ports/journal.ts";
 import { parkIdle } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";

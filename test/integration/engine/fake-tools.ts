@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Outcome } from "../../../src/engine/machine/events.ts";
-import type { ToolCall, ToolCaller } from "../../../src/engine/tool-port.ts";
+import type { ToolCall, ToolCaller } from "../../../src/engine/ports/tools.ts";
 
 /** Answers a call; the default gives back the `output` parameter. */
 export type Handler = (call: ToolCall, signal: AbortSignal) => Outcome | Promise<Outcome>;

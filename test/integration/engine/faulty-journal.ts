@@ -4,9 +4,9 @@ import {
   type CommitResult,
   type Journal,
   type JournalLane,
-  type Lease,
   type Move,
-} from "../../../src/engine/journal.ts";
+} from "../../../src/engine/ports/journal.ts";
+import type { Lease } from "../../../src/engine/ports/leases.ts";
 
 /** What befalls a commit. `before` and `after` stand around the real one; either may throw in its place. */
 export interface CommitFault {

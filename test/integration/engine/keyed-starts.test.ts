@@ -1,6 +1,6 @@
 /** Starts that may happen once: the same key from many callers, in one batch, over two lanes and on two instances. */
 import { expect, onTestFinished, test } from "vitest";
-import type { StartRequest, StartResult } from "../../../src/engine/port.ts";
+import type { StartRequest, StartResult } from "../../../src/engine/ports/run-control.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";

@@ -1,6 +1,6 @@
 /** Batches that are too much for the store at once. */
 import { expect, test } from "vitest";
-import { CommitError } from "../../../src/engine/journal.ts";
+import { CommitError } from "../../../src/engine/ports/journal.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";

@@ -1,6 +1,6 @@
 /** Starts whose run key is taken by an open run, with signals: the open run gets them, each once for a request id. */
 import { expect, test } from "vitest";
-import type { StartRequest } from "../../../src/engine/port.ts";
+import type { StartRequest } from "../../../src/engine/ports/run-control.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";

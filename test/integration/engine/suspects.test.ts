@@ -1,7 +1,7 @@
 /** Whom a death is held against: suspects are tried one after the other, and only the one that kills is held. */
 import { expect, test } from "vitest";
+import type { Engine } from "../../../src/engine/engine.ts";
 import type { RunState } from "../../../src/engine/machine/state.ts";
-import type { Engine } from "../../../src/engine/port.ts";
 import { blameRun } from "../../../src/store/journal/suspects.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";

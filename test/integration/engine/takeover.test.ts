@@ -1,8 +1,8 @@
 /** Who owns a run when instances come, go, die and are believed dead. */
 import { expect, test } from "vitest";
 import { toError } from "../../../src/base/errors.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
 import type { RunState } from "../../../src/engine/machine/state.ts";
-import type { Engine } from "../../../src/engine/port.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, SHARDS } from "./bed.ts";

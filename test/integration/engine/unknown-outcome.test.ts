@@ -1,6 +1,6 @@
 /** A commit whose answer never comes: it landed, or it did not, and nobody may be told the wrong thing. */
 import { expect, test } from "vitest";
-import { CommitError, type Move } from "../../../src/engine/journal.ts";
+import { CommitError, type Move } from "../../../src/engine/ports/journal.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";

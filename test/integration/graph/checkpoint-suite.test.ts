@@ -1,7 +1,7 @@
 /** LangGraph's own suite for checkpointers, against ours. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { CheckpointStore, CheckpointThread } from "../../../src/engine/graph/checkpoints.ts";
 import { type SaverStore, StoreSaver } from "../../../src/engine/graph/saver.ts";
+import type { CheckpointStore, CheckpointThread } from "../../../src/engine/ports/checkpoints.ts";
 import { createCheckpointStore } from "../../../src/store/checkpoints.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import type { GraphHost } from "../../../src/engine/graph/host.ts";
+import type { GraphHost } from "../../../src/engine/ports/graphs.ts";
 import { createCheckpointStore } from "../../../src/store/checkpoints.ts";
 import { eventually } from "../../support/eventually.ts";
 import { createTestDatabase } from "../../support/postgres.ts";

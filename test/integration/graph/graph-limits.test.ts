@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { GraphHost } from "../../../src/engine/graph/host.ts";
+import type { GraphHost } from "../../../src/engine/ports/graphs.ts";
 import { createCheckpointStore } from "../../../src/store/checkpoints.ts";
 import { eventually } from "../../support/eventually.ts";
 import { createTestDatabase } from "../../support/postgres.ts";

@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Json, JsonObject } from "../../../src/base/json/json.ts";
 import { silentLog } from "../../../src/base/log.ts";
-import type { CheckpointStore } from "../../../src/engine/graph/checkpoints.ts";
-import { type GraphHost, type GraphHostLimits, openGraphHost } from "../../../src/engine/graph/host.ts";
+import { type GraphHostLimits, openGraphHost } from "../../../src/engine/graph/host.ts";
 import type { Outcome } from "../../../src/engine/machine/events.ts";
 import type { Answer } from "../../../src/engine/machine/records.ts";
-import type { ToolCall } from "../../../src/engine/tool-port.ts";
+import type { CheckpointStore } from "../../../src/engine/ports/checkpoints.ts";
+import type { GraphHost } from "../../../src/engine/ports/graphs.ts";
+import type { ToolCall } from "../../../src/engine/ports/tools.ts";
 import { createGraphAdapter } from "../../../src/tools/graph/graph.ts";
 import { aCall } from "../../unit/tools/a-call.ts";
 

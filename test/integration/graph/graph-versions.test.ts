@@ -1,8 +1,8 @@
 /** Versions of graph modules: a run goes on with the version that it began with, or waits for it. */
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import type { GraphHost } from "../../../src/engine/graph/host.ts";
 import type { Outcome } from "../../../src/engine/machine/events.ts";
+import type { GraphHost } from "../../../src/engine/ports/graphs.ts";
 import { createCheckpointStore } from "../../../src/store/checkpoints.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 import { createFileFolder } from "../../support/temporary-folder.ts";

@@ -1,7 +1,8 @@
 /** The commit statement against a real server: what it writes, and what the fence keeps out. */
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import type { JournalLane, Lease, Move } from "../../../src/engine/journal.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
+import type { JournalLane, Move } from "../../../src/engine/ports/journal.ts";
+import type { Lease } from "../../../src/engine/ports/leases.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import type { SqlSession } from "../../../src/store/sql/sql.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -1,6 +1,6 @@
 /** Filters on labels, and the index behind them. */
 import { expect, test } from "vitest";
-import type { Filter } from "../../../src/engine/port.ts";
+import type { Filter } from "../../../src/engine/ports/run-index.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "../engine/bed.ts";

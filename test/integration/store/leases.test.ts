@@ -1,7 +1,7 @@
 /** Shards and their owners, in SQL. */
 import { hostname } from "node:os";
 import { afterEach, expect, test } from "vitest";
-import type { Leases } from "../../../src/engine/journal.ts";
+import type { Leases } from "../../../src/engine/ports/leases.ts";
 import { hostId, openLeases } from "../../../src/store/leases.ts";
 import { eventually } from "../../support/eventually.ts";
 import { createTestDatabase } from "../../support/postgres.ts";

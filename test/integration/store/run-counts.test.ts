@@ -2,9 +2,11 @@
 import fc from "fast-check";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { type Log, silentLog } from "../../../src/base/log.ts";
-import type { Journal, JournalLane, Lease, Move } from "../../../src/engine/journal.ts";
-import { CommitError } from "../../../src/engine/journal.ts";
-import type { Caller, Filter } from "../../../src/engine/port.ts";
+import type { Caller } from "../../../src/engine/ports/caller.ts";
+import type { Journal, JournalLane, Move } from "../../../src/engine/ports/journal.ts";
+import { CommitError } from "../../../src/engine/ports/journal.ts";
+import type { Lease } from "../../../src/engine/ports/leases.ts";
+import type { Filter } from "../../../src/engine/ports/run-index.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { foldRunCounts, keepRunCounts } from "../../../src/store/run-counts.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";

@@ -3,7 +3,7 @@ import type { Json } from "../../../src/base/json/json.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
 import type { Outcome } from "../../../src/engine/machine/events.ts";
-import type { ToolCall } from "../../../src/engine/tool-port.ts";
+import type { ToolCall } from "../../../src/engine/ports/tools.ts";
 import { createAdapters } from "../../../src/tools/index.ts";
 import { createToolCaller, type ToolPath } from "../../../src/tools/path/caller.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -1,25 +1,20 @@
 /** A small engine and registry in memory, for tests of the protocols: runs complete at once with their input as output, or stay open when their flow is `open`. */
 import { toError } from "../../../src/base/errors.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
 import { applyRecord } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { RunState } from "../../../src/engine/machine/state.ts";
 import { createState, publicState } from "../../../src/engine/machine/state.ts";
-import type {
-  Caller,
-  Engine,
-  OtherInstance,
-  RunChange,
-  RunEventView,
-  RunHeader,
-  RunIndex,
-  RunView,
-  StartRequest,
-  StartResult,
-  WatchFrame,
-} from "../../../src/engine/port.ts";
+import type { ApprovalIndex } from "../../../src/engine/ports/approvals.ts";
+import type { Caller } from "../../../src/engine/ports/caller.ts";
+import type { Cluster, OtherInstance } from "../../../src/engine/ports/cluster.ts";
+import type { StartRequest, StartResult } from "../../../src/engine/ports/run-control.ts";
+import type { RunHeader, RunIndex } from "../../../src/engine/ports/run-index.ts";
+import type { RunEventView, RunView } from "../../../src/engine/ports/run-reader.ts";
+import type { RunChange, RunRelay, WatchFrame } from "../../../src/engine/ports/run-watch.ts";
 
 /** The engine of the tests, with handles to push it. */
-export interface FakeEngine extends Engine, RunIndex {
+export interface FakeEngine extends Engine, RunIndex, ApprovalIndex, Cluster, RunRelay {
   readonly states: Map<string, RunState>;
   /** Appends a record to a run and tells the watchers. */
   push(runId: string, record: JournalRecord): void;
@@ -269,7 +264,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
     relayed,
     others: [],
     epochs: 1,
-    cluster() {
+    view() {
       return { others: this.others, epochs: this.epochs };
     },
     async listChanged() {

@@ -4,7 +4,7 @@ import type { TemplateSource } from "../../../src/api/services/template-service.
 import { toError } from "../../../src/base/errors.ts";
 import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Plan } from "../../../src/flows/plan.ts";
-import type { FlowRegistry, FlowVersion } from "../../../src/flows/registry-port.ts";
+import type { FlowRegistry, FlowVersion } from "../../../src/flows/ports/registry.ts";
 import type { FlowTemplate } from "../../../src/flows/templates.ts";
 import type { FlowWarning } from "../../../src/flows/warnings/warning.ts";
 

@@ -44,8 +44,14 @@ export async function startApi(config: Partial<ApiConfig> = {}): Promise<TestApi
   const errors: TestApi["errors"] = [];
   const finished: TestApi["finished"] = [];
   const api = await createApi({
-    engine,
+    runControl: engine,
+    runReader: engine,
+    runWatch: engine,
     runIndex: engine,
+    approvals: engine,
+    approvalIndex: engine,
+    cluster: engine,
+    runRelay: engine,
     flows: createFakeFlows(),
     templates: createFakeTemplates(),
     health,

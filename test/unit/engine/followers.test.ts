@@ -4,7 +4,8 @@ import { toHeader } from "../../../src/engine/headers.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { Run } from "../../../src/engine/machine/run.ts";
 import { createState } from "../../../src/engine/machine/state.ts";
-import type { RunChange, RunHeader } from "../../../src/engine/port.ts";
+import type { RunHeader } from "../../../src/engine/ports/run-index.ts";
+import type { RunChange } from "../../../src/engine/ports/run-watch.ts";
 
 const CALLER = { tenantId: "default", actor: "" };
 const RECORD: JournalRecord = { type: "run.opened", at: 1 };

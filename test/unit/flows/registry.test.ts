@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
-import { createFlowRegistry, type FlowStore, type NewFlowVersion } from "../../../src/flows/registry.ts";
-import type { FlowVersion } from "../../../src/flows/registry-port.ts";
+import type { FlowStore, NewFlowVersion } from "../../../src/flows/ports/flow-store.ts";
+import type { FlowVersion } from "../../../src/flows/ports/registry.ts";
+import { createFlowRegistry } from "../../../src/flows/registry.ts";
 
 const source = (version: string) => ({
   text: `{id: f, version: "${version}", workflow: {tasks: [{id: a, type: noop}]}}`,

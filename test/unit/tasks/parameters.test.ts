@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Json } from "../../../src/base/json/json.ts";
-import type { TaskTypeName } from "../../../src/flows/plan.ts";
+import type { TaskTypeName } from "../../../src/tasks/define.ts";
 import {
   checkParameters,
   isWritableTaskType,

@@ -1,5 +1,5 @@
 import type { Json } from "../../../src/base/json/json.ts";
-import type { ToolCall } from "../../../src/engine/tool-port.ts";
+import type { ToolCall } from "../../../src/engine/ports/tools.ts";
 
 /** A call for tests. */
 export function aCall(type: ToolCall["type"], input: Json, more: Partial<ToolCall> = {}): ToolCall {

@@ -4,7 +4,7 @@ import { meetsCondition } from "../../../../src/api/lists/condition.ts";
 import { parseFilter } from "../../../../src/api/lists/filter.ts";
 import { parseRunFilter, readHeader, toStoreFilter } from "../../../../src/api/lists/run-filter.ts";
 import { isOrchestratorError } from "../../../../src/base/errors.ts";
-import type { RunHeader } from "../../../../src/engine/port.ts";
+import type { RunHeader } from "../../../../src/engine/ports/run-index.ts";
 
 const HEADER: RunHeader = {
   runId: "01abc:child",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { ApprovalRow, DeadLetterRow, Move, OutboxRow, StartRow } from "../../../../src/engine/journal.ts";
 import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
+import type { ApprovalRow, DeadLetterRow, Move, OutboxRow, StartRow } from "../../../../src/engine/ports/journal.ts";
 import {
   type EncodedBatch,
   encodeSorting,

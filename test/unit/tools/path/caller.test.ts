@@ -3,7 +3,7 @@ import { toError } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { systemClock } from "../../../../src/base/time/clock.ts";
 import type { Outcome } from "../../../../src/engine/machine/events.ts";
-import type { ToolCall } from "../../../../src/engine/tool-port.ts";
+import type { ToolCall } from "../../../../src/engine/ports/tools.ts";
 import type { RemoteAdapter } from "../../../../src/tools/adapter.ts";
 import { createNoopAdapter } from "../../../../src/tools/noop/noop.ts";
 import { failedOutcome } from "../../../../src/tools/outcome.ts";

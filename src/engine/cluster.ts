@@ -1,10 +1,17 @@
-/** Finds the instance that can take a call which this one cannot. */
+/** Finds the other instances, and the one that can take a call which this one cannot. */
 import { shardOfRun } from "../base/ids.ts";
-import type { Place } from "./port.ts";
+import type { Cluster, Place } from "./ports/cluster.ts";
 import type { Runtime } from "./shard/runtime.ts";
 
-/** See `Engine.locate`. Errors: those of the store. */
-export async function locate(runtime: Runtime, runId: string, unreachable?: string): Promise<Place | null> {
+/** The cluster as the runtime and its leases know it. */
+export function createCluster(runtime: Runtime): Cluster {
+  return {
+    view: () => runtime.parts.leases.cluster(),
+    locate: (runId, unreachable) => locate(runtime, runId, unreachable),
+  };
+}
+
+async function locate(runtime: Runtime, runId: string, unreachable?: string): Promise<Place | null> {
   return runId === "" ? locateStarter(runtime, unreachable) : locateOwner(runtime, runId, unreachable);
 }
 

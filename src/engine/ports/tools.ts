@@ -1,8 +1,11 @@
 /** The port to tools: what the engine needs of the call path that talks to the outside. */
-import type { Json } from "../base/json/json.ts";
-import type { TaskTypeName } from "../flows/plan.ts";
-import type { Outcome } from "./machine/events.ts";
-import type { Answer } from "./machine/records.ts";
+import type { Json } from "../../base/json/json.ts";
+import type { TaskTypeName } from "../../tasks/define.ts";
+import type { Outcome, Suspension } from "../machine/events.ts";
+import type { Answer, TaskError } from "../machine/records.ts";
+
+/** How an attempt ends, and what it says. */
+export type { Outcome, Suspension, TaskError, TaskTypeName };
 
 /** One attempt of an effectful task. */
 export interface ToolCall {

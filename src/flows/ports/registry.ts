@@ -1,10 +1,10 @@
 /** What the registry of flows offers to the API and the engine. */
 
-import type { FieldViolation } from "../base/errors.ts";
-import type { JsonObject } from "../base/json/json.ts";
-import type { Structure } from "./graph/structure.ts";
-import type { Plan } from "./plan.ts";
-import type { FlowWarning } from "./warnings/warning.ts";
+import type { FieldViolation } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json/json.ts";
+import type { Structure } from "../graph/structure.ts";
+import type { Plan } from "../plan.ts";
+import type { FlowWarning } from "../warnings/warning.ts";
 
 /** A registered flow version. */
 export interface FlowVersion {

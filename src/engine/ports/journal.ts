@@ -5,15 +5,13 @@
  * lease is not held at the given epoch are left out, and the answer says so.
  */
 
-import type { DeadLetterReason, JournalRecord } from "./machine/records.ts";
-import type { Approval } from "./machine/state.ts";
-import type { Cluster, RunHeader } from "./port.ts";
+import type { DeadLetterReason, JournalRecord } from "../machine/records.ts";
+import type { Approval } from "../machine/state.ts";
+import type { Lease, TakenLease } from "./leases.ts";
+import type { RunHeader } from "./run-index.ts";
 
-/** Ownership of a shard. */
-export interface Lease {
-  readonly shard: number;
-  readonly epoch: number;
-}
+/** What a journal holds. */
+export type { JournalRecord };
 
 /** Records of one run that are written together. */
 export interface Move {
@@ -262,42 +260,4 @@ export interface Journal {
     afterSequence: number,
     limit: number,
   ): Promise<readonly StoredMove[] | null>;
-}
-
-/** A shard that this instance has just taken. */
-export interface TakenLease extends Lease {
-  /** The owner before gave it back; false: it died or lost it, so its runs may be what killed it. */
-  readonly clean: boolean;
-}
-
-/** Shard ownership. */
-export interface Leases {
-  /**
-   * Takes a fair share of what is free or expired, and the shard `wanted` beyond it if that is free. Returns what was taken, all that is held now, the clock of the database in milliseconds, and the lowest
-   * version of the journal's format that a living instance reads.
-   */
-  acquire(wanted?: number): Promise<{
-    readonly taken: readonly TakenLease[];
-    readonly held: readonly Lease[];
-    readonly now: number;
-    readonly reads: number;
-  }>;
-  /** The other instances as {@link Leases.acquire} last saw them. */
-  cluster(): Cluster;
-  /** Extends the life of this instance; false when it had already expired and its shards may be gone. */
-  renew(): Promise<boolean>;
-  /** Raises the epoch of our own shards: waits for every statement under the old epoch to end. Returns those that are still ours. */
-  raise(shards: readonly number[]): Promise<readonly Lease[]>;
-  /** Where the live owner of a shard is reached, host:port; null when it has none. */
-  addressOf(shard: number): Promise<string | null>;
-  /** Announces that this instance stops: it counts for no share any more and takes nothing, but keeps what it has until it is released. */
-  leave(): Promise<void>;
-  /** Reads {@link Leases.cluster} anew. */
-  look(): Promise<Cluster>;
-  /** Gives these shards back in good order. Returns those that were given; one whose row is locked stays. */
-  releaseSome(shards: readonly number[]): Promise<readonly number[]>;
-  /** Gives all shards back. */
-  release(): Promise<void>;
-  /** Calls `listener` when another instance has given shards back or has joined, until the returned function is called. A hint: some are lost. */
-  listen(listener: () => void): () => Promise<void>;
 }
