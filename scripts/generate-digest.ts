@@ -7,14 +7,16 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
+
+/** Templates of `buf generate`, in the order in which they run. */
+export const TEMPLATES = ["buf.gen.yaml", "buf.gen.third-party.yaml"];
 
 /** A part of the generated code: where it comes from and what it writes. Paths are relative to the repository. */
 export interface Part {
   /** Name on the command line and in `gen/DIGEST`. */
   readonly name: string;
-  /** Template of `buf generate`. */
-  readonly template: string;
-  /** Folder that the plugins write into. */
+  /** Folder that its plugins write into: it names them in the templates. */
   readonly folder: string;
   /** What must be on the machine beside Node. */
   readonly needs: "node" | "go" | "python";
@@ -26,14 +28,26 @@ export interface Part {
   readonly outputs: readonly string[];
 }
 
+interface Template {
+  readonly plugins: readonly { readonly out: string }[];
+}
+
+/** The templates with the plugins of one part, as JSON that `buf generate --template` takes. */
+export function templatesOf(root: string, { folder }: Part): string[] {
+  return TEMPLATES.flatMap((file) => {
+    const template: Template = parse(readFileSync(join(root, file), "utf8"));
+    const plugins = template.plugins.filter(({ out }) => `${out}/`.startsWith(`${folder}/`));
+    return plugins.length === 0 ? [] : [JSON.stringify({ ...template, plugins })];
+  });
+}
+
 const DRIVER = ["scripts/generate.ts", "scripts/generate-digest.ts"];
 
 /** Every part, in the order in which they are made; `openapi` reads what `server` wrote. */
 export const PARTS: readonly Part[] = [
   {
     name: "server",
-    template: "buf.gen.server.yaml",
-    folder: "",
+    folder: "src/gen",
     needs: "node",
     inputs: DRIVER,
     packages: ["@bufbuild/buf", "@bufbuild/protoc-gen-es"],
@@ -41,7 +55,6 @@ export const PARTS: readonly Part[] = [
   },
   {
     name: "typescript",
-    template: "buf.gen.typescript.yaml",
     folder: "gen/typescript",
     needs: "node",
     inputs: [...DRIVER, "scripts/generate-typescript.ts"],
@@ -57,7 +70,6 @@ export const PARTS: readonly Part[] = [
   },
   {
     name: "go",
-    template: "buf.gen.go.yaml",
     folder: "gen/go",
     needs: "go",
     inputs: [...DRIVER, "tools/go.mod", "tools/go.sum"],
@@ -66,7 +78,6 @@ export const PARTS: readonly Part[] = [
   },
   {
     name: "python",
-    template: "buf.gen.python.yaml",
     folder: "gen/python",
     needs: "python",
     inputs: [...DRIVER, "scripts/generate-python.py", "scripts/generate-python.txt"],
@@ -75,8 +86,7 @@ export const PARTS: readonly Part[] = [
   },
   {
     name: "openapi",
-    template: "buf.gen.openapi.yaml",
-    folder: "",
+    folder: ".tools/openapi",
     needs: "go",
     inputs: [
       ...DRIVER,
@@ -121,7 +131,11 @@ export function digestPart(root: string, part: Part): string {
   const versions = part.packages.map(
     (name) => `${name}@${{ ...manifest.dependencies, ...manifest.devDependencies }[name]}`,
   );
-  const inputs = hashFiles(root, [...protos, "buf.yaml", part.template, ...part.inputs], versions.join(","));
+  const inputs = hashFiles(
+    root,
+    [...protos, "buf.yaml", ...part.inputs],
+    [...versions, ...templatesOf(root, part)].join(","),
+  );
   const outputs = hashFiles(
     root,
     part.outputs.flatMap((path) => listFiles(root, path)),

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeErrorReasons } from "./error-reasons.ts";
-import { digestPart, listFiles, PARTS, type Part, readDigests } from "./generate-digest.ts";
+import { digestPart, listFiles, PARTS, type Part, readDigests, templatesOf } from "./generate-digest.ts";
 import { renderOpenapi } from "./generate-openapi.ts";
 import { finishTypescript } from "./generate-typescript.ts";
 
@@ -75,10 +75,10 @@ function prepareTools(needs: Part["needs"]): string | undefined {
   return undefined;
 }
 
-/** Writes `contracts/openapi.yaml` under `out` from the documents that the plugin left there. */
-function writeOpenapi(out: string): void {
-  const documents = listFiles(out, "orchestrator").filter((file) => file.endsWith(".openapi.json"));
-  const merged = runTool(join(root, ".tools/bin/openapiv3-merge"), documents, out).toString();
+/** Writes `contracts/openapi.yaml` under `out` from the documents that the plugin left in `folder`. */
+function writeOpenapi(out: string, folder: string): void {
+  const documents = listFiles(folder, "orchestrator").filter((file) => file.endsWith(".openapi.json"));
+  const merged = runTool(join(root, ".tools/bin/openapiv3-merge"), documents, folder).toString();
   runTool("buf", ["build", "-o", join(out, "image.binpb")]);
   mkdirSync(join(out, "contracts"));
   writeFileSync(join(out, "contracts/openapi.yaml"), renderOpenapi(merged, readFileSync(join(out, "image.binpb"))));
@@ -86,10 +86,9 @@ function writeOpenapi(out: string): void {
 
 /** Makes a part in the folder `out`, laid out as in the repository. */
 function makePart(part: Part, out: string): void {
-  const target = join(out, part.folder);
-  runTool("buf", ["generate", "--template", part.template, "-o", target]);
-  if (part.name === "typescript") finishTypescript(target);
-  if (part.name === "openapi") writeOpenapi(out);
+  for (const template of templatesOf(root, part)) runTool("buf", ["generate", "--template", template, "-o", out]);
+  if (part.name === "typescript") finishTypescript(join(out, part.folder));
+  if (part.name === "openapi") writeOpenapi(out, join(out, part.folder));
 }
 
 /** Names of files of a part that differ between the repository and `out`. */

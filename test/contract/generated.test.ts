@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { digestPart, listFiles, PARTS, readDigests } from "../../scripts/generate-digest.ts";
+import { digestPart, listFiles, PARTS, readDigests, TEMPLATES } from "../../scripts/generate-digest.ts";
 import { ROOT } from "./descriptors.ts";
 
 const inCi = (process.env.CI ?? "") !== "";
@@ -32,8 +32,7 @@ function copyCheckout(): string {
     "src/gen",
     "src/base",
   ];
-  for (const name of [...names, ...PARTS.map(({ template }) => template)])
-    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  for (const name of [...names, ...TEMPLATES]) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   return folder;
 }
@@ -62,13 +61,15 @@ test("a changed contract, a changed result and a lost file change the digest", (
   if (server === undefined) throw new Error("no parts");
   const before = digestPart(folder, server);
   expect(before).toBe(readDigests(folder).get(server.name));
-  for (const file of [
-    "contracts/orchestrator/v1/run.proto",
-    "src/gen/orchestrator/v1/run_pb.ts",
-    "buf.gen.server.yaml",
-  ]) {
+  const changes: readonly (readonly [string, (text: string) => string])[] = [
+    ["contracts/orchestrator/v1/run.proto", (text) => `${text}\n`],
+    ["src/gen/orchestrator/v1/run_pb.ts", (text) => `${text}\n`],
+    ["buf.gen.yaml", (text) => text.replace("erasable_syntax=true", "erasable_syntax=false")],
+    ["buf.gen.third-party.yaml", (text) => text.replace("third_party/buf", "third_party/grpc")],
+  ];
+  for (const [file, change] of changes) {
     const text = readFileSync(join(folder, file), "utf8");
-    writeFileSync(join(folder, file), `${text}\n`);
+    writeFileSync(join(folder, file), change(text));
     expect(digestPart(folder, server), file).not.toBe(before);
     writeFileSync(join(folder, file), text);
     expect(digestPart(folder, server), file).toBe(before);
