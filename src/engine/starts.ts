@@ -14,7 +14,7 @@ import type { StartConflict, StartRow } from "./ports/journal.ts";
 import type { RunControl, StartRequest, StartResult } from "./ports/run-control.ts";
 import type { RunReader, RunView } from "./ports/run-reader.ts";
 import { type Cell, StartTaken } from "./shard/cell.ts";
-import { checkGraphLoaded } from "./shard/graph-loaded.ts";
+import { checkGraphLoaded } from "./graph-loaded.ts";
 import type { Runtime } from "./shard/runtime.ts";
 import { checkLabels, checkText } from "./shard/texts.ts";
 

@@ -110,14 +110,6 @@ const TAKE = prepared(
   UPDATE orchestrator.shard_leases l SET epoch = l.epoch + 1, instance_id = $1, clean = false FROM free
   WHERE l.shard = free.shard RETURNING l.shard, l.epoch, free.clean`,
 );
-// Shards above the fair share are given back, so that an instance that joins gets its part.
-const GIVE = prepared(
-  "leases.give",
-  `WITH alive AS (SELECT count(*) AS n FROM orchestrator.instances WHERE expires_at > clock_timestamp() AND NOT leaving),
-  mine AS (SELECT shard, row_number() OVER (ORDER BY shard) AS place FROM orchestrator.shard_leases WHERE instance_id = $1)
-  UPDATE orchestrator.shard_leases l SET instance_id = NULL, clean = true, epoch = l.epoch + 1 FROM mine, alive
-  WHERE l.shard = mine.shard AND mine.place > ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, alive.n))`,
-);
 const RAISE = prepared(
   "leases.raise",
   `UPDATE orchestrator.shard_leases SET epoch = epoch + 1 WHERE instance_id = $1 AND shard = ANY($2::int2[]) RETURNING shard, epoch`,
@@ -168,7 +160,7 @@ export async function openLeases(
     if (!options.alone) await database.journal.query(NOTIFY, [instanceId]);
   };
   await database.journal.query(FORGET);
-  // Whoever owns more than its share from now on gives at once.
+  // An instance that now owns more than its share gives at once.
   await notify();
   let cluster: ClusterView = { others: [], epochs: 0 };
   const survey = async (): Promise<Survey> => {
@@ -186,15 +178,11 @@ export async function openLeases(
         await database.journal.query(BURY, [dead]);
         seen = await survey();
       }
-      const { held, share, free, now } = seen;
-      const gives = held.length > share;
+      const { held, share, free } = seen;
       const takes = free > 0 && !leaving && (held.length < share || wanted !== undefined);
-      if (!gives && !takes) return { taken: [], held, now, reads: seen.reads };
-      if (gives) await database.journal.query(GIVE, [instanceId]);
       const taken = takes ? (await database.journal.query<TakenLease>(TAKE, [instanceId, wanted ?? null])).rows : [];
-      if (gives) await notify();
-      seen = await survey();
-      return { taken, held: seen.held, now: seen.now, reads: seen.reads };
+      if (takes) seen = await survey();
+      return { taken, held: seen.held, surplus: surplusOf(seen), now: seen.now, reads: seen.reads };
     },
     cluster: () => cluster,
     renew: async () => {
@@ -231,6 +219,10 @@ export async function openLeases(
     listen: options.alone ? () => async () => {} : (listener) => listenTo(database, instanceId, listener),
   };
   return { leases, shards };
+}
+
+function surplusOf({ held, share }: Survey): number {
+  return Math.max(0, held.length - share);
 }
 
 /**

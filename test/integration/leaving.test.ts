@@ -149,6 +149,32 @@ test("runs without an attempt go on elsewhere at once, also those that share a s
   expect(tool.calls()).toBe(1);
 });
 
+// Cause: an instance that had more than its share gave the shards with the highest numbers, whatever was under way in them, and the attempts were made again.
+test("an instance that joins gets shards without work first, and the others when their attempts have ended", async () => {
+  const first = await serve();
+  const client = openClient(first);
+  await register(client);
+  const tool = await openSlowTool();
+  // More busy shards than the share of an instance.
+  const runIds = Array.from({ length: 60 }, (_, index) => `joined-${index}`);
+  const input = { case: "inputJson" as const, value: Buffer.from(JSON.stringify({ url: tool.url })) };
+  for (const runId of runIds)
+    await client.call(RunService.method.startRun, { flowId: "call", runId, inputValue: input });
+  await eventually(() => expect(tool.calls()).toBe(runIds.length));
+  const busy = new Set(runIds.map((runId) => shardOfRun(runId, 64))).size;
+  expect(busy).toBeGreaterThan(32);
+  const joiner = openClient(await serve());
+  const sorted = [64 - busy, busy].toSorted((a, b) => a - b);
+  await eventually(async () => expect(await sharesOf()).toEqual(sorted), { timeoutMs: 15_000 });
+  tool.release();
+  await eventually(async () => expect(await sharesOf()).toEqual([32, 32]), { timeoutMs: 15_000 });
+  for (const runId of runIds) {
+    const { run } = await joiner.call(RunService.method.waitRun, { runId, wait: wait(20n) });
+    expect(run?.state).toBe(RunState.COMPLETED);
+  }
+  expect(tool.calls()).toBe(runIds.length);
+});
+
 // Cause: an instance without shards refused starts with OVERLOADED until another one had given it its part.
 test("an instance starts runs from the moment it is ready, and while it stops", async () => {
   const first = await serve();

@@ -16,12 +16,14 @@ export interface TakenLease extends Lease {
 /** Shard ownership. */
 export interface Leases {
   /**
-   * Takes a fair share of what is free or expired, and the shard `wanted` beyond it if that is free. Returns what was taken, all that is held now, the clock of the database in milliseconds, and the lowest
-   * version of the journal's format that a living instance reads.
+   * Takes a fair share of what is free or expired, and the shard `wanted` beyond it if that is free. Returns what was taken, all that is held now, how many of
+   * those are above the fair share and should be given back, the clock of the database in milliseconds, and the lowest version of the journal's format that a
+   * living instance reads.
    */
   acquire(wanted?: number): Promise<{
     readonly taken: readonly TakenLease[];
     readonly held: readonly Lease[];
+    readonly surplus: number;
     readonly now: number;
     readonly reads: number;
   }>;

@@ -15,7 +15,7 @@ import { createState, isPaused, isTerminalPhase, type RunState } from "../machin
 import type { StoredRun } from "../ports/journal.ts";
 import { type Cell, StartTaken } from "./cell.ts";
 import { closeChild, type EffectsHost } from "./effects.ts";
-import { checkGraphLoaded } from "./graph-loaded.ts";
+import { checkGraphLoaded } from "../graph-loaded.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import { checkLabels, checkText } from "./texts.ts";
 

@@ -55,18 +55,44 @@ export async function drainRuntime(
 
 interface Work {
   readonly attempts: number;
-  /** Shards in which something is under way. */
-  readonly busy: ReadonlySet<number>;
+  /** Shards in which something is under way, and how much. */
+  readonly busy: ReadonlyMap<number, number>;
 }
 
 function lookAt({ cells, adopting }: Runtime): Work {
   let attempts = 0;
-  const busy = new Set(adopting.keys());
+  const busy = new Map([...adopting.keys()].map((shard) => [shard, 1]));
   for (const cell of cells.values()) {
     attempts += cell.attempts.size;
-    if (cell.attempts.size > 0 || !isClean(cell)) busy.add(cell.shard);
+    const work = cell.attempts.size + (isClean(cell) ? 0 : 1);
+    if (work > 0) busy.set(cell.shard, (busy.get(cell.shard) ?? 0) + work);
   }
   return { attempts, busy };
+}
+
+/** How long shards above our share are kept because attempts are under way in them. Milliseconds; then those attempts are made again elsewhere. */
+export const KEEP_BUSY_MS = 60_000;
+
+/** How much is under way in the shards in which something is. */
+export function busyShards(runtime: Runtime): ReadonlyMap<number, number> {
+  return lookAt(runtime).busy;
+}
+
+/**
+ * The shards to give to an instance that joins: the `count` with the least work under way. Those without any go `now`; the others `later`, unless they were kept
+ * for too long already. New runs start elsewhere meanwhile.
+ */
+export function chooseSurplus(
+  owned: readonly number[],
+  busy: ReadonlyMap<number, number>,
+  count: number,
+  keptMs: number,
+): { readonly now: readonly number[]; readonly later: readonly number[] } {
+  const workIn = (shard: number): number => busy.get(shard) ?? 0;
+  // The highest numbers first: new runs go to the lowest.
+  const chosen = owned.toSorted((a, b) => workIn(a) - workIn(b) || b - a).slice(0, count);
+  if (keptMs >= KEEP_BUSY_MS) return { now: chosen, later: [] };
+  return { now: chosen.filter((shard) => !busy.has(shard)), later: chosen.filter((shard) => busy.has(shard)) };
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  *   every third of the lease time: renew the instance, take free shards, adopt their runs · every few seconds: look for runs that are due, park those that only wait
  *   when another instance gives shards back or joins, and when a call asks for a run of nobody: take free shards at once
+ *   when another instance joins: give it the shards above our share, those without work at once and the others as they become idle, within a minute
  *   when this instance leaves: take nothing more, give shards back as they become idle
  *
  * Less than one query a second when nothing happens.
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../base/log.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
 import type { Leases, TakenLease } from "../ports/leases.ts";
+import { busyShards, chooseSurplus } from "./drain.ts";
 import type { Runtime } from "./runtime.ts";
 import { closeShards, takeOver } from "./takeover.ts";
 import { parkIdle, wakeDue } from "./wakes.ts";
@@ -20,6 +22,9 @@ const WAKE_EVERY_MS = 5_000;
 
 /** A waiting run that nobody touched for this long leaves memory. */
 const PARK_AFTER_MS = 2_000;
+
+/** How often it is looked whether shards above our share have become idle, milliseconds. */
+const GIVE_EVERY_MS = 500;
 
 /** How long is believed what was seen of other instances while this one leaves, milliseconds. */
 const HEIRS_LOOK_MS = 1_000;
@@ -64,11 +69,26 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
     turn = result.catch(() => {});
     return result;
   };
+  /** How many shards we own above our share, and since when. */
+  let surplus = 0;
+  let surplusSince = 0;
+  const giveSurplus = async (): Promise<void> => {
+    runtime.picker.spared = new Set();
+    if (surplus === 0 || runtime.draining) return;
+    const keptMs = performance.now() - surplusSince;
+    const { now, later } = chooseSurplus(runtime.owned, busyShards(runtime), surplus, keptMs);
+    runtime.picker.spared = new Set(later);
+    if (now.length === 0) return;
+    for (const shard of now) runtime.loseShard(shard);
+    // One whose row is locked stays ours, and the next turn takes it in hand again.
+    surplus -= (await leases.releaseSome(now)).length;
+    if (surplus > 0) log.info("shards are given away when their attempts have ended", { shards: surplus });
+  };
   const take = async (wanted?: number): Promise<Fresh> => {
     // Who drains keeps what it has until its attempts have ended, and takes nothing more.
     if (runtime.draining) return { shards: [], opened: () => {} };
     const askedAt = runtime.monotonic();
-    const { taken, held, now, reads } = await leases.acquire(wanted);
+    const { taken, held, now, reads, surplus: more } = await leases.acquire(wanted);
     runtime.writes = reads;
     runtime.sampleClock(now, askedAt);
     // What is taken now was somebody else's a moment ago, whatever we believed.
@@ -84,6 +104,10 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
     const opened = closeShards(runtime, shards);
     runtime.setLeases([...held, ...raised]);
     if (taken.length > 0) log.info("shards taken", { shards: taken.length, held: held.length });
+    if (surplus === 0) surplusSince = performance.now();
+    surplus = more;
+    // A shard that was taken for a call stays until the call has had it.
+    if (taken.length === 0) await giveSurplus();
     return { shards, opened };
   };
   const lookForDue = (): void => {
@@ -140,6 +164,7 @@ export async function startKeeper(runtime: Runtime, leases: Leases, ttlMs: numbe
     repeat(renew, ttlMs / 3, log),
     repeat(() => wakeDue(runtime), WAKE_EVERY_MS, log),
     repeat(async () => void parkIdle(runtime, PARK_AFTER_MS), PARK_EVERY_MS, log),
+    repeat(() => (surplus === 0 ? Promise.resolve() : alone(giveSurplus)), GIVE_EVERY_MS, log),
   ];
   lookForDue();
   return {

@@ -35,6 +35,7 @@ import { type EffectsHost, performEffects } from "./effects.ts";
 import { checkKinds, FORMAT, JOURNAL_VERSION } from "./journal-format.ts";
 import { type Entry, Lane, type LaneHost } from "./lane.ts";
 import { ParkedWaiters } from "./parked.ts";
+import { ShardPicker } from "./pick-shard.ts";
 import { type ProbationHost, recoverRun, tryEvent } from "./probation.ts";
 import { type RestoreHost, resolveUnknown } from "./restore.ts";
 import { type RuntimeObserver, type RuntimeParts, withCheckedReads } from "./runtime-parts.ts";
@@ -44,12 +45,6 @@ import { holdAgain, isUnreadable, readRun, setRunAside } from "./unreadable.ts";
 import { endPoisoned, endRefused, endUnavailable, endWaiting, quarantine } from "./unwritten.ts";
 import { armTimer, type WakeHost } from "./wakes.ts";
 
-/**
- * New runs that go to a shard before the next one gets any. Runs of one time then lie on few shards: a batch locks the lease rows of a few in place of those of
- * nearly all (measured at 200 runs in flight: 5 % less in the log of the database, a tenth less of its time).
- */
-const STARTS_IN_A_ROW = 64;
-
 /** The runs of this instance. */
 export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, TrialHost, ProbationHost {
   readonly parts: RuntimeParts;
@@ -58,13 +53,13 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
   /** Shards of a dead owner whose runs are being taken over: no timer reads them yet. Until it is known which runs are suspects nobody touches any of them. */
   readonly adopting = new Map<number, Promise<void>>();
   readonly trials = new Trials(this);
+  readonly picker = new ShardPicker();
   readonly #epochs = new Map<number, number>();
   readonly #loading = new ChurningMap<string, Promise<Cell>>();
   readonly observers: RuntimeObserver[];
   readonly #turns = new Turns(this);
   #lanes: readonly Lane[] = [];
   #owned: readonly number[] = [];
-  #turn = 0;
   stopping = false;
   /** The lowest version of the journal's format that a living instance reads: nothing newer is written. */
   writes = JOURNAL_VERSION;
@@ -125,12 +120,9 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
     this.#owned = [...this.#epochs.keys()].sort((a, b) => a - b);
   }
 
-  /** A shard for a new run; undefined when this instance owns none or gives back what it owns. Lanes take turns. */
+  /** A shard for a new run; undefined when this instance owns none or gives back what it owns. */
   pickShard(): number | undefined {
-    const lanes = this.#lanes.length;
-    this.#turn += 1;
-    const group = Math.floor(this.#turn / (lanes * STARTS_IN_A_ROW));
-    return this.leaving ? undefined : this.#owned[(group * lanes + (this.#turn % lanes)) % this.#owned.length];
+    return this.leaving ? undefined : this.picker.pick(this.#owned, this.#lanes.length);
   }
 
   laneOf(shard: number): Lane {
