@@ -1,5 +1,5 @@
 /** Serves methods over every protocol on one port: gRPC on HTTP/2; Connect, gRPC-Web, REST, and probes on HTTP/1.1. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { createHostRule } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
 import type { ServedMethod } from "./calls/methods.ts";
@@ -30,26 +30,22 @@ export interface PortConfig {
   readonly slowReaderMs?: number;
 }
 
-/** What the port stands on. */
+/** What a port stands on. */
 export interface PortParts {
-  /** Other paths under which methods answer, by the path that they name. */
-  readonly aliases: Readonly<Record<string, string>>;
   readonly health: HealthState;
   readonly config: PortConfig;
-  /** Version of the service, for `GET /`. */
-  readonly version: string;
+  /** The version is shown by `GET /`. */
+  readonly facts: { readonly version: string };
   readonly log: Log;
   readonly metrics: { readonly calls: CallMetrics; readonly http: HttpMetrics };
 }
 
-/** The port in the hands of its owner. */
+/** A port in the hands of its owner. */
 export interface ServedPort {
   /** Listens. Port 0 takes a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an address that cannot be listened at. */
   listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
-  /** Takes no new connections; those that are open go on. */
-  closeFront(): void;
-  /** Tells open connections to end, waits for their calls for at most `graceMs`, then breaks off what is left. */
-  drain(graceMs: number): Promise<void>;
+  /** Takes no new connections, lets calls in flight end for at most `graceMs`, then breaks off what is left. Once. */
+  close(graceMs: number): Promise<void>;
 }
 
 /** How often a drain looks for connections that have become idle, milliseconds. */
@@ -57,27 +53,29 @@ const DRAIN_POLL_MS = 20;
 
 /** Puts the protocols together. Nobody is served before {@link ServedPort.listen}. */
 export async function serveMethods(methods: readonly ServedMethod[], parts: PortParts): Promise<ServedPort> {
-  const { aliases, health, config, log, metrics } = parts;
+  const { health, config, facts, log, metrics } = parts;
   const pipeline = createPipeline(log, metrics.calls, methods);
   const { maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
   const joint = { pipeline, log, maxMessageBytes, slowReaderMs };
   const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();
   const limits = { maxMessageBytes, slowReaderMs };
   const hosts = createHostRule(config.allowedHosts ?? []);
-  const grpc = createGrpcServer(methods, aliases, extras, { pipeline, hosts, limits, log });
+  const grpc = createGrpcServer(methods, extras, { pipeline, hosts, limits, log });
   const rest = createRestRouter(methods);
-  const rpcVerbs = new Map(methods.map((method) => [method.path, allowedVerbs(method)]));
+  const rpcVerbs = new Map(
+    methods.flatMap((method) => [method.path, ...method.aliases].map((path) => [path, allowedVerbs(method)])),
+  );
   const http = createHttpServer({
     health,
     cors: createCors(config.corsOrigins),
     hosts,
-    allow: (path) => rpcVerbs.get(aliases[path] ?? path) ?? rest.allow(path),
-    info: { service: "orchestrator", version: parts.version },
+    allow: (path) => rpcVerbs.get(path) ?? rest.allow(path),
+    info: { service: "orchestrator", version: facts.version },
     log,
     metrics: metrics.http,
   });
   http.app.register((scope, _options, done) => {
-    serveConnect(scope, methods, aliases, joint);
+    serveConnect(scope, methods, joint);
     done();
   });
   serveRest(http.app, rest, joint);
@@ -89,8 +87,10 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
       hosts.bind(address.host);
       return address;
     },
-    closeFront: () => front.close(),
-    async drain(graceMs) {
+    async close(graceMs) {
+      front.close();
+      // Streams say their last word first: once a connection is told to close, HTTP/2 opens no stream on it, but ends those that are open.
+      await nextTurn();
       grpc.drain();
       const giveUpAt = performance.now() + graceMs;
       for (;;) {

@@ -92,7 +92,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     });
     const address = await api.listen(server.host, server.port);
     const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, log, closers);
-    api.setServing(true);
+    health.setServing(true);
     const unwatch = [watchDatabase(core.database, health, log), watchDisk(core.database, health, log)];
     closers.push(async () => {
       for (const end of unwatch) end();

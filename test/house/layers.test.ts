@@ -34,7 +34,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "api/http": ["calls", "top"],
   "api/lists": ["mapping"],
   "api/mapping": [],
-  "api/peers": ["calls", "client", "grpc", "mapping", "services"],
+  "api/peers": ["calls", "client", "grpc", "mapping"],
   "api/rest": ["calls", "http", "streams", "top"],
   "api/services": ["calls", "lists", "mapping", "peers", "streams", "top"],
   "api/streams": ["calls"],

@@ -149,10 +149,9 @@ const noMetrics = {
   http: { requested() {} },
 };
 const served = await serveMethods(conformanceMethods(), {
-  aliases: {},
   health: createHealth(),
   config: { corsOrigins: [], reflection: false, maxMessageBytes: asked.messageReceiveLimit || 4_194_304 },
-  version: "test",
+  facts: { version: "test" },
   log: { ...silentLog, error: (message, fields) => console.error(message, fields) },
   metrics: noMetrics,
 });

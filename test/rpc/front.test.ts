@@ -167,7 +167,7 @@ describe("draining", () => {
 
   test("probes say so before the port closes, and closing twice is closing once", async () => {
     expect((await fetch(`${tested.url}/readyz`)).status).toBe(200);
-    tested.api.setServing(false);
+    tested.health.setServing(false);
     expect((await fetch(`${tested.url}/readyz`)).status).toBe(503);
     expect((await fetch(`${tested.url}/healthz`)).status).toBe(200);
     tested.health.setDependency("database", false);

@@ -1,11 +1,11 @@
 /** The methods that are served: descriptor, policy, validator and handler of each, found by path. */
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { getOption } from "@bufbuild/protobuf";
 import type { MethodPolicy } from "../../gen/orchestrator/options/v1/options_pb.ts";
 import { policy as policyOption } from "../../gen/orchestrator/options/v1/options_pb.ts";
 import type { Encode } from "../encode.ts";
 import { compileEncoder } from "../encode.ts";
-import type { ServiceHandlers, StreamHandler, UnaryHandler } from "./call.ts";
+import type { StreamHandler, UnaryHandler } from "./call.ts";
 import type { Validate } from "./validate.ts";
 import { compileValidator } from "./validate.ts";
 
@@ -14,6 +14,8 @@ export interface ServedMethod {
   readonly desc: DescMethod;
   /** Path on the wire, for instance `/orchestrator.v1.RunService/StartRun`. */
   readonly path: string;
+  /** Other paths under which it answers. */
+  readonly aliases: readonly string[];
   /** Full name of its service. */
   readonly service: string;
   /** Who may call it and what it costs; null for the probes of other contracts, which anybody may call. */
@@ -28,15 +30,6 @@ export interface ServedMethod {
   readonly stream: StreamHandler | null;
 }
 
-/** Binds a service to its handlers. Throws when a method is not unary or server-streaming, or has rules that are not known. */
-export function serveService<S extends DescService>(service: S, handlers: ServiceHandlers<S>): readonly ServedMethod[] {
-  return service.methods.map((desc) => {
-    const handler = (handlers as Readonly<Record<string, unknown>>)[desc.localName];
-    if (typeof handler !== "function") throw new Error(`${desc.toString()} has no handler`);
-    return serveMethod(desc, handler as UnaryHandler | StreamHandler);
-  });
-}
-
 /** Binds a method to its handler. Throws when it is not unary or server-streaming, or has rules that are not known. */
 export function serveMethod(desc: DescMethod, handler: UnaryHandler | StreamHandler): ServedMethod {
   if (desc.methodKind !== "unary" && desc.methodKind !== "server_streaming") {
@@ -47,6 +40,7 @@ export function serveMethod(desc: DescMethod, handler: UnaryHandler | StreamHand
   return {
     desc,
     path: `/${service}/${desc.name}`,
+    aliases: [],
     service,
     policy: service.startsWith("grpc.") ? null : getOption(desc, policyOption),
     validate: compileValidator(desc.input),

@@ -13,13 +13,8 @@ export function allowedVerbs({ desc, stream }: ServedMethod): readonly string[] 
   return isSafe && stream === null ? ["GET", "POST"] : ["POST"];
 }
 
-/** Adds a route for each method to a scope of its own; a path of `aliases` answers as the method that it names. */
-export function serveConnect(
-  http: FastifyInstance,
-  methods: readonly ServedMethod[],
-  aliases: Readonly<Record<string, string>>,
-  parts: ConnectParts,
-): void {
+/** Adds a route for each path of each method to a scope of its own. */
+export function serveConnect(http: FastifyInstance, methods: readonly ServedMethod[], parts: ConnectParts): void {
   let loading: Promise<ConnectServer> | null = null;
   const load = (): Promise<ConnectServer> => {
     loading ??= import("./server.ts").then((module) => module.createConnectServer(methods, parts));
@@ -37,9 +32,5 @@ export function serveConnect(
       },
     });
   };
-  for (const method of methods) add(method.path, method);
-  for (const [alias, path] of Object.entries(aliases)) {
-    const method = methods.find((one) => one.path === path);
-    if (method !== undefined) add(alias, method);
-  }
+  for (const method of methods) for (const url of [method.path, ...method.aliases]) add(url, method);
 }

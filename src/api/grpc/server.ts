@@ -49,20 +49,15 @@ export interface GrpcParts {
   readonly log: Log;
 }
 
-/** Serves methods over gRPC. A path of `aliases` answers as the method that it names; `extras` are served by themselves, for instance reflection. */
+/** Serves methods over gRPC. `extras` are served by themselves, for instance reflection. */
 export function createGrpcServer(
   methods: readonly ServedMethod[],
-  aliases: Readonly<Record<string, string>>,
   extras: ReadonlyMap<string, ServeStream>,
   parts: GrpcParts,
 ): GrpcServer {
   const routes = new Map(extras);
-  for (const method of methods) routes.set(method.path, (stream) => serve(method, stream, parts));
-  for (const [alias, path] of Object.entries(aliases)) {
-    const route = routes.get(path);
-    if (route === undefined) throw new Error(`alias ${alias} names ${path}, which is not served`);
-    routes.set(alias, route);
-  }
+  for (const method of methods)
+    for (const path of [method.path, ...method.aliases]) routes.set(path, (stream) => serve(method, stream, parts));
   const server = createServer({
     // Megabytes. Resets are bounded by Node itself (streamResetBurst).
     maxSessionMemory: 64,

@@ -20,6 +20,17 @@ import type { PlanIndex } from "./plan-index.ts";
 import type { ReadMask } from "./read-mask.ts";
 import { fromTimestamp, toTimestamp } from "./time.ts";
 
+/** Fields that answers without a mask leave out where the contract says "without payloads". */
+export const RUN_PAYLOADS = [
+  "input",
+  "input_json",
+  "input_ref",
+  "output",
+  "output_json",
+  "output_ref",
+  "execution_context_json",
+];
+
 const COUNT_FIELD = {
   PENDING: "pending",
   RUNNING: "running",

@@ -22,8 +22,8 @@ import type { CallContext, UnaryHandler } from "../calls/call.ts";
 import { toStatus } from "../calls/errors.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import { fromStatus } from "../client/client.ts";
+import { RUN_PAYLOADS } from "../mapping/run.ts";
 import { fromDuration } from "../mapping/time.ts";
-import { PAYLOADS } from "../services/run-service.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";
 import { type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
 
@@ -53,7 +53,7 @@ export async function startBatch(
   const startedAt = performance.now();
   const waitMs = request.wait === undefined ? 0 : fromDuration(request.wait);
   const paths =
-    request.readMask?.paths ?? RunSchema.fields.map(({ name }) => name).filter((name) => !PAYLOADS.includes(name));
+    request.readMask?.paths ?? RunSchema.fields.map(({ name }) => name).filter((name) => !RUN_PAYLOADS.includes(name));
   // The id says what is waited for.
   const mask = create(FieldMaskSchema, {
     paths: waitMs > 0 && !paths.includes("run_id") ? [...paths, "run_id"] : paths,

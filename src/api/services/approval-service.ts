@@ -5,14 +5,15 @@ import type { Approval, RunState } from "../../engine/machine/state.ts";
 import type { ApprovalIndex, ApprovalPosition, Approvals, ApprovalView } from "../../engine/ports/approvals.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import { ApprovalDecision, ApprovalSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
-import type { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
 import {
+  ApprovalService,
   DecideApprovalResponseSchema,
   GetApprovalResponseSchema,
   ListApprovalsResponseSchema,
 } from "../../gen/orchestrator/v1/approval_service_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
 import { toRequestKey } from "../calls/request-key.ts";
+import { defineService } from "../calls/services.ts";
 import type { Condition, FieldTable, ReadField } from "../lists/condition.ts";
 import { meetsCondition } from "../lists/condition.ts";
 import { parseFilter } from "../lists/filter.ts";
@@ -37,14 +38,16 @@ const FIELDS: FieldTable = {
 
 const PAYLOADS = ["data", "data_json", "data_ref"];
 
-/** Handlers of the approvals. */
-export function createApprovalService(
-  approvals: Approvals,
-  index: ApprovalIndex,
-  runs: Pick<RunReader, "getRun">,
-  tokens: Tokens,
-  limits: PayloadLimits,
-): ServiceHandlers<typeof ApprovalService> {
+interface Needs {
+  readonly approvals: Approvals;
+  readonly approvalIndex: ApprovalIndex;
+  readonly runReader: Pick<RunReader, "getRun">;
+  readonly tokens: Tokens;
+  readonly limits: PayloadLimits;
+}
+
+function createHandlers(needs: Needs): ServiceHandlers<typeof ApprovalService> {
+  const { approvals, approvalIndex, runReader, tokens, limits } = needs;
   return {
     async listApprovals(request, { caller, signal }) {
       const condition = parseFilter(request.filter, FIELDS);
@@ -54,7 +57,7 @@ export function createApprovalService(
       const openOnly = condition !== null && isOpenOnly(condition);
       const source = {
         read: (after: ApprovalPosition | null, limit: number) =>
-          index.listApprovals(caller, openOnly, after, limit, signal, order),
+          approvalIndex.listApprovals(caller, openOnly, after, limit, signal, order),
         placeOf: ({ runId, approval }: ApprovalView): ApprovalPosition => ({
           createdAt: approval.createdAt,
           runId,
@@ -87,7 +90,7 @@ export function createApprovalService(
 
     async getApproval(request, { caller }) {
       const mask = parseReadMask(ApprovalSchema, request.readMask);
-      const { state } = await runs.getRun(caller, request.runId);
+      const { state } = await runReader.getRun(caller, request.runId);
       return create(GetApprovalResponseSchema, {
         approval: toApproval(viewOf(state, request.approvalId), mask, createPayloadRoom(limits)),
       });
@@ -154,3 +157,6 @@ function readApproval({ runId, flowId, approval }: ApprovalView): ReadField {
     }
   };
 }
+
+/** Approvals: list, read, decide. */
+export const approvalService = defineService(ApprovalService, createHandlers);

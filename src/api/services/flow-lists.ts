@@ -30,8 +30,14 @@ const FIELDS: FieldTable = {
   create_time: { kind: "time" },
 };
 
+/** What the lists stand on. */
+export interface FlowListNeeds {
+  readonly flows: FlowRegistry;
+  readonly tokens: Tokens;
+}
+
 /** Handlers of the lists. */
-export function createFlowLists(flows: FlowRegistry, tokens: Tokens): FlowListMethods {
+export function createFlowLists({ flows, tokens }: FlowListNeeds): FlowListMethods {
   return {
     async listFlows(request, { caller, signal }) {
       const condition = parseFilter(request.filter, FIELDS);

@@ -1,23 +1,31 @@
 /** `orchestrator.health.v1.HealthService` and `grpc.health.v1.Health`: two contracts, one truth. */
 import { create } from "@bufbuild/protobuf";
 import { fail, toError } from "../../base/errors.ts";
-import type { Health as GrpcHealth } from "../../gen/grpc/health/v1/health_pb.ts";
 import {
+  Health as GrpcHealth,
   HealthCheckResponseSchema as GrpcResponseSchema,
   HealthCheckResponse_ServingStatus as GrpcStatus,
   HealthListResponseSchema,
 } from "../../gen/grpc/health/v1/health_pb.ts";
-import type { HealthService } from "../../gen/orchestrator/health/v1/health_pb.ts";
-import { HealthCheckResponseSchema, ServingStatus } from "../../gen/orchestrator/health/v1/health_pb.ts";
+import { HealthCheckResponseSchema, HealthService, ServingStatus } from "../../gen/orchestrator/health/v1/health_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
+import { defineService } from "../calls/services.ts";
 import type { Health } from "../health.ts";
 import { createQueue } from "../streams/queue.ts";
 
 const STATUS = { SERVING: ServingStatus.SERVING, NOT_SERVING: ServingStatus.NOT_SERVING } as const;
 const GRPC_STATUS = { SERVING: GrpcStatus.SERVING, NOT_SERVING: GrpcStatus.NOT_SERVING } as const;
 
-/** Handlers of our own health service. */
-export function createHealthService(health: Health): ServiceHandlers<typeof HealthService> {
+interface Needs {
+  readonly health: Health;
+}
+
+interface GrpcNeeds extends Needs {
+  /** Aborts when the service drains. */
+  readonly draining: AbortSignal;
+}
+
+function createHandlers({ health }: Needs): ServiceHandlers<typeof HealthService> {
   return {
     async check(request) {
       await health.refresh();
@@ -27,8 +35,8 @@ export function createHealthService(health: Health): ServiceHandlers<typeof Heal
   };
 }
 
-/** Handlers of the health service that load balancers know: unknown names are NOT_FOUND for Check, and SERVICE_UNKNOWN on an open stream for Watch. */
-export function createGrpcHealthService(health: Health, draining: AbortSignal): ServiceHandlers<typeof GrpcHealth> {
+/** Unknown names are NOT_FOUND for Check, and SERVICE_UNKNOWN on an open stream for Watch. */
+function createGrpcHandlers({ health, draining }: GrpcNeeds): ServiceHandlers<typeof GrpcHealth> {
   return {
     async check(request) {
       await health.refresh();
@@ -60,3 +68,11 @@ export function createGrpcHealthService(health: Health, draining: AbortSignal): 
     },
   };
 }
+
+/** Our own health service. The other path is that of a document that this product keeps. */
+export const healthService = defineService(HealthService, createHandlers, {
+  check: ["/health.v1.HealthService/Check"],
+});
+
+/** The health service that load balancers know. */
+export const grpcHealthService = defineService(GrpcHealth, createGrpcHandlers);

@@ -2,9 +2,9 @@
 import { create } from "@bufbuild/protobuf";
 import { MAX_JSON_DEPTH } from "../../base/json/json-parse.ts";
 import { REQUEST_ID_RETENTION_MS } from "../../engine/machine/state.ts";
-import type { InfoService } from "../../gen/orchestrator/info/v1/info_pb.ts";
-import { GetInfoResponseSchema } from "../../gen/orchestrator/info/v1/info_pb.ts";
+import { GetInfoResponseSchema, InfoService } from "../../gen/orchestrator/info/v1/info_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
+import { defineService } from "../calls/services.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../lists/paging.ts";
 import { STORE_KIND } from "../mapping/enums.ts";
 import { toDuration, toTimestamp } from "../mapping/time.ts";
@@ -33,14 +33,15 @@ export interface InfoLimits {
 const MAX_WAIT_MS = 50_000;
 /** Most starts in a batch, as the contract says. */
 const MAX_BATCH_SIZE = 1_000;
-/** Ids of requests are kept as long as the rows of their starts, at least this long. */
 
-/** Handlers of the info service. `packages` are the Protobuf packages that are served. */
-export function createInfoService(
-  facts: ServiceFacts,
-  limits: InfoLimits,
-  packages: readonly string[],
-): ServiceHandlers<typeof InfoService> {
+interface Needs {
+  readonly facts: ServiceFacts;
+  readonly limits: InfoLimits;
+  /** The Protobuf packages that are served. */
+  readonly packages: readonly string[];
+}
+
+function createHandlers({ facts, limits, packages }: Needs): ServiceHandlers<typeof InfoService> {
   return {
     async getInfo() {
       return create(GetInfoResponseSchema, {
@@ -71,3 +72,6 @@ export function createInfoService(
     },
   };
 }
+
+/** What clients should know about the service. */
+export const infoService = defineService(InfoService, createHandlers);

@@ -3,21 +3,25 @@ import { fail } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import type { RunState } from "../../engine/machine/state.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
-import type { PayloadService, ReadPayloadResponse } from "../../gen/orchestrator/v1/payload_service_pb.ts";
+import { PayloadService, type ReadPayloadResponse } from "../../gen/orchestrator/v1/payload_service_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
+import { defineService } from "../calls/services.ts";
 import { encodeJson, toRef } from "../mapping/payload.ts";
 
 /** Bytes of one chunk. */
 const CHUNK_BYTES = 262_144;
 
-/** Handlers of the service. */
-export function createPayloadService(runs: Pick<RunReader, "getRun">): ServiceHandlers<typeof PayloadService> {
+interface Needs {
+  readonly runReader: Pick<RunReader, "getRun">;
+}
+
+function createHandlers({ runReader }: Needs): ServiceHandlers<typeof PayloadService> {
   return {
     async *readPayload({ payloadId, offset, limit }, call): AsyncIterable<ReadPayloadResponse> {
       const place = Buffer.from(payloadId, "base64url").toString("utf8");
       const [, runId, part] = /^([^/]+)\/(.+)$/su.exec(place) ?? [];
       if (runId === undefined || part === undefined) fail("PAYLOAD_NOT_FOUND", { payloadId });
-      const { state } = await runs.getRun(call.caller, runId);
+      const { state } = await runReader.getRun(call.caller, runId);
       const value = findPayload(state, part);
       if (value === undefined) fail("PAYLOAD_NOT_FOUND", { payloadId });
       const bytes = encodeJson(value);
@@ -43,3 +47,6 @@ function findPayload(state: RunState, part: string): Json | undefined {
   const [, id] = /^approvals\/(.+)\/data$/su.exec(part) ?? [];
   return id === undefined ? undefined : [...state.approvals.values()].find((one) => String(one.id) === id)?.data;
 }
+
+/** Payloads: read. */
+export const payloadService = defineService(PayloadService, createHandlers);

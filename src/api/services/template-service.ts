@@ -5,13 +5,14 @@ import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import type { FlowTemplate, TemplateCatalogue } from "../../flows/templates.ts";
 import type { Template } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
-import type { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
 import {
   GetTemplateResponseSchema,
   InstantiateTemplateResponseSchema,
   ListTemplatesResponseSchema,
+  TemplateService,
 } from "../../gen/orchestrator/v1/template_service_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
+import { defineService } from "../calls/services.ts";
 import { cutPage, pageSizeOf } from "../lists/paging.ts";
 import type { Tokens } from "../lists/tokens.ts";
 import { toFlow, toProblems, toVariables, toWarnings } from "../mapping/flow.ts";
@@ -21,13 +22,14 @@ import { fromObjectPayload } from "../mapping/payload.ts";
 /** The templates, as the API needs them. */
 export type TemplateSource = Pick<TemplateCatalogue, "listTemplates" | "getTemplate" | "fillTemplate">;
 
-/** Handlers of the templates. */
-export function createTemplateService(
-  templates: TemplateSource,
-  flows: FlowRegistry,
-  tokens: Tokens,
-  limits: PayloadLimits,
-): ServiceHandlers<typeof TemplateService> {
+interface Needs {
+  readonly templates: TemplateSource;
+  readonly flows: FlowRegistry;
+  readonly tokens: Tokens;
+  readonly limits: PayloadLimits;
+}
+
+function createHandlers({ templates, flows, tokens, limits }: Needs): ServiceHandlers<typeof TemplateService> {
   return {
     async listTemplates(request, { caller }) {
       const query = ["ListTemplates"];
@@ -76,3 +78,6 @@ function toTemplate(template: FlowTemplate, withSource: boolean): Template {
     source: withSource ? template.source : "",
   });
 }
+
+/** Templates: list, read, make flows from them. */
+export const templateService = defineService(TemplateService, createHandlers);

@@ -1,10 +1,11 @@
 /** The service inside the command: engine and embedded store in this process, no port, nobody else. */
 import { rm } from "node:fs/promises";
+import { packagesOf, serveServices } from "../../api/calls/services.ts";
 import type { ApiClient } from "../../api/client/client.ts";
 import { createLocalClient } from "../../api/client/local-client.ts";
 import { createHealth } from "../../api/health.ts";
 import { createTokens } from "../../api/lists/tokens.ts";
-import { createServices } from "../../api/services/index.ts";
+import { SERVICES } from "../../api/services/index.ts";
 import { HEARTBEAT_MS } from "../../api/streams/heartbeat.ts";
 import { toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -44,11 +45,12 @@ export async function openLocalService({ dataDir, flags = {}, log, actor }: Loca
   const health = createHealth();
   health.setServing(true);
   const draining = new AbortController();
-  const methods = createServices({
+  const methods = serveServices(SERVICES, {
     ...core,
     health,
     facts: { version: readVersion(), revision: "", store: "embedded", startedAt: Date.now(), capabilities: [] },
     limits: config.limits,
+    packages: packagesOf(SERVICES),
     tokens: createTokens(core.tokenKey),
     draining: draining.signal,
     heartbeatMs: HEARTBEAT_MS,

@@ -4,10 +4,11 @@ import { create } from "@bufbuild/protobuf";
 import { Call } from "../../../src/api/calls/call.ts";
 import type { ServedMethod } from "../../../src/api/calls/methods.ts";
 import { createPipeline } from "../../../src/api/calls/pipeline.ts";
+import { packagesOf, serveServices } from "../../../src/api/calls/services.ts";
 import { createHealth } from "../../../src/api/health.ts";
 import { printMessage } from "../../../src/api/http/print.ts";
 import { createTokens } from "../../../src/api/lists/tokens.ts";
-import { createServices } from "../../../src/api/services/index.ts";
+import { SERVICES } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
@@ -36,7 +37,7 @@ export type Ask = (method: DescMethod, init: Record<string, unknown>) => Promise
 /** Calls as the servers make them: handled, then encoded as bytes and as JSON. Of a stream the first message is taken. */
 export function createCaller(engine: Engine, database: Database): Ask {
   const index = createRunIndex(database);
-  const methods = createServices({
+  const methods = serveServices(SERVICES, {
     runControl: engine,
     runReader: engine,
     runWatch: engine,
@@ -48,6 +49,7 @@ export function createCaller(engine: Engine, database: Database): Ask {
     health: createHealth(),
     facts: { version: "1", revision: "", store: "external", startedAt: 0, capabilities: [] },
     limits: LIMITS,
+    packages: packagesOf(SERVICES),
     tokens: createTokens(new Uint8Array(32)),
     draining: new AbortController().signal,
     heartbeatMs: 60_000,

@@ -11,7 +11,7 @@ const { database } = await createTestDatabase();
 // Cause: only lists of runs were given up with their call.
 test("a list of flows, or of versions, ends with its call, in the database too", async () => {
   const flows = createFlowRegistry(createFlowStore(database));
-  const lists = createFlowLists(flows, createTokens(new Uint8Array(32)));
+  const lists = createFlowLists({ flows, tokens: createTokens(new Uint8Array(32)) });
   const document = { id: "f", version: "1", workflow: { tasks: [{ id: "a", type: "noop" }] } };
   await flows.registerFlow("default", { document }, false);
   const lock = await database.openSession("lock");

@@ -71,6 +71,6 @@ export async function startApi(config: Partial<ApiConfig> = {}): Promise<TestApi
     },
   });
   const { port } = await api.listen("127.0.0.1", 0);
-  api.setServing(true);
+  health.setServing(true);
   return { api, engine, health, address: `127.0.0.1:${port}`, url: `http://127.0.0.1:${port}`, errors, finished };
 }

@@ -1,9 +1,9 @@
 /** What a watch over runs has shown: which changes are news to its reader, and which runs have left the filter. */
-import { isNewer } from "../../engine/headers.ts";
-import type { RunHeader } from "../../engine/ports/run-index.ts";
-import type { Condition } from "../lists/condition.ts";
-import { meetsCondition } from "../lists/condition.ts";
-import { readHeader } from "../lists/run-filter.ts";
+import { isNewer } from "../../../engine/headers.ts";
+import type { RunHeader } from "../../../engine/ports/run-index.ts";
+import type { Condition } from "../../lists/condition.ts";
+import { meetsCondition } from "../../lists/condition.ts";
+import { readHeader } from "../../lists/run-filter.ts";
 
 /** Runs that are remembered, of those that meet the filter and of the others; the oldest are forgotten. */
 const MAX_REMEMBERED = 10_000;

@@ -1,15 +1,15 @@
 /** Starts of runs: requests of the contract as the engine takes them. */
 import type { Message } from "@bufbuild/protobuf";
-import { fail } from "../../base/errors.ts";
-import type { JsonObject } from "../../base/json/json.ts";
-import { parseJson } from "../../base/json/json-parse.ts";
-import type { StartRequest } from "../../engine/ports/run-control.ts";
-import type { StartRunRequest } from "../../gen/orchestrator/v1/run_service_pb.ts";
-import { hashBody } from "../calls/request-key.ts";
-import { RUN_KEY_POLICY_NAME } from "../mapping/enums.ts";
-import type { PayloadLimits } from "../mapping/payload.ts";
-import { fromObjectPayload, fromPayload } from "../mapping/payload.ts";
-import { fromDuration } from "../mapping/time.ts";
+import { fail } from "../../../base/errors.ts";
+import type { JsonObject } from "../../../base/json/json.ts";
+import { parseJson } from "../../../base/json/json-parse.ts";
+import type { StartRequest } from "../../../engine/ports/run-control.ts";
+import type { StartRunRequest } from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import { hashBody } from "../../calls/request-key.ts";
+import { RUN_KEY_POLICY_NAME } from "../../mapping/enums.ts";
+import type { PayloadLimits } from "../../mapping/payload.ts";
+import { fromObjectPayload, fromPayload } from "../../mapping/payload.ts";
+import { fromDuration } from "../../mapping/time.ts";
 
 /** A start as the engine takes it. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST. */
 export function fromStartRequest(

@@ -1,18 +1,17 @@
-/** RunService: starting, reading and steering runs. Watching stands in run-watch.ts, lists in run-lists.ts. */
+/** RunService: starting, reading and steering single runs. */
 import { create } from "@bufbuild/protobuf";
-import type { OrchestratorError } from "../../base/errors.ts";
-import { fail, isOrchestratorError } from "../../base/errors.ts";
-import type { Phase } from "../../engine/machine/state.ts";
-import type { Caller } from "../../engine/ports/caller.ts";
-import type { RunControl, StartRequest, StartResult } from "../../engine/ports/run-control.ts";
-import type { RunReader, RunView } from "../../engine/ports/run-reader.ts";
-import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import { RunSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import type { OrchestratorError } from "../../../base/errors.ts";
+import { fail, isOrchestratorError } from "../../../base/errors.ts";
+import type { Phase } from "../../../engine/machine/state.ts";
+import type { Caller } from "../../../engine/ports/caller.ts";
+import type { RunControl, StartRequest, StartResult } from "../../../engine/ports/run-control.ts";
+import type { RunReader, RunView } from "../../../engine/ports/run-reader.ts";
+import { RunSchema } from "../../../gen/orchestrator/v1/run_pb.ts";
 import type {
   BatchStartRunsRequest,
   BatchStartRunsResult,
   RunService,
-} from "../../gen/orchestrator/v1/run_service_pb.ts";
+} from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import {
   BatchStartRunsResultSchema,
   CancelRunResponseSchema,
@@ -21,31 +20,19 @@ import {
   ResumeRunResponseSchema,
   SignalRunResponseSchema,
   TerminateRunResponseSchema,
-} from "../../gen/orchestrator/v1/run_service_pb.ts";
-import type { ServiceHandlers } from "../calls/call.ts";
-import { toStatus } from "../calls/errors.ts";
-import { toRequestKey } from "../calls/request-key.ts";
-import { HOLD_KIND_NAME } from "../mapping/enums.ts";
-import type { PayloadLimits } from "../mapping/payload.ts";
-import { createPayloadRoom, fromPayload } from "../mapping/payload.ts";
-import type { PlanIndex } from "../mapping/plan-index.ts";
-import { indexPlan } from "../mapping/plan-index.ts";
-import type { ReadMask } from "../mapping/read-mask.ts";
-import { parseReadMask } from "../mapping/read-mask.ts";
-import { toRun } from "../mapping/run.ts";
-import { toTimestamp } from "../mapping/time.ts";
+} from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import type { ServiceHandlers } from "../../calls/call.ts";
+import { toStatus } from "../../calls/errors.ts";
+import { toRequestKey } from "../../calls/request-key.ts";
+import { HOLD_KIND_NAME } from "../../mapping/enums.ts";
+import type { PayloadLimits } from "../../mapping/payload.ts";
+import { createPayloadRoom, fromPayload } from "../../mapping/payload.ts";
+import type { ReadMask } from "../../mapping/read-mask.ts";
+import { parseReadMask } from "../../mapping/read-mask.ts";
+import { RUN_PAYLOADS, toRun } from "../../mapping/run.ts";
+import { toTimestamp } from "../../mapping/time.ts";
+import type { PlanIndexOf } from "./plan-index-of.ts";
 import { fromStartRequest, fromWait } from "./run-start.ts";
-
-/** Fields that answers without a mask leave out where the contract says "without payloads". */
-export const PAYLOADS = [
-  "input",
-  "input_json",
-  "input_ref",
-  "output",
-  "output_json",
-  "output_ref",
-  "execution_context_json",
-];
 
 /** Methods of RunService that steer and read single runs. */
 export type SteeringMethods = Pick<
@@ -62,33 +49,16 @@ export type SteeringMethods = Pick<
   | "deleteRun"
 >;
 
-/** Index of the plan that a run follows; null when the plan cannot be had (a run that was refused at intake has none). */
-export type PlanIndexOf = (
-  caller: Caller,
-  run: { readonly flowId: string; readonly hash: string },
-) => Promise<PlanIndex | null>;
-
-/** Finds plans by content and keeps their indexes. A missing plan makes answers poorer, never fail. */
-export function createPlanIndexOf(flows: Pick<FlowRegistry, "planByHash">): PlanIndexOf {
-  return async (caller, run) => {
-    if (run.hash === "") return null;
-    try {
-      return indexPlan(await flows.planByHash(caller.tenantId, run.flowId, run.hash));
-    } catch (error) {
-      // Gone, damaged, or not to be compiled by this build: whoever acts on the run hears of it.
-      if (isOrchestratorError(error) && error.retry !== "no") throw error;
-      return null;
-    }
-  };
+/** What the methods stand on. */
+export interface SteeringNeeds {
+  readonly runControl: RunControl;
+  readonly runReader: RunReader;
+  readonly planIndexOf: PlanIndexOf;
+  readonly limits: PayloadLimits;
 }
 
 /** Handlers of the methods that start, read and steer single runs. */
-export function createRunService(
-  control: RunControl,
-  reader: RunReader,
-  planIndexOf: PlanIndexOf,
-  limits: PayloadLimits,
-): SteeringMethods {
+export function createRunSteering({ runControl, runReader, planIndexOf, limits }: SteeringNeeds): SteeringMethods {
   const show = async (
     caller: Caller,
     view: RunView,
@@ -104,18 +74,18 @@ export function createRunService(
     async (error: unknown): Promise<RunView> => {
       if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
       // RUN_UNREADABLE: that the run has ended is the answer.
-      const view = await reader.getRun(caller, runId).catch(() => null);
+      const view = await runReader.getRun(caller, runId).catch(() => null);
       if (view?.state.phase !== phase) throw error;
       return view;
     };
-  const withoutPayloads = (): ReadMask => parseReadMask(RunSchema, undefined, PAYLOADS);
+  const withoutPayloads = (): ReadMask => parseReadMask(RunSchema, undefined, RUN_PAYLOADS);
 
   return {
     async startRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
       const start = fromStartRequest(request, limits);
       const waitMs = fromWait(request.wait, call.remainingMs());
-      const result = await control.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
+      const result = await runControl.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
       return {
         $typeName: "orchestrator.v1.StartRunResponse",
         run: await show(call.caller, result.run, mask),
@@ -124,11 +94,11 @@ export function createRunService(
     },
 
     async batchStartRuns(request, call) {
-      const mask = parseReadMask(RunSchema, request.readMask, PAYLOADS);
+      const mask = parseReadMask(RunSchema, request.readMask, RUN_PAYLOADS);
       const waitMs = fromWait(request.wait, call.remainingMs());
       const starts = readStarts(request, limits);
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
-      const results = await control.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
+      const results = await runControl.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
       let next = 0;
       const answers = starts.map((start) =>
         start instanceof Error ? start : (results[next++] as StartResult | Error),
@@ -150,14 +120,14 @@ export function createRunService(
       const mask = parseReadMask(RunSchema, request.readMask);
       return {
         $typeName: "orchestrator.v1.GetRunResponse",
-        run: await show(call.caller, await reader.getRun(call.caller, request.runId), mask),
+        run: await show(call.caller, await runReader.getRun(call.caller, request.runId), mask),
       };
     },
 
     async waitRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
       const waitMs = fromWait(request.wait, call.remainingMs());
-      const view = await reader.waitRun(call.caller, request.runId, waitMs, call.signal);
+      const view = await runReader.waitRun(call.caller, request.runId, waitMs, call.signal);
       return { $typeName: "orchestrator.v1.WaitRunResponse", run: await show(call.caller, view, mask) };
     },
 
@@ -165,13 +135,13 @@ export function createRunService(
       const payload = fromPayload(request.dataValue, "data", null, limits);
       const { runId, signalName, requestId } = request;
       const key = toRequestKey("SignalRun", requestId, { signalName, payload });
-      const view = await control.signalRun(call.caller, runId, signalName, payload, key);
+      const view = await runControl.signalRun(call.caller, runId, signalName, payload, key);
       return create(SignalRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async cancelRun(request, call) {
       const { runId, reason, compensate, requestId } = request;
-      const view = await control
+      const view = await runControl
         .cancelRun(call.caller, runId, reason, compensate, toRequestKey("CancelRun", requestId, { reason, compensate }))
         .catch(endedAs(call.caller, runId, "CANCELED"));
       return create(CancelRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
@@ -179,7 +149,7 @@ export function createRunService(
 
     async terminateRun(request, call) {
       const { runId, reason, requestId } = request;
-      const view = await control
+      const view = await runControl
         .terminateRun(call.caller, runId, reason, toRequestKey("TerminateRun", requestId, { reason }))
         .catch(endedAs(call.caller, runId, "TERMINATED"));
       return create(TerminateRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
@@ -187,12 +157,17 @@ export function createRunService(
 
     async pauseRun(request, call) {
       const { runId, reason, requestId } = request;
-      const view = await control.pauseRun(call.caller, runId, reason, toRequestKey("PauseRun", requestId, { reason }));
+      const view = await runControl.pauseRun(
+        call.caller,
+        runId,
+        reason,
+        toRequestKey("PauseRun", requestId, { reason }),
+      );
       return create(PauseRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
 
     async deleteRun({ runId }, call) {
-      const deletedAt = await control.deleteRun(call.caller, runId);
+      const deletedAt = await runControl.deleteRun(call.caller, runId);
       return create(DeleteRunResponseSchema, { runId, deleteTime: toTimestamp(deletedAt) });
     },
 
@@ -200,7 +175,7 @@ export function createRunService(
       const { runId, reason, requestId } = request;
       const kinds = request.holdKinds.flatMap((kind) => HOLD_KIND_NAME.get(kind) ?? []);
       const key = toRequestKey("ResumeRun", requestId, { kinds, reason });
-      const view = await control.resumeRun(call.caller, runId, kinds, reason, key);
+      const view = await runControl.resumeRun(call.caller, runId, kinds, reason, key);
       return create(ResumeRunResponseSchema, { run: await show(call.caller, view, withoutPayloads()) });
     },
   };

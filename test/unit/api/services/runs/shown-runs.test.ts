@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { parseRunFilter } from "../../../../src/api/lists/run-filter.ts";
-import { createShownRuns } from "../../../../src/api/services/shown-runs.ts";
-import type { RunHeader } from "../../../../src/engine/ports/run-index.ts";
+import { parseRunFilter } from "../../../../../src/api/lists/run-filter.ts";
+import { createShownRuns } from "../../../../../src/api/services/runs/shown-runs.ts";
+import type { RunHeader } from "../../../../../src/engine/ports/run-index.ts";
 
 const header = (runId: string, state: RunHeader["state"], sequence: number, updatedAt = sequence): RunHeader => ({
   runId,

@@ -4,45 +4,45 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
-import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
-import type { RunState } from "../../engine/machine/state.ts";
-import { isTerminalPhase } from "../../engine/machine/state.ts";
-import type { Caller } from "../../engine/ports/caller.ts";
-import type { RunHeader, RunIndex } from "../../engine/ports/run-index.ts";
-import type { RunReader } from "../../engine/ports/run-reader.ts";
-import type { RunChange, RunWatch, WatchFrame } from "../../engine/ports/run-watch.ts";
-import { RunSchema, RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
+import { fail, isOrchestratorError, toError } from "../../../base/errors.ts";
+import type { RunState } from "../../../engine/machine/state.ts";
+import { isTerminalPhase } from "../../../engine/machine/state.ts";
+import type { Caller } from "../../../engine/ports/caller.ts";
+import type { RunHeader, RunIndex } from "../../../engine/ports/run-index.ts";
+import type { RunReader } from "../../../engine/ports/run-reader.ts";
+import type { RunChange, RunWatch, WatchFrame } from "../../../engine/ports/run-watch.ts";
+import { RunSchema, RunTaskSchema } from "../../../gen/orchestrator/v1/run_pb.ts";
 import type {
   RunService,
   WatchRunResponse,
   WatchRunsRequest,
   WatchRunsResponse,
-} from "../../gen/orchestrator/v1/run_service_pb.ts";
-import { WatchRunResponseSchema, WatchRunsResponseSchema } from "../../gen/orchestrator/v1/run_service_pb.ts";
-import type { CallContext, ServiceHandlers } from "../calls/call.ts";
-import type { Condition } from "../lists/condition.ts";
-import { pageSizeOf } from "../lists/paging.ts";
-import { parseRunFilter, toStoreFilter } from "../lists/run-filter.ts";
-import type { RunCursors, Tokens } from "../lists/tokens.ts";
-import { toEvent } from "../mapping/event.ts";
-import type { PayloadLimits } from "../mapping/payload.ts";
-import { createPayloadRoom } from "../mapping/payload.ts";
-import type { PlanIndex } from "../mapping/plan-index.ts";
-import type { ReadMask } from "../mapping/read-mask.ts";
-import { parseReadMask } from "../mapping/read-mask.ts";
-import { headerToSummary, toRun } from "../mapping/run.ts";
-import { listTasks, toRunTask } from "../mapping/task.ts";
-import { toTimestamp } from "../mapping/time.ts";
-import type { PeerRuns } from "../peers/peer-runs.ts";
-import { withHeartbeats } from "../streams/heartbeat.ts";
-import type { PlanIndexOf } from "./run-service.ts";
+} from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import { WatchRunResponseSchema, WatchRunsResponseSchema } from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
+import type { Condition } from "../../lists/condition.ts";
+import { pageSizeOf } from "../../lists/paging.ts";
+import { parseRunFilter, toStoreFilter } from "../../lists/run-filter.ts";
+import type { RunCursors, Tokens } from "../../lists/tokens.ts";
+import { toEvent } from "../../mapping/event.ts";
+import type { PayloadLimits } from "../../mapping/payload.ts";
+import { createPayloadRoom } from "../../mapping/payload.ts";
+import type { PlanIndex } from "../../mapping/plan-index.ts";
+import type { ReadMask } from "../../mapping/read-mask.ts";
+import { parseReadMask } from "../../mapping/read-mask.ts";
+import { headerToSummary, toRun } from "../../mapping/run.ts";
+import { listTasks, toRunTask } from "../../mapping/task.ts";
+import { toTimestamp } from "../../mapping/time.ts";
+import type { PeerRuns } from "../../peers/peer-runs.ts";
+import { withHeartbeats } from "../../streams/heartbeat.ts";
+import type { PlanIndexOf } from "./plan-index-of.ts";
 import { createShownRuns, type ShownRuns } from "./shown-runs.ts";
 
 /** Methods of RunService that stream. */
 export type WatchingMethods = Pick<ServiceHandlers<typeof RunService>, "watchRun" | "watchRuns">;
 
 /** What the streams stand on. */
-export interface WatchParts {
+export interface WatchNeeds {
   readonly runReader: RunReader;
   readonly runWatch: RunWatch;
   readonly runIndex: RunIndex;
@@ -65,7 +65,7 @@ const PEER_PAUSE_MS = 20;
 const TASK_PAYLOADS = ["input", "input_json", "input_ref", "output", "output_json", "output_ref"];
 
 /** Handlers of the streams. */
-export function createRunWatch(parts: WatchParts): WatchingMethods {
+export function createRunWatch(parts: WatchNeeds): WatchingMethods {
   const { runReader, runWatch, planIndexOf, tokens, limits } = parts;
   return {
     async *watchRun(request, call) {
@@ -113,7 +113,7 @@ interface Watch {
   readonly index: PlanIndex | null;
 }
 
-async function* watchFrom(parts: WatchParts, call: CallContext, watch: Watch): AsyncGenerator<WatchRunResponse> {
+async function* watchFrom(parts: WatchNeeds, call: CallContext, watch: Watch): AsyncGenerator<WatchRunResponse> {
   const { cursors, index, mask } = watch;
   let reached = watch.after ?? 0;
   const cursor = (): string => (reached === 0 ? "" : cursors.toCursor(reached));
@@ -213,7 +213,7 @@ interface RunsWatch {
 }
 
 /** Errors: FILTER_INVALID, WATCH_CURSOR_INVALID. */
-function beginRunsWatch({ tokens }: WatchParts, request: WatchRunsRequest, { caller }: CallContext): RunsWatch {
+function beginRunsWatch({ tokens }: WatchNeeds, request: WatchRunsRequest, { caller }: CallContext): RunsWatch {
   const cursors = tokens.runsCursorsOf(caller.tenantId, request.filter);
   const condition = parseRunFilter(request.filter);
   const resumeAt = request.cursor === "" ? null : cursors.fromCursor(request.cursor);
@@ -250,7 +250,7 @@ const RESUME_MARGIN_MS = 60_000;
 
 /** Listens first, here and at the other instances, then reads the list: no change falls between. */
 function changesSince(
-  { runWatch, runIndex, peerRuns }: WatchParts,
+  { runWatch, runIndex, peerRuns }: WatchNeeds,
   { caller }: CallContext,
   { condition, size, resumeAt }: RunsWatch,
   signal: AbortSignal,

@@ -1,33 +1,33 @@
 /** RunService: lists of runs, of their events and of their tasks. */
 import { create } from "@bufbuild/protobuf";
-import { fail } from "../../base/errors.ts";
-import type { RunIndex, RunPosition } from "../../engine/ports/run-index.ts";
-import type { RunReader } from "../../engine/ports/run-reader.ts";
-import { RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
-import type { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { fail } from "../../../base/errors.ts";
+import type { RunIndex, RunPosition } from "../../../engine/ports/run-index.ts";
+import type { RunReader } from "../../../engine/ports/run-reader.ts";
+import { RunTaskSchema } from "../../../gen/orchestrator/v1/run_pb.ts";
+import type { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import {
   CountRunsResponseSchema,
   GetRunTaskResponseSchema,
   ListRunEventsResponseSchema,
   ListRunsResponseSchema,
   ListRunTasksResponseSchema,
-} from "../../gen/orchestrator/v1/run_service_pb.ts";
-import type { ServiceHandlers } from "../calls/call.ts";
-import type { FieldTable, ReadField } from "../lists/condition.ts";
-import { meetsCondition } from "../lists/condition.ts";
-import { parseFilter } from "../lists/filter.ts";
-import { cutPage, orderOf, pageSizeOf } from "../lists/paging.ts";
-import { parseRunFilter, toStoreFilter } from "../lists/run-filter.ts";
-import { type Place, type Tokens, toPlace } from "../lists/tokens.ts";
-import { DEAD_LETTER_REASON, RUN_STATE, TASK_STATE } from "../mapping/enums.ts";
-import { toEvent } from "../mapping/event.ts";
-import type { PayloadLimits } from "../mapping/payload.ts";
-import { createPayloadRoom } from "../mapping/payload.ts";
-import { parseReadMask } from "../mapping/read-mask.ts";
-import { headerToSummary } from "../mapping/run.ts";
-import type { TaskView } from "../mapping/task.ts";
-import { deadLetterOf, findTask, listTasks, toRunTask } from "../mapping/task.ts";
-import type { PlanIndexOf } from "./run-service.ts";
+} from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import type { ServiceHandlers } from "../../calls/call.ts";
+import type { FieldTable, ReadField } from "../../lists/condition.ts";
+import { meetsCondition } from "../../lists/condition.ts";
+import { parseFilter } from "../../lists/filter.ts";
+import { cutPage, orderOf, pageSizeOf } from "../../lists/paging.ts";
+import { parseRunFilter, toStoreFilter } from "../../lists/run-filter.ts";
+import { type Place, type Tokens, toPlace } from "../../lists/tokens.ts";
+import { DEAD_LETTER_REASON, RUN_STATE, TASK_STATE } from "../../mapping/enums.ts";
+import { toEvent } from "../../mapping/event.ts";
+import type { PayloadLimits } from "../../mapping/payload.ts";
+import { createPayloadRoom } from "../../mapping/payload.ts";
+import { parseReadMask } from "../../mapping/read-mask.ts";
+import { headerToSummary } from "../../mapping/run.ts";
+import type { TaskView } from "../../mapping/task.ts";
+import { deadLetterOf, findTask, listTasks, toRunTask } from "../../mapping/task.ts";
+import type { PlanIndexOf } from "./plan-index-of.ts";
 
 /** Methods of RunService that list. */
 export type ListingMethods = Pick<
@@ -47,14 +47,17 @@ const TASK_FIELDS: FieldTable = {
   dead_letter_reason: { kind: "state", values: Object.keys(DEAD_LETTER_REASON) },
 };
 
+/** What the lists stand on. */
+export interface ListingNeeds {
+  readonly runReader: RunReader;
+  readonly runIndex: RunIndex;
+  readonly planIndexOf: PlanIndexOf;
+  readonly tokens: Tokens;
+  readonly limits: PayloadLimits;
+}
+
 /** Handlers of the lists. */
-export function createRunLists(
-  reader: RunReader,
-  runIndex: RunIndex,
-  planIndexOf: PlanIndexOf,
-  tokens: Tokens,
-  limits: PayloadLimits,
-): ListingMethods {
+export function createRunLists({ runReader, runIndex, planIndexOf, tokens, limits }: ListingNeeds): ListingMethods {
   return {
     async listRuns(request, { caller, signal }) {
       const condition = parseRunFilter(request.filter);
@@ -89,8 +92,8 @@ export function createRunLists(
       const size = pageSizeOf(request.pageSize);
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const after = place === null ? request.afterSequence : Number(place[0]);
-      const { state } = await reader.getRun(caller, request.runId);
-      const { events, more } = await reader.listEvents(caller, request.runId, after, size);
+      const { state } = await runReader.getRun(caller, request.runId);
+      const { events, more } = await runReader.listEvents(caller, request.runId, after, size);
       const last = events[events.length - 1];
       const index = await planIndexOf(caller, state);
       const cursors = tokens.cursorsOf(caller.tenantId, request.runId);
@@ -107,7 +110,7 @@ export function createRunLists(
       const query = ["ListRunTasks", request.runId, request.filter];
       const size = pageSizeOf(request.pageSize);
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
-      const { state } = await reader.getRun(caller, request.runId);
+      const { state } = await runReader.getRun(caller, request.runId);
       const all = listTasks(state, await planIndexOf(caller, state));
       const begin = place === null ? 0 : indexAfter(all, place);
       const matching = all
@@ -125,7 +128,7 @@ export function createRunLists(
 
     async getRunTask(request, { caller }) {
       const mask = parseReadMask(RunTaskSchema, request.readMask);
-      const { state } = await reader.getRun(caller, request.runId);
+      const { state } = await runReader.getRun(caller, request.runId);
       const view = findTask(state, await planIndexOf(caller, state), request.taskId);
       if (view === null) fail("RUN_TASK_NOT_FOUND", { runId: request.runId, taskId: request.taskId });
       return create(GetRunTaskResponseSchema, {
