@@ -1,9 +1,15 @@
 /**
- * Run ids. Those that the server mints are 26 characters of Crockford's base32 in lower case: 10 of time (milliseconds), 2 of shard, 14 random.
- * They sort by time and say where the run lives. Ids that callers choose live on the shard of their hash. A child run's id is its parent's id, a colon
- * and the path of the task, and it lives with its parent.
+ * Run ids: at most 128 letters, digits, `.`, `_`, `-` and `~`, which stand in the path of a URL as they are.
+ *
+ *   01kb3x…         26 characters of Crockford's base32 in lower case, made by the service: 10 of time (milliseconds), 2 of shard, 14 random. They sort by time and
+ *                   say where the run lives
+ *   order-17        chosen by a caller, at most 100 characters and no `~`; lives on the shard of its hash
+ *   order-17~8c0f…  a child run, at any depth: the id of its root, `~` and 16 characters of base32 that its parent, its task and the attempt give. It lives with
+ *                   its root
+ *
+ * Older releases made the id of a child of its parent's id, a colon and the path of the task; such runs are still found.
  */
-import { randomFillSync } from "node:crypto";
+import { createHash, randomFillSync } from "node:crypto";
 
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
 const VALUES = new Int8Array(128).fill(-1);
@@ -22,6 +28,10 @@ let poolAt = pool.length;
 /** An id under construction: a text that is put together from single characters is a tree of them. */
 const draft = Buffer.alloc(MINTED_LENGTH);
 
+/** Characters of a child's id behind that of its root: the mark and 80 bits. */
+const CHILD_LENGTH = 16;
+const CHILD_MARK = "~";
+
 /** A new run id on `shard` (0 to 1023) made at `now`, milliseconds since the epoch. */
 export function mintRunId(shard: number, now: number): string {
   writeDigits(now, 0, TIME_LENGTH);
@@ -35,11 +45,28 @@ export function mintRunId(shard: number, now: number): string {
   return draft.toString("latin1");
 }
 
+/** Id of the run that a task starts. Parent, path and attempt make it, so that starting it twice is starting it once. */
+export function childRunId(parentRunId: string, path: string, attempt: number): string {
+  const bytes = createHash("sha256")
+    .update(JSON.stringify([parentRunId, path, attempt]))
+    .digest();
+  let id = rootOf(parentRunId) + CHILD_MARK;
+  for (let at = 0; at < CHILD_LENGTH; at += 1) id += DIGITS[(bytes[at] ?? 0) & 31];
+  return id;
+}
+
+/** First run of the chain of parents; the run itself when it has no parent. */
+export function rootOf(runId: string): string {
+  const mark = runId.length - CHILD_LENGTH - 1;
+  if (mark > 0 && runId[mark] === CHILD_MARK && isBase32(runId, mark + 1)) return runId.slice(0, mark);
+  // Ids that begin with a colon are those of entities which are no runs.
+  const colon = runId.indexOf(":");
+  return colon <= 0 ? runId : runId.slice(0, colon);
+}
+
 /** Shard of a run, one of `shards`. */
 export function shardOfRun(runId: string, shards: number): number {
-  const colon = runId.indexOf(":");
-  // Ids that begin with a colon are those of entities which are no runs.
-  const root = colon <= 0 ? runId : runId.slice(0, colon);
+  const root = rootOf(runId);
   const minted = mintedShard(root);
   return minted >= 0 && minted < shards ? minted : hashText(root) % shards;
 }
@@ -69,8 +96,13 @@ function hashText(text: string): number {
 
 function mintedShard(id: string): number {
   if (id.length !== MINTED_LENGTH || id[0] !== MINTED_FIRST) return -1;
-  for (let index = 0; index < MINTED_LENGTH; index += 1) if ((VALUES[id.charCodeAt(index)] ?? -1) < 0) return -1;
+  if (!isBase32(id, 0)) return -1;
   return (VALUES[id.charCodeAt(TIME_LENGTH)] ?? 0) * 32 + (VALUES[id.charCodeAt(TIME_LENGTH + 1)] ?? 0);
+}
+
+function isBase32(id: string, from: number): boolean {
+  for (let at = from; at < id.length; at += 1) if ((VALUES[id.charCodeAt(at)] ?? -1) < 0) return false;
+  return true;
 }
 
 function writeDigits(value: number, from: number, length: number): void {

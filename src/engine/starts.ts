@@ -123,9 +123,9 @@ export function createStart(runtime: Runtime, host: StartHost): RunControl["star
         field: "run_id",
       });
     }
-    if (request.runId.includes(":"))
+    if (/[:~]/.test(request.runId))
       throw toError("INVALID_REQUEST", {
-        problem: "run_id holds a colon, which marks ids of child runs; leave it out",
+        problem: "run_id holds one of the signs : and ~, which mark ids of child runs; leave them out",
         field: "run_id",
       });
     const shard = shardOfRun(request.runId, runtime.parts.shards);

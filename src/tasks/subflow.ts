@@ -14,7 +14,7 @@ export const subflow = defineTaskType({
   documentation:
     "The id of the child run is derived from the parent, the task and the iteration, so that a restart never starts it twice. A child run that does not complete fails the task with `CHILD_RUN_FAILED` or `CHILD_RUN_CANCELED`.",
   parameters: keyed({
-    flow_id: z.string().regex(ID_PATTERN).max(128).meta({ description: "The flow." }),
+    flow_id: z.string().regex(ID_PATTERN).max(64).meta({ description: "The flow." }),
     version: versionText.optional().meta({ description: "Its version; the last registered one when absent." }),
     input: z.record(z.string(), anyJson).optional().meta({ description: "Input of the child run." }),
     close_policy: z

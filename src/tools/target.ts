@@ -91,7 +91,7 @@ export function createTargets(policy: TargetPolicy, clock: Clock, onChange: Brea
   const targets = new Map<string, Target>();
   return {
     get(origin, { flowId, path }) {
-      const task = path.replaceAll(/[.#]\d+/g, "");
+      const task = path.replaceAll(/[.~]\d+/g, "");
       const key = `${flowId} ${task} ${origin}`;
       let target = targets.get(key);
       if (target === undefined) {

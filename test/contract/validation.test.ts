@@ -146,6 +146,6 @@ describe.each(REQUEST_MESSAGES.map((message) => [message.typeName, message] as c
 test("run ids that are safe in a path are accepted, others are not", () => {
   const judge = (runId: string): boolean =>
     validator.validate(StartRunRequestSchema, create(StartRunRequestSchema, { flowId: "a", runId })).kind === "valid";
-  expect(["", "a", "Run_1.2~x-y", "a".repeat(128)].filter((id) => !judge(id))).toEqual([]);
-  expect(["a/b", "a:cancel", "..", "é", "a b", "-a", "a".repeat(129), "a?b", "a%2f"].filter(judge)).toEqual([]);
+  expect(["", "a", "Run_1.2_x-y", "a".repeat(100)].filter((id) => !judge(id))).toEqual([]);
+  expect(["a/b", "a:cancel", "..", "é", "a b", "-a", "a".repeat(101), "a?b", "a%2f", "a~b"].filter(judge)).toEqual([]);
 });

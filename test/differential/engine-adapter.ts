@@ -228,7 +228,7 @@ function describe(run: Run, journal: readonly JournalRecord[]): Outcome {
   for (const task of [...state.tasks.values()].sort((a, b) => (a.path < b.path ? -1 : 1)))
     tasks[task.path] = describeTask(run, task, journal);
   const undone = journal.flatMap((record) =>
-    "task" in record && /^[^.]*\/compensate$/.test(record.task) ? [record.task.replace("/compensate", "")] : [],
+    "task" in record && /^[^.]*~compensate$/.test(record.task) ? [record.task.replace("~compensate", "")] : [],
   );
   return {
     phase: state.phase as FinalPhase,

@@ -81,7 +81,7 @@ function featuresOf(outcome: Outcome): Set<string> {
   for (const [path, task] of Object.entries(outcome.tasks)) {
     features.add(`task ${task.reason ?? task.state}`);
     if (task.error !== null) features.add(`failure ${task.error}`);
-    if (task.deadLetter) features.add(path.endsWith("/compensate") ? "dead compensation" : "dead letter");
+    if (task.deadLetter) features.add(path.endsWith("~compensate") ? "dead compensation" : "dead letter");
     if (task.handled) features.add("handled");
     if (task.attempts > 1) features.add("retried");
     if (task.first !== null) features.add("first of several");

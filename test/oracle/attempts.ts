@@ -302,7 +302,7 @@ export function failTask(
   task.error = error;
   task.handled = task.doc.on_error === "continue";
   task.deadLetter = because ?? (timedOut && !error.retryable ? "OUT_OF_TIME" : "NOT_RETRYABLE");
-  if (task.handled || (decided && !task.path.endsWith("/compensate"))) task.deadLetter = null;
+  if (task.handled || (decided && !task.path.endsWith("~compensate"))) task.deadLetter = null;
   endTask(machine, task, timedOut ? "TIMED_OUT" : "FAILED");
 }
 
@@ -342,5 +342,5 @@ export function giveSignals(machine: Machine): void {
 
 /** Name of the signal that a task waits for: its parameter, else its id. */
 export function signalName(task: Task): string {
-  return String((task.input as JsonMap).name ?? task.path.replace(/[#.].*$/, ""));
+  return String((task.input as JsonMap).name ?? task.path.replace(/[~.].*$/, ""));
 }

@@ -115,7 +115,7 @@ export function settleCompensation(machine: Machine): void {
   if (!mayBegin(machine)) return;
   for (const { task, by } of toCompensate(machine)) {
     if (task.state === "COMPENSATED") continue;
-    const path = `${task.path}/compensate`;
+    const path = `${task.path}~compensate`;
     let undo = machine.tasks.get(path);
     if (undo === undefined) {
       const outcome = task.state === "COMPLETED" ? "completed" : "unknown";
@@ -172,7 +172,7 @@ function compensationOf(machine: Machine, path: string): TaskDoc | undefined {
     const name = tasks.find((task) => task.id === path)?.compensate_with;
     return tasks.find((task) => task.id === name);
   }
-  if (!/^[^./]*#\d+$/.test(path)) return undefined;
-  const name = stateDoc(machine.flow, path.replace(/#.*/, "")).compensate_with;
+  if (!/^[^.~]*~\d+$/.test(path)) return undefined;
+  const name = stateDoc(machine.flow, path.replace(/~.*/, "")).compensate_with;
   return (compensations ?? []).find((task) => task.id === name);
 }

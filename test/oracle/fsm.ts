@@ -170,6 +170,6 @@ function holds(machine: Machine, when: string | undefined, own: Names): boolean 
 
 function lastOutput(machine: Machine): Task | undefined {
   return [...machine.tasks.values()]
-    .filter((task) => /^[^./]*#\d+$/.test(task.path) && task.state === "COMPLETED")
+    .filter((task) => /^[^.~]*~\d+$/.test(task.path) && task.state === "COMPLETED")
     .sort((a, b) => (b.endOrder ?? 0) - (a.endOrder ?? 0))[0];
 }

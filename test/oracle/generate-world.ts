@@ -21,15 +21,15 @@ export function generateWorld(random: Random, flow: FlowDoc): World {
   for (const task of tasks) {
     if (!undone.has(task.id)) scriptWork(random, world, task.id, task);
     const undo = undoOf(task);
-    if (undo !== undefined) scriptCompensation(random, world, `${task.id}/compensate`, undo);
+    if (undo !== undefined) scriptCompensation(random, world, `${task.id}~compensate`, undo);
   }
   for (const state of states) {
     if (state.task === undefined) continue;
-    for (const path of [state.id, `${state.id}#1`, `${state.id}#2`])
+    for (const path of [state.id, `${state.id}~1`, `${state.id}~2`])
       if (random.chance(0.6)) scriptWork(random, world, path, state.task);
     const undo = undoOf(state);
     if (undo !== undefined) {
-      const path = undo.type === "approval" ? `${state.id}#1/compensate` : `${state.id}/compensate`;
+      const path = undo.type === "approval" ? `${state.id}~1~compensate` : `${state.id}~compensate`;
       scriptCompensation(random, world, path, undo);
     }
   }
@@ -53,7 +53,7 @@ function scriptWork(random: Random, world: World, path: string, doc: WorkDoc): v
     world.attempts[path] = Array.from({ length: random.int(1, 4) }, () => generateAttempt(random, doc));
     world.jitter[path] = Array.from({ length: 4 }, () => random.int(0, 999) / 1_000);
   } else if (doc.type === "approval") {
-    const visits = path.includes("#") || random.chance(0.7) ? [path] : [`${path}#1`, `${path}#2`];
+    const visits = path.includes("~") || random.chance(0.7) ? [path] : [`${path}~1`, `${path}~2`];
     for (const visit of visits) {
       for (let count = random.int(0, 2); count > 0; count--) addDecision(random, world, visit);
     }

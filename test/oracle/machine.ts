@@ -149,7 +149,7 @@ export function stateDoc(flow: FlowDoc, id: string): StateDoc {
 /** Path of the task of the active FSM state: its id and how often it was entered. */
 export function activePath(machine: Machine): string {
   const id = machine.path.at(-1) ?? "";
-  return `${id}#${machine.path.filter((other) => other === id).length}`;
+  return `${id}~${machine.path.filter((other) => other === id).length}`;
 }
 
 /** Whether anything may begin: not under a hold, but for compensation under that of the budget. */
@@ -246,8 +246,8 @@ export function namesFor(machine: Machine, own: Names): Names {
   for (const doc of machine.flow.workflow.states ?? []) {
     // The latest visit whose task has begun: while the parameters of a visit are evaluated, that is the one before.
     let visit = machine.path.filter((id) => id === doc.id).length;
-    while (visit > 0 && (machine.tasks.get(`${doc.id}#${visit}`)?.state ?? "PENDING") === "PENDING") visit -= 1;
-    tasks[doc.id] = viewOf(machine, `${doc.id}#${visit}`);
+    while (visit > 0 && (machine.tasks.get(`${doc.id}~${visit}`)?.state ?? "PENDING") === "PENDING") visit -= 1;
+    tasks[doc.id] = viewOf(machine, `${doc.id}~${visit}`);
   }
   return { ...tasks, ...machine.vars, vars: machine.vars, tasks, ...own };
 }

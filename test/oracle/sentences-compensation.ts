@@ -55,10 +55,10 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
       async (again) => {
         // Cause: only errors that might be retried made a dead letter, so a run hung in COMPENSATING and nothing showed why.
         const outcome = await playDag(tasks, {
-          attempts: { b: [bad(1, "E1", false)], "a/compensate": [bad(1, "E2", again)] },
+          attempts: { b: [bad(1, "E1", false)], "a~compensate": [bad(1, "E2", again)] },
         });
         expect(outcome.phase).toBe("COMPENSATING");
-        expect(outcome.tasks["a/compensate"]).toMatchObject({
+        expect(outcome.tasks["a~compensate"]).toMatchObject({
           state: "FAILED",
           error: "E2",
           deadLetter: again ? "ATTEMPTS_EXHAUSTED" : "NOT_RETRYABLE",
@@ -71,7 +71,7 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
       const outcome = await playDag(broken, { attempts: { b: [bad(1, "E1", false)] } });
       expect(outcome).toMatchObject({
         phase: "COMPENSATING",
-        tasks: { "a/compensate": { deadLetter: "NOT_RETRYABLE" } },
+        tasks: { "a~compensate": { deadLetter: "NOT_RETRYABLE" } },
       });
     });
   });
@@ -88,16 +88,16 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
         { type: "signal", parameters: { name: "u" } },
         { signals: [{ at: 500, name: "u", payload: 7 }] },
       );
-      expect(outcome).toMatchObject({ phase: "FAILED", leftover: [], tasks: { "a/compensate": { output: 7 } } });
+      expect(outcome).toMatchObject({ phase: "FAILED", leftover: [], tasks: { "a~compensate": { output: 7 } } });
     });
 
     test("a decision ends an approval; a rejection is a dead letter", async () => {
       const decide = (approved: boolean) =>
-        play({ type: "approval" }, { decisions: [{ at: 500, path: "a/compensate", approved }] });
+        play({ type: "approval" }, { decisions: [{ at: 500, path: "a~compensate", approved }] });
       expect((await decide(true)).phase).toBe("FAILED");
       expect(await decide(false)).toMatchObject({
         phase: "COMPENSATING",
-        tasks: { "a/compensate": { deadLetter: "NOT_RETRYABLE" } },
+        tasks: { "a~compensate": { deadLetter: "NOT_RETRYABLE" } },
       });
     });
 
@@ -121,22 +121,22 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
     const group: TaskDoc = { id: "u", type: "map", parameters: { items: [1, 2], task: child(), max_concurrency: 1 } };
     const playHeld = (undo: TaskDoc, commands: Command[], script: AttemptScript[]) =>
       playDag([call("a", { compensate_with: "u" }), undo], {
-        attempts: { a: [well(5)], "a/compensate": script, "a/compensate.0": [well(100)] },
+        attempts: { a: [well(5)], "a~compensate": script, "a~compensate.0": [well(100)] },
         commands: [cancel(1), ...commands],
       });
 
     test("the next child of a group waits for the release", async () => {
       // Cause: groups were looked at before the hold was.
       const outcome = await playHeld(group, held("limit", 5_000), []);
-      expect(outcome.tasks["a/compensate.1"]?.dispatchedAt).toEqual([5_000]);
+      expect(outcome.tasks["a~compensate.1"]?.dispatchedAt).toEqual([5_000]);
     });
 
     test("the hold of the budget stops neither children nor retries", async () => {
       // Cause: the timer of a retry rested under every hold.
-      expect((await playHeld(group, held("budget", 5_000), [])).tasks["a/compensate.1"]?.dispatchedAt).toEqual([105]);
+      expect((await playHeld(group, held("budget", 5_000), [])).tasks["a~compensate.1"]?.dispatchedAt).toEqual([105]);
       const undo = call("u", { retry_policy });
       const outcome = await playHeld(undo, held("budget", 5_000), [bad(10), well(10)]);
-      expect(outcome.tasks["a/compensate"]?.dispatchedAt).toEqual([5, 1_015]);
+      expect(outcome.tasks["a~compensate"]?.dispatchedAt).toEqual([5, 1_015]);
     });
   });
 
@@ -149,21 +149,21 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
         parameters: { items: ["x", "y"], task: child({ parameters: { output: `\${item}` } }) },
       };
       const undo = call("u", { parameters: { output: `\${compensates.children}` } });
-      const attempts = { "g.1": [bad(1, "E1", false)], "g#1.1": [bad(1, "E1", false)] };
+      const attempts = { "g.1": [bad(1, "E1", false)], "g~1.1": [bad(1, "E1", false)] };
       const children = [
         { index: 0, item: "x", state: "COMPLETED", output: "x", children: null },
         { index: 1, item: "y", state: "FAILED", output: null, children: null },
       ];
       const dag = await playDag([{ id: "g", ...map }, undo], { attempts });
-      expect(dag.tasks["g/compensate"]?.output).toEqual(children);
+      expect(dag.tasks["g~compensate"]?.output).toEqual(children);
       const { compensate_with, ...task } = map;
       const states = [
         { id: "g", task, compensate_with, transitions: [{ to: "good" }] },
         { id: "good", final: "completed" as const },
       ];
       const fsm = await playFsm(states, { attempts }, { compensations: [undo] });
-      expect(fsm.tasks["g#1/compensate"]?.output).toEqual(children);
-      expect(statesOf(fsm)["g#1"]).toBe("COMPENSATED");
+      expect(fsm.tasks["g~1~compensate"]?.output).toEqual(children);
+      expect(statesOf(fsm)["g~1"]).toBe("COMPENSATED");
     });
 
     test("of a signal that was there already: the parameters all the same", async () => {
@@ -177,7 +177,7 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
         attempts: { b: [bad(1, "E1", false)] },
         signals: [{ at: 0, name: "go", payload: 1 }],
       });
-      expect(outcome.tasks["s/compensate"]?.output).toEqual({ name: "go" });
+      expect(outcome.tasks["s~compensate"]?.output).toEqual({ name: "go" });
     });
   });
 }

@@ -75,7 +75,7 @@ export function describeEndings({ playDag, playFsm }: Players): void {
         { timeout: "3s" },
       );
       expect(outcome).toMatchObject({ phase: "TIMED_OUT", error: { type: "RUN_TIMEOUT" }, compensations: ["a"] });
-      expect(outcome.tasks["a/compensate"]?.dispatchedAt).toEqual([3_010]);
+      expect(outcome.tasks["a~compensate"]?.dispatchedAt).toEqual([3_010]);
     });
 
     test("terminate ends at once and compensates nothing", async () => {
@@ -115,17 +115,17 @@ export function describeEndings({ playDag, playFsm }: Players): void {
       const outcome = await playDag(chain, {
         attempts: {
           c: [bad(10, "E1", false)],
-          "c/compensate": [well(40)],
-          "b/compensate": [well(30)],
-          "a/compensate": [well(20)],
+          "c~compensate": [well(40)],
+          "b~compensate": [well(30)],
+          "a~compensate": [well(20)],
         },
       });
       expect(outcome.compensations).toEqual(["c", "b", "a"]);
-      expect(outcome.tasks["c/compensate"]).toMatchObject({
+      expect(outcome.tasks["c~compensate"]).toMatchObject({
         output: { n: "unknown", of: "c", was: null },
         dispatchedAt: [12],
       });
-      expect(outcome.tasks["b/compensate"]).toMatchObject({
+      expect(outcome.tasks["b~compensate"]).toMatchObject({
         output: { n: "completed", was: { n: 1 } },
         dispatchedAt: [52],
       });
@@ -148,17 +148,17 @@ export function describeEndings({ playDag, playFsm }: Players): void {
     test("a cancel with compensation waits for the running attempts first", async () => {
       const outcome = await playDag(chain, { attempts: { b: [well(500)] }, commands: [cancel(100, true)] });
       expect(outcome).toMatchObject({ phase: "CANCELED", compensations: ["b", "a"] });
-      expect(outcome.tasks["b/compensate"]).toMatchObject({ output: { n: "completed" }, dispatchedAt: [501] });
+      expect(outcome.tasks["b~compensate"]).toMatchObject({ output: { n: "completed" }, dispatchedAt: [501] });
     });
 
     test("a compensation that uses up its attempts holds the run in COMPENSATING", async () => {
-      const outcome = await playDag(chain, { attempts: { c: [bad(10, "E1", false)], "b/compensate": [bad(5)] } });
+      const outcome = await playDag(chain, { attempts: { c: [bad(10, "E1", false)], "b~compensate": [bad(5)] } });
       expect(outcome).toMatchObject({ phase: "COMPENSATING", compensations: ["c", "b"] });
       expect(statesOf(outcome)).toMatchObject({
         a: "COMPLETED",
         b: "COMPLETED",
         c: "COMPENSATED",
-        "b/compensate": "FAILED",
+        "b~compensate": "FAILED",
       });
     });
 
@@ -184,7 +184,7 @@ export function describeEndings({ playDag, playFsm }: Players): void {
     test("every visit of a state is compensated", async () => {
       const states = [{ id: "s", task: { type: "noop" as const }, compensate_with: "u", transitions: [{ to: "s" }] }];
       const outcome = await playFsm(states, {}, { max_transitions: 2, compensations: undo("u") });
-      expect(outcome).toMatchObject({ phase: "FAILED", compensations: ["s#3", "s#2", "s#1"] });
+      expect(outcome).toMatchObject({ phase: "FAILED", compensations: ["s~3", "s~2", "s~1"] });
     });
 
     test("an error in the output mapping compensates too", async () => {
@@ -278,7 +278,7 @@ export function describeEndings({ playDag, playFsm }: Players): void {
         commands: [...held(100, 900), cancel(200, true)],
       });
       expect(through.phase).toBe("CANCELED");
-      expect(through.tasks["a/compensate"]?.dispatchedAt).toEqual([900]);
+      expect(through.tasks["a~compensate"]?.dispatchedAt).toEqual([900]);
       const world = { attempts: { a: [well(50)] }, commands: [{ at: 10, kind: "pause" as const }] };
       expect((await playDag(tasks, world, { timeout: "1s" })).phase).toBe("COMPENSATING");
     });
@@ -300,7 +300,7 @@ export function describeEndings({ playDag, playFsm }: Players): void {
       const running = { attempts: { s: [never()] }, commands: held(10, 5_000) };
       expect(await playFsm([state, ...ends], running)).toMatchObject({
         path: ["s", "by_timer"],
-        tasks: { "s#1": { state: "CANCELED" } },
+        tasks: { "s~1": { state: "CANCELED" } },
       });
     });
   });

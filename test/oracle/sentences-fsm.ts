@@ -113,9 +113,9 @@ export function describeFsm({ playFsm }: Players): void {
     test("none matches: the run fails with the task's error", async () => {
       expect(await failing([{ match: "E1", to: "good" }])).toMatchObject({
         phase: "FAILED",
-        error: { type: "E2", task: "s#1" },
+        error: { type: "E2", task: "s~1" },
       });
-      expect(await failing(undefined)).toMatchObject({ phase: "FAILED", error: { type: "E2", task: "s#1" } });
+      expect(await failing(undefined)).toMatchObject({ phase: "FAILED", error: { type: "E2", task: "s~1" } });
     });
 
     test("on_error: continue makes it a success, so transitions are tried", async () => {
@@ -134,7 +134,7 @@ export function describeFsm({ playFsm }: Players): void {
         attempts: { s: [never()] },
         signals: [go(5, 1), go(9, 7)],
       });
-      expect(statesOf(outcome)).toEqual({ "s#1": "CANCELED" });
+      expect(statesOf(outcome)).toEqual({ "s~1": "CANCELED" });
       expect(outcome).toMatchObject({ phase: "COMPLETED", path: ["s", "good"], leftover: [{ payload: 1 }] });
     });
 
@@ -158,7 +158,7 @@ export function describeFsm({ playFsm }: Players): void {
       ];
       const outcome = await playFsm(states, {
         signals: [go(5, 1)],
-        decisions: [{ at: 900, path: "work#1", approved: true }],
+        decisions: [{ at: 900, path: "work~1", approved: true }],
       });
       expect(outcome).toMatchObject({ phase: "COMPLETED", path: ["work", "good"], leftover: [] });
     });
@@ -242,14 +242,14 @@ export function describeFsm({ playFsm }: Players): void {
         path: ["s", "s"],
         leftover: [{ payload: 2 }],
       });
-      expect(statesOf(outcome)).toEqual({ "s#1": "CANCELED", "s#2": "CANCELED" });
+      expect(statesOf(outcome)).toEqual({ "s~1": "CANCELED", "s~2": "CANCELED" });
     });
   });
 
   describe("final states", () => {
     test("a final state runs its task, then ends the run", async () => {
       const outcome = await playFsm([{ id: "s", task: noop, final: "completed" }]);
-      expect(outcome).toMatchObject({ phase: "COMPLETED", output: { n: 1 }, tasks: { "s#1": { attempts: 1 } } });
+      expect(outcome).toMatchObject({ phase: "COMPLETED", output: { n: 1 }, tasks: { "s~1": { attempts: 1 } } });
       expect(await playFsm([{ id: "s", task: noop, final: "failed" }])).toMatchObject({
         phase: "FAILED",
         error: { type: "FINAL_STATE" },
@@ -261,7 +261,7 @@ export function describeFsm({ playFsm }: Players): void {
       expect(await playFsm([{ id: "s", task: noop, final: "completed" }], { attempts: { s: [bad(1)] } })).toMatchObject(
         {
           phase: "FAILED",
-          error: { type: "E1", task: "s#1" },
+          error: { type: "E1", task: "s~1" },
         },
       );
     });

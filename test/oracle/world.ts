@@ -102,7 +102,7 @@ export type Outcome = {
 
 /** The script of an attempt: that of its path, else of its state, else an echo after 1 ms. */
 export function scriptOf(world: World, path: string, attempt: number): AttemptScript {
-  const list = world.attempts[path] ?? world.attempts[path.replaceAll(/#\d+/g, "")] ?? [];
+  const list = world.attempts[path] ?? world.attempts[path.replaceAll(/~\d+/g, "")] ?? [];
   return list[Math.min(attempt, list.length) - 1] ?? { durationMs: 1, end: { kind: "echo" } };
 }
 

@@ -175,13 +175,13 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     await ask(decideApproval, no);
     const both = await list(runId);
     expect(both.map(({ taskId, state }) => `${taskId} ${state}`)).toEqual([
-      "ask#1 APPROVAL_STATE_REJECTED",
-      "ask#2 APPROVAL_STATE_PENDING",
+      "ask~1 APPROVAL_STATE_REJECTED",
+      "ask~2 APPROVAL_STATE_PENDING",
     ]);
     const each = await list(await start("asks-each"));
     expect(each.map(({ taskId }) => taskId)).toEqual(["each.0", "each.1"]);
     expect(new Set(each.map(({ approvalId }) => approvalId)).size).toBe(2);
-    for (const approvalId of ["ask#1", "0", "999", "1"])
+    for (const approvalId of ["ask~1", "0", "999", "1"])
       expect(refusalOf(await ask(decideApproval, { ...no, approvalId })).reason, approvalId).toBe("APPROVAL_NOT_FOUND");
   });
 

@@ -474,7 +474,9 @@ func (SkipReason) EnumDescriptor() ([]byte, []int) {
 // Run is one execution of a flow version. All fields are set by the service.
 type Run struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the run; unique for ever.
+	// Identity of the run, unique for ever: at most 128 letters, digits, `.`, `_`, `-` and `~`; needs no escaping in URLs. The id of a
+	// child run is that of its root with `~` and 16 letters and digits. (Child runs of releases before this rule have `:` and more in
+	// their ids, up to 256 characters.)
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Flow that is executed.
 	FlowId string `protobuf:"bytes,2,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
@@ -908,7 +910,7 @@ func (*Run_OutputRef) isRun_OutputValue() {}
 // RunSummary is a run as lists and watches over many runs show it: what finds a run and says how it stands. GetRun answers the rest.
 type RunSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the run; unique for ever.
+	// Identity of the run, as in Run.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Flow that is executed.
 	FlowId string `protobuf:"bytes,2,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
@@ -1550,9 +1552,9 @@ type RunTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that the task belongs to.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Path of the task in the run: its id in the flow; children of `parallel` and `map` add their index (`load.0`), the tasks of states
-	// their visit, from 1 (`poll#2`; in a URL the `#` is written `%23`). What undoes a task has that task's path with `/compensate`
-	// (`pay/compensate`, `poll#2/compensate`; in a URL the `/` is written `%2F`), whatever the id of the compensation task is.
+	// Path of the task in the run: its id in the flow. Children of `parallel` and `map` add their index (`load.0`), tasks of states
+	// their visit, from 1 (`poll~2`), compensations `~compensate` to the path of the task that they undo (`pay~compensate`). A path
+	// needs no escaping in URLs.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Task that this one is a child of; empty for a task of the flow.
 	ParentTaskId string `protobuf:"bytes,3,opt,name=parent_task_id,json=parentTaskId,proto3" json:"parent_task_id,omitempty"`

@@ -108,7 +108,8 @@ type StartRunRequest struct {
 	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
 	// Remembered for `request_id_retention` (GetInfo) at least.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Identity of the run; empty lets the service choose. Never usable again, also not after the end of the run.
+	// Identity of the run: up to 100 letters, digits, `.`, `_` and `-`, the first a letter or a digit. Empty lets the service choose.
+	// An id is never used again, even after the run is deleted.
 	RunId string `protobuf:"bytes,7,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Business key: at most one open run of the flow has it. Empty means none.
 	RunKey string `protobuf:"bytes,8,opt,name=run_key,json=runKey,proto3" json:"run_key,omitempty"`

@@ -1,7 +1,7 @@
 /** Filters over runs: the fields that lists, counts and watches of runs know, and the filter that the store takes. */
+import { rootOf } from "../../base/ids.ts";
 import type { Filter, FilterField, RunHeader } from "../../engine/ports/run-index.ts";
 import { RUN_PHASE, RUN_STATE } from "../mapping/enums.ts";
-import { rootOf } from "../mapping/run.ts";
 import type { Condition, FieldRef, FieldTable, ReadField } from "./condition.ts";
 import { parseFilter } from "./filter.ts";
 
@@ -108,21 +108,22 @@ function isDerived(field: FieldRef): boolean {
   return field.name === "phase" || field.name === "root_run_id";
 }
 
-/** Fields that the store has under another form: a phase is a set of states, a root is the head of the ids of its children. */
+/** Fields that the store has under another form: a phase is a set of states, the id of a root begins those of its children. */
 function toDerived(field: FieldRef, value: string): Filter {
   if (field.name === "phase")
     return { op: "in", field: { name: "state" }, values: value === "RUNNING" ? RUNNING_STATES : [value] };
+  if (rootOf(value) !== value) return NOTHING;
   const name = { name: "run_id" } as const;
-  return anyOf([
-    { op: "==", field: name, value },
-    {
-      op: "and",
-      args: [
-        { op: ">=", field: name, value: `${value}:` },
-        { op: "<", field: name, value: `${value};` },
-      ],
-    },
-  ]);
+  const below = (from: string, to: string): Filter => ({
+    op: "and",
+    args: [
+      { op: ">=", field: name, value: value + from },
+      { op: "<", field: name, value: value + to },
+      { op: "!=", field: { name: "parent_run_id" }, value: "" },
+    ],
+  });
+  // The second range holds children from older releases.
+  return anyOf([{ op: "==", field: name, value }, below("~", "\u007f"), below(":", ";")]);
 }
 
 function toField(field: FieldRef): FilterField {

@@ -1,4 +1,5 @@
 /** What lists and counts of tasks need of a plan: its tasks in order, with what the state of a run does not hold. */
+import { compensatedBy } from "../../engine/machine/paths.ts";
 import type { Run } from "../../engine/machine/run.ts";
 import { findCompensation, openRun, specOf } from "../../engine/machine/run.ts";
 import { createState } from "../../engine/machine/state.ts";
@@ -58,11 +59,11 @@ function listTasks(plan: Plan): PlannedTask[] {
   }
 }
 
-/** Spec of the task at a path: `load.0` is a child, `check#2` a second visit, `pay/compensate` a compensation. Undefined when the plan has no such task. */
+/** Spec of the task at a path: `load.0` is a child, `check~2` a second visit, `pay~compensate` a compensation. Undefined when the plan has no such task. */
 export function specAt(index: PlanIndex, path: string): TaskSpec | undefined {
-  const slash = path.lastIndexOf("/");
+  const undone = compensatedBy(path);
   try {
-    return slash < 0 ? specOf(index.run, path) : (findCompensation(index.run, path.slice(0, slash)) ?? undefined);
+    return undone === null ? specOf(index.run, path) : (findCompensation(index.run, undone) ?? undefined);
   } catch {
     // The engine treats an unknown path as a bug; here it is a path that a caller made up.
     return undefined;

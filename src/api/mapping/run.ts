@@ -1,5 +1,6 @@
 /** Runs: the state of the engine as the contract shows it. */
 import { create } from "@bufbuild/protobuf";
+import { rootOf } from "../../base/ids.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
 import type { Cause, RunError } from "../../engine/machine/records.ts";
 import type { GuardFailure, Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
@@ -230,12 +231,6 @@ function countSignals(state: RunState): Run["unreadSignals"] {
     const guardError = toRunError({ ...failure.error, task: failure.states.at(-1) ?? "" });
     return create(UnreadSignalsSchema, { signalName, count, guardError });
   });
-}
-
-/** Root of the chain of parents: a child's id is its parent's id, a colon and the path of the task, so the root stands before the first colon. */
-export function rootOf(runId: string): string {
-  const colon = runId.indexOf(":");
-  return colon < 0 ? runId : runId.slice(0, colon);
 }
 
 function phaseOf(state: RunHeader["state"]): Run["phase"] {

@@ -1,7 +1,7 @@
 /** Tasks of runs as the contract shows them. */
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject } from "../../base/json/json.ts";
-import { childIndex, parentPath } from "../../engine/machine/paths.ts";
+import { childIndex, parentPath, visitOf } from "../../engine/machine/paths.ts";
 import type { DeadLetterReason, TaskError, Wait } from "../../engine/machine/records.ts";
 import type { RunState, TaskState } from "../../engine/machine/state.ts";
 import type { TaskSpec } from "../../flows/plan.ts";
@@ -74,7 +74,6 @@ function latestOf(state: RunState, index: PlanIndex | null, id: string): string 
 /** A task as the contract shows it. */
 export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: PayloadRoom): RunTask {
   const { path, spec, task } = view;
-  const hash = path.indexOf("#");
   const shown = create(RunTaskSchema, {
     runId,
     taskId: path,
@@ -83,7 +82,7 @@ export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: P
     name: spec?.name ?? "",
     state: TASK_STATE[task?.state ?? "PENDING"],
     maxAttempts: spec === undefined ? 0 : spec.retry.maxRetries + 1,
-    iteration: hash < 0 ? 0 : Number.parseInt(path.slice(hash + 1), 10),
+    iteration: visitOf(path)?.visit ?? 0,
     dependsOn: [...view.dependsOn],
   });
   if (task !== undefined) fillState(shown, task, mask, room);

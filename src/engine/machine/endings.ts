@@ -1,8 +1,9 @@
 /** How runs end: failure, cancel, terminate, run timeout, compensation. See docs/semantics.md §5. */
 
 import type { Step } from "./outcomes.ts";
+import { compensationPath, isTopLevel } from "./paths.ts";
 import type { Cause, JournalRecord, RunError } from "./records.ts";
-import { compensationPath, findCompensation, type Run, specOf } from "./run.ts";
+import { findCompensation, type Run, specOf } from "./run.ts";
 import type { TaskState } from "./state.ts";
 import { isEnded } from "./task-ends.ts";
 import { beginTask } from "./tasks.ts";
@@ -66,7 +67,7 @@ function hasOpenTasks(run: Run): boolean {
 function compensationOrder(run: Run): string[] {
   const candidates: TaskState[] = [];
   for (const task of run.state.tasks.values()) {
-    if (task.path.includes("/") || task.path.includes(".") || task.effect === "none") continue;
+    if (!isTopLevel(task.path) || task.effect === "none") continue;
     if (findCompensation(run, task.path) !== null) candidates.push(task);
   }
   return candidates.sort((a, b) => b.dispatchedAtSequence - a.dispatchedAtSequence).map((task) => task.path);

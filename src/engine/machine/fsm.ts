@@ -4,6 +4,7 @@ import type { FsmState } from "../../flows/plan.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import { cancelChildren } from "./groups.ts";
 import { ownError, type Step } from "./outcomes.ts";
+import { visitPath } from "./paths.ts";
 import type { EnteredBy, GuardError, JournalRecord, RunError } from "./records.ts";
 import { fsmStateOf, type Run } from "./run.ts";
 import { publicState, type TaskState } from "./state.ts";
@@ -40,7 +41,7 @@ export function stepFsm(run: Run, at: number): FsmStep {
 /** Path of the active state's task. */
 function activePath(run: Run): string {
   const fsm = run.state.fsm;
-  return fsm === null ? "" : `${fsm.state}#${fsm.visit}`;
+  return fsm === null ? "" : visitPath(fsm.state, fsm.visit);
 }
 
 function nextSignal(run: Run, state: FsmState): Step | null {
@@ -168,7 +169,7 @@ export function lastOutput(run: Run): Json {
     const id = fsm?.path[index] ?? "";
     const visit = seen.get(id) ?? 0;
     seen.set(id, visit - 1);
-    const task = run.state.tasks.get(`${id}#${visit}`);
+    const task = run.state.tasks.get(visitPath(id, visit));
     if (task?.state === "COMPLETED") return task.output ?? null;
   }
   return null;

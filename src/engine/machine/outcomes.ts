@@ -1,6 +1,7 @@
 /** The small facts that all parts of the machine share: steps, failures, verdicts. */
 import type { TaskSpec } from "../../flows/plan.ts";
 import type { Need } from "./events.ts";
+import { isCompensation } from "./paths.ts";
 import type { DeadLetterReason, JournalRecord, TaskError } from "./records.ts";
 import type { TaskState } from "./state.ts";
 import { isEnded, isFailure, isSuccess } from "./task-ends.ts";
@@ -20,7 +21,7 @@ export function failTask(
   more: { timedOut?: boolean; deadLetter?: DeadLetterReason; first?: string | null },
 ): JournalRecord {
   const isHandled = spec.onError === "continue";
-  const isDecision = DECISIONS.has(error.type) && spec.type === "approval" && !path.endsWith(COMPENSATE);
+  const isDecision = DECISIONS.has(error.type) && spec.type === "approval" && !isCompensation(path);
   return {
     type: "task.failed",
     at,
@@ -38,9 +39,6 @@ const DECISIONS: ReadonlySet<string> = new Set(["APPROVAL_REJECTED", "APPROVAL_T
 function reasonOf(error: TaskError, timedOut: boolean): DeadLetterReason {
   return timedOut && !error.retryable ? "OUT_OF_TIME" : "NOT_RETRYABLE";
 }
-
-/** How the path of a compensation ends. */
-export const COMPENSATE = "/compensate";
 
 /** An error of the engine itself: final. */
 export function ownError(type: string, message: string): TaskError {

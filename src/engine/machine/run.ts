@@ -5,8 +5,7 @@
 import type { DagNode, FsmState, Plan, TaskSpec } from "../../flows/plan.ts";
 import { Agenda } from "./agenda.ts";
 import { applyRecord } from "./apply.ts";
-import { COMPENSATE } from "./outcomes.ts";
-import { childIndex, parentPath } from "./paths.ts";
+import { childIndex, compensatedBy, parentPath, visitOf } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import { isMoving, isTerminalPhase, type RunState, type RunStateName, type TaskState } from "./state.ts";
 import { isEnded, isSuccess } from "./task-ends.ts";
@@ -145,11 +144,6 @@ export function fsmStateOf(run: Run, id: string): FsmState {
   return found;
 }
 
-/** Path under which the compensation of `path` runs. */
-export function compensationPath(path: string): string {
-  return path + COMPENSATE;
-}
-
 /** Spec of the task at a path: node, FSM state's task, child or compensation. */
 export function specOf(run: Run, path: string): TaskSpec {
   const parent = parentPath(path);
@@ -159,24 +153,18 @@ export function specOf(run: Run, path: string): TaskSpec {
     if (child === undefined) throw new Error(`${path} has no spec in ${run.plan.flowId}`);
     return child;
   }
-  const slash = path.lastIndexOf("/");
-  if (slash >= 0) return compensationSpecOf(run, path.slice(0, slash));
+  const undone = compensatedBy(path);
+  if (undone !== null) return compensationSpecOf(run, undone);
   if (run.plan.kind === "dag") {
     const index = run.plan.index.get(path);
     if (index !== undefined) return nodeAt(run, index).task;
   } else if (run.plan.kind === "fsm") {
-    const spec = fsmStateOf(run, stateIdOf(path)).task;
+    const spec = fsmStateOf(run, visitOf(path)?.state ?? path).task;
     if (spec !== null) return spec;
   } else if (path === run.plan.graph) {
     return run.plan.task;
   }
   throw new Error(`${path} has no spec in ${run.plan.flowId}`);
-}
-
-/** Id of the FSM state in a path such as `review#2`. */
-function stateIdOf(path: string): string {
-  const hash = path.indexOf("#");
-  return hash < 0 ? path : path.slice(0, hash);
 }
 
 /** Compensation of the task at `path`, or null. */
@@ -186,8 +174,9 @@ export function findCompensation(run: Run, path: string): TaskSpec | null {
     const by = index === undefined ? null : nodeAt(run, index).compensateWith;
     return by === null ? null : nodeAt(run, by).task;
   }
-  if (run.plan.kind === "fsm" && path.includes("#")) {
-    const by = fsmStateOf(run, stateIdOf(path)).compensateWith;
+  const visited = run.plan.kind === "fsm" ? visitOf(path) : null;
+  if (run.plan.kind === "fsm" && visited !== null) {
+    const by = fsmStateOf(run, visited.state).compensateWith;
     return by === null ? null : (run.plan.compensations[by] ?? null);
   }
   return null;

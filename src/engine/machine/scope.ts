@@ -1,7 +1,7 @@
 /** What expressions read, as a view over a run: nothing is copied until an expression asks for it. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { Scope } from "../../flows/plan.ts";
-import { childIndex, parentPath } from "./paths.ts";
+import { childIndex, compensatedBy, parentPath, visitPath } from "./paths.ts";
 import type { Run } from "./run.ts";
 import { publicState, type TaskState } from "./state.ts";
 
@@ -56,7 +56,7 @@ class RunScope implements Scope {
     if (plan.kind === "dag") return viewOf(state.tasks.get(id));
     // The latest visit whose task has begun: a state that is entered again reads what it did before.
     for (let visit = state.fsm?.visits.get(id) ?? 0; visit > 0; visit -= 1) {
-      const task = state.tasks.get(`${id}#${visit}`);
+      const task = state.tasks.get(visitPath(id, visit));
       if (task !== undefined) return viewOf(task);
     }
     return NOT_BEGUN;
@@ -91,9 +91,8 @@ class RunScope implements Scope {
   }
 
   get compensates(): JsonObject | undefined {
-    const slash = this.#path?.indexOf("/") ?? -1;
-    if (this.#path === null || slash < 0) return undefined;
-    const undone = this.#path.slice(0, slash);
+    const undone = this.#path === null ? null : compensatedBy(this.#path);
+    if (undone === null) return undefined;
     const task = this.#run.state.tasks.get(undone);
     return {
       task: undone,

@@ -1,6 +1,7 @@
 /** How tasks begin and end: pure functions from a run to records, shared by DAG and FSM flows, groups and compensation. */
 
 import { invariant } from "../../base/errors.ts";
+import { childRunId } from "../../base/ids.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
 import type { TaskLimits, TaskSpec } from "../../flows/plan.ts";
@@ -208,11 +209,6 @@ function beginChildRun(
     ...withFirst(first),
     ...withLimits(limits),
   };
-}
-
-/** Id of the run that a subflow task starts: parent, path and attempt make it, so that starting it twice is starting it once. */
-function childRunId(parentRunId: string, path: string, attempt: number): string {
-  return attempt === 1 ? `${parentRunId}:${path}` : `${parentRunId}:${path}:${attempt}`;
 }
 
 function dueAfter(spec: TaskSpec, at: number, limits: TaskLimits | null): number | null {

@@ -10,6 +10,7 @@ import { failPoint } from "../../base/process/fail-points.ts";
 import { startLongTimer } from "../../base/time/long-timer.ts";
 import type { Outcome, RunEvent } from "../machine/events.ts";
 import { closesAt, timeoutsOf } from "../machine/limits.ts";
+import { idempotencyKeyOf } from "../machine/paths.ts";
 import { specOf } from "../machine/run.ts";
 import { limitOutcome } from "../machine/sizes.ts";
 import type { ToolCaller } from "../ports/tools.ts";
@@ -93,13 +94,6 @@ export function beginAttempt(host: AttemptHost, cell: Cell, path: string, token:
       const message = error instanceof Error ? error.message : String(error);
       report({ ok: false, error: { type: "INTERNAL", message, retryable: true } });
     });
-}
-
-/** The key of a task that all its attempts share: `run/path/generation`; that of a compensation ends with `/compensate`, of its children with `/compensate.n`. */
-export function idempotencyKeyOf(runId: string, path: string, generation: number): string {
-  const slash = path.indexOf("/");
-  if (slash < 0) return `${runId}/${path}/${generation}`;
-  return `${runId}/${path.slice(0, slash)}/${generation}${path.slice(slash)}`;
 }
 
 /** Tells an attempt to stop. With `awaited` its report still counts; otherwise it is forgotten. */

@@ -5,6 +5,7 @@
  */
 import { toError } from "../../base/errors.ts";
 import { recordsProblem } from "../machine/check-record.ts";
+import { withNewPaths } from "../machine/old-paths.ts";
 import { isEndRecord } from "../machine/records.ts";
 import type { Journal, StoredRun } from "../ports/journal.ts";
 import { readRun } from "./unreadable.ts";
@@ -26,7 +27,7 @@ export function checkReads(journal: Journal): Journal {
         if (read !== null && read.problem !== null) read = await load(runId);
         if (read === null) return null;
         if (read.problem !== null) throw toError("RUN_UNREADABLE", { runId, why: read.problem });
-        return read.stored;
+        return { ...read.stored, records: withNewPaths(read.stored.records) };
       }),
     readEvents: (tenantId, runId, afterSequence, limit) =>
       readRun(runId, async () => {
@@ -35,7 +36,7 @@ export function checkReads(journal: Journal): Journal {
           const problem = recordsProblem(records, sequence);
           if (problem !== null) throw toError("RUN_UNREADABLE", { runId, why: problem });
         }
-        return moves;
+        return moves?.map((move) => ({ ...move, records: withNewPaths(move.records) })) ?? null;
       }),
   };
 }

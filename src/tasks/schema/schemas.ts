@@ -6,7 +6,7 @@ import { parseDurationMs } from "../../base/time/duration.ts";
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
-/** Names of LangGraph graphs. A name is the path of the graph's task, so it holds none of the signs that divide paths: `.`, `/` and `#`. */
+/** Names of LangGraph graphs. A name is the path of the graph's task, so it holds neither `.` nor `~`, which divide paths. */
 export const GRAPH_NAME_PATTERN = /^[A-Za-z_$][A-Za-z0-9_$-]{0,127}$/;
 
 /** Text that becomes a column of the store: without control characters. */
@@ -15,8 +15,14 @@ export const PLAIN_TEXT = /^[^\u0000-\u001f\u007f]*$/;
 /** What is wanted where {@link PLAIN_TEXT} is. */
 export const PLAIN_TEXT_PROBLEM = "expected text without control characters";
 
-/** The version of a flow. */
-export const versionText = z.string().min(1).max(64).regex(PLAIN_TEXT, { error: PLAIN_TEXT_PROBLEM });
+/** The version of a flow: it stands in the path of a URL as it is. */
+export const versionText = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
+    error: "expected a version: a letter or a digit, then letters, digits, ., _ and -",
+  });
 
 /**
  * Any JSON value. Documents and evaluated parameters are JSON already: to look into them again took 1.6 s for 2 MB of small objects, on the loop that serves everybody.

@@ -254,10 +254,15 @@ function checkSink(
   for (const { run, records } of byId.values()) {
     for (const record of records) {
       if (record.type !== "task.completed" || !isCall(record.output)) continue;
-      // `run/path/generation`, and `/compensate` after it for a compensation; written again here, for callers rely on it.
-      const [path, ...rest] = record.task.split("/");
-      if (!byKey.has([run.run_id, path, "0", ...rest].join("/")))
-        report(`I2 ${run.run_id}/${record.task}: a result without an effect`);
+      // `run/path/generation`, `#n` for visits, and `/compensate` after it for a compensation; written again here, for callers rely on it.
+      const [, path = "", visit, rest] = /^([^~]*)(?:~(\d[^~]*))?(?:~(compensate.*))?$/.exec(record.task) ?? [];
+      const key = [
+        run.run_id,
+        visit === undefined ? path : `${path}#${visit}`,
+        "0",
+        ...(rest === undefined ? [] : [rest]),
+      ];
+      if (!byKey.has(key.join("/"))) report(`I2 ${run.run_id}/${record.task}: a result without an effect`);
     }
   }
 }

@@ -1,5 +1,6 @@
 // Numbers passed the check of a subflow's labels and were cast to text: the first answer that held the child ended the process, on every instance.
 import { expect, test } from "vitest";
+import { childRunId } from "../../../src/base/ids.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";
@@ -29,7 +30,11 @@ test("labels of a child are text: other constants are refused, other results of 
   const { run } = await instance.engine.startRun(CALLER, startOf("parent", { input: { n: "high" }, labels }), 0);
   const { runId } = run.state;
   await eventually(async () => expect((await bed.stateOf(runId)).phase).toBe("COMPLETED"));
-  expect((await bed.stateOf(`${runId}:s`)).facts.labels).toEqual({ team: "core", priority: "high", fixed: "x1" });
+  expect((await bed.stateOf(childRunId(runId, "s", 1))).facts.labels).toEqual({
+    team: "core",
+    priority: "high",
+    fixed: "x1",
+  });
 });
 
 test("a child that would have more labels than a run may have fails its task", async () => {

@@ -1,5 +1,6 @@
 /** Child runs: started once, ended with their parent, reported once, whoever dies in between. */
 import { expect, test } from "vitest";
+import { childRunId } from "../../../src/base/ids.ts";
 import type { Move } from "../../../src/engine/ports/journal.ts";
 import { parkIdle } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -24,7 +25,7 @@ async function registerFamily(close = "cancel"): Promise<void> {
 async function startParent(instance: Instance): Promise<{ parent: string; child: string }> {
   const { run } = await instance.engine.startRun(CALLER, startOf("parent"), 0);
   const parent = run.state.runId;
-  const child = `${parent}:p`;
+  const child = childRunId(parent, "p", 1);
   await eventually(async () => expect((await bed.stateOf(child)).tasks.get("s")?.state).toBe("WAITING"));
   return { parent, child };
 }
@@ -48,12 +49,12 @@ test("the output of a child run is the output of the task", async () => {
 test("a child whose parent's commit survived and whose own start did not is started at the takeover, once", async () => {
   await registerFamily();
   const first = await bed.openInstance();
-  first.journal.onCommit({ before: () => first.crash() }, (moves) => moves.some((move) => move.runId.includes(":")));
+  first.journal.onCommit({ before: () => first.crash() }, (moves) => moves.some((move) => move.runId.includes("~")));
   const { run } = await first.engine.startRun(CALLER, startOf("parent"), 0);
   const parent = run.state.runId;
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));
   const second = await bed.openInstance();
-  await eventually(() => second.engine.signalRun(CALLER, `${parent}:p`, "s", 1, { id: "one", hash: "" }));
+  await eventually(() => second.engine.signalRun(CALLER, childRunId(parent, "p", 1), "s", 1, { id: "one", hash: "" }));
   expect((await wait(second, parent)).phase).toBe("COMPLETED");
   expect(await bed.sql("SELECT 1 FROM orchestrator.runs")).toHaveLength(2);
 });
@@ -95,10 +96,12 @@ test("close policies: terminate ends the child at once, abandon lets it go on", 
   ]);
   const { run } = await instance.engine.startRun(CALLER, startOf("parent2"), 0);
   const { runId } = run.state;
-  await eventually(async () => expect((await bed.stateOf(`${runId}:p`)).tasks.get("s")?.state).toBe("WAITING"));
+  await eventually(async () =>
+    expect((await bed.stateOf(childRunId(runId, "p", 1))).tasks.get("s")?.state).toBe("WAITING"),
+  );
   await instance.engine.cancelRun(CALLER, runId, "", false);
   expect((await wait(instance, runId)).phase).toBe("CANCELED");
-  expect((await bed.stateOf(`${runId}:p`)).phase).toBe("RUNNING");
+  expect((await bed.stateOf(childRunId(runId, "p", 1))).phase).toBe("RUNNING");
 });
 
 for (const how of ["cancel", "terminate"] as const) {
@@ -136,9 +139,9 @@ test("a child that its parent gave up is ended although the instance died before
   first.journal.onCommit({ after: () => first.crash() }, isOf(parent, "task.failed"));
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));
   expect((await bed.stateOf(parent)).tasks.get("hold")?.state).toBe("WAITING");
-  expect((await bed.stateOf(`${parent}:p`)).phase).toBe("RUNNING");
+  expect((await bed.stateOf(childRunId(parent, "p", 1))).phase).toBe("RUNNING");
   await bed.openInstance();
-  await eventually(async () => expect((await bed.stateOf(`${parent}:p`)).phase).toBe("CANCELED"));
+  await eventually(async () => expect((await bed.stateOf(childRunId(parent, "p", 1))).phase).toBe("CANCELED"));
 });
 
 test("a child goes on when nobody pauses it any more, neither its parent nor its own operator, in whatever order they let go", async () => {
@@ -165,7 +168,11 @@ test("a pause reaches the children of children, and its end those whose parent n
   await bed.register("grandparent", [{ id: "g", type: "subflow", parameters: { flow_id: "parent" } }]);
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("grandparent"), 0);
-  const [top, middle, child] = [run.state.runId, `${run.state.runId}:g`, `${run.state.runId}:g:p`];
+  const [top, middle, child] = [
+    run.state.runId,
+    childRunId(run.state.runId, "g", 1),
+    childRunId(childRunId(run.state.runId, "g", 1), "p", 1),
+  ];
   const holdsOf = async (runId: string) => (await bed.stateOf(runId)).holds.map(({ kind, why }) => `${kind}: ${why}`);
   await eventually(async () => expect((await bed.stateOf(child)).tasks.get("s")?.state).toBe("WAITING"));
   await instance.engine.pauseRun(CALLER, top, "lunch");
@@ -203,7 +210,7 @@ test("a cancel that comes between the parent's wait and the child's start leaves
   const instance = await bed.openInstance();
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
-  instance.journal.beforeLoad = (runId) => (runId.includes(":") ? opened : undefined);
+  instance.journal.beforeLoad = (runId) => (runId.includes("~") ? opened : undefined);
   const { run } = await instance.engine.startRun(CALLER, startOf("parent"), 0);
   const { runId } = run.state;
   await eventually(async () => expect((await bed.stateOf(runId)).tasks.get("p")?.state).toBe("WAITING"));
@@ -238,8 +245,10 @@ test("a subflow with a run_key that is open fails its task, and nothing turns in
 test("a run that somebody started under the id of a child is not taken for the child", async () => {
   await registerFamily();
   const instance = await bed.openInstance();
-  const refused = instance.engine.startRun(CALLER, startOf("child", { runId: "mine:p" }), 0);
-  await expect(refused).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  for (const runId of ["mine:p", childRunId("mine", "p", 1)]) {
+    const refused = instance.engine.startRun(CALLER, startOf("child", { runId }), 0);
+    await expect(refused).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  }
 });
 
 // The columns of a batch are parted by U+0001: a run key that held it would have moved the facts of other runs of the batch.

@@ -6,6 +6,7 @@
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { beforeEach, expect, test } from "vitest";
+import { childRunId } from "../../../src/base/ids.ts";
 import { ApprovalService } from "../../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";
@@ -107,7 +108,7 @@ beforeEach(async () => {
   await first.engine.signalRun(CALLER, ids.wide, "early", { n: 1 });
   await first.engine.signalRun(CALLER, ids.states, "go", null);
   await eventually(async () => {
-    for (const runId of [ids.good, ids.wide, `${ids.parent}:s`])
+    for (const runId of [ids.good, ids.wide, childRunId(ids.parent, "s", 1)])
       expect((await bed.stateOf(runId)).tasks.get("r")?.state).toBe("RETRYING");
     expect((await bed.stateOf(ids.ended)).phase).toBe("COMPLETED");
   });
@@ -282,7 +283,7 @@ const FREE = /^(vars|input|output|payload|items|value|data)(\.|$)|^facts\.contex
 test("a damaged record costs its run; everybody else is served", { timeout: 600_000 }, async () => {
   const random = createRandom(Number(process.env.ORCHESTRATOR_SEED ?? 7));
   const verdicts = new Map<string, number>();
-  for (const [name, runId] of Object.entries({ ...ids, child: `${ids.parent}:s` })) {
+  for (const [name, runId] of Object.entries({ ...ids, child: childRunId(ids.parent, "s", 1) })) {
     if (name === "good") continue;
     await forget(runId);
     const saved = await save(runId);

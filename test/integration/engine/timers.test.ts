@@ -1,6 +1,6 @@
 /** Timers, and runs that leave memory while they wait. */
 import { expect, test } from "vitest";
-import { shardOfRun } from "../../../src/base/ids.ts";
+import { childRunId, shardOfRun } from "../../../src/base/ids.ts";
 import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
@@ -121,12 +121,14 @@ test("runs that will be tried again much later, and parents that wait for child 
   const [flaky, parent] = [await start("flaky"), await start("parent")];
   const ended = engine.waitRun(CALLER, parent, 20_000, NEVER);
   await eventually(async () => expect((await bed.stateOf(flaky)).tasks.get("a")?.state).toBe("RETRYING"));
-  await eventually(async () => expect((await bed.stateOf(`${parent}:p`)).tasks.get("s")?.state).toBe("WAITING"));
+  await eventually(async () =>
+    expect((await bed.stateOf(childRunId(parent, "p", 1))).tasks.get("s")?.state).toBe("WAITING"),
+  );
   await eventually(() => {
     park(instance);
     expect(runtime.cells.size).toBe(0);
   });
-  await engine.signalRun(CALLER, `${parent}:p`, "s", 7);
+  await engine.signalRun(CALLER, childRunId(parent, "p", 1), "s", 7);
   expect((await ended).state).toMatchObject({ phase: "COMPLETED", output: { p: { s: 7 } } });
   await bed.sql("UPDATE orchestrator.runs SET wake_at = clock_timestamp()");
   await bed.sql(

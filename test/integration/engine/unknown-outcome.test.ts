@@ -1,5 +1,6 @@
 /** A commit whose answer never comes: it landed, or it did not, and nobody may be told the wrong thing. */
 import { expect, test } from "vitest";
+import { childRunId } from "../../../src/base/ids.ts";
 import { CommitError, type Move } from "../../../src/engine/ports/journal.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
@@ -84,9 +85,9 @@ for (const written of [true, false]) {
     await bed.register("parent", [{ id: "p", type: "subflow", parameters: { flow_id: "child" } }]);
     const instance = await bed.openInstance();
     loseAnswer(instance, written, holds("task.waiting"));
-    loseAnswer(instance, written, (moves) => moves.some((move) => move.start !== null && move.runId.includes(":")));
+    loseAnswer(instance, written, (moves) => moves.some((move) => move.start !== null && move.runId.includes("~")));
     loseAnswer(instance, written, (moves) =>
-      moves.some((move) => move.runId.includes(":") && holds("run.completed")([move])),
+      moves.some((move) => move.runId.includes("~") && holds("run.completed")([move])),
     );
     const { run } = await instance.engine.startRun(CALLER, startOf("parent"), 10_000);
     expect(run.state).toMatchObject({ phase: "COMPLETED", output: { p: { c: 7 } } });
@@ -169,7 +170,9 @@ test("what follows at once from a batch that landed is written", async () => {
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("parent"), 0);
   const { runId } = run.state;
-  await eventually(async () => expect((await bed.stateOf(`${runId}:p`)).tasks.get("s")?.state).toBe("WAITING"));
+  await eventually(async () =>
+    expect((await bed.stateOf(childRunId(runId, "p", 1))).tasks.get("s")?.state).toBe("WAITING"),
+  );
   loseAnswer(instance, true, holds("run.ending"));
   await instance.engine.cancelRun(CALLER, runId, "", false);
   expect((await instance.engine.waitRun(CALLER, runId, 5_000, NEVER)).state.phase).toBe("CANCELED");

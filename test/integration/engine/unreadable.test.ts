@@ -1,5 +1,6 @@
 /** Runs that cannot be read cost themselves and nobody else. */
 import { expect, test } from "vitest";
+import { childRunId } from "../../../src/base/ids.ts";
 import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -70,7 +71,7 @@ test("the parent of a child that is terminated unread hears of it at once", asyn
   await bed.register("parent", [{ id: "p", type: "subflow", parameters: { flow_id: "child" } }]);
   const instance = await bed.openInstance();
   const parent = await start(instance, "parent");
-  const child = `${parent}:p`;
+  const child = childRunId(parent, "p", 1);
   await eventually(async () => expect((await bed.stateOf(child)).tasks.get("s")?.state).toBe("WAITING"));
   parkIdle(instance.runtime, -60_000);
   await write(child, { type: "task.teleported", at: 1, task: "s" }, (await bed.recordsOf(child)).length + 1);

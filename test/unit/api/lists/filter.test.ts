@@ -4,10 +4,11 @@ import { meetsCondition } from "../../../../src/api/lists/condition.ts";
 import { parseFilter } from "../../../../src/api/lists/filter.ts";
 import { parseRunFilter, readHeader, toStoreFilter } from "../../../../src/api/lists/run-filter.ts";
 import { isOrchestratorError } from "../../../../src/base/errors.ts";
-import type { RunHeader } from "../../../../src/engine/ports/run-index.ts";
+import { childRunId } from "../../../../src/base/ids.ts";
+import type { Filter, RunHeader } from "../../../../src/engine/ports/run-index.ts";
 
 const HEADER: RunHeader = {
-  runId: "01abc:child",
+  runId: "01abc~0123456789abcdef",
   tenantId: "default",
   flowId: "pay",
   version: "2",
@@ -35,6 +36,7 @@ test.each([
   ['phase in ["COMPLETED", "RUNNING"]', true],
   ['root_run_id == "01abc"', true],
   ['root_run_id == "01ab"', false],
+  ['root_run_id == "01abc~0123456789abcdef"', false],
   ['labels["team"] == "billing" && labels.team != "x"', true],
   ['labels["a b"] == "1"', true],
   ['labels["none"] != "x"', true],
@@ -100,6 +102,48 @@ test("a refusal says where", () => {
   expect(() => parseRunFilter('flow_id == "a" && nothing == 1')).toThrow("column 19: nothing is no field");
   expect(() => parseRunFilter("\n  == 1")).toThrow("line 2, column 3");
 });
+
+test("runs of a root are found by its id and by the ids of its children, of older releases too", () => {
+  const found = (root: string, runId: string, parentRunId: string): boolean =>
+    meetsStore(toStoreFilter(parseRunFilter(`root_run_id == "${root}"`) ?? { op: "and", args: [] }), {
+      run_id: runId,
+      parent_run_id: parentRunId,
+    });
+  expect(found("r", "r", "")).toBe(true);
+  expect(found("r", childRunId("r", "a", 1), "r")).toBe(true);
+  expect(found("r", childRunId(childRunId("r", "a", 1), "a", 1), childRunId("r", "a", 1))).toBe(true);
+  expect(found("r", "r:a:b", "r:a")).toBe(true);
+  // Chosen by callers: `~` was allowed.
+  expect(found("r", "r~a", "")).toBe(false);
+  expect(found("r", "r2", "")).toBe(false);
+  // A child is no root.
+  expect(found(childRunId("r", "a", 1), childRunId("r", "a", 1), "r")).toBe(false);
+  expect(found("r:a", "r:a", "r")).toBe(false);
+});
+
+/** What the store makes of a filter over texts. */
+function meetsStore(filter: Filter, row: Readonly<Record<string, string>>): boolean {
+  switch (filter.op) {
+    case "and":
+      return filter.args.every((arg) => meetsStore(arg, row));
+    case "or":
+      return filter.args.some((arg) => meetsStore(arg, row));
+    case "not":
+      return !meetsStore(filter.arg, row);
+    case "in":
+      return filter.values.includes(row[filter.field.name] ?? "");
+    case "has":
+      return true;
+    default: {
+      const value = row[filter.field.name] ?? "";
+      const other = String(filter.value);
+      if (filter.op === "==") return value === other;
+      if (filter.op === "!=") return value !== other;
+      if (filter.op === "<") return value < other;
+      return filter.op === ">=" && value >= other;
+    }
+  }
+}
 
 test("what the store gets has no derived fields and no empty lists of conditions", () => {
   const text = JSON.stringify(

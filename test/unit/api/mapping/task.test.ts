@@ -35,13 +35,13 @@ test("ids as the author wrote them stand for the latest visit of a state and the
   const { plan, state } = await play({ states, compensations });
   const index = indexPlan(plan);
   const pathOf = (id: string): string | undefined => findTask(state, index, id)?.path;
-  expect([pathOf("a"), pathOf("a#1"), pathOf("undo"), pathOf("a#1/compensate")]).toEqual([
-    "a#1",
-    "a#1",
-    "a#1/compensate",
-    "a#1/compensate",
+  expect([pathOf("a"), pathOf("a~1"), pathOf("undo"), pathOf("a~1~compensate")]).toEqual([
+    "a~1",
+    "a~1",
+    "a~1~compensate",
+    "a~1~compensate",
   ]);
-  expect([pathOf("b"), pathOf("nothing"), pathOf("a#2")]).toEqual([undefined, undefined, undefined]);
+  expect([pathOf("b"), pathOf("nothing"), pathOf("a~2")]).toEqual([undefined, undefined, undefined]);
 });
 
 test.each([

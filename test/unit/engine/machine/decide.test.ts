@@ -8,7 +8,6 @@ import { retryDelayMs } from "../../../../src/engine/machine/retries.ts";
 import { openRun, type Run } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
 import { createState, publicState } from "../../../../src/engine/machine/state.ts";
-import { idempotencyKeyOf } from "../../../../src/engine/shard/attempts.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
 import { runTimeoutMs } from "../../../../src/flows/input.ts";
 import type { TaskSpec } from "../../../../src/flows/plan.ts";
@@ -76,14 +75,6 @@ test("each kind of hold is released by itself", async () => {
   expect(advance(run, { ...release, hold: "operator" })).toEqual([]);
   advance(run, { ...release, hold: "parent" });
   expect(run.state.holds).toEqual([]);
-});
-
-test("the key of a compensation holds the path of what it undoes, its generation and that it compensates", () => {
-  // Cause: the generation stood behind `/compensate`.
-  expect(idempotencyKeyOf("r", "a", 0)).toBe("r/a/0");
-  expect(idempotencyKeyOf("r", "s#2.1", 3)).toBe("r/s#2.1/3");
-  expect(idempotencyKeyOf("r", "a/compensate", 1)).toBe("r/a/1/compensate");
-  expect(idempotencyKeyOf("r", "a/compensate.4", 1)).toBe("r/a/1/compensate.4");
 });
 
 test("no number of takeovers puts a run into quarantine: whom a death is held against is not for the machine to say", async () => {

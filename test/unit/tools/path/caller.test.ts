@@ -241,9 +241,9 @@ describe("neighbours", () => {
 
   test("children of a group and visits of a state count as one task", async () => {
     const { call, tools } = openCaller(async () => OK);
-    for (const path of ["each.0", "each.1", "each.1.7", "state#1", "state#2", "pay/compensate"])
+    for (const path of ["each.0", "each.1", "each.1.7", "state~1", "state~2", "pay~compensate"])
       await call("a", { path });
-    expect(tools.listBreakers().map(({ task }) => task)).toEqual(["each", "state", "pay/compensate"]);
+    expect(tools.listBreakers().map(({ task }) => task)).toEqual(["each", "state", "pay~compensate"]);
   });
 
   test("429 uses up attempts, says when to come back, and defers nothing", async () => {

@@ -21,7 +21,9 @@ export declare const file_orchestrator_v1_run: GenFile;
  */
 export declare type Run = Message<"orchestrator.v1.Run"> & {
   /**
-   * Identity of the run; unique for ever.
+   * Identity of the run, unique for ever: at most 128 letters, digits, `.`, `_`, `-` and `~`; needs no escaping in URLs. The id of a
+   * child run is that of its root with `~` and 16 letters and digits. (Child runs of releases before this rule have `:` and more in
+   * their ids, up to 256 characters.)
    *
    * @generated from field: string run_id = 1;
    */
@@ -301,7 +303,7 @@ export declare const RunSchema: GenMessage<Run>;
  */
 export declare type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
   /**
-   * Identity of the run; unique for ever.
+   * Identity of the run, as in Run.
    *
    * @generated from field: string run_id = 1;
    */
@@ -712,9 +714,9 @@ export declare type RunTask = Message<"orchestrator.v1.RunTask"> & {
   runId: string;
 
   /**
-   * Path of the task in the run: its id in the flow; children of `parallel` and `map` add their index (`load.0`), the tasks of states
-   * their visit, from 1 (`poll#2`; in a URL the `#` is written `%23`). What undoes a task has that task's path with `/compensate`
-   * (`pay/compensate`, `poll#2/compensate`; in a URL the `/` is written `%2F`), whatever the id of the compensation task is.
+   * Path of the task in the run: its id in the flow. Children of `parallel` and `map` add their index (`load.0`), tasks of states
+   * their visit, from 1 (`poll~2`), compensations `~compensate` to the path of the task that they undo (`pay~compensate`). A path
+   * needs no escaping in URLs.
    *
    * @generated from field: string task_id = 2;
    */

@@ -80,7 +80,8 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
   requestId: string;
 
   /**
-   * Identity of the run; empty lets the service choose. Never usable again, also not after the end of the run.
+   * Identity of the run: up to 100 letters, digits, `.`, `_` and `-`, the first a letter or a digit. Empty lets the service choose.
+   * An id is never used again, even after the run is deleted.
    *
    * @generated from field: string run_id = 7;
    */

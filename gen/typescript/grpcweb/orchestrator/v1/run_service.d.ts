@@ -85,7 +85,8 @@ export interface StartRunRequest {
      */
     requestId: string;
     /**
-     * Identity of the run; empty lets the service choose. Never usable again, also not after the end of the run.
+     * Identity of the run: up to 100 letters, digits, `.`, `_` and `-`, the first a letter or a digit. Empty lets the service choose.
+     * An id is never used again, even after the run is deleted.
      *
      * @generated from protobuf field: string run_id = 7
      */
