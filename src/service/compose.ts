@@ -11,6 +11,7 @@ import type { Config } from "../config/settings.ts";
 import { createCluster } from "../engine/cluster.ts";
 import { createEngine } from "../engine/engine.ts";
 import { createFollowers } from "../engine/followers.ts";
+import { createRowsOf } from "../engine/make-rows.ts";
 import type { ApprovalIndex, Approvals } from "../engine/ports/approvals.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
 import type { GraphHost } from "../engine/ports/graphs.ts";
@@ -47,6 +48,7 @@ import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import { boundHeapGrowth } from "./processes/heap-growth.ts";
 import { startWatchdog } from "./processes/watchdog.ts";
+import { RUN_PROJECTIONS } from "./projections.ts";
 
 /** The service without its ports: what `serve` puts an API in front of, and what the command line runs in process. */
 export interface Core {
@@ -159,7 +161,12 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     });
     closers.push(() => tools.close());
     const runtime = new Runtime({
-      journal: createJournal(database, counts.touch),
+      journal: createJournal(
+        database,
+        RUN_PROJECTIONS.map(({ table }) => table),
+        counts.touch,
+      ),
+      rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
       leases,
       flows,
       graphs: loaded,

@@ -43,6 +43,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/machine": [],
   // Types only: what each side of a port may know.
   "engine/ports": ["graph", "machine"],
+  "engine/runs": ["machine", "ports"],
   "engine/shard": ["machine", "ports", "top"],
   "flows/check": ["document", "interpolation", "warnings", "top"],
   "flows/document": [],
@@ -56,6 +57,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "flows/warnings": ["check", "document", "expressions", "interpolation", "top"],
   "store/embedded": [],
   "store/journal": ["sql"],
+  "store/projections": ["journal"],
   "store/sql": ["embedded"],
   "tasks/schema": [],
   "tools/graph": ["top"],

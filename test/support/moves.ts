@@ -1,5 +1,9 @@
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
 import type { HeaderRow, Move, StartRow } from "../../src/engine/ports/journal.ts";
+import type { ProjectedRows } from "../../src/engine/ports/projections.ts";
+import type { ApprovalRow } from "../../src/engine/runs/projections/approvals.ts";
+import type { DeadLetterRow } from "../../src/engine/runs/projections/dead-letters.ts";
+import type { OutboxRow } from "../../src/engine/runs/projections/outbox.ts";
 
 /** A day that no clock shows, so that a slip between the day of a run and the day of a write shows. */
 export const DAY = 20_000;
@@ -38,9 +42,7 @@ export function moveOf(runId: string, sequence: number, more: Partial<Move> = {}
     dueAt: 0,
     start: null,
     header: null,
-    approvals: [],
-    deadLetters: [],
-    outbox: [],
+    rows: [],
     ...more,
   };
 }
@@ -76,4 +78,15 @@ export function startMove(runId: string, row: Partial<StartRow> = {}, more: Part
 /** A changed header. */
 export function headerOf(more: Partial<HeaderRow> = {}): HeaderRow {
   return { state: "WAITING", moving: false, sequence: 2, wakeAt: null, updatedAt: AT, endedAt: null, ...more };
+}
+
+/** Rows of the projections of runs. */
+export function projected(rows: {
+  readonly approvals?: readonly ApprovalRow[];
+  readonly dead_letters?: readonly DeadLetterRow[];
+  readonly outbox?: readonly OutboxRow[];
+}): ProjectedRows[] {
+  return Object.entries(rows)
+    .filter(([, { length }]) => length > 0)
+    .map(([projection, list]) => ({ projection, rows: list }));
 }

@@ -5,9 +5,9 @@
  * lease is not held at the given epoch are left out, and the answer says so.
  */
 
-import type { DeadLetterReason, JournalRecord } from "../machine/records.ts";
-import type { Approval } from "../machine/state.ts";
+import type { JournalRecord } from "../machine/records.ts";
 import type { Lease, TakenLease } from "./leases.ts";
+import type { ProjectedRows } from "./projections.ts";
 import type { RunHeader } from "./run-index.ts";
 
 /** What a journal holds. */
@@ -31,9 +31,8 @@ export interface Move {
   readonly start: StartRow | null;
   /** The header changes to this; null: it stays. */
   readonly header: HeaderRow | null;
-  readonly approvals: readonly ApprovalRow[];
-  readonly deadLetters: readonly DeadLetterRow[];
-  readonly outbox: readonly OutboxRow[];
+  /** Rows of the projections that the records touch; mostly none. */
+  readonly rows: readonly ProjectedRows[];
 }
 
 /** Header of a new run. */
@@ -55,38 +54,6 @@ export interface HeaderRow {
   readonly wakeAt: number | null;
   readonly updatedAt: number;
   readonly endedAt: number | null;
-}
-
-/** An approval that began or ended. */
-export interface ApprovalRow {
-  readonly approval: Approval;
-  readonly tenantId: string;
-  readonly flowId: string;
-}
-
-/** A task that used up its attempts. */
-export interface DeadLetterRow {
-  readonly taskPath: string;
-  readonly generation: number;
-  readonly tenantId: string;
-  readonly flowId: string;
-  readonly attempts: number;
-  readonly errorType: string;
-  readonly errorMessage: string;
-  /** Why the task was not tried again. */
-  readonly reason: DeadLetterReason;
-  readonly input: string;
-  readonly at: number;
-}
-
-/** An event on its way out. */
-export interface OutboxRow {
-  readonly taskPath: string;
-  readonly tenantId: string;
-  readonly topic: string;
-  readonly key: string;
-  readonly payload: string;
-  readonly at: number;
 }
 
 /** Answer to a batch. */

@@ -19,8 +19,10 @@ import { takeInHand } from "../../base/process/in-hand.ts";
 import type { RunEvent } from "../machine/events.ts";
 import { CommitError, type CommitResult, type JournalLane, type Move, type Refusal } from "../ports/journal.ts";
 import type { Lease } from "../ports/leases.ts";
+import type { ProjectedRows } from "../ports/projections.ts";
 import type { Cell, CommitLine, Reply } from "./cell.ts";
-import { createMove } from "./moves.ts";
+import { createMove, firstSequenceOf } from "./moves.ts";
+import type { RuntimeParts } from "./runtime-parts.ts";
 
 /** A move on its way to the journal, with all that is needed should it be lost. */
 export interface Entry {
@@ -34,6 +36,7 @@ export interface Entry {
 
 /** What a lane needs of the runtime around it. */
 export interface LaneHost {
+  readonly parts: Pick<RuntimeParts, "rowsOf">;
   epochOf(shard: number): number | undefined;
   /** The move is durable: what it asks for begins. */
   committed(entry: Entry): void;
@@ -55,6 +58,8 @@ export interface LaneHost {
   sampleClock(databaseNow: number, askedAt: number): void;
   readonly stopping: boolean;
 }
+
+const NO_ROWS: readonly never[] = [];
 
 /** Most moves in one batch: keeps statements and their answers small. */
 const MAX_BATCH = 2_000;
@@ -159,18 +164,20 @@ export class Lane implements CommitLine {
       this.#dirty.delete(cell);
       if (cell.pending.length === 0 || cell.gone || cell.frozen) continue;
       let json = "";
+      let rows: readonly ProjectedRows[] = NO_ROWS;
       let cause: unknown = null;
       takeInHand(cell.runId);
       try {
         json = JSON.stringify(cell.pending);
+        rows = this.#host.parts.rowsOf(cell.run, cell.pending, firstSequenceOf(cell));
       } catch (error) {
-        // A value that is no JSON, or too much for one text.
+        // A value that is no JSON, too much for one text, or a projection that cannot be made.
         cause = error;
       }
       size += json.length;
       const entry: Entry = {
         cell,
-        move: createMove(cell, json),
+        move: createMove(cell, json, rows),
         events: cell.events,
         replies: cell.replies,
         isLast: false,

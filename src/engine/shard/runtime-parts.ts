@@ -4,6 +4,7 @@ import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Leases } from "../ports/leases.ts";
+import type { RowsOf } from "../ports/projections.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import { checkReads } from "./checked-journal.ts";
 import type { DatabaseClock } from "./db-clock.ts";
@@ -26,6 +27,8 @@ export interface RuntimeObserver {
 /** Parts that the runtime stands on. */
 export interface RuntimeParts {
   readonly journal: Journal;
+  /** Makes the rows of the projections of runs. */
+  readonly rowsOf: RowsOf<Run, JournalRecord>;
   readonly leases: Leases;
   readonly flows: FlowRegistry;
   /** Names of the graphs that are loaded: flows that name another one are not started. Absent: every start is taken. */

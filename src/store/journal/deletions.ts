@@ -1,12 +1,13 @@
 /** Deletion of runs: one statement under the fence of the journal, so that all of a run goes or none of it. */
 import type { Lease } from "../../engine/ports/leases.ts";
-import type { SqlPool } from "../sql/sql.ts";
-import { prepared } from "../sql/sql.ts";
+import { prepared, type SqlPool, type Statement } from "../sql/sql.ts";
+import type { AnyTable } from "./commit-statement.ts";
 
 // The tombstone stands among the keys of starts, which outlive runs: no run can be started under a key that is there.
-const DELETE_RUN = prepared(
-  "runs.delete",
-  `WITH held AS MATERIALIZED (
+const deletionOf = (tables: readonly AnyTable[]): Statement =>
+  prepared(
+    "runs.delete",
+    `WITH held AS MATERIALIZED (
     SELECT shard FROM orchestrator.shard_leases WHERE shard = $1 AND epoch = $2 FOR SHARE
   ),
   gone AS (
@@ -21,16 +22,7 @@ const DELETE_RUN = prepared(
   journal AS (
     DELETE FROM orchestrator.journal j USING gone g WHERE j.run_day = g.run_day AND j.run_id = g.run_id
   ),
-  approvals AS (
-    DELETE FROM orchestrator.approvals a USING gone g WHERE a.run_id = g.run_id
-  ),
-  dead_letters AS (
-    DELETE FROM orchestrator.dead_letters d USING gone g WHERE d.run_id = g.run_id
-  ),
-  outbox AS (
-    DELETE FROM orchestrator.outbox o USING gone g WHERE o.shard = $1 AND o.run_id = g.run_id
-  ),
-  checkpoints AS (
+  ${tables.map(({ erase }) => `${erase},\n  `).join("")}  checkpoints AS (
     DELETE FROM orchestrator.graph_threads t USING gone g WHERE t.tenant_id = g.tenant_id AND t.run_id = g.run_id
   ),
   tombstone AS (
@@ -39,7 +31,7 @@ const DELETE_RUN = prepared(
     ON CONFLICT DO NOTHING
   )
   SELECT (SELECT count(*) FROM held)::int4 AS held, (SELECT count(*) FROM gone)::int4 AS gone`,
-);
+  );
 
 const FIND_DELETED = prepared(
   "runs.find_deleted",
@@ -47,15 +39,21 @@ const FIND_DELETED = prepared(
 );
 
 /** Deletes an ended run; `related`: it is not ended, or a parent or child of it is open. */
-export async function deleteRun(
+export type DeleteRun = (
   sql: SqlPool,
-  { shard, epoch }: Lease,
+  lease: Lease,
   tenantId: string,
   runId: string,
-): Promise<"deleted" | "fenced" | "related"> {
-  const { rows } = await sql.query<{ held: number; gone: number }>(DELETE_RUN, [shard, epoch, runId, tenantId]);
-  if (rows[0]?.gone === 1) return "deleted";
-  return rows[0]?.held === 1 ? "related" : "fenced";
+) => Promise<"deleted" | "fenced" | "related">;
+
+/** Deletion of runs with their rows in these tables. */
+export function createDeletion(tables: readonly AnyTable[]): DeleteRun {
+  const statement = deletionOf(tables);
+  return async (sql, { shard, epoch }, tenantId, runId) => {
+    const { rows } = await sql.query<{ held: number; gone: number }>(statement, [shard, epoch, runId, tenantId]);
+    if (rows[0]?.gone === 1) return "deleted";
+    return rows[0]?.held === 1 ? "related" : "fenced";
+  };
 }
 
 /** When a run of the tenant was deleted, milliseconds; null when it was not. */

@@ -18,8 +18,9 @@ import { insistOnCommit } from "../sql/durability.ts";
 import type { Database } from "../sql/pool.ts";
 import type { SqlSession } from "../sql/sql.ts";
 import { storeFailureOf } from "../sql/sqlstate.ts";
-import { deleteRun, findDeleted } from "./deletions.ts";
-import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "./journal-encode.ts";
+import { type AnyTable, createSortingStatements, type SortingStatements } from "./commit-statement.ts";
+import { createDeletion, findDeleted } from "./deletions.ts";
+import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "./encode-batch.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import {
   DROP_KEY,
@@ -33,13 +34,20 @@ import {
   LOAD_HEADER,
   LOAD_MOVES,
 } from "./journal-sql.ts";
-import { endUnread, setAside } from "./set-aside.ts";
+import { createUnreadEnd, setAside } from "./set-aside.ts";
 import { holdUnread, judgeSuspects, nameSuspects } from "./suspects.ts";
 
-/** The journal of `database`. `headersWritten` is called after every batch that wrote headers. */
-export function createJournal(database: Database, headersWritten: () => void = () => {}): Journal {
+/** The journal of `database` with the tables of its projections. `headersWritten` is called after every batch that wrote headers. */
+export function createJournal(
+  database: Database,
+  tables: readonly AnyTable[],
+  headersWritten: () => void = () => {},
+): Journal {
+  const sorting = createSortingStatements(tables);
+  const deleteRun = createDeletion(tables);
+  const endUnread = createUnreadEnd(tables);
   return {
-    openLane: (name) => openLane(database, name, headersWritten),
+    openLane: (name) => openLane(database, name, sorting, headersWritten),
     loadRun: (runId) => loadRun(database, runId),
     findHeader: async (runId) => {
       const row = await loadHeader(database, runId);
@@ -93,7 +101,12 @@ export function createJournal(database: Database, headersWritten: () => void = (
   };
 }
 
-async function openLane(database: Database, name: string, headersWritten: () => void): Promise<JournalLane> {
+async function openLane(
+  database: Database,
+  name: string,
+  sorting: SortingStatements,
+  headersWritten: () => void,
+): Promise<JournalLane> {
   let session: SqlSession | null = null;
   const drop = async (): Promise<void> => {
     const dropped = session;
@@ -122,7 +135,7 @@ async function openLane(database: Database, name: string, headersWritten: () => 
       }
       let batch: EncodedBatch;
       try {
-        batch = isPlain(moves) ? encodeWhole(leases, moves) : encodeSorting(leases, moves);
+        batch = isPlain(moves) ? encodeWhole(leases, moves) : encodeSorting(sorting, leases, moves);
       } catch (error) {
         // A value that is no JSON, or too much for one text: halving finds it.
         throw new CommitError("data", error);
@@ -131,7 +144,7 @@ async function openLane(database: Database, name: string, headersWritten: () => 
       try {
         let answer = await run(session, batch);
         // Nothing was written: something stands against a move or more of the batch.
-        if (answer.whole === false) answer = await run(session, encodeSorting(leases, moves));
+        if (answer.whole === false) answer = await run(session, encodeSorting(sorting, leases, moves));
         if (moves.some(({ start, header }) => start !== null || header !== null)) headersWritten();
         return { now: answer.now, refused: findRefused(moves, answer) };
       } catch (error) {

@@ -1,8 +1,8 @@
 /** Runs whose journal cannot be read: what is done to them is done to their header, under the same fence as everything else. */
 import type { EndedUnread, JournalRecord } from "../../engine/ports/journal.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
-import type { SqlPool } from "../sql/sql.ts";
-import { prepared } from "../sql/sql.ts";
+import { prepared, type SqlPool, type Statement } from "../sql/sql.ts";
+import type { AnyTable } from "./commit-statement.ts";
 
 const HELD = `held AS MATERIALIZED (
   SELECT shard FROM orchestrator.shard_leases WHERE shard = $1 AND epoch = $2 FOR SHARE
@@ -18,9 +18,10 @@ const SET_ASIDE = prepared(
 
 // The record goes behind the last one, whatever it is: every open phase may end so. The columns of a damaged run may say anything, so nothing here depends on
 // them but on the lease of its shard, which follows from its id.
-const END_UNREAD = prepared(
-  "runs.end_unread",
-  `WITH ${HELD},
+const unreadEndOf = (tables: readonly AnyTable[]): Statement =>
+  prepared(
+    "runs.end_unread",
+    `WITH ${HELD},
   ended AS (
     -- A time of the end that no run can have is none.
     UPDATE orchestrator.runs r SET state = 'TERMINATED', moving = false, wake_at = NULL, sequence = last.sequence + 1,
@@ -33,17 +34,13 @@ const END_UNREAD = prepared(
     WHERE r.run_id = $3 AND (r.ended_at IS NULL OR r.ended_at NOT BETWEEN '0001-01-01 UTC' AND '9999-12-31 UTC') AND EXISTS (SELECT 1 FROM held)
     RETURNING r.run_id, r.run_day, r.sequence, r.parent_run_id, r.parent_task
   ),
-  approvals AS (
-    UPDATE orchestrator.approvals a SET state = 'CANCELED', decided_at = to_timestamp($4::float8 / 1000)
-    FROM ended e WHERE a.run_id = e.run_id AND a.state = 'PENDING'
-  ),
-  written AS (
+  ${tables.map(({ close }) => (close === null ? "" : `${close},\n  `)).join("")}  written AS (
     INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
     SELECT run_day, run_id, sequence, 1, to_timestamp($4::float8 / 1000), $5 FROM ended
     ON CONFLICT (run_day, run_id, sequence) DO UPDATE SET record_count = excluded.record_count, records = excluded.records
   )
   SELECT sequence, parent_run_id, parent_task FROM ended`,
-);
+  );
 
 /** Takes a run out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
 export async function setAside(pool: SqlPool, lease: Lease, runId: string): Promise<boolean> {
@@ -51,19 +48,22 @@ export async function setAside(pool: SqlPool, lease: Lease, runId: string): Prom
 }
 
 /** Ends an open run with one record more in its journal. Null when the lease is not held or the run is not open. */
-export async function endUnread(
+export type EndUnread = (
   pool: SqlPool,
   lease: Lease,
   runId: string,
   record: JournalRecord,
-): Promise<EndedUnread | null> {
-  const values = [lease.shard, lease.epoch, runId, record.at, JSON.stringify([record])];
-  const { rows } = await pool.query<{ sequence: number; parent_run_id: string; parent_task: string }>(
-    END_UNREAD,
-    values,
-  );
-  const [row] = rows;
-  if (row === undefined) return null;
-  const parent = row.parent_run_id === "" ? null : { runId: row.parent_run_id, task: row.parent_task };
-  return { sequence: row.sequence, parent };
+) => Promise<EndedUnread | null>;
+
+/** Ends runs unread, with what these tables show of them as open. */
+export function createUnreadEnd(tables: readonly AnyTable[]): EndUnread {
+  const statement = unreadEndOf(tables);
+  return async (pool, lease, runId, record) => {
+    const values = [lease.shard, lease.epoch, runId, record.at, JSON.stringify([record])];
+    type Row = { sequence: number; parent_run_id: string; parent_task: string };
+    const [row] = (await pool.query<Row>(statement, values)).rows;
+    if (row === undefined) return null;
+    const parent = row.parent_run_id === "" ? null : { runId: row.parent_run_id, task: row.parent_task };
+    return { sequence: row.sequence, parent };
+  };
 }

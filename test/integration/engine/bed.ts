@@ -11,6 +11,7 @@ import { createFollowers } from "../../../src/engine/followers.ts";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { Approval, RunState } from "../../../src/engine/machine/state.ts";
+import { createRowsOf } from "../../../src/engine/make-rows.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
 import { DatabaseClock } from "../../../src/engine/shard/db-clock.ts";
@@ -20,6 +21,7 @@ import { Runtime } from "../../../src/engine/shard/runtime.ts";
 import type { RuntimeObserver } from "../../../src/engine/shard/runtime-parts.ts";
 import type { FlowRegistry } from "../../../src/flows/ports/registry.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
+import { RUN_PROJECTIONS } from "../../../src/service/projections.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { openLeases } from "../../../src/store/leases.ts";
@@ -80,6 +82,8 @@ export interface InstanceOptions {
   readonly wrapLeases?: (leases: Leases) => Leases;
   /** Names of the graphs that are loaded; absent: every start is taken. */
   readonly graphs?: ReadonlySet<string>;
+  /** The projections of runs; absent: those of the service. */
+  readonly projections?: typeof RUN_PROJECTIONS;
 }
 
 /** A database with engines on it. */
@@ -190,12 +194,19 @@ async function openInstance(database: Database, admin: Database, options: Instan
     raise: (wanted) => live(() => wrapped.raise(wanted)),
     release: () => live(() => wrapped.release()),
   };
-  const journal = createFaultyJournal(createJournal(database));
+  const projections = options.projections ?? RUN_PROJECTIONS;
+  const journal = createFaultyJournal(
+    createJournal(
+      database,
+      projections.map(({ table }) => table),
+    ),
+  );
   journal.beforeList = options.beforeList ?? null;
   journal.beforeLoad = options.beforeLoad ?? null;
   const tools = options.tools ?? createFakeTools();
   const runtime = new Runtime({
     journal,
+    rowsOf: createRowsOf(projections.map(({ rows }) => rows)),
     leases,
     flows: createFlowRegistry(createFlowStore(database)),
     ...(options.graphs === undefined ? {} : { graphs: options.graphs }),

@@ -5,6 +5,7 @@ import { createJournal } from "../../../src/store/journal/journal.ts";
 import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts";
 import { moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
+import { TABLES } from "../../support/projections.ts";
 
 test("approvals from before the ids get the number of the event that asked last; unreadable ones leave the list", async () => {
   const { database } = await createTestDatabase({ empty: true });
@@ -12,7 +13,7 @@ test("approvals from before the ids get the number of the event that asked last;
   const before = migrations.findIndex(({ name }) => name.endsWith("_approval_ids.sql"));
   await runMigrations(database, silentLog, migrations.slice(0, before));
   await database.journal.query("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
-  const lane = await createJournal(database).openLane("older");
+  const lane = await createJournal(database, TABLES).openLane("older");
   onTestFinished(() => lane.close());
   const leases = [{ shard: 0, epoch: 1 }];
   await lane.commit(leases, [startMove("one"), startMove("broken")]);

@@ -6,8 +6,9 @@ import type { Lease } from "../../../src/engine/ports/leases.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import type { SqlSession } from "../../../src/store/sql/sql.ts";
 import { eventually } from "../../support/eventually.ts";
-import { DAY, headerOf, moveOf, startMove } from "../../support/moves.ts";
+import { DAY, headerOf, moveOf, projected, startMove } from "../../support/moves.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { TABLES } from "../../support/projections.ts";
 
 let opened: TestDatabase;
 let counter = 0;
@@ -29,7 +30,7 @@ async function sql<Row extends object = Record<string, unknown>>(text: string, v
 }
 
 async function openLane(): Promise<JournalLane> {
-  const lane = await createJournal(opened.database).openLane("test");
+  const lane = await createJournal(opened.database, TABLES).openLane("test");
   onTestFinished(() => lane.close());
   return lane;
 }
@@ -41,7 +42,7 @@ async function openSession(): Promise<SqlSession> {
 }
 
 const at = (epoch: number, ...shards: number[]): Lease[] => shards.map((shard) => ({ shard, epoch }));
-const load = (runId: string) => createJournal(opened.database).loadRun(runId);
+const load = (runId: string) => createJournal(opened.database, TABLES).loadRun(runId);
 
 /** Resolves when some statement waits for a lock. */
 async function lockWait(): Promise<void> {
@@ -72,42 +73,44 @@ test("a commit writes the header, the journal and everything else of a move, and
       { type: "task.completed", at: 6, task: "a", output: "\u0002" },
     ],
     header: headerOf({ sequence: 3, wakeAt: 77_000, updatedAt: 88_000 }),
-    approvals: [
-      {
-        approval: {
-          id: 2,
-          task: "ok",
-          state: "PENDING",
-          parameters: { title: "x" },
-          createdAt: 1_000,
-          dueAt: 2_000,
-          endedAt: null,
-          by: "",
-          comment: "",
-          data: null,
+    rows: projected({
+      approvals: [
+        {
+          approval: {
+            id: 2,
+            task: "ok",
+            state: "PENDING",
+            parameters: { title: "x" },
+            createdAt: 1_000,
+            dueAt: 2_000,
+            endedAt: null,
+            by: "",
+            comment: "",
+            data: null,
+          },
+          tenantId: "t",
+          flowId: "f",
         },
-        tenantId: "t",
-        flowId: "f",
-      },
-    ],
-    deadLetters: [
-      {
-        taskPath: "a",
-        generation: 0,
-        tenantId: "t",
-        flowId: "f",
-        attempts: 2,
-        errorType: "E",
-        errorMessage: "m\u0001\0",
-        reason: "NOT_RETRYABLE",
-        input: "{}",
-        at: 3,
-      },
-    ],
-    outbox: [
-      { taskPath: "e", tenantId: "t", topic: "one", key: "", payload: "{}", at: 4 },
-      { taskPath: "e", tenantId: "t", topic: "two", key: "k", payload: "{}", at: 4 },
-    ],
+      ],
+      dead_letters: [
+        {
+          taskPath: "a",
+          generation: 0,
+          tenantId: "t",
+          flowId: "f",
+          attempts: 2,
+          errorType: "E",
+          errorMessage: "m\u0001\0",
+          reason: "NOT_RETRYABLE",
+          input: {},
+          at: 3,
+        },
+      ],
+      outbox: [
+        { taskPath: "e", tenantId: "t", topic: "one", key: "", payload: {}, headers: {}, at: 4 },
+        { taskPath: "e", tenantId: "t", topic: "two", key: "k", payload: {}, headers: {}, at: 4 },
+      ],
+    }),
   });
   expect((await lane.commit(at(1, 0), [second])).refused).toEqual([]);
   const stored = await load(id);
@@ -250,10 +253,10 @@ test("taken keys, run ids and run keys keep out all rows of their run and nobody
     flowId: "f",
   };
   const result = await lane.commit(at(1, 0), [
-    startMove(`${id}-1`, { keys: [key("r")] }, { approvals: [approval] }),
-    startMove(`${id}-2`, { runKey: `k-${id}` }, { approvals: [approval] }),
-    startMove(`${id}-3`, { keys: [key("other"), key("own", "run")] }, { approvals: [approval] }),
-    startMove(`${id}-4`, { keys: [key("free")] }, { approvals: [approval] }),
+    startMove(`${id}-1`, { keys: [key("r")] }, { rows: projected({ approvals: [approval] }) }),
+    startMove(`${id}-2`, { runKey: `k-${id}` }, { rows: projected({ approvals: [approval] }) }),
+    startMove(`${id}-3`, { keys: [key("other"), key("own", "run")] }, { rows: projected({ approvals: [approval] }) }),
+    startMove(`${id}-4`, { keys: [key("free")] }, { rows: projected({ approvals: [approval] }) }),
     startMove(`${id}-5`, { keys: [key("twin")] }),
     startMove(`${id}-6`, { keys: [key("twin")] }),
   ]);
@@ -291,7 +294,7 @@ test("one batch is one transaction: a row that is refused takes everything with 
 
 test("events are read in whole moves from the one that holds the next sequence, for the own tenant only", async () => {
   const lane = await openLane();
-  const journal = createJournal(opened.database);
+  const journal = createJournal(opened.database, TABLES);
   await lane.commit(at(1, 0), [startMove(id)]);
   const two = { records: [{ type: "run.recovered", at: 1 } as const, { type: "run.recovered", at: 2 } as const] };
   await lane.commit(at(1, 0), [moveOf(id, 2, two)]);
@@ -351,7 +354,7 @@ test("moves are read in pages of a bounded size, at least one at a time", async 
     const records: JournalRecord[] = [{ type: "task.completed", at: 1, task: "a", output: text }];
     await lane.commit(at(1, 0), [moveOf(id, sequence, { records })]);
   }
-  const journal = createJournal(opened.database);
+  const journal = createJournal(opened.database, TABLES);
   const read = async (after: number, limit: number) =>
     (await journal.readEvents("t", id, after, limit))?.map((move) => move.sequence);
   expect(await read(0, 100)).toEqual([1, 2, 3]);

@@ -4,6 +4,7 @@ import { createJournal } from "../../../src/store/journal/journal.ts";
 import { createPartitions, keepPartitions, partitionOf } from "../../../src/store/journal/partitions.ts";
 import { moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
+import { TABLES } from "../../support/projections.ts";
 
 const { database } = await createTestDatabase();
 
@@ -35,7 +36,7 @@ const place = async (runId: string) =>
 test("partitions from yesterday to three days ahead are made; rows that lay in the default one move, under load and by many at once", async () => {
   const day = await today();
   await sql("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
-  const lane = await createJournal(database).openLane("test");
+  const lane = await createJournal(database, TABLES).openLane("test");
   const leases = [{ shard: 0, epoch: 1 }];
   for (const offset of [-5, -1, 0, 3])
     await lane.commit(leases, [startMove(`old-${offset}`, {}, { day: day + offset })]);
@@ -64,7 +65,7 @@ test("partitions from yesterday to three days ahead are made; rows that lay in t
   expect(await place("old--5")).toEqual(["journal_other"]);
   for (const offset of [-1, 0, 3]) expect(await place(`old-${offset}`)).toEqual([partitionOf(day + offset)]);
   expect(lines).toContain(`rows of the journal moved into their partition {"day":${day + 3},"rows":1}`);
-  const journal = createJournal(database);
+  const journal = createJournal(database, TABLES);
   expect((await journal.loadRun("old-0"))?.records).toHaveLength(1 + written);
   for (let index = 0; index < written; index += 1)
     expect((await journal.loadRun(`new-${index}`))?.records).toHaveLength(2);
@@ -79,8 +80,8 @@ test("there is nothing to do the second time", async () => {
 test("a day is dropped with its rows, and nothing else", async () => {
   const day = await today();
   await sql(`DROP TABLE orchestrator.${partitionOf(day + 3)}`);
-  expect(await createJournal(database).loadRun("old-3")).toMatchObject({ records: [] });
-  expect((await createJournal(database).loadRun("old--1"))?.records).toHaveLength(1);
+  expect(await createJournal(database, TABLES).loadRun("old-3")).toMatchObject({ records: [] });
+  expect((await createJournal(database, TABLES).loadRun("old--1"))?.records).toHaveLength(1);
   expect(await createPartitions(database, silentLog)).toBe(1);
 });
 
@@ -92,7 +93,7 @@ test("a reader that takes its time keeps a partition from being made, and batche
   await reader.query("SELECT count(*) FROM orchestrator.journal");
   const lines: string[] = [];
   const kept = keepPartitions(database, { ...silentLog, warn: (message) => void lines.push(message) });
-  const lane = await createJournal(database).openLane("test");
+  const lane = await createJournal(database, TABLES).openLane("test");
   const before = performance.now();
   await lane.commit([{ shard: 0, epoch: 1 }], [startMove("beside-the-reader", {}, { day })]);
   expect(performance.now() - before).toBeLessThan(4_000);

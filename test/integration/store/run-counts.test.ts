@@ -16,6 +16,7 @@ import { createRandom, type Random } from "../../oracle/random.ts";
 import { eventually } from "../../support/eventually.ts";
 import { headerOf, moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
+import { TABLES } from "../../support/projections.ts";
 import { findMiscounts } from "../../support/run-counts.ts";
 
 const { database, target } = await createTestDatabase();
@@ -40,7 +41,7 @@ async function sql<Row extends object = Record<string, unknown>>(text: string, v
 }
 
 async function openLane(from = database): Promise<JournalLane> {
-  const lane = await createJournal(from).openLane("test");
+  const lane = await createJournal(from, TABLES).openLane("test");
   onTestFinished(() => lane.close());
   return lane;
 }
@@ -171,7 +172,7 @@ test(`at every moment, counts are what counting the rows gives, whatever is writ
   const owners = await Promise.all(
     [database, database, other].map(
       async (from, index) =>
-        new Owner(`o${index}`, createRandom(random.int(0, 1e9)), createJournal(from), await openLane(from)),
+        new Owner(`o${index}`, createRandom(random.int(0, 1e9)), createJournal(from, TABLES), await openLane(from)),
     ),
   );
   let working = true;
@@ -233,7 +234,7 @@ test("changes are folded soon after headers were written, at a stop at the lates
   const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) };
   const counts = keepRunCounts(database, log);
   onTestFinished(() => counts.stop());
-  const lane = await createJournal(database, counts.touch).openLane("test");
+  const lane = await createJournal(database, TABLES, counts.touch).openLane("test");
   onTestFinished(() => lane.close());
   await lane.commit(leases, [startMove("one"), startMove("two", { tenantId: "u" })]);
   expect(await changes()).toBe(2);
@@ -259,7 +260,7 @@ test("runs of a database from before the counts are counted, and what an older r
   const { database: old } = older;
   await runMigrations(old, silentLog, readMigrations().slice(0, 3));
   await old.journal.query("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
-  const lane = await createJournal(old).openLane("older");
+  const lane = await createJournal(old, TABLES).openLane("older");
   onTestFinished(() => lane.close());
   const at = leases.slice(0, 1);
   await lane.commit(at, [startMove("one"), startMove("two"), startMove("three", { tenantId: "u", state: "WAITING" })]);

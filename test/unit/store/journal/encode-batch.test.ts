@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Move, StartRow } from "../../../../src/engine/ports/journal.ts";
 import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
-import type { ApprovalRow, DeadLetterRow, Move, OutboxRow, StartRow } from "../../../../src/engine/ports/journal.ts";
-import {
-  type EncodedBatch,
-  encodeSorting,
-  encodeWhole,
-  isPlain,
-} from "../../../../src/store/journal/journal-encode.ts";
-import { headerOf, moveOf, startMove } from "../../../support/moves.ts";
+import type { ApprovalRow } from "../../../../src/engine/runs/projections/approvals.ts";
+import type { DeadLetterRow } from "../../../../src/engine/runs/projections/dead-letters.ts";
+import type { OutboxRow } from "../../../../src/engine/runs/projections/outbox.ts";
+import { createSortingStatements } from "../../../../src/store/journal/commit-statement.ts";
+import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "../../../../src/store/journal/encode-batch.ts";
+import { headerOf, moveOf, projected, startMove } from "../../../support/moves.ts";
+import { TABLES } from "../../../support/projections.ts";
 
 /** Text as people, tools and attackers write it. */
 const text = fc.oneof(
@@ -18,6 +18,8 @@ const text = fc.oneof(
 );
 
 const LEASES = [{ shard: 0, epoch: 1 }];
+
+const SORTING = createSortingStatements(TABLES);
 
 const start = fc.record({
   tenantId: text,
@@ -69,6 +71,7 @@ const outbox = fc.record({
   topic: text,
   key: text,
   payload: text,
+  headers: text,
   at: fc.constant(1),
 }) as fc.Arbitrary<OutboxRow>;
 
@@ -84,7 +87,7 @@ const anyMove: fc.Arbitrary<Move> = fc
   })
   .map(({ runId, start: row, task, output, approvals, deadLetters, outbox: sent }) => {
     const records: JournalRecord[] = [{ type: "task.completed", at: 1, task, output }];
-    const more = { records, approvals, deadLetters, outbox: sent };
+    const more = { records, rows: projected({ approvals, dead_letters: deadLetters, outbox: sent }) };
     return row === null ? moveOf(runId, 2, { ...more, header: headerOf() }) : startMove(runId, row, more);
   });
 
@@ -144,20 +147,24 @@ function fullMove(runId: string, isPlainMove: boolean): Move {
       at: 1,
     },
   ];
-  const outbox: OutboxRow[] = [{ taskPath: runId, tenantId: runId, topic: runId, key: runId, payload: runId, at: 1 }];
-  return startMove(runId, start, { header, dueAt: 1, approvals, deadLetters, outbox });
+  const outbox: OutboxRow[] = [
+    { taskPath: runId, tenantId: runId, topic: runId, key: runId, payload: runId, headers: {}, at: 1 },
+  ];
+  return startMove(runId, start, {
+    header,
+    dueAt: 1,
+    rows: projected({ approvals, dead_letters: deadLetters, outbox }),
+  });
 }
 
 /** Encodes as the journal does; a move with keys or rows for lists makes the batch one that is sorted. */
 const encode = (moves: readonly Move[]): EncodedBatch =>
-  isPlain(moves) ? encodeWhole(LEASES, moves) : encodeSorting(LEASES, moves);
+  isPlain(moves) ? encodeWhole(LEASES, moves) : encodeSorting(SORTING, LEASES, moves);
 
 const plainMove = anyMove.map((move) => ({
   ...move,
   start: move.start === null ? null : { ...move.start, runKey: "", keys: [] },
-  approvals: [],
-  deadLetters: [],
-  outbox: [],
+  rows: [],
 }));
 
 // Columns are texts joined by U+0001: one that held it moved the values of every run behind it, and runs were written with the facts of others.

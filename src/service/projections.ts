@@ -1,0 +1,33 @@
+import type { JournalRecord } from "../engine/machine/records.ts";
+import type { Run } from "../engine/machine/run.ts";
+import type { AnyRowMaker, RowMaker } from "../engine/ports/projections.ts";
+import { approvalRows } from "../engine/runs/projections/approvals.ts";
+import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";
+import { outboxRows } from "../engine/runs/projections/outbox.ts";
+import type { AnyTable } from "../store/journal/commit-statement.ts";
+import type { ProjectionTable } from "../store/journal/projection-table.ts";
+import { approvalTable } from "../store/projections/approvals.ts";
+import { deadLetterTable } from "../store/projections/dead-letters.ts";
+import { outboxTable } from "../store/projections/outbox.ts";
+
+/** Both sides of a projection: how its rows are made, and how they are written. */
+export interface Projection<Entity, Rec extends { readonly type: string }> {
+  readonly rows: AnyRowMaker<Entity, Rec>;
+  readonly table: AnyTable;
+}
+
+/** Joins the sides of a projection: both must know the same rows. */
+export function joinSides<Entity, Rec extends { readonly type: string }, Row extends object>(
+  rows: RowMaker<Entity, Rec, Row>,
+  table: ProjectionTable<NoInfer<Row>>,
+): Projection<Entity, Rec> {
+  if (rows.projection !== table.projection) throw new Error(`${rows.projection} and ${table.projection} are joined`);
+  return { rows, table };
+}
+
+/** The projections of runs. Each is a line here, a file of `engine/runs/projections` and one of `store/projections`. */
+export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [
+  joinSides(approvalRows, approvalTable),
+  joinSides(deadLetterRows, deadLetterTable),
+  joinSides(outboxRows, outboxTable),
+];

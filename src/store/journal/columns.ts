@@ -1,0 +1,103 @@
+/**
+ * Columns of the rows that a batch sends. A column is declared once: its name and type in the statement, how its value is read from a row, and how its values are
+ * sent.
+ *
+ * Text columns travel as one text each, values joined by U+0001, and are split by the server: `string_to_array` costs less on both sides than array literals,
+ * which must be quoted here and parsed there. No value can hold U+0001: JSON escapes control characters, and every other text is checked here. A column ends with
+ * its last value that is not empty (or not 0), so that one which no row uses costs nothing; the server reads what is missing as NULL.
+ */
+import type { Move } from "../../engine/ports/journal.ts";
+
+/** What a value is read from: a row, and the move that writes it. */
+export type Read<Row, Value> = (row: Row, move: Move) => Value;
+
+/** A column of rows of type `Row`. */
+export interface Column<Row> {
+  readonly type: "text" | "bool" | "int2" | "int4" | "float8";
+  readonly read: Read<Row, string | number | null>;
+  /** The value that most rows have, which is not sent at the end of a column; undefined: each row has its own. */
+  readonly nothing: string | number | undefined;
+  /** What happens to a text with U+0000 or U+0001: `refuse` fails the batch, `replace` writes U+FFFD. `none`: it cannot occur. */
+  readonly unfit: "refuse" | "replace" | "none";
+  /** What an INSERT writes of `value`, the value as the server has it. */
+  readonly toSql: (value: string) => string;
+}
+
+const asIs = (value: string): string => value;
+const orEmpty = (value: string): string => `coalesce(${value}, '')`;
+
+/** SQL of a time that was sent as milliseconds; 0 and NULL are no time. */
+export const timeOf = (value: string): string => `CASE WHEN ${value} > 0 THEN to_timestamp(${value} / 1000) END`;
+
+/** Text from anywhere. What the server or the encoding cannot hold becomes U+FFFD; the journal has the original. */
+export function text<Row>(read: Read<Row, string>): Column<Row> {
+  return { type: "text", read, nothing: "", unfit: "replace", toSql: orEmpty };
+}
+
+/** Text that must be written exactly, or not at all. */
+export function exactText<Row>(read: Read<Row, string>): Column<Row> {
+  return { type: "text", read, nothing: "", unfit: "refuse", toSql: orEmpty };
+}
+
+/** {@link exactText} that is never empty. */
+export function id<Row>(read: Read<Row, string>): Column<Row> {
+  return { type: "text", read, nothing: undefined, unfit: "refuse", toSql: asIs };
+}
+
+/** Text that is never empty and holds no control characters, such as JSON or the name of a state. */
+export function safeText<Row>(read: Read<Row, string>): Column<Row> {
+  return { type: "text", read, nothing: undefined, unfit: "none", toSql: asIs };
+}
+
+/** An object as jsonb, NULL when it is empty. */
+export function jsonObject<Row>(read: Read<Row, object>): Column<Row> {
+  const encode = (row: Row, move: Move): string => {
+    const value = read(row, move);
+    for (const _ in value) return JSON.stringify(value);
+    return "";
+  };
+  return { type: "text", read: encode, nothing: "", unfit: "none", toSql: (value) => `nullif(${value}, '')::jsonb` };
+}
+
+/** A number that every row has. */
+export function number<Row>(type: "int2" | "int4" | "float8", read: Read<Row, number>): Column<Row> {
+  return { type, read, nothing: undefined, unfit: "none", toSql: asIs };
+}
+
+/** A time that every row has, milliseconds since the epoch. */
+export function time<Row>(read: Read<Row, number>): Column<Row> {
+  return {
+    type: "float8",
+    read,
+    nothing: undefined,
+    unfit: "none",
+    toSql: (value) => `to_timestamp(${value} / 1000)`,
+  };
+}
+
+/** A time that few rows have, milliseconds since the epoch; 0 and null: none. */
+export function optionalTime<Row>(read: Read<Row, number | null>): Column<Row> {
+  return { type: "float8", read, nothing: 0, unfit: "none", toSql: timeOf };
+}
+
+/** A truth value that every row has. */
+export function bool<Row>(read: Read<Row, boolean>): Column<Row> {
+  return {
+    type: "bool",
+    read: (row, move) => (read(row, move) ? "t" : "f"),
+    nothing: undefined,
+    unfit: "none",
+    toSql: asIs,
+  };
+}
+
+/** A truth value that few rows have. */
+export function flag<Row>(read: Read<Row, boolean>): Column<Row> {
+  return {
+    type: "bool",
+    read: (row, move) => (read(row, move) ? "t" : "f"),
+    nothing: "f",
+    unfit: "none",
+    toSql: (value) => `(${value} IS TRUE)`,
+  };
+}

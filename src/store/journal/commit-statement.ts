@@ -1,0 +1,255 @@
+/**
+ * The statement of the group commit. One statement is one batch: fence, journal, run headers, keys and projections are committed together or not at all.
+ *
+ * It has two forms. The *whole* form writes a batch of moves and headers when all of it may be written: all shards held, no timer early. It compares one truth
+ * value and joins nothing, which takes the server a sixth less time. When something stands against a single move it writes nothing and says so, and the
+ * *sorting* form follows: it leaves out what must not be written, and reports what it wrote. Batches with keys or rows of projections begin there.
+ *
+ * Parts that a batch does not need cost the server time even when they get no rows, so each form has variants. The sorting form has one without projections, one
+ * for each projection alone, and one for all of them: the number of plans that a connection keeps grows with the projections, not with their combinations.
+ */
+import type { HeaderRow, Lease, Move, StartRow } from "../../engine/ports/journal.ts";
+import { prepared, type Statement } from "../sql/sql.ts";
+import { bool, exactText, flag, id, jsonObject, number, optionalTime, safeText, text, timeOf } from "./columns.ts";
+import type { ProjectionTable } from "./projection-table.ts";
+import { defineRows, numberParameters, type RowSet } from "./row-set.ts";
+
+/** A table of any projection. */
+export type AnyTable = ProjectionTable<never>;
+
+/** A start key, with the tenant of its run. */
+export interface KeyRow {
+  readonly tenantId: string;
+  readonly key: StartRow["keys"][number];
+}
+
+/** A move that starts a run, and one that changes a header. */
+export type StartMove = Move & { readonly start: StartRow };
+export type HeaderMove = Move & { readonly header: HeaderRow };
+
+export const isKeyed = (start: StartRow): boolean => start.keys.length > 0 || start.runKey !== "";
+
+export const LEASES = defineRows<Lease>("leases", "w", {
+  shard: number("int2", ({ shard }) => shard),
+  epoch: number("int4", ({ epoch }) => epoch),
+});
+
+const MOVE_COLUMNS = {
+  run_id: id<Move>(({ runId }) => runId),
+  run_day: number<Move>("int4", ({ day }) => day),
+  sequence: number<Move>("int4", ({ sequence }) => sequence),
+  record_count: number<Move>("int4", ({ records }) => records.length),
+  at: number<Move>("float8", ({ at }) => at),
+  records: safeText<Move>(({ json }) => json),
+};
+
+export const MOVES = defineRows<Move>("moves", "m", MOVE_COLUMNS);
+
+export const SORTED_MOVES = defineRows<Move>("moves", "m", {
+  ...MOVE_COLUMNS,
+  shard: number("int2", ({ shard }) => shard),
+  due_at: optionalTime(({ dueAt }) => dueAt),
+});
+
+const START_COLUMNS = {
+  run_id: id<StartMove>(({ runId }) => runId),
+  shard: number<StartMove>("int2", ({ shard }) => shard),
+  run_day: number<StartMove>("int4", ({ day }) => day),
+  at: number<StartMove>("float8", ({ at }) => at),
+  tenant_id: id<StartMove>(({ start }) => start.tenantId),
+  flow_id: id<StartMove>(({ start }) => start.flowId),
+  version: id<StartMove>(({ start }) => start.version),
+  flow_hash: id<StartMove>(({ start }) => start.flowHash),
+  state: safeText<StartMove>(({ start }) => start.state),
+  moving: bool<StartMove>(({ start }) => start.moving),
+  sequence: number<StartMove>("int4", ({ start }) => start.sequence),
+  wake_at: optionalTime<StartMove>(({ start }) => start.wakeAt),
+  deadline_at: optionalTime<StartMove>(({ start }) => start.deadlineAt),
+  labels: jsonObject<StartMove>(({ start }) => start.labels),
+  user_id: exactText<StartMove>(({ start }) => start.userId),
+  correlation_id: exactText<StartMove>(({ start }) => start.correlationId),
+  run_key: exactText<StartMove>(({ start }) => start.runKey),
+  parent_run_id: exactText<StartMove>(({ start }) => start.parentRunId),
+  parent_task: exactText<StartMove>(({ start }) => start.parentTask),
+  ended_at: optionalTime<StartMove>(({ start }) => start.endedAt),
+};
+
+export const STARTS = defineRows<StartMove>("starts", "s", START_COLUMNS);
+
+export const SORTED_STARTS = defineRows<StartMove>("starts", "s", {
+  ...START_COLUMNS,
+  keyed: flag(({ start }) => isKeyed(start)),
+});
+
+export const CHANGES = defineRows<HeaderMove>("changes", "c", {
+  run_id: id(({ runId }) => runId),
+  state: safeText(({ header }) => header.state),
+  moving: bool(({ header }) => header.moving),
+  sequence: number("int4", ({ header }) => header.sequence),
+  wake_at: optionalTime(({ header }) => header.wakeAt),
+  updated_at: number("float8", ({ header }) => header.updatedAt),
+  ended_at: optionalTime(({ header }) => header.endedAt),
+});
+
+export const KEYS = defineRows<KeyRow>("keys", "k", {
+  run_id: id((_, { runId }) => runId),
+  tenant_id: text(({ tenantId }) => tenantId),
+  kind: safeText(({ key }) => key.kind),
+  key: text(({ key }) => key.key),
+  request_hash: text(({ key }) => key.hash),
+});
+
+const CLOCK = "extract(epoch FROM clock_timestamp())::float8 * 1000";
+
+// The lease rows are locked in the order of their shards, FOR SHARE: a takeover, which updates them, waits for this statement or this statement sees its epoch.
+const HELD = `held AS MATERIALIZED (
+  SELECT l.shard FROM orchestrator.shard_leases l
+  JOIN ${LEASES.rows} ON w.shard = l.shard AND w.epoch = l.epoch
+  ORDER BY l.shard FOR SHARE OF l
+)`;
+
+// Read once and before anything is written: whoever depends on it writes all of its rows or none.
+const WHOLE = `whole AS MATERIALIZED (
+  SELECT (SELECT count(*) FROM held) = $batch.leases::int8 AND $batch.due_at::float8 <= ${CLOCK} AS holds
+)`;
+const IF_WHOLE = "WHERE (SELECT holds FROM whole)";
+
+const MOVES_CTE = `moves AS MATERIALIZED (
+  SELECT m.* FROM ${SORTED_MOVES.rows}
+  JOIN held USING (shard)
+  WHERE coalesce(m.due_at, 0) <= (SELECT ${CLOCK})
+)`;
+
+const insertRuns = (from: string): string => `INSERT INTO orchestrator.runs
+    (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
+     parent_run_id, parent_task, created_at, updated_at, ended_at)
+  SELECT s.run_id, s.shard, s.run_day, s.tenant_id, s.flow_id, s.version, s.flow_hash, s.state, s.moving, s.sequence, ${timeOf("s.wake_at")}, ${timeOf("s.deadline_at")},
+    nullif(s.labels, '')::jsonb, coalesce(s.user_id, ''), coalesce(s.correlation_id, ''), coalesce(s.run_key, ''), coalesce(s.parent_run_id, ''),
+    coalesce(s.parent_task, ''), to_timestamp(s.at / 1000), to_timestamp(s.at / 1000), ${timeOf("s.ended_at")}
+  FROM ${from}`;
+
+const changeRuns = (where: string): string => `changed AS (
+  UPDATE orchestrator.runs r
+  SET state = c.state, moving = c.moving, sequence = c.sequence, wake_at = ${timeOf("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
+    ended_at = ${timeOf("c.ended_at")}
+  FROM ${CHANGES.rows}
+  ${where} AND r.run_id = c.run_id
+)`;
+
+const insertJournal = (from: string): string => `written AS (
+  INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
+  SELECT run_day, run_id, sequence, record_count, to_timestamp(at / 1000), records FROM ${from}
+)`;
+
+// A key that is taken keeps the run's rows out; so does a run id or an open run key. Rows of `starts` are written in the order of their keys, and after them runs
+// in the order of their run keys, so that two batches cannot deadlock. A refused run may leave rows in `starts` that mean nothing; the same statement
+// says so in `void_starts`: a row that is not there is kept for ever, whatever becomes of its run. See findConflict.
+const KEYS_CTES = `starting AS MATERIALIZED (
+  SELECT s.* FROM ${SORTED_STARTS.rows} WHERE s.run_id IN (SELECT run_id FROM moves)
+),
+keys AS MATERIALIZED (
+  SELECT k.* FROM ${KEYS.rows}
+  JOIN moves USING (run_id)
+),
+key_rows AS (
+  INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash)
+  SELECT tenant_id, kind, key, run_id, coalesce(request_hash, '') FROM keys ORDER BY tenant_id, kind, key
+  ON CONFLICT DO NOTHING
+  RETURNING tenant_id, kind, key, run_id
+),
+refused AS MATERIALIZED (
+  SELECT run_id FROM keys EXCEPT ALL SELECT run_id FROM key_rows
+),
+started AS (${insertRuns("starting s")} WHERE s.keyed IS NOT TRUE),
+started_keyed AS (
+  ${insertRuns("starting s")} WHERE s.keyed AND s.run_id NOT IN (SELECT run_id FROM refused)
+  ORDER BY s.tenant_id, s.flow_id, s.run_key, s.run_id
+  ON CONFLICT DO NOTHING
+  RETURNING run_id
+),
+void_rows AS (
+  INSERT INTO orchestrator.void_starts (tenant_id, kind, key, run_id)
+  SELECT tenant_id, kind, key, run_id FROM key_rows WHERE run_id NOT IN (SELECT run_id FROM started_keyed)
+  ON CONFLICT DO NOTHING
+),
+accepted AS MATERIALIZED (
+  SELECT run_id FROM moves WHERE run_id NOT IN (SELECT run_id FROM starting WHERE keyed)
+  UNION ALL SELECT run_id FROM started_keyed
+)`;
+
+/** A variant of the statement. Its values are the scalars and then the columns of the sets, in this order. */
+function createStatement(
+  name: string,
+  scalars: readonly string[],
+  sets: readonly RowSet<never>[],
+  ctes: readonly string[],
+  answer: string,
+): Statement {
+  const sql = `WITH ${ctes.join(",\n")}\nSELECT ${CLOCK} AS now, ${answer}`;
+  const fullName = `journal.commit_${name}`;
+  return prepared(fullName, numberParameters(fullName, sql, scalars, sets));
+}
+
+function createWhole(starts: boolean, changes: boolean): Statement {
+  return createStatement(
+    `whole${starts ? "_s" : ""}${changes ? "_c" : ""}`,
+    ["leases", "due_at"],
+    [LEASES, MOVES, ...(starts ? [STARTS] : []), ...(changes ? [CHANGES] : [])],
+    [
+      HELD,
+      WHOLE,
+      ...(starts ? [`started AS (${insertRuns(STARTS.rows)} ${IF_WHOLE})`] : []),
+      ...(changes ? [changeRuns(IF_WHOLE)] : []),
+      insertJournal(`${MOVES.rows} ${IF_WHOLE}`),
+    ],
+    "(SELECT holds FROM whole) AS whole",
+  );
+}
+
+/** Writes all or nothing, and answers with the clock and which of both. */
+export const COMMIT_WHOLE = {
+  moves: createWhole(false, false),
+  starts: createWhole(true, false),
+  changes: createWhole(false, true),
+  both: createWhole(true, true),
+} as const;
+
+function createSorting(name: string, tables: readonly AnyTable[]): Statement {
+  return createStatement(
+    `sorting${name}`,
+    ["moves"],
+    [LEASES, SORTED_MOVES, SORTED_STARTS, CHANGES, KEYS, ...tables.map(({ set }) => set)],
+    [
+      HELD,
+      MOVES_CTE,
+      KEYS_CTES,
+      changeRuns("WHERE c.run_id IN (SELECT run_id FROM moves)"),
+      insertJournal("moves WHERE run_id IN (SELECT run_id FROM accepted)"),
+      ...tables.map(({ write }) => write),
+    ],
+    `(SELECT array_agg(shard) FROM held) AS held,
+  (SELECT coalesce(array_agg(run_id), '{}') FROM accepted HAVING count(*) < $batch.moves::int4) AS accepted`,
+  );
+}
+
+/**
+ * The variants of the form that writes what may be written. Each answers with the clock, the shards held and, if something was left out, the runs that were
+ * written.
+ */
+export interface SortingStatements {
+  readonly tables: readonly AnyTable[];
+  readonly none: Statement;
+  /** For rows of one projection, in the order of `tables`. */
+  readonly one: readonly Statement[];
+  readonly all: Statement;
+}
+
+/** Makes the variants for these projections. Throws when two share a name. */
+export function createSortingStatements(tables: readonly AnyTable[]): SortingStatements {
+  return {
+    tables,
+    none: createSorting("", []),
+    one: tables.map((table) => createSorting(`_${table.projection}`, [table])),
+    all: createSorting("_all", tables),
+  };
+}

@@ -1,0 +1,128 @@
+/** Turns moves into the parameters of the commit statement. This is the hottest code of the store: one pass, no intermediate rows. */
+import type { Lease, Move } from "../../engine/ports/journal.ts";
+import type { SqlValue, Statement } from "../sql/sql.ts";
+import {
+  CHANGES,
+  COMMIT_WHOLE,
+  type HeaderMove,
+  isKeyed,
+  KEYS,
+  LEASES,
+  MOVES,
+  SORTED_MOVES,
+  SORTED_STARTS,
+  type SortingStatements,
+  STARTS,
+  type StartMove,
+} from "./commit-statement.ts";
+import { RowBuffer } from "./row-set.ts";
+
+/** A batch as it is sent. */
+export interface EncodedBatch {
+  readonly statement: Statement;
+  readonly values: SqlValue[];
+}
+
+/** Whether a batch holds nothing but moves and headers, and may be tried as a whole. */
+export function isPlain(moves: readonly Move[]): boolean {
+  return moves.every(({ start, rows }) => rows.length === 0 && (start === null || !isKeyed(start)));
+}
+
+const isStart = (move: Move): move is StartMove => move.start !== null;
+const changesHeader = (move: Move): move is HeaderMove => move.header !== null;
+
+/**
+ * A plain batch for the form of the statement that writes all of it or nothing. Throws when a move holds what the statement cannot carry; the others are
+ * not to blame for it.
+ */
+export function encodeWhole(leases: readonly Lease[], batch: readonly Move[]): EncodedBatch {
+  const moves = new RowBuffer(MOVES);
+  let starts: RowBuffer<StartMove> | undefined;
+  let changes: RowBuffer<HeaderMove> | undefined;
+  let dueAt = 0;
+  for (const move of batch) {
+    moves.add(move, move);
+    if (move.dueAt > dueAt) dueAt = move.dueAt;
+    if (isStart(move)) (starts ??= new RowBuffer(STARTS)).add(move, move);
+    if (changesHeader(move)) (changes ??= new RowBuffer(CHANGES)).add(move, move);
+  }
+  const values: SqlValue[] = [leases.length, dueAt];
+  appendLeases(values, leases);
+  moves.appendTo(values);
+  starts?.appendTo(values);
+  changes?.appendTo(values);
+  const { both, changes: changesOnly, starts: startsOnly, moves: movesOnly } = COMMIT_WHOLE;
+  if (starts === undefined) return { statement: changes === undefined ? movesOnly : changesOnly, values };
+  return { statement: changes === undefined ? startsOnly : both, values };
+}
+
+/** Any batch, for the form that leaves out what must not be written. Throws like {@link encodeWhole}. */
+export function encodeSorting(
+  statements: SortingStatements,
+  leases: readonly Lease[],
+  batch: readonly Move[],
+): EncodedBatch {
+  const moves = new RowBuffer(SORTED_MOVES);
+  const starts = new RowBuffer(SORTED_STARTS);
+  const changes = new RowBuffer(CHANGES);
+  const keys = new RowBuffer(KEYS);
+  const projected = new Projected(statements);
+  for (const move of batch) {
+    moves.add(move, move);
+    if (isStart(move)) {
+      const { tenantId, keys: startKeys } = move.start;
+      starts.add(move, move);
+      for (const key of startKeys) keys.add({ tenantId, key }, move);
+    }
+    if (changesHeader(move)) changes.add(move, move);
+    if (move.rows.length > 0) projected.add(move);
+  }
+  const values: SqlValue[] = [batch.length];
+  appendLeases(values, leases);
+  for (const buffer of [moves, starts, changes, keys]) buffer.appendTo(values);
+  return { statement: projected.appendTo(values), values };
+}
+
+function appendLeases(values: SqlValue[], leases: readonly Lease[]): void {
+  const buffer = new RowBuffer(LEASES);
+  // Leases belong to no move.
+  for (const lease of leases) buffer.add(lease, undefined as never);
+  buffer.appendTo(values);
+}
+
+/** Rows of projections in a batch. */
+class Projected {
+  readonly #statements: SortingStatements;
+  readonly #buffers: (RowBuffer<never> | undefined)[];
+
+  constructor(statements: SortingStatements) {
+    this.#statements = statements;
+    this.#buffers = new Array<undefined>(statements.tables.length).fill(undefined);
+  }
+
+  add(move: Move): void {
+    for (const { projection, rows } of move.rows) {
+      const { tables } = this.#statements;
+      const index = tables.findIndex((table) => table.projection === projection);
+      const table = tables[index];
+      if (table === undefined) throw new Error(`the store has no table for the projection ${projection}`);
+      const buffer = (this.#buffers[index] ??= new RowBuffer(table.set));
+      // Who joins a row maker with a table has compared their rows.
+      for (const row of rows) buffer.add(row as never, move);
+    }
+  }
+
+  /** Appends the values and chooses the statement. */
+  appendTo(values: SqlValue[]): Statement {
+    const { tables, none, one, all } = this.#statements;
+    const used = this.#buffers.filter((buffer) => buffer !== undefined);
+    const [first] = used;
+    if (first === undefined) return none;
+    if (used.length === 1) {
+      first.appendTo(values);
+      return one[this.#buffers.indexOf(first)] ?? all;
+    }
+    for (const [index, { set }] of tables.entries()) (this.#buffers[index] ?? new RowBuffer(set)).appendTo(values);
+    return all;
+  }
+}

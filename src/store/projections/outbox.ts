@@ -1,0 +1,19 @@
+import type { OutboxRow } from "../../engine/runs/projections/outbox.ts";
+import { number, text, time } from "../journal/columns.ts";
+import { defineTable } from "../journal/projection-table.ts";
+
+/** A row that exists has not been sent; the ids rise in the order of the batch. */
+export const outboxTable = defineTable<OutboxRow>("outbox", {
+  columns: {
+    shard: number("int2", (_, { shard }) => shard),
+    task_path: text(({ taskPath }) => taskPath),
+    tenant_id: text(({ tenantId }) => tenantId),
+    topic: text(({ topic }) => topic),
+    key: text(({ key }) => key),
+    payload: text(({ payload, headers }) => JSON.stringify({ payload, headers })),
+    created_at: time(({ at }) => at),
+  },
+  write: ({ insert }) => `${insert}\n  ORDER BY r.place`,
+  // Its primary key begins with the shard.
+  ofRun: "t.shard = $1 AND t.run_id = g.run_id",
+});
