@@ -74,7 +74,8 @@ const LARGE_FOLDERS: Readonly<Record<string, number>> = { "src/engine/machine": 
 
 /** Ports point up: who implements one imports its types from the folder that declares it. */
 const PORTS: Readonly<Record<string, readonly string[]>> = {
-  store: ["engine/ports", "flows/ports"],
+  // The rows of a projection are declared beside what makes them.
+  store: ["engine/ports", "engine/runs/projections", "flows/ports"],
   tools: ["engine/ports"],
   bus: ["engine/ports"],
   guards: ["engine/ports"],

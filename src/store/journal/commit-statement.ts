@@ -8,7 +8,8 @@
  * Parts that a batch does not need cost the server time even when they get no rows, so each form has variants. The sorting form has one without projections, one
  * for each projection alone, and one for all of them: the number of plans that a connection keeps grows with the projections, not with their combinations.
  */
-import type { HeaderRow, Lease, Move, StartRow } from "../../engine/ports/journal.ts";
+import type { HeaderRow, Move, StartRow } from "../../engine/ports/journal.ts";
+import type { Lease } from "../../engine/ports/leases.ts";
 import { prepared, type Statement } from "../sql/sql.ts";
 import { bool, exactText, flag, id, jsonObject, number, optionalTime, safeText, text, timeOf } from "./columns.ts";
 import type { ProjectionTable } from "./projection-table.ts";
@@ -23,12 +24,16 @@ export interface KeyRow {
   readonly key: StartRow["keys"][number];
 }
 
-/** A move that starts a run, and one that changes a header. */
+/** A move that starts a run. */
 export type StartMove = Move & { readonly start: StartRow };
+
+/** A move that changes the header of its run. */
 export type HeaderMove = Move & { readonly header: HeaderRow };
 
+/** Whether a start may be refused for a key. */
 export const isKeyed = (start: StartRow): boolean => start.keys.length > 0 || start.runKey !== "";
 
+/** The leases under which a batch is written. */
 export const LEASES = defineRows<Lease>("leases", "w", {
   shard: number("int2", ({ shard }) => shard),
   epoch: number("int4", ({ epoch }) => epoch),
@@ -43,8 +48,10 @@ const MOVE_COLUMNS = {
   records: safeText<Move>(({ json }) => json),
 };
 
+/** Moves of the form that writes all or nothing. */
 export const MOVES = defineRows<Move>("moves", "m", MOVE_COLUMNS);
 
+/** Moves of the form that leaves some out. */
 export const SORTED_MOVES = defineRows<Move>("moves", "m", {
   ...MOVE_COLUMNS,
   shard: number("int2", ({ shard }) => shard),
@@ -74,13 +81,16 @@ const START_COLUMNS = {
   ended_at: optionalTime<StartMove>(({ start }) => start.endedAt),
 };
 
+/** Headers of new runs, in the form that writes all or nothing. */
 export const STARTS = defineRows<StartMove>("starts", "s", START_COLUMNS);
 
+/** Headers of new runs, in the form that leaves some out. */
 export const SORTED_STARTS = defineRows<StartMove>("starts", "s", {
   ...START_COLUMNS,
   keyed: flag(({ start }) => isKeyed(start)),
 });
 
+/** Headers that change. */
 export const CHANGES = defineRows<HeaderMove>("changes", "c", {
   run_id: id(({ runId }) => runId),
   state: safeText(({ header }) => header.state),
@@ -91,6 +101,7 @@ export const CHANGES = defineRows<HeaderMove>("changes", "c", {
   ended_at: optionalTime(({ header }) => header.endedAt),
 });
 
+/** Keys of starts. */
 export const KEYS = defineRows<KeyRow>("keys", "k", {
   run_id: id((_, { runId }) => runId),
   tenant_id: text(({ tenantId }) => tenantId),

@@ -1,5 +1,6 @@
 /** Turns moves into the parameters of the commit statement. This is the hottest code of the store: one pass, no intermediate rows. */
-import type { Lease, Move } from "../../engine/ports/journal.ts";
+import type { Move } from "../../engine/ports/journal.ts";
+import type { Lease } from "../../engine/ports/leases.ts";
 import type { SqlValue, Statement } from "../sql/sql.ts";
 import {
   CHANGES,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Move, StartRow } from "../../../../src/engine/ports/journal.ts";
 import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
+import type { Move, StartRow } from "../../../../src/engine/ports/journal.ts";
 import type { ApprovalRow } from "../../../../src/engine/runs/projections/approvals.ts";
 import type { DeadLetterRow } from "../../../../src/engine/runs/projections/dead-letters.ts";
 import type { OutboxRow } from "../../../../src/engine/runs/projections/outbox.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Move } from "../../../../src/engine/journal.ts";
+import type { Move } from "../../../../src/engine/ports/journal.ts";
 import { number, text } from "../../../../src/store/journal/columns.ts";
 import { createSortingStatements } from "../../../../src/store/journal/commit-statement.ts";
 import { encodeSorting } from "../../../../src/store/journal/encode-batch.ts";
