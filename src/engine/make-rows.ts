@@ -1,4 +1,4 @@
-import type { AnyRowMaker, ProjectedRows, RowsOf } from "./ports/projections.ts";
+import type { AnyRowMaker, RowsOf } from "./ports/projections.ts";
 
 const NONE: readonly never[] = [];
 
@@ -50,6 +50,7 @@ export function createRowsOf<Entity, Rec extends { readonly type: string }>(
         list.rows.push(row);
       }
     }
-    return open === undefined ? NONE : open.filter((list): list is Open & ProjectedRows => list !== undefined);
+    if (open === undefined) return NONE;
+    return open.flatMap((list) => (list === undefined ? [] : [{ projection: list.projection, rows: list.rows }]));
   };
 }
