@@ -4,8 +4,8 @@ import type { Cluster } from "../engine/ports/cluster.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
 import { type NeedsOf, packagesOf, serveServices } from "./calls/services.ts";
 import { createTokens } from "./lists/tokens.ts";
-import { createForwarder } from "./peers/forward.ts";
 import { createPeerRuns } from "./peers/peer-runs.ts";
+import { createRouter } from "./peers/router.ts";
 import { type PortConfig, type PortParts, type ServedPort, serveMethods } from "./serve-methods.ts";
 import { SERVICES } from "./services/index.ts";
 import { HEARTBEAT_MS } from "./streams/heartbeat.ts";
@@ -46,9 +46,9 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const { health, config, facts } = parts;
   const draining = new AbortController();
   const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
-  const forwarder = createForwarder(parts.cluster, config.maxMessageBytes, draining.signal);
+  const router = createRouter(parts.cluster, config.maxMessageBytes, draining.signal);
   const heartbeatMs = config.heartbeatMs ?? HEARTBEAT_MS;
-  const services = serveServices(SERVICES, {
+  const methods = serveServices(SERVICES, {
     ...parts,
     limits: config,
     facts: { ...facts, capabilities: [...facts.capabilities, ...capabilities] },
@@ -58,9 +58,8 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     heartbeatMs,
     peerRuns: createPeerRuns({ ...parts, heartbeatMs }),
   });
-  const methods = forwarder.wrap(services);
   health.addServices(methods.map((method) => method.service));
-  const port = await serveMethods(methods, parts);
+  const port = await serveMethods(methods, { ...parts, route: router.route });
   let closing: Promise<void> | null = null;
   const drain = (): void => {
     health.setServing(false);
@@ -71,7 +70,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     drain,
     close(graceMs) {
       drain();
-      closing ??= port.close(graceMs).finally(() => forwarder.close());
+      closing ??= port.close(graceMs).finally(() => router.close());
       return closing;
     },
   };

@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics } from "./calls/pipeline.ts";
 import { createPipeline } from "./calls/pipeline.ts";
+import type { Route } from "./calls/routing.ts";
 import { allowedVerbs, serveConnect } from "./connect/routes.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { createGrpcServer, type ServeStream } from "./grpc/server.ts";
@@ -38,6 +39,8 @@ export interface PortParts {
   readonly facts: { readonly version: string };
   readonly log: Log;
   readonly metrics: { readonly calls: CallMetrics; readonly http: HttpMetrics };
+  /** Where unary calls are handled when there are several instances; absent: here. */
+  readonly route?: Route;
 }
 
 /** A port in the hands of its owner. */
@@ -53,8 +56,8 @@ const DRAIN_POLL_MS = 20;
 
 /** Puts the protocols together. Nobody is served before {@link ServedPort.listen}. */
 export async function serveMethods(methods: readonly ServedMethod[], parts: PortParts): Promise<ServedPort> {
-  const { health, config, facts, log, metrics } = parts;
-  const pipeline = createPipeline(log, metrics.calls, methods);
+  const { health, config, facts, log, metrics, route } = parts;
+  const pipeline = createPipeline({ methods, log, metrics: metrics.calls, ...(route === undefined ? {} : { route }) });
   const { maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
   const joint = { pipeline, log, maxMessageBytes, slowReaderMs };
   const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();

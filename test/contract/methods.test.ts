@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { GRPC_CODE } from "../../src/base/error-entry.ts";
@@ -14,6 +14,8 @@ const rulesOf = (method: DescMethod): HttpRule[] => {
   return [rule, ...rule.additionalBindings];
 };
 const pathOf = (rule: HttpRule): string => (typeof rule.pattern.value === "string" ? rule.pattern.value : "");
+const textField = (message: DescMessage, name: string) =>
+  message.fields.find((field) => field.name === name && field.scalar === ScalarType.STRING);
 const isReadOnly = (method: DescMethod): boolean => getOption(method, policy).idempotency === Idempotency.READ_ONLY;
 
 test("the contract has methods", () => {
@@ -35,6 +37,25 @@ describe.each(METHODS)("%s", (_name, method) => {
     for (const scope of scopes) expect(scope).toMatch(/^[a-z]+\.[a-z]+$/);
     if (anonymous) expect(costClass).toBe(CostClass.PROBE);
     expect(costClass === CostClass.STREAM).toBe(method.methodKind === "server_streaming");
+  });
+
+  test("says which instance handles its calls, by fields that it has", () => {
+    const { to } = getOption(method, policy).routing ?? { to: { case: undefined } };
+    expect(to.case, "routing").toBeDefined();
+    if (to.case === "anyInstance") expect(to.value).toBe(true);
+    if (to.case === "ownerOf") expect(textField(method.input, to.value)).toBeDefined();
+    if (to.case === "batch") {
+      const { items, ownerOf, results } = to.value;
+      const batch = method.input.fields.find(({ name }) => name === items);
+      expect(batch?.fieldKind).toBe("list");
+      if (batch?.message !== undefined) expect(textField(batch.message, ownerOf)).toBeDefined();
+      expect(method.output.fields.find(({ name }) => name === results)?.fieldKind).toBe("list");
+    }
+    // A stream goes on where it began: it reads the database, and is told of the rest by the other instances.
+    if (method.methodKind === "server_streaming") expect(to.case).toBe("anyInstance");
+    // What changes a run is decided by its owner.
+    const changesRun = !isReadOnly(method) && textField(method.input, "run_id") !== undefined;
+    if (changesRun) expect(to).toMatchObject({ case: "ownerOf", value: "run_id" });
   });
 
   test("is unary or streams from the server", () => {

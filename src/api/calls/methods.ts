@@ -6,6 +6,7 @@ import { policy as policyOption } from "../../gen/orchestrator/options/v1/option
 import type { Encode } from "../encode.ts";
 import { compileEncoder } from "../encode.ts";
 import type { StreamHandler, UnaryHandler } from "./call.ts";
+import { compileRouting, type Routing } from "./routing.ts";
 import type { Validate } from "./validate.ts";
 import { compileValidator } from "./validate.ts";
 
@@ -20,6 +21,7 @@ export interface ServedMethod {
   readonly service: string;
   /** Who may call it and what it costs; null for the probes of other contracts, which anybody may call. */
   readonly policy: MethodPolicy | null;
+  readonly routing: Routing;
   readonly validate: Validate;
   /** Turns its responses into bytes. */
   readonly encode: Encode;
@@ -43,6 +45,7 @@ export function serveMethod(desc: DescMethod, handler: UnaryHandler | StreamHand
     aliases: [],
     service,
     policy: service.startsWith("grpc.") ? null : getOption(desc, policyOption),
+    routing: compileRouting(desc),
     validate: compileValidator(desc.input),
     encode: compileEncoder(desc.output),
     waits: desc.input.field.wait?.message?.typeName === "google.protobuf.Duration",

@@ -1,8 +1,8 @@
 /**
  * What every call passes, in this order and in this one place:
  *
- *   started (metrics) → identify → decode → validate → deadline (default, clamp; aborts the call) → handler → encode → classify errors →
- *   finished (metrics, log)
+ *   started (metrics) → identify → decode → validate → deadline (default, clamp; aborts the call) → handler, here or at the owner of the run → encode →
+ *   classify errors → finished (metrics, log)
  *
  * Protocols bring the functions that decode and encode, and move bytes; they know nothing else. Whatever one call throws, its encoder included, ends that
  * call and nothing else. A call is answered exactly once: by its handler, by its deadline, or by its caller
@@ -15,10 +15,11 @@ import { fail, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { MAX_TIMER_MS } from "../../base/time/long-timer.ts";
 import { fromDuration } from "../mapping/time.ts";
-import type { Call } from "./call.ts";
+import type { Call, UnaryHandler } from "./call.ts";
 import { readCaller } from "./caller.ts";
 import { classifyError, forCall } from "./errors.ts";
 import type { ServedMethod } from "./methods.ts";
+import type { Route } from "./routing.ts";
 
 /** Deadline of a unary call that brings none, milliseconds. One that asks to wait gets its `wait` on top. */
 export const DEFAULT_DEADLINE_MS = 30_000;
@@ -68,17 +69,36 @@ function waitMsOf(method: ServedMethod, request: Message): number {
   return wait === undefined ? 0 : fromDuration(wait);
 }
 
-/** Builds the chain. The counters of `methods` show from the start, those of others from their first call. */
-export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly ServedMethod[] = []): Pipeline {
+/** What a chain is built from. */
+export interface PipelineParts {
+  /** The methods that it runs. */
+  readonly methods: readonly ServedMethod[];
+  readonly log: Log;
+  readonly metrics: CallMetrics;
+  /** Where unary calls are handled when there are several instances; absent: here. */
+  readonly route?: Route;
+}
+
+/** What the chain keeps of a method. */
+interface Prepared {
+  readonly recorder: MethodMetrics;
+  readonly unary: UnaryHandler | null;
+}
+
+/** Builds the chain. */
+export function createPipeline({ methods, log, metrics, route }: PipelineParts): Pipeline {
   // Made at the start, so that every method shows with 0.
-  const recorders = new Map(methods.map((method) => [method, metrics.forMethod(method)]));
-  const recorderOf = (method: ServedMethod): MethodMetrics => {
-    let recorder = recorders.get(method);
-    if (recorder === undefined) {
-      recorder = metrics.forMethod(method);
-      recorders.set(method, recorder);
-    }
-    return recorder;
+  const prepared = new Map(
+    methods.map((method): [ServedMethod, Prepared] => {
+      const { unary } = method;
+      const handler = unary === null || route === undefined ? unary : route(method, unary);
+      return [method, { recorder: metrics.forMethod(method), unary: handler }];
+    }),
+  );
+  const prepare = (method: ServedMethod): Prepared => {
+    const found = prepared.get(method);
+    if (found === undefined) throw new Error(`${method.path} is not served here`);
+    return found;
   };
 
   const decodeRequest = (method: ServedMethod, decode: () => Message): Message => {
@@ -108,7 +128,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
 
   return {
     runUnary<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>, done: Done<T>) {
-      const recorder = recorderOf(method);
+      const { recorder, unary: handler } = prepare(method);
       const startedAt = performance.now();
       recorder.started();
       let request: Message | null = null;
@@ -152,7 +172,6 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
       let timer: NodeJS.Timeout | undefined;
       call.onAbort = (reason) => finish(reason, null);
       try {
-        const handler = method.unary;
         if (handler === null) throw new Error(`${method.path} is not unary`);
         checkTime(call);
         call.caller = readCaller(call.headers);
@@ -170,7 +189,7 @@ export function createPipeline(log: Log, metrics: CallMetrics, methods: readonly
     },
 
     async *runStream(method, call, decode, encode) {
-      const recorder = recorderOf(method);
+      const { recorder } = prepare(method);
       const startedAt = performance.now();
       recorder.started();
       let code = "CANCELLED";

@@ -16,7 +16,7 @@ const asItIs = (message: Message): Message => message;
 /** A client of `methods`. It calls in the name of `actor`, which may be empty. Closing it closes nothing else. */
 export function createLocalClient(methods: readonly ServedMethod[], log: Log, actor = ""): ApiClient {
   const headers: CallHeaders = new Map([[ACTOR_KEY, encodeActor(actor)]]);
-  const pipeline = createPipeline(log, NO_METRICS, methods);
+  const pipeline = createPipeline({ methods, log, metrics: NO_METRICS });
   const served = new Map(methods.map((method) => [method.desc, method]));
   const begin = (method: DescMethod, { timeoutMs, signal }: ClientCallOptions) => {
     const found = served.get(method);

@@ -3,7 +3,7 @@
  * can take it; then all runs are waited for, each by a call that a drain ends early.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { create } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import { durationFromMs, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Cluster, Place } from "../../engine/ports/cluster.ts";
@@ -12,8 +12,10 @@ import {
   type BatchStartRunsRequest,
   BatchStartRunsRequestSchema,
   type BatchStartRunsResponse,
+  BatchStartRunsResponseSchema,
   type BatchStartRunsResult,
   BatchStartRunsResultSchema,
+  type StartRunRequest,
   type WaitRunRequest,
   WaitRunRequestSchema,
   type WaitRunResponse,
@@ -21,6 +23,7 @@ import {
 import type { CallContext, UnaryHandler } from "../calls/call.ts";
 import { toStatus } from "../calls/errors.ts";
 import type { ServedMethod } from "../calls/methods.ts";
+import type { Routing } from "../calls/routing.ts";
 import { fromStatus } from "../client/client.ts";
 import { RUN_PAYLOADS } from "../mapping/run.ts";
 import { fromDuration } from "../mapping/time.ts";
@@ -39,6 +42,7 @@ export interface BatchParts {
   readonly cluster: Cluster;
   readonly sender: Sender;
   readonly method: ServedMethod;
+  readonly routing: Extract<Routing, { readonly to: "batch" }>;
   readonly handler: UnaryHandler;
   readonly draining: AbortSignal;
   readonly waitAnywhere: WaitAnywhere;
@@ -58,15 +62,20 @@ export async function startBatch(
   const mask = create(FieldMaskSchema, {
     paths: waitMs > 0 && !paths.includes("run_id") ? [...paths, "run_id"] : paths,
   });
-  const starts = request.requests.map((start, index) =>
+  const { items, results: answers } = parts.routing;
+  const resultsOf = (message: Message) => fieldOf(message, answers) as readonly BatchStartRunsResult[];
+  const starts = (fieldOf(request, items) as readonly StartRunRequest[]).map((start, index) =>
     start.requestId === "" && request.requestId !== ""
       ? { ...start, requestId: `${request.requestId}/${index}` }
       : start,
   );
   const batchOf = (indexes: readonly number[]): BatchStartRunsRequest =>
-    create(BatchStartRunsRequestSchema, { requests: indexes.flatMap((index) => starts[index] ?? []), readMask: mask });
+    create(BatchStartRunsRequestSchema, {
+      [items]: indexes.flatMap((index) => starts[index] ?? []),
+      readMask: mask,
+    });
   const all = starts.map((_, index) => index);
-  const results = [...((await parts.handler(batchOf(all), call)) as BatchStartRunsResponse).results];
+  const results = [...resultsOf(await parts.handler(batchOf(all), call))];
   const place = async (where: Place, indexes: readonly number[]): Promise<string | undefined> => {
     try {
       const batch = batchOf(indexes);
@@ -74,8 +83,7 @@ export async function startBatch(
         where === "here"
           ? await parts.handler(batch, call)
           : await parts.sender.send(where.address, parts.method, batch, call, call.signal);
-      for (const [at, result] of (answer as BatchStartRunsResponse).results.entries())
-        results[indexes[at] ?? -1] = result;
+      for (const [at, result] of resultsOf(answer).entries()) results[indexes[at] ?? -1] = result;
     } catch (error) {
       if (error instanceof Unreached) return error.address;
       const failure = isOrchestratorError(error) ? error : toError("PEER_LOST", {}, { cause: error });
@@ -98,7 +106,11 @@ export async function startBatch(
   }
   const restMs = Math.floor(waitMs - (performance.now() - startedAt));
   if (restMs > 0) await Promise.all(results.map((result) => waitFor(parts, result, paths, restMs, call)));
-  return { $typeName: "orchestrator.v1.BatchStartRunsResponse", results };
+  return create(BatchStartRunsResponseSchema, { [answers]: results });
+}
+
+function fieldOf(message: Message, field: string): unknown {
+  return (message as unknown as Readonly<Record<string, unknown>>)[field];
 }
 
 interface Group {

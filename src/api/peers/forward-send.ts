@@ -8,6 +8,7 @@ import type { CallContext } from "../calls/call.ts";
 import { ACTOR_KEY, encodeActor } from "../calls/caller.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import { PassedError } from "../calls/passed-error.ts";
+import { ownedRunOf } from "../calls/routing.ts";
 import { FORWARDED_KEY } from "./forwarded-key.ts";
 import { openPeerClients } from "./peer-clients.ts";
 
@@ -91,7 +92,7 @@ function exchange(
       (error, answer) => {
         signal.removeEventListener("abort", stop);
         if (error === null) resolve(answer ?? Buffer.alloc(0));
-        else reject(toAnswer(error, request));
+        else reject(toAnswer(error, ownedRunOf(method, request)));
       },
     );
     if (signal.aborted) stop();
@@ -102,9 +103,8 @@ function exchange(
 const asItIs = (bytes: Buffer): Buffer => bytes;
 
 /** What the other instance said; when it said nothing, the call may be sent again. */
-function toAnswer(error: ServiceError, request: Message): OrchestratorError {
+function toAnswer(error: ServiceError, runId: string): OrchestratorError {
   const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
   if (bytes instanceof Buffer) return new PassedError(fromBinary(StatusSchema, bytes));
-  const { runId = "" } = request as { readonly runId?: string };
   return toError("PEER_LOST", { runId }, { cause: error });
 }

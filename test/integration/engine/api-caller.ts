@@ -55,7 +55,11 @@ export function createCaller(engine: Engine, database: Database): Ask {
     heartbeatMs: 60_000,
   });
   const served = new Map<DescMethod, ServedMethod>(methods.map((method) => [method.desc, method]));
-  const pipeline = createPipeline(silentLog, { forMethod: () => ({ started() {}, finished() {}, sent() {} }) });
+  const pipeline = createPipeline({
+    methods,
+    log: silentLog,
+    metrics: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
+  });
   return async (desc, init) => {
     const method = served.get(desc);
     if (method === undefined) throw new Error(`${desc.name} is not served`);

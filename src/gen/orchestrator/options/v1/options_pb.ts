@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/options/v1/options.proto.
  */
 export const file_orchestrator_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiVvcmNoZXN0cmF0b3Ivb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhdvcmNoZXN0cmF0b3Iub3B0aW9ucy52MSKKAQoLRXJyb3JQb2xpY3kSHgoEY29kZRgBIAEoDjIQLmdvb2dsZS5ycGMuQ29kZRITCgtodHRwX3N0YXR1cxgCIAEoBRIvCgZyZXBlYXQYAyABKA4yHy5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5SZXBlYXQSFQoNbWV0YWRhdGFfa2V5cxgEIAMoCSKkAQoMTWV0aG9kUG9saWN5Eg4KBnNjb3BlcxgBIAMoCRIRCglhbm9ueW1vdXMYAiABKAgSOQoLaWRlbXBvdGVuY3kYAyABKA4yJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5JZGVtcG90ZW5jeRI2Cgpjb3N0X2NsYXNzGAQgASgOMiIub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuQ29zdENsYXNzKmcKBlJlcGVhdBIWChJSRVBFQVRfVU5TUEVDSUZJRUQQABIQCgxSRVBFQVRfTkVWRVIQARIXChNSRVBFQVRfU0FNRV9SRVFVRVNUEAISGgoWUkVQRUFUX1NBTUVfUkVRVUVTVF9JRBADKn0KC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASGQoVSURFTVBPVEVOQ1lfUkVBRF9PTkxZEAESGgoWSURFTVBPVEVOQ1lfSURFTVBPVEVOVBACEhoKFklERU1QT1RFTkNZX1JFUVVFU1RfSUQQAyqpAQoJQ29zdENsYXNzEhoKFkNPU1RfQ0xBU1NfVU5TUEVDSUZJRUQQABIUChBDT1NUX0NMQVNTX1BST0JFEAESEwoPQ09TVF9DTEFTU19SRUFEEAISEwoPQ09TVF9DTEFTU19MSVNUEAMSFAoQQ09TVF9DTEFTU19XUklURRAEEhMKD0NPU1RfQ0xBU1NfQlVMSxAFEhUKEUNPU1RfQ0xBU1NfU1RSRUFNEAY6YQoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY2eTOzQEgASgLMiUub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZwb2xpY3k6YQoFZXJyb3ISIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxja5M7NASABKAsyJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5FcnJvclBvbGljeVIFZXJyb3JCrAEKF29yY2hlc3RyYXRvci5vcHRpb25zLnYxQgxPcHRpb25zUHJvdG9QAVoxb3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC9vcHRpb25zL3YxO29wdGlvbnN2MaoCF09yY2hlc3RyYXRvci5PcHRpb25zLlYxygIXT3JjaGVzdHJhdG9yXE9wdGlvbnNcVjHqAhlPcmNoZXN0cmF0b3I6Ok9wdGlvbnM6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor, file_google_rpc_code]);
+  fileDesc("CiVvcmNoZXN0cmF0b3Ivb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhdvcmNoZXN0cmF0b3Iub3B0aW9ucy52MSKKAQoLRXJyb3JQb2xpY3kSHgoEY29kZRgBIAEoDjIQLmdvb2dsZS5ycGMuQ29kZRITCgtodHRwX3N0YXR1cxgCIAEoBRIvCgZyZXBlYXQYAyABKA4yHy5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5SZXBlYXQSFQoNbWV0YWRhdGFfa2V5cxgEIAMoCSLXAQoMTWV0aG9kUG9saWN5Eg4KBnNjb3BlcxgBIAMoCRIRCglhbm9ueW1vdXMYAiABKAgSOQoLaWRlbXBvdGVuY3kYAyABKA4yJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5JZGVtcG90ZW5jeRI2Cgpjb3N0X2NsYXNzGAQgASgOMiIub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuQ29zdENsYXNzEjEKB3JvdXRpbmcYBSABKAsyIC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5Sb3V0aW5nInMKB1JvdXRpbmcSFgoMYW55X2luc3RhbmNlGAEgASgISAASEgoIb3duZXJfb2YYAiABKAlIABI2CgViYXRjaBgDIAEoCzIlLm9yY2hlc3RyYXRvci5vcHRpb25zLnYxLkJhdGNoUm91dGluZ0gAQgQKAnRvIkAKDEJhdGNoUm91dGluZxINCgVpdGVtcxgBIAEoCRIQCghvd25lcl9vZhgCIAEoCRIPCgdyZXN1bHRzGAMgASgJKmcKBlJlcGVhdBIWChJSRVBFQVRfVU5TUEVDSUZJRUQQABIQCgxSRVBFQVRfTkVWRVIQARIXChNSRVBFQVRfU0FNRV9SRVFVRVNUEAISGgoWUkVQRUFUX1NBTUVfUkVRVUVTVF9JRBADKn0KC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASGQoVSURFTVBPVEVOQ1lfUkVBRF9PTkxZEAESGgoWSURFTVBPVEVOQ1lfSURFTVBPVEVOVBACEhoKFklERU1QT1RFTkNZX1JFUVVFU1RfSUQQAyqpAQoJQ29zdENsYXNzEhoKFkNPU1RfQ0xBU1NfVU5TUEVDSUZJRUQQABIUChBDT1NUX0NMQVNTX1BST0JFEAESEwoPQ09TVF9DTEFTU19SRUFEEAISEwoPQ09TVF9DTEFTU19MSVNUEAMSFAoQQ09TVF9DTEFTU19XUklURRAEEhMKD0NPU1RfQ0xBU1NfQlVMSxAFEhUKEUNPU1RfQ0xBU1NfU1RSRUFNEAY6YQoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY2eTOzQEgASgLMiUub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZwb2xpY3k6YQoFZXJyb3ISIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxja5M7NASABKAsyJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5FcnJvclBvbGljeVIFZXJyb3JCrAEKF29yY2hlc3RyYXRvci5vcHRpb25zLnYxQgxPcHRpb25zUHJvdG9QAVoxb3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC9vcHRpb25zL3YxO29wdGlvbnN2MaoCF09yY2hlc3RyYXRvci5PcHRpb25zLlYxygIXT3JjaGVzdHJhdG9yXE9wdGlvbnNcVjHqAhlPcmNoZXN0cmF0b3I6Ok9wdGlvbnM6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor, file_google_rpc_code]);
 
 /**
  * What an error reason means for a caller.
@@ -95,6 +95,13 @@ export type MethodPolicy = Message<"orchestrator.options.v1.MethodPolicy"> & {
    * @generated from field: orchestrator.options.v1.CostClass cost_class = 4;
    */
   costClass: CostClass;
+
+  /**
+   * Which instance handles the call when several serve one database. A method without it is refused by a test.
+   *
+   * @generated from field: orchestrator.options.v1.Routing routing = 5;
+   */
+  routing?: Routing | undefined;
 };
 
 /**
@@ -103,6 +110,87 @@ export type MethodPolicy = Message<"orchestrator.options.v1.MethodPolicy"> & {
  */
 export const MethodPolicySchema: GenMessage<MethodPolicy> = /*@__PURE__*/
   messageDesc(file_orchestrator_options_v1_options, 1);
+
+/**
+ * Which instance handles a call. Callers may send it to any: the one that takes it sends it on.
+ *
+ * @generated from message orchestrator.options.v1.Routing
+ */
+export type Routing = Message<"orchestrator.options.v1.Routing"> & {
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof orchestrator.options.v1.Routing.to
+   */
+  to: {
+    /**
+     * The instance that takes the call answers it, from memory or from the database.
+     *
+     * @generated from field: bool any_instance = 1;
+     */
+    value: boolean;
+    case: "anyInstance";
+  } | {
+    /**
+     * Name of a text field of the request. The instance that owns the run named there handles the call. Where the field is empty, any
+     * instance that takes new runs does.
+     *
+     * @generated from field: string owner_of = 2;
+     */
+    value: string;
+    case: "ownerOf";
+  } | {
+    /**
+     * The call is a batch: each item is handled where a call of its own would be.
+     *
+     * @generated from field: orchestrator.options.v1.BatchRouting batch = 3;
+     */
+    value: BatchRouting;
+    case: "batch";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message orchestrator.options.v1.Routing.
+ * Use `create(RoutingSchema)` to create a new message.
+ */
+export const RoutingSchema: GenMessage<Routing> = /*@__PURE__*/
+  messageDesc(file_orchestrator_options_v1_options, 2);
+
+/**
+ * How a batch is split among instances, and how their answers are put together.
+ *
+ * @generated from message orchestrator.options.v1.BatchRouting
+ */
+export type BatchRouting = Message<"orchestrator.options.v1.BatchRouting"> & {
+  /**
+   * Name of the repeated field of the request that holds the items.
+   *
+   * @generated from field: string items = 1;
+   */
+  items: string;
+
+  /**
+   * Name of a text field of an item, as `Routing.owner_of`.
+   *
+   * @generated from field: string owner_of = 2;
+   */
+  ownerOf: string;
+
+  /**
+   * Name of the repeated field of the response that holds one result for each item, in the order of the items.
+   *
+   * @generated from field: string results = 3;
+   */
+  results: string;
+};
+
+/**
+ * Describes the message orchestrator.options.v1.BatchRouting.
+ * Use `create(BatchRoutingSchema)` to create a new message.
+ */
+export const BatchRoutingSchema: GenMessage<BatchRouting> = /*@__PURE__*/
+  messageDesc(file_orchestrator_options_v1_options, 3);
 
 /**
  * Whether a call that failed may be sent again.

@@ -1,6 +1,8 @@
 /**
- * Calls that this instance cannot take: for runs that another instance owns (RUN_MOVED), and starts while it owns no shard (NO_SHARD). The engine refuses them
- * before anything has happened; here they go to the instance that can take them, over gRPC.
+ * Routes calls to the instances that can take them. The policy of a method says whether its calls belong to the owner of a run (src/api/calls/routing.ts).
+ *
+ * A call is tried here first. The engine refuses, before anything has happened, calls for runs that another instance owns (RUN_MOVED) and starts while it owns
+ * no shard (NO_SHARD). Those are sent to the instance that can take them, over gRPC.
  *
  *   refused → locate → here: handled again · an address: sent there · nobody yet: located again after a pause, for at most three seconds
  *
@@ -22,9 +24,10 @@ import {
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, UnaryHandler } from "../calls/call.ts";
 import type { ServedMethod } from "../calls/methods.ts";
+import type { Route } from "../calls/routing.ts";
 import { isRepeatable } from "../client/client.ts";
 import { fromDuration } from "../mapping/time.ts";
-import { startBatch, type WaitAnywhere } from "./forward-batch.ts";
+import { type BatchParts, startBatch, type WaitAnywhere } from "./forward-batch.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";
 import { openSender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
 
@@ -35,16 +38,15 @@ const PATIENCE_MS = 3_000;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
 
-/** Sends calls on. */
-export interface Forwarder {
-  /** The methods, those for single runs and starts with forwarding. */
-  wrap(methods: readonly ServedMethod[]): readonly ServedMethod[];
+/** Routes calls to the instances that can take them. */
+export interface Router {
+  readonly route: Route;
   /** Closes the connections to other instances. */
   close(): void;
 }
 
-/** Forwards to the instances that the cluster names. `draining` ends waits that were forwarded. */
-export function createForwarder(cluster: Cluster, maxMessageBytes: number, draining: AbortSignal): Forwarder {
+/** Routes among the instances of the cluster. `draining` ends waits that were forwarded. */
+export function createRouter(cluster: Cluster, maxMessageBytes: number, draining: AbortSignal): Router {
   const sender = openSender(maxMessageBytes);
 
   /** Makes a call that was refused here where it can be made. */
@@ -147,22 +149,25 @@ export function createForwarder(cluster: Cluster, maxMessageBytes: number, drain
     return waited?.run === undefined ? response : Object.assign(response, { run: waited.run });
   };
 
-  const wrapHandler = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
-    return (request, call) =>
+  const routeToOwner = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
+    const routed: UnaryHandler = (request, call) =>
       handler(request, call).catch((error: unknown) => {
         if (call.forwarded || !isElsewhere(error)) throw error;
         return makeElsewhere(method, handler, request, call, error);
       });
+    if (method.desc === RunService.method.waitRun) waitAnywhere = routed as UnaryHandler as unknown as WaitAnywhere;
+    return routed;
   };
 
-  const wrapBatch = (method: ServedMethod, handler: UnaryHandler): UnaryHandler => {
-    const parts = {
+  const routeItems = (method: ServedMethod, routing: BatchParts["routing"], handler: UnaryHandler): UnaryHandler => {
+    const parts: BatchParts = {
       cluster,
       sender,
       method,
+      routing,
       handler,
       draining,
-      waitAnywhere: ((request, call) => waitAnywhere(request, call)) as WaitAnywhere,
+      waitAnywhere: (request, call) => waitAnywhere(request, call),
     };
     return (request, call) =>
       call.forwarded || cluster.view().others.length === 0
@@ -171,16 +176,18 @@ export function createForwarder(cluster: Cluster, maxMessageBytes: number, drain
   };
 
   return {
-    wrap: (methods) =>
-      methods.map((method) => {
-        const { unary, desc } = method;
-        if (unary === null) return method;
-        if (desc === RunService.method.batchStartRuns) return { ...method, unary: wrapBatch(method, unary) };
-        if (!desc.input.fields.some((field) => field.name === "run_id")) return method;
-        const wrapped = wrapHandler(method, unary);
-        if (desc === RunService.method.waitRun) waitAnywhere = wrapped as UnaryHandler as unknown as WaitAnywhere;
-        return { ...method, unary: wrapped };
-      }),
+    route(method, handler) {
+      switch (method.routing.to) {
+        case "any_instance":
+          return handler;
+        case "owner":
+          return routeToOwner(method, handler);
+        case "batch":
+          if (method.desc !== RunService.method.batchStartRuns)
+            throw new Error(`${method.path} is a batch, and nothing here puts its answers together`);
+          return routeItems(method, method.routing, handler);
+      }
+    },
     close: () => sender.close(),
   };
 }
