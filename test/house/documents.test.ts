@@ -108,6 +108,23 @@ test("files that how-to pages and decisions name exist", () => {
   expect(gone).toEqual([]);
 });
 
+test("each section of the operator pages names tests or sources that exist", () => {
+  const wrong = readdirSync("docs/operate")
+    .filter((name) => name !== "README.md")
+    .flatMap((name) => {
+      const [, ...sections] = readFileSync(join("docs/operate", name), "utf8").split(/^## /m);
+      return sections.flatMap((section) => {
+        const title = `${name}: ${section.slice(0, section.indexOf("\n"))}`;
+        const named = [...section.matchAll(/<!-- (?:test|source): (.+?) -->/g)].flatMap(([, paths = ""]) =>
+          paths.split(", "),
+        );
+        if (named.length === 0) return [`${title} names nothing`];
+        return named.filter((path) => !existsSync(path)).map((path) => `${title} names ${path}`);
+      });
+    });
+  expect(wrong).toEqual([]);
+});
+
 test("links in the documents point to files that exist", () => {
   const below = readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
   const documents = [...readdirSync("."), ...below].filter((path) => path.endsWith(".md"));
