@@ -1,15 +1,16 @@
 /** The running service: configuration → store and engine → ports → stop in good order. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { createHealth, type HealthState } from "../api/health.ts";
-import { createHostRule, hostOf, isLoopback } from "../base/host-rule.ts";
+import { createHealth } from "../api/health.ts";
+import { hostOf, isLoopback } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
 import { readVersion } from "../base/version.ts";
 import { isSet, type LoadedConfig } from "../config/config.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
 import { createRunLog } from "../telemetry/run-log.ts";
 import { advertisedAddress } from "./advertised-address.ts";
 import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
+import { openMetricsPort } from "./parts/metrics-port.ts";
+import { createParts } from "./parts/parts.ts";
 import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
 import { watchDatabase, watchDisk } from "./watch-database.ts";
 
@@ -44,11 +45,7 @@ export interface ServiceOptions {
 /** Starts the service. It takes calls when this resolves. Errors: CONFIG_INVALID, PORT_IN_USE, GRAPH_MODULE_INVALID and those of the store. */
 export async function startService(loaded: LoadedConfig, log: Log, options: ServiceOptions = {}): Promise<Service> {
   const { server, limits, store, metrics: metricsConfig } = loaded.config;
-  const closers: (() => Promise<void>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closer of closers.reverse())
-      await closer().catch((error: unknown) => log.warn("a part did not close in good order", { error }));
-  };
+  const parts = createParts(log);
   try {
     // A busy port shows before a database is made and shards are taken.
     await checkPort(server.host, server.port, "ORCHESTRATOR_PORT");
@@ -63,7 +60,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       address: advertisedAddress(server),
       ...options,
     });
-    closers.push(() => core.close());
+    parts.onClose(() => core.close());
     metrics.attach(core);
     const health = createHealth();
     const allowedHosts = hostsOf(server);
@@ -81,7 +78,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       log,
       metrics,
     });
-    closers.push(async () => {
+    parts.onClose(async () => {
       const endsAt = performance.now() + server.drainTimeout;
       api.drain();
       // Runs first: no caller, however slow, keeps a run from the next owner. Whoever stays on the line gets the rest of the time.
@@ -91,26 +88,24 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       await api.close(Math.max(0, endsAt - performance.now()));
     });
     const address = await api.listen(server.host, server.port);
-    const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, log, closers);
+    const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, allowedHosts, log, parts);
     health.setServing(true);
-    const unwatch = [watchDatabase(core.database, health, log), watchDisk(core.database, health, log)];
-    closers.push(async () => {
-      for (const end of unwatch) end();
-    });
+    parts.onClose(watchDatabase(core.database, health, log));
+    parts.onClose(watchDisk(core.database, health, log));
     const { promise: stopped, resolve: finish } = Promise.withResolvers<void>();
     let isStopping = false;
     const stop = (): void => {
       if (isStopping) return;
       isStopping = true;
       log.info("stopping", { graceMs: server.drainTimeout });
-      void close().then(() => {
+      void parts.close().then(() => {
         log.info("stopped");
         finish();
       });
     };
     return { core, address, metricsAddress, stopped, stop };
   } catch (error) {
-    await close();
+    await parts.close();
     throw error;
   }
 }
@@ -122,22 +117,4 @@ function hostsOf(server: LoadedConfig["config"]["server"]): readonly string[] {
   return own === null || (allowedHosts.length === 0 && !isLoopback(server.host))
     ? allowedHosts
     : [...allowedHosts, own];
-}
-
-async function openMetricsPort(
-  loaded: LoadedConfig,
-  metrics: Metrics | null,
-  health: HealthState,
-  log: Log,
-  closers: (() => Promise<void>)[],
-): Promise<Address | null> {
-  if (metrics === null) return null;
-  const { openMetricsServer } = await import("../telemetry/metrics-server.ts");
-  const answer = () => ({ ready: health.check("") === "SERVING", missing: health.missing() });
-  const { host } = loaded.config.server;
-  const hosts = createHostRule(hostsOf(loaded.config.server));
-  const options = { host, hosts, port: loaded.config.metrics.port, explicit: isSet(loaded, "metrics.port") };
-  const server = await openMetricsServer(metrics, answer, options, log);
-  closers.push(() => server.close());
-  return server.address;
 }

@@ -306,6 +306,7 @@ export class Runtime implements LaneHost, EffectsHost, RestoreHost, WakeHost, Tr
       for (const reply of takeReplies(cell)) reply.resolve();
       // Watches have its last records now, and need not ask the journal for them.
       this.drop(cell);
+      this.trials.clear(cell.runId, cell.shard);
     }
     failPoint("answer.before");
     for (const reply of replies) reply.resolve();

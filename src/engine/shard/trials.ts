@@ -124,7 +124,7 @@ export class Trials {
     return waiting;
   }
 
-  /** The run has made progress: what was known against it is forgotten. */
+  /** The run has made progress or ended: what was known against it is forgotten. */
   clear(runId: string, shard: number): void {
     if (!this.#marks.delete(runId)) return;
     this.#passed.push({ runId, shard, moment: "" });

@@ -109,23 +109,7 @@ test("a run that kills when its attempt reports is held after three deaths", asy
   let instance = await bed.openInstance();
   const { runId } = (await startHeld(instance)).run.state;
   for (let death = 1; death <= 3; death += 1) {
-    const last = instance;
-    // It dies when the run has begun to take the report: nothing of it is written.
-    const dying = new Promise<void>((resolve) => {
-      last.journal.onCommit(
-        {
-          before: () => {
-            resolve();
-            return new Promise(() => {});
-          },
-        },
-        (moves) => moves.some((move) => move.records.some((record) => record.type === "task.completed")),
-      );
-    });
-    const [open] = opens.splice(0);
-    open?.();
-    await dying;
-    await last.crash();
+    await dieReporting(instance);
     instance = await bed.openInstance();
     opens.push(instance.tools.hold("a"));
     if (death < 3) await eventually(() => expect(instance.tools.calls).toHaveLength(1));
@@ -134,6 +118,45 @@ test("a run that kills when its attempt reports is held after three deaths", asy
   expect(instance.tools.calls).toHaveLength(0);
   expect((await bed.stateOf(runId)).holds).toMatchObject([{ kind: "quarantine" }]);
 });
+
+// The mark stayed until the next takeover: the moment at which the owner had died never came again.
+test("a run that ends takes its deaths at other moments along", async () => {
+  await bed.register("one", [{ id: "a", type: "noop" }]);
+  const first = await bed.openInstance();
+  const { runId } = (await startHeld(first)).run.state;
+  await first.crash();
+  const second = await bed.openInstance();
+  opens.splice(0, opens.length, second.tools.hold("a"));
+  await eventually(() => expect(second.tools.calls).toHaveLength(1));
+  await dieReporting(second);
+  const third = await bed.openInstance();
+  third.tools.hold("a");
+  await eventually(() => expect(third.tools.calls).toHaveLength(1));
+  const marks = () => bed.sql("SELECT moment, deaths FROM orchestrator.suspects WHERE deaths > 0");
+  expect(await marks()).toEqual([{ moment: "reported:a", deaths: 1 }]);
+  await third.engine.cancelRun(CALLER, runId, "no longer wanted", false);
+  expect((await waitEnd(third.engine, runId)).phase).toBe("CANCELED");
+  await eventually(async () => expect(await bed.sql("SELECT * FROM orchestrator.suspects")).toEqual([]));
+});
+
+/** Lets the held attempt of `instance` report; the instance dies when the run has begun to take the report, and nothing of it is written. */
+async function dieReporting(instance: Instance): Promise<void> {
+  const dying = new Promise<void>((resolve) => {
+    instance.journal.onCommit(
+      {
+        before: () => {
+          resolve();
+          return new Promise(() => {});
+        },
+      },
+      (moves) => moves.some((move) => move.records.some((record) => record.type === "task.completed")),
+    );
+  });
+  const [open] = opens.splice(0);
+  open?.();
+  await dying;
+  await instance.crash();
+}
 
 const opens: (() => void)[] = [];
 

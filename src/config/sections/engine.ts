@@ -1,0 +1,60 @@
+import { durationSetting, integerSetting, numberSetting, setting, textSetting } from "../setting-types.ts";
+
+/** Shards, leases and defaults of runs. */
+export const ENGINE = {
+  instanceId: setting({
+    schema: textSetting("a name"),
+    env: ["ORCHESTRATOR_INSTANCE_ID"],
+    text: "Name of this instance among those that share a database. Made of host name and process when absent.",
+  }),
+  shards: setting({
+    schema: integerSetting(1, 4_096),
+    default: 64,
+    env: ["ORCHESTRATOR_SHARDS"],
+    text: "Number of shards of a new database; an existing one keeps its number.",
+  }),
+  lanes: setting({
+    schema: integerSetting(1, 16),
+    default: 2,
+    env: ["ORCHESTRATOR_LANES"],
+    text: "Connections over which batches of the journal are committed.",
+  }),
+  leaseTtl: setting({
+    schema: durationSetting(1_000),
+    default: "10s",
+    env: ["ORCHESTRATOR_LEASE_TTL"],
+    text: "How long an instance that says nothing keeps its shards. Another takes over after it.",
+  }),
+  maxLoopStall: setting({
+    schema: durationSetting(),
+    default: "6s",
+    env: ["ORCHESTRATOR_MAX_LOOP_STALL"],
+    text: "How long the event loop may stand still. Then the watchdog names the run in hand, if there is one, and ends the process with exit code 142. At most 0.6 × the lease time; 0 switches the watchdog off. It does not judge while the process is stopped or debugged.",
+  }),
+  defaultRunTimeout: setting({
+    schema: durationSetting(),
+    default: 0,
+    env: ["ORCHESTRATOR_DEFAULT_RUN_TIMEOUT", "DEFAULT_WORKFLOW_TIMEOUT"],
+    text: "Timeout of runs whose flow gives none; 0 is none.",
+  }),
+  defaultTaskTimeout: setting({
+    schema: durationSetting(),
+    default: "300s",
+    env: ["ORCHESTRATOR_TASK_TIMEOUT_DEFAULT"],
+    text: "Timeout of one attempt of a task that calls something outside when neither its flow nor its type gives one (`http`: 30 s).",
+  }),
+  maxRetryAttempts: setting({
+    schema: integerSetting(0, 1_000),
+    default: 3,
+    env: ["ORCHESTRATOR_MAX_RETRY_ATTEMPTS"],
+    later: "Kafka",
+    text: "Retries of a task from outside (Kafka) that gives no number.",
+  }),
+  retryBackoffBase: setting({
+    schema: numberSetting(1, 100),
+    default: 2,
+    env: ["ORCHESTRATOR_RETRY_BACKOFF_BASE"],
+    later: "Kafka",
+    text: "Base of the exponential backoff of those retries: the n-th waits base^n seconds.",
+  }),
+} as const;

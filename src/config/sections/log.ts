@@ -1,0 +1,21 @@
+import { choiceSetting, setting } from "../setting-types.ts";
+
+/** The log. */
+export const LOG = {
+  level: setting({
+    schema: choiceSetting(["trace", "debug", "info", "warn", "error"], {
+      warning: "warn",
+      critical: "error",
+      fatal: "error",
+    }),
+    default: "info",
+    env: ["ORCHESTRATOR_LOG_LEVEL", "LOG_LEVEL"],
+    text: "Least important level that is logged: trace, debug, info, warn, error.",
+  }),
+  format: setting({
+    schema: choiceSetting(["auto", "json", "pretty"]),
+    default: "auto",
+    env: ["ORCHESTRATOR_LOG_FORMAT"],
+    text: "`json` one object a line, `pretty` for people; `auto` is pretty on a terminal.",
+  }),
+} as const;

@@ -1,0 +1,16 @@
+import { booleanSetting, setting, textSetting } from "../setting-types.ts";
+
+/** What only tests of the service may do. */
+export const TESTING = {
+  enabled: setting({
+    schema: booleanSetting(),
+    default: false,
+    env: ["ORCHESTRATOR_TESTING"],
+    text: "Allows what only tests of the service may do. Never set it where the service has work to do.",
+  }),
+  failPoints: setting({
+    schema: textSetting("fail points"),
+    env: ["ORCHESTRATOR_FAIL_POINTS"],
+    text: "Places where the process dies, throws or stands still: `commit.after=kill@17`. Refused unless testing is allowed.",
+  }),
+} as const;

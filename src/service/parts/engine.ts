@@ -1,0 +1,100 @@
+/** The engine: leases, the shard runtime, and the keeper that takes shards and renews their leases. */
+import type { Log } from "../../base/log.ts";
+import { systemClock } from "../../base/time/clock.ts";
+import type { Config } from "../../config/settings.ts";
+import { createCluster } from "../../engine/cluster.ts";
+import { createEngine } from "../../engine/engine.ts";
+import { createFollowers } from "../../engine/followers.ts";
+import { createRowsOf } from "../../engine/make-rows.ts";
+import type { Approvals } from "../../engine/ports/approvals.ts";
+import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { RunControl } from "../../engine/ports/run-control.ts";
+import type { RunReader } from "../../engine/ports/run-reader.ts";
+import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
+import type { ToolCaller } from "../../engine/ports/tools.ts";
+import { DatabaseClock } from "../../engine/shard/db-clock.ts";
+import { drainRuntime } from "../../engine/shard/drain.ts";
+import { JOURNAL_VERSION } from "../../engine/shard/journal-format.ts";
+import { startKeeper } from "../../engine/shard/keeper.ts";
+import { Runtime } from "../../engine/shard/runtime.ts";
+import type { RuntimeObserver } from "../../engine/shard/runtime-parts.ts";
+import { createJournal } from "../../store/journal/journal.ts";
+import { openLeases } from "../../store/leases.ts";
+import { RUN_PROJECTIONS } from "../projections.ts";
+import type { Flows } from "./flows.ts";
+import type { Parts } from "./parts.ts";
+import type { Store } from "./store.ts";
+
+/** What the engine stands on. */
+export interface EngineNeeds {
+  readonly store: Store;
+  readonly flows: Flows;
+  readonly tools: ToolCaller;
+  readonly instanceId: string;
+  /** Where other instances reach this one, host:port. */
+  readonly address: string;
+  readonly observers: readonly RuntimeObserver[];
+}
+
+/** A running engine. */
+export interface RunningEngine {
+  readonly runControl: RunControl;
+  readonly runReader: RunReader;
+  readonly runWatch: RunWatch;
+  readonly approvals: Approvals;
+  readonly cluster: Cluster;
+  readonly runRelay: RunRelay;
+  /** Resolves when the runs that were open at the last stop are in hand again. */
+  readonly adopted: Promise<void>;
+  /** Begins no attempt any more and answers callers who wait; resolves when the attempts under way have ended and at the latest after `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Starts the engine: it owns shards when this resolves. */
+export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
+  const { store, flows, tools, instanceId, address, observers } = needs;
+  const { leaseTtl, lanes, defaultTaskTimeout, defaultRunTimeout } = config.engine;
+  const { leases, shards } = await openLeases(store.database, {
+    instanceId,
+    address,
+    ttlMs: leaseTtl,
+    shards: config.engine.shards,
+    alone: store.alone,
+    reads: JOURNAL_VERSION,
+  });
+  const runtime = new Runtime({
+    journal: createJournal(
+      store.database,
+      RUN_PROJECTIONS.map(({ table }) => table),
+      store.counts.touch,
+    ),
+    rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
+    leases,
+    flows: flows.flows,
+    graphs: new Set(flows.graphs?.names()),
+    tools,
+    clock: new DatabaseClock(systemClock),
+    log,
+    shards,
+    lanes,
+    defaultTaskTimeoutMs: defaultTaskTimeout === 0 ? null : defaultTaskTimeout,
+    observers,
+  });
+  await runtime.open();
+  const followers = createFollowers();
+  const engine = createEngine(runtime, followers, {
+    defaultRunTimeoutMs: defaultRunTimeout === 0 ? null : defaultRunTimeout,
+  });
+  const keeper = await startKeeper(runtime, leases, leaseTtl, log);
+  parts.onClose(() => keeper.stop());
+  return {
+    runControl: engine,
+    runReader: engine,
+    runWatch: engine,
+    approvals: engine,
+    cluster: createCluster(runtime),
+    runRelay: followers,
+    adopted: keeper.adopted,
+    drain: async (graceMs) => void (await drainRuntime(runtime, keeper, graceMs)),
+  };
+}

@@ -1,0 +1,61 @@
+/** Flows: their registry with the compiler behind it, the templates, and the graphs of the user's modules. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Log } from "../../base/log.ts";
+import type { Config } from "../../config/settings.ts";
+import type { GraphHost } from "../../engine/ports/graphs.ts";
+import { ALL_SERVED, SERVED } from "../../flows/check/unserved.ts";
+import { openCompilerProcess } from "../../flows/graph/compiler-process.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import { createFlowRegistry } from "../../flows/registry.ts";
+import { openTemplates, type TemplateCatalogue } from "../../flows/templates.ts";
+import { createFlowStore } from "../../store/flow-versions.ts";
+import type { Database } from "../../store/sql/pool.ts";
+import type { Parts } from "./parts.ts";
+
+/** What runs are made of. */
+export interface Flows {
+  readonly flows: FlowRegistry;
+  readonly templates: TemplateCatalogue;
+  /** Graphs of the user's modules; undefined when the configuration names no module. */
+  readonly graphs: GraphHost | undefined;
+}
+
+/** Opens the registry of flows and loads templates and graphs. Error: GRAPH_MODULE_INVALID. */
+export async function openFlows(config: Config, database: Database, log: Log, parts: Parts): Promise<Flows> {
+  const compiler = openCompilerProcess();
+  parts.onClose(() => compiler.close());
+  const graphs = await openGraphs(config, database, log, parts);
+  const flows = createFlowRegistry(createFlowStore(database), compiler, {
+    graphs: new Set(graphs?.names()),
+    // A test of the engine may use what nothing serves yet.
+    served: config.testing.enabled ? ALL_SERVED : SERVED,
+  });
+  const templates = await openTemplates(templatesFolder(config));
+  for (const { file, error } of templates.refused) log.warn("a template is left out", { file, error: error.message });
+  return { flows, templates, graphs };
+}
+
+/** Nothing of LangGraph is loaded when the configuration names no module. */
+async function openGraphs(config: Config, database: Database, log: Log, parts: Parts): Promise<GraphHost | undefined> {
+  if (config.graphs.modules.length === 0) return undefined;
+  const { openGraphHost } = await import("../../engine/graph/host.ts");
+  const { createCheckpointStore } = await import("../../store/checkpoints.ts");
+  const { timeout, maxMemory, maxSteps, workers } = config.graphs;
+  const graphs = await openGraphHost({
+    modules: config.graphs.modules.map((module) => resolve(module)),
+    limits: { timeoutMs: timeout, maxMemoryMb: Math.floor(maxMemory / 2 ** 20), maxSteps, maxWorkers: workers },
+    checkpoints: createCheckpointStore(database.reads),
+    log,
+  });
+  parts.onClose(() => graphs.close());
+  log.info("graphs loaded", { graphs: graphs.names() });
+  return graphs;
+}
+
+/** The user's folder of templates, or the one that comes with the service. */
+function templatesFolder(config: Config): string {
+  const own = resolve(config.templates.dir);
+  return existsSync(own) ? own : fileURLToPath(new URL("../../../templates", import.meta.url));
+}

@@ -1,0 +1,85 @@
+/** The database: embedded or by URL, migrated, with the work that keeps its tables in shape. */
+import { join, resolve } from "node:path";
+import type { Log } from "../../base/log.ts";
+import type { Config } from "../../config/settings.ts";
+import type { EmbeddedConnection } from "../../store/embedded/embedded-postgres.ts";
+import { keepPartitions } from "../../store/journal/partitions.ts";
+import { keepRunCounts, type RunCounts } from "../../store/run-counts.ts";
+import { explainAccess } from "../../store/sql/access.ts";
+import { checkDurability } from "../../store/sql/durability.ts";
+import { runMigrations } from "../../store/sql/migrate.ts";
+import { type Database, openDatabase } from "../../store/sql/pool.ts";
+import type { Parts } from "./parts.ts";
+
+/** An open store. */
+export interface Store {
+  readonly database: Database;
+  readonly counts: RunCounts;
+  /** What the store is, for people: `embedded PostgreSQL in ./data` or the host of the URL. */
+  readonly description: string;
+  /** No other instance uses the database. */
+  readonly alone: boolean;
+  /** What a connection of its own needs. */
+  readonly target: string | EmbeddedConnection;
+}
+
+/** Opens the store and brings its schema up to date. Errors: DATA_FOLDER_…, STORE_…. */
+export async function openStore(
+  config: Config,
+  log: Log,
+  parts: Parts,
+  onPoolWait?: (pool: string, waitedMs: number) => void,
+): Promise<Store> {
+  const { databaseUrl } = config.store;
+  const opened =
+    databaseUrl === undefined
+      ? await openEmbedded(config, log, parts, onPoolWait)
+      : {
+          database: await connect(databaseUrl, config, log, parts, onPoolWait),
+          description: `PostgreSQL at ${new URL(databaseUrl).host}`,
+          alone: false,
+          target: databaseUrl,
+        };
+  const { database } = opened;
+  await runMigrations(database, log).catch((error: unknown) => {
+    throw databaseUrl === undefined ? error : explainAccess(error, databaseUrl);
+  });
+  await checkDurability(database.reads, log);
+  const partitions = await keepPartitions(database, log);
+  parts.onClose(() => partitions.stop());
+  const counts = keepRunCounts(database, log);
+  parts.onClose(() => counts.stop());
+  return { ...opened, counts };
+}
+
+async function openEmbedded(
+  config: Config,
+  log: Log,
+  parts: Parts,
+  onPoolWait?: (pool: string, waitedMs: number) => void,
+): Promise<Omit<Store, "counts">> {
+  const { dataDir } = config.store;
+  const { openEmbeddedPostgres } = await import("../../store/embedded/embedded-postgres.ts");
+  const embedded = await openEmbeddedPostgres({ folder: join(resolve(dataDir), "postgres"), log });
+  parts.onClose(() => embedded.close());
+  const database = await connect(embedded.connection, config, log, parts, onPoolWait);
+  return { database, description: `embedded PostgreSQL in ${dataDir}`, alone: true, target: embedded.connection };
+}
+
+async function connect(
+  target: string | EmbeddedConnection,
+  { store: { readConnections, preparedStatements } }: Config,
+  log: Log,
+  parts: Parts,
+  onPoolWait?: (pool: string, waitedMs: number) => void,
+): Promise<Database> {
+  const database = await openDatabase({
+    target,
+    log,
+    readConnections,
+    prepareStatements: preparedStatements,
+    ...(onPoolWait === undefined ? {} : { onWait: onPoolWait }),
+  });
+  parts.onClose(() => database.close());
+  return database;
+}
