@@ -1,6 +1,9 @@
 /** Whom a death is held against: suspects are tried one after the other, and only the one that kills is held. */
 import { expect, test } from "vitest";
 import type { Engine } from "../../../src/engine/engine.ts";
+
+import type { JournalRecord } from "../../../src/engine/machine/records.ts";
+
 import type { RunState } from "../../../src/engine/machine/state.ts";
 import { blameRun } from "../../../src/store/journal/suspects.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -109,7 +112,8 @@ test("a run that kills when its attempt reports is held after three deaths", asy
   let instance = await bed.openInstance();
   const { runId } = (await startHeld(instance)).run.state;
   for (let death = 1; death <= 3; death += 1) {
-    await dieReporting(instance);
+    const [open = () => {}] = opens.splice(0);
+    await dieWriting(instance, "task.completed", open);
     instance = await bed.openInstance();
     opens.push(instance.tools.hold("a"));
     if (death < 3) await eventually(() => expect(instance.tools.calls).toHaveLength(1));
@@ -121,26 +125,34 @@ test("a run that kills when its attempt reports is held after three deaths", asy
 
 // The mark stayed until the next takeover: the moment at which the owner had died never came again.
 test("a run that ends takes its deaths at other moments along", async () => {
-  await bed.register("one", [{ id: "a", type: "noop" }]);
+  await bed.register("two", [
+    { id: "a", type: "noop" },
+    { id: "b", type: "signal", parameters: { name: "go" } },
+  ]);
   const first = await bed.openInstance();
-  const { runId } = (await startHeld(first)).run.state;
+  first.tools.hold("a");
+  const { runId } = (await first.engine.startRun(CALLER, startOf("two"), 0)).run.state;
+  await eventually(() => expect(first.tools.calls).toHaveLength(1));
   await first.crash();
   const second = await bed.openInstance();
-  opens.splice(0, opens.length, second.tools.hold("a"));
+  second.tools.hold("a");
   await eventually(() => expect(second.tools.calls).toHaveLength(1));
-  await dieReporting(second);
+  await dieWriting(second, "signal.received", () => {
+    // Nobody hears of the signal: its caller has no answer.
+    second.engine.signalRun(CALLER, runId, "go", null).catch(() => {});
+  });
   const third = await bed.openInstance();
   third.tools.hold("a");
   await eventually(() => expect(third.tools.calls).toHaveLength(1));
   const marks = () => bed.sql("SELECT moment, deaths FROM orchestrator.suspects WHERE deaths > 0");
-  expect(await marks()).toEqual([{ moment: "reported:a", deaths: 1 }]);
+  expect(await marks()).toEqual([{ moment: "signal", deaths: 1 }]);
   await third.engine.cancelRun(CALLER, runId, "no longer wanted", false);
   expect((await waitEnd(third.engine, runId)).phase).toBe("CANCELED");
   await eventually(async () => expect(await bed.sql("SELECT * FROM orchestrator.suspects")).toEqual([]));
 });
 
-/** Lets the held attempt of `instance` report; the instance dies when the run has begun to take the report, and nothing of it is written. */
-async function dieReporting(instance: Instance): Promise<void> {
+/** Does `act`; the instance dies when it is about to write a record of type `record`, and nothing of it is written. */
+async function dieWriting(instance: Instance, record: JournalRecord["type"], act: () => void): Promise<void> {
   const dying = new Promise<void>((resolve) => {
     instance.journal.onCommit(
       {
@@ -149,11 +161,10 @@ async function dieReporting(instance: Instance): Promise<void> {
           return new Promise(() => {});
         },
       },
-      (moves) => moves.some((move) => move.records.some((record) => record.type === "task.completed")),
+      (moves) => moves.some((move) => move.records.some(({ type }) => type === record)),
     );
   });
-  const [open] = opens.splice(0);
-  open?.();
+  act();
   await dying;
   await instance.crash();
 }
