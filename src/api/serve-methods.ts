@@ -27,6 +27,8 @@ export interface PortConfig {
   readonly allowedHosts?: readonly string[];
   /** Largest message, both ways, in bytes. */
   readonly maxMessageBytes: number;
+  /** Largest payload of a request, bytes of JSON; the largest message when absent. */
+  readonly maxPayloadBytes?: number;
   /** Time in which the reader of a stream must take something, milliseconds; 30 s. */
   readonly slowReaderMs?: number;
 }
@@ -58,10 +60,10 @@ const DRAIN_POLL_MS = 20;
 export async function serveMethods(methods: readonly ServedMethod[], parts: PortParts): Promise<ServedPort> {
   const { health, config, facts, log, metrics, route } = parts;
   const pipeline = createPipeline({ methods, log, metrics: metrics.calls, ...(route === undefined ? {} : { route }) });
-  const { maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
-  const joint = { pipeline, log, maxMessageBytes, slowReaderMs };
+  const { maxMessageBytes, maxPayloadBytes = maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
+  const limits = { maxMessageBytes, maxPayloadBytes, slowReaderMs };
+  const joint = { pipeline, log, ...limits };
   const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();
-  const limits = { maxMessageBytes, slowReaderMs };
   const hosts = createHostRule(config.allowedHosts ?? []);
   const grpc = createGrpcServer(methods, extras, { pipeline, hosts, limits, log });
   const rest = createRestRouter(methods);

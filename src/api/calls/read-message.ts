@@ -7,6 +7,9 @@ import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
 import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { MAX_JSON_DEPTH, parseJson } from "../../base/json/json-parse.ts";
+import { fieldError } from "./field-error.ts";
+import { isPayload, JsonPayloads } from "./json-payloads.ts";
+import { checkBinary, guardJson, MAX_MASK_PATHS } from "./request-shape.ts";
 import { allowedEnumNames } from "./validate.ts";
 
 /** Deepest nesting of messages that is read. A level of a `Struct` takes three: payloads meet their own limit long before. */
@@ -15,10 +18,14 @@ const MAX_MESSAGE_DEPTH = 400;
 /** Deepest JSON of a request: a payload at its limit, inside the messages that hold it. */
 const MAX_BODY_DEPTH = MAX_JSON_DEPTH + 16;
 
-/** A message from Protobuf. Errors: REQUEST_MALFORMED, INVALID_JSON for payloads that nest too deep even to be read. */
-export function readBinary(desc: DescMessage, bytes: Uint8Array): Message {
+/**
+ * A message from Protobuf. Fields that the contract does not have are dropped. Errors: REQUEST_MALFORMED, INVALID_REQUEST and PAYLOAD_TOO_LARGE for what is beyond a
+ * limit, INVALID_JSON for payloads that nest too deep even to be read.
+ */
+export function readBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes: number): Message {
+  checkBinary(desc, bytes, maxPayloadBytes);
   try {
-    return fromBinary(desc, bytes, { recursionLimit: MAX_MESSAGE_DEPTH });
+    return fromBinary(desc, bytes, { recursionLimit: MAX_MESSAGE_DEPTH, readUnknownFields: false });
   } catch (cause) {
     if (cause instanceof Error && cause.message.includes("recursion depth"))
       throw toError("INVALID_JSON", { field: "request", problem: TOO_DEEP }, { cause });
@@ -32,21 +39,28 @@ export function readBinary(desc: DescMessage, bytes: Uint8Array): Message {
 
 const TOO_DEEP = `it nests far deeper than the limit of ${MAX_JSON_DEPTH} levels`;
 
-/** A JSON object from the bytes of a request. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE. */
-export function readJsonBody(body: Uint8Array, maxBytes: number): JsonObject {
-  const value = parseJson(body, { field: "body", maxBytes, maxDepth: MAX_BODY_DEPTH, badText: "leave" });
+/**
+ * A JSON object from the bytes of a request, to be read as `desc`. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST for fields that the contract does not
+ * have and for too many elements or entries.
+ */
+export function readJsonBody(desc: DescMessage, body: Uint8Array, maxBytes: number): JsonObject {
+  const guard = guardJson(desc);
+  const value = parseJson(body, { field: "body", maxBytes, maxDepth: MAX_BODY_DEPTH, badText: "leave", guard });
   if (typeof value !== "object" || value === null || Array.isArray(value))
     fail("INVALID_JSON", { field: "body", problem: "it must be an object" });
   return value as JsonObject;
 }
 
 /** A message from proto JSON. Masks may use the names of the contract. Error: INVALID_REQUEST with the path of the field that cannot be read. */
-export function readJson(desc: DescMessage, object: JsonObject): Message {
+export function readJson(desc: DescMessage, object: JsonObject, maxPayloadBytes: number): Message {
   const json: Record<string, Json> = { ...object };
+  const payloads = new JsonPayloads(maxPayloadBytes);
   fixMasks(desc, json);
-  readTexts(desc, json, "", 0);
+  readTexts(desc, json, "", 0, payloads);
   try {
-    return fromJson(desc, json as ProtoJsonObject, { recursionLimit: MAX_MESSAGE_DEPTH });
+    const message = fromJson(desc, json as ProtoJsonObject, { recursionLimit: MAX_MESSAGE_DEPTH });
+    payloads.putBack(desc, message);
+    return message;
   } catch (cause) {
     throw blameField(desc, json, "") ?? blamePair(desc, cause);
   }
@@ -55,20 +69,14 @@ export function readJson(desc: DescMessage, object: JsonObject): Message {
 /** What is said of a field that a request gives twice. */
 export const STANDS_TWICE = "stands more than once";
 
-/** INVALID_REQUEST about one field. */
-export function fieldError(field: string, description: string, cause?: unknown): OrchestratorError {
-  const name = field.slice(0, 200);
-  return toError(
-    "INVALID_REQUEST",
-    { problem: `${name}: ${description}`, field: name },
-    { cause, violations: [{ field: name, description }] },
-  );
-}
-
 /** The field of a message by its name in the contract or in JSON. */
 export function findField(desc: DescMessage, name: string): DescField | undefined {
   return desc.fields.find((field) => field.name === name || field.jsonName === name);
 }
+
+/** Longest text of a mask: its most paths, each longer than any that the contract has. */
+const MASK_PATH_CHARACTERS = 100;
+const MAX_MASK_CHARACTERS = MAX_MASK_PATHS * MASK_PATH_CHARACTERS;
 
 /** Masks are written in camel case in proto JSON; the names of the contract are taken as well. */
 function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
@@ -76,8 +84,10 @@ function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
     if (field.fieldKind !== "message" || field.message.typeName !== "google.protobuf.FieldMask") continue;
     for (const key of [field.name, field.jsonName]) {
       const value = json[key];
-      if (typeof value === "string")
-        json[key] = value.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+      if (typeof value !== "string") continue;
+      if (value.length > MAX_MASK_CHARACTERS)
+        throw fieldError(field.name, `has more than ${MAX_MASK_PATHS} paths of ${MASK_PATH_CHARACTERS} characters`);
+      json[key] = value.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
     }
   }
 }
@@ -86,22 +96,30 @@ function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
  * Numbers, durations, and times that are written as text, by one grammar each: that of JSON numbers, for integers with a whole value. The library takes
  * everything that the language turns into a number (`0x10`, ` 5`, `+5`), durations with a tail (`1s!`), and days that do not exist.
  */
-function readTexts(desc: DescMessage, json: Record<string, Json>, path: string, depth: number): void {
+function readTexts(
+  desc: DescMessage,
+  json: Record<string, Json>,
+  path: string,
+  depth: number,
+  payloads: JsonPayloads,
+): void {
   if (depth > MAX_BODY_DEPTH) return;
   for (const [key, value] of Object.entries(json)) {
     const field = typeof value === "string" || typeof value === "object" ? findField(desc, key) : undefined;
     if (field === undefined || value === null) continue;
     const place = `${path}${field.name}`;
     if (field.fieldKind === "list" && Array.isArray(value))
-      json[key] = value.map((element, at) => readText(field, field.listKind, element, `${place}[${at}]`, depth));
+      json[key] = value.map((element, at) =>
+        readText(field, field.listKind, element, `${place}[${at}]`, depth, payloads),
+      );
     else if (field.fieldKind === "map" && isObject(value)) {
       const entries = Object.entries(value).map(([name, entry]): [string, Json] => [
         name,
-        readText(field, field.mapKind, entry, `${place}[${JSON.stringify(name)}]`, depth),
+        readText(field, field.mapKind, entry, `${place}[${JSON.stringify(name)}]`, depth, payloads),
       ]);
       json[key] = Object.assign(Object.create(null) as JsonObject, Object.fromEntries(entries));
     } else if (field.fieldKind !== "list" && field.fieldKind !== "map")
-      json[key] = readText(field, field.fieldKind, value as Json, place, depth);
+      json[key] = readText(field, field.fieldKind, value as Json, place, depth, payloads);
   }
 }
 
@@ -111,14 +129,16 @@ function readText(
   value: Json,
   place: string,
   depth: number,
+  payloads: JsonPayloads,
 ): Json {
   const { message } = field;
   if (kind === "message" && message !== undefined) {
     if (!message.typeName.startsWith("google.protobuf.") && isObject(value)) {
       const copy: Record<string, Json> = { ...value };
-      readTexts(message, copy, `${place}.`, depth + 1);
+      readTexts(message, copy, `${place}.`, depth + 1, payloads);
       return copy;
     }
+    if (isPayload(message)) return payloads.take(message, place, value);
     const form = TEXT_FORMS[message.typeName];
     if (form !== undefined && typeof value === "string" && !form(value))
       throw fieldError(place, `must be ${expected(field, "message")}; it is ${show(value)}`);

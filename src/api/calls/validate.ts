@@ -200,7 +200,8 @@ function compileString(rules: StringRules | null): Check {
         description: text === "" ? "must not be empty" : `needs at least ${min} characters`,
       });
     } else if (text.length > max && countCharacters(text) > max) {
-      violations.push({ field: path, description: `has ${countCharacters(text)} characters; the limit is ${max}` });
+      const characters = countCharacters(text);
+      violations.push({ field: path, description: `has ${characters} characters; the limit is ${max}` });
     } else if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
       violations.push({ field: path, description: `has ${Buffer.byteLength(text)} bytes; the limit is ${maxBytes}` });
     } else if (pattern !== null && !pattern.test(text)) {
@@ -211,8 +212,9 @@ function compileString(rules: StringRules | null): Check {
 
 /** Length in code points, as the rules count. */
 function countCharacters(text: string): number {
-  let count = 0;
-  for (const _ of text) count += 1;
+  let count = text.length;
+  // Surrogates come in pairs: lone ones were refused before. Iterating over the characters takes ten times as long.
+  for (let at = 0; at < text.length; at += 1) if ((text.charCodeAt(at) & 0xfc00) === 0xdc00) count -= 1;
   return count;
 }
 
@@ -259,6 +261,13 @@ export function allowedEnumNames(field: DescField): readonly string[] {
   const nested = rules?.case === "repeated" ? rules.value.items?.type : rules;
   const refused = new Set(nested?.case === "enum" ? nested.value.notIn : []);
   return (field.enum?.values ?? []).filter((value) => !refused.has(value.number)).map((value) => value.name);
+}
+
+/** How many elements or entries the rules of a field allow. */
+export function mostOf(field: DescField): number {
+  const rules = rulesOf(field)?.type;
+  const most = rules?.case === "repeated" ? rules.value.maxItems : rules?.case === "map" ? rules.value.maxPairs : 0n;
+  return Number(most) || Number.POSITIVE_INFINITY;
 }
 
 function compileDuration(field: DescField, rules: FieldRules): Check {

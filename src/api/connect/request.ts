@@ -8,7 +8,8 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
-import { fieldError, readBinary, readJson, readJsonBody, STANDS_TWICE } from "../calls/read-message.ts";
+import { fieldError } from "../calls/field-error.ts";
+import { readBinary, readJson, readJsonBody, STANDS_TWICE } from "../calls/read-message.ts";
 import { checkEncoding, expand, isEncoded, tooLarge } from "../expand.ts";
 import { toFrame } from "../http/wire-error.ts";
 
@@ -26,6 +27,12 @@ export const takenMessage = createContextKey<TakenMessage | null>(null);
 const FRAMED = /^application\/(?:grpc-web|connect\+)/i;
 const JSON_FORM = /^application\/(?:json|grpc-web\+json|connect\+json)\s*(?:;|$)/i;
 
+/** Sizes that requests may have, bytes. */
+export interface RequestLimits {
+  readonly maxMessageBytes: number;
+  readonly maxPayloadBytes: number;
+}
+
 /** A request whose message was taken out. `message` may be read once the library has read the body. */
 export interface TakenRequest {
   readonly request: UniversalServerRequest;
@@ -33,11 +40,11 @@ export interface TakenRequest {
 }
 
 /** Takes the message, for which there is time. What does not have the form of the protocol is left for the library to refuse. */
-export function takeMessage(request: UniversalServerRequest, maxBytes: number, withinMs: number): TakenRequest {
-  if (request.method === "GET") return takeFromQuery(request, maxBytes);
+export function takeMessage(request: UniversalServerRequest, limits: RequestLimits, withinMs: number): TakenRequest {
+  if (request.method === "GET") return takeFromQuery(request, limits);
   const header = new Headers(request.header);
   const type = header.get("content-type") ?? "";
-  const slot = new Slot(JSON_FORM.test(type), maxBytes);
+  const slot = new Slot(JSON_FORM.test(type), limits);
   const isFramed = FRAMED.test(type);
   const encoding = header.get(encodingHeader(type, isFramed)) ?? "";
   const declared = Number(header.get("content-length") ?? "0");
@@ -50,10 +57,10 @@ export function takeMessage(request: UniversalServerRequest, maxBytes: number, w
 }
 
 /** Requests by GET carry their message in the query. */
-function takeFromQuery(request: UniversalServerRequest, maxBytes: number): TakenRequest {
+function takeFromQuery(request: UniversalServerRequest, limits: RequestLimits): TakenRequest {
   const url = new URL(request.url);
   const query = url.searchParams;
-  const slot = new Slot(query.get("encoding") === "json", maxBytes);
+  const slot = new Slot(query.get("encoding") === "json", limits);
   for (const name of QUERY_FIELDS) if (query.getAll(name).length > 1) slot.refuse(fieldError(name, STANDS_TWICE));
   slot.takeText(query.get("message") ?? "", query.get("base64") === "1", query.get("compression") ?? "");
   query.set("message", Buffer.from(slot.standIn).toString("latin1"));
@@ -85,21 +92,25 @@ class Slot implements TakenMessage {
   /** What the library gets to read in place of the message. */
   readonly standIn: Buffer;
   readonly #isJson: boolean;
+  readonly #limits: RequestLimits;
   readonly #maxBytes: number;
   #bytes: Uint8Array | null = null;
   #packed: { readonly bytes: Uint8Array; readonly encoding: string } | null = null;
   #error: OrchestratorError | null = null;
 
-  constructor(isJson: boolean, maxBytes: number) {
+  constructor(isJson: boolean, limits: RequestLimits) {
     this.#isJson = isJson;
-    this.#maxBytes = maxBytes;
+    this.#limits = limits;
+    this.#maxBytes = limits.maxMessageBytes;
     this.standIn = Buffer.from(isJson ? "{}" : "");
   }
 
   read(desc: DescMessage): Message {
     if (this.#error !== null) throw this.#error;
     if (this.#bytes === null) throw toError("REQUEST_MALFORMED", { problem: "there is no message" });
-    return this.#isJson ? readJson(desc, readJsonBody(this.#bytes, this.#maxBytes)) : readBinary(desc, this.#bytes);
+    const { maxMessageBytes, maxPayloadBytes } = this.#limits;
+    if (!this.#isJson) return readBinary(desc, this.#bytes, maxPayloadBytes);
+    return readJson(desc, readJsonBody(desc, this.#bytes, maxMessageBytes), maxPayloadBytes);
   }
 
   async expand(): Promise<void> {

@@ -30,6 +30,8 @@ export interface ConnectParts {
   readonly log: Log;
   /** Largest message, both ways, in bytes. */
   readonly maxMessageBytes: number;
+  /** Largest payload of a request, bytes of JSON. */
+  readonly maxPayloadBytes: number;
   /** Time in which the reader of a stream must take something, milliseconds. */
   readonly slowReaderMs: number;
 }
@@ -108,7 +110,7 @@ async function serveHandler(
     const isText = isGrpcWebText(contentType ?? null);
     const timeout = readTimeout(request.headers, startedAt);
     const withinMs = bodyTimeMs(timeout.ok ? timeout.time.givenMs : undefined);
-    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts.maxMessageBytes, withinMs);
+    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts, withinMs);
     values.set(callTimeout, timeout);
     for (const name of TIMEOUT_HEADERS) taken.request.header.delete(name);
     await taken.message.expand();

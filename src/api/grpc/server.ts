@@ -136,7 +136,7 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
         stream.get(FORWARDED_KEY) !== undefined,
       );
       stream.onGone = () => call.cancel();
-      const decode = (): Message => readBinary(method.desc.input, bytes);
+      const decode = (): Message => readBinary(method.desc.input, bytes, parts.limits.maxPayloadBytes);
       if (method.stream === null) serveUnary(method, call, decode, stream, parts);
       else void serveStream(method, call, decode, stream, parts);
     },

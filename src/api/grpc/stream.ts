@@ -39,6 +39,8 @@ export interface Receiver {
 export interface StreamLimits {
   /** Largest message, both ways, in bytes. */
   readonly maxMessageBytes: number;
+  /** Largest payload of a request, bytes of JSON. */
+  readonly maxPayloadBytes: number;
   /** Time in which the reader of a stream must take something, milliseconds. */
   readonly slowReaderMs: number;
 }

@@ -2,7 +2,8 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import { fieldError, findField, readJson, readJsonBody, STANDS_TWICE } from "../calls/read-message.ts";
+import { fieldError } from "../calls/field-error.ts";
+import { findField, readJson, readJsonBody, STANDS_TWICE } from "../calls/read-message.ts";
 import type { RouteMatch } from "./routes.ts";
 
 /** What came. */
@@ -13,23 +14,26 @@ export interface RestInput {
   readonly body: Uint8Array;
   /** Largest body in bytes. */
   readonly maxBytes: number;
+  /** Largest payload in it, bytes of JSON. */
+  readonly maxPayloadBytes: number;
 }
 
 /** The request message. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST with the field that cannot be read. */
-export function readRestRequest({ match, query, body, maxBytes }: RestInput): Message {
+export function readRestRequest({ match, query, body, maxBytes, maxPayloadBytes }: RestInput): Message {
   const { route, values } = match;
   const { input } = route.method.desc;
   const json: Record<string, Json> = Object.create(null);
-  if (route.body === "*") Object.assign(json, readBody(body, maxBytes));
-  else if (route.body !== "") setField(json, findField(input, route.body), readBody(body, maxBytes));
+  const bodyField = findField(input, route.body);
+  if (route.body === "*") Object.assign(json, readBody(input, body, maxBytes));
+  else if (bodyField !== undefined) setField(json, bodyField, readBody(bodyField.message ?? input, body, maxBytes));
   if (route.body !== "*") readQuery(input, query, json);
   else if (query.size > 0) refuse([...query.keys()][0] ?? "", "this method takes its fields from the body");
   for (const [name, value] of Object.entries(values)) setField(json, findField(input, name), value);
-  return readJson(input, json);
+  return readJson(input, json, maxPayloadBytes);
 }
 
-function readBody(body: Uint8Array, maxBytes: number): JsonObject {
-  return body.length === 0 ? {} : readJsonBody(body, maxBytes);
+function readBody(desc: DescMessage, body: Uint8Array, maxBytes: number): JsonObject {
+  return body.length === 0 ? {} : readJsonBody(desc, body, maxBytes);
 }
 
 function readQuery(desc: DescMessage, query: URLSearchParams, json: Record<string, Json>): void {

@@ -26,6 +26,8 @@ export interface RestParts {
   readonly log: Log;
   /** Largest body in bytes. */
   readonly maxMessageBytes: number;
+  /** Largest payload of a request, bytes of JSON. */
+  readonly maxPayloadBytes: number;
   /** Time in which the reader of a stream must take something, milliseconds. */
   readonly slowReaderMs: number;
 }
@@ -53,6 +55,7 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
       query: queryOf(request.raw),
       body: isEncoded(encoding) && body.length > 0 ? await expand(body, encoding, parts.maxMessageBytes) : body,
       maxBytes: parts.maxMessageBytes,
+      maxPayloadBytes: parts.maxPayloadBytes,
     };
     const { method } = found.route;
     const headers = { get: (name: string) => (name === "x-request-id" ? request.id : request.headers[name]) };

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { fail } from "../errors.ts";
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
+import type { JsonGuard } from "./json-guard.ts";
 import { isFitNumber, scanJson } from "./json-scan.ts";
 
 /** How deep JSON from outside may nest. Deeper values can be parsed but kill those who print or clone them later. */
@@ -18,6 +19,8 @@ export interface ParseJsonOptions {
   readonly largeIntegers?: "refuse" | "text" | "number";
   /** NUL and half surrogate pairs: refused (default), or left to a later check that knows the field. */
   readonly badText?: "refuse" | "leave";
+  /** Watches over the keys and elements before anything is parsed; what it throws is thrown. */
+  readonly guard?: JsonGuard;
 }
 
 /**
@@ -27,7 +30,7 @@ export interface ParseJsonOptions {
  */
 export function parseJson(source: string | Uint8Array, options: ParseJsonOptions): Json {
   const text = typeof source === "string" ? checkSize(source, options) : decode(source, options);
-  const scan = scanJson(text);
+  const scan = scanJson(text, options.guard);
   const { field, maxDepth = MAX_JSON_DEPTH, largeIntegers = "refuse" } = options;
   if (scan.depth > maxDepth)
     fail("INVALID_JSON", { field, problem: `it nests ${scan.depth} levels deep; the limit is ${maxDepth}` });
@@ -39,13 +42,13 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
     });
   }
   const asText = largeIntegers === "text" && scan.unfitNumber !== undefined;
-  const value = parseText(text, field, asText || scan.hasNegativeZero ? reviveNumber(asText) : undefined);
-  const census = { keys: 0, size: 0, hasNegativeZero: false };
+  const value = parseText(text, field, asText ? reviveLargeInteger : undefined);
   const mayHoldBadText = scan.hasUnicodeEscape || typeof source === "string";
-  checkValue(value, census, mayHoldBadText && options.badText !== "leave", field);
+  const census = startCensus(field, mayHoldBadText && options.badText !== "leave", maxDepth);
+  checkValue(value, census, maxDepth);
   if (census.keys !== scan.keys)
-    fail("INVALID_JSON", { field, problem: `the key ${JSON.stringify(findTwice(text))} appears twice in one object` });
-  return value;
+    fail("INVALID_JSON", { field, problem: `${findTwice(text) || "a key"} appears twice in one object` });
+  return census.hasNegativeZero ? dropNegativeZero(value) : value;
 }
 
 /** Limits and wording of {@link checkJson}. */
@@ -59,9 +62,8 @@ export function checkJson<Value extends Json>(
   value: Value,
   { field, maxBytes, maxDepth = MAX_JSON_DEPTH }: CheckJsonOptions,
 ): Value {
-  checkDepth(value, maxDepth, field, maxDepth);
-  const census = { keys: 0, size: 0, hasNegativeZero: false };
-  checkValue(value, census, true, field);
+  const census = startCensus(field, true, maxDepth);
+  checkValue(value, census, maxDepth);
   // Printing is what keeping it costs anyway; small values are seen to fit without it.
   if (maxBytes !== undefined && census.size > maxBytes) {
     const size = Buffer.byteLength(JSON.stringify(value));
@@ -113,53 +115,72 @@ function parseText(text: string, field: string, revive: Reviver | undefined): Js
 function placeOfFault(text: string, cause: unknown): string {
   const [, position] = /position (\d+)/.exec(String(cause)) ?? [];
   if (position === undefined || Number(position) >= text.length) return "it ends before it is complete";
-  const before = text.slice(0, Number(position)).split("\n");
-  const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+  const place = placeOf(text, Number(position));
   return `${JSON.stringify(String.fromCodePoint(text.codePointAt(Number(position)) ?? 0))} is not expected at ${place}`;
+}
+
+function placeOf(text: string, position: number): string {
+  let line = 1;
+  let start = 0;
+  for (let at = text.indexOf("\n"); at >= 0 && at < position; at = text.indexOf("\n", start)) {
+    line += 1;
+    start = at + 1;
+  }
+  return `line ${line}, column ${position - start + 1}`;
 }
 
 type Reviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
 
-/** Makes 0 of -0 and, when asked to, text of integers that a double cannot hold. */
-function reviveNumber(asText: boolean): Reviver {
-  return (_key, value, context) => {
-    if (typeof value !== "number") return value;
-    if (value === 0) return 0;
-    const source = context?.source;
-    return asText && source !== undefined && /^-?\d+$/.test(source) && !isFitNumber(source) ? source : value;
-  };
+/** Makes text of integers that a double cannot hold. */
+function reviveLargeInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = typeof value === "number" ? context?.source : undefined;
+  return source !== undefined && /^-?\d+$/.test(source) && !isFitNumber(source) ? source : value;
 }
 
-/** What a look at a value counts: its keys, and an upper bound of the length of its JSON text. */
+/** A look at a value: its rules, and what it counts. */
 interface Census {
+  readonly field: string;
+  /** Text without escapes from valid UTF-8 is well-formed, and needs no look. */
+  readonly checksText: boolean;
+  readonly maxDepth: number;
   keys: number;
+  /** An upper bound of the length of the JSON text. */
   size: number;
   hasNegativeZero: boolean;
+}
+
+function startCensus(field: string, checksText: boolean, maxDepth: number): Census {
+  return { field, checksText, maxDepth, keys: 0, size: 0, hasNegativeZero: false };
 }
 
 /** Most bytes of JSON for a value beside its characters, and for a character (an escape). */
 const VALUE_BYTES = 26;
 const CHARACTER_BYTES = 6;
 
-/** Counts; looks at text only when asked to, since text without escapes from valid UTF-8 is well-formed. */
-function checkValue(value: Json, census: Census, checksText: boolean, field: string): void {
+function checkValue(value: Json, census: Census, levels: number): void {
   census.size += VALUE_BYTES;
   if (typeof value === "string") {
     census.size += value.length * CHARACTER_BYTES;
-    if (checksText) checkText(value, field);
+    if (census.checksText) checkText(value, census.field);
   } else if (typeof value === "number") {
-    if (!Number.isFinite(value)) fail("INVALID_JSON", { field, problem: `it holds ${value}, which is no JSON number` });
+    if (!Number.isFinite(value))
+      fail("INVALID_JSON", { field: census.field, problem: `it holds ${value}, which is no JSON number` });
     if (value === 0 && Object.is(value, -0)) census.hasNegativeZero = true;
-  } else if (Array.isArray(value)) {
-    for (const element of value) checkValue(element, census, checksText, field);
   } else if (typeof value === "object" && value !== null) {
-    const keys = Object.keys(value);
-    census.keys += keys.length;
-    for (const key of keys) {
-      census.size += key.length * CHARACTER_BYTES + 4;
-      if (checksText) checkText(key, field);
-      checkValue((value as Readonly<Record<string, Json>>)[key] as Json, census, checksText, field);
-    }
+    if (levels === 0)
+      fail("INVALID_JSON", { field: census.field, problem: `it nests deeper than ${census.maxDepth} levels` });
+    if (Array.isArray(value)) for (const element of value) checkValue(element, census, levels - 1);
+    else checkObject(value as JsonObject, census, levels - 1);
+  }
+}
+
+function checkObject(object: JsonObject, census: Census, levels: number): void {
+  const keys = Object.keys(object);
+  census.keys += keys.length;
+  for (const key of keys) {
+    census.size += key.length * CHARACTER_BYTES + 4;
+    if (census.checksText) checkText(key, census.field);
+    checkValue(object[key] as Json, census, levels);
   }
 }
 
@@ -169,28 +190,25 @@ function checkText(text: string, field: string): void {
   if (!text.isWellFormed()) fail("INVALID_JSON", { field, problem: "text holds half of a surrogate pair" });
 }
 
-function checkDepth(value: Json, left: number, field: string, limit: number): void {
-  if (typeof value !== "object" || value === null) return;
-  if (left === 0) fail("INVALID_JSON", { field, problem: `it nests deeper than ${limit} levels` });
-  for (const element of Object.values(value)) checkDepth(element as Json, left - 1, field, limit);
-}
-
-/** The first key that stands twice in one object; only called when there is one. */
+/** A key that stands twice in one object; only called when there is one. Keys after {@link MAX_TWICE_CHARACTERS} are not looked at. */
 function findTwice(text: string): string {
   const open: (Set<string> | null)[] = [];
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+  for (const [token] of text.slice(0, MAX_TWICE_CHARACTERS).matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
     if (token === "{") open.push(new Set());
     else if (token === "[") open.push(null);
     else if (token === "}" || token === "]") open.pop();
     else if (token.endsWith(":")) {
-      const key = JSON.parse(token.slice(0, -1)) as string;
+      const key = JSON.parse(token.slice(0, -1).trimEnd()) as string;
       const seen = open.at(-1);
-      if (seen?.has(key)) return key;
+      if (seen?.has(key)) return `the key ${JSON.stringify(shorten(key))}`;
       seen?.add(key);
     }
   }
   return "";
 }
+
+/** How far a text is searched for a key that stands twice. That there is one is known; the search takes five times as long as the parser. */
+const MAX_TWICE_CHARACTERS = 262_144;
 
 function shorten(text: string): string {
   return text.length > 160 ? `${text.slice(0, 157)}…` : text;

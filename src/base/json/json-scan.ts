@@ -1,3 +1,5 @@
+import { type JsonGuard, JsonGuards } from "./json-guard.ts";
+
 /** What a look over JSON text tells before it is parsed. One pass, no copies: it stands in the path of every request that carries JSON. */
 export interface JsonScan {
   /** Deepest nesting of lists and objects. */
@@ -8,27 +10,29 @@ export interface JsonScan {
   readonly hasUnicodeEscape: boolean;
   /** First number that a double cannot hold (`9007199254740993`, `1e400`); undefined when all fit. */
   readonly unfitNumber: string | undefined;
-  /** Whether a number may be -0 (`-0`, `-0.0`, `-1e-999`). */
-  readonly hasNegativeZero: boolean;
 }
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LOWER_U = 0x75;
 const COLON = 0x3a;
+const COMMA = 0x2c;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Looks over JSON text. It does not judge the grammar; text that is no JSON gives numbers that mean nothing. */
-export function scanJson(text: string): JsonScan {
+/**
+ * Looks over JSON text. It does not judge the grammar; text that is no JSON gives numbers that mean nothing. Throws what `guard` throws, which sees the objects and
+ * lists of the text from its root on.
+ */
+export function scanJson(text: string, guard: JsonGuard | null = null): JsonScan {
   const { length } = text;
+  const guards = guard === null ? null : new JsonGuards(text, guard);
   let depth = 0;
   let deepest = 0;
   let keys = 0;
   let hasUnicodeEscape = false;
   let unfitNumber: string | undefined;
-  let hasNegativeZero = false;
   // Positions of the next backslash and quote. Each is searched for only after the last one is passed: a search per
   // string, or per escape, is quadratic.
   let backslash = nextPosition(text, "\\", 0);
@@ -37,6 +41,7 @@ export function scanJson(text: string): JsonScan {
   while (at < length) {
     const code = text.charCodeAt(at++);
     if (code === QUOTE) {
+      const start = at;
       for (;;) {
         if (quote < at) quote = nextPosition(text, '"', at);
         if (backslash > quote || quote > length) {
@@ -51,18 +56,24 @@ export function scanJson(text: string): JsonScan {
         }
         backslash = nextPosition(text, "\\", at);
       }
+      guards?.text(start, at - 1);
     } else if (code === 0x7b || code === 0x5b) {
       if (++depth > deepest) deepest = depth;
-    } else if (code === 0x7d || code === 0x5d) depth--;
-    else if (code === COLON) keys++;
+      guards?.open(code === 0x5b);
+    } else if (code === 0x7d || code === 0x5d) {
+      depth--;
+      guards?.close();
+    } else if (code === COLON) {
+      keys++;
+      guards?.colon();
+    } else if (code === COMMA) guards?.comma();
     else if ((code >= ZERO && code <= NINE) || code === MINUS) {
       const start = at - 1;
       while (at < length && isNumberPart(text.charCodeAt(at))) at++;
       if (unfitNumber === undefined && !fitsDouble(text, start, at)) unfitNumber = text.slice(start, at);
-      if (code === MINUS && Object.is(Number(text.slice(start, at)), -0)) hasNegativeZero = true;
     }
   }
-  return { depth: deepest, keys, hasUnicodeEscape, unfitNumber, hasNegativeZero };
+  return { depth: deepest, keys, hasUnicodeEscape, unfitNumber };
 }
 
 /**

@@ -62,7 +62,13 @@ test.each([
 function read(verb: string, path: string, query = "", body = ""): unknown {
   const match = router.find(verb, path);
   if (!("route" in match)) throw new Error(`no route for ${path}`);
-  return readRestRequest({ match, query: new URLSearchParams(query), body: Buffer.from(body), maxBytes: 10_000 });
+  return readRestRequest({
+    match,
+    query: new URLSearchParams(query),
+    body: Buffer.from(body),
+    maxBytes: 10_000,
+    maxPayloadBytes: 10_000,
+  });
 }
 
 test("path, query and body become one message", () => {
