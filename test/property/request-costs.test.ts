@@ -5,9 +5,9 @@
  * Cause: rules such as `max_pairs` were checked on the decoded message. 4 MB of labels, or of fields that the contract does not have, took 2 s.
  */
 import { describe, expect, it, test } from "vitest";
-import { readBinary, readJson, readJsonBody } from "../../src/api/calls/read-message.ts";
-import { MAX_MASK_PATHS } from "../../src/api/calls/request-shape.ts";
-import { compileValidator, mostOf } from "../../src/api/calls/validate.ts";
+import { readBinary, readJson, readJsonBody } from "../../src/api/requests/read-message.ts";
+import { MAX_MASK_PATHS } from "../../src/api/requests/request-shape.ts";
+import { compileValidator, mostOf } from "../../src/api/requests/validate.ts";
 import { fromPayload, type PayloadInput } from "../../src/api/mapping/payload.ts";
 import { isOrchestratorError } from "../../src/base/errors.ts";
 import {
@@ -106,7 +106,10 @@ const JSON_BODIES: Readonly<Record<string, readonly [string, string]>> = {
   "an input of many numbers": [start(`"input":{"a":[${fill(() => "1e5")}]}`), "PAYLOAD_TOO_LARGE"],
   "an input of negative zeros": [start(`"input":{"a":[${fill(() => "-0")}]}`), "PAYLOAD_TOO_LARGE"],
   "an input of small objects": [start(`"input":{"a":[${fill(() => '{"a":{"b":[]}}')}]}`), "PAYLOAD_TOO_LARGE"],
-  "a signal of many numbers": [start(`"signals":[{"signal_name":"a","data":[${fill(() => "1")}]}]`), "PAYLOAD_TOO_LARGE"],
+  "a signal of many numbers": [
+    start(`"signals":[{"signal_name":"a","data":[${fill(() => "1")}]}]`),
+    "PAYLOAD_TOO_LARGE",
+  ],
   "an input that is accepted": [start(`"input":{${fill((at) => `"k${at}":1`, 1_900_000)}}`), "OK"],
 };
 

@@ -7,8 +7,8 @@ import type { Encode } from "../encode.ts";
 import { compileEncoder } from "../encode.ts";
 import type { StreamHandler, UnaryHandler } from "./call.ts";
 import { compileRouting, type Routing } from "./routing.ts";
-import type { Validate } from "./validate.ts";
-import { compileValidator } from "./validate.ts";
+import type { Validate } from "../requests/validate.ts";
+import { compileValidator } from "../requests/validate.ts";
 
 /** A method that is served. */
 export interface ServedMethod {

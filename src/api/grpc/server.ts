@@ -15,7 +15,7 @@ import { Call } from "../calls/call.ts";
 import { bodyTimeMs, readGrpcTimeout } from "../calls/call-timeout.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Pipeline } from "../calls/pipeline.ts";
-import { readBinary } from "../calls/read-message.ts";
+import { readBinary } from "../requests/read-message.ts";
 import { toRequestId } from "../calls/request-id.ts";
 import { checkEncoding, tooLarge } from "../expand.ts";
 import { DATA_HEADERS, toWireError } from "../http/wire-error.ts";

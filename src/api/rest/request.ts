@@ -2,8 +2,8 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import { fieldError } from "../calls/field-error.ts";
-import { findField, readJson, readJsonBody, STANDS_TWICE } from "../calls/read-message.ts";
+import { fieldError } from "../requests/field-error.ts";
+import { findField, readJson, readJsonBody, STANDS_TWICE } from "../requests/read-message.ts";
 import type { RouteMatch } from "./routes.ts";
 
 /** What came. */

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compileValidator } from "../../../../src/api/calls/validate.ts";
+import { compileValidator } from "../../../../src/api/requests/validate.ts";
 import { DecideApprovalRequestSchema } from "../../../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { RegisterFlowRequestSchema } from "../../../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import {
