@@ -27,7 +27,6 @@ const RETIRED: readonly (readonly [word: RegExp, instead: string])[] = [
 /** Documents that are still to be edited. */
 const PENDING = new Set<string>([
   "CHANGELOG.md",
-  "CONTRIBUTING.md",
   "docs/adr/0001-langgraph-is-the-graph-model.md",
   "docs/adr/0002-a-pure-machine-around-a-group-commit.md",
   "docs/adr/0003-one-port.md",
@@ -55,20 +54,12 @@ const PENDING = new Set<string>([
   "docs/adr/0030-one-set-of-rules-on-the-wire.md",
   "docs/adr/0031-instances-that-come-and-go.md",
   "docs/adr/0033-foreign-judges.md",
-  "docs/api.md",
-  "docs/architecture.md",
-  "docs/benchmarks.md",
-  "docs/cli.md",
   "docs/config.md",
   "docs/errors.md",
   "docs/flows.md",
-  "docs/how-to/add-a-store.md",
-  "docs/how-to/add-a-task-type.md",
-  "docs/how-to/add-a-tool-adapter.md",
   "docs/how-to/add-an-rpc.md",
   "docs/how-to/graph-flows.md",
   "docs/metrics.md",
-  "docs/semantics.md",
   "docs/states.md",
 ]);
 
@@ -93,7 +84,7 @@ function proseOf(path: string): { readonly place: string; readonly line: string 
 test(`lines of documents have at most ${MAX_COLUMNS} columns; tables, links, and code may be longer`, () => {
   const long = documents
     .flatMap(proseOf)
-    .filter(({ line }) => line.length > MAX_COLUMNS && !line.startsWith("|") && !/\]\(|https?:/.test(line));
+    .filter(({ line }) => line.length > MAX_COLUMNS && !line.trimStart().startsWith("|") && !/\]\(|https?:/.test(line));
   expect(long.map(({ place, line }) => `${place} has ${line.length}`)).toEqual([]);
 });
 
