@@ -41,8 +41,11 @@ const PUT_WRITES = prepared(
   SELECT 1 FROM held`,
 );
 
+// A damaged checkpoint has no channels here, and its reader refuses it: an error of the statement would fail the whole list, and blame the store.
+const VERSIONS = `CASE WHEN jsonb_typeof(c.checkpoint -> 'channel_versions') = 'object' THEN c.checkpoint -> 'channel_versions' ELSE '{}' END`;
+
 const COLUMNS = `c.thread_id, c.namespace, c.checkpoint_id, c.parent_id, c.checkpoint::text AS checkpoint, c.metadata,
-  (SELECT coalesce(json_agg(json_build_array(v.channel, v.value)), '[]') FROM jsonb_each_text(c.checkpoint -> 'channel_versions') AS n
+  (SELECT coalesce(json_agg(json_build_array(v.channel, v.value)), '[]') FROM jsonb_each_text(${VERSIONS}) AS n
     JOIN orchestrator.graph_channels v ON v.tenant_id = c.tenant_id AND v.thread_id = c.thread_id AND v.namespace = c.namespace
       AND v.channel = n.key AND v.version = n.value) AS channels,
   (SELECT coalesce(json_agg(json_build_object('taskId', w.task_id, 'place', w.place, 'channel', w.channel, 'value', w.value) ORDER BY w.task_id, w.place), '[]')

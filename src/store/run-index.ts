@@ -27,11 +27,12 @@ const FIELDS: Readonly<
   end_time: { column: "ended_at", time: true },
 };
 
-// Without an index: every move would have to write it, and this is asked only when a shard changed hands or an instance cannot be heard.
-const CHANGED = prepared(
+// `statement_timestamp()` and not `clock_timestamp()`, which is volatile: no index can be asked for a value that differs from row to row.
+/** Runs that changed lately, newest first. */
+export const CHANGED = prepared(
   "runs.changed",
   `SELECT ${COLUMNS} FROM orchestrator.runs
-  WHERE tenant_id = $1 AND updated_at >= clock_timestamp() - $2::float8 * interval '1 millisecond' ORDER BY updated_at DESC LIMIT $3`,
+  WHERE tenant_id = $1 AND updated_at >= statement_timestamp() - $2::float8 * interval '1 millisecond' ORDER BY updated_at DESC LIMIT $3`,
 );
 
 /** One index serves both: it is read forwards or backwards. */

@@ -16,8 +16,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../src/base/log.ts";
+import { isAlive } from "../../src/base/process/is-alive.ts";
 import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
-import { isAlive } from "../../src/store/embedded/postmaster-file.ts";
 import { openDatabase } from "../../src/store/sql/pool.ts";
 import {
   copyForEverybody,

@@ -180,7 +180,7 @@ export interface Journal {
   findHeader(runId: string): Promise<RunHeader | null>;
   /** Deletes an ended run with all that it holds and leaves a tombstone, in one statement. `related`: it, its parent or a child of it is open. */
   deleteRun(lease: Lease, tenantId: string, runId: string): Promise<"deleted" | "fenced" | "related">;
-  /** When a run of the tenant was deleted, milliseconds; null when it was not. */
+  /** When a run of the tenant was deleted, milliseconds; null when it was not, 0 when that is damaged. */
   findDeleted(tenantId: string, runId: string): Promise<number | null>;
   /** Takes a run that cannot be read out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
   setAside(lease: Lease, runId: string): Promise<boolean>;

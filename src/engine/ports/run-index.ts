@@ -71,7 +71,7 @@ export interface RunIndex {
     signal?: AbortSignal,
     order?: ListOrder,
   ): Promise<readonly RunHeader[]>;
-  /** Runs whose header was written in the last `ageMs` by the clock of the database, in that order; of more than `limit` the newest. Reads the whole table. */
+  /** Runs whose header was written in the last `ageMs` by the clock of the database, in that order; of more than `limit` the newest. */
   listChanged(caller: Caller, ageMs: number, limit: number, signal?: AbortSignal): Promise<readonly RunHeader[]>;
   countRuns(
     caller: Caller,

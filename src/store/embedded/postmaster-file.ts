@@ -25,16 +25,6 @@ export function readPostmasterFile(data: string): PostmasterFile | undefined {
   return { pid, socketFolder: lines[4] ?? "", status: (lines[7] ?? "").trim() };
 }
 
-/** True while a process with this pid exists, whoever owns it. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
 /** Command line of a process, words separated by blanks; empty when there is no such process or it has ended and waits to be collected. */
 export function readCommandLine(pid: number): string {
   try {

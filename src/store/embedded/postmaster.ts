@@ -14,9 +14,10 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { isAlive } from "../../base/process/is-alive.ts";
 import type { EmbeddedBinaries, ServerUser } from "./embedded-binaries.ts";
 import { type ClusterPaths, dataArgument, SERVER_ENVIRONMENT } from "./embedded-cluster.ts";
-import { findProcesses, isAlive, readCommandLine, readPostmasterFile } from "./postmaster-file.ts";
+import { findProcesses, readCommandLine, readPostmasterFile } from "./postmaster-file.ts";
 
 /** How long a fast shutdown may take before an immediate one is asked for, and that one before the process is killed. Both are safe for data. */
 const FAST_STOP_MS = 15_000;

@@ -1,4 +1,5 @@
 /** Deletion of runs: one statement under the fence of the journal, so that all of a run goes or none of it. */
+import { isValidTime } from "../../base/time/time-range.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import { prepared, type SqlPool, type Statement } from "../sql/sql.ts";
 import type { AnyTable } from "./commit-statement.ts";
@@ -56,8 +57,9 @@ export function createDeletion(tables: readonly AnyTable[]): DeleteRun {
   };
 }
 
-/** When a run of the tenant was deleted, milliseconds; null when it was not. */
+/** When a run of the tenant was deleted, milliseconds; null when it was not, 0 when the row holds no time that can be. */
 export async function findDeleted(sql: SqlPool, tenantId: string, runId: string): Promise<number | null> {
-  const { rows } = await sql.query<{ created_at: number }>(FIND_DELETED, [tenantId, runId]);
-  return rows[0]?.created_at ?? null;
+  const [row] = (await sql.query<{ created_at: number }>(FIND_DELETED, [tenantId, runId])).rows;
+  if (row === undefined) return null;
+  return isValidTime(row.created_at) ? row.created_at : 0;
 }

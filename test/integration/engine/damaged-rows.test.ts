@@ -203,7 +203,7 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
       "parent_run_id",
     ].map((column) => [column, TEXTS]),
   ),
-  ...Object.fromEntries(["shard", "run_day", "sequence", "takeovers"].map((column) => [column, NUMBERS])),
+  ...Object.fromEntries(["shard", "run_day", "sequence"].map((column) => [column, NUMBERS])),
   ...Object.fromEntries(
     ["wake_at", "deadline_at", "created_at", "updated_at", "ended_at"].map((column) => [column, TIMES]),
   ),
