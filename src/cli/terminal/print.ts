@@ -6,6 +6,7 @@ import type { Json, JsonObject } from "../../base/json/json.ts";
 import { formatDuration } from "../../base/time/duration.ts";
 import { RunEventKindSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import {
+  DeadLetterReasonSchema,
   type Run,
   RunSchema,
   RunStateSchema,
@@ -108,9 +109,15 @@ export function formatTasks(tasks: readonly RunTask[]): string {
     nameOf(TaskStateSchema, task.state),
     task.attempt === 0 ? "" : task.maxAttempts > 1 ? `${task.attempt}/${task.maxAttempts}` : String(task.attempt),
     took(task.startTime, task.endTime),
+    task.deadLetter ? nameOf(DeadLetterReasonSchema, task.deadLetterReason) : "",
     task.error === undefined ? "" : cut(`${task.error.type}: ${task.error.message}`, 200),
   ]);
-  return formatTable(["TASK", "TYPE", "STATE", "ATTEMPT", "TOOK", "ERROR"], rows);
+  const headings = ["TASK", "TYPE", "STATE", "ATTEMPT", "TOOK", "DEAD LETTER", "ERROR"];
+  const place = headings.indexOf("DEAD LETTER");
+  // Most runs have none.
+  const shown = (cells: readonly string[]) =>
+    tasks.some((task) => task.deadLetter) ? cells : cells.toSpliced(place, 1);
+  return formatTable(shown(headings), rows.map(shown));
 }
 
 /** What there is to say about one run, line by line. */
