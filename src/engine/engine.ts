@@ -8,7 +8,7 @@ import { listEvents } from "./list-events.ts";
 import { foldJournal } from "./machine/apply.ts";
 import type { RequestKey, RunEvent } from "./machine/events.ts";
 import { copyState, isTerminalPhase, publicState, type RunState } from "./machine/state.ts";
-import { MAX_QUEUED_SIGNALS } from "./machine/tasks.ts";
+import { MAX_QUEUED_SIGNALS } from "./machine/tasks/tasks.ts";
 import type { Approvals } from "./ports/approvals.ts";
 import type { Caller } from "./ports/caller.ts";
 import type { RunControl } from "./ports/run-control.ts";

@@ -1,6 +1,6 @@
 /** What runs around the engine: attempts of tools and child runs, with the time and the event of their end. */
 import type { Outcome as AttemptOutcome, RunEvent } from "../../src/engine/machine/events.ts";
-import { timeoutsOf } from "../../src/engine/machine/limits.ts";
+import { timeoutsOf } from "../../src/engine/machine/tasks/limits.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
 import { type Run, specOf } from "../../src/engine/machine/run.ts";
 import type { TaskState } from "../../src/engine/machine/state.ts";

@@ -7,18 +7,18 @@
 import { invariant } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { exceedsSize } from "../../base/json/json-size.ts";
-import { stepNode } from "./dag.ts";
-import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./endings.ts";
+import { stepNode } from "./control/dag.ts";
+import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./control/endings.ts";
 import type { RequestKey, RunEvent } from "./events.ts";
-import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./fsm.ts";
-import { cancelChildren, stepGroup } from "./groups.ts";
-import { closesAt } from "./limits.ts";
-import { failTask, type Step } from "./outcomes.ts";
+import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./control/fsm.ts";
+import { cancelChildren, stepGroup } from "./control/groups.ts";
+import { closesAt } from "./tasks/limits.ts";
+import { failTask, type Step } from "./tasks/outcomes.ts";
 import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
-import { isEnded } from "./task-ends.ts";
+import { isEnded } from "./tasks/task-ends.ts";
 import {
   answerTask,
   beginTask,
@@ -27,7 +27,7 @@ import {
   decideReported,
   decideTaskDue,
   decideTaskEvaluated,
-} from "./tasks.ts";
+} from "./tasks/tasks.ts";
 
 /** Records that `event` makes of `run`; none when it changes nothing (late, repeated, or not for this state). */
 export function decide(run: Run, event: RunEvent): readonly JournalRecord[] {

@@ -3,12 +3,12 @@
  * Agenda, judged signals and counts are caches: `openRun` rebuilds them from the state, and nothing that a run does depends on whether they were lost.
  */
 import type { DagNode, FsmState, Plan, TaskSpec } from "../../flows/plan.ts";
-import { Agenda } from "./agenda.ts";
+import { Agenda } from "./control/agenda.ts";
 import { applyRecord } from "./apply.ts";
 import { childIndex, compensatedBy, parentPath, visitOf } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import { isMoving, isTerminalPhase, type RunState, type RunStateName, type TaskState } from "./state.ts";
-import { isEnded, isSuccess } from "./task-ends.ts";
+import { isEnded, isSuccess } from "./tasks/task-ends.ts";
 
 /** A run, its plan and its agenda. */
 export interface Run {

@@ -1,7 +1,7 @@
 /** How large values may become. Nothing that a flow or a tool gives is written without a bound; see docs/semantics.md §6. */
 import { exceedsSize } from "../../base/json/json-size.ts";
 import type { Outcome } from "./events.ts";
-import { ownError } from "./outcomes.ts";
+import { ownError } from "./tasks/outcomes.ts";
 import type { TaskError } from "./records.ts";
 
 /** Most bytes of JSON of one value that a tool gives. What expressions give is bounded by their steps, at about the same size. */

@@ -9,7 +9,7 @@ import { toError } from "../../base/errors.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
 import { startLongTimer } from "../../base/time/long-timer.ts";
 import type { Outcome, RunEvent } from "../machine/events.ts";
-import { closesAt, timeoutsOf } from "../machine/limits.ts";
+import { closesAt, timeoutsOf } from "../machine/tasks/limits.ts";
 import { idempotencyKeyOf } from "../machine/paths.ts";
 import { specOf } from "../machine/run.ts";
 import { limitOutcome } from "../machine/sizes.ts";

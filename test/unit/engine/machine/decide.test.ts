@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../../../../src/base/json/json.ts";
 import { applyRecord, foldJournal } from "../../../../src/engine/machine/apply.ts";
 import { decide } from "../../../../src/engine/machine/decide.ts";
 import { attemptOf, type JournalRecord } from "../../../../src/engine/machine/records.ts";
-import { retryDelayMs } from "../../../../src/engine/machine/retries.ts";
+import { retryDelayMs } from "../../../../src/engine/machine/tasks/retries.ts";
 import { openRun, type Run } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
 import { createState, publicState } from "../../../../src/engine/machine/state.ts";

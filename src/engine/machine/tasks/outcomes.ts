@@ -1,9 +1,9 @@
 /** The small facts that all parts of the machine share: steps, failures, verdicts. */
-import type { TaskSpec } from "../../flows/plan.ts";
-import type { Need } from "./events.ts";
-import { isCompensation } from "./paths.ts";
-import type { DeadLetterReason, JournalRecord, TaskError } from "./records.ts";
-import type { TaskState } from "./state.ts";
+import type { TaskSpec } from "../../../flows/plan.ts";
+import type { Need } from "../events.ts";
+import { isCompensation } from "../paths.ts";
+import type { DeadLetterReason, JournalRecord, TaskError } from "../records.ts";
+import type { TaskState } from "../state.ts";
 import { isEnded, isFailure, isSuccess } from "./task-ends.ts";
 
 /** What a run can do next: records that follow, or a value that must be evaluated first. */

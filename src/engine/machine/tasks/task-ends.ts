@@ -1,5 +1,5 @@
 /** How ended tasks count. */
-import { isTerminalTask, type TaskState } from "./state.ts";
+import { isTerminalTask, type TaskState } from "../state.ts";
 
 /** True when the task ended in a way that every trigger rule counts as a failure. */
 export function isFailure(task: TaskState): boolean {

@@ -1,19 +1,19 @@
 /** How tasks begin and end: pure functions from a run to records, shared by DAG and FSM flows, groups and compensation. */
 
-import { invariant } from "../../base/errors.ts";
-import { childRunId } from "../../base/ids.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
-import { parseDurationMs } from "../../base/time/duration.ts";
-import type { TaskLimits, TaskSpec } from "../../flows/plan.ts";
-import { formatPath } from "../../tasks/schema/format-path.ts";
-import { findSchemaProblems } from "../../tasks/schema/schema-keywords.ts";
-import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "./events.ts";
+import { invariant } from "../../../base/errors.ts";
+import { childRunId } from "../../../base/ids.ts";
+import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { parseDurationMs } from "../../../base/time/duration.ts";
+import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
+import { formatPath } from "../../../tasks/schema/format-path.ts";
+import { findSchemaProblems } from "../../../tasks/schema/schema-keywords.ts";
+import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "../events.ts";
 import { timeoutsOf, withLimits } from "./limits.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
-import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "./records.ts";
+import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "../records.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
-import { mayBegin, type Run, specOf } from "./run.ts";
-import type { Approval, TaskState } from "./state.ts";
+import { mayBegin, type Run, specOf } from "../run.ts";
+import type { Approval, TaskState } from "../state.ts";
 import { isEnded } from "./task-ends.ts";
 
 /** The most children that a `map` may have. */

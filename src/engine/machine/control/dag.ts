@@ -1,10 +1,10 @@
 /** When the tasks of a DAG may run: gates of conditions, trigger rules, the end of the run. See docs/semantics.md §2. */
-import type { DagNode } from "../../flows/plan.ts";
-import { type Step, verdictOf } from "./outcomes.ts";
-import type { SkipReason } from "./records.ts";
-import { nodeAt, type Run, taskAt } from "./run.ts";
-import type { TaskState } from "./state.ts";
-import { beginTask } from "./tasks.ts";
+import type { DagNode } from "../../../flows/plan.ts";
+import { type Step, verdictOf } from "../tasks/outcomes.ts";
+import type { SkipReason } from "../records.ts";
+import { nodeAt, type Run, taskAt } from "../run.ts";
+import type { TaskState } from "../state.ts";
+import { beginTask } from "../tasks/tasks.ts";
 
 type Readiness = { readonly run: true; readonly first: string | null } | { readonly skip: SkipReason } | null;
 

@@ -4,10 +4,10 @@
  *   a task or a graph asks → PENDING → `approval.ended` → APPROVED | REJECTED | EXPIRED
  *                               └─ its task stops waiting without that record → CANCELED
  */
-import { invariant } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { JournalRecord } from "./records.ts";
-import type { RunState, TaskState } from "./state.ts";
+import { invariant } from "../../../base/errors.ts";
+import type { Json, JsonObject } from "../../../base/json/json.ts";
+import type { JournalRecord } from "../records.ts";
+import type { RunState, TaskState } from "../state.ts";
 
 /** The record in hand asks. Its sequence is the id. */
 export function openApproval(

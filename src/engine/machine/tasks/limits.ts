@@ -1,6 +1,6 @@
 /** Timeouts and retry delays of a task: those of its spec, but for the ones that the flow writes as `${…}`, which were evaluated when the task was scheduled. */
-import type { RetryPolicy, TaskLimits, TaskSpec, Timeouts } from "../../flows/plan.ts";
-import type { TaskState } from "./state.ts";
+import type { RetryPolicy, TaskLimits, TaskSpec, Timeouts } from "../../../flows/plan.ts";
+import type { TaskState } from "../state.ts";
 
 /** Timeouts of a task. */
 export function timeoutsOf(spec: TaskSpec, limits: TaskLimits | null): Timeouts {

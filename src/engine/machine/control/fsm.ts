@@ -1,15 +1,15 @@
 /** How an FSM run moves from state to state. See docs/semantics.md §4. */
-import type { Json } from "../../base/json/json.ts";
-import type { FsmState } from "../../flows/plan.ts";
-import type { EvaluationResult, Need } from "./events.ts";
+import type { Json } from "../../../base/json/json.ts";
+import type { FsmState } from "../../../flows/plan.ts";
+import type { EvaluationResult, Need } from "../events.ts";
 import { cancelChildren } from "./groups.ts";
-import { ownError, type Step } from "./outcomes.ts";
-import { visitPath } from "./paths.ts";
-import type { EnteredBy, GuardError, JournalRecord, RunError } from "./records.ts";
-import { fsmStateOf, type Run } from "./run.ts";
-import { publicState, type TaskState } from "./state.ts";
-import { isEnded, isSuccess } from "./task-ends.ts";
-import { beginTask } from "./tasks.ts";
+import { ownError, type Step } from "../tasks/outcomes.ts";
+import { visitPath } from "../paths.ts";
+import type { EnteredBy, GuardError, JournalRecord, RunError } from "../records.ts";
+import { fsmStateOf, type Run } from "../run.ts";
+import { publicState, type TaskState } from "../state.ts";
+import { isEnded, isSuccess } from "../tasks/task-ends.ts";
+import { beginTask } from "../tasks/tasks.ts";
 
 /** How an FSM run goes on: a step, its end, or null when it waits. */
 export type FsmStep = Step | { readonly end: "completed" } | { readonly fail: RunError } | null;
