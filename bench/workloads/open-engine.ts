@@ -4,7 +4,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import type { Caller } from "../../src/engine/ports/caller.ts";
 import type { StartRequest } from "../../src/engine/ports/run-control.ts";
 import type { RunView } from "../../src/engine/ports/run-reader.ts";
-import type { RuntimeObserver } from "../../src/engine/shard/runtime-parts.ts";
+import type { RunObserver } from "../../src/engine/runs/observer.ts";
 import { type ComposeOptions, composeCore } from "../../src/service/compose.ts";
 
 const CALLER: Caller = { tenantId: "default", actor: "" };
@@ -32,7 +32,7 @@ export async function openBenchEngine(
 ): Promise<BenchEngine> {
   const { config } = await loadConfig({ env: { DATABASE_URL: databaseUrl } });
   let waits = 0;
-  const observer: RuntimeObserver = {
+  const observer: RunObserver = {
     committed: (_run, records) => {
       for (const record of records) if (record.type === "task.waiting") waits++;
     },

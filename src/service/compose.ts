@@ -5,7 +5,7 @@ import { armFailPoints } from "../base/process/fail-points.ts";
 import type { Config } from "../config/settings.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
-import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
+import type { RunObserver } from "../engine/runs/observer.ts";
 import type { FlowRegistry } from "../flows/ports/registry.ts";
 import type { TemplateCatalogue } from "../flows/templates.ts";
 import { keepSetting } from "../store/kept-settings.ts";
@@ -40,7 +40,7 @@ export interface Core extends RunningEngine {
 export interface ComposeOptions {
   /** Where other instances reach this one, host:port. */
   readonly address: string;
-  readonly observers: readonly RuntimeObserver[];
+  readonly observers: readonly RunObserver[];
   readonly tools?: ToolMetrics;
   /** Ends the process when its event loop stands still: for a process that is the service and nothing else. */
   readonly watchdog?: boolean;

@@ -4,7 +4,7 @@ import type { CallMetrics } from "../api/calls/pipeline.ts";
 import type { HttpMetrics } from "../api/http/server.ts";
 import { readVersion } from "../base/version.ts";
 import { specOf } from "../engine/machine/run.ts";
-import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
+import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ToolMetrics } from "../tools/path/observe-step.ts";
@@ -17,7 +17,7 @@ export interface ServiceMetrics {
   readonly calls: CallMetrics;
   readonly http: HttpMetrics;
   readonly tools?: ToolMetrics;
-  readonly observers: readonly RuntimeObserver[];
+  readonly observers: readonly RunObserver[];
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
   /** Gives the gauges that are looked up their source, once the core is there. */
   attach(core: Core): void;

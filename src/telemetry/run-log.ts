@@ -11,13 +11,13 @@
 import type { Log, LogFields } from "../base/log.ts";
 import type { JournalRecord, TaskError } from "../engine/machine/records.ts";
 import type { RunState } from "../engine/machine/state.ts";
-import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
+import type { RunObserver } from "../engine/runs/observer.ts";
 
 /** Longest reason of a hold in a line. */
 const MAX_REASON_LENGTH = 500;
 
 /** Writes the story of runs. */
-export function createRunLog(log: Log): RuntimeObserver {
+export function createRunLog(log: Log): RunObserver {
   return {
     committed({ state }, records) {
       for (const record of records) tell(log, state, record);

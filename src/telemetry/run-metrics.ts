@@ -3,14 +3,14 @@ import { ChurningMap } from "../base/churning-map.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
 import type { Run } from "../engine/machine/run.ts";
 import type { RunState, TaskStateName } from "../engine/machine/state.ts";
-import type { RuntimeObserver } from "../engine/shard/runtime-parts.ts";
+import type { RunObserver } from "../engine/runs/observer.ts";
 import type { CounterCell, Metrics } from "./metrics.ts";
 
 /** Type of the task at a path of a run. */
 export type TaskTypeOf = (run: Run, path: string) => string;
 
 /** Counts runs and tasks. */
-export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RuntimeObserver {
+export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunObserver {
   const started = metrics.counter("orchestrator_runs_started_total");
   const execution = metrics.histogram("orchestrator_run_execution_seconds");
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
@@ -89,7 +89,7 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): Runt
     fenced() {
       fenced.add();
     },
-    setAside(_runId, reason) {
+    quarantined(_runId, reason) {
       quarantined.add();
       if (reason !== "UNREADABLE") metrics.counter("orchestrator_runs_blamed_total", reason).add();
     },

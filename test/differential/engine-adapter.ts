@@ -11,7 +11,7 @@ import { evaluateNeed } from "../../src/engine/machine/evaluate.ts";
 import type { RunEvent } from "../../src/engine/machine/events.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
 import { absorb, openRun, type Run, specOf } from "../../src/engine/machine/run.ts";
-import { advance, type Turn } from "../../src/engine/machine/settle.ts";
+import { advance, type TimeSlice } from "../../src/engine/machine/settle.ts";
 import { createState, isTerminalPhase, type TaskState } from "../../src/engine/machine/state.ts";
 import { compileFlow } from "../../src/flows/compile.ts";
 import { checkInput, runTimeoutMs } from "../../src/flows/input.ts";
@@ -40,7 +40,7 @@ export type Probe = {
   /** The run is forgotten and put together again from its journal: `reopen` as after an orderly handover, `recover` as after a crash. */
   interrupt?: (count: number) => "reopen" | "recover" | null;
   /** What the run may do before it is cut. */
-  turn?: () => Turn;
+  turn?: () => TimeSlice;
   /** What happens to a run that was cut, before it goes on: it is put together again, or the next event comes first. */
   cut?: () => "reopen" | "event" | null;
   /** Before an event, and after it with its records; whatever it does to the run must leave it as it was. */
@@ -136,7 +136,7 @@ export function storedAs(journal: readonly JournalRecord[]): JournalRecord[] {
   return JSON.parse(JSON.stringify(journal)) as JournalRecord[];
 }
 
-function advanceWith(run: Run, event: RunEvent, fault: Fault, turn?: Turn): JournalRecord[] {
+function advanceWith(run: Run, event: RunEvent, fault: Fault, turn?: TimeSlice): JournalRecord[] {
   if (fault.record === undefined && fault.state === undefined) return advance(run, event, turn);
   const records: JournalRecord[] = [];
   const take = (made: readonly JournalRecord[]): void => {

@@ -85,7 +85,7 @@ test("a run that is cut into turns of any size writes the same journal", async (
       const { plan, world } = await subjectOf(seed);
       const random = createRandom(seed);
       const straight = drive(plan, world);
-      const turn = () => ({ work: random.int(1, 6), perRun: 5, steps: random.int(1, 1_000) });
+      const turn = () => ({ work: random.int(1, 6), most: 5, steps: random.int(1, 1_000) });
       const cut = () => {
         cuts += 1;
         return null;
@@ -106,7 +106,7 @@ test("events that come while a run waits for its turn make legal moves and leave
     fc.asyncProperty(seeds, async (seed) => {
       const { plan, world } = await subjectOf(seed);
       const random = createRandom(seed);
-      const turn = () => ({ work: 1, perRun: 1, steps: 1_000_000 });
+      const turn = () => ({ work: 1, most: 1, steps: 1_000_000 });
       const { journal, run } = drive(plan, world, {}, { turn, cut: () => (random.chance(0.3) ? "event" : null) });
       for (const move of movesOf(journal)) expectLegal(move);
       expect(foldJournal("run", storedAs(journal))).toEqual(run.state);

@@ -9,27 +9,27 @@ import type { RunEvent } from "./events.ts";
 import { attemptOf, type JournalRecord } from "./records.ts";
 import { absorb, type Run } from "./run.ts";
 
-/** What may be done before somebody else has a turn. Counted down as it is used. */
-export interface Turn {
+/** What may be done before another run goes on. Counted down as it is used. */
+export interface TimeSlice {
   /** Steps of the machine and records that they make. */
   work: number;
   /** The most of `work` for one run. */
-  readonly perRun: number;
+  readonly most: number;
   /** Steps of expressions; one value may go below zero. */
   steps: number;
 }
 
-const ENDLESS: Turn = {
+const ENDLESS: TimeSlice = {
   work: Number.POSITIVE_INFINITY,
-  perRun: Number.POSITIVE_INFINITY,
+  most: Number.POSITIVE_INFINITY,
   steps: Number.POSITIVE_INFINITY,
 };
 
 /**
- * Feeds `event` to the run and settles it, as far as the turn goes; `run.unsettled` says that more is to come, by a `continue` event. Returns all records that
+ * Feeds `event` to the run and settles it, as far as the slice goes; `run.unsettled` says that more is to come, by a `continue` event. Returns all records that
  * came of it, in order; the run has absorbed them. Synchronous, no I/O.
  */
-export function advance(run: Run, event: RunEvent, turn: Turn = ENDLESS): JournalRecord[] {
+export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): JournalRecord[] {
   const { runId } = run.state;
   const before = takeInHand(runId);
   try {
@@ -37,21 +37,21 @@ export function advance(run: Run, event: RunEvent, turn: Turn = ENDLESS): Journa
     const records: JournalRecord[] = [];
     run.now = event.at;
     take(run, decide(run, event), records);
-    // A run that waits for its turn gets none by having more happen to it.
-    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, turn);
+    // A run that waits for its slice gets none by having more happen to it.
+    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice);
     return records;
   } finally {
     takeInHand(before);
   }
 }
 
-/** Takes the steps that follow from the state alone, until there are no more or the turn is used up. */
-function settle(run: Run, at: number, records: JournalRecord[], turn: Turn): void {
-  const most = Math.min(turn.work, turn.perRun);
+/** Takes the steps that follow from the state alone, until there are no more or the slice is used up. */
+function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice): void {
+  const most = Math.min(slice.work, slice.most);
   const before = spentSteps();
   let work = 0;
   for (;;) {
-    run.unsettled = work >= most || spentSteps() - before >= turn.steps;
+    run.unsettled = work >= most || spentSteps() - before >= slice.steps;
     if (run.unsettled) break;
     const step = nextStep(run, at);
     if (step === null) break;
@@ -64,8 +64,8 @@ function settle(run: Run, at: number, records: JournalRecord[], turn: Turn): voi
     }
     work += 1 + records.length - made;
   }
-  turn.work -= work;
-  turn.steps -= spentSteps() - before;
+  slice.work -= work;
+  slice.steps -= spentSteps() - before;
 }
 
 function take(run: Run, made: readonly JournalRecord[], records: JournalRecord[]): void {

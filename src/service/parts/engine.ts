@@ -1,10 +1,9 @@
-/** The engine: leases, the shard runtime, and the keeper that takes shards and renews their leases. */
+/** The engine: leases, the shard runtime, and the kinds of entities on it. */
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
-import { createCluster } from "../../engine/cluster.ts";
 import { createEngine } from "../../engine/engine.ts";
-import { createFollowers } from "../../engine/followers.ts";
+import { createFollowers } from "../../engine/runs/followers.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
@@ -12,12 +11,11 @@ import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
-import { DatabaseClock } from "../../engine/shard/db-clock.ts";
-import { drainRuntime } from "../../engine/shard/drain.ts";
-import { JOURNAL_VERSION } from "../../engine/shard/journal-format.ts";
-import { startKeeper } from "../../engine/shard/keeper.ts";
+import { DatabaseClock } from "../../engine/shard/ownership/database-clock.ts";
+import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts";
 import { Runtime } from "../../engine/shard/runtime.ts";
-import type { RuntimeObserver } from "../../engine/shard/runtime-parts.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
+import { createRuns } from "../../engine/runs/runs.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
 import { RUN_PROJECTIONS } from "../projections.ts";
@@ -33,7 +31,7 @@ export interface EngineNeeds {
   readonly instanceId: string;
   /** Where other instances reach this one, host:port. */
   readonly address: string;
-  readonly observers: readonly RuntimeObserver[];
+  readonly observers: readonly RunObserver[];
 }
 
 /** A running engine. */
@@ -62,39 +60,47 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     alone: store.alone,
     reads: JOURNAL_VERSION,
   });
+  const journal = createJournal(
+    store.database,
+    RUN_PROJECTIONS.map(({ table }) => table),
+    store.counts.touch,
+  );
   const runtime = new Runtime({
-    journal: createJournal(
-      store.database,
-      RUN_PROJECTIONS.map(({ table }) => table),
-      store.counts.touch,
-    ),
-    rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
+    journal,
     leases,
-    flows: flows.flows,
-    graphs: new Set(flows.graphs?.names()),
-    tools,
     clock: new DatabaseClock(systemClock),
     log,
     shards,
     lanes,
+    onFenced: (shard) => {
+      for (const observer of observers) observer.fenced(shard);
+    },
+  });
+  const runs = createRuns(runtime, {
+    journal,
+    rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
+    flows: flows.flows,
+    graphs: new Set(flows.graphs?.names()),
+    tools,
+    log,
     defaultTaskTimeoutMs: defaultTaskTimeout === 0 ? null : defaultTaskTimeout,
     observers,
   });
   await runtime.open();
   const followers = createFollowers();
-  const engine = createEngine(runtime, followers, {
+  const engine = createEngine(runs, followers, {
     defaultRunTimeoutMs: defaultRunTimeout === 0 ? null : defaultRunTimeout,
   });
-  const keeper = await startKeeper(runtime, leases, leaseTtl, log);
-  parts.onClose(() => keeper.stop());
+  await runtime.start(leaseTtl);
+  parts.onClose(() => runtime.stop());
   return {
     runControl: engine,
     runReader: engine,
     runWatch: engine,
     approvals: engine,
-    cluster: createCluster(runtime),
+    cluster: runtime.cluster,
     runRelay: followers,
-    adopted: keeper.adopted,
-    drain: async (graceMs) => void (await drainRuntime(runtime, keeper, graceMs)),
+    adopted: runtime.adopted,
+    drain: async (graceMs) => void (await runtime.drain(graceMs)),
   };
 }

@@ -66,7 +66,7 @@ test("a decision and the end of the time race: one of them counts, and the calle
     const { runId } = run.state;
     const id = run.state.tasks.get("ask")?.token ?? 0;
     const dueAt = run.state.approvals.get(id)?.dueAt ?? expect.unreachable();
-    await eventually(() => expect(runtime.now()).toBeGreaterThanOrEqual(dueAt + afterDueMs), { intervalMs: 1 });
+    await eventually(() => expect(runtime.clock.now()).toBeGreaterThanOrEqual(dueAt + afterDueMs), { intervalMs: 1 });
     const code = await codeOf(engine.decideApproval(CALLER, runId, id, YES));
     const ended = (await bed.recordsOf(runId)).flatMap((record) => (record.type === "approval.ended" ? [record] : []));
     expect(ended).toMatchObject([{ state: code === "OK" ? "APPROVED" : "EXPIRED" }]);
@@ -87,10 +87,10 @@ test("a decision that meets an early timer is taken", async () => {
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("long"), 0);
   const { runId } = run.state;
-  const cell = instance.runtime.cells.get(runId);
-  const task = cell?.run.state.tasks.get("ask");
+  const cell = instance.runs.residence.residents.get(runId);
+  const task = cell?.entity.state.tasks.get("ask");
   if (cell === undefined || task === undefined) throw new Error("the run is not in memory");
-  instance.runtime.post(cell, { type: "due", at: task.dueAt ?? 0, random: 0 });
+  instance.runtime.submission.post(cell, { type: "due", at: task.dueAt ?? 0, random: 0 });
   const { state } = await instance.engine.decideApproval(CALLER, runId, task.token, YES);
   expect(state.approvals.get(task.token)?.state).toBe("APPROVED");
   expect((await instance.engine.waitRun(CALLER, runId, 5_000, NEVER)).state.phase).toBe("COMPLETED");

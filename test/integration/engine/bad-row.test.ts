@@ -90,7 +90,7 @@ test("a run of which the database takes nothing at all leaves memory instead of 
   await bed.sql(`ALTER TABLE orchestrator.journal ADD CONSTRAINT planted CHECK (run_id <> '${bad}' OR sequence < 3)`);
   const signal = instance.engine.signalRun(CALLER, bad, "a", 1);
   await expect(signal).rejects.toMatchObject({ code: "STORE_REJECTED" });
-  await eventually(() => expect(instance.runtime.cells.has(bad)).toBe(false));
+  await eventually(() => expect(instance.runs.residence.residents.has(bad)).toBe(false));
   const before = instance.journal.batches.length;
   await instance.engine.signalRun(CALLER, good, "b", 1);
   expect(instance.journal.batches.length).toBe(before + 1);

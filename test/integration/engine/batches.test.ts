@@ -39,7 +39,7 @@ test("a batch never holds two moves of one run: what happens meanwhile is one mo
   const names = Array.from({ length: 30 }, (_, index) => `n${index}`);
   const signal = (runId: string, name: string) => instance.engine.signalRun(CALLER, runId, name, null);
   const signals = ids.map((runId) => signal(runId, "n0"));
-  await eventually(() => expect(instance.runtime.cells.get(ids[9] ?? "")?.flying).toBe(true));
+  await eventually(() => expect(instance.runs.residence.residents.get(ids[9] ?? "")?.committing).toBe(true));
   for (const name of names.slice(1)) for (const runId of ids) signals.push(signal(runId, name));
   open();
   await Promise.all(signals);
@@ -66,9 +66,11 @@ test("runs that go on at once join the next batch: two groups that began apart m
       5_000,
     );
   const first = startTen();
-  await eventually(() => expect([...instance.runtime.cells.values()].filter((cell) => cell.flying)).toHaveLength(10));
+  await eventually(() =>
+    expect([...instance.runs.residence.residents.values()].filter((cell) => cell.committing)).toHaveLength(10),
+  );
   const second = startTen();
-  await eventually(() => expect(instance.runtime.cells.size).toBe(20));
+  await eventually(() => expect(instance.runs.residence.residents.size).toBe(20));
   open();
   for (const result of [...(await first), ...(await second)]) expect(result).not.toBeInstanceOf(Error);
   expect(instance.journal.batches.map((batch) => batch.length)).toEqual([10, 20, 20, 20, 10]);
@@ -82,7 +84,7 @@ test("who waits for a batch is told while the store is busy with the next, howev
   instance.journal.onCommit({ before: () => opened }, (moves) => moves.some((move) => move.start === null));
   const { run } = await instance.engine.startRun(CALLER, startOf("two"), 0);
   const { runId } = run.state;
-  await eventually(() => expect(instance.runtime.cells.get(runId)?.flying).toBe(true));
+  await eventually(() => expect(instance.runs.residence.residents.get(runId)?.committing).toBe(true));
   expect((await bed.stateOf(runId)).phase).toBe("RUNNING");
   open();
   const ended = await instance.engine.waitRun(CALLER, runId, 5_000, new AbortController().signal);

@@ -7,18 +7,18 @@ import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Log, LogFields } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
 import { createEngine, type Engine } from "../../../src/engine/engine.ts";
-import { createFollowers } from "../../../src/engine/followers.ts";
+import { createFollowers } from "../../../src/engine/runs/followers.ts";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { Approval, RunState } from "../../../src/engine/machine/state.ts";
 import { createRowsOf } from "../../../src/engine/make-rows.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
-import { DatabaseClock } from "../../../src/engine/shard/db-clock.ts";
-import { JOURNAL_VERSION } from "../../../src/engine/shard/journal-format.ts";
-import { type Keeper, startKeeper } from "../../../src/engine/shard/keeper.ts";
+import { DatabaseClock } from "../../../src/engine/shard/ownership/database-clock.ts";
+import { JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
 import { Runtime } from "../../../src/engine/shard/runtime.ts";
-import type { RuntimeObserver } from "../../../src/engine/shard/runtime-parts.ts";
+import type { RunObserver } from "../../../src/engine/runs/observer.ts";
+import { createRuns, type Runs } from "../../../src/engine/runs/runs.ts";
 import type { FlowRegistry } from "../../../src/flows/ports/registry.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { RUN_PROJECTIONS } from "../../../src/service/projections.ts";
@@ -47,7 +47,7 @@ export interface Instance {
   readonly id: string;
   readonly runtime: Runtime;
   readonly engine: Engine;
-  readonly keeper: Keeper;
+  readonly runs: Runs;
   readonly journal: FaultyJournal;
   readonly leases: Leases;
   readonly tools: FakeTools;
@@ -69,7 +69,7 @@ export interface InstanceOptions {
   readonly tools?: FakeTools;
   readonly database?: Database;
   /** Hear of what becomes durable. */
-  readonly observers?: readonly RuntimeObserver[];
+  readonly observers?: readonly RunObserver[];
   /** How far the clock of the machine is ahead. */
   readonly machineClockMs?: number;
   /** Stands before the list of runs to take over. */
@@ -77,7 +77,7 @@ export interface InstanceOptions {
   /** Stands before reads of runs, from the first one on. */
   readonly beforeLoad?: (runId: string) => void | Promise<void>;
   /** Stands between the registration of the instance and its first shard. */
-  readonly beforeKeeper?: () => Promise<void>;
+  readonly beforeStart?: () => Promise<void>;
   /** Stands around the real leases. */
   readonly wrapLeases?: (leases: Leases) => Leases;
   /** Names of the graphs that are loaded; absent: every start is taken. */
@@ -204,44 +204,52 @@ async function openInstance(database: Database, admin: Database, options: Instan
   journal.beforeList = options.beforeList ?? null;
   journal.beforeLoad = options.beforeLoad ?? null;
   const tools = options.tools ?? createFakeTools();
+  const observers = options.observers ?? [];
   const runtime = new Runtime({
     journal,
-    rowsOf: createRowsOf(projections.map(({ rows }) => rows)),
     leases,
-    flows: createFlowRegistry(createFlowStore(database)),
-    ...(options.graphs === undefined ? {} : { graphs: options.graphs }),
-    tools,
     clock: new DatabaseClock({ ...systemClock, now: () => systemClock.now() + (options.machineClockMs ?? 0) }),
     log,
     shards,
     lanes: options.lanes ?? 2,
     suspectPauseMs: 50,
-    observers: options.observers ?? [],
+    onFenced: (shard) => {
+      for (const observer of observers) observer.fenced(shard);
+    },
+  });
+  const runs = createRuns(runtime, {
+    journal,
+    rowsOf: createRowsOf(projections.map(({ rows }) => rows)),
+    flows: createFlowRegistry(createFlowStore(database)),
+    ...(options.graphs === undefined ? {} : { graphs: options.graphs }),
+    tools,
+    log,
+    observers,
   });
   await runtime.open();
-  const engine = createEngine(runtime, createFollowers(), { defaultRunTimeoutMs: null });
-  await options.beforeKeeper?.();
-  const keeper = await startKeeper(runtime, leases, ttlMs, log);
+  const engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
+  await options.beforeStart?.();
+  await runtime.start(ttlMs);
   const bury = () => admin.journal.query("DELETE FROM orchestrator.instances WHERE instance_id = $1", [id]);
   let stopped: Promise<void> | null = null;
   return {
     id,
     runtime,
     engine,
-    keeper,
+    runs,
     journal,
     leases,
     tools,
     lines,
     renewals: () => renewals,
     stop: () => {
-      stopped ??= dead ? Promise.resolve() : keeper.stop();
+      stopped ??= dead ? Promise.resolve() : runtime.stop();
       return stopped;
     },
     crash: async () => {
       dead = true;
       const ended = journal.die();
-      for (const cell of runtime.cells.values()) if (cell.timer !== null) clearTimeout(cell.timer);
+      for (const { timer } of runs.residence.residents.values()) if (timer !== null) clearTimeout(timer);
       await ended;
       await bury();
     },

@@ -2,7 +2,6 @@
 import { expect, test } from "vitest";
 import { childRunId } from "../../../src/base/ids.ts";
 import type { Move } from "../../../src/engine/ports/journal.ts";
-import { parkIdle } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
@@ -76,7 +75,7 @@ test("cancel and terminate reach the child", async () => {
   await registerFamily();
   const instance = await bed.openInstance();
   const canceled = await startParent(instance);
-  parkIdle(instance.runtime, -60_000);
+  instance.runs.residence.evictIdle(-60_000);
   await instance.engine.cancelRun(CALLER, canceled.parent, "", false);
   expect((await wait(instance, canceled.child)).phase).toBe("CANCELED");
   expect((await wait(instance, canceled.parent)).phase).toBe("CANCELED");

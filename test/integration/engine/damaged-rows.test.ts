@@ -114,7 +114,7 @@ beforeEach(async () => {
   });
   await first.stop();
   instance = await bed.openInstance();
-  await instance.keeper.adopted;
+  await instance.runtime.adopted;
   ask = createCaller(instance.engine, bed.database);
 });
 
@@ -137,10 +137,10 @@ async function save(runId: string): Promise<Saved> {
 
 /** Puts a run out of memory. */
 async function forget(runId: string): Promise<void> {
-  const cell = instance.runtime.cells.get(runId);
+  const cell = instance.runs.residence.residents.get(runId);
   if (cell !== undefined) {
-    await eventually(() => expect(cell.pending.length === 0 && !cell.flying).toBe(true));
-    instance.runtime.drop(cell);
+    await eventually(() => expect(cell.pending.length === 0 && !cell.committing).toBe(true));
+    instance.runs.residence.drop(cell);
   }
 }
 

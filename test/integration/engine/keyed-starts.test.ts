@@ -15,8 +15,8 @@ async function openTwo(): Promise<[Instance, Instance]> {
   const first = await bed.openInstance({ ttlMs: 600 });
   const second = await bed.openInstance({ ttlMs: 600 });
   await eventually(() => {
-    expect(first.runtime.owned).toHaveLength(SHARDS / 2);
-    expect(second.runtime.owned).toHaveLength(SHARDS / 2);
+    expect(first.runtime.shards.owned).toHaveLength(SHARDS / 2);
+    expect(second.runtime.shards.owned).toHaveLength(SHARDS / 2);
   });
   return [first, second];
 }
@@ -140,7 +140,7 @@ test("another request for a run id that exists is refused, not answered with tha
     if (result !== null) runId = `mine-${index}`;
   }
   // Parked: the collision shows in the store alone.
-  for (const cell of [...instance.runtime.cells.values()]) instance.runtime.drop(cell);
+  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
   const other = startOf("gate", { runId, requestId: "b", requestHash: "hb", input: {} });
   // Twice: what the first refusal leaves behind must not make the second one a success.
   expect(await shardOwner(other)).toMatchObject({ code: "RUN_ALREADY_EXISTS" });
@@ -154,7 +154,7 @@ test("a run id of another tenant is taken, and nothing is said about the run", a
   await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }], "elsewhere");
   const instance = await bed.openInstance();
   await instance.engine.startRun(CALLER, startOf("gate", { runId: "mine" }), 0);
-  for (const cell of [...instance.runtime.cells.values()]) instance.runtime.drop(cell);
+  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
   const foreign = { tenantId: "elsewhere", actor: "" };
   for (const requestId of ["", "r", "r"]) {
     const refused = instance.engine.startRun(foreign, startOf("gate", { runId: "mine", requestId }), 0);

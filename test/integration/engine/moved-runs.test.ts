@@ -28,12 +28,12 @@ test("watches end with their runs when an instance joins and takes over a part o
     return frames;
   });
   await eventually(() =>
-    expect([...first.runtime.cells.values()].filter((cell) => cell.watchers.size > 0)).toHaveLength(16),
+    expect([...first.runs.residence.residents.values()].filter((cell) => cell.watchers.size > 0)).toHaveLength(16),
   );
   const second = await bed.openInstance({ ttlMs: 600 });
-  await eventually(() => expect(second.runtime.owned).toHaveLength(SHARDS / 2));
+  await eventually(() => expect(second.runtime.shards.owned).toHaveLength(SHARDS / 2));
   for (const runId of ids) {
-    const owns = first.runtime.epochOf(shardOfRun(runId, SHARDS)) !== undefined;
+    const owns = first.runtime.shards.epochOf(shardOfRun(runId, SHARDS)) !== undefined;
     await (owns ? first : second).engine.signalRun(CALLER, runId, "go", null);
   }
   const timer = setTimeout(() => giveUp.abort(), 8_000);
@@ -49,8 +49,8 @@ test("who waits for a run is told at once when its shard is lost", async () => {
   const instance = await bed.openInstance();
   const [runId = ""] = await openGates(instance, 1);
   const waiting = instance.engine.waitRun(CALLER, runId, 60_000, new AbortController().signal);
-  await eventually(() => expect(instance.runtime.cells.get(runId)?.waiters.size).toBe(1));
-  instance.runtime.loseShard(shardOfRun(runId, SHARDS));
+  await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waiters.size).toBe(1));
+  instance.runtime.shards.lose(shardOfRun(runId, SHARDS));
   expect((await waiting).state.phase).toBe("RUNNING");
 });
 
@@ -58,7 +58,7 @@ test("who waits for a run is told at once when its shard is lost", async () => {
 test("a batch that is answered after its shard was lost begins no attempt", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const instance = await bed.openInstance();
-  instance.journal.onCommit({ after: (moves) => instance.runtime.loseShard(moves[0]?.shard ?? -1) });
+  instance.journal.onCommit({ after: (moves) => instance.runtime.shards.lose(moves[0]?.shard ?? -1) });
   const { run } = await instance.engine.startRun(CALLER, startOf("one"), 0);
   expect(run.state.tasks.get("a")?.state).toBe("RUNNING");
   expect(instance.tools.calls).toHaveLength(0);

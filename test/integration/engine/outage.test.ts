@@ -48,7 +48,7 @@ test("waiting for the store costs no processor", async () => {
   const opened = new Promise<void>((resolve) => (open = resolve));
   instance.journal.onCommit({ before: () => opened });
   const first = instance.engine.pauseRun(CALLER, runId, "one");
-  await eventually(() => expect(instance.runtime.cells.get(runId)?.flying).toBe(true));
+  await eventually(() => expect(instance.runs.residence.residents.get(runId)?.committing).toBe(true));
   let answered = false;
   const second = instance.engine.pauseRun(CALLER, runId, "two").then((view) => {
     answered = true;

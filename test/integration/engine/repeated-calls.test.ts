@@ -1,7 +1,6 @@
 /** Calls that are sent again with their request id: they are answered as the first time and change nothing. */
 import { expect, test } from "vitest";
 import type { RequestKey } from "../../../src/engine/machine/events.ts";
-import { drainRuntime } from "../../../src/engine/shard/drain.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
@@ -29,7 +28,7 @@ test("a pause that comes again after the resume does not pause again", async () 
   expect(again.state.holds).toEqual([]);
   expect(await holdsOf(runId)).toEqual([]);
   // Not in memory any more: the journal remembers it.
-  for (const cell of [...instance.runtime.cells.values()]) instance.runtime.drop(cell);
+  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
   await engine.pauseRun(CALLER, runId, "look", key("pa"));
   expect(await holdsOf(runId)).toEqual([]);
   await engine.pauseRun(CALLER, runId, "look", key("another"));
@@ -127,10 +126,12 @@ test("who waits for a run is answered when the service drains, and when the call
   const left = engine.startRun(CALLER, startOf("gate"), 50_000, gone.signal);
   const waiting = engine.waitRun(CALLER, runId, 50_000, new AbortController().signal);
   const starting = engine.startRun(CALLER, startOf("gate"), 50_000);
-  await eventually(() => expect([...runtime.cells.values()].filter((cell) => cell.waiters.size > 0)).toHaveLength(3));
+  await eventually(() =>
+    expect([...instance.runs.residence.residents.values()].filter((cell) => cell.waiters.size > 0)).toHaveLength(3),
+  );
   gone.abort();
   expect((await left).run.state.phase).toBe("RUNNING");
-  expect(await drainRuntime(runtime, instance.keeper, 1_000)).toBe(0);
+  expect(await runtime.drain(1_000)).toBe(0);
   expect((await waiting).state.phase).toBe("RUNNING");
   expect(await starting).toMatchObject({ started: true, run: { state: { phase: "RUNNING" } } });
   const late = engine.waitRun(CALLER, runId, 50_000, new AbortController().signal);
@@ -146,7 +147,7 @@ test("a drain waits for the attempts under way and begins none; the next owner m
   const release = first.tools.hold("a");
   const { run } = await first.engine.startRun(CALLER, startOf("two"), 0);
   await eventually(() => expect(first.tools.calls).toHaveLength(1));
-  const drained = drainRuntime(first.runtime, first.keeper, 10_000);
+  const drained = first.runtime.drain(10_000);
   release();
   expect(await drained).toBe(0);
   await first.stop();

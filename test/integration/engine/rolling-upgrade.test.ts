@@ -1,6 +1,6 @@
 /** Two releases on one database while they change places: what only the newer one reads is not written yet. */
 import { expect, onTestFinished, test } from "vitest";
-import { FORMAT } from "../../../src/engine/shard/journal-format.ts";
+import { FORMAT } from "../../../src/engine/shard/ownership/journal-format.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";
@@ -15,11 +15,11 @@ test("a new kind of record is not written while an older instance lives, and is 
   const instance = await bed.openInstance({ ttlMs: 600 });
   const { run } = await instance.engine.startRun(CALLER, startOf("gate"), 0);
   const { runId } = run.state;
-  expect(instance.runtime.writes).toBe(1);
+  expect(instance.runtime.format.version).toBe(1);
   await expect(instance.engine.signalRun(CALLER, runId, "go", null)).rejects.toMatchObject({ code: "RUN_QUARANTINED" });
   await eventually(async () => expect((await bed.stateOf(runId)).holds).toMatchObject([{ kind: "quarantine" }]));
   await bed.sql("UPDATE orchestrator.instances SET reads = 2");
-  await eventually(() => expect(instance.runtime.writes).toBe(2));
+  await eventually(() => expect(instance.runtime.format.version).toBe(2));
   await instance.engine.resumeRun(CALLER, runId, ["quarantine"], "all are new");
   expect((await instance.engine.signalRun(CALLER, runId, "go", null)).state.phase).toBe("COMPLETED");
 });

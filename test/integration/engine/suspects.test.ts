@@ -39,7 +39,7 @@ test("no number of crashes holds runs that are not in hand, however long their a
 
 /** Instances that never come back from the first read of `killer`, each taking over from the one before. */
 async function dieReading(first: Instance, killer: string, deaths: number, aside: string[] = []): Promise<Instance> {
-  const observers = [{ committed: () => {}, fenced: () => {}, setAside: (id: string) => void aside.push(id) }];
+  const observers = [{ committed: () => {}, fenced: () => {}, quarantined: (id: string) => void aside.push(id) }];
   let last = first;
   for (let death = 1; death <= deaths; death += 1) {
     await last.crash();
@@ -72,12 +72,12 @@ test("a run that kills whoever reads it is held at the third takeover, unread an
   const read: string[] = [];
   const after = await bed.openInstance({
     beforeLoad: (id) => void read.push(id),
-    observers: [{ committed: () => {}, fenced: () => {}, setAside: (id) => void aside.push(id) }],
+    observers: [{ committed: () => {}, fenced: () => {}, quarantined: (id) => void aside.push(id) }],
   });
   // The shards of an owner that died come back one after the other.
   for (const runId of others)
     await eventually(async () => expect((await waitEnd(after.engine, runId)).phase).toBe("COMPLETED"));
-  await after.keeper.adopted;
+  await after.runtime.adopted;
   expect(aside).toEqual([killer]);
   expect(read).not.toContain(killer);
   const quarantined = await bed.sql("SELECT run_id, moving FROM orchestrator.runs WHERE state = 'QUARANTINED'");
@@ -118,7 +118,7 @@ test("a run that kills when its attempt reports is held after three deaths", asy
     opens.push(instance.tools.hold("a"));
     if (death < 3) await eventually(() => expect(instance.tools.calls).toHaveLength(1));
   }
-  await instance.keeper.adopted;
+  await instance.runtime.adopted;
   expect(instance.tools.calls).toHaveLength(0);
   expect((await bed.stateOf(runId)).holds).toMatchObject([{ kind: "quarantine" }]);
 });
@@ -188,7 +188,7 @@ test("a run that the watchdog named is held by the next owner before it is touch
   await first.crash();
   const read: string[] = [];
   const second = await bed.openInstance({ beforeLoad: (id) => void read.push(id) });
-  await second.keeper.adopted;
+  await second.runtime.adopted;
   expect(read).toEqual([]);
   expect((await second.engine.getRun(CALLER, runId)).state.holds).toMatchObject([{ kind: "quarantine" }]);
 });

@@ -78,13 +78,13 @@ test("an instance that is believed dead writes nothing after the takeover and te
   await zombie.expire();
   const heir = await bed.openInstance();
   const open = heir.tools.hold("a");
-  await eventually(() => expect(heir.runtime.owned).toHaveLength(SHARDS));
+  await eventually(() => expect(heir.runtime.shards.owned).toHaveLength(SHARDS));
   await eventually(async () => expect(await typesOf(runId)).toContain("run.recovered"));
   const before = (await bed.recordsOf(runId)).length;
   const signal = zombie.engine.signalRun(CALLER, runId, "late", null);
   await expect(signal).rejects.toMatchObject({ code: "RUN_MOVED" });
   release({ ok: true, output: "of the zombie" });
-  await eventually(() => expect(zombie.runtime.cells.size).toBe(0));
+  await eventually(() => expect(zombie.runs.residence.residents.size).toBe(0));
   expect(await bed.recordsOf(runId)).toHaveLength(before);
   open();
   expect(await waitEnd(heir.engine, runId)).toMatchObject({ phase: "COMPLETED", output: { a: "x" } });
@@ -102,8 +102,8 @@ test("shards are shared with an instance that joins, and both finish what is the
   const second = await bed.openInstance({ ttlMs: 600 });
   const releaseOther = second.tools.hold("a");
   await eventually(() => {
-    expect(first.runtime.owned).toHaveLength(SHARDS / 2);
-    expect(second.runtime.owned).toHaveLength(SHARDS / 2);
+    expect(first.runtime.shards.owned).toHaveLength(SHARDS / 2);
+    expect(second.runtime.shards.owned).toHaveLength(SHARDS / 2);
   });
   release();
   releaseOther();
@@ -136,7 +136,7 @@ test("an instance whose lease ran out while nobody took its shards goes on with 
 test("an instance whose parts come up for longer than its lease has its lease when it takes shards", async () => {
   const instance = await bed.openInstance({
     ttlMs: 900,
-    beforeKeeper: async () => {
+    beforeStart: async () => {
       await bed.sql("UPDATE orchestrator.instances SET expires_at = clock_timestamp() - interval '1 second'");
     },
   });
@@ -165,7 +165,7 @@ test("renewals go on while many runs are adopted", async () => {
   await eventually(() => expect(second.renewals()).toBeGreaterThan(3));
   expect(second.lines.map((line) => line.message).join()).not.toContain("had expired");
   open();
-  await second.keeper.adopted;
+  await second.runtime.adopted;
 });
 
 test("a run that begins while runs are taken over is not taken over from ourselves", async () => {
@@ -177,7 +177,7 @@ test("a run that begins while runs are taken over is not taken over from ourselv
   const { run } = await instance.engine.startRun(CALLER, startOf("one"), 0);
   await eventually(() => expect(instance.tools.calls).toHaveLength(1));
   open();
-  await instance.keeper.adopted;
+  await instance.runtime.adopted;
   release();
   expect((await waitEnd(instance.engine, run.state.runId)).phase).toBe("COMPLETED");
   expect(instance.tools.calls).toHaveLength(1);
@@ -197,7 +197,7 @@ test("a run whose journal could not be read at the takeover is taken over when i
       if (failures >= 0) throw toError("STORE_UNAVAILABLE", { problem: "planted" });
     },
   });
-  await second.keeper.adopted;
+  await second.runtime.adopted;
   expect((await waitEnd(second.engine, run.state.runId)).phase).toBe("COMPLETED");
 });
 
@@ -221,13 +221,13 @@ test("a state that was read before the shard was lost and won back is not used",
   await reached;
   // Meanwhile the shards went to another owner, who moved the run, and came back.
   await bed.sql("UPDATE orchestrator.shard_leases SET epoch = epoch + 1, instance_id = NULL");
-  second.runtime.setLeases([]);
+  second.runtime.shards.setLeases([]);
   const third = await bed.openInstance();
   await third.engine.signalRun(CALLER, runId, "early", 2);
   await third.stop();
   const { taken, held } = await second.leases.acquire();
   expect(taken).toHaveLength(SHARDS);
-  second.runtime.setLeases(held);
+  second.runtime.shards.setLeases(held);
   open();
   await late.catch((error: unknown) => expect(error).toMatchObject({ code: "RUN_MOVED" }));
   await second.engine.signalRun(CALLER, runId, "last", 3);

@@ -1,7 +1,6 @@
 /** Timers, and runs that leave memory while they wait. */
 import { expect, test } from "vitest";
 import { childRunId, shardOfRun } from "../../../src/base/ids.ts";
-import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
@@ -13,7 +12,7 @@ const NEVER = new AbortController().signal;
 
 /** Drops everything that only waits, whenever it was touched last. */
 function park(instance: Instance): number {
-  return parkIdle(instance.runtime, -60_000);
+  return instance.runs.residence.evictIdle(-60_000);
 }
 
 test("a timer that fires before its time by the clock of the database is refused, and fires once when it is due", async () => {
@@ -21,11 +20,11 @@ test("a timer that fires before its time by the clock of the database is refused
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
   const { runId } = run.state;
-  const cell = instance.runtime.cells.get(runId);
-  const dueAt = cell?.run.state.timers.get("w") ?? 0;
+  const cell = instance.runs.residence.residents.get(runId);
+  const dueAt = cell?.entity.state.timers.get("w") ?? 0;
   expect(dueAt).toBeGreaterThan(0);
   // A clock that runs ahead: the machine believes that the time has come.
-  if (cell !== undefined) instance.runtime.post(cell, { type: "due", at: dueAt, random: 0 });
+  if (cell !== undefined) instance.runtime.submission.post(cell, { type: "due", at: dueAt, random: 0 });
   const view = await instance.engine.waitRun(CALLER, runId, 10_000, NEVER);
   expect(view.state.phase).toBe("COMPLETED");
   const [row] = await bed.sql<{ early: boolean }>(
@@ -56,9 +55,9 @@ test("an early timer is not tried again and again until its time comes", async (
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
   // The clock of the database was set back by far: ours is ahead of it and never runs backwards.
-  const { clock } = instance.runtime.parts;
+  const { clock } = instance.runtime;
   clock.sample((run.state.createdAt ?? 0) + 2_000, clock.monotonic());
-  instance.runtime.now();
+  instance.runtime.clock.now();
   const before = instance.journal.batches.length;
   const view = await instance.engine.waitRun(CALLER, run.state.runId, 10_000, NEVER);
   expect(view.state.phase).toBe("COMPLETED");
@@ -73,9 +72,9 @@ test("what else happened in the batch of an early timer is kept", async () => {
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
   const { runId } = run.state;
-  const cell = instance.runtime.cells.get(runId);
+  const cell = instance.runs.residence.residents.get(runId);
   if (cell !== undefined)
-    instance.runtime.post(cell, { type: "due", at: cell.run.state.timers.get("w") ?? 0, random: 0 });
+    instance.runtime.submission.post(cell, { type: "due", at: cell.entity.state.timers.get("w") ?? 0, random: 0 });
   await instance.engine.signalRun(CALLER, runId, "s", 5);
   const state = await bed.stateOf(runId);
   expect(state.tasks.get("s")).toMatchObject({ state: "COMPLETED", output: 5 });
@@ -89,7 +88,7 @@ test("waiting runs leave memory; signals, approvals and cancel reach them", asyn
   const start = async (flow: string) => (await instance.engine.startRun(CALLER, startOf(flow), 0)).run.state.runId;
   const [signalled, decided, canceled] = [await start("gate"), await start("ask"), await start("gate")];
   expect(park(instance)).toBe(3);
-  expect(instance.runtime.cells.size).toBe(0);
+  expect(instance.runs.residence.residents.size).toBe(0);
   await instance.engine.signalRun(CALLER, signalled, "s", 1);
   await instance.engine.decideApproval(CALLER, decided, await bed.openApprovalOf(decided), {
     approved: true,
@@ -114,7 +113,7 @@ test("runs that will be tried again much later, and parents that wait for child 
   await bed.register("child", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
   await bed.register("parent", [{ id: "p", type: "subflow", parameters: { flow_id: "child" } }]);
   const instance = await bed.openInstance();
-  const { engine, runtime } = instance;
+  const { engine, runs } = instance;
   const error = { type: "E", message: "", retryable: true };
   instance.tools.answer("a", ({ attempt }) => (attempt === 1 ? { ok: false, error } : { ok: true, output: attempt }));
   const start = async (flow: string) => (await engine.startRun(CALLER, startOf(flow), 0)).run.state.runId;
@@ -126,7 +125,7 @@ test("runs that will be tried again much later, and parents that wait for child 
   );
   await eventually(() => {
     park(instance);
-    expect(runtime.cells.size).toBe(0);
+    expect(runs.residence.residents.size).toBe(0);
   });
   await engine.signalRun(CALLER, childRunId(parent, "p", 1), "s", 7);
   expect((await ended).state).toMatchObject({ phase: "COMPLETED", output: { p: { s: 7 } } });
@@ -134,7 +133,7 @@ test("runs that will be tried again much later, and parents that wait for child 
   await bed.sql(
     `UPDATE orchestrator.journal SET records = regexp_replace(records, '"dueAt":\\d+', '"dueAt":' || (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 'g')`,
   );
-  await wakeDue(runtime);
+  await runs.residence.wakeDue();
   const { state } = await engine.waitRun(CALLER, flaky, 20_000, NEVER);
   expect(state).toMatchObject({ phase: "COMPLETED", output: { a: 2 } });
   expect(instance.tools.calls.map(({ attempt }) => attempt)).toEqual([1, 2]);
@@ -147,18 +146,18 @@ test("those who wait for a run do not keep it in memory, and are answered when i
   const start = async (waitMs: number) => {
     const runId = `run-${waitMs}`;
     const answer = instance.engine.startRun(CALLER, startOf("gate", { runId }), waitMs, givesUp.signal);
-    await eventually(() => expect(instance.runtime.cells.get(runId)?.waiters.size).toBe(1));
+    await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waiters.size).toBe(1));
     return { runId, answer };
   };
   const [ends, lasts, moves] = [await start(60_000), await start(40_000), await start(50_000)];
   const late = instance.engine.waitRun(CALLER, moves.runId, 50_000, NEVER);
-  await eventually(() => expect(instance.runtime.cells.get(moves.runId)?.waiters.size).toBe(2));
+  await eventually(() => expect(instance.runs.residence.residents.get(moves.runId)?.waiters.size).toBe(2));
   expect(park(instance)).toBe(3);
-  expect(instance.runtime.cells.size).toBe(0);
+  expect(instance.runs.residence.residents.size).toBe(0);
   await instance.engine.signalRun(CALLER, ends.runId, "s", 1);
   expect((await ends.answer).run.state.phase).toBe("COMPLETED");
-  const moved = instance.runtime.owned.find((shard) => shard === shardOfRun(moves.runId, SHARDS)) ?? -1;
-  instance.runtime.loseShard(moved);
+  const moved = instance.runtime.shards.owned.find((shard) => shard === shardOfRun(moves.runId, SHARDS)) ?? -1;
+  instance.runtime.shards.lose(moved);
   expect((await moves.answer).run.state.phase).toBe("RUNNING");
   expect((await late).state.phase).toBe("RUNNING");
   givesUp.abort();
@@ -191,7 +190,7 @@ test("the timer of a run that is not in memory fires, by the look into the store
   await bed.sql(
     `UPDATE orchestrator.journal SET records = regexp_replace(records, '"dueAt":\\d+', '"dueAt":' || (extract(epoch FROM clock_timestamp()) * 1000)::bigint)`,
   );
-  await wakeDue(first.runtime);
+  await first.runs.residence.wakeDue();
   expect((await first.engine.waitRun(CALLER, runId, 10_000, NEVER)).state.phase).toBe("COMPLETED");
 });
 

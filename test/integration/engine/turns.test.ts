@@ -1,6 +1,6 @@
 /** One run cannot keep the engine: what takes long is cut into turns, and everybody else is served in between. */
 import { expect, test } from "vitest";
-import { RUN_WORK } from "../../../src/engine/shard/turns.ts";
+import { SLICE_WORK } from "../../../src/engine/shard/submission/time-slices.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";
@@ -73,7 +73,7 @@ test("a run that makes many records makes them in moves of a few thousand", asyn
     "SELECT record_count FROM orchestrator.journal ORDER BY sequence",
   );
   expect(rows.length).toBeGreaterThan(1);
-  for (const { record_count: count } of rows) expect(count).toBeLessThanOrEqual(RUN_WORK);
+  for (const { record_count: count } of rows) expect(count).toBeLessThanOrEqual(SLICE_WORK);
 });
 
 test("a state machine that never rests can be paused, goes on after a crash, and is ended", async () => {

@@ -73,7 +73,7 @@ for (const written of [true, false]) {
     const loseLater = (): Promise<void> => opened.then(lose);
     instance.journal.onCommit(written ? { after: loseLater } : { before: loseLater });
     const signals = ["one"].map((name) => instance.engine.signalRun(CALLER, runId, name, name));
-    await eventually(() => expect(instance.runtime.cells.get(runId)?.flying).toBe(true));
+    await eventually(() => expect(instance.runs.residence.residents.get(runId)?.committing).toBe(true));
     for (const name of ["two", "three"]) signals.push(instance.engine.signalRun(CALLER, runId, name, name));
     open();
     await Promise.all(signals);
@@ -101,7 +101,7 @@ test("a start whose run id was taken before is not mistaken for the one in the l
   const instance = await bed.openInstance();
   await instance.engine.startRun(CALLER, startOf("gate", { runId: "mine", userId: "first" }), 0);
   // Out of memory, so that the collision shows in the store alone.
-  for (const cell of [...instance.runtime.cells.values()]) instance.runtime.drop(cell);
+  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
   loseAnswer(instance, true, holds("run.started"));
   const second = instance.engine.startRun(CALLER, startOf("gate", { runId: "mine", userId: "second" }), 0);
   await expect(second).rejects.toMatchObject({ code: "RUN_ALREADY_EXISTS" });
@@ -136,7 +136,7 @@ test("shards that are lost while nobody knows leave with their runs, and the cal
   });
   const signal = instance.engine.signalRun(CALLER, run.state.runId, "a", null);
   await expect(signal).rejects.toMatchObject({ code: "RUN_MOVED" });
-  expect(instance.runtime.cells.size).toBe(0);
+  expect(instance.runs.residence.residents.size).toBe(0);
   expect((await bed.stateOf(run.state.runId)).phase).toBe("RUNNING");
 });
 

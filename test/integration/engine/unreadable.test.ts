@@ -1,7 +1,6 @@
 /** Runs that cannot be read cost themselves and nobody else. */
 import { expect, test } from "vitest";
 import { childRunId } from "../../../src/base/ids.ts";
-import { parkIdle, wakeDue } from "../../../src/engine/shard/wakes.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
@@ -42,9 +41,9 @@ test("a run with a record from the future is set aside at the takeover; the othe
   const { length } = await bed.recordsOf(bad);
   await write(bad, { type: "task.teleported", at: 1, task: "a" }, length + 1);
   const aside: string[] = [];
-  const observers = [{ committed: () => {}, fenced: () => {}, setAside: (runId: string) => void aside.push(runId) }];
+  const observers = [{ committed: () => {}, fenced: () => {}, quarantined: (runId: string) => void aside.push(runId) }];
   const second = await bed.openInstance({ observers });
-  await second.keeper.adopted;
+  await second.runtime.adopted;
   const { engine } = second;
   expect((await engine.waitRun(CALLER, good, 10_000, NEVER)).state.phase).toBe("COMPLETED");
   expect(await headerOf(bad)).toEqual({ state: "QUARANTINED", moving: false, wake_at: null, ended_at: null });
@@ -73,7 +72,7 @@ test("the parent of a child that is terminated unread hears of it at once", asyn
   const parent = await start(instance, "parent");
   const child = childRunId(parent, "p", 1);
   await eventually(async () => expect((await bed.stateOf(child)).tasks.get("s")?.state).toBe("WAITING"));
-  parkIdle(instance.runtime, -60_000);
+  instance.runs.residence.evictIdle(-60_000);
   await write(child, { type: "task.teleported", at: 1, task: "s" }, (await bed.recordsOf(child)).length + 1);
   expect((await instance.engine.terminateRun(CALLER, child, "of no use")).state.phase).toBe("TERMINATED");
   const { state } = await instance.engine.waitRun(CALLER, parent, 10_000, NEVER);
@@ -90,11 +89,11 @@ test("a run that was set aside stays held when it can be read again, and goes on
   const next = (await bed.recordsOf(runId)).length + 1;
   await write(runId, { type: "task.teleported", at: 1, task: "a" }, next);
   const second = await bed.openInstance();
-  await second.keeper.adopted;
+  await second.runtime.adopted;
   await second.stop();
   await bed.sql("DELETE FROM orchestrator.journal WHERE run_id = $1 AND sequence = $2", [runId, next]);
   const third = await bed.openInstance();
-  await third.keeper.adopted;
+  await third.runtime.adopted;
   expect((await headerOf(runId))?.state).toBe("QUARANTINED");
   await third.engine.resumeRun(CALLER, runId, ["quarantine"], "the new version is here");
   expect((await third.engine.waitRun(CALLER, runId, 10_000, NEVER)).state.phase).toBe("COMPLETED");
@@ -139,6 +138,6 @@ test("due runs that cannot be opened are set aside and hide nobody", async () =>
   );
   const lines = second.lines.filter((line) => line.level === "error").length;
   expect(lines).toBe(5_101);
-  await wakeDue(second.runtime);
+  await second.runs.residence.wakeDue();
   expect(second.lines.filter((line) => line.level === "error")).toHaveLength(lines);
 });

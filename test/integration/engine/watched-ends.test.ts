@@ -9,10 +9,10 @@ const bed = createBed();
 // Cause: a run that had ended left memory before its watches were told of its last records.
 test("a watch hears of the end from memory: the journal is not asked for events again", async () => {
   await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
-  const { engine, runtime } = await bed.openInstance();
+  const { engine, runs } = await bed.openInstance();
   const { run } = await engine.startRun(CALLER, startOf("gate"), 0);
   const { runId } = run.state;
-  const { journal } = runtime.parts;
+  const { journal } = runs;
   const readEvents = journal.readEvents.bind(journal);
   let reads = 0;
   Object.assign(journal, {
@@ -28,8 +28,7 @@ test("a watch hears of the end from memory: the journal is not asked for events 
   })();
   await eventually(() => expect(reads).toBe(1));
   const heard: boolean[] = [];
-  const cell = runtime.cells.get(runId);
-  cell?.watchers.add((records) => void heard.push(records.length > 0));
+  runs.residence.get(runId)?.watchers.add((records) => void heard.push(records.length > 0));
   await engine.signalRun(CALLER, runId, "go", null);
   await watching;
   expect(frames.at(-1)).toBe("end");

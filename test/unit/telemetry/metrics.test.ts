@@ -133,8 +133,8 @@ test("runs and tasks are counted from their records", async () => {
     { type: "run.completed", at: 4_000, output: null },
   ]);
   observer.fenced(1);
-  observer.setAside?.("unreadable", "UNREADABLE");
-  observer.setAside?.("blocked", "BLOCKED");
+  observer.quarantined?.("unreadable", "UNREADABLE");
+  observer.quarantined?.("blocked", "BLOCKED");
   const text = await metrics.render();
   for (const line of [
     "orchestrator_runs_started_total 1",

@@ -1,5 +1,5 @@
 /** What a watch over runs has shown: which changes are news to its reader, and which runs have left the filter. */
-import { isNewer } from "../../../engine/headers.ts";
+import { isNewer } from "../../../engine/runs/headers.ts";
 import type { RunHeader } from "../../../engine/ports/run-index.ts";
 import type { Condition } from "../../lists/condition.ts";
 import { meetsCondition } from "../../lists/condition.ts";

@@ -1,0 +1,50 @@
+/** What a decision on an approval must meet: the question exists, its form is filled in, and nobody has decided otherwise. */
+import { fail, type OrchestratorError, toError } from "../../../base/errors.ts";
+import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { canonicalJson } from "../../../base/json/json-canonical.ts";
+import { checkData } from "../../../tasks/schema/json-schema.ts";
+import type { Approval, RunState } from "../../machine/state.ts";
+
+/** A decision as its caller gives it. */
+interface Decision {
+  readonly approved: boolean;
+  readonly comment: string;
+  readonly data: Json;
+}
+
+/** The approval of a run. Error: APPROVAL_NOT_FOUND. */
+export function findApproval({ runId, approvals }: RunState, approvalId: number): Approval {
+  return approvals.get(approvalId) ?? fail("APPROVAL_NOT_FOUND", { runId, approvalId });
+}
+
+/** Checks the data against the form: always when approving, where absent data counts as `{}`; when rejecting, only data that is there. Error: INVALID_REQUEST. */
+export function checkForm({ parameters }: Approval, { approved, data }: Decision): void {
+  const { form } = parameters;
+  if (typeof form !== "object" || form === null || (!approved && data === null)) return;
+  checkData(form as JsonObject, data ?? {}, "data");
+}
+
+/** Error APPROVAL_DECIDED unless the approval was decided with this very content. */
+export function checkDecided({ runId }: RunState, approval: Approval, { approved, comment, data }: Decision): void {
+  const isSame =
+    approval.state === (approved ? "APPROVED" : "REJECTED") &&
+    approval.comment === comment &&
+    canonicalJson(approval.data) === canonicalJson(data);
+  if (!isSame) throw toDecided(runId, approval);
+}
+
+function toDecided(runId: string, { id, task, state, by, endedAt }: Approval): OrchestratorError {
+  const decideTime = new Date(endedAt ?? 0).toISOString();
+  const who = by === "" ? "" : ` by ${by}`;
+  const ending = `${ENDING[state]}${who} at ${decideTime}`;
+  const details = { runId, approvalId: id, taskId: task, ending, state, decideTime };
+  return toError("APPROVAL_DECIDED", by === "" ? details : { ...details, decidedBy: by });
+}
+
+const ENDING = {
+  PENDING: "opened",
+  APPROVED: "was approved",
+  REJECTED: "was rejected",
+  EXPIRED: "expired",
+  CANCELED: "was canceled",
+} as const satisfies Record<Approval["state"], string>;

@@ -1,0 +1,55 @@
+/**
+ * Deletion of runs that have ended.
+ *
+ *   ended run → one statement: header, journal, approvals, dead letters, unsent events and checkpoints go, a tombstone stays → RUN_DELETED
+ *
+ * The tombstone keeps the id: no other run gets it, and reading it says that it was deleted. The request id and the run id of the start stay taken as well.
+ */
+import { toError } from "../../../base/errors.ts";
+import type { Journal } from "../../ports/journal.ts";
+import type { Caller } from "../../ports/caller.ts";
+import { isClean } from "../../shard/resident.ts";
+import type { Runs } from "../runs.ts";
+
+/** Throws what there is to say of a run that the store does not have: RUN_DELETED or RUN_NOT_FOUND. */
+export async function throwMissing(
+  journal: Pick<Journal, "findDeleted">,
+  tenantId: string,
+  runId: string,
+): Promise<never> {
+  const deletedAt = await journal.findDeleted(tenantId, runId);
+  if (deletedAt === null) throw toError("RUN_NOT_FOUND", { runId });
+  throw toError("RUN_DELETED", { runId, deletedAt: new Date(deletedAt).toISOString() });
+}
+
+/** Deletes an ended run. Resolves with the time of the deletion, milliseconds; that of the first one when it was deleted before. */
+export async function deleteRun(runs: Runs, { tenantId }: Caller, runId: string): Promise<number> {
+  const { residence, journal, shards, submission, clock } = runs;
+  const before = await journal.findDeleted(tenantId, runId);
+  if (before !== null) return before;
+  const shard = shards.shardOf(runId);
+  const epoch = shards.epochOf(shard);
+  if (epoch === undefined) throw toError("RUN_MOVED", { runId });
+  // Memory may be ahead: what has ended there is not deleted before it is durable.
+  const resident = residence.get(runId);
+  if (resident !== undefined && !isClean(resident))
+    await submission.submit(resident, { type: "due", at: clock.now(), random: 0 });
+  const header = await journal.findHeader(runId);
+  if (header === null || header.tenantId !== tenantId) throw toError("RUN_NOT_FOUND", { runId });
+  if (header.endedAt === null)
+    throw toError("RUN_STATE_INVALID", {
+      runId,
+      state: header.state,
+      action: "a deletion before its end (cancel or terminate it first)",
+    });
+  const deleted = await journal.deleteRun({ shard, epoch }, tenantId, runId);
+  if (deleted === "fenced") throw toError("RUN_MOVED", { runId });
+  if (deleted === "related")
+    throw toError("RUN_STATE_INVALID", {
+      runId,
+      state: header.state,
+      action: "a deletion while its parent or one of its child runs is open (end those first)",
+    });
+  if (resident !== undefined) residence.drop(resident);
+  return (await journal.findDeleted(tenantId, runId)) ?? clock.now();
+}

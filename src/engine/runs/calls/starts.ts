@@ -1,0 +1,237 @@
+/**
+ * Starts of runs: placed on a shard, decided, durable; and what a start is told that collides with an earlier one.
+ *
+ * A request id that was used before is answered as the first call was, whatever has been registered or has ended since.
+ */
+import { isOrchestratorError, toError } from "../../../base/errors.ts";
+import { isMintedRunId, mintRunId } from "../../../base/ids.ts";
+import { checkInput, checkSignal, runTimeoutMs } from "../../../flows/input.ts";
+import type { StartConflict, StartRow } from "../../ports/journal.ts";
+import type { RunEvent } from "../../machine/events.ts";
+import { openRun } from "../../machine/run.ts";
+import { createState } from "../../machine/state.ts";
+import type { Caller } from "../../ports/caller.ts";
+import type { RunControl, StartRequest, StartResult } from "../../ports/run-control.ts";
+import type { RunView } from "../../ports/run-reader.ts";
+import { StartTaken } from "../../shard/resident.ts";
+import type { Runs } from "../runs.ts";
+import { checkGraphLoaded } from "./graph-loaded.ts";
+import type { RunChanges } from "./run-changes.ts";
+import type { RunViews } from "./run-views.ts";
+import { checkLabels, checkText } from "./texts.ts";
+
+/** What starts take beside the runs. */
+export interface StartParts {
+  /** Run timeout when neither start nor flow give one, milliseconds; null: none. */
+  readonly defaultRunTimeoutMs: number | null;
+  readonly views: RunViews;
+  readonly changes: RunChanges;
+}
+
+/** How often a start that keeps colliding is tried: as many callers may replace each other's runs at once. */
+const MAX_START_TRIES = 200;
+
+const NEVER = new AbortController().signal;
+
+/** The start of the engine's port. */
+export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }: StartParts): RunControl["startRun"] {
+  const { residence, journal, flows, graphs, shards, clock, submission, lifecycle } = runs;
+
+  const startRun: RunControl["startRun"] = async (caller, request, waitMs, signal) => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const { view } = await startOnce(caller, request, waitMs, signal);
+        // Not awaited here: who waits long keeps neither the run nor this call in memory.
+        return view.then((run) => ({ run, started: true }));
+      } catch (error) {
+        const isTaken = error instanceof StartTaken;
+        // What cannot be started now may have been started before: by the same call, when another version was the last, or when its run id was free.
+        if (!isTaken && !(request.requestId !== "" && isOrchestratorError(error) && error.retry === "no")) throw error;
+        if (tries >= MAX_START_TRIES) throw toError("STORE_CONFLICT", {}, { cause: error });
+        const conflict = await findConflict(caller, request, isTaken);
+        if (conflict === null && !isTaken) throw error;
+        // Without a conflict the key is free by now. Or a run of another tenant has the id: it does not exist for this caller, and yet the id is taken.
+        const answer = conflict === null ? null : await answerConflict(caller, request, conflict, waitMs, signal);
+        if (answer !== null) return answer;
+      }
+    }
+  };
+
+  const findConflict = (
+    { tenantId }: Caller,
+    request: StartRequest,
+    isTaken: boolean,
+  ): Promise<StartConflict | null> => {
+    const { requestId, flowId } = request;
+    const { runId, runKey } = isTaken ? request : { runId: "", runKey: "" };
+    return journal.findConflict({ tenantId, requestId, runId, flowId, runKey });
+  };
+
+  /** One try. Resolves when the start is durable; the view is what the caller waits for. */
+  const startOnce = async (
+    caller: Caller,
+    request: StartRequest,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly view: Promise<RunView> }> => {
+    if (lifecycle.stopping) throw toError("SHUTTING_DOWN");
+    const { tenantId } = caller;
+    checkTexts(request);
+    const plan = await flows.planFor(tenantId, request.flowId, request.version);
+    const at = clock.now();
+    const vars = checkInput(plan, request.input, at);
+    checkGraphLoaded(plan, graphs);
+    for (const [index, { name, payload }] of request.signals.entries())
+      checkSignal(plan, name, payload, `signals[${index}].data`);
+    const { runId, shard } = placeRun(request, at);
+    if (residence.residents.has(runId)) throw new StartTaken(runId);
+    const timeoutMs = request.runTimeoutMs ?? runTimeoutMs(plan, vars, at) ?? defaultRunTimeoutMs;
+    const event: RunEvent = {
+      type: "start",
+      at,
+      tenantId,
+      vars,
+      deadlineAt: timeoutMs === null ? null : at + request.startDelayMs + timeoutMs,
+      startAt: request.startDelayMs > 0 ? at + request.startDelayMs : null,
+      facts: {
+        userId: request.userId,
+        correlationId: request.correlationId,
+        labels: request.labels,
+        runKey: request.runKey,
+        requestId: request.requestId,
+        context: request.context,
+        parent: null,
+      },
+      signals: request.signals,
+      by: caller.actor,
+    };
+    const resident = residence.begin(runId, shard, at, openRun(createState(runId), plan));
+    resident.work.keys = keysOf(request);
+    await submission.submit(resident, event);
+    return { view: waitMs > 0 ? views.waitFor(resident, waitMs, signal) : views.viewOf(resident) };
+  };
+
+  const placeRun = (request: StartRequest, at: number): { runId: string; shard: number } => {
+    if (request.runId === "") {
+      const shard = shards.pick();
+      if (shard === undefined) throw toError("NO_SHARD");
+      return { runId: mintRunId(shard, at), shard };
+    }
+    if (isMintedRunId(request.runId)) {
+      throw toError("INVALID_REQUEST", {
+        problem: "run_id has the form of ids that the service mints; choose another form or leave it empty",
+        field: "run_id",
+      });
+    }
+    if (/[:~]/.test(request.runId))
+      throw toError("INVALID_REQUEST", {
+        problem: "run_id holds one of the signs : and ~, which mark ids of child runs; leave them out",
+        field: "run_id",
+      });
+    const shard = shards.shardOf(request.runId);
+    if (shards.epochOf(shard) === undefined) throw toError("RUN_MOVED", { runId: request.runId });
+    return { runId: request.runId, shard };
+  };
+
+  const answerConflict = async (
+    caller: Caller,
+    request: StartRequest,
+    conflict: StartConflict,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<StartResult | null> => {
+    const existing = async (): Promise<StartResult> => {
+      const run = await (waitMs > 0
+        ? waitAnywhere(caller, conflict.runId, waitMs, signal)
+        : views.getRun(caller, conflict.runId));
+      // True again for a call that is repeated: it is answered as it was the first time.
+      const { requestId } = run.state.facts;
+      return { run, started: requestId !== "" && requestId === request.requestId };
+    };
+    switch (conflict.by) {
+      case "request":
+        if (conflict.requestHash === request.requestHash)
+          return (await deliverSignals(caller, request, conflict.runId)) ? existing() : null;
+        throw toError("REQUEST_ID_REUSED", { requestId: request.requestId });
+      case "run":
+        throw toError("RUN_ALREADY_EXISTS", { runId: request.runId });
+      case "run_key":
+        if (request.runKeyPolicy === "return_existing") {
+          // Kept, so that the same call is answered with this run when it has ended. Somebody else may have kept it meanwhile: look again.
+          if (request.requestId !== "" && !(await keepAnswer(caller, request, conflict.runId))) return null;
+          return (await deliverSignals(caller, request, conflict.runId)) ? existing() : null;
+        }
+        if (request.runKeyPolicy === "reject")
+          throw toError("RUN_KEY_OPEN", { runId: conflict.runId, runKey: request.runKey });
+        await changes
+          .terminateRun(caller, conflict.runId, `replaced by a new run with run_key ${request.runKey}`)
+          .catch((error: unknown) => {
+            if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
+          });
+        return null;
+    }
+  };
+
+  /**
+   * Gives the signals of a start to the run that answers it, each once for a request id: the run knows those that it has. False when the run has ended without
+   * them: the start begins anew, and its run has them from the beginning.
+   */
+  const deliverSignals = async (caller: Caller, request: StartRequest, runId: string): Promise<boolean> => {
+    const { requestId, signals } = request;
+    if (signals.length === 0) return true;
+    const { state } = await views.getRun(caller, runId);
+    if (requestId !== "" && state.facts.requestId === requestId) return true;
+    for (const [index, { name, payload }] of signals.entries()) {
+      // No request id of a caller holds a space.
+      const key =
+        requestId === "" ? undefined : { id: `start ${requestId} ${index}`, hash: request.requestHash.slice(0, 32) };
+      try {
+        await changes.signalRun(caller, runId, name, payload, key);
+      } catch (error) {
+        if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
+        // One that took the first signal and ended has answered the start.
+        if (index > 0) return true;
+        if (requestId !== "") await journal.forgetAnswer({ tenantId: caller.tenantId, requestId, runId });
+        return false;
+      }
+    }
+    return true;
+  };
+
+  const keepAnswer = ({ tenantId }: Caller, request: StartRequest, runId: string): Promise<boolean> =>
+    journal.keepAnswer({
+      tenantId,
+      requestId: request.requestId,
+      requestHash: request.requestHash,
+      runId,
+    });
+
+  /** Like `waitRun`; a run that another instance owns is answered as it is. */
+  const waitAnywhere = (caller: Caller, runId: string, waitMs: number, signal = NEVER): Promise<RunView> =>
+    views.waitRun(caller, runId, waitMs, signal).catch((error: unknown) => {
+      if (isOrchestratorError(error) && error.code === "RUN_MOVED") return views.getRun(caller, runId);
+      throw error;
+    });
+
+  return startRun;
+}
+
+/** Every text of a start that becomes a column of the store. */
+function checkTexts(request: StartRequest): void {
+  const { flowId, version, requestId, runId, runKey, userId, correlationId, labels } = request;
+  checkText("flow_id", flowId);
+  checkText("version", version);
+  checkText("request_id", requestId);
+  checkText("run_id", runId);
+  checkText("run_key", runKey);
+  checkText("user_id", userId);
+  checkText("correlation_id", correlationId);
+  checkLabels(labels);
+}
+
+function keysOf(request: StartRequest): StartRow["keys"] {
+  const keys: { kind: "request" | "run"; key: string; hash: string }[] = [];
+  if (request.requestId !== "") keys.push({ kind: "request", key: request.requestId, hash: request.requestHash });
+  if (request.runId !== "") keys.push({ kind: "run", key: request.runId, hash: request.requestHash });
+  return keys;
+}

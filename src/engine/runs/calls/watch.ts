@@ -1,0 +1,119 @@
+/** Streams of what becomes durable in a run: snapshot or resume, then every record once and in order, then the end. */
+import { toError } from "../../../base/errors.ts";
+import { foldJournal } from "../../machine/apply.ts";
+import { isEndRecord, type JournalRecord } from "../../machine/records.ts";
+import { copyState, isTerminalPhase } from "../../machine/state.ts";
+import type { RunEventView } from "../../ports/run-reader.ts";
+import type { WatchFrame } from "../../ports/run-watch.ts";
+import type { Runs } from "../runs.ts";
+import { readRun, throwUnreadable } from "../unreadable.ts";
+
+/** A reader that is further behind than this is cut off. */
+const MAX_WATCH_BACKLOG = 10_000;
+
+/** Events read from the journal at once while a watch catches up. */
+const PAGE = 500;
+
+/** How often a watch of a run that another instance owns looks into the journal. */
+const POLL_MS = 1_000;
+
+/**
+ * Watches a run. With `afterSequence` null it begins with a snapshot. Records come from the journal until it is read up, then live.
+ * Throws WATCH_TOO_SLOW with the last sequence when the reader does not keep up.
+ */
+export async function* watchRun(
+  { residence, journal }: Pick<Runs, "residence" | "journal">,
+  tenantId: string,
+  runId: string,
+  afterSequence: number | null,
+  signal: AbortSignal,
+): AsyncGenerator<WatchFrame> {
+  const queue: RunEventView[] = [];
+  let wake: (() => void) | null = null;
+  let overflow = false;
+  const watcher = (records: readonly JournalRecord[], firstSequence: number): void => {
+    if (queue.length + records.length > MAX_WATCH_BACKLOG) overflow = true;
+    else
+      for (let index = 0; index < records.length; index += 1) {
+        const record = records[index];
+        if (record !== undefined) queue.push({ runId, sequence: firstSequence + index, record });
+      }
+    wake?.();
+  };
+  const onAbort = (): void => wake?.();
+  signal.addEventListener("abort", onAbort);
+  // Subscribe before reading the journal, so that no record is missed. A run that is not in memory here (moved, unknown, store away) is read from the journal
+  // alone, and what cannot be read says so there.
+  const resident = await residence.open(runId).catch(() => null);
+  resident?.watchers.add(watcher);
+  try {
+    let sequence = afterSequence ?? 0;
+    if (afterSequence === null) {
+      const stored = await readRun(runId, () => journal.loadRun(runId)).catch((error) =>
+        throwUnreadable(journal, tenantId, runId, error),
+      );
+      if (stored === null || stored.header.tenantId !== tenantId) throw toError("RUN_NOT_FOUND", { runId });
+      const state = await readRun(runId, () => foldJournal(runId, stored.records));
+      sequence = state.sequence;
+      yield { type: "snapshot", state: copyState(state) };
+      if (isTerminalPhase(state.phase)) {
+        yield { type: "end", state };
+        return;
+      }
+    }
+    while (!signal.aborted) {
+      const moves = await journal.readEvents(tenantId, runId, sequence, PAGE);
+      if (moves === null) throw toError("RUN_NOT_FOUND", { runId });
+      let ended = false;
+      for (const move of moves) {
+        for (let index = 0; index < move.records.length; index += 1) {
+          const record = move.records[index];
+          if (record === undefined || move.sequence + index <= sequence) continue;
+          sequence = move.sequence + index;
+          yield { type: "event", event: { runId, sequence, record } };
+          ended = isEndRecord(record);
+        }
+      }
+      if (moves.length > 0 && !ended) continue;
+      while (!ended && !signal.aborted) {
+        if (overflow) throw toError("WATCH_TOO_SLOW", { cursor: sequence });
+        const event = queue.shift();
+        if (event === undefined) {
+          if (resident === null || resident.gone) {
+            await pause(signal, POLL_MS);
+            break;
+          }
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          wake = null;
+          continue;
+        }
+        if (event.sequence <= sequence) continue;
+        sequence = event.sequence;
+        yield { type: "event", event };
+        ended = isEndRecord(event.record);
+      }
+      if (!ended) continue;
+      const stored = await journal.loadRun(runId);
+      if (stored !== null) yield { type: "end", state: await readRun(runId, () => foldJournal(runId, stored.records)) };
+      return;
+    }
+  } finally {
+    resident?.watchers.delete(watcher);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function pause(signal: AbortSignal, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,102 @@
+/** Runs as a kind of entity of the shard runtime. */
+import { toError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import type { JournalRecord } from "../machine/records.ts";
+import type { Run } from "../machine/run.ts";
+import type { Journal } from "../ports/journal.ts";
+import type { RowsOf } from "../ports/projections.ts";
+import type { Kind, Outside } from "../shard/kind.ts";
+import type { Runtime } from "../shard/runtime.ts";
+import type { ToolCaller } from "../ports/tools.ts";
+import type { RunObserver } from "./observer.ts";
+import { createRunWork, type RunResidence, type RunTypes } from "./run-resident.ts";
+import { RUN_RULES } from "./run-rules.ts";
+import { createRunStore, createRunSuspects } from "./run-store.ts";
+import { createMove, firstSequenceOf } from "./transitions.ts";
+import { Attempts } from "./work/attempts.ts";
+import { Children } from "./work/children.ts";
+import { Effects } from "./work/effects.ts";
+import { Family } from "./work/family.ts";
+
+/** What runs stand on. */
+export interface RunKindParts
+  extends Pick<Runtime, "clock" | "shards" | "submission" | "lifecycle" | "trials" | "probation"> {
+  readonly residence: RunResidence;
+  /** With checked reads. */
+  readonly journal: Journal;
+  /** Makes the rows of the projections of runs. */
+  readonly rowsOf: RowsOf<Run, JournalRecord>;
+  readonly flows: FlowRegistry;
+  readonly tools: ToolCaller;
+  readonly log: Log;
+  /** Names of the graphs that are loaded: flows that name another one are not started. Absent: every start is taken. */
+  readonly graphs?: ReadonlySet<string>;
+  /** Start-to-close of attempts whose flow and type give none, milliseconds; null: none. */
+  readonly defaultTaskTimeoutMs?: number | null;
+  readonly observers: readonly RunObserver[];
+}
+
+/** The run kind, and what its runs have to say to each other. */
+export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTypes>; readonly family: Family } {
+  const { journal, rowsOf, flows, clock, submission, lifecycle, probation, observers } = parts;
+  const family = new Family(parts);
+  const attempts = new Attempts({ ...parts, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
+  const children = new Children({ ...parts, family });
+  const effects = new Effects({ attempts, children, family, lifecycle });
+  const outside: Outside<RunTypes> = {
+    createWork: createRunWork,
+    opened: (resident, { header, moving, wakeAt }, again) => {
+      resident.work.shown = { state: header.state, moving, wakeAt };
+      if (again || resident.gone || RUN_RULES.hasEnded(resident.entity)) return;
+      // A run that was put into quarantine unread and can be read now stays held until it is released. From now on its journal says so too.
+      if (header.state !== "QUARANTINED" || resident.entity.state.holds.some((hold) => hold.kind === "quarantine"))
+        return;
+      const why = "the run could not be read before";
+      submission.post(resident, { type: "hold", at: clock.now(), hold: "quarantine", by: "orchestrator", why });
+      void probation.recover(resident, true);
+    },
+    perform: (resident, records, firstSequence) => effects.perform(resident, records, firstSequence),
+    notify: (resident, records, firstSequence) => {
+      for (const observer of observers) observer.committed(resident.entity, records, firstSequence);
+    },
+    recovered: (resident) => children.findAll(resident),
+    begun: (resident) => children.started(resident),
+    stop: (resident) => attempts.abortAll(resident),
+    callsOf: ({ work }) => work.attempts.size,
+    isBusy: ({ work }) => work.attempts.size > 0 || work.startingChildren > 0,
+    afterTakeover: (taken) => children.alignAll(taken),
+    quarantined: (runId, reason) => {
+      for (const observer of observers) observer.quarantined?.(runId, reason);
+    },
+  };
+  const kind: Kind<RunTypes> = {
+    name: "run",
+    rules: RUN_RULES,
+    store: createRunStore(journal, flows),
+    outside,
+    suspects: createRunSuspects(journal),
+    rowsOf: (resident) => rowsOf(resident.entity, resident.pending, firstSequenceOf(resident)),
+    write: createMove,
+    toError: (trouble, runId, why = "", cause = undefined) => {
+      switch (trouble) {
+        case "moved":
+          return toError("RUN_MOVED", { runId });
+        case "missing":
+          return toError("RUN_NOT_FOUND", { runId });
+        case "unreadable":
+          return toError("RUN_UNREADABLE", { runId, why }, { cause });
+        case "quarantined":
+          return toError("RUN_QUARANTINED", { runId, why }, { cause });
+      }
+    },
+    logFieldsOf: ({ state: { runId, flowId, version, tenantId, facts } }) => ({
+      runId,
+      flowId,
+      version,
+      tenantId,
+      correlationId: facts.correlationId || undefined,
+    }),
+  };
+  return { kind, family };
+}

@@ -1,0 +1,61 @@
+/** A run in memory: what the shard runtime keeps of every entity, and what runs keep beside it. */
+import type { LongTimer } from "../../base/time/long-timer.ts";
+import type { StartRow, StoredRun } from "../ports/journal.ts";
+import type { RunEvent } from "../machine/events.ts";
+import type { JournalRecord } from "../machine/records.ts";
+import type { Run } from "../machine/run.ts";
+import type { RunState } from "../machine/state.ts";
+import type { Residence } from "../shard/residence/residence.ts";
+import { isClean, type Resident } from "../shard/resident.ts";
+
+/** The types of the run kind. */
+export interface RunTypes {
+  readonly entity: Run;
+  readonly event: RunEvent;
+  readonly record: JournalRecord;
+  readonly stored: StoredRun;
+  readonly work: RunWork;
+}
+
+/** A run in memory. */
+export type RunResident = Resident<RunTypes>;
+
+/** The runs in memory. */
+export type RunResidence = Residence<RunTypes>;
+
+/** What a run keeps beside its state. */
+export interface RunWork {
+  /** Keys of a start that is not durable yet. */
+  keys: StartRow["keys"];
+  /** Header as it was last written. */
+  shown: { readonly state: string; readonly moving: boolean; readonly wakeAt: number | null };
+  /** Attempts under way, by path of the task. */
+  readonly attempts: Map<string, Attempt>;
+  /** Child runs that are being started, or asked for. */
+  startingChildren: number;
+}
+
+/** A running attempt of a task. */
+export interface Attempt {
+  readonly token: number;
+  readonly abort: AbortController;
+  /** Ends the attempt by start-to-close or schedule-to-close. */
+  timer: LongTimer | null;
+  /** Ends the attempt when it says nothing. */
+  heartbeatTimer: LongTimer | null;
+}
+
+/** A run that does nothing yet. */
+export function createRunWork(): RunWork {
+  return {
+    keys: [],
+    shown: { state: "", moving: false, wakeAt: null },
+    attempts: new Map(),
+    startingChildren: 0,
+  };
+}
+
+/** State of a run that may be shown; null while something in it is not durable. */
+export function shownState(resident: RunResident): RunState | null {
+  return isClean(resident) ? resident.entity.state : null;
+}

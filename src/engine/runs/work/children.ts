@@ -1,0 +1,243 @@
+/**
+ * Child runs: started by their parent's task under an id that is derived from it, so that starting twice is starting once.
+ *
+ * A child follows its parent: it ends as the close policy says when nothing waits for it any more, and is held while the parent is. What one tells the other
+ * is no record of either; the owner that takes their shard over compares the two ({@link Children.alignAll}).
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isOrchestratorError, toError } from "../../../base/errors.ts";
+import type { JsonObject } from "../../../base/json/json.ts";
+import { failPoint } from "../../../base/process/fail-points.ts";
+import { checkInput, runTimeoutMs } from "../../../flows/input.ts";
+import type { FlowRegistry } from "../../../flows/ports/registry.ts";
+import type { Journal } from "../../ports/journal.ts";
+import type { ChildEnd, RunEvent } from "../../machine/events.ts";
+import { openRun } from "../../machine/run.ts";
+import { createState, isPaused, isTerminalPhase, type RunState } from "../../machine/state.ts";
+import { StartTaken } from "../../shard/resident.ts";
+import { retryUntil } from "../../shard/retry-until.ts";
+import type { Trials } from "../../shard/submission/trials.ts";
+import { checkGraphLoaded } from "../calls/graph-loaded.ts";
+import { checkLabels, checkText } from "../calls/texts.ts";
+import type { RunResident } from "../run-resident.ts";
+import { isUnreadable } from "../unreadable.ts";
+import type { Family, FamilyParts } from "./family.ts";
+
+/** What child runs take. */
+export interface ChildrenParts extends FamilyParts {
+  readonly family: Family;
+  readonly trials: Trials;
+  readonly journal: Journal;
+  readonly flows: FlowRegistry;
+  readonly graphs?: ReadonlySet<string>;
+}
+
+/** How deep runs may start runs: a flow that starts itself ends there. */
+const MAX_RUN_DEPTH = 16;
+
+/** How many children are compared with their parents at the same time. */
+const READERS = 16;
+
+/** Starts child runs and keeps them in step with their parents. */
+export class Children {
+  readonly #parts: ChildrenParts;
+
+  constructor(parts: ChildrenParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts the child run that a task waits for. If it exists, takes note of its end. */
+  start(parent: RunResident, path: string, childId: string): void {
+    parent.work.startingChildren += 1;
+    void this.#startOrFind(parent, path, childId).finally(() => {
+      parent.work.startingChildren -= 1;
+    });
+  }
+
+  /** After a takeover: starts or finds all children that the run waits for. */
+  findAll(parent: RunResident): void {
+    const { trials } = this.#parts;
+    for (const { state, wait, path } of parent.entity.state.tasks.values()) {
+      if (state !== "WAITING" || wait?.kind !== "run") continue;
+      const { runId } = wait;
+      // A child that is a suspect itself exists: its parent looks at it when it has been tried, and the trial of the parent does not wait for that.
+      if (!trials.isTakingOver(runId)) this.start(parent, path, runId);
+      else void trials.recovered(runId).then(() => this.start(parent, path, runId));
+    }
+  }
+
+  /** Resolves when the child runs that the run starts are there, or that takes too long: one may wait for its own trial. */
+  async started({ work }: RunResident): Promise<void> {
+    for (let looks = 0; work.startingChildren > 0 && looks < 100; looks += 1) await sleep(5);
+  }
+
+  /** After a takeover: compares the children of these shards with their parents. */
+  async alignAll(shards: readonly number[]): Promise<void> {
+    const { journal, lifecycle, log } = this.#parts;
+    const isOver = (): boolean => lifecycle.stopping;
+    const children = await retryUntil(log, () => journal.listChildren(shards), isOver);
+    let next = 0;
+    const reader = async (): Promise<void> => {
+      for (let one = children[next++]; one !== undefined; one = children[next++])
+        await this.#alignStored(one.runId, one.parentRunId);
+    };
+    await Promise.all(Array.from({ length: Math.min(READERS, children.length) }, reader));
+  }
+
+  async #alignStored(runId: string, parentRunId: string): Promise<void> {
+    const { residence, shards, lifecycle, log } = this.#parts;
+    const isOver = (): boolean => lifecycle.stopping || shards.epochOf(shards.shardOf(runId)) === undefined;
+    try {
+      const child = await retryUntil(log, () => residence.open(runId), isOver);
+      if (isOver()) return;
+      const parent = await retryUntil(
+        log,
+        () => this.#findState(parentRunId),
+        () => lifecycle.stopping,
+      );
+      if (!child.gone) this.#align(parent, child);
+    } catch (error) {
+      // A run that could not be read is in quarantine, and that is in the log.
+      if (!isOver() && !isUnreadable(error)) log.error("a run could not be taken over", { runId, error });
+    }
+  }
+
+  /** A flow or input that is no good ends the wait with an error. Resolves when the child is there or the parent knows why not; while the store is away it is retried. */
+  async #startOrFind(parent: RunResident, path: string, childId: string): Promise<void> {
+    const { residence } = this.#parts;
+    if (parent.gone) return;
+    try {
+      const existing = await this.#findState(childId);
+      if (existing !== null && isTerminalPhase(existing.phase)) return this.#reportEnd(parent, path, childId, existing);
+      if (existing === null) await this.#begin(parent, path, childId);
+      const child = existing === null ? residence.get(childId) : await residence.open(childId);
+      if (child !== undefined && !parent.gone) this.#follow(parent, path, child);
+    } catch (error) {
+      if (error instanceof StartTaken && (await this.#isFree(parent, path, childId)))
+        return this.#startOrFind(parent, path, childId);
+      if (isOrchestratorError(error) && error.retry !== "no") {
+        // The store is away: the parent asks again when it is back.
+        await sleep(1_000, undefined, { ref: false });
+        return this.#startOrFind(parent, path, childId);
+      }
+      this.#fail(parent, path, childId, error);
+    }
+  }
+
+  /** Whether the start of a child that was refused may be retried; an open run key ends it. */
+  async #isFree(parent: RunResident, path: string, childId: string): Promise<boolean> {
+    const { tenantId, tasks } = parent.entity.state;
+    const { flow_id: flowId, run_key: runKey = "" } = (tasks.get(path)?.input ?? {}) as JsonObject;
+    const lookup = { tenantId, requestId: "", runId: childId, flowId: String(flowId), runKey: String(runKey) };
+    // When the store cannot be asked, the next try to start the child finds out from the store itself.
+    const conflict = await this.#parts.journal.findConflict(lookup).catch(() => null);
+    if (conflict?.by !== "run_key") return true;
+    this.#fail(parent, path, childId, toError("RUN_KEY_OPEN", { runId: conflict.runId, runKey: String(runKey) }));
+    return false;
+  }
+
+  #fail(parent: RunResident, path: string, childId: string, error: unknown): void {
+    const type = isOrchestratorError(error) ? error.code : "INTERNAL";
+    const message = error instanceof Error ? error.message : String(error);
+    this.#report(parent, path, childId, { phase: "FAILED", output: null, error: { type, message, task: null } });
+  }
+
+  /** Tells a child that exists what its parent told it, or would have told it, before it could be reached. */
+  #follow(parent: RunResident, path: string, child: RunResident): void {
+    const { state } = parent.entity;
+    if (isEnding(state)) this.#parts.family.closeChild(parent, state.tasks.get(path));
+    else this.#align(state, child);
+  }
+
+  /** Makes a child follow its parent as the two stand: ended when the parent no longer waits for it, held while the parent is held, released with it. */
+  #align(parent: RunState | null, child: RunResident): void {
+    const { submission, clock } = this.#parts;
+    const { state } = child.entity;
+    const link = state.facts.parent;
+    if (link === null || isTerminalPhase(state.phase)) return;
+    const send = (event: RunEvent): void => submission.post(child, event);
+    const at = clock.now();
+    const by = "orchestrator";
+    const task = parent?.tasks.get(link.task);
+    const isAwaited = task?.state === "WAITING" && task.wait?.kind === "run" && task.wait.runId === child.id;
+    if (parent === null || isTerminalPhase(parent.phase) || isEnding(parent) || !isAwaited) {
+      const reason = `the run ${link.runId} that started this one no longer waits for it`;
+      if (link.closePolicy === "terminate") send({ type: "terminate", at, by, reason });
+      if (link.closePolicy === "cancel")
+        send({ type: "cancel", at, by, reason, compensate: parent?.cause?.compensate ?? false });
+      return;
+    }
+    if (isPaused(parent)) send({ type: "hold", at, hold: "parent", by, why: `the run ${link.runId} is paused` });
+    else send({ type: "release", at, hold: "parent", by, why: "" });
+  }
+
+  async #findState(runId: string): Promise<RunState | null> {
+    const { residence } = this.#parts;
+    const resident = residence.get(runId);
+    if (resident !== undefined) return resident.entity.state;
+    await residence.recovered(runId);
+    const stored = await residence.kind.store.load(runId);
+    return stored === null ? null : (await residence.kind.store.open(stored)).state;
+  }
+
+  async #begin(parent: RunResident, path: string, childId: string): Promise<void> {
+    const { residence, submission, clock, flows } = this.#parts;
+    const { state } = parent.entity;
+    const task = state.tasks.get(path);
+    if (task === undefined || task.state !== "WAITING") return;
+    if (isEnding(state)) return this.#giveUp(parent, path, childId);
+    const input = task.input as JsonObject;
+    const { flow_id: flowId, version, input: given, close_policy: policy, run_key: runKey = "", labels } = input;
+    checkText("run_key", String(runKey));
+    const allLabels = checkLabels({ ...state.facts.labels, ...((labels ?? {}) as JsonObject) });
+    const depth = (state.facts.parent?.depth ?? 0) + 1;
+    if (depth > MAX_RUN_DEPTH)
+      throw toError("LIMIT_EXCEEDED", { what: "the depth of runs in runs", size: depth, limit: MAX_RUN_DEPTH });
+    const plan = await flows.planFor(state.tenantId, String(flowId), typeof version === "string" ? version : "");
+    const vars = checkInput(plan, (given ?? {}) as JsonObject, clock.now());
+    checkGraphLoaded(plan, this.#parts.graphs);
+    // Much may have happened since.
+    if (residence.residents.has(childId) || parent.gone || task.state !== "WAITING") return;
+    if (isEnding(state)) return this.#giveUp(parent, path, childId);
+    const at = clock.now();
+    const timeoutMs = runTimeoutMs(plan, vars, at);
+    failPoint("child.start");
+    const child = residence.begin(childId, parent.shard, at, openRun(createState(childId), plan));
+    child.work.keys = [{ kind: "run", key: childId, hash: "" }];
+    await submission.submit(child, {
+      type: "start",
+      at,
+      tenantId: state.tenantId,
+      vars,
+      deadlineAt: timeoutMs === null ? null : at + timeoutMs,
+      startAt: null,
+      facts: {
+        ...state.facts,
+        labels: allLabels,
+        runKey: String(runKey),
+        requestId: "",
+        parent: { runId: state.runId, task: path, closePolicy: (policy ?? "cancel") as "cancel", depth },
+      },
+      signals: [],
+    });
+  }
+
+  /** A child that was never started because its parent is being cancelled. */
+  #giveUp(parent: RunResident, path: string, childId: string): void {
+    this.#report(parent, path, childId, { phase: "CANCELED", output: null, error: null });
+  }
+
+  #reportEnd(parent: RunResident, path: string, childId: string, child: RunState): void {
+    const { phase, output = null, error } = child;
+    this.#report(parent, path, childId, { phase: phase as "COMPLETED", output, error });
+  }
+
+  #report(parent: RunResident, task: string, runId: string, end: ChildEnd): void {
+    const { submission, clock } = this.#parts;
+    submission.post(parent, { type: "child", at: clock.now(), task, runId, end, random: Math.random() });
+  }
+}
+
+function isEnding(state: RunState): boolean {
+  return state.phase === "CANCELING";
+}

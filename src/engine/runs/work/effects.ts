@@ -1,0 +1,96 @@
+/** What follows when records of a run are durable: attempts begin or are aborted, children start or close, parents learn how their children ended. */
+import type { JournalRecord } from "../../machine/records.ts";
+import { isPaused, isTerminalPhase, type TaskState } from "../../machine/state.ts";
+import type { Lifecycle } from "../../shard/lifecycle.ts";
+import type { RunResident } from "../run-resident.ts";
+import type { Attempts } from "./attempts.ts";
+import type { Children } from "./children.ts";
+import type { Family } from "./family.ts";
+
+/** What effects take. */
+export interface EffectsParts {
+  readonly attempts: Attempts;
+  readonly children: Children;
+  readonly family: Family;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Effects of records. */
+export class Effects {
+  readonly #attempts: Attempts;
+  readonly #children: Children;
+  readonly #family: Family;
+  readonly #lifecycle: Lifecycle;
+
+  constructor({ attempts, children, family, lifecycle }: EffectsParts) {
+    this.#attempts = attempts;
+    this.#children = children;
+    this.#family = family;
+    this.#lifecycle = lifecycle;
+  }
+
+  /** Does what `records` ask for. Once per commit, in order. */
+  perform(resident: RunResident, records: readonly JournalRecord[], firstSequence: number): void {
+    const { state } = resident.entity;
+    const { work } = resident;
+    if (work.keys.length > 0) work.keys = [];
+    for (let index = 0; index < records.length; index += 1) {
+      const record = records[index];
+      if (record === undefined) continue;
+      switch (record.type) {
+        case "task.dispatched":
+          // Of a draining instance the next owner makes the attempt.
+          if (!this.#lifecycle.draining) this.#attempts.begin(resident, record.task, firstSequence + index);
+          break;
+        case "task.waiting":
+          if (record.wait.kind === "run") this.#children.start(resident, record.task, record.wait.runId);
+          break;
+        case "task.canceled":
+        case "task.failed":
+        case "task.retrying":
+          this.#attempts.abort(resident, record.task);
+          this.#family.closeChild(resident, state.tasks.get(record.task));
+          break;
+        case "run.ending":
+          for (const path of work.attempts.keys()) this.#attempts.abort(resident, path, true);
+          for (const task of state.tasks.values()) this.#family.closeChild(resident, task);
+          break;
+        case "run.held":
+        case "run.released":
+          if (record.hold === "operator" || record.hold === "parent")
+            for (const task of state.tasks.values()) this.#passOn(resident, task, record);
+          break;
+        case "run.terminated":
+        case "run.completed":
+        case "run.failed":
+        case "run.canceled":
+        case "run.timed_out":
+          this.#attempts.abortAll(resident);
+          this.#notifyParent(resident);
+          break;
+      }
+    }
+  }
+
+  /** Passes a pause or its end on to the child run that a task waits for. It ends for the child when nothing pauses the parent any more. */
+  #passOn(
+    resident: RunResident,
+    task: TaskState,
+    record: Extract<JournalRecord, { type: "run.held" | "run.released" }>,
+  ): void {
+    if (task.state !== "WAITING" || task.wait?.kind !== "run") return;
+    const isHeld = record.type === "run.held";
+    if (!isHeld && isPaused(resident.entity.state)) return;
+    const why = isHeld ? `the run ${resident.id} is paused` : "";
+    const type = isHeld ? "hold" : "release";
+    const by = "orchestrator";
+    this.#family.send(resident.shard, task.wait.runId, (at) => ({ type, at, hold: "parent", by, why }));
+  }
+
+  #notifyParent({ id, shard, entity: { state } }: RunResident): void {
+    const { parent } = state.facts;
+    if (parent === null || !isTerminalPhase(state.phase)) return;
+    const end = { phase: state.phase as "COMPLETED", output: state.output ?? null, error: state.error };
+    this.#family.notifyParent(id, shard, parent, end);
+  }
+}

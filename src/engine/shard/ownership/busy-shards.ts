@@ -1,0 +1,36 @@
+import type { Residence } from "../residence/residence.ts";
+import { isClean } from "../resident.ts";
+import type { OwnedShards } from "./owned-shards.ts";
+
+/** What is under way on this instance. */
+export interface UnderWay {
+  /** Calls to the outside. */
+  readonly calls: number;
+  /** Shards in which something is under way, and how much. */
+  readonly busy: ReadonlyMap<number, number>;
+}
+
+/** Counts what is under way in shards: calls, and transitions that are not durable yet. */
+export class BusyShards {
+  readonly #shards: OwnedShards;
+  readonly #residences: readonly Residence[];
+
+  constructor(shards: OwnedShards, residences: readonly Residence[]) {
+    this.#shards = shards;
+    this.#residences = residences;
+  }
+
+  count(): UnderWay {
+    let calls = 0;
+    const busy = new Map([...this.#shards.closed.keys()].map((shard) => [shard, 1]));
+    for (const { kind, residents } of this.#residences) {
+      for (const resident of residents.values()) {
+        const underWay = kind.outside.callsOf(resident);
+        calls += underWay;
+        const work = underWay + (isClean(resident) ? 0 : 1);
+        if (work > 0) busy.set(resident.shard, (busy.get(resident.shard) ?? 0) + work);
+      }
+    }
+    return { calls, busy };
+  }
+}

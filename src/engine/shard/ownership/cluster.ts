@@ -1,0 +1,56 @@
+/** Finds the other instances, and the one that can take a call which this one cannot. */
+import type { Leases } from "../../ports/leases.ts";
+import type { Cluster, ClusterView, Place } from "../../ports/cluster.ts";
+import type { OwnedShards } from "./owned-shards.ts";
+
+/** The cluster as the leases of this instance know it. */
+export class LeaseCluster implements Cluster {
+  readonly #shards: OwnedShards;
+  readonly #leases: Pick<Leases, "addressOf" | "cluster">;
+  readonly #look: (wanted?: number) => Promise<void>;
+
+  /** `look` takes free shards now, `wanted` above all. */
+  constructor(
+    shards: OwnedShards,
+    leases: Pick<Leases, "addressOf" | "cluster">,
+    look: (wanted?: number) => Promise<void>,
+  ) {
+    this.#shards = shards;
+    this.#leases = leases;
+    this.#look = look;
+  }
+
+  view(): ClusterView {
+    return this.#leases.cluster();
+  }
+
+  /** Errors: those of the store. */
+  locate(id: string, unreachable?: string): Promise<Place | null> {
+    return id === "" ? this.#locateStarter(unreachable) : this.#locateOwner(id, unreachable);
+  }
+
+  async #locateOwner(id: string, unreachable?: string): Promise<Place | null> {
+    const shard = this.#shards.shardOf(id);
+    if (this.#shards.epochOf(shard) !== undefined) return "here";
+    const address = await this.#leases.addressOf(shard);
+    if (address !== null && address !== unreachable) return { address };
+    // The shard has no owner, or one that may be dead: a look finds out, and takes it.
+    await this.#look(shard);
+    return this.#shards.epochOf(shard) === undefined ? null : "here";
+  }
+
+  async #locateStarter(unreachable?: string): Promise<Place | null> {
+    const known = this.#findStarter(unreachable);
+    if (known !== null) return known;
+    await this.#look();
+    return this.#findStarter(unreachable);
+  }
+
+  #findStarter(unreachable?: string): Place | null {
+    if (this.#shards.pick() !== undefined) return "here";
+    const { others } = this.#leases.cluster();
+    const takers = others.filter(({ address, leaving, owns }) => owns && !leaving && address !== unreachable);
+    const taker = takers[Math.floor(Math.random() * takers.length)];
+    return taker === undefined ? null : { address: taker.address };
+  }
+}

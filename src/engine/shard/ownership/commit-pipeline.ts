@@ -1,0 +1,280 @@
+/**
+ * A commit pipeline: group commit for a part of the shards.
+ *
+ *   idle ──touch──→ collecting (until the event loop has worked off what is there) ──→ committing ──→ collecting … while residents are dirty, else idle
+ *
+ * While one batch is in flight the next fills: no timer, no tuning. When a batch comes back, what its transitions ask for begins. Entities that go on without
+ * waiting for anything outside are in the next batch, which is sent before anybody is notified of this one: the store does not wait for callers. A batch is
+ * bounded by transitions and by size; while the transition of an entity is full (`isFull`), its later events wait. What cannot be written ends in one of five ways:
+ *   data     the batch is halved until the guilty entity stands alone; it is put into quarantine
+ *   slow     it was too much for the store: like `failed`, but retried in halves, and batches stay smaller until one comes through
+ *   failed   nothing was written: starts are given back to their callers, transitions of known entities are retried until the store is back
+ *   unknown  the epochs of the pipeline's shards are raised, which waits the old statement out; what was written is read back, the rest decided again
+ *            (while the store is away, callers of either kind get an error, and so do those who wait behind them)
+ *   refused  single transitions: fenced (shard lost), taken (start key known), early (timer ahead of the database's clock)
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../../../base/log.ts";
+import { takeInHand } from "../../../base/process/in-hand.ts";
+import { CommitError, type CommitResult, type JournalLane } from "../../ports/journal.ts";
+import type { Lease } from "../../ports/leases.ts";
+import type { ProjectedRows } from "../../ports/projections.ts";
+import type { Lifecycle } from "../lifecycle.ts";
+import type { Pipeline, Resident } from "../resident.ts";
+import type { Entry } from "../settlement/entry.ts";
+import type { FailedCommits } from "../settlement/failed-commits.ts";
+import type { Settlement } from "../settlement/settlement.ts";
+import type { UnknownOutcome } from "../settlement/unknown-outcome.ts";
+import type { DatabaseClock } from "./database-clock.ts";
+import type { OwnedShards } from "./owned-shards.ts";
+
+const NO_ROWS: readonly never[] = [];
+
+/** Most transitions in one batch: keeps statements and their answers small. */
+const MAX_BATCH = 2_000;
+
+/** Most characters of records in one batch. A single transition may have more. */
+const MAX_BATCH_SIZE = 16_777_216;
+
+/** A transition of this size that the store has no time for, alone and again and again, is what takes the time. */
+const LARGE_TRANSITION = 1_048_576;
+const MAX_SLOW_TRIES = 5;
+
+const RETRY_FIRST_MS = 50;
+const RETRY_MOST_MS = 2_000;
+
+/** What a pipeline stands on. */
+export interface PipelineParts {
+  readonly shards: OwnedShards;
+  readonly clock: DatabaseClock;
+  readonly lifecycle: Lifecycle;
+  readonly settlement: Settlement;
+  readonly failures: FailedCommits;
+  readonly unknown: UnknownOutcome;
+  readonly log: Log;
+}
+
+/** Resolves when the event loop has worked off what is there. */
+const endOfRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Resolves when all that follows without waiting for anything outside has happened. */
+const endOfReactions = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+
+/** Group commit for a part of the shards. */
+export class CommitPipeline implements Pipeline {
+  readonly index: number;
+  readonly #lane: JournalLane;
+  readonly #parts: PipelineParts;
+  /** Residents with something pending. A new set whenever it is empty: one that lives long keeps what was ever in it from the collector (see ChurningMap). */
+  #dirty = new Set<Resident>();
+  /** Written, and nobody has been notified yet. */
+  #unnotified: Entry[] = [];
+  #active = false;
+  /** Part of the largest batch that is tried: halved when one was too much, doubled when one came through. */
+  #share = 1;
+  #idle: (() => void)[] = [];
+
+  constructor(index: number, lane: JournalLane, parts: PipelineParts) {
+    this.index = index;
+    this.#lane = lane;
+    this.#parts = parts;
+  }
+
+  touch(resident: Resident): void {
+    this.#dirty.add(resident);
+    if (this.#active) return;
+    this.#active = true;
+    // All events that arrived together share a batch.
+    void endOfRound().then(() => this.#work());
+  }
+
+  forget(resident: Resident): void {
+    this.#dirty.delete(resident);
+  }
+
+  /** Resolves when everything that was pending has been written or given up. */
+  async drain(): Promise<void> {
+    if (!this.#active) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Closes the connection. */
+  close(): Promise<void> {
+    return this.#lane.close();
+  }
+
+  async #work(): Promise<void> {
+    try {
+      while (this.#dirty.size > 0) {
+        await this.#commit(this.#take());
+        await endOfReactions();
+      }
+    } catch (error) {
+      this.#parts.log.error("a commit pipeline stopped on a bug", { lane: this.index, error });
+    } finally {
+      takeInHand("");
+      this.#notify();
+      this.#active = false;
+      for (const resolve of this.#idle.splice(0)) resolve();
+      const [next] = this.#dirty;
+      if (next !== undefined) this.touch(next);
+    }
+  }
+
+  #take(): Entry[] {
+    const { failures } = this.#parts;
+    const entries: Entry[] = [];
+    const unfit: { readonly entry: Entry; readonly cause: unknown }[] = [];
+    let size = 0;
+    for (const resident of this.#dirty) {
+      if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) break;
+      this.#dirty.delete(resident);
+      if (resident.pending.length === 0 || resident.gone || resident.frozen) continue;
+      let json = "";
+      let rows: readonly ProjectedRows[] = NO_ROWS;
+      let cause: unknown = null;
+      takeInHand(resident.id);
+      try {
+        json = JSON.stringify(resident.pending);
+        rows = resident.kind.rowsOf(resident);
+      } catch (error) {
+        // A value that is no JSON, too much for one text, or a projection that cannot be made.
+        cause = error;
+      }
+      size += json.length;
+      const entry: Entry = {
+        resident,
+        move: resident.kind.write(resident, json, rows),
+        isStart: !resident.started,
+        events: resident.events,
+        replies: resident.replies,
+        isLast: false,
+      };
+      resident.pending = [];
+      resident.pendingSize = 0;
+      resident.events = [];
+      resident.replies = [];
+      resident.dueAt = 0;
+      resident.committing = true;
+      resident.committingReplies = entry.replies;
+      if (cause === null) entries.push(entry);
+      else unfit.push({ entry, cause });
+    }
+    takeInHand("");
+    if (this.#dirty.size === 0) this.#dirty = new Set();
+    for (const { entry, cause } of unfit) failures.poisoned(entry, cause);
+    return entries;
+  }
+
+  async #commit(entries: readonly Entry[]): Promise<void> {
+    const { clock, failures, lifecycle, unknown } = this.#parts;
+    let rest = entries;
+    let slowTries = 0;
+    for (let delay = RETRY_FIRST_MS; rest.length > 0; delay = Math.min(delay * 2, RETRY_MOST_MS)) {
+      const owned = this.#dropFenced(rest);
+      if (owned.length === 0) return;
+      try {
+        const askedAt = clock.monotonic();
+        const written = this.#lane.commit(
+          this.#leasesOf(owned),
+          owned.map((entry) => entry.move),
+        );
+        // While the store works.
+        this.#notify();
+        const result = await written;
+        this.#share = Math.min(1, this.#share * 2);
+        clock.sample(result.now, askedAt);
+        this.#settle(owned, result);
+        return;
+      } catch (error) {
+        if (!(error instanceof CommitError)) throw error;
+        if (error.kind === "data") return this.#halve(owned, error.cause);
+        if (error.kind !== "failed") this.#share = Math.max(1 / MAX_BATCH, this.#share / 2);
+        if (error.kind === "unknown")
+          return unknown.resolve(this.index, owned, (cause) => this.#refuseWaiting(cause), error.cause);
+        slowTries = error.kind === "slow" ? slowTries + 1 : 0;
+        const [first] = owned;
+        if (slowTries >= MAX_SLOW_TRIES && first !== undefined && first.move.json.length >= LARGE_TRANSITION)
+          return failures.poisoned(first, error.cause);
+        rest = owned.filter((entry) => failures.unavailable(entry, error.cause));
+        this.#refuseWaiting(error.cause);
+        if (rest.length > 0 && lifecycle.stopping) return;
+        if (rest.length > 0) await sleep(delay);
+        if (error.kind === "slow" && rest.length > 1) return this.#inHalves(rest);
+      }
+    }
+  }
+
+  /** The store is away: nobody who waits for a later batch is left without an answer. */
+  #refuseWaiting(cause: unknown): void {
+    for (const resident of [...this.#dirty]) this.#parts.failures.waiting(resident, cause);
+  }
+
+  #dropFenced(entries: readonly Entry[]): readonly Entry[] {
+    const { shards, failures } = this.#parts;
+    const lost = entries.filter(({ resident }) => resident.gone || shards.epochOf(resident.shard) === undefined);
+    for (const entry of lost) failures.refused(entry, "fenced");
+    return lost.length === 0 ? entries : entries.filter((entry) => !lost.includes(entry));
+  }
+
+  #leasesOf(entries: readonly Entry[]): Lease[] {
+    const leases = new Map<number, Lease>();
+    for (const { resident } of entries) {
+      const { shard } = resident;
+      const epoch = this.#parts.shards.epochOf(shard);
+      if (epoch !== undefined && !leases.has(shard)) leases.set(shard, { shard, epoch });
+    }
+    return [...leases.values()];
+  }
+
+  #settle(entries: readonly Entry[], result: CommitResult): void {
+    if (result.refused.length === 0) {
+      for (const entry of entries) this.#committed(entry);
+      return;
+    }
+    const refused = new Map(result.refused.map((refusal) => [refusal.runId, refusal.why]));
+    for (const entry of entries) {
+      const why = refused.get(entry.resident.id);
+      if (why === undefined) this.#committed(entry);
+      else this.#parts.failures.refused(entry, why);
+    }
+  }
+
+  #committed(entry: Entry): void {
+    const { settlement } = this.#parts;
+    const before = takeInHand(entry.resident.id);
+    settlement.committed(entry);
+    settlement.takeBacklog(entry);
+    takeInHand(before);
+    this.#unnotified.push(entry);
+  }
+
+  /** Notifies of the transitions that were written last. */
+  #notify(): void {
+    const entries = this.#unnotified;
+    if (entries.length === 0) return;
+    this.#unnotified = [];
+    for (const entry of entries) {
+      try {
+        takeInHand(entry.resident.id);
+        this.#parts.settlement.notify(entry);
+      } catch (error) {
+        // Whatever went wrong: the next batch is under way, and must be waited for.
+        this.#parts.log.error("notifying of a transition failed", { id: entry.resident.id, error });
+      }
+    }
+    takeInHand("");
+  }
+
+  async #halve(entries: readonly Entry[], cause: unknown): Promise<void> {
+    const [only] = entries;
+    if (entries.length === 1 && only !== undefined) return this.#parts.failures.poisoned(only, cause);
+    return this.#inHalves(entries);
+  }
+
+  async #inHalves(entries: readonly Entry[]): Promise<void> {
+    const middle = entries.length >> 1;
+    await this.#commit(entries.slice(0, middle));
+    await this.#commit(entries.slice(middle));
+  }
+}

@@ -1,0 +1,34 @@
+import type { Journal } from "../../ports/journal.ts";
+import { CommitPipeline, type PipelineParts } from "./commit-pipeline.ts";
+
+/** The commit pipelines of an instance. Each takes a part of the shards. */
+export class CommitPipelines {
+  readonly #parts: PipelineParts;
+  #pipelines: readonly CommitPipeline[] = [];
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens `count` pipelines, with a connection each. */
+  async open(journal: Pick<Journal, "openLane">, count: number): Promise<void> {
+    const open = async (index: number) => new CommitPipeline(index, await journal.openLane(String(index)), this.#parts);
+    this.#pipelines = await Promise.all(Array.from({ length: count }, (_, index) => open(index)));
+  }
+
+  /** The pipeline of a shard. */
+  of(shard: number): CommitPipeline {
+    const pipeline = this.#pipelines[this.#parts.shards.pipelineOf(shard)];
+    if (pipeline === undefined) throw new Error("the runtime is not open");
+    return pipeline;
+  }
+
+  /** Resolves when everything that was pending has been written or given up. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#pipelines.map((pipeline) => pipeline.drain()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#pipelines.map((pipeline) => pipeline.close()));
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * The entities of one kind that are in memory:
+ *
+ *   begun here, or read from the store when somebody has something for them or their time comes → resident → ended, shard lost, or evicted because they only wait
+ */
+import { ChurningMap } from "../../../base/churning-map.ts";
+import { dayOf } from "../../../base/ids.ts";
+import type { Log } from "../../../base/log.ts";
+import type { DueEntity, EntityTypes, Kind } from "../kind.ts";
+import type { Lifecycle } from "../lifecycle.ts";
+import type { CommitPipelines } from "../ownership/commit-pipelines.ts";
+import type { DatabaseClock } from "../ownership/database-clock.ts";
+import type { OwnedShards } from "../ownership/owned-shards.ts";
+import { createResident, type Home, isClean, noteSize, type Resident, takeReplies } from "../resident.ts";
+import type { Trials } from "../submission/trials.ts";
+import { EvictedWaiters } from "./evicted-waiters.ts";
+import type { Timers } from "./timers.ts";
+
+/** How far ahead a look into the store sees: to the horizon of the timers, less the time until the next look. */
+const LOOK_AHEAD_MS = 10_000;
+
+/** Entities that are read from the store at once: more than the connections of the pool gains nothing. */
+const PARALLEL_READS = 8;
+
+/** Entities that a look into the store lists at once. */
+const PAGE = 5_000;
+
+/** What a residence stands on. */
+export interface ResidenceParts {
+  readonly shards: OwnedShards;
+  readonly pipelines: CommitPipelines;
+  readonly trials: Trials;
+  readonly timers: Timers;
+  readonly clock: DatabaseClock;
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+}
+
+/** Entities of a kind in memory. */
+export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
+  readonly kind: Kind<T>;
+  readonly residents = new ChurningMap<string, Resident<T>>();
+  readonly evicted: EvictedWaiters<T>;
+  readonly #parts: ResidenceParts;
+  readonly #loading = new ChurningMap<string, Promise<Resident<T>>>();
+
+  /** `createKind` gets this residence, for what its entities have to say to each other. */
+  constructor(parts: ResidenceParts, createKind: (residence: Residence<T>) => Kind<T>) {
+    this.#parts = parts;
+    this.evicted = new EvictedWaiters((id) => parts.shards.shardOf(id));
+    this.kind = createKind(this);
+    parts.shards.onLost((shard) => this.#leave(shard));
+  }
+
+  /** The entity, if it is in memory. */
+  get(id: string): Resident<T> | undefined {
+    return this.residents.get(id);
+  }
+
+  /** Brings a new entity into memory; its first event comes next. */
+  begin(id: string, shard: number, at: number, entity: T["entity"]): Resident<T> {
+    const resident = this.#create(id, shard, dayOf(at), entity);
+    resident.adopted = true;
+    this.residents.set(id, resident);
+    return resident;
+  }
+
+  /** The entity, read from the store if need be. Errors: those of the kind for `missing`, `moved` when another instance owns it, and `unreadable`. */
+  async open(id: string): Promise<Resident<T>> {
+    const known = this.residents.get(id);
+    if (known !== undefined && !known.suspect) return known;
+    await this.recovered(id);
+    return this.openNow(id);
+  }
+
+  /** The same for a suspect that is being tried. */
+  async openNow(id: string): Promise<Resident<T>> {
+    const known = this.residents.get(id);
+    if (known !== undefined) return known;
+    const loading = this.#loading.get(id) ?? this.#load(id);
+    this.#loading.set(id, loading);
+    try {
+      return await loading;
+    } catch (error) {
+      if (this.kind.store.isUnreadable(error)) await this.quarantineUnread(id, error as Error);
+      throw error;
+    } finally {
+      this.#loading.delete(id);
+    }
+  }
+
+  /** Resolves when the entity may be read: a suspect is not before its takeover has been tried. */
+  async recovered(id: string): Promise<void> {
+    const { shards, trials } = this.#parts;
+    if (shards.closed.size > 0) await shards.closed.get(shards.shardOf(id));
+    await trials.recovered(id);
+  }
+
+  drop(resident: Resident<T>): void {
+    resident.gone = true;
+    resident.pipeline.forget(resident);
+    if (resident.timer !== null) clearTimeout(resident.timer);
+    resident.timer = null;
+    // One that was lost may have been read anew since.
+    if (this.residents.get(resident.id) === resident) this.residents.delete(resident.id);
+    for (const wake of [...resident.waiters]) wake(resident);
+    for (const watcher of resident.watchers) watcher([], 0);
+  }
+
+  async quarantineUnread(id: string, cause: Error): Promise<void> {
+    const { shards, log } = this.#parts;
+    const { name, store, outside } = this.kind;
+    const shard = shards.shardOf(id);
+    const epoch = shards.epochOf(shard);
+    if (epoch === undefined) return;
+    const fields = { [`${name}Id`]: id, error: cause };
+    try {
+      if (!(await store.quarantine({ shard, epoch }, id))) return;
+      log.error(`a ${name} cannot be read; it is put into quarantine`, fields);
+      outside.quarantined(id, "UNREADABLE");
+    } catch (error) {
+      log.warn(`a ${name} that cannot be read could not be put into quarantine`, { ...fields, error });
+    }
+  }
+
+  /** Looks into the store for entities whose time comes soon, page after page until there are no more: none keeps those after it from being seen. */
+  async wakeDue(): Promise<void> {
+    const { shards, clock, lifecycle } = this.#parts;
+    const open = shards.owned.filter((shard) => !shards.closed.has(shard));
+    if (open.length === 0) return;
+    const until = clock.now() + LOOK_AHEAD_MS;
+    let last: DueEntity | null = null;
+    do {
+      const due: readonly DueEntity[] = await this.kind.store.listDue(open, until, last, PAGE);
+      let next = 0;
+      const wake = async (): Promise<void> => {
+        for (let one = due[next++]; one !== undefined; one = due[next++]) await this.#wake(one.id);
+      };
+      await Promise.all(Array.from({ length: PARALLEL_READS }, wake));
+      last = due.length < PAGE ? null : (due[due.length - 1] ?? null);
+    } while (last !== null && !lifecycle.stopping);
+  }
+
+  /** Evicts entities that rest and that nobody touched for `idleMs`: their timers or the next event for them bring them back. Returns how many. */
+  evictIdle(idleMs: number): number {
+    const before = this.#parts.clock.now() - idleMs;
+    const { rules, outside } = this.kind;
+    let evicted = 0;
+    for (const resident of this.residents.values()) {
+      if (resident.touchedAt > before || !isClean(resident) || resident.watchers.size > 0) continue;
+      if (resident.onTrial > 0 || resident.timer !== null || outside.isBusy(resident)) continue;
+      if (!rules.canRest(resident.entity)) continue;
+      this.evicted.take(resident);
+      this.drop(resident);
+      evicted += 1;
+    }
+    return evicted;
+  }
+
+  /** Answers all who wait for the end of an entity: this instance leaves. */
+  wakeWaiters(): void {
+    for (const resident of this.residents.values()) for (const wake of [...resident.waiters]) wake(resident);
+    this.evicted.wake();
+  }
+
+  /** Ends all work and empties the residence. */
+  close(): void {
+    for (const resident of [...this.residents.values()]) {
+      this.kind.outside.stop(resident);
+      this.drop(resident);
+    }
+  }
+
+  #create(id: string, shard: number, day: number, entity: T["entity"]): Resident<T> {
+    const pipeline = this.#parts.pipelines.of(shard);
+    return createResident<T>({ id, shard, kind: this.kind, home: this, pipeline, day, entity });
+  }
+
+  async #load(id: string): Promise<Resident<T>> {
+    const { shards, timers, clock } = this.#parts;
+    const { kind } = this;
+    const shard = shards.shardOf(id);
+    const epoch = shards.epochOf(shard);
+    if (epoch === undefined) throw kind.toError("moved", id);
+    const stored = await kind.store.load(id);
+    if (stored === null) throw kind.toError("missing", id);
+    const entity = await kind.store.open(stored);
+    const known = this.residents.get(id);
+    if (known !== undefined) return known;
+    // Another owner may have moved the entity since it was read.
+    if (shards.epochOf(shard) !== epoch) throw kind.toError("moved", id);
+    const resident = this.#create(id, shard, stored.day, entity);
+    noteSize(resident, stored.size);
+    const ended = kind.rules.hasEnded(entity);
+    this.evicted.giveBack(resident, ended);
+    resident.touchedAt = clock.now();
+    if (!ended) {
+      this.residents.set(id, resident);
+      timers.arm(resident);
+    }
+    kind.outside.opened(resident, stored, false);
+    return resident;
+  }
+
+  async #wake(id: string): Promise<void> {
+    const known = this.residents.get(id);
+    if (known === undefined) {
+      await this.open(id).catch((error: unknown) => {
+        // One that could not be read is in quarantine, and that is in the log.
+        if (this.kind.store.isUnreadable(error)) return;
+        const { name } = this.kind;
+        this.#parts.log.error(`a ${name} that is due could not be read`, { [`${name}Id`]: id, error });
+      });
+    } else if (known.timer === null && isClean(known)) {
+      this.#parts.timers.armTimer(known);
+    }
+  }
+
+  #leave(shard: number): void {
+    for (const resident of this.residents.values()) {
+      if (resident.shard !== shard) continue;
+      this.drop(resident);
+      this.kind.outside.stop(resident);
+      for (const reply of takeReplies(resident)) reply.reject(this.kind.toError("moved", resident.id));
+    }
+    this.evicted.wake(shard);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Timers of entities in memory. The stored header of an entity says when it is due next. A timer within the horizon is armed in the process; later ones are found by
+ * looking into the store, so an entity that only waits need not be in memory.
+ */
+import { failPoint } from "../../../base/process/fail-points.ts";
+import type { RuntimeEvent } from "../kind.ts";
+import type { DatabaseClock } from "../ownership/database-clock.ts";
+import { isClean, type Resident } from "../resident.ts";
+import type { TimeSlices } from "../submission/time-slices.ts";
+
+/** Timers nearer than this are armed in the process; later ones are found by the next look into the store. */
+const TIMER_HORIZON_MS = 15_000;
+
+/** Arms timers and time slices. */
+export class Timers {
+  readonly #clock: DatabaseClock;
+  readonly #slices: TimeSlices;
+  readonly #post: (resident: Resident, event: RuntimeEvent) => void;
+
+  constructor(clock: DatabaseClock, slices: TimeSlices, post: (resident: Resident, event: RuntimeEvent) => void) {
+    this.#clock = clock;
+    this.#slices = slices;
+    this.#post = post;
+  }
+
+  /** Arms the next time slice of an entity, and its next timer. */
+  arm(resident: Resident): void {
+    this.#slices.queue(resident);
+    this.armTimer(resident);
+  }
+
+  /** Arms the next timer of an entity, if it is near. */
+  armTimer(resident: Resident): void {
+    if (resident.timer !== null) {
+      clearTimeout(resident.timer);
+      resident.timer = null;
+    }
+    // What waits for its trial may be this very timer; it is armed again afterwards.
+    if (resident.gone || resident.onTrial > 0) return;
+    const dueAt = resident.kind.rules.nextDueAt(resident.entity);
+    if (dueAt === null) return;
+    // By what the database's clock shows for certain: an early timer would be refused, armed, refused …
+    const delay = this.#clock.until(dueAt);
+    if (delay <= TIMER_HORIZON_MS)
+      resident.timer = setTimeout(() => this.#fire(resident), Math.max(1, Math.ceil(delay)));
+  }
+
+  #fire(resident: Resident): void {
+    resident.timer = null;
+    if (resident.gone) return;
+    failPoint("timer.fire", resident.id);
+    const { rules } = resident.kind;
+    const at = this.#clock.now();
+    const by = Math.floor(this.#clock.earliest());
+    for (;;) {
+      const dueAt = rules.nextDueAt(resident.entity);
+      if (dueAt === null || dueAt > by || resident.frozen) break;
+      const before = rules.sequenceOf(resident.entity);
+      this.#post(resident, { type: "due", at, by, random: Math.random() });
+      if (rules.sequenceOf(resident.entity) === before) break;
+    }
+    if (isClean(resident)) this.armTimer(resident);
+  }
+}

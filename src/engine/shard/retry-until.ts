@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isOrchestratorError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+
+const FIRST_MS = 50;
+const MOST_MS = 2_000;
+
+/**
+ * Retries `work` with growing pauses while the store is away: for what must be known before anything else can be done. Rejects with errors that a retry does
+ * not mend, and with the last error when `givesUp`, which is called with each, says that nobody needs the answer any more.
+ */
+export async function retryUntil<T>(
+  log: Log,
+  work: () => Promise<T>,
+  givesUp: (error: Error) => boolean = () => false,
+): Promise<T> {
+  for (let delay = FIRST_MS; ; delay = Math.min(delay * 2, MOST_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isOrchestratorError(error) || error.retry === "no" || givesUp(error)) throw error;
+      log.warn("the store cannot be reached; trying again", { error, inMs: delay });
+      await sleep(delay);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import type { Move } from "../../ports/journal.ts";
+import type { EntityEvent, RuntimeEvent } from "../kind.ts";
+import type { Reply, Resident } from "../resident.ts";
+
+/** A transition on its way to the journal, with all that is needed should it be lost. */
+export interface Entry {
+  readonly resident: Resident;
+  readonly move: Move;
+  /** It is the first of its entity. */
+  readonly isStart: boolean;
+  readonly events: readonly (EntityEvent | RuntimeEvent)[];
+  readonly replies: Reply[];
+  /** Known when the transition is durable: the entity has ended with it. */
+  isLast: boolean;
+}

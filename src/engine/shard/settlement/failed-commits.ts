@@ -1,0 +1,131 @@
+/** What becomes of transitions that were not written, and of entities that cannot go on: callers get an error, and memory goes back to what the journal holds. */
+import { isOrchestratorError, toError } from "../../../base/errors.ts";
+import type { Log } from "../../../base/log.ts";
+import { failPoint } from "../../../base/process/fail-points.ts";
+import type { Refusal } from "../../ports/journal.ts";
+import type { DatabaseClock } from "../ownership/database-clock.ts";
+import type { OwnedShards } from "../ownership/owned-shards.ts";
+import { logFieldsOf, type Reply, type Resident, StartTaken, takeReplies } from "../resident.ts";
+import type { Entry } from "./entry.ts";
+import type { Reload } from "./reload.ts";
+
+/** Ends transitions that were not written. */
+export class FailedCommits {
+  readonly #shards: OwnedShards;
+  readonly #reload: Reload;
+  readonly #clock: DatabaseClock;
+  readonly #log: Log;
+  readonly #onFenced: (shard: number) => void;
+
+  /** `onFenced` is called for each shard that turns out to be lost when something of it is written. */
+  constructor(shards: OwnedShards, reload: Reload, clock: DatabaseClock, log: Log, onFenced: (shard: number) => void) {
+    this.#shards = shards;
+    this.#reload = reload;
+    this.#clock = clock;
+    this.#log = log;
+    this.#onFenced = onFenced;
+  }
+
+  /** The journal refused a transition: its shard is lost, its start key is taken, or its timer is ahead of the database's clock. */
+  refused(entry: Entry, why: Refusal["why"]): void {
+    const { resident } = entry;
+    resident.committing = false;
+    switch (why) {
+      case "fenced":
+        for (const reply of entry.replies) reply.reject(resident.kind.toError("moved", resident.id));
+        // Dropped with its shard before; the shard may be ours again.
+        if (resident.gone) return;
+        this.#log.warn("a shard was lost: its moves were refused", {
+          shard: resident.shard,
+          ...logFieldsOf(resident),
+        });
+        this.#onFenced(resident.shard);
+        this.#shards.lose(resident.shard);
+        return;
+      case "taken":
+        failPoint("start.taken");
+        resident.home.drop(resident);
+        for (const reply of [...entry.replies, ...takeReplies(resident)]) reply.reject(new StartTaken(resident.id));
+        return;
+      case "early":
+        this.#reload.begin(
+          resident,
+          entry.events.filter((event) => event.type !== "due"),
+          entry.replies,
+        );
+    }
+  }
+
+  /**
+   * The store will not take a transition, whatever is tried: callers get STORE_REJECTED, and the entity is put into quarantine, or dropped when not even that can
+   * be written.
+   */
+  poisoned(entry: Entry, cause: unknown): void {
+    const { resident } = entry;
+    const { name } = resident.kind;
+    resident.committing = false;
+    const refusal = toError("STORE_REJECTED", { problem: `a value of this ${name} cannot be stored` }, { cause });
+    for (const reply of entry.replies) reply.reject(refusal);
+    // Not even the hold can be written: nothing can be done for this entity here.
+    const hopeless = entry.events.every(
+      (event) => "hold" in event && event.type === "hold" && event.hold === "quarantine",
+    );
+    const what = hopeless
+      ? `the store refuses whatever is written of this ${name}`
+      : `the store refuses a move of this ${name}`;
+    this.#log.error(what, { ...logFieldsOf(resident), error: cause });
+    if (hopeless || entry.isStart) {
+      for (const reply of takeReplies(resident)) reply.reject(refusal);
+      resident.home.drop(resident);
+      return;
+    }
+    this.quarantine(resident, cause, null);
+  }
+
+  /**
+   * The store cannot be reached; the transition was not written. A start is given back to its callers and forgotten; callers of a known entity get an error. True
+   * when the transition is to be retried.
+   */
+  unavailable(entry: Entry, cause: unknown): boolean {
+    const { resident } = entry;
+    const again = !entry.isStart && !resident.gone;
+    const refusal = toUnwritten(again, cause);
+    for (const reply of entry.replies.splice(0)) reply.reject(refusal);
+    if (!entry.isStart) return again;
+    for (const reply of takeReplies(resident)) reply.reject(refusal);
+    resident.home.drop(resident);
+    return false;
+  }
+
+  /** The store cannot be reached, and `resident` waits behind what could not be written: its callers get an error. */
+  waiting(resident: Resident, cause: unknown): void {
+    const refusal = toUnwritten(resident.started, cause);
+    for (const reply of takeReplies(resident)) reply.reject(refusal);
+    if (!resident.started && !resident.committing) resident.home.drop(resident);
+  }
+
+  /** Stops an entity that the engine or the store cannot go on with: its state is read back and held, while everything else goes on. */
+  quarantine(resident: Resident, cause: unknown, reply: Reply | null): void {
+    const { kind, id } = resident;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#log.error(`a ${kind.name} is put into quarantine`, { ...logFieldsOf(resident), error: cause });
+    for (const waiting of [...resident.replies, ...(reply === null ? [] : [reply])])
+      waiting.reject(kind.toError("quarantined", id, why, cause));
+    resident.replies = [];
+    resident.events = [];
+    if (!resident.started && !resident.committing) {
+      resident.home.drop(resident);
+      return;
+    }
+    const at = this.#clock.now();
+    this.#reload.begin(resident, [{ type: "hold", at, hold: "quarantine", by: "orchestrator", why }], []);
+  }
+}
+
+/** What callers get while the store is away. With `again` the change is retried until it is written. */
+function toUnwritten(again: boolean, cause: unknown): Error {
+  // Says its cure; the transition of a known entity is written when there is room.
+  if (isOrchestratorError(cause) && cause.code === "STORE_FULL") return cause;
+  const problem = again ? "the change is not written yet; it may still be" : "the change was not written";
+  return toError("STORE_UNAVAILABLE", { problem }, { cause });
+}

@@ -1,0 +1,71 @@
+/** What follows when a transition is durable: work outside begins, timers are armed, then callers, watchers, and observers are notified. */
+import type { Log } from "../../../base/log.ts";
+import { failPoint } from "../../../base/process/fail-points.ts";
+import type { DatabaseClock } from "../ownership/database-clock.ts";
+import type { Timers } from "../residence/timers.ts";
+import { holdOutgrown, logFieldsOf, takeReplies } from "../resident.ts";
+import type { Decider } from "../submission/decider.ts";
+import type { Trials } from "../submission/trials.ts";
+import type { Entry } from "./entry.ts";
+
+/** Settles durable transitions. */
+export class Settlement {
+  readonly #decider: Decider;
+  readonly #timers: Timers;
+  readonly #trials: Trials;
+  readonly #clock: DatabaseClock;
+  readonly #log: Log;
+
+  constructor(decider: Decider, timers: Timers, trials: Trials, clock: DatabaseClock, log: Log) {
+    this.#decider = decider;
+    this.#timers = timers;
+    this.#trials = trials;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** The transition is durable: what it asks for begins. */
+  committed(entry: Entry): void {
+    const { resident, move } = entry;
+    const { kind } = resident;
+    resident.committing = false;
+    resident.started = true;
+    entry.isLast = kind.rules.hasEnded(resident.entity) && resident.pending.length === 0;
+    try {
+      failPoint("effects.before", resident.id);
+      // When its shard was lost just after it was written, its new owner reads it and does what follows.
+      if (!resident.gone) kind.outside.perform(resident, move.records, move.sequence);
+    } catch (error) {
+      this.#log.error("what follows a commit failed", { ...logFieldsOf(resident), error });
+    }
+    const hold = holdOutgrown(resident, move.json.length, this.#clock.now());
+    // Before the events that wait behind a full transition: they make it larger still.
+    if (hold !== null) this.#decider.decideNow(resident, hold, null);
+    if (!entry.isLast) this.#timers.arm(resident);
+  }
+
+  /** Decides the events that waited behind a full transition. */
+  takeBacklog({ resident }: Entry): void {
+    this.#decider.takeBacklog(resident);
+  }
+
+  /** Once after {@link committed}: observers, watchers, and callers are notified. */
+  notify({ resident, move, replies, isLast }: Entry): void {
+    try {
+      resident.kind.outside.notify(resident, move.records, move.sequence);
+      for (const watcher of resident.watchers) watcher(move.records, move.sequence);
+    } catch (error) {
+      this.#log.error("what follows a commit failed", { ...logFieldsOf(resident), error });
+    }
+    if (isLast) {
+      // What waited behind a full transition changes nothing any more.
+      for (const reply of takeReplies(resident)) reply.resolve();
+      // Watches have its last records now, and need not ask the journal for them.
+      resident.home.drop(resident);
+      this.#trials.clear(resident.kind, resident.id, resident.shard);
+    }
+    failPoint("answer.before");
+    for (const reply of replies) reply.resolve();
+    failPoint("answer.after");
+  }
+}

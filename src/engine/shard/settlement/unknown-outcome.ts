@@ -1,0 +1,130 @@
+/**
+ * Finds out what became of a batch whose connection broke. Raising the epochs of its shards waits for the statement to end, if it still runs: from then on it has
+ * been committed or never will be. Transitions that are in the journal are settled; the events behind the others are decided again.
+ */
+import { toError } from "../../../base/errors.ts";
+import type { Log } from "../../../base/log.ts";
+import { failPoint } from "../../../base/process/fail-points.ts";
+import type { Move } from "../../ports/journal.ts";
+import type { Lease, Leases } from "../../ports/leases.ts";
+import type { StoredEntity } from "../kind.ts";
+import type { Lifecycle } from "../lifecycle.ts";
+import type { OwnedShards } from "../ownership/owned-shards.ts";
+import type { Timers } from "../residence/timers.ts";
+import { takeReplies } from "../resident.ts";
+import { retryUntil } from "../retry-until.ts";
+import type { Entry } from "./entry.ts";
+import type { FailedCommits } from "./failed-commits.ts";
+import type { Reload } from "./reload.ts";
+import type { Settlement } from "./settlement.ts";
+
+/** What it takes to find out. */
+export interface UnknownOutcomeParts {
+  readonly leases: Pick<Leases, "raise">;
+  readonly shards: OwnedShards;
+  readonly settlement: Settlement;
+  readonly failures: FailedCommits;
+  readonly reload: Reload;
+  readonly timers: Timers;
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+}
+
+/** Resolves batches of unknown outcome. */
+export class UnknownOutcome {
+  readonly #parts: UnknownOutcomeParts;
+
+  constructor(parts: UnknownOutcomeParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the outcome is known and acted upon. While the store is away, `refuseWaiting` is called for those behind the batch. */
+  async resolve(
+    pipeline: number,
+    entries: readonly Entry[],
+    refuseWaiting: (cause: unknown) => void,
+    cause: unknown,
+  ): Promise<void> {
+    const { shards, reload, log } = this.#parts;
+    const fields = { lane: pipeline, moves: entries.length, error: cause };
+    log.warn("the outcome of a batch is unknown; its shards are fenced and read again", fields);
+    const ours = shards.ofPipeline(pipeline);
+    for (const { resident } of entries) reload.freeze(resident);
+    const raised = await this.#raise(ours, entries, refuseWaiting).catch((error: unknown) => {
+      // Nothing is known of these shards any more: they leave, and are taken anew when the store answers.
+      log.error("the epochs of shards could not be raised", { lane: pipeline, error });
+      return [];
+    });
+    failPoint("unknown.raised");
+    const kept = new Map(raised.map((lease) => [lease.shard, lease.epoch]));
+    for (const shard of ours) {
+      const epoch = kept.get(shard);
+      if (epoch === undefined) shards.lose(shard);
+      else shards.setEpoch(shard, epoch);
+    }
+    for (const entry of entries) {
+      try {
+        await this.#resolveEntry(entry);
+      } catch (error) {
+        reload.abandon(entry.resident, entry.replies, error);
+      }
+    }
+  }
+
+  #raise(
+    shards: readonly number[],
+    entries: readonly Entry[],
+    refuseWaiting: (cause: unknown) => void,
+  ): Promise<readonly Lease[]> {
+    const { leases, lifecycle, log } = this.#parts;
+    return retryUntil(
+      log,
+      () => leases.raise(shards),
+      (error) => {
+        for (const entry of entries) refuseUnknown(entry, error);
+        refuseWaiting(error);
+        return lifecycle.stopping;
+      },
+    );
+  }
+
+  async #resolveEntry(entry: Entry): Promise<void> {
+    const { settlement, failures, reload, timers } = this.#parts;
+    const { resident, move, events, replies } = entry;
+    if (resident.gone) throw resident.kind.toError("moved", resident.id);
+    const stored = await reload.load(resident);
+    const landed = stored !== null && isWritten(stored, move);
+    // Another entity has this id: the start would not have been written.
+    if (stored !== null && !landed && entry.isStart) {
+      failures.refused(entry, "taken");
+      return;
+    }
+    if (stored === null && resident.abandoned) {
+      resident.home.drop(resident);
+      return;
+    }
+    await reload.reread(resident, stored);
+    if (resident.gone) throw resident.kind.toError("moved", resident.id);
+    // Still frozen: what follows from the transition at once is decided after what was decided before it.
+    if (landed) {
+      settlement.committed(entry);
+      settlement.notify(entry);
+    }
+    reload.thaw(resident, landed ? [] : events, landed ? [] : replies);
+    if (!resident.gone) timers.arm(resident);
+  }
+}
+
+/** The store stays away: callers are told that the outcome is unknown. A start that turns out not to be written is then not made again. */
+function refuseUnknown({ resident, replies, isStart }: Entry, cause: unknown): void {
+  const problem = "the connection broke while the change was written; with the same request_id it may be sent again";
+  const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });
+  if (isStart && replies.length > 0 && !resident.kind.rules.mustStart(resident.entity)) resident.abandoned = true;
+  for (const reply of [...replies.splice(0), ...takeReplies(resident)]) reply.reject(refusal);
+}
+
+/** True when the journal holds this very transition, and not another that came to stand in its place. */
+function isWritten(stored: StoredEntity, move: Move): boolean {
+  const first = stored.records[move.sequence - 1];
+  return first !== undefined && JSON.stringify(first) === JSON.stringify(move.records[0]);
+}

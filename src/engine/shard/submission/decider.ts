@@ -1,0 +1,79 @@
+/** Decides events: memory runs ahead, and the commit pipeline has something to write. */
+import type { WritableFormat } from "../ownership/journal-format.ts";
+import type { EntityTypes } from "../kind.ts";
+import { type EventOf, isClean, isFull, type Reply, type Resident, weigh } from "../resident.ts";
+import type { TimeSlices } from "./time-slices.ts";
+
+/** Called with a resident whose decision threw: it cannot go on. */
+export type OnFailure = (resident: Resident, error: unknown, reply: Reply | null) => void;
+
+/** Decides the events of residents. */
+export class Decider {
+  readonly #slices: TimeSlices;
+  readonly #format: WritableFormat;
+  readonly #onFailure: OnFailure;
+
+  constructor(slices: TimeSlices, format: WritableFormat, onFailure: OnFailure) {
+    this.#slices = slices;
+    this.#format = format;
+    this.#onFailure = onFailure;
+  }
+
+  /** Decides an event; `reply` is answered when what came of it is durable. Behind a full transition the event waits. */
+  decide<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, reply: Reply | null): void {
+    if (isFull(resident) && !resident.gone) resident.backlog.push({ event, reply });
+    else this.decideNow(resident, event, reply);
+  }
+
+  /** Decides the events that waited behind a full transition, as far as the next one goes. */
+  takeBacklog(resident: Resident): void {
+    const { backlog } = resident;
+    if (backlog.length > 0) resident.backlog = [];
+    for (const { event, reply } of backlog) this.decide(resident, event, reply);
+  }
+
+  /** Decides an event, however much is pending. */
+  decideNow<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, reply: Reply | null): void {
+    const { kind } = resident;
+    if (resident.gone) {
+      reply?.reject(kind.toError("moved", resident.id));
+      return;
+    }
+    if (resident.frozen) {
+      resident.backlog.push({ event, reply });
+      return;
+    }
+    resident.touchedAt = event.at;
+    const { rules } = kind;
+    // The database compares its clock with the time of the timer. That of the event may be ahead, when the clock was set back.
+    const dueAt = event.type === "due" ? rules.nextDueAt(resident.entity) : null;
+    let records: T["record"][];
+    try {
+      records = rules.advance(resident.entity, event, this.#slices.take());
+      this.#format.check(records);
+    } catch (error) {
+      this.#onFailure(resident, error, reply);
+      return;
+    }
+    if (records.length === 0) {
+      this.#slices.queue(resident);
+      // Nothing came of it, but what it was judged by may not be durable yet.
+      if (isClean(resident)) reply?.resolve();
+      else if (reply !== null)
+        (resident.pending.length > 0 ? resident.replies : resident.committingReplies).push(reply);
+      return;
+    }
+    // Mostly there is one event to a transition: an array that grows keeps room for 17.
+    if (resident.pending.length === 0) resident.pending = records;
+    else for (const record of records) resident.pending.push(record);
+    weigh(resident, event);
+    if (resident.events.length === 0) resident.events = [event];
+    else resident.events.push(event);
+    if (dueAt !== null) resident.dueAt = Math.max(resident.dueAt, dueAt);
+    if (reply !== null) {
+      if (resident.replies.length === 0) resident.replies = [reply];
+      else resident.replies.push(reply);
+    }
+    resident.pipeline.touch(resident);
+  }
+}

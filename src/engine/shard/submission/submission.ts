@@ -1,0 +1,27 @@
+/** The entrance for events: whoever has something for an entity gives it here. Suspects take their events one at a time. */
+import type { EntityTypes } from "../kind.ts";
+import type { EventOf, Reply, Resident } from "../resident.ts";
+import type { Decider } from "./decider.ts";
+import type { Probation } from "./probation.ts";
+
+/** Gives events to residents. */
+export class Submission {
+  readonly #decider: Decider;
+  readonly #probation: Probation;
+
+  constructor(decider: Decider, probation: Probation) {
+    this.#decider = decider;
+    this.#probation = probation;
+  }
+
+  /** Gives an event to an entity. Resolves when what came of it is durable. */
+  submit<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>): Promise<void> {
+    return new Promise((resolve, reject) => this.post(resident, event, { resolve, reject }));
+  }
+
+  /** The same for a sender that does not wait, or brings its own reply. */
+  post<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, reply: Reply | null = null): void {
+    if (resident.suspect && !resident.gone) this.#probation.tryEvent(resident, event, reply);
+    else this.#decider.decide(resident, event, reply);
+  }
+}

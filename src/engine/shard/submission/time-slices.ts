@@ -1,0 +1,86 @@
+/**
+ * Time slices: no entity keeps the event loop to itself, whatever its flow makes it do.
+ *
+ *   event → decide → settle ──nothing left to do──→ settled
+ *                      └──the slice is used up──→ what there is is committed ──→ queued for its next slice ──→ settle …
+ *
+ * A round is what all entities together may do between two visits of the event loop to everything else, and a slice what one of them may do in it. Queued entities
+ * go one after the other. An entity may be cut between any two steps: its journal says where it stands, and events that come meanwhile are decided at once. What
+ * it does before its next slice is durable first, so a transition has a bound and so has what lies in memory.
+ */
+import type { Lifecycle } from "../lifecycle.ts";
+import { isClean, type Resident } from "../resident.ts";
+
+/** What may be done before another entity goes on. Counted down as it is used. */
+export interface TimeSlice {
+  /** Steps and the records that they make. */
+  work: number;
+  /** The most of `work` for one entity. */
+  readonly most: number;
+  /** Steps of expressions; one value may go below zero. */
+  steps: number;
+}
+
+/** Steps and records of all entities in one round; about 10 µs each. */
+const ROUND_WORK = 20_000;
+
+/** Steps and records of one entity in one round: a transition has at most about half as many records. */
+export const SLICE_WORK = 8_000;
+
+/** Steps of expressions of all entities in one round, about 80 ns each. A single value may take 300,000. */
+const ROUND_STEPS = 500_000;
+
+/** Hands out time slices. */
+export class TimeSlices {
+  readonly #lifecycle: Lifecycle;
+  readonly #goOn: (resident: Resident) => void;
+  readonly #queue = new Set<Resident>();
+  readonly #slice: TimeSlice = { work: ROUND_WORK, most: SLICE_WORK, steps: ROUND_STEPS };
+  #armed = false;
+
+  /** `goOn` gives the entity the event on which it continues. */
+  constructor(lifecycle: Lifecycle, goOn: (resident: Resident) => void) {
+    this.#lifecycle = lifecycle;
+    this.#goOn = goOn;
+  }
+
+  /** What is left of this round. */
+  take(): TimeSlice {
+    const slice = this.#slice;
+    // A round in which little was done needs no new one at once.
+    if (slice.work < ROUND_WORK / 2 || slice.steps < ROUND_STEPS / 2) this.#arm();
+    return slice;
+  }
+
+  /** Queues the entity for its next slice, if it needs one and what it did is durable. Otherwise its commit calls again. */
+  queue(resident: Resident): void {
+    if (!this.#wants(resident)) return;
+    this.#queue.add(resident);
+    this.#arm();
+  }
+
+  #wants(resident: Resident): boolean {
+    // A draining instance leaves the rest to the next owner.
+    const isUnsettled = resident.kind.rules.isUnsettled(resident.entity);
+    return isUnsettled && isClean(resident) && !resident.gone && !this.#lifecycle.draining;
+  }
+
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    setImmediate(() => this.#round());
+  }
+
+  #round(): void {
+    const slice = this.#slice;
+    this.#armed = false;
+    slice.work = ROUND_WORK;
+    slice.steps = ROUND_STEPS;
+    for (const resident of this.#queue) {
+      if (slice.work <= 0 || slice.steps <= 0) break;
+      this.#queue.delete(resident);
+      if (this.#wants(resident) && !resident.kind.rules.hasEnded(resident.entity)) this.#goOn(resident);
+    }
+    if (this.#queue.size > 0) this.#arm();
+  }
+}

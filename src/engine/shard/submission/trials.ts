@@ -1,0 +1,239 @@
+/**
+ * Trials: after the death of an owner, the entities that it may have been working on are touched one after the other, each named in the store first. So the
+ * entity that kills every owner is found, whatever others were under way.
+ *
+ *   moving or overdue when its owner died → suspect ──taken over, alone and named──→ on probation ──its next progress, alone and named──→ cleared
+ *                                              │                                        │
+ *                                              └── the owner dies meanwhile: a death against this entity at this moment ──┘
+ *   two deaths in a row at the same moment, or named by the watchdog → quarantine, before it is touched again
+ *
+ * An entity is *in progress* from its name in the store until the commit, what follows from it at once, and one round of the event loop: a few milliseconds. A
+ * death counts only against an entity that was alone in progress, and a trial that passes takes the deaths at its moment away: a process may be killed any
+ * number of times, and an innocent entity is held only when two kills in a row hit the milliseconds of its own trial. An entity with a death is tried after a
+ * random pause and after the others, so that even a killer with a steady pace does not hit it twice.
+ *
+ * When very many wait to be tried, several are named together and go at once. A death then only marks them, and marked ones are tried alone.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../../../base/log.ts";
+import type { Lease } from "../../ports/leases.ts";
+import type { Kind, Suspect, SuspectStore, Trial } from "../kind.ts";
+import type { Lifecycle } from "../lifecycle.ts";
+import type { OwnedShards } from "../ownership/owned-shards.ts";
+import { retryUntil } from "../retry-until.ts";
+
+/** Deaths in a row, alone in progress at the same moment, that put an entity into quarantine. The death before them made it a suspect: three in all. */
+export const MAX_DEATHS = 2;
+
+/** While at most so many wait, each is tried alone. */
+const ALONE_MOST = 500;
+
+/** How many are tried together when more wait. */
+const GROUP = 64;
+
+/** An entity with a death is tried after a pause of up to this long, milliseconds. */
+const PAUSE_MS = 5_000;
+
+/** A trial that takes longer waits for something outside: the others go on. */
+const PATIENCE_MS = 10_000;
+
+/** The moment at which an entity is taken over. */
+const TAKEOVER = "takeover";
+
+/** What trials stand on. */
+export interface TrialParts {
+  readonly shards: OwnedShards;
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+  /** See {@link PAUSE_MS}, for tests. */
+  readonly pauseMs?: number | undefined;
+}
+
+/** A trial that waits. */
+interface Waiting extends Trial {
+  readonly store: SuspectStore | null;
+  /** Touches the entity. Resolves when what came of it is durable, and never rejects. */
+  readonly work: () => Promise<void>;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** A trial that has come through. */
+interface Passed extends Trial {
+  readonly store: SuspectStore | null;
+}
+
+/** The queue of suspects of one instance. */
+export class Trials {
+  readonly #parts: TrialParts;
+  readonly #waiting = new Set<Waiting>();
+  /** Trials that a caller waits for. */
+  readonly #urgent = new Set<Waiting>();
+  /** Takeovers that are not over, by entity: nobody else may touch these. */
+  readonly #takeovers = new Map<string, Waiting>();
+  /** Moments at which owners died before, by entity. */
+  readonly #marks = new Map<string, Set<string>>();
+  /** The last trial of each marked entity: their events stay in order. */
+  readonly #last = new Map<string, Promise<void>>();
+  #passed: Passed[] = [];
+  #running: Promise<void> | null = null;
+  #paused = 0;
+
+  constructor(parts: TrialParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes note of the moments at which owners before have died. */
+  mark(suspects: readonly Suspect[]): void {
+    for (const { id, moment } of suspects) {
+      const moments = this.#marks.get(id) ?? new Set();
+      this.#marks.set(id, moments.add(moment));
+    }
+  }
+
+  /** Tries the takeover of an entity. Until it is over, {@link recovered} keeps everybody else from it. */
+  takeOver(kind: Kind, id: string, shard: number, work: () => Promise<void>): Promise<void> {
+    const trial = this.#add(kind.suspects, { id, shard, moment: TAKEOVER }, work);
+    this.#takeovers.set(id, trial);
+    return trial.done.promise.finally(() => this.#takeovers.delete(id));
+  }
+
+  /** True while the takeover of the entity is to come or under way. */
+  isTakingOver(id: string): boolean {
+    return this.#takeovers.has(id);
+  }
+
+  /** Resolves when no takeover of the entity is to come. Puts it before those that nobody waits for. */
+  async recovered(id: string): Promise<void> {
+    const trial = this.#takeovers.get(id);
+    if (trial === undefined) return;
+    // One with a death keeps its place.
+    if (!this.#marks.has(id) && this.#waiting.delete(trial)) this.#urgent.add(trial);
+    await trial.done.promise;
+  }
+
+  /** Adds a trial. Those of one entity go in order. Resolves when it is over; `work` has then been done, whatever came of it. */
+  add(kind: Kind, trial: Trial, work: () => Promise<void>): Promise<void> {
+    return this.#add(kind.suspects, trial, work).done.promise;
+  }
+
+  #add(store: SuspectStore | null, trial: Trial, work: () => Promise<void>): Waiting {
+    const waiting: Waiting = { ...trial, store, work, done: Promise.withResolvers() };
+    if (this.#marks.has(trial.id)) void this.#addMarked(waiting);
+    else this.#enqueue(waiting);
+    return waiting;
+  }
+
+  /** The entity has made progress or ended: what was known against it is forgotten. */
+  clear(kind: Kind, id: string, shard: number): void {
+    if (!this.#marks.delete(id)) return;
+    this.#passed.push({ id, shard, moment: "", store: kind.suspects });
+    this.#start();
+  }
+
+  /** Resolves when all that wait have been tried. */
+  async drain(): Promise<void> {
+    while (this.#running !== null || this.#paused > 0) {
+      await this.#running;
+      if (this.#paused > 0) await sleep(1);
+    }
+  }
+
+  async #addMarked(trial: Waiting): Promise<void> {
+    const { lifecycle } = this.#parts;
+    const before = this.#last.get(trial.id);
+    this.#last.set(trial.id, trial.done.promise);
+    this.#paused += 1;
+    await before;
+    const until = performance.now() + Math.random() * (this.#parts.pauseMs ?? PAUSE_MS);
+    while (performance.now() < until && !lifecycle.draining && !lifecycle.stopping) await sleep(20);
+    this.#paused -= 1;
+    this.#enqueue(trial);
+    await trial.done.promise;
+    if (this.#last.get(trial.id) === trial.done.promise) this.#last.delete(trial.id);
+  }
+
+  #enqueue(trial: Waiting): void {
+    this.#waiting.add(trial);
+    this.#start();
+  }
+
+  #start(): void {
+    this.#running ??= this.#work().finally(() => {
+      this.#running = null;
+      if (this.#waiting.size + this.#urgent.size + this.#passed.length > 0) this.#start();
+    });
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting.size + this.#urgent.size > 0) {
+      const group = this.#take();
+      // A stopping instance takes nothing over any more; events are still written.
+      const wanted = this.#parts.lifecycle.stopping ? group.filter(({ moment }) => moment !== TAKEOVER) : group;
+      await this.#name(wanted);
+      await withPatience(Promise.all(wanted.map((trial) => trial.work())));
+      // What follows at once from a commit happens within a round of the event loop.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const { id, shard, moment, store, done } of group) {
+        this.#passed.push({ id, shard, moment, store });
+        const moments = this.#marks.get(id);
+        if (moments?.delete(moment) === true && moments.size === 0) this.#marks.delete(id);
+        done.resolve();
+      }
+      // The caller that waited for this trial may add the next one.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await this.#name([]);
+  }
+
+  #take(): Waiting[] {
+    const many = this.#waiting.size > ALONE_MOST;
+    const group: Waiting[] = [];
+    for (const trials of [this.#urgent, this.#waiting]) {
+      for (const trial of trials) {
+        if (group.length > 0 && this.#marks.has(trial.id)) continue;
+        trials.delete(trial);
+        group.push(trial);
+        if (!many || group.length >= GROUP || this.#marks.has(trial.id)) return group;
+      }
+    }
+    return group;
+  }
+
+  async #name(group: readonly Waiting[]): Promise<void> {
+    const passed = this.#passed;
+    this.#passed = [];
+    const stores = new Set([...group, ...passed].map(({ store }) => store));
+    for (const store of stores) {
+      if (store === null) continue;
+      const isOf = (one: Passed): boolean => one.store === store;
+      await this.#nameIn(store, group.filter(isOf), passed.filter(isOf), group.length === 1);
+    }
+  }
+
+  async #nameIn(store: SuspectStore, group: readonly Trial[], passed: readonly Trial[], alone: boolean): Promise<void> {
+    const { shards, lifecycle, log } = this.#parts;
+    const leases = new Map<number, Lease>();
+    for (const { shard } of [...group, ...passed]) {
+      const epoch = shards.epochOf(shard);
+      if (epoch !== undefined) leases.set(shard, { shard, epoch });
+    }
+    const trials = group.map(({ id, shard, moment }) => ({ id, shard, moment }));
+    await retryUntil(
+      log,
+      () => store.name([...leases.values()], trials, passed, alone),
+      () => lifecycle.stopping,
+    ).catch((error: unknown) => {
+      // Without the name a death would blame nobody, and the work may be what a caller waits for.
+      log.warn("the entity in progress could not be named in the store", { error });
+    });
+  }
+}
+
+async function withPatience(work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS);
+  });
+  await Promise.race([work, patience]);
+  clearTimeout(timer);
+}
