@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { isOrchestratorError } from "../base/errors.ts";
-import { parseDurationMs } from "../base/time/duration.ts";
+import { parseDurationMs, unitsProblem } from "../base/time/duration.ts";
 import { parseDatabaseUrl } from "../store/sql/database-url.ts";
 
 /** What a setting takes, in words for the reference page; kept as metadata of its schema. */
@@ -122,7 +122,7 @@ export function durationSetting(minimumMs = 0) {
       } catch {
         // The error of the setting says it in the words of the configuration.
       }
-      context.addIssue({ code: "custom", message: error });
+      context.addIssue({ code: "custom", message: unitsProblem(value) ?? error });
       return z.NEVER;
     })
     .meta(kind("duration"));

@@ -1,5 +1,6 @@
 /** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
 import type { Json, JsonObject } from "../base/json/json.ts";
+import { parseStoredJson } from "../base/json/json-stored.ts";
 import { isValidTime } from "../base/time/time-range.ts";
 import type { Approval, ApprovalIndex, ApprovalView } from "../engine/ports/approvals.ts";
 import type { Filter, FilterField, ListOrder, RunIndex, RunStateName } from "../engine/ports/run-index.ts";
@@ -221,7 +222,7 @@ function isApprovalState(state: string): state is Approval["state"] {
 /** The parameters of a row. Those that cannot be read are replaced by a title that says so: one damaged row costs the list nothing else. */
 function parametersOf({ parameters, state }: ApprovalRow): JsonObject {
   try {
-    const value = JSON.parse(parameters);
+    const value = parseStoredJson(parameters);
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
     if (!isApprovalState(state)) throw new Error("unknown state");
     return value as JsonObject;
@@ -233,7 +234,7 @@ function parametersOf({ parameters, state }: ApprovalRow): JsonObject {
 
 function dataOf({ data }: ApprovalRow): Json {
   try {
-    return JSON.parse(data) as Json;
+    return parseStoredJson(data);
   } catch {
     // SyntaxError: the list shows no data; the run has it.
     return null;

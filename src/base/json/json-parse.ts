@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { fail } from "../errors.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { JsonGuard } from "./json-guard.ts";
-import { isFitNumber, scanJson } from "./json-scan.ts";
+import { isFitNumber, type JsonScan, scanJson } from "./json-scan.ts";
 
 /** How deep JSON from outside may nest. Deeper values can be parsed but kill those who print or clone them later. */
 export const MAX_JSON_DEPTH = 64;
@@ -34,14 +34,10 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
   const { field, maxDepth = MAX_JSON_DEPTH, largeIntegers = "refuse" } = options;
   if (scan.depth > maxDepth)
     fail("INVALID_JSON", { field, problem: `it nests ${scan.depth} levels deep; the limit is ${maxDepth}` });
-  const isTaken = scan.unfitNumber === undefined || (largeIntegers !== "refuse" && /^-?\d+$/.test(scan.unfitNumber));
-  if (!isTaken) {
-    fail("INVALID_JSON", {
-      field,
-      problem: `the number ${shorten(scan.unfitNumber ?? "")} does not fit a double; send it as text`,
-    });
-  }
-  const asText = largeIntegers === "text" && scan.unfitNumber !== undefined;
+  const refused = refusedNumber(scan, largeIntegers);
+  if (refused !== undefined)
+    fail("INVALID_JSON", { field, problem: `the number ${shorten(refused)} does not fit a double; send it as text` });
+  const asText = largeIntegers === "text" && scan.unfitInteger !== undefined;
   const value = parseText(text, field, asText ? reviveLargeInteger : undefined);
   const mayHoldBadText = scan.hasUnicodeEscape || typeof source === "string";
   const census = startCensus(field, mayHoldBadText && options.badText !== "leave", maxDepth);
@@ -49,6 +45,15 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
   if (census.keys !== scan.keys)
     fail("INVALID_JSON", { field, problem: `${findTwice(text) || "a key"} appears twice in one object` });
   return census.hasNegativeZero ? dropNegativeZero(value) : value;
+}
+
+/** The first number that may not stand in a text. */
+function refusedNumber(
+  { unfitInteger, hugeInteger, hugeNumber }: JsonScan,
+  largeIntegers: "refuse" | "text" | "number",
+): string | undefined {
+  const integer = { refuse: unfitInteger, text: undefined, number: hugeInteger }[largeIntegers];
+  return integer ?? hugeNumber;
 }
 
 /** Limits and wording of {@link checkJson}. */

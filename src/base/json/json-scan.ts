@@ -8,10 +8,15 @@ export interface JsonScan {
   readonly keys: number;
   /** Whether text holds `\u` escapes, which can make NUL and half surrogate pairs. */
   readonly hasUnicodeEscape: boolean;
-  /** First number that a double cannot hold (`9007199254740993`, `1e400`); undefined when all fit. */
-  readonly unfitNumber: string | undefined;
+  /** First integer that a double cannot hold (`9007199254740993`), as it is written; undefined when all fit. */
+  readonly unfitInteger: string | undefined;
+  /** First integer that is larger than any double. */
+  readonly hugeInteger: string | undefined;
+  /** First number with a fraction or an exponent that is larger than any double (`1e400`). */
+  readonly hugeNumber: string | undefined;
 }
 
+const INTEGER = /^-?\d+$/;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LOWER_U = 0x75;
@@ -32,7 +37,9 @@ export function scanJson(text: string, guard: JsonGuard | null = null): JsonScan
   let deepest = 0;
   let keys = 0;
   let hasUnicodeEscape = false;
-  let unfitNumber: string | undefined;
+  let unfitInteger: string | undefined;
+  let hugeInteger: string | undefined;
+  let hugeNumber: string | undefined;
   // Positions of the next backslash and quote. Each is searched for only after the last one is passed: a search per
   // string, or per escape, is quadratic.
   let backslash = nextPosition(text, "\\", 0);
@@ -70,10 +77,16 @@ export function scanJson(text: string, guard: JsonGuard | null = null): JsonScan
     else if ((code >= ZERO && code <= NINE) || code === MINUS) {
       const start = at - 1;
       while (at < length && isNumberPart(text.charCodeAt(at))) at++;
-      if (unfitNumber === undefined && !fitsDouble(text, start, at)) unfitNumber = text.slice(start, at);
+      if (!fitsDouble(text, start, at)) {
+        const number = text.slice(start, at);
+        const isInteger = INTEGER.test(number);
+        if (isInteger) unfitInteger ??= number;
+        else hugeNumber ??= number;
+        if (isInteger && hugeInteger === undefined && !Number.isFinite(Number(number))) hugeInteger = number;
+      }
     }
   }
-  return { depth: deepest, keys, hasUnicodeEscape, unfitNumber };
+  return { depth: deepest, keys, hasUnicodeEscape, unfitInteger, hugeInteger, hugeNumber };
 }
 
 /**

@@ -1,9 +1,31 @@
 import { fail } from "../errors.ts";
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** Units, the largest first: the order in which a text has them. */
+const UNITS = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+] as const;
+
+const NAMES: readonly string[] = UNITS.map(([unit]) => unit);
 
 /** The longest duration that the product takes: ten years, milliseconds. */
-const MAX_DURATION_MS = 3_650 * UNIT_MS.d;
+const MAX_DURATION_MS = 3_650 * 86_400_000;
+
+/** How durations are written, for messages. */
+export const DURATION_FORM = "seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years";
+
+const AMOUNT = "\\d+(\\.\\d+)?";
+
+/** The text of a duration: a number of seconds, or amounts with units, each unit once and the largest first. */
+export const DURATION_PATTERN = new RegExp(`^\\s*(${AMOUNT}|${NAMES.map(unitsFrom).join("|")})\\s*$`);
+
+function unitsFrom(unit: string, index: number): string {
+  const smaller = NAMES.slice(index + 1).map((one) => `(${AMOUNT}${one})?`);
+  return `${AMOUNT}${unit}${smaller.join("")}`;
+}
 
 /**
  * Milliseconds of a duration as flows and configuration write it: a number of seconds (`90`, `0.5`) or text with units (`1s`, `1h30m`, `250ms`, `24h`).
@@ -12,21 +34,45 @@ const MAX_DURATION_MS = 3_650 * UNIT_MS.d;
 export function parseDurationMs(value: number | string): number {
   const ms = typeof value === "number" ? value * 1_000 : parseText(value.trim());
   if (ms === undefined || !Number.isFinite(ms) || ms < 0 || ms > MAX_DURATION_MS) {
-    fail("INVALID_REQUEST", {
-      problem: `"${value}" is not a duration; write seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years`,
-    });
+    const problem = unitsProblem(value) ?? `"${value}" is not a duration; write ${DURATION_FORM}`;
+    fail("INVALID_REQUEST", { problem });
   }
   return Math.round(ms);
 }
 
+/** What is wrong with the units of a text that would be a duration without them standing twice or out of order, with the cure; null for all else. */
+export function unitsProblem(value: unknown): string | null {
+  if (typeof value !== "string" || DURATION_PATTERN.test(value)) return null;
+  const text = value.trim();
+  if (text.length > 100 || !/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)) return null;
+  const units = [...text.matchAll(/ms|[smhd]/g)].map(([unit]) => unit);
+  const isRepeated = new Set(units).size < units.length;
+  const problem = isRepeated ? "names a unit twice" : "has its units out of order";
+  return `"${text}" ${problem}; write each unit once, the largest first: "${spellOut(sumOf(text))}"`;
+}
+
 function parseText(text: string): number | undefined {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000;
-  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)) return undefined;
+  if (!DURATION_PATTERN.test(text)) return undefined;
+  return /[a-z]/.test(text) ? sumOf(text) : Number(text) * 1_000;
+}
+
+function sumOf(text: string): number {
   let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)) {
-    total += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
-  }
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g))
+    total += Number(amount) * (UNITS.find(([name]) => name === unit)?.[1] ?? 0);
   return total;
+}
+
+/** A duration as a text that means exactly it, to the millisecond. */
+function spellOut(ms: number): string {
+  let text = "";
+  let rest = Math.round(ms);
+  for (const [unit, size] of UNITS) {
+    const amount = Math.floor(rest / size);
+    if (amount > 0) text += `${amount}${unit}`;
+    rest -= amount * size;
+  }
+  return text === "" ? "0s" : text;
 }
 
 /** A duration as people read it: `1h30m`, `2.5s`, `40ms`. */

@@ -272,5 +272,7 @@ function constantKey(expr: Expr | undefined): string | number | undefined {
   if (expr?.kind !== "constant") return undefined;
   const { value } = expr;
   if (typeof value === "string") return value;
-  return typeof value === "bigint" && value >= 0n ? Number(value) : undefined;
+  // No list is that long, and the evaluator names the index as it was written.
+  if (typeof value !== "bigint" || value < 0n || value > Number.MAX_SAFE_INTEGER) return undefined;
+  return Number(value);
 }

@@ -1,7 +1,7 @@
 /** Durations that a flow writes as `${…}`. */
 
 import type { Json } from "../../base/json/json.ts";
-import { parseDurationMs } from "../../base/time/duration.ts";
+import { DURATION_FORM, parseDurationMs, unitsProblem } from "../../base/time/duration.ts";
 import { describeValue } from "../../tasks/schema/describe-issue.ts";
 import type { Scope, Template } from "../plan.ts";
 
@@ -13,7 +13,5 @@ export function evaluateDurationMs(duration: Template, scope: Scope): number {
   } catch {
     // INVALID_REQUEST speaks of requests; here an expression is to blame.
   }
-  throw new Error(
-    `expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years; got ${describeValue(value)}`,
-  );
+  throw new Error(unitsProblem(value) ?? `expected a duration: ${DURATION_FORM}; got ${describeValue(value)}`);
 }

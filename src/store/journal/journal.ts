@@ -1,5 +1,6 @@
 /** The journal on PostgreSQL: lanes that commit batches, and what the engine reads back. */
 import { invariant } from "../../base/errors.ts";
+import { parseStoredJson } from "../../base/json/json-stored.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
 import { withRunInHand } from "../../base/process/in-hand.ts";
 import type {
@@ -223,7 +224,7 @@ async function loadMoves(database: Database, header: HeaderRow, afterSequence: n
       sequence,
       count: record_count,
       size: records.length,
-      records: JSON.parse(records) as JournalRecord[],
+      records: parseStoredJson(records) as unknown as JournalRecord[],
     })),
   );
   const found = rows[0]?.found ?? 0;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Json } from "../../base/json/json.ts";
 import { LABEL_KEY, labelProblem, MAX_LABEL_LENGTH, MAX_LABELS } from "../../base/labels.ts";
-import { parseDurationMs } from "../../base/time/duration.ts";
+import { DURATION_FORM, DURATION_PATTERN, parseDurationMs, unitsProblem } from "../../base/time/duration.ts";
 
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
@@ -31,8 +31,10 @@ export const anyJson: z.ZodType<Json> = z
   .unknown()
   .refine((value) => value !== undefined, { error: "is missing; expected a value" }) as unknown as z.ZodType<Json>;
 
-const DURATION_PROBLEM = "expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years";
-const DURATION_PATTERN = /^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|[smhd]))+)\s*$/;
+/** What is said of a value that is no duration. */
+const durationError = {
+  error: ({ input }: { readonly input?: unknown }) => unitsProblem(input) ?? `expected a duration: ${DURATION_FORM}`,
+};
 const EXPRESSION_PATTERN = /\$\{/;
 const withinRange = (value: number | string): boolean => {
   try {
@@ -45,27 +47,23 @@ const withinRange = (value: number | string): boolean => {
 
 /** A duration: seconds as a number, or text with units. */
 export const duration = z
-  .union(
-    [z.number().min(0, { error: DURATION_PROBLEM }), z.string().regex(DURATION_PATTERN, { error: DURATION_PROBLEM })],
-    { error: DURATION_PROBLEM },
-  )
-  .refine(withinRange, { error: DURATION_PROBLEM });
+  .union([z.number().min(0, durationError), z.string().regex(DURATION_PATTERN, durationError)], durationError)
+  .refine(withinRange, durationError);
 
 /** A duration, or an expression that gives one. */
 export const durationOrExpression = z
   .union(
     [
-      z.number().min(0, { error: DURATION_PROBLEM }),
-      z.string().regex(DURATION_PATTERN, { error: DURATION_PROBLEM }),
-      z.string().regex(EXPRESSION_PATTERN, { error: DURATION_PROBLEM }),
+      z.number().min(0, durationError),
+      z.string().regex(DURATION_PATTERN, durationError),
+      z.string().regex(EXPRESSION_PATTERN, durationError),
     ],
-    {
-      error: DURATION_PROBLEM,
-    },
+    durationError,
   )
-  .refine((value) => (typeof value === "string" && EXPRESSION_PATTERN.test(value)) || withinRange(value), {
-    error: DURATION_PROBLEM,
-  });
+  .refine(
+    (value) => (typeof value === "string" && EXPRESSION_PATTERN.test(value)) || withinRange(value),
+    durationError,
+  );
 
 /** An object without unknown keys; the problem of an unknown key lists those that are known. */
 export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {

@@ -89,8 +89,8 @@ export function decodeBody(
 function decodeJson(bytes: Buffer, charset: string, integers: LargeIntegers): Json {
   const text = decodeCharset(bytes, charset);
   if (/^[ \t\r\n]*$/.test(text)) return null;
-  const unfit = integers === "error" ? scanJson(text).unfitNumber : undefined;
-  if (unfit !== undefined && /^-?\d+$/.test(unfit)) {
+  const unfit = integers === "error" ? scanJson(text).unfitInteger : undefined;
+  if (unfit !== undefined) {
     // The same answer would be refused again: it is not retried.
     throw new AnswerRefused(
       "RESPONSE_UNSUPPORTED",

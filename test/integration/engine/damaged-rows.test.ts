@@ -336,6 +336,8 @@ test("a journal that lost rows, or holds none, is noticed by every call", { time
     ...[0, -5, 99, 2_147_483_647].map(
       (count) => `UPDATE orchestrator.journal SET record_count = ${count} WHERE run_id = $1 AND sequence = ${last}`,
     ),
+    // A number that JSON cannot hold: it would break every answer in JSON.
+    `UPDATE orchestrator.journal SET records = regexp_replace(records, '"at":', '"more":[1e999],"at":') WHERE run_id = $1 AND sequence = ${last}`,
     ...["not json", "null", "{}", "[]", "[null]", "[5]", '["x"]', "[[]]", '[{"type":"task.teleported"}]', "[{}]"].map(
       (text) => `UPDATE orchestrator.journal SET records = '${text}' WHERE run_id = $1 AND sequence = ${last}`,
     ),

@@ -143,8 +143,9 @@ export function inZone({ nanos }: Timestamp, zone: string): CalendarTime {
 }
 
 function offsetMs(ms: number, zone: string): number {
-  if (zone === "" || zone === "UTC" || zone === "Z") return 0;
-  const offset = /^([+-]?)(\d\d):(\d\d)$/.exec(zone);
+  if (zone === "UTC" || zone === "Z") return 0;
+  // The range of RFC 3339, as in the text of a time.
+  const offset = /^([+-]?)([01]\d|2[0-3]):([0-5]\d)$/.exec(zone);
   if (offset !== null) return (offset[1] === "-" ? -1 : 1) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000;
   const parts: Record<string, number> = {};
   for (const { type, value } of formatterOf(zone).formatToParts(ms)) parts[type] = Number(value);

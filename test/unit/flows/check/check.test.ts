@@ -42,6 +42,7 @@ describe("the shape of a flow", () => {
     ["- a\n- b\n", /expected an object, got a list/],
     ["just text\n", /expected an object/],
     ["id: a\nworkflow: {timeout: soon, graph: g}\n", /workflow\.timeout: expected a duration/],
+    ["id: a\nworkflow: {timeout: 1h1h, graph: g}\n", /workflow\.timeout: "1h1h" names a unit twice; .* "2h"/],
     ["id: a\nworkflow: {timeout: -5, graph: g}\n", /workflow\.timeout: expected a duration/],
     ["id: a\nworkflow: {timeout: 4000d, graph: g}\n", /workflow\.timeout: expected a duration/],
     [
@@ -334,6 +335,7 @@ describe("states", () => {
     ["    - {id: a, on: [{to: a}]}\n", /on\[0\]\.signal: is missing/],
     ["    - {id: a, on: [{signal: 'pay ment', to: a}]}\n", /on\[0\]\.signal: expected the name of a signal.*no caller/],
     ["    - {id: a, on: [{signal: ü, to: a}]}\n", /on\[0\]\.signal: expected the name of a signal/],
+    ["    - {id: a, after: [{delay: 5s1m, to: a}]}\n", /delay: "5s1m" has its units out of order; .* "1m5s"/],
     ["    - {id: a, after: [{delay: soon, to: a}]}\n", /delay: expected a duration/],
     ["    - {id: a, after: [{delay: '${signal.payload}', to: a}]}\n", /signal exists only in the when of an on entry/],
     ["    - {id: a, transitions: [{when: '${signal.payload}', to: a}]}\n", /signal exists only/],

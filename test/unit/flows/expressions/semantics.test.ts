@@ -163,6 +163,13 @@ describe("errors", () => {
     ["n.trim()", /no matching overload for int\.trim\(\); there is string\.trim\(\)/],
     ["[].max()", /max of an empty list; ask size\(list\) > 0 first/],
     ["['a', 1].sort()", /no common order/],
+    // Cause: an offset was read by its digits, and no zone at all was UTC.
+    ["now().getHours('+99:99')", /no time zone "\+99:99"/],
+    ["now().getMinutes('+24:00')", /no time zone "\+24:00"/],
+    ["now().getDate('-05:60')", /no time zone "-05:60"/],
+    ["now().getDayOfMonth('')", /no time zone ""; write a name such as "Europe\/Berlin"/],
+    ["now().getFullYear('+1:00')", /no time zone/],
+    ["now().getMonth(' UTC')", /no time zone/],
     ["now().getHours('Mars')", /no time zone "Mars"; write a name such as "Europe\/Berlin"/],
     ["s.charAt(9)", /charAt: there is no position 9; the string has 3 characters/],
     ["'x'.matches('(')", /the pattern "\(" cannot be read/],

@@ -223,6 +223,9 @@ describe("evaluation", () => {
     ["${o.z}", /vars\.o has no "z"/],
     ["${none.x + 1}", /vars\.none is null; it has no "x"/],
     ["${list[500]}", /list of 150; it has no element 500/],
+    // Cause: a constant index became a double, and the message named its neighbor.
+    ["${list[9007199254740993]}", /no element 9007199254740993 in the list/],
+    ["${list[9223372036854775807]}", /no element 9223372036854775807 in the list/],
     ["${list[n + 500]}", /EXPRESSION_FAILED/],
     ["${n.x}", /is a number; it has no "x"/],
     ["${tasks.empty.output.x}", /tasks\.empty\.output is null/],
