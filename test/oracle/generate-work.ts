@@ -115,10 +115,12 @@ function generateSubflow(random: Random, context: WorkContext): WorkDoc {
 function generateRetry(random: Random, context: WorkContext): RetryDoc {
   const retry: RetryDoc = { max_retries: random.int(0, 3) };
   if (random.chance(0.1)) return retry;
-  retry.backoff_type = random.pick(["fixed", "linear", "exponential", "full_jitter"]);
+  const backoff = random.pick(["fixed", "linear", "exponential", "full_jitter"] as const);
+  retry.backoff_type = backoff;
   retry.initial_delay = duration(random, context, 50, 5_000);
   if (random.chance(0.7)) retry.max_delay = duration(random, context, 1_000, 9_000);
-  if (random.chance(0.5)) retry.multiplier = random.int(1, 4);
+  const grows = backoff === "exponential" || backoff === "full_jitter";
+  if (grows && random.chance(0.5)) retry.multiplier = random.int(1, 4);
   if (random.chance(0.3)) retry.non_retryable = random.some([...ERROR_TYPES, "TIMEOUT", "CHILD_RUN_CANCELED"], 1, 2);
   return retry;
 }

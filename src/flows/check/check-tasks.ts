@@ -57,6 +57,12 @@ export function checkLimits(
     const value = key === "retry_policy" ? undefined : task[key];
     if (typeof value === "string") checkTemplate(value, [...path, key], rules, problems);
   }
+  const { multiplier, backoff_type: backoff } = retry ?? {};
+  if (multiplier !== undefined && (backoff === "fixed" || backoff === "linear"))
+    problems.add(
+      [...path, "retry_policy", "multiplier"],
+      `multiplier has no effect with the backoff_type ${backoff}; remove it, or write exponential`,
+    );
   for (const key of ["initial_delay", "max_delay"] as const) {
     const value = retry?.[key];
     if (typeof value === "string") checkTemplate(value, [...path, "retry_policy", key], rules, problems);

@@ -1,4 +1,4 @@
-/** What the grammar of flows has and this version does not serve: accepted, it could only fail. */
+/** What the grammar of flows has and this version does not serve: accepted, it would fail or be ignored. */
 import type { Json } from "../../base/json/json.ts";
 import type { Problems } from "../document/problems.ts";
 import type { FlowDocument } from "../document/schema.ts";
@@ -10,15 +10,18 @@ export interface Served {
   readonly events: boolean;
   /** Whether `http` tasks can name registered services. */
   readonly services: boolean;
+  /** Whether runs are held to the limits of `workflow.budget`. */
+  readonly budgets: boolean;
 }
 
 /** Everything that the engine can do; for tests of the engine. */
-export const ALL_SERVED: Served = { events: true, services: true };
+export const ALL_SERVED: Served = { events: true, services: true, budgets: true };
 /** What this version serves. Whoever adds a relay or a registry of services changes it. */
-export const SERVED: Served = { events: false, services: false };
+export const SERVED: Served = { events: false, services: false, budgets: false };
 
 /** Adds a problem for every task that nothing would serve. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
+  if (!served.budgets) checkBudget(document, problems);
   if (served.events && served.services) return;
   for (const { type, task, path } of viewFlow(document).tasks) {
     if (type === "emit" && !served.events)
@@ -33,4 +36,18 @@ export function checkServed(document: FlowDocument, served: Served, problems: Pr
         "registered services come with a later version of the service; write the url instead of service and path",
       );
   }
+}
+
+/** What bounds a run meanwhile. */
+const INSTEAD_OF: Readonly<Record<string, string>> = {
+  max_time: "; write workflow.timeout instead",
+  max_steps: "; max_transitions bounds a flow of states",
+};
+
+function checkBudget({ workflow }: FlowDocument, problems: Problems): void {
+  for (const key of Object.keys(workflow.budget ?? {}))
+    problems.add(
+      ["workflow", "budget", key],
+      `budgets come with a later version of the service, and nothing would enforce this one${INSTEAD_OF[key] ?? ""}`,
+    );
 }

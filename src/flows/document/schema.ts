@@ -187,7 +187,7 @@ const workflow = keyed({
     .meta({ description: "What signals must carry, by name. A signal with other data is refused when it is sent." }),
   budget: budget
     .optional()
-    .meta({ description: "Limits of cost, tokens, time and steps. Kept with the flow; enforced by a later version." }),
+    .meta({ description: "Limits of cost, tokens, time and steps. Refused until a version enforces them." }),
   tasks: z.array(taskSchema).min(1).max(MAX_TASKS).optional().meta({ description: "Tasks of a DAG flow." }),
   fail_fast: z
     .boolean()

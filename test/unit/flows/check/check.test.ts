@@ -126,6 +126,10 @@ describe("tasks", () => {
     ["    - {id: a, type: http, parameters: {url: 'http://x', body: {}, text: t}}\n", /give either body or text/],
     ["    - {id: a, type: http, parameters: {url: 'http://x', expect_status: 99}}\n", /expect_status/],
     ["    - {id: a, type: transform}\n", /parameters\.output: is missing|output/],
+    [
+      "    - {id: a, type: noop, retry_policy: {backoff_type: fixed, multiplier: 3}}\n",
+      /retry_policy\.multiplier: multiplier has no effect with the backoff_type fixed; remove it/,
+    ],
     ["    - {id: a, type: wait, parameters: {duration: 1 h}}\n", /expected a duration/],
     ["    - {id: a, type: wait}\n", /give either duration or until/],
     ["    - {id: a, type: subflow, parameters: {flow_id: X}}\n", /flow_id/],
