@@ -2,8 +2,10 @@
 import { toError } from "../base/errors.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
+import { type Identify, identifyByName } from "./calls/identity.ts";
 import { type NeedsOf, packagesOf, serveServices } from "./calls/services.ts";
 import { createTokens } from "./lists/tokens.ts";
+import { createForwardedCallers } from "./peers/forwarded-caller.ts";
 import { createPeerRuns } from "./peers/peer-runs.ts";
 import { createRouter } from "./peers/router.ts";
 import { type PortConfig, type PortParts, type ServedPort, serveMethods } from "./serve-methods.ts";
@@ -23,13 +25,18 @@ export type ApiConfig = PortConfig &
   };
 
 /** What the API stands on: the ports that its services need, and what the port needs. */
-export type ApiParts = PortParts &
+export type ApiParts = Omit<PortParts, "identify" | "route"> &
   Omit<ServiceNeeds, Given> & {
     readonly cluster: Cluster;
     readonly runRelay: RunRelay;
     readonly config: ApiConfig;
-    /** Key of page tokens and cursors, 32 bytes that all instances share and that outlive restarts. */
+    /**
+     * Key of page tokens, cursors, and proofs of forwarded callers: 32 bytes that all instances share and that outlive
+     * restarts.
+     */
     readonly tokenKey: Uint8Array;
+    /** How callers are identified; absent: by the name that they give, see {@link identifyByName}. */
+    readonly identify?: Identify;
   };
 
 /** The API in the hands of its owner. Closing it drains it; safe to call more than once. */
@@ -46,7 +53,13 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const { health, config, facts } = parts;
   const draining = new AbortController();
   const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
-  const router = createRouter(parts.cluster, config.maxMessageBytes, draining.signal);
+  const callers = createForwardedCallers(parts.tokenKey);
+  const router = createRouter({
+    cluster: parts.cluster,
+    callers,
+    maxMessageBytes: config.maxMessageBytes,
+    draining: draining.signal,
+  });
   const heartbeatMs = config.heartbeatMs ?? HEARTBEAT_MS;
   const methods = serveServices(SERVICES, {
     ...parts,
@@ -56,10 +69,14 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     tokens: createTokens(parts.tokenKey),
     draining: draining.signal,
     heartbeatMs,
-    peerRuns: createPeerRuns({ ...parts, heartbeatMs }),
+    peerRuns: createPeerRuns({ ...parts, callers, heartbeatMs }),
   });
   health.addServices(methods.map((method) => method.service));
-  const port = await serveMethods(methods, { ...parts, route: router.route });
+  const port = await serveMethods(methods, {
+    ...parts,
+    identify: callers.identify(parts.identify ?? identifyByName),
+    route: router.route,
+  });
   let closing: Promise<void> | null = null;
   const drain = (): void => {
     health.setServing(false);

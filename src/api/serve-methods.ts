@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { createHostRule } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
+import type { Identify } from "./calls/identity.ts";
 import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics } from "./calls/pipeline.ts";
 import { createPipeline } from "./calls/pipeline.ts";
@@ -41,6 +42,8 @@ export interface PortParts {
   readonly facts: { readonly version: string };
   readonly log: Log;
   readonly metrics: { readonly calls: CallMetrics; readonly http: HttpMetrics };
+  /** How callers are identified. */
+  readonly identify: Identify;
   /** Where unary calls are handled when there are several instances; absent: here. */
   readonly route?: Route;
 }
@@ -58,8 +61,14 @@ const DRAIN_POLL_MS = 20;
 
 /** Puts the protocols together. Nobody is served before {@link ServedPort.listen}. */
 export async function serveMethods(methods: readonly ServedMethod[], parts: PortParts): Promise<ServedPort> {
-  const { health, config, facts, log, metrics, route } = parts;
-  const pipeline = createPipeline({ methods, log, metrics: metrics.calls, ...(route === undefined ? {} : { route }) });
+  const { health, config, facts, log, metrics, identify, route } = parts;
+  const pipeline = createPipeline({
+    methods,
+    log,
+    metrics: metrics.calls,
+    identify,
+    ...(route === undefined ? {} : { route }),
+  });
   const { maxMessageBytes, maxPayloadBytes = maxMessageBytes, slowReaderMs = SLOW_READER_MS } = config;
   const limits = { maxMessageBytes, maxPayloadBytes, slowReaderMs };
   const joint = { pipeline, log, ...limits };

@@ -62,6 +62,13 @@ export const ERRORS = {
     "no",
     "pages of {origin} may not call this service; name the origin in server.cors_origins",
   ),
+  SCOPE_MISSING: entry("PERMISSION_DENIED", 403, "no", "{method} needs a credential with the scope {scopes}"),
+  CALLER_UNVERIFIED: entry(
+    "UNAUTHENTICATED",
+    401,
+    "no",
+    "the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out",
+  ),
   // Flows
   FLOW_NOT_FOUND: entry("NOT_FOUND", 404, "no", "flow {flowId} is not registered{hint}"),
   FLOW_UNREADABLE: entry(

@@ -30,7 +30,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "api/calls": ["client", "http", "mapping", "requests", "top"],
   "api/client": ["calls", "mapping"],
   "api/connect": ["calls", "http", "requests", "streams", "top"],
-  "api/grpc": ["calls", "client", "http", "peers", "requests", "streams", "top"],
+  "api/grpc": ["calls", "client", "http", "requests", "streams", "top"],
   "api/http": ["calls", "top"],
   "api/lists": ["mapping"],
   "api/mapping": [],

@@ -17,6 +17,7 @@ import {
 } from "@bufbuild/protobuf";
 import { type Any, AnySchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { Call, CallContext } from "../../src/api/calls/call.ts";
+import { identifyByName } from "../../src/api/calls/identity.ts";
 import { serveMethod } from "../../src/api/calls/methods.ts";
 import { PassedError } from "../../src/api/calls/passed-error.ts";
 import { createHealth } from "../../src/api/health.ts";
@@ -151,6 +152,7 @@ const noMetrics = {
 const served = await serveMethods(conformanceMethods(), {
   health: createHealth(),
   config: { corsOrigins: [], reflection: false, maxMessageBytes: asked.messageReceiveLimit || 4_194_304 },
+  identify: identifyByName,
   facts: { version: "test" },
   log: { ...silentLog, error: (message, fields) => console.error(message, fields) },
   metrics: noMetrics,

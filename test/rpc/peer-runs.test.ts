@@ -2,6 +2,7 @@
 import { createServer, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { createForwardedCallers } from "../../src/api/peers/forwarded-caller.ts";
 import { createPeerRuns } from "../../src/api/peers/peer-runs.ts";
 import { type LogFields, silentLog } from "../../src/base/log.ts";
 import type { RunHeader } from "../../src/engine/ports/run-index.ts";
@@ -9,7 +10,7 @@ import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
 import { startOf } from "../support/start-of.ts";
 import { createFakeEngine } from "./support/fake-engine.ts";
-import { startApi, type TestApi } from "./support/start-api.ts";
+import { startApi, type TestApi, TOKEN_KEY } from "./support/start-api.ts";
 
 const CALLER = { tenantId: "default", actor: "" };
 
@@ -28,7 +29,14 @@ function openPeerRuns() {
   const engine = createFakeEngine();
   const warnings: { readonly message: string; readonly fields: LogFields | undefined }[] = [];
   const log = { ...silentLog, warn: (message: string, fields?: LogFields) => void warnings.push({ message, fields }) };
-  const peerRuns = createPeerRuns({ cluster: engine, runRelay: engine, runIndex: engine, log, heartbeatMs: 100 });
+  const peerRuns = createPeerRuns({
+    cluster: engine,
+    runRelay: engine,
+    runIndex: engine,
+    callers: createForwardedCallers(TOKEN_KEY),
+    log,
+    heartbeatMs: 100,
+  });
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
   const relayed = (): string[] =>

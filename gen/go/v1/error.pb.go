@@ -165,6 +165,10 @@ const (
 	ErrorReason_ERROR_REASON_PEER_LOST ErrorReason = 62
 	// the disk of the database is full; free or add space there, and the service goes on without a restart.
 	ErrorReason_ERROR_REASON_STORE_FULL ErrorReason = 63
+	// {method} needs a credential with the scope {scopes}.
+	ErrorReason_ERROR_REASON_SCOPE_MISSING ErrorReason = 64
+	// the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out.
+	ErrorReason_ERROR_REASON_CALLER_UNVERIFIED ErrorReason = 65
 )
 
 // Enum value maps for ErrorReason.
@@ -234,6 +238,8 @@ var (
 		61: "ERROR_REASON_NO_SHARD",
 		62: "ERROR_REASON_PEER_LOST",
 		63: "ERROR_REASON_STORE_FULL",
+		64: "ERROR_REASON_SCOPE_MISSING",
+		65: "ERROR_REASON_CALLER_UNVERIFIED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -300,6 +306,8 @@ var (
 		"ERROR_REASON_NO_SHARD":                61,
 		"ERROR_REASON_PEER_LOST":               62,
 		"ERROR_REASON_STORE_FULL":              63,
+		"ERROR_REASON_SCOPE_MISSING":           64,
+		"ERROR_REASON_CALLER_UNVERIFIED":       65,
 	}
 )
 
@@ -334,7 +342,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xab\x11\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xef\x11\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -400,7 +408,9 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1cERROR_REASON_FLOW_UNREADABLE\x10<\x12\x19\n" +
 	"\x15ERROR_REASON_NO_SHARD\x10=\x12\x1a\n" +
 	"\x16ERROR_REASON_PEER_LOST\x10>\x12\x1b\n" +
-	"\x17ERROR_REASON_STORE_FULL\x10?B\x86\x01\n" +
+	"\x17ERROR_REASON_STORE_FULL\x10?\x12\x1e\n" +
+	"\x1aERROR_REASON_SCOPE_MISSING\x10@\x12\"\n" +
+	"\x1eERROR_REASON_CALLER_UNVERIFIED\x10AB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -13,7 +13,7 @@ export type Protocol = "grpc" | "grpc-web" | "connect" | "rest";
 export interface CallContext {
   readonly caller: Caller;
   readonly protocol: Protocol;
-  /** Another instance sent the call on; it is not sent on again. */
+  /** Another instance sent the call on, see `Identity.forwarded`. */
   readonly forwarded: boolean;
   /** Id of the request for errors and logs: the caller's `x-request-id`, else one of our own. */
   readonly requestId: string;
@@ -50,10 +50,11 @@ export type ServiceHandlers<S extends DescService> = {
 
 /** A call in flight. Owned by the pipeline; protocols end it with {@link Call.abort}. */
 export class Call implements CallContext {
-  /** Set by the pipeline, which identifies it; nobody in particular before. */
+  /** Set by the pipeline, which identifies the caller; nobody in particular before. */
   caller: Caller = ANYBODY;
+  /** Set by the pipeline with the caller. */
+  forwarded = false;
   readonly protocol: Protocol;
-  readonly forwarded: boolean;
   readonly headers: CallHeaders;
   /** Time that the caller gives the call, milliseconds; undefined when it does not say. */
   readonly timeoutMs: number | undefined;
@@ -68,11 +69,10 @@ export class Call implements CallContext {
   #controller: AbortController | null = null;
   #requestId: string | null = null;
 
-  constructor(protocol: Protocol, timeoutMs: number | undefined, headers: CallHeaders, forwarded = false) {
+  constructor(protocol: Protocol, timeoutMs: number | undefined, headers: CallHeaders) {
     this.headers = headers;
     this.protocol = protocol;
     this.timeoutMs = timeoutMs;
-    this.forwarded = forwarded;
   }
 
   /** See {@link CallContext.signal}. Most calls never ask for it, so most calls never pay for it. */

@@ -1,8 +1,8 @@
 /**
  * What every call passes, in this order and in this one place:
  *
- *   started (metrics) → identify → decode → validate → deadline (default, clamp; aborts the call) → handler, here or at the owner of the run → encode →
- *   classify errors → finished (metrics, log)
+ *   started (metrics) → identify → authorize → decode → validate → deadline (default, clamp; aborts the call) →
+ *   handler, here or at the owner of the run → encode → classify errors → finished (metrics, log)
  *
  * Protocols bring the functions that decode and encode, and move bytes; they know nothing else. Whatever one call throws, its encoder included, ends that
  * call and nothing else. A call is answered exactly once: by its handler, by its deadline, or by its caller
@@ -16,8 +16,8 @@ import type { Log } from "../../base/log.ts";
 import { MAX_TIMER_MS } from "../../base/time/long-timer.ts";
 import { fromDuration } from "../mapping/time.ts";
 import type { Call, UnaryHandler } from "./call.ts";
-import { readCaller } from "./caller.ts";
 import { classifyError, forCall } from "./errors.ts";
+import { authorize, type Identify, type Identity } from "./identity.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Route } from "./routing.ts";
 
@@ -63,6 +63,23 @@ function checkTime(call: Call): void {
   if (call.timeoutMs !== undefined && call.timeoutMs <= 0) fail("DEADLINE_EXCEEDED");
 }
 
+/** Lets an identified call in, or refuses it. */
+function admit(call: Call, identity: Identity, method: ServedMethod): void {
+  call.caller = identity.caller;
+  call.forwarded = identity.forwarded;
+  authorize(identity, method);
+}
+
+/** The identity, unless the call is given up before it is known. */
+function unlessAborted(call: Call, identity: Promise<Identity>): Promise<Identity> {
+  return new Promise((resolve, reject) => {
+    call.onAbort = reject;
+    identity.then(resolve, reject).finally(() => {
+      call.onAbort = null;
+    });
+  });
+}
+
 function waitMsOf(method: ServedMethod, request: Message): number {
   if (!method.waits) return 0;
   const { wait } = request as { readonly wait?: Duration };
@@ -75,6 +92,7 @@ export interface PipelineParts {
   readonly methods: readonly ServedMethod[];
   readonly log: Log;
   readonly metrics: CallMetrics;
+  readonly identify: Identify;
   /** Where unary calls are handled when there are several instances; absent: here. */
   readonly route?: Route;
 }
@@ -86,7 +104,7 @@ interface Prepared {
 }
 
 /** Builds the chain. */
-export function createPipeline({ methods, log, metrics, route }: PipelineParts): Pipeline {
+export function createPipeline({ methods, log, metrics, identify, route }: PipelineParts): Pipeline {
   // Made at the start, so that every method shows with 0.
   const prepared = new Map(
     methods.map((method): [ServedMethod, Prepared] => {
@@ -170,19 +188,34 @@ export function createPipeline({ methods, log, metrics, route }: PipelineParts):
         }
       };
       let timer: NodeJS.Timeout | undefined;
-      call.onAbort = (reason) => finish(reason, null);
-      try {
+      const limitTime = (ms: number, now: number): void => {
+        clearTimeout(timer);
+        call.deadlineAt = startedAt + Math.min(ms, MAX_DEADLINE_MS);
+        timer = setTimeout(expire, call.deadlineAt - now, call);
+      };
+      const proceed = (identity: Identity, now: number): void => {
         if (handler === null) throw new Error(`${method.path} is not unary`);
-        checkTime(call);
-        call.caller = readCaller(call.headers);
+        admit(call, identity, method);
         request = decodeRequest(method, decode);
-        call.deadlineAt =
-          startedAt + Math.min(call.timeoutMs ?? DEFAULT_DEADLINE_MS + waitMsOf(method, request), MAX_DEADLINE_MS);
-        timer = setTimeout(expire, call.deadlineAt - startedAt, call);
+        limitTime(call.timeoutMs ?? DEFAULT_DEADLINE_MS + waitMsOf(method, request), now);
         handler(request, call).then(
           (response) => finish(null, response),
           (error: unknown) => finish(error, null),
         );
+      };
+      call.onAbort = (reason) => finish(reason, null);
+      try {
+        checkTime(call);
+        const identity = identify(call.headers, method);
+        if (identity instanceof Promise) {
+          // The time that it takes is the caller's.
+          limitTime(call.timeoutMs ?? DEFAULT_DEADLINE_MS, startedAt);
+          identity
+            .then((found) => {
+              if (!call.ended) proceed(found, performance.now());
+            })
+            .catch((error: unknown) => finish(error, null));
+        } else proceed(identity, startedAt);
       } catch (error) {
         finish(error, null);
       }
@@ -203,7 +236,8 @@ export function createPipeline({ methods, log, metrics, route }: PipelineParts):
         const handler = method.stream;
         if (handler === null) throw new Error(`${method.path} does not stream`);
         checkTime(call);
-        call.caller = readCaller(call.headers);
+        const identity = identify(call.headers, method);
+        admit(call, identity instanceof Promise ? await unlessAborted(call, identity) : identity, method);
         for await (const message of handler(decodeRequest(method, decode), call)) {
           const encoded = encode(message);
           recorder.sent();

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../calls/call.ts";
 import { ACTOR_KEY, type CallHeaders, encodeActor } from "../calls/caller.ts";
+import { identifyByName } from "../calls/identity.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import { type CallMetrics, createPipeline } from "../calls/pipeline.ts";
 import type { ApiClient, ClientCallOptions } from "./client.ts";
@@ -16,7 +17,7 @@ const asItIs = (message: Message): Message => message;
 /** A client of `methods`. It calls in the name of `actor`, which may be empty. Closing it closes nothing else. */
 export function createLocalClient(methods: readonly ServedMethod[], log: Log, actor = ""): ApiClient {
   const headers: CallHeaders = new Map([[ACTOR_KEY, encodeActor(actor)]]);
-  const pipeline = createPipeline({ methods, log, metrics: NO_METRICS });
+  const pipeline = createPipeline({ methods, log, metrics: NO_METRICS, identify: identifyByName });
   const served = new Map(methods.map((method) => [method.desc, method]));
   const begin = (method: DescMethod, { timeoutMs, signal }: ClientCallOptions) => {
     const found = served.get(method);

@@ -19,7 +19,6 @@ import { readBinary } from "../requests/read-message.ts";
 import { toRequestId } from "../calls/request-id.ts";
 import { checkEncoding, tooLarge } from "../expand.ts";
 import { DATA_HEADERS, toWireError } from "../http/wire-error.ts";
-import { FORWARDED_KEY } from "../peers/forwarded-key.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../streams/slow-reader.ts";
 import { PREFIX_BYTES } from "./message-reader.ts";
 import { openSessions } from "./sessions.ts";
@@ -128,13 +127,8 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
       clearTimeout(late);
       if (request === null) throw miscounted(method, "none");
       const bytes = request;
-      const call = new Call(
-        "grpc",
-        // The caller's clock runs since it sent the headers.
-        timeout.leftMs(),
-        stream,
-        stream.get(FORWARDED_KEY) !== undefined,
-      );
+      // The caller's clock runs since it sent the headers.
+      const call = new Call("grpc", timeout.leftMs(), stream);
       stream.onGone = () => call.cancel();
       const decode = (): Message => readBinary(method.desc.input, bytes, parts.limits.maxPayloadBytes);
       if (method.stream === null) serveUnary(method, call, decode, stream, parts);

@@ -5,11 +5,10 @@ import { Metadata } from "@grpc/grpc-js";
 import { type OrchestratorError, toError } from "../../base/errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { CallContext } from "../calls/call.ts";
-import { ACTOR_KEY, encodeActor } from "../calls/caller.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import { PassedError } from "../calls/passed-error.ts";
 import { ownedRunOf } from "../calls/routing.ts";
-import { FORWARDED_KEY } from "./forwarded-key.ts";
+import type { ForwardedCallers } from "./forwarded-caller.ts";
 import { openPeerClients } from "./peer-clients.ts";
 
 /** Time that is kept for the way back, milliseconds. */
@@ -42,7 +41,7 @@ export interface Sender {
 }
 
 /** Opens connections when they are needed. */
-export function openSender(maxMessageBytes: number): Sender {
+export function openSender(callers: Pick<ForwardedCallers, "sign">, maxMessageBytes: number): Sender {
   const clients = openPeerClients(maxMessageBytes);
   return {
     send: async (address, method, request, call, signal) => {
@@ -50,7 +49,7 @@ export function openSender(maxMessageBytes: number): Sender {
       const bytes = Buffer.from(toBinary(method.desc.input, request));
       const answer = await clients.use(address, async (client) => {
         await connect(client, address);
-        return exchange(client, method, request, bytes, call, signal);
+        return exchange(client, method, request, bytes, call, callers.sign(call.caller, method.path), signal);
       });
       return fromBinary(method.desc.output, answer);
     },
@@ -73,13 +72,13 @@ function exchange(
   request: Message,
   bytes: Buffer,
   call: CallContext,
+  proof: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const metadata = new Metadata();
-    metadata.set(FORWARDED_KEY, "1");
+    for (const [name, value] of Object.entries(proof)) metadata.set(name, value);
     metadata.set("x-request-id", call.requestId);
-    if (call.caller.actor !== "") metadata.set(ACTOR_KEY, encodeActor(call.caller.actor));
     const deadline = Date.now() + Math.max(1, call.remainingMs() - WAY_BACK_MS);
     const stop = (): void => sent.cancel();
     const sent = client.makeUnaryRequest(

@@ -17,7 +17,7 @@ import type { RunRelay } from "../../engine/ports/run-watch.ts";
 import { RunService, type WatchRunsResponse } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { openGrpcClient } from "../grpc/client.ts";
 import { summaryToHeader } from "../mapping/run.ts";
-import { FORWARDED_KEY } from "./forwarded-key.ts";
+import type { ForwardedCallers } from "./forwarded-caller.ts";
 
 /** How often is looked whether instances have come or gone, milliseconds. */
 const LOOK_EVERY_MS = 250;
@@ -34,6 +34,9 @@ const MAX_READ = 5_000;
 /** Attempts to read them before they are a gap. */
 const MAX_READS = 3;
 
+/** Path of the stream of changes. */
+const WATCH_RUNS = `/${RunService.typeName}/${RunService.method.watchRuns.name}`;
+
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -42,6 +45,7 @@ export interface PeerRunsParts {
   readonly cluster: Cluster;
   readonly runRelay: RunRelay;
   readonly runIndex: Pick<RunIndex, "listChanged">;
+  readonly callers: Pick<ForwardedCallers, "sign">;
   readonly log: Log;
   /** How often a silent peer shows that it lives, milliseconds. */
   readonly heartbeatMs: number;
@@ -171,7 +175,7 @@ class TenantPeers {
     link.state = "opening";
     let problem: unknown = "its stream ended";
     try {
-      const client = openGrpcClient({ address, headers: { [FORWARDED_KEY]: "1" } });
+      const client = openGrpcClient({ address, headers: this.#parts.callers.sign(this.#caller, WATCH_RUNS) });
       try {
         for await (const { frame } of client.stream(RunService.method.watchRuns, {}, { signal })) {
           silent.refresh();

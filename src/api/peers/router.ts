@@ -30,6 +30,7 @@ import { fromDuration } from "../mapping/time.ts";
 import { type BatchParts, startBatch, type WaitAnywhere } from "./forward-batch.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";
 import { openSender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
+import type { ForwardedCallers } from "./forwarded-caller.ts";
 
 /** How long a call looks for who can take it, milliseconds. */
 const PATIENCE_MS = 3_000;
@@ -45,9 +46,18 @@ export interface Router {
   close(): void;
 }
 
-/** Routes among the instances of the cluster. `draining` ends waits that were forwarded. */
-export function createRouter(cluster: Cluster, maxMessageBytes: number, draining: AbortSignal): Router {
-  const sender = openSender(maxMessageBytes);
+/** What routing stands on. */
+export interface RouterParts {
+  readonly cluster: Cluster;
+  readonly callers: Pick<ForwardedCallers, "sign">;
+  readonly maxMessageBytes: number;
+  /** Ends waits that were forwarded. */
+  readonly draining: AbortSignal;
+}
+
+/** Routes among the instances of the cluster. */
+export function createRouter({ cluster, callers, maxMessageBytes, draining }: RouterParts): Router {
+  const sender = openSender(callers, maxMessageBytes);
 
   /** Makes a call that was refused here where it can be made. */
   const makeElsewhere = async (

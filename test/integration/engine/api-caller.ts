@@ -2,6 +2,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { Call } from "../../../src/api/calls/call.ts";
+import { identifyByName } from "../../../src/api/calls/identity.ts";
 import type { ServedMethod } from "../../../src/api/calls/methods.ts";
 import { createPipeline } from "../../../src/api/calls/pipeline.ts";
 import { packagesOf, serveServices } from "../../../src/api/calls/services.ts";
@@ -58,6 +59,7 @@ export function createCaller(engine: Engine, database: Database): Ask {
   const pipeline = createPipeline({
     methods,
     log: silentLog,
+    identify: identifyByName,
     metrics: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
   });
   return async (desc, init) => {

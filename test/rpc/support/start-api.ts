@@ -1,5 +1,5 @@
 /** The API on fakes of its ports, listening at a free port. */
-import type { Api, ApiConfig } from "../../../src/api/create-api.ts";
+import type { Api, ApiConfig, ApiParts } from "../../../src/api/create-api.ts";
 import { createApi } from "../../../src/api/create-api.ts";
 import type { HealthState } from "../../../src/api/health.ts";
 import { createHealth } from "../../../src/api/health.ts";
@@ -38,7 +38,10 @@ export const TEST_CONFIG: ApiConfig = {
 export const TOKEN_KEY = new Uint8Array(32).fill(7);
 
 /** Starts it. The caller closes `api`. */
-export async function startApi(config: Partial<ApiConfig> = {}): Promise<TestApi> {
+export async function startApi(
+  config: Partial<ApiConfig> = {},
+  parts: Pick<ApiParts, "identify"> = {},
+): Promise<TestApi> {
   const engine = createFakeEngine();
   const health = createHealth();
   const errors: TestApi["errors"] = [];
@@ -58,6 +61,7 @@ export async function startApi(config: Partial<ApiConfig> = {}): Promise<TestApi
     config: { ...TEST_CONFIG, ...config },
     facts: { version: "1.2.3", revision: "abc", store: "embedded", startedAt: 1_700_000_000_000, capabilities: [] },
     tokenKey: TOKEN_KEY,
+    ...parts,
     log: { ...silentLog, error: (message, fields) => void errors.push({ message, fields }) },
     metrics: {
       calls: {

@@ -70,6 +70,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_NO_SHARD: _ClassVar[ErrorReason]
     ERROR_REASON_PEER_LOST: _ClassVar[ErrorReason]
     ERROR_REASON_STORE_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_SCOPE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_CALLER_UNVERIFIED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_INVALID_JSON: ErrorReason
@@ -134,3 +136,5 @@ ERROR_REASON_FLOW_UNREADABLE: ErrorReason
 ERROR_REASON_NO_SHARD: ErrorReason
 ERROR_REASON_PEER_LOST: ErrorReason
 ERROR_REASON_STORE_FULL: ErrorReason
+ERROR_REASON_SCOPE_MISSING: ErrorReason
+ERROR_REASON_CALLER_UNVERIFIED: ErrorReason

@@ -474,6 +474,20 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_STORE_FULL = 63;
    */
   STORE_FULL = 63,
+
+  /**
+   * {method} needs a credential with the scope {scopes}.
+   *
+   * @generated from enum value: ERROR_REASON_SCOPE_MISSING = 64;
+   */
+  SCOPE_MISSING = 64,
+
+  /**
+   * the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out.
+   *
+   * @generated from enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
+   */
+  CALLER_UNVERIFIED = 65,
 }
 
 /**

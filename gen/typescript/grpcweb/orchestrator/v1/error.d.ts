@@ -401,5 +401,17 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_STORE_FULL = 63;
      */
-    STORE_FULL = 63
+    STORE_FULL = 63,
+    /**
+     * {method} needs a credential with the scope {scopes}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SCOPE_MISSING = 64;
+     */
+    SCOPE_MISSING = 64,
+    /**
+     * the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
+     */
+    CALLER_UNVERIFIED = 65
 }

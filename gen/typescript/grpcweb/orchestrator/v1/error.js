@@ -407,4 +407,16 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_STORE_FULL = 63;
      */
     ErrorReason[ErrorReason["STORE_FULL"] = 63] = "STORE_FULL";
+    /**
+     * {method} needs a credential with the scope {scopes}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SCOPE_MISSING = 64;
+     */
+    ErrorReason[ErrorReason["SCOPE_MISSING"] = 64] = "SCOPE_MISSING";
+    /**
+     * the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
+     */
+    ErrorReason[ErrorReason["CALLER_UNVERIFIED"] = 65] = "CALLER_UNVERIFIED";
 })(ErrorReason || (ErrorReason = {}));
