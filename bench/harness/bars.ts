@@ -152,14 +152,18 @@ export const BARS: readonly Bar[] = [
     unit: "ms",
     rule: "below",
     limit: 50,
-    measure: (read) => slowest(read, ["listNewestMs", "listDeepMs"]),
+    measure: (read) => slowest(read, ["listNewestMs", "listDeepMs", "listOldestMs", "listOldestDeepMs"]),
   },
   {
     title: "filter at 1,000,000 runs, slowest kind",
     unit: "ms",
     rule: "below",
     limit: 50,
-    measure: (read) => slowest(read, ["listStateMs", "listFlowMs", "listUserMs", "listLabelMs", "listRareLabelMs"]),
+    measure: (read) =>
+      slowest(read, [
+        ...["listStateMs", "listFlowMs", "listUserMs", "listLabelMs", "listRareLabelMs"],
+        ...["listOldestStateMs", "listOldestFlowMs", "listOldestUserMs", "listOldestRareLabelMs"],
+      ]),
   },
   {
     title: "count at 1,000,000 runs, slowest kind",

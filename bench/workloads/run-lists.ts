@@ -21,8 +21,9 @@ serveFigures(async (settings) => {
   const service = await startServiceProcess({ databaseUrl });
   await insertRuns(databaseUrl, count);
   const client = openGrpcClient(service.port);
-  const list = async (filter: string, pageToken = "", pageSize = 50): Promise<string> => {
-    const { runs, nextPageToken } = await client.call(RunService.method.listRuns, { filter, pageSize, pageToken });
+  const list = async (filter: string, pageToken = "", pageSize = 50, orderBy = ""): Promise<string> => {
+    const request = { filter, pageSize, pageToken, orderBy };
+    const { runs, nextPageToken } = await client.call(RunService.method.listRuns, request);
     if (runs.length === 0) throw new Error(`ListRuns with ${filter || "no filter"} found nothing`);
     return nextPageToken;
   };
@@ -33,10 +34,20 @@ serveFigures(async (settings) => {
   // Pages deep inside are reached as callers reach them, by tokens.
   let deep = "";
   for (let page = 0; page < 20; page++) deep = await list("", deep, 500);
+  const oldest = (filter: string, pageToken = "", pageSize = 50): Promise<string> =>
+    list(filter, pageToken, pageSize, "create_time");
+  let deepOldest = "";
+  for (let page = 0; page < 20; page++) deepOldest = await oldest("", deepOldest, 500);
   const failed = Math.floor((count - 1) / 20) - Math.floor((OPEN - 1) / 20);
   const calls: Readonly<Record<string, () => Promise<unknown>>> = {
     listNewestMs: () => list(""),
     listDeepMs: () => list("", deep, 500),
+    listOldestMs: () => oldest(""),
+    listOldestDeepMs: () => oldest("", deepOldest, 500),
+    listOldestStateMs: () => oldest('state == "FAILED"'),
+    listOldestFlowMs: () => oldest('flow_id == "flow-7"'),
+    listOldestUserMs: () => oldest('user_id == "user-7"'),
+    listOldestRareLabelMs: () => oldest(`labels["order"] == "order-10"`),
     listStateMs: () => list('state == "FAILED"'),
     listFlowMs: () => list('flow_id == "flow-7"'),
     listLabelMs: () => list('labels["team"] == "team-3" && state == "COMPLETED"'),

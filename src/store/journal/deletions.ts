@@ -23,7 +23,7 @@ const deletionOf = (tables: readonly AnyTable[]): Statement =>
   journal AS (
     DELETE FROM orchestrator.journal j USING gone g WHERE j.run_day = g.run_day AND j.run_id = g.run_id
   ),
-  ${tables.map(({ erase }) => `${erase},\n  `).join("")}  checkpoints AS (
+  ${tables.map(({ erase }) => (erase === null ? "" : `${erase},\n  `)).join("")}  checkpoints AS (
     DELETE FROM orchestrator.graph_threads t USING gone g WHERE t.tenant_id = g.tenant_id AND t.run_id = g.run_id
   ),
   tombstone AS (

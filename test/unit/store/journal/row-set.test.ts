@@ -3,7 +3,7 @@ import type { Move } from "../../../../src/engine/ports/journal.ts";
 import { number, text } from "../../../../src/store/journal/columns.ts";
 import { createSortingStatements } from "../../../../src/store/journal/commit-statement.ts";
 import { encodeSorting } from "../../../../src/store/journal/encode-batch.ts";
-import { defineTable } from "../../../../src/store/journal/projection-table.ts";
+import { defineTable, type ProjectionSql } from "../../../../src/store/journal/projection-table.ts";
 import { defineRows, numberParameters } from "../../../../src/store/journal/row-set.ts";
 import { moveOf } from "../../../support/moves.ts";
 import { TABLES } from "../../../support/projections.ts";
@@ -47,6 +47,18 @@ test("columns, types and values of a projection come from one declaration", () =
   ];
   const { values } = encodeSorting(createSortingStatements([table]), [], [moveOf("r", 2, { rows })]);
   expect(placeholders?.slice(1).map((parameter) => values[Number(parameter) - 1])).toEqual(["r\u0001r", "{1,2}", "a"]);
+});
+
+test("the table of another kind of entity has its own id, and its rows do not go with a run", () => {
+  const declaration = {
+    columns: { n: number<Row>("int4", ({ n }) => n) },
+    write: ({ insert }: ProjectionSql) => insert,
+  };
+  const jobs = defineTable<Row>("jobs", { ...declaration, idColumn: "job_id", ofRun: null });
+  expect(jobs.write).toContain("INSERT INTO orchestrator.jobs (job_id, n)");
+  expect(jobs.write).toContain("WHERE r.job_id IN (SELECT run_id FROM accepted)");
+  expect(jobs.erase).toBeNull();
+  expect(defineTable<Row>("jobs", declaration).erase).toContain("DELETE FROM orchestrator.jobs t USING gone g");
 });
 
 test("a batch names the projections it has rows of: none, one, or all; each variant takes as many values as it has parameters", () => {
