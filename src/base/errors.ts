@@ -264,6 +264,7 @@ export const ERRORS = {
     "request_id",
     "no service answers at {address} ({problem}); start one with `orchestrator serve` or name another with --server",
   ),
+  CLIENT_CLOSED: entry("FAILED_PRECONDITION", 400, "no", "the client was closed; open a new one to call"),
   CALL_REFUSED: entry("UNKNOWN", 502, "no", "the service answered {status}: {message}"),
   ADDRESS_INVALID: entry(
     "INVALID_ARGUMENT",

@@ -1,7 +1,7 @@
 /** What listens at an address that does not answer as a service: asked with the first words of a few protocols, each on a connection of its own. */
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { readAddress, type ServiceAddress } from "../api/grpc/address.ts";
+import { readAddress, type ServiceAddress } from "../api/client/address.ts";
 
 /** How long one question may take, milliseconds. */
 const PATIENCE_MS = 700;

@@ -11,7 +11,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { isOrchestratorError } from "../../src/base/errors.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunEventKind } from "../../src/gen/orchestrator/v1/run_event_pb.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client/client.ts";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { ApprovalDecision } from "../../src/gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";

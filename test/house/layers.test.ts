@@ -27,18 +27,20 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
  * subfamily belongs to its family.
  */
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
-  "api/calls": ["client", "http", "mapping", "requests", "top"],
-  "api/client": ["calls", "mapping"],
-  "api/connect": ["calls", "http", "requests", "streams", "top"],
-  "api/grpc": ["calls", "client", "http", "requests", "streams", "top"],
-  "api/http": ["calls", "top"],
+  "api/calls": ["errors", "mapping", "requests", "top"],
+  "api/client": ["calls", "errors"],
+  "api/connect": ["calls", "errors", "http", "requests", "streams", "top"],
+  // From errors to the wire and back; knows no calls.
+  "api/errors": ["mapping"],
+  "api/grpc": ["calls", "errors", "http", "requests", "streams", "top"],
+  "api/http": ["calls", "errors", "top"],
   "api/lists": ["mapping"],
   "api/mapping": [],
-  "api/peers": ["calls", "client", "grpc", "mapping"],
+  "api/peers": ["calls", "client", "errors", "mapping"],
   // From bytes to a message that keeps the rules; knows no calls.
   "api/requests": ["mapping"],
-  "api/rest": ["calls", "http", "requests", "streams", "top"],
-  "api/services": ["calls", "lists", "mapping", "peers", "streams", "top"],
+  "api/rest": ["calls", "errors", "http", "requests", "streams", "top"],
+  "api/services": ["calls", "errors", "lists", "mapping", "peers", "streams", "top"],
   "api/streams": ["calls"],
   "engine/graph": ["machine", "ports"],
   // The pure machine: what it needs is given to it.

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client/client.ts";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { printMessage } from "../../src/api/http/print.ts";
 import { eventName } from "../../src/cli/terminal/print.ts";
 import { watchRun } from "../../src/cli/watch-run.ts";

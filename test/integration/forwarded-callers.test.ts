@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { encodeActor } from "../../src/api/calls/caller.ts";
 import type { ApiClient } from "../../src/api/client/client.ts";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { ApprovalDecision, ApprovalState } from "../../src/gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";

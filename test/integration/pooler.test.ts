@@ -1,6 +1,6 @@
 /** The service behind PgBouncer in transaction mode, with nothing set for it. */
 import { expect, test } from "vitest";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";

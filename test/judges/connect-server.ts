@@ -19,7 +19,7 @@ import { type Any, AnySchema, FileDescriptorSetSchema } from "@bufbuild/protobuf
 import type { Call, CallContext } from "../../src/api/calls/call.ts";
 import { identifyByName } from "../../src/api/calls/identity.ts";
 import { serveMethod } from "../../src/api/calls/methods.ts";
-import { PassedError } from "../../src/api/calls/passed-error.ts";
+import { PassedError } from "../../src/api/errors/passed-error.ts";
 import { createHealth } from "../../src/api/health.ts";
 import { serveMethods } from "../../src/api/serve-methods.ts";
 import { fail } from "../../src/base/errors.ts";

@@ -5,10 +5,10 @@
  * Cause: rules such as `max_pairs` were checked on the decoded message. 4 MB of labels, or of fields that the contract does not have, took 2 s.
  */
 import { describe, expect, it, test } from "vitest";
+import { fromPayload, type PayloadInput } from "../../src/api/mapping/payload.ts";
 import { readBinary, readJson, readJsonBody } from "../../src/api/requests/read-message.ts";
 import { MAX_MASK_PATHS } from "../../src/api/requests/request-shape.ts";
 import { compileValidator, mostOf } from "../../src/api/requests/validate.ts";
-import { fromPayload, type PayloadInput } from "../../src/api/mapping/payload.ts";
 import { isOrchestratorError } from "../../src/base/errors.ts";
 import {
   type BatchStartRunsRequest,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ERROR_DOMAIN } from "../../src/api/calls/errors.ts";
+import { ERROR_DOMAIN } from "../../src/api/errors/status.ts";
 import { GRPC_CODE } from "../../src/base/error-entry.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { ERRORS, OrchestratorError, toError } from "../../src/base/errors.ts";

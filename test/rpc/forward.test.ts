@@ -1,8 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { PassedError } from "../../src/api/calls/passed-error.ts";
-import { openPeerClients } from "../../src/api/peers/peer-clients.ts";
+import { PassedError } from "../../src/api/errors/passed-error.ts";
+import { openPeerChannels } from "../../src/api/peers/peer-channels.ts";
 import { toError } from "../../src/base/errors.ts";
 import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
@@ -77,7 +77,7 @@ test("an owner that cannot be reached, or is not known, leaves RUN_MOVED, which 
 });
 
 test("the connection to an instance that nobody calls any more is closed", async () => {
-  const peers = openPeerClients(1_024, 60);
+  const peers = openPeerChannels(1_024, 60);
   onTestFinished(() => peers.close());
   const { promise, resolve } = Promise.withResolvers<void>();
   const call = peers.use("127.0.0.1:1", () => promise);

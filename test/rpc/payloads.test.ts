@@ -1,7 +1,7 @@
 /** Payload references: an answer refers, ReadPayload and the REST route read. */
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import type { PayloadRef } from "../../src/gen/orchestrator/v1/payload_pb.ts";
 import { PayloadService } from "../../src/gen/orchestrator/v1/payload_service_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";

@@ -1,7 +1,7 @@
 /** How an instance hears of the runs of others, on fakes of the engine: what is relayed, what is read from the store, and what is a gap. */
 import { createServer, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { createForwardedCallers } from "../../src/api/peers/forwarded-caller.ts";
 import { createPeerRuns } from "../../src/api/peers/peer-runs.ts";
 import { type LogFields, silentLog } from "../../src/base/log.ts";

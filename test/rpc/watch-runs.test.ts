@@ -1,6 +1,6 @@
 /** WatchRuns over REST and gRPC on a fake engine: cursors, and what a resumed watch does when too much has changed. */
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { openGrpcClient } from "../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import type { RunHeader } from "../../src/engine/ports/run-index.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { startOf } from "../support/start-of.ts";

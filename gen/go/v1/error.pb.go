@@ -169,6 +169,8 @@ const (
 	ErrorReason_ERROR_REASON_SCOPE_MISSING ErrorReason = 64
 	// the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out.
 	ErrorReason_ERROR_REASON_CALLER_UNVERIFIED ErrorReason = 65
+	// the client was closed; open a new one to call.
+	ErrorReason_ERROR_REASON_CLIENT_CLOSED ErrorReason = 66
 )
 
 // Enum value maps for ErrorReason.
@@ -240,6 +242,7 @@ var (
 		63: "ERROR_REASON_STORE_FULL",
 		64: "ERROR_REASON_SCOPE_MISSING",
 		65: "ERROR_REASON_CALLER_UNVERIFIED",
+		66: "ERROR_REASON_CLIENT_CLOSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -308,6 +311,7 @@ var (
 		"ERROR_REASON_STORE_FULL":              63,
 		"ERROR_REASON_SCOPE_MISSING":           64,
 		"ERROR_REASON_CALLER_UNVERIFIED":       65,
+		"ERROR_REASON_CLIENT_CLOSED":           66,
 	}
 )
 
@@ -342,7 +346,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xef\x11\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x8f\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -410,7 +414,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x16ERROR_REASON_PEER_LOST\x10>\x12\x1b\n" +
 	"\x17ERROR_REASON_STORE_FULL\x10?\x12\x1e\n" +
 	"\x1aERROR_REASON_SCOPE_MISSING\x10@\x12\"\n" +
-	"\x1eERROR_REASON_CALLER_UNVERIFIED\x10AB\x86\x01\n" +
+	"\x1eERROR_REASON_CALLER_UNVERIFIED\x10A\x12\x1e\n" +
+	"\x1aERROR_REASON_CLIENT_CLOSED\x10BB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -1,6 +1,7 @@
 /** The time that a caller gives its call, from the header of its protocol. It counts from `startedAt`, monotonic milliseconds: when the headers came. */
-import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS } from "./pipeline.ts";
+
 import { fieldError } from "../requests/field-error.ts";
+import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS } from "./pipeline.ts";
 
 /** Milliseconds of the units of `grpc-timeout`. */
 const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };

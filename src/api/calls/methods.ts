@@ -5,10 +5,10 @@ import type { MethodPolicy } from "../../gen/orchestrator/options/v1/options_pb.
 import { policy as policyOption } from "../../gen/orchestrator/options/v1/options_pb.ts";
 import type { Encode } from "../encode.ts";
 import { compileEncoder } from "../encode.ts";
-import type { StreamHandler, UnaryHandler } from "./call.ts";
-import { compileRouting, type Routing } from "./routing.ts";
 import type { Validate } from "../requests/validate.ts";
 import { compileValidator } from "../requests/validate.ts";
+import type { StreamHandler, UnaryHandler } from "./call.ts";
+import { compileRouting, type Routing } from "./routing.ts";
 
 /** A method that is served. */
 export interface ServedMethod {

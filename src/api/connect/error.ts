@@ -2,7 +2,7 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { GRPC_CODE } from "../../base/error-entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
-import { toStatus } from "../calls/errors.ts";
+import { toStatus } from "../errors/status.ts";
 
 /** The error in the library's form, with all details, bounded as trailers need it. */
 export function toConnectError(error: OrchestratorError, requestId = ""): ConnectError {

@@ -10,8 +10,8 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CallHeaders } from "../calls/caller.ts";
-import { classifyError } from "../calls/errors.ts";
 import { toRequestId } from "../calls/request-id.ts";
+import { classifyError } from "../errors/status.ts";
 import { DATA_HEADERS } from "../http/wire-error.ts";
 import { ACCEPTED_ENCODINGS, expandMessage, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { OK_TRAILERS, toTrailers } from "./trailers.ts";

@@ -5,7 +5,7 @@ import { base64Encode } from "@bufbuild/protobuf/wire";
 import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { encodeMessage, retryDelayMs, toStatus } from "../calls/errors.ts";
+import { encodeMessage, retryDelayMs, toStatus } from "../errors/status.ts";
 
 /** Trailers of a call that went well. */
 export const OK_TRAILERS: OutgoingHttpHeaders = { "grpc-status": "0" };

@@ -8,10 +8,10 @@ import { GRPC_CODE } from "../../base/error-entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { encodeMessage, retryDelayMs, toStatus } from "../calls/errors.ts";
+import { toConnectHttp } from "../errors/http-status.ts";
+import { encodeMessage, retryDelayMs, toStatus } from "../errors/status.ts";
 import { REQUEST_ENCODINGS } from "../expand.ts";
 import { printStatus } from "./print.ts";
-import { toConnectHttp } from "./statuses.ts";
 
 /** Headers of every answer: no cache keeps it, and no browser takes it for something other than it says. */
 export const DATA_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;

@@ -21,10 +21,10 @@ import {
   type WaitRunResponse,
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, UnaryHandler } from "../calls/call.ts";
-import { toStatus } from "../calls/errors.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Routing } from "../calls/routing.ts";
-import { fromStatus } from "../client/client.ts";
+import { fromStatus } from "../errors/from-status.ts";
+import { toStatus } from "../errors/status.ts";
 import { RUN_PAYLOADS } from "../mapping/run.ts";
 import { fromDuration } from "../mapping/time.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";

@@ -15,7 +15,7 @@ import type { Cluster, ClusterView, OtherInstance } from "../../engine/ports/clu
 import type { RunIndex } from "../../engine/ports/run-index.ts";
 import type { RunRelay } from "../../engine/ports/run-watch.ts";
 import { RunService, type WatchRunsResponse } from "../../gen/orchestrator/v1/run_service_pb.ts";
-import { openGrpcClient } from "../grpc/client.ts";
+import { openGrpcClient } from "../client/grpc-client.ts";
 import { summaryToHeader } from "../mapping/run.ts";
 import type { ForwardedCallers } from "./forwarded-caller.ts";
 

@@ -25,7 +25,7 @@ import {
 import type { CallContext, UnaryHandler } from "../calls/call.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Route } from "../calls/routing.ts";
-import { isRepeatable } from "../client/client.ts";
+import { isRepeatable } from "../errors/repeatable.ts";
 import { fromDuration } from "../mapping/time.ts";
 import { type BatchParts, startBatch, type WaitAnywhere } from "./forward-batch.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";

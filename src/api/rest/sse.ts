@@ -1,7 +1,7 @@
 /** Frames of streams as server-sent events. */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../../base/errors.ts";
-import { toStatus } from "../calls/errors.ts";
+import { toStatus } from "../errors/status.ts";
 import { printMessage, printStatus } from "../http/print.ts";
 
 interface Frame {

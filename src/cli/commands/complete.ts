@@ -86,7 +86,7 @@ async function listKind(
     return pickWords(Object.keys(profiles), prefix);
   }
   const service = await chooseService(choice);
-  const { openGrpcClient } = await import("../../api/grpc/client.ts");
+  const { openGrpcClient } = await import("../../api/client/grpc-client.ts");
   const client = openGrpcClient(service);
   try {
     const options = { timeoutMs: PATIENCE_MS, signal: AbortSignal.timeout(PATIENCE_MS) };

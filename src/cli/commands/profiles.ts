@@ -1,6 +1,6 @@
 /** `orchestrator profiles`: names for services, so that nobody types addresses. */
 import type { Command } from "commander";
-import { readAddress } from "../../api/grpc/address.ts";
+import { readAddress } from "../../api/client/address.ts";
 import type { CommandContext } from "../command-context.ts";
 import { CompletedArgument } from "../completion/completed.ts";
 import { addConfigHomeOption, addOutputOption, type OutputOptions } from "../connection/connect.ts";

@@ -1,6 +1,6 @@
 /** Which service a command calls: flags win over the environment, that over the profile in use, that over the local service that started last. */
 import type { Command } from "commander";
-import { formatAddress, readAddress } from "../../api/grpc/address.ts";
+import { formatAddress, readAddress } from "../../api/client/address.ts";
 import { findLastService } from "./last-service.ts";
 import { findProfile, type Profile, type ProfileFile, profilePath, readProfiles } from "./profiles.ts";
 

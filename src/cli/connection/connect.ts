@@ -81,7 +81,7 @@ export async function withClient<T>(
   work: (client: ApiClient, address: string) => Promise<T>,
 ): Promise<T> {
   const service = await chooseService(options);
-  const { openGrpcClient } = await import("../../api/grpc/client.ts");
+  const { openGrpcClient } = await import("../../api/client/grpc-client.ts");
   const client = openGrpcClient({ ...service, headers: actorHeaders(options) });
   try {
     return await work(client, service.address);

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { openGrpcClient } from "../../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../../src/api/client/grpc-client.ts";
 import { FAIL_POINTS, type FailPoint } from "../../../src/base/process/fail-points.ts";
 import { FlowService } from "../../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { createRandom, type Random } from "../../oracle/random.ts";

@@ -1,6 +1,6 @@
 /** Two flows call the same host, one of them by a path that always fails: the other must not notice. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { openGrpcClient } from "../../../src/api/grpc/client.ts";
+import { openGrpcClient } from "../../../src/api/client/grpc-client.ts";
 import { FlowService } from "../../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";

@@ -72,6 +72,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_STORE_FULL: _ClassVar[ErrorReason]
     ERROR_REASON_SCOPE_MISSING: _ClassVar[ErrorReason]
     ERROR_REASON_CALLER_UNVERIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_CLIENT_CLOSED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_INVALID_JSON: ErrorReason
@@ -138,3 +139,4 @@ ERROR_REASON_PEER_LOST: ErrorReason
 ERROR_REASON_STORE_FULL: ErrorReason
 ERROR_REASON_SCOPE_MISSING: ErrorReason
 ERROR_REASON_CALLER_UNVERIFIED: ErrorReason
+ERROR_REASON_CLIENT_CLOSED: ErrorReason

@@ -22,8 +22,8 @@ import {
   TerminateRunResponseSchema,
 } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { ServiceHandlers } from "../../calls/call.ts";
-import { toStatus } from "../../calls/errors.ts";
 import { toRequestKey } from "../../calls/request-key.ts";
+import { toStatus } from "../../errors/status.ts";
 import { HOLD_KIND_NAME } from "../../mapping/enums.ts";
 import type { PayloadLimits } from "../../mapping/payload.ts";
 import { createPayloadRoom, fromPayload } from "../../mapping/payload.ts";

@@ -1,6 +1,7 @@
 /** What a watch over runs has shown: which changes are news to its reader, and which runs have left the filter. */
-import { isNewer } from "../../../engine/runs/headers.ts";
+
 import type { RunHeader } from "../../../engine/ports/run-index.ts";
+import { isNewer } from "../../../engine/runs/headers.ts";
 import type { Condition } from "../../lists/condition.ts";
 import { meetsCondition } from "../../lists/condition.ts";
 import { readHeader } from "../../lists/run-filter.ts";

@@ -488,6 +488,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
    */
   CALLER_UNVERIFIED = 65,
+
+  /**
+   * the client was closed; open a new one to call.
+   *
+   * @generated from enum value: ERROR_REASON_CLIENT_CLOSED = 66;
+   */
+  CLIENT_CLOSED = 66,
 }
 
 /**

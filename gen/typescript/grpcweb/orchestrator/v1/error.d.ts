@@ -413,5 +413,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
      */
-    CALLER_UNVERIFIED = 65
+    CALLER_UNVERIFIED = 65,
+    /**
+     * the client was closed; open a new one to call.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_CLIENT_CLOSED = 66;
+     */
+    CLIENT_CLOSED = 66
 }

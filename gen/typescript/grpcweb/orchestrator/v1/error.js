@@ -419,4 +419,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
      */
     ErrorReason[ErrorReason["CALLER_UNVERIFIED"] = 65] = "CALLER_UNVERIFIED";
+    /**
+     * the client was closed; open a new one to call.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_CLIENT_CLOSED = 66;
+     */
+    ErrorReason[ErrorReason["CLIENT_CLOSED"] = 66] = "CLIENT_CLOSED";
 })(ErrorReason || (ErrorReason = {}));

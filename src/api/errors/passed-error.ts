@@ -2,8 +2,8 @@
 import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
 import { ERRORS, OrchestratorError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
-import { fromStatus } from "../client/client.ts";
-import { toConnectHttp } from "../http/statuses.ts";
+import { fromStatus } from "./from-status.ts";
+import { toConnectHttp } from "./http-status.ts";
 
 const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(GRPC_CODE).map(([name, code]) => [code, name]),

@@ -21,9 +21,9 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { isRepeatable } from "../client/client.ts";
 import { toDuration } from "../mapping/time.ts";
 import { PassedError } from "./passed-error.ts";
+import { isRepeatable } from "./repeatable.ts";
 
 /** `ErrorInfo.domain` of every error: the root of the contract's packages. Fixed for ever (docs/adr/0015-error-domain.md). */
 export const ERROR_DOMAIN = "orchestrator";
