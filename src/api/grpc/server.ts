@@ -94,10 +94,11 @@ export function createGrpcServer(
 const MAX_HEADER_LIST_BYTES = 16_384;
 
 /**
- * What clients hear of it when they connect. Node resets streams beyond what it announces without a word, and ends connections beyond about 144 KB; between the two
- * limits callers get an answer, and beyond this one clients that read the setting do not even send.
+ * The limit that clients read when they connect. nghttp2 ends a connection for a single value over 64 KiB, and no option changes that; so a client that obeys the
+ * setting never loses its connection. Node resets streams above it with ENHANCE_YOUR_CALM, which is RESOURCE_EXHAUSTED to clients. Between the two limits callers
+ * get an answer.
  */
-const ANNOUNCED_HEADER_LIST_BYTES = 131_072;
+const ANNOUNCED_HEADER_LIST_BYTES = 65_536;
 
 function refuseHead(headers: IncomingHttpHeaders, hosts: HostRule): OrchestratorError | null {
   let size = 0;
