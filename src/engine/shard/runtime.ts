@@ -15,6 +15,7 @@ import type { Leases } from "../ports/leases.ts";
 import type { EntityTypes, Kind } from "./kind.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
 import { CommitPipelines } from "./ownership/commit-pipelines.ts";
+import { Background } from "./background.ts";
 import { BusyShards } from "./ownership/busy-shards.ts";
 import { LeaseCluster } from "./ownership/cluster.ts";
 import type { DatabaseClock } from "./ownership/database-clock.ts";
@@ -78,6 +79,7 @@ export class Runtime {
   readonly #timers: Timers;
   readonly #busyShards: BusyShards;
   readonly #renewer: LeaseRenewer;
+  readonly #background = new Background();
   #loops: readonly Repetition[] = [];
 
   constructor(parts: RuntimeParts) {
@@ -107,7 +109,8 @@ export class Runtime {
     const busyShards = new BusyShards(shards, this.#residences);
     this.#busyShards = busyShards;
     const surplus = new Surplus({ leases, shards, busyShards, lifecycle, log });
-    this.#renewer = new LeaseRenewer({ leases, shards, takeover, surplus, format, clock, lifecycle, log, onUnclean });
+    const renewing = { leases, shards, takeover, surplus, format, clock, lifecycle, log, onUnclean };
+    this.#renewer = new LeaseRenewer({ ...renewing, background: this.#background });
     this.cluster = new LeaseCluster(shards, leases, (wanted) => this.#renewer.look(wanted));
   }
 
@@ -150,12 +153,14 @@ export class Runtime {
     return new Drain(parts, this.#renewer).run(graceMs);
   }
 
-  /** Ends the loops, waits until all that was decided is durable, and gives the shards back. */
+  /** Ends the loops and what is under way beside them, waits until all that was decided is durable, and gives the shards back. */
   async stop(): Promise<void> {
+    // First of all: a takeover under way gives up instead of finding the store closed.
+    this.lifecycle.stopping = true;
     await this.#renewer.stop();
     await Promise.all(this.#loops.map((loop) => loop.stop()));
-    this.lifecycle.stopping = true;
     await this.trials.drain();
+    await this.#background.idle();
     await this.#pipelines.drain();
     for (const residence of this.#residences) residence.close();
     await this.#pipelines.close();
@@ -164,7 +169,9 @@ export class Runtime {
   }
 
   #wakeNow(): void {
-    void this.#wakeDue().catch((error: unknown) => this.#parts.log.warn("a look for due runs failed", { error }));
+    const { log } = this.#parts;
+    const warn = (error: unknown): void => log.warn("a look for due runs failed", { error });
+    this.#background.add(this.#wakeDue().catch(warn));
   }
 
   async #wakeDue(): Promise<void> {

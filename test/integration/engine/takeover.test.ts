@@ -184,6 +184,28 @@ test("a run that begins while runs are taken over is not taken over from ourselv
   expect(await typesOf(run.state.runId)).not.toContain("run.recovered");
 });
 
+// Cause: nobody waited for the takeover when the instance stopped, so its questions met a closed store and were errors in the log of a stop in good order.
+test("a stop waits for a takeover under way, which gives up without a word", async () => {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  let isClosed = false;
+  const instance = await bed.openInstance({
+    beforeList: async () => {
+      await opened;
+      if (isClosed) throw new Error("asked after the stop");
+      throw toError("STORE_UNAVAILABLE", { problem: "planted" });
+    },
+  });
+  const stopped = instance.stop().then(() => (isClosed = true));
+  // As long as a stop takes that has nothing to wait for.
+  await (await bed.openInstance()).stop();
+  expect(isClosed).toBe(false);
+  open();
+  await stopped;
+  await instance.runtime.adopted;
+  expect(instance.lines.filter(({ level }) => level !== "info")).toEqual([]);
+});
+
 test("a run whose journal could not be read at the takeover is taken over when it can", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
 import type { Leases, TakenLease } from "../../ports/leases.ts";
+import type { Background } from "../background.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import { type Repetition, repeat } from "../repeat.ts";
 import type { DatabaseClock } from "./database-clock.ts";
@@ -38,6 +39,7 @@ export interface RenewerParts {
   readonly format: WritableFormat;
   readonly clock: DatabaseClock;
   readonly lifecycle: Lifecycle;
+  readonly background: Background;
   readonly log: Log;
   /** Called when shards of a dead owner were taken over: what is overdue in them should wake at once. */
   readonly onUnclean: () => void;
@@ -81,7 +83,7 @@ export class LeaseRenewer {
     const { leases, log } = this.#parts;
     // The lease begins here: what came up since this instance was registered (graph modules, a store that recovers) may have used up its time.
     await leases.renew();
-    this.#adopted = this.#adopt(await this.#alone(() => this.#take()));
+    this.#adopted = this.#adoptLater(await this.#alone(() => this.#take()));
     this.#unlisten = leases.listen(() => {
       void this.look().catch((error: unknown) => log.warn("a look for free shards failed", { error }));
     });
@@ -103,7 +105,11 @@ export class LeaseRenewer {
     // Before the start there is nothing to look with.
     if (this.#loops.length === 0) return Promise.resolve();
     if (wanted !== undefined) this.#wanted.add(wanted);
-    this.#looking ??= this.#lookSoon();
+    if (this.#looking === null) {
+      this.#looking = this.#lookSoon();
+      // The caller gets the error.
+      this.#parts.background.add(this.#looking.catch(() => {}));
+    }
     return this.#looking;
   }
 
@@ -159,7 +165,7 @@ export class LeaseRenewer {
     if (!(await leases.renew())) log.warn("the lease of this instance had expired; others may have taken its shards");
     const fresh = await this.#alone(() => this.#take());
     // The takeover takes as long as it takes; the next renewal must not wait for it.
-    void this.#adopt(fresh);
+    void this.#adoptLater(fresh);
   }
 
   async #lookSoon(): Promise<void> {
@@ -170,14 +176,14 @@ export class LeaseRenewer {
     this.#lookedAt = performance.now();
     for (const shard of shards) {
       if (shard !== undefined && this.#parts.shards.epochOf(shard) !== undefined) continue;
-      void this.#adopt(await this.#alone(() => this.#take(shard)));
+      void this.#adoptLater(await this.#alone(() => this.#take(shard)));
     }
   }
 
   async #take(wanted?: number): Promise<Fresh> {
     const { leases, shards, takeover, surplus, format, clock, lifecycle, log } = this.#parts;
     // A draining instance keeps what it has until its calls have ended, and takes nothing more.
-    if (lifecycle.draining) return NOTHING;
+    if (lifecycle.draining || lifecycle.stopping) return NOTHING;
     const askedAt = clock.monotonic();
     const { taken, held, now, reads, surplus: more } = await leases.acquire(wanted);
     format.version = reads;
@@ -201,15 +207,23 @@ export class LeaseRenewer {
     return { shards: fresh, opened };
   }
 
+  #adoptLater(fresh: Fresh): Promise<void> {
+    const adopted = this.#adopt(fresh);
+    this.#parts.background.add(adopted);
+    return adopted;
+  }
+
   async #adopt({ shards: fresh, opened }: Fresh): Promise<void> {
     if (fresh.length === 0) return;
-    const { shards, takeover, log, onUnclean } = this.#parts;
+    const { shards, takeover, lifecycle, log, onUnclean } = this.#parts;
     failPoint("lease.taken");
     try {
       const runs = await takeover.run(fresh, opened);
       if (runs > 0) log.info("runs adopted", { runs });
       if (fresh.some((lease) => !lease.clean)) onUnclean();
     } catch (error) {
+      // The next owner takes them over.
+      if (lifecycle.stopping) return;
       log.error("the runs of shards could not be listed; the shards are taken anew", { error });
       for (const { shard } of fresh) shards.lose(shard);
     }

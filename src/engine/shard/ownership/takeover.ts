@@ -133,6 +133,7 @@ export class Takeover {
     const { shards, lifecycle, log } = this.#parts;
     const { store, name } = residence.kind;
     const isOver = (): boolean => lifecycle.stopping || shards.epochOf(shards.shardOf(id)) === undefined;
+    if (isOver()) return;
     try {
       const resident = await retryUntil(log, () => residence.openNow(id), isOver);
       if (!isOver()) await work(resident);

@@ -134,7 +134,8 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
       const due: readonly DueEntity[] = await this.kind.store.listDue(open, until, last, PAGE);
       let next = 0;
       const wake = async (): Promise<void> => {
-        for (let one = due[next++]; one !== undefined; one = due[next++]) await this.#wake(one.id);
+        for (let one = due[next++]; one !== undefined && !lifecycle.stopping; one = due[next++])
+          await this.#wake(one.id);
       };
       await Promise.all(Array.from({ length: PARALLEL_READS }, wake));
       last = due.length < PAGE ? null : (due[due.length - 1] ?? null);
