@@ -70,9 +70,11 @@ function renderTaskTypes(): string {
       "",
       summary,
       "",
-      documentation,
+      wrapText(documentation),
       "",
-      `Effect: ${EFFECTS[effect]}${defaultTimeoutMs === null ? "" : ` Default timeout: ${formatDuration(defaultTimeoutMs)}.`} Limits: ${limits.length === 0 ? "none" : limits.map((key) => `\`${key}\``).join(", ")}.`,
+      wrapText(
+        `Effect: ${EFFECTS[effect]}${defaultTimeoutMs === null ? "" : ` Default timeout: ${formatDuration(defaultTimeoutMs)}.`} Limits: ${limits.length === 0 ? "none" : limits.map((key) => `\`${key}\``).join(", ")}.`,
+      ),
       ...(rows.length === 0 ? [] : ["", "| parameter | |", "|---|---|", ...rows]),
       "",
       "```yaml",
@@ -83,10 +85,24 @@ function renderTaskTypes(): string {
   }).join("\n");
 }
 
+/** Text in lines of at most 120 columns. */
+function wrapText(text: string): string {
+  const lines: string[] = [];
+  let line = "";
+  // Code keeps its blanks.
+  for (const word of text.match(/(?:`[^`]*`|\S)+/g) ?? []) {
+    if (line !== "" && line.length + 1 + word.length > 120) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join("\n");
+}
+
 const EFFECTS = {
-  pure: "none; evaluated in the move of the run itself.",
-  effectful: "journaled as dispatched before anything is called; the call happens at least once.",
-  wait: "waits without holding anything but a row.",
+  pure: "none; evaluated in the transition of the run itself.",
+  effectful: "the dispatch is journaled before the call; the call happens at least once.",
+  wait: "waits and holds nothing but a row.",
   group: "expands into children.",
 } as const;
 

@@ -76,8 +76,8 @@ async function answerOf(
   if (answer === "approve") return { approved: true, comment: "" };
   if (answer === "reject") return { approved: false, comment: "" };
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
-    view.say(`${titleOf(approval)}: no terminal to ask in, so it is rejected; --yes approves`);
-    return { approved: false, comment: "nobody could be asked" };
+    view.say(`${titleOf(approval)}: rejected, because there is no terminal to ask in; --yes approves`);
+    return { approved: false, comment: "there was no terminal to ask in" };
   }
   const resume = view.pause();
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

@@ -25,22 +25,22 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "run",
-    summary: "register a flow and run it, against a service or in this process",
+    summary: "register and run a flow, on a service or in this process",
     load: async () => (await import("./commands/run.ts")).defineRun,
   },
   {
     name: "flows",
-    summary: "write, check, register and show flows",
+    summary: "write, check, register, and show flows",
     load: async () => (await import("./commands/flows.ts")).defineFlows,
   },
   {
     name: "runs",
-    summary: "show, watch and steer runs",
+    summary: "show, watch, and control runs",
     load: async () => (await import("./commands/runs.ts")).defineRuns,
   },
   {
     name: "approvals",
-    summary: "show and decide what runs ask people",
+    summary: "show and decide approvals",
     load: async () => (await import("./commands/approvals.ts")).defineApprovals,
   },
   {
@@ -50,12 +50,12 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "health",
-    summary: "ask a service whether it takes calls",
+    summary: "check whether a service accepts calls",
     load: async () => (await import("./commands/health.ts")).defineHealth,
   },
   {
     name: "profiles",
-    summary: "keep addresses and tokens of services",
+    summary: "manage addresses and tokens of services",
     load: async () => (await import("./commands/profiles.ts")).defineProfiles,
   },
   {
@@ -70,7 +70,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "complete",
-    summary: "print what may stand at the end of a command line",
+    summary: "print completions for a command line",
     hidden: true,
     load: async () => (await import("./commands/complete.ts")).defineComplete,
   },
@@ -111,12 +111,12 @@ export function describeCommandLine(): Promise<Command> {
 async function buildProgram(args: readonly string[], context: CommandContext, everything = false): Promise<Command> {
   const name = commandName();
   const program = new Command("orchestrator")
-    .description("Runs flows of tasks that call tools: durable, with retries, behind one contract.")
+    .description("Run durable flows of tasks that call tools, behind one contract.")
     .version(readVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .showSuggestionAfterError()
     .exitOverride()
-    .addHelpText("after", `\nBegin with:  ${name} serve     then:  ${name} flows init, ${name} run FLOW.yaml --watch`);
+    .addHelpText("after", `\nGet started:  ${name} serve     then:  ${name} flows init, ${name} run FLOW.yaml --watch`);
   const wantsHelp = args[0] === "help";
   for (const entry of COMMANDS) {
     if (everything && entry.hidden === true) continue;

@@ -38,7 +38,7 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
   process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
   if (options.interrupt?.aborted === true) onInterrupt();
   try {
-    const onInterrupted = (problem: string) => view.say(`${problem}; the watch goes on when it is back`);
+    const onInterrupted = (problem: string) => view.say(`${problem}; the watch continues when it is back`);
     for await (const frame of watchRun(client, runId, { signal: leaving.signal, onInterrupted })) {
       view.update(progress.apply(frame));
       for (const task of progress.tasks.values()) {
@@ -69,11 +69,11 @@ function createInterrupt(
   return () => {
     presses++;
     if (!isLocal) {
-      view.say(`left; the run goes on:  ${next(`runs watch ${runId}`)}   or   ${next(`runs cancel ${runId}`)}`);
+      view.say(`detached; the run continues:  ${next(`runs watch ${runId}`)}   or   ${next(`runs cancel ${runId}`)}`);
       leaving.abort();
     } else if (presses > 1) leaving.abort();
     else {
-      view.say("canceling the run; Ctrl-C again leaves at once");
+      view.say("canceling the run; press Ctrl-C again to leave at once");
       client
         .call(RunService.method.cancelRun, { runId, reason: "interrupted in the terminal", compensate: true })
         .catch((error: unknown) => view.say(isOrchestratorError(error) ? error.message : String(error)));

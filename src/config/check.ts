@@ -44,7 +44,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   if (isGiven("engine.max_loop_stall") && maxLoopStall > longestStall(leaseTtl))
     note(
       "engine.max_loop_stall",
-      `${maxLoopStall} ms leave no time to name the run before the lease ends: at most ${longestStall(leaseTtl)} ms with engine.lease_ttl ${leaseTtl} ms`,
+      `${maxLoopStall} ms leaves no time to name the run before the lease ends: set at most ${longestStall(leaseTtl)} ms with engine.lease_ttl ${leaseTtl} ms`,
     );
   const { maxPayloadBytes, maxFlowBytes, maxMessageBytes } = config.limits;
   for (const [path, bytes] of [
@@ -63,18 +63,18 @@ export function longestStall(leaseTtl: number): number {
 
 /** Browsers send scheme, host and port, nothing else; an entry that is written otherwise would never match. */
 function judgeOrigin(origin: string): string | null {
-  if (origin.includes("*")) return `"${origin}": there are no wildcards; name each origin`;
+  if (origin.includes("*")) return `"${origin}": wildcards are not supported; name each origin`;
   const url = URL.parse(origin);
   const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
   if (isWeb && url.origin !== origin) return `"${origin}" is not what a browser sends; write ${url.origin}`;
   if (isWeb || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/.test(origin)) return null;
-  return `"${origin}" is no origin; write scheme, host and port: https://console.example.com`;
+  return `"${origin}" is not an origin; write scheme, host, and port: https://console.example.com`;
 }
 
 function judgeHost(host: string): string | null {
   if (host === ANY_HOST || (hostOf(host) === host && !/:\d*$/.test(host))) return null;
   const written = hostOf(host);
-  return `"${host}" is no host name${written === null ? "" : `; write ${written}`}: a name without scheme and port, or * for every name`;
+  return `"${host}" is not a host name${written === null ? "" : `; write ${written}`}: a name without scheme and port, or * for every name`;
 }
 
 /** What a part says about a value that it cannot read; null when it can. */

@@ -86,7 +86,7 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
 /** Whoever sets something expects it to do something. */
 function warnOfLater({ setting, origin }: SettingOrigin): readonly string[] {
   if (setting.later === undefined || origin === "default") return [];
-  return [`${origin} has no effect: this version has no ${setting.later} yet`];
+  return [`${origin} has no effect: this version does not support ${setting.later} yet`];
 }
 
 /** True when the user gave the setting, false when it has its default. */
@@ -97,7 +97,7 @@ export function isSet(loaded: LoadedConfig, path: string): boolean {
 function parseValue(setting: NamedSetting, value: unknown, origin: string, problems: ConfigProblem[]): unknown {
   const result = setting.schema.safeParse(value);
   if (result.success) return result.data;
-  const expected = result.error.issues[0]?.message ?? "the value does not fit";
+  const expected = result.error.issues[0]?.message ?? "the value is not valid";
   const got = setting.secret === true ? "" : `, got ${JSON.stringify(value)}`;
   problems.push({ place: origin, problem: `${expected}${got}` });
   return undefined;

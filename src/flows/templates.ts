@@ -56,7 +56,7 @@ export async function openTemplates(folder: string): Promise<TemplateCatalogue> 
       const template = readTemplate(await readFile(join(folder, file), "utf8"));
       if (templates.has(template.templateId))
         throw toError("FLOW_SOURCE_INVALID", {
-          problem: `another file has the template ${template.templateId} already`,
+          problem: `another file already has the template ${template.templateId}`,
         });
       templates.set(template.templateId, template);
     } catch (error) {

@@ -12,10 +12,10 @@ const POSTGRES_HELLO = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const CONNECT_PROBLEMS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there",
   ENOTFOUND: "no host has that name",
-  EAI_AGAIN: "the name of the host cannot be looked up now",
+  EAI_AGAIN: "the host name cannot be resolved right now",
   ETIMEDOUT: "the host does not answer",
-  EHOSTUNREACH: "there is no way to the host",
-  ENETUNREACH: "there is no way to the network of the host",
+  EHOSTUNREACH: "there is no route to the host",
+  ENETUNREACH: "there is no route to the network of the host",
 };
 
 /** One clause that says what is there, such as `it answers HTTP/1.1 but not gRPC`; null when nothing can be told. */
@@ -38,9 +38,7 @@ export async function describeListener(address: string): Promise<string | null> 
   const { answer } = await ask(place, POSTGRES_HELLO);
   if (/^[SN]$/.test(answer.toString("latin1")) || answer.toString("latin1").startsWith("E\u0000"))
     return "it looks like a PostgreSQL server";
-  return text === ""
-    ? "something listens there but does not answer"
-    : "it answers, but not in a protocol that is known here";
+  return text === "" ? "something listens there but does not answer" : "it answers, but not in a known protocol";
 }
 
 interface Answer {

@@ -8,9 +8,9 @@ export const condition = defineTaskType({
   effect: "pure",
   summary: "Chooses between the tasks of `on_success` and those of `on_failure`.",
   documentation:
-    "`condition` stands at the task itself, not in `parameters`, and must give a boolean; any other result fails the task with `EXPRESSION_FAILED`. The tasks that `on_success` and `on_failure` name depend on the condition. A target of the side that is not taken is skipped with the reason `NOT_TAKEN`, unless the side taken reaches it too. Not allowed as a child of `parallel` or `map`.",
+    "`condition` is a key of the task itself, not of `parameters`, and must evaluate to a boolean; any other result fails the task with `EXPRESSION_FAILED`. The tasks that `on_success` and `on_failure` name depend on the condition. A target of the side that is not taken is skipped with the reason `NOT_TAKEN`, unless the side taken reaches it too. Not allowed as a child of `parallel` or `map`.",
   parameters: keyed({}),
-  result: keyed({ result: z.boolean().meta({ description: "What the condition gave." }) }),
+  result: keyed({ result: z.boolean().meta({ description: "Result of the condition." }) }),
   example: `id: quality_check
 type: condition
 condition: "\${vars.score > 0.8}"

@@ -10,11 +10,11 @@ export const emit = defineTaskType({
   limits: [],
   summary: "Writes an event to the outbox, for a topic.",
   documentation:
-    "Refused until a later version relays its events. The event is committed together with the move of the run and relayed afterwards, at least once; its id is the idempotency key of the task.",
+    "Refused until a later version relays its events. The event is committed together with the transition of the run and relayed afterwards, at least once; its id is the idempotency key of the task.",
   parameters: keyed({
     topic: z.string().min(1).max(249).meta({ description: "Topic of the event." }),
-    key: z.string().max(1_024).optional().meta({ description: "Partition key; the run id when absent." }),
-    payload: anyJson.optional().meta({ description: "The event; null when absent." }),
+    key: z.string().max(1_024).optional().meta({ description: "Partition key; the run id by default." }),
+    payload: anyJson.optional().meta({ description: "The event; null by default." }),
     headers: textMap.optional().meta({ description: "Headers of the event." }),
   }),
   result: anyJson,

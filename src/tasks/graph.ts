@@ -6,9 +6,9 @@ import { anyJson, keyed } from "./schema/schemas.ts";
 export const graph = defineTaskType({
   type: "graph",
   effect: "effectful",
-  summary: "Runs a LangGraph graph that a module of the configuration exports.",
+  summary: "Runs a LangGraph graph that a configured module exports.",
   documentation:
-    "The service makes this task of `workflow.graph: name`; it cannot be written as a task. Its input are the variables of the run; its output is the final state of the graph.",
+    "The service makes this task from `workflow.graph: name`; a flow cannot contain it. Its input is the variables of the run; its output is the final state of the graph.",
   parameters: keyed({
     input: z.record(z.string(), anyJson).meta({ description: "Input of the graph: the variables of the run." }),
   }),

@@ -19,7 +19,7 @@ export const http = defineTaskType({
   effect: "effectful",
   summary: "Calls a web service.",
   documentation:
-    "Give `url`. (`service` and `path`, for a registered service, are refused until a later version has such a registry.) The idempotency key is sent as `Idempotency-Key`, run, task, attempt and fencing token as `X-Orchestrator-Run-Id`, `X-Orchestrator-Task`, `X-Orchestrator-Attempt` and `X-Orchestrator-Fencing-Token`. An answer with a status that is not expected fails the attempt; the error's type is the reason phrase of the status (`NOT_FOUND`, `CONFLICT`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` for unknown ones. 408, 425, 429 and 5xx are retried as the retry policy says, other 4xx are not. A `Retry-After` (seconds or an HTTP date) sets the delay before the next attempt, up to an hour. After 10 retryable failures in a row, 429 excepted, the calls of that task to that origin are deferred until a probe succeeds (`BREAKER_OPEN`), each attempt for 30 s at most; with 100 of them under way and 1,000 queued, more are deferred too (`BULKHEAD_FULL`). A deferred task is `RETRYING` with that error and the time of the next call, and uses up no attempt; the numbers are the settings `tools.*`. The output is the body (JSON, text, or null when there is none); with `full_response: true` it is `{status, headers, body}`, header names in lower case; `set-cookie` is a list. Integers that a double cannot hold (`9007199254740993`) become text, so that no digit is lost; the type of such a value depends on its size, so convert it (`string(x)`) where it is read, or choose with `response: {integers: …}`. The default timeout of an attempt is 30 s.",
+    "Set `url`. (`service` and `path`, for a registered service, are refused until a later version has such a registry.) The idempotency key is sent as `Idempotency-Key`; run, task, attempt, and fencing token as `X-Orchestrator-Run-Id`, `X-Orchestrator-Task`, `X-Orchestrator-Attempt`, and `X-Orchestrator-Fencing-Token`. A response with an unexpected status fails the attempt; the error's type is the reason phrase of the status (`NOT_FOUND`, `CONFLICT`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` for unknown ones. 408, 425, 429, and 5xx are retried as the retry policy says; other 4xx are not. A `Retry-After` (seconds or an HTTP date) sets the delay before the next attempt, up to an hour. After 10 retryable failures in a row, not counting 429, the calls of that task to that origin are deferred until a probe succeeds (`BREAKER_OPEN`), each attempt for at most 30 s. With 100 of them in progress and 1,000 queued, further ones are deferred too (`BULKHEAD_FULL`). A deferred task is `RETRYING` with that error and the time of the next call, and uses up no attempt. The numbers are the settings `tools.*`. The output is the body (JSON, text, or null if there is none). With `full_response: true` it is `{status, headers, body}`, with header names in lower case; `set-cookie` is a list. Integers that a double cannot hold (`9007199254740993`) become text, so that no digit is lost. The type of such a value depends on its size, so convert it (`string(x)`) where you read it, or choose with `response: {integers: …}`. The default timeout of an attempt is 30 s.",
   parameters: keyed({
     url: z.string().min(1).max(8_192).optional().meta({ description: "Absolute http or https URL." }),
     service: z
@@ -27,9 +27,9 @@ export const http = defineTaskType({
       .min(1)
       .max(128)
       .optional()
-      .meta({ description: "Name of a registered service, in place of a URL." }),
-    path: z.string().max(8_192).optional().meta({ description: "Path at the service, begins with a slash." }),
-    method: z.enum(HTTP_METHODS).optional().meta({ description: "GET when absent, POST when there is a body." }),
+      .meta({ description: "Name of a registered service, instead of a URL." }),
+    path: z.string().max(8_192).optional().meta({ description: "Path at the service; begins with a slash." }),
+    method: z.enum(HTTP_METHODS).optional().meta({ description: "GET by default, POST if there is a body." }),
     query: z
       .record(
         z.string(),
@@ -42,47 +42,47 @@ export const http = defineTaskType({
         ]),
       )
       .optional()
-      .meta({ description: "Query parameters; null leaves one out, a list repeats it." }),
+      .meta({ description: "Query parameters; null omits one, a list repeats it." }),
     headers: textMap.optional().meta({ description: "Request headers." }),
     body: anyJson.optional().meta({ description: "Body, sent as JSON." }),
     text: z
       .string()
       .optional()
-      .meta({ description: "Body, sent as it is (text/plain unless a Content-Type header says otherwise)." }),
+      .meta({ description: "Body, sent unchanged (text/plain unless a Content-Type header says otherwise)." }),
     expect_status: z
       .union([status, z.array(status).min(1).max(50)])
       .optional()
-      .meta({ description: "Status or statuses that count as success; 200 to 299 when absent." }),
+      .meta({ description: "Status or statuses that count as success; 200 to 299 by default." }),
     full_response: z
       .boolean()
       .optional()
-      .meta({ description: "true: the output is {status, headers, body} in place of the body." }),
+      .meta({ description: "true: the output is {status, headers, body} instead of the body." }),
     response: z
       .union([
         z.enum(RESPONSE_MODES),
         keyed({
-          body: z.enum(RESPONSE_MODES).optional().meta({ description: "How the body is read; auto when absent." }),
+          body: z.enum(RESPONSE_MODES).optional().meta({ description: "How the body is read; auto by default." }),
           integers: z
             .enum(LARGE_INTEGERS)
             .optional()
-            .meta({ description: "What becomes of integers that a double cannot hold; text when absent." }),
+            .meta({ description: "What to do with integers that a double cannot hold; text by default." }),
         }),
       ])
       .optional()
       .meta({
         description:
-          "How the answer's body is read: `auto` (by Content-Type, when absent), `json`, `text`, `none`. As an object, `{body, integers}`: `integers` says what becomes of integers in JSON that a double cannot hold (beyond 2^53): `text` (when absent), `number` (the nearest double) or `error` (`RESPONSE_UNSUPPORTED`).",
+          "How the body of the response is read: `auto` (by Content-Type, the default), `json`, `text`, `none`. As an object, `{body, integers}`: `integers` says what to do with integers in JSON that a double cannot hold (beyond 2^53): `text` (the default), `number` (the nearest double), or `error` (`RESPONSE_UNSUPPORTED`).",
       }),
   })
     .refine((value) => (value.url === undefined) !== (value.service === undefined), {
-      error: "give either url, or service and path",
+      error: "set either url, or service and path",
     })
     .refine((value) => value.path === undefined || value.service !== undefined, {
-      error: "path goes with service",
+      error: "path requires service",
       path: ["path"],
     })
     .refine((value) => value.body === undefined || value.text === undefined, {
-      error: "give either body or text",
+      error: "set either body or text",
       path: ["text"],
     }),
   result: anyJson,

@@ -12,12 +12,12 @@ export const map = defineTaskType({
   effect: "group",
   summary: "Runs one task per element of a list.",
   documentation:
-    'The child reads its element as `item` and its position as `index`. `items` must give an array, else the task fails with `MAP_ITEMS_INVALID`; more than 10,000 elements fail it with `MAP_TOO_LARGE`. Children start in the order of the list, at most `max_concurrency` are open at once. The output is `{"outputs": […]}`; no elements complete the task at once.',
+    'The child reads its element as `item` and its position as `index`. `items` must evaluate to an array, otherwise the task fails with `MAP_ITEMS_INVALID`; more than 10,000 elements fail it with `MAP_TOO_LARGE`. Children start in the order of the list, at most `max_concurrency` are open at once. The output is `{"outputs": […]}`; no elements complete the task immediately.',
   parameters: keyed({
     items: z
       .array(anyJson)
       .max(MAX_MAP_ITEMS)
-      .meta({ description: "What is mapped over; usually one `${…}` that gives a list." }),
+      .meta({ description: "The list to map over; usually one `${…}` that evaluates to a list." }),
     task: z.record(z.string(), z.unknown()).meta({ description: "The child." }),
     ...groupParameters,
   }),

@@ -5,11 +5,11 @@ import { anyJson, keyed } from "./schema/schemas.ts";
 export const noop = defineTaskType({
   type: "noop",
   effect: "effectful",
-  summary: "Does nothing and returns what it is given.",
+  summary: "Does nothing and returns its parameter.",
   documentation:
-    "Goes through everything that a tool call goes through (dispatch record, attempts, timeouts) and has no effect. For tests, benchmarks and placeholders.",
+    "Takes every step of a tool call (dispatch record, attempts, timeouts) and has no effect. For tests, benchmarks, and placeholders.",
   parameters: keyed({
-    output: anyJson.optional().meta({ description: "The output; null when absent." }),
+    output: anyJson.optional().meta({ description: "The output; null by default." }),
   }),
   result: anyJson,
   example: `id: placeholder

@@ -15,11 +15,11 @@ export const groupParameters = {
     .min(1)
     .max(MAX_CONCURRENCY)
     .optional()
-    .meta({ description: `How many children are open at once; ${DEFAULT_MAX_CONCURRENCY} when absent.` }),
+    .meta({ description: `How many children are open at once; ${DEFAULT_MAX_CONCURRENCY} by default.` }),
   fail_fast: z
     .boolean()
     .optional()
-    .meta({ description: "Whether the first failed child cancels the others; false when absent." }),
+    .meta({ description: "Whether the first failed child cancels the others; false by default." }),
 };
 
 /** `parallel`: a fixed list of children. */
@@ -28,7 +28,7 @@ export const parallel = defineTaskType({
   effect: "group",
   summary: "Runs a fixed list of tasks at the same time.",
   documentation:
-    'Children are real tasks with the ids `id.0`, `id.1` …; they have no `id` of their own, no dependencies and may be of any type but `condition`. They read their position as `index`. The output is `{"outputs": […]}` in the order of the list, null for a child whose failure was handled by `on_error: continue`; other tasks read it as `tasks.id.outputs[i]`. A failed child fails the task with `CHILD_FAILED`, not retried.',
+    'Children are real tasks with the ids `id.0`, `id.1` …. They have no `id` of their own and no dependencies, and may be of any type except `condition`. They read their position as `index`. The output is `{"outputs": […]}` in the order of the list, null for a child whose failure was handled by `on_error: continue`; other tasks read it as `tasks.id.outputs[i]`. A failed child fails the task with `CHILD_FAILED`, not retried.',
   parameters: keyed({
     tasks: z.array(z.record(z.string(), z.unknown())).max(1_000).meta({ description: "The children." }),
     ...groupParameters,

@@ -10,13 +10,13 @@ export const signalName = z.string().regex(SIGNAL_NAME_PATTERN, { error: SIGNAL_
 export const signal = defineTaskType({
   type: "signal",
   effect: "wait",
-  summary: "Waits for a named signal and gives its payload.",
+  summary: "Waits for a named signal and returns its payload.",
   documentation:
-    "Signals queue per name in the order in which they arrived, also before the task starts; each is consumed once. With `timeout` the task is `TIMED_OUT` with the type `SIGNAL_TIMEOUT` when none came in time; that is not retried.",
+    "Signals queue by name in order of arrival, even before the task starts; each is consumed once. With `timeout`, the task becomes `TIMED_OUT` with the type `SIGNAL_TIMEOUT` if none arrives in time; that is not retried.",
   parameters: keyed({
     name: signalName
       .optional()
-      .meta({ description: "Name of the signal; the task's id when absent (children must name it)." }),
+      .meta({ description: "Name of the signal; the id of the task by default (required for children)." }),
   }),
   result: anyJson,
   example: `id: payment_received

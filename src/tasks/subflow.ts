@@ -10,27 +10,27 @@ export const subflow = defineTaskType({
   type: "subflow",
   effect: "wait",
   limits: ["retry_policy", "timeout", "schedule_to_close_timeout"],
-  summary: "Runs another flow as a child run and gives its output.",
+  summary: "Runs another flow as a child run and returns its output.",
   documentation:
-    "The id of the child run is derived from the parent, the task and the iteration, so that a restart never starts it twice. A child run that does not complete fails the task with `CHILD_RUN_FAILED` or `CHILD_RUN_CANCELED`.",
+    "The id of the child run is derived from the parent, the task, and the iteration, so that a restart never starts it twice. A child run that does not complete fails the task with `CHILD_RUN_FAILED` or `CHILD_RUN_CANCELED`.",
   parameters: keyed({
     flow_id: z.string().regex(ID_PATTERN).max(64).meta({ description: "The flow." }),
-    version: versionText.optional().meta({ description: "Its version; the last registered one when absent." }),
+    version: versionText.optional().meta({ description: "Its version; the last registered one by default." }),
     input: z.record(z.string(), anyJson).optional().meta({ description: "Input of the child run." }),
     close_policy: z
       .enum(CLOSE_POLICIES)
       .optional()
-      .meta({ description: "What happens to the child when the parent ends; cancel when absent." }),
+      .meta({ description: "What happens to the child when the parent ends; cancel by default." }),
     run_key: z
       .string()
       .min(1)
       .max(256)
       .regex(PLAIN_TEXT, { error: PLAIN_TEXT_PROBLEM })
       .optional()
-      .meta({ description: "Key of which at most one run is open at a time." }),
+      .meta({ description: "Business key; at most one open run has it at a time." }),
     labels: labelMap.optional().meta({
       description:
-        "Labels of the child run, added to those of this one. Values are text; `string(…)` makes text of a number.",
+        "Labels of the child run, added to those of this run. Values are text; `string(…)` converts a number.",
     }),
   }),
   result: anyJson,

@@ -7,9 +7,9 @@ export const transform = defineTaskType({
   effect: "pure",
   summary: "Computes a value from variables and the outputs of other tasks.",
   documentation:
-    "Pure: it is evaluated in the move of the run itself and calls nothing. Its output is the evaluated `output` parameter. An expression that cannot be evaluated fails it with `EXPRESSION_FAILED`, which is not retried.",
+    "Pure: it is evaluated in the transition of the run itself and calls nothing. Its output is the evaluated `output` parameter. An expression that cannot be evaluated fails it with `EXPRESSION_FAILED`, which is not retried.",
   parameters: keyed({
-    output: anyJson.meta({ description: "The value; usually holds `${…}`." }),
+    output: anyJson.meta({ description: "The value; usually contains `${…}`." }),
   }),
   result: anyJson,
   example: `id: total

@@ -41,11 +41,11 @@ const GRPC = ["grpc_type", "grpc_service", "grpc_method"];
 
 /** The table. */
 export const METRICS = {
-  // Calls, counted where handlers begin: what the transport refuses by itself burns no objective.
+  // Calls, counted where handlers begin: what the transport refuses on its own burns no objective.
   grpc_server_started_total: counter("Calls that reached a handler.", GRPC),
   grpc_server_handled_total: counter("Calls that ended, by status.", [...GRPC, "grpc_code"]),
   grpc_server_msg_received_total: counter("Request messages.", GRPC),
-  grpc_server_msg_sent_total: counter("Response messages, those of streams included.", GRPC),
+  grpc_server_msg_sent_total: counter("Response messages, including those of streams.", GRPC),
   grpc_server_handling_seconds: histogram("Time from decoding to the answer.", CALL_SECONDS, GRPC),
   http_requests_total: counter("HTTP requests, by route and status.", ["service", "method", "route", "status"]),
   http_request_duration_seconds: histogram("Time of HTTP requests.", CALL_SECONDS, ["service", "method", "route"]),
@@ -55,47 +55,47 @@ export const METRICS = {
   orchestrator_active_runs: gauge("Runs that have not ended (seed)."),
   orchestrator_runs_started_total: counter("Runs that were started."),
   orchestrator_quarantined_runs_total: counter(
-    "Runs that were put into quarantine; one that could not be read counts again should it be read and its journal say so.",
+    "Runs that were put into quarantine. A run that could not be read counts again if it can be read later and its journal says so.",
   ),
   orchestrator_runs_blamed_total: counter(
-    "Runs that a takeover put into quarantine because owners died with them in hand (KILLED), or the event loop of one stood still in them (BLOCKED).",
+    "Runs that a takeover put into quarantine because owners died while they were current (KILLED), or because an event loop stood still in them (BLOCKED).",
     ["reason"],
     BLAMES,
   ),
   // Tasks
-  orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting or done at once (seed)."),
+  orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting, or done immediately (seed)."),
   orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"], TASK_ENDS),
   orchestrator_task_execution_seconds: histogram(
     "Time of calls to tools, by handler: the task type (seed).",
     WORK_SECONDS,
     ["handler"],
   ),
-  orchestrator_active_tasks: gauge("Tasks that run or will be retried by themselves (seed)."),
+  orchestrator_active_tasks: gauge("Tasks that run or wait for an automatic retry (seed)."),
   orchestrator_retry_attempts_total: counter("Attempts that will be retried, by task and handler (seed).", [
     "task",
     "handler",
   ]),
   orchestrator_tool_calls_total: counter("Calls to tools, by task type and result.", ["type", "result"]),
   orchestrator_breaker_moves_total: counter(
-    "Moves of circuit breakers, by the state they moved to.",
+    "State changes of circuit breakers, by new state.",
     ["state"],
     BREAKER_STATES,
   ),
   // Dead letters
-  orchestrator_dead_letter_queue_size: gauge("Dead letters that are kept (seed)."),
+  orchestrator_dead_letter_queue_size: gauge("Dead letters in the store (seed)."),
   orchestrator_dead_letters_total: counter(
     "Tasks that became dead letters, by reason.",
     ["reason"],
     DEAD_LETTER_REASONS,
   ),
   // Ownership and the store
-  orchestrator_fenced_writes_total: counter("Moves that were refused because another instance owned the shard."),
+  orchestrator_fenced_writes_total: counter("Transitions that were refused because another instance owned the shard."),
   orchestrator_journal_records_total: counter("Records that became durable."),
   orchestrator_db_pool_wait_seconds: histogram("Time that callers waited for a database connection.", CALL_SECONDS, [
     "pool",
   ]),
   // Process
-  orchestrator_watch_streams: gauge("Streams that are open."),
+  orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),
 } as const satisfies Readonly<Record<string, MetricEntry>>;
 

@@ -194,7 +194,7 @@ test("a loop that stands still with no run in hand ends the process and blames n
   await place.begin("innocent");
   expect(await service.ended).toEqual({ code: null, signal: "SIGALRM" });
   const said = place.log().filter((line) => line.includes("the event loop stood still"));
-  expect(said.map((line) => JSON.parse(line))).toMatchObject([{ message: expect.stringContaining("no run in hand") }]);
+  expect(said.map((line) => JSON.parse(line))).toMatchObject([{ message: expect.stringContaining("no current run") }]);
   await place.start().serving;
   await completes(place, "innocent");
 });

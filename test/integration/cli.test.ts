@@ -182,7 +182,7 @@ test("a watch without a service says so once and gives up", { timeout: 30_000 },
   const { code, err } = await command(["runs", "watch", "any", "--server", "127.0.0.1:1"]);
   expect({ code, lines: err.trimEnd().split("\n") }).toMatchObject({
     code: 3,
-    lines: [/goes on/, /nothing listens/].map((text) => expect.stringMatching(text)),
+    lines: [/continues when/, /nothing listens/].map((text) => expect.stringMatching(text)),
   });
 });
 
@@ -257,7 +257,7 @@ test("resume takes several runs or a filter, shows what it would do, and goes on
   for (const runId of [one, two, three]) await json("runs", "pause", runId);
   const filter = ["--filter", 'state == "PAUSED"', "--label", "of=many"];
   const shown = await command(["runs", "resume", ...filter]);
-  expect(shown).toMatchObject({ code: 0, err: "nothing is done yet: 3 run(s) found; with --yes they are resumed\n" });
+  expect(shown).toMatchObject({ code: 0, err: "nothing was changed: 3 run(s) match; add --yes to resume them\n" });
   for (const runId of [one, two, three]) expect(shown.out).toContain(runId);
   expect(await json("runs", "count", ...filter)).toMatchObject({ count: "3" });
   await json("runs", "terminate", two);

@@ -109,9 +109,10 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
     watch.type(CTRL_C);
     expect(await watch.ended).toBe(130);
     // On a line of its own, whatever the terminal itself showed of the key.
-    const [, words = ""] = /^(?:\^C)?left; the run goes on: {2}\S+ (runs watch \w{26}) /m.exec(watch.text()) ?? [];
+    const [, words = ""] =
+      /^(?:\^C)?detached; the run continues: {2}\S+ (runs watch \w{26}) /m.exec(watch.text()) ?? [];
     expect(words, watch.text()).not.toBe("");
-    expect(watch.raw()).toMatch(/\r\u001b\[\d+A\u001b\[0Jleft;/);
+    expect(watch.raw()).toMatch(/\r\u001b\[\d+A\u001b\[0Jdetached;/);
 
     const again = command([...words.split(" "), "--approvals", "ask"], env);
     await again.see(/Go on\?[\s\S]*Approve\?/);
@@ -136,7 +137,7 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
     await approved.see(/approved: Go on\?/);
     await approved.see(/word +signal +WAITING/);
     approved.type(CTRL_C);
-    await approved.see(/canceling the run; Ctrl-C again leaves at once/);
+    await approved.see(/canceling the run; press Ctrl-C again to leave at once/);
     // Cause: the outcome of the canceled run was the exit code.
     expect(await approved.ended).toBe(130);
     expect(approved.text()).toMatch(/^CANCELED in /m);

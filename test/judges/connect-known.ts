@@ -63,7 +63,7 @@ export const KNOWN_FAILURES: readonly KnownFailure[] = [
       "Duplicate Metadata/HTTPVersion:1/**/server-stream/error-with-responses",
     ],
     says: [
-      /^actual error \{code: 13 \(internal\), message: "an internal error happened; [^"]*"\} does not match expected message "server stream failed"$/,
+      /^actual error \{code: 13 \(internal\), message: "internal error; [^"]*"\} does not match expected message "server stream failed"$/,
       /^actual error contain 2 details; expecting 0$/,
     ],
   },

@@ -37,7 +37,7 @@ const (
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
 	// {problem}.
 	ErrorReason_ERROR_REASON_INVALID_REQUEST ErrorReason = 1
-	// {field} is not acceptable JSON: {problem}.
+	// {field} is not valid JSON: {problem}.
 	ErrorReason_ERROR_REASON_INVALID_JSON ErrorReason = 2
 	// {field} has {size} bytes; the limit is {limit}.
 	ErrorReason_ERROR_REASON_PAYLOAD_TOO_LARGE ErrorReason = 3
@@ -45,7 +45,7 @@ const (
 	ErrorReason_ERROR_REASON_PAGE_TOKEN_INVALID ErrorReason = 4
 	// filter: {problem}.
 	ErrorReason_ERROR_REASON_FILTER_INVALID ErrorReason = 5
-	// request_id {requestId} was used before with another body.
+	// request_id {requestId} was already used with another body; use a new one.
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 6
 	// {method} is not served by this version.
 	ErrorReason_ERROR_REASON_METHOD_UNIMPLEMENTED ErrorReason = 7
@@ -55,7 +55,7 @@ const (
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 9
 	// the caller went away.
 	ErrorReason_ERROR_REASON_REQUEST_CANCELLED ErrorReason = 10
-	// service {service} is not known here.
+	// service {service} is unknown.
 	ErrorReason_ERROR_REASON_SERVICE_NOT_FOUND ErrorReason = 11
 	// the request cannot be read: {problem}.
 	ErrorReason_ERROR_REASON_REQUEST_MALFORMED ErrorReason = 12
@@ -63,7 +63,7 @@ const (
 	ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE ErrorReason = 13
 	// the headers of the request are larger than the limit of {limit} bytes.
 	ErrorReason_ERROR_REASON_HEADERS_TOO_LARGE ErrorReason = 14
-	// the request did not arrive in full in time.
+	// the request did not arrive completely in time.
 	ErrorReason_ERROR_REASON_REQUEST_INCOMPLETE ErrorReason = 15
 	// {problem}.
 	ErrorReason_ERROR_REASON_PROTOCOL_UNSUPPORTED ErrorReason = 16
@@ -73,21 +73,21 @@ const (
 	ErrorReason_ERROR_REASON_ORIGIN_REFUSED ErrorReason = 18
 	// flow {flowId} is not registered{hint}.
 	ErrorReason_ERROR_REASON_FLOW_NOT_FOUND ErrorReason = 19
-	// flow {flowId} version {version} exists with other content; give the changed flow a new version.
+	// flow {flowId} version {version} already exists with different content; give the changed flow a new version.
 	ErrorReason_ERROR_REASON_FLOW_VERSION_EXISTS ErrorReason = 20
 	// the flow has {count} problem(s), first: {first}.
 	ErrorReason_ERROR_REASON_FLOW_INVALID ErrorReason = 21
 	// the flow source cannot be read: {problem}.
 	ErrorReason_ERROR_REASON_FLOW_SOURCE_INVALID ErrorReason = 22
-	// input does not fit flow {flowId}: {problem}.
+	// input does not match flow {flowId}: {problem}.
 	ErrorReason_ERROR_REASON_FLOW_INPUT_INVALID ErrorReason = 23
 	// template {templateId} does not exist.
 	ErrorReason_ERROR_REASON_TEMPLATE_NOT_FOUND ErrorReason = 24
 	// graph {graph} is not loaded; name its module in the configuration (graphs.modules).
 	ErrorReason_ERROR_REASON_GRAPH_NOT_LOADED ErrorReason = 25
-	// a newer attempt works on graph thread {threadId}; this one may not write any more.
+	// a newer attempt works on graph thread {threadId}; this one may no longer write.
 	ErrorReason_ERROR_REASON_GRAPH_ATTEMPT_STALE ErrorReason = 26
-	// the state of the graph cannot be kept: {problem}.
+	// the state of the graph cannot be stored: {problem}.
 	ErrorReason_ERROR_REASON_GRAPH_STATE_INVALID ErrorReason = 27
 	// {problem}.
 	ErrorReason_ERROR_REASON_EXPRESSION_INVALID ErrorReason = 28
@@ -99,7 +99,7 @@ const (
 	ErrorReason_ERROR_REASON_RUN_NOT_FOUND ErrorReason = 31
 	// run {runId} has no task {taskId}.
 	ErrorReason_ERROR_REASON_RUN_TASK_NOT_FOUND ErrorReason = 32
-	// run {runId} exists; run ids are never reused.
+	// run {runId} already exists; run ids are never reused.
 	ErrorReason_ERROR_REASON_RUN_ALREADY_EXISTS ErrorReason = 33
 	// run {runId} with run_key {runKey} is still open.
 	ErrorReason_ERROR_REASON_RUN_KEY_OPEN ErrorReason = 34
@@ -113,7 +113,7 @@ const (
 	ErrorReason_ERROR_REASON_RUN_UNREADABLE ErrorReason = 38
 	// run {runId} is moving to another instance; send the call again.
 	ErrorReason_ERROR_REASON_RUN_MOVED ErrorReason = 39
-	// run {runId} has no approval {approvalId}; ListApprovals answers the ids of approvals.
+	// run {runId} has no approval {approvalId}; ListApprovals returns the ids of approvals.
 	ErrorReason_ERROR_REASON_APPROVAL_NOT_FOUND ErrorReason = 40
 	// approval {approvalId} of run {runId} (task {taskId}) {ending}.
 	ErrorReason_ERROR_REASON_APPROVAL_DECIDED ErrorReason = 41
@@ -122,9 +122,9 @@ const (
 	// the journal of run {runId} has grown by its limit of {limit} characters; release the hold of kind limit, then send
 	// the signal again.
 	ErrorReason_ERROR_REASON_RUN_TOO_LARGE ErrorReason = 43
-	// what happened since this cursor can no longer be told; watch again without one.
+	// the changes since this cursor are no longer available; watch again without a cursor.
 	ErrorReason_ERROR_REASON_WATCH_CURSOR_EXPIRED ErrorReason = 44
-	// the cursor was not issued for this watch; watch again without one.
+	// the cursor was not issued for this watch; watch again without a cursor.
 	ErrorReason_ERROR_REASON_WATCH_CURSOR_INVALID ErrorReason = 45
 	// the reader is too slow; watch again from cursor {cursor}.
 	ErrorReason_ERROR_REASON_WATCH_TOO_SLOW ErrorReason = 46
@@ -142,16 +142,16 @@ const (
 	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 52
 	// the service is at its limit ({what}); send the call again later.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 53
-	// an internal error happened; its id in the log is {errorId}.
+	// internal error; its id in the log is {errorId}.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 54
 	// checking the data against the schema of the flow took longer than {limitMs} ms; send less data or simplify the
 	// schema.
 	ErrorReason_ERROR_REASON_SCHEMA_TOO_COSTLY ErrorReason = 55
 	// run {runId} was deleted at {deletedAt}; its id is never used again.
 	ErrorReason_ERROR_REASON_RUN_DELETED ErrorReason = 56
-	// payload {payloadId} does not exist; take the id from a PayloadRef of an answer.
+	// payload {payloadId} does not exist; take the id from a PayloadRef in an answer.
 	ErrorReason_ERROR_REASON_PAYLOAD_NOT_FOUND ErrorReason = 57
-	// the HTTP method {method} is not known here.
+	// the HTTP method {method} is unknown.
 	ErrorReason_ERROR_REASON_HTTP_METHOD_UNKNOWN ErrorReason = 58
 	// host {host} may not be used to call this service; use its address or localhost, or name the host in
 	// server.allowed_hosts.
@@ -163,7 +163,7 @@ const (
 	ErrorReason_ERROR_REASON_NO_SHARD ErrorReason = 61
 	// the instance that took the call was lost before it answered; send the call again with the same request_id.
 	ErrorReason_ERROR_REASON_PEER_LOST ErrorReason = 62
-	// the disk of the database is full; free or add space there, and the service goes on without a restart.
+	// the disk of the database is full; free or add space there, and the service continues without a restart.
 	ErrorReason_ERROR_REASON_STORE_FULL ErrorReason = 63
 	// {method} needs a credential with the scope {scopes}.
 	ErrorReason_ERROR_REASON_SCOPE_MISSING ErrorReason = 64

@@ -32,9 +32,9 @@ interface DecideOptions extends Options {
 export function defineApprovals(command: Command, _context: CommandContext): void {
   const list = command
     .command("list")
-    .description("open approvals, the oldest first")
-    .option("--filter <cel>", 'other than the open ones, for instance: flow_id == "pay"', 'state == "PENDING"')
-    .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
+    .description("list open approvals, oldest first")
+    .option("--filter <cel>", 'approvals to list, for example: flow_id == "pay"', 'state == "PENDING"')
+    .addOption(new Option("--limit <count>", "maximum number of lines").default(50).argParser(readCount))
     .action((options: Options & { readonly filter: string; readonly limit: number }) =>
       withClient(options, async (client) => {
         const approvals = await readPages(options.limit, async (pageToken, pageSize) => {
@@ -60,8 +60,8 @@ export function defineApprovals(command: Command, _context: CommandContext): voi
       }),
     );
   addOutputOption(addConnectOptions(list));
-  defineDecision(command, "approve", "let the run go on", ApprovalDecision.APPROVED);
-  defineDecision(command, "reject", "refuse what the run asks", ApprovalDecision.REJECTED);
+  defineDecision(command, "approve", "approve and let the run continue", ApprovalDecision.APPROVED);
+  defineDecision(command, "reject", "reject what the run asks for", ApprovalDecision.REJECTED);
 }
 
 function defineDecision(parent: Command, name: string, summary: string, decision: ApprovalDecision): void {
@@ -72,12 +72,12 @@ function defineDecision(parent: Command, name: string, summary: string, decision
     .addArgument(
       new CompletedArgument(
         "[approval]",
-        "id of the approval, or the task that asks; may be left out when the run has one open approval",
+        "id of the approval, or the task that asks; optional if the run has one open approval",
         "approval",
       ),
     )
-    .option("--comment <text>", "remark, kept with the run", "")
-    .option("--data <json>", "what the form asks for, a JSON object or @file")
+    .option("--comment <text>", "comment, stored with the run", "")
+    .option("--data <json>", "data for the form, a JSON object or @file")
     .action((runId: string, named: string | undefined, options: DecideOptions) =>
       withClient(options, async (client) => {
         const approvalId = await findApproval(client, runId, named);
@@ -113,7 +113,7 @@ async function findApproval(client: ApiClient, runId: string, named: string | un
     const state = run === undefined ? "gone" : runState(run);
     const hint = all.length === 0 ? "" : `; open: ${listNames(all)}`;
     const action =
-      named === undefined ? "a decision without an open approval" : `a decision: ${named} asks nothing${hint}`;
+      named === undefined ? "a decision without an open approval" : `a decision: ${named} has no open approval${hint}`;
     return fail("RUN_STATE_INVALID", { runId, state, action });
   }
   if (open.length === 1) return only.approvalId;

@@ -9,15 +9,15 @@ import { addSettingOptions } from "../input/setting-options.ts";
 export function defineConfig(command: Command, _context: CommandContext): void {
   const check = command
     .command("check")
-    .description("check file, variables and flags; every problem is printed")
+    .description("check file, variables, and flags; print every problem")
     .action(async (flags: Readonly<Record<string, unknown>>) => {
       const { file, warnings } = await loadConfig({ flags });
       printWarnings(warnings);
-      process.stdout.write(`the configuration is good${file === undefined ? "" : ` (file ${file})`}\n`);
+      process.stdout.write(`the configuration is valid${file === undefined ? "" : ` (file ${file})`}\n`);
     });
   const print = command
     .command("print")
-    .description("print all settings in force as YAML, with where they come from; secrets are not shown")
+    .description("print all effective settings as YAML, with their origin; secrets are not shown")
     .action(async (flags: Readonly<Record<string, unknown>>) => {
       const loaded = await loadConfig({ flags });
       printWarnings(loaded.warnings);

@@ -30,7 +30,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
   addOutputOption(
     command
       .command("validate")
-      .description("check flows without a service; every problem and warning is printed with its line")
+      .description("check flows without a service; print every problem and warning with its line")
       .addArgument(new CompletedArgument("<file...>", "flows in YAML or JSON; - is standard input", "file"))
       .action(async (files: readonly string[], options: OutputOptions) =>
         context.exitWith(await validate(files, options)),
@@ -38,15 +38,15 @@ export function defineFlows(command: Command, context: CommandContext): void {
   );
   command
     .command("init")
-    .description("write a flow to begin with")
+    .description("write a starter flow")
     .addArgument(new CompletedArgument("[file]", "file to write", "file").default("flow.yaml"))
-    .addOption(new Option("--kind <kind>", "how it is written").choices(Object.keys(STARTERS)).default("tasks"))
-    .option("--id <id>", "id of the flow (default: the name of the file)")
-    .option("--force", "write over a file that exists")
+    .addOption(new Option("--kind <kind>", "form of the flow").choices(Object.keys(STARTERS)).default("tasks"))
+    .option("--id <id>", "id of the flow (default: the file name)")
+    .option("--force", "overwrite an existing file")
     .action(async (file: string, options: { kind: keyof typeof STARTERS; id?: string; force?: true }) => {
       const { id, schema } = await writeStarter(file, options);
       process.stdout.write(`wrote ${file} with the flow ${id}\n`);
-      if (schema !== undefined) process.stdout.write(`wrote ${schema}, which tells editors what a flow may say\n`);
+      if (schema !== undefined) process.stdout.write(`wrote ${schema}, the JSON Schema for editors\n`);
       const command = `${commandName()} run ${quoteWord(isSourcePath(file) ? file : `./${file}`)} --local --watch`;
       process.stderr.write(`${paint("dim", `run it:  ${command}`, process.stderr)}\n`);
     });
@@ -58,7 +58,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
   command
     .command("graph")
     .description("draw a flow as Mermaid text")
-    .addArgument(new CompletedArgument("<flow>", "file (then no service is asked), id or id@version", "flow", "file"))
+    .addArgument(new CompletedArgument("<flow>", "file (needs no service), id, or id@version", "flow", "file"))
     .action((argument: string, options: ConnectOptions) => drawFlow(argument, options));
   for (const name of ["graph"]) {
     const one = command.commands.find((child) => child.name() === name);
@@ -69,7 +69,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
 function defineRegistry(command: Command): void {
   const leaf = (name: string, summary: string): Command =>
     addOutputOption(addConnectOptions(command.command(name).description(summary)));
-  leaf("register", "store versions of flows")
+  leaf("register", "register flow versions")
     .addArgument(new CompletedArgument("<file...>", "flows in YAML or JSON; - is standard input", "file"))
     .action((files: readonly string[], options: Options) =>
       withClient(options, async (client) => {
@@ -80,15 +80,15 @@ function defineRegistry(command: Command): void {
           if (options.output === "json")
             printJson({ flow: toPrintable(FlowSchema, flow), created, warnings: warnings.map(toPlainWarning) });
           else {
-            process.stdout.write(`${flow.flowId}@${flow.version}  ${created ? "registered" : "was there already"}\n`);
+            process.stdout.write(`${flow.flowId}@${flow.version}  ${created ? "registered" : "already registered"}\n`);
             printWarnings(file, warnings, process.stderr);
           }
         }
       }),
     );
-  leaf("list", "the latest version of each flow, or all versions of one")
+  leaf("list", "list the latest version of each flow, or all versions of one")
     .addArgument(new CompletedArgument("[flow]", "id of a flow", "flow"))
-    .addOption(new Option("--limit <count>", "most lines").default(200).argParser(readCount))
+    .addOption(new Option("--limit <count>", "maximum number of lines").default(200).argParser(readCount))
     .action((flowId: string | undefined, options: Options & { readonly limit: number }) =>
       withClient(options, async (client) => {
         const flows = await readPages(options.limit, async (pageToken, pageSize) => {
@@ -111,7 +111,7 @@ function defineRegistry(command: Command): void {
         process.stdout.write(formatTable(["FLOW", "VERSION", "KIND", "SIZE", "REGISTERED", "DESCRIPTION"], rows));
       }),
     );
-  leaf("get", "the source of a registered flow")
+  leaf("get", "print the source of a registered flow")
     .addArgument(new CompletedArgument("<flow>", "id or id@version", "flow"))
     .action((argument: string, options: Options) =>
       withClient(options, async (client) => {

@@ -17,7 +17,7 @@ import { paint, plain } from "../terminal/terminal.ts";
 /** Defines the command. */
 export function defineHealth(command: Command, context: CommandContext): void {
   command
-    .argument("[service]", "part to ask about: the full name of a Protobuf service", "")
+    .argument("[service]", "service to check: the full name of a Protobuf service", "")
     .action((service: string, options: ConnectOptions & OutputOptions) =>
       withClient(options, async (client, address) => {
         const { status } = await client.call(HealthService.method.check, { service }, { timeoutMs: 5_000 });

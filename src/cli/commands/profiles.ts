@@ -17,7 +17,7 @@ interface HomeOptions {
 export function defineProfiles(command: Command, _context: CommandContext): void {
   const list = command
     .command("list")
-    .description("all profiles; tokens are not shown")
+    .description("list profiles; tokens are not shown")
     .action(async (options: HomeOptions & OutputOptions) => {
       const { current, profiles } = await readProfiles(profilePath(options.configHome));
       const lines = Object.entries(profiles).map(([name, { server, token }]) => ({
@@ -32,9 +32,9 @@ export function defineProfiles(command: Command, _context: CommandContext): void
     });
   const set = command
     .command("set")
-    .description("add or change a profile, and use it when it is the first")
+    .description("add or change a profile; the first one becomes the current profile")
     .addArgument(new CompletedArgument("<name>", "name of the profile", "profile"))
-    .argument("<server>", "address: host:port, http://… or https://…")
+    .argument("<server>", "address: host:port, http://…, or https://…")
     .option("--token-file <file>", "file with the token; - is standard input")
     .action(async (name: string, server: string, options: HomeOptions & { readonly tokenFile?: string }) => {
       checkProfileName(name);
@@ -49,7 +49,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
     });
   const use = command
     .command("use")
-    .description("take a profile when none is named")
+    .description("make a profile the current one")
     .addArgument(new CompletedArgument("<name>", "name of the profile", "profile"))
     .action(async (name: string, options: HomeOptions) => {
       const path = profilePath(options.configHome);
@@ -59,7 +59,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
     });
   const remove = command
     .command("remove")
-    .description("forget a profile")
+    .description("remove a profile")
     .addArgument(new CompletedArgument("<name>", "name of the profile", "profile"))
     .action(async (name: string, options: HomeOptions) => {
       const path = profilePath(options.configHome);

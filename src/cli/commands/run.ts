@@ -69,48 +69,43 @@ export function defineRun(command: Command, context: CommandContext): void {
         "file",
       ),
     )
-    .option(
-      "-i, --input <name=value>",
-      "value of a variable, may be repeated: name=value, name=@file, @file",
-      collect,
-      [],
-    )
-    .option("-w, --watch", "show all tasks as they go, until the run ends")
+    .option("-i, --input <name=value>", "value of a variable, repeatable: name=value, name=@file, @file", collect, [])
+    .option("-w, --watch", "show the progress of all tasks until the run ends")
     .option("--wait", "wait until the run ends")
     .option("--local", "run in this process on an embedded store, without a service")
-    .option("--data <folder>", "with --local: keep the store in this folder, where it is found again")
+    .option("--data <folder>", "with --local: keep the store in this folder")
     .option("--http-allow <list>", "with --local: private hosts that http tasks may call: host, host:port, CIDR")
     .option("--config <file>", "with --local: configuration file, as for serve")
-    .option("--run-id <id>", "identity of the run, never usable again")
+    .option("--run-id <id>", "id of the run; can never be reused")
     .option("--key <key>", "business key: at most one open run of the flow has it")
     .addOption(
-      new Option("--key-policy <policy>", "when an open run has the key")
+      new Option("--key-policy <policy>", "what to do if an open run has the key")
         .choices(Object.keys(POLICIES))
         .default("reject"),
     )
-    .option("-l, --label <name=value>", "label to find the run by, may be repeated", collect, [])
-    .option("--timeout <duration>", "time until the run is timed out: 90, 5m, 2h")
+    .option("-l, --label <name=value>", "label to find the run by, repeatable", collect, [])
+    .option("--timeout <duration>", "time after which the run times out: 90, 5m, 2h")
     .option("--delay <duration>", "time until the first task may start")
-    .option("--correlation-id <id>", "identity that ties the run to work elsewhere")
-    .option("-y, --yes", "approve whatever the run asks (as --approvals approve)")
+    .option("--correlation-id <id>", "id that links the run to work elsewhere")
+    .option("-y, --yes", "approve everything the run asks (same as --approvals approve)")
     .addOption(
       new Option(
         "--approvals <answer>",
-        "approvals while watching; --local asks in the terminal, else left to others",
+        "how to answer approvals while watching (default: --local asks in the terminal, otherwise leave)",
       ).choices(APPROVAL_ANSWERS),
     )
     .addHelpText(
       "after",
       `
-Values follow the declared type of their variable; without one they are JSON if they are JSON, else text. name=@@x is the text "@x".
-Ctrl-C leaves the run to the service and says how to come back; with --local it cancels the run, a second one leaves at once.`,
+Values follow the declared type of their variable. Without one, they are JSON if they parse as JSON, else text. name=@@x is the text "@x".
+Ctrl-C leaves the run to the service and says how to come back to it. With --local it cancels the run; a second Ctrl-C leaves at once.`,
     )
     .action(async (flow: string, options: RunOptions, called: Command) => {
       const next = (words: string): string => nextCommand(words, called);
       for (const field of ["data", "config", "httpAllow"] as const)
         if (options[field] !== undefined && options.local !== true)
           fail("INVALID_REQUEST", {
-            problem: `--${field === "httpAllow" ? "http-allow" : field} goes with --local`,
+            problem: `--${field === "httpAllow" ? "http-allow" : field} requires --local`,
             field,
           });
       const code =

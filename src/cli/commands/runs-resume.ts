@@ -41,13 +41,13 @@ interface Refused {
 
 /** Defines the command. */
 export function defineResume(leaf: Leaf, context: CommandContext): void {
-  addFilterOptions(leaf("resume", "let paused or held runs go on: one, several, or all that a filter finds"))
+  addFilterOptions(leaf("resume", "resume paused or held runs: one, several, or all that match a filter"))
     .addArgument(new CompletedArgument("[runs...]", "runs", "run"))
-    .option("--reason <text>", "why, kept in the journal", "")
+    .option("--reason <text>", "reason, stored in the journal", "")
     .addOption(
       new Option("--hold <kind...>", "holds to release (default: the operator's)").choices(Object.keys(HOLD_KINDS)),
     )
-    .option("-y, --yes", "resume what the filter finds; without it the runs are only listed")
+    .option("-y, --yes", "resume the runs that match the filter; without it they are only listed")
     .action((runIds: readonly string[], options: ResumeOptions) =>
       withClient(options, async (client) => {
         const filter = toFilter(options);
@@ -69,8 +69,8 @@ function checkChoice(runIds: readonly string[], filter: string): void {
   if (runIds.length > 0 !== (filter !== "")) return;
   const problem =
     runIds.length > 0
-      ? "runs and a filter exclude each other: name the runs, or describe them"
-      : "name runs, or describe them with --filter, --state, --flow or --label";
+      ? "name runs or use a filter, not both"
+      : "name runs, or select them with --filter, --state, --flow, or --label";
   fail("INVALID_REQUEST", { problem, field: "runs" });
 }
 
@@ -84,7 +84,7 @@ async function find(client: ApiClient, filter: string): Promise<readonly RunSumm
 function preview(runs: readonly RunSummary[], { output }: ResumeOptions): void {
   if (output === "json") printJson({ runs: runs.map((run) => toPrintable(RunSummarySchema, run)) });
   else process.stdout.write(formatRuns(runs));
-  process.stderr.write(`nothing is done yet: ${runs.length} run(s) found; with --yes they are resumed\n`);
+  process.stderr.write(`nothing was changed: ${runs.length} run(s) match; add --yes to resume them\n`);
 }
 
 async function resume(client: ApiClient, runId: string, { reason, hold = [] }: ResumeOptions): Promise<Run> {

@@ -68,8 +68,8 @@ export function defineRuns(command: Command, context: CommandContext): void {
 }
 
 function defineLists(leaf: Leaf): void {
-  addFilterOptions(leaf("list", "runs, the newest first"))
-    .addOption(new Option("--limit <count>", "most lines").default(50).argParser(readCount))
+  addFilterOptions(leaf("list", "list runs, newest first"))
+    .addOption(new Option("--limit <count>", "maximum number of lines").default(50).argParser(readCount))
     .action((options: ListOptions) =>
       withClient(options, async (client) => {
         const filter = toFilter(options);
@@ -81,7 +81,7 @@ function defineLists(leaf: Leaf): void {
         else process.stdout.write(formatRuns(runs));
       }),
     );
-  addFilterOptions(leaf("count", "number of runs by state")).action((options: Options & FilterOptions) =>
+  addFilterOptions(leaf("count", "count runs by state")).action((options: Options & FilterOptions) =>
     withClient(options, async (client) => {
       const counted = await client.call(RunService.method.countRuns, { filter: toFilter(options) });
       if (options.output === "json") return printJson(toPrintable(CountRunsResponseSchema, counted));
@@ -89,10 +89,10 @@ function defineLists(leaf: Leaf): void {
       process.stdout.write(formatTable(["STATE", "RUNS"], [...rows, ["all", String(counted.count)]]));
     }),
   );
-  leaf("events", "the journal of a run")
+  leaf("events", "print the journal of a run")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
-    .option("--after <sequence>", "only later ones", readCount)
-    .addOption(new Option("--limit <count>", "most lines").default(1_000).argParser(readCount))
+    .option("--after <sequence>", "only events after this sequence", readCount)
+    .addOption(new Option("--limit <count>", "maximum number of lines").default(1_000).argParser(readCount))
     .action((runId: string, options: Options & { readonly after?: number; readonly limit: number }) =>
       withClient(options, async (client) => {
         const events = await readPages(options.limit, async (pageToken, pageSize) => {
@@ -123,7 +123,7 @@ function defineLists(leaf: Leaf): void {
 }
 
 function defineReads(leaf: Leaf, context: CommandContext): void {
-  leaf("get", "a run with its tasks")
+  leaf("get", "show a run with its tasks")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
     .action((runId: string, options: Options) =>
       withClient(options, async (client) => {
@@ -138,11 +138,9 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
         process.stdout.write(`${formatRun(run)}\n${formatTasks(tasks)}`);
       }),
     );
-  leaf("watch", "follow a run until it ends; with --output json a frame on each line")
+  leaf("watch", "follow a run until it ends; with --output json, one frame per line")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
-    .addOption(
-      new Option("--approvals <answer>", "what becomes of approvals").choices(APPROVAL_ANSWERS).default("leave"),
-    )
+    .addOption(new Option("--approvals <answer>", "how to answer approvals").choices(APPROVAL_ANSWERS).default("leave"))
     .action((runId: string, options: Options & { readonly approvals: ApprovalAnswer }, called: Command) =>
       withClient(options, async (client) => {
         if (options.output === "json") return context.exitWith(await printFrames(client, runId));
@@ -152,7 +150,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
         context.exitWith(typeof ended === "number" ? ended : await printOutcome(client, ended, "table"));
       }),
     );
-  leaf("wait", "wait until a run ends, print its output")
+  leaf("wait", "wait until a run ends and print its output")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
     .option("--timeout <duration>", "give up after this time, with exit code 3: 90, 5m, 2h")
     .action((runId: string, options: Options & { readonly timeout?: string }) =>
@@ -203,21 +201,21 @@ function defineSteering(leaf: Leaf): void {
   ): Command =>
     leaf(name, summary)
       .addArgument(new CompletedArgument("<run>", "run", "run"))
-      .option("--reason <text>", "why, kept in the journal", "")
+      .option("--reason <text>", "reason, stored in the journal", "")
       .action((runId: string, options: SteeringOptions) =>
         withClient(options, async (client) => printSteered((await send(client, runId, options)).run, options)),
       );
   const { method } = RunService;
-  steer("cancel", "stop a run in good order", (client, runId, { reason, compensate = false }) =>
+  steer("cancel", "cancel a run: running attempts may finish", (client, runId, { reason, compensate = false }) =>
     client.call(method.cancelRun, { runId, reason, compensate, requestId: crypto.randomUUID() }),
   ).option("--compensate", "undo the effects of its tasks");
-  steer("terminate", "end a run by force, without compensation", (client, runId, { reason }) =>
+  steer("terminate", "end a run immediately, without compensation", (client, runId, { reason }) =>
     client.call(method.terminateRun, { runId, reason, requestId: crypto.randomUUID() }),
   );
-  steer("pause", "let no further attempt of a run start", (client, runId, { reason }) =>
+  steer("pause", "pause a run: no further attempt starts", (client, runId, { reason }) =>
     client.call(method.pauseRun, { runId, reason, requestId: crypto.randomUUID() }),
   );
-  leaf("delete", "erase a run that has ended: its data goes, its id stays taken")
+  leaf("delete", "erase a run that has ended; its id stays taken")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
     .action((runId: string, options: Options) =>
       withClient(options, async (client) => {
@@ -228,8 +226,8 @@ function defineSteering(leaf: Leaf): void {
     );
   leaf("signal", "send a signal to a run")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
-    .argument("<name>", "name that a task waits for")
-    .option("--data <json>", "what it carries: JSON, text, or @file")
+    .argument("<name>", "name of the signal")
+    .option("--data <json>", "payload: JSON, text, or @file")
     .action((runId: string, signalName: string, options: Options & { readonly data?: string }) =>
       withClient(options, async (client) => {
         const value = options.data === undefined ? null : await readJsonText(options.data, "data");

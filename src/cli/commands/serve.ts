@@ -17,7 +17,10 @@ export function defineServe(command: Command, context: CommandContext): void {
   addSettingOptions(command);
   command
     .addOption(stateHomeOption())
-    .addHelpText("after", "\nFlags win over variables, variables over the file. docs/config.md explains every setting.")
+    .addHelpText(
+      "after",
+      "\nFlags override variables, and variables override the file. docs/config.md explains every setting.",
+    )
     .action(async ({ stateHome, ...flags }: Readonly<Record<string, unknown>>) => {
       const loaded = withInstanceId(await loadConfig({ flags }));
       const { config } = loaded;
@@ -64,7 +67,7 @@ function stopOrLeave(service: Service, log: Logger): (signal: NodeJS.Signals) =>
   return (signal) => {
     signals++;
     if (signals > 1) {
-      log.warn("left at once");
+      log.warn("stopped immediately after a second signal");
       log.flush();
       process.exit(signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED);
     }
@@ -75,7 +78,7 @@ function stopOrLeave(service: Service, log: Logger): (signal: NodeJS.Signals) =>
 /** A bug that nobody caught ends the process with a line in the log; the next start takes up every run. */
 function dieInGoodOrder(log: Logger): void {
   const die = (error: unknown): void => {
-    log.error("the service ends because of a bug", { error });
+    log.error("the service stops because of a bug", { error });
     log.flush();
     process.exit(EXIT.INTERNAL);
   };
@@ -92,7 +95,7 @@ function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress,
   const name = commandName();
   const server = address.port === 8_002 ? "" : ` --server ${localAddress(address)}`;
   const lines = [
-    ["address", `${urlOf(address)}  gRPC, gRPC-Web, Connect and REST`],
+    ["address", `${urlOf(address)}  gRPC, gRPC-Web, Connect, and REST`],
     ["store", core.store],
     ...(config.store.databaseUrl === undefined ? [["folder", resolve(config.store.dataDir)]] : []),
     ["metrics", metricsAddress === null ? "none" : `${urlOf(metricsAddress)}/metrics`],

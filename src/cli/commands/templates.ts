@@ -21,7 +21,7 @@ type Options = ConnectOptions & OutputOptions;
 export function defineTemplates(command: Command, _context: CommandContext): void {
   const list = command
     .command("list")
-    .description("the templates of a service")
+    .description("list the templates of a service")
     .action((options: Options) =>
       withClient(options, async (client) => {
         const templates = await readPages(Number.POSITIVE_INFINITY, async (pageToken, pageSize) => {
@@ -41,7 +41,7 @@ export function defineTemplates(command: Command, _context: CommandContext): voi
     );
   const get = command
     .command("get")
-    .description("the source of a template, ready to be saved and changed")
+    .description("print the source of a template, ready to save and change")
     .addArgument(new CompletedArgument("<template>", "id of the template", "template"))
     .action((templateId: string, options: Options) =>
       withClient(options, async (client) => {

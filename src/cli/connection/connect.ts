@@ -22,7 +22,7 @@ export interface ConnectOptions extends ActorOptions, ServiceChoice {}
 /** Adds `--output`. */
 export function addOutputOption(command: Command): Command {
   return command.addOption(
-    new Option("-o, --output <form>", "how results are printed").choices(["table", "json"]).default("table"),
+    new Option("-o, --output <form>", "output format").choices(["table", "json"]).default("table"),
   );
 }
 
@@ -48,7 +48,7 @@ export function addConnectOptions(command: Command): Command {
           "ORCHESTRATOR_PROFILE",
         ),
       )
-      .addOption(new Option("--token <token>", "credential; better set as variable").env("ORCHESTRATOR_TOKEN"))
+      .addOption(new Option("--token <token>", "credential; prefer the variable").env("ORCHESTRATOR_TOKEN"))
       .addOption(actorOption())
       .addOption(stateHomeOption())
       .hook("preAction", (_, called) => {

@@ -57,7 +57,7 @@ export async function writeProfiles(path: string, file: ProfileFile): Promise<vo
 export function findProfile(file: ProfileFile, name: string): Profile {
   const names = Object.keys(file.profiles);
   if (!Object.hasOwn(file.profiles, name)) {
-    const hint = suggest(name, names) || (names.length === 0 ? "; there is none yet" : `; known: ${names.join(", ")}`);
+    const hint = suggest(name, names) || (names.length === 0 ? "; there are none yet" : `; known: ${names.join(", ")}`);
     fail("PROFILE_NOT_FOUND", { name, hint });
   }
   return file.profiles[name] as Profile;
@@ -76,7 +76,7 @@ function checkFile(value: unknown, path: string): ProfileFile {
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return refuse(`unknown key "${unknown}"`);
   if (typeof current !== "string") return refuse("current must be the name of a profile");
-  if (!isRecord(profiles)) return refuse("profiles must be a map of names");
+  if (!isRecord(profiles)) return refuse("profiles must be a map from name to profile");
   for (const [name, profile] of Object.entries(profiles)) {
     if (!isRecord(profile) || typeof profile.server !== "string") return refuse(`profile "${name}" needs a server`);
     if (profile.token !== undefined && typeof profile.token !== "string")

@@ -73,7 +73,7 @@ export interface WrittenStarter {
 export async function writeStarter(file: string, options: StarterOptions): Promise<WrittenStarter> {
   if (file.endsWith(".json"))
     fail("INVALID_REQUEST", {
-      problem: `the flow is written as YAML; call it ${file.slice(0, -5)}.yaml`,
+      problem: `flows are written as YAML; name the file ${file.slice(0, -5)}.yaml`,
       field: "file",
     });
   const id =
@@ -84,7 +84,7 @@ export async function writeStarter(file: string, options: StarterOptions): Promi
       .replaceAll(/[^a-z0-9_-]+/g, "-");
   if (!/^[a-z][a-z0-9_-]{0,62}$/.test(id))
     fail("INVALID_REQUEST", {
-      problem: `"${id}" cannot be the id of a flow: a letter, then letters, digits, _ and -; give one with --id`,
+      problem: `"${id}" cannot be the id of a flow (a letter, then letters, digits, _ and -); set one with --id`,
       field: "id",
     });
   if (existsSync(file) && options.force !== true)

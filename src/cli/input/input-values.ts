@@ -57,8 +57,8 @@ export async function readJsonText(given: string, field: string): Promise<Json> 
 
 /** What a type takes, with an example. */
 const EXPECTED: Readonly<Record<string, string>> = {
-  integer: "a whole number such as 42, no larger than a double holds (9007199254740991)",
-  number: "a number such as 0.5 that a double holds",
+  integer: "a whole number such as 42, at most 9007199254740991",
+  number: "a number such as 0.5 that a double can hold",
   boolean: "true or false",
   array: 'a JSON list such as ["a", "b"]',
   object: 'a JSON object such as {"a": 1}',

@@ -19,13 +19,13 @@ const collect = (value: string, before: readonly string[] | undefined): readonly
 /** Adds the options. */
 export function addFilterOptions(command: Command): Command {
   return command
-    .option("--filter <cel>", 'for instance: state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"')
+    .option("--filter <cel>", 'for example: state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"')
     .addOption(
       // The service judges the states, in any case of letters: the list is for help and completion.
-      new Option("--state <state>", "only runs in this state, may be repeated").choices(STATES).argParser(collect),
+      new Option("--state <state>", "only runs in this state, repeatable").choices(STATES).argParser(collect),
     )
     .addOption(new CompletedOption("--flow <id>", "only runs of this flow", "flow"))
-    .option("--label <name=value>", "only runs with this label, may be repeated", collect);
+    .option("--label <name=value>", "only runs with this label, repeatable", collect);
 }
 
 /** One filter of the contract; empty when no option was given. */

@@ -4,7 +4,7 @@ import { listSettings, type NamedSetting } from "../../config/settings.ts";
 
 /** Adds `--config` and a flag for every setting; those of parts that come later are accepted and not shown. */
 export function addSettingOptions(command: Command): void {
-  command.option("--config <file>", "configuration file (default: orchestrator.yaml where it exists)");
+  command.option("--config <file>", "configuration file (default: orchestrator.yaml, if it exists)");
   for (const setting of listSettings()) {
     const kind = kindOf(setting.schema);
     const option =

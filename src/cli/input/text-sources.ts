@@ -22,7 +22,7 @@ function describeEncoding(bytes: Buffer): string {
     if (!isUtf8(bytes.subarray(start, next))) break;
     start = next;
   }
-  return `line ${line} is not UTF-8, perhaps Windows-1252; save the file as UTF-8`;
+  return `line ${line} is not UTF-8 (perhaps Windows-1252); save the file as UTF-8`;
 }
 
 async function readBytes(path: string): Promise<Buffer> {

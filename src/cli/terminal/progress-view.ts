@@ -56,7 +56,7 @@ function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): Progr
     if (told.get(task.id) === key) return;
     const isFailedChild = task.parent !== "" && ++failedChildren > MAX_FAILED_CHILDREN;
     if (isFailedChild) {
-      if (failedChildren === MAX_FAILED_CHILDREN + 1) say("further children that fail are not listed");
+      if (failedChildren === MAX_FAILED_CHILDREN + 1) say("further failed children are not listed");
       return;
     }
     told.set(task.id, key);

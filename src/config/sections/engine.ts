@@ -5,7 +5,7 @@ export const ENGINE = {
   instanceId: setting({
     schema: textSetting("a name"),
     env: ["ORCHESTRATOR_INSTANCE_ID"],
-    text: "Name of this instance among those that share a database. Made of host name and process when absent.",
+    text: "Name of this instance among those that share a database. By default made from host name and process.",
   }),
   shards: setting({
     schema: integerSetting(1, 4_096),
@@ -23,32 +23,32 @@ export const ENGINE = {
     schema: durationSetting(1_000),
     default: "10s",
     env: ["ORCHESTRATOR_LEASE_TTL"],
-    text: "How long an instance that says nothing keeps its shards. Another takes over after it.",
+    text: "How long an instance that does not renew its leases keeps its shards. Then another instance takes them over.",
   }),
   maxLoopStall: setting({
     schema: durationSetting(),
     default: "6s",
     env: ["ORCHESTRATOR_MAX_LOOP_STALL"],
-    text: "How long the event loop may stand still. Then the watchdog names the run in hand, if there is one, and ends the process with exit code 142. At most 0.6 × the lease time; 0 switches the watchdog off. It does not judge while the process is stopped or debugged.",
+    text: "How long the event loop may stand still. After that, the watchdog names the current run, if there is one, and ends the process with exit code 142. At most 0.6 × the lease time; 0 turns the watchdog off. It does nothing while the process is stopped or being debugged.",
   }),
   defaultRunTimeout: setting({
     schema: durationSetting(),
     default: 0,
     env: ["ORCHESTRATOR_DEFAULT_RUN_TIMEOUT", "DEFAULT_WORKFLOW_TIMEOUT"],
-    text: "Timeout of runs whose flow gives none; 0 is none.",
+    text: "Timeout of runs whose flow sets none; 0 means no timeout.",
   }),
   defaultTaskTimeout: setting({
     schema: durationSetting(),
     default: "300s",
     env: ["ORCHESTRATOR_TASK_TIMEOUT_DEFAULT"],
-    text: "Timeout of one attempt of a task that calls something outside when neither its flow nor its type gives one (`http`: 30 s).",
+    text: "Timeout of one attempt of a task that calls something outside, if neither its flow nor its type sets one (`http`: 30 s).",
   }),
   maxRetryAttempts: setting({
     schema: integerSetting(0, 1_000),
     default: 3,
     env: ["ORCHESTRATOR_MAX_RETRY_ATTEMPTS"],
     later: "Kafka",
-    text: "Retries of a task from outside (Kafka) that gives no number.",
+    text: "Retries of a task from outside (Kafka) that sets no number.",
   }),
   retryBackoffBase: setting({
     schema: numberSetting(1, 100),

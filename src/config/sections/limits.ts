@@ -8,13 +8,13 @@ export const LIMITS = {
     schema: sizeSetting(1_024, 4 * MB),
     default: "2MB",
     env: ["ORCHESTRATOR_MAX_PAYLOAD_BYTES"],
-    text: "Largest input, signal or form, as JSON.",
+    text: "Largest input, signal, or form, as JSON.",
   }),
   maxInlinePayloadBytes: setting({
     schema: sizeSetting(1_024, 4 * MB),
     default: "256KB",
     env: ["ORCHESTRATOR_MAX_INLINE_PAYLOAD_BYTES"],
-    text: "Payloads above this are answered as a reference, unless the read mask asks for their JSON.",
+    text: "Larger payloads are returned as a reference, unless the read mask asks for their JSON.",
   }),
   maxFlowBytes: setting({
     schema: sizeSetting(1_024, 256 * 1_024),

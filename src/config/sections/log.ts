@@ -10,12 +10,12 @@ export const LOG = {
     }),
     default: "info",
     env: ["ORCHESTRATOR_LOG_LEVEL", "LOG_LEVEL"],
-    text: "Least important level that is logged: trace, debug, info, warn, error.",
+    text: "Lowest level that is logged: trace, debug, info, warn, error.",
   }),
   format: setting({
     schema: choiceSetting(["auto", "json", "pretty"]),
     default: "auto",
     env: ["ORCHESTRATOR_LOG_FORMAT"],
-    text: "`json` one object a line, `pretty` for people; `auto` is pretty on a terminal.",
+    text: "`json` for one object per line, `pretty` for people; `auto` is pretty on a terminal.",
   }),
 } as const;

@@ -12,6 +12,6 @@ export const METRICS = {
     schema: portSetting(),
     default: 9_090,
     env: ["ORCHESTRATOR_METRICS_PORT"],
-    text: "Port of metrics and health. When it is busy and was not set, the service says so and goes on without.",
+    text: "Port of metrics and health. If it is in use and was not set explicitly, the service logs that and continues without it.",
   }),
 } as const;

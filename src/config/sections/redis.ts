@@ -13,7 +13,7 @@ export const REDIS = {
     schema: textSetting("a host"),
     env: ["REDIS_HOST"],
     later: "Redis",
-    text: "Host of Redis, when there is no URL.",
+    text: "Host of Redis, if there is no URL.",
   }),
   port: setting({
     schema: portSetting(),
@@ -27,14 +27,14 @@ export const REDIS = {
     env: ["REDIS_PASSWORD"],
     secret: true,
     later: "Redis",
-    text: "Password at that host.",
+    text: "Password for that host.",
   }),
   database: setting({
     schema: integerSetting(0, 15),
     default: 0,
     env: ["REDIS_DATABASE"],
     later: "Redis",
-    text: "Database number at that host.",
+    text: "Database number on that host.",
   }),
   keyTtl: setting({
     schema: durationSetting(),

@@ -14,6 +14,6 @@ export const REFLEX = {
     default: true,
     env: ["ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION"],
     later: "goals",
-    text: "Ask it before a goal is accepted; when it cannot be asked nothing is accepted.",
+    text: "Ask it before a goal is accepted; if it cannot be reached, nothing is accepted.",
   }),
 } as const;

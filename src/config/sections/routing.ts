@@ -13,20 +13,20 @@ export const ROUTING = {
     default: 60,
     env: ["REGISTRY_SYNC_INTERVAL"],
     later: "routing",
-    text: "Time between two reads of the registry.",
+    text: "How often to read the registry.",
   }),
   registryTimeout: setting({
     schema: durationSetting(1),
     default: 5,
     env: ["REGISTRY_TIMEOUT"],
     later: "routing",
-    text: "Time that the registry has to answer.",
+    text: "How long to wait for an answer of the registry.",
   }),
   registryCacheDir: setting({
     schema: textSetting("a folder"),
     env: ["REGISTRY_CACHE_DIR"],
     later: "routing",
-    text: "Folder of the copy of the registry on disk; in the data folder when absent.",
+    text: "Folder for the copy of the registry on disk; by default in the data folder.",
   }),
   registryCacheExpiry: setting({
     schema: durationSetting(),
@@ -40,7 +40,7 @@ export const ROUTING = {
     default: 30,
     env: ["TASK_TIMEOUT"],
     later: "routing",
-    text: "Time that the target of a routed task has to answer.",
+    text: "How long to wait for an answer of the target of a routed task.",
   }),
   taskMaxRetries: setting({
     schema: integerSetting(0, 100),
@@ -54,6 +54,6 @@ export const ROUTING = {
     default: 10_000,
     env: ["TASK_MAX_HISTORY"],
     later: "routing",
-    text: "Routed tasks that the list shows.",
+    text: "Number of routed tasks that the list shows.",
   }),
 } as const;

@@ -6,24 +6,24 @@ export const STORE = {
     schema: textSetting("a folder"),
     default: "./data",
     env: ["ORCHESTRATOR_DATA_DIR"],
-    text: "Folder of the embedded database and of other files that must stay. Only one service may use it.",
+    text: "Folder of the embedded database and of other persistent files. Only one service may use it.",
   }),
   databaseUrl: setting({
     schema: databaseUrlSetting(),
     env: ["ORCHESTRATOR_DATABASE_URL", "DATABASE_URL"],
     secret: true,
-    text: "PostgreSQL 15 or newer: `postgresql://user:password@host:5432/database`. Without it the service runs its own PostgreSQL in the data folder.",
+    text: "PostgreSQL 15 or newer: `postgresql://user:password@host:5432/database`. Without it, the service runs its own PostgreSQL in the data folder.",
   }),
   preparedStatements: setting({
     schema: booleanSetting(),
     default: true,
     env: ["ORCHESTRATOR_PREPARED_STATEMENTS"],
-    text: "Prepare statements. A connection pooler (PgBouncer) is noticed, and then nothing is prepared, whatever this says. Set to false where one is not noticed and SQLSTATE 42P05 or 26000 shows in the log.",
+    text: "Prepare statements. If a connection pooler (PgBouncer) is detected, nothing is prepared, whatever this says. Set to false if one is not detected and SQLSTATE 42P05 or 26000 shows in the log.",
   }),
   readConnections: setting({
     schema: integerSetting(1, 64),
     default: 8,
     env: ["ORCHESTRATOR_READ_CONNECTIONS"],
-    text: "Largest number of database connections that answer callers; the journal has its own.",
+    text: "Largest number of database connections that serve callers; the journal has its own.",
   }),
 } as const;

@@ -6,6 +6,6 @@ export const TEMPLATES = {
     schema: textSetting("a folder"),
     default: "./templates",
     env: ["ORCHESTRATOR_TEMPLATES"],
-    text: "Folder of flow templates (YAML). When it does not exist the templates that come with the service are used.",
+    text: "Folder of flow templates (YAML). If it does not exist, the templates that ship with the service are used.",
   }),
 } as const;

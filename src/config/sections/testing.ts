@@ -6,11 +6,11 @@ export const TESTING = {
     schema: booleanSetting(),
     default: false,
     env: ["ORCHESTRATOR_TESTING"],
-    text: "Allows what only tests of the service may do. Never set it where the service has work to do.",
+    text: "Allows what only tests of the service may do. Never set it in production.",
   }),
   failPoints: setting({
     schema: textSetting("fail points"),
     env: ["ORCHESTRATOR_FAIL_POINTS"],
-    text: "Places where the process dies, throws or stands still: `commit.after=kill@17`. Refused unless testing is allowed.",
+    text: "Places where the process dies, throws, or stands still: `commit.after=kill@17`. Refused unless testing is allowed.",
   }),
 } as const;

@@ -6,7 +6,7 @@ export const WORKFLOWS = {
     schema: integerSetting(1, 1_000_000),
     env: ["MAX_CONCURRENT_WORKFLOWS"],
     later: "workflows",
-    text: "Runs that may be active at once; others wait. No limit when absent.",
+    text: "Number of runs that may be active at once; others wait. No limit by default.",
   }),
   workspace: setting({
     schema: textSetting("a folder"),
@@ -20,13 +20,13 @@ export const WORKFLOWS = {
     default: true,
     env: ["RECOVERY_ENABLED"],
     later: "workflows",
-    text: "Watch for runs that stopped moving and repair what is missing.",
+    text: "Watch for runs that are stuck, and repair what is missing.",
   }),
   recoveryInterval: setting({
     schema: durationSetting(1_000),
     default: "5m",
     env: ["RECOVERY_INTERVAL"],
     later: "workflows",
-    text: "How often it looks.",
+    text: "How often to look for stuck runs.",
   }),
 } as const;

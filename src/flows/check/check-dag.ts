@@ -28,7 +28,7 @@ export function checkDag(draft: Partial<FlowDocument>, names: KnownNames, proble
     if (task.type !== "condition") {
       for (const key of ["on_success", "on_failure"] as const) {
         if (task[key] !== undefined && typeof task.type === "string")
-          problems.add([...TASKS, index, key], `${key} goes with the type condition, not with ${task.type}`);
+          problems.add([...TASKS, index, key], `${key} is only allowed on the type condition, not on ${task.type}`);
       }
     }
   }
@@ -98,7 +98,7 @@ function checkReferences(
       else if (compensations.has(target))
         problems.add(
           place,
-          `"${target}" is a compensation task (compensate_with names it); it is no part of the graph`,
+          `"${target}" is a compensation task (compensate_with names it); it is not part of the graph`,
         );
       if (seen.has(target)) problems.add(place, `"${target}" is listed twice`);
       seen.add(target);
@@ -142,7 +142,7 @@ function rulesOf(
       names,
       roots,
       forbidTask: () =>
-        "a task with trigger_rule: one_success reads deps.first only; which tasks have ended is a matter of time",
+        "a task with trigger_rule: one_success can read only deps.first, because which other tasks have ended depends on timing",
     };
   }
   return {

@@ -18,8 +18,8 @@ const WHERE: Readonly<Record<SlotRoot, string>> = {
   tasks: "outputs of tasks cannot be read here",
   vars: "variables cannot be read here",
   run: "run cannot be read here",
-  item: "item exists only inside of a map",
-  index: "index exists only inside of a map or parallel",
+  item: "item exists only inside a map",
+  index: "index exists only inside a map or parallel",
   deps: "deps.first exists only in tasks with trigger_rule: one_success",
   signal: "signal exists only in the when of an on entry",
   compensates: "compensates exists only in compensation tasks",
@@ -74,7 +74,7 @@ export function checkPlainTemplate(
 export function checkPredicate(value: string | boolean, path: Path, rules: ReadRules, problems: Problems): void {
   if (typeof value === "boolean") return;
   if (!holdsExpression(value))
-    problems.add(path, `expected an expression that gives true or false; write "\${${value.slice(0, 60)}}"`);
+    problems.add(path, `expected an expression that evaluates to true or false; write "\${${value.slice(0, 60)}}"`);
   else if (!/^\$\{[\s\S]*\}$/.test(value))
     problems.add(path, "expected exactly one ${…}; text around it makes the result text, not true or false");
   else checkTemplate(value, path, rules, problems);

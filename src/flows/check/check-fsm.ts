@@ -67,14 +67,14 @@ function checkState(
   if (state.on_error !== undefined && state.task === undefined)
     problems.add([...path, "on_error"], "on_error needs a task that can fail");
   if (state.final === undefined && EXITS.every((key) => (state[key] ?? []).length === 0)) {
-    problems.add(path, `the state "${state.id}" has no way out; give it transitions, on, after or final`);
+    problems.add(path, `the state "${state.id}" has no way out; give it transitions, on, after, or final`);
   }
   for (const [index, exit] of (state.transitions ?? []).entries()) {
     if (exit?.when !== undefined) checkPredicate(exit.when, [...path, "transitions", index, "when"], rules, problems);
     else if (exit !== null && index < (state.transitions ?? []).length - 1) {
       problems.add(
         [...path, "transitions", index],
-        "this transition has no when, so those after it can never be taken; put it last",
+        "this transition has no when, so the ones after it can never be taken; put it last",
       );
     }
   }

@@ -27,9 +27,9 @@ export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPl
     problems.add([...path, "type"], "a condition cannot be a child of parallel or map");
   if (type === "condition" && task.condition === undefined) problems.add(path, 'a condition needs condition: "${…}"');
   if (type !== "condition" && task.condition !== undefined)
-    problems.add([...path, "condition"], `condition goes with the type condition, not with ${type}`);
+    problems.add([...path, "condition"], `condition is only allowed on the type condition, not on ${type}`);
   if (type !== "approval" && task.on_reject !== undefined)
-    problems.add([...path, "on_reject"], `on_reject goes with the type approval, not with ${type}`);
+    problems.add([...path, "on_reject"], `on_reject is only allowed on the type approval, not on ${type}`);
   for (const key of LIMIT_KEYS)
     if (task[key] !== undefined && !TASK_TYPES[type].limits.includes(key))
       problems.add([...path, key], `${key} has no effect on a task of type ${type}; remove it`);
@@ -39,7 +39,7 @@ export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPl
   const { children, rest } = splitChildren(type, task.parameters as Json | undefined);
   checkTemplate(rest, [...path, "parameters"], rules, problems);
   if (place.isChild && type === "signal" && !hasKey(task.parameters as Json | undefined, "name"))
-    problems.add([...path, "parameters"], "a signal task inside of parallel or map needs parameters.name");
+    problems.add([...path, "parameters"], "a signal task inside parallel or map needs parameters.name");
   let count = 1;
   for (const child of children)
     count += checkChild(child.value, [...path, "parameters", ...child.path], type, rules, problems);
@@ -130,12 +130,12 @@ function checkType(type: unknown, path: Path, problems: Problems): TaskTypeName 
   if ((LATER_TASK_TYPES as readonly string[]).includes(type)) {
     problems.add(
       path,
-      `the task type "${type}" comes with a later version of the service; this one has ${WRITABLE_TASK_TYPES.join(", ")}`,
+      `the task type "${type}" is reserved for a later version of the service; supported types: ${WRITABLE_TASK_TYPES.join(", ")}`,
     );
   } else
     problems.add(
       path,
-      `there is no task type "${type}"${suggest(type, WRITABLE_TASK_TYPES) || `; there are ${WRITABLE_TASK_TYPES.join(", ")}`}`,
+      `there is no task type "${type}"${suggest(type, WRITABLE_TASK_TYPES) || `; supported types: ${WRITABLE_TASK_TYPES.join(", ")}`}`,
     );
   return undefined;
 }

@@ -44,7 +44,7 @@ function checkMeaning(draft: Partial<FlowDocument>, problems: Problems): void {
   if (workflow === undefined || !isObject(workflow as Json)) return;
   const kinds = (["tasks", "states", "graph"] as const).filter((kind) => workflow[kind] !== undefined);
   if (kinds.length === 0 && problems.isEmpty)
-    problems.add(["workflow"], "expected one of tasks (a DAG), states (an FSM) and graph");
+    problems.add(["workflow"], "expected one of tasks (a DAG), states (an FSM), or graph");
   if (kinds.length > 1)
     problems.add(["workflow", kinds[1] as string], `a flow has either ${kinds.join(" or ")}, not both`);
   const [kind] = kinds;
@@ -87,7 +87,7 @@ function refuseForeignKeys(
     if (other === kind) continue;
     for (const key of keys)
       if (workflow[key] !== undefined)
-        problems.add(["workflow", key], `${key} goes with ${other}, this flow has ${kind}`);
+        problems.add(["workflow", key], `${key} is only allowed with ${other}; this flow has ${kind}`);
   }
 }
 
@@ -99,7 +99,8 @@ function withCure(path: Path, description: string, source: ParsedSource): string
     return `${description.replace(/the (number|boolean) .*$/, `${written} without quotes`)}; write "${written}" in quotes`;
   if (key === "depends_on" || key === "on_success" || key === "on_failure")
     return `${description}; write a list: [task_id]`;
-  if (path.length === 1 && (key === "tasks" || key === "states")) return `${key} stands inside workflow, not beside it`;
+  if (path.length === 1 && (key === "tasks" || key === "states"))
+    return `${key} belongs inside workflow, not next to it`;
   return description;
 }
 

@@ -27,13 +27,13 @@ export function checkServed(document: FlowDocument, served: Served, problems: Pr
     if (type === "emit" && !served.events)
       problems.add(
         [...path, "type"],
-        "emit comes with a later version of the service: nothing relays its events yet; call a web service (type http) instead",
+        "emit is reserved for a later version of the service, because nothing relays its events yet; call a web service (type http) instead",
       );
     const { service } = (task.parameters ?? {}) as Record<string, Json>;
     if (type === "http" && service !== undefined && !served.services)
       problems.add(
         [...path, "parameters", "service"],
-        "registered services come with a later version of the service; write the url instead of service and path",
+        "registered services are reserved for a later version; write url instead of service and path",
       );
   }
 }
@@ -48,6 +48,6 @@ function checkBudget({ workflow }: FlowDocument, problems: Problems): void {
   for (const key of Object.keys(workflow.budget ?? {}))
     problems.add(
       ["workflow", "budget", key],
-      `budgets come with a later version of the service, and nothing would enforce this one${INSTEAD_OF[key] ?? ""}`,
+      `budgets are reserved for a later version of the service, and nothing would enforce this one${INSTEAD_OF[key] ?? ""}`,
     );
 }

@@ -35,7 +35,7 @@ export function flowJsonSchema(): JsonObject {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Orchestrator flow",
-    description: "A flow: tasks (a DAG), states (an FSM) or a graph, run durably.",
+    description: "A flow: tasks (a DAG), states (an FSM), or a graph, run durably.",
     ...flow,
     definitions,
   };

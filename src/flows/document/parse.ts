@@ -249,11 +249,7 @@ class Reader {
           parent,
         );
       if (isPlain && node.value.trim() !== node.value)
-        this.note(
-          "the key begins or ends with a space that is no plain space (a no-break space, for instance)",
-          node,
-          parent,
-        );
+        this.note("the key begins or ends with a special space, such as a no-break space; remove it", node, parent);
       this.checkText(node.value, node, `${parent}/${escapeKey(node.value)}`);
       return node.value;
     }
@@ -281,7 +277,7 @@ class Reader {
 
   private checkText(text: string, node: Node, key: string): void {
     if (text.includes("\u0000")) this.note("text must not hold NUL", node, key);
-    if (!text.isWellFormed()) this.note("text must not hold half a surrogate pair", node, key);
+    if (!text.isWellFormed()) this.note("text must not contain half of a surrogate pair", node, key);
   }
 
   /** Remembers a problem and lets the reading go on. */

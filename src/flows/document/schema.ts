@@ -23,7 +23,7 @@ export const DEFAULT_MAX_TRANSITIONS = 1_000;
 const id = z
   .string()
   .max(64)
-  .regex(ID_PATTERN, { error: "expected an id: a small letter, then small letters, digits, _ and -" });
+  .regex(ID_PATTERN, { error: "expected an id: a lowercase letter, then lowercase letters, digits, _ and -" });
 const ids = z.array(id).max(MAX_TASKS);
 const variableName = z
   .string()
@@ -33,22 +33,22 @@ const title = z.string().max(256);
 const description = z.string().max(16_384);
 const errorType = z.string().min(1).max(128);
 const predicate = z
-  .union([z.string(), z.boolean()], { error: 'expected an expression that gives true or false, written "${…}"' })
-  .meta({ description: "An expression `${…}` that gives true or false." });
+  .union([z.string(), z.boolean()], { error: 'expected an expression that evaluates to true or false, written "${…}"' })
+  .meta({ description: "An expression `${…}` that evaluates to true or false." });
 
 /** Types of variables. */
 const VARIABLE_TYPES = ["string", "number", "integer", "boolean", "array", "object", "any"] as const;
 
 const variable = keyed({
   name: variableName.meta({ description: "Name of the variable." }),
-  type: z.enum(VARIABLE_TYPES).optional().meta({ description: "Type of its values; any when absent." }),
+  type: z.enum(VARIABLE_TYPES).optional().meta({ description: "Type of its values; any by default." }),
   description: description.optional(),
   required: z
     .boolean()
     .optional()
-    .meta({ description: "Whether a run must give it; false when absent. A default counts as given." }),
-  default: z.json().optional().meta({ description: "Value when a run gives none." }),
-  enum: z.array(z.json()).min(1).max(1_000).optional().meta({ description: "The only values that are accepted." }),
+    .meta({ description: "Whether a start must set it; false by default. A default counts as set." }),
+  default: z.json().optional().meta({ description: "Value if a start sets none." }),
+  enum: z.array(z.json()).min(1).max(1_000).optional().meta({ description: "The only accepted values." }),
 });
 
 /** Kinds of backoff. */
@@ -60,19 +60,19 @@ const retryPolicy = keyed({
     .min(0)
     .max(1_000_000)
     .optional()
-    .meta({ description: "Attempts after the first one; 3 when absent." }),
-  backoff_type: z.enum(BACKOFF_TYPES).optional().meta({ description: "How the delay grows; exponential when absent." }),
+    .meta({ description: "Attempts after the first one; 3 by default." }),
+  backoff_type: z.enum(BACKOFF_TYPES).optional().meta({ description: "How the delay grows; exponential by default." }),
   initial_delay: durationOrExpression
     .optional()
-    .meta({ description: "Delay before the second attempt; 1s when absent." }),
-  max_delay: durationOrExpression.optional().meta({ description: "Longest delay; 60s when absent." }),
+    .meta({ description: "Delay before the second attempt; 1s by default." }),
+  max_delay: durationOrExpression.optional().meta({ description: "Longest delay; 60s by default." }),
   multiplier: z
     .number()
     .min(1)
     .max(1_000)
     .optional()
-    .meta({ description: "Growth of exponential backoff; 2 when absent." }),
-  non_retryable: z.array(errorType).max(100).optional().meta({ description: "Error types that are final at once." }),
+    .meta({ description: "Growth of exponential backoff; 2 by default." }),
+  non_retryable: z.array(errorType).max(100).optional().meta({ description: "Error types that are not retried." }),
 });
 
 const executable = {
@@ -82,12 +82,12 @@ const executable = {
   parameters: z
     .record(z.string(), z.json(), { error: "expected an object of parameters" })
     .optional()
-    .meta({ description: "Parameters of the task type; values may hold `${…}`." }),
-  condition: predicate.optional().meta({ description: "For the type condition: the expression that is judged." }),
-  retry_policy: retryPolicy.optional().meta({ description: "When absent there is one attempt." }),
+    .meta({ description: "Parameters of the task type; values may contain `${…}`." }),
+  condition: predicate.optional().meta({ description: "For the type condition: the expression to evaluate." }),
+  retry_policy: retryPolicy.optional().meta({ description: "Without it there is one attempt." }),
   timeout: durationOrExpression
     .optional()
-    .meta({ description: "Longest time of one attempt (start to close), or of the waiting of a signal or approval." }),
+    .meta({ description: "Longest time of one attempt (start to close), or longest wait of a signal or approval." }),
   schedule_to_start_timeout: durationOrExpression
     .optional()
     .meta({ description: "Longest time until an attempt starts." }),
@@ -96,7 +96,7 @@ const executable = {
   on_reject: z
     .enum(["fail", "continue"])
     .optional()
-    .meta({ description: "For approvals: whether a rejection fails the task; fail when absent." }),
+    .meta({ description: "For approvals: whether a rejection fails the task; fail by default." }),
 };
 
 const onError = z
@@ -124,9 +124,9 @@ export const taskSchema = keyed({
   trigger_rule: z
     .enum(TRIGGER_RULES)
     .optional()
-    .meta({ description: "When a task with dependencies may run; all_success when absent." }),
-  on_success: ids.optional().meta({ description: "For the type condition: tasks that run when it gives true." }),
-  on_failure: ids.optional().meta({ description: "For the type condition: tasks that run when it gives false." }),
+    .meta({ description: "When a task with dependencies may run; all_success by default." }),
+  on_success: ids.optional().meta({ description: "For the type condition: tasks that run if it is true." }),
+  on_failure: ids.optional().meta({ description: "For the type condition: tasks that run if it is false." }),
   on_error: onError,
   compensate_with: id.optional().meta({ description: "The task that undoes this one." }),
 });
@@ -143,7 +143,7 @@ const stateSchema = keyed({
     .array(keyed({ when: predicate.optional(), to }))
     .max(100)
     .optional()
-    .meta({ description: "Tried in order when the task has completed; the first that holds is taken." }),
+    .meta({ description: "Tried in order when the task has completed; the first that matches is taken." }),
   on: z
     .array(keyed({ signal: signalName, when: predicate.optional(), to }))
     .max(100)
@@ -151,7 +151,7 @@ const stateSchema = keyed({
     .meta({ description: "Transitions by signals." }),
   after: z
     .array(
-      keyed({ delay: durationOrExpression.meta({ description: "Counted from the entry; may be an expression." }), to }),
+      keyed({ delay: durationOrExpression.meta({ description: "Counted from entry; may be an expression." }), to }),
     )
     .max(100)
     .optional()
@@ -161,7 +161,7 @@ const stateSchema = keyed({
     .max(100)
     .optional()
     .meta({ description: "Transitions by the type of the task's final error; without match: any." }),
-  final: z.enum(["completed", "failed"]).optional().meta({ description: "The run ends here, so." }),
+  final: z.enum(["completed", "failed"]).optional().meta({ description: "The run ends here, with this outcome." }),
   compensate_with: id.optional().meta({ description: "The compensation task that undoes the state's task." }),
 });
 
@@ -184,7 +184,9 @@ const workflow = keyed({
   signals: z
     .record(signalName, keyed({ description: description.optional(), schema: jsonSchema.optional() }))
     .optional()
-    .meta({ description: "What signals must carry, by name. A signal with other data is refused when it is sent." }),
+    .meta({
+      description: "Schemas of the data of signals, by name. A signal with other data is refused when it is sent.",
+    }),
   budget: budget
     .optional()
     .meta({ description: "Limits of cost, tokens, time and steps. Refused until a version enforces them." }),
@@ -192,15 +194,15 @@ const workflow = keyed({
   fail_fast: z
     .boolean()
     .optional()
-    .meta({ description: "Whether the first failure cancels everything that is open; false when absent." }),
+    .meta({ description: "Whether the first failure cancels everything that is open; false by default." }),
   states: z.array(stateSchema).min(1).max(MAX_TASKS).optional().meta({ description: "States of an FSM flow." }),
-  initial: id.optional().meta({ description: "The first state; the first of the list when absent." }),
+  initial: id.optional().meta({ description: "The first state; the first of the list by default." }),
   max_transitions: z
     .int()
     .min(1)
     .max(1_000_000)
     .optional()
-    .meta({ description: `Most transitions of a run; ${DEFAULT_MAX_TRANSITIONS} when absent.` }),
+    .meta({ description: `Largest number of transitions of a run; ${DEFAULT_MAX_TRANSITIONS} by default.` }),
   compensations: z
     .array(compensationSchema)
     .max(MAX_TASKS)
@@ -212,25 +214,25 @@ const workflow = keyed({
       error: "expected the name of a graph: a letter, _ or $, then at most 127 letters, digits, _, $ and -",
     })
     .optional()
-    .meta({ description: "Registered name of a LangGraph graph, in place of tasks and states." }),
+    .meta({ description: "Registered name of a LangGraph graph, instead of tasks and states." }),
   attempt_timeout: durationOrExpression
     .optional()
-    .meta({ description: "Longest time of one attempt of the graph; the limit of the service when absent." }),
+    .meta({ description: "Longest time of one attempt of the graph; the limit of the service by default." }),
   retry_policy: retryPolicy
     .optional()
-    .meta({ description: "How often the graph is tried again, from its last checkpoint; 3 retries when absent." }),
-  output: z.json().optional().meta({ description: "The run's output; values may hold `${…}`." }),
+    .meta({ description: "How often the graph is retried, from its last checkpoint; 3 retries by default." }),
+  output: z.json().optional().meta({ description: "The run's output; values may contain `${…}`." }),
 });
 
 /** A flow document. */
 export const flowSchema = keyed({
   id: id.meta({ description: "Id of the flow." }),
-  name: title.optional().meta({ description: "Name for people; the id when absent." }),
+  name: title.optional().meta({ description: "Name for people; the id by default." }),
   description: description.optional(),
   category: z.string().max(128).optional().meta({ description: "Group in lists." }),
-  version: versionText.optional().meta({ description: "Version, always text; derived from the content when absent." }),
+  version: versionText.optional().meta({ description: "Version, always text; derived from the content by default." }),
   variables: z.array(variable).max(MAX_VARIABLES).optional().meta({ description: "Input of a run." }),
-  workflow: workflow.meta({ description: "What runs: tasks, states or a graph." }),
+  workflow: workflow.meta({ description: "What runs: tasks, states, or a graph." }),
 });
 
 /** A flow document that has the right shape. */

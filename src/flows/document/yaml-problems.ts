@@ -168,8 +168,7 @@ function explainLine(offset: number, text: string): YamlProblem {
     };
   return {
     offset: place,
-    description:
-      "this does not fit what stands above; compare its indentation, quotes and brackets with the lines before",
+    description: "this does not match the lines above; compare its indentation, quotes, and brackets with them",
   };
 }
 

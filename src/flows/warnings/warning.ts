@@ -8,17 +8,18 @@ export const WARNING_CODES = {
   ERROR_TYPE_UNKNOWN:
     "`match` or `non_retryable` names an error type that no task of this type fails with, most often a typo.",
   EXPRESSION_TYPE_MISMATCH:
-    "An expression combines values whose types do not go together, so that it fails or is always true or false. Types come from declared variables and from known outputs.",
+    "An expression combines values of incompatible types, so that it fails or is always true or false. Types come from declared variables and from known outputs.",
   GROUP_OUTPUT_MISREAD:
     "An expression reads the output of a `parallel` or `map` as a list. The list is `tasks.id.outputs`.",
   PATTERN_INVALID: "A constant pattern of `matches` is not a regular expression in RE2 syntax.",
-  GRAPH_NOT_LOADED: "The flow names a graph that this service has not loaded. StartRun refuses it until then.",
+  GRAPH_NOT_LOADED:
+    "The flow names a graph that this service has not loaded. StartRun refuses the flow until it is loaded.",
   SIGNAL_UNUSED: "`workflow.signals` declares a signal that no task and no state waits for.",
   SUBFLOW_UNKNOWN: "A `subflow` task names a flow, or a version of one, that is not registered.",
   SUBFLOW_INPUT_INVALID:
-    "A `subflow` task omits a required variable of the flow it names, or gives one it does not declare.",
+    "A `subflow` task omits a required variable of the flow it names, or sets one that the flow does not declare.",
   TARGET_NEVER_RUNS:
-    "A condition names a task on a side on which it never runs, because it needs a task of the other side.",
+    "A condition names a task on a side where it never runs, because it needs a task of the other side.",
 } as const satisfies Record<string, string>;
 
 /** Code of a warning. */

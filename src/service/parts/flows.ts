@@ -33,7 +33,7 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
     served: config.testing.enabled ? ALL_SERVED : SERVED,
   });
   const templates = await openTemplates(templatesFolder(config));
-  for (const { file, error } of templates.refused) log.warn("a template is left out", { file, error: error.message });
+  for (const { file, error } of templates.refused) log.warn("a template is skipped", { file, error: error.message });
   return { flows, templates, graphs };
 }
 

@@ -104,7 +104,7 @@ async function blame(target: string | EmbeddedConnection, instanceId: string, ru
 function say(instanceId: string, limitMs: number, runId: string | null, named: boolean, pretty: boolean): void {
   const message =
     runId === null
-      ? "the event loop stood still with no run in hand; the process ends"
+      ? "the event loop stood still with no current run; the process ends"
       : named
         ? "the event loop stood still in a run; the process ends, and the next owner puts the run into quarantine"
         : "the event loop stood still in a run; the process ends. The run could not be named in the store: the next owner tries it alone";

@@ -125,17 +125,17 @@ class Walk {
 
   schema(value: Json, path: Path, depth: number): void {
     if (depth > MAX_DEPTH) {
-      this.add(path, `schemas stand in each other more than ${MAX_DEPTH} deep`);
+      this.add(path, `schemas are nested more than ${MAX_DEPTH} deep`);
       return;
     }
     this.#places.add(toPointer(path));
     if (this.#places.size > MAX_SCHEMAS) {
-      if (this.#places.size === MAX_SCHEMAS + 1) this.add(path, `it holds more than ${MAX_SCHEMAS} schemas`);
+      if (this.#places.size === MAX_SCHEMAS + 1) this.add(path, `it contains more than ${MAX_SCHEMAS} schemas`);
       return;
     }
     if (typeof value === "boolean") return;
     if (!isObject(value)) {
-      this.add(path, "expected a JSON Schema: an object, true or false");
+      this.add(path, "expected a JSON Schema: an object, true, or false");
       return;
     }
     for (const [key, inner] of Object.entries(value)) {
@@ -175,7 +175,7 @@ class Walk {
     for (const { path, ref } of this.#refs) {
       const pointer = toPointer(path.slice(0, -1));
       if (visit(pointer, new Set())) {
-        this.add(path, `${ref} leads back to itself without going into the data`);
+        this.add(path, `${ref} refers back to itself without consuming data`);
         return;
       }
     }
@@ -216,8 +216,7 @@ class Walk {
           this.add(path, path.at(-1) === "multipleOf" ? "expected a number above 0" : "expected a number");
         return;
       case "count":
-        if (!Number.isInteger(value) || (value as number) < 0)
-          this.add(path, "expected an integer that is not negative");
+        if (!Number.isInteger(value) || (value as number) < 0) this.add(path, "expected a non-negative integer");
         return;
       case "texts": {
         this.#texts(value, path);
@@ -252,7 +251,7 @@ class Walk {
       }
       case "ref":
         if (typeof value !== "string" || !/^#(\/.*)?$/.test(value)) {
-          this.add(path, "a reference stays in the schema: # or #/$defs/name; nothing is fetched");
+          this.add(path, "a reference must stay inside the schema: # or #/$defs/name; nothing is fetched");
           return;
         }
         this.#refs.push({ path, ref: decodeRef(value) });

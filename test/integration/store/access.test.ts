@@ -70,6 +70,6 @@ test("a wrong password is said", () => {
   const refusal = explainAccess(toStoreError(thrown, "connect"), "postgresql://me:secret@db.example:6432/mine");
   expect(refusal).toMatchObject({ code: "STORE_ACCESS_REFUSED" });
   const { message } = refusal as OrchestratorError;
-  expect(message).toContain("db.example:6432 refuses us: the password for the role me is wrong");
+  expect(message).toContain("db.example:6432 refuses the service: the password for the role me is wrong");
   expect(message).not.toContain("secret");
 });

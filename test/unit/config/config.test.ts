@@ -154,9 +154,9 @@ describe("the configuration", () => {
       { config: file },
     );
     expect(warnings).toEqual([
-      "REDIS_URL has no effect: this version has no Redis yet",
-      "ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS has no effect: this version has no Kafka yet",
-      `${file}:1 reflex.enabled has no effect: this version has no goals yet`,
+      "REDIS_URL has no effect: this version does not support Redis yet",
+      "ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS has no effect: this version does not support Kafka yet",
+      `${file}:1 reflex.enabled has no effect: this version does not support goals yet`,
     ]);
   });
 
@@ -186,10 +186,10 @@ describe("the configuration", () => {
   });
 
   test.each([
-    ["*", "there are no wildcards"],
-    ["https://*.example.com", "there are no wildcards"],
-    ["example.com", "is no origin"],
-    ["null", "is no origin"],
+    ["*", "wildcards are not supported"],
+    ["https://*.example.com", "wildcards are not supported"],
+    ["example.com", "is not an origin"],
+    ["null", "is not an origin"],
     ["https://example.com/", "write https://example.com"],
     ["https://example.com:443", "write https://example.com"],
     ["HTTPS://Example.com", "write https://example.com"],

@@ -367,10 +367,10 @@ describe("the plan of a graph flow", () => {
   });
 
   it("has no key that goes with tasks, and tasks none of its", async () => {
-    await expect(graph({ fail_fast: true })).rejects.toThrow(/fail_fast goes with tasks/);
+    await expect(graph({ fail_fast: true })).rejects.toThrow(/fail_fast is only allowed with tasks/);
     const tasks = [task("a", { type: "noop" })];
     await expect(compileFlow({ document: { id: "f", workflow: { attempt_timeout: 5, tasks } } })).rejects.toThrow(
-      /attempt_timeout goes with graph, this flow has tasks/,
+      /attempt_timeout is only allowed with graph; this flow has tasks/,
     );
   });
 });

@@ -58,8 +58,8 @@ describe("the template format", () => {
         ({ line, field, description }) => `${line} ${field}: ${description.split(";")[0]}`,
       ),
     ).toEqual([
-      '23 workflow.tasks[0].type: the task type "data" comes with a later version of the service',
-      '36 workflow.tasks[1].type: the task type "ai" comes with a later version of the service',
+      '23 workflow.tasks[0].type: the task type "data" is reserved for a later version of the service',
+      '36 workflow.tasks[1].type: the task type "ai" is reserved for a later version of the service',
     ]);
     const fits = new Ajv({ allErrors: true, strict: false, formats: { "date-time": true } }).compile(flowJsonSchema());
     fits(parseFlowSource(template).value);

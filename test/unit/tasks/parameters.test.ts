@@ -83,8 +83,8 @@ describe("checkParameters, after evaluation", () => {
       { url: "x", timeout: 5 },
       'timeout: unknown key "timeout"; known: url, service, path, method, query, headers, body, text, expect_status, full_response, response',
     ],
-    ["http", {}, ": give either url, or service and path"],
-    ["http", { url: "x", path: "/y" }, "path: path goes with service"],
+    ["http", {}, ": set either url, or service and path"],
+    ["http", { url: "x", path: "/y" }, "path: path requires service"],
     ["http", "x", ': expected an object, got the string "x"'],
     ["transform", {}, "output: is missing"],
     [

@@ -20,15 +20,18 @@ describe("the shape of a flow", () => {
   it.each([
     ["id: a\nworkflw: {}\n", /2:1 workflw: unknown key "workflw"; did you mean "workflow"\?/],
     ["id: a\n", /workflow: is missing/],
-    ["id: a\nworkflow: {}\n", /workflow: expected one of tasks \(a DAG\), states \(an FSM\) and graph/],
+    ["id: a\nworkflow: {}\n", /workflow: expected one of tasks \(a DAG\), states \(an FSM\), or graph/],
     ["id: a\nworkflow: {tasks: []}\n", /at least 1 elements?/],
     [
       "id: a\nworkflow: {tasks: [{id: x, type: noop}], states: [{id: y, final: completed}]}\n",
       /either tasks or states, not both/,
     ],
-    ["id: a\nworkflow: {tasks: [{id: x, type: noop}], initial: x}\n", /initial goes with states, this flow has tasks/],
-    ["id: a\nworkflow: {graph: g, fail_fast: true}\n", /fail_fast goes with tasks, this flow has graph/],
-    ["id: a\ntasks: [{id: x, type: noop}]\n", /tasks stands inside workflow/],
+    [
+      "id: a\nworkflow: {tasks: [{id: x, type: noop}], initial: x}\n",
+      /initial is only allowed with states; this flow has tasks/,
+    ],
+    ["id: a\nworkflow: {graph: g, fail_fast: true}\n", /fail_fast is only allowed with tasks; this flow has graph/],
+    ["id: a\ntasks: [{id: x, type: noop}]\n", /tasks belongs inside workflow/],
     ["id: Invoice\nworkflow: {graph: g}\n", /1:1 id: expected an id/],
     ["id: constructor-x\nworkflow: {tasks: [{id: constructor, type: noop}]}\n", /"constructor" cannot be an id/],
     [
@@ -81,7 +84,7 @@ describe("the shape of a flow", () => {
 describe("tasks", () => {
   it.each([
     ["    - {id: a, type: htp}\n", /there is no task type "htp"; did you mean "http"/],
-    ["    - {id: a, type: ai}\n", /"ai" comes with a later version/],
+    ["    - {id: a, type: ai}\n", /"ai" is reserved for a later version/],
     ["    - {id: a, type: graph}\n", /there is no task type "graph"/],
     ["    - {id: a}\n", /tasks\[0\]\.type: is missing/],
     ["    - {type: noop}\n", /tasks\[0\]\.id: is missing/],
@@ -100,14 +103,14 @@ describe("tasks", () => {
     ["    - {id: a, type: noop, trigger_rule: always}\n", /trigger_rule: expected one of all_success/],
     [
       "    - {id: a, type: noop, on_success: [b]}\n    - {id: b, type: noop}\n",
-      /on_success goes with the type condition/,
+      /on_success is only allowed on the type condition/,
     ],
-    ["    - {id: a, type: noop, condition: '${true}'}\n", /condition goes with the type condition/],
+    ["    - {id: a, type: noop, condition: '${true}'}\n", /condition is only allowed on the type condition/],
     ["    - {id: a, type: condition}\n", /a condition needs condition/],
     ["    - {id: a, type: condition, condition: n > 1}\n", /write "\$\{n > 1\}"/],
     ["    - {id: a, type: condition, condition: 'x ${n > 1}'}\n", /expected exactly one/],
-    ["    - {id: a, type: condition, condition: 5}\n", /expected an expression that gives true or false/],
-    ["    - {id: a, type: noop, on_reject: continue}\n", /on_reject goes with the type approval/],
+    ["    - {id: a, type: condition, condition: 5}\n", /expected an expression that evaluates to true or false/],
+    ["    - {id: a, type: noop, on_reject: continue}\n", /on_reject is only allowed on the type approval/],
     [
       "    - {id: a, type: noop, retry_policy: {max_retry: 3}}\n",
       /unknown key "max_retry"; did you mean "max_retries"/,
@@ -121,9 +124,9 @@ describe("tasks", () => {
       "    - {id: a, type: http, parameters: {method: FETCH, url: 'http://x'}}\n",
       /parameters\.method: expected one of GET/,
     ],
-    ["    - {id: a, type: http, parameters: {method: GET}}\n", /give either url, or service and path/],
-    ["    - {id: a, type: http, parameters: {url: 'http://x', service: y}}\n", /give either url, or service and path/],
-    ["    - {id: a, type: http, parameters: {url: 'http://x', body: {}, text: t}}\n", /give either body or text/],
+    ["    - {id: a, type: http, parameters: {method: GET}}\n", /set either url, or service and path/],
+    ["    - {id: a, type: http, parameters: {url: 'http://x', service: y}}\n", /set either url, or service and path/],
+    ["    - {id: a, type: http, parameters: {url: 'http://x', body: {}, text: t}}\n", /set either body or text/],
     ["    - {id: a, type: http, parameters: {url: 'http://x', expect_status: 99}}\n", /expect_status/],
     ["    - {id: a, type: transform}\n", /parameters\.output: is missing|output/],
     [
@@ -244,7 +247,7 @@ describe("the graph", () => {
     ],
     [
       "    - {id: a, type: noop, compensate_with: undo}\n    - {id: undo, type: noop}\n    - {id: b, type: noop, depends_on: [undo]}\n",
-      /"undo" is a compensation task .* no part of the graph/,
+      /"undo" is a compensation task .* not part of the graph/,
     ],
     ["    - {id: a, type: noop, compensate_with: b}\n", /compensate_with: there is no task "b"/],
     ["    - {id: a, type: noop, compensate_with: a}\n", /cannot compensate itself/],
@@ -275,14 +278,14 @@ describe("what expressions may read", () => {
     ],
     [
       `${noop("a")}${noop("b", ", depends_on: [a], trigger_rule: one_success, parameters: {output: '${a.output}'}")}`,
-      /one_success reads deps\.first only/,
+      /one_success can read only deps\.first/,
     ],
     [
       `${noop("a", ", parameters: {output: '${deps.first}'}")}`,
       /deps\.first exists only in tasks with trigger_rule: one_success/,
     ],
     [`${noop("a", ", parameters: {output: '${tasks.a.output}'}")}`, /a task cannot read itself/],
-    [`${noop("a", ", parameters: {output: '${item}'}")}`, /item exists only inside of a map/],
+    [`${noop("a", ", parameters: {output: '${item}'}")}`, /item exists only inside a map/],
     [`${noop("a", ", parameters: {output: '${signal.payload}'}")}`, /signal exists only in the when of an on entry/],
     [`${noop("a", ", parameters: {output: '${compensates.task}'}")}`, /compensates exists only in compensation tasks/],
     [
@@ -291,7 +294,7 @@ describe("what expressions may read", () => {
     ],
     [
       "    - {id: a, type: parallel, parameters: {tasks: [{type: noop, parameters: {output: '${item}'}}]}}\n",
-      /item exists only inside of a map/,
+      /item exists only inside a map/,
     ],
     [
       `${noop("fetch-all")}${noop("b", ", depends_on: [fetch-all], parameters: {output: '${fetch-all.output}'}")}`,
@@ -333,7 +336,7 @@ describe("states", () => {
     ["    - {id: a, on_error: [{to: a}], on: [{signal: s, to: a}]}\n", /on_error needs a task that can fail/],
     [
       "    - {id: a, transitions: [{to: b}, {when: '${true}', to: b}]}\n    - {id: b, final: completed}\n",
-      /those after it can never be taken/,
+      /the ones after it can never be taken/,
     ],
     ["    - {id: a, transitions: [{when: yes, to: a}]}\n", /expected an expression/],
     ["    - {id: a, on: [{to: a}]}\n", /on\[0\]\.signal: is missing/],

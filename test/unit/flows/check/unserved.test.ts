@@ -14,9 +14,9 @@ test("what nothing serves is refused with the place and the cure, in groups too"
   expect(
     problems.map(({ field, line, description }) => `${line} ${field}: ${description.split(" ", 4).join(" ")}`),
   ).toEqual([
-    "4 workflow.tasks[0].type: emit comes with a",
-    "5 workflow.tasks[1].parameters.service: registered services come with",
-    "6 workflow.tasks[2].parameters.task.type: emit comes with a",
+    "4 workflow.tasks[0].type: emit is reserved for",
+    "5 workflow.tasks[1].parameters.service: registered services are reserved",
+    "6 workflow.tasks[2].parameters.task.type: emit is reserved for",
   ]);
 });
 
@@ -28,8 +28,8 @@ test("a budget is refused, each limit with what bounds a run meanwhile", async (
   expect(problems.map(({ field, description }) => `${field}: ${description}`)).toEqual([
     expect.stringMatching(/^workflow\.budget\.max_time: .*; write workflow\.timeout instead$/),
     expect.stringMatching(/^workflow\.budget\.max_steps: .*max_transitions/),
-    expect.stringMatching(/^workflow\.budget\.max_tokens: budgets come with a later version/),
-    expect.stringMatching(/^workflow\.budget\.max_cost_usd: budgets come with a later version/),
+    expect.stringMatching(/^workflow\.budget\.max_tokens: budgets are reserved for a later version/),
+    expect.stringMatching(/^workflow\.budget\.max_cost_usd: budgets are reserved for a later version/),
   ]);
 });
 

@@ -115,7 +115,7 @@ describe("one mistake gives one message that says what to write", () => {
     [
       "a no-break space",
       "\u00a0a: 1\n",
-      "1:1 the key begins or ends with a space that is no plain space (a no-break space, for instance)",
+      "1:1 the key begins or ends with a special space, such as a no-break space; remove it",
     ],
   ])("%s", (_name, text, problem) => {
     expect(problemsOf(text)).toEqual([problem]);

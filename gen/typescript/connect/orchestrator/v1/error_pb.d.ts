@@ -38,7 +38,7 @@ export enum ErrorReason {
   INVALID_REQUEST = 1,
 
   /**
-   * {field} is not acceptable JSON: {problem}.
+   * {field} is not valid JSON: {problem}.
    *
    * @generated from enum value: ERROR_REASON_INVALID_JSON = 2;
    */
@@ -66,7 +66,7 @@ export enum ErrorReason {
   FILTER_INVALID = 5,
 
   /**
-   * request_id {requestId} was used before with another body.
+   * request_id {requestId} was already used with another body; use a new one.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_ID_REUSED = 6;
    */
@@ -101,7 +101,7 @@ export enum ErrorReason {
   REQUEST_CANCELLED = 10,
 
   /**
-   * service {service} is not known here.
+   * service {service} is unknown.
    *
    * @generated from enum value: ERROR_REASON_SERVICE_NOT_FOUND = 11;
    */
@@ -129,7 +129,7 @@ export enum ErrorReason {
   HEADERS_TOO_LARGE = 14,
 
   /**
-   * the request did not arrive in full in time.
+   * the request did not arrive completely in time.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_INCOMPLETE = 15;
    */
@@ -164,7 +164,7 @@ export enum ErrorReason {
   FLOW_NOT_FOUND = 19,
 
   /**
-   * flow {flowId} version {version} exists with other content; give the changed flow a new version.
+   * flow {flowId} version {version} already exists with different content; give the changed flow a new version.
    *
    * @generated from enum value: ERROR_REASON_FLOW_VERSION_EXISTS = 20;
    */
@@ -185,7 +185,7 @@ export enum ErrorReason {
   FLOW_SOURCE_INVALID = 22,
 
   /**
-   * input does not fit flow {flowId}: {problem}.
+   * input does not match flow {flowId}: {problem}.
    *
    * @generated from enum value: ERROR_REASON_FLOW_INPUT_INVALID = 23;
    */
@@ -206,14 +206,14 @@ export enum ErrorReason {
   GRAPH_NOT_LOADED = 25,
 
   /**
-   * a newer attempt works on graph thread {threadId}; this one may not write any more.
+   * a newer attempt works on graph thread {threadId}; this one may no longer write.
    *
    * @generated from enum value: ERROR_REASON_GRAPH_ATTEMPT_STALE = 26;
    */
   GRAPH_ATTEMPT_STALE = 26,
 
   /**
-   * the state of the graph cannot be kept: {problem}.
+   * the state of the graph cannot be stored: {problem}.
    *
    * @generated from enum value: ERROR_REASON_GRAPH_STATE_INVALID = 27;
    */
@@ -255,7 +255,7 @@ export enum ErrorReason {
   RUN_TASK_NOT_FOUND = 32,
 
   /**
-   * run {runId} exists; run ids are never reused.
+   * run {runId} already exists; run ids are never reused.
    *
    * @generated from enum value: ERROR_REASON_RUN_ALREADY_EXISTS = 33;
    */
@@ -304,7 +304,7 @@ export enum ErrorReason {
   RUN_MOVED = 39,
 
   /**
-   * run {runId} has no approval {approvalId}; ListApprovals answers the ids of approvals.
+   * run {runId} has no approval {approvalId}; ListApprovals returns the ids of approvals.
    *
    * @generated from enum value: ERROR_REASON_APPROVAL_NOT_FOUND = 40;
    */
@@ -333,14 +333,14 @@ export enum ErrorReason {
   RUN_TOO_LARGE = 43,
 
   /**
-   * what happened since this cursor can no longer be told; watch again without one.
+   * the changes since this cursor are no longer available; watch again without a cursor.
    *
    * @generated from enum value: ERROR_REASON_WATCH_CURSOR_EXPIRED = 44;
    */
   WATCH_CURSOR_EXPIRED = 44,
 
   /**
-   * the cursor was not issued for this watch; watch again without one.
+   * the cursor was not issued for this watch; watch again without a cursor.
    *
    * @generated from enum value: ERROR_REASON_WATCH_CURSOR_INVALID = 45;
    */
@@ -403,7 +403,7 @@ export enum ErrorReason {
   OVERLOADED = 53,
 
   /**
-   * an internal error happened; its id in the log is {errorId}.
+   * internal error; its id in the log is {errorId}.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 54;
    */
@@ -425,14 +425,14 @@ export enum ErrorReason {
   RUN_DELETED = 56,
 
   /**
-   * payload {payloadId} does not exist; take the id from a PayloadRef of an answer.
+   * payload {payloadId} does not exist; take the id from a PayloadRef in an answer.
    *
    * @generated from enum value: ERROR_REASON_PAYLOAD_NOT_FOUND = 57;
    */
   PAYLOAD_NOT_FOUND = 57,
 
   /**
-   * the HTTP method {method} is not known here.
+   * the HTTP method {method} is unknown.
    *
    * @generated from enum value: ERROR_REASON_HTTP_METHOD_UNKNOWN = 58;
    */
@@ -469,7 +469,7 @@ export enum ErrorReason {
   PEER_LOST = 62,
 
   /**
-   * the disk of the database is full; free or add space there, and the service goes on without a restart.
+   * the disk of the database is full; free or add space there, and the service continues without a restart.
    *
    * @generated from enum value: ERROR_REASON_STORE_FULL = 63;
    */

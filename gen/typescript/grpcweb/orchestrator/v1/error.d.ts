@@ -27,7 +27,7 @@ export declare enum ErrorReason {
      */
     INVALID_REQUEST = 1,
     /**
-     * {field} is not acceptable JSON: {problem}.
+     * {field} is not valid JSON: {problem}.
      *
      * @generated from protobuf enum value: ERROR_REASON_INVALID_JSON = 2;
      */
@@ -51,7 +51,7 @@ export declare enum ErrorReason {
      */
     FILTER_INVALID = 5,
     /**
-     * request_id {requestId} was used before with another body.
+     * request_id {requestId} was already used with another body; use a new one.
      *
      * @generated from protobuf enum value: ERROR_REASON_REQUEST_ID_REUSED = 6;
      */
@@ -81,7 +81,7 @@ export declare enum ErrorReason {
      */
     REQUEST_CANCELLED = 10,
     /**
-     * service {service} is not known here.
+     * service {service} is unknown.
      *
      * @generated from protobuf enum value: ERROR_REASON_SERVICE_NOT_FOUND = 11;
      */
@@ -105,7 +105,7 @@ export declare enum ErrorReason {
      */
     HEADERS_TOO_LARGE = 14,
     /**
-     * the request did not arrive in full in time.
+     * the request did not arrive completely in time.
      *
      * @generated from protobuf enum value: ERROR_REASON_REQUEST_INCOMPLETE = 15;
      */
@@ -135,7 +135,7 @@ export declare enum ErrorReason {
      */
     FLOW_NOT_FOUND = 19,
     /**
-     * flow {flowId} version {version} exists with other content; give the changed flow a new version.
+     * flow {flowId} version {version} already exists with different content; give the changed flow a new version.
      *
      * @generated from protobuf enum value: ERROR_REASON_FLOW_VERSION_EXISTS = 20;
      */
@@ -153,7 +153,7 @@ export declare enum ErrorReason {
      */
     FLOW_SOURCE_INVALID = 22,
     /**
-     * input does not fit flow {flowId}: {problem}.
+     * input does not match flow {flowId}: {problem}.
      *
      * @generated from protobuf enum value: ERROR_REASON_FLOW_INPUT_INVALID = 23;
      */
@@ -171,13 +171,13 @@ export declare enum ErrorReason {
      */
     GRAPH_NOT_LOADED = 25,
     /**
-     * a newer attempt works on graph thread {threadId}; this one may not write any more.
+     * a newer attempt works on graph thread {threadId}; this one may no longer write.
      *
      * @generated from protobuf enum value: ERROR_REASON_GRAPH_ATTEMPT_STALE = 26;
      */
     GRAPH_ATTEMPT_STALE = 26,
     /**
-     * the state of the graph cannot be kept: {problem}.
+     * the state of the graph cannot be stored: {problem}.
      *
      * @generated from protobuf enum value: ERROR_REASON_GRAPH_STATE_INVALID = 27;
      */
@@ -213,7 +213,7 @@ export declare enum ErrorReason {
      */
     RUN_TASK_NOT_FOUND = 32,
     /**
-     * run {runId} exists; run ids are never reused.
+     * run {runId} already exists; run ids are never reused.
      *
      * @generated from protobuf enum value: ERROR_REASON_RUN_ALREADY_EXISTS = 33;
      */
@@ -255,7 +255,7 @@ export declare enum ErrorReason {
      */
     RUN_MOVED = 39,
     /**
-     * run {runId} has no approval {approvalId}; ListApprovals answers the ids of approvals.
+     * run {runId} has no approval {approvalId}; ListApprovals returns the ids of approvals.
      *
      * @generated from protobuf enum value: ERROR_REASON_APPROVAL_NOT_FOUND = 40;
      */
@@ -280,13 +280,13 @@ export declare enum ErrorReason {
      */
     RUN_TOO_LARGE = 43,
     /**
-     * what happened since this cursor can no longer be told; watch again without one.
+     * the changes since this cursor are no longer available; watch again without a cursor.
      *
      * @generated from protobuf enum value: ERROR_REASON_WATCH_CURSOR_EXPIRED = 44;
      */
     WATCH_CURSOR_EXPIRED = 44,
     /**
-     * the cursor was not issued for this watch; watch again without one.
+     * the cursor was not issued for this watch; watch again without a cursor.
      *
      * @generated from protobuf enum value: ERROR_REASON_WATCH_CURSOR_INVALID = 45;
      */
@@ -340,7 +340,7 @@ export declare enum ErrorReason {
      */
     OVERLOADED = 53,
     /**
-     * an internal error happened; its id in the log is {errorId}.
+     * internal error; its id in the log is {errorId}.
      *
      * @generated from protobuf enum value: ERROR_REASON_INTERNAL = 54;
      */
@@ -359,13 +359,13 @@ export declare enum ErrorReason {
      */
     RUN_DELETED = 56,
     /**
-     * payload {payloadId} does not exist; take the id from a PayloadRef of an answer.
+     * payload {payloadId} does not exist; take the id from a PayloadRef in an answer.
      *
      * @generated from protobuf enum value: ERROR_REASON_PAYLOAD_NOT_FOUND = 57;
      */
     PAYLOAD_NOT_FOUND = 57,
     /**
-     * the HTTP method {method} is not known here.
+     * the HTTP method {method} is unknown.
      *
      * @generated from protobuf enum value: ERROR_REASON_HTTP_METHOD_UNKNOWN = 58;
      */
@@ -397,7 +397,7 @@ export declare enum ErrorReason {
      */
     PEER_LOST = 62,
     /**
-     * the disk of the database is full; free or add space there, and the service goes on without a restart.
+     * the disk of the database is full; free or add space there, and the service continues without a restart.
      *
      * @generated from protobuf enum value: ERROR_REASON_STORE_FULL = 63;
      */

@@ -32,7 +32,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["INVALID_REQUEST"] = 1] = "INVALID_REQUEST";
     /**
-     * {field} is not acceptable JSON: {problem}.
+     * {field} is not valid JSON: {problem}.
      *
      * @generated from protobuf enum value: ERROR_REASON_INVALID_JSON = 2;
      */
@@ -56,7 +56,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["FILTER_INVALID"] = 5] = "FILTER_INVALID";
     /**
-     * request_id {requestId} was used before with another body.
+     * request_id {requestId} was already used with another body; use a new one.
      *
      * @generated from protobuf enum value: ERROR_REASON_REQUEST_ID_REUSED = 6;
      */
@@ -86,7 +86,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["REQUEST_CANCELLED"] = 10] = "REQUEST_CANCELLED";
     /**
-     * service {service} is not known here.
+     * service {service} is unknown.
      *
      * @generated from protobuf enum value: ERROR_REASON_SERVICE_NOT_FOUND = 11;
      */
@@ -110,7 +110,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["HEADERS_TOO_LARGE"] = 14] = "HEADERS_TOO_LARGE";
     /**
-     * the request did not arrive in full in time.
+     * the request did not arrive completely in time.
      *
      * @generated from protobuf enum value: ERROR_REASON_REQUEST_INCOMPLETE = 15;
      */
@@ -140,7 +140,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["FLOW_NOT_FOUND"] = 19] = "FLOW_NOT_FOUND";
     /**
-     * flow {flowId} version {version} exists with other content; give the changed flow a new version.
+     * flow {flowId} version {version} already exists with different content; give the changed flow a new version.
      *
      * @generated from protobuf enum value: ERROR_REASON_FLOW_VERSION_EXISTS = 20;
      */
@@ -158,7 +158,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["FLOW_SOURCE_INVALID"] = 22] = "FLOW_SOURCE_INVALID";
     /**
-     * input does not fit flow {flowId}: {problem}.
+     * input does not match flow {flowId}: {problem}.
      *
      * @generated from protobuf enum value: ERROR_REASON_FLOW_INPUT_INVALID = 23;
      */
@@ -176,13 +176,13 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["GRAPH_NOT_LOADED"] = 25] = "GRAPH_NOT_LOADED";
     /**
-     * a newer attempt works on graph thread {threadId}; this one may not write any more.
+     * a newer attempt works on graph thread {threadId}; this one may no longer write.
      *
      * @generated from protobuf enum value: ERROR_REASON_GRAPH_ATTEMPT_STALE = 26;
      */
     ErrorReason[ErrorReason["GRAPH_ATTEMPT_STALE"] = 26] = "GRAPH_ATTEMPT_STALE";
     /**
-     * the state of the graph cannot be kept: {problem}.
+     * the state of the graph cannot be stored: {problem}.
      *
      * @generated from protobuf enum value: ERROR_REASON_GRAPH_STATE_INVALID = 27;
      */
@@ -218,7 +218,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["RUN_TASK_NOT_FOUND"] = 32] = "RUN_TASK_NOT_FOUND";
     /**
-     * run {runId} exists; run ids are never reused.
+     * run {runId} already exists; run ids are never reused.
      *
      * @generated from protobuf enum value: ERROR_REASON_RUN_ALREADY_EXISTS = 33;
      */
@@ -260,7 +260,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["RUN_MOVED"] = 39] = "RUN_MOVED";
     /**
-     * run {runId} has no approval {approvalId}; ListApprovals answers the ids of approvals.
+     * run {runId} has no approval {approvalId}; ListApprovals returns the ids of approvals.
      *
      * @generated from protobuf enum value: ERROR_REASON_APPROVAL_NOT_FOUND = 40;
      */
@@ -285,13 +285,13 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["RUN_TOO_LARGE"] = 43] = "RUN_TOO_LARGE";
     /**
-     * what happened since this cursor can no longer be told; watch again without one.
+     * the changes since this cursor are no longer available; watch again without a cursor.
      *
      * @generated from protobuf enum value: ERROR_REASON_WATCH_CURSOR_EXPIRED = 44;
      */
     ErrorReason[ErrorReason["WATCH_CURSOR_EXPIRED"] = 44] = "WATCH_CURSOR_EXPIRED";
     /**
-     * the cursor was not issued for this watch; watch again without one.
+     * the cursor was not issued for this watch; watch again without a cursor.
      *
      * @generated from protobuf enum value: ERROR_REASON_WATCH_CURSOR_INVALID = 45;
      */
@@ -345,7 +345,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["OVERLOADED"] = 53] = "OVERLOADED";
     /**
-     * an internal error happened; its id in the log is {errorId}.
+     * internal error; its id in the log is {errorId}.
      *
      * @generated from protobuf enum value: ERROR_REASON_INTERNAL = 54;
      */
@@ -364,13 +364,13 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["RUN_DELETED"] = 56] = "RUN_DELETED";
     /**
-     * payload {payloadId} does not exist; take the id from a PayloadRef of an answer.
+     * payload {payloadId} does not exist; take the id from a PayloadRef in an answer.
      *
      * @generated from protobuf enum value: ERROR_REASON_PAYLOAD_NOT_FOUND = 57;
      */
     ErrorReason[ErrorReason["PAYLOAD_NOT_FOUND"] = 57] = "PAYLOAD_NOT_FOUND";
     /**
-     * the HTTP method {method} is not known here.
+     * the HTTP method {method} is unknown.
      *
      * @generated from protobuf enum value: ERROR_REASON_HTTP_METHOD_UNKNOWN = 58;
      */
@@ -402,7 +402,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["PEER_LOST"] = 62] = "PEER_LOST";
     /**
-     * the disk of the database is full; free or add space there, and the service goes on without a restart.
+     * the disk of the database is full; free or add space there, and the service continues without a restart.
      *
      * @generated from protobuf enum value: ERROR_REASON_STORE_FULL = 63;
      */
