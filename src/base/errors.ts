@@ -88,6 +88,12 @@ export const ERRORS = {
     "no",
     "flow {flowId} version {version} already exists with different content; give the changed flow a new version",
   ),
+  FLOW_IN_USE: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "flow {flowId} version {version} is used by {count} run(s), for instance {runId}; delete those runs first",
+  ),
   FLOW_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the flow has {count} problem(s), first: {first}"),
   FLOW_SOURCE_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the flow source cannot be read: {problem}"),
   FLOW_INPUT_INVALID: entry("INVALID_ARGUMENT", 400, "no", "input does not match flow {flowId}: {problem}"),

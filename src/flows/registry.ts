@@ -82,16 +82,47 @@ export function createFlowRegistry(
     };
     const verdict = { problems: [], warnings };
     if (validateOnly) return { flow: { ...flow, createdAt: 0, latest: false }, created: false, ...verdict };
-    const created = await store.insert(flow);
+    const { stored, created } = await insert(flow);
     // A lookup that is under way may not have seen it: nobody waits for that one any more, and it is not kept.
-    versions.delete(keyOf(tenantId, plan.flowId, ""));
-    lookups.delete(keyOf(tenantId, plan.flowId, ""));
+    forget(tenantId, plan.flowId, plan.version);
     keepPlan(tenantId, plan);
-    if (created !== null) return { flow: created, created: true, ...verdict };
-    const existing = await getFlow(tenantId, plan.flowId, plan.version);
-    if (existing.hash !== plan.hash)
-      throw toError("FLOW_VERSION_EXISTS", { flowId: plan.flowId, version: plan.version });
-    return { flow: existing, created: false, ...verdict };
+    if (stored.hash !== plan.hash) throw toError("FLOW_VERSION_EXISTS", { flowId: plan.flowId, version: plan.version });
+    return { flow: stored, created, ...verdict };
+  };
+
+  /** Stores a version, or finds the one that has its name. The two take turns while others delete and register it. */
+  const insert = async (flow: NewFlowVersion): Promise<{ readonly stored: FlowVersion; readonly created: boolean }> => {
+    const { tenantId, flowId, version } = flow;
+    for (;;) {
+      const created = await store.insert(flow);
+      if (created !== null) return { stored: created, created: true };
+      const existing = await store.find(tenantId, flowId, version);
+      if (existing !== null) return { stored: existing, created: false };
+    }
+  };
+
+  const forget = (tenantId: string, flowId: string, version: string): void => {
+    for (const part of new Set([version, ""])) {
+      versions.delete(keyOf(tenantId, flowId, part));
+      lookups.delete(keyOf(tenantId, flowId, part));
+    }
+  };
+
+  const deleteVersion: FlowRegistry["deleteVersion"] = async (tenantId, flowId, version, requestId) => {
+    const deletion = await store.deleteVersion(tenantId, flowId, version, requestId);
+    forget(tenantId, flowId, version);
+    switch (deletion.outcome) {
+      case "deleted":
+        return deletion.deletedAt;
+      case "missing":
+        // Says which version is there instead.
+        await getFlow(tenantId, flowId, version);
+        return deleteVersion(tenantId, flowId, version, requestId);
+      case "used":
+        return fail("FLOW_IN_USE", { flowId, version, count: deletion.count, runId: deletion.runId });
+      case "reused":
+        return fail("REQUEST_ID_REUSED", { requestId });
+    }
   };
 
   const keepVersion = (key: string, plan: Plan, until: number): void => {
@@ -105,6 +136,8 @@ export function createFlowRegistry(
     getFlow,
     listFlows: store.listFlows,
     listVersions: store.listVersions,
+    deleteVersion,
+    forget,
     drawFlow: async (tenantId, flowId, version) => {
       const flow = await getFlow(tenantId, flowId, version);
       return { version: flow.version, mermaid: await drawFlow(flow.document, compiler) };

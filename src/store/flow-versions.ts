@@ -1,5 +1,5 @@
 /** Flow versions in PostgreSQL. The last registered version of a flow is its latest. */
-import { fail } from "../base/errors.ts";
+import { fail, invariant } from "../base/errors.ts";
 import type { JsonObject } from "../base/json/json.ts";
 import { isValidTime } from "../base/time/time-range.ts";
 import type { FlowStore, Structure } from "../flows/ports/flow-store.ts";
@@ -39,6 +39,14 @@ const LIST_VERSIONS = prepared(
     AND ($3::text IS NULL OR f.position < (SELECT b.position FROM orchestrator.flow_versions b WHERE b.tenant_id = $1 AND b.flow_id = $2 AND b.version = $3))
   ORDER BY f.position DESC LIMIT $4`,
 );
+const DELETE = prepared(
+  "flows.delete",
+  "SELECT outcome, deleted_at, run_count FROM orchestrator.delete_flow_version($1, $2, $3, $4)",
+);
+const FIND_USER = prepared(
+  "flows.find_user",
+  "SELECT run_id FROM orchestrator.runs WHERE tenant_id = $1 AND flow_id = $2 AND version = $3 LIMIT 1",
+);
 
 interface Row {
   readonly tenant_id: string;
@@ -53,6 +61,12 @@ interface Row {
   readonly source: string;
   readonly created_at: number;
   readonly latest: boolean;
+}
+
+interface DeletionRow {
+  readonly outcome: "deleted" | "missing" | "used" | "reused";
+  readonly deleted_at: number | null;
+  readonly run_count: number;
 }
 
 /** Flow versions of `database`. */
@@ -85,6 +99,15 @@ export function createFlowStore(database: Database): FlowStore {
     find: (tenantId, flowId, version) =>
       version === "" ? first(FIND_LATEST, [tenantId, flowId]) : first(FIND, [tenantId, flowId, version]),
     findByHash: (tenantId, flowId, hash) => first(FIND_HASH, [tenantId, flowId, hash]),
+    deleteVersion: async (tenantId, flowId, version, requestId) => {
+      const { rows } = await database.journal.query<DeletionRow>(DELETE, [tenantId, flowId, version, requestId]);
+      const [row] = rows;
+      invariant(row, "a deletion answers with one row");
+      if (row.outcome === "deleted") return { outcome: "deleted", deletedAt: row.deleted_at ?? 0 };
+      if (row.outcome !== "used") return { outcome: row.outcome };
+      const users = await database.reads.query<{ run_id: string }>(FIND_USER, [tenantId, flowId, version]);
+      return { outcome: "used", count: row.run_count, runId: users.rows[0]?.run_id ?? "" };
+    },
     listFlows: async (tenantId, afterFlowId, limit, signal) => {
       const { rows } = await database.reads.query<Row>(LIST, [tenantId, afterFlowId, limit], signal);
       return rows.map(toFlowVersion);

@@ -21,11 +21,11 @@ const FOLD = prepared(
   "counts.fold",
   `WITH folder AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(7310416283) AS is_first),
   folded AS (
-    DELETE FROM orchestrator.run_count_changes WHERE (SELECT is_first FROM folder) RETURNING tenant_id, flow_id, state, count
+    DELETE FROM orchestrator.run_count_changes WHERE (SELECT is_first FROM folder) RETURNING tenant_id, flow_id, version, state, count
   )
-  INSERT INTO orchestrator.run_counts AS c (tenant_id, flow_id, state, count)
-  SELECT tenant_id, flow_id, state, sum(count) FROM folded GROUP BY tenant_id, flow_id, state
-  ON CONFLICT (tenant_id, flow_id, state) DO UPDATE SET count = c.count + excluded.count`,
+  INSERT INTO orchestrator.run_counts AS c (tenant_id, flow_id, version, state, count)
+  SELECT tenant_id, flow_id, version, state, sum(count) FROM folded GROUP BY tenant_id, flow_id, version, state
+  ON CONFLICT (tenant_id, flow_id, version, state) DO UPDATE SET count = c.count + excluded.count`,
 );
 
 /** The duty that folds counts. */

@@ -109,7 +109,7 @@ function isKept(filter: Filter | null): boolean {
     case "not":
       return isKept(filter.arg);
     default:
-      return filter.field.name === "state" || filter.field.name === "flow_id";
+      return ["state", "flow_id", "version"].includes(filter.field.name);
   }
 }
 

@@ -62,11 +62,12 @@ describe.each(METHODS)("%s", (_name, method) => {
     expect(["unary", "server_streaming"]).toContain(method.methodKind);
   });
 
-  test("is routed under /v1 and reads by GET", () => {
+  test("is routed under /v1, reads by GET and deletes by DELETE, without a body", () => {
     expect(hasOption(method, http)).toBe(true);
     for (const rule of rulesOf(method)) {
-      expect(rule.pattern.case).toBe(isReadOnly(method) ? "get" : "post");
-      expect(rule.body).toBe(isReadOnly(method) ? "" : "*");
+      const verb = isReadOnly(method) ? "get" : method.name.startsWith("Delete") ? "delete" : "post";
+      expect(rule.pattern.case).toBe(verb);
+      expect(rule.body).toBe(verb === "post" ? "*" : "");
       expect(pathOf(rule)).toMatch(/^\/v1\/[a-z]+[a-zA-Z_/{}]*(:[a-zA-Z]+)?$/);
       for (const [, name] of pathOf(rule).matchAll(/\{(\w+)\}/g)) {
         expect(method.input.fields.find((field) => field.name === name)?.scalar, `variable ${name}`).toBeDefined();

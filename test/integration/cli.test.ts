@@ -92,6 +92,30 @@ test("warnings are printed and listed, and refuse nothing", async () => {
   });
 });
 
+test("flow versions that no run uses are deleted, one or all of a flow, after a preview", async () => {
+  const source = (version: string) => `{id: old, version: "${version}", workflow: {tasks: [{id: a, type: noop}]}}\n`;
+  for (const version of ["1", "2", "3"]) {
+    writeFileSync(join(folder, "old.yaml"), source(version));
+    await json("flows", "register", "old.yaml");
+  }
+  const { runId } = await json("run", "old@2");
+  expect(await command(["flows", "delete", "old"])).toEqual({
+    code: 0,
+    out: "old@3\nold@2\nold@1\n",
+    err: "nothing is deleted yet: 3 version(s) found; add --yes to delete them\n",
+  });
+  expect(await command(["flows", "delete", "old@1", "--yes"])).toEqual({ code: 0, out: "old@1 is deleted\n", err: "" });
+  expect(await command(["flows", "delete", "old", "--yes"])).toMatchObject({
+    code: 4,
+    out: "old@3 is deleted\n",
+    err: `flow old version 2 is used by 1 run(s), for instance ${runId}; delete those runs first\n`,
+  });
+  await json("runs", "delete", runId);
+  expect(await json("flows", "delete", "old@2", "--yes")).toMatchObject({ deleted: [{ version: "2" }], refused: [] });
+  expect(await command(["flows", "delete", "old", "--yes"])).toMatchObject({ code: 4, out: "" });
+  expect(await command(["flows", "delete", "old@", "--yes"])).toMatchObject({ code: 2, out: "" });
+});
+
 test("a run that asks is approved, signaled and waited for", async () => {
   const { runId } = await json("run", "asking.yaml", "--label", "team=a b");
   const decided = await json("approvals", "approve", runId, "--comment", "yes", "--by", "Zoë %");

@@ -107,7 +107,7 @@ describe("CORS", () => {
       ),
     ).toEqual({
       "access-control-allow-origin": "https://console.example.com",
-      "access-control-allow-methods": "POST, GET",
+      "access-control-allow-methods": "POST, GET, DELETE",
       "access-control-allow-headers":
         "Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, Connect-Content-Encoding, Connect-Accept-Encoding, Content-Encoding, Accept-Encoding, Grpc-Message-Type, X-Grpc-Web, X-User-Agent, Grpc-Timeout, Authorization, Last-Event-ID, X-Request-Id, X-Orchestrator-Actor, Traceparent",
       "access-control-max-age": "7200",

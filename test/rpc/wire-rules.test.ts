@@ -119,7 +119,7 @@ describe("HTTP methods", () => {
     ["QUERY", `${SERVICE}/StartRun`, 405, "POST"],
     ["QUERY", `${SERVICE}/GetRun`, 405, "GET, POST"],
     ["QUERY", "/healthz", 405, "GET, HEAD"],
-    ["PROPFIND", "/v1/runs/x", 405, "GET, HEAD"],
+    ["PROPFIND", "/v1/runs/x", 405, "GET, HEAD, DELETE"],
     ["TRACE", "/v1/runs", 405, "POST, GET, HEAD"],
     ["BREW", "/v1/runs?x=1", 405, "POST, GET, HEAD"],
     ["brew", "/", 405, "GET, HEAD"],

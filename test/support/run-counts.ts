@@ -4,6 +4,7 @@ import type { SqlRunner } from "../../src/store/sql/sql.ts";
 export interface Miscount {
   readonly tenant_id: string;
   readonly flow_id: string;
+  readonly version: string;
   readonly state: string;
   readonly counted: number | null;
   readonly rows: number | null;
@@ -12,9 +13,11 @@ export interface Miscount {
 /** Compares the counts of runs with the runs, in one statement: what it finds is wrong at every moment, also while runs move. */
 export async function findMiscounts(runner: SqlRunner): Promise<Miscount[]> {
   const { rows } = await runner.query<Miscount>(
-    `SELECT tenant_id, flow_id, state, t.count AS counted, r.count AS rows
+    `SELECT tenant_id, flow_id, version, state, t.count AS counted, r.count AS rows
      FROM orchestrator.run_totals t
-     FULL JOIN (SELECT tenant_id, flow_id, state, count(*) AS count FROM orchestrator.runs GROUP BY tenant_id, flow_id, state) r USING (tenant_id, flow_id, state)
+     FULL JOIN (
+       SELECT tenant_id, flow_id, version, state, count(*) AS count FROM orchestrator.runs GROUP BY tenant_id, flow_id, version, state
+     ) r USING (tenant_id, flow_id, version, state)
      WHERE t.count IS DISTINCT FROM r.count`,
   );
   return rows;

@@ -171,6 +171,8 @@ const (
 	ErrorReason_ERROR_REASON_CALLER_UNVERIFIED ErrorReason = 65
 	// the client was closed; open a new one to call.
 	ErrorReason_ERROR_REASON_CLIENT_CLOSED ErrorReason = 66
+	// flow {flowId} version {version} is used by {count} run(s), for instance {runId}; delete those runs first.
+	ErrorReason_ERROR_REASON_FLOW_IN_USE ErrorReason = 67
 )
 
 // Enum value maps for ErrorReason.
@@ -243,6 +245,7 @@ var (
 		64: "ERROR_REASON_SCOPE_MISSING",
 		65: "ERROR_REASON_CALLER_UNVERIFIED",
 		66: "ERROR_REASON_CLIENT_CLOSED",
+		67: "ERROR_REASON_FLOW_IN_USE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -312,6 +315,7 @@ var (
 		"ERROR_REASON_SCOPE_MISSING":           64,
 		"ERROR_REASON_CALLER_UNVERIFIED":       65,
 		"ERROR_REASON_CLIENT_CLOSED":           66,
+		"ERROR_REASON_FLOW_IN_USE":             67,
 	}
 )
 
@@ -346,7 +350,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x8f\x12\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xad\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -415,7 +419,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x17ERROR_REASON_STORE_FULL\x10?\x12\x1e\n" +
 	"\x1aERROR_REASON_SCOPE_MISSING\x10@\x12\"\n" +
 	"\x1eERROR_REASON_CALLER_UNVERIFIED\x10A\x12\x1e\n" +
-	"\x1aERROR_REASON_CLIENT_CLOSED\x10BB\x86\x01\n" +
+	"\x1aERROR_REASON_CLIENT_CLOSED\x10B\x12\x1c\n" +
+	"\x18ERROR_REASON_FLOW_IN_USE\x10CB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

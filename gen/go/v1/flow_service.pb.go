@@ -13,6 +13,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -690,11 +691,141 @@ func (x *GetFlowGraphResponse) GetMermaid() string {
 	return ""
 }
 
+// Request of FlowService.DeleteFlowVersion.
+type DeleteFlowVersionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Flow of the version.
+	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
+	// Version to delete.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
+	// version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFlowVersionRequest) Reset() {
+	*x = DeleteFlowVersionRequest{}
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFlowVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFlowVersionRequest) ProtoMessage() {}
+
+func (x *DeleteFlowVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFlowVersionRequest.ProtoReflect.Descriptor instead.
+func (*DeleteFlowVersionRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DeleteFlowVersionRequest) GetFlowId() string {
+	if x != nil {
+		return x.FlowId
+	}
+	return ""
+}
+
+func (x *DeleteFlowVersionRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *DeleteFlowVersionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of FlowService.DeleteFlowVersion.
+type DeleteFlowVersionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Flow of the deleted version.
+	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
+	// Version that was deleted.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// When it was deleted.
+	DeleteTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=delete_time,json=deleteTime,proto3" json:"delete_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFlowVersionResponse) Reset() {
+	*x = DeleteFlowVersionResponse{}
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFlowVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFlowVersionResponse) ProtoMessage() {}
+
+func (x *DeleteFlowVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFlowVersionResponse.ProtoReflect.Descriptor instead.
+func (*DeleteFlowVersionResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DeleteFlowVersionResponse) GetFlowId() string {
+	if x != nil {
+		return x.FlowId
+	}
+	return ""
+}
+
+func (x *DeleteFlowVersionResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *DeleteFlowVersionResponse) GetDeleteTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeleteTime
+	}
+	return nil
+}
+
 var File_orchestrator_v1_flow_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_flow_service_proto_rawDesc = "" +
 	"\n" +
-	"\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n" +
+	"\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n" +
 	"\x13RegisterFlowRequest\x12\x18\n" +
 	"\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n" +
 	"\rdocument_json\x18\x02 \x01(\fH\x00R\fdocumentJson\x125\n" +
@@ -737,13 +868,24 @@ const file_orchestrator_v1_flow_service_proto_rawDesc = "" +
 	"\x14GetFlowGraphResponse\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
-	"\amermaid\x18\x03 \x01(\tR\amermaid2\xe6\x03\n" +
+	"\amermaid\x18\x03 \x01(\tR\amermaid\"l\n" +
+	"\x18DeleteFlowVersionRequest\x12\x17\n" +
+	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"\x8b\x01\n" +
+	"\x19DeleteFlowVersionResponse\x12\x17\n" +
+	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12;\n" +
+	"\vdelete_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"deleteTime2\xd2\x04\n" +
 	"\vFlowService\x12[\n" +
 	"\fRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n" +
 	"\aGetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n" +
 	"\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n" +
 	"\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n" +
-	"\fGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01B\x8c\x01\n" +
+	"\fGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x12j\n" +
+	"\x11DeleteFlowVersion\x12).orchestrator.v1.DeleteFlowVersionRequest\x1a*.orchestrator.v1.DeleteFlowVersionResponseB\x8c\x01\n" +
 	"\x0forchestrator.v1B\x10FlowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -758,48 +900,54 @@ func file_orchestrator_v1_flow_service_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_flow_service_proto_rawDescData
 }
 
-var file_orchestrator_v1_flow_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_orchestrator_v1_flow_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_orchestrator_v1_flow_service_proto_goTypes = []any{
-	(*RegisterFlowRequest)(nil),      // 0: orchestrator.v1.RegisterFlowRequest
-	(*RegisterFlowResponse)(nil),     // 1: orchestrator.v1.RegisterFlowResponse
-	(*GetFlowRequest)(nil),           // 2: orchestrator.v1.GetFlowRequest
-	(*GetFlowResponse)(nil),          // 3: orchestrator.v1.GetFlowResponse
-	(*ListFlowsRequest)(nil),         // 4: orchestrator.v1.ListFlowsRequest
-	(*ListFlowsResponse)(nil),        // 5: orchestrator.v1.ListFlowsResponse
-	(*ListFlowVersionsRequest)(nil),  // 6: orchestrator.v1.ListFlowVersionsRequest
-	(*ListFlowVersionsResponse)(nil), // 7: orchestrator.v1.ListFlowVersionsResponse
-	(*GetFlowGraphRequest)(nil),      // 8: orchestrator.v1.GetFlowGraphRequest
-	(*GetFlowGraphResponse)(nil),     // 9: orchestrator.v1.GetFlowGraphResponse
-	(*structpb.Struct)(nil),          // 10: google.protobuf.Struct
-	(*Flow)(nil),                     // 11: orchestrator.v1.Flow
-	(*FlowProblem)(nil),              // 12: orchestrator.v1.FlowProblem
-	(*FlowWarning)(nil),              // 13: orchestrator.v1.FlowWarning
-	(*fieldmaskpb.FieldMask)(nil),    // 14: google.protobuf.FieldMask
+	(*RegisterFlowRequest)(nil),       // 0: orchestrator.v1.RegisterFlowRequest
+	(*RegisterFlowResponse)(nil),      // 1: orchestrator.v1.RegisterFlowResponse
+	(*GetFlowRequest)(nil),            // 2: orchestrator.v1.GetFlowRequest
+	(*GetFlowResponse)(nil),           // 3: orchestrator.v1.GetFlowResponse
+	(*ListFlowsRequest)(nil),          // 4: orchestrator.v1.ListFlowsRequest
+	(*ListFlowsResponse)(nil),         // 5: orchestrator.v1.ListFlowsResponse
+	(*ListFlowVersionsRequest)(nil),   // 6: orchestrator.v1.ListFlowVersionsRequest
+	(*ListFlowVersionsResponse)(nil),  // 7: orchestrator.v1.ListFlowVersionsResponse
+	(*GetFlowGraphRequest)(nil),       // 8: orchestrator.v1.GetFlowGraphRequest
+	(*GetFlowGraphResponse)(nil),      // 9: orchestrator.v1.GetFlowGraphResponse
+	(*DeleteFlowVersionRequest)(nil),  // 10: orchestrator.v1.DeleteFlowVersionRequest
+	(*DeleteFlowVersionResponse)(nil), // 11: orchestrator.v1.DeleteFlowVersionResponse
+	(*structpb.Struct)(nil),           // 12: google.protobuf.Struct
+	(*Flow)(nil),                      // 13: orchestrator.v1.Flow
+	(*FlowProblem)(nil),               // 14: orchestrator.v1.FlowProblem
+	(*FlowWarning)(nil),               // 15: orchestrator.v1.FlowWarning
+	(*fieldmaskpb.FieldMask)(nil),     // 16: google.protobuf.FieldMask
+	(*timestamppb.Timestamp)(nil),     // 17: google.protobuf.Timestamp
 }
 var file_orchestrator_v1_flow_service_proto_depIdxs = []int32{
-	10, // 0: orchestrator.v1.RegisterFlowRequest.document:type_name -> google.protobuf.Struct
-	11, // 1: orchestrator.v1.RegisterFlowResponse.flow:type_name -> orchestrator.v1.Flow
-	12, // 2: orchestrator.v1.RegisterFlowResponse.problems:type_name -> orchestrator.v1.FlowProblem
-	13, // 3: orchestrator.v1.RegisterFlowResponse.warnings:type_name -> orchestrator.v1.FlowWarning
-	14, // 4: orchestrator.v1.GetFlowRequest.read_mask:type_name -> google.protobuf.FieldMask
-	11, // 5: orchestrator.v1.GetFlowResponse.flow:type_name -> orchestrator.v1.Flow
-	11, // 6: orchestrator.v1.ListFlowsResponse.flows:type_name -> orchestrator.v1.Flow
-	11, // 7: orchestrator.v1.ListFlowVersionsResponse.flows:type_name -> orchestrator.v1.Flow
-	0,  // 8: orchestrator.v1.FlowService.RegisterFlow:input_type -> orchestrator.v1.RegisterFlowRequest
-	2,  // 9: orchestrator.v1.FlowService.GetFlow:input_type -> orchestrator.v1.GetFlowRequest
-	4,  // 10: orchestrator.v1.FlowService.ListFlows:input_type -> orchestrator.v1.ListFlowsRequest
-	6,  // 11: orchestrator.v1.FlowService.ListFlowVersions:input_type -> orchestrator.v1.ListFlowVersionsRequest
-	8,  // 12: orchestrator.v1.FlowService.GetFlowGraph:input_type -> orchestrator.v1.GetFlowGraphRequest
-	1,  // 13: orchestrator.v1.FlowService.RegisterFlow:output_type -> orchestrator.v1.RegisterFlowResponse
-	3,  // 14: orchestrator.v1.FlowService.GetFlow:output_type -> orchestrator.v1.GetFlowResponse
-	5,  // 15: orchestrator.v1.FlowService.ListFlows:output_type -> orchestrator.v1.ListFlowsResponse
-	7,  // 16: orchestrator.v1.FlowService.ListFlowVersions:output_type -> orchestrator.v1.ListFlowVersionsResponse
-	9,  // 17: orchestrator.v1.FlowService.GetFlowGraph:output_type -> orchestrator.v1.GetFlowGraphResponse
-	13, // [13:18] is the sub-list for method output_type
-	8,  // [8:13] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	12, // 0: orchestrator.v1.RegisterFlowRequest.document:type_name -> google.protobuf.Struct
+	13, // 1: orchestrator.v1.RegisterFlowResponse.flow:type_name -> orchestrator.v1.Flow
+	14, // 2: orchestrator.v1.RegisterFlowResponse.problems:type_name -> orchestrator.v1.FlowProblem
+	15, // 3: orchestrator.v1.RegisterFlowResponse.warnings:type_name -> orchestrator.v1.FlowWarning
+	16, // 4: orchestrator.v1.GetFlowRequest.read_mask:type_name -> google.protobuf.FieldMask
+	13, // 5: orchestrator.v1.GetFlowResponse.flow:type_name -> orchestrator.v1.Flow
+	13, // 6: orchestrator.v1.ListFlowsResponse.flows:type_name -> orchestrator.v1.Flow
+	13, // 7: orchestrator.v1.ListFlowVersionsResponse.flows:type_name -> orchestrator.v1.Flow
+	17, // 8: orchestrator.v1.DeleteFlowVersionResponse.delete_time:type_name -> google.protobuf.Timestamp
+	0,  // 9: orchestrator.v1.FlowService.RegisterFlow:input_type -> orchestrator.v1.RegisterFlowRequest
+	2,  // 10: orchestrator.v1.FlowService.GetFlow:input_type -> orchestrator.v1.GetFlowRequest
+	4,  // 11: orchestrator.v1.FlowService.ListFlows:input_type -> orchestrator.v1.ListFlowsRequest
+	6,  // 12: orchestrator.v1.FlowService.ListFlowVersions:input_type -> orchestrator.v1.ListFlowVersionsRequest
+	8,  // 13: orchestrator.v1.FlowService.GetFlowGraph:input_type -> orchestrator.v1.GetFlowGraphRequest
+	10, // 14: orchestrator.v1.FlowService.DeleteFlowVersion:input_type -> orchestrator.v1.DeleteFlowVersionRequest
+	1,  // 15: orchestrator.v1.FlowService.RegisterFlow:output_type -> orchestrator.v1.RegisterFlowResponse
+	3,  // 16: orchestrator.v1.FlowService.GetFlow:output_type -> orchestrator.v1.GetFlowResponse
+	5,  // 17: orchestrator.v1.FlowService.ListFlows:output_type -> orchestrator.v1.ListFlowsResponse
+	7,  // 18: orchestrator.v1.FlowService.ListFlowVersions:output_type -> orchestrator.v1.ListFlowVersionsResponse
+	9,  // 19: orchestrator.v1.FlowService.GetFlowGraph:output_type -> orchestrator.v1.GetFlowGraphResponse
+	11, // 20: orchestrator.v1.FlowService.DeleteFlowVersion:output_type -> orchestrator.v1.DeleteFlowVersionResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_flow_service_proto_init() }
@@ -819,7 +967,7 @@ func file_orchestrator_v1_flow_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_flow_service_proto_rawDesc), len(file_orchestrator_v1_flow_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,11 +21,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	FlowService_RegisterFlow_FullMethodName     = "/orchestrator.v1.FlowService/RegisterFlow"
-	FlowService_GetFlow_FullMethodName          = "/orchestrator.v1.FlowService/GetFlow"
-	FlowService_ListFlows_FullMethodName        = "/orchestrator.v1.FlowService/ListFlows"
-	FlowService_ListFlowVersions_FullMethodName = "/orchestrator.v1.FlowService/ListFlowVersions"
-	FlowService_GetFlowGraph_FullMethodName     = "/orchestrator.v1.FlowService/GetFlowGraph"
+	FlowService_RegisterFlow_FullMethodName      = "/orchestrator.v1.FlowService/RegisterFlow"
+	FlowService_GetFlow_FullMethodName           = "/orchestrator.v1.FlowService/GetFlow"
+	FlowService_ListFlows_FullMethodName         = "/orchestrator.v1.FlowService/ListFlows"
+	FlowService_ListFlowVersions_FullMethodName  = "/orchestrator.v1.FlowService/ListFlowVersions"
+	FlowService_GetFlowGraph_FullMethodName      = "/orchestrator.v1.FlowService/GetFlowGraph"
+	FlowService_DeleteFlowVersion_FullMethodName = "/orchestrator.v1.FlowService/DeleteFlowVersion"
 )
 
 // FlowServiceClient is the client API for FlowService service.
@@ -46,6 +47,12 @@ type FlowServiceClient interface {
 	ListFlowVersions(ctx context.Context, in *ListFlowVersionsRequest, opts ...grpc.CallOption) (*ListFlowVersionsResponse, error)
 	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
 	GetFlowGraph(ctx context.Context, in *GetFlowGraphRequest, opts ...grpc.CallOption) (*GetFlowGraphResponse, error)
+	// DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+	// version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+	// content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+	// REQUEST_ID_REUSED.
+	DeleteFlowVersion(ctx context.Context, in *DeleteFlowVersionRequest, opts ...grpc.CallOption) (*DeleteFlowVersionResponse, error)
 }
 
 type flowServiceClient struct {
@@ -106,6 +113,16 @@ func (c *flowServiceClient) GetFlowGraph(ctx context.Context, in *GetFlowGraphRe
 	return out, nil
 }
 
+func (c *flowServiceClient) DeleteFlowVersion(ctx context.Context, in *DeleteFlowVersionRequest, opts ...grpc.CallOption) (*DeleteFlowVersionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteFlowVersionResponse)
+	err := c.cc.Invoke(ctx, FlowService_DeleteFlowVersion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // FlowServiceServer is the server API for FlowService service.
 // All implementations must embed UnimplementedFlowServiceServer
 // for forward compatibility.
@@ -124,6 +141,12 @@ type FlowServiceServer interface {
 	ListFlowVersions(context.Context, *ListFlowVersionsRequest) (*ListFlowVersionsResponse, error)
 	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
 	GetFlowGraph(context.Context, *GetFlowGraphRequest) (*GetFlowGraphResponse, error)
+	// DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+	// version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+	// content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+	// REQUEST_ID_REUSED.
+	DeleteFlowVersion(context.Context, *DeleteFlowVersionRequest) (*DeleteFlowVersionResponse, error)
 	mustEmbedUnimplementedFlowServiceServer()
 }
 
@@ -148,6 +171,9 @@ func (UnimplementedFlowServiceServer) ListFlowVersions(context.Context, *ListFlo
 }
 func (UnimplementedFlowServiceServer) GetFlowGraph(context.Context, *GetFlowGraphRequest) (*GetFlowGraphResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFlowGraph not implemented")
+}
+func (UnimplementedFlowServiceServer) DeleteFlowVersion(context.Context, *DeleteFlowVersionRequest) (*DeleteFlowVersionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteFlowVersion not implemented")
 }
 func (UnimplementedFlowServiceServer) mustEmbedUnimplementedFlowServiceServer() {}
 func (UnimplementedFlowServiceServer) testEmbeddedByValue()                     {}
@@ -260,6 +286,24 @@ func _FlowService_GetFlowGraph_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _FlowService_DeleteFlowVersion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteFlowVersionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FlowServiceServer).DeleteFlowVersion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FlowService_DeleteFlowVersion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FlowServiceServer).DeleteFlowVersion(ctx, req.(*DeleteFlowVersionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // FlowService_ServiceDesc is the grpc.ServiceDesc for FlowService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -286,6 +330,10 @@ var FlowService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetFlowGraph",
 			Handler:    _FlowService_GetFlowGraph_Handler,
+		},
+		{
+			MethodName: "DeleteFlowVersion",
+			Handler:    _FlowService_DeleteFlowVersion_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -41,7 +41,7 @@ const ALLOWED_HEADERS = [
 /** Headers that pages may read. */
 const EXPOSED_HEADERS = [...PROTOCOL_ANSWER_HEADERS, "Retry-After", "Location"].join(", ");
 
-const ALLOWED_METHODS = "POST, GET";
+const ALLOWED_METHODS = "POST, GET, DELETE";
 
 const VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 

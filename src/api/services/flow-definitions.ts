@@ -7,6 +7,7 @@ import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { FlowSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
 import type { FlowService, RegisterFlowRequest } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import {
+  DeleteFlowVersionResponseSchema,
   GetFlowGraphResponseSchema,
   GetFlowResponseSchema,
   RegisterFlowResponseSchema,
@@ -14,6 +15,7 @@ import {
 import type { ServiceHandlers } from "../calls/call.ts";
 import { toFlow, toProblems, toWarnings } from "../mapping/flow.ts";
 import { parseReadMask } from "../mapping/read-mask.ts";
+import { toTimestamp } from "../mapping/time.ts";
 
 /** Limits of definitions. */
 interface FlowLimits {
@@ -28,7 +30,10 @@ export interface DefinitionNeeds {
 }
 
 /** Methods of FlowService that take or show single flows. */
-export type FlowMethods = Pick<ServiceHandlers<typeof FlowService>, "registerFlow" | "getFlow" | "getFlowGraph">;
+export type FlowMethods = Pick<
+  ServiceHandlers<typeof FlowService>,
+  "registerFlow" | "getFlow" | "getFlowGraph" | "deleteFlowVersion"
+>;
 
 /** Handlers of the methods that take or show single flows. */
 export function createFlowDefinitions({ flows, limits }: DefinitionNeeds): FlowMethods {
@@ -56,6 +61,11 @@ export function createFlowDefinitions({ flows, limits }: DefinitionNeeds): FlowM
       );
       mask.prune(flow);
       return create(GetFlowResponseSchema, { flow });
+    },
+
+    async deleteFlowVersion({ flowId, version, requestId }, { caller }) {
+      const deletedAt = await flows.deleteVersion(caller.tenantId, flowId, version, requestId);
+      return create(DeleteFlowVersionResponseSchema, { flowId, version, deleteTime: toTimestamp(deletedAt) });
     },
 
     async getFlowGraph(request, call) {

@@ -22,6 +22,7 @@ import { formatTime, nameOf, printJson, toPrintable } from "../terminal/print.ts
 import { printWarnings, type ShownWarning, toPlainWarning } from "../terminal/print-warnings.ts";
 import { formatTable } from "../terminal/table.ts";
 import { paint, plain } from "../terminal/terminal.ts";
+import { defineDelete } from "./flows-delete.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -55,6 +56,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
     .description("print the JSON Schema of flows, for editors")
     .action(async () => void process.stdout.write(await readFlowSchema()));
   defineRegistry(command);
+  defineDelete(command, context);
   command
     .command("graph")
     .description("draw a flow as Mermaid text")

@@ -64,17 +64,18 @@ export interface CommitResult {
   readonly refused: readonly Refusal[];
 }
 
-/** Why a move was not written: the shard is no longer ours, the start's key or id was taken, the timer was early. */
+/** Why a move was not written: the shard is no longer ours, the start's key or id was taken, its flow version is gone, the timer was early. */
 export interface Refusal {
   readonly runId: string;
-  readonly why: "fenced" | "taken" | "early";
+  readonly why: "fenced" | "taken" | "gone" | "early";
 }
 
 /**
- * How a commit failed. `data`: a row of the batch is bad, nothing was written. `slow`: it was too much for the time or the memory there is, nothing was written.
+ * How a commit failed. `data`: a row of the batch is bad, nothing was written. `gone`: the flow version of a start is not registered any more, or has
+ * other content by now; nothing was written. `slow`: it was too much for the time or the memory there is, nothing was written.
  * `failed`: nothing was written for another reason. `unknown`: it may have been written.
  */
-export type CommitFailure = "data" | "slow" | "failed" | "unknown";
+export type CommitFailure = "data" | "gone" | "slow" | "failed" | "unknown";
 
 /** A commit that failed. */
 export class CommitError extends Error {

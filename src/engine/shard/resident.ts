@@ -197,6 +197,11 @@ export function logFieldsOf(resident: Resident): LogFields {
   return resident.kind.logFieldsOf(resident.entity);
 }
 
+/** A start that was made from something that the store does not have any more; for runs, their flow version. It must be made anew. */
+export class StartOutdated extends Error {
+  override readonly name = "StartOutdated";
+}
+
 /** A start that collided with a key or id that is taken. */
 export class StartTaken extends Error {
   override readonly name = "StartTaken";

@@ -65,6 +65,11 @@ export interface FlowRegistry {
     limit: number,
     signal?: AbortSignal,
   ): Promise<readonly FlowVersion[]>;
+  /**
+   * Deletes a version that no run uses, and resolves with the time, milliseconds. The same `requestId` again is answered like the first time, whatever
+   * has been registered since; empty: every call is a new one. Errors: FLOW_NOT_FOUND, FLOW_IN_USE, REQUEST_ID_REUSED.
+   */
+  deleteVersion(tenantId: string, flowId: string, version: string, requestId: string): Promise<number>;
   /** Mermaid text of the flow's LangGraph graph. */
   drawFlow(
     tenantId: string,
@@ -73,6 +78,8 @@ export interface FlowRegistry {
   ): Promise<{ readonly version: string; readonly mermaid: string }>;
   /** Plan to start runs with. Error: FLOW_NOT_FOUND. */
   planFor(tenantId: string, flowId: string, version: string): Promise<Plan>;
+  /** Forgets what {@link planFor} knows: the version was deleted, or registered anew, since it was read. Empty version: the last registered. */
+  forget(tenantId: string, flowId: string, version: string): void;
   /** Plan of a run in flight, by content. Error: FLOW_NOT_FOUND. */
   planByHash(tenantId: string, flowId: string, hash: string): Promise<Plan>;
 }

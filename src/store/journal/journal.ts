@@ -102,6 +102,9 @@ export function createJournal(
   };
 }
 
+/** What the trigger on `runs` says that the flow version of a new run is gone, see migration 12. */
+const FLOW_VERSION_CONSTRAINT = "runs_flow_version";
+
 async function openLane(
   database: Database,
   name: string,
@@ -150,7 +153,8 @@ async function openLane(
         return { now: answer.now, refused: findRefused(moves, answer) };
       } catch (error) {
         const failure = storeFailureOf(error);
-        if (failure?.kind === "data") throw new CommitError("data", error);
+        if (failure?.kind === "data")
+          throw new CommitError(failure.constraint === FLOW_VERSION_CONSTRAINT ? "gone" : "data", error);
         await drop();
         if (failure === undefined || failure.outcomeUnknown) throw new CommitError("unknown", error);
         const slow = failure.kind === "timeout" || failure.kind === "overload";

@@ -22,6 +22,8 @@ export interface StoreFailure {
   readonly connectionLost: boolean;
   /** Five characters, when the server sent an error. */
   readonly sqlState: string | undefined;
+  /** The constraint that a row violates, when the server names one. */
+  readonly constraint?: string;
 }
 
 /** Where in a call the error happened: `connect` nothing was sent · `statement` alone, its own transaction · `inside` an open transaction that
@@ -87,7 +89,14 @@ export function judgeStoreFailure(error: unknown, phase: StorePhase): StoreFailu
     const verdict = VERDICTS[code] ?? VERDICTS[code.slice(0, 3)] ?? VERDICTS[code.slice(0, 2)] ?? { kind: "refused" };
     // A server that cannot write its log ends with a PANIC, and every session with it.
     const ends = verdict.ends === true || error.severity === "PANIC" || error.severity === "FATAL";
-    return { kind: verdict.kind, outcomeUnknown: ends && isOpen(phase), connectionLost: ends, sqlState: code };
+    const constraint = "constraint" in error && typeof error.constraint === "string" ? error.constraint : undefined;
+    return {
+      kind: verdict.kind,
+      outcomeUnknown: ends && isOpen(phase),
+      connectionLost: ends,
+      sqlState: code,
+      ...(constraint === undefined ? {} : { constraint }),
+    };
   }
   const parts = error instanceof AggregateError ? error.errors : [error];
   if (

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { childRunId } from "../../../src/base/ids.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import { eventually } from "../../support/eventually.ts";
+import { takeAnyFlow } from "../../support/postgres.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
 
@@ -109,6 +110,7 @@ test("due runs that cannot be opened are set aside and hide nobody", async () =>
   const good = await start(first, "nap");
   await first.stop();
   await bed.sql("DELETE FROM orchestrator.flow_versions WHERE flow_id = 'gone'");
+  await takeAnyFlow(bed.database);
   await bed.sql(
     `INSERT INTO orchestrator.runs (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, wake_at, user_id,
        correlation_id, run_key, parent_run_id, parent_task, created_at, updated_at)

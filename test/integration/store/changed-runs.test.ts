@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { CHANGED, createRunIndex } from "../../../src/store/run-index.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
-const { database } = await createTestDatabase();
+const { database } = await createTestDatabase({ anyFlow: true });
 
 test("runs of the tenant that changed in the last while come in the order of their changes, and of too many the newest", async () => {
   await database.journal.query(

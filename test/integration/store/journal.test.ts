@@ -7,14 +7,14 @@ import { createJournal } from "../../../src/store/journal/journal.ts";
 import type { SqlSession } from "../../../src/store/sql/sql.ts";
 import { eventually } from "../../support/eventually.ts";
 import { DAY, headerOf, moveOf, projected, startMove } from "../../support/moves.ts";
-import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { createTestDatabase, type TestDatabase, takeAnyFlow } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
 
 let opened: TestDatabase;
 let counter = 0;
 let id = "";
 
-opened = await createTestDatabase();
+opened = await createTestDatabase({ anyFlow: true });
 
 beforeEach(async () => {
   counter += 1;
@@ -365,4 +365,34 @@ test("moves are read in pages of a bounded size, at least one at a time", async 
   expect(stored?.records).toHaveLength(6);
   expect(stored?.size).toBeGreaterThan(15_000_000);
   expect(stored?.size).toBeLessThan(16_000_000);
+});
+
+test("a start whose flow version is not registered, or has other content, fails as gone, and nothing of its batch is written", async () => {
+  await sql("ALTER TABLE orchestrator.runs ENABLE TRIGGER runs_versions");
+  onTestFinished(() => takeAnyFlow(opened.database));
+  const lane = await openLane();
+  const insert = (hash: string) =>
+    sql(
+      `INSERT INTO orchestrator.flow_versions (tenant_id, flow_id, version, hash, kind, name, description, document, structure, source)
+       VALUES ('t', 'f', '1', $1, 'dag', '', '', '{}', '{}', '')`,
+      [hash],
+    );
+  const commit = (...moves: Move[]) => lane.commit(at(1, 0), moves);
+  await expect(commit(startMove("gone-1"))).rejects.toMatchObject({ kind: "gone" });
+  await insert("other");
+  await expect(commit(startMove("gone-2"))).rejects.toMatchObject({ kind: "gone" });
+  await sql("UPDATE orchestrator.flow_versions SET hash = 'h'");
+  await commit(startMove("there-1"));
+  await expect(commit(startMove("there-2"), startMove("gone-3", { version: "2" }))).rejects.toMatchObject({
+    kind: "gone",
+  });
+  // The form of the statement that sorts.
+  const keys = [{ kind: "run" as const, key: "gone-4", hash: "" }];
+  await expect(commit(startMove("gone-4", { version: "2", keys }))).rejects.toMatchObject({ kind: "gone" });
+  const rows = await sql<{ run_id: string }>(
+    `SELECT run_id FROM orchestrator.runs WHERE run_id ~ '^(gone|there)-'
+     UNION SELECT run_id FROM orchestrator.journal WHERE run_id ~ '^(gone|there)-'
+     UNION SELECT run_id FROM orchestrator.starts WHERE run_id ~ '^(gone|there)-'`,
+  );
+  expect(rows).toEqual([{ run_id: "there-1" }]);
 });

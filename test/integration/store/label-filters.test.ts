@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { Filter } from "../../../src/engine/ports/run-index.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
+import { takeAnyFlow } from "../../support/postgres.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "../engine/bed.ts";
 
@@ -36,6 +37,7 @@ test("labels are compared exactly, whatever they hold, and runs without labels a
 
 // A label that one run of a million has was looked for in all of them.
 test("a rare label is found by the index", async () => {
+  await takeAnyFlow(bed.database);
   await bed.sql(
     `INSERT INTO orchestrator.runs (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, labels, user_id, correlation_id,
        run_key, parent_run_id, parent_task, created_at, updated_at)

@@ -6,7 +6,7 @@ import { moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
 
-const { database } = await createTestDatabase();
+const { database } = await createTestDatabase({ anyFlow: true });
 
 async function sql<Row extends object = Record<string, unknown>>(text: string, values: (string | number)[] = []) {
   return (await database.journal.query<Row>(text, values)).rows;

@@ -15,11 +15,11 @@ import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { createRandom, type Random } from "../../oracle/random.ts";
 import { eventually } from "../../support/eventually.ts";
 import { headerOf, moveOf, startMove } from "../../support/moves.ts";
-import { createTestDatabase } from "../../support/postgres.ts";
+import { createTestDatabase, takeAnyFlow } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
 import { findMiscounts } from "../../support/run-counts.ts";
 
-const { database, target } = await createTestDatabase();
+const { database, target } = await createTestDatabase({ anyFlow: true });
 const older = await createTestDatabase({ empty: true });
 
 const seed = Math.floor(Math.random() * 1e9);
@@ -27,6 +27,7 @@ const seed = Math.floor(Math.random() * 1e9);
 const SHARDS = 4;
 const TENANTS = ["t", "u"];
 const FLOWS = ["f", "g", "h"];
+const VERSIONS = ["1", "2.0"];
 const STATES = ["RUNNING", "WAITING", "PAUSED"] as const;
 
 beforeEach(async () => {
@@ -265,6 +266,7 @@ test("runs of a database from before the counts are counted, and what an older r
   const at = leases.slice(0, 1);
   await lane.commit(at, [startMove("one"), startMove("two"), startMove("three", { tenantId: "u", state: "WAITING" })]);
   await runMigrations(old, silentLog);
+  await takeAnyFlow(old);
   const { rows } = await old.reads.query(
     "SELECT tenant_id, state, count FROM orchestrator.run_counts ORDER BY tenant_id",
   );
@@ -278,8 +280,8 @@ test("runs of a database from before the counts are counted, and what an older r
 });
 
 const filters: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => {
-  const field = fc.constantFrom({ name: "state" as const }, { name: "flow_id" as const });
-  const value = fc.constantFrom(...STATES, ...FLOWS, "COMPLETED", "x");
+  const field = fc.constantFrom({ name: "state" as const }, { name: "flow_id" as const }, { name: "version" as const });
+  const value = fc.constantFrom(...STATES, ...FLOWS, ...VERSIONS, "COMPLETED", "x");
   return {
     filter: fc.oneof(
       { maxDepth: 3 },
@@ -295,13 +297,14 @@ const filters: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => {
   };
 }).filter;
 
-test("a filter on states and flows counts what the same filter counts in the rows, for the own tenant only", async () => {
+test("a filter on states, flows and versions counts what the same filter counts in the rows, for the own tenant only", async () => {
   const lane = await openLane();
   const random = createRandom(7);
   const moves = Array.from({ length: 300 }, (_, index) =>
     startMove(`r${index}`, {
       tenantId: random.pick(TENANTS),
       flowId: random.pick(FLOWS),
+      version: random.pick(VERSIONS),
       state: random.pick([...STATES, "COMPLETED"]),
     }),
   );
@@ -321,7 +324,7 @@ test("a filter on states and flows counts what the same filter counts in the row
   expect(all.flat().reduce((sum, one) => sum + one.count, 0)).toBe(300);
 });
 
-test("only filters on states and flows are answered without counting rows", async () => {
+test("only filters on states, flows and versions are answered without counting rows", async () => {
   const index = createRunIndex(database);
   const caller: Caller = { tenantId: "t", actor: "" };
   // Runs that are counted and do not exist: they show where an answer comes from.

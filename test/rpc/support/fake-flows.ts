@@ -71,6 +71,11 @@ export function createFakeFlows(): FlowRegistry {
         .filter((flow) => flow.flowId === flowId && (before === null || flow.createdAt < before.createdAt))
         .reverse()
         .slice(0, limit),
+    deleteVersion: async (_tenantId, flowId, version) => {
+      flows.splice(flows.indexOf(find(flowId, version)), 1);
+      return 1_700_000_000_000;
+    },
+    forget: () => {},
     drawFlow: async (_tenantId, flowId, version) => ({ version: find(flowId, version).version, mermaid: "graph TD;" }),
     planFor: async () => EMPTY_PLAN,
     planByHash: async () => EMPTY_PLAN,

@@ -120,7 +120,9 @@ const PLANTED: readonly (readonly [string, RegExp, Evidence])[] = [
   [
     "a count of runs that is off",
     /^I8 f RUNNING: 1 counted, null there/,
-    evidenceOf({ dump: { miscounts: [{ tenant_id: "t", flow_id: "f", state: "RUNNING", counted: 1, rows: null }] } }),
+    evidenceOf({
+      dump: { miscounts: [{ tenant_id: "t", flow_id: "f", version: "1", state: "RUNNING", counted: 1, rows: null }] },
+    }),
   ],
   ["a result without an effect", /^I2 .*without an effect/, evidenceOf({ calls: [] })],
   [

@@ -25,6 +25,11 @@ function createStore() {
       return found;
     },
     findByHash: async () => null,
+    deleteVersion: async (_tenantId: string, _flowId: string, version: string) => {
+      const at = stored.findIndex((flow) => flow.version === version);
+      if (at >= 0) stored.splice(at, 1);
+      return at < 0 ? ({ outcome: "missing" } as const) : ({ outcome: "deleted", deletedAt: 1 } as const);
+    },
     listFlows: async () => [],
     listVersions: async () => [],
   } satisfies FlowStore & { asked: number; gate: Promise<void> };
@@ -63,4 +68,38 @@ it("asks again after a lookup that failed", async () => {
   await expect(registry.planFor("t", "f", "")).rejects.toMatchObject({ code: "FLOW_NOT_FOUND" });
   await registry.registerFlow("t", source("1"), false);
   expect((await registry.planFor("t", "f", "")).version).toBe("1");
+});
+
+it("starts no plan of a version that it deleted, nor one that it is told to forget", async () => {
+  const store = createStore();
+  const [registry, other] = [createFlowRegistry(store), createFlowRegistry(store)];
+  await registry.registerFlow("t", source("1"), false);
+  await registry.registerFlow("t", source("2"), false);
+  for (const version of ["", "2"]) {
+    await registry.planFor("t", "f", version);
+    await other.planFor("t", "f", version);
+  }
+  await registry.deleteVersion("t", "f", "2", "");
+  expect((await registry.planFor("t", "f", "")).version).toBe("1");
+  await expect(registry.planFor("t", "f", "2")).rejects.toMatchObject({
+    code: "FLOW_NOT_FOUND",
+    message: expect.stringContaining("the latest is 1"),
+  });
+  other.forget("t", "f", "2");
+  expect((await other.planFor("t", "f", "")).version).toBe("1");
+  await expect(other.planFor("t", "f", "2")).rejects.toMatchObject({ code: "FLOW_NOT_FOUND" });
+  await expect(registry.deleteVersion("t", "f", "2", "")).rejects.toMatchObject({ code: "FLOW_NOT_FOUND" });
+});
+
+it("registers a version that is deleted between its insert and the look at what stands in its way", async () => {
+  const store = createStore();
+  const registry = createFlowRegistry(store);
+  await registry.registerFlow("t", source("1"), false);
+  const { find } = store;
+  store.find = async (...names) => {
+    store.find = find;
+    await store.deleteVersion("t", "f", "1");
+    return find(...names);
+  };
+  expect(await registry.registerFlow("t", source("1"), false)).toMatchObject({ created: true });
 });

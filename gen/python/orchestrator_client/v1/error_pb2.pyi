@@ -73,6 +73,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_SCOPE_MISSING: _ClassVar[ErrorReason]
     ERROR_REASON_CALLER_UNVERIFIED: _ClassVar[ErrorReason]
     ERROR_REASON_CLIENT_CLOSED: _ClassVar[ErrorReason]
+    ERROR_REASON_FLOW_IN_USE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_INVALID_JSON: ErrorReason
@@ -140,3 +141,4 @@ ERROR_REASON_STORE_FULL: ErrorReason
 ERROR_REASON_SCOPE_MISSING: ErrorReason
 ERROR_REASON_CALLER_UNVERIFIED: ErrorReason
 ERROR_REASON_CLIENT_CLOSED: ErrorReason
+ERROR_REASON_FLOW_IN_USE: ErrorReason

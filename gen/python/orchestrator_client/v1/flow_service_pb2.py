@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from orchestrator_client.v1 import flow_pb2 as orchestrator_dot_v1_dot_flow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n\x13RegisterFlowRequest\x12\x18\n\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n\rdocument_json\x18\x02 \x01(\x0cH\x00R\x0c\x64ocumentJson\x12\x35\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x08\x64ocument\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\ndefinition\"\xcf\x01\n\x14RegisterFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12\x38\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.orchestrator.v1.FlowProblemR\x08problems\x12\x38\n\x08warnings\x18\x04 \x03(\x0b\x32\x1c.orchestrator.v1.FlowWarningR\x08warnings\"|\n\x0eGetFlowRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"<\n\x0fGetFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\"f\n\x10ListFlowsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"h\n\x11ListFlowsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"n\n\x17ListFlowVersionsRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"o\n\x18ListFlowVersionsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n\x13GetFlowGraphRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"c\n\x14GetFlowGraphResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07mermaid\x18\x03 \x01(\tR\x07mermaid2\xe6\x03\n\x0b\x46lowService\x12[\n\x0cRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n\x07GetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n\x0cGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x42\x8c\x01\n\x0forchestrator.v1B\x10\x46lowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n\x13RegisterFlowRequest\x12\x18\n\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n\rdocument_json\x18\x02 \x01(\x0cH\x00R\x0c\x64ocumentJson\x12\x35\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x08\x64ocument\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\ndefinition\"\xcf\x01\n\x14RegisterFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12\x38\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.orchestrator.v1.FlowProblemR\x08problems\x12\x38\n\x08warnings\x18\x04 \x03(\x0b\x32\x1c.orchestrator.v1.FlowWarningR\x08warnings\"|\n\x0eGetFlowRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"<\n\x0fGetFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\"f\n\x10ListFlowsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"h\n\x11ListFlowsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"n\n\x17ListFlowVersionsRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"o\n\x18ListFlowVersionsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n\x13GetFlowGraphRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"c\n\x14GetFlowGraphResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07mermaid\x18\x03 \x01(\tR\x07mermaid\"l\n\x18\x44\x65leteFlowVersionRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x8b\x01\n\x19\x44\x65leteFlowVersionResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12;\n\x0b\x64\x65lete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime2\xd2\x04\n\x0b\x46lowService\x12[\n\x0cRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n\x07GetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n\x0cGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x12j\n\x11\x44\x65leteFlowVersion\x12).orchestrator.v1.DeleteFlowVersionRequest\x1a*.orchestrator.v1.DeleteFlowVersionResponseB\x8c\x01\n\x0forchestrator.v1B\x10\x46lowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,26 +44,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLOWSERVICE'].methods_by_name['ListFlowVersions']._serialized_options = b'\220\002\001'
   _globals['_FLOWSERVICE'].methods_by_name['GetFlowGraph']._loaded_options = None
   _globals['_FLOWSERVICE'].methods_by_name['GetFlowGraph']._serialized_options = b'\220\002\001'
-  _globals['_REGISTERFLOWREQUEST']._serialized_start=148
-  _globals['_REGISTERFLOWREQUEST']._serialized_end=371
-  _globals['_REGISTERFLOWRESPONSE']._serialized_start=374
-  _globals['_REGISTERFLOWRESPONSE']._serialized_end=581
-  _globals['_GETFLOWREQUEST']._serialized_start=583
-  _globals['_GETFLOWREQUEST']._serialized_end=707
-  _globals['_GETFLOWRESPONSE']._serialized_start=709
-  _globals['_GETFLOWRESPONSE']._serialized_end=769
-  _globals['_LISTFLOWSREQUEST']._serialized_start=771
-  _globals['_LISTFLOWSREQUEST']._serialized_end=873
-  _globals['_LISTFLOWSRESPONSE']._serialized_start=875
-  _globals['_LISTFLOWSRESPONSE']._serialized_end=979
-  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_start=981
-  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_end=1091
-  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_start=1093
-  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_end=1204
-  _globals['_GETFLOWGRAPHREQUEST']._serialized_start=1206
-  _globals['_GETFLOWGRAPHREQUEST']._serialized_end=1278
-  _globals['_GETFLOWGRAPHRESPONSE']._serialized_start=1280
-  _globals['_GETFLOWGRAPHRESPONSE']._serialized_end=1379
-  _globals['_FLOWSERVICE']._serialized_start=1382
-  _globals['_FLOWSERVICE']._serialized_end=1868
+  _globals['_REGISTERFLOWREQUEST']._serialized_start=181
+  _globals['_REGISTERFLOWREQUEST']._serialized_end=404
+  _globals['_REGISTERFLOWRESPONSE']._serialized_start=407
+  _globals['_REGISTERFLOWRESPONSE']._serialized_end=614
+  _globals['_GETFLOWREQUEST']._serialized_start=616
+  _globals['_GETFLOWREQUEST']._serialized_end=740
+  _globals['_GETFLOWRESPONSE']._serialized_start=742
+  _globals['_GETFLOWRESPONSE']._serialized_end=802
+  _globals['_LISTFLOWSREQUEST']._serialized_start=804
+  _globals['_LISTFLOWSREQUEST']._serialized_end=906
+  _globals['_LISTFLOWSRESPONSE']._serialized_start=908
+  _globals['_LISTFLOWSRESPONSE']._serialized_end=1012
+  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_start=1014
+  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_end=1124
+  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_start=1126
+  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_end=1237
+  _globals['_GETFLOWGRAPHREQUEST']._serialized_start=1239
+  _globals['_GETFLOWGRAPHREQUEST']._serialized_end=1311
+  _globals['_GETFLOWGRAPHRESPONSE']._serialized_start=1313
+  _globals['_GETFLOWGRAPHRESPONSE']._serialized_end=1412
+  _globals['_DELETEFLOWVERSIONREQUEST']._serialized_start=1414
+  _globals['_DELETEFLOWVERSIONREQUEST']._serialized_end=1522
+  _globals['_DELETEFLOWVERSIONRESPONSE']._serialized_start=1525
+  _globals['_DELETEFLOWVERSIONRESPONSE']._serialized_end=1664
+  _globals['_FLOWSERVICE']._serialized_start=1667
+  _globals['_FLOWSERVICE']._serialized_end=2261
 # @@protoc_insertion_point(module_scope)

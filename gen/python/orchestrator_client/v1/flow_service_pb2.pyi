@@ -1,5 +1,6 @@
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from orchestrator_client.v1 import flow_pb2 as _flow_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -104,3 +105,23 @@ class GetFlowGraphResponse(_message.Message):
     version: str
     mermaid: str
     def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., mermaid: _Optional[str] = ...) -> None: ...
+
+class DeleteFlowVersionRequest(_message.Message):
+    __slots__ = ("flow_id", "version", "request_id")
+    FLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    flow_id: str
+    version: str
+    request_id: str
+    def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class DeleteFlowVersionResponse(_message.Message):
+    __slots__ = ("flow_id", "version", "delete_time")
+    FLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DELETE_TIME_FIELD_NUMBER: _ClassVar[int]
+    flow_id: str
+    version: str
+    delete_time: _timestamp_pb2.Timestamp
+    def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., delete_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

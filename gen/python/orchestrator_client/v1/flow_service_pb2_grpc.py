@@ -60,6 +60,11 @@ class FlowServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphResponse.FromString,
                 _registered_method=True)
+        self.DeleteFlowVersion = channel.unary_unary(
+                '/orchestrator.v1.FlowService/DeleteFlowVersion',
+                request_serializer=orchestrator_dot_v1_dot_flow__service__pb2.DeleteFlowVersionRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.DeleteFlowVersionResponse.FromString,
+                _registered_method=True)
 
 
 class FlowServiceServicer(object):
@@ -103,6 +108,17 @@ class FlowServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteFlowVersion(self, request, context):
+        """DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+        version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+        latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+        content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FlowServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +146,11 @@ def add_FlowServiceServicer_to_server(servicer, server):
                     servicer.GetFlowGraph,
                     request_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphResponse.SerializeToString,
+            ),
+            'DeleteFlowVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFlowVersion,
+                    request_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.DeleteFlowVersionRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_flow__service__pb2.DeleteFlowVersionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +289,33 @@ class FlowService(object):
             '/orchestrator.v1.FlowService/GetFlowGraph',
             orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphRequest.SerializeToString,
             orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFlowVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.FlowService/DeleteFlowVersion',
+            orchestrator_dot_v1_dot_flow__service__pb2.DeleteFlowVersionRequest.SerializeToString,
+            orchestrator_dot_v1_dot_flow__service__pb2.DeleteFlowVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

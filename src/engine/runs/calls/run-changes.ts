@@ -9,7 +9,7 @@ import { MAX_QUEUED_SIGNALS } from "../../machine/tasks/tasks.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { Approvals } from "../../ports/approvals.ts";
 import type { RunView } from "../../ports/run-reader.ts";
-import { isClean, MAX_JOURNAL_SIZE, StartTaken } from "../../shard/resident.ts";
+import { isClean, MAX_JOURNAL_SIZE, StartOutdated, StartTaken } from "../../shard/resident.ts";
 import type { RunResident } from "../run-resident.ts";
 import type { Runs } from "../runs.ts";
 import { isUnreadable } from "../unreadable.ts";
@@ -167,8 +167,8 @@ export class RunChanges {
     try {
       await Promise.all(events.map((event) => submission.submit(resident, event)));
     } catch (error) {
-      // The resident was that of a start under way whose id turned out to be taken: look again at what has the id.
-      if (!(error instanceof StartTaken)) throw error;
+      // The resident was that of a start under way whose id turned out to be taken, or which is made anew: look again at what has the id.
+      if (!(error instanceof StartTaken || error instanceof StartOutdated)) throw error;
       return this.#change(caller, runId, toEvents, request);
     }
     return resident;

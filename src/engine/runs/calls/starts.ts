@@ -13,7 +13,7 @@ import { createState } from "../../machine/state.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { RunControl, StartRequest, StartResult } from "../../ports/run-control.ts";
 import type { RunView } from "../../ports/run-reader.ts";
-import { StartTaken } from "../../shard/resident.ts";
+import { StartOutdated, StartTaken } from "../../shard/resident.ts";
 import type { Runs } from "../runs.ts";
 import { checkGraphLoaded } from "./graph-loaded.ts";
 import type { RunChanges } from "./run-changes.ts";
@@ -44,6 +44,11 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
         // Not awaited here: who waits long keeps neither the run nor this call in memory.
         return view.then((run) => ({ run, started: true }));
       } catch (error) {
+        if (error instanceof StartOutdated && tries < MAX_START_TRIES) {
+          // The plan came from memory. The store knows whether there is another one; without any it throws FLOW_NOT_FOUND.
+          flows.forget(caller.tenantId, request.flowId, request.version);
+          continue;
+        }
         const isTaken = error instanceof StartTaken;
         // What cannot be started now may have been started before: by the same call, when another version was the last, or when its run id was free.
         if (!isTaken && !(request.requestId !== "" && isOrchestratorError(error) && error.retry === "no")) throw error;

@@ -14,7 +14,7 @@ import type { Journal } from "../../ports/journal.ts";
 import type { ChildEnd, RunEvent } from "../../machine/events.ts";
 import { openRun } from "../../machine/run.ts";
 import { createState, isPaused, isTerminalPhase, type RunState } from "../../machine/state.ts";
-import { StartTaken } from "../../shard/resident.ts";
+import { StartOutdated, StartTaken } from "../../shard/resident.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
 import type { Trials } from "../../shard/submission/trials.ts";
 import { checkGraphLoaded } from "../calls/graph-loaded.ts";
@@ -113,6 +113,12 @@ export class Children {
       const child = existing === null ? residence.get(childId) : await residence.open(childId);
       if (child !== undefined && !parent.gone) this.#follow(parent, path, child);
     } catch (error) {
+      if (error instanceof StartOutdated) {
+        const { tenantId, tasks } = parent.entity.state;
+        const { flow_id: flowId, version = "" } = (tasks.get(path)?.input ?? {}) as JsonObject;
+        this.#parts.flows.forget(tenantId, String(flowId), String(version));
+        return this.#startOrFind(parent, path, childId);
+      }
       if (error instanceof StartTaken && (await this.#isFree(parent, path, childId)))
         return this.#startOrFind(parent, path, childId);
       if (isOrchestratorError(error) && error.retry !== "no") {

@@ -5,8 +5,9 @@
  *
  * While one batch is in flight the next fills: no timer, no tuning. When a batch comes back, what its transitions ask for begins. Entities that go on without
  * waiting for anything outside are in the next batch, which is sent before anybody is notified of this one: the store does not wait for callers. A batch is
- * bounded by transitions and by size; while the transition of an entity is full (`isFull`), its later events wait. What cannot be written ends in one of five ways:
+ * bounded by transitions and by size; while the transition of an entity is full (`isFull`), its later events wait. What cannot be written ends in one of six ways:
  *   data     the batch is halved until the guilty entity stands alone; it is put into quarantine
+ *   gone     the batch is halved until the start stands alone whose flow version was deleted; it is made anew, with what the store has by then
  *   slow     it was too much for the store: like `failed`, but retried in halves, and batches stay smaller until one comes through
  *   failed   nothing was written: starts are given back to their callers, transitions of known entities are retried until the store is back
  *   unknown  the epochs of the pipeline's shards are raised, which waits the old statement out; what was written is read back, the rest decided again
@@ -188,7 +189,7 @@ export class CommitPipeline implements Pipeline {
         return;
       } catch (error) {
         if (!(error instanceof CommitError)) throw error;
-        if (error.kind === "data") return this.#halve(owned, error.cause);
+        if (error.kind === "data" || error.kind === "gone") return this.#halve(owned, error);
         if (error.kind !== "failed") this.#share = Math.max(1 / MAX_BATCH, this.#share / 2);
         if (error.kind === "unknown")
           return unknown.resolve(this.index, owned, (cause) => this.#refuseWaiting(cause), error.cause);
@@ -266,10 +267,12 @@ export class CommitPipeline implements Pipeline {
     takeInHand("");
   }
 
-  async #halve(entries: readonly Entry[], cause: unknown): Promise<void> {
-    const [only] = entries;
-    if (entries.length === 1 && only !== undefined) return this.#parts.failures.poisoned(only, cause);
-    return this.#inHalves(entries);
+  async #halve(entries: readonly Entry[], { kind, cause }: CommitError): Promise<void> {
+    const { failures } = this.#parts;
+    const [only, more] = entries;
+    if (only === undefined || more !== undefined) return this.#inHalves(entries);
+    if (kind === "gone") failures.refused(only, "gone");
+    else failures.poisoned(only, cause);
   }
 
   async #inHalves(entries: readonly Entry[]): Promise<void> {

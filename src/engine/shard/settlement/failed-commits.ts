@@ -5,7 +5,7 @@ import { failPoint } from "../../../base/process/fail-points.ts";
 import type { Refusal } from "../../ports/journal.ts";
 import type { DatabaseClock } from "../ownership/database-clock.ts";
 import type { OwnedShards } from "../ownership/owned-shards.ts";
-import { logFieldsOf, type Reply, type Resident, StartTaken, takeReplies } from "../resident.ts";
+import { logFieldsOf, type Reply, type Resident, StartOutdated, StartTaken, takeReplies } from "../resident.ts";
 import type { Entry } from "./entry.ts";
 import type { Reload } from "./reload.ts";
 
@@ -26,7 +26,7 @@ export class FailedCommits {
     this.#onFenced = onFenced;
   }
 
-  /** The journal refused a transition: its shard is lost, its start key is taken, or its timer is ahead of the database's clock. */
+  /** The journal refused a transition: its shard is lost, its start key is taken, its flow version is gone, or its timer is ahead of the database's clock. */
   refused(entry: Entry, why: Refusal["why"]): void {
     const { resident } = entry;
     resident.committing = false;
@@ -46,6 +46,10 @@ export class FailedCommits {
         failPoint("start.taken");
         resident.home.drop(resident);
         for (const reply of [...entry.replies, ...takeReplies(resident)]) reply.reject(new StartTaken(resident.id));
+        return;
+      case "gone":
+        resident.home.drop(resident);
+        for (const reply of [...entry.replies, ...takeReplies(resident)]) reply.reject(new StartOutdated(resident.id));
         return;
       case "early":
         this.#reload.begin(

@@ -9,8 +9,8 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
-import type { FieldMask } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_field_mask, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_orchestrator_options_v1_options } from "../options/v1/options_pb.ts";
 import type { Flow, FlowProblem, FlowWarning } from "./flow_pb.ts";
 import { file_orchestrator_v1_flow } from "./flow_pb.ts";
@@ -20,7 +20,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/flow_service.proto.
  */
 export const file_orchestrator_v1_flow_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEi9gEKE1JlZ2lzdGVyRmxvd1JlcXVlc3QSIQoGc291cmNlGAEgASgJQg/iQQEBukgIcgYQASiAgEBIABIoCg1kb2N1bWVudF9qc29uGAIgASgMQg/iQQEBukgIegYQARiAgEBIABIxCghkb2N1bWVudBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIbCg12YWxpZGF0ZV9vbmx5GAQgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYBSABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCEwoKZGVmaW5pdGlvbhIFukgCCAEirAEKFFJlZ2lzdGVyRmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nIoUBCg5HZXRGbG93UmVxdWVzdBIfCgdmbG93X2lkGAEgASgJQg7iQQECukgHcgUQARiAARIdCgd2ZXJzaW9uGAIgASgJQgziQQEBukgFcgMYgAESMwoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IE4kEBASI2Cg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5GbG93InIKEExpc3RGbG93c1JlcXVlc3QSHAoGZmlsdGVyGAEgASgJQgziQQEBukgFcgMYgCASHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiUgoRTGlzdEZsb3dzUmVzcG9uc2USJAoFZmxvd3MYASADKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkifAoXTGlzdEZsb3dWZXJzaW9uc1JlcXVlc3QSHwoHZmxvd19pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiWQoYTGlzdEZsb3dWZXJzaW9uc1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlUKE0dldEZsb3dHcmFwaFJlcXVlc3QSHwoHZmxvd19pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESHQoHdmVyc2lvbhgCIAEoCUIM4kEBAbpIBXIDGIABIkkKFEdldEZsb3dHcmFwaFJlc3BvbnNlEg8KB2Zsb3dfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgdtZXJtYWlkGAMgASgJMp8GCgtGbG93U2VydmljZRKMAQoMUmVnaXN0ZXJGbG93EiQub3JjaGVzdHJhdG9yLnYxLlJlZ2lzdGVyRmxvd1JlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJGbG93UmVzcG9uc2UiL4LT5JMCDjoBKiIJL3YxL2Zsb3dzyqX27AwVCgtmbG93cy53cml0ZRgCIAQqAggBErABCgdHZXRGbG93Eh8ub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dSZXF1ZXN0GiAub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dSZXNwb25zZSJikAIBgtPkkwI/WigSJi92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259EhMvdjEvZmxvd3Mve2Zsb3dfaWR9yqX27AwUCgpmbG93cy5yZWFkGAEgAioCCAESggEKCUxpc3RGbG93cxIhLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd3NSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93c1Jlc3BvbnNlIi6QAgGC0+STAgsSCS92MS9mbG93c8ql9uwMFAoKZmxvd3MucmVhZBgBIAMqAggBEqoBChBMaXN0Rmxvd1ZlcnNpb25zEigub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93VmVyc2lvbnNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93VmVyc2lvbnNSZXNwb25zZSJBkAIBgtPkkwIeEhwvdjEvZmxvd3Mve2Zsb3dfaWR9L3ZlcnNpb25zyqX27AwUCgpmbG93cy5yZWFkGAEgAyoCCAESmwEKDEdldEZsb3dHcmFwaBIkLm9yY2hlc3RyYXRvci52MS5HZXRGbG93R3JhcGhSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dHcmFwaFJlc3BvbnNlIj6QAgGC0+STAhsSGS92MS9mbG93cy97Zmxvd19pZH0vZ3JhcGjKpfbsDBQKCmZsb3dzLnJlYWQYASACKgIIAUKMAQoPb3JjaGVzdHJhdG9yLnYxQhBGbG93U2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_flow]);
+  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEi9gEKE1JlZ2lzdGVyRmxvd1JlcXVlc3QSIQoGc291cmNlGAEgASgJQg/iQQEBukgIcgYQASiAgEBIABIoCg1kb2N1bWVudF9qc29uGAIgASgMQg/iQQEBukgIegYQARiAgEBIABIxCghkb2N1bWVudBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIbCg12YWxpZGF0ZV9vbmx5GAQgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYBSABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCEwoKZGVmaW5pdGlvbhIFukgCCAEirAEKFFJlZ2lzdGVyRmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nIoUBCg5HZXRGbG93UmVxdWVzdBIfCgdmbG93X2lkGAEgASgJQg7iQQECukgHcgUQARiAARIdCgd2ZXJzaW9uGAIgASgJQgziQQEBukgFcgMYgAESMwoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IE4kEBASI2Cg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5GbG93InIKEExpc3RGbG93c1JlcXVlc3QSHAoGZmlsdGVyGAEgASgJQgziQQEBukgFcgMYgCASHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiUgoRTGlzdEZsb3dzUmVzcG9uc2USJAoFZmxvd3MYASADKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkifAoXTGlzdEZsb3dWZXJzaW9uc1JlcXVlc3QSHwoHZmxvd19pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiWQoYTGlzdEZsb3dWZXJzaW9uc1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlUKE0dldEZsb3dHcmFwaFJlcXVlc3QSHwoHZmxvd19pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESHQoHdmVyc2lvbhgCIAEoCUIM4kEBAbpIBXIDGIABIkkKFEdldEZsb3dHcmFwaFJlc3BvbnNlEg8KB2Zsb3dfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgdtZXJtYWlkGAMgASgJIokBChhEZWxldGVGbG93VmVyc2lvblJlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIeCgd2ZXJzaW9uGAIgASgJQg3iQQECukgGcgQQARhAEi0KCnJlcXVlc3RfaWQYAyABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQibgoZRGVsZXRlRmxvd1ZlcnNpb25SZXNwb25zZRIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSLwoLZGVsZXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMogICgtGbG93U2VydmljZRKMAQoMUmVnaXN0ZXJGbG93EiQub3JjaGVzdHJhdG9yLnYxLlJlZ2lzdGVyRmxvd1JlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJGbG93UmVzcG9uc2UiL4LT5JMCDjoBKiIJL3YxL2Zsb3dzyqX27AwVCgtmbG93cy53cml0ZRgCIAQqAggBErABCgdHZXRGbG93Eh8ub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dSZXF1ZXN0GiAub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dSZXNwb25zZSJikAIBgtPkkwI/WigSJi92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259EhMvdjEvZmxvd3Mve2Zsb3dfaWR9yqX27AwUCgpmbG93cy5yZWFkGAEgAioCCAESggEKCUxpc3RGbG93cxIhLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd3NSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93c1Jlc3BvbnNlIi6QAgGC0+STAgsSCS92MS9mbG93c8ql9uwMFAoKZmxvd3MucmVhZBgBIAMqAggBEqoBChBMaXN0Rmxvd1ZlcnNpb25zEigub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93VmVyc2lvbnNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93VmVyc2lvbnNSZXNwb25zZSJBkAIBgtPkkwIeEhwvdjEvZmxvd3Mve2Zsb3dfaWR9L3ZlcnNpb25zyqX27AwUCgpmbG93cy5yZWFkGAEgAyoCCAESywEKDEdldEZsb3dHcmFwaBIkLm9yY2hlc3RyYXRvci52MS5HZXRGbG93R3JhcGhSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dHcmFwaFJlc3BvbnNlIm6QAgGC0+STAktaLhIsL3YxL2Zsb3dzL3tmbG93X2lkfS92ZXJzaW9ucy97dmVyc2lvbn0vZ3JhcGgSGS92MS9mbG93cy97Zmxvd19pZH0vZ3JhcGjKpfbsDBQKCmZsb3dzLnJlYWQYASACKgIIARK2AQoRRGVsZXRlRmxvd1ZlcnNpb24SKS5vcmNoZXN0cmF0b3IudjEuRGVsZXRlRmxvd1ZlcnNpb25SZXF1ZXN0Gioub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZUZsb3dWZXJzaW9uUmVzcG9uc2UiSoLT5JMCKComL3YxL2Zsb3dzL3tmbG93X2lkfS92ZXJzaW9ucy97dmVyc2lvbn3KpfbsDBYKDGZsb3dzLmRlbGV0ZRgDIAQqAggBQowBCg9vcmNoZXN0cmF0b3IudjFCEEZsb3dTZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_flow]);
 
 /**
  * Request of FlowService.RegisterFlow.
@@ -372,6 +372,78 @@ export const GetFlowGraphResponseSchema: GenMessage<GetFlowGraphResponse> = /*@_
   messageDesc(file_orchestrator_v1_flow_service, 9);
 
 /**
+ * Request of FlowService.DeleteFlowVersion.
+ *
+ * @generated from message orchestrator.v1.DeleteFlowVersionRequest
+ */
+export type DeleteFlowVersionRequest = Message<"orchestrator.v1.DeleteFlowVersionRequest"> & {
+  /**
+   * Flow of the version.
+   *
+   * @generated from field: string flow_id = 1;
+   */
+  flowId: string;
+
+  /**
+   * Version to delete.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
+   * version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteFlowVersionRequest.
+ * Use `create(DeleteFlowVersionRequestSchema)` to create a new message.
+ */
+export const DeleteFlowVersionRequestSchema: GenMessage<DeleteFlowVersionRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_flow_service, 10);
+
+/**
+ * Response of FlowService.DeleteFlowVersion.
+ *
+ * @generated from message orchestrator.v1.DeleteFlowVersionResponse
+ */
+export type DeleteFlowVersionResponse = Message<"orchestrator.v1.DeleteFlowVersionResponse"> & {
+  /**
+   * Flow of the deleted version.
+   *
+   * @generated from field: string flow_id = 1;
+   */
+  flowId: string;
+
+  /**
+   * Version that was deleted.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * When it was deleted.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 3;
+   */
+  deleteTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteFlowVersionResponse.
+ * Use `create(DeleteFlowVersionResponseSchema)` to create a new message.
+ */
+export const DeleteFlowVersionResponseSchema: GenMessage<DeleteFlowVersionResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_flow_service, 11);
+
+/**
  * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
  *
  * @generated from service orchestrator.v1.FlowService
@@ -428,6 +500,20 @@ export const FlowService: GenService<{
     methodKind: "unary";
     input: typeof GetFlowGraphRequestSchema;
     output: typeof GetFlowGraphResponseSchema;
+  },
+  /**
+   * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+   * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+   * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+   * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+   * REQUEST_ID_REUSED.
+   *
+   * @generated from rpc orchestrator.v1.FlowService.DeleteFlowVersion
+   */
+  deleteFlowVersion: {
+    methodKind: "unary";
+    input: typeof DeleteFlowVersionRequestSchema;
+    output: typeof DeleteFlowVersionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_v1_flow_service, 0);

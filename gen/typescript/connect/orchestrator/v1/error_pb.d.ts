@@ -495,6 +495,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CLIENT_CLOSED = 66;
    */
   CLIENT_CLOSED = 66,
+
+  /**
+   * flow {flowId} version {version} is used by {count} run(s), for instance {runId}; delete those runs first.
+   *
+   * @generated from enum value: ERROR_REASON_FLOW_IN_USE = 67;
+   */
+  FLOW_IN_USE = 67,
 }
 
 /**

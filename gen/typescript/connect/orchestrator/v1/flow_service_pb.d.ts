@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Flow, FlowProblem, FlowWarning } from "./flow_pb.js";
-import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file orchestrator/v1/flow_service.proto.
@@ -354,6 +354,76 @@ export declare type GetFlowGraphResponse = Message<"orchestrator.v1.GetFlowGraph
 export declare const GetFlowGraphResponseSchema: GenMessage<GetFlowGraphResponse>;
 
 /**
+ * Request of FlowService.DeleteFlowVersion.
+ *
+ * @generated from message orchestrator.v1.DeleteFlowVersionRequest
+ */
+export declare type DeleteFlowVersionRequest = Message<"orchestrator.v1.DeleteFlowVersionRequest"> & {
+  /**
+   * Flow of the version.
+   *
+   * @generated from field: string flow_id = 1;
+   */
+  flowId: string;
+
+  /**
+   * Version to delete.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
+   * version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteFlowVersionRequest.
+ * Use `create(DeleteFlowVersionRequestSchema)` to create a new message.
+ */
+export declare const DeleteFlowVersionRequestSchema: GenMessage<DeleteFlowVersionRequest>;
+
+/**
+ * Response of FlowService.DeleteFlowVersion.
+ *
+ * @generated from message orchestrator.v1.DeleteFlowVersionResponse
+ */
+export declare type DeleteFlowVersionResponse = Message<"orchestrator.v1.DeleteFlowVersionResponse"> & {
+  /**
+   * Flow of the deleted version.
+   *
+   * @generated from field: string flow_id = 1;
+   */
+  flowId: string;
+
+  /**
+   * Version that was deleted.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * When it was deleted.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 3;
+   */
+  deleteTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteFlowVersionResponse.
+ * Use `create(DeleteFlowVersionResponseSchema)` to create a new message.
+ */
+export declare const DeleteFlowVersionResponseSchema: GenMessage<DeleteFlowVersionResponse>;
+
+/**
  * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
  *
  * @generated from service orchestrator.v1.FlowService
@@ -410,6 +480,20 @@ export declare const FlowService: GenService<{
     methodKind: "unary";
     input: typeof GetFlowGraphRequestSchema;
     output: typeof GetFlowGraphResponseSchema;
+  },
+  /**
+   * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+   * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+   * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+   * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+   * REQUEST_ID_REUSED.
+   *
+   * @generated from rpc orchestrator.v1.FlowService.DeleteFlowVersion
+   */
+  deleteFlowVersion: {
+    methodKind: "unary";
+    input: typeof DeleteFlowVersionRequestSchema;
+    output: typeof DeleteFlowVersionResponseSchema;
   },
 }>;
 

@@ -419,5 +419,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_CLIENT_CLOSED = 66;
      */
-    CLIENT_CLOSED = 66
+    CLIENT_CLOSED = 66,
+    /**
+     * flow {flowId} version {version} is used by {count} run(s), for instance {runId}; delete those runs first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_FLOW_IN_USE = 67;
+     */
+    FLOW_IN_USE = 67
 }

@@ -425,4 +425,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_CLIENT_CLOSED = 66;
      */
     ErrorReason[ErrorReason["CLIENT_CLOSED"] = 66] = "CLIENT_CLOSED";
+    /**
+     * flow {flowId} version {version} is used by {count} run(s), for instance {runId}; delete those runs first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_FLOW_IN_USE = 67;
+     */
+    ErrorReason[ErrorReason["FLOW_IN_USE"] = 67] = "FLOW_IN_USE";
 })(ErrorReason || (ErrorReason = {}));

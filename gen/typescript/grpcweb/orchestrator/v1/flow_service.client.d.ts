@@ -4,6 +4,8 @@
 // tslint:disable
 import type { RpcTransport } from "@protobuf-ts/runtime-rpc";
 import type { ServiceInfo } from "@protobuf-ts/runtime-rpc";
+import type { DeleteFlowVersionResponse } from "./flow_service.js";
+import type { DeleteFlowVersionRequest } from "./flow_service.js";
 import type { GetFlowGraphResponse } from "./flow_service.js";
 import type { GetFlowGraphRequest } from "./flow_service.js";
 import type { ListFlowVersionsResponse } from "./flow_service.js";
@@ -54,6 +56,16 @@ export interface IFlowServiceClient {
      * @generated from protobuf rpc: GetFlowGraph
      */
     getFlowGraph(input: GetFlowGraphRequest, options?: RpcOptions): UnaryCall<GetFlowGraphRequest, GetFlowGraphResponse>;
+    /**
+     * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+     * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+     * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+     * REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: DeleteFlowVersion
+     */
+    deleteFlowVersion(input: DeleteFlowVersionRequest, options?: RpcOptions): UnaryCall<DeleteFlowVersionRequest, DeleteFlowVersionResponse>;
 }
 /**
  * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
@@ -98,4 +110,14 @@ export declare class FlowServiceClient implements IFlowServiceClient, ServiceInf
      * @generated from protobuf rpc: GetFlowGraph
      */
     getFlowGraph(input: GetFlowGraphRequest, options?: RpcOptions): UnaryCall<GetFlowGraphRequest, GetFlowGraphResponse>;
+    /**
+     * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+     * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+     * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+     * REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: DeleteFlowVersion
+     */
+    deleteFlowVersion(input: DeleteFlowVersionRequest, options?: RpcOptions): UnaryCall<DeleteFlowVersionRequest, DeleteFlowVersionResponse>;
 }

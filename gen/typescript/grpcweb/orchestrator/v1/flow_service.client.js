@@ -63,4 +63,17 @@ export class FlowServiceClient {
         const method = this.methods[4], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
+    /**
+     * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
+     * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
+     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
+     * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
+     * REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: DeleteFlowVersion
+     */
+    deleteFlowVersion(input, options) {
+        const method = this.methods[5], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
 }

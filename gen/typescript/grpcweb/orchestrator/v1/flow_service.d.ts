@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { FieldMask } from "../../google/protobuf/field_mask.js";
 import { FlowWarning } from "./flow.js";
 import { FlowProblem } from "./flow.js";
@@ -268,6 +269,58 @@ export interface GetFlowGraphResponse {
      */
     mermaid: string;
 }
+/**
+ * Request of FlowService.DeleteFlowVersion.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteFlowVersionRequest
+ */
+export interface DeleteFlowVersionRequest {
+    /**
+     * Flow of the version.
+     *
+     * @generated from protobuf field: string flow_id = 1
+     */
+    flowId: string;
+    /**
+     * Version to delete.
+     *
+     * @generated from protobuf field: string version = 2
+     */
+    version: string;
+    /**
+     * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
+     * version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
+     *
+     * @generated from protobuf field: string request_id = 3
+     */
+    requestId: string;
+}
+/**
+ * Response of FlowService.DeleteFlowVersion.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteFlowVersionResponse
+ */
+export interface DeleteFlowVersionResponse {
+    /**
+     * Flow of the deleted version.
+     *
+     * @generated from protobuf field: string flow_id = 1
+     */
+    flowId: string;
+    /**
+     * Version that was deleted.
+     *
+     * @generated from protobuf field: string version = 2
+     */
+    version: string;
+    /**
+     * When it was deleted.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp delete_time = 3
+     */
+    deleteTime?: Timestamp;
+}
 declare class RegisterFlowRequest$Type extends MessageType<RegisterFlowRequest> {
     constructor();
     create(value?: PartialMessage<RegisterFlowRequest>): RegisterFlowRequest;
@@ -368,6 +421,26 @@ declare class GetFlowGraphResponse$Type extends MessageType<GetFlowGraphResponse
  * @generated MessageType for protobuf message orchestrator.v1.GetFlowGraphResponse
  */
 export declare const GetFlowGraphResponse: GetFlowGraphResponse$Type;
+declare class DeleteFlowVersionRequest$Type extends MessageType<DeleteFlowVersionRequest> {
+    constructor();
+    create(value?: PartialMessage<DeleteFlowVersionRequest>): DeleteFlowVersionRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteFlowVersionRequest): DeleteFlowVersionRequest;
+    internalBinaryWrite(message: DeleteFlowVersionRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteFlowVersionRequest
+ */
+export declare const DeleteFlowVersionRequest: DeleteFlowVersionRequest$Type;
+declare class DeleteFlowVersionResponse$Type extends MessageType<DeleteFlowVersionResponse> {
+    constructor();
+    create(value?: PartialMessage<DeleteFlowVersionResponse>): DeleteFlowVersionResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteFlowVersionResponse): DeleteFlowVersionResponse;
+    internalBinaryWrite(message: DeleteFlowVersionResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteFlowVersionResponse
+ */
+export declare const DeleteFlowVersionResponse: DeleteFlowVersionResponse$Type;
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.FlowService
  */

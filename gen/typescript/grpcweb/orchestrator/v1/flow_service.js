@@ -11,6 +11,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { FieldMask } from "../../google/protobuf/field_mask.js";
 import { FlowWarning } from "./flow.js";
 import { FlowProblem } from "./flow.js";
@@ -634,6 +635,131 @@ class GetFlowGraphResponse$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.GetFlowGraphResponse
  */
 export const GetFlowGraphResponse = new GetFlowGraphResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteFlowVersionRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteFlowVersionRequest", [
+            { no: 1, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "version", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.flowId = "";
+        message.version = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string flow_id */ 1:
+                    message.flowId = reader.string();
+                    break;
+                case /* string version */ 2:
+                    message.version = reader.string();
+                    break;
+                case /* string request_id */ 3:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string flow_id = 1; */
+        if (message.flowId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.flowId);
+        /* string version = 2; */
+        if (message.version !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.version);
+        /* string request_id = 3; */
+        if (message.requestId !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteFlowVersionRequest
+ */
+export const DeleteFlowVersionRequest = new DeleteFlowVersionRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteFlowVersionResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteFlowVersionResponse", [
+            { no: 1, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "version", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "delete_time", kind: "message", T: () => Timestamp }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.flowId = "";
+        message.version = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string flow_id */ 1:
+                    message.flowId = reader.string();
+                    break;
+                case /* string version */ 2:
+                    message.version = reader.string();
+                    break;
+                case /* google.protobuf.Timestamp delete_time */ 3:
+                    message.deleteTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.deleteTime);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string flow_id = 1; */
+        if (message.flowId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.flowId);
+        /* string version = 2; */
+        if (message.version !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.version);
+        /* google.protobuf.Timestamp delete_time = 3; */
+        if (message.deleteTime)
+            Timestamp.internalBinaryWrite(message.deleteTime, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteFlowVersionResponse
+ */
+export const DeleteFlowVersionResponse = new DeleteFlowVersionResponse$Type();
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.FlowService
  */
@@ -642,5 +768,6 @@ export const FlowService = new ServiceType("orchestrator.v1.FlowService", [
     { name: "GetFlow", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetFlowRequest, O: GetFlowResponse },
     { name: "ListFlows", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListFlowsRequest, O: ListFlowsResponse },
     { name: "ListFlowVersions", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListFlowVersionsRequest, O: ListFlowVersionsResponse },
-    { name: "GetFlowGraph", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetFlowGraphRequest, O: GetFlowGraphResponse }
+    { name: "GetFlowGraph", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetFlowGraphRequest, O: GetFlowGraphResponse },
+    { name: "DeleteFlowVersion", options: {}, I: DeleteFlowVersionRequest, O: DeleteFlowVersionResponse }
 ]);

@@ -1,0 +1,105 @@
+/** `orchestrator flows delete`: deletes one version of a flow, or all of its versions, where no run uses them. */
+import type { Command } from "commander";
+import type { ApiClient } from "../../api/client/client.ts";
+import { type ErrorCode, fail, isOrchestratorError } from "../../base/errors.ts";
+import type { Flow } from "../../gen/orchestrator/v1/flow_pb.ts";
+import {
+  type DeleteFlowVersionResponse,
+  DeleteFlowVersionResponseSchema,
+  FlowService,
+} from "../../gen/orchestrator/v1/flow_service_pb.ts";
+import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completion/completed.ts";
+import {
+  addConnectOptions,
+  addOutputOption,
+  type ConnectOptions,
+  type OutputOptions,
+  withClient,
+} from "../connection/connect.ts";
+import { EXIT, exitCodeOf } from "../exit-codes.ts";
+import { readPages } from "../input/read-pages.ts";
+import { readFlowName } from "../input/text-sources.ts";
+import { printJson, toPrintable } from "../terminal/print.ts";
+
+/** Most versions of a flow that one call of the command deletes. */
+const MAX_VERSIONS = 10_000;
+
+type Options = ConnectOptions & OutputOptions & { readonly yes?: true };
+
+type Version = Pick<Flow, "flowId" | "version">;
+
+/** A version that was not deleted. */
+interface Refused extends Version {
+  readonly code: ErrorCode | "INTERNAL";
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+/** Defines the command. */
+export function defineDelete(command: Command, context: CommandContext): void {
+  const summary = "delete one version of a flow, or all of its versions; a version that a run uses stays";
+  addOutputOption(addConnectOptions(command.command("delete").description(summary)))
+    .addArgument(new CompletedArgument("<flow>", "id@version, or id for all versions", "flow"))
+    .option("-y, --yes", "delete; without it the versions are only listed")
+    .action((argument: string, options: Options) =>
+      withClient(options, async (client) => {
+        const versions = await findVersions(client, argument);
+        if (options.yes !== true) return preview(versions, options);
+        context.exitWith(print(await deleteAll(client, versions), options));
+      }),
+    );
+}
+
+async function findVersions(client: ApiClient, argument: string): Promise<readonly Version[]> {
+  const { flowId, version } = readFlowName(argument);
+  const { method } = FlowService;
+  if (argument.includes("@")) {
+    if (version === "") fail("INVALID_REQUEST", { problem: "the version after @ is missing", field: "flow" });
+    const { flow } = await client.call(method.getFlow, {
+      flowId,
+      version,
+      readMask: { paths: ["flow_id", "version"] },
+    });
+    return [flow ?? { flowId, version }];
+  }
+  return readPages(MAX_VERSIONS, async (pageToken, pageSize) => {
+    const page = await client.call(method.listFlowVersions, { flowId, pageToken, pageSize });
+    return { lines: page.flows, next: page.nextPageToken };
+  });
+}
+
+function preview(versions: readonly Version[], { output }: Options): void {
+  if (output === "json") printJson({ versions: versions.map(({ flowId, version }) => ({ flowId, version })) });
+  else for (const { flowId, version } of versions) process.stdout.write(`${flowId}@${version}\n`);
+  process.stderr.write(`nothing is deleted yet: ${versions.length} version(s) found; add --yes to delete them\n`);
+}
+
+async function deleteAll(client: ApiClient, versions: readonly Version[]) {
+  const deleted: DeleteFlowVersionResponse[] = [];
+  const refused: Refused[] = [];
+  for (const { flowId, version } of versions) {
+    try {
+      const request = { flowId, version, requestId: crypto.randomUUID() };
+      deleted.push(await client.call(FlowService.method.deleteFlowVersion, request));
+    } catch (error) {
+      // A version that is in use keeps no other one.
+      const code = isOrchestratorError(error) ? error.code : "INTERNAL";
+      const message = error instanceof Error ? error.message : String(error);
+      refused.push({ flowId, version, code, message, exitCode: exitCodeOf(error) });
+    }
+  }
+  return { deleted, refused };
+}
+
+/** Prints what became of the versions. Returns the exit code: that of the first refusal, if there is one. */
+function print({ deleted, refused }: Awaited<ReturnType<typeof deleteAll>>, { output }: OutputOptions): number {
+  if (output === "json")
+    printJson({
+      deleted: deleted.map((one) => toPrintable(DeleteFlowVersionResponseSchema, one)),
+      refused: refused.map(({ flowId, version, code, message }) => ({ flowId, version, code, message })),
+    });
+  else for (const { flowId, version } of deleted) process.stdout.write(`${flowId}@${version} is deleted\n`);
+  for (const { message } of refused) process.stderr.write(`${message}\n`);
+  return refused[0]?.exitCode ?? EXIT.OK;
+}
