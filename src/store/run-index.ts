@@ -52,6 +52,8 @@ export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (filter !== null) where.push(toSql(filter, values));
+      // Few runs are open, and an index finds them: runs that are RUNNING have none of their own, because every start would write it.
+      if (filter !== null && isOpenOnly(filter)) where.push("ended_at IS NULL");
       if (after !== null) {
         values.push(after.createdAt, after.runId);
         where.push(
@@ -110,6 +112,24 @@ function isKept(filter: Filter | null): boolean {
       return isKept(filter.arg);
     default:
       return ["state", "flow_id", "version"].includes(filter.field.name);
+  }
+}
+
+const END_STATES: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT"]);
+
+/** True when the filter lets only states through that open runs have. */
+function isOpenOnly(filter: Filter): boolean {
+  switch (filter.op) {
+    case "and":
+      return filter.args.some(isOpenOnly);
+    case "or":
+      return filter.args.length > 0 && filter.args.every(isOpenOnly);
+    case "in":
+      return filter.field.name === "state" && filter.values.every((state) => !END_STATES.has(String(state)));
+    case "==":
+      return filter.field.name === "state" && !END_STATES.has(String(filter.value));
+    default:
+      return false;
   }
 }
 
