@@ -2,6 +2,7 @@
 import { toError } from "../base/errors.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
+import type { SharedClock } from "../engine/ports/shared-clock.ts";
 import { type Identify, identifyByName } from "./calls/identity.ts";
 import { type NeedsOf, packagesOf, serveServices } from "./calls/services.ts";
 import { createTokens } from "./lists/tokens.ts";
@@ -28,6 +29,7 @@ export type ApiConfig = PortConfig &
 export type ApiParts = Omit<PortParts, "identify" | "route"> &
   Omit<ServiceNeeds, Given> & {
     readonly cluster: Cluster;
+    readonly sharedClock: SharedClock;
     readonly runRelay: RunRelay;
     readonly config: ApiConfig;
     /**
@@ -53,7 +55,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const { health, config, facts } = parts;
   const draining = new AbortController();
   const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
-  const callers = createForwardedCallers(parts.tokenKey);
+  const callers = createForwardedCallers(parts.tokenKey, parts.sharedClock);
   const router = createRouter({
     cluster: parts.cluster,
     callers,

@@ -33,7 +33,7 @@ function openPeerRuns() {
     cluster: engine,
     runRelay: engine,
     runIndex: engine,
-    callers: createForwardedCallers(TOKEN_KEY),
+    callers: createForwardedCallers(TOKEN_KEY, Date),
     log,
     heartbeatMs: 100,
   });

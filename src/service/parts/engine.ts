@@ -3,19 +3,20 @@ import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
 import { createEngine } from "../../engine/engine.ts";
-import { createFollowers } from "../../engine/runs/followers.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
+import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
+import { createFollowers } from "../../engine/runs/followers.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
+import { createRuns } from "../../engine/runs/runs.ts";
 import { DatabaseClock } from "../../engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts";
 import { Runtime } from "../../engine/shard/runtime.ts";
-import type { RunObserver } from "../../engine/runs/observer.ts";
-import { createRuns } from "../../engine/runs/runs.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
 import { RUN_PROJECTIONS } from "../projections.ts";
@@ -41,6 +42,7 @@ export interface RunningEngine {
   readonly runWatch: RunWatch;
   readonly approvals: Approvals;
   readonly cluster: Cluster;
+  readonly sharedClock: SharedClock;
   readonly runRelay: RunRelay;
   /** Resolves when the runs that were open at the last stop are in hand again. */
   readonly adopted: Promise<void>;
@@ -99,6 +101,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     runWatch: engine,
     approvals: engine,
     cluster: runtime.cluster,
+    sharedClock: runtime.clock,
     runRelay: followers,
     adopted: runtime.adopted,
     drain: async (graceMs) => void (await runtime.drain(graceMs)),

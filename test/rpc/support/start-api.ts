@@ -54,6 +54,7 @@ export async function startApi(
     approvals: engine,
     approvalIndex: engine,
     cluster: engine,
+    sharedClock: Date,
     runRelay: engine,
     flows: createFakeFlows(),
     templates: createFakeTemplates(),
