@@ -101,7 +101,7 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     ]);
     expect(JSON.stringify(results[1])).toContain("FLOW_NOT_FOUND");
     expect(JSON.stringify(results[2])).toContain("INVALID_JSON");
-    expect(JSON.stringify(results[3])).toContain("must stand in the batch");
+    expect(JSON.stringify(results[3])).toContain("must be set on the batch");
   });
 
   test.each([

@@ -33,9 +33,9 @@ async function askAll(init: Record<string, unknown>): Promise<Record<string, unk
 describe("all protocols answer alike", () => {
   // JSON was refused as a whole ("body"), Protobuf by its field.
   test.each([
-    [{ flowId: "a\0" }, "flow_id", "holds the character NUL"],
-    [{ flowId: "f", labels: { a: "\0" } }, 'labels["a"]', "holds the character NUL"],
-    [{ flowId: "f", signals: [{ signalName: "a\0" }] }, "signals[0].signal_name", "holds the character NUL"],
+    [{ flowId: "a\0" }, "flow_id", "contains the character NUL"],
+    [{ flowId: "f", labels: { a: "\0" } }, 'labels["a"]', "contains the character NUL"],
+    [{ flowId: "f", signals: [{ signalName: "a\0" }] }, "signals[0].signal_name", "contains the character NUL"],
   ])("to NUL in %j", async (init, field, problem) => {
     const answer = await askAll(init);
     expect(answer).toMatchObject({ reason: "INVALID_REQUEST", metadata: { field } });
@@ -87,14 +87,14 @@ describe("numbers, durations, and flags in text", () => {
   test.each(["page_size=1&page_size=2", "page_size=1&pageSize=2", "pageSize=1&page_size=1", "filter=&filter="])(
     "%s gives a field twice",
     async (query) => {
-      expect(await list(query)).toContain("stands more than once");
+      expect(await list(query)).toContain("appears more than once");
     },
   );
 
   test("a query of Connect gives each of its fields once", async () => {
     const url = `${tested.url}/orchestrator.v1.RunService/GetRun?connect=v1&encoding=json&message=%7B%7D`;
     const answer = await fetch(`${url}&message=%7B%22runId%22%3A%22x%22%7D`);
-    expect(await answer.json()).toMatchObject({ message: "message: stands more than once" });
+    expect(await answer.json()).toMatchObject({ message: "message: appears more than once" });
   });
 });
 
@@ -128,11 +128,11 @@ describe("words", () => {
       await post("/v1/runs/r/approvals/t:decide", "application/json", '{"decision":"NOPE"}'),
     ];
     for (const answer of answers) {
-      const [, listed] = /possible are ([A-Z_, ]+)/.exec(answer) ?? [];
+      const [, listed] = /expected one of ([A-Z_, ]+)/.exec(answer) ?? [];
       if (listed === undefined) continue;
       for (const value of listed.split(", ")) {
         const again = await post("/v1/runs", "application/json", JSON.stringify({ flowId: "f", runKeyPolicy: value }));
-        if (value.startsWith("RUN_KEY")) expect(again).not.toContain("possible are");
+        if (value.startsWith("RUN_KEY")) expect(again).not.toContain("expected one of");
         expect(answer.includes("decision") && value.endsWith("UNSPECIFIED")).toBe(false);
       }
     }

@@ -198,7 +198,7 @@ function packViolations(violations: readonly FieldViolation[], maxBytes: number)
     if (left < 0) {
       fieldViolations.push({
         field: "",
-        description: `${violations.length - fieldViolations.length} more are left out here`,
+        description: `and ${violations.length - fieldViolations.length} more`,
       });
       break;
     }

@@ -216,7 +216,7 @@ function addHostRule(app: FastifyInstance, hosts: HostRule): void {
     if (host === undefined && raw.httpVersion !== "1.0")
       fail("REQUEST_MALFORMED", { problem: "HTTP/1.1 needs the header host" });
     if ((raw.headersDistinct.host ?? []).length > 1)
-      fail("REQUEST_MALFORMED", { problem: "the header host stands more than once" });
+      fail("REQUEST_MALFORMED", { problem: "the header host appears more than once" });
     if (!hosts.allows(host)) fail("HOST_REFUSED", { host: String(host).slice(0, 200) });
     raw.headers.host ??= "localhost";
   });

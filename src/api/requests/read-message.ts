@@ -31,7 +31,7 @@ export function readBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes
       throw toError("INVALID_JSON", { field: "request", problem: TOO_DEEP }, { cause });
     throw toError(
       "REQUEST_MALFORMED",
-      { problem: `the bytes are no Protobuf message of type ${desc.typeName}` },
+      { problem: `the bytes are not a Protobuf message of type ${desc.typeName}` },
       { cause },
     );
   }
@@ -67,7 +67,7 @@ export function readJson(desc: DescMessage, object: JsonObject, maxPayloadBytes:
 }
 
 /** What is said of a field that a request gives twice. */
-export const STANDS_TWICE = "stands more than once";
+export const STANDS_TWICE = "appears more than once";
 
 /** The field of a message by its name in the contract or in JSON. */
 export function findField(desc: DescMessage, name: string): DescField | undefined {
@@ -237,7 +237,7 @@ function blameSingle(
   }
   if (kind === "enum") {
     const possible = allowedEnumNames(field).join(", ");
-    return fieldError(place, `${show(value)} is no value of it; possible are ${possible}`);
+    return fieldError(place, `${show(value)} is not a valid value; expected one of ${possible}`);
   }
   return fieldError(place, `must be ${expected(field, kind)}; it is ${show(value)}`);
 }
@@ -251,7 +251,7 @@ function blamePair(desc: DescMessage, cause: unknown, path = ""): OrchestratorEr
   if (twice !== null) return fieldError(`${path}${twice[1]}`, "stands twice", cause);
   return toError(
     "REQUEST_MALFORMED",
-    { problem: `the JSON does not fit the message type ${desc.typeName}` },
+    { problem: `the JSON does not match the message type ${desc.typeName}` },
     { cause },
   );
 }

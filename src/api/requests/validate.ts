@@ -192,8 +192,8 @@ function compileString(rules: StringRules | null): Check {
   const pattern = rules?.pattern ? new RegExp(rules.pattern, "u") : null;
   return (value, path, violations) => {
     const text = value as string;
-    if (text.includes("\0")) violations.push({ field: path, description: "holds the character NUL" });
-    else if (!text.isWellFormed()) violations.push({ field: path, description: "holds half of a surrogate pair" });
+    if (text.includes("\0")) violations.push({ field: path, description: "contains the character NUL" });
+    else if (!text.isWellFormed()) violations.push({ field: path, description: "contains half of a surrogate pair" });
     else if (text.length < min || (min > 1 && countCharacters(text) < min)) {
       violations.push({
         field: path,
@@ -205,7 +205,7 @@ function compileString(rules: StringRules | null): Check {
     } else if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
       violations.push({ field: path, description: `has ${Buffer.byteLength(text)} bytes; the limit is ${maxBytes}` });
     } else if (pattern !== null && !pattern.test(text)) {
-      violations.push({ field: path, description: `does not have the form ${pattern.source}` });
+      violations.push({ field: path, description: `does not match ${pattern.source}` });
     }
   };
 }
@@ -235,7 +235,7 @@ function compileInt32(rules: Int32Rules): Check {
     throw new Error("of the rules of int32 only gte is known");
   const min = greaterThan.value;
   return (value, path, violations) => {
-    if ((value as number) < min) violations.push({ field: path, description: `is ${value}; the least is ${min}` });
+    if ((value as number) < min) violations.push({ field: path, description: `is ${value}; the minimum is ${min}` });
   };
 }
 
@@ -250,7 +250,7 @@ function compileEnum(field: DescField, rules: FieldRules): Check {
     if (unknown || refused.has(number))
       violations.push({
         field: path,
-        description: `is ${values[number]?.name ?? number}; possible are ${allowed.join(", ")}`,
+        description: `is ${values[number]?.name ?? number}; expected one of ${allowed.join(", ")}`,
       });
   };
 }

@@ -92,7 +92,7 @@ function readDefinition(
     case "documentJson": {
       const document = parseJson(definition.value, { field: "document_json", maxBytes: maxFlowBytes });
       if (typeof document !== "object" || document === null || Array.isArray(document)) {
-        fail("FLOW_SOURCE_INVALID", { problem: "document_json must hold a JSON object" });
+        fail("FLOW_SOURCE_INVALID", { problem: "document_json must contain a JSON object" });
       }
       return { document: document as JsonObject };
     }

@@ -192,7 +192,7 @@ function checkObject(object: JsonObject, census: Census, levels: number): void {
 function checkText(text: string, field: string): void {
   if (text.includes("\u0000"))
     fail("INVALID_JSON", { field, problem: "text holds NUL (\\u0000), which cannot be stored" });
-  if (!text.isWellFormed()) fail("INVALID_JSON", { field, problem: "text holds half of a surrogate pair" });
+  if (!text.isWellFormed()) fail("INVALID_JSON", { field, problem: "text contains half of a surrogate pair" });
 }
 
 /** A key that stands twice in one object; only called when there is one. Keys after {@link MAX_TWICE_CHARACTERS} are not looked at. */

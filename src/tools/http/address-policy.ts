@@ -111,7 +111,7 @@ function toPlace(entry: string): string {
   );
   if (match === null) {
     fail("CONFIG_INVALID", {
-      problem: `${SETTING}: "${entry}" is no network (10.0.0.0/8), address (127.0.0.1), host (billing.internal) or host with port (billing.internal:8080)`,
+      problem: `${SETTING}: "${entry}" is not a network (10.0.0.0/8), address (127.0.0.1), host (billing.internal), or host with port (billing.internal:8080)`,
     });
   }
   const host = match[1] ?? match[2] ?? "";

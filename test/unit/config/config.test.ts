@@ -172,7 +172,7 @@ describe("the configuration", () => {
       }),
     );
     expect(problems).toEqual({
-      ORCHESTRATOR_HTTP_ALLOW: expect.stringContaining('"10.0.0.0/99" is no network'),
+      ORCHESTRATOR_HTTP_ALLOW: expect.stringContaining('"10.0.0.0/99" is not a network'),
       ORCHESTRATOR_GRAPH_MODULES: "there is no file /nowhere/graph.ts",
       ORCHESTRATOR_FAIL_POINTS: expect.stringContaining("are for tests"),
       ORCHESTRATOR_MAX_PAYLOAD_BYTES: expect.stringContaining("limits.max_message_bytes is 65536"),

@@ -53,7 +53,7 @@ function fromContext(bytes: Uint8Array, limits: PayloadLimits): JsonObject {
   if (typeof context === "object" && context !== null && !Array.isArray(context)) return context as JsonObject;
   return fail(
     "INVALID_REQUEST",
-    { problem: "execution_context_json must hold a JSON object", field: "execution_context_json" },
-    { violations: [{ field: "execution_context_json", description: "must hold a JSON object" }] },
+    { problem: "execution_context_json must contain a JSON object", field: "execution_context_json" },
+    { violations: [{ field: "execution_context_json", description: "must contain a JSON object" }] },
   );
 }

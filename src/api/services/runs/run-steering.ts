@@ -188,7 +188,7 @@ function readStarts(request: BatchStartRunsRequest, limits: PayloadLimits): (Sta
       if (start.wait !== undefined || start.readMask !== undefined) {
         const field = start.wait === undefined ? "read_mask" : "wait";
         fail("INVALID_REQUEST", {
-          problem: `${field} must stand in the batch, not in its starts`,
+          problem: `${field} must be set on the batch, not on its starts`,
           field: `requests[${index}].${field}`,
         });
       }

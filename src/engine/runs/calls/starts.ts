@@ -130,7 +130,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     }
     if (/[:~]/.test(request.runId))
       throw toError("INVALID_REQUEST", {
-        problem: "run_id holds one of the signs : and ~, which mark ids of child runs; leave them out",
+        problem: "run_id contains : or ~, which mark ids of child runs; remove them",
         field: "run_id",
       });
     const shard = shards.shardOf(request.runId);
