@@ -1,6 +1,7 @@
 /** The API of the service: one port that speaks gRPC, gRPC-Web, Connect and REST, put together from its parts. */
 import { toError } from "../base/errors.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
+import type { RunActions } from "../engine/ports/operations.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
 import type { SharedClock } from "../engine/ports/shared-clock.ts";
 import { type Identify, identifyByName } from "./calls/identity.ts";
@@ -9,6 +10,7 @@ import { createTokens } from "./lists/tokens.ts";
 import { createForwardedCallers } from "./peers/forwarded-caller.ts";
 import { createPeerRuns } from "./peers/peer-runs.ts";
 import { createRouter } from "./peers/router.ts";
+import { createRunActions } from "./peers/run-actions.ts";
 import { type PortConfig, type PortParts, type ServedPort, serveMethods } from "./serve-methods.ts";
 import { SERVICES } from "./services/index.ts";
 import { HEARTBEAT_MS } from "./streams/heartbeat.ts";
@@ -43,6 +45,8 @@ export type ApiParts = Omit<PortParts, "identify" | "route"> &
 
 /** The API in the hands of its owner. Closing it drains it; safe to call more than once. */
 export interface Api extends ServedPort {
+  /** What operations do to runs, wherever those live. */
+  readonly runActions: RunActions;
   /**
    * Begins the end: probes see it, streams end with SHUTTING_DOWN and a cursor, and waits that were forwarded are answered. Calls are still answered, those of new
    * connections too, because other instances may need runs that are here.
@@ -85,6 +89,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     draining.abort(toError("SHUTTING_DOWN"));
   };
   return {
+    runActions: createRunActions(methods, router.route),
     listen: (host, at) => port.listen(host, at),
     drain,
     close(graceMs) {

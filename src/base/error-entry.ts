@@ -29,6 +29,13 @@ export type GrpcCode = keyof typeof GRPC_CODE;
  */
 export type RetryClass = "no" | "yes" | "request_id";
 
+/** How callers may repeat a call, by retry class. */
+export const REPEAT = {
+  no: "",
+  yes: "SAME_REQUEST",
+  request_id: "SAME_REQUEST_ID",
+} as const satisfies Record<RetryClass, string>;
+
 /** What the catalogue says of a code. */
 export interface CatalogueEntry {
   readonly grpc: GrpcCode;

@@ -4,7 +4,8 @@
  * A code is stable for ever: its name, gRPC code and HTTP status never change and it is never reused. The sentence may change.
  * `{name}` in a sentence is filled from the details, which also travel as ErrorInfo metadata.
  */
-import { type CatalogueEntry, entry, type GrpcCode, type RetryClass } from "./error-entry.ts";
+import { type CatalogueEntry, entry, type GrpcCode, REPEAT, type RetryClass } from "./error-entry.ts";
+import { fillSentence, type Named } from "./error-sentence.ts";
 
 /**
  * Every error code of the product: gRPC code, HTTP status, retry class, public sentence, further keys of metadata. `docs/errors.md` and the enum `ErrorReason`
@@ -149,6 +150,9 @@ export const ERRORS = {
     "run {runId} cannot be read by this version of the service: {why}; it can be terminated",
   ),
   RUN_MOVED: entry("UNAVAILABLE", 503, "request_id", "run {runId} is moving to another instance; send the call again"),
+  OPERATION_NOT_FOUND: entry("NOT_FOUND", 404, "no", "operation {operationId} is not known"),
+  OPERATION_MOVED: entry("UNAVAILABLE", 503, "request_id", "operation {operationId} is moving; send the call again"),
+  OPERATION_FAILED: entry("FAILED_PRECONDITION", 409, "no", "operation {operationId} cannot continue: {why}"),
   APPROVAL_NOT_FOUND: entry(
     "NOT_FOUND",
     404,
@@ -300,9 +304,6 @@ export type ErrorDetails = Readonly<Record<string, ErrorValue>>;
 
 type ErrorValue = string | number | boolean;
 
-/** Names in braces of a sentence. */
-type Named<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}` ? Name | Named<Rest> : never;
-
 /** Details of the errors of a code: what its sentence names, and its further keys. */
 export type DetailsOf<Code extends ErrorCode> = Readonly<Record<Named<(typeof ERRORS)[Code]["text"]>, ErrorValue>> &
   Readonly<Partial<Record<(typeof ERRORS)[Code]["more"][number], ErrorValue>>>;
@@ -325,11 +326,6 @@ export interface FieldViolation {
 
 /** How a call that failed may be sent again, as its caller is told. */
 export type Repeat = "" | "SAME_REQUEST" | "SAME_REQUEST_ID";
-
-const REPEAT = { no: "", yes: "SAME_REQUEST", request_id: "SAME_REQUEST_ID" } as const satisfies Record<
-  RetryClass,
-  Repeat
->;
 
 /** The error that every layer throws. `code` decides everything that happens to it at the borders. */
 export class OrchestratorError extends Error {
@@ -399,8 +395,4 @@ export function isOrchestratorError(error: unknown): error is OrchestratorError 
 /** For bugs: throws a plain Error when `condition` does not hold. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${message}`);
-}
-
-function fillSentence(text: string, details: ErrorDetails): string {
-  return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? ""));
 }

@@ -39,6 +39,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/runs.ts")).defineRuns,
   },
   {
+    name: "operations",
+    summary: "show and cancel bulk jobs over runs",
+    load: async () => (await import("./commands/operations.ts")).defineOperations,
+  },
+  {
     name: "approvals",
     summary: "show and decide approvals",
     load: async () => (await import("./commands/approvals.ts")).defineApprovals,

@@ -1,5 +1,7 @@
 import type { JournalRecord } from "../engine/machine/records.ts";
 import type { Run } from "../engine/machine/run.ts";
+import { operationRows } from "../engine/operations/projections/headers.ts";
+import type { OperationRecord, OperationState } from "../engine/operations/operation-state.ts";
 import type { AnyRowMaker, RowMaker } from "../engine/ports/projections.ts";
 import { approvalRows } from "../engine/runs/projections/approvals.ts";
 import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";
@@ -8,6 +10,7 @@ import type { AnyTable } from "../store/journal/commit-statement.ts";
 import type { ProjectionTable } from "../store/journal/projection-table.ts";
 import { approvalTable } from "../store/projections/approvals.ts";
 import { deadLetterTable } from "../store/projections/dead-letters.ts";
+import { operationTable } from "../store/projections/operations.ts";
 import { outboxTable } from "../store/projections/outbox.ts";
 
 /** Both sides of a projection: how its rows are made, and how they are written. */
@@ -24,6 +27,11 @@ export function joinSides<Entity, Rec extends { readonly type: string }, Row ext
   if (rows.projection !== table.projection) throw new Error(`${rows.projection} and ${table.projection} are joined`);
   return { rows, table };
 }
+
+/** The projection of operations: their headers. */
+export const OPERATION_PROJECTIONS: readonly Projection<OperationState, OperationRecord>[] = [
+  joinSides(operationRows, operationTable),
+];
 
 /** The projections of runs. Each is a line here, a file of `engine/runs/projections` and one of `store/projections`. */
 export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [

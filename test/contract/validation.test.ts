@@ -67,7 +67,8 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
     const fill = (message: ReflectMessage, count: number): void => {
       const list = message.get(field);
       list.clear();
-      for (let i = 0; i < count; i++) list.add(field.listKind === "message" ? validValue(field) : 1);
+      const value = field.listKind === "message" ? validValue(field) : field.listKind === "scalar" ? "a" : 1;
+      for (let i = 0; i < count; i++) list.add(value);
     };
     examples.push(
       { title: `${maxItems} items`, accepted: true, change: (message) => fill(message, Number(maxItems)) },

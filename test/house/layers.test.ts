@@ -47,6 +47,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/machine": [],
   // Types only: what each side of a port may know.
   "engine/ports": ["graph", "machine"],
+  // Operations reach runs through a port only.
+  "engine/operations": ["ports", "shard"],
   // Runs as a kind of the shard runtime, which itself knows no kind of entity.
   "engine/runs": ["machine", "ports", "shard"],
   "engine/shard": ["ports"],
@@ -80,7 +82,7 @@ const LISTS = ["src/api/services", "src/config/sections", "src/tasks"];
 /** Ports point up: who implements one imports its types from the folder that declares it. */
 const PORTS: Readonly<Record<string, readonly string[]>> = {
   // The rows of a projection are declared beside what makes them.
-  store: ["engine/ports", "engine/runs/projections", "flows/ports"],
+  store: ["engine/ports", "engine/operations/projections", "engine/runs/projections", "flows/ports"],
   tools: ["engine/ports"],
   bus: ["engine/ports"],
   guards: ["engine/ports"],

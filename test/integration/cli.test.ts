@@ -275,7 +275,7 @@ test("pause, resume, cancel and terminate; what has ended refuses with exit code
   });
 });
 
-test("resume takes several runs or a filter, shows what it would do, and goes on past a refusal", async () => {
+test("resume takes several runs or a filter, shows what it would do, and continues past a refusal", async () => {
   const start = async (): Promise<string> => (await json("run", "asking.yaml", "--label", "of=many")).runId;
   const [one, two, three] = [await start(), await start(), await start()];
   for (const runId of [one, two, three]) await json("runs", "pause", runId);
@@ -286,10 +286,25 @@ test("resume takes several runs or a filter, shows what it would do, and goes on
   expect(await json("runs", "count", ...filter)).toMatchObject({ count: "3" });
   await json("runs", "terminate", two);
   const named = await command(["runs", "resume", one, two]);
-  expect(named).toMatchObject({ code: 4, out: `${one} is WAITING\n` });
-  expect(named.err).toMatch(new RegExp(`^${two}: [^\n]+\n1 resumed, 1 refused\n$`));
+  expect(named.code).toBe(4);
+  const [, operationId = ""] = /^(\S+) is COMPLETED: 1 of 2 done, 1 failed\n$/.exec(named.out) ?? [];
+  expect(named.err).toContain(`operation ${operationId} continues`);
+  expect(named.err).toMatch(new RegExp(`\n${two}: [^\n]+\n$`));
+  expect(await json("runs", "get", one)).toMatchObject({ run: { state: "RUN_STATE_WAITING" } });
   const rest = await json("runs", "resume", ...filter, "--yes");
-  expect(rest).toMatchObject({ runs: [{ runId: three, state: "RUN_STATE_WAITING" }], refused: [] });
+  expect(rest).toMatchObject({ state: "OPERATION_STATE_COMPLETED", matchedCount: 1, doneCount: 1 });
+  expect(await json("runs", "get", three)).toMatchObject({ run: { state: "RUN_STATE_WAITING" } });
+  expect((await json("operations", "list")).operations).toMatchObject([
+    { operationId: rest.operationId, action: "OPERATION_ACTION_RESUME" },
+    { operationId },
+  ]);
+  expect(await command(["operations", "wait", operationId])).toMatchObject({ code: 4 });
+  expect(await command(["operations", "cancel", operationId])).toMatchObject({
+    code: 0,
+    out: `${operationId} is COMPLETED\n`,
+  });
+  const ended = await command(["runs", "terminate", "--label", "of=many", "--yes"]);
+  expect(ended).toMatchObject({ code: 0, out: expect.stringMatching(/is COMPLETED: 3 of 3 done\n$/) });
   expect(await command(["runs", "resume"])).toMatchObject({ code: 2, err: expect.stringContaining("name runs") });
   expect(await command(["runs", "resume", one, ...filter])).toMatchObject({ code: 2 });
 });

@@ -173,6 +173,12 @@ const (
 	ErrorReason_ERROR_REASON_CLIENT_CLOSED ErrorReason = 66
 	// flow {flowId} version {version} is used by {count} run(s), for instance {runId}; delete those runs first.
 	ErrorReason_ERROR_REASON_FLOW_IN_USE ErrorReason = 67
+	// operation {operationId} is not known.
+	ErrorReason_ERROR_REASON_OPERATION_NOT_FOUND ErrorReason = 68
+	// operation {operationId} is moving; send the call again.
+	ErrorReason_ERROR_REASON_OPERATION_MOVED ErrorReason = 69
+	// operation {operationId} cannot continue: {why}.
+	ErrorReason_ERROR_REASON_OPERATION_FAILED ErrorReason = 70
 )
 
 // Enum value maps for ErrorReason.
@@ -246,6 +252,9 @@ var (
 		65: "ERROR_REASON_CALLER_UNVERIFIED",
 		66: "ERROR_REASON_CLIENT_CLOSED",
 		67: "ERROR_REASON_FLOW_IN_USE",
+		68: "ERROR_REASON_OPERATION_NOT_FOUND",
+		69: "ERROR_REASON_OPERATION_MOVED",
+		70: "ERROR_REASON_OPERATION_FAILED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -316,6 +325,9 @@ var (
 		"ERROR_REASON_CALLER_UNVERIFIED":       65,
 		"ERROR_REASON_CLIENT_CLOSED":           66,
 		"ERROR_REASON_FLOW_IN_USE":             67,
+		"ERROR_REASON_OPERATION_NOT_FOUND":     68,
+		"ERROR_REASON_OPERATION_MOVED":         69,
+		"ERROR_REASON_OPERATION_FAILED":        70,
 	}
 )
 
@@ -350,7 +362,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xad\x12\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x98\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -420,7 +432,10 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1aERROR_REASON_SCOPE_MISSING\x10@\x12\"\n" +
 	"\x1eERROR_REASON_CALLER_UNVERIFIED\x10A\x12\x1e\n" +
 	"\x1aERROR_REASON_CLIENT_CLOSED\x10B\x12\x1c\n" +
-	"\x18ERROR_REASON_FLOW_IN_USE\x10CB\x86\x01\n" +
+	"\x18ERROR_REASON_FLOW_IN_USE\x10C\x12$\n" +
+	" ERROR_REASON_OPERATION_NOT_FOUND\x10D\x12 \n" +
+	"\x1cERROR_REASON_OPERATION_MOVED\x10E\x12!\n" +
+	"\x1dERROR_REASON_OPERATION_FAILED\x10FB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -3,6 +3,7 @@ import { approvalService } from "./approval-service.ts";
 import { flowService } from "./flow-service.ts";
 import { grpcHealthService, healthService } from "./health-service.ts";
 import { infoService } from "./info-service.ts";
+import { operationService } from "./operation-service.ts";
 import { payloadService } from "./payload-service.ts";
 import { runService } from "./runs/run-service.ts";
 import { templateService } from "./template-service.ts";
@@ -15,6 +16,7 @@ export const SERVICES = [
   flowService,
   runService,
   approvalService,
+  operationService,
   payloadService,
   templateService,
 ] as const;

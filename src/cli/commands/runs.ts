@@ -4,16 +4,9 @@ import type { ApiClient } from "../../api/client/client.ts";
 import { fromTimestamp, toDuration } from "../../api/mapping/time.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
-import {
-  type Run,
-  RunSchema,
-  RunStateSchema,
-  RunSummarySchema,
-  RunTaskSchema,
-} from "../../gen/orchestrator/v1/run_pb.ts";
+import { type Run, RunStateSchema, RunSummarySchema, RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   CountRunsResponseSchema,
-  DeleteRunResponseSchema,
   RunService,
   WatchRunResponseSchema,
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
@@ -49,7 +42,7 @@ import { printOutcome, withOutput } from "../terminal/print-outcome.ts";
 import { formatTable } from "../terminal/table.ts";
 import { cut } from "../terminal/terminal.ts";
 import { watchRun } from "../watch-run.ts";
-import { defineResume } from "./runs-resume.ts";
+import { defineSteering, printRun } from "./runs-steering.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -63,8 +56,8 @@ export function defineRuns(command: Command, context: CommandContext): void {
     addOutputOption(addConnectOptions(command.command(name).description(summary)));
   defineLists(leaf);
   defineReads(leaf, context);
-  defineSteering(leaf);
-  defineResume(leaf, context);
+  defineSteering(leaf, context);
+  defineEvents(leaf);
 }
 
 function defineLists(leaf: Leaf): void {
@@ -193,35 +186,16 @@ async function waitForEnd(client: ApiClient, runId: string, timeout: string | un
   }
 }
 
-function defineSteering(leaf: Leaf): void {
-  const steer = (
-    name: string,
-    summary: string,
-    send: (client: ApiClient, runId: string, options: SteeringOptions) => Promise<{ readonly run?: Run | undefined }>,
-  ): Command =>
-    leaf(name, summary)
-      .addArgument(new CompletedArgument("<run>", "run", "run"))
-      .option("--reason <text>", "reason, stored in the journal", "")
-      .action((runId: string, options: SteeringOptions) =>
-        withClient(options, async (client) => printSteered((await send(client, runId, options)).run, options)),
-      );
+/** Commands that steer one run at a time. */
+function defineEvents(leaf: Leaf): void {
   const { method } = RunService;
-  steer("cancel", "cancel a run: running attempts may finish", (client, runId, { reason, compensate = false }) =>
-    client.call(method.cancelRun, { runId, reason, compensate, requestId: crypto.randomUUID() }),
-  ).option("--compensate", "undo the effects of its tasks");
-  steer("terminate", "end a run immediately, without compensation", (client, runId, { reason }) =>
-    client.call(method.terminateRun, { runId, reason, requestId: crypto.randomUUID() }),
-  );
-  steer("pause", "pause a run: no further attempt starts", (client, runId, { reason }) =>
-    client.call(method.pauseRun, { runId, reason, requestId: crypto.randomUUID() }),
-  );
-  leaf("delete", "erase a run that has ended; its id stays taken")
+  leaf("pause", "pause a run: no further attempt starts")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
-    .action((runId: string, options: Options) =>
+    .option("--reason <text>", "reason, stored in the journal", "")
+    .action((runId: string, options: Options & { readonly reason: string }) =>
       withClient(options, async (client) => {
-        const deleted = await client.call(method.deleteRun, { runId, requestId: crypto.randomUUID() });
-        if (options.output === "json") printJson(toPrintable(DeleteRunResponseSchema, deleted));
-        else process.stdout.write(`${deleted.runId} is deleted\n`);
+        const request = { runId, reason: options.reason, requestId: crypto.randomUUID() };
+        printRun((await client.call(method.pauseRun, request)).run, options);
       }),
     );
   leaf("signal", "send a signal to a run")
@@ -237,18 +211,7 @@ function defineSteering(leaf: Leaf): void {
           dataValue: { case: "dataJson", value: Buffer.from(JSON.stringify(value)) },
           requestId: crypto.randomUUID(),
         });
-        printSteered(run, options);
+        printRun(run, options);
       }),
     );
-}
-
-interface SteeringOptions extends Options {
-  readonly reason: string;
-  readonly compensate?: true;
-}
-
-function printSteered(run: Run | undefined, { output }: OutputOptions): void {
-  if (run === undefined) return;
-  if (output === "json") printJson(toPrintable(RunSchema, run));
-  else process.stdout.write(`${run.runId} is ${runState(run)}\n`);
 }

@@ -4,6 +4,7 @@ import { packagesOf, serveServices } from "../../api/calls/services.ts";
 import type { ApiClient } from "../../api/client/client.ts";
 import { createLocalClient } from "../../api/client/local-client.ts";
 import { createHealth } from "../../api/health.ts";
+import { createRunActions } from "../../api/peers/run-actions.ts";
 import { createTokens } from "../../api/lists/tokens.ts";
 import { SERVICES } from "../../api/services/index.ts";
 import { HEARTBEAT_MS } from "../../api/streams/heartbeat.ts";
@@ -55,6 +56,7 @@ export async function openLocalService({ dataDir, flags = {}, log, actor }: Loca
     draining: draining.signal,
     heartbeatMs: HEARTBEAT_MS,
   });
+  core.runActions.connect(createRunActions(methods, (_, handler) => handler));
   return {
     ...createLocalClient(methods, log, actor),
     async close() {

@@ -13,7 +13,7 @@ import type { RunHeader } from "./run-index.ts";
 /** What a journal holds. */
 export type { JournalRecord };
 
-/** Records of one run that are written together. */
+/** Records of one run, or of another entity, that are written together. */
 export interface Move {
   readonly runId: string;
   readonly shard: number;
@@ -21,7 +21,7 @@ export interface Move {
   readonly day: number;
   /** Sequence of the first record. */
   readonly sequence: number;
-  readonly records: readonly JournalRecord[];
+  readonly records: readonly (JournalRecord | { readonly type: string; readonly at: number })[];
   /** `records` as they are written. */
   readonly json: string;
   readonly at: number;

@@ -4,8 +4,11 @@ import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
 import { createEngine } from "../../engine/engine.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
+import { createLateRunActions, type LateRunActions } from "../../engine/operations/late-run-actions.ts";
+import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { Operations } from "../../engine/ports/operations.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
@@ -19,7 +22,9 @@ import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts"
 import { Runtime } from "../../engine/shard/runtime.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
-import { RUN_PROJECTIONS } from "../projections.ts";
+import { createOperationStore } from "../../store/operations.ts";
+import { createRunIndex } from "../../store/run-index.ts";
+import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../projections.ts";
 import type { Flows } from "./flows.ts";
 import type { Parts } from "./parts.ts";
 import type { Store } from "./store.ts";
@@ -41,6 +46,9 @@ export interface RunningEngine {
   readonly runReader: RunReader;
   readonly runWatch: RunWatch;
   readonly approvals: Approvals;
+  readonly operations: Operations;
+  /** What operations do to runs: to be connected with the API. */
+  readonly runActions: LateRunActions;
   readonly cluster: Cluster;
   readonly sharedClock: SharedClock;
   readonly runRelay: RunRelay;
@@ -64,7 +72,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   });
   const journal = createJournal(
     store.database,
-    RUN_PROJECTIONS.map(({ table }) => table),
+    [...RUN_PROJECTIONS, ...OPERATION_PROJECTIONS].map(({ table }) => table),
     store.counts.touch,
   );
   const runtime = new Runtime({
@@ -88,6 +96,14 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     defaultTaskTimeoutMs: defaultTaskTimeout === 0 ? null : defaultTaskTimeout,
     observers,
   });
+  const runActions = createLateRunActions();
+  const operations = createOperations(runtime, {
+    store: createOperationStore(store.database),
+    runIndex: createRunIndex(store.database),
+    rowsOf: createRowsOf(OPERATION_PROJECTIONS.map(({ rows }) => rows)),
+    actions: runActions,
+    log,
+  });
   await runtime.open();
   const followers = createFollowers();
   const engine = createEngine(runs, followers, {
@@ -100,6 +116,8 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     runReader: engine,
     runWatch: engine,
     approvals: engine,
+    operations,
+    runActions,
     cluster: runtime.cluster,
     sharedClock: runtime.clock,
     runRelay: followers,

@@ -215,15 +215,18 @@ interface MoveRow {
   readonly found: number;
 }
 
-async function loadMoves(database: Database, header: HeaderRow, afterSequence: number, limit: number) {
+/** Where the journal of an entity is. */
+type Place = Pick<HeaderRow, "run_id" | "run_day">;
+
+async function loadMoves(database: Database, place: Place, afterSequence: number, limit: number) {
   const { rows } = await database.reads.query<MoveRow>(LOAD_MOVES, [
-    header.run_day,
-    header.run_id,
+    place.run_day,
+    place.run_id,
     afterSequence + 1,
     limit,
     PAGE_BYTES,
   ]);
-  const moves = withRunInHand(header.run_id, () =>
+  const moves = withRunInHand(place.run_id, () =>
     rows.map(({ sequence, record_count, records }) => ({
       sequence,
       count: record_count,
@@ -241,21 +244,29 @@ function checkMove({ sequence, count, records }: StoredMove, next: number): void
   invariant(Array.isArray(records) && records.length === count, `the move at ${next} does not hold ${count} records`);
 }
 
-async function loadRun(database: Database, runId: string): Promise<StoredRun | null> {
-  const header = await loadHeader(database, runId);
-  if (header === null) return null;
+/** The whole journal of an entity, checked for gaps. */
+export async function readJournal(
+  database: Database,
+  place: Place,
+): Promise<{ readonly records: readonly JournalRecord[]; readonly size: number }> {
   const records: JournalRecord[] = [];
   let size = 0;
   for (;;) {
-    const page = await loadMoves(database, header, records.length, PAGE_MOVES);
+    const page = await loadMoves(database, place, records.length, PAGE_MOVES);
     for (const move of page.moves) {
       size += move.size;
       checkMove(move, records.length + 1);
       // One by one: a move may hold more records than a call takes arguments.
       for (const record of move.records) records.push(record);
     }
-    if (page.isLast) break;
+    if (page.isLast) return { records, size };
   }
+}
+
+async function loadRun(database: Database, runId: string): Promise<StoredRun | null> {
+  const header = await loadHeader(database, runId);
+  if (header === null) return null;
+  const journal = await readJournal(database, header);
   return {
     runId,
     shard: header.shard,
@@ -263,8 +274,7 @@ async function loadRun(database: Database, runId: string): Promise<StoredRun | n
     header: toRunHeader(header),
     moving: header.moving,
     wakeAt: header.wake_at,
-    records,
-    size,
+    ...journal,
   };
 }
 

@@ -16,6 +16,7 @@ import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
+import { createFakeOperations } from "../../rpc/support/fake-operations.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
 
 const LIMITS = {
@@ -45,6 +46,7 @@ export function createCaller(engine: Engine, database: Database): Ask {
     runIndex: index,
     approvals: engine,
     approvalIndex: index,
+    operations: createFakeOperations(),
     flows: createFlowRegistry(createFlowStore(database)),
     templates: createFakeTemplates(),
     health: createHealth(),

@@ -12,8 +12,10 @@ import { foldJournal } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { Approval, RunState } from "../../../src/engine/machine/state.ts";
 import { createRowsOf } from "../../../src/engine/make-rows.ts";
+import { createOperations } from "../../../src/engine/operations/operations.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
+import type { Operations, RunActions } from "../../../src/engine/ports/operations.ts";
 import { DatabaseClock } from "../../../src/engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
 import { Runtime } from "../../../src/engine/shard/runtime.ts";
@@ -21,13 +23,16 @@ import type { RunObserver } from "../../../src/engine/runs/observer.ts";
 import { createRuns, type Runs } from "../../../src/engine/runs/runs.ts";
 import type { FlowRegistry } from "../../../src/flows/ports/registry.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
-import { RUN_PROJECTIONS } from "../../../src/service/projections.ts";
+import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../../../src/service/projections.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { openLeases } from "../../../src/store/leases.ts";
+import { createOperationStore } from "../../../src/store/operations.ts";
+import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createFakeTools, type FakeTools } from "./fake-tools.ts";
+import { createRunActions } from "./run-actions.ts";
 import { createFaultyJournal, type FaultyJournal } from "./faulty-journal.ts";
 
 /** Who calls in these tests. */
@@ -48,6 +53,7 @@ export interface Instance {
   readonly runtime: Runtime;
   readonly engine: Engine;
   readonly runs: Runs;
+  readonly operations: Operations;
   readonly journal: FaultyJournal;
   readonly leases: Leases;
   readonly tools: FakeTools;
@@ -80,6 +86,8 @@ export interface InstanceOptions {
   readonly beforeStart?: () => Promise<void>;
   /** Stands around the real leases. */
   readonly wrapLeases?: (leases: Leases) => Leases;
+  /** Stands around what operations do to runs. */
+  readonly wrapActions?: (actions: RunActions) => RunActions;
   /** Names of the graphs that are loaded; absent: every start is taken. */
   readonly graphs?: ReadonlySet<string>;
   /** The projections of runs; absent: those of the service. */
@@ -117,7 +125,7 @@ export function createBed(): Bed {
     registries.length = 0;
     await opened.database.journal.query(
       `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.void_starts, orchestrator.approvals, orchestrator.dead_letters,
-        orchestrator.outbox, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects`,
+        orchestrator.outbox, orchestrator.operations, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects`,
     );
     for (const failure of failures) if (failure.status === "rejected") throw failure.reason;
   });
@@ -198,7 +206,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
   const journal = createFaultyJournal(
     createJournal(
       database,
-      projections.map(({ table }) => table),
+      [...projections, ...OPERATION_PROJECTIONS].map(({ table }) => table),
     ),
   );
   journal.beforeList = options.beforeList ?? null;
@@ -226,8 +234,16 @@ async function openInstance(database: Database, admin: Database, options: Instan
     log,
     observers,
   });
+  const actions = createRunActions(() => engine);
+  const operations = createOperations(runtime, {
+    store: createOperationStore(database),
+    runIndex: createRunIndex(database),
+    rowsOf: createRowsOf(OPERATION_PROJECTIONS.map(({ rows }) => rows)),
+    actions: options.wrapActions?.(actions) ?? actions,
+    log,
+  });
   await runtime.open();
-  const engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
+  const engine: Engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
   await options.beforeStart?.();
   await runtime.start(ttlMs);
   const bury = () => admin.journal.query("DELETE FROM orchestrator.instances WHERE instance_id = $1", [id]);
@@ -237,6 +253,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     runtime,
     engine,
     runs,
+    operations,
     journal,
     leases,
     tools,

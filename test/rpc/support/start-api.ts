@@ -7,6 +7,7 @@ import type { LogFields } from "../../../src/base/log.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
+import { createFakeOperations } from "./fake-operations.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
 
 /** A started API and what a test may look at. */
@@ -53,6 +54,7 @@ export async function startApi(
     runIndex: engine,
     approvals: engine,
     approvalIndex: engine,
+    operations: createFakeOperations(),
     cluster: engine,
     sharedClock: Date,
     runRelay: engine,

@@ -502,6 +502,27 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_FLOW_IN_USE = 67;
    */
   FLOW_IN_USE = 67,
+
+  /**
+   * operation {operationId} is not known.
+   *
+   * @generated from enum value: ERROR_REASON_OPERATION_NOT_FOUND = 68;
+   */
+  OPERATION_NOT_FOUND = 68,
+
+  /**
+   * operation {operationId} is moving; send the call again.
+   *
+   * @generated from enum value: ERROR_REASON_OPERATION_MOVED = 69;
+   */
+  OPERATION_MOVED = 69,
+
+  /**
+   * operation {operationId} cannot continue: {why}.
+   *
+   * @generated from enum value: ERROR_REASON_OPERATION_FAILED = 70;
+   */
+  OPERATION_FAILED = 70,
 }
 
 /**

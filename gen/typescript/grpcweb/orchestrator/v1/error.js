@@ -431,4 +431,22 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_FLOW_IN_USE = 67;
      */
     ErrorReason[ErrorReason["FLOW_IN_USE"] = 67] = "FLOW_IN_USE";
+    /**
+     * operation {operationId} is not known.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_OPERATION_NOT_FOUND = 68;
+     */
+    ErrorReason[ErrorReason["OPERATION_NOT_FOUND"] = 68] = "OPERATION_NOT_FOUND";
+    /**
+     * operation {operationId} is moving; send the call again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_OPERATION_MOVED = 69;
+     */
+    ErrorReason[ErrorReason["OPERATION_MOVED"] = 69] = "OPERATION_MOVED";
+    /**
+     * operation {operationId} cannot continue: {why}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_OPERATION_FAILED = 70;
+     */
+    ErrorReason[ErrorReason["OPERATION_FAILED"] = 70] = "OPERATION_FAILED";
 })(ErrorReason || (ErrorReason = {}));

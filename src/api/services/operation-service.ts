@@ -1,0 +1,87 @@
+/** OperationService: bulk jobs over runs. */
+import { create } from "@bufbuild/protobuf";
+import { fail } from "../../base/errors.ts";
+import type { Operations, OperationTarget } from "../../engine/ports/operations.ts";
+import {
+  CancelOperationResponseSchema,
+  GetOperationResponseSchema,
+  ListOperationsResponseSchema,
+  OperationService,
+  type StartOperationRequest,
+  StartOperationResponseSchema,
+  WaitOperationResponseSchema,
+} from "../../gen/orchestrator/v1/operation_service_pb.ts";
+import type { ServiceHandlers } from "../calls/call.ts";
+import { hashBody } from "../calls/request-key.ts";
+import { defineService } from "../calls/services.ts";
+import { cutPage, pageSizeOf } from "../lists/paging.ts";
+import { parseRunFilter, toStoreFilter } from "../lists/run-filter.ts";
+import { type Tokens, toPlace } from "../lists/tokens.ts";
+import { fromAction, toOperation } from "../mapping/operation.ts";
+import { fromDuration } from "../mapping/time.ts";
+
+interface Needs {
+  readonly operations: Operations;
+  readonly tokens: Tokens;
+}
+
+function createHandlers({ operations, tokens }: Needs): ServiceHandlers<typeof OperationService> {
+  return {
+    async startOperation(request, { caller }) {
+      const action = fromAction(request);
+      const target = toTarget(request);
+      const { requestId } = request;
+      const requestHash = hashBody({ method: "StartOperation", action, target });
+      const view = await operations.startOperation(caller, { action, target, requestId, requestHash });
+      return create(StartOperationResponseSchema, { operation: toOperation(view) });
+    },
+
+    async getOperation({ operationId }, { caller }) {
+      const view = await operations.getOperation(caller, operationId);
+      return create(GetOperationResponseSchema, { operation: toOperation(view) });
+    },
+
+    async listOperations(request, { caller }) {
+      const query = ["ListOperations"];
+      const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
+      const after = place === null ? null : { createdAt: Number(place[0]), operationId: String(place[1]) };
+      const size = pageSizeOf(request.pageSize);
+      const found = await operations.listOperations(caller, after, size + 1);
+      const { lines, next } = cutPage(found, size, (view) => [toPlace(view.createdAt), view.operationId]);
+      return create(ListOperationsResponseSchema, {
+        operations: lines.map(toOperation),
+        nextPageToken: next === null ? "" : tokens.toPageToken(caller.tenantId, query, next),
+      });
+    },
+
+    async waitOperation({ operationId, wait }, { caller, signal }) {
+      const waitMs = wait === undefined ? 0 : fromDuration(wait);
+      const view = await operations.waitOperation(caller, operationId, waitMs, signal);
+      return create(WaitOperationResponseSchema, { operation: toOperation(view) });
+    },
+
+    async cancelOperation({ operationId }, { caller }) {
+      const view = await operations.cancelOperation(caller, operationId);
+      return create(CancelOperationResponseSchema, { operation: toOperation(view) });
+    },
+  };
+}
+
+function toTarget({ filter, runIds }: StartOperationRequest): OperationTarget {
+  if ((filter === "") === (runIds.length === 0)) return refuse("name runs, or describe them by a filter: one of both");
+  if (runIds.length > 0) return { type: "runs", runIds: [...new Set(runIds)] };
+  const condition = parseRunFilter(filter);
+  if (condition === null) return refuse("the filter is blank; describe runs, or name them in run_ids");
+  return { type: "filter", text: filter, filter: toStoreFilter(condition) };
+}
+
+function refuse(problem: string): never {
+  return fail(
+    "INVALID_REQUEST",
+    { problem: `filter: ${problem}`, field: "filter" },
+    { violations: [{ field: "filter", description: problem }] },
+  );
+}
+
+/** OperationService with its handlers. */
+export const operationService = defineService(OperationService, createHandlers);

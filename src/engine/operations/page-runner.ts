@@ -1,0 +1,167 @@
+/**
+ * Takes the pages of an operation: lists the next runs, does to each what the operation wants, and reports.
+ *
+ * A page that is lost with its owner is taken again by the next one. Each call on a run carries a request id that operation and run give, so a run that was
+ * changed before is found changed and counts as done, once.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isOrchestratorError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Caller } from "../ports/caller.ts";
+import { MAX_FAILURES, type OperationFailure, type OperationProgress, type RunActions } from "../ports/operations.ts";
+import type { Filter, RunIndex } from "../ports/run-index.ts";
+import type { Lifecycle } from "../shard/lifecycle.ts";
+import type { DatabaseClock } from "../shard/ownership/database-clock.ts";
+import { retryUntil } from "../shard/retry-until.ts";
+import type { Submission } from "../shard/submission/submission.ts";
+import type { OperationResident } from "./operation-rules.ts";
+import { hasEnded, type OperationState, type PageResult } from "./operation-state.ts";
+
+/** Runs of a page: what may be done again after a crash, and how often progress is written. */
+const PAGE = 200;
+
+/** Runs that are changed at the same time. */
+const PARALLEL = 16;
+
+/** How often a call on a run is tried that says it may be retried, and the first pause; each next one is twice as long. */
+const MAX_TRIES = 6;
+const FIRST_PAUSE_MS = 100;
+
+/** What pages take. */
+export interface PageRunnerParts {
+  readonly runIndex: Pick<RunIndex, "listRuns">;
+  readonly actions: RunActions;
+  readonly submission: Submission;
+  readonly clock: DatabaseClock;
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+}
+
+interface Page {
+  readonly runIds: readonly string[];
+  readonly progress: OperationProgress;
+  readonly last: boolean;
+}
+
+/** Takes pages. */
+export class PageRunner {
+  readonly #parts: PageRunnerParts;
+
+  constructor(parts: PageRunnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes the next page, unless one is under way or the operation has ended. */
+  begin(resident: OperationResident): void {
+    const { work, entity } = resident;
+    // The next owner goes on.
+    if (work.page !== null || hasEnded(entity) || this.#parts.lifecycle.draining) return;
+    const page = new AbortController();
+    work.page = page;
+    void this.#take(resident, page.signal)
+      .catch((error: unknown) => {
+        const { operationId } = entity;
+        if (!page.signal.aborted) this.#parts.log.error("a page of an operation failed", { operationId, error });
+      })
+      .finally(() => {
+        if (work.page === page) work.page = null;
+      });
+  }
+
+  /** Gives the page under way up. */
+  stop({ work }: OperationResident): void {
+    work.page?.abort();
+    work.page = null;
+  }
+
+  async #take(resident: OperationResident, signal: AbortSignal): Promise<void> {
+    const { submission, clock, log } = this.#parts;
+    const state = resident.entity;
+    const { pages } = state;
+    const caller: Caller = { tenantId: state.tenantId, actor: state.by };
+    const page = await retryUntil(
+      log,
+      () => this.#list(caller, state, signal),
+      () => this.#isOver(signal),
+    );
+    const result = await this.#changeAll(caller, resident, page.runIds, signal);
+    // Not reported, it is taken again: by the next owner.
+    if (this.#isOver(signal)) return;
+    resident.work.page = null;
+    // Of a canceled operation runs of the page may be left.
+    const last = page.last && resident.entity.state === "RUNNING";
+    submission.post(resident, { type: "page", at: clock.now(), pages, progress: page.progress, last, ...result });
+  }
+
+  #isOver(signal: AbortSignal): boolean {
+    return signal.aborted || this.#parts.lifecycle.draining || this.#parts.lifecycle.stopping;
+  }
+
+  async #list(caller: Caller, state: OperationState, signal: AbortSignal): Promise<Page> {
+    const { target, progress, createdAt } = state;
+    if (target.type === "runs") {
+      const from = typeof progress === "number" ? progress : 0;
+      const to = Math.min(from + PAGE, target.runIds.length);
+      return { runIds: target.runIds.slice(from, to), progress: to, last: to === target.runIds.length };
+    }
+    const after = typeof progress === "number" ? null : progress;
+    const filter: Filter = withCutoff(target.filter, createdAt);
+    const headers = await this.#parts.runIndex.listRuns(caller, filter, after, PAGE, signal, "oldest");
+    const end = headers.at(-1);
+    return {
+      runIds: headers.map(({ runId }) => runId),
+      progress: end === undefined ? after : { createdAt: end.createdAt, runId: end.runId },
+      last: headers.length < PAGE,
+    };
+  }
+
+  async #changeAll(
+    caller: Caller,
+    resident: OperationResident,
+    runIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Pick<PageResult, "done" | "failed" | "failures">> {
+    let next = 0;
+    let done = 0;
+    const failures: OperationFailure[] = [];
+    let failed = 0;
+    const change = async (): Promise<void> => {
+      for (let runId = runIds[next++]; runId !== undefined; runId = runIds[next++]) {
+        // The operation is canceled: runs that are not under way are left alone.
+        if (resident.entity.state === "CANCELING" || this.#isOver(signal)) return;
+        try {
+          await this.#changeOne(caller, resident.entity, runId, signal);
+          done += 1;
+        } catch (error) {
+          failed += 1;
+          if (failures.length < MAX_FAILURES) failures.push(toFailure(runId, error));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PARALLEL, runIds.length) }, change));
+    return { done, failed, failures };
+  }
+
+  async #changeOne(caller: Caller, state: OperationState, runId: string, signal: AbortSignal): Promise<void> {
+    const requestId = `operation/${state.operationId}`;
+    for (let tries = 1, pause = FIRST_PAUSE_MS; ; tries += 1, pause *= 2) {
+      try {
+        return await this.#parts.actions.apply(caller, state.action, runId, requestId, signal);
+      } catch (error) {
+        if (tries >= MAX_TRIES || !isOrchestratorError(error) || error.retry === "no" || this.#isOver(signal))
+          throw error;
+        await sleep(pause);
+      }
+    }
+  }
+}
+
+/** Runs that were created when the operation had started are none of it. */
+export function withCutoff(filter: Filter, createdAt: number): Filter {
+  return { op: "and", args: [filter, { op: "<=", field: { name: "create_time" }, value: createdAt }] };
+}
+
+function toFailure(runId: string, error: unknown): OperationFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  return { runId, code: isOrchestratorError(error) ? error.code : "INTERNAL", message: message.slice(0, 500) };
+}
