@@ -1,6 +1,7 @@
 /**
  * The command line. Every command is a file below `commands/` that is loaded when its name is among the arguments, so that `--version` and `--help` load none.
  */
+import { writeSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ErrorCode, isOrchestratorError } from "../base/errors.ts";
 import { readVersion } from "../base/version.ts";
@@ -83,12 +84,7 @@ const COMMANDS: readonly CommandEntry[] = [
 
 /** Runs the command that the arguments name and gives the exit code. Nothing is thrown: errors are printed to stderr. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  // A reader that went away (`| head`) is no error.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") process.exit(EXIT.OK);
-      throw error;
-    });
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", leaveWithoutOutput);
   let exitCode: number = EXIT.OK;
   const context: CommandContext = {
     exitWith: (code) => {
@@ -105,6 +101,19 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     printError(error);
     return exitCodeOf(error, args[0] === "serve" || args.includes("--local"));
   }
+}
+
+/** Ends the process when stdout or stderr takes no more text. A reader that went away (`| head`) is no error. */
+function leaveWithoutOutput(error: NodeJS.ErrnoException): never {
+  if (error.code === "EPIPE") process.exit(EXIT.OK);
+  const why = error.code === "ENOSPC" ? "there is no space left where it goes" : (error.code ?? error.message);
+  try {
+    // Not through the stream: it may be the one that fails.
+    writeSync(process.stderr.fd, `error: the output cannot be written: ${why}\n`);
+  } catch {
+    // The exit code says it.
+  }
+  process.exit(EXIT.OUTPUT_LOST);
 }
 
 /** The whole program with every command in full, for those that describe it: documents and completion. */

@@ -17,6 +17,8 @@ export const EXIT = {
   NO_START: 5,
   /** A bug. */
   INTERNAL: 70,
+  /** The output could not be written, for instance because the disk is full. */
+  OUTPUT_LOST: 74,
   /** Ended by Ctrl-C. */
   INTERRUPTED: 130,
   /** The watchdog ended a service whose event loop stood still: 128 + SIGALRM. */

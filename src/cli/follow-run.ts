@@ -69,7 +69,8 @@ function createInterrupt(
   return () => {
     presses++;
     if (!isLocal) {
-      view.say(`detached; the run continues:  ${next(`runs watch ${runId}`)}   or   ${next(`runs cancel ${runId}`)}`);
+      if (leaving.signal.aborted) return;
+      view.leave(`detached; the run continues:  ${next(`runs watch ${runId}`)}   or   ${next(`runs cancel ${runId}`)}`);
       leaving.abort();
     } else if (presses > 1) leaving.abort();
     else {
@@ -85,5 +86,5 @@ function silentView(): ProgressView {
   const say = (text: string): void => {
     process.stderr.write(`${text}\n`);
   };
-  return { update() {}, say, pause: () => () => {}, end() {} };
+  return { update() {}, say, leave: say, pause: () => () => {}, end() {} };
 }

@@ -112,7 +112,7 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
     const [, words = ""] =
       /^(?:\^C)?detached; the run continues: {2}\S+ (runs watch \w{26}) /m.exec(watch.text()) ?? [];
     expect(words, watch.text()).not.toBe("");
-    expect(watch.raw()).toMatch(/\r\u001b\[\d+A\u001b\[0Jdetached;/);
+    expect(watch.raw()).toMatch(/\r\u001b\[\d+A\u001b\[0J[^\u001b]*detached;[^\n]*\n$/);
 
     const again = command([...words.split(" "), "--approvals", "ask"], env);
     await again.see(/Go on\?[\s\S]*Approve\?/);

@@ -4,7 +4,16 @@
 export type FieldKind = "text" | "id" | "state" | "time" | "number" | "boolean" | "texts" | "map";
 
 /** Fields that a filter may name. */
-export type FieldTable = Readonly<Record<string, { readonly kind: FieldKind; readonly values?: readonly string[] }>>;
+export type FieldTable = Readonly<Record<string, FieldRule>>;
+
+/** What a filter may say of a field. */
+interface FieldRule {
+  readonly kind: FieldKind;
+  /** The closed set of a `state`. */
+  readonly values?: readonly string[];
+  /** What the contract puts before each of `values`: filters take `RUN_STATE_FAILED`, as answers show it, and `FAILED`. */
+  readonly prefix?: string;
+}
 
 /** A field of a condition. `key` is set for maps. */
 export interface FieldRef {

@@ -5,6 +5,7 @@
  * `labels["key"]` and `labels.key`, a boolean field alone, and `timestamp("…")`. Everything else is FILTER_INVALID with place and cure.
  */
 import { fail } from "../../base/errors.ts";
+import { isFitInteger } from "../../base/json/json-scan.ts";
 import { parseExpression } from "../../flows/expressions/language/parser.ts";
 import { type CallExpr, type Expr, SyntaxProblem } from "../../flows/expressions/language/syntax.ts";
 import { parseTimestamp } from "../../flows/expressions/values/time.ts";
@@ -153,8 +154,18 @@ class FilterReader {
   #label(expr: Expr, operand: Expr | undefined, key: string): FieldRef {
     const name = operand?.kind === "name" ? operand.name : "";
     if (!Object.hasOwn(this.#fields, name) || this.#fields[name]?.kind !== "map")
-      this.#refuse(expr, `${name || "this"} has no parts`);
+      this.#refuse(expr, this.#explainPart(name));
     return { name, key };
+  }
+
+  /** Why a name takes no `.part`. */
+  #explainPart(name: string): string {
+    const fields = Object.keys(this.#fields);
+    const near = fields.filter((field) => field.startsWith(`${name}_`));
+    if (name === "") return `a field is expected here: ${fields.join(", ")}`;
+    if (Object.hasOwn(this.#fields, name)) return `${name} has no parts; compare ${name} itself`;
+    const cure = near.length > 0 ? `did you mean ${near.join(" or ")}?` : `fields are ${fields.join(", ")}`;
+    return `${name} is no field; ${cure}`;
   }
 
   #kindOf(field: FieldRef): string {
@@ -178,12 +189,18 @@ class FilterReader {
           : Number(nanos / 1_000n) / 1_000;
       }
       case "number":
+        if (expr.kind === "constant" && typeof expr.value === "bigint" && !isFitInteger(expr.value))
+          return this.#refuse(expr, `the integer ${expr.value} is too large to be exact`);
         return typeof value === "number" ? value : this.#refuse(expr, `${field.name} needs a number`);
       case "boolean":
         return typeof value === "boolean" ? value : this.#refuse(expr, `${field.name} needs true or false`);
       case "state": {
-        const values = this.#fields[field.name]?.values ?? [];
-        if (typeof value === "string" && values.includes(value)) return value;
+        const { values = [], prefix } = this.#fields[field.name] ?? {};
+        const short =
+          typeof value === "string" && prefix !== undefined && value.startsWith(prefix)
+            ? value.slice(prefix.length)
+            : value;
+        if (typeof short === "string" && values.includes(short)) return short;
         return this.#refuse(expr, `${field.name} is one of ${values.map((one) => JSON.stringify(one)).join(", ")}`);
       }
       case "map":

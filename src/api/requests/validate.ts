@@ -190,6 +190,7 @@ function compileString(rules: StringRules | null): Check {
   const max = Number(rules?.maxLen ?? 0n) || Number.POSITIVE_INFINITY;
   const maxBytes = Number(rules?.maxBytes ?? 0n) || Number.POSITIVE_INFINITY;
   const pattern = rules?.pattern ? new RegExp(rules.pattern, "u") : null;
+  const form = pattern === null ? "" : describePattern(pattern.source);
   return (value, path, violations) => {
     const text = value as string;
     if (text.includes("\0")) violations.push({ field: path, description: "contains the character NUL" });
@@ -205,9 +206,30 @@ function compileString(rules: StringRules | null): Check {
     } else if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
       violations.push({ field: path, description: `has ${Buffer.byteLength(text)} bytes; the limit is ${maxBytes}` });
     } else if (pattern !== null && !pattern.test(text)) {
-      violations.push({ field: path, description: `does not match ${pattern.source}` });
+      violations.push({ field: path, description: form });
     }
   };
+}
+
+/** The patterns of the contract in words. A pattern without words fails at start: no caller is shown a regular expression. */
+const PATTERN_RULES: Readonly<Record<string, string>> = {
+  "^([0-9a-f]{64})?$": "must be a SHA-256 hash: 64 digits in lower-case hexadecimal",
+  "^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$":
+    "must start with a letter or a digit and hold only letters, digits, `.`, `_`, and `-`, at most 100 characters",
+  "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$":
+    "must start with a letter or a digit and hold only letters, digits, `.`, `_`, and `-`, at most 128 characters",
+  "^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$":
+    "must start with a letter or a digit and hold only letters, digits, `.`, `_`, `/`, and `-`, at most 63 characters",
+  "^(create_time( asc| desc)?)?$": 'must be "create_time", "create_time asc", or "create_time desc"',
+  "^[!-~]{0,120}$": "must hold only printable ASCII characters without spaces, at most 120",
+  "^[!-~]{0,128}$": "must hold only printable ASCII characters without spaces, at most 128",
+  "^[^\\x00]*$": "contains the character NUL",
+};
+
+function describePattern(source: string): string {
+  const words = PATTERN_RULES[source];
+  if (words === undefined) throw new Error(`the pattern ${source} has no words in PATTERN_RULES`);
+  return words;
 }
 
 /** Length in code points, as the rules count. */

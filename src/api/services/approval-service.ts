@@ -31,7 +31,7 @@ const FIELDS: FieldTable = {
   approval_id: { kind: "text" },
   task_id: { kind: "text" },
   flow_id: { kind: "text" },
-  state: { kind: "state", values: Object.keys(APPROVAL_STATE) },
+  state: { kind: "state", values: Object.keys(APPROVAL_STATE), prefix: "APPROVAL_STATE_" },
   assignees: { kind: "texts" },
   create_time: { kind: "time" },
 };

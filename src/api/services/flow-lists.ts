@@ -26,7 +26,7 @@ const FIELDS: FieldTable = {
   version: { kind: "text" },
   name: { kind: "text" },
   category: { kind: "text" },
-  kind: { kind: "state", values: Object.values(KIND_NAME) },
+  kind: { kind: "state", values: Object.values(KIND_NAME), prefix: "FLOW_KIND_" },
   create_time: { kind: "time" },
 };
 

@@ -36,7 +36,10 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
     fail("INVALID_JSON", { field, problem: `it nests ${scan.depth} levels deep; the limit is ${maxDepth}` });
   const refused = refusedNumber(scan, largeIntegers);
   if (refused !== undefined)
-    fail("INVALID_JSON", { field, problem: `the number ${shorten(refused)} does not fit a double; send it as text` });
+    fail("INVALID_JSON", {
+      field,
+      problem: `the number ${shorten(refused)} does not fit a double without changing; send it as text, in quotes`,
+    });
   const asText = largeIntegers === "text" && scan.unfitInteger !== undefined;
   const value = parseText(text, field, asText ? reviveLargeInteger : undefined);
   const mayHoldBadText = scan.hasUnicodeEscape || typeof source === "string";

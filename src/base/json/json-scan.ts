@@ -8,7 +8,7 @@ export interface JsonScan {
   readonly keys: number;
   /** Whether text holds `\u` escapes, which can make NUL and half surrogate pairs. */
   readonly hasUnicodeEscape: boolean;
-  /** First integer that a double cannot hold (`9007199254740993`), as it is written; undefined when all fit. */
+  /** First integer that would print as another one (`9007199254740993`), as it is written; undefined when all fit. */
   readonly unfitInteger: string | undefined;
   /** First integer that is larger than any double. */
   readonly hugeInteger: string | undefined;
@@ -89,21 +89,24 @@ export function scanJson(text: string, guard: JsonGuard | null = null): JsonScan
   return { depth: deepest, keys, hasUnicodeEscape, unfitInteger, hugeInteger, hugeNumber };
 }
 
+/** Most characters of an integer that can still print as it is written: a double prints larger ones with an exponent. */
+const MAX_INTEGER_CHARACTERS = 32;
+
 /**
- * Whether nothing is lost when a number as written becomes a double: it is finite, and an integer is exact or at least printed again as it was (as
- * 69570938916674410 is, which a double can only come near to; 9007199254740993 would come back as ...992).
+ * Whether a number as written keeps its value: it is finite, and an integer prints again as the same integer. Above 2^53 it is the shortest print that counts, not
+ * the double: 1152921504606846976 is a double, but JSON prints that double as 1152921504606847000. A fraction or an exponent says that a double is meant.
  */
 export function isFitNumber(token: string): boolean {
   const value = Number(token);
   if (!Number.isFinite(value)) return false;
-  return (
-    !/^-?\d+$/.test(token) || Number.isSafeInteger(value) || String(value) === token || BigInt(token) === BigInt(value)
-  );
+  if (Number.isSafeInteger(value) || String(value) === token) return true;
+  if (!/^(-?\d+|0x[\da-f]+|0o[0-7]+)$/i.test(token)) return true;
+  return token.length <= MAX_INTEGER_CHARACTERS && String(BigInt(token)) === String(value);
 }
 
 /** The same rule for an integer that was computed: whether JSON text of it comes back as it was. */
 export function isFitInteger(value: bigint): boolean {
-  return Number.isSafeInteger(Number(value)) || isFitNumber(String(value));
+  return isFitNumber(String(value));
 }
 
 function nextPosition(text: string, character: string, from: number): number {

@@ -1,8 +1,9 @@
 /** Flows that `flows init` writes: small, runnable without network, with the schema line that editors read. */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { fail } from "../../base/errors.ts";
+import { quoteWord } from "../command-context.ts";
 import { offerFlowSchema } from "./flow-schema.ts";
 
 const TASKS = (id: string): string => `id: ${id}
@@ -89,6 +90,12 @@ export async function writeStarter(file: string, options: StarterOptions): Promi
     });
   if (existsSync(file) && options.force !== true)
     fail("INVALID_REQUEST", { problem: `${file} exists; --force writes over it`, field: "file" });
+  const folder = dirname(file);
+  if (!existsSync(folder))
+    fail("INVALID_REQUEST", {
+      problem: `the folder ${folder} does not exist; create it first (mkdir -p ${quoteWord(folder)})`,
+      field: "file",
+    });
   try {
     const { path, written } = await offerFlowSchema(file);
     await writeFile(file, `# yaml-language-server: $schema=${path}\n${STARTERS[options.kind](id)}`);

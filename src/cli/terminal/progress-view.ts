@@ -2,7 +2,7 @@
 import { formatDuration } from "../../base/time/duration.ts";
 import { describeWait, styleOf } from "./print.ts";
 import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
-import { cut, padTo, paint, plain, widthOf } from "./terminal.ts";
+import { cut, padTo, paint, plain, sizeOf, widthOf } from "./terminal.ts";
 
 /** Most children of one group that are drawn at the same time. */
 const MAX_CHILDREN = 6;
@@ -29,7 +29,9 @@ export interface ProgressView {
   say(text: string): void;
   /** Stops drawing, so that something may be asked; returns the function that goes on. */
   pause(): () => void;
-  /** Draws for the last time. */
+  /** A remark below the progress, which is drawn no more. */
+  leave(text: string): void;
+  /** Draws for the last time, unless the view was left. */
   end(): void;
 }
 
@@ -47,6 +49,7 @@ function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): Progr
   const told = new Map<string, string>();
   let failedChildren = 0;
   let summary = "";
+  let isLeft = false;
   const say = (text: string): void => {
     stream.write(`${((performance.now() - began) / 1_000).toFixed(2).padStart(8)}s  ${text}\n`);
   };
@@ -71,6 +74,7 @@ function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): Progr
   timer.unref();
   return {
     update(changes) {
+      if (isLeft) return;
       for (const change of changes) {
         if (change.kind === "task") sayTask(change.task);
         else {
@@ -81,6 +85,11 @@ function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): Progr
       }
     },
     say: (text) => say(plain(text)),
+    leave(text) {
+      clearInterval(timer);
+      say(plain(text));
+      isLeft = true;
+    },
     pause: () => () => {},
     end() {
       clearInterval(timer);
@@ -111,13 +120,14 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
   let drawn = 0;
   let tick = 0;
   let paused = false;
+  let isLeft = false;
   const clear = (): void => {
     // From the first column: the terminal itself shows ^C, and the cursor stands behind it.
     if (!paused) stream.write(drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : "\r\u001b[0J");
     drawn = 0;
   };
   const draw = (): void => {
-    if (paused) return;
+    if (paused || isLeft) return;
     const lines = renderProgress(progress, stream, { now: Date.now(), tick: tick++ });
     clear();
     stream.write(`${lines.join("\n")}\n`);
@@ -142,6 +152,13 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
         paused = false;
       };
     },
+    leave(text) {
+      clearInterval(timer);
+      draw();
+      isLeft = true;
+      drawn = 0;
+      stream.write(`${paused ? "\n" : ""}${plain(text)}\n`);
+    },
     end() {
       clearInterval(timer);
       paused = false;
@@ -156,8 +173,8 @@ export function renderProgress(
   stream: { readonly columns?: number; readonly rows?: number },
   { now, tick }: { readonly now: number; readonly tick: number },
 ): string[] {
-  const width = stream.columns ?? 100;
-  const room = Math.max(4, (stream.rows ?? 40) - 2);
+  const { columns: width = 100, rows = 40 } = sizeOf(stream);
+  const room = Math.max(4, rows - 2);
   const idWidth = Math.min(32, Math.max(12, ...progress.childrenOf("").map((task) => widthOf(plain(task.id)))));
   const lines: string[] = [];
   const visit = (task: TaskProgress, depth: number): void => {

@@ -2,7 +2,7 @@
  * Tables that fit the terminal. Cells wrap between words, never inside one: where the columns do not fit side by side, each row becomes a block with a line per
  * column. Without a terminal, rows are as long as they are, for `grep` and `awk`.
  */
-import { cut, padTo, plain, widthOf } from "./terminal.ts";
+import { cut, padTo, plain, sizeOf, widthOf } from "./terminal.ts";
 
 const GAP = "  ";
 
@@ -13,7 +13,7 @@ const MIN_TEXT_WIDTH = 16;
 export function formatTable(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
-  width: number | undefined = process.stdout.columns,
+  width: number | undefined = sizeOf(process.stdout).columns,
 ): string {
   const all = [headings, ...rows].map((row) => row.map(plain));
   // Where room is short, columns without any value are left out.

@@ -15,6 +15,14 @@ export function plain(text: string): string {
   return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
 }
 
+/** Columns and rows of a terminal; undefined where there is none, or where it reports 0 (`docker exec -t`, `expect`, serial consoles). */
+export function sizeOf({ columns, rows }: { readonly columns?: number; readonly rows?: number }): {
+  readonly columns: number | undefined;
+  readonly rows: number | undefined;
+} {
+  return { columns: columns || undefined, rows: rows || undefined };
+}
+
 /** Columns that a text takes on a terminal: wide characters and emoji take two. */
 export function widthOf(text: string): number {
   return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);

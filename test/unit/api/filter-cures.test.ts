@@ -16,3 +16,26 @@ test.each([
 ])("%s is answered with the cure", (filter, cure) => {
   expect(() => parseFilter(filter, FIELDS)).toThrow(cure);
 });
+
+const RUN_FIELDS = {
+  error_type: { kind: "text" },
+  error_code: { kind: "text" },
+  state: { kind: "state", values: ["FAILED"], prefix: "RUN_STATE_" },
+} as const;
+
+// Cause: a name that is no field was said to have no parts.
+test.each([
+  ['error.type == "X"', "error is no field; did you mean error_type or error_code?"],
+  ['cause.type == "X"', "cause is no field; fields are error_type"],
+  ['state.x == "X"', "state has no parts; compare state itself"],
+])("%s is answered with the fields that there are", (filter, cure) => {
+  expect(() => parseFilter(filter, RUN_FIELDS)).toThrow(cure);
+});
+
+// Cause: REST answers RUN_STATE_FAILED, and a filter with that text was refused.
+test("states are taken as answers show them and without their prefix", () => {
+  const short = parseFilter('state == "FAILED"', RUN_FIELDS);
+  expect(parseFilter('state == "RUN_STATE_FAILED"', RUN_FIELDS)).toEqual(short);
+  expect(parseFilter('state in ["RUN_STATE_FAILED"]', RUN_FIELDS)).toMatchObject({ values: ["FAILED"] });
+  expect(() => parseFilter('state == "TASK_STATE_FAILED"', RUN_FIELDS)).toThrow('state is one of "FAILED"');
+});

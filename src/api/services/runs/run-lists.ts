@@ -41,10 +41,10 @@ const TASK_FIELDS: FieldTable = {
   task_id: { kind: "text" },
   parent_task_id: { kind: "text" },
   task_type: { kind: "text" },
-  state: { kind: "state", values: Object.keys(TASK_STATE) },
+  state: { kind: "state", values: Object.keys(TASK_STATE), prefix: "TASK_STATE_" },
   attempt: { kind: "number" },
   dead_letter: { kind: "boolean" },
-  dead_letter_reason: { kind: "state", values: Object.keys(DEAD_LETTER_REASON) },
+  dead_letter_reason: { kind: "state", values: Object.keys(DEAD_LETTER_REASON), prefix: "DEAD_LETTER_REASON_" },
 };
 
 /** What the lists stand on. */

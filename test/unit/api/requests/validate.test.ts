@@ -44,6 +44,18 @@ const text = fc
   )
   .filter((one) => !one.includes("\0"));
 
+// Cause: a caller was shown the regular expression of the contract.
+test("a text of the wrong form is answered in words", () => {
+  const words = (desc: DescMessage, fields: object) =>
+    compileValidator(desc)(create(desc, fields as never))?.map(({ field, description }) => `${field} ${description}`);
+  expect(words(ListRunsRequestSchema, { orderBy: "name" })).toEqual([
+    'order_by must be "create_time", "create_time asc", or "create_time desc"',
+  ]);
+  expect(words(StartRunRequestSchema, { flowId: "f", runId: "a b" })).toEqual([
+    "run_id must start with a letter or a digit and hold only letters, digits, `.`, `_`, and `-`, at most 100 characters",
+  ]);
+});
+
 describe("own verdicts are those of the rules of the contract", () => {
   const inputs = new Map(
     SERVICES.flatMap((service) => service.methods.map((method) => [method.input.typeName, method.input])),

@@ -152,6 +152,26 @@ describe("the view", () => {
   });
 });
 
+// Cause: after Ctrl-C the progress was drawn twice more below the hint.
+test.each([true, false])("what is said on leaving is the last thing shown (terminal: %s)", (isTerminal) => {
+  const progress = new RunProgress();
+  const { stream, text } = createStream(isTerminal);
+  const view = openProgressView(progress, stream);
+  view.leave("detached");
+  view.update(progress.apply(snapshot([])));
+  view.end();
+  expect(text()).toMatch(/detached\n$/);
+});
+
+// Cause: `docker exec -t`, `expect`, and serial consoles report 0 columns and rows, which cut every line to nothing.
+test("a terminal that reports no size has the usual one", () => {
+  const progress = new RunProgress();
+  progress.apply(snapshot([{ taskId: "first", state: TaskState.RUNNING }]));
+  const draw = (stream: { columns?: number; rows?: number }) => renderProgress(progress, stream, { now: 0, tick: 0 });
+  expect(draw({ columns: 0, rows: 0 })).toEqual(draw({}));
+  expect(draw({ columns: 0, rows: 0 })[1]).toContain("first");
+});
+
 // Cause: every change of every task was a line: 1,561 for 200 tasks, without end for one that is retried.
 test("without a terminal a watch says of each task how it ended, and little besides", () => {
   const progress = new RunProgress();
