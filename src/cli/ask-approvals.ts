@@ -6,7 +6,8 @@ import type { Approval } from "../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalDecision } from "../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../gen/orchestrator/v1/approval_service_pb.ts";
 import type { ProgressView } from "./terminal/progress-view.ts";
-import { paint, plain } from "./terminal/terminal.ts";
+import { toStderr } from "./terminal/output.ts";
+import { paint } from "./terminal/paint.ts";
 
 /** What becomes of approvals while a run is watched. */
 export const APPROVAL_ANSWERS = ["ask", "approve", "reject", "leave"] as const;
@@ -84,8 +85,8 @@ async function answerOf(
   // On a terminal the interface takes Ctrl-C for itself; the program decides what it means.
   terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
   try {
-    process.stderr.write(`\n${paint("bold", plain(titleOf(approval)), process.stderr)}\n`);
-    if (approval.assignees.length > 0) process.stderr.write(`asked: ${plain(approval.assignees.join(", "))}\n`);
+    toStderr`\n${paint("bold", titleOf(approval), process.stderr)}\n`;
+    if (approval.assignees.length > 0) toStderr`asked: ${approval.assignees.join(", ")}\n`;
     for (;;) {
       const said = (await terminal.question("Approve? [y]es, [n]o: ", { signal })).trim().toLowerCase();
       if (said === "y" || said === "yes") return { approved: true, comment: "" };

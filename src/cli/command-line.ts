@@ -7,7 +7,8 @@ import { type ErrorCode, isOrchestratorError } from "../base/errors.ts";
 import { readVersion } from "../base/version.ts";
 import { type CommandContext, commandName, type DefineCommand } from "./command-context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
-import { paint, plain } from "./terminal/terminal.ts";
+import { showLines, toStderr } from "./terminal/output.ts";
+import { paint } from "./terminal/paint.ts";
 
 interface CommandEntry {
   readonly name: string;
@@ -150,7 +151,7 @@ function printError(error: unknown): void {
   const { stderr } = process;
   if (!isOrchestratorError(error)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    stderr.write(`${paint("red", "internal error:", stderr)} ${text}\n`);
+    toStderr`${paint("red", "internal error:", stderr)} ${showLines(text)}\n`;
     return;
   }
   const { code, message, violations } = error;
@@ -158,10 +159,10 @@ function printError(error: unknown): void {
   const isList = violations.length > (what === undefined ? 1 : 0);
   const count = violations.length === 1 ? "a problem" : `${violations.length} problems`;
   const sentence = isList && what !== undefined ? `${what} has ${count}` : message;
-  stderr.write(`${paint("red", "error:", stderr)} ${plain(sentence)}\n`);
+  toStderr`${paint("red", "error:", stderr)} ${sentence}\n`;
   if (!isList) return;
   for (const { field, description, line, column } of violations) {
     const place = line === undefined ? "" : `line ${line}${column === undefined ? "" : `:${column}`} `;
-    stderr.write(`  ${paint("dim", plain(`${place}${field}`), stderr)}  ${plain(description)}\n`);
+    toStderr`  ${paint("dim", `${place}${field}`, stderr)}  ${description}\n`;
   }
 }

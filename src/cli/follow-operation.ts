@@ -11,6 +11,7 @@ import { OperationService } from "../gen/orchestrator/v1/operation_service_pb.ts
 import type { OutputOptions } from "./connection/connect.ts";
 import { EXIT } from "./exit-codes.ts";
 import { nameOf, printJson, toPrintable } from "./terminal/print.ts";
+import { toStderr, toStdout } from "./terminal/output.ts";
 
 /** How long one call waits, milliseconds: progress is shown as often. */
 const WAIT_MS = 2_000;
@@ -18,7 +19,7 @@ const WAIT_MS = 2_000;
 /** Resolves with the operation when it has ended. */
 export async function followOperation(client: ApiClient, started: Operation): Promise<Operation> {
   const { operationId } = started;
-  process.stderr.write(`operation ${operationId} continues if this command is interrupted\n`);
+  toStderr`operation ${operationId} continues if this command is interrupted\n`;
   let operation = started;
   let shown = "";
   while (operation.endTime === undefined) {
@@ -26,7 +27,7 @@ export async function followOperation(client: ApiClient, started: Operation): Pr
     const answer = await client.call(OperationService.method.waitOperation, request, { timeoutMs: WAIT_MS + 30_000 });
     operation = answer.operation ?? operation;
     const line = progressOf(operation);
-    if (operation.endTime === undefined && line !== shown) process.stderr.write(`${line}\n`);
+    if (operation.endTime === undefined && line !== shown) toStderr`${line}\n`;
     shown = line;
   }
   return operation;
@@ -41,9 +42,9 @@ export function progressOf({ matchedCount, doneCount, failedCount }: Operation):
 export function endOfOperation(operation: Operation, { output }: OutputOptions): number {
   const { operationId, state, failures, failedCount, problem } = operation;
   if (output === "json") printJson(toPrintable(OperationSchema, operation));
-  else process.stdout.write(`${operationId} is ${nameOf(OperationStateSchema, state)}: ${progressOf(operation)}\n`);
-  for (const { runId, message } of failures) process.stderr.write(`${runId}: ${message}\n`);
-  if (failedCount > failures.length) process.stderr.write(`… and ${failedCount - failures.length} more failed\n`);
-  if (problem !== "") process.stderr.write(`${problem}\n`);
+  else toStdout`${operationId} is ${nameOf(OperationStateSchema, state)}: ${progressOf(operation)}\n`;
+  for (const { runId, message } of failures) toStderr`${runId}: ${message}\n`;
+  if (failedCount > failures.length) toStderr`… and ${failedCount - failures.length} more failed\n`;
+  if (problem !== "") toStderr`${problem}\n`;
   return state === OperationState.COMPLETED && failedCount === 0 ? EXIT.OK : EXIT.REFUSED;
 }

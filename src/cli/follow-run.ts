@@ -8,6 +8,7 @@ import { EXIT } from "./exit-codes.ts";
 import { RunProgress } from "./terminal/progress.ts";
 import { openProgressView, type ProgressView } from "./terminal/progress-view.ts";
 import { watchRun } from "./watch-run.ts";
+import { toStderr } from "./terminal/output.ts";
 
 /** How a run is followed. */
 export interface FollowOptions {
@@ -84,7 +85,7 @@ function createInterrupt(
 
 function silentView(): ProgressView {
   const say = (text: string): void => {
-    process.stderr.write(`${text}\n`);
+    toStderr`${text}\n`;
   };
   return { update() {}, say, leave: say, pause: () => () => {}, end() {} };
 }

@@ -5,7 +5,7 @@ import { checkData } from "../tasks/schema/json-schema.ts";
 import { suggest } from "../tasks/schema/suggest.ts";
 import { hasType } from "./check/check-variables.ts";
 import type { Plan, Variable } from "./plan.ts";
-import { evaluateDurationMs } from "./planning/evaluated-duration.ts";
+import { evaluateTimeoutMs } from "./planning/evaluated-duration.ts";
 
 /** Most unknown names that are reported one by one: each costs a search for a similar name and a place in the answer. */
 const MAX_UNKNOWN_NAMES = 50;
@@ -72,7 +72,7 @@ export function checkInput(plan: Plan, input: JsonObject, now: number): JsonObje
 export function runTimeoutMs({ flowId, timeout, timeoutMs }: Plan, vars: JsonObject, now: number): number | null {
   if (timeout === null) return timeoutMs;
   try {
-    return evaluateDurationMs(timeout, { vars, run: {}, task: () => undefined, now });
+    return evaluateTimeoutMs(timeout, { vars, run: {}, task: () => undefined, now });
   } catch (error) {
     const problem = `workflow.timeout: ${(error as Error).message}`;
     return fail("FLOW_INPUT_INVALID", { flowId, problem }, { cause: error });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { duration, keyed } from "./schema/schemas.ts";
+import { duration, instant, keyed } from "./schema/schemas.ts";
 
 /** `wait`: a durable timer. */
 export const wait = defineTaskType({
@@ -12,8 +12,7 @@ export const wait = defineTaskType({
     "Set `duration` or `until`. The due time is fixed and journaled when the task starts, so a restart does not prolong it. A duration of 0 and a time in the past complete immediately. The output is null.",
   parameters: keyed({
     duration: duration.optional().meta({ description: "How long: seconds or text with units." }),
-    until: z.iso
-      .datetime({ offset: true })
+    until: instant
       .optional()
       .meta({ description: "Until when: RFC 3339 with a time zone, for example 2030-01-31T08:00:00Z." }),
   }).refine((value) => (value.duration === undefined) !== (value.until === undefined), {

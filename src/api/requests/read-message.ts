@@ -144,11 +144,19 @@ function readText(
       throw fieldError(place, `must be ${expected(field, "message")}; it is ${show(value)}`);
     return value;
   }
+  if (kind === "enum" && typeof value === "string") return readEnumName(field, value);
   if (kind !== "scalar" || typeof value !== "string" || !NUMBERS.has(field.scalar ?? 0)) return value;
   const isFloat = field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT;
   const number = isFloat ? readFloat(value) : readInteger(value);
   if (number === null) throw fieldError(place, `must be ${expected(field, "scalar")}; it is ${show(value)}`);
   return number;
+}
+
+/** The name of an enum value; it may be written without the prefix that all values share (`APPROVED`, as filters and the command line have it). */
+function readEnumName(field: DescField, text: string): string {
+  const names = field.enum?.values.map(({ name }) => name) ?? [];
+  const full = `${field.enum?.sharedPrefix?.toUpperCase() ?? ""}${text}`;
+  return !names.includes(text) && names.includes(full) ? full : text;
 }
 
 /** Types of scalars that JSON may write as text though they are numbers. */

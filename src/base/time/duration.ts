@@ -29,7 +29,7 @@ function unitsFrom(unit: string, index: number): string {
 
 /**
  * Milliseconds of a duration as flows and configuration write it: a number of seconds (`90`, `0.5`) or text with units (`1s`, `1h30m`, `250ms`, `24h`).
- * Throws INVALID_REQUEST for anything else, for negative values and for more than ten years.
+ * Parts of a millisecond are rounded, but nothing above 0 becomes 0. Throws INVALID_REQUEST for anything else, for negative values and for more than ten years.
  */
 export function parseDurationMs(value: number | string): number {
   const ms = typeof value === "number" ? value * 1_000 : parseText(value.trim());
@@ -37,7 +37,20 @@ export function parseDurationMs(value: number | string): number {
     const problem = unitsProblem(value) ?? `"${value}" is not a duration; write ${DURATION_FORM}`;
     fail("INVALID_REQUEST", { problem });
   }
-  return Math.round(ms);
+  return ms > 0 ? Math.max(1, Math.round(ms)) : 0;
+}
+
+/** What is said of a timeout of 0. */
+export const ZERO_TIMEOUT =
+  "a timeout of 0 ends before anything can happen; leave it out for the default, or set at least 1ms";
+
+/** Whether a value is a duration of length 0; false for what is not a duration. */
+export function isZeroDuration(value: number | string): boolean {
+  try {
+    return parseDurationMs(value) === 0;
+  } catch {
+    return false; // INVALID_REQUEST; others say what is wanted
+  }
 }
 
 /** What is wrong with the units of a text that would be a duration without them standing twice or out of order, with the cure; null for all else. */

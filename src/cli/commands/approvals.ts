@@ -20,6 +20,7 @@ import { readPages } from "../input/read-pages.ts";
 import { readText } from "../input/text-sources.ts";
 import { formatTime, nameOf, printJson, runState, toPrintable } from "../terminal/print.ts";
 import { formatTable } from "../terminal/table.ts";
+import { toStdout } from "../terminal/output.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -54,9 +55,8 @@ export function defineApprovals(command: Command, _context: CommandContext): voi
           approval.assignees.join(", "),
           approval.message,
         ]);
-        process.stdout.write(
-          formatTable(["RUN", "ID", "TASK", "STATE", "ASKED", "DECIDED BY", "ASSIGNEES", "QUESTION"], rows),
-        );
+        const headings = ["RUN", "ID", "TASK", "STATE", "ASKED", "DECIDED BY", "ASSIGNEES", "QUESTION"];
+        toStdout`${formatTable(headings, rows)}`;
       }),
     );
   addOutputOption(addConnectOptions(list));
@@ -92,7 +92,7 @@ function defineDecision(parent: Command, name: string, summary: string, decision
         });
         if (approval === undefined) return;
         if (options.output === "json") printJson(toPrintable(ApprovalSchema, approval));
-        else process.stdout.write(`${approval.taskId} of ${runId} is ${nameOf(ApprovalStateSchema, approval.state)}\n`);
+        else toStdout`${approval.taskId} of ${runId} is ${nameOf(ApprovalStateSchema, approval.state)}\n`;
       }),
     );
   addOutputOption(addConnectOptions(command));

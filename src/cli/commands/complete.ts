@@ -9,6 +9,7 @@ import { chooseService, type ServiceChoice, sourcesOf } from "../connection/choo
 import { addConnectOptions } from "../connection/connect.ts";
 import { profilePath, readProfiles } from "../connection/profiles.ts";
 import { listWords, pickWords } from "../terminal/list-words.ts";
+import { toStdout } from "../terminal/output.ts";
 
 /** How long the service may take, milliseconds. */
 const PATIENCE_MS = 1_000;
@@ -26,7 +27,7 @@ export function defineComplete(command: Command, _context: CommandContext): void
         // Whatever went wrong, a message would land in the line that the user types.
         return [];
       });
-      for (const word of found) process.stdout.write(`${word}\n`);
+      for (const word of found) toStdout`${word}\n`;
     },
   );
 }

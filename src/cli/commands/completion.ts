@@ -2,6 +2,7 @@
 import { Argument, type Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { renderCompletion, SHELLS, type Shell } from "../completion/completion-script.ts";
+import { printText } from "../terminal/output.ts";
 
 const HOW: Readonly<Record<Shell, string>> = {
   bash: 'eval "$(orchestrator completion bash)"              in ~/.bashrc',
@@ -15,6 +16,6 @@ export function defineCompletion(command: Command, context: CommandContext): voi
     .addArgument(new Argument("<shell>", SHELLS.join(", ")).choices(SHELLS))
     .addHelpText("after", `\n${Object.values(HOW).join("\n")}`)
     .action(async (shell: Shell) => {
-      process.stdout.write(renderCompletion(shell, await context.describeProgram()));
+      printText(renderCompletion(shell, await context.describeProgram()));
     });
 }

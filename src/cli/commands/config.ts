@@ -4,6 +4,7 @@ import { loadConfig } from "../../config/config.ts";
 import { printConfig } from "../../config/print.ts";
 import type { CommandContext } from "../command-context.ts";
 import { addSettingOptions } from "../input/setting-options.ts";
+import { printText, toStderr, toStdout } from "../terminal/output.ts";
 
 /** Defines the command. */
 export function defineConfig(command: Command, _context: CommandContext): void {
@@ -13,7 +14,7 @@ export function defineConfig(command: Command, _context: CommandContext): void {
     .action(async (flags: Readonly<Record<string, unknown>>) => {
       const { file, warnings } = await loadConfig({ flags });
       printWarnings(warnings);
-      process.stdout.write(`the configuration is valid${file === undefined ? "" : ` (file ${file})`}\n`);
+      toStdout`the configuration is valid${file === undefined ? "" : ` (file ${file})`}\n`;
     });
   const print = command
     .command("print")
@@ -21,11 +22,11 @@ export function defineConfig(command: Command, _context: CommandContext): void {
     .action(async (flags: Readonly<Record<string, unknown>>) => {
       const loaded = await loadConfig({ flags });
       printWarnings(loaded.warnings);
-      process.stdout.write(printConfig(loaded));
+      printText(printConfig(loaded));
     });
   for (const one of [check, print]) addSettingOptions(one);
 }
 
 function printWarnings(warnings: readonly string[]): void {
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  for (const warning of warnings) toStderr`warning: ${warning}\n`;
 }

@@ -21,6 +21,7 @@ import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { readPages } from "../input/read-pages.ts";
 import { readFlowName } from "../input/text-sources.ts";
 import { printJson, toPrintable } from "../terminal/print.ts";
+import { toStderr, toStdout } from "../terminal/output.ts";
 
 /** Most versions of a flow that one call of the command deletes. */
 const MAX_VERSIONS = 10_000;
@@ -71,8 +72,8 @@ async function findVersions(client: ApiClient, argument: string): Promise<readon
 
 function preview(versions: readonly Version[], { output }: Options): void {
   if (output === "json") printJson({ versions: versions.map(({ flowId, version }) => ({ flowId, version })) });
-  else for (const { flowId, version } of versions) process.stdout.write(`${flowId}@${version}\n`);
-  process.stderr.write(`nothing is deleted yet: ${versions.length} version(s) found; add --yes to delete them\n`);
+  else for (const { flowId, version } of versions) toStdout`${flowId}@${version}\n`;
+  toStderr`nothing is deleted yet: ${versions.length} version(s) found; add --yes to delete them\n`;
 }
 
 async function deleteAll(client: ApiClient, versions: readonly Version[]) {
@@ -99,7 +100,7 @@ function print({ deleted, refused }: Awaited<ReturnType<typeof deleteAll>>, { ou
       deleted: deleted.map((one) => toPrintable(DeleteFlowVersionResponseSchema, one)),
       refused: refused.map(({ flowId, version, code, message }) => ({ flowId, version, code, message })),
     });
-  else for (const { flowId, version } of deleted) process.stdout.write(`${flowId}@${version} is deleted\n`);
-  for (const { message } of refused) process.stderr.write(`${message}\n`);
+  else for (const { flowId, version } of deleted) toStdout`${flowId}@${version} is deleted\n`;
+  for (const { message } of refused) toStderr`${message}\n`;
   return refused[0]?.exitCode ?? EXIT.OK;
 }

@@ -21,8 +21,9 @@ import { isSourcePath, readFlowName, readText } from "../input/text-sources.ts";
 import { formatTime, nameOf, printJson, toPrintable } from "../terminal/print.ts";
 import { printWarnings, type ShownWarning, toPlainWarning } from "../terminal/print-warnings.ts";
 import { formatTable } from "../terminal/table.ts";
-import { paint, plain } from "../terminal/terminal.ts";
 import { defineDelete } from "./flows-delete.ts";
+import { printText, show, toStderr, toStdout } from "../terminal/output.ts";
+import { paint } from "../terminal/paint.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -46,15 +47,15 @@ export function defineFlows(command: Command, context: CommandContext): void {
     .option("--force", "overwrite an existing file")
     .action(async (file: string, options: { kind: keyof typeof STARTERS; id?: string; force?: true }) => {
       const { id, schema } = await writeStarter(file, options);
-      process.stdout.write(`wrote ${file} with the flow ${id}\n`);
-      if (schema !== undefined) process.stdout.write(`wrote ${schema}, the JSON Schema for editors\n`);
+      toStdout`wrote ${file} with the flow ${id}\n`;
+      if (schema !== undefined) toStdout`wrote ${schema}, the JSON Schema for editors\n`;
       const command = `${commandName()} run ${quoteWord(isSourcePath(file) ? file : `./${file}`)} --local --watch`;
-      process.stderr.write(`${paint("dim", `run it:  ${command}`, process.stderr)}\n`);
+      toStderr`${paint("dim", `run it:  ${command}`, process.stderr)}\n`;
     });
   command
     .command("schema")
     .description("print the JSON Schema of flows, for editors")
-    .action(async () => void process.stdout.write(await readFlowSchema()));
+    .action(async () => printText(await readFlowSchema()));
   defineRegistry(command);
   defineDelete(command, context);
   command
@@ -82,7 +83,7 @@ function defineRegistry(command: Command): void {
           if (options.output === "json")
             printJson({ flow: toPrintable(FlowSchema, flow), created, warnings: warnings.map(toPlainWarning) });
           else {
-            process.stdout.write(`${flow.flowId}@${flow.version}  ${created ? "registered" : "already registered"}\n`);
+            toStdout`${flow.flowId}@${flow.version}  ${created ? "registered" : "already registered"}\n`;
             printWarnings(file, warnings, process.stderr);
           }
         }
@@ -110,7 +111,7 @@ function defineRegistry(command: Command): void {
           formatTime(flow.createTime),
           flow.description === "" ? flow.name : flow.description,
         ]);
-        process.stdout.write(formatTable(["FLOW", "VERSION", "KIND", "SIZE", "REGISTERED", "DESCRIPTION"], rows));
+        toStdout`${formatTable(["FLOW", "VERSION", "KIND", "SIZE", "REGISTERED", "DESCRIPTION"], rows)}`;
       }),
     );
   leaf("get", "print the source of a registered flow")
@@ -120,7 +121,7 @@ function defineRegistry(command: Command): void {
         const { flow } = await client.call(FlowService.method.getFlow, readFlowName(argument));
         if (flow === undefined) return;
         if (options.output === "json") printJson(toPrintable(FlowSchema, flow));
-        else process.stdout.write(flow.source.endsWith("\n") ? flow.source : `${flow.source}\n`);
+        else printText(flow.source.endsWith("\n") ? flow.source : `${flow.source}\n`);
       }),
     );
 }
@@ -164,10 +165,10 @@ function toJson({ file, problems, warnings }: Verdict) {
 }
 
 function printVerdict({ file, problems, warnings }: Verdict): void {
-  if (problems.length === 0) process.stdout.write(`${file}: ${paint("green", "valid")}\n`);
+  if (problems.length === 0) toStdout`${file}: ${paint("green", "valid")}\n`;
   for (const { field, description, line, column } of problems) {
     const place = [file, line, line === undefined ? undefined : column].filter((part) => part !== undefined).join(":");
-    process.stdout.write(`${place}: ${field === "" ? "" : `${paint("dim", plain(field))} `}${plain(description)}\n`);
+    toStdout`${place}: ${field === "" ? "" : show`${paint("dim", field)} `}${description}\n`;
   }
   printWarnings(file, warnings, process.stdout);
 }
@@ -178,7 +179,7 @@ async function drawFlow(argument: string, options: ConnectOptions): Promise<void
       const answer = await client.call(FlowService.method.getFlowGraph, readFlowName(argument));
       return answer.mermaid;
     });
-    process.stdout.write(mermaid);
+    printText(mermaid);
     return;
   }
   const source = { text: await readText(argument) };
@@ -187,5 +188,5 @@ async function drawFlow(argument: string, options: ConnectOptions): Promise<void
     if (isOrchestratorError(error)) throw error;
     return fail("FLOW_SOURCE_INVALID", { problem: String(error) }, { cause: error });
   });
-  process.stdout.write(await draw(document));
+  printText(await draw(document));
 }

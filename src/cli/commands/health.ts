@@ -12,7 +12,8 @@ import {
 } from "../connection/connect.ts";
 import { EXIT } from "../exit-codes.ts";
 import { nameOf, printJson, toPrintable } from "../terminal/print.ts";
-import { paint, plain } from "../terminal/terminal.ts";
+import { toStdout } from "../terminal/output.ts";
+import { paint } from "../terminal/paint.ts";
 
 /** Defines the command. */
 export function defineHealth(command: Command, context: CommandContext): void {
@@ -33,7 +34,7 @@ export function defineHealth(command: Command, context: CommandContext): void {
             info.build?.runtime ?? "",
             `${nameOf(StoreKindSchema, info.build?.storeKind ?? 0).toLowerCase()} store`,
           ].join(", ");
-          process.stdout.write(`${paint(isServing ? "green" : "red", state)}  ${plain(address)}  ${plain(build)}\n`);
+          toStdout`${paint(isServing ? "green" : "red", state)}  ${address}  ${build}\n`;
         }
         context.exitWith(isServing ? EXIT.OK : EXIT.RUN_FAILED);
       }),

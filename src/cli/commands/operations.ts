@@ -20,6 +20,7 @@ import { readCount } from "../input/read-count.ts";
 import { readPages } from "../input/read-pages.ts";
 import { formatTime, nameOf, printJson, toPrintable, took } from "../terminal/print.ts";
 import { formatTable } from "../terminal/table.ts";
+import { type Shown, toStdout } from "../terminal/output.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -38,7 +39,7 @@ export function defineOperations(command: Command, context: CommandContext): voi
         });
         if (options.output === "json")
           printJson({ operations: operations.map((operation) => toPrintable(OperationSchema, operation)) });
-        else process.stdout.write(formatOperations(operations));
+        else toStdout`${formatOperations(operations)}`;
       }),
     );
   leaf("get", "show an operation with the runs that failed")
@@ -48,8 +49,8 @@ export function defineOperations(command: Command, context: CommandContext): voi
         const { operation } = await client.call(method.getOperation, { operationId });
         if (operation === undefined) return;
         if (options.output === "json") return printJson(toPrintable(OperationSchema, operation));
-        process.stdout.write(formatOperations([operation]));
-        for (const { runId, message } of operation.failures) process.stdout.write(`${runId}: ${message}\n`);
+        toStdout`${formatOperations([operation])}`;
+        for (const { runId, message } of operation.failures) toStdout`${runId}: ${message}\n`;
       }),
     );
   leaf("wait", "wait until an operation ends")
@@ -68,12 +69,12 @@ export function defineOperations(command: Command, context: CommandContext): voi
         const { operation } = await client.call(method.cancelOperation, { operationId });
         if (operation === undefined) return;
         if (options.output === "json") return printJson(toPrintable(OperationSchema, operation));
-        process.stdout.write(`${operationId} is ${nameOf(OperationStateSchema, operation.state)}\n`);
+        toStdout`${operationId} is ${nameOf(OperationStateSchema, operation.state)}\n`;
       }),
     );
 }
 
-function formatOperations(operations: readonly Operation[]): string {
+function formatOperations(operations: readonly Operation[]): Shown {
   const rows = operations.map((operation) => [
     operation.operationId,
     nameOf(OperationStateSchema, operation.state),

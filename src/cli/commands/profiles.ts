@@ -8,6 +8,7 @@ import { checkProfileName, findProfile, profilePath, readProfiles, writeProfiles
 import { readText } from "../input/text-sources.ts";
 import { printJson } from "../terminal/print.ts";
 import { formatTable } from "../terminal/table.ts";
+import { toStdout } from "../terminal/output.ts";
 
 interface HomeOptions {
   readonly configHome?: string;
@@ -28,7 +29,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
       }));
       if (options.output === "json") return printJson({ profiles: lines });
       const rows = lines.map((line) => [line.current ? "*" : "", line.name, line.server, line.token ? "yes" : ""]);
-      process.stdout.write(formatTable(["", "PROFILE", "SERVER", "TOKEN"], rows));
+      toStdout`${formatTable(["", "PROFILE", "SERVER", "TOKEN"], rows)}`;
     });
   const set = command
     .command("set")
@@ -45,7 +46,7 @@ export function defineProfiles(command: Command, _context: CommandContext): void
       const profile = { server, ...(token === undefined ? {} : { token }) };
       const current = file.current === "" ? name : file.current;
       await writeProfiles(path, { current, profiles: { ...file.profiles, [name]: profile } });
-      process.stdout.write(`${name} is ${server}${current === name ? ", in use" : ""}\n`);
+      toStdout`${name} is ${server}${current === name ? ", in use" : ""}\n`;
     });
   const use = command
     .command("use")

@@ -28,7 +28,8 @@ import { addNearNames } from "../near-names.ts";
 import { nameOf } from "../terminal/print.ts";
 import { printOutcome, printStarted } from "../terminal/print-outcome.ts";
 import { printWarnings } from "../terminal/print-warnings.ts";
-import { paint } from "../terminal/terminal.ts";
+import { toStderr } from "../terminal/output.ts";
+import { paint } from "../terminal/paint.ts";
 
 /** Options of the command. */
 interface RunOptions extends ConnectOptions, OutputOptions {
@@ -136,7 +137,7 @@ async function withLocal(
   const log = createLocalLog();
   // A new store takes a second or more, and until then there is nothing to watch.
   if (options.watch === true && process.stderr.isTTY === true)
-    process.stderr.write(`${paint("dim", "starting a service for this run", process.stderr)}\n`);
+    toStderr`${paint("dim", "starting a service for this run", process.stderr)}\n`;
   try {
     const client = await openLocalService({ log, actor: actorOf(options), flags: { config, httpAllow }, ...dataDir });
     try {

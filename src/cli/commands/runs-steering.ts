@@ -15,6 +15,7 @@ import { type ConnectOptions, type OutputOptions, withClient } from "../connecti
 import { endOfOperation, followOperation } from "../follow-operation.ts";
 import { addFilterOptions, type FilterOptions, toFilter } from "../input/run-filter-options.ts";
 import { formatRuns, printJson, runState, toPrintable } from "../terminal/print.ts";
+import { toStderr, toStdout } from "../terminal/output.ts";
 
 /** Runs that a preview shows. */
 const SHOWN = 50;
@@ -87,7 +88,7 @@ const STEERINGS: readonly Steering[] = [
     one: async (client, runId, { output }) => {
       const deleted = await client.call(RunService.method.deleteRun, { runId, requestId: requestId() });
       if (output === "json") printJson(toPrintable(DeleteRunResponseSchema, deleted));
-      else process.stdout.write(`${deleted.runId} is deleted\n`);
+      else toStdout`${deleted.runId} is deleted\n`;
     },
   },
 ];
@@ -145,14 +146,14 @@ async function preview(client: ApiClient, filter: string, verb: string, { output
   const { count } = await client.call(RunService.method.countRuns, { filter });
   const { runs } = await client.call(RunService.method.listRuns, { filter, pageSize: SHOWN });
   if (output === "json") printJson({ runs: runs.map((run) => toPrintable(RunSummarySchema, run)) });
-  else process.stdout.write(formatRuns(runs));
+  else toStdout`${formatRuns(runs)}`;
   const shown = runs.length < Number(count) ? `, the newest ${runs.length} of them shown` : "";
-  process.stderr.write(`nothing was changed: ${count} run(s) match${shown}; add --yes to ${verb} them\n`);
+  toStderr`nothing was changed: ${count} run(s) match${shown}; add --yes to ${verb} them\n`;
 }
 
 /** Prints a run that was steered. */
 export function printRun(run: Run | undefined, { output }: OutputOptions): void {
   if (run === undefined) return;
   if (output === "json") printJson(toPrintable(RunSchema, run));
-  else process.stdout.write(`${run.runId} is ${runState(run)}\n`);
+  else toStdout`${run.runId} is ${runState(run)}\n`;
 }

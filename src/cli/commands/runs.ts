@@ -40,9 +40,10 @@ import {
 } from "../terminal/print.ts";
 import { printOutcome, withOutput } from "../terminal/print-outcome.ts";
 import { formatTable } from "../terminal/table.ts";
-import { cut } from "../terminal/terminal.ts";
 import { watchRun } from "../watch-run.ts";
 import { defineSteering, printRun } from "./runs-steering.ts";
+import { showJson, toStderr, toStdout } from "../terminal/output.ts";
+import { cut } from "../terminal/terminal.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -71,7 +72,7 @@ function defineLists(leaf: Leaf): void {
           return { lines: page.runs, next: page.nextPageToken };
         });
         if (options.output === "json") printJson({ runs: runs.map((run) => toPrintable(RunSummarySchema, run)) });
-        else process.stdout.write(formatRuns(runs));
+        else toStdout`${formatRuns(runs)}`;
       }),
     );
   addFilterOptions(leaf("count", "count runs by state")).action((options: Options & FilterOptions) =>
@@ -79,7 +80,7 @@ function defineLists(leaf: Leaf): void {
       const counted = await client.call(RunService.method.countRuns, { filter: toFilter(options) });
       if (options.output === "json") return printJson(toPrintable(CountRunsResponseSchema, counted));
       const rows = counted.states.map(({ state, count }) => [nameOf(RunStateSchema, state), String(count)]);
-      process.stdout.write(formatTable(["STATE", "RUNS"], [...rows, ["all", String(counted.count)]]));
+      toStdout`${formatTable(["STATE", "RUNS"], [...rows, ["all", String(counted.count)]])}`;
     }),
   );
   leaf("events", "print the journal of a run")
@@ -110,7 +111,7 @@ function defineLists(leaf: Leaf): void {
             cut(detail, 300),
           ];
         });
-        process.stdout.write(formatTable(["SEQ", "TIME", "EVENT", "TASK", "ATTEMPT", "STATE", "DETAIL"], rows));
+        toStdout`${formatTable(["SEQ", "TIME", "EVENT", "TASK", "ATTEMPT", "STATE", "DETAIL"], rows)}`;
       }),
     );
 }
@@ -128,7 +129,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
             run: await withOutput(client, run),
             tasks: tasks.map((task) => toPrintable(RunTaskSchema, task)),
           });
-        process.stdout.write(`${formatRun(run)}\n${formatTasks(tasks)}`);
+        toStdout`${formatRun(run)}\n${formatTasks(tasks)}`;
       }),
     );
   leaf("watch", "follow a run until it ends; with --output json, one frame per line")
@@ -150,7 +151,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
       withClient(options, async (client) => {
         const ended = await waitForEnd(client, runId, options.timeout);
         if (ended !== null) return context.exitWith(await printOutcome(client, ended, options.output));
-        process.stderr.write(`run ${runId} has not ended in ${options.timeout}\n`);
+        toStderr`run ${runId} has not ended in ${options.timeout ?? ""}\n`;
         context.exitWith(EXIT.UNAVAILABLE);
       }),
     );
@@ -165,7 +166,7 @@ async function readTasks(client: ApiClient, runId: string) {
 
 async function printFrames(client: ApiClient, runId: string): Promise<number> {
   for await (const message of watchRun(client, runId)) {
-    process.stdout.write(`${JSON.stringify(toPrintable(WatchRunResponseSchema, message))}\n`);
+    toStdout`${showJson(toPrintable(WatchRunResponseSchema, message))}\n`;
     if (message.frame.case === "end") return endCode(message.frame.value.run);
   }
   return EXIT.INTERRUPTED;

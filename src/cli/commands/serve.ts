@@ -10,7 +10,8 @@ import { type CommandContext, commandName } from "../command-context.ts";
 import { rememberService, stateHomeOption } from "../connection/last-service.ts";
 import { EXIT } from "../exit-codes.ts";
 import { addSettingOptions } from "../input/setting-options.ts";
-import { paint } from "../terminal/terminal.ts";
+import { joinShown, type Shown, show, toStdout } from "../terminal/output.ts";
+import { paint } from "../terminal/paint.ts";
 
 /** Defines the command. */
 export function defineServe(command: Command, context: CommandContext): void {
@@ -34,7 +35,7 @@ export function defineServe(command: Command, context: CommandContext): void {
       const { address } = service;
       const forget = rememberService(stateHome as string | undefined, localAddress(address));
       log.info("serving", { ...address });
-      if (isForPeople(loaded)) process.stdout.write(renderBanner(loaded, service));
+      if (isForPeople(loaded)) toStdout`${renderBanner(loaded, service)}`;
       await service.stopped;
       forget();
       log.flush();
@@ -91,7 +92,7 @@ function isForPeople({ config }: LoadedConfig): boolean {
 }
 
 /** Where everything is, and what to type next. */
-function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress, core }: Service): string {
+function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress, core }: Service): Shown {
   const name = commandName();
   const server = address.port === 8_002 ? "" : ` --server ${localAddress(address)}`;
   const lines = [
@@ -103,8 +104,8 @@ function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress,
     ["next", `in another terminal:  ${name} flows init hello.yaml && ${name} run hello.yaml --watch${server}`],
     ["stop", "Ctrl-C"],
   ];
-  const text = lines.map(([label = "", value = ""]) => `  ${paint("dim", label.padEnd(9))}${value}\n`).join("");
-  return `\n${paint("bold", `Orchestrator ${readVersion()}`)}\n${text}\n`;
+  const text = joinShown(lines.map(([label = "", value = ""]) => show`  ${paint("dim", label.padEnd(9))}${value}\n`));
+  return show`\n${paint("bold", `Orchestrator ${readVersion()}`)}\n${text}\n`;
 }
 
 /** The address as commands on this machine call it. */

@@ -14,6 +14,7 @@ import {
 import { readPages } from "../input/read-pages.ts";
 import { printJson, toPrintable } from "../terminal/print.ts";
 import { formatTable } from "../terminal/table.ts";
+import { printText, toStdout } from "../terminal/output.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -36,7 +37,7 @@ export function defineTemplates(command: Command, _context: CommandContext): voi
           template.variables.map(({ name, required }) => (required ? name : `[${name}]`)).join(" "),
           template.description,
         ]);
-        process.stdout.write(formatTable(["TEMPLATE", "VERSION", "VARIABLES", "DESCRIPTION"], rows));
+        toStdout`${formatTable(["TEMPLATE", "VERSION", "VARIABLES", "DESCRIPTION"], rows)}`;
       }),
     );
   const get = command
@@ -48,7 +49,7 @@ export function defineTemplates(command: Command, _context: CommandContext): voi
         const { template } = await client.call(TemplateService.method.getTemplate, { templateId });
         if (template === undefined) return;
         if (options.output === "json") printJson(toPrintable(TemplateSchema, template));
-        else process.stdout.write(template.source);
+        else printText(template.source);
       }),
     );
   for (const one of [list, get]) addOutputOption(addConnectOptions(one));

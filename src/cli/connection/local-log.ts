@@ -1,6 +1,6 @@
 /** The log of a service that lives in the command: nobody reads one, but a bug must not go by unseen. */
-import { stripVTControlCharacters } from "node:util";
 import type { Log } from "../../base/log.ts";
+import { show, showLines, writeShown } from "../terminal/output.ts";
 
 /** A log that keeps errors until they can be printed without disturbing what a terminal shows. */
 export interface LocalLog extends Log {
@@ -23,10 +23,10 @@ export function createLocalLog(): LocalLog {
       const words = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
       const stack =
         error === undefined ? "" : `\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
-      kept.push(stripVTControlCharacters(`log: ${[message, ...words].join(" ")}${stack}`));
+      kept.push(`log: ${[message, ...words].join(" ")}${stack}`);
     },
     print(stream = process.stderr) {
-      for (const text of kept.splice(0)) stream.write(`${text}\n`);
+      for (const text of kept.splice(0)) writeShown(stream, show`${showLines(text)}\n`);
     },
   };
 }

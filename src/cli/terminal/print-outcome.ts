@@ -7,7 +7,8 @@ import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { OutputForm } from "../connection/connect.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatRunError, printJson, runState, styleOf, took, toPrintable } from "./print.ts";
-import { paint, plain } from "./terminal.ts";
+import { printText, showJson, toStderr, toStdout } from "./output.ts";
+import { paint } from "./paint.ts";
 
 /** Says that a run has started and how to go on: `watch` is the command for it. */
 export function printStarted(run: Run, output: OutputForm, watch: string): void {
@@ -15,8 +16,8 @@ export function printStarted(run: Run, output: OutputForm, watch: string): void 
     printJson(toPrintable(RunSchema, run));
     return;
   }
-  process.stdout.write(`${run.runId}\n`);
-  process.stderr.write(`${paint("dim", `watch it:  ${watch}`, process.stderr)}\n`);
+  toStdout`${run.runId}\n`;
+  toStderr`${paint("dim", `watch it:  ${watch}`, process.stderr)}\n`;
 }
 
 /** Prints how a run ended, its output to stdout, the rest to stderr; gives the exit code. */
@@ -28,13 +29,11 @@ export async function printOutcome(client: ApiClient, run: Run, output: OutputFo
   }
   const { stderr } = process;
   const state = runState(run);
-  stderr.write(
-    `${paint(styleOf(state), state, stderr)} in ${took(run.createTime, run.endTime)}  ${paint("dim", run.runId, stderr)}\n`,
-  );
-  if (run.error !== undefined) stderr.write(`${paint("red", "error:", stderr)} ${plain(formatRunError(run.error))}\n`);
+  toStderr`${paint(styleOf(state), state, stderr)} in ${took(run.createTime, run.endTime)}  ${paint("dim", run.runId, stderr)}\n`;
+  if (run.error !== undefined) toStderr`${paint("red", "error:", stderr)} ${formatRunError(run.error)}\n`;
   const value = (await withOutput(client, run)).output;
   if (isDone && value !== undefined && value !== null)
-    process.stdout.write(typeof value === "string" ? `${value}\n` : `${JSON.stringify(value, null, 2)}\n`);
+    printText(`${typeof value === "string" ? value : showJson(value, 2).text}\n`);
   return isDone ? EXIT.OK : EXIT.RUN_FAILED;
 }
 

@@ -1,6 +1,7 @@
 /** Warnings about flows in the terminal. */
 import type { FlowWarning } from "../../gen/orchestrator/v1/flow_pb.ts";
-import { paint, plain } from "./terminal.ts";
+import { show, writeShown } from "./output.ts";
+import { paint } from "./paint.ts";
 
 /** What the command line shows of a warning. */
 export type ShownWarning = Pick<FlowWarning, "code" | "path" | "message" | "cure"> & {
@@ -12,9 +13,10 @@ export type ShownWarning = Pick<FlowWarning, "code" | "path" | "message" | "cure
 export function printWarnings(file: string, warnings: readonly ShownWarning[], stream: NodeJS.WriteStream): void {
   for (const { code, path, line = 0, column = 0, message, cure } of warnings) {
     const place = [file, ...(line === 0 ? [] : [line, column])].join(":");
-    const where = path === "" ? "" : `${paint("dim", plain(path), stream)} `;
-    stream.write(
-      `${place}: ${paint("yellow", "warning:", stream)} ${where}${plain(`${message}${message.endsWith("?") ? "" : ";"} ${cure}`)} [${code}]\n`,
+    const where = path === "" ? "" : show`${paint("dim", path, stream)} `;
+    writeShown(
+      stream,
+      show`${place}: ${paint("yellow", "warning:", stream)} ${where}${`${message}${message.endsWith("?") ? "" : ";"} ${cure}`} [${code}]\n`,
     );
   }
 }

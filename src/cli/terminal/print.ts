@@ -16,7 +16,9 @@ import {
   type TaskWait,
 } from "../../gen/orchestrator/v1/run_pb.ts";
 import { formatTable } from "./table.ts";
-import { cut, formatAge, paint, plain, type Style } from "./terminal.ts";
+import { joinShown, type Shown, show, showJson, toStdout } from "./output.ts";
+import { paint, type Style } from "./paint.ts";
+import { cut, formatAge } from "./terminal.ts";
 
 /** A moment as messages carry it. */
 export type Moment = NonNullable<Run["createTime"]>;
@@ -28,7 +30,7 @@ export function toPrintable(...message: Parameters<typeof printMessage>): JsonOb
 
 /** Prints JSON to stdout. */
 export function printJson(value: Json): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  toStdout`${showJson(value, 2)}\n`;
 }
 
 /** Name of a value of an enum: `COMPLETED`. */
@@ -89,7 +91,7 @@ export function styleOf(state: string): Style {
 }
 
 /** Table of runs. */
-export function formatRuns(runs: readonly RunSummary[], now = Date.now()): string {
+export function formatRuns(runs: readonly RunSummary[], now = Date.now()): Shown {
   const rows = runs.map((run) => [
     run.runId,
     `${run.flowId}${run.version === "" ? "" : `@${run.version}`}`,
@@ -102,7 +104,7 @@ export function formatRuns(runs: readonly RunSummary[], now = Date.now()): strin
 }
 
 /** Table of the tasks of a run. */
-export function formatTasks(tasks: readonly RunTask[]): string {
+export function formatTasks(tasks: readonly RunTask[]): Shown {
   const rows = tasks.map((task) => [
     task.taskId,
     task.taskType,
@@ -121,10 +123,10 @@ export function formatTasks(tasks: readonly RunTask[]): string {
 }
 
 /** What there is to say about one run, line by line. */
-export function formatRun(run: Run): string {
+export function formatRun(run: Run): Shown {
   const state = runState(run);
   const json = toPrintable(RunSchema, run);
-  const lines: (readonly [string, string])[] = [
+  const lines: (readonly [string, string | Shown])[] = [
     ["run", run.runId],
     ["flow", `${run.flowId}${run.version === "" ? "" : `@${run.version}`}`],
     ["state", paint(styleOf(state), state)],
@@ -136,24 +138,20 @@ export function formatRun(run: Run): string {
     [
       "labels",
       Object.entries(run.labels)
-        .map(([key, value]) => plain(`${key}=${value}`))
+        .map(([key, value]) => `${key}=${value}`)
         .join(" "),
     ],
     ["parent", run.parentRunId],
-    [
-      "held",
-      run.holds.map((hold) => plain(`since ${formatTime(hold.sinceTime)} ${hold.actor} ${hold.reason}`)).join("; "),
-    ],
-    ["cause", run.cause === undefined ? "" : plain(`${run.cause.reason} ${run.cause.actor}`.trim())],
-    ["error", run.error === undefined ? "" : paint("red", plain(formatRunError(run.error)))],
-    ["signals", run.unreadSignals.map(({ signalName, count }) => `${count} × ${plain(signalName)}`).join(", ")],
-    ["input", json.input === undefined ? "" : JSON.stringify(json.input)],
-    ["output", json.output === undefined ? "" : JSON.stringify(json.output)],
+    ["held", run.holds.map((hold) => `since ${formatTime(hold.sinceTime)} ${hold.actor} ${hold.reason}`).join("; ")],
+    ["cause", run.cause === undefined ? "" : `${run.cause.reason} ${run.cause.actor}`.trim()],
+    ["error", run.error === undefined ? "" : paint("red", formatRunError(run.error))],
+    ["signals", run.unreadSignals.map(({ signalName, count }) => `${count} × ${signalName}`).join(", ")],
+    ["input", json.input === undefined ? "" : showJson(json.input)],
+    ["output", json.output === undefined ? "" : showJson(json.output)],
   ];
-  return lines
-    .filter(([, value]) => value !== "")
-    .map(([name, value]) => `${name.padEnd(9)} ${value}\n`)
-    .join("");
+  return joinShown(
+    lines.filter(([, value]) => value !== "").map(([name, value]) => show`${name.padEnd(9)} ${value}\n`),
+  );
 }
 
 /** Why a run did not complete, in one line. */
@@ -169,11 +167,11 @@ export function describeWait(wait: TaskWait | undefined, now: number | ""): stri
     case "timer":
       return `timer${dueIn(wait.kind.value.dueTime)}`;
     case "signal":
-      return plain(`signal ${wait.kind.value.signalNames.join(" or ")}${dueIn(wait.kind.value.dueTime)}`);
+      return `signal ${wait.kind.value.signalNames.join(" or ")}${dueIn(wait.kind.value.dueTime)}`;
     case "approval":
-      return plain(`approval ${wait.kind.value.assignees.join(", ")}${dueIn(wait.kind.value.dueTime)}`.trim());
+      return `approval ${wait.kind.value.assignees.join(", ")}${dueIn(wait.kind.value.dueTime)}`.trim();
     case "childRun":
-      return plain(`run ${wait.kind.value.runId}`);
+      return `run ${wait.kind.value.runId}`;
     default:
       return "";
   }

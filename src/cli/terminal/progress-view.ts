@@ -2,7 +2,9 @@
 import { formatDuration } from "../../base/time/duration.ts";
 import { describeWait, styleOf } from "./print.ts";
 import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
-import { cut, padTo, paint, plain, sizeOf, widthOf } from "./terminal.ts";
+import { joinShown, type Part, Shown, show, writeShown } from "./output.ts";
+import { paint } from "./paint.ts";
+import { cut, padTo, plain, sizeOf, widthOf } from "./terminal.ts";
 
 /** Most children of one group that are drawn at the same time. */
 const MAX_CHILDREN = 6;
@@ -50,8 +52,8 @@ function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): Progr
   let failedChildren = 0;
   let summary = "";
   let isLeft = false;
-  const say = (text: string): void => {
-    stream.write(`${((performance.now() - began) / 1_000).toFixed(2).padStart(8)}s  ${text}\n`);
+  const say = (text: Part): void => {
+    writeShown(stream, show`${((performance.now() - began) / 1_000).toFixed(2).padStart(8)}s  ${text}\n`);
   };
   const sayTask = (task: TaskProgress): void => {
     if (!isWorthALine(task)) return;
@@ -63,7 +65,7 @@ function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): Progr
       return;
     }
     told.set(task.id, key);
-    say(`${plain(task.id)}  ${paint(styleOf(task.state), task.state, stream)}${describe(task, Date.now())}`);
+    say(show`${task.id}  ${paint(styleOf(task.state), task.state, stream)}${describe(task, Date.now())}`);
   };
   const timer = setInterval(() => {
     const now = summarize(progress);
@@ -80,14 +82,14 @@ function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): Progr
         else {
           const { state, note, error } = change;
           const why = error === undefined ? note : `${error.type} ${error.message}`;
-          say(`run ${paint(styleOf(state), state, stream)}${why === "" ? "" : `  ${plain(why)}`}`);
+          say(show`run ${paint(styleOf(state), state, stream)}${why === "" ? "" : `  ${why}`}`);
         }
       }
     },
-    say: (text) => say(plain(text)),
+    say,
     leave(text) {
       clearInterval(timer);
-      say(plain(text));
+      say(text);
       isLeft = true;
     },
     pause: () => () => {},
@@ -110,7 +112,7 @@ function summarize(progress: RunProgress): string {
   if (open.length === 0) return "";
   const named = open.slice(0, MAX_NAMED).map((task) => {
     const parts = [task.state.toLowerCase(), ...(task.children > 0 ? [`${task.ended} of ${task.children}`] : [])];
-    return `${plain(task.id)} (${[...parts, ...(task.attempt > 1 ? [`attempt ${task.attempt}`] : [])].join(", ")})`;
+    return `${task.id} (${[...parts, ...(task.attempt > 1 ? [`attempt ${task.attempt}`] : [])].join(", ")})`;
   });
   const more = open.length > MAX_NAMED ? `, and ${open.length - MAX_NAMED} more` : "";
   return `${tasks.filter(hasEnded).length} of ${tasks.length} tasks ended; ${named.join(", ")}${more}`;
@@ -123,14 +125,14 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
   let isLeft = false;
   const clear = (): void => {
     // From the first column: the terminal itself shows ^C, and the cursor stands behind it.
-    if (!paused) stream.write(drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : "\r\u001b[0J");
+    if (!paused) writeShown(stream, new Shown(drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : "\r\u001b[0J"));
     drawn = 0;
   };
   const draw = (): void => {
     if (paused || isLeft) return;
     const lines = renderProgress(progress, stream, { now: Date.now(), tick: tick++ });
     clear();
-    stream.write(`${lines.join("\n")}\n`);
+    writeShown(stream, show`${joinShown(lines, "\n")}\n`);
     drawn = lines.length;
   };
   const timer = setInterval(draw, FRAME_MS);
@@ -141,7 +143,7 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
     say(text) {
       clear();
       // A question that stands keeps its line.
-      stream.write(`${paused ? "\n" : ""}${plain(text)}\n`);
+      writeShown(stream, show`${new Shown(paused ? "\n" : "")}${text}\n`);
       draw();
     },
     pause() {
@@ -157,7 +159,7 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
       draw();
       isLeft = true;
       drawn = 0;
-      stream.write(`${paused ? "\n" : ""}${plain(text)}\n`);
+      writeShown(stream, show`${new Shown(paused ? "\n" : "")}${text}\n`);
     },
     end() {
       clearInterval(timer);
@@ -172,11 +174,11 @@ export function renderProgress(
   progress: RunProgress,
   stream: { readonly columns?: number; readonly rows?: number },
   { now, tick }: { readonly now: number; readonly tick: number },
-): string[] {
+): Shown[] {
   const { columns: width = 100, rows = 40 } = sizeOf(stream);
   const room = Math.max(4, rows - 2);
   const idWidth = Math.min(32, Math.max(12, ...progress.childrenOf("").map((task) => widthOf(plain(task.id)))));
-  const lines: string[] = [];
+  const lines: Shown[] = [];
   const visit = (task: TaskProgress, depth: number): void => {
     lines.push(renderTask(task, depth, { width, idWidth, now, tick }));
     if (hasEnded(task) && task.state === "COMPLETED") return;
@@ -192,10 +194,10 @@ export function renderProgress(
   return [renderHead(progress, width), ...shown];
 }
 
-function renderHead({ run, state }: RunProgress, width: number): string {
+function renderHead({ run, state }: RunProgress, width: number): Shown {
   if (run === undefined) return paint("dim", "waiting for the run");
-  const rest = `  ${run.flowId}${run.version === "" ? "" : `@${run.version}`}  ${run.runId}`;
-  return `${paint(styleOf(state), state)}${paint("dim", cut(rest, Math.max(0, width - state.length)))}`;
+  const rest = plain(`  ${run.flowId}${run.version === "" ? "" : `@${run.version}`}  ${run.runId}`);
+  return show`${paint(styleOf(state), state)}${paint("dim", cut(rest, Math.max(0, width - state.length)))}`;
 }
 
 interface Drawing {
@@ -205,15 +207,15 @@ interface Drawing {
   readonly tick: number;
 }
 
-function renderTask(task: TaskProgress, depth: number, { width, idWidth, now, tick }: Drawing): string {
+function renderTask(task: TaskProgress, depth: number, { width, idWidth, now, tick }: Drawing): Shown {
   const indent = "  ".repeat(depth + 1);
   const id = padTo(cut(plain(task.id), idWidth), idWidth);
   // A line that wraps would be two, and the next drawing would begin at the wrong one.
   const head = cut(`${indent}${signOf(task, tick)} ${id}  ${padTo(cut(plain(task.type), 10), 10)}  `, width);
   const state = task.state.padEnd(10);
-  const rest = describe(task, now);
+  const rest = plain(describe(task, now));
   const left = width - widthOf(head) - state.length;
-  return `${head}${paint(styleOf(task.state), cut(state, Math.max(0, width - widthOf(head))))}${paint("dim", cut(rest, Math.max(0, left)))}`;
+  return show`${head}${paint(styleOf(task.state), cut(state, Math.max(0, width - widthOf(head))))}${paint("dim", cut(rest, Math.max(0, left)))}`;
 }
 
 function signOf(task: TaskProgress, tick: number): string {
@@ -250,8 +252,7 @@ function describe(task: TaskProgress, now: number): string {
   if (task.reason !== "") parts.push(task.reason);
   if (task.state === "RETRYING" && task.nextAttemptAt !== undefined)
     parts.push(`next attempt in ${formatDuration(Math.max(0, task.nextAttemptAt - now))}`);
-  if (task.error !== undefined && task.state !== "COMPLETED")
-    parts.push(plain(`${task.error.type}: ${task.error.message}`));
+  if (task.error !== undefined && task.state !== "COMPLETED") parts.push(`${task.error.type}: ${task.error.message}`);
   return parts
     .filter((part) => part !== "")
     .map((part) => `  ${part}`)

@@ -2,6 +2,7 @@
  * Tables that fit the terminal. Cells wrap between words, never inside one: where the columns do not fit side by side, each row becomes a block with a line per
  * column. Without a terminal, rows are as long as they are, for `grep` and `awk`.
  */
+import { Shown } from "./output.ts";
 import { cut, padTo, plain, sizeOf, widthOf } from "./terminal.ts";
 
 const GAP = "  ";
@@ -14,7 +15,7 @@ export function formatTable(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
   width: number | undefined = sizeOf(process.stdout).columns,
-): string {
+): Shown {
   const all = [headings, ...rows].map((row) => row.map(plain));
   // Where room is short, columns without any value are left out.
   const isFull = fitWidths(all, width) === null;
@@ -26,7 +27,7 @@ export function formatTable(
     widths === null
       ? formatBlocks(cells[0] ?? [], cells.slice(1), width ?? 0)
       : cells.flatMap((row) => formatRow(row, widths));
-  return `${lines.map((line) => line.trimEnd()).join("\n")}\n`;
+  return new Shown(`${lines.map((line) => line.trimEnd()).join("\n")}\n`);
 }
 
 /** Widths of the columns; null when they do not fit side by side. */

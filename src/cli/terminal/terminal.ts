@@ -1,19 +1,21 @@
 /** What the terminal is told: text that cannot steer it, colours where they are wanted, tables. */
-import { stripVTControlCharacters, styleText } from "node:util";
+import { stripVTControlCharacters } from "node:util";
 import stringWidth from "string-width";
 
-/** A colour or weight; shown only where the stream is a terminal and the user did not ask for none (NO_COLOR). */
-export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "blue" | "cyan";
-
-/** Text in a style for one stream. */
-export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  return styleText(style, text, { stream });
-}
-
-/** Text from outside on one line, without characters that would steer the terminal. */
+/**
+ * Text from outside on one line, without characters that would steer the terminal: control characters, and formatting characters, which reorder or hide what
+ * stands beside them. The joiner inside an emoji stays.
+ */
 export function plain(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+  if (/^[\u0020-\u007e]*$/.test(text)) return text;
+  return stripVTControlCharacters(text)
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ")
+    .replaceAll(FORMATTING, "");
 }
+
+/** Formatting characters, but for the joiner between two pictures of an emoji. */
+const FORMATTING =
+  /(?!(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=\p{Extended_Pictographic}))\p{Cf}/gu;
 
 /** Columns and rows of a terminal; undefined where there is none, or where it reports 0 (`docker exec -t`, `expect`, serial consoles). */
 export function sizeOf({ columns, rows }: { readonly columns?: number; readonly rows?: number }): {

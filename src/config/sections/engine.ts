@@ -38,7 +38,7 @@ export const ENGINE = {
     text: "Timeout of runs whose flow sets none; 0 means no timeout.",
   }),
   defaultTaskTimeout: setting({
-    schema: durationSetting(),
+    schema: durationSetting(1),
     default: "300s",
     env: ["ORCHESTRATOR_TASK_TIMEOUT_DEFAULT"],
     text: "Timeout of one attempt of a task that calls something outside, if neither its flow nor its type sets one (`http`: 30 s).",

@@ -2,7 +2,7 @@
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
-import { evaluateDurationMs } from "../../flows/planning/evaluated-duration.ts";
+import { evaluateDurationMs, evaluateTimeoutMs } from "../../flows/planning/evaluated-duration.ts";
 import { checkParameters } from "../../tasks/index.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import type { GuardError } from "./records.ts";
@@ -79,7 +79,11 @@ function evaluateLimits(run: Run, { path, first }: Extract<Need, { kind: "task" 
   if (limits.length === 0) return null;
   const scope = scopeOf(run, path, first);
   return Object.fromEntries(
-    limits.map(({ name, place, duration }) => [name, at(place, () => evaluateDurationMs(duration, scope))]),
+    limits.map(({ name, place, duration }) => {
+      // The delays of a retry policy may be 0.
+      const evaluate = place.startsWith("retry_policy.") ? evaluateDurationMs : evaluateTimeoutMs;
+      return [name, at(place, () => evaluate(duration, scope))];
+    }),
   );
 }
 

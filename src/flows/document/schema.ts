@@ -8,6 +8,7 @@ import {
   ID_PATTERN,
   keyed,
   versionText,
+  timeoutOrExpression,
 } from "../../tasks/schema/schemas.ts";
 import { signalName } from "../../tasks/signal.ts";
 
@@ -85,14 +86,14 @@ const executable = {
     .meta({ description: "Parameters of the task type; values may contain `${…}`." }),
   condition: predicate.optional().meta({ description: "For the type condition: the expression to evaluate." }),
   retry_policy: retryPolicy.optional().meta({ description: "Without it there is one attempt." }),
-  timeout: durationOrExpression
+  timeout: timeoutOrExpression
     .optional()
     .meta({ description: "Longest time of one attempt (start to close), or longest wait of a signal or approval." }),
-  schedule_to_start_timeout: durationOrExpression
+  schedule_to_start_timeout: timeoutOrExpression
     .optional()
     .meta({ description: "Longest time until an attempt starts." }),
-  schedule_to_close_timeout: durationOrExpression.optional().meta({ description: "Longest time over all attempts." }),
-  heartbeat_timeout: durationOrExpression.optional().meta({ description: "Longest time between two heartbeats." }),
+  schedule_to_close_timeout: timeoutOrExpression.optional().meta({ description: "Longest time over all attempts." }),
+  heartbeat_timeout: timeoutOrExpression.optional().meta({ description: "Longest time between two heartbeats." }),
   on_reject: z
     .enum(["fail", "continue"])
     .optional()
@@ -176,7 +177,7 @@ const workflow = keyed({
   id: id.optional(),
   name: title.optional(),
   description: description.optional(),
-  timeout: durationOrExpression.optional().meta({ description: "Longest time of a run; `${…}` reads the variables." }),
+  timeout: timeoutOrExpression.optional().meta({ description: "Longest time of a run; `${…}` reads the variables." }),
   variables: z
     .record(variableName, z.json())
     .optional()
@@ -215,7 +216,7 @@ const workflow = keyed({
     })
     .optional()
     .meta({ description: "Registered name of a LangGraph graph, instead of tasks and states." }),
-  attempt_timeout: durationOrExpression
+  attempt_timeout: timeoutOrExpression
     .optional()
     .meta({ description: "Longest time of one attempt of the graph; the limit of the service by default." }),
   retry_policy: retryPolicy

@@ -1,7 +1,16 @@
 import { z } from "zod";
 import type { Json } from "../../base/json/json.ts";
 import { LABEL_KEY, labelProblem, MAX_LABEL_LENGTH, MAX_LABELS } from "../../base/labels.ts";
-import { DURATION_FORM, DURATION_PATTERN, parseDurationMs, unitsProblem } from "../../base/time/duration.ts";
+import {
+  DURATION_FORM,
+  DURATION_PATTERN,
+  isZeroDuration,
+  parseDurationMs,
+  unitsProblem,
+  ZERO_TIMEOUT,
+} from "../../base/time/duration.ts";
+import { parseInstantMs, TIME_FORM } from "../../base/time/rfc3339.ts";
+import { describeValue } from "./describe-issue.ts";
 
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
@@ -31,10 +40,18 @@ export const anyJson: z.ZodType<Json> = z
   .unknown()
   .refine((value) => value !== undefined, { error: "is missing; expected a value" }) as unknown as z.ZodType<Json>;
 
-/** What is said of a value that is no duration. */
+interface Given {
+  readonly input?: unknown;
+}
+
+/** What is said of a value that is not a duration. */
 const durationError = {
-  error: ({ input }: { readonly input?: unknown }) => unitsProblem(input) ?? `expected a duration: ${DURATION_FORM}`,
+  error: ({ input }: Given) => unitsProblem(input) ?? `expected a duration: ${DURATION_FORM}${got(input)}`,
 };
+
+function got(input: unknown): string {
+  return input === undefined ? "" : `; got ${describeValue(input as Json)}`;
+}
 const EXPRESSION_PATTERN = /\$\{/;
 const withinRange = (value: number | string): boolean => {
   try {
@@ -64,6 +81,20 @@ export const durationOrExpression = z
     (value) => (typeof value === "string" && EXPRESSION_PATTERN.test(value)) || withinRange(value),
     durationError,
   );
+
+/** A timeout, or an expression that gives one. A timeout of 0 could never be met, so it is refused; delays may be 0. */
+export const timeoutOrExpression = durationOrExpression.refine(
+  (value) => (typeof value === "string" && EXPRESSION_PATTERN.test(value)) || !isZeroDuration(value),
+  { error: ZERO_TIMEOUT },
+);
+
+/** A point in time with its zone. */
+export const instant = z
+  .string()
+  .refine((text) => parseInstantMs(text) !== undefined, {
+    error: ({ input }: Given) => `expected ${TIME_FORM}${got(input)}`,
+  })
+  .meta({ format: "date-time" });
 
 /** An object without unknown keys; the problem of an unknown key lists those that are known. */
 export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { TIME_FORM } from "../../../src/base/time/rfc3339.ts";
 import type { Json } from "../../../src/base/json/json.ts";
 import type { TaskTypeName } from "../../../src/tasks/define.ts";
 import {
@@ -90,20 +91,20 @@ describe("checkParameters, after evaluation", () => {
     [
       "wait",
       { duration: -1 },
-      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years",
+      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years; got the number -1",
     ],
     [
       "wait",
       { duration: "4000d" },
-      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years",
+      'duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years; got the string "4000d"',
     ],
     [
       "wait",
       { duration: null },
-      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years",
+      "duration: expected a duration: seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years; got null",
     ],
-    ["wait", { until: "tomorrow" }, 'until: expected datetime, got the string "tomorrow"'],
-    ["wait", { until: "2030-01-31T08:00:00" }, 'until: expected datetime, got the string "2030-01-31T08:00:00"'],
+    ["wait", { until: "tomorrow" }, `until: expected ${TIME_FORM}; got the string "tomorrow"`],
+    ["wait", { until: "2030-01-31T08:00:00" }, `until: expected ${TIME_FORM}; got the string "2030-01-31T08:00:00"`],
     ["signal", { name: "" }, "name: expected the name of a signal"],
     ["approval", { assignees: ["a", 1] }, "assignees[1]: expected text, got the number 1"],
     [

@@ -4,6 +4,7 @@ import { invariant } from "../../../base/errors.ts";
 import { childRunId } from "../../../base/ids.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { parseDurationMs } from "../../../base/time/duration.ts";
+import { parseInstantMs, TIME_FORM } from "../../../base/time/rfc3339.ts";
 import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
 import { formatPath } from "../../../tasks/schema/format-path.ts";
 import { findSchemaProblems } from "../../../tasks/schema/schema-keywords.ts";
@@ -151,9 +152,8 @@ function beginWait(
 }
 
 function parseInstant(value: Json): number {
-  const at = typeof value === "string" ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(at))
-    throw new Error(`until must be an RFC 3339 time such as 2030-01-31T12:00:00Z, it is ${JSON.stringify(value)}`);
+  const at = typeof value === "string" ? parseInstantMs(value) : undefined;
+  if (at === undefined) throw new Error(`until: expected ${TIME_FORM}, got ${JSON.stringify(value)}`);
   return at;
 }
 

@@ -1,4 +1,5 @@
 /** Timestamps and durations: text, arithmetic, calendar. */
+import { parseRfc3339 } from "../../../base/time/rfc3339.ts";
 import { Duration, failExpression, Timestamp } from "./values.ts";
 
 const SECOND = 1_000_000_000n;
@@ -21,31 +22,10 @@ export function makeDuration(nanos: bigint): Duration {
   return new Duration(nanos);
 }
 
-const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
-
 /** The time of a text in RFC 3339 with zone, nanoseconds since 1970; undefined for other text and for days and times that do not exist. */
 export function parseTimestamp(text: string): bigint | undefined {
-  const match = TIMESTAMP.exec(text);
-  if (match === null) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [zoneHour, zoneMinute] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
-  const isDate = year > 0 && month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month);
-  if (!isDate || hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) return undefined;
-  const zone = (match[8] === "-" ? -1 : 1) * (zoneHour * 60 + zoneMinute);
-  const seconds = BigInt(utc(year, month - 1, day) / 1000 + hour * 3600 + (minute - zone) * 60 + second);
-  const nanos = seconds * SECOND + BigInt((match[7] ?? "").padEnd(9, "0"));
-  return nanos < MIN_TIME || nanos > MAX_TIME ? undefined : nanos;
-}
-
-function daysOf(year: number, month: number): number {
-  return new Date(utc(year, month, 0)).getUTCDate();
+  const nanos = parseRfc3339(text);
+  return nanos === undefined || nanos < MIN_TIME || nanos > MAX_TIME ? undefined : nanos;
 }
 
 /** Date.UTC without its reading of the years 0 to 99. */

@@ -44,3 +44,14 @@ test("a text is taken exactly when its units stand once each, the largest first"
     }),
   );
 });
+
+// Cause: a length below half a millisecond became 0, which ended an attempt before it began.
+test.each([
+  ["0.4ms", 1],
+  [0.0001, 1],
+  ["1.4ms", 1],
+  [0, 0],
+  ["0s", 0],
+])("%s is at least a millisecond unless it is 0", (text, ms) => {
+  expect(parseDurationMs(text)).toBe(ms);
+});

@@ -15,6 +15,8 @@ const dead = create(RunTaskSchema, {
 
 // Cause: the table said that a task had failed, and only `-o json` why nothing more is tried.
 test("a table of tasks says which are dead letters and why, and has no column for it when none is", () => {
-  expect(formatTasks([done, dead])).toMatch(/DEAD LETTER +ERROR\na .*\nb .*FAILED +ATTEMPTS_EXHAUSTED +HTTP_503: busy/);
-  expect(formatTasks([done])).not.toContain("DEAD LETTER");
+  expect(formatTasks([done, dead]).text).toMatch(
+    /DEAD LETTER +ERROR\na .*\nb .*FAILED +ATTEMPTS_EXHAUSTED +HTTP_503: busy/,
+  );
+  expect(formatTasks([done]).text).not.toContain("DEAD LETTER");
 });

@@ -97,7 +97,8 @@ describe("lines of the live view", () => {
   progress.apply(
     moved("each.1", TaskState.FAILED, { error: { type: "HTTP_503", message: "busy\u001b[2J, come back" } }),
   );
-  const render = (columns: number, rows: number) => renderProgress(progress, { columns, rows }, { now: 0, tick: 0 });
+  const render = (columns: number, rows: number) =>
+    renderProgress(progress, { columns, rows }, { now: 0, tick: 0 }).map(({ text }) => text);
 
   test("show the run, its tasks, and of a group the children that are worth a line", () => {
     const [head, ...rest] = render(100, 40);
@@ -167,7 +168,8 @@ test.each([true, false])("what is said on leaving is the last thing shown (termi
 test("a terminal that reports no size has the usual one", () => {
   const progress = new RunProgress();
   progress.apply(snapshot([{ taskId: "first", state: TaskState.RUNNING }]));
-  const draw = (stream: { columns?: number; rows?: number }) => renderProgress(progress, stream, { now: 0, tick: 0 });
+  const draw = (stream: { columns?: number; rows?: number }) =>
+    renderProgress(progress, stream, { now: 0, tick: 0 }).map(({ text }) => text);
   expect(draw({ columns: 0, rows: 0 })).toEqual(draw({}));
   expect(draw({ columns: 0, rows: 0 })[1]).toContain("first");
 });

@@ -19,7 +19,7 @@ const WORDS = new Set([HEADINGS, ...ROWS].flat().flatMap((cell) => cell.split(" 
 describe("a table", () => {
   // Cause: rows were as long as their cells, so the terminal broke them wherever it ended.
   test.each([40, 60, 80, 120, 200])("fits %i columns, and no word is broken", (width) => {
-    const lines = formatTable(HEADINGS, ROWS, width).trimEnd().split("\n");
+    const lines = formatTable(HEADINGS, ROWS, width).text.trimEnd().split("\n");
     for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(width);
     const words = lines.flatMap((line) => line.trim().split(/ +/)).filter((word) => word !== "");
     expect(words.filter((word) => !WORDS.has(word))).toEqual([]);
@@ -30,7 +30,7 @@ describe("a table", () => {
   });
 
   test("has one line per row without a terminal, with columns under their headings also for wide characters", () => {
-    const lines = formatTable(HEADINGS, ROWS, undefined).trimEnd().split("\n");
+    const lines = formatTable(HEADINGS, ROWS, undefined).text.trimEnd().split("\n");
     expect(lines).toHaveLength(4);
     const starts = lines.slice(0, 3).map((line) => stringWidth(line.slice(0, line.search(/STATE|PENDING|APPROVED/))));
     expect(new Set(starts).size).toBe(1);
@@ -38,13 +38,13 @@ describe("a table", () => {
 
   test("leaves columns without a value out before it gives the columns up", () => {
     const rows = [["01m8j7jrca0023z59mavnn1b8h", "hello", ""]];
-    expect(formatTable(["RUN", "FLOW", "KEY"], rows, 34)).toBe(
+    expect(formatTable(["RUN", "FLOW", "KEY"], rows, 34).text).toBe(
       "RUN                         FLOW\n01m8j7jrca0023z59mavnn1b8h  hello\n",
     );
   });
 
   test("cuts a word that is wider than the terminal, and never half of a character", () => {
-    expect(formatTable(["ID"], [["x".repeat(50)]], 40)).toBe(`ID\n  ${"x".repeat(37)}…\n`);
+    expect(formatTable(["ID"], [["x".repeat(50)]], 40).text).toBe(`ID\n  ${"x".repeat(37)}…\n`);
     expect(cut("👨‍👩‍👧👨‍👩‍👧", 3)).toBe("👨‍👩‍👧…");
   });
 });

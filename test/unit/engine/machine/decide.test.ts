@@ -277,6 +277,8 @@ describe("durations that are expressions", () => {
     [{ timeout: "${vars.d}" }, "timeout: expected a duration: seconds (90) or units"],
     [{ retry_policy: { initial_delay: "${vars.d.x}" } }, "retry_policy.initial_delay: "],
     [{ heartbeat_timeout: "${1 - 2}" }, "heartbeat_timeout: expected a duration"],
+    // Cause: the attempt "took longer than 0 ms".
+    [{ timeout: "${1 - 1}" }, "timeout: a timeout of 0 ends before anything can happen; leave it out"],
   ])("%j that gives none fails the task and names the place", async (limits, message) => {
     const { run } = await startWith({ tasks: [{ id: "a", type: "noop", ...limits }] }, { d: "soon" });
     expect(run.state.failure).toMatchObject({ type: "EXPRESSION_FAILED", task: "a" });

@@ -48,6 +48,8 @@ describe("the shape of a flow", () => {
     ["id: a\nworkflow: {timeout: 1h1h, graph: g}\n", /workflow\.timeout: "1h1h" names a unit twice; .* "2h"/],
     ["id: a\nworkflow: {timeout: -5, graph: g}\n", /workflow\.timeout: expected a duration/],
     ["id: a\nworkflow: {timeout: 4000d, graph: g}\n", /workflow\.timeout: expected a duration/],
+    ["id: a\nworkflow: {timeout: 0, graph: g}\n", /workflow\.timeout: a timeout of 0 ends before .* at least 1ms/],
+    ["id: a\nworkflow: {attempt_timeout: 0s, graph: g}\n", /workflow\.attempt_timeout: a timeout of 0 ends/],
     [
       "id: a\nvariables: [{name: x}, {name: x}]\nworkflow: {graph: g}\n",
       /variables\[1\]\.name: the variable "x" is declared twice/,
