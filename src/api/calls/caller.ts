@@ -16,7 +16,7 @@ const OWN_NAME = "orchestrator";
 
 /** Headers or metadata of a call. */
 export interface CallHeaders {
-  get(name: string): unknown;
+  get(name: string): string | readonly string[] | null | undefined;
 }
 
 /** A caller without a name. */

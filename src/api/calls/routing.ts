@@ -1,6 +1,6 @@
 /** Where calls of a method are handled when there are several instances, from the policy of the contract. */
 import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
-import { getOption } from "@bufbuild/protobuf";
+import { getOption, hasOption } from "@bufbuild/protobuf";
 import { policy } from "../../gen/orchestrator/options/v1/options_pb.ts";
 import type { UnaryHandler } from "./call.ts";
 import type { ServedMethod } from "./methods.ts";
@@ -18,11 +18,16 @@ export type Route = (method: ServedMethod, handler: UnaryHandler) => UnaryHandle
 
 const ANY_INSTANCE: Routing = { to: "any_instance" };
 
-/** The routing of a method. The probes of other contracts, which have no policy, are answered by any instance. Throws when the policy names no field. */
+/**
+ * The routing of a method. Methods of other contracts, which have no policy, are answered by any instance. Throws when the
+ * policy has no routing, or names a field that is not there.
+ */
 export function compileRouting(desc: DescMethod): Routing {
-  const { to } = getOption(desc, policy).routing ?? { to: { case: undefined } };
-  switch (to.case) {
+  if (!hasOption(desc, policy)) return ANY_INSTANCE;
+  const to = getOption(desc, policy).routing?.to;
+  switch (to?.case) {
     case undefined:
+      throw new Error(`${desc.toString()} does not say in its policy which instance handles its calls`);
     case "anyInstance":
       return ANY_INSTANCE;
     case "ownerOf":
