@@ -87,6 +87,8 @@ export function createHttpServer(parts: HttpParts): HttpServer {
       );
       // A caller may close its half of the connection once it has sent its request. Node has no typed option for it.
       (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+      // RFC 9110, 10.1.1 lets a server ignore what it does not know; Node would answer 417 without a body.
+      server.on("checkExpectation", (request, response) => server?.emit("request", request, response));
       server.on("connect", (request, socket) => socket.end(printRefusal(refuseMethod(request.method, "", []))));
       return server;
     },
@@ -111,7 +113,7 @@ export function createHttpServer(parts: HttpParts): HttpServer {
         : refuseMethod(request.method, path, allowed);
     return refuse(request, reply, error);
   });
-  addHostRule(app, parts.hosts);
+  addHeadRules(app, parts.hosts);
   addCors(app, parts.cors);
   addMetrics(app, parts.metrics);
   addProbes(app, parts);
@@ -209,7 +211,7 @@ function prepare(request: IncomingMessage, response: ServerResponse): void {
   }
 }
 
-function addHostRule(app: FastifyInstance, hosts: HostRule): void {
+function addHeadRules(app: FastifyInstance, hosts: HostRule): void {
   app.addHook("onRequest", async (request) => {
     const { raw } = request;
     const { host } = raw.headers;
@@ -217,6 +219,12 @@ function addHostRule(app: FastifyInstance, hosts: HostRule): void {
       fail("REQUEST_MALFORMED", { problem: "HTTP/1.1 needs the header host" });
     if ((raw.headersDistinct.host ?? []).length > 1)
       fail("REQUEST_MALFORMED", { problem: "the header host appears more than once" });
+    const coding = raw.headers["transfer-encoding"];
+    // Node reads what is chunked last, and would hand over a body that is still compressed.
+    if (coding !== undefined && !/^[ \t]*chunked[ \t]*$/i.test(coding))
+      fail("PROTOCOL_UNSUPPORTED", {
+        problem: `transfer-encoding ${coding.slice(0, 40)} is not read; send chunked alone, and say in content-encoding how the body is compressed`,
+      });
     if (!hosts.allows(host)) fail("HOST_REFUSED", { host: String(host).slice(0, 200) });
     raw.headers.host ??= "localhost";
   });
@@ -252,8 +260,25 @@ function brokenRequest(
       if (method !== undefined && path !== undefined) return refuseMethod(method, path, allow(path));
     }
   }
-  return toError("REQUEST_MALFORMED", { problem: "it is not HTTP/1.1" }, { cause: error });
+  const problem = PARSE_PROBLEMS[error.code ?? ""] ?? "it is not HTTP/1.1";
+  return toError("REQUEST_MALFORMED", { problem }, { cause: error });
 }
+
+/** What the codes of Node's parser mean for callers. */
+const PARSE_PROBLEMS: Readonly<Record<string, string>> = {
+  HPE_INVALID_VERSION: "its first line does not end with HTTP/1.0 or HTTP/1.1, and CR LF",
+  HPE_INVALID_URL: "its target holds a character that must be percent-encoded",
+  HPE_INVALID_HEADER_TOKEN:
+    "a header has no colon, goes on in a second line, or holds a character that headers cannot have",
+  HPE_CR_EXPECTED: "its lines do not end with CR LF",
+  HPE_LF_EXPECTED: "its lines do not end with CR LF",
+  HPE_INVALID_CONTENT_LENGTH: "content-length is not a whole number of bytes",
+  HPE_UNEXPECTED_CONTENT_LENGTH: "content-length stands more than once, or beside transfer-encoding",
+  HPE_INVALID_TRANSFER_ENCODING: "transfer-encoding stands beside content-length, or does not end with chunked",
+  HPE_INVALID_CHUNK_SIZE: "the size of a chunk is not a hexadecimal number",
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: "a chunk has more than 16 KB of extensions",
+  HPE_INVALID_EOF_STATE: "it ends before it is complete",
+};
 
 /** A whole answer of HTTP/1.1, for connections that end with it. */
 function printRefusal(error: OrchestratorError): Buffer {
