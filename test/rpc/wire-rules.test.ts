@@ -268,35 +268,6 @@ function callHttp2(
   });
 }
 
-describe("what the parser of HTTP cannot read", () => {
-  const POST = "POST /v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-
-  // Cause: all of these were "it is not HTTP/1.1", also a body that broke off.
-  test.each([
-    ["GET / HTTP/9.9\r\n\r\n", 400, "its first line does not end with HTTP/1.0 or HTTP/1.1, and CR LF"],
-    ["GET / HTTP/1.1\nhost: localhost\n\n", 400, "its first line does not end with HTTP/1.0 or HTTP/1.1, and CR LF"],
-    ["GET / HTTP/1.1\r\nhost: localhost\r\nfoo\r\n\r\n", 400, "a header has no colon"],
-    ["GET / HTTP/1.1\r\nhost: localhost\r\nx-a: b\r\n c\r\n\r\n", 400, "goes on in a second line"],
-    [`${POST}content-length: abc\r\n\r\n{}`, 400, "content-length is not a whole number of bytes"],
-    [`${POST}content-length: 2\r\ncontent-length: 2\r\n\r\n{}`, 400, "content-length stands more than once"],
-    [`${POST}content-length: 50\r\n\r\n{}`, 400, "it ends before it is complete"],
-    [`${POST}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`, 400, "the size of a chunk is not a hexadecimal"],
-    // Cause: the body was taken for JSON that is not compressed.
-    [`${POST}transfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`, 415, "send chunked alone"],
-  ])("is told to the caller: %j", async (request, status, problem) => {
-    const { socket, text, ended } = open();
-    socket.end(request);
-    await ended;
-    expect(text()).toContain(`HTTP/1.1 ${status} `);
-    expect(text()).toContain(problem);
-  });
-
-  test("an expectation that nobody knows is passed over", async () => {
-    const answer = await send("GET /healthz HTTP/1.1\r\nhost: localhost\r\nexpect: 200-ok");
-    expect(answer).toContain("HTTP/1.1 200 OK");
-  });
-});
-
 describe("gRPC headers", () => {
   test("beyond the limit cost their call, and the limit is announced", async () => {
     const session = connectHttp2(tested.url, { maxSendHeaderBlockLength: 200_000 });
