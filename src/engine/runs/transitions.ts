@@ -23,7 +23,7 @@ export function createMove(resident: RunResident, json: string, rows: readonly P
   for (const record of pending) {
     switch (record.type) {
       case "run.recovered":
-        // The header counts takeovers until the journal does.
+        // Lists show it as the time of the last change.
         changed = true;
         break;
       case "run.held":

@@ -119,7 +119,7 @@ const HELD = `held AS MATERIALIZED (
   ORDER BY l.shard FOR SHARE OF l
 )`;
 
-// Read once and before anything is written: whoever depends on it writes all of its rows or none.
+// Read once, before anything is written: what depends on it writes all of its rows or none.
 const WHOLE = `whole AS MATERIALIZED (
   SELECT (SELECT count(*) FROM held) = $batch.leases::int8 AND $batch.due_at::float8 <= ${CLOCK} AS holds
 )`;
@@ -154,7 +154,7 @@ const insertJournal = (from: string): string => `written AS (
 
 // A key that is taken keeps the run's rows out; so does a run id or an open run key. Rows of `starts` are written in the order of their keys, and after them runs
 // in the order of their run keys, so that two batches cannot deadlock. A refused run may leave rows in `starts` that mean nothing; the same statement
-// says so in `void_starts`: a row that is not there is kept for ever, whatever becomes of its run. See findConflict.
+// says so in `void_starts`: a row that is not there is kept forever, whatever becomes of its run. See findConflict.
 const KEYS_CTES = `starting AS MATERIALIZED (
   SELECT s.* FROM ${SORTED_STARTS.rows} WHERE s.run_id IN (SELECT run_id FROM moves)
 ),
