@@ -1,4 +1,7 @@
-/** Writes docs/config.md and contracts/config.schema.json from the table of settings: `node scripts/config-docs.ts`. A test proves them fresh. */
+/**
+ * Writes docs/config.md and contracts/config.schema.json from the table of settings: `node scripts/config-docs.ts`. A
+ * test proves them fresh.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { kindOf } from "../src/config/setting-types.ts";

@@ -1,4 +1,7 @@
-/** Writes contracts/flow.schema.json and the generated part of docs/flows.md from the declarations of flows and task types: `node scripts/flow-docs.ts`. A test proves them fresh. */
+/**
+ * Writes contracts/flow.schema.json and the generated part of docs/flows.md from the declarations of flows and task
+ * types: `node scripts/flow-docs.ts`. A test proves them fresh.
+ */
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";

@@ -1,8 +1,9 @@
 /**
- * Digests of generated code: they prove without Go or Python that what is committed was made from the contracts that are committed.
+ * Digests of generated code: they prove without Go or Python that what is committed was made from the contracts that
+ * are committed.
  *
- * `gen/DIGEST` has one line for each part, `name inputs=<sha256> outputs=<sha256>`. Inputs are everything that decides the result
- * (contracts, templates, generators and their versions), outputs are the files that were made.
+ * `gen/DIGEST` has one line for each part, `name inputs=<sha256> outputs=<sha256>`. Inputs are everything that decides
+ * the result (contracts, templates, generators and their versions), outputs are the files that were made.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Makes `contracts/openapi.yaml` of the documents of protoc-gen-openapiv3 and of what that plugin leaves out: the validation rules, the grammars of proto JSON,
- * oneofs, unknown fields, and the errors of each operation.
+ * Makes `contracts/openapi.yaml` of the documents of protoc-gen-openapiv3 and of what that plugin leaves out: the
+ * validation rules, the grammars of proto JSON, oneofs, unknown fields, and the errors of each operation.
  */
 import { createFileRegistry, type DescMessage, type DescMethod, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
@@ -33,7 +33,9 @@ const INFO = {
   license: { name: "MIT", identifier: "MIT" },
 };
 
-/** Adds to the schema of a request, or of a message in it, what its fields may hold. `closed`: other fields are refused. */
+/**
+ * Adds to the schema of a request, or of a message in it, what its fields may hold. `closed`: other fields are refused.
+ */
 function constrainSchema(schema: Schema, message: DescMessage, closed: boolean, mask?: DescMessage): void {
   const required = new Set(schema.required);
   for (const field of message.fields) {
@@ -111,7 +113,8 @@ function messagesIn(root: DescMessage, found = new Set<string>()): Set<string> {
 }
 
 /**
- * Gives the YAML text of the whole document. `merged` is the text of openapiv3-merge, `image` the descriptor set of the contracts.
+ * Gives the YAML text of the whole document. `merged` is the text of openapiv3-merge, `image` the descriptor set of the
+ * contracts.
  * An operation that no method has is an error: then plugin and contracts do not fit.
  */
 export function renderOpenapi(merged: string, image: Uint8Array): string {

@@ -25,8 +25,8 @@ function writeEntry(root: string, path: string, folder: string, from: string): v
 }
 
 /**
- * Finishes the package in `root`. protobuf-ts writes relative imports without an extension, which Node refuses: they get one. Each
- * folder of the contract gets an entry point, for protobuf-ts at the root, for Connect under `connect`.
+ * Finishes the package in `root`. protobuf-ts writes relative imports without an extension, which Node refuses: they
+ * get one. Each folder of the contract gets an entry point, for protobuf-ts at the root, for Connect under `connect`.
  */
 export function finishTypescript(root: string): void {
   for (const file of listFiles(root, "grpcweb")) {

@@ -1,8 +1,9 @@
 /**
  * Generates everything that follows from the contracts (see generate.sh for the command line).
  *
- * A part is made in a fresh folder and moved into place only when it is whole, so that a failure leaves what is there. `--check`
- * compares in place of moving. Generators are installed into `.tools/` once and again when their pinned versions change.
+ * A part is made in a fresh folder and moved into place only when it is whole, so that a failure leaves what is there.
+ * `--check` compares instead of moving. Generators are installed into `.tools/` once and again when their pinned
+ * versions change.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -99,7 +100,7 @@ function diffPart(part: Part, out: string): string[] {
   return [...files].filter((file) => read(root, file) !== read(out, file));
 }
 
-/** Puts what was made in place of what is there. */
+/** Replaces the existing files with the generated ones. */
 function movePart(part: Part, out: string): void {
   for (const path of part.outputs) {
     rmSync(join(root, path), { recursive: true, force: true });

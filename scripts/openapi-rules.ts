@@ -1,4 +1,7 @@
-/** What a request of the contract may hold, as keywords of JSON Schema: the validation rules, and the grammars of proto JSON. */
+/**
+ * What a request of the contract may hold, as keywords of JSON Schema: the validation rules, and the grammars of proto
+ * JSON.
+ */
 import {
   type DescField,
   type DescMessage,
@@ -157,7 +160,10 @@ export function isRefused(field: DescField, mask: DescMessage | undefined): bool
   return name === "orchestrator.v1.PayloadRef" || (name === "google.protobuf.FieldMask" && mask === undefined);
 }
 
-/** The message that the `read_mask` of a method chooses from: the resource that its response holds, in a batch inside the results. */
+/**
+ * The message that the `read_mask` of a method chooses from: the resource that its response holds, in a batch inside
+ * the results.
+ */
 export function maskedMessage({ input, output }: DescMethod): DescMessage | undefined {
   if (!input.fields.some((field) => field.name === "read_mask")) return undefined;
   let found: DescMessage | undefined = output;

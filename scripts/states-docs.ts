@@ -1,4 +1,6 @@
-/** Writes docs/states.md from the tables of legal transitions: `node scripts/states-docs.ts`. A test proves it fresh. */
+/**
+ * Writes docs/states.md from the tables of legal transitions: `node scripts/states-docs.ts`. A test proves it fresh.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { HoldKind } from "../src/engine/machine/records.ts";
 import {

@@ -1,6 +1,7 @@
 /**
- * Adds up vitest's JSON reports: `node scripts/summarize-tests.ts REPORT…`. Names what failed and what was skipped; the last line is
- * `N passed, N failed`. Fails when a test failed, when there was none, and in CI also when one was skipped: there nothing may be missing.
+ * Adds up vitest's JSON reports: `node scripts/summarize-tests.ts REPORT…`. Names what failed and what was skipped; the
+ * last line is `N passed, N failed`. Fails when a test failed, when there was none, and in CI also when one was
+ * skipped: there nothing may be missing.
  */
 import { readFileSync } from "node:fs";
 

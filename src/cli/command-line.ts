@@ -1,5 +1,6 @@
 /**
- * The command line. Every command is a file below `commands/` that is loaded when its name is among the arguments, so that `--version` and `--help` load none.
+ * The command line. Every command is a file below `commands/` that is loaded when its name is among the arguments, so
+ * that `--version` and `--help` load none.
  */
 import { writeSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -83,7 +84,9 @@ const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
-/** Runs the command that the arguments name and gives the exit code. Nothing is thrown: errors are printed to stderr. */
+/**
+ * Runs the command that the arguments name and gives the exit code. Nothing is thrown: errors are printed to stderr.
+ */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", leaveWithoutOutput);
   let exitCode: number = EXIT.OK;
@@ -122,7 +125,10 @@ export function describeCommandLine(): Promise<Command> {
   return buildProgram([], { exitWith() {}, describeProgram: describeCommandLine }, true);
 }
 
-/** The program with the commands that `args` may mean in full, the others by name alone. With `everything` all are in full. */
+/**
+ * The program with the commands that `args` may mean in full, the others by name alone. With `everything` all are in
+ * full.
+ */
 async function buildProgram(args: readonly string[], context: CommandContext, everything = false): Promise<Command> {
   const name = commandName();
   const program = new Command("orchestrator")
@@ -143,7 +149,9 @@ async function buildProgram(args: readonly string[], context: CommandContext, ev
   return program;
 }
 
-/** What the violations of a code are problems of; their sentence repeats the first, so it is not printed above the list. */
+/**
+ * What the violations of a code are problems of; their sentence repeats the first, so it is not printed above the list.
+ */
 const LISTED: Partial<Record<ErrorCode, string>> = { FLOW_INVALID: "the flow", CONFIG_INVALID: "the configuration" };
 
 /** Prints an error to stderr: one sentence, each violation on a line; the stack only for bugs. */

@@ -1,4 +1,7 @@
-/** "Did you mean": for a name that a service does not know, the nearest of what is there, on the service and in the folder. */
+/**
+ * "Did you mean": for a name that a service does not know, the nearest of what is there, on the service and in the
+ * folder.
+ */
 import { readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,7 +21,10 @@ const MAX_NAMES = 1_000;
 /** How long the service may take to list names, milliseconds: a hint is not worth more. */
 const PATIENCE_MS = 2_000;
 
-/** Adds the nearest name to the message of an error that says that something does not exist. Never fails: an error without a hint is better than none. */
+/**
+ * Adds the nearest name to the message of an error that says that something does not exist. Never fails: an error
+ * without a hint is better than none.
+ */
 export async function addNearNames(error: unknown, client: ApiClient): Promise<void> {
   if (!isOrchestratorError(error)) return;
   try {
@@ -94,7 +100,10 @@ async function listRuns(client: ApiClient): Promise<readonly string[]> {
   return runs.map(({ runId }) => runId);
 }
 
-/** Flows in files nearby, by name without ending: of this folder, of its usual subfolders, and the examples of a checkout. */
+/**
+ * Flows in files nearby, by name without ending: of this folder, of its usual subfolders, and the examples of a
+ * checkout.
+ */
 function listFlowFiles(): ReadonlyMap<string, string> {
   const examples = join(dirname(fileURLToPath(import.meta.url)), "../../examples");
   const folders = [".", "flows", "examples", "templates", relative(process.cwd(), examples)];

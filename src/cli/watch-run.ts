@@ -23,8 +23,9 @@ export interface WatchRunOptions {
 }
 
 /**
- * Frames of a run until it ends, across restarts of the service and cuts of the stream: it goes on right after the last frame. Errors: those of WatchRun that
- * waiting does not cure, and the last one when the service stayed away for five minutes, or for five seconds from the beginning.
+ * Frames of a run until it ends, across restarts of the service and cuts of the stream: it goes on right after the last
+ * frame. Errors: those of WatchRun that waiting does not cure, and the last one when the service stayed away for five
+ * minutes, or for five seconds from the beginning.
  */
 export async function* watchRun(
   client: ApiClient,

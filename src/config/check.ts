@@ -1,4 +1,7 @@
-/** What no single setting can tell: settings that do not go together, and values that only the part which uses them can judge. */
+/**
+ * What no single setting can tell: settings that do not go together, and values that only the part which uses them can
+ * judge.
+ */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { isOrchestratorError } from "../base/errors.ts";
@@ -15,8 +18,9 @@ export interface SettingProblem {
 }
 
 /**
- * Everything that would keep the service from starting, or from doing what the settings promise, as far as that shows without a start. `isGiven` tells whether
- * somebody gave the setting of a path: a default that is limited by what was given is no mistake.
+ * Everything that would keep the service from starting, or from doing what the settings promise, as far as that shows
+ * without a start. `isGiven` tells whether somebody gave the setting of a path: a default that is limited by what was
+ * given is no mistake.
  */
 export function checkConfig(config: Config, isGiven: (path: string) => boolean): readonly SettingProblem[] {
   const problems: SettingProblem[] = [];

@@ -1,4 +1,7 @@
-/** The one reader of the environment: merges flags, environment, file and defaults into the configuration (flags win, defaults lose). */
+/**
+ * The one reader of the environment: merges flags, environment, file and defaults into the configuration (flags win,
+ * defaults lose).
+ */
 import { existsSync } from "node:fs";
 import { fail } from "../base/errors.ts";
 import { checkConfig } from "./check.ts";
@@ -42,8 +45,8 @@ export interface LoadedConfig {
 const DEFAULT_FILE = "orchestrator.yaml";
 
 /**
- * Loads and checks the configuration. Throws one CONFIG_INVALID with all problems: each names the variable, flag or line and what was expected;
- * secrets are not repeated.
+ * Loads and checks the configuration. Throws one CONFIG_INVALID with all problems: each names the variable, flag or
+ * line and what was expected; secrets are not repeated.
  */
 export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedConfig> {
   const env = sources.env ?? process.env;
@@ -83,7 +86,7 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
   return { config: config as Config, origins, file, warnings };
 }
 
-/** Whoever sets something expects it to do something. */
+/** A setting that is set should have an effect; a warning says when it has none. */
 function warnOfLater({ setting, origin }: SettingOrigin): readonly string[] {
   if (setting.later === undefined || origin === "default") return [];
   return [`${origin} has no effect: this version does not support ${setting.later} yet`];

@@ -5,7 +5,10 @@ import type { NamedSetting } from "./settings.ts";
 /** What stands in the place of a secret. */
 const REDACTED = "(set, not shown)";
 
-/** The configuration in force as YAML that can be used as a file again, with the origin of every value; secrets are not shown. */
+/**
+ * The configuration in force as YAML that can be used as a file again, with the origin of every value; secrets are not
+ * shown.
+ */
 export function printConfig(loaded: LoadedConfig): string {
   const lines: string[] = [];
   let section = "";

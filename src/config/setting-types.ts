@@ -1,6 +1,6 @@
 /**
- * Kinds of settings. Each takes what a file can say (numbers, lists, true) and what the environment and flags can say (text), and says in its
- * error what it expected.
+ * Kinds of settings. Each takes what a file can say (numbers, lists, true) and what the environment and flags can say
+ * (text), and says in its error what it expected.
  */
 import { z } from "zod";
 import { isOrchestratorError } from "../base/errors.ts";

@@ -1,6 +1,7 @@
 /**
- * Every setting of the product, in the sections of `orchestrator.yaml`. From this table come the file's JSON Schema, the variables, the flags
- * and docs/config.md. Variables without the prefix are those of the systems whose documents this product keeps.
+ * Every setting of the product, in the sections of `orchestrator.yaml`. From this table come the file's JSON Schema,
+ * the variables, the flags and docs/config.md. Variables without the prefix are those of the systems whose documents
+ * this product keeps.
  */
 import type { z } from "zod";
 import { ENGINE } from "./sections/engine.ts";

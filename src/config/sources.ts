@@ -26,10 +26,16 @@ export interface SourceReading {
   readonly warnings: readonly string[];
 }
 
-/** Variables with our prefix that are no settings: read by the test suite, naming the file itself, or read by commands that call a service. */
+/**
+ * Variables with our prefix that are no settings: read by the test suite, naming the file itself, or read by commands
+ * that call a service.
+ */
 const OTHER_VARIABLES = /^ORCHESTRATOR_(TEST_.*|CONFIG|SERVER|TOKEN|PROFILE)$/;
 
-/** Variables that Kubernetes makes for a Service that is named `orchestrator`. `ORCHESTRATOR_PORT` is one of them, with a URL in it. */
+/**
+ * Variables that Kubernetes makes for a Service that is named `orchestrator`. `ORCHESTRATOR_PORT` is one of them, with
+ * a URL in it.
+ */
 const SERVICE_LINKS = /^ORCHESTRATOR_(SERVICE_(HOST|PORT(_.+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 
 /** Reads the environment. Empty variables count as absent; an unknown one with our prefix is a problem. */

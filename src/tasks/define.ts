@@ -1,7 +1,10 @@
 import type { z } from "zod";
 
-/** How the engine treats a task type. `pure` is evaluated in the move itself, `effectful` is journaled as dispatched before its adapter is called,
- * `wait` parks on a timer, signal, approval or child run, `group` expands into children. */
+/**
+ * How the engine treats a task type. `pure` is evaluated in the transition itself, `effectful` is journaled as
+ * dispatched before its adapter is called, `wait` waits for a timer, signal, approval, or child run, and `group`
+ * expands into children.
+ */
 export type Effect = "pure" | "effectful" | "wait" | "group";
 
 /** Names of the task types. */
@@ -52,7 +55,8 @@ export interface TaskType {
 }
 
 const LIMITS_OF: Readonly<Record<Effect, readonly LimitKey[]>> = {
-  // Evaluated in the move of the run itself: there is no time that could run out, and the same values give the same result.
+  // Evaluated in the move of the run itself: there is no time that could run out, and the same values give the same
+  // result.
   pure: [],
   effectful: LIMIT_KEYS,
   wait: ["timeout", "schedule_to_close_timeout"],

@@ -1,4 +1,7 @@
-/** Types of errors that tasks end with, as `match` and `non_retryable` name them. A test compares the table with the code that makes them. */
+/**
+ * Types of errors that tasks end with, as `match` and `non_retryable` name them. A test compares the table with the
+ * code that makes them.
+ */
 import { STATUS_CODES } from "node:http";
 import { statusType } from "../base/http-status.ts";
 import type { TaskTypeName } from "./define.ts";
@@ -74,7 +77,9 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
 /** Every error type of the product. */
 export const ERROR_TYPES: ReadonlySet<string> = new Set([...EVERY, ...Object.values(OWN).flat()]);
 
-/** What an error of a task type can be; undefined when user code makes errors of its own, so that nobody can list them. */
+/**
+ * What an error of a task type can be; undefined when user code makes errors of its own, so that nobody can list them.
+ */
 export function errorTypesOf(type: TaskTypeName): ReadonlySet<string> | undefined {
   return type === "graph" ? undefined : new Set([...EVERY, ...OWN[type]]);
 }

@@ -1,6 +1,6 @@
 /**
- * The log: one JSON object a line, or readable lines on a terminal. Fields are written in snake case (`runId` becomes `run_id`), long ones are cut, and
- * keys that name secrets are blotted out whatever they hold.
+ * The log: one JSON object a line, or readable lines on a terminal. Fields are written in snake case (`runId` becomes
+ * `run_id`), long ones are cut, and keys that name secrets are blotted out whatever they hold.
  */
 import { type DestinationStream, destination as openDestination, pino } from "pino";
 import type { Log, LogFields } from "../base/log.ts";
@@ -97,13 +97,14 @@ async function openStream(pretty: boolean): Promise<DestinationStream> {
   });
 }
 
-/** What is written at once, characters. Each write wakes a thread of this process and whoever reads the lines. */
+/** What is written at once, characters. Each write wakes a thread of this process and the reader of the lines. */
 const CHUNK_LENGTH = 65_536;
 /** Longest time that a line waits for others, milliseconds. */
 const GATHER_MS = 250;
 
 /**
- * Writes lines in chunks. The destination can gather by itself, but measures all that it has gathered at each line, which makes one text of it each time:
+ * Writes lines in chunks. The destination can buffer on its own, but measures its whole buffer at each line,
+ * which makes one text of it each time:
  * 8 KB of garbage and 5 µs a line, twice what the line costs.
  */
 function gatherLines(stream: ReturnType<typeof openDestination>): DestinationStream & { flushSync(): void } {
@@ -135,8 +136,8 @@ function gatherLines(stream: ReturnType<typeof openDestination>): DestinationStr
 }
 
 /**
- * Characters that make a line look like another one: control characters but tab and newline (which JSON escapes), those that change the direction of
- * writing, and the line and paragraph separators that some readers of logs break lines at.
+ * Characters that make a line look like another one: control characters but tab and newline (which JSON escapes), those
+ * that change the direction of writing, and the line and paragraph separators that some readers of logs break lines at.
  */
 const DECEPTIVE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
@@ -168,7 +169,9 @@ function toValue(value: unknown, depth: number): unknown {
   return copy;
 }
 
-/** What helps to find the cause; other properties of foreign errors (connections, statements, headers) may hold secrets. */
+/**
+ * What helps to find the cause; other properties of foreign errors (connections, statements, headers) may hold secrets.
+ */
 function toError(error: Error, depth: number): Record<string, unknown> {
   const { code, details } = error as { code?: unknown; details?: unknown };
   return {

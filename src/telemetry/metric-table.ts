@@ -1,5 +1,6 @@
 /**
- * Every metric of the product: name, kind, labels, help. Names are for ever: dashboards and alerts hold them. Labels never carry tenants or runs.
+ * Every metric of the product: name, kind, labels, help. Names never change: dashboards and alerts use them. Labels
+ * never carry tenants or runs.
  * The names without `orchestrator_` and those marked "seed" are fixed by the systems that this product continues.
  */
 
@@ -8,7 +9,10 @@ export interface MetricEntry {
   readonly kind: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly labels: readonly string[];
-  /** All values of the labels, in their order, where they are known: these series are there from the start, at 0, so that the first event is an increase. */
+  /**
+   * All values of the labels, in their order, where they are known: these series are there from the start, at 0, so
+   * that the first event is an increase.
+   */
   readonly values?: readonly (readonly string[])[];
   /** Upper bounds of a histogram, in its unit. */
   readonly buckets?: readonly number[];

@@ -19,7 +19,10 @@ export interface MetricsServerOptions {
   readonly port: number;
   /** Under which names the port may be called. */
   readonly hosts: HostRule;
-  /** The port was asked for. A busy one is then an error; else the service goes on without, for Prometheus itself often sits there. */
+  /**
+   * The port was asked for. A busy one is then an error; else the service goes on without, for Prometheus itself often
+   * sits there.
+   */
   readonly explicit: boolean;
 }
 
@@ -30,7 +33,10 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Opens the port. Errors: PORT_IN_USE when the port was asked for, CONFIG_INVALID for an address that cannot be listened at. */
+/**
+ * Opens the port. Errors: PORT_IN_USE when the port was asked for, CONFIG_INVALID for an address that cannot be
+ * listened at.
+ */
 export async function openMetricsServer(
   metrics: Metrics,
   health: () => HealthAnswer,

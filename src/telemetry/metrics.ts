@@ -1,9 +1,10 @@
 /**
  * Metrics: cells that cost an addition to count in, and the text that Prometheus reads.
  *
- * A cell is taken once for its labels and kept by who counts. (The library hashes the labels at every count, a microsecond each time; the hot path
- * counts a dozen times per run. It still gives the metrics of the Node process.) Labels whose values come from outside are bounded: beyond
- * {@link MAX_CELLS} cells a metric counts into one whose labels are all `other`.
+ * A cell is taken once for its labels and kept by who counts. (The library hashes the labels at every count, a
+ * microsecond each time; the hot path counts a dozen times per run. It still gives the metrics of the Node process.)
+ * Labels whose values come from outside are bounded: beyond {@link MAX_CELLS} cells a metric counts into one whose
+ * labels are all `other`.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { MetricEntry, MetricName, MetricNameOf } from "./metric-table.ts";
@@ -111,7 +112,8 @@ export function createMetrics(): Metrics {
       await Promise.all(
         refreshers.map((refresh) =>
           refresh().catch(() => {
-            // The gauge shows what it showed before: that the store is away is in the log and in `/health`, and the other metrics are needed now.
+            // The gauge shows what it showed before: that the store is away is in the log and in `/health`, and the
+            // other metrics are needed now.
           }),
         ),
       );

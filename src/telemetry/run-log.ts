@@ -1,12 +1,15 @@
 /**
- * The story of runs in the log, from what becomes durable: who is called at night reads here which run ended how, and why.
+ * The story of runs in the log, from what becomes durable: who is called at night reads here which run ended how, and
+ * why.
  *
- *   warn   a run failed or timed out, a task became a dead letter, the service stopped a run (quarantine, budget, limit)
+ *   warn   a run failed or timed out, a task became a dead letter, the service stopped a run (quarantine, budget,
+ *   limit)
  *   info   a run started or ended otherwise, an operator, or the pause of a parent, held or released one
  *   debug  an attempt failed and another follows
  *
- * At info a run costs two lines (3 µs together, measured), and no task costs any. Every line names run, flow, version, tenant and, when there is one,
- * correlation. Errors are told by their type: messages may quote what a tool answered, and the run keeps them for those who may read it.
+ * At info a run costs two lines (3 µs together, measured), and no task costs any. Every line names run, flow, version,
+ * tenant and, when there is one, correlation. Errors are told by their type: messages may quote what a tool answered,
+ * and the run keeps them for those who may read it.
  */
 import type { Log, LogFields } from "../base/log.ts";
 import type { JournalRecord, TaskError } from "../engine/machine/records.ts";

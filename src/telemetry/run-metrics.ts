@@ -110,12 +110,17 @@ const TASK_STATUS = {
   "task.compensated": "COMPENSATED",
 } as const satisfies Record<string, TaskStateName>;
 
-/** True when a task began with this record: it is scheduled once, however many attempts it makes; a pure one begins with its end. */
+/**
+ * True when a task began with this record: it is scheduled once, however many attempts it makes; a pure one begins with
+ * its end.
+ */
 function isFirst(state: RunState, path: string, sequence: number): boolean {
   return state.tasks.get(path)?.dispatchedAtSequence === sequence;
 }
 
-/** Id in the flow: children and visits count for their task, so that the label has no more values than flows have tasks. */
+/**
+ * Id in the flow: children and visits count for their task, so that the label has no more values than flows have tasks.
+ */
 function idOf(path: string): string {
   return path.split(/[.#/]/, 1)[0] ?? path;
 }

@@ -52,6 +52,28 @@ test(`lines of documents have at most ${MAX_COLUMNS} columns; tables, links, and
   expect(long.map(({ place, line }) => `${place} has ${line.length}`)).toEqual([]);
 });
 
+/** Folders whose comments are edited; others follow. */
+const EDITED = ["src/cli", "src/config", "src/tasks", "src/telemetry", "scripts"];
+
+test(`comments in edited folders have at most ${MAX_COLUMNS} columns, and no retired words`, () => {
+  const files = EDITED.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => join(folder, name)),
+  );
+  const wrong = files.flatMap((path) =>
+    readFileSync(path, "utf8")
+      .split("\n")
+      .flatMap((line, index) => {
+        if (!/^\s*(\/\*\*|\*|\/\/) /.test(line)) return [];
+        const word = RETIRED.find(([retired]) => retired.test(line))?.[1];
+        if (line.length <= MAX_COLUMNS && word === undefined) return [];
+        return [`${path}:${index + 1} ${word === undefined ? "is too long" : `uses a retired word; better: ${word}`}`];
+      }),
+  );
+  expect(wrong).toEqual([]);
+});
+
 test("documents do not use retired words", () => {
   const found = documents.flatMap(proseOf).flatMap(({ place, line }) =>
     RETIRED.flatMap(([word, instead]) => {

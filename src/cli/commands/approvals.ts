@@ -99,8 +99,8 @@ function defineDecision(parent: Command, name: string, summary: string, decision
 }
 
 /**
- * Id of the approval that is meant: the id itself, the open approval of the named task, or the only open one of the run. Errors: RUN_STATE_INVALID when none is
- * open, RUN_NOT_FOUND, INVALID_REQUEST when there are several.
+ * Id of the approval that is meant: the id itself, the open approval of the named task, or the only open one of the
+ * run. Errors: RUN_STATE_INVALID when none is open, RUN_NOT_FOUND, INVALID_REQUEST when there are several.
  */
 async function findApproval(client: ApiClient, runId: string, named: string | undefined): Promise<string> {
   if (named !== undefined && /^\d+$/.test(named)) return named;

@@ -1,6 +1,7 @@
 /**
- * `orchestrator complete`: what the completion scripts ask. Its arguments are the words of a command line after the program, the last one as far as it is typed; it
- * prints what may stand there, one a line. A shell that completes must not be disturbed, so no error is printed and the exit code is 0.
+ * `orchestrator complete`: what the completion scripts ask. Its arguments are the words of a command line after the
+ * program, the last one as far as it is typed; it prints what may stand there, one a line. A shell that completes must
+ * not be disturbed, so no error is printed and the exit code is 0.
  */
 import type { Argument, Command, Option } from "commander";
 import type { CommandContext } from "../command-context.ts";

@@ -118,7 +118,10 @@ Ctrl-C leaves the run to the service and says how to come back to it. With --loc
   addOutputOption(addConnectOptions(command));
 }
 
-/** The work with a service in this process. Ctrl-C never ends the process before the store is closed and, if it is a throw-away one, removed. */
+/**
+ * The work with a service in this process. Ctrl-C never ends the process before the store is closed and, if it is a
+ * throw-away one, removed.
+ */
 async function withLocal(
   options: RunOptions,
   work: (client: ApiClient, interrupt: AbortSignal) => Promise<number>,

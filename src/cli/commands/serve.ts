@@ -62,7 +62,10 @@ async function startUnlessStopped(loaded: LoadedConfig, log: Logger): Promise<Se
   }
 }
 
-/** What a signal does: the first stops in good order, a second one leaves at once; what is durable stays, the rest goes on at the next start. */
+/**
+ * What a signal does: the first stops in good order, a second one leaves at once; what is durable stays, the rest goes
+ * on at the next start.
+ */
 function stopOrLeave(service: Service, log: Logger): (signal: NodeJS.Signals) => void {
   let signals = 0;
   return (signal) => {

@@ -39,7 +39,10 @@ interface OptionWord {
   readonly isListed: boolean;
 }
 
-/** The completion script of a program for a shell. Names of commands, options and values are plain words; summaries are quoted. */
+/**
+ * The completion script of a program for a shell. Names of commands, options and values are plain words; summaries are
+ * quoted.
+ */
 export function renderCompletion(shell: Shell, program: Command): string {
   const places = collectPlaces(program);
   switch (shell) {

@@ -1,4 +1,7 @@
-/** Which service a command calls: flags win over the environment, that over the profile in use, that over the local service that started last. */
+/**
+ * Which service a command calls: flags win over the environment, that over the profile in use, that over the local
+ * service that started last.
+ */
 import type { Command } from "commander";
 import { formatAddress, readAddress } from "../../api/client/address.ts";
 import { findLastService } from "./last-service.ts";
@@ -36,8 +39,9 @@ export function sourcesOf(called: Command): NonNullable<ServiceChoice["sources"]
 }
 
 /**
- * Chooses the service. A profile that is named must exist, even when its address is not used. A profile's token is sent to that profile's address only, and a token
- * of the environment is not sent to a profile that was named instead of ORCHESTRATOR_SERVER. Errors: PROFILE_NOT_FOUND, PROFILE_INVALID, ADDRESS_INVALID.
+ * Chooses the service. A profile that is named must exist, even when its address is not used. A profile's token is sent
+ * to that profile's address only, and a token of the environment is not sent to a profile that was named instead of
+ * ORCHESTRATOR_SERVER. Errors: PROFILE_NOT_FOUND, PROFILE_INVALID, ADDRESS_INVALID.
  */
 export async function chooseService(choice: ServiceChoice): Promise<ChosenService> {
   const { sources = {} } = choice;

@@ -58,8 +58,8 @@ export function addConnectOptions(command: Command): Command {
 }
 
 /**
- * A further command that reaches the same service, as it can be typed: the flags that this one was called with go along. Variables are left out, for they stay,
- * and the token, for it is nobody else's.
+ * A further command that reaches the same service, as it can be typed: the flags that this one was called with go
+ * along. Variables are left out, for they stay, and the token, for it is nobody else's.
  */
 export function nextCommand(words: string, called: Command): string {
   const flags = CONNECT_FLAGS.flatMap(([name, flag]) =>
@@ -92,7 +92,9 @@ export async function withClient<T>(
   }
 }
 
-/** The error with what the user needs to know besides: what listens at the address, who named it, which name is near. */
+/**
+ * The error with what the user needs to know besides: what listens at the address, who named it, which name is near.
+ */
 async function explain(error: unknown, client: ApiClient, { address, origin }: ChosenService): Promise<unknown> {
   if (!isOrchestratorError(error)) return error;
   const isForeign = error.code === "CALL_REFUSED" || error.code === "DEADLINE_EXCEEDED";

@@ -1,6 +1,7 @@
 /**
- * The services that run on this machine, as `serve` notes them in the user's state folder: one file per process, removed when the process stops. A command that is
- * not told which service to call takes the one that started last. Entries of processes that are gone are ignored.
+ * The services that run on this machine, as `serve` notes them in the user's state folder: one file per process,
+ * removed when the process stops. A command that is not told which service to call takes the one that started last.
+ * Entries of processes that are gone are ignored.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, uptime } from "node:os";
@@ -31,7 +32,10 @@ function folderOf(stateHome: string | undefined): string {
   return join(base, "orchestrator", "services");
 }
 
-/** Notes that this process serves at an address; returns the function that removes the note. A folder that cannot be written is no error: then nothing is remembered. */
+/**
+ * Notes that this process serves at an address; returns the function that removes the note. A folder that cannot be
+ * written is no error: then nothing is remembered.
+ */
 export function rememberService(stateHome: string | undefined, address: string): () => void {
   try {
     const folder = folderOf(stateHome);
@@ -53,7 +57,10 @@ export function rememberService(stateHome: string | undefined, address: string):
   }
 }
 
-/** Makes a folder and those above it; Node's recursive mkdir never returns where a parent, such as /proc, refuses with ENOENT. */
+/**
+ * Makes a folder and those above it; Node's recursive mkdir never returns where a parent, such as /proc, refuses with
+ * ENOENT.
+ */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
   if (dirname(folder) !== folder) makeFolder(dirname(folder));

@@ -27,8 +27,8 @@ export interface LocalServiceOptions {
 }
 
 /**
- * Opens the service in this process, with the configuration of `serve` but always on the embedded store. Closing the client stops it; a throw-away store is
- * removed then. Errors: CONFIG_INVALID and those of the store.
+ * Opens the service in this process, with the configuration of `serve` but always on the embedded store. Closing the
+ * client stops it; a throw-away store is removed then. Errors: CONFIG_INVALID and those of the store.
  */
 export async function openLocalService({ dataDir, flags = {}, log, actor }: LocalServiceOptions): Promise<ApiClient> {
   const { config } = await loadConfig({ flags });

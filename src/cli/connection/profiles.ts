@@ -20,7 +20,9 @@ export interface ProfileFile {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** Where the file is: below XDG_CONFIG_HOME when it is given, else where the system keeps the configuration of programs. */
+/**
+ * Where the file is: below XDG_CONFIG_HOME when it is given, else where the system keeps the configuration of programs.
+ */
 export function profilePath(configHome: string | undefined): string {
   const base = configHome ?? join(homedir(), process.platform === "darwin" ? "Library/Application Support" : ".config");
   return join(base, "orchestrator", "profiles.yaml");

@@ -1,4 +1,6 @@
-/** Folders of local runs that are not kept. One whose process was killed stays behind; the next local run removes it. */
+/**
+ * Folders of local runs that are not kept. One whose process was killed stays behind; the next local run removes it.
+ */
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +14,7 @@ const FILLING_MS = 3_600_000;
 
 /** A new folder in the system's folder for such; those that dead processes left there are removed before. */
 export async function makeThrowAwayFolder(parent = tmpdir()): Promise<string> {
-  // One that cannot be read is told of by whoever makes a folder in it.
+  // The code that creates a folder in it reports one that cannot be read.
   for (const name of await readdir(parent).catch(() => [])) {
     if (!name.startsWith(PREFIX)) continue;
     const folder = join(parent, name);
@@ -25,7 +27,10 @@ export async function makeThrowAwayFolder(parent = tmpdir()): Promise<string> {
   return mkdtemp(join(parent, PREFIX));
 }
 
-/** Whether nobody uses a folder of ours. The lock of the store tells, also between containers, where a process id says nothing. */
+/**
+ * Whether nobody uses a folder of ours. The lock of the store tells, also between containers, where a process id says
+ * nothing.
+ */
 async function isLeft(folder: string): Promise<boolean> {
   const { uid, mtimeMs } = await stat(folder);
   if (uid !== process.getuid?.()) return false;

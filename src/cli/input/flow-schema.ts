@@ -23,8 +23,8 @@ export interface SchemaReference {
 }
 
 /**
- * Makes the schema reachable from a flow: the one of this checkout, or of the project whose dependency this package is, by its path; a flow elsewhere gets a copy
- * beside it. `own` is the schema that comes with this program.
+ * Makes the schema reachable from a flow: the one of this checkout, or of the project whose dependency this package is,
+ * by its path; a flow elsewhere gets a copy beside it. `own` is the schema that comes with this program.
  */
 export async function offerFlowSchema(file: string, own = OWN): Promise<SchemaReference> {
   const folder = dirname(resolve(file));

@@ -13,9 +13,10 @@ export interface DeclaredVariable {
 }
 
 /**
- * The input of a run from `--input` options: `name=value` sets one variable, `name=@file` takes its value from a file (`@-`: standard input), `@file` alone takes
- * the whole input from a JSON or YAML file. A value follows the declared type of its variable; without one it is JSON if it is JSON, else text; `name=@@x` is the
- * text `@x`. Later options win. Errors: FLOW_INPUT_INVALID with every bad value, FILE_UNREADABLE.
+ * The input of a run from `--input` options: `name=value` sets one variable, `name=@file` takes its value from a file
+ * (`@-`: standard input), `@file` alone takes the whole input from a JSON or YAML file. A value follows the declared
+ * type of its variable; without one it is JSON if it is JSON, else text; `name=@@x` is the text `@x`. Later options
+ * win. Errors: FLOW_INPUT_INVALID with every bad value, FILE_UNREADABLE.
  */
 export async function readInput(
   options: readonly string[],
@@ -86,7 +87,10 @@ function toValue(text: string, type: string, name: string): Json | undefined {
   }
 }
 
-/** The number that a text is; undefined when a double would make another one of it: nobody wants the run to work on a neighbour of the id that was typed. */
+/**
+ * The number that a text is; undefined when a double would make another one of it: nobody wants the run to work on a
+ * neighbour of the id that was typed.
+ */
 function toNumber(text: string): number | undefined {
   return isFitNumber(text.replace(/^\+/, "")) ? Number(text) : undefined;
 }
@@ -98,7 +102,10 @@ function readJsonOrText(text: string, field: string): Json {
   return value === undefined ? text : value;
 }
 
-/** The JSON that a text is; undefined when it is none. JSON that nobody may send (NUL, doubled keys) is refused with INVALID_JSON. */
+/**
+ * The JSON that a text is; undefined when it is none. JSON that nobody may send (NUL, doubled keys) is refused with
+ * INVALID_JSON.
+ */
 function readJson(text: string, field: string): Json | undefined {
   try {
     JSON.parse(text);

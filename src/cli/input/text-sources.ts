@@ -4,7 +4,10 @@ import { readFile } from "node:fs/promises";
 import { fail } from "../../base/errors.ts";
 import { suggestFile } from "../near-names.ts";
 
-/** Text of a file, or of standard input for `-`. Errors: FILE_UNREADABLE, also for text that is not UTF-8, with the line. */
+/**
+ * Text of a file, or of standard input for `-`. Errors: FILE_UNREADABLE, also for text that is not UTF-8, with the
+ * line.
+ */
 export async function readText(path: string): Promise<string> {
   const bytes = await readBytes(path);
   if (isUtf8(bytes)) return bytes.toString("utf8");

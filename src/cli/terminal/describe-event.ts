@@ -1,4 +1,7 @@
-/** What happened in an event of a run, for the last columns of `runs events`: the new state, and in words who, what and why. */
+/**
+ * What happened in an event of a run, for the last columns of `runs events`: the new state, and in words who, what and
+ * why.
+ */
 import { ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunPhaseSchema, SkipReasonSchema, TaskStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";

@@ -71,7 +71,10 @@ async function readWords(
   }
 }
 
-/** A filter for texts that begin with the prefix, empty for all: names are ASCII, so a text with the last code point appended comes after all of them. */
+/**
+ * A filter for texts that begin with the prefix, empty for all: names are ASCII, so a text with the last code point
+ * appended comes after all of them.
+ */
 function filterPrefix(field: string, prefix: string): string {
   if (prefix === "") return "";
   return `${field} >= ${JSON.stringify(prefix)} && ${field} < ${JSON.stringify(`${prefix}\u{10ffff}`)}`;

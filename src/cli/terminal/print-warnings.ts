@@ -9,7 +9,10 @@ export type ShownWarning = Pick<FlowWarning, "code" | "path" | "message" | "cure
   readonly column?: number;
 };
 
-/** Prints warnings, one a line, in the form that editors and CI read: `file:line:column: warning: path message; cure [CODE]`. */
+/**
+ * Prints warnings, one a line, in the form that editors and CI read: `file:line:column: warning: path message; cure
+ * [CODE]`.
+ */
 export function printWarnings(file: string, warnings: readonly ShownWarning[], stream: NodeJS.WriteStream): void {
   for (const { code, path, line = 0, column = 0, message, cure } of warnings) {
     const place = [file, ...(line === 0 ? [] : [line, column])].join(":");

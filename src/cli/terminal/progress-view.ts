@@ -43,8 +43,9 @@ export function openProgressView(progress: RunProgress, stream: NodeJS.WriteStre
 }
 
 /**
- * Without a terminal: a line for each task of the flow that ended or waits for a person or a signal, one for each child that failed up to a number, and every few
- * seconds one that says how far the run is. A task that is tried a thousand times and a map of a thousand items take no line each.
+ * Without a terminal: a line for each task of the flow that ended or waits for a person or a signal, one for each child
+ * that failed up to a number, and every few seconds one that says how far the run is. A task that is tried a thousand
+ * times and a map of a thousand items take no line each.
  */
 function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): ProgressView {
   const began = performance.now();
@@ -169,7 +170,10 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
   };
 }
 
-/** Lines of the live view: the run, its tasks, and of each group the children that are worth a line. None is wider than the stream, all fit its height. */
+/**
+ * Lines of the live view: the run, its tasks, and of each group the children that are worth a line. None is wider than
+ * the stream, all fit its height.
+ */
 export function renderProgress(
   progress: RunProgress,
   stream: { readonly columns?: number; readonly rows?: number },

@@ -1,6 +1,7 @@
 /**
- * Tables that fit the terminal. Cells wrap between words, never inside one: where the columns do not fit side by side, each row becomes a block with a line per
- * column. Without a terminal, rows are as long as they are, for `grep` and `awk`.
+ * Tables that fit the terminal. Cells wrap between words, never inside one: where the columns do not fit side by side,
+ * each row becomes a block with a line per column. Without a terminal, rows are as long as they are, for `grep` and
+ * `awk`.
  */
 import { Shown } from "./output.ts";
 import { cut, padTo, plain, sizeOf, widthOf } from "./terminal.ts";

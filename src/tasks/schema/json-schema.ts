@@ -1,6 +1,7 @@
 /**
- * Checks values of callers against JSON Schemas of authors (ADR 0025). The library interprets schemas, it makes no code of them. Neither a schema nor a pattern in
- * it bounds how long a check takes, so the check runs under a time limit that also ends regular expressions.
+ * Checks values of callers against JSON Schemas of authors (ADR 0025). The library interprets schemas, it makes no code
+ * of them. Neither a schema nor a pattern in it bounds how long a check takes, so the check runs under a time limit
+ * that also ends regular expressions.
  */
 import { createContext, Script } from "node:vm";
 import { type OutputUnit, type Schema, Validator } from "@cfworker/json-schema";
@@ -25,8 +26,8 @@ export const jsonSchema = z.record(z.string(), z.unknown()).superRefine((schema,
 }) as unknown as z.ZodType<JsonObject>;
 
 /**
- * What of `value` does not meet `schema`; paths begin with `root`. The schema has no problems (`findSchemaProblems`). Error: SCHEMA_TOO_COSTLY when the check
- * takes too long.
+ * What of `value` does not meet `schema`; paths begin with `root`. The schema has no problems (`findSchemaProblems`).
+ * Error: SCHEMA_TOO_COSTLY when the check takes too long.
  */
 export function checkAgainstSchema(schema: JsonObject, value: Json, root: string): readonly FieldViolation[] {
   const { errors } = validate(validatorOf(schema), value);
@@ -84,8 +85,8 @@ function validate(validator: Validator, value: Json): { readonly errors: readonl
 }
 
 /**
- * The result of the check, or null when it was cut off although it had less processor time than it may take: `node:vm` limits elapsed time, and a busy machine may
- * not have let this thread run. Error: SCHEMA_TOO_COSTLY.
+ * The result of the check, or null when it was cut off although it had less processor time than it may take: `node:vm`
+ * limits elapsed time, and a busy machine may not have let this thread run. Error: SCHEMA_TOO_COSTLY.
  */
 function runWithin(elapsedMs: number): { readonly errors: readonly OutputUnit[] } | null {
   const before = process.threadCpuUsage();

@@ -1,6 +1,7 @@
 /**
- * Which JSON Schemas authors may write: those whose every keyword is known and well-formed, that refer to nothing outside themselves, and that are small. A
- * keyword that no validator acts on would be a rule that nobody enforces, so it is refused.
+ * Which JSON Schemas authors may write: those whose every keyword is known and well-formed, that refer to nothing
+ * outside themselves, and that are small. A keyword that no validator acts on would be a rule that nobody enforces, so
+ * it is refused.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { suggest } from "./suggest.ts";

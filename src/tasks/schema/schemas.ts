@@ -15,7 +15,10 @@ import { describeValue } from "./describe-issue.ts";
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
-/** Names of LangGraph graphs. A name is the path of the graph's task, so it holds neither `.` nor `~`, which divide paths. */
+/**
+ * Names of LangGraph graphs. A name is the path of the graph's task, so it holds neither `.` nor `~`, which divide
+ * paths.
+ */
 export const GRAPH_NAME_PATTERN = /^[A-Za-z_$][A-Za-z0-9_$-]{0,127}$/;
 
 /** Text that becomes a column of the store: without control characters. */
@@ -34,7 +37,8 @@ export const versionText = z
   });
 
 /**
- * Any JSON value. Documents and evaluated parameters are JSON already: to look into them again took 1.6 s for 2 MB of small objects, on the loop that serves everybody.
+ * Any JSON value. Documents and evaluated parameters are JSON already: to look into them again took 1.6 s for 2 MB of
+ * small objects, on the loop that serves everybody.
  */
 export const anyJson: z.ZodType<Json> = z
   .unknown()

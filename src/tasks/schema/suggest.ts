@@ -1,6 +1,9 @@
 /** "Did you mean": the nearest of the known words. */
 
-/** How many candidates one suggestion compares in full; a hostile flow has thousands of wrong words and thousands of ids. */
+/**
+ * How many candidates one suggestion compares in full; a hostile flow has thousands of wrong words and thousands of
+ * ids.
+ */
 const MAX_COMPARED = 50;
 /** How far a word may be from what was meant. */
 const MAX_DISTANCE = 3;
