@@ -38,7 +38,10 @@ export function progressOf({ matchedCount, doneCount, failedCount }: Operation):
   return `${doneCount} of ${matchedCount} done${failedCount === 0 ? "" : `, ${failedCount} failed`}`;
 }
 
-/** Prints what became of an operation. Returns the exit code: REFUSED when a run failed, or the operation did not complete. */
+/**
+ * Prints what became of an operation. Returns the exit code: REFUSED when a run failed, or the operation did not
+ * complete.
+ */
 export function endOfOperation(operation: Operation, { output }: OutputOptions): number {
   const { operationId, state, failures, failedCount, problem } = operation;
   if (output === "json") printJson(toPrintable(OperationSchema, operation));

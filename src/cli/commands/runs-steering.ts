@@ -1,6 +1,6 @@
 /**
- * `orchestrator runs cancel, terminate, resume, delete`: one run by a call, several runs or all that a filter finds by an operation, which survives this command and
- * the service.
+ * `orchestrator runs cancel, terminate, resume, delete`: one run by a call, several runs or all that a filter finds by
+ * an operation, which survives this command and the service.
  */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";

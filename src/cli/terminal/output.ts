@@ -1,6 +1,7 @@
 /**
- * Everything that the command line prints. Text from outside reaches a stream only as a part of a {@link show} template, which removes what would steer a terminal,
- * or as JSON, which escapes it. A house test keeps every other file from writing to a stream.
+ * Everything that the command line prints. Text from outside reaches a stream only as a part of a {@link show}
+ * template, which removes what would steer a terminal, or as JSON, which escapes it. A house test keeps every other
+ * file from writing to a stream.
  */
 import type { Json } from "../../base/json/json.ts";
 import { plain } from "./terminal.ts";
@@ -17,7 +18,10 @@ export class Shown {
 /** A part of a template: text and numbers are made plain, shown text stays as it is. */
 export type Part = string | number | bigint | Shown;
 
-/** Template tag. The literal parts are ours; the parts from outside are put on one line, without control and formatting characters. */
+/**
+ * Template tag. The literal parts are ours; the parts from outside are put on one line, without control and formatting
+ * characters.
+ */
 export function show(literals: TemplateStringsArray, ...parts: readonly Part[]): Shown {
   return new Shown(literals.reduce((text, literal, at) => text + textOf(parts[at - 1] ?? "") + literal));
 }
@@ -56,13 +60,18 @@ export function showLines(text: string): Shown {
   );
 }
 
-/** Prints text that is the result of a command: as it is into files and pipes, line by line made plain on a terminal. */
+/**
+ * Prints text that is the result of a command: as it is into files and pipes, line by line made plain on a terminal.
+ */
 export function printText(text: string): void {
   const { stdout } = process;
   stdout.write(stdout.isTTY === true ? showLines(text).text : text);
 }
 
-/** JSON text in which no character steers a terminal: what is a control or formatting character is escaped, which changes no value. */
+/**
+ * JSON text in which no character steers a terminal: what is a control or formatting character is escaped, which
+ * changes no value.
+ */
 export function showJson(value: Json, indent?: number): Shown {
   const text = JSON.stringify(value, null, indent);
   return new Shown(text.replaceAll(/[\u007f-\u009f\u2028\u2029\p{Cf}]/gu, escapeCharacter));

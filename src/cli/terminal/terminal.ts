@@ -3,8 +3,8 @@ import { stripVTControlCharacters } from "node:util";
 import stringWidth from "string-width";
 
 /**
- * Text from outside on one line, without characters that would steer the terminal: control characters, and formatting characters, which reorder or hide what
- * stands beside them. The joiner inside an emoji stays.
+ * Text from outside on one line, without characters that would steer the terminal: control characters, and formatting
+ * characters, which reorder or hide what stands beside them. The joiner inside an emoji stays.
  */
 export function plain(text: string): string {
   if (/^[\u0020-\u007e]*$/.test(text)) return text;
@@ -17,7 +17,10 @@ export function plain(text: string): string {
 const FORMATTING =
   /(?!(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=\p{Extended_Pictographic}))\p{Cf}/gu;
 
-/** Columns and rows of a terminal; undefined where there is none, or where it reports 0 (`docker exec -t`, `expect`, serial consoles). */
+/**
+ * Columns and rows of a terminal; undefined where there is none, or where it reports 0 (`docker exec -t`, `expect`,
+ * serial consoles).
+ */
 export function sizeOf({ columns, rows }: { readonly columns?: number; readonly rows?: number }): {
   readonly columns: number | undefined;
   readonly rows: number | undefined;

@@ -3,13 +3,15 @@
 // @generated from protobuf file "orchestrator/v1/error.proto" (package "orchestrator.v1", syntax proto3)
 // tslint:disable
 /**
- * ErrorReason is the `reason` of the `google.rpc.ErrorInfo` that every error carries, without the prefix: RUN_NOT_FOUND for
- * ERROR_REASON_RUN_NOT_FOUND. The comment of each is its sentence; words in braces are keys of the metadata. Reasons and keys are
- * stable, sentences may change. A client treats a reason that it does not know by the code of the status.
+ * ErrorReason is the `reason` of the `google.rpc.ErrorInfo` that every error carries, without the prefix:
+ * RUN_NOT_FOUND for ERROR_REASON_RUN_NOT_FOUND. The comment of each is its sentence; words in braces are keys of the
+ * metadata. Reasons and keys are stable, sentences may change. A client treats a reason that it does not know by the
+ * code of the status.
  *
- * The metadata of an error that may be sent again also has the key `repeat`: `SAME_REQUEST` when the call had no effect, or none
- * that a second one would repeat; `SAME_REQUEST_ID` when its outcome is not known and it carried a `request_id`: send it again with
- * the same one. RetryInfo says after which time. An error without `repeat` must not be sent again as it is.
+ * The metadata of an error that may be sent again also has the key `repeat`: `SAME_REQUEST` when the call had no
+ * effect, or none that a second one would repeat; `SAME_REQUEST_ID` when its outcome is not known and it carried a
+ * `request_id`: send it again with the same one. RetryInfo says after which time. An error without `repeat` must
+ * not be sent again as it is.
  *
  * @generated from protobuf enum orchestrator.v1.ErrorReason
  */
