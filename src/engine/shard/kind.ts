@@ -2,7 +2,7 @@
  * What the shard runtime needs of a kind of entity: how its records are folded and its events decided, what it writes, and what it does outside of memory.
  *
  * The runtime owns shards, keeps entities in memory, commits what they decide in groups, and recovers them after a takeover. It never looks into an entity, an
- * event, or a record of a kind. A new kind implements {@link Kind} and is added with `Runtime.addKind`; see docs/adr/0042.
+ * event, or a record of a kind. A new kind implements {@link Kind} and is added with `Runtime.addKind`; see docs/adr/0044.
  */
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { LogFields } from "../../base/log.ts";
