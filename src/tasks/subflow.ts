@@ -1,6 +1,15 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, ID_PATTERN, keyed, labelMap, PLAIN_TEXT, PLAIN_TEXT_PROBLEM, versionText } from "./schema/schemas.ts";
+import {
+  anyJson,
+  ID_PATTERN,
+  ID_PROBLEM,
+  keyed,
+  labelMap,
+  PLAIN_TEXT,
+  PLAIN_TEXT_PROBLEM,
+  versionText,
+} from "./schema/schemas.ts";
 
 /** What happens to an open child run when its parent ends. */
 const CLOSE_POLICIES = ["cancel", "terminate", "abandon"] as const;
@@ -14,7 +23,7 @@ export const subflow = defineTaskType({
   documentation:
     "The id of the child run is derived from the parent, the task, and the iteration, so that a restart never starts it twice. A child run that does not complete fails the task with `CHILD_RUN_FAILED` or `CHILD_RUN_CANCELED`.",
   parameters: keyed({
-    flow_id: z.string().regex(ID_PATTERN).max(64).meta({ description: "The flow." }),
+    flow_id: z.string().regex(ID_PATTERN, { error: ID_PROBLEM }).max(64).meta({ description: "The flow." }),
     version: versionText.optional().meta({ description: "Its version; the last registered one by default." }),
     input: z.record(z.string(), anyJson).optional().meta({ description: "Input of the child run." }),
     close_policy: z

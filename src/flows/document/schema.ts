@@ -6,6 +6,7 @@ import {
   durationOrExpression,
   GRAPH_NAME_PATTERN,
   ID_PATTERN,
+  ID_PROBLEM,
   keyed,
   versionText,
   timeoutOrExpression,
@@ -21,10 +22,7 @@ const MAX_VARIABLES = 200;
 /** `max_transitions` of an FSM flow when it gives none. */
 export const DEFAULT_MAX_TRANSITIONS = 1_000;
 
-const id = z
-  .string()
-  .max(64)
-  .regex(ID_PATTERN, { error: "expected an id: a lowercase letter, then lowercase letters, digits, _ and -" });
+const id = z.string().max(64).regex(ID_PATTERN, { error: ID_PROBLEM });
 const ids = z.array(id).max(MAX_TASKS);
 const variableName = z
   .string()

@@ -15,6 +15,9 @@ import { describeValue } from "./describe-issue.ts";
 /** The shape of an id in flows: of flows, tasks, states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
+/** What is wanted where an id is. */
+export const ID_PROBLEM = "expected an id: a lowercase letter, then lowercase letters, digits, _ and -";
+
 /**
  * Names of LangGraph graphs. A name is the path of the graph's task, so it holds neither `.` nor `~`, which divide
  * paths.

@@ -113,6 +113,7 @@ describe("checkParameters, after evaluation", () => {
       'close_policy: expected one of cancel, terminate, abandon, got the string "kill"',
     ],
     ["subflow", { flow_id: "x", run_key: "a\u0001b" }, "run_key: expected text without control characters"],
+    ["subflow", { flow_id: "X y" }, "flow_id: expected an id: a lowercase letter, then lowercase letters"],
     ["subflow", { flow_id: "x", version: "1\n" }, "version: expected a version: a letter or a digit"],
     ["emit", { payload: 1 }, "topic: is missing; expected text"],
     ["noop", { outptu: 1 }, 'outptu: unknown key "outptu"; did you mean "output"?'],
