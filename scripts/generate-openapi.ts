@@ -5,8 +5,8 @@
 import { createFileRegistry, type DescMessage, type DescMethod, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
-import { toErrorResponses } from "./openapi-errors.ts";
-import { isRefused, type Json, maskedMessage, oneofsOf, toKeywords } from "./openapi-rules.ts";
+import { toOperationErrors, toSharedResponses } from "./openapi-errors.ts";
+import { isOfBatch, type Json, maskedMessage, oneofsOf, toKeywords } from "./openapi-rules.ts";
 
 type Schema = Json & { properties?: Record<string, Schema>; required?: string[] };
 
@@ -21,7 +21,7 @@ interface Operation extends Json {
 
 interface Document extends Json {
   paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, Schema> };
+  components: { schemas: Record<string, Schema>; responses?: Record<string, unknown> };
 }
 
 const INFO = {
@@ -41,7 +41,7 @@ function constrainSchema(schema: Schema, message: DescMessage, closed: boolean, 
   for (const field of message.fields) {
     const property = schema.properties?.[field.jsonName];
     if (property === undefined) continue;
-    if (closed && isRefused(field, mask)) {
+    if (closed && isOfBatch(field, mask)) {
       delete schema.properties?.[field.jsonName];
       continue;
     }
@@ -88,8 +88,9 @@ function finishOperation(operation: Operation, method: DescMethod): void {
     constrainSchema(schema, method.input, true, mask);
   const ok = operation.responses["200"] as Operation["responses"][string];
   const isForRun = method.input.fields.some((field) => field.name === "run_id");
-  const errors = toErrorResponses(comment, { hasBody: operation.requestBody !== undefined, isForRun });
-  operation.responses = { "200": ok, ...(errors as Operation["responses"]) };
+  const { reasons, responses } = toOperationErrors(comment, { hasBody: operation.requestBody !== undefined, isForRun });
+  if (reasons.length > 0) operation["x-reasons"] = reasons;
+  operation.responses = { "200": ok, ...(responses as Operation["responses"]) };
   if (method.methodKind !== "server_streaming" || ok.content === undefined) return;
   if (method.output.name === "ReadPayloadResponse") {
     ok.content = { "application/json": { schema: {} } };
@@ -100,6 +101,14 @@ function finishOperation(operation: Operation, method: DescMethod): void {
     const description = "Resumes after this event; the same as `cursor`.";
     operation.parameters?.push({ name: "Last-Event-ID", in: "header", description, schema: { type: "string" } });
   }
+}
+
+/** The shared responses that an operation refers to. */
+function usedResponses(document: Document): Record<string, unknown> {
+  const text = JSON.stringify(document.paths);
+  return Object.fromEntries(
+    Object.entries(toSharedResponses()).filter(([name]) => text.includes(`#/components/responses/${name}"`)),
+  );
 }
 
 /** Messages that requests hold, at any depth. */
@@ -137,6 +146,7 @@ export function renderOpenapi(merged: string, image: Uint8Array): string {
     if (method === undefined) throw new Error(`no method for operation ${operation.operationId}`);
     finishOperation(operation, method);
   }
+  document.components.responses = usedResponses(document);
   const head = "# Generated from contracts/orchestrator by scripts/generate.sh; do not edit.\n";
   return head + stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
 }

@@ -1,4 +1,4 @@
-/** Error responses of an operation: for each HTTP status the reasons that can stand in it. */
+/** Errors of operations: the responses are shared, the reasons are named by each operation. */
 import { ERRORS, type ErrorCode } from "../src/base/errors.ts";
 
 /** What any call can be refused with, whatever its method. */
@@ -39,31 +39,45 @@ function readReasons(comment: string): ErrorCode[] {
     .filter((name): name is ErrorCode => Object.hasOwn(ERRORS, name));
 }
 
-/** Responses by status, with `x-reasons`: the values of `ErrorInfo.reason`. */
-export function toErrorResponses(
+/** What an operation says of its errors. */
+export interface OperationErrors {
+  /** Reasons of its own, beside those that any call can be refused with: the values of `ErrorInfo.reason`. */
+  readonly reasons: readonly ErrorCode[];
+  /** References to the shared responses, by HTTP status. */
+  readonly responses: Readonly<Record<string, { readonly $ref: string }>>;
+}
+
+/** The errors of an operation, from the comment of its method. */
+export function toOperationErrors(
   comment: string,
   { hasBody, isForRun }: { readonly hasBody: boolean; readonly isForRun: boolean },
-): Record<string, unknown> {
-  const codes = new Set([
-    ...readReasons(comment),
-    ...COMMON,
-    ...(hasBody ? WITH_BODY : []),
-    ...(isForRun ? FOR_RUN : []),
-  ]);
-  const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of codes) {
-    const { http } = ERRORS[code];
-    byStatus.set(http, [...(byStatus.get(http) ?? []), code]);
-  }
-  const responses = [...byStatus]
-    .sort(([a], [b]) => a - b)
-    .map(([status, reasons]) => [
-      String(status),
-      {
-        description: `Refused: ${reasons.join(", ")}.`,
-        "x-reasons": reasons,
-        content: { "application/json": { schema: { $ref: "#/components/schemas/google.rpc.Status" } } },
-      },
-    ]);
-  return Object.fromEntries(responses);
+): OperationErrors {
+  const own = new Set([...readReasons(comment), ...(hasBody ? WITH_BODY : []), ...(isForRun ? FOR_RUN : [])]);
+  for (const code of COMMON) own.delete(code);
+  const statuses = new Set([...own, ...COMMON].map((code) => ERRORS[code].http));
+  const responses = [...statuses]
+    .sort((a, b) => a - b)
+    .map((status) => [String(status), { $ref: referenceTo(status) }]);
+  return { reasons: [...own].sort(), responses: Object.fromEntries(responses) };
+}
+
+/** The shared responses: one for each HTTP status that an error can have, with the reasons that any call can be refused with. */
+export function toSharedResponses(): Record<string, unknown> {
+  const statuses = [...new Set(Object.values(ERRORS).map(({ http }) => http))].sort((a, b) => a - b);
+  const used = statuses.map((status) => {
+    const reasons = COMMON.filter((code) => ERRORS[code].http === status).sort();
+    const description =
+      "Refused: `google.rpc.Status` with an `ErrorInfo` whose `reason` is one of the `x-reasons`, here or of the operation.";
+    const content = { "application/json": { schema: { $ref: "#/components/schemas/google.rpc.Status" } } };
+    return [nameOf(status), { description, ...(reasons.length === 0 ? {} : { "x-reasons": reasons }), content }];
+  });
+  return Object.fromEntries(used);
+}
+
+function nameOf(status: number): string {
+  return `Error${status}`;
+}
+
+function referenceTo(status: number): string {
+  return `#/components/responses/${nameOf(status)}`;
 }

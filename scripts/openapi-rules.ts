@@ -154,10 +154,9 @@ function ofMask(message: DescMessage): string {
   return `^((${names})(,(${names}))*)?$`;
 }
 
-/** Fields of requests that every call refuses: references to stored payloads, and masks of the parts of a batch. */
-export function isRefused(field: DescField, mask: DescMessage | undefined): boolean {
-  const name = field.message?.typeName;
-  return name === "orchestrator.v1.PayloadRef" || (name === "google.protobuf.FieldMask" && mask === undefined);
+/** Whether a field stands beside the items of a batch and not in them: a mask that no response of its message can meet. */
+export function isOfBatch(field: DescField, mask: DescMessage | undefined): boolean {
+  return field.message?.typeName === "google.protobuf.FieldMask" && mask === undefined;
 }
 
 /**

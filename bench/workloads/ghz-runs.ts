@@ -77,8 +77,8 @@ serveSubject(async (settings) => {
       const report = await runGhz(load, load.seconds);
       marks.onEnd();
       answered += warm + report.count;
-      const { states } = await client.call(RunService.method.countRuns, {});
-      const completed = Number(states.find(({ state }) => state === RunState.COMPLETED)?.count ?? 0);
+      const { stateCounts } = await client.call(RunService.method.countRuns, {});
+      const completed = Number(stateCounts.find(({ state }) => state === RunState.COMPLETED)?.count ?? 0);
       if (completed !== answered) throw new Error(`${answered} runs were answered, ${completed} are COMPLETED`);
       return { result: toResult(report), total: warm + report.count };
     },

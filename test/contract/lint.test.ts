@@ -61,7 +61,7 @@ test.each([
   [
     "a method without a comment",
     "orchestrator/v1/run_service.proto",
-    / {2}\/\/ GetRun answers [^\n]*\n/,
+    / {2}\/\/ GetRun returns [^\n]*\n/,
     "",
     "COMMENT_RPC",
   ],
@@ -120,7 +120,7 @@ test.each([
   [
     "a removed enum value",
     "orchestrator/v1/run.proto",
-    /\n *\/\/ Ended because its time was up\.\n *RUN_STATE_TIMED_OUT = 13;/,
+    /\n *\/\/ Ended by a timeout\.\n *RUN_STATE_TIMED_OUT = 13;/,
     "",
     "RunState",
   ],

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { ERRORS, type ErrorCode } from "../../src/base/errors.ts";
 import { http } from "../../src/gen/google/api/annotations_pb.ts";
 import { METHODS, ROOT } from "./descriptors.ts";
 
@@ -13,6 +14,7 @@ interface Found {
     readonly operationId: string;
     readonly summary: string;
     readonly parameters?: { name: string; in: string; description?: string; schema: Record<string, unknown> }[];
+    readonly "x-reasons"?: readonly string[];
     readonly responses: Record<string, { content: Record<string, unknown> }>;
   };
 }
@@ -50,13 +52,18 @@ test("streams are event streams that can be resumed", () => {
   ).toBe(true);
 });
 
-test("errors are google.rpc.Status, and every status says its reasons", () => {
+test("errors are shared responses of google.rpc.Status, and reasons stand there or in the operation", () => {
+  const shared = document.components.responses as Record<string, { "x-reasons"?: string[] }>;
   for (const { route, operation } of operations) {
     const errors = Object.entries(operation.responses).filter(([status]) => status !== "200");
     expect(errors.length, route).toBeGreaterThan(5);
+    const reasons = new Set(operation["x-reasons"] ?? []);
     for (const [status, response] of errors) {
-      expect(JSON.stringify(response), `${route} ${status}`).toContain("#/components/schemas/google.rpc.Status");
-      expect((response as { "x-reasons"?: string[] })["x-reasons"], `${route} ${status}`).not.toEqual([]);
+      expect(response, `${route} ${status}`).toEqual({ $ref: `#/components/responses/Error${status}` });
+      const entry = shared[`Error${status}`];
+      expect(JSON.stringify(entry)).toContain("#/components/schemas/google.rpc.Status");
+      const own = [...reasons].filter((code) => String(ERRORS[code as ErrorCode].http) === status);
+      expect([...(entry?.["x-reasons"] ?? []), ...own], `${route} ${status}`).not.toEqual([]);
     }
   }
 });
@@ -78,7 +85,7 @@ test("a request shows durations, masks, oneofs, and that other fields are refuse
 test("limits of the contract are limits of the document", () => {
   const start = document.paths["/v1/runs"].post.requestBody.content["application/json"].schema;
   expect(start.required).toEqual(["flowId"]);
-  expect(start.properties.flowId).toMatchObject({ minLength: 1, maxLength: 128 });
+  expect(start.properties.flowId).toMatchObject({ minLength: 1, maxLength: 64 });
   expect(start.properties.labels.maxProperties).toBe(32);
   expect(start.properties.requestId.pattern).toBe("^[!-~]{0,128}$");
   const list = operations.find(({ route }) => route === "get /v1/runs")?.operation.parameters;

@@ -102,7 +102,12 @@ describe.skipIf(missing)("schemathesis", () => {
       "--checks",
       CHECKS.join(","),
     ];
-    const env = { ...process.env, ORCHESTRATOR_TEST_FLOW: "client-check", ORCHESTRATOR_TEST_RUNS: runs.join(",") };
+    const env = {
+      ...process.env,
+      ORCHESTRATOR_TEST_FLOW: "client-check",
+      ORCHESTRATOR_TEST_OPENAPI: join(ROOT, "contracts/openapi.yaml"),
+      ORCHESTRATOR_TEST_RUNS: runs.join(","),
+    };
     const [exitCode, output] = await new Promise<[number, string]>((resolve) => {
       const program = join(VENV, "bin/schemathesis");
       const options = { cwd: folder, env, maxBuffer: 2 ** 26 };

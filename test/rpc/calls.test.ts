@@ -163,8 +163,8 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
       "a reference to a payload",
       method.startRun,
       { flowId: "f", inputValue: { case: "inputRef", value: { payloadId: "p" } } },
-      "INVALID_REQUEST",
-      "input_ref",
+      "PAYLOAD_NOT_FOUND",
+      "payload p ",
     ],
     [
       "context that is no object",

@@ -101,3 +101,45 @@ test("what is no payload of the caller does not exist", async () => {
     expect(await response.text()).toContain(code);
   }
 });
+
+test("a request takes the payload of another run by its reference, for input, signals and starts of a batch", async () => {
+  const client = open();
+  const value = { text: "é".repeat(1_000) };
+  const { engine } = tested;
+  await engine.startRun({ tenantId: "default", actor: "" }, startOf("done", { runId: "small", input: value }), 0);
+  const ref = await refOf("small", ["output_ref"]);
+  const { startRun, batchStartRuns, signalRun } = RunService.method;
+  const input = (value: Partial<PayloadRef>) => ({ case: "inputRef" as const, value: { ...ref, ...value } });
+  const before = engine.states.size;
+  await client.call(startRun, { flowId: "open", runId: "taken", inputValue: input({}) });
+  expect(engine.states.get("taken")?.vars).toEqual(value);
+  // The id is enough.
+  await client.call(startRun, { flowId: "open", runId: "bare", inputValue: input({ sha256: "", sizeBytes: 0n }) });
+  expect(engine.states.get("bare")?.vars).toEqual(value);
+  const { results } = await client.call(batchStartRuns, {
+    requests: [
+      { flowId: "open", runId: "batch", inputValue: input({}) },
+      { flowId: "open", inputValue: input({ payloadId: "bm9uZS9pbnB1dA" }) },
+    ],
+  });
+  expect(results.map(({ result }) => (result.case === "error" ? result.value.code : result.case))).toEqual(["run", 5]);
+  expect(engine.states.size).toBe(before + 3);
+  const signal = (value: Partial<PayloadRef>) =>
+    client.call(signalRun, {
+      runId: "taken",
+      signalName: "s",
+      dataValue: { case: "dataRef" as const, value: { ...ref, ...value } },
+    });
+  await signal({});
+  const refused = {
+    "another hash": signal({ sha256: "0".repeat(64) }),
+    "no such part": signal({ payloadId: Buffer.from("small/tasks/none/output").toString("base64url") }),
+    "no place": signal({ payloadId: "!" }),
+    "of another tenant": signal({ payloadId: Buffer.from("foreign/output").toString("base64url") }),
+  };
+  for (const [what, call] of Object.entries(refused))
+    await expect(call, what).rejects.toMatchObject({ code: "PAYLOAD_NOT_FOUND" });
+  // What it may take is bounded as if it had come along.
+  const large = client.call(startRun, { flowId: "open", inputValue: input(await refOf("big", null)) });
+  await expect(large).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+});

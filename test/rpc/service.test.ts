@@ -170,11 +170,11 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     jsonOf(await ask(method.signalRun, { runId: first, signalName: "go" }));
     jsonOf(await ask(method.waitRun, { runId: first, wait: { seconds: 10n } }));
     const count = async (filter: string) => {
-      const { count: all, states } = jsonOf(await ask(method.countRuns, { filter })) as unknown as {
+      const { count: all, stateCounts } = jsonOf(await ask(method.countRuns, { filter })) as unknown as {
         count?: string;
-        states?: { state: string; count: string }[];
+        stateCounts?: { state: string; count: string }[];
       };
-      return [Number(all ?? 0), ...(states ?? []).map((one) => `${one.state.slice("RUN_STATE_".length)} ${one.count}`)];
+      return [Number(all ?? 0), ...(stateCounts ?? []).map((one) => `${one.state.slice("RUN_STATE_".length)} ${one.count}`)];
     };
     const both = [3, "COMPLETED 1", "WAITING 2"];
     expect(await count(`flow_id == "${own}"`)).toEqual(both);

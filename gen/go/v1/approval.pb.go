@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/approval.proto
 
-// Approvals: the questions that runs put to people.
+// Approvals: questions that runs ask people.
 
 package orchestratorv1
 
@@ -31,15 +31,15 @@ type ApprovalState int32
 const (
 	// Not set.
 	ApprovalState_APPROVAL_STATE_UNSPECIFIED ApprovalState = 0
-	// Waits for a decision.
+	// Waiting for a decision.
 	ApprovalState_APPROVAL_STATE_PENDING ApprovalState = 1
-	// Somebody approved.
+	// Approved.
 	ApprovalState_APPROVAL_STATE_APPROVED ApprovalState = 2
-	// Somebody rejected.
+	// Rejected.
 	ApprovalState_APPROVAL_STATE_REJECTED ApprovalState = 3
-	// Nobody decided in time.
+	// Not decided in time.
 	ApprovalState_APPROVAL_STATE_EXPIRED ApprovalState = 4
-	// The run ended or was canceled before a decision.
+	// The run ended or was canceled first.
 	ApprovalState_APPROVAL_STATE_CANCELED ApprovalState = 5
 )
 
@@ -96,9 +96,9 @@ type ApprovalDecision int32
 const (
 	// Not set; refused in requests.
 	ApprovalDecision_APPROVAL_DECISION_UNSPECIFIED ApprovalDecision = 0
-	// The run goes on.
+	// The run continues.
 	ApprovalDecision_APPROVAL_DECISION_APPROVED ApprovalDecision = 1
-	// The task ends FAILED with APPROVAL_REJECTED, unless the flow says how to go on.
+	// The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
 	ApprovalDecision_APPROVAL_DECISION_REJECTED ApprovalDecision = 2
 )
 
@@ -143,40 +143,40 @@ func (ApprovalDecision) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_approval_proto_rawDescGZIP(), []int{1}
 }
 
-// Approval is one question of a run to people. A task that asks again (the next visit of a state, a further interrupt of a graph) asks
-// with another approval. All fields are set by the service.
+// Approval is one question of a run. A task that asks again (on the next visit of a state, or at the next interrupt
+// of a graph) does so with a new approval. All fields are set by the service.
 type Approval struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the question, unique in its run: the sequence of the event that asked, as text.
-	ApprovalId string `protobuf:"bytes,17,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
+	// Id of the question, unique within its run: the sequence of the event that asked.
+	ApprovalId string `protobuf:"bytes,1,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	// Run that asks.
-	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	RunId string `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Task that asks.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	TaskId string `protobuf:"bytes,3,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Flow of the run.
-	FlowId string `protobuf:"bytes,3,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Tenant that owns the run. Output only; comes from the credential.
-	TenantId string `protobuf:"bytes,4,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// Where the approval stands.
-	State ApprovalState `protobuf:"varint,5,opt,name=state,proto3,enum=orchestrator.v1.ApprovalState" json:"state,omitempty"`
-	// Question for people.
-	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
-	// Who is asked: user or group names of the flow's author.
-	Assignees []string `protobuf:"bytes,7,rep,name=assignees,proto3" json:"assignees,omitempty"`
-	// JSON Schema of the data that the decision carries, as the flow defines it; absent when any data is taken.
-	Form *structpb.Struct `protobuf:"bytes,8,opt,name=form,proto3" json:"form,omitempty"`
+	FlowId string `protobuf:"bytes,4,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
+	// Tenant that owns the run; comes from the credential.
+	TenantId string `protobuf:"bytes,5,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// State of the approval.
+	State ApprovalState `protobuf:"varint,6,opt,name=state,proto3,enum=orchestrator.v1.ApprovalState" json:"state,omitempty"`
+	// The question.
+	Message string `protobuf:"bytes,7,opt,name=message,proto3" json:"message,omitempty"`
+	// Who is asked: user or group names from the flow.
+	Assignees []string `protobuf:"bytes,8,rep,name=assignees,proto3" json:"assignees,omitempty"`
+	// JSON Schema of the data of the decision, from the flow; absent when any data is accepted.
+	Form *structpb.Struct `protobuf:"bytes,9,opt,name=form,proto3" json:"form,omitempty"`
 	// When it was asked.
-	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When it expires, or would have; absent when it does not.
-	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// When it was decided, expired or was canceled; absent before.
-	DecideTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
-	// Who decided, by the word of the caller: its `x-orchestrator-actor`, which nothing authenticates. Empty when it gave no name, and when
-	// nobody decided.
-	DecidedBy string `protobuf:"bytes,12,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
-	// What the person remarked.
-	Comment string `protobuf:"bytes,13,opt,name=comment,proto3" json:"comment,omitempty"`
-	// What the person filled in. Only GetApproval and DecideApproval answer it.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When it expires or would have expired; absent when it does not expire.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// When it was decided, expired, or was canceled; absent while pending.
+	DecideTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
+	// Who decided, as the caller claims in `x-orchestrator-actor` (not authenticated). Empty when the caller gave no
+	// name or nobody decided.
+	DecidedBy string `protobuf:"bytes,13,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
+	// Comment on the decision.
+	Comment string `protobuf:"bytes,14,opt,name=comment,proto3" json:"comment,omitempty"`
+	// Data of the decision. Empty in lists.
 	//
 	// Types that are valid to be assigned to DataValue:
 	//
@@ -356,17 +356,17 @@ type isApproval_DataValue interface {
 
 type Approval_Data struct {
 	// Form data as an object.
-	Data *structpb.Struct `protobuf:"bytes,14,opt,name=data,proto3,oneof"`
+	Data *structpb.Struct `protobuf:"bytes,15,opt,name=data,proto3,oneof"`
 }
 
 type Approval_DataJson struct {
 	// Form data as JSON text.
-	DataJson []byte `protobuf:"bytes,15,opt,name=data_json,json=dataJson,proto3,oneof"`
+	DataJson []byte `protobuf:"bytes,16,opt,name=data_json,json=dataJson,proto3,oneof"`
 }
 
 type Approval_DataRef struct {
 	// Reference to the form data.
-	DataRef *PayloadRef `protobuf:"bytes,16,opt,name=data_ref,json=dataRef,proto3,oneof"`
+	DataRef *PayloadRef `protobuf:"bytes,17,opt,name=data_ref,json=dataRef,proto3,oneof"`
 }
 
 func (*Approval_Data) isApproval_DataValue() {}
@@ -381,29 +381,29 @@ const file_orchestrator_v1_approval_proto_rawDesc = "" +
 	"\n" +
 	"\x1eorchestrator/v1/approval.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\"\xb2\x05\n" +
 	"\bApproval\x12\x1f\n" +
-	"\vapproval_id\x18\x11 \x01(\tR\n" +
+	"\vapproval_id\x18\x01 \x01(\tR\n" +
 	"approvalId\x12\x15\n" +
-	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
-	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12\x17\n" +
-	"\aflow_id\x18\x03 \x01(\tR\x06flowId\x12\x1b\n" +
-	"\ttenant_id\x18\x04 \x01(\tR\btenantId\x124\n" +
-	"\x05state\x18\x05 \x01(\x0e2\x1e.orchestrator.v1.ApprovalStateR\x05state\x12\x18\n" +
-	"\amessage\x18\x06 \x01(\tR\amessage\x12\x1c\n" +
-	"\tassignees\x18\a \x03(\tR\tassignees\x12+\n" +
-	"\x04form\x18\b \x01(\v2\x17.google.protobuf.StructR\x04form\x12;\n" +
-	"\vcreate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vexpire_time\x18\n" +
+	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x17\n" +
+	"\atask_id\x18\x03 \x01(\tR\x06taskId\x12\x17\n" +
+	"\aflow_id\x18\x04 \x01(\tR\x06flowId\x12\x1b\n" +
+	"\ttenant_id\x18\x05 \x01(\tR\btenantId\x124\n" +
+	"\x05state\x18\x06 \x01(\x0e2\x1e.orchestrator.v1.ApprovalStateR\x05state\x12\x18\n" +
+	"\amessage\x18\a \x01(\tR\amessage\x12\x1c\n" +
+	"\tassignees\x18\b \x03(\tR\tassignees\x12+\n" +
+	"\x04form\x18\t \x01(\v2\x17.google.protobuf.StructR\x04form\x12;\n" +
+	"\vcreate_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
+	"\vexpire_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12;\n" +
-	"\vdecide_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\vdecide_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"decideTime\x12\x1d\n" +
 	"\n" +
-	"decided_by\x18\f \x01(\tR\tdecidedBy\x12\x18\n" +
-	"\acomment\x18\r \x01(\tR\acomment\x12-\n" +
-	"\x04data\x18\x0e \x01(\v2\x17.google.protobuf.StructH\x00R\x04data\x12\x1d\n" +
-	"\tdata_json\x18\x0f \x01(\fH\x00R\bdataJson\x128\n" +
-	"\bdata_ref\x18\x10 \x01(\v2\x1b.orchestrator.v1.PayloadRefH\x00R\adataRefB\f\n" +
+	"decided_by\x18\r \x01(\tR\tdecidedBy\x12\x18\n" +
+	"\acomment\x18\x0e \x01(\tR\acomment\x12-\n" +
+	"\x04data\x18\x0f \x01(\v2\x17.google.protobuf.StructH\x00R\x04data\x12\x1d\n" +
+	"\tdata_json\x18\x10 \x01(\fH\x00R\bdataJson\x128\n" +
+	"\bdata_ref\x18\x11 \x01(\v2\x1b.orchestrator.v1.PayloadRefH\x00R\adataRefB\f\n" +
 	"\n" +
 	"data_value*\xbe\x01\n" +
 	"\rApprovalState\x12\x1e\n" +

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/approval_service.proto
 
-// Reading and deciding approvals.
+// Reads and decides approvals.
 
 package orchestratorv1
 
@@ -31,11 +31,11 @@ type ListApprovalsRequest struct {
 	// CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
 	// all. Example: `state == "PENDING" && "finance" in assignees`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Largest number of approvals to answer; 0 means the default, more than the limit means the limit.
+	// Maximum number of approvals to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Order of the approvals: `create_time` (the oldest first) or `create_time desc` (the newest first); empty means `create_time`.
+	// Order: `create_time` (oldest first) or `create_time desc` (newest first); empty means `create_time`.
 	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -102,9 +102,9 @@ func (x *ListApprovalsRequest) GetOrderBy() string {
 // Response of ApprovalService.ListApprovals.
 type ListApprovalsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page, without form data; may be shorter than asked, even empty.
+	// The page, without form data. It may hold fewer entries than asked for, even none.
 	Approvals []*Approval `protobuf:"bytes,1,rep,name=approvals,proto3" json:"approvals,omitempty"`
-	// Token of the next page; empty at the end, and only there.
+	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -159,9 +159,9 @@ type GetApprovalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that asks.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+	// The question: `approval_id` of an Approval or of a waiting task.
 	ApprovalId string `protobuf:"bytes,2,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
-	// Fields of Approval to answer; absent means all of them.
+	// Fields of Approval to return; absent means all.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -269,14 +269,14 @@ type DecideApprovalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that asks.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+	// The question: `approval_id` of an Approval or of a waiting task.
 	ApprovalId string `protobuf:"bytes,2,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	// The decision.
 	Decision ApprovalDecision `protobuf:"varint,3,opt,name=decision,proto3,enum=orchestrator.v1.ApprovalDecision" json:"decision,omitempty"`
-	// Remark; kept in the journal. At most 4,096 characters.
+	// Comment, kept in the journal. At most 4,096 characters.
 	Comment string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
-	// What the person filled in: an object in each of its forms; absent means none. An approval must meet the form of the question, for
-	// which absent data counts as an empty object; a rejection may leave the data out.
+	// Data of the decision, always an object; absent means none. An approval must match the form of the question, for
+	// which absent data counts as an empty object; a rejection may omit the data.
 	//
 	// Types that are valid to be assigned to DataValue:
 	//
@@ -284,8 +284,9 @@ type DecideApprovalRequest struct {
 	//	*DecideApprovalRequest_DataJson
 	//	*DecideApprovalRequest_DataRef
 	DataValue isDecideApprovalRequest_DataValue `protobuf_oneof:"data_value"`
-	// Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+	// Makes a repeated call change nothing and return the approval as it is. A different call to the same run with this
+	// id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
 	RequestId     string `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -405,7 +406,7 @@ type DecideApprovalRequest_DataJson struct {
 }
 
 type DecideApprovalRequest_DataRef struct {
-	// Reference to a stored payload.
+	// Reference to a payload of another run, as a response gave it.
 	DataRef *PayloadRef `protobuf:"bytes,7,opt,name=data_ref,json=dataRef,proto3,oneof"`
 }
 

@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: orchestrator/v1/approval_service.proto
 
-// Reading and deciding approvals.
+// Reads and decides approvals.
 
 package orchestratorv1
 
@@ -30,17 +30,19 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+// ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
 type ApprovalServiceClient interface {
-	// ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListApprovals returns approvals, oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID,
+	// PAGE_TOKEN_INVALID.
 	ListApprovals(ctx context.Context, in *ListApprovalsRequest, opts ...grpc.CallOption) (*ListApprovalsResponse, error)
-	// GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+	// GetApproval returns one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
 	GetApproval(ctx context.Context, in *GetApprovalRequest, opts ...grpc.CallOption) (*GetApprovalResponse, error)
-	// DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
-	// `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
-	// is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
-	// the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
-	// path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+	// DecideApproval records a decision. The caller says who decides in the metadata or header `x-orchestrator-actor`,
+	// which is not authenticated. The first decision counts. A repeated call with the same decision, comment, and data
+	// returns the approval as decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED
+	// when the approval was decided differently, expired, or was canceled, with who, how, and when; INVALID_REQUEST
+	// with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
 	DecideApproval(ctx context.Context, in *DecideApprovalRequest, opts ...grpc.CallOption) (*DecideApprovalResponse, error)
 }
 
@@ -86,17 +88,19 @@ func (c *approvalServiceClient) DecideApproval(ctx context.Context, in *DecideAp
 // All implementations must embed UnimplementedApprovalServiceServer
 // for forward compatibility.
 //
-// ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+// ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
 type ApprovalServiceServer interface {
-	// ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListApprovals returns approvals, oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID,
+	// PAGE_TOKEN_INVALID.
 	ListApprovals(context.Context, *ListApprovalsRequest) (*ListApprovalsResponse, error)
-	// GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+	// GetApproval returns one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
 	GetApproval(context.Context, *GetApprovalRequest) (*GetApprovalResponse, error)
-	// DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
-	// `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
-	// is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
-	// the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
-	// path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+	// DecideApproval records a decision. The caller says who decides in the metadata or header `x-orchestrator-actor`,
+	// which is not authenticated. The first decision counts. A repeated call with the same decision, comment, and data
+	// returns the approval as decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED
+	// when the approval was decided differently, expired, or was canceled, with who, how, and when; INVALID_REQUEST
+	// with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
 	DecideApproval(context.Context, *DecideApprovalRequest) (*DecideApprovalResponse, error)
 	mustEmbedUnimplementedApprovalServiceServer()
 }

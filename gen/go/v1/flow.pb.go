@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/flow.proto
 
-// Flows as callers see them. The grammar of a definition is not written in Protobuf: it is text (YAML or JSON) with a JSON Schema,
+// Flows. The grammar of a definition is not part of Protobuf: a definition is text (YAML or JSON) with a JSON Schema,
 // `contracts/flow.schema.json`.
 
 package orchestratorv1
@@ -36,7 +36,7 @@ const (
 	FlowKind_FLOW_KIND_TASKS FlowKind = 1
 	// States with transitions.
 	FlowKind_FLOW_KIND_STATES FlowKind = 2
-	// A compiled graph from a module that the service has loaded.
+	// A compiled LangGraph graph from a module that the service loads.
 	FlowKind_FLOW_KIND_GRAPH FlowKind = 3
 )
 
@@ -91,9 +91,9 @@ const (
 	FlowVariableType_FLOW_VARIABLE_TYPE_UNSPECIFIED FlowVariableType = 0
 	// Any JSON value.
 	FlowVariableType_FLOW_VARIABLE_TYPE_ANY FlowVariableType = 1
-	// A text.
+	// Text.
 	FlowVariableType_FLOW_VARIABLE_TYPE_STRING FlowVariableType = 2
-	// A number without fraction.
+	// An integer.
 	FlowVariableType_FLOW_VARIABLE_TYPE_INTEGER FlowVariableType = 3
 	// A number.
 	FlowVariableType_FLOW_VARIABLE_TYPE_NUMBER FlowVariableType = 4
@@ -156,37 +156,35 @@ func (FlowVariableType) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_flow_proto_rawDescGZIP(), []int{1}
 }
 
-// Flow is one registered version of a named definition. It never changes.
+// Flow is one registered version of a definition. It never changes.
 type Flow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the flow, the `id` of its definition.
+	// Id of the flow, the `id` of its definition: up to 64 lower-case letters, digits, `_`, and `-`.
 	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Version of the flow, for instance `1.2`; unique for the flow.
+	// Version of the flow, for example `1.2`: up to 64 letters, digits, `.`, `_`, and `-`.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	// SHA-256 of the canonical JSON (RFC 8785) of the definition, 64 lower-case hexadecimal digits.
 	FlowHash string `protobuf:"bytes,3,opt,name=flow_hash,json=flowHash,proto3" json:"flow_hash,omitempty"`
-	// Tenant that owns the flow. Output only; comes from the credential.
+	// Tenant that owns the flow; comes from the credential.
 	TenantId string `protobuf:"bytes,4,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// Name for people.
+	// Display name.
 	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
-	// What the flow does, in the words of its author.
+	// What the flow does.
 	Description string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
-	// Category that the author gave, or empty.
+	// Category, or empty.
 	Category string `protobuf:"bytes,7,opt,name=category,proto3" json:"category,omitempty"`
 	// How the flow is written.
 	Kind FlowKind `protobuf:"varint,8,opt,name=kind,proto3,enum=orchestrator.v1.FlowKind" json:"kind,omitempty"`
-	// Variables that a run takes as input, in the order of the definition.
+	// Input variables of a run, in the order of the definition.
 	Variables []*FlowVariable `protobuf:"bytes,9,rep,name=variables,proto3" json:"variables,omitempty"`
 	// Number of tasks (or states) in the definition; children of `parallel` and `map` are not counted.
 	TaskCount int32 `protobuf:"varint,10,opt,name=task_count,json=taskCount,proto3" json:"task_count,omitempty"`
-	// Whether this is the version that a start without a version runs: the one that was registered last.
+	// Whether this is the latest version, which a start without a version runs.
 	Latest bool `protobuf:"varint,11,opt,name=latest,proto3" json:"latest,omitempty"`
 	// When the version was registered.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// Who registered it: the principal of the credential.
-	CreatedBy string `protobuf:"bytes,13,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
-	// The definition as it was registered. Only GetFlow answers it; lists leave it empty.
-	Source        string `protobuf:"bytes,14,opt,name=source,proto3" json:"source,omitempty"`
+	// The definition as registered. Empty in lists.
+	Source        string `protobuf:"bytes,13,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -305,13 +303,6 @@ func (x *Flow) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Flow) GetCreatedBy() string {
-	if x != nil {
-		return x.CreatedBy
-	}
-	return ""
-}
-
 func (x *Flow) GetSource() string {
 	if x != nil {
 		return x.Source
@@ -328,9 +319,9 @@ type FlowVariable struct {
 	Type FlowVariableType `protobuf:"varint,2,opt,name=type,proto3,enum=orchestrator.v1.FlowVariableType" json:"type,omitempty"`
 	// What the variable means.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Whether a start must give it.
+	// Whether a start must provide it.
 	Required bool `protobuf:"varint,4,opt,name=required,proto3" json:"required,omitempty"`
-	// Value that is taken when a start does not give it; absent when there is none.
+	// Value when a start does not provide it; absent when there is no default.
 	DefaultValue  *structpb.Value `protobuf:"bytes,5,opt,name=default_value,json=defaultValue,proto3,oneof" json:"default_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -401,14 +392,14 @@ func (x *FlowVariable) GetDefaultValue() *structpb.Value {
 	return nil
 }
 
-// FlowProblem is one thing that is wrong with a definition. All of them are reported together.
+// FlowProblem is an error in a definition. All errors are reported together.
 type FlowProblem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Place in the definition, for instance `workflow.tasks[2].timeout`.
+	// Place in the definition, for example `workflow.tasks[2].timeout`.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	// Line in the source, from 1; 0 when it is not known.
+	// Line in the source, from 1; 0 when unknown.
 	Line int32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
-	// Column in the source, from 1; 0 when it is not known.
+	// Column in the source, from 1; 0 when unknown.
 	Column int32 `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`
 	// What is wrong and what was expected.
 	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
@@ -474,21 +465,22 @@ func (x *FlowProblem) GetMessage() string {
 	return ""
 }
 
-// FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+// FlowWarning is something in a definition that is accepted but probably not meant. A definition with warnings is
+// registered and runs.
 type FlowWarning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
-	// are not known: later versions add more.
+	// Kind of warning: upper-case letters and `_`, stable. `docs/flows.md` lists them. Accept unknown codes: later
+	// versions add more.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+	// Place in the definition, for example `workflow.tasks[2].retry_policy.non_retryable[0]`.
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	// Line in the source, from 1; 0 when it is not known.
+	// Line in the source, from 1; 0 when unknown.
 	Line int32 `protobuf:"varint,3,opt,name=line,proto3" json:"line,omitempty"`
-	// Column in the source, from 1; 0 when it is not known.
+	// Column in the source, from 1; 0 when unknown.
 	Column int32 `protobuf:"varint,4,opt,name=column,proto3" json:"column,omitempty"`
-	// What is suspicious and why, for people.
+	// What is suspicious and why.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
-	// What to write instead, for people.
+	// What to write instead.
 	Cure          string `protobuf:"bytes,6,opt,name=cure,proto3" json:"cure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -570,7 +562,7 @@ var File_orchestrator_v1_flow_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1aorchestrator/v1/flow.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x03\n" +
+	"\x1aorchestrator/v1/flow.proto\x12\x0forchestrator.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x03\n" +
 	"\x04Flow\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1b\n" +
@@ -586,10 +578,8 @@ const file_orchestrator_v1_flow_proto_rawDesc = "" +
 	" \x01(\x05R\ttaskCount\x12\x16\n" +
 	"\x06latest\x18\v \x01(\bR\x06latest\x12;\n" +
 	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12\x1d\n" +
-	"\n" +
-	"created_by\x18\r \x01(\tR\tcreatedBy\x12\x16\n" +
-	"\x06source\x18\x0e \x01(\tR\x06source\"\xeb\x01\n" +
+	"createTime\x12\x16\n" +
+	"\x06source\x18\r \x01(\tR\x06source\"\xeb\x01\n" +
 	"\fFlowVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
 	"\x04type\x18\x02 \x01(\x0e2!.orchestrator.v1.FlowVariableTypeR\x04type\x12 \n" +

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/flow_service.proto
 
-// Registration and reading of flows.
+// Registers, reads, and deletes flows.
 
 package orchestratorv1
 
@@ -29,7 +29,7 @@ const (
 // Request of FlowService.RegisterFlow.
 type RegisterFlowRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The definition, in one of three forms.
+	// The definition in one of three forms.
 	//
 	// Types that are valid to be assigned to Definition:
 	//
@@ -37,10 +37,10 @@ type RegisterFlowRequest struct {
 	//	*RegisterFlowRequest_DocumentJson
 	//	*RegisterFlowRequest_Document
 	Definition isRegisterFlowRequest_Definition `protobuf_oneof:"definition"`
-	// Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+	// Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
 	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-	// its content, with or without an id: it answers the stored version with `created` false.
+	// Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+	// content, with or without an id, and returns the stored version with `created` false.
 	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -129,7 +129,8 @@ type isRegisterFlowRequest_Definition interface {
 }
 
 type RegisterFlowRequest_Source struct {
-	// Source text, YAML or JSON. Problems are reported by its lines. At most 1 MiB; the service may allow less (GetInfo).
+	// Source text, YAML or JSON. Problems are reported with its lines. At most 1 MiB; the service may allow less
+	// (GetInfo).
 	Source string `protobuf:"bytes,1,opt,name=source,proto3,oneof"`
 }
 
@@ -139,7 +140,7 @@ type RegisterFlowRequest_DocumentJson struct {
 }
 
 type RegisterFlowRequest_Document struct {
-	// The definition as an object, handy in REST. Its numbers are IEEE doubles.
+	// The definition as an object, convenient in REST. Its numbers are IEEE doubles.
 	Document *structpb.Struct `protobuf:"bytes,3,opt,name=document,proto3,oneof"`
 }
 
@@ -158,8 +159,8 @@ type RegisterFlowResponse struct {
 	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	// Every problem of the definition; only with `validate_only`.
 	Problems []*FlowProblem `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
-	// What was accepted but most likely is not what the author means. Warnings never refuse a definition. Answered with and without
-	// `validate_only`; empty when there are problems.
+	// What was accepted but is probably not what the author meant. Warnings never refuse a definition. Returned with
+	// and without `validate_only`; empty when there are problems.
 	Warnings      []*FlowWarning `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -228,9 +229,9 @@ type GetFlowRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Flow to read.
 	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Version to read; empty means the one that was registered last.
+	// Version to read; empty means the latest.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// Fields of Flow to answer; absent means all of them.
+	// Fields of Flow to return; absent means all.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -339,9 +340,9 @@ type ListFlowsRequest struct {
 	// CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and `create_time`;
 	// empty means all. Example: `category == "billing"`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Largest number of flows to answer; 0 means the default, more than the limit means the limit.
+	// Maximum number of flows to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -401,9 +402,9 @@ func (x *ListFlowsRequest) GetPageToken() string {
 // Response of FlowService.ListFlows.
 type ListFlowsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page, without `source`; may be shorter than asked, even empty.
+	// The page, without `source`. It may hold fewer entries than asked for, even none.
 	Flows []*Flow `protobuf:"bytes,1,rep,name=flows,proto3" json:"flows,omitempty"`
-	// Token of the next page; empty at the end, and only there.
+	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -456,11 +457,11 @@ func (x *ListFlowsResponse) GetNextPageToken() string {
 // Request of FlowService.ListFlowVersions.
 type ListFlowVersionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Flow whose versions are read.
+	// Flow whose versions to read.
 	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Largest number of versions to answer; 0 means the default, more than the limit means the limit.
+	// Maximum number of versions to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -520,9 +521,9 @@ func (x *ListFlowVersionsRequest) GetPageToken() string {
 // Response of FlowService.ListFlowVersions.
 type ListFlowVersionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page, without `source`; may be shorter than asked, even empty.
+	// The page, without `source`. It may hold fewer entries than asked for, even none.
 	Flows []*Flow `protobuf:"bytes,1,rep,name=flows,proto3" json:"flows,omitempty"`
-	// Token of the next page; empty at the end, and only there.
+	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -577,7 +578,7 @@ type GetFlowGraphRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Flow to draw.
 	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Version to draw; empty means the one that was registered last.
+	// Version to draw; empty means the latest.
 	Version       string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

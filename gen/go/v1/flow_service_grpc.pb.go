@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: orchestrator/v1/flow_service.proto
 
-// Registration and reading of flows.
+// Registers, reads, and deletes flows.
 
 package orchestratorv1
 
@@ -33,25 +33,29 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+// FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+// is refused. The latest version of a flow is the one registered last.
 type FlowServiceClient interface {
-	// RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-	// Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-	// FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+	// RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+	// `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+	// cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+	// with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
 	RegisterFlow(ctx context.Context, in *RegisterFlowRequest, opts ...grpc.CallOption) (*RegisterFlowResponse, error)
-	// GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+	// GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
 	GetFlow(ctx context.Context, in *GetFlowRequest, opts ...grpc.CallOption) (*GetFlowResponse, error)
-	// ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+	// PAGE_TOKEN_INVALID.
 	ListFlows(ctx context.Context, in *ListFlowsRequest, opts ...grpc.CallOption) (*ListFlowsResponse, error)
-	// ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+	// ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+	// FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
 	ListFlowVersions(ctx context.Context, in *ListFlowVersionsRequest, opts ...grpc.CallOption) (*ListFlowVersionsResponse, error)
-	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
 	GetFlowGraph(ctx context.Context, in *GetFlowGraphRequest, opts ...grpc.CallOption) (*GetFlowGraphResponse, error)
-	// DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-	// version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-	// content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-	// REQUEST_ID_REUSED.
+	// DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+	// the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+	// with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+	// them, REQUEST_ID_REUSED.
 	DeleteFlowVersion(ctx context.Context, in *DeleteFlowVersionRequest, opts ...grpc.CallOption) (*DeleteFlowVersionResponse, error)
 }
 
@@ -127,25 +131,29 @@ func (c *flowServiceClient) DeleteFlowVersion(ctx context.Context, in *DeleteFlo
 // All implementations must embed UnimplementedFlowServiceServer
 // for forward compatibility.
 //
-// FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+// FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+// is refused. The latest version of a flow is the one registered last.
 type FlowServiceServer interface {
-	// RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-	// Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-	// FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+	// RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+	// `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+	// cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+	// with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
 	RegisterFlow(context.Context, *RegisterFlowRequest) (*RegisterFlowResponse, error)
-	// GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+	// GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
 	GetFlow(context.Context, *GetFlowRequest) (*GetFlowResponse, error)
-	// ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+	// ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+	// PAGE_TOKEN_INVALID.
 	ListFlows(context.Context, *ListFlowsRequest) (*ListFlowsResponse, error)
-	// ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+	// ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+	// FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
 	ListFlowVersions(context.Context, *ListFlowVersionsRequest) (*ListFlowVersionsResponse, error)
-	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
 	GetFlowGraph(context.Context, *GetFlowGraphRequest) (*GetFlowGraphResponse, error)
-	// DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-	// version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-	// content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-	// REQUEST_ID_REUSED.
+	// DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+	// the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+	// with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+	// them, REQUEST_ID_REUSED.
 	DeleteFlowVersion(context.Context, *DeleteFlowVersionRequest) (*DeleteFlowVersionResponse, error)
 	mustEmbedUnimplementedFlowServiceServer()
 }

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/payload_service.proto
 
-// Reading payloads by reference.
+// Reads payloads by reference.
 
 package orchestratorv1
 
@@ -28,9 +28,9 @@ type ReadPayloadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Payload to read, from a PayloadRef.
 	PayloadId string `protobuf:"bytes,1,opt,name=payload_id,json=payloadId,proto3" json:"payload_id,omitempty"`
-	// First byte to read, from 0. Beyond the end there is nothing to read, which is no error.
+	// First byte to read, from 0. An offset past the end reads nothing.
 	Offset int32 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
-	// Most bytes to read; 0 means to the end.
+	// Maximum number of bytes to read; 0 means to the end.
 	Limit         int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -161,7 +161,7 @@ type isReadPayloadResponse_Frame interface {
 }
 
 type ReadPayloadResponse_Ref struct {
-	// The whole payload as it is referred to: size, hash and media type. The first frame.
+	// Reference to the whole payload, with size, hash, and media type. Always the first frame.
 	Ref *PayloadRef `protobuf:"bytes,1,opt,name=ref,proto3,oneof"`
 }
 

@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: orchestrator/v1/payload_service.proto
 
-// Reading payloads by reference.
+// Reads payloads by reference.
 
 package orchestratorv1
 
@@ -28,11 +28,11 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// PayloadService reads the payloads that answers refer to.
+// PayloadService reads payloads that responses refer to.
 type PayloadServiceClient interface {
-	// ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-	// themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-	// Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+	// ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+	// returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+	// `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
 	ReadPayload(ctx context.Context, in *ReadPayloadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadPayloadResponse], error)
 }
 
@@ -67,11 +67,11 @@ type PayloadService_ReadPayloadClient = grpc.ServerStreamingClient[ReadPayloadRe
 // All implementations must embed UnimplementedPayloadServiceServer
 // for forward compatibility.
 //
-// PayloadService reads the payloads that answers refer to.
+// PayloadService reads payloads that responses refer to.
 type PayloadServiceServer interface {
-	// ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-	// themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-	// Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+	// ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+	// returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+	// `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
 	ReadPayload(*ReadPayloadRequest, grpc.ServerStreamingServer[ReadPayloadResponse]) error
 	mustEmbedUnimplementedPayloadServiceServer()
 }

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/run.proto
 
-// Runs and their tasks as callers see them.
+// Runs and their tasks.
 
 package orchestratorv1
 
@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// State of a run as people see it.
+// State of a run.
 type RunState int32
 
 const (
@@ -33,29 +33,29 @@ const (
 	RunState_RUN_STATE_UNSPECIFIED RunState = 0
 	// Accepted; no task has started.
 	RunState_RUN_STATE_QUEUED RunState = 1
-	// At least one task can move by itself: an attempt is under way, or the next one is due later.
+	// At least one task can progress: an attempt is running, or the next one is due later.
 	RunState_RUN_STATE_RUNNING RunState = 2
-	// Every open task waits for a timer, a signal, an approval or a child run.
+	// Every open task waits for a timer, a signal, an approval, or a child run.
 	RunState_RUN_STATE_WAITING RunState = 3
 	// An operator holds the run.
 	RunState_RUN_STATE_PAUSED RunState = 4
 	// A budget or a limit holds the run.
 	RunState_RUN_STATE_SUSPENDED RunState = 5
-	// The service holds the run, because touching it did harm.
+	// The service holds the run because it harmed the service or cannot be read.
 	RunState_RUN_STATE_QUARANTINED RunState = 6
-	// Cancellation was asked for; running attempts are being stopped.
+	// Cancellation was requested; running attempts are being stopped.
 	RunState_RUN_STATE_CANCELING RunState = 7
-	// Effects of tasks are being undone.
+	// Compensations are running.
 	RunState_RUN_STATE_COMPENSATING RunState = 8
-	// Ended well.
+	// Ended successfully.
 	RunState_RUN_STATE_COMPLETED RunState = 9
 	// Ended with an error.
 	RunState_RUN_STATE_FAILED RunState = 10
 	// Ended by cancellation.
 	RunState_RUN_STATE_CANCELED RunState = 11
-	// Ended by force.
+	// Ended by TerminateRun.
 	RunState_RUN_STATE_TERMINATED RunState = 12
-	// Ended because its time was up.
+	// Ended by a timeout.
 	RunState_RUN_STATE_TIMED_OUT RunState = 13
 )
 
@@ -130,21 +130,21 @@ const (
 	RunPhase_RUN_PHASE_UNSPECIFIED RunPhase = 0
 	// Accepted; no task has started.
 	RunPhase_RUN_PHASE_QUEUED RunPhase = 1
-	// Under way.
+	// In progress.
 	RunPhase_RUN_PHASE_RUNNING RunPhase = 2
 	// Running attempts are being stopped.
 	RunPhase_RUN_PHASE_CANCELING RunPhase = 3
-	// Effects are being undone.
+	// Compensations are running.
 	RunPhase_RUN_PHASE_COMPENSATING RunPhase = 4
-	// Ended well.
+	// Ended successfully.
 	RunPhase_RUN_PHASE_COMPLETED RunPhase = 5
 	// Ended with an error.
 	RunPhase_RUN_PHASE_FAILED RunPhase = 6
 	// Ended by cancellation.
 	RunPhase_RUN_PHASE_CANCELED RunPhase = 7
-	// Ended by force.
+	// Ended by TerminateRun.
 	RunPhase_RUN_PHASE_TERMINATED RunPhase = 8
-	// Ended because its time was up.
+	// Ended by a timeout.
 	RunPhase_RUN_PHASE_TIMED_OUT RunPhase = 9
 )
 
@@ -211,13 +211,13 @@ const (
 	HoldKind_HOLD_KIND_UNSPECIFIED HoldKind = 0
 	// An operator paused the run.
 	HoldKind_HOLD_KIND_OPERATOR HoldKind = 1
-	// A budget is used up.
+	// A budget is exhausted.
 	HoldKind_HOLD_KIND_BUDGET HoldKind = 2
-	// A limit of the service is reached, for instance the length of the history.
+	// A limit of the service is reached, for example the length of the history.
 	HoldKind_HOLD_KIND_LIMIT HoldKind = 3
 	// The run harmed the service or cannot be stored.
 	HoldKind_HOLD_KIND_QUARANTINE HoldKind = 4
-	// The run that started this one is paused. It goes with that pause; ResumeRun of the child does not release it.
+	// The parent run is paused. The hold ends when the parent is resumed; ResumeRun of this run does not release it.
 	HoldKind_HOLD_KIND_PARENT HoldKind = 5
 )
 
@@ -274,13 +274,14 @@ type DeadLetterReason int32
 const (
 	// Not set.
 	DeadLetterReason_DEAD_LETTER_REASON_UNSPECIFIED DeadLetterReason = 0
-	// Its error can be retried, and its attempts are used up.
+	// Its error is retryable, but its attempts are used up.
 	DeadLetterReason_DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED DeadLetterReason = 1
-	// Its error is final: it says so, the retry policy names it, or it is one of the flow itself such as an expression that failed.
+	// Its error is not retryable: the error or the retry policy says so, or the flow itself caused it, for example by
+	// an expression that failed.
 	DeadLetterReason_DEAD_LETTER_REASON_NOT_RETRYABLE DeadLetterReason = 2
-	// Its call was put off, before it reached the tool, until the time of the task was over.
+	// Its call was deferred, before it reached the tool, until its time was over.
 	DeadLetterReason_DEAD_LETTER_REASON_DEFERRED_TOO_LONG DeadLetterReason = 3
-	// Its time was over in another way: schedule-to-close, the end of a wait for a signal, the timeout of a group.
+	// It ran out of time otherwise: schedule-to-close, a wait for a signal, or the timeout of a group.
 	DeadLetterReason_DEAD_LETTER_REASON_OUT_OF_TIME DeadLetterReason = 4
 )
 
@@ -335,27 +336,27 @@ type TaskState int32
 const (
 	// Not set.
 	TaskState_TASK_STATE_UNSPECIFIED TaskState = 0
-	// Has not begun: waits for its dependencies, for a place, or for the end of a hold.
+	// Not started: waiting for its dependencies, for capacity, or for the release of a hold.
 	TaskState_TASK_STATE_PENDING TaskState = 1
-	// May begin and waits for a worker to take it. No task of this version is in it: attempts begin as soon as they may.
+	// Waiting for a worker. Not used in this version: attempts start as soon as they may.
 	TaskState_TASK_STATE_SCHEDULED TaskState = 2
-	// An attempt is under way.
+	// An attempt is running.
 	TaskState_TASK_STATE_RUNNING TaskState = 3
 	// An attempt failed; the next one is due later.
 	TaskState_TASK_STATE_RETRYING TaskState = 4
-	// Waits for a timer, a signal, an approval, children or a child run.
+	// Waiting for a timer, a signal, an approval, child tasks, or a child run.
 	TaskState_TASK_STATE_WAITING TaskState = 5
-	// Ended well.
+	// Ended successfully.
 	TaskState_TASK_STATE_COMPLETED TaskState = 6
 	// Ended with an error.
 	TaskState_TASK_STATE_FAILED TaskState = 7
-	// Never ran; see the skip reason.
+	// Not run; see `skip_reason`.
 	TaskState_TASK_STATE_SKIPPED TaskState = 8
 	// Stopped by cancellation.
 	TaskState_TASK_STATE_CANCELED TaskState = 9
-	// Ended because its time was up.
+	// Ended by a timeout.
 	TaskState_TASK_STATE_TIMED_OUT TaskState = 10
-	// Its effect was undone after it had ended.
+	// Compensated after it had ended.
 	TaskState_TASK_STATE_COMPENSATED TaskState = 11
 )
 
@@ -424,9 +425,9 @@ type SkipReason int32
 const (
 	// Not skipped.
 	SkipReason_SKIP_REASON_UNSPECIFIED SkipReason = 0
-	// It stands on a branch that was not taken.
+	// On a branch that was not taken.
 	SkipReason_SKIP_REASON_NOT_TAKEN SkipReason = 1
-	// Its trigger rule can no longer be met, because something before it failed.
+	// Its trigger rule cannot be met because a task before it failed.
 	SkipReason_SKIP_REASON_UPSTREAM_FAILED SkipReason = 2
 )
 
@@ -474,29 +475,29 @@ func (SkipReason) EnumDescriptor() ([]byte, []int) {
 // Run is one execution of a flow version. All fields are set by the service.
 type Run struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the run, unique for ever: at most 128 letters, digits, `.`, `_`, `-` and `~`; needs no escaping in URLs. The id of a
-	// child run is that of its root with `~` and 16 letters and digits. (Child runs of releases before this rule have `:` and more in
-	// their ids, up to 256 characters.)
+	// Id of the run, never used again: up to 128 letters, digits, `.`, `_`, `-`, and `~`; it needs no escaping in URLs.
+	// The id of a child run is the id of its root run, `~`, and 16 letters and digits. (Child runs of earlier releases
+	// have ids of up to 256 characters with `:` and other signs.)
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Flow that is executed.
 	FlowId string `protobuf:"bytes,2,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Version that the run is pinned to. Empty when the run was refused at intake.
+	// Version that the run uses from start to end.
 	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// Content hash of that version, 64 lower-case hexadecimal digits.
 	FlowHash string `protobuf:"bytes,4,opt,name=flow_hash,json=flowHash,proto3" json:"flow_hash,omitempty"`
-	// Tenant that owns the run. Output only; comes from the credential.
+	// Tenant that owns the run; comes from the credential.
 	TenantId string `protobuf:"bytes,5,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// What the run is doing, derived from phase, holds and tasks.
+	// What the run is doing, derived from its phase, holds, and tasks.
 	State RunState `protobuf:"varint,6,opt,name=state,proto3,enum=orchestrator.v1.RunState" json:"state,omitempty"`
-	// Where the run stands in its life, holds left aside.
+	// Position of the run in its life cycle, regardless of holds.
 	Phase RunPhase `protobuf:"varint,7,opt,name=phase,proto3,enum=orchestrator.v1.RunPhase" json:"phase,omitempty"`
-	// Why the run is coming to its end, or came to it; absent while it just runs or completed.
+	// Why the run is ending or ended; absent while it is running or completed.
 	Cause *RunCause `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
-	// Reasons why no attempt may start now; empty when nothing holds the run.
+	// Reasons why no attempt may start; empty when nothing holds the run.
 	Holds []*Hold `protobuf:"bytes,9,rep,name=holds,proto3" json:"holds,omitempty"`
-	// What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
-	// `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
-	// unless the mask names `input_json`.
+	// Input of the run in the form that the read mask names (`input`, `input_json`, `input_ref`). Without a mask it is
+	// `input`, or `input_json` when it nests too deeply or is too large for a message, or `input_ref` beyond the inline
+	// limit.
 	//
 	// Types that are valid to be assigned to InputValue:
 	//
@@ -504,7 +505,7 @@ type Run struct {
 	//	*Run_InputJson
 	//	*Run_InputRef
 	InputValue isRun_InputValue `protobuf_oneof:"input_value"`
-	// What the run gave, once it has completed; forms as for the input.
+	// Output of the run once it is completed, in the same forms as the input.
 	//
 	// Types that are valid to be assigned to OutputValue:
 	//
@@ -512,45 +513,45 @@ type Run struct {
 	//	*Run_OutputJson
 	//	*Run_OutputRef
 	OutputValue isRun_OutputValue `protobuf_oneof:"output_value"`
-	// Why the run ended other than COMPLETED; absent otherwise.
+	// Why the run did not end as COMPLETED; absent otherwise.
 	Error *RunError `protobuf:"bytes,16,opt,name=error,proto3" json:"error,omitempty"`
-	// Labels that the start gave.
+	// Labels from the start.
 	Labels map[string]string `protobuf:"bytes,17,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Key of the start; at most one open run has it for the tenant and flow.
+	// Run key from the start; at most one open run of a tenant and flow has it.
 	RunKey string `protobuf:"bytes,18,opt,name=run_key,json=runKey,proto3" json:"run_key,omitempty"`
-	// User on whose behalf the run works, as the start gave it.
+	// User on whose behalf the run works, from the start.
 	UserId string `protobuf:"bytes,19,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Identity that ties the run to work elsewhere, as the start gave it.
+	// Id that ties the run to work elsewhere, from the start.
 	CorrelationId string `protobuf:"bytes,20,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
-	// Context that the start gave, as JSON text; passed on, never read.
+	// Context from the start, as JSON text; passed along unread.
 	ExecutionContextJson []byte `protobuf:"bytes,21,opt,name=execution_context_json,json=executionContextJson,proto3" json:"execution_context_json,omitempty"`
 	// When the start was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When the first task may start; later than `create_time` when the start asked for a delay.
+	// When the first task may start: later than `create_time` when the start asked for a delay.
 	ScheduledTime *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=scheduled_time,json=scheduledTime,proto3" json:"scheduled_time,omitempty"`
 	// When the run left QUEUED; absent before.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// When the last record was written.
+	// When the last journal record was written.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// When the run ended; absent before.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// When the run times out; absent when it has no limit.
 	DeadlineTime *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=deadline_time,json=deadlineTime,proto3" json:"deadline_time,omitempty"`
-	// Number of the last record in the journal of the run, from 1; rises with every change.
+	// Number of the last journal record, from 1; increases with every change.
 	Sequence int32 `protobuf:"varint,28,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// Number of times the run was reopened after its end.
+	// Number of times the run was reopened after its end; 0 in this version.
 	Generation int32 `protobuf:"varint,29,opt,name=generation,proto3" json:"generation,omitempty"`
-	// How many tasks are in which state.
+	// Number of tasks by state.
 	TaskCounts *TaskCounts `protobuf:"bytes,30,opt,name=task_counts,json=taskCounts,proto3" json:"task_counts,omitempty"`
-	// Signals that arrived and that no task has consumed yet, by name.
+	// Signals that arrived and were not consumed yet, by name.
 	UnreadSignals []*UnreadSignals `protobuf:"bytes,31,rep,name=unread_signals,json=unreadSignals,proto3" json:"unread_signals,omitempty"`
-	// Name of the current state of a flow that is written with states; empty otherwise.
+	// Current state of a flow that is written with states; empty otherwise.
 	FlowState string `protobuf:"bytes,32,opt,name=flow_state,json=flowState,proto3" json:"flow_state,omitempty"`
-	// Run whose task started this one; empty for a run that was started by a call.
+	// Parent run; empty when the run was started by a call.
 	ParentRunId string `protobuf:"bytes,33,opt,name=parent_run_id,json=parentRunId,proto3" json:"parent_run_id,omitempty"`
-	// Task of the parent that started this run; empty for a run that was started by a call.
+	// Task of the parent run that started this run; empty when the run was started by a call.
 	ParentTaskId string `protobuf:"bytes,34,opt,name=parent_task_id,json=parentTaskId,proto3" json:"parent_task_id,omitempty"`
-	// First run of the chain of parents; the run itself when it has no parent.
+	// Topmost parent run; the run itself when it has no parent.
 	RootRunId     string `protobuf:"bytes,35,opt,name=root_run_id,json=rootRunId,proto3" json:"root_run_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -907,48 +908,48 @@ func (*Run_OutputJson) isRun_OutputValue() {}
 
 func (*Run_OutputRef) isRun_OutputValue() {}
 
-// RunSummary is a run as lists and watches over many runs show it: what finds a run and says how it stands. GetRun answers the rest.
+// RunSummary is a run in lists and in watches over many runs. GetRun returns the rest.
 type RunSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the run, as in Run.
+	// Id of the run, as in Run.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Flow that is executed.
 	FlowId string `protobuf:"bytes,2,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Version that the run is pinned to. Empty when the run was refused at intake.
+	// Version that the run uses from start to end.
 	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// Content hash of that version, 64 lower-case hexadecimal digits.
 	FlowHash string `protobuf:"bytes,4,opt,name=flow_hash,json=flowHash,proto3" json:"flow_hash,omitempty"`
 	// Tenant that owns the run; comes from the credential.
 	TenantId string `protobuf:"bytes,5,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// What the run is doing, derived from phase, holds and tasks.
+	// What the run is doing, derived from its phase, holds, and tasks.
 	State RunState `protobuf:"varint,6,opt,name=state,proto3,enum=orchestrator.v1.RunState" json:"state,omitempty"`
-	// Where the run stands in its life, holds left aside.
+	// Position of the run in its life cycle, regardless of holds.
 	Phase RunPhase `protobuf:"varint,7,opt,name=phase,proto3,enum=orchestrator.v1.RunPhase" json:"phase,omitempty"`
-	// Labels that the start gave.
+	// Labels from the start.
 	Labels map[string]string `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Key of the start; at most one open run has it for the tenant and flow.
+	// Run key from the start; at most one open run of a tenant and flow has it.
 	RunKey string `protobuf:"bytes,9,opt,name=run_key,json=runKey,proto3" json:"run_key,omitempty"`
-	// User on whose behalf the run works, as the start gave it.
+	// User on whose behalf the run works, from the start.
 	UserId string `protobuf:"bytes,10,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Identity that ties the run to work elsewhere, as the start gave it.
+	// Id that ties the run to work elsewhere, from the start.
 	CorrelationId string `protobuf:"bytes,11,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
 	// When the start was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When one of these fields last changed; GetRun answers the time of the last record.
+	// When one of these fields last changed. Run.update_time may be later.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// When the run ended; absent before.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// When the run times out; absent when it has no limit.
 	DeadlineTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=deadline_time,json=deadlineTime,proto3" json:"deadline_time,omitempty"`
-	// Number of the record that last changed one of these fields, from 1. Of two summaries of a run the one with the greater sequence,
-	// then the later `update_time`, is the newer.
+	// Number of the journal record that last changed one of these fields, from 1. Of two summaries of a run, the one
+	// with the greater sequence, then the later `update_time`, is newer.
 	Sequence int32 `protobuf:"varint,16,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// Run whose task started this one; empty for a run that was started by a call.
+	// Parent run; empty when the run was started by a call.
 	ParentRunId string `protobuf:"bytes,17,opt,name=parent_run_id,json=parentRunId,proto3" json:"parent_run_id,omitempty"`
-	// First run of the chain of parents; the run itself when it has no parent.
+	// Topmost parent run; the run itself when it has no parent.
 	RootRunId string `protobuf:"bytes,18,opt,name=root_run_id,json=rootRunId,proto3" json:"root_run_id,omitempty"`
-	// What is wrong with the stored row of the run; empty for a run that can be read. Calls for a damaged run answer RUN_UNREADABLE,
-	// TerminateRun ends it, and other fields of its summary may be empty.
+	// What is wrong with the stored row of the run; empty when the run is readable. Calls for a damaged run return
+	// RUN_UNREADABLE; TerminateRun ends it. Other fields of its summary may be empty.
 	Damage        string `protobuf:"bytes,19,opt,name=damage,proto3" json:"damage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1117,19 +1118,19 @@ func (x *RunSummary) GetDamage() string {
 	return ""
 }
 
-// RunCause says which end is coming, or came, and who asked for it.
+// RunCause says how a run is ending or ended, and who requested it.
 type RunCause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Phase in which the run ends.
+	// Phase that the run ends in.
 	Outcome RunPhase `protobuf:"varint,1,opt,name=outcome,proto3,enum=orchestrator.v1.RunPhase" json:"outcome,omitempty"`
-	// Why, in the words of who asked for it.
+	// Reason given by the caller.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Who asked for it, by the word of the caller (`x-orchestrator-actor`, which nothing authenticates); empty when unknown or when the run
-	// itself did (failure, timeout).
+	// Who requested it, as the caller claims in `x-orchestrator-actor` (not authenticated); empty when unknown or when
+	// the run itself failed or timed out.
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// When it was decided.
 	CauseTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=cause_time,json=causeTime,proto3" json:"cause_time,omitempty"`
-	// Whether effects are undone before the end.
+	// Whether compensations run before the end.
 	Compensate    bool `protobuf:"varint,5,opt,name=compensate,proto3" json:"compensate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1200,17 +1201,17 @@ func (x *RunCause) GetCompensate() bool {
 	return false
 }
 
-// Hold is one reason why no attempt may start.
+// Hold is a reason why no attempt may start.
 type Hold struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind of the reason.
+	// Kind of the hold.
 	Kind HoldKind `protobuf:"varint,1,opt,name=kind,proto3,enum=orchestrator.v1.HoldKind" json:"kind,omitempty"`
-	// Who put it: a caller by its own word (`x-orchestrator-actor`, which nothing authenticates), or `orchestrator` for the service itself;
-	// empty when unknown.
+	// Who put it on: as the caller claims in `x-orchestrator-actor` (not authenticated), or `orchestrator` for the
+	// service itself; empty when unknown.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
-	// Why.
+	// Reason.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Since when.
+	// When it was put on.
 	SinceTime     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1277,11 +1278,11 @@ func (x *Hold) GetSinceTime() *timestamppb.Timestamp {
 // RunError says why a run did not complete.
 type RunError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable type: an error code such as `TASK_FAILED` or `RUN_TIMED_OUT`, or the type that the failing task gave.
+	// Stable type: an error code such as `TASK_FAILED` or `RUN_TIMED_OUT`, or the type that the failed task reported.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Sentence for people.
+	// Message for people.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Task that caused it; empty when no single one did.
+	// Task that caused it; empty when there is no single one.
 	TaskId        string `protobuf:"bytes,3,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1338,7 +1339,7 @@ func (x *RunError) GetTaskId() string {
 	return ""
 }
 
-// TaskCounts counts the tasks of a run by state; children of `parallel` and `map` included.
+// TaskCounts counts the tasks of a run by state, including children of `parallel` and `map`.
 type TaskCounts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// All tasks known so far.
@@ -1483,14 +1484,15 @@ func (x *TaskCounts) GetCompensated() int32 {
 	return 0
 }
 
-// UnreadSignals counts the signals of one name that wait to be consumed.
+// UnreadSignals counts the queued signals of one name.
 type UnreadSignals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the signals.
 	SignalName string `protobuf:"bytes,1,opt,name=signal_name,json=signalName,proto3" json:"signal_name,omitempty"`
-	// How many wait, at most 10,000.
+	// Number of queued signals, at most 10,000.
 	Count int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
-	// Why a guard of a state could not judge the oldest of them that none could; absent when every guard gave an answer. `task_id` is the state.
+	// Why a guard of a state could not be evaluated for the oldest signal that has this problem, with the state as
+	// `task_id`; absent when there is none.
 	GuardError    *RunError `protobuf:"bytes,3,opt,name=guard_error,json=guardError,proto3" json:"guard_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1547,36 +1549,36 @@ func (x *UnreadSignals) GetGuardError() *RunError {
 	return nil
 }
 
-// RunTask is a node of the flow inside a run. All fields are set by the service.
+// RunTask is a task of a run. All fields are set by the service.
 type RunTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that the task belongs to.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Path of the task in the run: its id in the flow. Children of `parallel` and `map` add their index (`load.0`), tasks of states
-	// their visit, from 1 (`poll~2`), compensations `~compensate` to the path of the task that they undo (`pay~compensate`). A path
-	// needs no escaping in URLs.
+	// Path of the task: its id in the flow. Children of `parallel` and `map` append their index (`load.0`), tasks of
+	// states their visit, from 1 (`poll~2`), and a compensation appends `~compensate` to the path of the task that it
+	// undoes (`pay~compensate`). A path needs no escaping in URLs.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// Task that this one is a child of; empty for a task of the flow.
+	// Parent task; empty for a task of the flow.
 	ParentTaskId string `protobuf:"bytes,3,opt,name=parent_task_id,json=parentTaskId,proto3" json:"parent_task_id,omitempty"`
-	// What kind of work it does, for instance `http`.
+	// Task type, for example `http`.
 	TaskType string `protobuf:"bytes,4,opt,name=task_type,json=taskType,proto3" json:"task_type,omitempty"`
-	// Name for people, or empty.
+	// Display name, or empty.
 	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
-	// Where the task stands.
+	// State of the task.
 	State TaskState `protobuf:"varint,6,opt,name=state,proto3,enum=orchestrator.v1.TaskState" json:"state,omitempty"`
-	// Why it was skipped; set only in SKIPPED.
+	// Why it was skipped; only in SKIPPED.
 	SkipReason SkipReason `protobuf:"varint,7,opt,name=skip_reason,json=skipReason,proto3,enum=orchestrator.v1.SkipReason" json:"skip_reason,omitempty"`
 	// Number of the last attempt, from 1; 0 before the first.
 	Attempt int32 `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Most attempts that its retry policy allows.
+	// Maximum number of attempts under its retry policy.
 	MaxAttempts int32 `protobuf:"varint,9,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
-	// Rises when its input is edited or the run is reopened, from 0.
+	// Number of times its input was edited or the run was reopened; 0 in this version.
 	Generation int32 `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`
-	// Number of the visit in a flow that is written with states, from 1; 0 otherwise.
+	// Visit number, from 1, in a flow that is written with states; 0 otherwise.
 	Iteration int32 `protobuf:"varint,11,opt,name=iteration,proto3" json:"iteration,omitempty"`
-	// What it waits for; set only in WAITING.
+	// What it waits for; only in WAITING.
 	Wait *TaskWait `protobuf:"bytes,12,opt,name=wait,proto3" json:"wait,omitempty"`
-	// What the task was given, evaluated once per generation; forms as for the input of a run. Only GetRunTask answers it.
+	// Input of the task, evaluated once per generation, in the same forms as the input of a run. Only in GetRunTask.
 	//
 	// Types that are valid to be assigned to InputValue:
 	//
@@ -1584,7 +1586,7 @@ type RunTask struct {
 	//	*RunTask_InputJson
 	//	*RunTask_InputRef
 	InputValue isRunTask_InputValue `protobuf_oneof:"input_value"`
-	// What the task gave; forms as for the output of a run. Only GetRunTask answers it.
+	// Output of the task, in the same forms as the output of a run. Only in GetRunTask.
 	//
 	// Types that are valid to be assigned to OutputValue:
 	//
@@ -1594,19 +1596,20 @@ type RunTask struct {
 	OutputValue isRunTask_OutputValue `protobuf_oneof:"output_value"`
 	// Last error; kept while the task is retried, absent when it has completed.
 	Error *TaskError `protobuf:"bytes,19,opt,name=error,proto3" json:"error,omitempty"`
-	// When the task could first start: its dependencies were done.
+	// When its dependencies were met.
 	ReadyTime *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=ready_time,json=readyTime,proto3" json:"ready_time,omitempty"`
 	// When its first attempt started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// When it ended.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// When its next attempt is due; set only in RETRYING.
+	// When its next attempt is due; only in RETRYING.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
 	// Tasks that it depends on.
 	DependsOn []string `protobuf:"bytes,24,rep,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
-	// Whether it is a dead letter: it ended FAILED or TIMED_OUT and nothing handles that. Rejected and expired approvals are none, for that is what was decided.
+	// Whether it is a dead letter: it ended FAILED or TIMED_OUT and nothing handles that. Rejected and expired
+	// approvals are not dead letters, because they are decisions.
 	DeadLetter bool `protobuf:"varint,25,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
-	// Why nothing more is tried; unspecified unless `dead_letter` is set.
+	// Why it is not tried again; unspecified unless `dead_letter` is true.
 	DeadLetterReason DeadLetterReason `protobuf:"varint,26,opt,name=dead_letter_reason,json=deadLetterReason,proto3,enum=orchestrator.v1.DeadLetterReason" json:"dead_letter_reason,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1903,11 +1906,11 @@ func (*RunTask_OutputRef) isRunTask_OutputValue() {}
 // TaskError is the failure of an attempt.
 type TaskError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable type, for instance `NOT_FOUND` or `APPROVAL_REJECTED`; retry policies name it.
+	// Stable type, for example `NOT_FOUND` or `APPROVAL_REJECTED`; retry policies refer to it.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Sentence for people.
+	// Message for people.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Whether another attempt may help.
+	// Whether another attempt may succeed.
 	Retryable     bool `protobuf:"varint,3,opt,name=retryable,proto3" json:"retryable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1967,7 +1970,7 @@ func (x *TaskError) GetRetryable() bool {
 // TaskWait says what a task waits for.
 type TaskWait struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The thing that ends the wait.
+	// What ends the wait.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -2151,9 +2154,9 @@ func (x *TimerWait) GetDueTime() *timestamppb.Timestamp {
 // SignalWait ends when a signal arrives.
 type SignalWait struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names of the signals that end it; any one does.
+	// Names of the signals that end it; any of them does.
 	SignalNames []string `protobuf:"bytes,1,rep,name=signal_names,json=signalNames,proto3" json:"signal_names,omitempty"`
-	// When the wait times out; absent when it does not.
+	// When the wait times out; absent when it does not time out.
 	DueTime       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2208,9 +2211,9 @@ type ApprovalWait struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who is asked.
 	Assignees []string `protobuf:"bytes,1,rep,name=assignees,proto3" json:"assignees,omitempty"`
-	// When the approval expires; absent when it does not.
+	// When the approval expires; absent when it does not expire.
 	DueTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
-	// The approval, for ApprovalService.
+	// Id of the approval for ApprovalService.
 	ApprovalId    string `protobuf:"bytes,3,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2316,9 +2319,9 @@ func (x *ChildRunWait) GetRunId() string {
 // ChildTasksWait ends with the children of the task.
 type ChildTasksWait struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many children there are.
+	// Number of children.
 	Total int32 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
-	// How many of them have ended.
+	// Number of children that have ended.
 	Done          int32 `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

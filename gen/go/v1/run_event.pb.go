@@ -4,10 +4,9 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/run_event.proto
 
-// Events of a run and the frames of a watch.
-//
-// Durable events are the journal: gapless, in order, resumable. Ephemeral ones (tokens, progress, logs) are bounded, not
-// replayed, and reset by a new attempt; a loss shows as a gap.
+// Events of a run and frames of a watch. Durable events are the journal: gapless, ordered, and resumable. Ephemeral
+// events (tokens, progress, logs) are bounded, are not replayed, and are reset by a new attempt; a loss shows as a
+// gap.
 
 package orchestratorv1
 
@@ -28,7 +27,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Kind of an event. New kinds may come: a reader skips those it does not know.
+// Kind of an event. Later versions add kinds; readers skip unknown ones.
 type RunEventKind int32
 
 const (
@@ -36,55 +35,55 @@ const (
 	RunEventKind_RUN_EVENT_KIND_UNSPECIFIED RunEventKind = 0
 	// The start was accepted.
 	RunEventKind_RUN_EVENT_KIND_RUN_STARTED RunEventKind = 1
-	// The delay of the start is over; the first task may begin.
+	// The start delay is over; the first task may start.
 	RunEventKind_RUN_EVENT_KIND_RUN_OPENED RunEventKind = 2
-	// The run ended well.
+	// The run completed.
 	RunEventKind_RUN_EVENT_KIND_RUN_COMPLETED RunEventKind = 3
-	// The run ended with an error.
+	// The run failed.
 	RunEventKind_RUN_EVENT_KIND_RUN_FAILED RunEventKind = 4
-	// The run ended by cancellation.
+	// The run was canceled.
 	RunEventKind_RUN_EVENT_KIND_RUN_CANCELED RunEventKind = 5
-	// The run ended because its time was up.
+	// The run timed out.
 	RunEventKind_RUN_EVENT_KIND_RUN_TIMED_OUT RunEventKind = 6
-	// The run was ended by force.
+	// The run was terminated.
 	RunEventKind_RUN_EVENT_KIND_RUN_TERMINATED RunEventKind = 7
-	// The end of the run was decided; attempts under way are told to stop.
+	// The run is ending; running attempts are told to stop.
 	RunEventKind_RUN_EVENT_KIND_RUN_ENDING RunEventKind = 8
-	// Effects of tasks begin to be undone.
+	// Compensation starts.
 	RunEventKind_RUN_EVENT_KIND_RUN_COMPENSATING RunEventKind = 9
-	// A hold was put.
+	// A hold was put on.
 	RunEventKind_RUN_EVENT_KIND_RUN_HELD RunEventKind = 10
 	// A hold was released.
 	RunEventKind_RUN_EVENT_KIND_RUN_RELEASED RunEventKind = 11
-	// An instance took the run over from one that was lost.
+	// An instance took over the run from a lost one.
 	RunEventKind_RUN_EVENT_KIND_RUN_RECOVERED RunEventKind = 12
-	// An attempt began.
+	// An attempt started.
 	RunEventKind_RUN_EVENT_KIND_TASK_DISPATCHED RunEventKind = 13
 	// The task waits.
 	RunEventKind_RUN_EVENT_KIND_TASK_WAITING RunEventKind = 14
 	// The children of a `parallel` or `map` task are known.
 	RunEventKind_RUN_EVENT_KIND_TASK_EXPANDED RunEventKind = 15
-	// The task ended well.
+	// The task completed.
 	RunEventKind_RUN_EVENT_KIND_TASK_COMPLETED RunEventKind = 16
 	// An attempt failed; the next one is due later.
 	RunEventKind_RUN_EVENT_KIND_TASK_RETRYING RunEventKind = 17
 	// The graph of the task was interrupted and waits for an answer.
 	RunEventKind_RUN_EVENT_KIND_TASK_SUSPENDED RunEventKind = 18
-	// The task ended with an error, or because its time was up.
+	// The task failed or timed out.
 	RunEventKind_RUN_EVENT_KIND_TASK_FAILED RunEventKind = 19
 	// The task will not run.
 	RunEventKind_RUN_EVENT_KIND_TASK_SKIPPED RunEventKind = 20
 	// The task was stopped by cancellation.
 	RunEventKind_RUN_EVENT_KIND_TASK_CANCELED RunEventKind = 21
-	// The effect of the task was undone.
+	// The task was compensated.
 	RunEventKind_RUN_EVENT_KIND_TASK_COMPENSATED RunEventKind = 22
 	// A signal arrived.
 	RunEventKind_RUN_EVENT_KIND_SIGNAL_RECEIVED RunEventKind = 23
 	// A task or a transition consumed a signal.
 	RunEventKind_RUN_EVENT_KIND_SIGNAL_CONSUMED RunEventKind = 24
-	// A guard could not be evaluated for a signal, which stays in the queue.
+	// A guard could not be evaluated for a signal, which stays queued.
 	RunEventKind_RUN_EVENT_KIND_SIGNAL_GUARD_FAILED RunEventKind = 25
-	// A call with a `request_id` was applied that left no other trace.
+	// A call with a `request_id` was applied that changed nothing else.
 	RunEventKind_RUN_EVENT_KIND_REQUEST_APPLIED RunEventKind = 26
 	// A flow that is written with states entered a state.
 	RunEventKind_RUN_EVENT_KIND_STATE_ENTERED RunEventKind = 27
@@ -193,19 +192,19 @@ func (RunEventKind) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_run_event_proto_rawDescGZIP(), []int{0}
 }
 
-// How important a line of a log is.
+// Severity of a log line.
 type LogLevel int32
 
 const (
 	// Not set.
 	LogLevel_LOG_LEVEL_UNSPECIFIED LogLevel = 0
-	// For finding faults.
+	// Debugging information.
 	LogLevel_LOG_LEVEL_DEBUG LogLevel = 1
-	// What happens in the ordinary course.
+	// Normal operation.
 	LogLevel_LOG_LEVEL_INFO LogLevel = 2
-	// Something that should be looked at.
+	// Something unexpected.
 	LogLevel_LOG_LEVEL_WARN LogLevel = 3
-	// Something failed.
+	// A failure.
 	LogLevel_LOG_LEVEL_ERROR LogLevel = 4
 )
 
@@ -257,22 +256,23 @@ func (LogLevel) EnumDescriptor() ([]byte, []int) {
 // RunEvent is something that happened in a run.
 type RunEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Run that it happened in.
+	// Run of the event.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Number in the journal of the run, from 1; 0 for an ephemeral event. One record of the journal is one event.
+	// Number in the journal of the run, from 1; 0 for an ephemeral event. One journal record is one event.
 	Sequence int32 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// Opaque place in the stream; a watch can be resumed right after it.
+	// Opaque place in the stream; a watch can continue right after it.
 	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Whether it is in the journal.
 	Durable bool `protobuf:"varint,4,opt,name=durable,proto3" json:"durable,omitempty"`
-	// When it happened, by the clock of the database.
+	// When it happened, by the database clock.
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
-	// Task that it concerns; empty when it concerns the run.
+	// Task of the event; empty for an event of the run.
 	TaskId string `protobuf:"bytes,6,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// Attempt of the task that it concerns, from 1: the one that begins, waits, fails or completes. 0 when it concerns none: the run, a
-	// task that was done or failed without an attempt, or the task as a whole (skipped, expanded, compensated).
+	// Attempt of the event, from 1: the one that starts, waits, fails, or completes. 0 when there is none: the event is
+	// one of the run or of the whole task (skipped, expanded, compensated), or the task completed or failed without an
+	// attempt.
 	Attempt int32 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// What happened. UNSPECIFIED for an ephemeral event, whose `detail` says what it is.
+	// What happened. Unspecified for an ephemeral event; see `detail`.
 	Kind RunEventKind `protobuf:"varint,8,opt,name=kind,proto3,enum=orchestrator.v1.RunEventKind" json:"kind,omitempty"`
 	// What changed.
 	//
@@ -287,8 +287,8 @@ type RunEvent struct {
 	//	*RunEvent_Token
 	//	*RunEvent_ApprovalChange
 	Detail isRunEvent_Detail `protobuf_oneof:"detail"`
-	// Further facts of the record, by name. Payloads are not among them: GetRun and GetRunTask answer them.
-	Attributes    *structpb.Struct `protobuf:"bytes,16,opt,name=attributes,proto3" json:"attributes,omitempty"`
+	// Other values of the record, by name. Payloads are not included; GetRun and GetRunTask return them.
+	Attributes    *structpb.Struct `protobuf:"bytes,17,opt,name=attributes,proto3" json:"attributes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -470,43 +470,43 @@ type isRunEvent_Detail interface {
 }
 
 type RunEvent_RunTransition struct {
-	// The run moved to another phase.
+	// The run changed its phase.
 	RunTransition *RunTransition `protobuf:"bytes,9,opt,name=run_transition,json=runTransition,proto3,oneof"`
 }
 
 type RunEvent_TaskTransition struct {
-	// A task moved to another state.
+	// A task changed its state.
 	TaskTransition *TaskTransition `protobuf:"bytes,10,opt,name=task_transition,json=taskTransition,proto3,oneof"`
 }
 
 type RunEvent_HoldChange struct {
-	// A hold was put or released.
+	// A hold was put on or released.
 	HoldChange *HoldChange `protobuf:"bytes,11,opt,name=hold_change,json=holdChange,proto3,oneof"`
 }
 
 type RunEvent_SignalChange struct {
-	// A signal arrived, was consumed, or stays queued because a guard failed on it.
+	// A signal arrived, was consumed, or stays queued because a guard failed.
 	SignalChange *SignalChange `protobuf:"bytes,12,opt,name=signal_change,json=signalChange,proto3,oneof"`
 }
 
 type RunEvent_Progress struct {
-	// Ephemeral: how far an attempt is.
+	// Ephemeral: progress of an attempt.
 	Progress *TaskProgress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
 type RunEvent_Log struct {
-	// Ephemeral: a line that an attempt logged.
+	// Ephemeral: log line of an attempt.
 	Log *TaskLog `protobuf:"bytes,14,opt,name=log,proto3,oneof"`
 }
 
 type RunEvent_Token struct {
-	// Ephemeral: a piece of text that an attempt produced.
+	// Ephemeral: text that an attempt produced.
 	Token *TaskToken `protobuf:"bytes,15,opt,name=token,proto3,oneof"`
 }
 
 type RunEvent_ApprovalChange struct {
-	// An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
-	ApprovalChange *ApprovalChange `protobuf:"bytes,17,opt,name=approval_change,json=approvalChange,proto3,oneof"`
+	// An approval was decided or expired. Asking and canceling an approval are transitions of its task.
+	ApprovalChange *ApprovalChange `protobuf:"bytes,16,opt,name=approval_change,json=approvalChange,proto3,oneof"`
 }
 
 func (*RunEvent_RunTransition) isRunEvent_Detail() {}
@@ -532,9 +532,9 @@ type RunTransition struct {
 	Phase RunPhase `protobuf:"varint,1,opt,name=phase,proto3,enum=orchestrator.v1.RunPhase" json:"phase,omitempty"`
 	// Why the run failed; absent otherwise.
 	Error *RunError `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
-	// Why, in the words of who asked for it.
+	// Reason given by the caller.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
+	// Who requested it, as the caller claims; empty when unknown or when the run itself failed or timed out.
 	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -598,12 +598,12 @@ func (x *RunTransition) GetActor() string {
 	return ""
 }
 
-// TaskTransition is a change of a task's state.
+// TaskTransition is a change of state.
 type TaskTransition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// State after the event.
 	State TaskState `protobuf:"varint,1,opt,name=state,proto3,enum=orchestrator.v1.TaskState" json:"state,omitempty"`
-	// What kind of work the task does.
+	// Task type.
 	TaskType string `protobuf:"bytes,2,opt,name=task_type,json=taskType,proto3" json:"task_type,omitempty"`
 	// Why it was skipped; only in SKIPPED.
 	SkipReason SkipReason `protobuf:"varint,3,opt,name=skip_reason,json=skipReason,proto3,enum=orchestrator.v1.SkipReason" json:"skip_reason,omitempty"`
@@ -689,12 +689,12 @@ func (x *TaskTransition) GetWait() *TaskWait {
 	return nil
 }
 
-// HoldChange is a hold that was put or released.
+// HoldChange is a hold that was put on or released.
 type HoldChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The hold.
 	Hold *Hold `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
-	// True when it was put, false when it was released.
+	// True when it was put on, false when it was released.
 	Held          bool `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -744,17 +744,18 @@ func (x *HoldChange) GetHeld() bool {
 	return false
 }
 
-// SignalChange is a signal that arrived, was consumed, or could not be judged by a guard. Its data is not part of the event.
+// SignalChange is a signal that arrived, was consumed, or could not be evaluated by a guard. It does not include the
+// data.
 type SignalChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the signal.
 	SignalName string `protobuf:"bytes,1,opt,name=signal_name,json=signalName,proto3" json:"signal_name,omitempty"`
-	// True when a task consumed it, false when it arrived or stays queued.
+	// True when it was consumed, false when it arrived or stays queued.
 	Consumed bool `protobuf:"varint,2,opt,name=consumed,proto3" json:"consumed,omitempty"`
-	// Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
-	// The signal stays queued. Reported at most once for each signal and state.
+	// Why a guard (`when` of an `on` entry) of the current state could not be evaluated, with the state as `task_id`;
+	// absent otherwise. The signal stays queued. Reported at most once per signal and state.
 	GuardError *RunError `protobuf:"bytes,3,opt,name=guard_error,json=guardError,proto3" json:"guard_error,omitempty"`
-	// Who sent it, by the word of the caller; empty when unknown or consumed.
+	// Who sent it, as the caller claims; empty when unknown or consumed.
 	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -818,16 +819,16 @@ func (x *SignalChange) GetActor() string {
 	return ""
 }
 
-// ApprovalChange is the end of an approval. Its data is not part of the event.
+// ApprovalChange is the end of an approval. It does not include the data.
 type ApprovalChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Approval of the run.
+	// Id of the approval.
 	ApprovalId string `protobuf:"bytes,1,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
 	// State after the event.
 	State ApprovalState `protobuf:"varint,2,opt,name=state,proto3,enum=orchestrator.v1.ApprovalState" json:"state,omitempty"`
-	// Who decided, by the word of the caller; empty when unknown or expired.
+	// Who decided, as the caller claims; empty when unknown or expired.
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
-	// What the person remarked.
+	// Comment on the decision.
 	Comment       string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -891,12 +892,12 @@ func (x *ApprovalChange) GetComment() string {
 	return ""
 }
 
-// TaskProgress says how far an attempt is.
+// TaskProgress is the progress of an attempt.
 type TaskProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Share that is done, from 0 to 1; absent when it is not known.
+	// Fraction completed, from 0 to 1; absent when unknown.
 	Fraction *float64 `protobuf:"fixed64,1,opt,name=fraction,proto3,oneof" json:"fraction,omitempty"`
-	// Sentence for people.
+	// Message for people.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -946,10 +947,10 @@ func (x *TaskProgress) GetMessage() string {
 	return ""
 }
 
-// TaskLog is a line that an attempt logged.
+// TaskLog is a log line of an attempt.
 type TaskLog struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How important the line is.
+	// Severity of the line.
 	Level LogLevel `protobuf:"varint,1,opt,name=level,proto3,enum=orchestrator.v1.LogLevel" json:"level,omitempty"`
 	// The line.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
@@ -1001,10 +1002,10 @@ func (x *TaskLog) GetMessage() string {
 	return ""
 }
 
-// TaskToken is a piece of text that an attempt produced.
+// TaskToken is text that an attempt produced.
 type TaskToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The text; append it to what the same attempt produced before.
+	// The text; append it to the previous text of the same attempt.
 	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1047,16 +1048,16 @@ func (x *TaskToken) GetText() string {
 	return ""
 }
 
-// RunSnapshot is the state of a run at a place of its stream. A large run is sent in several frames.
+// RunSnapshot is a run at a place in its stream. A large run is sent in several frames.
 type RunSnapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The run, as the read mask asks.
+	// The run, limited by the read mask.
 	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Its tasks, without payloads; with `continued` a part of them.
+	// Its tasks, without payloads; only some of them when `continued` is true.
 	Tasks []*RunTask `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	// Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
+	// Place in the stream right after the snapshot; empty when `continued` is true.
 	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
+	// Whether more snapshot frames with further tasks follow. Only the last frame has a `cursor`.
 	Continued     bool `protobuf:"varint,4,opt,name=continued,proto3" json:"continued,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1120,11 +1121,11 @@ func (x *RunSnapshot) GetContinued() bool {
 	return false
 }
 
-// WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
-// runs. Durable events of a run are never lost.
+// WatchGap says that a slow reader missed something: ephemeral events of a run, or updates in a watch over many runs.
+// Durable events of a run are never lost.
 type WatchGap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many events or updates were lost at least.
+	// Minimum number of events or updates that were lost.
 	LostCount     int32 `protobuf:"varint,1,opt,name=lost_count,json=lostCount,proto3" json:"lost_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1167,12 +1168,12 @@ func (x *WatchGap) GetLostCount() int32 {
 	return 0
 }
 
-// WatchHeartbeat shows that the stream is alive; sent when nothing else was for about 15 seconds.
+// WatchHeartbeat shows that the stream is alive. It is sent when nothing else was sent for about 15 seconds.
 type WatchHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Clock of the service.
+	// Time of the service.
 	ServerTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
-	// Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
+	// Current place in the stream, to continue from; empty while there is none.
 	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1222,12 +1223,12 @@ func (x *WatchHeartbeat) GetCursor() string {
 	return ""
 }
 
-// RunEnd is the last frame of a watch: the run has ended, and every event before it was sent.
+// RunEnd is the last frame of a watch: the run has ended, and all events before were sent.
 type RunEnd struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The run as it ended, as the read mask asks.
+	// The ended run, limited by the read mask.
 	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Place in the stream after the last event; resuming there waits for a reopened run.
+	// Place in the stream after the last event; continuing there waits for a reopened run.
 	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1282,9 +1283,9 @@ type RunUpdate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run as it is now.
 	Run *RunSummary `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Whether the run meets the filter; false tells the reader to drop it.
+	// Whether the run matches the filter; when false, drop it.
 	Matches bool `protobuf:"varint,2,opt,name=matches,proto3" json:"matches,omitempty"`
-	// Place in the stream after this update; WatchRuns resumes from it.
+	// Place in the stream after this update, to continue from.
 	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1341,14 +1342,14 @@ func (x *RunUpdate) GetCursor() string {
 	return ""
 }
 
-// RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
+// RunsSnapshot holds the runs that match the filter when the watch starts, in one frame.
 type RunsSnapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The runs, newest first, at most `snapshot_size` of them.
+	// The runs, newest first, at most `snapshot_size`.
 	Runs []*RunSummary `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
-	// Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
+	// Whether more runs match the filter than the snapshot holds; ListRuns returns the older ones.
 	Partial bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
-	// Place in the stream after the snapshot; WatchRuns resumes from it.
+	// Place in the stream after the snapshot, to continue from.
 	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1429,9 +1430,9 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\bprogress\x18\r \x01(\v2\x1d.orchestrator.v1.TaskProgressH\x00R\bprogress\x12,\n" +
 	"\x03log\x18\x0e \x01(\v2\x18.orchestrator.v1.TaskLogH\x00R\x03log\x122\n" +
 	"\x05token\x18\x0f \x01(\v2\x1a.orchestrator.v1.TaskTokenH\x00R\x05token\x12J\n" +
-	"\x0fapproval_change\x18\x11 \x01(\v2\x1f.orchestrator.v1.ApprovalChangeH\x00R\x0eapprovalChange\x127\n" +
+	"\x0fapproval_change\x18\x10 \x01(\v2\x1f.orchestrator.v1.ApprovalChangeH\x00R\x0eapprovalChange\x127\n" +
 	"\n" +
-	"attributes\x18\x10 \x01(\v2\x17.google.protobuf.StructR\n" +
+	"attributes\x18\x11 \x01(\v2\x17.google.protobuf.StructR\n" +
 	"attributesB\b\n" +
 	"\x06detail\"\x9f\x01\n" +
 	"\rRunTransition\x12/\n" +

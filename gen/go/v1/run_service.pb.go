@@ -4,10 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/run_service.proto
 
-// Starting, reading, watching and steering runs.
-//
-// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun and MigrateRun; a method is declared here when it is
-// served.
+// Starts, reads, watches, and controls runs.
 
 package orchestratorv1
 
@@ -39,11 +36,11 @@ const (
 	RunKeyPolicy_RUN_KEY_POLICY_UNSPECIFIED RunKeyPolicy = 0
 	// Refuse with RUN_KEY_OPEN.
 	RunKeyPolicy_RUN_KEY_POLICY_REJECT RunKeyPolicy = 1
-	// Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
-	// however often the call is repeated. Nothing else of the start reaches the open run.
+	// Return the open run and deliver the signals of the start to it (signal-with-start). With a `request_id` each
+	// signal is delivered once, however often the call is repeated. Nothing else of the start reaches the open run.
 	RunKeyPolicy_RUN_KEY_POLICY_RETURN_EXISTING RunKeyPolicy = 2
-	// Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
-	// the call, sent again, starts this one.
+	// Terminate the open run, then start this one. These are two commits: if the service fails between them, the open
+	// run is terminated, and repeating the call starts the new one.
 	RunKeyPolicy_RUN_KEY_POLICY_TERMINATE_AND_START RunKeyPolicy = 3
 )
 
@@ -95,9 +92,9 @@ type StartRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Flow to run.
 	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Version to run; empty means the one that was registered last.
+	// Version to run; empty means the latest.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// Values of the flow's variables; absent means none. An object in each of its forms.
+	// Values of the flow's variables, always an object; absent means none.
 	//
 	// Types that are valid to be assigned to InputValue:
 	//
@@ -105,34 +102,34 @@ type StartRunRequest struct {
 	//	*StartRunRequest_InputJson
 	//	*StartRunRequest_InputRef
 	InputValue isStartRunRequest_InputValue `protobuf_oneof:"input_value"`
-	// Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
-	// Remembered for `request_id_retention` (GetInfo) at least.
+	// Makes a repeated call return the first response: up to 128 printable characters without spaces, for example a
+	// UUID. Kept for at least `request_id_retention` (GetInfo).
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Identity of the run: up to 100 letters, digits, `.`, `_` and `-`, the first a letter or a digit. Empty lets the service choose.
-	// An id is never used again, even after the run is deleted.
+	// Id of the run: up to 100 letters, digits, `.`, `_`, and `-`, the first a letter or a digit. Empty lets the
+	// service choose one. An id is never used again, even after the run is deleted.
 	RunId string `protobuf:"bytes,7,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Business key: at most one open run of the flow has it. Empty means none.
+	// Business key: at most one open run of the flow has it. Empty means none. Up to 256 characters.
 	RunKey string `protobuf:"bytes,8,opt,name=run_key,json=runKey,proto3" json:"run_key,omitempty"`
-	// What to do when an open run has the key; unspecified means to reject.
+	// What to do when an open run has the key; unspecified means reject.
 	RunKeyPolicy RunKeyPolicy `protobuf:"varint,9,opt,name=run_key_policy,json=runKeyPolicy,proto3,enum=orchestrator.v1.RunKeyPolicy" json:"run_key_policy,omitempty"`
-	// Labels to find the run by: at most 32, keys of 1 to 63 characters, values of at most 256.
+	// Labels to find the run by: at most 32, with keys of 1 to 63 characters and values of up to 256.
 	Labels map[string]string `protobuf:"bytes,10,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// User on whose behalf the run works; passed on to tools.
+	// User on whose behalf the run works; passed to tools. Up to 256 characters.
 	UserId string `protobuf:"bytes,11,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Identity that ties the run to work elsewhere; in logs and events.
+	// Id that ties the run to work elsewhere; part of logs and events. Up to 256 characters.
 	CorrelationId string `protobuf:"bytes,12,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
-	// Context that is passed on and never read: JSON text of an object, at most 64 KiB.
+	// Context that is passed along unread: JSON text of an object, up to 64 KiB.
 	ExecutionContextJson []byte `protobuf:"bytes,13,opt,name=execution_context_json,json=executionContextJson,proto3" json:"execution_context_json,omitempty"`
-	// Time until the run is TIMED_OUT, counted from its scheduled time; absent means what the flow says.
+	// Time until the run is TIMED_OUT, from its scheduled time, at most 10 years; absent means what the flow says.
 	RunTimeout *durationpb.Duration `protobuf:"bytes,14,opt,name=run_timeout,json=runTimeout,proto3" json:"run_timeout,omitempty"`
-	// Time until the first task may start, at most 10 years; absent means at once.
+	// Time until the first task may start, at most 10 years; absent means immediately.
 	StartDelay *durationpb.Duration `protobuf:"bytes,15,opt,name=start_delay,json=startDelay,proto3" json:"start_delay,omitempty"`
-	// Signals that are in the queue before the first task starts; at most 100. When the policy answers an open run, they are sent to it.
+	// Signals to queue before the first task starts, at most 100. When the policy returns an open run, they are sent to
+	// that run.
 	Signals []*RunSignal `protobuf:"bytes,16,rep,name=signals,proto3" json:"signals,omitempty"`
-	// How long to wait for the end of the run, at most 50 s; absent means not at all. When the time is up the answer is the run as
-	// it is.
+	// How long to wait for the end of the run, at most 50 s; absent means not at all.
 	Wait *durationpb.Duration `protobuf:"bytes,17,opt,name=wait,proto3" json:"wait,omitempty"`
-	// Fields of Run to answer; absent means all of them. Must be absent in a batch.
+	// Fields of Run to return; absent means all. Must be absent in a batch.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,18,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -322,7 +319,7 @@ type StartRunRequest_InputJson struct {
 }
 
 type StartRunRequest_InputRef struct {
-	// Reference to a stored payload.
+	// Reference to a payload of another run, as a response gave it.
 	InputRef *PayloadRef `protobuf:"bytes,5,opt,name=input_ref,json=inputRef,proto3,oneof"`
 }
 
@@ -332,12 +329,12 @@ func (*StartRunRequest_InputJson) isStartRunRequest_InputValue() {}
 
 func (*StartRunRequest_InputRef) isStartRunRequest_InputValue() {}
 
-// RunSignal is a signal that a start carries.
+// RunSignal is a signal that is sent with a start.
 type RunSignal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name that waiting tasks listen for: 1 to 128 characters.
+	// Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
 	SignalName string `protobuf:"bytes,1,opt,name=signal_name,json=signalName,proto3" json:"signal_name,omitempty"`
-	// What it carries; absent means null.
+	// Data of the signal; absent means null.
 	//
 	// Types that are valid to be assigned to DataValue:
 	//
@@ -435,7 +432,7 @@ type RunSignal_DataJson struct {
 }
 
 type RunSignal_DataRef struct {
-	// Reference to a stored payload.
+	// Reference to a payload of another run, as a response gave it.
 	DataRef *PayloadRef `protobuf:"bytes,4,opt,name=data_ref,json=dataRef,proto3,oneof"`
 }
 
@@ -450,8 +447,8 @@ type StartRunResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run.
 	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one,
-	// also when the call is repeated after the end of that one.
+	// Whether this call, or an earlier one with the same request id, started the run. False when the policy returned an
+	// open run, also when the call is repeated after that run has ended.
 	Started       bool `protobuf:"varint,2,opt,name=started,proto3" json:"started,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -506,12 +503,12 @@ type BatchStartRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Starts, at most 1,000; their own `wait` and `read_mask` must be absent.
 	Requests []*StartRunRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
-	// Makes a repeated call answer what the first one did. A start without a request id of its own gets this one with `/` and its
-	// index in the batch.
+	// Makes a repeated call return the first response. A start without a request id of its own gets this one, followed
+	// by `/` and its index in the batch. Up to 120 printable characters without spaces.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How long to wait for the end of all runs, at most 50 s; absent means not at all.
 	Wait *durationpb.Duration `protobuf:"bytes,3,opt,name=wait,proto3" json:"wait,omitempty"`
-	// Fields of Run to answer; absent means all of them except payloads.
+	// Fields of Run to return; absent means all except payloads.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -621,17 +618,17 @@ func (x *BatchStartRunsResponse) GetResults() []*BatchStartRunsResult {
 	return nil
 }
 
-// BatchStartRunsResult is what became of one start.
+// BatchStartRunsResult is the result of one start.
 type BatchStartRunsResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The run, or why there is none.
+	// The run or the error.
 	//
 	// Types that are valid to be assigned to Result:
 	//
 	//	*BatchStartRunsResult_Run
 	//	*BatchStartRunsResult_Error
 	Result isBatchStartRunsResult_Result `protobuf_oneof:"result"`
-	// Whether this call, or the earlier one with the same request id, started the run.
+	// Whether this call, or an earlier one with the same request id, started the run.
 	Started       bool `protobuf:"varint,3,opt,name=started,proto3" json:"started,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -709,7 +706,7 @@ type BatchStartRunsResult_Run struct {
 }
 
 type BatchStartRunsResult_Error struct {
-	// Error of this start, with the details that the same error of StartRun carries.
+	// Error of this start, with the same details as from StartRun.
 	Error *status.Status `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
 }
 
@@ -722,7 +719,7 @@ type GetRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to read.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Fields of Run to answer; absent means all of them. An unknown path is refused with INVALID_REQUEST.
+	// Fields of Run to return; absent means all. An unknown path is refused with INVALID_REQUEST.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -825,7 +822,7 @@ type WaitRunRequest struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// How long to wait, at most 50 s.
 	Wait *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
-	// Fields of Run to answer; absent means all of them.
+	// Fields of Run to return; absent means all.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -935,11 +932,11 @@ type ListRunsRequest struct {
 	// `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`, `end_time`;
 	// empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Largest number of runs to answer; 0 means the default, more than the limit means the limit.
+	// Maximum number of runs to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Order of the runs: `create_time desc` (the newest first) or `create_time` (the oldest first); empty means `create_time desc`.
+	// Order: `create_time desc` (newest first) or `create_time` (oldest first); empty means `create_time desc`.
 	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1006,9 +1003,9 @@ func (x *ListRunsRequest) GetOrderBy() string {
 // Response of RunService.ListRuns.
 type ListRunsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page; may be shorter than asked, even empty.
+	// The page. It may hold fewer entries than asked for, even none.
 	Runs []*RunSummary `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
-	// Token of the next page; empty at the end, and only there.
+	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1107,10 +1104,10 @@ func (x *CountRunsRequest) GetFilter() string {
 // Response of RunService.CountRuns.
 type CountRunsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Number of runs that meet the filter.
+	// Number of runs that match the filter.
 	Count int64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
-	// The same number by state; states without runs are left out.
-	States        []*RunStateCount `protobuf:"bytes,2,rep,name=states,proto3" json:"states,omitempty"`
+	// The same number by state; states without runs are omitted.
+	StateCounts   []*RunStateCount `protobuf:"bytes,2,rep,name=state_counts,json=stateCounts,proto3" json:"state_counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1152,9 +1149,9 @@ func (x *CountRunsResponse) GetCount() int64 {
 	return 0
 }
 
-func (x *CountRunsResponse) GetStates() []*RunStateCount {
+func (x *CountRunsResponse) GetStateCounts() []*RunStateCount {
 	if x != nil {
-		return x.States
+		return x.StateCounts
 	}
 	return nil
 }
@@ -1164,7 +1161,7 @@ type RunStateCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The state.
 	State RunState `protobuf:"varint,1,opt,name=state,proto3,enum=orchestrator.v1.RunState" json:"state,omitempty"`
-	// How many runs are in it.
+	// Number of runs in it.
 	Count         int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1217,13 +1214,13 @@ func (x *RunStateCount) GetCount() int64 {
 // Request of RunService.ListRunEvents.
 type ListRunEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Run whose journal is read.
+	// Run whose journal to read.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Only events with a greater sequence; 0 means from the first.
+	// Return only events with a greater sequence; 0 means from the first.
 	AfterSequence int32 `protobuf:"varint,2,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
-	// Largest number of events to answer; 0 means the default, more than the limit means the limit.
+	// Maximum number of events to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1290,9 +1287,9 @@ func (x *ListRunEventsRequest) GetPageToken() string {
 // Response of RunService.ListRunEvents.
 type ListRunEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page; may be shorter than asked, even empty.
+	// The page. It may hold fewer entries than asked for, even none.
 	Events []*RunEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
-	// Token of the next page; empty at the end, and only there.
+	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1345,14 +1342,14 @@ func (x *ListRunEventsResponse) GetNextPageToken() string {
 // Request of RunService.ListRunTasks.
 type ListRunTasksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Run whose tasks are read.
+	// Run whose tasks to read.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`, `dead_letter` and
 	// `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Largest number of tasks to answer; 0 means the default, more than the limit means the limit.
+	// Maximum number of tasks to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1419,9 +1416,9 @@ func (x *ListRunTasksRequest) GetPageToken() string {
 // Response of RunService.ListRunTasks.
 type ListRunTasksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page, without payloads; may be shorter than asked, even empty.
+	// The page, without payloads. It may hold fewer entries than asked for, even none.
 	Tasks []*RunTask `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	// Token of the next page; empty at the end, and only there.
+	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1476,9 +1473,10 @@ type GetRunTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that the task belongs to.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Path of the task to read. The id of a state means its latest visit, the id of a compensation task the latest compensation that it made.
+	// Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
+	// compensation it started last.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// Fields of RunTask to answer; absent means all of them.
+	// Fields of RunTask to return; absent means all.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1586,11 +1584,12 @@ type WatchRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to watch.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Place to go on after, from an event, a snapshot, a heartbeat or an error; empty means from now, with a snapshot.
+	// Place to continue after, from an event, a snapshot, a heartbeat, or an error; empty means from now, with a
+	// snapshot.
 	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Fields of Run in snapshot and end; absent means all of them.
+	// Fields of Run in the snapshot and the end frame; absent means all.
 	ReadMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
-	// Whether ephemeral events (tokens, progress, logs) are wanted too. No task type of this version produces any.
+	// Whether to send ephemeral events (tokens, progress, logs) too. No task type produces any yet.
 	IncludeEphemeral bool `protobuf:"varint,4,opt,name=include_ephemeral,json=includeEphemeral,proto3" json:"include_ephemeral,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1758,7 +1757,7 @@ type isWatchRunResponse_Frame interface {
 }
 
 type WatchRunResponse_Snapshot struct {
-	// State of the run when the watch began.
+	// The run when the watch started.
 	Snapshot *RunSnapshot `protobuf:"bytes,1,opt,name=snapshot,proto3,oneof"`
 }
 
@@ -1797,9 +1796,11 @@ type WatchRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CEL expression as in ListRuns; empty means all.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Largest number of runs in the snapshot, the newest ones; 0 means the default, more than the limit means the limit.
+	// Maximum number of runs in the snapshot, which holds the newest ones. 0 means the default; a larger value than the
+	// limit means the limit.
 	SnapshotSize int32 `protobuf:"varint,2,opt,name=snapshot_size,json=snapshotSize,proto3" json:"snapshot_size,omitempty"`
-	// Place to resume after, from a frame or an error of a watch with the same filter; empty means from now, with a snapshot.
+	// Place to continue after, from a frame or an error of a watch with the same filter; empty means from now, with a
+	// snapshot.
 	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1950,12 +1951,12 @@ type isWatchRunsResponse_Frame interface {
 }
 
 type WatchRunsResponse_Snapshot struct {
-	// Runs that meet the filter when the watch began.
+	// Runs that match the filter when the watch starts.
 	Snapshot *RunsSnapshot `protobuf:"bytes,1,opt,name=snapshot,proto3,oneof"`
 }
 
 type WatchRunsResponse_Update struct {
-	// A run changed, came to meet the filter or no longer meets it.
+	// A run changed, started to match the filter, or stopped matching it.
 	Update *RunUpdate `protobuf:"bytes,2,opt,name=update,proto3,oneof"`
 }
 
@@ -1982,9 +1983,9 @@ type SignalRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to signal.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Name that waiting tasks listen for: 1 to 128 characters.
+	// Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
 	SignalName string `protobuf:"bytes,2,opt,name=signal_name,json=signalName,proto3" json:"signal_name,omitempty"`
-	// What it carries; absent means null.
+	// Data of the signal; absent means null.
 	//
 	// Types that are valid to be assigned to DataValue:
 	//
@@ -1992,8 +1993,9 @@ type SignalRunRequest struct {
 	//	*SignalRunRequest_DataJson
 	//	*SignalRunRequest_DataRef
 	DataValue isSignalRunRequest_DataValue `protobuf_oneof:"data_value"`
-	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+	// Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2099,7 +2101,7 @@ type SignalRunRequest_DataJson struct {
 }
 
 type SignalRunRequest_DataRef struct {
-	// Reference to a stored payload.
+	// Reference to a payload of another run, as a response gave it.
 	DataRef *PayloadRef `protobuf:"bytes,5,opt,name=data_ref,json=dataRef,proto3,oneof"`
 }
 
@@ -2160,12 +2162,13 @@ type CancelRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to cancel.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Why; kept in the journal. At most 1,024 characters.
+	// Reason, kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Whether effects of tasks are undone before the end.
+	// Whether to run compensations before the end.
 	Compensate bool `protobuf:"varint,3,opt,name=compensate,proto3" json:"compensate,omitempty"`
-	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+	// Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2232,7 +2235,7 @@ func (x *CancelRunRequest) GetRequestId() string {
 // Response of RunService.CancelRun.
 type CancelRunResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The run right after the wish was recorded, without payloads.
+	// The run right after the request was recorded, without payloads.
 	Run           *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2280,10 +2283,11 @@ type TerminateRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to terminate.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Why; kept in the journal. At most 1,024 characters.
+	// Reason, kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+	// Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2391,10 +2395,11 @@ type PauseRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to pause.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Why; kept in the journal. At most 1,024 characters.
+	// Reason, kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+	// Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2502,12 +2507,13 @@ type ResumeRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to resume.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Why; kept in the journal. At most 1,024 characters.
+	// Reason, kept in the journal. At most 1,024 characters.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
+	// Kinds of holds to release; empty means OPERATOR. A hold of kind PARENT goes when the parent is resumed.
 	HoldKinds []HoldKind `protobuf:"varint,3,rep,packed,name=hold_kinds,json=holdKinds,proto3,enum=orchestrator.v1.HoldKind" json:"hold_kinds,omitempty"`
-	// Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-	// 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+	// Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2622,8 +2628,8 @@ type DeleteRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run to delete.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-	// its run, with or without an id.
+	// Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+	// run, with or without an id.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2806,10 +2812,10 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"*\n" +
 	"\x10CountRunsRequest\x12\x16\n" +
-	"\x06filter\x18\x01 \x01(\tR\x06filter\"a\n" +
+	"\x06filter\x18\x01 \x01(\tR\x06filter\"l\n" +
 	"\x11CountRunsResponse\x12\x14\n" +
-	"\x05count\x18\x01 \x01(\x03R\x05count\x126\n" +
-	"\x06states\x18\x02 \x03(\v2\x1e.orchestrator.v1.RunStateCountR\x06states\"V\n" +
+	"\x05count\x18\x01 \x01(\x03R\x05count\x12A\n" +
+	"\fstate_counts\x18\x02 \x03(\v2\x1e.orchestrator.v1.RunStateCountR\vstateCounts\"V\n" +
 	"\rRunStateCount\x12/\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x19.orchestrator.v1.RunStateR\x05state\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\"\x90\x01\n" +
@@ -3039,7 +3045,7 @@ var file_orchestrator_v1_run_service_proto_depIdxs = []int32{
 	42, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
 	44, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
 	46, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
-	15, // 24: orchestrator.v1.CountRunsResponse.states:type_name -> orchestrator.v1.RunStateCount
+	15, // 24: orchestrator.v1.CountRunsResponse.state_counts:type_name -> orchestrator.v1.RunStateCount
 	47, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
 	48, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
 	49, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask

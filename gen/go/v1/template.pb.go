@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/template.proto
 
-// Templates: flows with declared variables that are shipped with the service or kept in its folder of templates.
+// Templates: flows with variables to set, shipped with the service or kept in its template folder.
 
 package orchestratorv1
 
@@ -23,24 +23,24 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Template is a flow that is made to be filled in. All fields are set by the service.
+// Template is a flow with variables to set. All fields are set by the service.
 type Template struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the template, the `id` of its definition.
+	// Id of the template, the `id` of its definition.
 	TemplateId string `protobuf:"bytes,1,opt,name=template_id,json=templateId,proto3" json:"template_id,omitempty"`
 	// Version of the template.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// Name for people.
+	// Display name.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// What the template does.
 	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
-	// Category, for instance `data-science`.
+	// Category, for example `data-science`.
 	Category string `protobuf:"bytes,5,opt,name=category,proto3" json:"category,omitempty"`
-	// Variables that can be filled in.
+	// Variables that can be set.
 	Variables []*FlowVariable `protobuf:"bytes,6,rep,name=variables,proto3" json:"variables,omitempty"`
 	// Number of tasks in the definition.
 	TaskCount int32 `protobuf:"varint,7,opt,name=task_count,json=taskCount,proto3" json:"task_count,omitempty"`
-	// The definition as text. Only GetTemplate answers it.
+	// The definition as text. Empty in lists.
 	Source        string `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/template_service.proto
 
-// Reading templates and making flows of them.
+// Reads templates and registers flows made from them.
 
 package orchestratorv1
 
@@ -27,9 +27,9 @@ const (
 // Request of TemplateService.ListTemplates.
 type ListTemplatesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of templates to answer; 0 means the default, more than the limit means the limit.
+	// Maximum number of templates to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -82,9 +82,9 @@ func (x *ListTemplatesRequest) GetPageToken() string {
 // Response of TemplateService.ListTemplates.
 type ListTemplatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page, without `source`; may be shorter than asked, even empty.
+	// The page, without `source`. It may hold fewer entries than asked for, even none.
 	Templates []*Template `protobuf:"bytes,1,rep,name=templates,proto3" json:"templates,omitempty"`
-	// Token of the next page; empty at the end, and only there.
+	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -229,23 +229,23 @@ func (x *GetTemplateResponse) GetTemplate() *Template {
 // Request of TemplateService.InstantiateTemplate.
 type InstantiateTemplateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Template to fill in.
+	// Template to instantiate.
 	TemplateId string `protobuf:"bytes,1,opt,name=template_id,json=templateId,proto3" json:"template_id,omitempty"`
-	// Values of variables; absent means none. An object in each of its forms. They become the defaults of the flow's variables.
+	// Values of variables, always an object; absent means none. They become the defaults of the flow.
 	//
 	// Types that are valid to be assigned to VariablesValue:
 	//
 	//	*InstantiateTemplateRequest_Variables
 	//	*InstantiateTemplateRequest_VariablesJson
 	VariablesValue isInstantiateTemplateRequest_VariablesValue `protobuf_oneof:"variables_value"`
-	// Name of the new flow; empty means the id of the template.
+	// Id of the new flow; empty means the id of the template.
 	FlowId string `protobuf:"bytes,4,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
-	// Version of the new flow; empty means that of the template.
+	// Version of the new flow; empty means the version of the template.
 	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	// Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+	// Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-	// its content, with or without an id: it answers the stored version with `created` false.
+	// Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+	// content, with or without an id, and returns the stored version with `created` false.
 	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -368,7 +368,7 @@ type InstantiateTemplateResponse struct {
 	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	// Every problem of the definition; only with `validate_only`.
 	Problems []*FlowProblem `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
-	// What was accepted but most likely is not what the author means, as in RegisterFlow.
+	// What was accepted but is probably not what the author meant, as in RegisterFlow.
 	Warnings      []*FlowWarning `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: orchestrator/v1/template_service.proto
 
-// Reading templates and making flows of them.
+// Reads templates and registers flows made from them.
 
 package orchestratorv1
 
@@ -30,15 +30,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// TemplateService shows the templates of the service and registers flows made of them.
+// TemplateService reads the templates of the service and registers flows made from them.
 type TemplateServiceClient interface {
-	// ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+	// ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
 	ListTemplates(ctx context.Context, in *ListTemplatesRequest, opts ...grpc.CallOption) (*ListTemplatesResponse, error)
-	// GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+	// GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
 	GetTemplate(ctx context.Context, in *GetTemplateRequest, opts ...grpc.CallOption) (*GetTemplateResponse, error)
-	// InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-	// that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-	// FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+	// InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+	// remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+	// value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE.
 	InstantiateTemplate(ctx context.Context, in *InstantiateTemplateRequest, opts ...grpc.CallOption) (*InstantiateTemplateResponse, error)
 }
 
@@ -84,15 +85,16 @@ func (c *templateServiceClient) InstantiateTemplate(ctx context.Context, in *Ins
 // All implementations must embed UnimplementedTemplateServiceServer
 // for forward compatibility.
 //
-// TemplateService shows the templates of the service and registers flows made of them.
+// TemplateService reads the templates of the service and registers flows made from them.
 type TemplateServiceServer interface {
-	// ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+	// ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
 	ListTemplates(context.Context, *ListTemplatesRequest) (*ListTemplatesResponse, error)
-	// GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+	// GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
 	GetTemplate(context.Context, *GetTemplateRequest) (*GetTemplateResponse, error)
-	// InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-	// that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-	// FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+	// InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+	// remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+	// value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE.
 	InstantiateTemplate(context.Context, *InstantiateTemplateRequest) (*InstantiateTemplateResponse, error)
 	mustEmbedUnimplementedTemplateServiceServer()
 }

@@ -1,7 +1,7 @@
 /**
  * Payloads: JSON in the service, a oneof of three forms on the wire.
  *
- * In: an object or value that came as a message is checked like JSON text, its size too. Out: as `Struct` or `Value`, or as text when the read mask names the
+ * In: an object or value that came as a message, or that a reference leads to, is checked like JSON text, its size too. Out: as `Struct` or `Value`, or as text when the read mask names the
  * `…_json` field or when the value nests deeper than Protobuf libraries of all languages read. What is larger than the inline limit and not asked for as text,
  * or does not fit into the answer, goes out as a reference: no call that did its work fails because its answer is too large.
  */
@@ -37,28 +37,51 @@ export interface PayloadLimits {
   readonly maxMessageBytes: number;
 }
 
-/** JSON of a payload; `absent` when there is none. `field` is its name in the contract. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST for references. */
-export function fromPayload(payload: PayloadInput, field: string, absent: Json, limits: PayloadLimits): Json {
+/** Payloads that the references of a request lead to, by payload id: they are read before the request is mapped. */
+export type StoredPayloads = ReadonlyMap<string, Json>;
+
+/** For requests without references. */
+export const NO_STORED_PAYLOADS: StoredPayloads = new Map();
+
+/** The reference in a payload of a request; undefined when it is there itself, or not at all. */
+export function referenceOf(payload: PayloadInput): PayloadRef | undefined {
+  return payload.case?.endsWith("Ref") === true ? (payload.value as PayloadRef) : undefined;
+}
+
+/**
+ * JSON of a payload; `absent` when there is none. `field` is its name in the contract. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE; for references also
+ * PAYLOAD_NOT_FOUND, when `stored` lacks it or it is another one than its hash says.
+ */
+export function fromPayload(
+  payload: PayloadInput,
+  field: string,
+  absent: Json,
+  limits: PayloadLimits,
+  stored: StoredPayloads = NO_STORED_PAYLOADS,
+): Json {
   if (payload.case === undefined) return absent;
   if (payload.value instanceof Uint8Array)
     return parseJson(payload.value, { field: `${field}_json`, maxBytes: limits.maxPayloadBytes });
-  if (payload.case.endsWith("Ref")) {
-    const violations = [
-      { field: `${field}_ref`, description: "stored payloads are not served by this version; send the payload itself" },
-    ];
-    fail(
-      "INVALID_REQUEST",
-      { problem: `${field}_ref: ${violations[0]?.description}`, field: `${field}_ref` },
-      { violations },
-    );
+  const reference = referenceOf(payload);
+  if (reference !== undefined) {
+    const { payloadId, sha256 } = reference;
+    const found = stored.get(payloadId);
+    if (found === undefined || (sha256 !== "" && sha256 !== hashOf(encodeJson(found))))
+      fail("PAYLOAD_NOT_FOUND", { payloadId });
+    return checkJson(found, { field: `${field}_ref`, maxBytes: limits.maxPayloadBytes });
   }
   const value = isValue(payload.value) ? (toJson(ValueSchema, payload.value) as Json) : (payload.value as JsonObject);
   return checkJson(value, { field, maxBytes: limits.maxPayloadBytes });
 }
 
 /** Like {@link fromPayload}, for payloads that must be objects. Error: INVALID_REQUEST for other values. */
-export function fromObjectPayload(payload: PayloadInput, field: string, limits: PayloadLimits): JsonObject {
-  const value = fromPayload(payload, field, {}, limits);
+export function fromObjectPayload(
+  payload: PayloadInput,
+  field: string,
+  limits: PayloadLimits,
+  stored: StoredPayloads = NO_STORED_PAYLOADS,
+): JsonObject {
+  const value = fromPayload(payload, field, {}, limits, stored);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   return fail(
     "INVALID_REQUEST",
@@ -142,9 +165,13 @@ export function toRef(place: string, json: Uint8Array): PayloadRef {
   return create(PayloadRefSchema, {
     payloadId: Buffer.from(place, "utf8").toString("base64url"),
     sizeBytes: BigInt(json.length),
-    sha256: createHash("sha256").update(json).digest("hex"),
+    sha256: hashOf(json),
     contentType: "application/json",
   });
+}
+
+function hashOf(json: Uint8Array): string {
+  return createHash("sha256").update(json).digest("hex");
 }
 
 /** A JSON value as a message. */

@@ -92,7 +92,7 @@ export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask, 
     parentTaskId: facts.parent?.task ?? "",
     rootRunId: rootOf(state.runId),
   };
-  if (state.cause !== null) run.cause = toCause(state.cause);
+  if (state.cause !== null) run.cause = toCause(state.cause, state.causeAt);
   if (state.error !== null) run.error = toRunError(state.error);
   if (mask.wants("task_counts")) run.taskCounts = countTasks(state, index);
   setPayloads(run, state, mask, room);
@@ -168,11 +168,12 @@ function toHold(hold: Hold): Run["holds"][number] {
   });
 }
 
-function toCause(cause: Cause): NonNullable<Run["cause"]> {
+function toCause(cause: Cause, at: number): NonNullable<Run["cause"]> {
   return create(RunCauseSchema, {
     outcome: END_PHASE[cause.end],
     reason: cause.reason,
     actor: cause.by,
+    causeTime: toTimestamp(at),
     compensate: cause.compensate,
   });
 }

@@ -23,6 +23,7 @@ import { toApproval } from "../mapping/approval.ts";
 import { APPROVAL_STATE } from "../mapping/enums.ts";
 import type { PayloadLimits } from "../mapping/payload.ts";
 import { createPayloadRoom, fromPayload } from "../mapping/payload.ts";
+import { readReferences } from "./stored-payloads.ts";
 import { parseReadMask } from "../mapping/read-mask.ts";
 import { assigneesOf } from "../mapping/task.ts";
 
@@ -99,7 +100,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof ApprovalService> {
     async decideApproval(call, { caller }) {
       const { runId, approvalId, comment, requestId } = call;
       const approved = call.decision === ApprovalDecision.APPROVED;
-      const data = fromPayload(call.dataValue, "data", null, limits);
+      const stored = await readReferences(runReader, caller, [call.dataValue]);
+      const data = fromPayload(call.dataValue, "data", null, limits, stored);
       if (data !== null && (typeof data !== "object" || Array.isArray(data))) {
         fail(
           "INVALID_REQUEST",

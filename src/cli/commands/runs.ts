@@ -79,7 +79,7 @@ function defineLists(leaf: Leaf): void {
     withClient(options, async (client) => {
       const counted = await client.call(RunService.method.countRuns, { filter: toFilter(options) });
       if (options.output === "json") return printJson(toPrintable(CountRunsResponseSchema, counted));
-      const rows = counted.states.map(({ state, count }) => [nameOf(RunStateSchema, state), String(count)]);
+      const rows = counted.stateCounts.map(({ state, count }) => [nameOf(RunStateSchema, state), String(count)]);
       toStdout`${formatTable(["STATE", "RUNS"], [...rows, ["all", String(counted.count)]])}`;
     }),
   );

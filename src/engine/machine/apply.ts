@@ -62,6 +62,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       endRun(state, "FAILED", record.at);
       return;
     case "run.canceled":
+      if (state.cause === null) state.causeAt = record.at;
       state.cause ??= {
         end: "canceled",
         compensate: false,
@@ -77,15 +78,18 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       return;
     case "run.terminated":
       state.error = { type: "TERMINATED", message: record.reason, task: null };
+      state.causeAt = record.at;
       state.cause = { end: "terminated", compensate: false, reason: record.reason, by: record.by, error: null };
       endRun(state, "TERMINATED", record.at);
       return;
     case "run.ending":
       state.cause = record.cause;
+      state.causeAt = record.at;
       state.boundAt = record.boundAt;
       movePhase(state, "CANCELING");
       return;
     case "run.compensating":
+      if (state.cause === null) state.causeAt = record.at;
       state.cause = record.cause;
       state.compensation = { order: record.order, done: 0 };
       movePhase(state, "COMPENSATING");

@@ -225,6 +225,8 @@ export interface RunState {
   hash: string;
   phase: Phase;
   cause: Cause | null;
+  /** When the cause was decided, milliseconds; 0 without one. */
+  causeAt: number;
   holds: readonly Hold[];
   /** Sequence of the last record; the first is 1. */
   sequence: number;
@@ -284,6 +286,7 @@ export function createState(runId: string): RunState {
     hash: "",
     phase: "QUEUED",
     cause: null,
+    causeAt: 0,
     holds: [],
     sequence: 0,
     vars: {},

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/health/v1/health.proto
 
-// Health of the service as its own clients ask for it. `grpc.health.v1.Health` is served beside it for load balancers.
+// Health of the service for its own clients. `grpc.health.v1.Health` is served as well, for load balancers.
 
 package healthv1
 
@@ -23,17 +23,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Whether calls are taken. The numbers are those of `grpc.health.v1`.
+// Whether calls are accepted. The numbers are those of `grpc.health.v1`.
 type ServingStatus int32
 
 const (
-	// Not known yet.
+	// Unknown.
 	ServingStatus_SERVING_STATUS_UNSPECIFIED ServingStatus = 0
-	// Calls are taken.
+	// Calls are accepted.
 	ServingStatus_SERVING_STATUS_SERVING ServingStatus = 1
-	// Calls are refused for now: the service starts, drains or has lost its database.
+	// Calls are refused: the service is starting or draining, or has lost its database.
 	ServingStatus_SERVING_STATUS_NOT_SERVING ServingStatus = 2
-	// There is no service of that name; only streams answer this.
+	// There is no service with that name; only used in streams.
 	ServingStatus_SERVING_STATUS_SERVICE_UNKNOWN ServingStatus = 3
 )
 
@@ -83,7 +83,7 @@ func (ServingStatus) EnumDescriptor() ([]byte, []int) {
 // Request of HealthService.Check.
 type HealthCheckRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What to ask about: empty or `orchestrator` for the whole service, or the full name of a Protobuf service, for instance
+	// What to check: empty or `orchestrator` for the whole service, or the full name of a Protobuf service, for example
 	// `orchestrator.v1.RunService`. At most 256 characters.
 	Service       string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -130,7 +130,7 @@ func (x *HealthCheckRequest) GetService() string {
 // Response of HealthService.Check.
 type HealthCheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// State of what was asked about.
+	// State of what was checked.
 	Status        ServingStatus `protobuf:"varint,1,opt,name=status,proto3,enum=orchestrator.health.v1.ServingStatus" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

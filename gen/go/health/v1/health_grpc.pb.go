@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: orchestrator/health/v1/health.proto
 
-// Health of the service as its own clients ask for it. `grpc.health.v1.Health` is served beside it for load balancers.
+// Health of the service for its own clients. `grpc.health.v1.Health` is served as well, for load balancers.
 
 package healthv1
 
@@ -28,10 +28,10 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// HealthService tells whether the service takes calls.
+// HealthService tells whether the service accepts calls.
 type HealthServiceClient interface {
-	// Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-	// `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
+	// Check returns the state of the whole service or of one Protobuf service. It needs no credential. Also served at
+	// the wire path `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
 	Check(ctx context.Context, in *HealthCheckRequest, opts ...grpc.CallOption) (*HealthCheckResponse, error)
 }
 
@@ -57,10 +57,10 @@ func (c *healthServiceClient) Check(ctx context.Context, in *HealthCheckRequest,
 // All implementations must embed UnimplementedHealthServiceServer
 // for forward compatibility.
 //
-// HealthService tells whether the service takes calls.
+// HealthService tells whether the service accepts calls.
 type HealthServiceServer interface {
-	// Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-	// `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
+	// Check returns the state of the whole service or of one Protobuf service. It needs no credential. Also served at
+	// the wire path `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
 	Check(context.Context, *HealthCheckRequest) (*HealthCheckResponse, error)
 	mustEmbedUnimplementedHealthServiceServer()
 }

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orchestrator/info/v1/info.proto
 
-// What a client should know about the service before it relies on it.
+// What a client should know about the service.
 
 package infov1
 
@@ -31,9 +31,9 @@ type StoreKind int32
 const (
 	// Not set.
 	StoreKind_STORE_KIND_UNSPECIFIED StoreKind = 0
-	// A PostgreSQL server that the service runs by itself in its data folder.
+	// A PostgreSQL server that the service runs in its data folder.
 	StoreKind_STORE_KIND_EMBEDDED StoreKind = 1
-	// A PostgreSQL server that the configuration names.
+	// A PostgreSQL server from the configuration.
 	StoreKind_STORE_KIND_EXTERNAL StoreKind = 2
 )
 
@@ -122,18 +122,18 @@ type GetInfoResponse struct {
 	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	// Version of the service, as `MAJOR.MINOR.PATCH`.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// Build that runs.
+	// Build of the service.
 	Build *Build `protobuf:"bytes,3,opt,name=build,proto3" json:"build,omitempty"`
-	// Protobuf packages that are served, for instance `orchestrator.v1`; sorted.
+	// Protobuf packages that are served, for example `orchestrator.v1`; sorted.
 	Packages []string `protobuf:"bytes,4,rep,name=packages,proto3" json:"packages,omitempty"`
-	// Optional abilities that are switched on, for instance `reflection` or `grpc-web-text`; sorted, lower case. A client treats
-	// a name that it does not know as absent.
+	// Optional features that are enabled, for example `reflection` or `grpc-web-text`; sorted, lower case. Treat
+	// unknown names as absent.
 	Capabilities []string `protobuf:"bytes,5,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
-	// Limits that the service enforces on requests.
+	// Limits on requests.
 	Limits *Limits `protobuf:"bytes,6,opt,name=limits,proto3" json:"limits,omitempty"`
-	// When the process began to serve.
+	// When the process started to serve.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Clock of the service at the time of the answer.
+	// Time of the service.
 	ServerTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -225,12 +225,12 @@ func (x *GetInfoResponse) GetServerTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// Build identifies the code that runs.
+// Build identifies the running code.
 type Build struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Source revision, or empty when it is not known.
+	// Source revision; empty when unknown.
 	Revision string `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Runtime and its version, for instance `node 24.21.0`.
+	// Runtime and its version, for example `node 24.21.0`.
 	Runtime string `protobuf:"bytes,2,opt,name=runtime,proto3" json:"runtime,omitempty"`
 	// Kind of the store.
 	StoreKind     StoreKind `protobuf:"varint,3,opt,name=store_kind,json=storeKind,proto3,enum=orchestrator.info.v1.StoreKind" json:"store_kind,omitempty"`
@@ -289,15 +289,16 @@ func (x *Build) GetStoreKind() StoreKind {
 	return StoreKind_STORE_KIND_UNSPECIFIED
 }
 
-// Limits are upper bounds; a request beyond one is refused with the name of the limit.
+// Limits are upper bounds. A request that exceeds one is refused with the name of the limit.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Largest request or response message in bytes.
 	MaxMessageBytes int64 `protobuf:"varint,1,opt,name=max_message_bytes,json=maxMessageBytes,proto3" json:"max_message_bytes,omitempty"`
 	// Largest payload (input, signal data, form data) in bytes of JSON.
 	MaxPayloadBytes int64 `protobuf:"varint,2,opt,name=max_payload_bytes,json=maxPayloadBytes,proto3" json:"max_payload_bytes,omitempty"`
-	// Payloads beyond this many bytes of JSON are answered as a reference unless the read mask names their `…_json` field. Smaller
-	// ones may be answered as `…_json` in place of a message, or as a reference, when the answer would be too large.
+	// Payloads with more bytes of JSON are returned as a reference unless the read mask names their `…_json` field. A
+	// smaller payload may be returned as `…_json` instead of a message, or as a reference, when the response would be
+	// too large.
 	MaxInlinePayloadBytes int64 `protobuf:"varint,3,opt,name=max_inline_payload_bytes,json=maxInlinePayloadBytes,proto3" json:"max_inline_payload_bytes,omitempty"`
 	// Largest flow definition in bytes of source text.
 	MaxFlowBytes int64 `protobuf:"varint,4,opt,name=max_flow_bytes,json=maxFlowBytes,proto3" json:"max_flow_bytes,omitempty"`
@@ -305,13 +306,13 @@ type Limits struct {
 	MaxPayloadDepth int32 `protobuf:"varint,5,opt,name=max_payload_depth,json=maxPayloadDepth,proto3" json:"max_payload_depth,omitempty"`
 	// Largest page of a list; a larger `page_size` is lowered to it.
 	MaxPageSize int32 `protobuf:"varint,6,opt,name=max_page_size,json=maxPageSize,proto3" json:"max_page_size,omitempty"`
-	// Page of a list whose request names no `page_size`.
+	// Page size when a request has no `page_size`.
 	DefaultPageSize int32 `protobuf:"varint,7,opt,name=default_page_size,json=defaultPageSize,proto3" json:"default_page_size,omitempty"`
 	// Largest number of starts in one batch.
 	MaxBatchSize int32 `protobuf:"varint,8,opt,name=max_batch_size,json=maxBatchSize,proto3" json:"max_batch_size,omitempty"`
 	// Longest `wait` of a call.
 	MaxWait *durationpb.Duration `protobuf:"bytes,9,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
-	// How long every `request_id` is remembered at least; the same for all methods.
+	// How long every `request_id` is kept at least; the same for all methods.
 	RequestIdRetention *durationpb.Duration `protobuf:"bytes,10,opt,name=request_id_retention,json=requestIdRetention,proto3" json:"request_id_retention,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache

@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: orchestrator/info/v1/info.proto
 
-// What a client should know about the service before it relies on it.
+// What a client should know about the service.
 
 package infov1
 
@@ -30,7 +30,8 @@ const (
 //
 // InfoService describes the running service.
 type InfoServiceClient interface {
-	// GetInfo answers version, build, capabilities and limits. Needs no credential; names no host, address or secret.
+	// GetInfo returns version, build, capabilities, and limits. It needs no credential and reveals no host, address, or
+	// secret.
 	GetInfo(ctx context.Context, in *GetInfoRequest, opts ...grpc.CallOption) (*GetInfoResponse, error)
 }
 
@@ -58,7 +59,8 @@ func (c *infoServiceClient) GetInfo(ctx context.Context, in *GetInfoRequest, opt
 //
 // InfoService describes the running service.
 type InfoServiceServer interface {
-	// GetInfo answers version, build, capabilities and limits. Needs no credential; names no host, address or secret.
+	// GetInfo returns version, build, capabilities, and limits. It needs no credential and reveals no host, address, or
+	// secret.
 	GetInfo(context.Context, *GetInfoRequest) (*GetInfoResponse, error)
 	mustEmbedUnimplementedInfoServiceServer()
 }

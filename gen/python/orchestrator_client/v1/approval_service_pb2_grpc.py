@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ApprovalServiceStub(object):
-    """ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+    """ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
     """
 
     def __init__(self, channel):
@@ -53,29 +53,31 @@ class ApprovalServiceStub(object):
 
 
 class ApprovalServiceServicer(object):
-    """ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+    """ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
     """
 
     def ListApprovals(self, request, context):
-        """ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """ListApprovals returns approvals, oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID,
+        PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetApproval(self, request, context):
-        """GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+        """GetApproval returns one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideApproval(self, request, context):
-        """DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
-        `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
-        is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
-        the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
-        path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+        """DecideApproval records a decision. The caller says who decides in the metadata or header `x-orchestrator-actor`,
+        which is not authenticated. The first decision counts. A repeated call with the same decision, comment, and data
+        returns the approval as decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED
+        when the approval was decided differently, expired, or was canceled, with who, how, and when; INVALID_REQUEST
+        with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY, INVALID_JSON,
+        PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +110,7 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ApprovalService(object):
-    """ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+    """ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
     """
 
     @staticmethod

@@ -40,7 +40,7 @@ FLOW_VARIABLE_TYPE_ARRAY: FlowVariableType
 FLOW_VARIABLE_TYPE_OBJECT: FlowVariableType
 
 class Flow(_message.Message):
-    __slots__ = ("flow_id", "version", "flow_hash", "tenant_id", "name", "description", "category", "kind", "variables", "task_count", "latest", "create_time", "created_by", "source")
+    __slots__ = ("flow_id", "version", "flow_hash", "tenant_id", "name", "description", "category", "kind", "variables", "task_count", "latest", "create_time", "source")
     FLOW_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FLOW_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -53,7 +53,6 @@ class Flow(_message.Message):
     TASK_COUNT_FIELD_NUMBER: _ClassVar[int]
     LATEST_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
-    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     flow_id: str
     version: str
@@ -67,9 +66,8 @@ class Flow(_message.Message):
     task_count: int
     latest: bool
     create_time: _timestamp_pb2.Timestamp
-    created_by: str
     source: str
-    def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., flow_hash: _Optional[str] = ..., tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., category: _Optional[str] = ..., kind: _Optional[_Union[FlowKind, str]] = ..., variables: _Optional[_Iterable[_Union[FlowVariable, _Mapping]]] = ..., task_count: _Optional[int] = ..., latest: bool = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+    def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., flow_hash: _Optional[str] = ..., tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., category: _Optional[str] = ..., kind: _Optional[_Union[FlowKind, str]] = ..., variables: _Optional[_Iterable[_Union[FlowVariable, _Mapping]]] = ..., task_count: _Optional[int] = ..., latest: bool = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ...) -> None: ...
 
 class FlowVariable(_message.Message):
     __slots__ = ("name", "type", "description", "required", "default_value")

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FlowServiceStub(object):
-    """FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+    """FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+    is refused. The latest version of a flow is the one registered last.
     """
 
     def __init__(self, channel):
@@ -68,52 +69,56 @@ class FlowServiceStub(object):
 
 
 class FlowServiceServicer(object):
-    """FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+    """FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+    is refused. The latest version of a flow is the one registered last.
     """
 
     def RegisterFlow(self, request, context):
-        """RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-        Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-        FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+        """RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+        `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+        cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+        with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFlow(self, request, context):
-        """GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+        """GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFlows(self, request, context):
-        """ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+        PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFlowVersions(self, request, context):
-        """ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+        FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFlowGraph(self, request, context):
-        """GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+        """GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFlowVersion(self, request, context):
-        """DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-        version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-        latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-        content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-        REQUEST_ID_REUSED.
+        """DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+        the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+        latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+        with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+        them, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +166,8 @@ def add_FlowServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FlowService(object):
-    """FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+    """FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+    is refused. The latest version of a flow is the one registered last.
     """
 
     @staticmethod

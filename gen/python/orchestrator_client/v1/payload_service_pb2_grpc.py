@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PayloadServiceStub(object):
-    """PayloadService reads the payloads that answers refer to.
+    """PayloadService reads payloads that responses refer to.
     """
 
     def __init__(self, channel):
@@ -43,13 +43,13 @@ class PayloadServiceStub(object):
 
 
 class PayloadServiceServicer(object):
-    """PayloadService reads the payloads that answers refer to.
+    """PayloadService reads payloads that responses refer to.
     """
 
     def ReadPayload(self, request, context):
-        """ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-        themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-        Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+        """ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+        returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+        `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,7 +72,7 @@ def add_PayloadServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PayloadService(object):
-    """PayloadService reads the payloads that answers refer to.
+    """PayloadService reads payloads that responses refer to.
     """
 
     @staticmethod

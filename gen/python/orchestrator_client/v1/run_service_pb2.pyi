@@ -178,12 +178,12 @@ class CountRunsRequest(_message.Message):
     def __init__(self, filter: _Optional[str] = ...) -> None: ...
 
 class CountRunsResponse(_message.Message):
-    __slots__ = ("count", "states")
+    __slots__ = ("count", "state_counts")
     COUNT_FIELD_NUMBER: _ClassVar[int]
-    STATES_FIELD_NUMBER: _ClassVar[int]
+    STATE_COUNTS_FIELD_NUMBER: _ClassVar[int]
     count: int
-    states: _containers.RepeatedCompositeFieldContainer[RunStateCount]
-    def __init__(self, count: _Optional[int] = ..., states: _Optional[_Iterable[_Union[RunStateCount, _Mapping]]] = ...) -> None: ...
+    state_counts: _containers.RepeatedCompositeFieldContainer[RunStateCount]
+    def __init__(self, count: _Optional[int] = ..., state_counts: _Optional[_Iterable[_Union[RunStateCount, _Mapping]]] = ...) -> None: ...
 
 class RunStateCount(_message.Message):
     __slots__ = ("state", "count")

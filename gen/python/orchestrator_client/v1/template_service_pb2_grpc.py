@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TemplateServiceStub(object):
-    """TemplateService shows the templates of the service and registers flows made of them.
+    """TemplateService reads the templates of the service and registers flows made from them.
     """
 
     def __init__(self, channel):
@@ -53,27 +53,28 @@ class TemplateServiceStub(object):
 
 
 class TemplateServiceServicer(object):
-    """TemplateService shows the templates of the service and registers flows made of them.
+    """TemplateService reads the templates of the service and registers flows made from them.
     """
 
     def ListTemplates(self, request, context):
-        """ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+        """ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTemplate(self, request, context):
-        """GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+        """GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def InstantiateTemplate(self, request, context):
-        """InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-        that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-        FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+        """InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+        remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+        value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+        PAYLOAD_TOO_LARGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +107,7 @@ def add_TemplateServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TemplateService(object):
-    """TemplateService shows the templates of the service and registers flows made of them.
+    """TemplateService reads the templates of the service and registers flows made from them.
     """
 
     @staticmethod

@@ -83,7 +83,7 @@ export function createRunLists({ runReader, runIndex, planIndexOf, tokens, limit
       const counts = await runIndex.countRuns(caller, condition === null ? null : toStoreFilter(condition), signal);
       return create(CountRunsResponseSchema, {
         count: BigInt(counts.reduce((sum, one) => sum + one.count, 0)),
-        states: counts.map((one) => ({ state: RUN_STATE[one.state], count: BigInt(one.count) })),
+        stateCounts: counts.map((one) => ({ state: RUN_STATE[one.state], count: BigInt(one.count) })),
       });
     },
 

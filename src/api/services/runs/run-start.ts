@@ -3,24 +3,38 @@ import type { Message } from "@bufbuild/protobuf";
 import { fail } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
+import type { Caller } from "../../../engine/ports/caller.ts";
 import type { StartRequest } from "../../../engine/ports/run-control.ts";
 import type { StartRunRequest } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { RUN_KEY_POLICY_NAME } from "../../mapping/enums.ts";
-import type { PayloadLimits } from "../../mapping/payload.ts";
-import { fromObjectPayload, fromPayload } from "../../mapping/payload.ts";
+import type { PayloadInput, PayloadLimits, StoredPayloads } from "../../mapping/payload.ts";
+import { fromObjectPayload, fromPayload, NO_STORED_PAYLOADS, referenceOf } from "../../mapping/payload.ts";
 import { fromDuration } from "../../mapping/time.ts";
+import { type PayloadReader, readReferences } from "../stored-payloads.ts";
 
-/** A start as the engine takes it. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST. */
+/** What the references of a start lead to. Almost no start has one: without, nothing is waited for. */
+export function readStartReferences(
+  reader: PayloadReader,
+  caller: Caller,
+  { inputValue, signals }: StartRunRequest,
+): Promise<StoredPayloads> | StoredPayloads {
+  const payloads: PayloadInput[] = signals.map((signal) => signal.dataValue);
+  payloads.push(inputValue);
+  return payloads.some(referenceOf) ? readReferences(reader, caller, payloads) : NO_STORED_PAYLOADS;
+}
+
+/** A start as the engine takes it. `stored`: what its references lead to. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, INVALID_REQUEST. */
 export function fromStartRequest(
   request: StartRunRequest,
   limits: PayloadLimits,
+  stored: StoredPayloads,
   requestId = request.requestId,
 ): StartRequest {
   const start = {
     flowId: request.flowId,
     version: request.version,
-    input: fromObjectPayload(request.inputValue, "input", limits),
+    input: fromObjectPayload(request.inputValue, "input", limits, stored),
     runId: request.runId,
     runKey: request.runKey,
     runKeyPolicy: RUN_KEY_POLICY_NAME[request.runKeyPolicy as keyof typeof RUN_KEY_POLICY_NAME],
@@ -32,7 +46,7 @@ export function fromStartRequest(
     startDelayMs: request.startDelay === undefined ? 0 : fromDuration(request.startDelay),
     signals: request.signals.map((signal, index) => ({
       name: signal.signalName,
-      payload: fromPayload(signal.dataValue, `signals[${index}].data`, null, limits),
+      payload: fromPayload(signal.dataValue, `signals[${index}].data`, null, limits, stored),
     })),
   };
   return { ...start, requestId, requestHash: requestId === "" ? "" : hashBody(start) };

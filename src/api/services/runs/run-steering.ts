@@ -11,6 +11,7 @@ import type {
   BatchStartRunsRequest,
   BatchStartRunsResult,
   RunService,
+  StartRunRequest,
 } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import {
   BatchStartRunsResultSchema,
@@ -32,7 +33,8 @@ import { parseReadMask } from "../../mapping/read-mask.ts";
 import { RUN_PAYLOADS, toRun } from "../../mapping/run.ts";
 import { toTimestamp } from "../../mapping/time.ts";
 import type { PlanIndexOf } from "./plan-index-of.ts";
-import { fromStartRequest, fromWait } from "./run-start.ts";
+import { type PayloadReader, readReferences } from "../stored-payloads.ts";
+import { fromStartRequest, fromWait, readStartReferences } from "./run-start.ts";
 
 /** Methods of RunService that steer and read single runs. */
 export type SteeringMethods = Pick<
@@ -83,7 +85,8 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
   return {
     async startRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
-      const start = fromStartRequest(request, limits);
+      const read = readStartReferences(runReader, call.caller, request);
+      const start = fromStartRequest(request, limits, read instanceof Promise ? await read : read);
       const waitMs = fromWait(request.wait, call.remainingMs());
       const result = await runControl.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
       return {
@@ -96,7 +99,7 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
     async batchStartRuns(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask, RUN_PAYLOADS);
       const waitMs = fromWait(request.wait, call.remainingMs());
-      const starts = readStarts(request, limits);
+      const starts = await readStarts(runReader, call.caller, request, limits);
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
       const results = await runControl.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
       let next = 0;
@@ -132,7 +135,8 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
     },
 
     async signalRun(request, call) {
-      const payload = fromPayload(request.dataValue, "data", null, limits);
+      const stored = await readReferences(runReader, call.caller, [request.dataValue]);
+      const payload = fromPayload(request.dataValue, "data", null, limits, stored);
       const { runId, signalName, requestId } = request;
       const key = toRequestKey("SignalRun", requestId, { signalName, payload });
       const view = await runControl.signalRun(call.caller, runId, signalName, payload, key);
@@ -182,8 +186,13 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
 }
 
 /** Starts of a batch; one that cannot be read is its error. */
-function readStarts(request: BatchStartRunsRequest, limits: PayloadLimits): (StartRequest | Error)[] {
-  return request.requests.map((start, index) => {
+function readStarts(
+  reader: PayloadReader,
+  caller: Caller,
+  request: BatchStartRunsRequest,
+  limits: PayloadLimits,
+): Promise<(StartRequest | Error)[]> {
+  const read = async (start: StartRunRequest, index: number): Promise<StartRequest | Error> => {
     try {
       if (start.wait !== undefined || start.readMask !== undefined) {
         const field = start.wait === undefined ? "read_mask" : "wait";
@@ -194,12 +203,13 @@ function readStarts(request: BatchStartRunsRequest, limits: PayloadLimits): (Sta
       }
       const requestId =
         start.requestId === "" && request.requestId !== "" ? `${request.requestId}/${index}` : start.requestId;
-      return fromStartRequest(start, limits, requestId);
+      return fromStartRequest(start, limits, await readStartReferences(reader, caller, start), requestId);
     } catch (error) {
       if (isOrchestratorError(error)) return error;
       throw error;
     }
-  });
+  };
+  return Promise.all(request.requests.map(read));
 }
 
 function toFailure(error: Error): BatchStartRunsResult {

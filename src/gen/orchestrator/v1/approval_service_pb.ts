@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/approval_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading and deciding approvals.
+// Reads and decides approvals.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -39,21 +39,21 @@ export type ListApprovalsRequest = Message<"orchestrator.v1.ListApprovalsRequest
   filter: string;
 
   /**
-   * Largest number of approvals to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of approvals to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
 
   /**
-   * Order of the approvals: `create_time` (the oldest first) or `create_time desc` (the newest first); empty means `create_time`.
+   * Order: `create_time` (oldest first) or `create_time desc` (newest first); empty means `create_time`.
    *
    * @generated from field: string order_by = 4;
    */
@@ -74,14 +74,14 @@ export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest> = /*@_
  */
 export type ListApprovalsResponse = Message<"orchestrator.v1.ListApprovalsResponse"> & {
   /**
-   * The page, without form data; may be shorter than asked, even empty.
+   * The page, without form data. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Approval approvals = 1;
    */
   approvals: Approval[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -109,14 +109,14 @@ export type GetApprovalRequest = Message<"orchestrator.v1.GetApprovalRequest"> &
   runId: string;
 
   /**
-   * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+   * The question: `approval_id` of an Approval or of a waiting task.
    *
    * @generated from field: string approval_id = 2;
    */
   approvalId: string;
 
   /**
-   * Fields of Approval to answer; absent means all of them.
+   * Fields of Approval to return; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
@@ -165,7 +165,7 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
   runId: string;
 
   /**
-   * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+   * The question: `approval_id` of an Approval or of a waiting task.
    *
    * @generated from field: string approval_id = 2;
    */
@@ -179,15 +179,15 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
   decision: ApprovalDecision;
 
   /**
-   * Remark; kept in the journal. At most 4,096 characters.
+   * Comment, kept in the journal. At most 4,096 characters.
    *
    * @generated from field: string comment = 4;
    */
   comment: string;
 
   /**
-   * What the person filled in: an object in each of its forms; absent means none. An approval must meet the form of the question, for
-   * which absent data counts as an empty object; a rejection may leave the data out.
+   * Data of the decision, always an object; absent means none. An approval must match the form of the question, for
+   * which absent data counts as an empty object; a rejection may omit the data.
    *
    * @generated from oneof orchestrator.v1.DecideApprovalRequest.data_value
    */
@@ -209,7 +209,7 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
     case: "dataJson";
   } | {
     /**
-     * Reference to a stored payload.
+     * Reference to a payload of another run, as a response gave it.
      *
      * @generated from field: orchestrator.v1.PayloadRef data_ref = 7;
      */
@@ -218,8 +218,9 @@ export type DecideApprovalRequest = Message<"orchestrator.v1.DecideApprovalReque
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the approval as it is. A different call to the same run with this
+   * id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 8;
    */
@@ -255,13 +256,14 @@ export const DecideApprovalResponseSchema: GenMessage<DecideApprovalResponse> = 
   messageDesc(file_orchestrator_v1_approval_service, 5);
 
 /**
- * ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+ * ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
  *
  * @generated from service orchestrator.v1.ApprovalService
  */
 export const ApprovalService: GenService<{
   /**
-   * ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListApprovals returns approvals, oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID,
+   * PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.ListApprovals
    */
@@ -271,7 +273,7 @@ export const ApprovalService: GenService<{
     output: typeof ListApprovalsResponseSchema;
   },
   /**
-   * GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+   * GetApproval returns one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.GetApproval
    */
@@ -281,11 +283,12 @@ export const ApprovalService: GenService<{
     output: typeof GetApprovalResponseSchema;
   },
   /**
-   * DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
-   * `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
-   * is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
-   * the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
-   * path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+   * DecideApproval records a decision. The caller says who decides in the metadata or header `x-orchestrator-actor`,
+   * which is not authenticated. The first decision counts. A repeated call with the same decision, comment, and data
+   * returns the approval as decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED
+   * when the approval was decided differently, expired, or was canceled, with who, how, and when; INVALID_REQUEST
+   * with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY, INVALID_JSON,
+   * PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.DecideApproval
    */

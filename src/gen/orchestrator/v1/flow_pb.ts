@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/flow.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Flows as callers see them. The grammar of a definition is not written in Protobuf: it is text (YAML or JSON) with a JSON Schema,
+// Flows. The grammar of a definition is not part of Protobuf: a definition is text (YAML or JSON) with a JSON Schema,
 // `contracts/flow.schema.json`.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
@@ -16,23 +16,23 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/flow.proto.
  */
 export const file_orchestrator_v1_flow: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZmxvdy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIqsDCgRGbG93EhUKB2Zsb3dfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxIXCglmbG93X2hhc2gYAyABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAQgASgJQgTiQQEDEhIKBG5hbWUYBSABKAlCBOJBAQMSGQoLZGVzY3JpcHRpb24YBiABKAlCBOJBAQMSFgoIY2F0ZWdvcnkYByABKAlCBOJBAQMSLQoEa2luZBgIIAEoDjIZLm9yY2hlc3RyYXRvci52MS5GbG93S2luZEIE4kEBAxI2Cgl2YXJpYWJsZXMYCSADKAsyHS5vcmNoZXN0cmF0b3IudjEuRmxvd1ZhcmlhYmxlQgTiQQEDEhgKCnRhc2tfY291bnQYCiABKAVCBOJBAQMSFAoGbGF0ZXN0GAsgASgIQgTiQQEDEjUKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpjcmVhdGVkX2J5GA0gASgJQgTiQQEDEhQKBnNvdXJjZRgOIAEoCUIE4kEBAyLYAQoMRmxvd1ZhcmlhYmxlEhIKBG5hbWUYASABKAlCBOJBAQMSNQoEdHlwZRgCIAEoDjIhLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGVUeXBlQgTiQQEDEhkKC2Rlc2NyaXB0aW9uGAMgASgJQgTiQQEDEhYKCHJlcXVpcmVkGAQgASgIQgTiQQEDEjgKDWRlZmF1bHRfdmFsdWUYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQNIAIgBAUIQCg5fZGVmYXVsdF92YWx1ZSJiCgtGbG93UHJvYmxlbRISCgRwYXRoGAEgASgJQgTiQQEDEhIKBGxpbmUYAiABKAVCBOJBAQMSFAoGY29sdW1uGAMgASgFQgTiQQEDEhUKB21lc3NhZ2UYBCABKAlCBOJBAQMiigEKC0Zsb3dXYXJuaW5nEhIKBGNvZGUYASABKAlCBOJBAQMSEgoEcGF0aBgCIAEoCUIE4kEBAxISCgRsaW5lGAMgASgFQgTiQQEDEhQKBmNvbHVtbhgEIAEoBUIE4kEBAxIVCgdtZXNzYWdlGAUgASgJQgTiQQEDEhIKBGN1cmUYBiABKAlCBOJBAQMqZQoIRmxvd0tpbmQSGQoVRkxPV19LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRkxPV19LSU5EX1RBU0tTEAESFAoQRkxPV19LSU5EX1NUQVRFUxACEhMKD0ZMT1dfS0lORF9HUkFQSBADKo0CChBGbG93VmFyaWFibGVUeXBlEiIKHkZMT1dfVkFSSUFCTEVfVFlQRV9VTlNQRUNJRklFRBAAEhoKFkZMT1dfVkFSSUFCTEVfVFlQRV9BTlkQARIdChlGTE9XX1ZBUklBQkxFX1RZUEVfU1RSSU5HEAISHgoaRkxPV19WQVJJQUJMRV9UWVBFX0lOVEVHRVIQAxIdChlGTE9XX1ZBUklBQkxFX1RZUEVfTlVNQkVSEAQSHgoaRkxPV19WQVJJQUJMRV9UWVBFX0JPT0xFQU4QBRIcChhGTE9XX1ZBUklBQkxFX1RZUEVfQVJSQVkQBhIdChlGTE9XX1ZBUklBQkxFX1RZUEVfT0JKRUNUEAdChQEKD29yY2hlc3RyYXRvci52MUIJRmxvd1Byb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZmxvdy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIpEDCgRGbG93EhUKB2Zsb3dfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxIXCglmbG93X2hhc2gYAyABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAQgASgJQgTiQQEDEhIKBG5hbWUYBSABKAlCBOJBAQMSGQoLZGVzY3JpcHRpb24YBiABKAlCBOJBAQMSFgoIY2F0ZWdvcnkYByABKAlCBOJBAQMSLQoEa2luZBgIIAEoDjIZLm9yY2hlc3RyYXRvci52MS5GbG93S2luZEIE4kEBAxI2Cgl2YXJpYWJsZXMYCSADKAsyHS5vcmNoZXN0cmF0b3IudjEuRmxvd1ZhcmlhYmxlQgTiQQEDEhgKCnRhc2tfY291bnQYCiABKAVCBOJBAQMSFAoGbGF0ZXN0GAsgASgIQgTiQQEDEjUKC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIUCgZzb3VyY2UYDSABKAlCBOJBAQMi2AEKDEZsb3dWYXJpYWJsZRISCgRuYW1lGAEgASgJQgTiQQEDEjUKBHR5cGUYAiABKA4yIS5vcmNoZXN0cmF0b3IudjEuRmxvd1ZhcmlhYmxlVHlwZUIE4kEBAxIZCgtkZXNjcmlwdGlvbhgDIAEoCUIE4kEBAxIWCghyZXF1aXJlZBgEIAEoCEIE4kEBAxI4Cg1kZWZhdWx0X3ZhbHVlGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgTiQQEDSACIAQFCEAoOX2RlZmF1bHRfdmFsdWUiYgoLRmxvd1Byb2JsZW0SEgoEcGF0aBgBIAEoCUIE4kEBAxISCgRsaW5lGAIgASgFQgTiQQEDEhQKBmNvbHVtbhgDIAEoBUIE4kEBAxIVCgdtZXNzYWdlGAQgASgJQgTiQQEDIooBCgtGbG93V2FybmluZxISCgRjb2RlGAEgASgJQgTiQQEDEhIKBHBhdGgYAiABKAlCBOJBAQMSEgoEbGluZRgDIAEoBUIE4kEBAxIUCgZjb2x1bW4YBCABKAVCBOJBAQMSFQoHbWVzc2FnZRgFIAEoCUIE4kEBAxISCgRjdXJlGAYgASgJQgTiQQEDKmUKCEZsb3dLaW5kEhkKFUZMT1dfS0lORF9VTlNQRUNJRklFRBAAEhMKD0ZMT1dfS0lORF9UQVNLUxABEhQKEEZMT1dfS0lORF9TVEFURVMQAhITCg9GTE9XX0tJTkRfR1JBUEgQAyqNAgoQRmxvd1ZhcmlhYmxlVHlwZRIiCh5GTE9XX1ZBUklBQkxFX1RZUEVfVU5TUEVDSUZJRUQQABIaChZGTE9XX1ZBUklBQkxFX1RZUEVfQU5ZEAESHQoZRkxPV19WQVJJQUJMRV9UWVBFX1NUUklORxACEh4KGkZMT1dfVkFSSUFCTEVfVFlQRV9JTlRFR0VSEAMSHQoZRkxPV19WQVJJQUJMRV9UWVBFX05VTUJFUhAEEh4KGkZMT1dfVkFSSUFCTEVfVFlQRV9CT09MRUFOEAUSHAoYRkxPV19WQVJJQUJMRV9UWVBFX0FSUkFZEAYSHQoZRkxPV19WQVJJQUJMRV9UWVBFX09CSkVDVBAHQoUBCg9vcmNoZXN0cmF0b3IudjFCCUZsb3dQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
- * Flow is one registered version of a named definition. It never changes.
+ * Flow is one registered version of a definition. It never changes.
  *
  * @generated from message orchestrator.v1.Flow
  */
 export type Flow = Message<"orchestrator.v1.Flow"> & {
   /**
-   * Name of the flow, the `id` of its definition.
+   * Id of the flow, the `id` of its definition: up to 64 lower-case letters, digits, `_`, and `-`.
    *
    * @generated from field: string flow_id = 1;
    */
   flowId: string;
 
   /**
-   * Version of the flow, for instance `1.2`; unique for the flow.
+   * Version of the flow, for example `1.2`: up to 64 letters, digits, `.`, `_`, and `-`.
    *
    * @generated from field: string version = 2;
    */
@@ -46,28 +46,28 @@ export type Flow = Message<"orchestrator.v1.Flow"> & {
   flowHash: string;
 
   /**
-   * Tenant that owns the flow. Output only; comes from the credential.
+   * Tenant that owns the flow; comes from the credential.
    *
    * @generated from field: string tenant_id = 4;
    */
   tenantId: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 5;
    */
   name: string;
 
   /**
-   * What the flow does, in the words of its author.
+   * What the flow does.
    *
    * @generated from field: string description = 6;
    */
   description: string;
 
   /**
-   * Category that the author gave, or empty.
+   * Category, or empty.
    *
    * @generated from field: string category = 7;
    */
@@ -81,7 +81,7 @@ export type Flow = Message<"orchestrator.v1.Flow"> & {
   kind: FlowKind;
 
   /**
-   * Variables that a run takes as input, in the order of the definition.
+   * Input variables of a run, in the order of the definition.
    *
    * @generated from field: repeated orchestrator.v1.FlowVariable variables = 9;
    */
@@ -95,7 +95,7 @@ export type Flow = Message<"orchestrator.v1.Flow"> & {
   taskCount: number;
 
   /**
-   * Whether this is the version that a start without a version runs: the one that was registered last.
+   * Whether this is the latest version, which a start without a version runs.
    *
    * @generated from field: bool latest = 11;
    */
@@ -109,16 +109,9 @@ export type Flow = Message<"orchestrator.v1.Flow"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * Who registered it: the principal of the credential.
+   * The definition as registered. Empty in lists.
    *
-   * @generated from field: string created_by = 13;
-   */
-  createdBy: string;
-
-  /**
-   * The definition as it was registered. Only GetFlow answers it; lists leave it empty.
-   *
-   * @generated from field: string source = 14;
+   * @generated from field: string source = 13;
    */
   source: string;
 };
@@ -158,14 +151,14 @@ export type FlowVariable = Message<"orchestrator.v1.FlowVariable"> & {
   description: string;
 
   /**
-   * Whether a start must give it.
+   * Whether a start must provide it.
    *
    * @generated from field: bool required = 4;
    */
   required: boolean;
 
   /**
-   * Value that is taken when a start does not give it; absent when there is none.
+   * Value when a start does not provide it; absent when there is no default.
    *
    * @generated from field: optional google.protobuf.Value default_value = 5;
    */
@@ -180,27 +173,27 @@ export const FlowVariableSchema: GenMessage<FlowVariable> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_flow, 1);
 
 /**
- * FlowProblem is one thing that is wrong with a definition. All of them are reported together.
+ * FlowProblem is an error in a definition. All errors are reported together.
  *
  * @generated from message orchestrator.v1.FlowProblem
  */
 export type FlowProblem = Message<"orchestrator.v1.FlowProblem"> & {
   /**
-   * Place in the definition, for instance `workflow.tasks[2].timeout`.
+   * Place in the definition, for example `workflow.tasks[2].timeout`.
    *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * Line in the source, from 1; 0 when it is not known.
+   * Line in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 line = 2;
    */
   line: number;
 
   /**
-   * Column in the source, from 1; 0 when it is not known.
+   * Column in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 column = 3;
    */
@@ -222,49 +215,50 @@ export const FlowProblemSchema: GenMessage<FlowProblem> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_flow, 2);
 
 /**
- * FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+ * FlowWarning is something in a definition that is accepted but probably not meant. A definition with warnings is
+ * registered and runs.
  *
  * @generated from message orchestrator.v1.FlowWarning
  */
 export type FlowWarning = Message<"orchestrator.v1.FlowWarning"> & {
   /**
-   * Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
-   * are not known: later versions add more.
+   * Kind of warning: upper-case letters and `_`, stable. `docs/flows.md` lists them. Accept unknown codes: later
+   * versions add more.
    *
    * @generated from field: string code = 1;
    */
   code: string;
 
   /**
-   * Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+   * Place in the definition, for example `workflow.tasks[2].retry_policy.non_retryable[0]`.
    *
    * @generated from field: string path = 2;
    */
   path: string;
 
   /**
-   * Line in the source, from 1; 0 when it is not known.
+   * Line in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 line = 3;
    */
   line: number;
 
   /**
-   * Column in the source, from 1; 0 when it is not known.
+   * Column in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 column = 4;
    */
   column: number;
 
   /**
-   * What is suspicious and why, for people.
+   * What is suspicious and why.
    *
    * @generated from field: string message = 5;
    */
   message: string;
 
   /**
-   * What to write instead, for people.
+   * What to write instead.
    *
    * @generated from field: string cure = 6;
    */
@@ -306,7 +300,7 @@ export const FlowKind = {
   STATES: 2,
 
   /**
-   * A compiled graph from a module that the service has loaded.
+   * A compiled LangGraph graph from a module that the service loads.
    *
    * @generated from enum value: FLOW_KIND_GRAPH = 3;
    */
@@ -347,14 +341,14 @@ export const FlowVariableType = {
   ANY: 1,
 
   /**
-   * A text.
+   * Text.
    *
    * @generated from enum value: FLOW_VARIABLE_TYPE_STRING = 2;
    */
   STRING: 2,
 
   /**
-   * A number without fraction.
+   * An integer.
    *
    * @generated from enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/flow_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Registration and reading of flows.
+// Registers, reads, and deletes flows.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -20,7 +20,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/flow_service.proto.
  */
 export const file_orchestrator_v1_flow_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEi9gEKE1JlZ2lzdGVyRmxvd1JlcXVlc3QSIQoGc291cmNlGAEgASgJQg/iQQEBukgIcgYQASiAgEBIABIoCg1kb2N1bWVudF9qc29uGAIgASgMQg/iQQEBukgIegYQARiAgEBIABIxCghkb2N1bWVudBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIbCg12YWxpZGF0ZV9vbmx5GAQgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYBSABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCEwoKZGVmaW5pdGlvbhIFukgCCAEirAEKFFJlZ2lzdGVyRmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nIoUBCg5HZXRGbG93UmVxdWVzdBIfCgdmbG93X2lkGAEgASgJQg7iQQECukgHcgUQARiAARIdCgd2ZXJzaW9uGAIgASgJQgziQQEBukgFcgMYgAESMwoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IE4kEBASI2Cg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5GbG93InIKEExpc3RGbG93c1JlcXVlc3QSHAoGZmlsdGVyGAEgASgJQgziQQEBukgFcgMYgCASHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiUgoRTGlzdEZsb3dzUmVzcG9uc2USJAoFZmxvd3MYASADKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkifAoXTGlzdEZsb3dWZXJzaW9uc1JlcXVlc3QSHwoHZmxvd19pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiWQoYTGlzdEZsb3dWZXJzaW9uc1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlUKE0dldEZsb3dHcmFwaFJlcXVlc3QSHwoHZmxvd19pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESHQoHdmVyc2lvbhgCIAEoCUIM4kEBAbpIBXIDGIABIkkKFEdldEZsb3dHcmFwaFJlc3BvbnNlEg8KB2Zsb3dfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgdtZXJtYWlkGAMgASgJIokBChhEZWxldGVGbG93VmVyc2lvblJlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIeCgd2ZXJzaW9uGAIgASgJQg3iQQECukgGcgQQARhAEi0KCnJlcXVlc3RfaWQYAyABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQibgoZRGVsZXRlRmxvd1ZlcnNpb25SZXNwb25zZRIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSLwoLZGVsZXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMogICgtGbG93U2VydmljZRKMAQoMUmVnaXN0ZXJGbG93EiQub3JjaGVzdHJhdG9yLnYxLlJlZ2lzdGVyRmxvd1JlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJGbG93UmVzcG9uc2UiL4LT5JMCDjoBKiIJL3YxL2Zsb3dzyqX27AwVCgtmbG93cy53cml0ZRgCIAQqAggBErABCgdHZXRGbG93Eh8ub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dSZXF1ZXN0GiAub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dSZXNwb25zZSJikAIBgtPkkwI/WigSJi92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259EhMvdjEvZmxvd3Mve2Zsb3dfaWR9yqX27AwUCgpmbG93cy5yZWFkGAEgAioCCAESggEKCUxpc3RGbG93cxIhLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd3NSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93c1Jlc3BvbnNlIi6QAgGC0+STAgsSCS92MS9mbG93c8ql9uwMFAoKZmxvd3MucmVhZBgBIAMqAggBEqoBChBMaXN0Rmxvd1ZlcnNpb25zEigub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93VmVyc2lvbnNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93VmVyc2lvbnNSZXNwb25zZSJBkAIBgtPkkwIeEhwvdjEvZmxvd3Mve2Zsb3dfaWR9L3ZlcnNpb25zyqX27AwUCgpmbG93cy5yZWFkGAEgAyoCCAESywEKDEdldEZsb3dHcmFwaBIkLm9yY2hlc3RyYXRvci52MS5HZXRGbG93R3JhcGhSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dHcmFwaFJlc3BvbnNlIm6QAgGC0+STAktaLhIsL3YxL2Zsb3dzL3tmbG93X2lkfS92ZXJzaW9ucy97dmVyc2lvbn0vZ3JhcGgSGS92MS9mbG93cy97Zmxvd19pZH0vZ3JhcGjKpfbsDBQKCmZsb3dzLnJlYWQYASACKgIIARK2AQoRRGVsZXRlRmxvd1ZlcnNpb24SKS5vcmNoZXN0cmF0b3IudjEuRGVsZXRlRmxvd1ZlcnNpb25SZXF1ZXN0Gioub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZUZsb3dWZXJzaW9uUmVzcG9uc2UiSoLT5JMCKComL3YxL2Zsb3dzL3tmbG93X2lkfS92ZXJzaW9ucy97dmVyc2lvbn3KpfbsDBYKDGZsb3dzLmRlbGV0ZRgDIAQqAggBQowBCg9vcmNoZXN0cmF0b3IudjFCEEZsb3dTZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_flow]);
+  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEi9gEKE1JlZ2lzdGVyRmxvd1JlcXVlc3QSIQoGc291cmNlGAEgASgJQg/iQQEBukgIcgYQASiAgEBIABIoCg1kb2N1bWVudF9qc29uGAIgASgMQg/iQQEBukgIegYQARiAgEBIABIxCghkb2N1bWVudBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIbCg12YWxpZGF0ZV9vbmx5GAQgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYBSABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCEwoKZGVmaW5pdGlvbhIFukgCCAEirAEKFFJlZ2lzdGVyRmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nIoMBCg5HZXRGbG93UmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg3iQQECukgGcgQQARhAEhwKB3ZlcnNpb24YAiABKAlCC+JBAQG6SARyAhhAEjMKCXJlYWRfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiNgoPR2V0Rmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdyJyChBMaXN0Rmxvd3NSZXF1ZXN0EhwKBmZpbHRlchgBIAEoCUIM4kEBAbpIBXIDGIAgEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAQIlIKEUxpc3RGbG93c1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInsKF0xpc3RGbG93VmVyc2lvbnNSZXF1ZXN0Eh4KB2Zsb3dfaWQYASABKAlCDeJBAQK6SAZyBBABGEASHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiWQoYTGlzdEZsb3dWZXJzaW9uc1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlMKE0dldEZsb3dHcmFwaFJlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIcCgd2ZXJzaW9uGAIgASgJQgviQQEBukgEcgIYQCJJChRHZXRGbG93R3JhcGhSZXNwb25zZRIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDwoHbWVybWFpZBgDIAEoCSKJAQoYRGVsZXRlRmxvd1ZlcnNpb25SZXF1ZXN0Eh4KB2Zsb3dfaWQYASABKAlCDeJBAQK6SAZyBBABGEASHgoHdmVyc2lvbhgCIAEoCUIN4kEBArpIBnIEEAEYQBItCgpyZXF1ZXN0X2lkGAMgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIm4KGURlbGV0ZUZsb3dWZXJzaW9uUmVzcG9uc2USDwoHZmxvd19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEi8KC2RlbGV0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKICAoLRmxvd1NlcnZpY2USjAEKDFJlZ2lzdGVyRmxvdxIkLm9yY2hlc3RyYXRvci52MS5SZWdpc3RlckZsb3dSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLlJlZ2lzdGVyRmxvd1Jlc3BvbnNlIi+C0+STAg46ASoiCS92MS9mbG93c8ql9uwMFQoLZmxvd3Mud3JpdGUYAiAEKgIIARKwAQoHR2V0RmxvdxIfLm9yY2hlc3RyYXRvci52MS5HZXRGbG93UmVxdWVzdBogLm9yY2hlc3RyYXRvci52MS5HZXRGbG93UmVzcG9uc2UiYpACAYLT5JMCP1ooEiYvdjEvZmxvd3Mve2Zsb3dfaWR9L3ZlcnNpb25zL3t2ZXJzaW9ufRITL3YxL2Zsb3dzL3tmbG93X2lkfcql9uwMFAoKZmxvd3MucmVhZBgBIAIqAggBEoIBCglMaXN0Rmxvd3MSIS5vcmNoZXN0cmF0b3IudjEuTGlzdEZsb3dzUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd3NSZXNwb25zZSIukAIBgtPkkwILEgkvdjEvZmxvd3PKpfbsDBQKCmZsb3dzLnJlYWQYASADKgIIARKqAQoQTGlzdEZsb3dWZXJzaW9ucxIoLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd1ZlcnNpb25zUmVxdWVzdBopLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd1ZlcnNpb25zUmVzcG9uc2UiQZACAYLT5JMCHhIcL3YxL2Zsb3dzL3tmbG93X2lkfS92ZXJzaW9uc8ql9uwMFAoKZmxvd3MucmVhZBgBIAMqAggBEssBCgxHZXRGbG93R3JhcGgSJC5vcmNoZXN0cmF0b3IudjEuR2V0Rmxvd0dyYXBoUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5HZXRGbG93R3JhcGhSZXNwb25zZSJukAIBgtPkkwJLWi4SLC92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259L2dyYXBoEhkvdjEvZmxvd3Mve2Zsb3dfaWR9L2dyYXBoyqX27AwUCgpmbG93cy5yZWFkGAEgAioCCAEStgEKEURlbGV0ZUZsb3dWZXJzaW9uEikub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZUZsb3dWZXJzaW9uUmVxdWVzdBoqLm9yY2hlc3RyYXRvci52MS5EZWxldGVGbG93VmVyc2lvblJlc3BvbnNlIkqC0+STAigqJi92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259yqX27AwWCgxmbG93cy5kZWxldGUYAyAEKgIIAUKMAQoPb3JjaGVzdHJhdG9yLnYxQhBGbG93U2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_flow]);
 
 /**
  * Request of FlowService.RegisterFlow.
@@ -29,13 +29,14 @@ export const file_orchestrator_v1_flow_service: GenFile = /*@__PURE__*/
  */
 export type RegisterFlowRequest = Message<"orchestrator.v1.RegisterFlowRequest"> & {
   /**
-   * The definition, in one of three forms.
+   * The definition in one of three forms.
    *
    * @generated from oneof orchestrator.v1.RegisterFlowRequest.definition
    */
   definition: {
     /**
-     * Source text, YAML or JSON. Problems are reported by its lines. At most 1 MiB; the service may allow less (GetInfo).
+     * Source text, YAML or JSON. Problems are reported with its lines. At most 1 MiB; the service may allow less
+     * (GetInfo).
      *
      * @generated from field: string source = 1;
      */
@@ -51,7 +52,7 @@ export type RegisterFlowRequest = Message<"orchestrator.v1.RegisterFlowRequest">
     case: "documentJson";
   } | {
     /**
-     * The definition as an object, handy in REST. Its numbers are IEEE doubles.
+     * The definition as an object, convenient in REST. Its numbers are IEEE doubles.
      *
      * @generated from field: google.protobuf.Struct document = 3;
      */
@@ -60,15 +61,15 @@ export type RegisterFlowRequest = Message<"orchestrator.v1.RegisterFlowRequest">
   } | { case: undefined; value?: undefined };
 
   /**
-   * Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+   * Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
    *
    * @generated from field: bool validate_only = 4;
    */
   validateOnly: boolean;
 
   /**
-   * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-   * its content, with or without an id: it answers the stored version with `created` false.
+   * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+   * content, with or without an id, and returns the stored version with `created` false.
    *
    * @generated from field: string request_id = 5;
    */
@@ -110,8 +111,8 @@ export type RegisterFlowResponse = Message<"orchestrator.v1.RegisterFlowResponse
   problems: FlowProblem[];
 
   /**
-   * What was accepted but most likely is not what the author means. Warnings never refuse a definition. Answered with and without
-   * `validate_only`; empty when there are problems.
+   * What was accepted but is probably not what the author meant. Warnings never refuse a definition. Returned with
+   * and without `validate_only`; empty when there are problems.
    *
    * @generated from field: repeated orchestrator.v1.FlowWarning warnings = 4;
    */
@@ -139,14 +140,14 @@ export type GetFlowRequest = Message<"orchestrator.v1.GetFlowRequest"> & {
   flowId: string;
 
   /**
-   * Version to read; empty means the one that was registered last.
+   * Version to read; empty means the latest.
    *
    * @generated from field: string version = 2;
    */
   version: string;
 
   /**
-   * Fields of Flow to answer; absent means all of them.
+   * Fields of Flow to return; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
@@ -196,14 +197,14 @@ export type ListFlowsRequest = Message<"orchestrator.v1.ListFlowsRequest"> & {
   filter: string;
 
   /**
-   * Largest number of flows to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of flows to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 3;
    */
@@ -224,14 +225,14 @@ export const ListFlowsRequestSchema: GenMessage<ListFlowsRequest> = /*@__PURE__*
  */
 export type ListFlowsResponse = Message<"orchestrator.v1.ListFlowsResponse"> & {
   /**
-   * The page, without `source`; may be shorter than asked, even empty.
+   * The page, without `source`. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Flow flows = 1;
    */
   flows: Flow[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -252,21 +253,21 @@ export const ListFlowsResponseSchema: GenMessage<ListFlowsResponse> = /*@__PURE_
  */
 export type ListFlowVersionsRequest = Message<"orchestrator.v1.ListFlowVersionsRequest"> & {
   /**
-   * Flow whose versions are read.
+   * Flow whose versions to read.
    *
    * @generated from field: string flow_id = 1;
    */
   flowId: string;
 
   /**
-   * Largest number of versions to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of versions to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 3;
    */
@@ -287,14 +288,14 @@ export const ListFlowVersionsRequestSchema: GenMessage<ListFlowVersionsRequest> 
  */
 export type ListFlowVersionsResponse = Message<"orchestrator.v1.ListFlowVersionsResponse"> & {
   /**
-   * The page, without `source`; may be shorter than asked, even empty.
+   * The page, without `source`. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Flow flows = 1;
    */
   flows: Flow[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -322,7 +323,7 @@ export type GetFlowGraphRequest = Message<"orchestrator.v1.GetFlowGraphRequest">
   flowId: string;
 
   /**
-   * Version to draw; empty means the one that was registered last.
+   * Version to draw; empty means the latest.
    *
    * @generated from field: string version = 2;
    */
@@ -444,15 +445,17 @@ export const DeleteFlowVersionResponseSchema: GenMessage<DeleteFlowVersionRespon
   messageDesc(file_orchestrator_v1_flow_service, 11);
 
 /**
- * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+ * FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+ * is refused. The latest version of a flow is the one registered last.
  *
  * @generated from service orchestrator.v1.FlowService
  */
 export const FlowService: GenService<{
   /**
-   * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-   * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-   * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+   * RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+   * `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+   * cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+   * with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
    *
    * @generated from rpc orchestrator.v1.FlowService.RegisterFlow
    */
@@ -462,7 +465,7 @@ export const FlowService: GenService<{
     output: typeof RegisterFlowResponseSchema;
   },
   /**
-   * GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+   * GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
    *
    * @generated from rpc orchestrator.v1.FlowService.GetFlow
    */
@@ -472,7 +475,8 @@ export const FlowService: GenService<{
     output: typeof GetFlowResponseSchema;
   },
   /**
-   * ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+   * PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.FlowService.ListFlows
    */
@@ -482,7 +486,8 @@ export const FlowService: GenService<{
     output: typeof ListFlowsResponseSchema;
   },
   /**
-   * ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+   * ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+   * FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.FlowService.ListFlowVersions
    */
@@ -492,7 +497,7 @@ export const FlowService: GenService<{
     output: typeof ListFlowVersionsResponseSchema;
   },
   /**
-   * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+   * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
    *
    * @generated from rpc orchestrator.v1.FlowService.GetFlowGraph
    */
@@ -502,11 +507,11 @@ export const FlowService: GenService<{
     output: typeof GetFlowGraphResponseSchema;
   },
   /**
-   * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-   * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-   * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-   * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-   * REQUEST_ID_REUSED.
+   * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+   * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+   * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+   * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+   * them, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.FlowService.DeleteFlowVersion
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/payload_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading payloads by reference.
+// Reads payloads by reference.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -34,14 +34,14 @@ export type ReadPayloadRequest = Message<"orchestrator.v1.ReadPayloadRequest"> &
   payloadId: string;
 
   /**
-   * First byte to read, from 0. Beyond the end there is nothing to read, which is no error.
+   * First byte to read, from 0. An offset past the end reads nothing.
    *
    * @generated from field: int32 offset = 2;
    */
   offset: number;
 
   /**
-   * Most bytes to read; 0 means to the end.
+   * Maximum number of bytes to read; 0 means to the end.
    *
    * @generated from field: int32 limit = 3;
    */
@@ -68,7 +68,7 @@ export type ReadPayloadResponse = Message<"orchestrator.v1.ReadPayloadResponse">
    */
   frame: {
     /**
-     * The whole payload as it is referred to: size, hash and media type. The first frame.
+     * Reference to the whole payload, with size, hash, and media type. Always the first frame.
      *
      * @generated from field: orchestrator.v1.PayloadRef ref = 1;
      */
@@ -93,15 +93,15 @@ export const ReadPayloadResponseSchema: GenMessage<ReadPayloadResponse> = /*@__P
   messageDesc(file_orchestrator_v1_payload_service, 1);
 
 /**
- * PayloadService reads the payloads that answers refer to.
+ * PayloadService reads payloads that responses refer to.
  *
  * @generated from service orchestrator.v1.PayloadService
  */
 export const PayloadService: GenService<{
   /**
-   * ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-   * themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-   * Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+   * ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+   * returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+   * `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
    *
    * @generated from rpc orchestrator.v1.PayloadService.ReadPayload
    */

@@ -2,10 +2,9 @@
 // @generated from file orchestrator/v1/run_event.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Events of a run and the frames of a watch.
-//
-// Durable events are the journal: gapless, in order, resumable. Ephemeral ones (tokens, progress, logs) are bounded, not
-// replayed, and reset by a new attempt; a loss shows as a gap.
+// Events of a run and frames of a watch. Durable events are the journal: gapless, ordered, and resumable. Ephemeral
+// events (tokens, progress, logs) are bounded, are not replayed, and are reset by a new attempt; a loss shows as a
+// gap.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -22,7 +21,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/run_event.proto.
  */
 export const file_orchestrator_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEikAYKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSMQoEa2luZBgIIAEoDjIdLm9yY2hlc3RyYXRvci52MS5SdW5FdmVudEtpbmRCBOJBAQMSPgoOcnVuX3RyYW5zaXRpb24YCSABKAsyHi5vcmNoZXN0cmF0b3IudjEuUnVuVHJhbnNpdGlvbkIE4kEBA0gAEkAKD3Rhc2tfdHJhbnNpdGlvbhgKIAEoCzIfLm9yY2hlc3RyYXRvci52MS5UYXNrVHJhbnNpdGlvbkIE4kEBA0gAEjgKC2hvbGRfY2hhbmdlGAsgASgLMhsub3JjaGVzdHJhdG9yLnYxLkhvbGRDaGFuZ2VCBOJBAQNIABI8Cg1zaWduYWxfY2hhbmdlGAwgASgLMh0ub3JjaGVzdHJhdG9yLnYxLlNpZ25hbENoYW5nZUIE4kEBA0gAEjcKCHByb2dyZXNzGA0gASgLMh0ub3JjaGVzdHJhdG9yLnYxLlRhc2tQcm9ncmVzc0IE4kEBA0gAEi0KA2xvZxgOIAEoCzIYLm9yY2hlc3RyYXRvci52MS5UYXNrTG9nQgTiQQEDSAASMQoFdG9rZW4YDyABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza1Rva2VuQgTiQQEDSAASQAoPYXBwcm92YWxfY2hhbmdlGBEgASgLMh8ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsQ2hhbmdlQgTiQQEDSAASMQoKYXR0cmlidXRlcxgQIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNCCAoGZGV0YWlsIpoBCg1SdW5UcmFuc2l0aW9uEi4KBXBoYXNlGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLlJ1blBoYXNlQgTiQQEDEi4KBWVycm9yGAIgASgLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkVycm9yQgTiQQEDEhQKBnJlYXNvbhgDIAEoCUIE4kEBAxITCgVhY3RvchgEIAEoCUIE4kEBAyKvAgoOVGFza1RyYW5zaXRpb24SLwoFc3RhdGUYASABKA4yGi5vcmNoZXN0cmF0b3IudjEuVGFza1N0YXRlQgTiQQEDEhcKCXRhc2tfdHlwZRgCIAEoCUIE4kEBAxI2Cgtza2lwX3JlYXNvbhgDIAEoDjIbLm9yY2hlc3RyYXRvci52MS5Ta2lwUmVhc29uQgTiQQEDEi8KBWVycm9yGAQgASgLMhoub3JjaGVzdHJhdG9yLnYxLlRhc2tFcnJvckIE4kEBAxI7ChFuZXh0X2F0dGVtcHRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSLQoEd2FpdBgGIAEoCzIZLm9yY2hlc3RyYXRvci52MS5UYXNrV2FpdEIE4kEBAyJLCgpIb2xkQ2hhbmdlEikKBGhvbGQYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuSG9sZEIE4kEBAxISCgRoZWxkGAIgASgIQgTiQQEDIowBCgxTaWduYWxDaGFuZ2USGQoLc2lnbmFsX25hbWUYASABKAlCBOJBAQMSFgoIY29uc3VtZWQYAiABKAhCBOJBAQMSNAoLZ3VhcmRfZXJyb3IYAyABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSEwoFYWN0b3IYBCABKAlCBOJBAQMijAEKDkFwcHJvdmFsQ2hhbmdlEhkKC2FwcHJvdmFsX2lkGAEgASgJQgTiQQEDEjMKBXN0YXRlGAIgASgOMh4ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsU3RhdGVCBOJBAQMSEwoFYWN0b3IYAyABKAlCBOJBAQMSFQoHY29tbWVudBgEIAEoCUIE4kEBAyJPCgxUYXNrUHJvZ3Jlc3MSGwoIZnJhY3Rpb24YASABKAFCBOJBAQNIAIgBARIVCgdtZXNzYWdlGAIgASgJQgTiQQEDQgsKCV9mcmFjdGlvbiJQCgdUYXNrTG9nEi4KBWxldmVsGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLkxvZ0xldmVsQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMiHwoJVGFza1Rva2VuEhIKBHRleHQYASABKAlCBOJBAQMilAEKC1J1blNuYXBzaG90EicKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW5CBOJBAQMSLQoFdGFza3MYAiADKAsyGC5vcmNoZXN0cmF0b3IudjEuUnVuVGFza0IE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFwoJY29udGludWVkGAQgASgIQgTiQQEDIiQKCFdhdGNoR2FwEhgKCmxvc3RfY291bnQYASABKAVCBOJBAQMiXQoOV2F0Y2hIZWFydGJlYXQSNQoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJHCgZSdW5FbmQSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxIUCgZjdXJzb3IYAiABKAlCBOJBAQMiaAoJUnVuVXBkYXRlEi4KA3J1bhgBIAEoCzIbLm9yY2hlc3RyYXRvci52MS5SdW5TdW1tYXJ5QgTiQQEDEhUKB21hdGNoZXMYAiABKAhCBOJBAQMSFAoGY3Vyc29yGAMgASgJQgTiQQEDImwKDFJ1bnNTbmFwc2hvdBIvCgRydW5zGAEgAygLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnlCBOJBAQMSFQoHcGFydGlhbBgCIAEoCEIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMqqggKDFJ1bkV2ZW50S2luZBIeChpSVU5fRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEh4KGlJVTl9FVkVOVF9LSU5EX1JVTl9TVEFSVEVEEAESHQoZUlVOX0VWRU5UX0tJTkRfUlVOX09QRU5FRBACEiAKHFJVTl9FVkVOVF9LSU5EX1JVTl9DT01QTEVURUQQAxIdChlSVU5fRVZFTlRfS0lORF9SVU5fRkFJTEVEEAQSHwobUlVOX0VWRU5UX0tJTkRfUlVOX0NBTkNFTEVEEAUSIAocUlVOX0VWRU5UX0tJTkRfUlVOX1RJTUVEX09VVBAGEiEKHVJVTl9FVkVOVF9LSU5EX1JVTl9URVJNSU5BVEVEEAcSHQoZUlVOX0VWRU5UX0tJTkRfUlVOX0VORElORxAIEiMKH1JVTl9FVkVOVF9LSU5EX1JVTl9DT01QRU5TQVRJTkcQCRIbChdSVU5fRVZFTlRfS0lORF9SVU5fSEVMRBAKEh8KG1JVTl9FVkVOVF9LSU5EX1JVTl9SRUxFQVNFRBALEiAKHFJVTl9FVkVOVF9LSU5EX1JVTl9SRUNPVkVSRUQQDBIiCh5SVU5fRVZFTlRfS0lORF9UQVNLX0RJU1BBVENIRUQQDRIfChtSVU5fRVZFTlRfS0lORF9UQVNLX1dBSVRJTkcQDhIgChxSVU5fRVZFTlRfS0lORF9UQVNLX0VYUEFOREVEEA8SIQodUlVOX0VWRU5UX0tJTkRfVEFTS19DT01QTEVURUQQEBIgChxSVU5fRVZFTlRfS0lORF9UQVNLX1JFVFJZSU5HEBESIQodUlVOX0VWRU5UX0tJTkRfVEFTS19TVVNQRU5ERUQQEhIeChpSVU5fRVZFTlRfS0lORF9UQVNLX0ZBSUxFRBATEh8KG1JVTl9FVkVOVF9LSU5EX1RBU0tfU0tJUFBFRBAUEiAKHFJVTl9FVkVOVF9LSU5EX1RBU0tfQ0FOQ0VMRUQQFRIjCh9SVU5fRVZFTlRfS0lORF9UQVNLX0NPTVBFTlNBVEVEEBYSIgoeUlVOX0VWRU5UX0tJTkRfU0lHTkFMX1JFQ0VJVkVEEBcSIgoeUlVOX0VWRU5UX0tJTkRfU0lHTkFMX0NPTlNVTUVEEBgSJgoiUlVOX0VWRU5UX0tJTkRfU0lHTkFMX0dVQVJEX0ZBSUxFRBAZEiIKHlJVTl9FVkVOVF9LSU5EX1JFUVVFU1RfQVBQTElFRBAaEiAKHFJVTl9FVkVOVF9LSU5EX1NUQVRFX0VOVEVSRUQQGxIeChpSVU5fRVZFTlRfS0lORF9TVEFURV9BUk1FRBAcEiAKHFJVTl9FVkVOVF9LSU5EX1NUQVRFX1NFVFRMRUQQHRIhCh1SVU5fRVZFTlRfS0lORF9BUFBST1ZBTF9FTkRFRBAeKncKCExvZ0xldmVsEhkKFUxPR19MRVZFTF9VTlNQRUNJRklFRBAAEhMKD0xPR19MRVZFTF9ERUJVRxABEhIKDkxPR19MRVZFTF9JTkZPEAISEgoOTE9HX0xFVkVMX1dBUk4QAxITCg9MT0dfTEVWRUxfRVJST1IQBEKJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_approval, file_orchestrator_v1_run]);
+  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvcnVuX2V2ZW50LnByb3RvEg9vcmNoZXN0cmF0b3IudjEikAYKCFJ1bkV2ZW50EhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIWCghzZXF1ZW5jZRgCIAEoBUIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFQoHZHVyYWJsZRgEIAEoCEIE4kEBAxI0CgpldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIVCgd0YXNrX2lkGAYgASgJQgTiQQEDEhUKB2F0dGVtcHQYByABKAVCBOJBAQMSMQoEa2luZBgIIAEoDjIdLm9yY2hlc3RyYXRvci52MS5SdW5FdmVudEtpbmRCBOJBAQMSPgoOcnVuX3RyYW5zaXRpb24YCSABKAsyHi5vcmNoZXN0cmF0b3IudjEuUnVuVHJhbnNpdGlvbkIE4kEBA0gAEkAKD3Rhc2tfdHJhbnNpdGlvbhgKIAEoCzIfLm9yY2hlc3RyYXRvci52MS5UYXNrVHJhbnNpdGlvbkIE4kEBA0gAEjgKC2hvbGRfY2hhbmdlGAsgASgLMhsub3JjaGVzdHJhdG9yLnYxLkhvbGRDaGFuZ2VCBOJBAQNIABI8Cg1zaWduYWxfY2hhbmdlGAwgASgLMh0ub3JjaGVzdHJhdG9yLnYxLlNpZ25hbENoYW5nZUIE4kEBA0gAEjcKCHByb2dyZXNzGA0gASgLMh0ub3JjaGVzdHJhdG9yLnYxLlRhc2tQcm9ncmVzc0IE4kEBA0gAEi0KA2xvZxgOIAEoCzIYLm9yY2hlc3RyYXRvci52MS5UYXNrTG9nQgTiQQEDSAASMQoFdG9rZW4YDyABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza1Rva2VuQgTiQQEDSAASQAoPYXBwcm92YWxfY2hhbmdlGBAgASgLMh8ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsQ2hhbmdlQgTiQQEDSAASMQoKYXR0cmlidXRlcxgRIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNCCAoGZGV0YWlsIpoBCg1SdW5UcmFuc2l0aW9uEi4KBXBoYXNlGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLlJ1blBoYXNlQgTiQQEDEi4KBWVycm9yGAIgASgLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkVycm9yQgTiQQEDEhQKBnJlYXNvbhgDIAEoCUIE4kEBAxITCgVhY3RvchgEIAEoCUIE4kEBAyKvAgoOVGFza1RyYW5zaXRpb24SLwoFc3RhdGUYASABKA4yGi5vcmNoZXN0cmF0b3IudjEuVGFza1N0YXRlQgTiQQEDEhcKCXRhc2tfdHlwZRgCIAEoCUIE4kEBAxI2Cgtza2lwX3JlYXNvbhgDIAEoDjIbLm9yY2hlc3RyYXRvci52MS5Ta2lwUmVhc29uQgTiQQEDEi8KBWVycm9yGAQgASgLMhoub3JjaGVzdHJhdG9yLnYxLlRhc2tFcnJvckIE4kEBAxI7ChFuZXh0X2F0dGVtcHRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSLQoEd2FpdBgGIAEoCzIZLm9yY2hlc3RyYXRvci52MS5UYXNrV2FpdEIE4kEBAyJLCgpIb2xkQ2hhbmdlEikKBGhvbGQYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuSG9sZEIE4kEBAxISCgRoZWxkGAIgASgIQgTiQQEDIowBCgxTaWduYWxDaGFuZ2USGQoLc2lnbmFsX25hbWUYASABKAlCBOJBAQMSFgoIY29uc3VtZWQYAiABKAhCBOJBAQMSNAoLZ3VhcmRfZXJyb3IYAyABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQMSEwoFYWN0b3IYBCABKAlCBOJBAQMijAEKDkFwcHJvdmFsQ2hhbmdlEhkKC2FwcHJvdmFsX2lkGAEgASgJQgTiQQEDEjMKBXN0YXRlGAIgASgOMh4ub3JjaGVzdHJhdG9yLnYxLkFwcHJvdmFsU3RhdGVCBOJBAQMSEwoFYWN0b3IYAyABKAlCBOJBAQMSFQoHY29tbWVudBgEIAEoCUIE4kEBAyJPCgxUYXNrUHJvZ3Jlc3MSGwoIZnJhY3Rpb24YASABKAFCBOJBAQNIAIgBARIVCgdtZXNzYWdlGAIgASgJQgTiQQEDQgsKCV9mcmFjdGlvbiJQCgdUYXNrTG9nEi4KBWxldmVsGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLkxvZ0xldmVsQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMiHwoJVGFza1Rva2VuEhIKBHRleHQYASABKAlCBOJBAQMilAEKC1J1blNuYXBzaG90EicKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW5CBOJBAQMSLQoFdGFza3MYAiADKAsyGC5vcmNoZXN0cmF0b3IudjEuUnVuVGFza0IE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMSFwoJY29udGludWVkGAQgASgIQgTiQQEDIiQKCFdhdGNoR2FwEhgKCmxvc3RfY291bnQYASABKAVCBOJBAQMiXQoOV2F0Y2hIZWFydGJlYXQSNQoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhQKBmN1cnNvchgCIAEoCUIE4kEBAyJHCgZSdW5FbmQSJwoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bkIE4kEBAxIUCgZjdXJzb3IYAiABKAlCBOJBAQMiaAoJUnVuVXBkYXRlEi4KA3J1bhgBIAEoCzIbLm9yY2hlc3RyYXRvci52MS5SdW5TdW1tYXJ5QgTiQQEDEhUKB21hdGNoZXMYAiABKAhCBOJBAQMSFAoGY3Vyc29yGAMgASgJQgTiQQEDImwKDFJ1bnNTbmFwc2hvdBIvCgRydW5zGAEgAygLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnlCBOJBAQMSFQoHcGFydGlhbBgCIAEoCEIE4kEBAxIUCgZjdXJzb3IYAyABKAlCBOJBAQMqqggKDFJ1bkV2ZW50S2luZBIeChpSVU5fRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEh4KGlJVTl9FVkVOVF9LSU5EX1JVTl9TVEFSVEVEEAESHQoZUlVOX0VWRU5UX0tJTkRfUlVOX09QRU5FRBACEiAKHFJVTl9FVkVOVF9LSU5EX1JVTl9DT01QTEVURUQQAxIdChlSVU5fRVZFTlRfS0lORF9SVU5fRkFJTEVEEAQSHwobUlVOX0VWRU5UX0tJTkRfUlVOX0NBTkNFTEVEEAUSIAocUlVOX0VWRU5UX0tJTkRfUlVOX1RJTUVEX09VVBAGEiEKHVJVTl9FVkVOVF9LSU5EX1JVTl9URVJNSU5BVEVEEAcSHQoZUlVOX0VWRU5UX0tJTkRfUlVOX0VORElORxAIEiMKH1JVTl9FVkVOVF9LSU5EX1JVTl9DT01QRU5TQVRJTkcQCRIbChdSVU5fRVZFTlRfS0lORF9SVU5fSEVMRBAKEh8KG1JVTl9FVkVOVF9LSU5EX1JVTl9SRUxFQVNFRBALEiAKHFJVTl9FVkVOVF9LSU5EX1JVTl9SRUNPVkVSRUQQDBIiCh5SVU5fRVZFTlRfS0lORF9UQVNLX0RJU1BBVENIRUQQDRIfChtSVU5fRVZFTlRfS0lORF9UQVNLX1dBSVRJTkcQDhIgChxSVU5fRVZFTlRfS0lORF9UQVNLX0VYUEFOREVEEA8SIQodUlVOX0VWRU5UX0tJTkRfVEFTS19DT01QTEVURUQQEBIgChxSVU5fRVZFTlRfS0lORF9UQVNLX1JFVFJZSU5HEBESIQodUlVOX0VWRU5UX0tJTkRfVEFTS19TVVNQRU5ERUQQEhIeChpSVU5fRVZFTlRfS0lORF9UQVNLX0ZBSUxFRBATEh8KG1JVTl9FVkVOVF9LSU5EX1RBU0tfU0tJUFBFRBAUEiAKHFJVTl9FVkVOVF9LSU5EX1RBU0tfQ0FOQ0VMRUQQFRIjCh9SVU5fRVZFTlRfS0lORF9UQVNLX0NPTVBFTlNBVEVEEBYSIgoeUlVOX0VWRU5UX0tJTkRfU0lHTkFMX1JFQ0VJVkVEEBcSIgoeUlVOX0VWRU5UX0tJTkRfU0lHTkFMX0NPTlNVTUVEEBgSJgoiUlVOX0VWRU5UX0tJTkRfU0lHTkFMX0dVQVJEX0ZBSUxFRBAZEiIKHlJVTl9FVkVOVF9LSU5EX1JFUVVFU1RfQVBQTElFRBAaEiAKHFJVTl9FVkVOVF9LSU5EX1NUQVRFX0VOVEVSRUQQGxIeChpSVU5fRVZFTlRfS0lORF9TVEFURV9BUk1FRBAcEiAKHFJVTl9FVkVOVF9LSU5EX1NUQVRFX1NFVFRMRUQQHRIhCh1SVU5fRVZFTlRfS0lORF9BUFBST1ZBTF9FTkRFRBAeKncKCExvZ0xldmVsEhkKFUxPR19MRVZFTF9VTlNQRUNJRklFRBAAEhMKD0xPR19MRVZFTF9ERUJVRxABEhIKDkxPR19MRVZFTF9JTkZPEAISEgoOTE9HX0xFVkVMX1dBUk4QAxITCg9MT0dfTEVWRUxfRVJST1IQBEKJAQoPb3JjaGVzdHJhdG9yLnYxQg1SdW5FdmVudFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_approval, file_orchestrator_v1_run]);
 
 /**
  * RunEvent is something that happened in a run.
@@ -31,21 +30,21 @@ export const file_orchestrator_v1_run_event: GenFile = /*@__PURE__*/
  */
 export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   /**
-   * Run that it happened in.
+   * Run of the event.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * Number in the journal of the run, from 1; 0 for an ephemeral event. One record of the journal is one event.
+   * Number in the journal of the run, from 1; 0 for an ephemeral event. One journal record is one event.
    *
    * @generated from field: int32 sequence = 2;
    */
   sequence: number;
 
   /**
-   * Opaque place in the stream; a watch can be resumed right after it.
+   * Opaque place in the stream; a watch can continue right after it.
    *
    * @generated from field: string cursor = 3;
    */
@@ -59,29 +58,30 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   durable: boolean;
 
   /**
-   * When it happened, by the clock of the database.
+   * When it happened, by the database clock.
    *
    * @generated from field: google.protobuf.Timestamp event_time = 5;
    */
   eventTime?: Timestamp | undefined;
 
   /**
-   * Task that it concerns; empty when it concerns the run.
+   * Task of the event; empty for an event of the run.
    *
    * @generated from field: string task_id = 6;
    */
   taskId: string;
 
   /**
-   * Attempt of the task that it concerns, from 1: the one that begins, waits, fails or completes. 0 when it concerns none: the run, a
-   * task that was done or failed without an attempt, or the task as a whole (skipped, expanded, compensated).
+   * Attempt of the event, from 1: the one that starts, waits, fails, or completes. 0 when there is none: the event is
+   * one of the run or of the whole task (skipped, expanded, compensated), or the task completed or failed without an
+   * attempt.
    *
    * @generated from field: int32 attempt = 7;
    */
   attempt: number;
 
   /**
-   * What happened. UNSPECIFIED for an ephemeral event, whose `detail` says what it is.
+   * What happened. Unspecified for an ephemeral event; see `detail`.
    *
    * @generated from field: orchestrator.v1.RunEventKind kind = 8;
    */
@@ -94,7 +94,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
    */
   detail: {
     /**
-     * The run moved to another phase.
+     * The run changed its phase.
      *
      * @generated from field: orchestrator.v1.RunTransition run_transition = 9;
      */
@@ -102,7 +102,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "runTransition";
   } | {
     /**
-     * A task moved to another state.
+     * A task changed its state.
      *
      * @generated from field: orchestrator.v1.TaskTransition task_transition = 10;
      */
@@ -110,7 +110,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "taskTransition";
   } | {
     /**
-     * A hold was put or released.
+     * A hold was put on or released.
      *
      * @generated from field: orchestrator.v1.HoldChange hold_change = 11;
      */
@@ -118,7 +118,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "holdChange";
   } | {
     /**
-     * A signal arrived, was consumed, or stays queued because a guard failed on it.
+     * A signal arrived, was consumed, or stays queued because a guard failed.
      *
      * @generated from field: orchestrator.v1.SignalChange signal_change = 12;
      */
@@ -126,7 +126,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "signalChange";
   } | {
     /**
-     * Ephemeral: how far an attempt is.
+     * Ephemeral: progress of an attempt.
      *
      * @generated from field: orchestrator.v1.TaskProgress progress = 13;
      */
@@ -134,7 +134,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "progress";
   } | {
     /**
-     * Ephemeral: a line that an attempt logged.
+     * Ephemeral: log line of an attempt.
      *
      * @generated from field: orchestrator.v1.TaskLog log = 14;
      */
@@ -142,7 +142,7 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "log";
   } | {
     /**
-     * Ephemeral: a piece of text that an attempt produced.
+     * Ephemeral: text that an attempt produced.
      *
      * @generated from field: orchestrator.v1.TaskToken token = 15;
      */
@@ -150,18 +150,18 @@ export type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "token";
   } | {
     /**
-     * An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
+     * An approval was decided or expired. Asking and canceling an approval are transitions of its task.
      *
-     * @generated from field: orchestrator.v1.ApprovalChange approval_change = 17;
+     * @generated from field: orchestrator.v1.ApprovalChange approval_change = 16;
      */
     value: ApprovalChange;
     case: "approvalChange";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Further facts of the record, by name. Payloads are not among them: GetRun and GetRunTask answer them.
+   * Other values of the record, by name. Payloads are not included; GetRun and GetRunTask return them.
    *
-   * @generated from field: google.protobuf.Struct attributes = 16;
+   * @generated from field: google.protobuf.Struct attributes = 17;
    */
   attributes?: JsonObject | undefined;
 };
@@ -194,14 +194,14 @@ export type RunTransition = Message<"orchestrator.v1.RunTransition"> & {
   error?: RunError | undefined;
 
   /**
-   * Why, in the words of who asked for it.
+   * Reason given by the caller.
    *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
+   * Who requested it, as the caller claims; empty when unknown or when the run itself failed or timed out.
    *
    * @generated from field: string actor = 4;
    */
@@ -216,7 +216,7 @@ export const RunTransitionSchema: GenMessage<RunTransition> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 1);
 
 /**
- * TaskTransition is a change of a task's state.
+ * TaskTransition is a change of state.
  *
  * @generated from message orchestrator.v1.TaskTransition
  */
@@ -229,7 +229,7 @@ export type TaskTransition = Message<"orchestrator.v1.TaskTransition"> & {
   state: TaskState;
 
   /**
-   * What kind of work the task does.
+   * Task type.
    *
    * @generated from field: string task_type = 2;
    */
@@ -272,7 +272,7 @@ export const TaskTransitionSchema: GenMessage<TaskTransition> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 2);
 
 /**
- * HoldChange is a hold that was put or released.
+ * HoldChange is a hold that was put on or released.
  *
  * @generated from message orchestrator.v1.HoldChange
  */
@@ -285,7 +285,7 @@ export type HoldChange = Message<"orchestrator.v1.HoldChange"> & {
   hold?: Hold | undefined;
 
   /**
-   * True when it was put, false when it was released.
+   * True when it was put on, false when it was released.
    *
    * @generated from field: bool held = 2;
    */
@@ -300,7 +300,8 @@ export const HoldChangeSchema: GenMessage<HoldChange> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 3);
 
 /**
- * SignalChange is a signal that arrived, was consumed, or could not be judged by a guard. Its data is not part of the event.
+ * SignalChange is a signal that arrived, was consumed, or could not be evaluated by a guard. It does not include the
+ * data.
  *
  * @generated from message orchestrator.v1.SignalChange
  */
@@ -313,22 +314,22 @@ export type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
   signalName: string;
 
   /**
-   * True when a task consumed it, false when it arrived or stays queued.
+   * True when it was consumed, false when it arrived or stays queued.
    *
    * @generated from field: bool consumed = 2;
    */
   consumed: boolean;
 
   /**
-   * Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
-   * The signal stays queued. Reported at most once for each signal and state.
+   * Why a guard (`when` of an `on` entry) of the current state could not be evaluated, with the state as `task_id`;
+   * absent otherwise. The signal stays queued. Reported at most once per signal and state.
    *
    * @generated from field: orchestrator.v1.RunError guard_error = 3;
    */
   guardError?: RunError | undefined;
 
   /**
-   * Who sent it, by the word of the caller; empty when unknown or consumed.
+   * Who sent it, as the caller claims; empty when unknown or consumed.
    *
    * @generated from field: string actor = 4;
    */
@@ -343,13 +344,13 @@ export const SignalChangeSchema: GenMessage<SignalChange> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 4);
 
 /**
- * ApprovalChange is the end of an approval. Its data is not part of the event.
+ * ApprovalChange is the end of an approval. It does not include the data.
  *
  * @generated from message orchestrator.v1.ApprovalChange
  */
 export type ApprovalChange = Message<"orchestrator.v1.ApprovalChange"> & {
   /**
-   * Approval of the run.
+   * Id of the approval.
    *
    * @generated from field: string approval_id = 1;
    */
@@ -363,14 +364,14 @@ export type ApprovalChange = Message<"orchestrator.v1.ApprovalChange"> & {
   state: ApprovalState;
 
   /**
-   * Who decided, by the word of the caller; empty when unknown or expired.
+   * Who decided, as the caller claims; empty when unknown or expired.
    *
    * @generated from field: string actor = 3;
    */
   actor: string;
 
   /**
-   * What the person remarked.
+   * Comment on the decision.
    *
    * @generated from field: string comment = 4;
    */
@@ -385,20 +386,20 @@ export const ApprovalChangeSchema: GenMessage<ApprovalChange> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 5);
 
 /**
- * TaskProgress says how far an attempt is.
+ * TaskProgress is the progress of an attempt.
  *
  * @generated from message orchestrator.v1.TaskProgress
  */
 export type TaskProgress = Message<"orchestrator.v1.TaskProgress"> & {
   /**
-   * Share that is done, from 0 to 1; absent when it is not known.
+   * Fraction completed, from 0 to 1; absent when unknown.
    *
    * @generated from field: optional double fraction = 1;
    */
   fraction?: number | undefined;
 
   /**
-   * Sentence for people.
+   * Message for people.
    *
    * @generated from field: string message = 2;
    */
@@ -413,13 +414,13 @@ export const TaskProgressSchema: GenMessage<TaskProgress> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 6);
 
 /**
- * TaskLog is a line that an attempt logged.
+ * TaskLog is a log line of an attempt.
  *
  * @generated from message orchestrator.v1.TaskLog
  */
 export type TaskLog = Message<"orchestrator.v1.TaskLog"> & {
   /**
-   * How important the line is.
+   * Severity of the line.
    *
    * @generated from field: orchestrator.v1.LogLevel level = 1;
    */
@@ -441,13 +442,13 @@ export const TaskLogSchema: GenMessage<TaskLog> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 7);
 
 /**
- * TaskToken is a piece of text that an attempt produced.
+ * TaskToken is text that an attempt produced.
  *
  * @generated from message orchestrator.v1.TaskToken
  */
 export type TaskToken = Message<"orchestrator.v1.TaskToken"> & {
   /**
-   * The text; append it to what the same attempt produced before.
+   * The text; append it to the previous text of the same attempt.
    *
    * @generated from field: string text = 1;
    */
@@ -462,34 +463,34 @@ export const TaskTokenSchema: GenMessage<TaskToken> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 8);
 
 /**
- * RunSnapshot is the state of a run at a place of its stream. A large run is sent in several frames.
+ * RunSnapshot is a run at a place in its stream. A large run is sent in several frames.
  *
  * @generated from message orchestrator.v1.RunSnapshot
  */
 export type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
   /**
-   * The run, as the read mask asks.
+   * The run, limited by the read mask.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
   run?: Run | undefined;
 
   /**
-   * Its tasks, without payloads; with `continued` a part of them.
+   * Its tasks, without payloads; only some of them when `continued` is true.
    *
    * @generated from field: repeated orchestrator.v1.RunTask tasks = 2;
    */
   tasks: RunTask[];
 
   /**
-   * Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
+   * Place in the stream right after the snapshot; empty when `continued` is true.
    *
    * @generated from field: string cursor = 3;
    */
   cursor: string;
 
   /**
-   * Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
+   * Whether more snapshot frames with further tasks follow. Only the last frame has a `cursor`.
    *
    * @generated from field: bool continued = 4;
    */
@@ -504,14 +505,14 @@ export const RunSnapshotSchema: GenMessage<RunSnapshot> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 9);
 
 /**
- * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
- * runs. Durable events of a run are never lost.
+ * WatchGap says that a slow reader missed something: ephemeral events of a run, or updates in a watch over many runs.
+ * Durable events of a run are never lost.
  *
  * @generated from message orchestrator.v1.WatchGap
  */
 export type WatchGap = Message<"orchestrator.v1.WatchGap"> & {
   /**
-   * How many events or updates were lost at least.
+   * Minimum number of events or updates that were lost.
    *
    * @generated from field: int32 lost_count = 1;
    */
@@ -526,20 +527,20 @@ export const WatchGapSchema: GenMessage<WatchGap> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 10);
 
 /**
- * WatchHeartbeat shows that the stream is alive; sent when nothing else was for about 15 seconds.
+ * WatchHeartbeat shows that the stream is alive. It is sent when nothing else was sent for about 15 seconds.
  *
  * @generated from message orchestrator.v1.WatchHeartbeat
  */
 export type WatchHeartbeat = Message<"orchestrator.v1.WatchHeartbeat"> & {
   /**
-   * Clock of the service.
+   * Time of the service.
    *
    * @generated from field: google.protobuf.Timestamp server_time = 1;
    */
   serverTime?: Timestamp | undefined;
 
   /**
-   * Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
+   * Current place in the stream, to continue from; empty while there is none.
    *
    * @generated from field: string cursor = 2;
    */
@@ -554,20 +555,20 @@ export const WatchHeartbeatSchema: GenMessage<WatchHeartbeat> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 11);
 
 /**
- * RunEnd is the last frame of a watch: the run has ended, and every event before it was sent.
+ * RunEnd is the last frame of a watch: the run has ended, and all events before were sent.
  *
  * @generated from message orchestrator.v1.RunEnd
  */
 export type RunEnd = Message<"orchestrator.v1.RunEnd"> & {
   /**
-   * The run as it ended, as the read mask asks.
+   * The ended run, limited by the read mask.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
   run?: Run | undefined;
 
   /**
-   * Place in the stream after the last event; resuming there waits for a reopened run.
+   * Place in the stream after the last event; continuing there waits for a reopened run.
    *
    * @generated from field: string cursor = 2;
    */
@@ -595,14 +596,14 @@ export type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
   run?: RunSummary | undefined;
 
   /**
-   * Whether the run meets the filter; false tells the reader to drop it.
+   * Whether the run matches the filter; when false, drop it.
    *
    * @generated from field: bool matches = 2;
    */
   matches: boolean;
 
   /**
-   * Place in the stream after this update; WatchRuns resumes from it.
+   * Place in the stream after this update, to continue from.
    *
    * @generated from field: string cursor = 3;
    */
@@ -617,27 +618,27 @@ export const RunUpdateSchema: GenMessage<RunUpdate> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 13);
 
 /**
- * RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
+ * RunsSnapshot holds the runs that match the filter when the watch starts, in one frame.
  *
  * @generated from message orchestrator.v1.RunsSnapshot
  */
 export type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
   /**
-   * The runs, newest first, at most `snapshot_size` of them.
+   * The runs, newest first, at most `snapshot_size`.
    *
    * @generated from field: repeated orchestrator.v1.RunSummary runs = 1;
    */
   runs: RunSummary[];
 
   /**
-   * Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
+   * Whether more runs match the filter than the snapshot holds; ListRuns returns the older ones.
    *
    * @generated from field: bool partial = 2;
    */
   partial: boolean;
 
   /**
-   * Place in the stream after the snapshot; WatchRuns resumes from it.
+   * Place in the stream after the snapshot, to continue from.
    *
    * @generated from field: string cursor = 3;
    */
@@ -652,7 +653,7 @@ export const RunsSnapshotSchema: GenMessage<RunsSnapshot> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_event, 14);
 
 /**
- * Kind of an event. New kinds may come: a reader skips those it does not know.
+ * Kind of an event. Later versions add kinds; readers skip unknown ones.
  *
  * @generated from enum orchestrator.v1.RunEventKind
  */
@@ -672,63 +673,63 @@ export const RunEventKind = {
   RUN_STARTED: 1,
 
   /**
-   * The delay of the start is over; the first task may begin.
+   * The start delay is over; the first task may start.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_OPENED = 2;
    */
   RUN_OPENED: 2,
 
   /**
-   * The run ended well.
+   * The run completed.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_COMPLETED = 3;
    */
   RUN_COMPLETED: 3,
 
   /**
-   * The run ended with an error.
+   * The run failed.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_FAILED = 4;
    */
   RUN_FAILED: 4,
 
   /**
-   * The run ended by cancellation.
+   * The run was canceled.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_CANCELED = 5;
    */
   RUN_CANCELED: 5,
 
   /**
-   * The run ended because its time was up.
+   * The run timed out.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_TIMED_OUT = 6;
    */
   RUN_TIMED_OUT: 6,
 
   /**
-   * The run was ended by force.
+   * The run was terminated.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_TERMINATED = 7;
    */
   RUN_TERMINATED: 7,
 
   /**
-   * The end of the run was decided; attempts under way are told to stop.
+   * The run is ending; running attempts are told to stop.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_ENDING = 8;
    */
   RUN_ENDING: 8,
 
   /**
-   * Effects of tasks begin to be undone.
+   * Compensation starts.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_COMPENSATING = 9;
    */
   RUN_COMPENSATING: 9,
 
   /**
-   * A hold was put.
+   * A hold was put on.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_HELD = 10;
    */
@@ -742,14 +743,14 @@ export const RunEventKind = {
   RUN_RELEASED: 11,
 
   /**
-   * An instance took the run over from one that was lost.
+   * An instance took over the run from a lost one.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_RECOVERED = 12;
    */
   RUN_RECOVERED: 12,
 
   /**
-   * An attempt began.
+   * An attempt started.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
    */
@@ -770,7 +771,7 @@ export const RunEventKind = {
   TASK_EXPANDED: 15,
 
   /**
-   * The task ended well.
+   * The task completed.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_COMPLETED = 16;
    */
@@ -791,7 +792,7 @@ export const RunEventKind = {
   TASK_SUSPENDED: 18,
 
   /**
-   * The task ended with an error, or because its time was up.
+   * The task failed or timed out.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_FAILED = 19;
    */
@@ -812,7 +813,7 @@ export const RunEventKind = {
   TASK_CANCELED: 21,
 
   /**
-   * The effect of the task was undone.
+   * The task was compensated.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_COMPENSATED = 22;
    */
@@ -833,14 +834,14 @@ export const RunEventKind = {
   SIGNAL_CONSUMED: 24,
 
   /**
-   * A guard could not be evaluated for a signal, which stays in the queue.
+   * A guard could not be evaluated for a signal, which stays queued.
    *
    * @generated from enum value: RUN_EVENT_KIND_SIGNAL_GUARD_FAILED = 25;
    */
   SIGNAL_GUARD_FAILED: 25,
 
   /**
-   * A call with a `request_id` was applied that left no other trace.
+   * A call with a `request_id` was applied that changed nothing else.
    *
    * @generated from enum value: RUN_EVENT_KIND_REQUEST_APPLIED = 26;
    */
@@ -876,7 +877,7 @@ export const RunEventKind = {
 } as const;
 
 /**
- * Kind of an event. New kinds may come: a reader skips those it does not know.
+ * Kind of an event. Later versions add kinds; readers skip unknown ones.
  *
  * @generated from enum orchestrator.v1.RunEventKind
  */
@@ -889,7 +890,7 @@ export const RunEventKindSchema: GenEnum<RunEventKind> = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_run_event, 0);
 
 /**
- * How important a line of a log is.
+ * Severity of a log line.
  *
  * @generated from enum orchestrator.v1.LogLevel
  */
@@ -902,28 +903,28 @@ export const LogLevel = {
   UNSPECIFIED: 0,
 
   /**
-   * For finding faults.
+   * Debugging information.
    *
    * @generated from enum value: LOG_LEVEL_DEBUG = 1;
    */
   DEBUG: 1,
 
   /**
-   * What happens in the ordinary course.
+   * Normal operation.
    *
    * @generated from enum value: LOG_LEVEL_INFO = 2;
    */
   INFO: 2,
 
   /**
-   * Something that should be looked at.
+   * Something unexpected.
    *
    * @generated from enum value: LOG_LEVEL_WARN = 3;
    */
   WARN: 3,
 
   /**
-   * Something failed.
+   * A failure.
    *
    * @generated from enum value: LOG_LEVEL_ERROR = 4;
    */
@@ -931,7 +932,7 @@ export const LogLevel = {
 } as const;
 
 /**
- * How important a line of a log is.
+ * Severity of a log line.
  *
  * @generated from enum orchestrator.v1.LogLevel
  */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/run.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Runs and their tasks as callers see them.
+// Runs and their tasks.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -26,9 +26,9 @@ export const file_orchestrator_v1_run: GenFile = /*@__PURE__*/
  */
 export type Run = Message<"orchestrator.v1.Run"> & {
   /**
-   * Identity of the run, unique for ever: at most 128 letters, digits, `.`, `_`, `-` and `~`; needs no escaping in URLs. The id of a
-   * child run is that of its root with `~` and 16 letters and digits. (Child runs of releases before this rule have `:` and more in
-   * their ids, up to 256 characters.)
+   * Id of the run, never used again: up to 128 letters, digits, `.`, `_`, `-`, and `~`; it needs no escaping in URLs.
+   * The id of a child run is the id of its root run, `~`, and 16 letters and digits. (Child runs of earlier releases
+   * have ids of up to 256 characters with `:` and other signs.)
    *
    * @generated from field: string run_id = 1;
    */
@@ -42,7 +42,7 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   flowId: string;
 
   /**
-   * Version that the run is pinned to. Empty when the run was refused at intake.
+   * Version that the run uses from start to end.
    *
    * @generated from field: string version = 3;
    */
@@ -56,44 +56,44 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   flowHash: string;
 
   /**
-   * Tenant that owns the run. Output only; comes from the credential.
+   * Tenant that owns the run; comes from the credential.
    *
    * @generated from field: string tenant_id = 5;
    */
   tenantId: string;
 
   /**
-   * What the run is doing, derived from phase, holds and tasks.
+   * What the run is doing, derived from its phase, holds, and tasks.
    *
    * @generated from field: orchestrator.v1.RunState state = 6;
    */
   state: RunState;
 
   /**
-   * Where the run stands in its life, holds left aside.
+   * Position of the run in its life cycle, regardless of holds.
    *
    * @generated from field: orchestrator.v1.RunPhase phase = 7;
    */
   phase: RunPhase;
 
   /**
-   * Why the run is coming to its end, or came to it; absent while it just runs or completed.
+   * Why the run is ending or ended; absent while it is running or completed.
    *
    * @generated from field: orchestrator.v1.RunCause cause = 8;
    */
   cause?: RunCause | undefined;
 
   /**
-   * Reasons why no attempt may start now; empty when nothing holds the run.
+   * Reasons why no attempt may start; empty when nothing holds the run.
    *
    * @generated from field: repeated orchestrator.v1.Hold holds = 9;
    */
   holds: Hold[];
 
   /**
-   * What the run was started with, in the form that the read mask names (`input`, `input_json`); without a mask `input`, or
-   * `input_json` when it nests too deep or is too large for a message. A payload beyond the inline limit is answered as `input_ref`
-   * unless the mask names `input_json`.
+   * Input of the run in the form that the read mask names (`input`, `input_json`, `input_ref`). Without a mask it is
+   * `input`, or `input_json` when it nests too deeply or is too large for a message, or `input_ref` beyond the inline
+   * limit.
    *
    * @generated from oneof orchestrator.v1.Run.input_value
    */
@@ -124,7 +124,7 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * What the run gave, once it has completed; forms as for the input.
+   * Output of the run once it is completed, in the same forms as the input.
    *
    * @generated from oneof orchestrator.v1.Run.output_value
    */
@@ -155,42 +155,42 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Why the run ended other than COMPLETED; absent otherwise.
+   * Why the run did not end as COMPLETED; absent otherwise.
    *
    * @generated from field: orchestrator.v1.RunError error = 16;
    */
   error?: RunError | undefined;
 
   /**
-   * Labels that the start gave.
+   * Labels from the start.
    *
    * @generated from field: map<string, string> labels = 17;
    */
   labels: { [key: string]: string };
 
   /**
-   * Key of the start; at most one open run has it for the tenant and flow.
+   * Run key from the start; at most one open run of a tenant and flow has it.
    *
    * @generated from field: string run_key = 18;
    */
   runKey: string;
 
   /**
-   * User on whose behalf the run works, as the start gave it.
+   * User on whose behalf the run works, from the start.
    *
    * @generated from field: string user_id = 19;
    */
   userId: string;
 
   /**
-   * Identity that ties the run to work elsewhere, as the start gave it.
+   * Id that ties the run to work elsewhere, from the start.
    *
    * @generated from field: string correlation_id = 20;
    */
   correlationId: string;
 
   /**
-   * Context that the start gave, as JSON text; passed on, never read.
+   * Context from the start, as JSON text; passed along unread.
    *
    * @generated from field: bytes execution_context_json = 21;
    */
@@ -204,7 +204,7 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When the first task may start; later than `create_time` when the start asked for a delay.
+   * When the first task may start: later than `create_time` when the start asked for a delay.
    *
    * @generated from field: google.protobuf.Timestamp scheduled_time = 23;
    */
@@ -218,7 +218,7 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * When the last record was written.
+   * When the last journal record was written.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 25;
    */
@@ -239,56 +239,56 @@ export type Run = Message<"orchestrator.v1.Run"> & {
   deadlineTime?: Timestamp | undefined;
 
   /**
-   * Number of the last record in the journal of the run, from 1; rises with every change.
+   * Number of the last journal record, from 1; increases with every change.
    *
    * @generated from field: int32 sequence = 28;
    */
   sequence: number;
 
   /**
-   * Number of times the run was reopened after its end.
+   * Number of times the run was reopened after its end; 0 in this version.
    *
    * @generated from field: int32 generation = 29;
    */
   generation: number;
 
   /**
-   * How many tasks are in which state.
+   * Number of tasks by state.
    *
    * @generated from field: orchestrator.v1.TaskCounts task_counts = 30;
    */
   taskCounts?: TaskCounts | undefined;
 
   /**
-   * Signals that arrived and that no task has consumed yet, by name.
+   * Signals that arrived and were not consumed yet, by name.
    *
    * @generated from field: repeated orchestrator.v1.UnreadSignals unread_signals = 31;
    */
   unreadSignals: UnreadSignals[];
 
   /**
-   * Name of the current state of a flow that is written with states; empty otherwise.
+   * Current state of a flow that is written with states; empty otherwise.
    *
    * @generated from field: string flow_state = 32;
    */
   flowState: string;
 
   /**
-   * Run whose task started this one; empty for a run that was started by a call.
+   * Parent run; empty when the run was started by a call.
    *
    * @generated from field: string parent_run_id = 33;
    */
   parentRunId: string;
 
   /**
-   * Task of the parent that started this run; empty for a run that was started by a call.
+   * Task of the parent run that started this run; empty when the run was started by a call.
    *
    * @generated from field: string parent_task_id = 34;
    */
   parentTaskId: string;
 
   /**
-   * First run of the chain of parents; the run itself when it has no parent.
+   * Topmost parent run; the run itself when it has no parent.
    *
    * @generated from field: string root_run_id = 35;
    */
@@ -303,13 +303,13 @@ export const RunSchema: GenMessage<Run> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 0);
 
 /**
- * RunSummary is a run as lists and watches over many runs show it: what finds a run and says how it stands. GetRun answers the rest.
+ * RunSummary is a run in lists and in watches over many runs. GetRun returns the rest.
  *
  * @generated from message orchestrator.v1.RunSummary
  */
 export type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
   /**
-   * Identity of the run, as in Run.
+   * Id of the run, as in Run.
    *
    * @generated from field: string run_id = 1;
    */
@@ -323,7 +323,7 @@ export type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
   flowId: string;
 
   /**
-   * Version that the run is pinned to. Empty when the run was refused at intake.
+   * Version that the run uses from start to end.
    *
    * @generated from field: string version = 3;
    */
@@ -344,42 +344,42 @@ export type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
   tenantId: string;
 
   /**
-   * What the run is doing, derived from phase, holds and tasks.
+   * What the run is doing, derived from its phase, holds, and tasks.
    *
    * @generated from field: orchestrator.v1.RunState state = 6;
    */
   state: RunState;
 
   /**
-   * Where the run stands in its life, holds left aside.
+   * Position of the run in its life cycle, regardless of holds.
    *
    * @generated from field: orchestrator.v1.RunPhase phase = 7;
    */
   phase: RunPhase;
 
   /**
-   * Labels that the start gave.
+   * Labels from the start.
    *
    * @generated from field: map<string, string> labels = 8;
    */
   labels: { [key: string]: string };
 
   /**
-   * Key of the start; at most one open run has it for the tenant and flow.
+   * Run key from the start; at most one open run of a tenant and flow has it.
    *
    * @generated from field: string run_key = 9;
    */
   runKey: string;
 
   /**
-   * User on whose behalf the run works, as the start gave it.
+   * User on whose behalf the run works, from the start.
    *
    * @generated from field: string user_id = 10;
    */
   userId: string;
 
   /**
-   * Identity that ties the run to work elsewhere, as the start gave it.
+   * Id that ties the run to work elsewhere, from the start.
    *
    * @generated from field: string correlation_id = 11;
    */
@@ -393,7 +393,7 @@ export type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When one of these fields last changed; GetRun answers the time of the last record.
+   * When one of these fields last changed. Run.update_time may be later.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
@@ -414,30 +414,30 @@ export type RunSummary = Message<"orchestrator.v1.RunSummary"> & {
   deadlineTime?: Timestamp | undefined;
 
   /**
-   * Number of the record that last changed one of these fields, from 1. Of two summaries of a run the one with the greater sequence,
-   * then the later `update_time`, is the newer.
+   * Number of the journal record that last changed one of these fields, from 1. Of two summaries of a run, the one
+   * with the greater sequence, then the later `update_time`, is newer.
    *
    * @generated from field: int32 sequence = 16;
    */
   sequence: number;
 
   /**
-   * Run whose task started this one; empty for a run that was started by a call.
+   * Parent run; empty when the run was started by a call.
    *
    * @generated from field: string parent_run_id = 17;
    */
   parentRunId: string;
 
   /**
-   * First run of the chain of parents; the run itself when it has no parent.
+   * Topmost parent run; the run itself when it has no parent.
    *
    * @generated from field: string root_run_id = 18;
    */
   rootRunId: string;
 
   /**
-   * What is wrong with the stored row of the run; empty for a run that can be read. Calls for a damaged run answer RUN_UNREADABLE,
-   * TerminateRun ends it, and other fields of its summary may be empty.
+   * What is wrong with the stored row of the run; empty when the run is readable. Calls for a damaged run return
+   * RUN_UNREADABLE; TerminateRun ends it. Other fields of its summary may be empty.
    *
    * @generated from field: string damage = 19;
    */
@@ -452,28 +452,28 @@ export const RunSummarySchema: GenMessage<RunSummary> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 1);
 
 /**
- * RunCause says which end is coming, or came, and who asked for it.
+ * RunCause says how a run is ending or ended, and who requested it.
  *
  * @generated from message orchestrator.v1.RunCause
  */
 export type RunCause = Message<"orchestrator.v1.RunCause"> & {
   /**
-   * Phase in which the run ends.
+   * Phase that the run ends in.
    *
    * @generated from field: orchestrator.v1.RunPhase outcome = 1;
    */
   outcome: RunPhase;
 
   /**
-   * Why, in the words of who asked for it.
+   * Reason given by the caller.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Who asked for it, by the word of the caller (`x-orchestrator-actor`, which nothing authenticates); empty when unknown or when the run
-   * itself did (failure, timeout).
+   * Who requested it, as the caller claims in `x-orchestrator-actor` (not authenticated); empty when unknown or when
+   * the run itself failed or timed out.
    *
    * @generated from field: string actor = 3;
    */
@@ -487,7 +487,7 @@ export type RunCause = Message<"orchestrator.v1.RunCause"> & {
   causeTime?: Timestamp | undefined;
 
   /**
-   * Whether effects are undone before the end.
+   * Whether compensations run before the end.
    *
    * @generated from field: bool compensate = 5;
    */
@@ -502,35 +502,35 @@ export const RunCauseSchema: GenMessage<RunCause> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 2);
 
 /**
- * Hold is one reason why no attempt may start.
+ * Hold is a reason why no attempt may start.
  *
  * @generated from message orchestrator.v1.Hold
  */
 export type Hold = Message<"orchestrator.v1.Hold"> & {
   /**
-   * Kind of the reason.
+   * Kind of the hold.
    *
    * @generated from field: orchestrator.v1.HoldKind kind = 1;
    */
   kind: HoldKind;
 
   /**
-   * Who put it: a caller by its own word (`x-orchestrator-actor`, which nothing authenticates), or `orchestrator` for the service itself;
-   * empty when unknown.
+   * Who put it on: as the caller claims in `x-orchestrator-actor` (not authenticated), or `orchestrator` for the
+   * service itself; empty when unknown.
    *
    * @generated from field: string actor = 2;
    */
   actor: string;
 
   /**
-   * Why.
+   * Reason.
    *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * Since when.
+   * When it was put on.
    *
    * @generated from field: google.protobuf.Timestamp since_time = 4;
    */
@@ -551,21 +551,21 @@ export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
  */
 export type RunError = Message<"orchestrator.v1.RunError"> & {
   /**
-   * Stable type: an error code such as `TASK_FAILED` or `RUN_TIMED_OUT`, or the type that the failing task gave.
+   * Stable type: an error code such as `TASK_FAILED` or `RUN_TIMED_OUT`, or the type that the failed task reported.
    *
    * @generated from field: string type = 1;
    */
   type: string;
 
   /**
-   * Sentence for people.
+   * Message for people.
    *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
-   * Task that caused it; empty when no single one did.
+   * Task that caused it; empty when there is no single one.
    *
    * @generated from field: string task_id = 3;
    */
@@ -580,7 +580,7 @@ export const RunErrorSchema: GenMessage<RunError> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 4);
 
 /**
- * TaskCounts counts the tasks of a run by state; children of `parallel` and `map` included.
+ * TaskCounts counts the tasks of a run by state, including children of `parallel` and `map`.
  *
  * @generated from message orchestrator.v1.TaskCounts
  */
@@ -678,7 +678,7 @@ export const TaskCountsSchema: GenMessage<TaskCounts> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 5);
 
 /**
- * UnreadSignals counts the signals of one name that wait to be consumed.
+ * UnreadSignals counts the queued signals of one name.
  *
  * @generated from message orchestrator.v1.UnreadSignals
  */
@@ -691,14 +691,15 @@ export type UnreadSignals = Message<"orchestrator.v1.UnreadSignals"> & {
   signalName: string;
 
   /**
-   * How many wait, at most 10,000.
+   * Number of queued signals, at most 10,000.
    *
    * @generated from field: int32 count = 2;
    */
   count: number;
 
   /**
-   * Why a guard of a state could not judge the oldest of them that none could; absent when every guard gave an answer. `task_id` is the state.
+   * Why a guard of a state could not be evaluated for the oldest signal that has this problem, with the state as
+   * `task_id`; absent when there is none.
    *
    * @generated from field: orchestrator.v1.RunError guard_error = 3;
    */
@@ -713,7 +714,7 @@ export const UnreadSignalsSchema: GenMessage<UnreadSignals> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 6);
 
 /**
- * RunTask is a node of the flow inside a run. All fields are set by the service.
+ * RunTask is a task of a run. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.RunTask
  */
@@ -726,44 +727,44 @@ export type RunTask = Message<"orchestrator.v1.RunTask"> & {
   runId: string;
 
   /**
-   * Path of the task in the run: its id in the flow. Children of `parallel` and `map` add their index (`load.0`), tasks of states
-   * their visit, from 1 (`poll~2`), compensations `~compensate` to the path of the task that they undo (`pay~compensate`). A path
-   * needs no escaping in URLs.
+   * Path of the task: its id in the flow. Children of `parallel` and `map` append their index (`load.0`), tasks of
+   * states their visit, from 1 (`poll~2`), and a compensation appends `~compensate` to the path of the task that it
+   * undoes (`pay~compensate`). A path needs no escaping in URLs.
    *
    * @generated from field: string task_id = 2;
    */
   taskId: string;
 
   /**
-   * Task that this one is a child of; empty for a task of the flow.
+   * Parent task; empty for a task of the flow.
    *
    * @generated from field: string parent_task_id = 3;
    */
   parentTaskId: string;
 
   /**
-   * What kind of work it does, for instance `http`.
+   * Task type, for example `http`.
    *
    * @generated from field: string task_type = 4;
    */
   taskType: string;
 
   /**
-   * Name for people, or empty.
+   * Display name, or empty.
    *
    * @generated from field: string name = 5;
    */
   name: string;
 
   /**
-   * Where the task stands.
+   * State of the task.
    *
    * @generated from field: orchestrator.v1.TaskState state = 6;
    */
   state: TaskState;
 
   /**
-   * Why it was skipped; set only in SKIPPED.
+   * Why it was skipped; only in SKIPPED.
    *
    * @generated from field: orchestrator.v1.SkipReason skip_reason = 7;
    */
@@ -777,35 +778,35 @@ export type RunTask = Message<"orchestrator.v1.RunTask"> & {
   attempt: number;
 
   /**
-   * Most attempts that its retry policy allows.
+   * Maximum number of attempts under its retry policy.
    *
    * @generated from field: int32 max_attempts = 9;
    */
   maxAttempts: number;
 
   /**
-   * Rises when its input is edited or the run is reopened, from 0.
+   * Number of times its input was edited or the run was reopened; 0 in this version.
    *
    * @generated from field: int32 generation = 10;
    */
   generation: number;
 
   /**
-   * Number of the visit in a flow that is written with states, from 1; 0 otherwise.
+   * Visit number, from 1, in a flow that is written with states; 0 otherwise.
    *
    * @generated from field: int32 iteration = 11;
    */
   iteration: number;
 
   /**
-   * What it waits for; set only in WAITING.
+   * What it waits for; only in WAITING.
    *
    * @generated from field: orchestrator.v1.TaskWait wait = 12;
    */
   wait?: TaskWait | undefined;
 
   /**
-   * What the task was given, evaluated once per generation; forms as for the input of a run. Only GetRunTask answers it.
+   * Input of the task, evaluated once per generation, in the same forms as the input of a run. Only in GetRunTask.
    *
    * @generated from oneof orchestrator.v1.RunTask.input_value
    */
@@ -836,7 +837,7 @@ export type RunTask = Message<"orchestrator.v1.RunTask"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * What the task gave; forms as for the output of a run. Only GetRunTask answers it.
+   * Output of the task, in the same forms as the output of a run. Only in GetRunTask.
    *
    * @generated from oneof orchestrator.v1.RunTask.output_value
    */
@@ -874,7 +875,7 @@ export type RunTask = Message<"orchestrator.v1.RunTask"> & {
   error?: TaskError | undefined;
 
   /**
-   * When the task could first start: its dependencies were done.
+   * When its dependencies were met.
    *
    * @generated from field: google.protobuf.Timestamp ready_time = 20;
    */
@@ -895,7 +896,7 @@ export type RunTask = Message<"orchestrator.v1.RunTask"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * When its next attempt is due; set only in RETRYING.
+   * When its next attempt is due; only in RETRYING.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_time = 23;
    */
@@ -909,14 +910,15 @@ export type RunTask = Message<"orchestrator.v1.RunTask"> & {
   dependsOn: string[];
 
   /**
-   * Whether it is a dead letter: it ended FAILED or TIMED_OUT and nothing handles that. Rejected and expired approvals are none, for that is what was decided.
+   * Whether it is a dead letter: it ended FAILED or TIMED_OUT and nothing handles that. Rejected and expired
+   * approvals are not dead letters, because they are decisions.
    *
    * @generated from field: bool dead_letter = 25;
    */
   deadLetter: boolean;
 
   /**
-   * Why nothing more is tried; unspecified unless `dead_letter` is set.
+   * Why it is not tried again; unspecified unless `dead_letter` is true.
    *
    * @generated from field: orchestrator.v1.DeadLetterReason dead_letter_reason = 26;
    */
@@ -937,21 +939,21 @@ export const RunTaskSchema: GenMessage<RunTask> = /*@__PURE__*/
  */
 export type TaskError = Message<"orchestrator.v1.TaskError"> & {
   /**
-   * Stable type, for instance `NOT_FOUND` or `APPROVAL_REJECTED`; retry policies name it.
+   * Stable type, for example `NOT_FOUND` or `APPROVAL_REJECTED`; retry policies refer to it.
    *
    * @generated from field: string type = 1;
    */
   type: string;
 
   /**
-   * Sentence for people.
+   * Message for people.
    *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
-   * Whether another attempt may help.
+   * Whether another attempt may succeed.
    *
    * @generated from field: bool retryable = 3;
    */
@@ -972,7 +974,7 @@ export const TaskErrorSchema: GenMessage<TaskError> = /*@__PURE__*/
  */
 export type TaskWait = Message<"orchestrator.v1.TaskWait"> & {
   /**
-   * The thing that ends the wait.
+   * What ends the wait.
    *
    * @generated from oneof orchestrator.v1.TaskWait.kind
    */
@@ -1054,14 +1056,14 @@ export const TimerWaitSchema: GenMessage<TimerWait> = /*@__PURE__*/
  */
 export type SignalWait = Message<"orchestrator.v1.SignalWait"> & {
   /**
-   * Names of the signals that end it; any one does.
+   * Names of the signals that end it; any of them does.
    *
    * @generated from field: repeated string signal_names = 1;
    */
   signalNames: string[];
 
   /**
-   * When the wait times out; absent when it does not.
+   * When the wait times out; absent when it does not time out.
    *
    * @generated from field: google.protobuf.Timestamp due_time = 2;
    */
@@ -1089,14 +1091,14 @@ export type ApprovalWait = Message<"orchestrator.v1.ApprovalWait"> & {
   assignees: string[];
 
   /**
-   * When the approval expires; absent when it does not.
+   * When the approval expires; absent when it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp due_time = 2;
    */
   dueTime?: Timestamp | undefined;
 
   /**
-   * The approval, for ApprovalService.
+   * Id of the approval for ApprovalService.
    *
    * @generated from field: string approval_id = 3;
    */
@@ -1138,14 +1140,14 @@ export const ChildRunWaitSchema: GenMessage<ChildRunWait> = /*@__PURE__*/
  */
 export type ChildTasksWait = Message<"orchestrator.v1.ChildTasksWait"> & {
   /**
-   * How many children there are.
+   * Number of children.
    *
    * @generated from field: int32 total = 1;
    */
   total: number;
 
   /**
-   * How many of them have ended.
+   * Number of children that have ended.
    *
    * @generated from field: int32 done = 2;
    */
@@ -1160,7 +1162,7 @@ export const ChildTasksWaitSchema: GenMessage<ChildTasksWait> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run, 14);
 
 /**
- * State of a run as people see it.
+ * State of a run.
  *
  * @generated from enum orchestrator.v1.RunState
  */
@@ -1180,14 +1182,14 @@ export const RunState = {
   QUEUED: 1,
 
   /**
-   * At least one task can move by itself: an attempt is under way, or the next one is due later.
+   * At least one task can progress: an attempt is running, or the next one is due later.
    *
    * @generated from enum value: RUN_STATE_RUNNING = 2;
    */
   RUNNING: 2,
 
   /**
-   * Every open task waits for a timer, a signal, an approval or a child run.
+   * Every open task waits for a timer, a signal, an approval, or a child run.
    *
    * @generated from enum value: RUN_STATE_WAITING = 3;
    */
@@ -1208,28 +1210,28 @@ export const RunState = {
   SUSPENDED: 5,
 
   /**
-   * The service holds the run, because touching it did harm.
+   * The service holds the run because it harmed the service or cannot be read.
    *
    * @generated from enum value: RUN_STATE_QUARANTINED = 6;
    */
   QUARANTINED: 6,
 
   /**
-   * Cancellation was asked for; running attempts are being stopped.
+   * Cancellation was requested; running attempts are being stopped.
    *
    * @generated from enum value: RUN_STATE_CANCELING = 7;
    */
   CANCELING: 7,
 
   /**
-   * Effects of tasks are being undone.
+   * Compensations are running.
    *
    * @generated from enum value: RUN_STATE_COMPENSATING = 8;
    */
   COMPENSATING: 8,
 
   /**
-   * Ended well.
+   * Ended successfully.
    *
    * @generated from enum value: RUN_STATE_COMPLETED = 9;
    */
@@ -1250,14 +1252,14 @@ export const RunState = {
   CANCELED: 11,
 
   /**
-   * Ended by force.
+   * Ended by TerminateRun.
    *
    * @generated from enum value: RUN_STATE_TERMINATED = 12;
    */
   TERMINATED: 12,
 
   /**
-   * Ended because its time was up.
+   * Ended by a timeout.
    *
    * @generated from enum value: RUN_STATE_TIMED_OUT = 13;
    */
@@ -1265,7 +1267,7 @@ export const RunState = {
 } as const;
 
 /**
- * State of a run as people see it.
+ * State of a run.
  *
  * @generated from enum orchestrator.v1.RunState
  */
@@ -1298,7 +1300,7 @@ export const RunPhase = {
   QUEUED: 1,
 
   /**
-   * Under way.
+   * In progress.
    *
    * @generated from enum value: RUN_PHASE_RUNNING = 2;
    */
@@ -1312,14 +1314,14 @@ export const RunPhase = {
   CANCELING: 3,
 
   /**
-   * Effects are being undone.
+   * Compensations are running.
    *
    * @generated from enum value: RUN_PHASE_COMPENSATING = 4;
    */
   COMPENSATING: 4,
 
   /**
-   * Ended well.
+   * Ended successfully.
    *
    * @generated from enum value: RUN_PHASE_COMPLETED = 5;
    */
@@ -1340,14 +1342,14 @@ export const RunPhase = {
   CANCELED: 7,
 
   /**
-   * Ended by force.
+   * Ended by TerminateRun.
    *
    * @generated from enum value: RUN_PHASE_TERMINATED = 8;
    */
   TERMINATED: 8,
 
   /**
-   * Ended because its time was up.
+   * Ended by a timeout.
    *
    * @generated from enum value: RUN_PHASE_TIMED_OUT = 9;
    */
@@ -1388,14 +1390,14 @@ export const HoldKind = {
   OPERATOR: 1,
 
   /**
-   * A budget is used up.
+   * A budget is exhausted.
    *
    * @generated from enum value: HOLD_KIND_BUDGET = 2;
    */
   BUDGET: 2,
 
   /**
-   * A limit of the service is reached, for instance the length of the history.
+   * A limit of the service is reached, for example the length of the history.
    *
    * @generated from enum value: HOLD_KIND_LIMIT = 3;
    */
@@ -1409,7 +1411,7 @@ export const HoldKind = {
   QUARANTINE: 4,
 
   /**
-   * The run that started this one is paused. It goes with that pause; ResumeRun of the child does not release it.
+   * The parent run is paused. The hold ends when the parent is resumed; ResumeRun of this run does not release it.
    *
    * @generated from enum value: HOLD_KIND_PARENT = 5;
    */
@@ -1443,28 +1445,29 @@ export const DeadLetterReason = {
   UNSPECIFIED: 0,
 
   /**
-   * Its error can be retried, and its attempts are used up.
+   * Its error is retryable, but its attempts are used up.
    *
    * @generated from enum value: DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED = 1;
    */
   ATTEMPTS_EXHAUSTED: 1,
 
   /**
-   * Its error is final: it says so, the retry policy names it, or it is one of the flow itself such as an expression that failed.
+   * Its error is not retryable: the error or the retry policy says so, or the flow itself caused it, for example by
+   * an expression that failed.
    *
    * @generated from enum value: DEAD_LETTER_REASON_NOT_RETRYABLE = 2;
    */
   NOT_RETRYABLE: 2,
 
   /**
-   * Its call was put off, before it reached the tool, until the time of the task was over.
+   * Its call was deferred, before it reached the tool, until its time was over.
    *
    * @generated from enum value: DEAD_LETTER_REASON_DEFERRED_TOO_LONG = 3;
    */
   DEFERRED_TOO_LONG: 3,
 
   /**
-   * Its time was over in another way: schedule-to-close, the end of a wait for a signal, the timeout of a group.
+   * It ran out of time otherwise: schedule-to-close, a wait for a signal, or the timeout of a group.
    *
    * @generated from enum value: DEAD_LETTER_REASON_OUT_OF_TIME = 4;
    */
@@ -1498,21 +1501,21 @@ export const TaskState = {
   UNSPECIFIED: 0,
 
   /**
-   * Has not begun: waits for its dependencies, for a place, or for the end of a hold.
+   * Not started: waiting for its dependencies, for capacity, or for the release of a hold.
    *
    * @generated from enum value: TASK_STATE_PENDING = 1;
    */
   PENDING: 1,
 
   /**
-   * May begin and waits for a worker to take it. No task of this version is in it: attempts begin as soon as they may.
+   * Waiting for a worker. Not used in this version: attempts start as soon as they may.
    *
    * @generated from enum value: TASK_STATE_SCHEDULED = 2;
    */
   SCHEDULED: 2,
 
   /**
-   * An attempt is under way.
+   * An attempt is running.
    *
    * @generated from enum value: TASK_STATE_RUNNING = 3;
    */
@@ -1526,14 +1529,14 @@ export const TaskState = {
   RETRYING: 4,
 
   /**
-   * Waits for a timer, a signal, an approval, children or a child run.
+   * Waiting for a timer, a signal, an approval, child tasks, or a child run.
    *
    * @generated from enum value: TASK_STATE_WAITING = 5;
    */
   WAITING: 5,
 
   /**
-   * Ended well.
+   * Ended successfully.
    *
    * @generated from enum value: TASK_STATE_COMPLETED = 6;
    */
@@ -1547,7 +1550,7 @@ export const TaskState = {
   FAILED: 7,
 
   /**
-   * Never ran; see the skip reason.
+   * Not run; see `skip_reason`.
    *
    * @generated from enum value: TASK_STATE_SKIPPED = 8;
    */
@@ -1561,14 +1564,14 @@ export const TaskState = {
   CANCELED: 9,
 
   /**
-   * Ended because its time was up.
+   * Ended by a timeout.
    *
    * @generated from enum value: TASK_STATE_TIMED_OUT = 10;
    */
   TIMED_OUT: 10,
 
   /**
-   * Its effect was undone after it had ended.
+   * Compensated after it had ended.
    *
    * @generated from enum value: TASK_STATE_COMPENSATED = 11;
    */
@@ -1602,14 +1605,14 @@ export const SkipReason = {
   UNSPECIFIED: 0,
 
   /**
-   * It stands on a branch that was not taken.
+   * On a branch that was not taken.
    *
    * @generated from enum value: SKIP_REASON_NOT_TAKEN = 1;
    */
   NOT_TAKEN: 1,
 
   /**
-   * Its trigger rule can no longer be met, because something before it failed.
+   * Its trigger rule cannot be met because a task before it failed.
    *
    * @generated from enum value: SKIP_REASON_UPSTREAM_FAILED = 2;
    */

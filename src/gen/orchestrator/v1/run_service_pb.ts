@@ -2,10 +2,7 @@
 // @generated from file orchestrator/v1/run_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Starting, reading, watching and steering runs.
-//
-// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun and MigrateRun; a method is declared here when it is
-// served.
+// Starts, reads, watches, and controls runs.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -29,7 +26,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/run_service.proto.
  */
 export const file_orchestrator_v1_run_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFvcmNoZXN0cmF0b3IvdjEvcnVuX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLICAoPU3RhcnRSdW5SZXF1ZXN0Eh8KB2Zsb3dfaWQYASABKAlCDuJBAQK6SAdyBRABGIABEh0KB3ZlcnNpb24YAiABKAlCDOJBAQG6SAVyAxiAARIuCgVpbnB1dBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIkCgppbnB1dF9qc29uGAQgASgMQg7iQQEBukgHegUYgICAAkgAEjYKCWlucHV0X3JlZhgFIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEBSAASLQoKcmVxdWVzdF9pZBgGIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JBI/CgZydW5faWQYByABKAlCL+JBAQG6SChyJjIkXihbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsOTl9KT8kEikKB3J1bl9rZXkYCCABKAlCGOJBAQG6SBFyDxiAAjIKXlteXHgwMF0qJBJDCg5ydW5fa2V5X3BvbGljeRgJIAEoDjIdLm9yY2hlc3RyYXRvci52MS5SdW5LZXlQb2xpY3lCDOJBAQG6SAWCAQIQARKFAQoGbGFiZWxzGAogAygLMiwub3JjaGVzdHJhdG9yLnYxLlN0YXJ0UnVuUmVxdWVzdC5MYWJlbHNFbnRyeUJH4kEBAbpIQJoBPRAgIiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOS5fLy1dezAsNjJ9JCoRcg8YgAIyCl5bXlx4MDBdKiQSKQoHdXNlcl9pZBgLIAEoCUIY4kEBAbpIEXIPGIACMgpeW15ceDAwXSokEjAKDmNvcnJlbGF0aW9uX2lkGAwgASgJQhjiQQEBukgRcg8YgAIyCl5bXlx4MDBdKiQSLQoWZXhlY3V0aW9uX2NvbnRleHRfanNvbhgNIAEoDEIN4kEBAbpIBnoEGICABBJECgtydW5fdGltZW91dBgOIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIU4kEBAbpIDaoBCiIGCICGsJYBKgASRAoLc3RhcnRfZGVsYXkYDyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFOJBAQG6SA2qAQoiBgiAhrCWATIAEjkKB3NpZ25hbHMYECADKAsyGi5vcmNoZXN0cmF0b3IudjEuUnVuU2lnbmFsQgziQQEBukgFkgECEGQSOQoEd2FpdBgRIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQ4kEBAbpICaoBBiICCDIyABIzCglyZWFkX21hc2sYEiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgTiQQEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDQoLaW5wdXRfdmFsdWUi5wEKCVJ1blNpZ25hbBJCCgtzaWduYWxfbmFtZRgBIAEoCUIt4kEBArpIJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEiwKBGRhdGEYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQFIABIjCglkYXRhX2pzb24YAyABKAxCDuJBAQG6SAd6BRiAgIACSAASNQoIZGF0YV9yZWYYBCABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBAUgAQgwKCmRhdGFfdmFsdWUiRgoQU3RhcnRSdW5SZXNwb25zZRIhCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuEg8KB3N0YXJ0ZWQYAiABKAgi+wEKFUJhdGNoU3RhcnRSdW5zUmVxdWVzdBJDCghyZXF1ZXN0cxgBIAMoCzIgLm9yY2hlc3RyYXRvci52MS5TdGFydFJ1blJlcXVlc3RCD+JBAQK6SAiSAQUIARDoBxItCgpyZXF1ZXN0X2lkGAIgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyMH0kEjkKBHdhaXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEOJBAQG6SAmqAQYiAggyMgASMwoJcmVhZF9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IE4kEBASJQChZCYXRjaFN0YXJ0UnVuc1Jlc3BvbnNlEjYKB3Jlc3VsdHMYASADKAsyJS5vcmNoZXN0cmF0b3IudjEuQmF0Y2hTdGFydFJ1bnNSZXN1bHQijQEKFEJhdGNoU3RhcnRSdW5zUmVzdWx0EikKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW5CBOJBAQNIABIpCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzQgTiQQEDSAASFQoHc3RhcnRlZBgDIAEoCEIE4kEBA0IICgZyZXN1bHQiZAoNR2V0UnVuUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEjMKCXJlYWRfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiMwoOR2V0UnVuUmVzcG9uc2USIQoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1biKjAQoOV2FpdFJ1blJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhI8CgR3YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhPiQQECukgMyAEBqgEGIgIIMjIAEjMKCXJlYWRfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiNAoPV2FpdFJ1blJlc3BvbnNlEiEKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW4irQEKD0xpc3RSdW5zUmVxdWVzdBIcCgZmaWx0ZXIYASABKAlCDOJBAQG6SAVyAxiAIBIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiAEBI6CghvcmRlcl9ieRgEIAEoCUIo4kEBAbpIIXIfMh1eKGNyZWF0ZV90aW1lKCBhc2N8IGRlc2MpPyk/JCJWChBMaXN0UnVuc1Jlc3BvbnNlEikKBHJ1bnMYASADKAsyGy5vcmNoZXN0cmF0b3IudjEuUnVuU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMAoQQ291bnRSdW5zUmVxdWVzdBIcCgZmaWx0ZXIYASABKAlCDOJBAQG6SAVyAxiAICJSChFDb3VudFJ1bnNSZXNwb25zZRINCgVjb3VudBgBIAEoAxIuCgZzdGF0ZXMYAiADKAsyHi5vcmNoZXN0cmF0b3IudjEuUnVuU3RhdGVDb3VudCJUCg1SdW5TdGF0ZUNvdW50Ei4KBXN0YXRlGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLlJ1blN0YXRlQgTiQQEDEhMKBWNvdW50GAIgASgDQgTiQQEDIp0BChRMaXN0UnVuRXZlbnRzUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEiMKDmFmdGVyX3NlcXVlbmNlGAIgASgFQgviQQEBukgEGgIoABIeCglwYWdlX3NpemUYAyABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YBCABKAlCDOJBAQG6SAVyAxiAECJbChVMaXN0UnVuRXZlbnRzUmVzcG9uc2USKQoGZXZlbnRzGAEgAygLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKVAQoTTGlzdFJ1blRhc2tzUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEhwKBmZpbHRlchgCIAEoCUIM4kEBAbpIBXIDGIAgEh4KCXBhZ2Vfc2l6ZRgDIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgEIAEoCUIM4kEBAbpIBXIDGIAQIlgKFExpc3RSdW5UYXNrc1Jlc3BvbnNlEicKBXRhc2tzGAEgAygLMhgub3JjaGVzdHJhdG9yLnYxLlJ1blRhc2sSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIokBChFHZXRSdW5UYXNrUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEh8KB3Rhc2tfaWQYAiABKAlCDuJBAQK6SAdyBRABGIAEEjMKCXJlYWRfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiPAoSR2V0UnVuVGFza1Jlc3BvbnNlEiYKBHRhc2sYASABKAsyGC5vcmNoZXN0cmF0b3IudjEuUnVuVGFzayKlAQoPV2F0Y2hSdW5SZXF1ZXN0Eh4KBnJ1bl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAISHAoGY3Vyc29yGAIgASgJQgziQQEBukgFcgMYgAQSMwoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IE4kEBARIfChFpbmNsdWRlX2VwaGVtZXJhbBgEIAEoCEIE4kEBASKBAgoQV2F0Y2hSdW5SZXNwb25zZRIwCghzbmFwc2hvdBgBIAEoCzIcLm9yY2hlc3RyYXRvci52MS5SdW5TbmFwc2hvdEgAEioKBWV2ZW50GAIgASgLMhkub3JjaGVzdHJhdG9yLnYxLlJ1bkV2ZW50SAASKAoDZ2FwGAMgASgLMhkub3JjaGVzdHJhdG9yLnYxLldhdGNoR2FwSAASNAoJaGVhcnRiZWF0GAQgASgLMh8ub3JjaGVzdHJhdG9yLnYxLldhdGNoSGVhcnRiZWF0SAASJgoDZW5kGAUgASgLMhcub3JjaGVzdHJhdG9yLnYxLlJ1bkVuZEgAQgcKBWZyYW1lInIKEFdhdGNoUnVuc1JlcXVlc3QSHAoGZmlsdGVyGAEgASgJQgziQQEBukgFcgMYgCASIgoNc25hcHNob3Rfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASHAoGY3Vyc29yGAMgASgJQgziQQEBukgFcgMYgAQi3QEKEVdhdGNoUnVuc1Jlc3BvbnNlEjEKCHNuYXBzaG90GAEgASgLMh0ub3JjaGVzdHJhdG9yLnYxLlJ1bnNTbmFwc2hvdEgAEiwKBnVwZGF0ZRgCIAEoCzIaLm9yY2hlc3RyYXRvci52MS5SdW5VcGRhdGVIABIoCgNnYXAYAyABKAsyGS5vcmNoZXN0cmF0b3IudjEuV2F0Y2hHYXBIABI0CgloZWFydGJlYXQYBCABKAsyHy5vcmNoZXN0cmF0b3IudjEuV2F0Y2hIZWFydGJlYXRIAEIHCgVmcmFtZSK9AgoQU2lnbmFsUnVuUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEkIKC3NpZ25hbF9uYW1lGAIgASgJQi3iQQECukgmciQyIl5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQSLAoEZGF0YRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIE4kEBAUgAEiMKCWRhdGFfanNvbhgEIAEoDEIO4kEBAbpIB3oFGICAgAJIABI1CghkYXRhX3JlZhgFIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEBSAASLQoKcmVxdWVzdF9pZBgGIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEIMCgpkYXRhX3ZhbHVlIjYKEVNpZ25hbFJ1blJlc3BvbnNlEiEKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW4ipQEKEENhbmNlbFJ1blJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIoCgZyZWFzb24YAiABKAlCGOJBAQG6SBFyDxiACDIKXlteXHgwMF0qJBIYCgpjb21wZW5zYXRlGAMgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYBCABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQiNgoRQ2FuY2VsUnVuUmVzcG9uc2USIQoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1biKOAQoTVGVybWluYXRlUnVuUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEigKBnJlYXNvbhgCIAEoCUIY4kEBAbpIEXIPGIAIMgpeW15ceDAwXSokEi0KCnJlcXVlc3RfaWQYAyABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQiOQoUVGVybWluYXRlUnVuUmVzcG9uc2USIQoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1biKKAQoPUGF1c2VSdW5SZXF1ZXN0Eh4KBnJ1bl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAISKAoGcmVhc29uGAIgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSLQoKcmVxdWVzdF9pZBgDIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JCI1ChBQYXVzZVJ1blJlc3BvbnNlEiEKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW4i0wEKEFJlc3VtZVJ1blJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIoCgZyZWFzb24YAiABKAlCGOJBAQG6SBFyDxiACDIKXlteXHgwMF0qJBJGCgpob2xkX2tpbmRzGAMgAygOMhkub3JjaGVzdHJhdG9yLnYxLkhvbGRLaW5kQhfiQQEBukgQkgENEAgiCYIBBhABIAAgBRItCgpyZXF1ZXN0X2lkGAQgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIjYKEVJlc3VtZVJ1blJlc3BvbnNlEiEKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW4iYQoQRGVsZXRlUnVuUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEi0KCnJlcXVlc3RfaWQYAiABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQiVAoRRGVsZXRlUnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEi8KC2RlbGV0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqVAQoMUnVuS2V5UG9saWN5Eh4KGlJVTl9LRVlfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGQoVUlVOX0tFWV9QT0xJQ1lfUkVKRUNUEAESIgoeUlVOX0tFWV9QT0xJQ1lfUkVUVVJOX0VYSVNUSU5HEAISJgoiUlVOX0tFWV9QT0xJQ1lfVEVSTUlOQVRFX0FORF9TVEFSVBADMoEUCgpSdW5TZXJ2aWNlEoQBCghTdGFydFJ1bhIgLm9yY2hlc3RyYXRvci52MS5TdGFydFJ1blJlcXVlc3QaIS5vcmNoZXN0cmF0b3IudjEuU3RhcnRSdW5SZXNwb25zZSIzgtPkkwINOgEqIggvdjEvcnVuc8ql9uwMGgoKcnVucy5zdGFydBgDIAQqCBIGcnVuX2lkErYBCg5CYXRjaFN0YXJ0UnVucxImLm9yY2hlc3RyYXRvci52MS5CYXRjaFN0YXJ0UnVuc1JlcXVlc3QaJy5vcmNoZXN0cmF0b3IudjEuQmF0Y2hTdGFydFJ1bnNSZXNwb25zZSJTgtPkkwIYOgEqIhMvdjEvcnVuczpiYXRjaFN0YXJ0yqX27AwvCgpydW5zLnN0YXJ0GAMgBSodGhsKCHJlcXVlc3RzEgZydW5faWQaB3Jlc3VsdHMSgAEKBkdldFJ1bhIeLm9yY2hlc3RyYXRvci52MS5HZXRSdW5SZXF1ZXN0Gh8ub3JjaGVzdHJhdG9yLnYxLkdldFJ1blJlc3BvbnNlIjWQAgGC0+STAhMSES92MS9ydW5zL3tydW5faWR9yqX27AwTCglydW5zLnJlYWQYASACKgIIARKOAQoHV2FpdFJ1bhIfLm9yY2hlc3RyYXRvci52MS5XYWl0UnVuUmVxdWVzdBogLm9yY2hlc3RyYXRvci52MS5XYWl0UnVuUmVzcG9uc2UiQJACAYLT5JMCGBIWL3YxL3J1bnMve3J1bl9pZH06d2FpdMql9uwMGQoJcnVucy5yZWFkGAEgAioIEgZydW5faWQSfQoITGlzdFJ1bnMSIC5vcmNoZXN0cmF0b3IudjEuTGlzdFJ1bnNSZXF1ZXN0GiEub3JjaGVzdHJhdG9yLnYxLkxpc3RSdW5zUmVzcG9uc2UiLJACAYLT5JMCChIIL3YxL3J1bnPKpfbsDBMKCXJ1bnMucmVhZBgBIAMqAggBEoYBCglDb3VudFJ1bnMSIS5vcmNoZXN0cmF0b3IudjEuQ291bnRSdW5zUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5Db3VudFJ1bnNSZXNwb25zZSIykAIBgtPkkwIQEg4vdjEvcnVuczpjb3VudMql9uwMEwoJcnVucy5yZWFkGAEgAyoCCAESnAEKDUxpc3RSdW5FdmVudHMSJS5vcmNoZXN0cmF0b3IudjEuTGlzdFJ1bkV2ZW50c1JlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuTGlzdFJ1bkV2ZW50c1Jlc3BvbnNlIjyQAgGC0+STAhoSGC92MS9ydW5zL3tydW5faWR9L2V2ZW50c8ql9uwMEwoJcnVucy5yZWFkGAEgAyoCCAESmAEKDExpc3RSdW5UYXNrcxIkLm9yY2hlc3RyYXRvci52MS5MaXN0UnVuVGFza3NSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLkxpc3RSdW5UYXNrc1Jlc3BvbnNlIjuQAgGC0+STAhkSFy92MS9ydW5zL3tydW5faWR9L3Rhc2tzyqX27AwTCglydW5zLnJlYWQYASADKgIIARKcAQoKR2V0UnVuVGFzaxIiLm9yY2hlc3RyYXRvci52MS5HZXRSdW5UYXNrUmVxdWVzdBojLm9yY2hlc3RyYXRvci52MS5HZXRSdW5UYXNrUmVzcG9uc2UiRZACAYLT5JMCIxIhL3YxL3J1bnMve3J1bl9pZH0vdGFza3Mve3Rhc2tfaWR9yqX27AwTCglydW5zLnJlYWQYASACKgIIARKOAQoIV2F0Y2hSdW4SIC5vcmNoZXN0cmF0b3IudjEuV2F0Y2hSdW5SZXF1ZXN0GiEub3JjaGVzdHJhdG9yLnYxLldhdGNoUnVuUmVzcG9uc2UiO5ACAYLT5JMCGRIXL3YxL3J1bnMve3J1bl9pZH06d2F0Y2jKpfbsDBMKCXJ1bnMucmVhZBgBIAYqAggBMAESiAEKCVdhdGNoUnVucxIhLm9yY2hlc3RyYXRvci52MS5XYXRjaFJ1bnNSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLldhdGNoUnVuc1Jlc3BvbnNlIjKQAgGC0+STAhASDi92MS9ydW5zOndhdGNoyqX27AwTCglydW5zLnJlYWQYASAGKgIIATABEpgBCglTaWduYWxSdW4SIS5vcmNoZXN0cmF0b3IudjEuU2lnbmFsUnVuUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5TaWduYWxSdW5SZXNwb25zZSJEgtPkkwIdOgEqIhgvdjEvcnVucy97cnVuX2lkfTpzaWduYWzKpfbsDBsKC3J1bnMuc2lnbmFsGAMgBCoIEgZydW5faWQSmQEKCUNhbmNlbFJ1bhIhLm9yY2hlc3RyYXRvci52MS5DYW5jZWxSdW5SZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLkNhbmNlbFJ1blJlc3BvbnNlIkWC0+STAh06ASoiGC92MS9ydW5zL3tydW5faWR9OmNhbmNlbMql9uwMHAoMcnVucy5jb250cm9sGAIgBCoIEgZydW5faWQSpQEKDFRlcm1pbmF0ZVJ1bhIkLm9yY2hlc3RyYXRvci52MS5UZXJtaW5hdGVSdW5SZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLlRlcm1pbmF0ZVJ1blJlc3BvbnNlIkiC0+STAiA6ASoiGy92MS9ydW5zL3tydW5faWR9OnRlcm1pbmF0Zcql9uwMHAoMcnVucy5jb250cm9sGAIgBCoIEgZydW5faWQSlQEKCFBhdXNlUnVuEiAub3JjaGVzdHJhdG9yLnYxLlBhdXNlUnVuUmVxdWVzdBohLm9yY2hlc3RyYXRvci52MS5QYXVzZVJ1blJlc3BvbnNlIkSC0+STAhw6ASoiFy92MS9ydW5zL3tydW5faWR9OnBhdXNlyqX27AwcCgxydW5zLmNvbnRyb2wYAiAEKggSBnJ1bl9pZBKZAQoJUmVzdW1lUnVuEiEub3JjaGVzdHJhdG9yLnYxLlJlc3VtZVJ1blJlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuUmVzdW1lUnVuUmVzcG9uc2UiRYLT5JMCHToBKiIYL3YxL3J1bnMve3J1bl9pZH06cmVzdW1lyqX27AwcCgxydW5zLmNvbnRyb2wYAiAEKggSBnJ1bl9pZBKOAQoJRGVsZXRlUnVuEiEub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZVJ1blJlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuRGVsZXRlUnVuUmVzcG9uc2UiOoLT5JMCEyoRL3YxL3J1bnMve3J1bl9pZH3KpfbsDBsKC3J1bnMuZGVsZXRlGAIgBCoIEgZydW5faWRCiwEKD29yY2hlc3RyYXRvci52MUIPUnVuU2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_rpc_status, file_orchestrator_options_v1_options, file_orchestrator_v1_payload, file_orchestrator_v1_run, file_orchestrator_v1_run_event]);
+  fileDesc("CiFvcmNoZXN0cmF0b3IvdjEvcnVuX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLGCAoPU3RhcnRSdW5SZXF1ZXN0Eh4KB2Zsb3dfaWQYASABKAlCDeJBAQK6SAZyBBABGEASHAoHdmVyc2lvbhgCIAEoCUIL4kEBAbpIBHICGEASLgoFaW5wdXQYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgTiQQEBSAASJAoKaW5wdXRfanNvbhgEIAEoDEIO4kEBAbpIB3oFGICAgAJIABI2CglpbnB1dF9yZWYYBSABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBAUgAEi0KCnJlcXVlc3RfaWQYBiABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQSPwoGcnVuX2lkGAcgASgJQi/iQQEBukgociYyJF4oW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDk5fSk/JBIpCgdydW5fa2V5GAggASgJQhjiQQEBukgRcg8YgAIyCl5bXlx4MDBdKiQSQwoOcnVuX2tleV9wb2xpY3kYCSABKA4yHS5vcmNoZXN0cmF0b3IudjEuUnVuS2V5UG9saWN5QgziQQEBukgFggECEAEShQEKBmxhYmVscxgKIAMoCzIsLm9yY2hlc3RyYXRvci52MS5TdGFydFJ1blJlcXVlc3QuTGFiZWxzRW50cnlCR+JBAQG6SECaAT0QICImciQyIl5bQS1aYS16MC05XVtBLVphLXowLTkuXy8tXXswLDYyfSQqEXIPGIACMgpeW15ceDAwXSokEikKB3VzZXJfaWQYCyABKAlCGOJBAQG6SBFyDxiAAjIKXlteXHgwMF0qJBIwCg5jb3JyZWxhdGlvbl9pZBgMIAEoCUIY4kEBAbpIEXIPGIACMgpeW15ceDAwXSokEi0KFmV4ZWN1dGlvbl9jb250ZXh0X2pzb24YDSABKAxCDeJBAQG6SAZ6BBiAgAQSRAoLcnVuX3RpbWVvdXQYDiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFOJBAQG6SA2qAQoiBgiAhrCWASoAEkQKC3N0YXJ0X2RlbGF5GA8gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhTiQQEBukgNqgEKIgYIgIawlgEyABI5CgdzaWduYWxzGBAgAygLMhoub3JjaGVzdHJhdG9yLnYxLlJ1blNpZ25hbEIM4kEBAbpIBZIBAhBkEjkKBHdhaXQYESABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEOJBAQG6SAmqAQYiAggyMgASMwoJcmVhZF9tYXNrGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IE4kEBARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KC2lucHV0X3ZhbHVlIucBCglSdW5TaWduYWwSQgoLc2lnbmFsX25hbWUYASABKAlCLeJBAQK6SCZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBIsCgRkYXRhGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgTiQQEBSAASIwoJZGF0YV9qc29uGAMgASgMQg7iQQEBukgHegUYgICAAkgAEjUKCGRhdGFfcmVmGAQgASgLMhsub3JjaGVzdHJhdG9yLnYxLlBheWxvYWRSZWZCBOJBAQFIAEIMCgpkYXRhX3ZhbHVlIkYKEFN0YXJ0UnVuUmVzcG9uc2USIQoDcnVuGAEgASgLMhQub3JjaGVzdHJhdG9yLnYxLlJ1bhIPCgdzdGFydGVkGAIgASgIIvsBChVCYXRjaFN0YXJ0UnVuc1JlcXVlc3QSQwoIcmVxdWVzdHMYASADKAsyIC5vcmNoZXN0cmF0b3IudjEuU3RhcnRSdW5SZXF1ZXN0Qg/iQQECukgIkgEFCAEQ6AcSLQoKcmVxdWVzdF9pZBgCIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjB9JBI5CgR3YWl0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhDiQQEBukgJqgEGIgIIMjIAEjMKCXJlYWRfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiUAoWQmF0Y2hTdGFydFJ1bnNSZXNwb25zZRI2CgdyZXN1bHRzGAEgAygLMiUub3JjaGVzdHJhdG9yLnYxLkJhdGNoU3RhcnRSdW5zUmVzdWx0Io0BChRCYXRjaFN0YXJ0UnVuc1Jlc3VsdBIpCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuQgTiQQEDSAASKQoFZXJyb3IYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1c0IE4kEBA0gAEhUKB3N0YXJ0ZWQYAyABKAhCBOJBAQNCCAoGcmVzdWx0ImQKDUdldFJ1blJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIzCglyZWFkX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgTiQQEBIjMKDkdldFJ1blJlc3BvbnNlEiEKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW4iowEKDldhaXRSdW5SZXF1ZXN0Eh4KBnJ1bl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAISPAoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIT4kEBArpIDMgBAaoBBiICCDIyABIzCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgTiQQEBIjQKD1dhaXRSdW5SZXNwb25zZRIhCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuIq0BCg9MaXN0UnVuc1JlcXVlc3QSHAoGZmlsdGVyGAEgASgJQgziQQEBukgFcgMYgCASHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBASOgoIb3JkZXJfYnkYBCABKAlCKOJBAQG6SCFyHzIdXihjcmVhdGVfdGltZSggYXNjfCBkZXNjKT8pPyQiVgoQTGlzdFJ1bnNSZXNwb25zZRIpCgRydW5zGAEgAygLMhsub3JjaGVzdHJhdG9yLnYxLlJ1blN1bW1hcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjAKEENvdW50UnVuc1JlcXVlc3QSHAoGZmlsdGVyGAEgASgJQgziQQEBukgFcgMYgCAiWAoRQ291bnRSdW5zUmVzcG9uc2USDQoFY291bnQYASABKAMSNAoMc3RhdGVfY291bnRzGAIgAygLMh4ub3JjaGVzdHJhdG9yLnYxLlJ1blN0YXRlQ291bnQiVAoNUnVuU3RhdGVDb3VudBIuCgVzdGF0ZRgBIAEoDjIZLm9yY2hlc3RyYXRvci52MS5SdW5TdGF0ZUIE4kEBAxITCgVjb3VudBgCIAEoA0IE4kEBAyKdAQoUTGlzdFJ1bkV2ZW50c1JlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIjCg5hZnRlcl9zZXF1ZW5jZRgCIAEoBUIL4kEBAbpIBBoCKAASHgoJcGFnZV9zaXplGAMgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAQgASgJQgziQQEBukgFcgMYgBAiWwoVTGlzdFJ1bkV2ZW50c1Jlc3BvbnNlEikKBmV2ZW50cxgBIAMoCzIZLm9yY2hlc3RyYXRvci52MS5SdW5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkilQEKE0xpc3RSdW5UYXNrc1JlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIcCgZmaWx0ZXIYAiABKAlCDOJBAQG6SAVyAxiAIBIeCglwYWdlX3NpemUYAyABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YBCABKAlCDOJBAQG6SAVyAxiAECJYChRMaXN0UnVuVGFza3NSZXNwb25zZRInCgV0YXNrcxgBIAMoCzIYLm9yY2hlc3RyYXRvci52MS5SdW5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKJAQoRR2V0UnVuVGFza1JlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIfCgd0YXNrX2lkGAIgASgJQg7iQQECukgHcgUQARiABBIzCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgTiQQEBIjwKEkdldFJ1blRhc2tSZXNwb25zZRImCgR0YXNrGAEgASgLMhgub3JjaGVzdHJhdG9yLnYxLlJ1blRhc2sipQEKD1dhdGNoUnVuUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEhwKBmN1cnNvchgCIAEoCUIM4kEBAbpIBXIDGIAEEjMKCXJlYWRfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQESHwoRaW5jbHVkZV9lcGhlbWVyYWwYBCABKAhCBOJBAQEigQIKEFdhdGNoUnVuUmVzcG9uc2USMAoIc25hcHNob3QYASABKAsyHC5vcmNoZXN0cmF0b3IudjEuUnVuU25hcHNob3RIABIqCgVldmVudBgCIAEoCzIZLm9yY2hlc3RyYXRvci52MS5SdW5FdmVudEgAEigKA2dhcBgDIAEoCzIZLm9yY2hlc3RyYXRvci52MS5XYXRjaEdhcEgAEjQKCWhlYXJ0YmVhdBgEIAEoCzIfLm9yY2hlc3RyYXRvci52MS5XYXRjaEhlYXJ0YmVhdEgAEiYKA2VuZBgFIAEoCzIXLm9yY2hlc3RyYXRvci52MS5SdW5FbmRIAEIHCgVmcmFtZSJyChBXYXRjaFJ1bnNSZXF1ZXN0EhwKBmZpbHRlchgBIAEoCUIM4kEBAbpIBXIDGIAgEiIKDXNuYXBzaG90X3NpemUYAiABKAVCC+JBAQG6SAQaAigAEhwKBmN1cnNvchgDIAEoCUIM4kEBAbpIBXIDGIAEIt0BChFXYXRjaFJ1bnNSZXNwb25zZRIxCghzbmFwc2hvdBgBIAEoCzIdLm9yY2hlc3RyYXRvci52MS5SdW5zU25hcHNob3RIABIsCgZ1cGRhdGUYAiABKAsyGi5vcmNoZXN0cmF0b3IudjEuUnVuVXBkYXRlSAASKAoDZ2FwGAMgASgLMhkub3JjaGVzdHJhdG9yLnYxLldhdGNoR2FwSAASNAoJaGVhcnRiZWF0GAQgASgLMh8ub3JjaGVzdHJhdG9yLnYxLldhdGNoSGVhcnRiZWF0SABCBwoFZnJhbWUivQIKEFNpZ25hbFJ1blJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhJCCgtzaWduYWxfbmFtZRgCIAEoCUIt4kEBArpIJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEiwKBGRhdGEYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBOJBAQFIABIjCglkYXRhX2pzb24YBCABKAxCDuJBAQG6SAd6BRiAgIACSAASNQoIZGF0YV9yZWYYBSABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBAUgAEi0KCnJlcXVlc3RfaWQYBiABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCDAoKZGF0YV92YWx1ZSI2ChFTaWduYWxSdW5SZXNwb25zZRIhCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuIqUBChBDYW5jZWxSdW5SZXF1ZXN0Eh4KBnJ1bl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAISKAoGcmVhc29uGAIgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSGAoKY29tcGVuc2F0ZRgDIAEoCEIE4kEBARItCgpyZXF1ZXN0X2lkGAQgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIjYKEUNhbmNlbFJ1blJlc3BvbnNlEiEKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW4ijgEKE1Rlcm1pbmF0ZVJ1blJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhIoCgZyZWFzb24YAiABKAlCGOJBAQG6SBFyDxiACDIKXlteXHgwMF0qJBItCgpyZXF1ZXN0X2lkGAMgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIjkKFFRlcm1pbmF0ZVJ1blJlc3BvbnNlEiEKA3J1bhgBIAEoCzIULm9yY2hlc3RyYXRvci52MS5SdW4iigEKD1BhdXNlUnVuUmVxdWVzdBIeCgZydW5faWQYASABKAlCDuJBAQK6SAdyBRABGIACEigKBnJlYXNvbhgCIAEoCUIY4kEBAbpIEXIPGIAIMgpeW15ceDAwXSokEi0KCnJlcXVlc3RfaWQYAyABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQiNQoQUGF1c2VSdW5SZXNwb25zZRIhCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuItMBChBSZXN1bWVSdW5SZXF1ZXN0Eh4KBnJ1bl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAISKAoGcmVhc29uGAIgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSRgoKaG9sZF9raW5kcxgDIAMoDjIZLm9yY2hlc3RyYXRvci52MS5Ib2xkS2luZEIX4kEBAbpIEJIBDRAIIgmCAQYQASAAIAUSLQoKcmVxdWVzdF9pZBgEIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JCI2ChFSZXN1bWVSdW5SZXNwb25zZRIhCgNydW4YASABKAsyFC5vcmNoZXN0cmF0b3IudjEuUnVuImEKEERlbGV0ZVJ1blJlcXVlc3QSHgoGcnVuX2lkGAEgASgJQg7iQQECukgHcgUQARiAAhItCgpyZXF1ZXN0X2lkGAIgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIlQKEURlbGV0ZVJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRIvCgtkZWxldGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqlQEKDFJ1bktleVBvbGljeRIeChpSVU5fS0VZX1BPTElDWV9VTlNQRUNJRklFRBAAEhkKFVJVTl9LRVlfUE9MSUNZX1JFSkVDVBABEiIKHlJVTl9LRVlfUE9MSUNZX1JFVFVSTl9FWElTVElORxACEiYKIlJVTl9LRVlfUE9MSUNZX1RFUk1JTkFURV9BTkRfU1RBUlQQAzKBFAoKUnVuU2VydmljZRKEAQoIU3RhcnRSdW4SIC5vcmNoZXN0cmF0b3IudjEuU3RhcnRSdW5SZXF1ZXN0GiEub3JjaGVzdHJhdG9yLnYxLlN0YXJ0UnVuUmVzcG9uc2UiM4LT5JMCDToBKiIIL3YxL3J1bnPKpfbsDBoKCnJ1bnMuc3RhcnQYAyAEKggSBnJ1bl9pZBK2AQoOQmF0Y2hTdGFydFJ1bnMSJi5vcmNoZXN0cmF0b3IudjEuQmF0Y2hTdGFydFJ1bnNSZXF1ZXN0Gicub3JjaGVzdHJhdG9yLnYxLkJhdGNoU3RhcnRSdW5zUmVzcG9uc2UiU4LT5JMCGDoBKiITL3YxL3J1bnM6YmF0Y2hTdGFydMql9uwMLwoKcnVucy5zdGFydBgDIAUqHRobCghyZXF1ZXN0cxIGcnVuX2lkGgdyZXN1bHRzEoABCgZHZXRSdW4SHi5vcmNoZXN0cmF0b3IudjEuR2V0UnVuUmVxdWVzdBofLm9yY2hlc3RyYXRvci52MS5HZXRSdW5SZXNwb25zZSI1kAIBgtPkkwITEhEvdjEvcnVucy97cnVuX2lkfcql9uwMEwoJcnVucy5yZWFkGAEgAioCCAESjgEKB1dhaXRSdW4SHy5vcmNoZXN0cmF0b3IudjEuV2FpdFJ1blJlcXVlc3QaIC5vcmNoZXN0cmF0b3IudjEuV2FpdFJ1blJlc3BvbnNlIkCQAgGC0+STAhgSFi92MS9ydW5zL3tydW5faWR9OndhaXTKpfbsDBkKCXJ1bnMucmVhZBgBIAIqCBIGcnVuX2lkEn0KCExpc3RSdW5zEiAub3JjaGVzdHJhdG9yLnYxLkxpc3RSdW5zUmVxdWVzdBohLm9yY2hlc3RyYXRvci52MS5MaXN0UnVuc1Jlc3BvbnNlIiyQAgGC0+STAgoSCC92MS9ydW5zyqX27AwTCglydW5zLnJlYWQYASADKgIIARKGAQoJQ291bnRSdW5zEiEub3JjaGVzdHJhdG9yLnYxLkNvdW50UnVuc1JlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuQ291bnRSdW5zUmVzcG9uc2UiMpACAYLT5JMCEBIOL3YxL3J1bnM6Y291bnTKpfbsDBMKCXJ1bnMucmVhZBgBIAMqAggBEpwBCg1MaXN0UnVuRXZlbnRzEiUub3JjaGVzdHJhdG9yLnYxLkxpc3RSdW5FdmVudHNSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnYxLkxpc3RSdW5FdmVudHNSZXNwb25zZSI8kAIBgtPkkwIaEhgvdjEvcnVucy97cnVuX2lkfS9ldmVudHPKpfbsDBMKCXJ1bnMucmVhZBgBIAMqAggBEpgBCgxMaXN0UnVuVGFza3MSJC5vcmNoZXN0cmF0b3IudjEuTGlzdFJ1blRhc2tzUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5MaXN0UnVuVGFza3NSZXNwb25zZSI7kAIBgtPkkwIZEhcvdjEvcnVucy97cnVuX2lkfS90YXNrc8ql9uwMEwoJcnVucy5yZWFkGAEgAyoCCAESnAEKCkdldFJ1blRhc2sSIi5vcmNoZXN0cmF0b3IudjEuR2V0UnVuVGFza1JlcXVlc3QaIy5vcmNoZXN0cmF0b3IudjEuR2V0UnVuVGFza1Jlc3BvbnNlIkWQAgGC0+STAiMSIS92MS9ydW5zL3tydW5faWR9L3Rhc2tzL3t0YXNrX2lkfcql9uwMEwoJcnVucy5yZWFkGAEgAioCCAESjgEKCFdhdGNoUnVuEiAub3JjaGVzdHJhdG9yLnYxLldhdGNoUnVuUmVxdWVzdBohLm9yY2hlc3RyYXRvci52MS5XYXRjaFJ1blJlc3BvbnNlIjuQAgGC0+STAhkSFy92MS9ydW5zL3tydW5faWR9OndhdGNoyqX27AwTCglydW5zLnJlYWQYASAGKgIIATABEogBCglXYXRjaFJ1bnMSIS5vcmNoZXN0cmF0b3IudjEuV2F0Y2hSdW5zUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5XYXRjaFJ1bnNSZXNwb25zZSIykAIBgtPkkwIQEg4vdjEvcnVuczp3YXRjaMql9uwMEwoJcnVucy5yZWFkGAEgBioCCAEwARKYAQoJU2lnbmFsUnVuEiEub3JjaGVzdHJhdG9yLnYxLlNpZ25hbFJ1blJlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuU2lnbmFsUnVuUmVzcG9uc2UiRILT5JMCHToBKiIYL3YxL3J1bnMve3J1bl9pZH06c2lnbmFsyqX27AwbCgtydW5zLnNpZ25hbBgDIAQqCBIGcnVuX2lkEpkBCglDYW5jZWxSdW4SIS5vcmNoZXN0cmF0b3IudjEuQ2FuY2VsUnVuUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5DYW5jZWxSdW5SZXNwb25zZSJFgtPkkwIdOgEqIhgvdjEvcnVucy97cnVuX2lkfTpjYW5jZWzKpfbsDBwKDHJ1bnMuY29udHJvbBgCIAQqCBIGcnVuX2lkEqUBCgxUZXJtaW5hdGVSdW4SJC5vcmNoZXN0cmF0b3IudjEuVGVybWluYXRlUnVuUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5UZXJtaW5hdGVSdW5SZXNwb25zZSJIgtPkkwIgOgEqIhsvdjEvcnVucy97cnVuX2lkfTp0ZXJtaW5hdGXKpfbsDBwKDHJ1bnMuY29udHJvbBgCIAQqCBIGcnVuX2lkEpUBCghQYXVzZVJ1bhIgLm9yY2hlc3RyYXRvci52MS5QYXVzZVJ1blJlcXVlc3QaIS5vcmNoZXN0cmF0b3IudjEuUGF1c2VSdW5SZXNwb25zZSJEgtPkkwIcOgEqIhcvdjEvcnVucy97cnVuX2lkfTpwYXVzZcql9uwMHAoMcnVucy5jb250cm9sGAIgBCoIEgZydW5faWQSmQEKCVJlc3VtZVJ1bhIhLm9yY2hlc3RyYXRvci52MS5SZXN1bWVSdW5SZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLlJlc3VtZVJ1blJlc3BvbnNlIkWC0+STAh06ASoiGC92MS9ydW5zL3tydW5faWR9OnJlc3VtZcql9uwMHAoMcnVucy5jb250cm9sGAIgBCoIEgZydW5faWQSjgEKCURlbGV0ZVJ1bhIhLm9yY2hlc3RyYXRvci52MS5EZWxldGVSdW5SZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZVJ1blJlc3BvbnNlIjqC0+STAhMqES92MS9ydW5zL3tydW5faWR9yqX27AwbCgtydW5zLmRlbGV0ZRgCIAQqCBIGcnVuX2lkQosBCg9vcmNoZXN0cmF0b3IudjFCD1J1blNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_rpc_status, file_orchestrator_options_v1_options, file_orchestrator_v1_payload, file_orchestrator_v1_run, file_orchestrator_v1_run_event]);
 
 /**
  * Request of RunService.StartRun.
@@ -45,14 +42,14 @@ export type StartRunRequest = Message<"orchestrator.v1.StartRunRequest"> & {
   flowId: string;
 
   /**
-   * Version to run; empty means the one that was registered last.
+   * Version to run; empty means the latest.
    *
    * @generated from field: string version = 2;
    */
   version: string;
 
   /**
-   * Values of the flow's variables; absent means none. An object in each of its forms.
+   * Values of the flow's variables, always an object; absent means none.
    *
    * @generated from oneof orchestrator.v1.StartRunRequest.input_value
    */
@@ -74,7 +71,7 @@ export type StartRunRequest = Message<"orchestrator.v1.StartRunRequest"> & {
     case: "inputJson";
   } | {
     /**
-     * Reference to a stored payload.
+     * Reference to a payload of another run, as a response gave it.
      *
      * @generated from field: orchestrator.v1.PayloadRef input_ref = 5;
      */
@@ -83,94 +80,94 @@ export type StartRunRequest = Message<"orchestrator.v1.StartRunRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
-   * Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call return the first response: up to 128 printable characters without spaces, for example a
+   * UUID. Kept for at least `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 6;
    */
   requestId: string;
 
   /**
-   * Identity of the run: up to 100 letters, digits, `.`, `_` and `-`, the first a letter or a digit. Empty lets the service choose.
-   * An id is never used again, even after the run is deleted.
+   * Id of the run: up to 100 letters, digits, `.`, `_`, and `-`, the first a letter or a digit. Empty lets the
+   * service choose one. An id is never used again, even after the run is deleted.
    *
    * @generated from field: string run_id = 7;
    */
   runId: string;
 
   /**
-   * Business key: at most one open run of the flow has it. Empty means none.
+   * Business key: at most one open run of the flow has it. Empty means none. Up to 256 characters.
    *
    * @generated from field: string run_key = 8;
    */
   runKey: string;
 
   /**
-   * What to do when an open run has the key; unspecified means to reject.
+   * What to do when an open run has the key; unspecified means reject.
    *
    * @generated from field: orchestrator.v1.RunKeyPolicy run_key_policy = 9;
    */
   runKeyPolicy: RunKeyPolicy;
 
   /**
-   * Labels to find the run by: at most 32, keys of 1 to 63 characters, values of at most 256.
+   * Labels to find the run by: at most 32, with keys of 1 to 63 characters and values of up to 256.
    *
    * @generated from field: map<string, string> labels = 10;
    */
   labels: { [key: string]: string };
 
   /**
-   * User on whose behalf the run works; passed on to tools.
+   * User on whose behalf the run works; passed to tools. Up to 256 characters.
    *
    * @generated from field: string user_id = 11;
    */
   userId: string;
 
   /**
-   * Identity that ties the run to work elsewhere; in logs and events.
+   * Id that ties the run to work elsewhere; part of logs and events. Up to 256 characters.
    *
    * @generated from field: string correlation_id = 12;
    */
   correlationId: string;
 
   /**
-   * Context that is passed on and never read: JSON text of an object, at most 64 KiB.
+   * Context that is passed along unread: JSON text of an object, up to 64 KiB.
    *
    * @generated from field: bytes execution_context_json = 13;
    */
   executionContextJson: Uint8Array;
 
   /**
-   * Time until the run is TIMED_OUT, counted from its scheduled time; absent means what the flow says.
+   * Time until the run is TIMED_OUT, from its scheduled time, at most 10 years; absent means what the flow says.
    *
    * @generated from field: google.protobuf.Duration run_timeout = 14;
    */
   runTimeout?: Duration | undefined;
 
   /**
-   * Time until the first task may start, at most 10 years; absent means at once.
+   * Time until the first task may start, at most 10 years; absent means immediately.
    *
    * @generated from field: google.protobuf.Duration start_delay = 15;
    */
   startDelay?: Duration | undefined;
 
   /**
-   * Signals that are in the queue before the first task starts; at most 100. When the policy answers an open run, they are sent to it.
+   * Signals to queue before the first task starts, at most 100. When the policy returns an open run, they are sent to
+   * that run.
    *
    * @generated from field: repeated orchestrator.v1.RunSignal signals = 16;
    */
   signals: RunSignal[];
 
   /**
-   * How long to wait for the end of the run, at most 50 s; absent means not at all. When the time is up the answer is the run as
-   * it is.
+   * How long to wait for the end of the run, at most 50 s; absent means not at all.
    *
    * @generated from field: google.protobuf.Duration wait = 17;
    */
   wait?: Duration | undefined;
 
   /**
-   * Fields of Run to answer; absent means all of them. Must be absent in a batch.
+   * Fields of Run to return; absent means all. Must be absent in a batch.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 18;
    */
@@ -185,20 +182,20 @@ export const StartRunRequestSchema: GenMessage<StartRunRequest> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_run_service, 0);
 
 /**
- * RunSignal is a signal that a start carries.
+ * RunSignal is a signal that is sent with a start.
  *
  * @generated from message orchestrator.v1.RunSignal
  */
 export type RunSignal = Message<"orchestrator.v1.RunSignal"> & {
   /**
-   * Name that waiting tasks listen for: 1 to 128 characters.
+   * Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
    *
    * @generated from field: string signal_name = 1;
    */
   signalName: string;
 
   /**
-   * What it carries; absent means null.
+   * Data of the signal; absent means null.
    *
    * @generated from oneof orchestrator.v1.RunSignal.data_value
    */
@@ -220,7 +217,7 @@ export type RunSignal = Message<"orchestrator.v1.RunSignal"> & {
     case: "dataJson";
   } | {
     /**
-     * Reference to a stored payload.
+     * Reference to a payload of another run, as a response gave it.
      *
      * @generated from field: orchestrator.v1.PayloadRef data_ref = 4;
      */
@@ -250,8 +247,8 @@ export type StartRunResponse = Message<"orchestrator.v1.StartRunResponse"> & {
   run?: Run | undefined;
 
   /**
-   * Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one,
-   * also when the call is repeated after the end of that one.
+   * Whether this call, or an earlier one with the same request id, started the run. False when the policy returned an
+   * open run, also when the call is repeated after that run has ended.
    *
    * @generated from field: bool started = 2;
    */
@@ -279,8 +276,8 @@ export type BatchStartRunsRequest = Message<"orchestrator.v1.BatchStartRunsReque
   requests: StartRunRequest[];
 
   /**
-   * Makes a repeated call answer what the first one did. A start without a request id of its own gets this one with `/` and its
-   * index in the batch.
+   * Makes a repeated call return the first response. A start without a request id of its own gets this one, followed
+   * by `/` and its index in the batch. Up to 120 printable characters without spaces.
    *
    * @generated from field: string request_id = 2;
    */
@@ -294,7 +291,7 @@ export type BatchStartRunsRequest = Message<"orchestrator.v1.BatchStartRunsReque
   wait?: Duration | undefined;
 
   /**
-   * Fields of Run to answer; absent means all of them except payloads.
+   * Fields of Run to return; absent means all except payloads.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 4;
    */
@@ -330,13 +327,13 @@ export const BatchStartRunsResponseSchema: GenMessage<BatchStartRunsResponse> = 
   messageDesc(file_orchestrator_v1_run_service, 4);
 
 /**
- * BatchStartRunsResult is what became of one start.
+ * BatchStartRunsResult is the result of one start.
  *
  * @generated from message orchestrator.v1.BatchStartRunsResult
  */
 export type BatchStartRunsResult = Message<"orchestrator.v1.BatchStartRunsResult"> & {
   /**
-   * The run, or why there is none.
+   * The run or the error.
    *
    * @generated from oneof orchestrator.v1.BatchStartRunsResult.result
    */
@@ -350,7 +347,7 @@ export type BatchStartRunsResult = Message<"orchestrator.v1.BatchStartRunsResult
     case: "run";
   } | {
     /**
-     * Error of this start, with the details that the same error of StartRun carries.
+     * Error of this start, with the same details as from StartRun.
      *
      * @generated from field: google.rpc.Status error = 2;
      */
@@ -359,7 +356,7 @@ export type BatchStartRunsResult = Message<"orchestrator.v1.BatchStartRunsResult
   } | { case: undefined; value?: undefined };
 
   /**
-   * Whether this call, or the earlier one with the same request id, started the run.
+   * Whether this call, or an earlier one with the same request id, started the run.
    *
    * @generated from field: bool started = 3;
    */
@@ -387,7 +384,7 @@ export type GetRunRequest = Message<"orchestrator.v1.GetRunRequest"> & {
   runId: string;
 
   /**
-   * Fields of Run to answer; absent means all of them. An unknown path is refused with INVALID_REQUEST.
+   * Fields of Run to return; absent means all. An unknown path is refused with INVALID_REQUEST.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 2;
    */
@@ -443,7 +440,7 @@ export type WaitRunRequest = Message<"orchestrator.v1.WaitRunRequest"> & {
   wait?: Duration | undefined;
 
   /**
-   * Fields of Run to answer; absent means all of them.
+   * Fields of Run to return; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
@@ -494,21 +491,21 @@ export type ListRunsRequest = Message<"orchestrator.v1.ListRunsRequest"> & {
   filter: string;
 
   /**
-   * Largest number of runs to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of runs to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
 
   /**
-   * Order of the runs: `create_time desc` (the newest first) or `create_time` (the oldest first); empty means `create_time desc`.
+   * Order: `create_time desc` (newest first) or `create_time` (oldest first); empty means `create_time desc`.
    *
    * @generated from field: string order_by = 4;
    */
@@ -529,14 +526,14 @@ export const ListRunsRequestSchema: GenMessage<ListRunsRequest> = /*@__PURE__*/
  */
 export type ListRunsResponse = Message<"orchestrator.v1.ListRunsResponse"> & {
   /**
-   * The page; may be shorter than asked, even empty.
+   * The page. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.RunSummary runs = 1;
    */
   runs: RunSummary[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -578,18 +575,18 @@ export const CountRunsRequestSchema: GenMessage<CountRunsRequest> = /*@__PURE__*
  */
 export type CountRunsResponse = Message<"orchestrator.v1.CountRunsResponse"> & {
   /**
-   * Number of runs that meet the filter.
+   * Number of runs that match the filter.
    *
    * @generated from field: int64 count = 1;
    */
   count: bigint;
 
   /**
-   * The same number by state; states without runs are left out.
+   * The same number by state; states without runs are omitted.
    *
-   * @generated from field: repeated orchestrator.v1.RunStateCount states = 2;
+   * @generated from field: repeated orchestrator.v1.RunStateCount state_counts = 2;
    */
-  states: RunStateCount[];
+  stateCounts: RunStateCount[];
 };
 
 /**
@@ -613,7 +610,7 @@ export type RunStateCount = Message<"orchestrator.v1.RunStateCount"> & {
   state: RunState;
 
   /**
-   * How many runs are in it.
+   * Number of runs in it.
    *
    * @generated from field: int64 count = 2;
    */
@@ -634,28 +631,28 @@ export const RunStateCountSchema: GenMessage<RunStateCount> = /*@__PURE__*/
  */
 export type ListRunEventsRequest = Message<"orchestrator.v1.ListRunEventsRequest"> & {
   /**
-   * Run whose journal is read.
+   * Run whose journal to read.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * Only events with a greater sequence; 0 means from the first.
+   * Return only events with a greater sequence; 0 means from the first.
    *
    * @generated from field: int32 after_sequence = 2;
    */
   afterSequence: number;
 
   /**
-   * Largest number of events to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of events to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 4;
    */
@@ -676,14 +673,14 @@ export const ListRunEventsRequestSchema: GenMessage<ListRunEventsRequest> = /*@_
  */
 export type ListRunEventsResponse = Message<"orchestrator.v1.ListRunEventsResponse"> & {
   /**
-   * The page; may be shorter than asked, even empty.
+   * The page. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.RunEvent events = 1;
    */
   events: RunEvent[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -704,7 +701,7 @@ export const ListRunEventsResponseSchema: GenMessage<ListRunEventsResponse> = /*
  */
 export type ListRunTasksRequest = Message<"orchestrator.v1.ListRunTasksRequest"> & {
   /**
-   * Run whose tasks are read.
+   * Run whose tasks to read.
    *
    * @generated from field: string run_id = 1;
    */
@@ -719,14 +716,14 @@ export type ListRunTasksRequest = Message<"orchestrator.v1.ListRunTasksRequest">
   filter: string;
 
   /**
-   * Largest number of tasks to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of tasks to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 4;
    */
@@ -747,14 +744,14 @@ export const ListRunTasksRequestSchema: GenMessage<ListRunTasksRequest> = /*@__P
  */
 export type ListRunTasksResponse = Message<"orchestrator.v1.ListRunTasksResponse"> & {
   /**
-   * The page, without payloads; may be shorter than asked, even empty.
+   * The page, without payloads. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.RunTask tasks = 1;
    */
   tasks: RunTask[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -782,14 +779,15 @@ export type GetRunTaskRequest = Message<"orchestrator.v1.GetRunTaskRequest"> & {
   runId: string;
 
   /**
-   * Path of the task to read. The id of a state means its latest visit, the id of a compensation task the latest compensation that it made.
+   * Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
+   * compensation it started last.
    *
    * @generated from field: string task_id = 2;
    */
   taskId: string;
 
   /**
-   * Fields of RunTask to answer; absent means all of them.
+   * Fields of RunTask to return; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
@@ -838,21 +836,22 @@ export type WatchRunRequest = Message<"orchestrator.v1.WatchRunRequest"> & {
   runId: string;
 
   /**
-   * Place to go on after, from an event, a snapshot, a heartbeat or an error; empty means from now, with a snapshot.
+   * Place to continue after, from an event, a snapshot, a heartbeat, or an error; empty means from now, with a
+   * snapshot.
    *
    * @generated from field: string cursor = 2;
    */
   cursor: string;
 
   /**
-   * Fields of Run in snapshot and end; absent means all of them.
+   * Fields of Run in the snapshot and the end frame; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
   readMask?: FieldMask | undefined;
 
   /**
-   * Whether ephemeral events (tokens, progress, logs) are wanted too. No task type of this version produces any.
+   * Whether to send ephemeral events (tokens, progress, logs) too. No task type produces any yet.
    *
    * @generated from field: bool include_ephemeral = 4;
    */
@@ -879,7 +878,7 @@ export type WatchRunResponse = Message<"orchestrator.v1.WatchRunResponse"> & {
    */
   frame: {
     /**
-     * State of the run when the watch began.
+     * The run when the watch started.
      *
      * @generated from field: orchestrator.v1.RunSnapshot snapshot = 1;
      */
@@ -941,14 +940,16 @@ export type WatchRunsRequest = Message<"orchestrator.v1.WatchRunsRequest"> & {
   filter: string;
 
   /**
-   * Largest number of runs in the snapshot, the newest ones; 0 means the default, more than the limit means the limit.
+   * Maximum number of runs in the snapshot, which holds the newest ones. 0 means the default; a larger value than the
+   * limit means the limit.
    *
    * @generated from field: int32 snapshot_size = 2;
    */
   snapshotSize: number;
 
   /**
-   * Place to resume after, from a frame or an error of a watch with the same filter; empty means from now, with a snapshot.
+   * Place to continue after, from a frame or an error of a watch with the same filter; empty means from now, with a
+   * snapshot.
    *
    * @generated from field: string cursor = 3;
    */
@@ -975,7 +976,7 @@ export type WatchRunsResponse = Message<"orchestrator.v1.WatchRunsResponse"> & {
    */
   frame: {
     /**
-     * Runs that meet the filter when the watch began.
+     * Runs that match the filter when the watch starts.
      *
      * @generated from field: orchestrator.v1.RunsSnapshot snapshot = 1;
      */
@@ -983,7 +984,7 @@ export type WatchRunsResponse = Message<"orchestrator.v1.WatchRunsResponse"> & {
     case: "snapshot";
   } | {
     /**
-     * A run changed, came to meet the filter or no longer meets it.
+     * A run changed, started to match the filter, or stopped matching it.
      *
      * @generated from field: orchestrator.v1.RunUpdate update = 2;
      */
@@ -1029,14 +1030,14 @@ export type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest"> & {
   runId: string;
 
   /**
-   * Name that waiting tasks listen for: 1 to 128 characters.
+   * Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
    *
    * @generated from field: string signal_name = 2;
    */
   signalName: string;
 
   /**
-   * What it carries; absent means null.
+   * Data of the signal; absent means null.
    *
    * @generated from oneof orchestrator.v1.SignalRunRequest.data_value
    */
@@ -1058,7 +1059,7 @@ export type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest"> & {
     case: "dataJson";
   } | {
     /**
-     * Reference to a stored payload.
+     * Reference to a payload of another run, as a response gave it.
      *
      * @generated from field: orchestrator.v1.PayloadRef data_ref = 5;
      */
@@ -1067,8 +1068,9 @@ export type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 6;
    */
@@ -1117,22 +1119,23 @@ export type CancelRunRequest = Message<"orchestrator.v1.CancelRunRequest"> & {
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Whether effects of tasks are undone before the end.
+   * Whether to run compensations before the end.
    *
    * @generated from field: bool compensate = 3;
    */
   compensate: boolean;
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 4;
    */
@@ -1153,7 +1156,7 @@ export const CancelRunRequestSchema: GenMessage<CancelRunRequest> = /*@__PURE__*
  */
 export type CancelRunResponse = Message<"orchestrator.v1.CancelRunResponse"> & {
   /**
-   * The run right after the wish was recorded, without payloads.
+   * The run right after the request was recorded, without payloads.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
@@ -1181,15 +1184,16 @@ export type TerminateRunRequest = Message<"orchestrator.v1.TerminateRunRequest">
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 3;
    */
@@ -1238,15 +1242,16 @@ export type PauseRunRequest = Message<"orchestrator.v1.PauseRunRequest"> & {
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 3;
    */
@@ -1295,22 +1300,23 @@ export type ResumeRunRequest = Message<"orchestrator.v1.ResumeRunRequest"> & {
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
+   * Kinds of holds to release; empty means OPERATOR. A hold of kind PARENT goes when the parent is resumed.
    *
    * @generated from field: repeated orchestrator.v1.HoldKind hold_kinds = 3;
    */
   holdKinds: HoldKind[];
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 4;
    */
@@ -1359,8 +1365,8 @@ export type DeleteRunRequest = Message<"orchestrator.v1.DeleteRunRequest"> & {
   runId: string;
 
   /**
-   * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-   * its run, with or without an id.
+   * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+   * run, with or without an id.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1423,16 +1429,16 @@ export const RunKeyPolicy = {
   REJECT: 1,
 
   /**
-   * Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
-   * however often the call is repeated. Nothing else of the start reaches the open run.
+   * Return the open run and deliver the signals of the start to it (signal-with-start). With a `request_id` each
+   * signal is delivered once, however often the call is repeated. Nothing else of the start reaches the open run.
    *
    * @generated from enum value: RUN_KEY_POLICY_RETURN_EXISTING = 2;
    */
   RETURN_EXISTING: 2,
 
   /**
-   * Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
-   * the call, sent again, starts this one.
+   * Terminate the open run, then start this one. These are two commits: if the service fails between them, the open
+   * run is terminated, and repeating the call starts the new one.
    *
    * @generated from enum value: RUN_KEY_POLICY_TERMINATE_AND_START = 3;
    */
@@ -1453,15 +1459,21 @@ export const RunKeyPolicySchema: GenEnum<RunKeyPolicy> = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_run_service, 0);
 
 /**
- * RunService starts runs and steers them. An answered start is durable. The run of another tenant is answered as RUN_NOT_FOUND.
+ * RunService starts and controls runs. Once a start is acknowledged, the run is durable. A run of another tenant is
+ * reported as RUN_NOT_FOUND. Calls for a run also return RUN_UNREADABLE when its stored data is damaged,
+ * RUN_QUARANTINED while it is quarantined and cannot take the call, and RUN_DELETED after DeleteRun. Any call returns
+ * the errors of the service itself, such as STORE_UNAVAILABLE, OVERLOADED, RUN_MOVED, and SHUTTING_DOWN.
  *
  * @generated from service orchestrator.v1.RunService
  */
 export const RunService: GenService<{
   /**
-   * StartRun starts a run of a flow and answers when the start is durable, or when the run has ended or `wait` is over.
-   * Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, INVALID_JSON, PAYLOAD_TOO_LARGE, RUN_ALREADY_EXISTS when the run id was used
-   * before, RUN_KEY_OPEN when the policy is to reject, REQUEST_ID_REUSED when the request id came with another body, OVERLOADED.
+   * StartRun starts a run of a flow. It returns when the start is durable or, with `wait`, when the run has ended or
+   * the time is up. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_INPUT_INVALID, GRAPH_NOT_LOADED, SCHEMA_TOO_COSTLY,
+   * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND for a reference that leads nowhere, RUN_ALREADY_EXISTS when
+   * the run id has been used, RUN_KEY_OPEN when the policy is to reject, SIGNAL_QUEUE_FULL and RUN_TOO_LARGE when
+   * signals cannot be delivered to the open run, REQUEST_ID_REUSED when the request id came with a different body,
+   * RUN_DELETED when the run of an earlier call with this request id has been deleted, STORE_CONFLICT, NO_SHARD.
    *
    * @generated from rpc orchestrator.v1.RunService.StartRun
    */
@@ -1471,8 +1483,8 @@ export const RunService: GenService<{
     output: typeof StartRunResponseSchema;
   },
   /**
-   * BatchStartRuns starts many runs at once. Each start succeeds or fails by itself; the answer has one result for each, in order.
-   * Errors of single starts are those of StartRun and stand in the results.
+   * BatchStartRuns starts up to 1,000 runs. Each start succeeds or fails on its own, with the errors of StartRun in
+   * its result. The response has one result per start, in order. Errors: NO_SHARD.
    *
    * @generated from rpc orchestrator.v1.RunService.BatchStartRuns
    */
@@ -1482,7 +1494,7 @@ export const RunService: GenService<{
     output: typeof BatchStartRunsResponseSchema;
   },
   /**
-   * GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
+   * GetRun returns a run. Errors: RUN_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.RunService.GetRun
    */
@@ -1492,8 +1504,8 @@ export const RunService: GenService<{
     output: typeof GetRunResponseSchema;
   },
   /**
-   * WaitRun answers when the run has ended or `wait` is over, then with the run as it is; never DEADLINE_EXCEEDED for that reason.
-   * Call it again to wait longer. Errors: RUN_NOT_FOUND.
+   * WaitRun returns when the run has ended or `wait` is over, with the run as it is then. When the time is up this is
+   * no error; call it again to keep waiting. Errors: RUN_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.RunService.WaitRun
    */
@@ -1503,7 +1515,8 @@ export const RunService: GenService<{
     output: typeof WaitRunResponseSchema;
   },
   /**
-   * ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListRuns returns the runs that match a filter, newest first unless `order_by` says otherwise. Errors:
+   * FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRuns
    */
@@ -1513,7 +1526,7 @@ export const RunService: GenService<{
     output: typeof ListRunsResponseSchema;
   },
   /**
-   * CountRuns counts the runs that meet a filter. Errors: FILTER_INVALID.
+   * CountRuns counts the runs that match a filter. Errors: FILTER_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.CountRuns
    */
@@ -1523,7 +1536,7 @@ export const RunService: GenService<{
     output: typeof CountRunsResponseSchema;
   },
   /**
-   * ListRunEvents answers the journal of a run, the oldest event first. Errors: RUN_NOT_FOUND, PAGE_TOKEN_INVALID.
+   * ListRunEvents returns the journal of a run, oldest event first. Errors: RUN_NOT_FOUND, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRunEvents
    */
@@ -1533,8 +1546,8 @@ export const RunService: GenService<{
     output: typeof ListRunEventsResponseSchema;
   },
   /**
-   * ListRunTasks answers the tasks of a run in the order of the flow, children after their parent, without payloads.
-   * Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListRunTasks returns the tasks of a run, without payloads, in the order of the flow; children follow their
+   * parent. Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRunTasks
    */
@@ -1544,7 +1557,7 @@ export const RunService: GenService<{
     output: typeof ListRunTasksResponseSchema;
   },
   /**
-   * GetRunTask answers one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
+   * GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.RunService.GetRunTask
    */
@@ -1554,10 +1567,10 @@ export const RunService: GenService<{
     output: typeof GetRunTaskResponseSchema;
   },
   /**
-   * WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it goes on right after that place,
-   * without a snapshot. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
-   * Errors: RUN_NOT_FOUND, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when the journal no longer holds that place,
-   * WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
+   * WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it continues right after
+   * that place, without a snapshot. REST returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID`
+   * resumes. Errors: RUN_NOT_FOUND, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when the journal no longer holds that
+   * place, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
    *
    * @generated from rpc orchestrator.v1.RunService.WatchRun
    */
@@ -1567,14 +1580,14 @@ export const RunService: GenService<{
     output: typeof WatchRunResponseSchema;
   },
   /**
-   * WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-   * in quick succession are sent as one; the sequence of a run grows from update to update, and its last update shows how it ended.
-   * Every instance shows the runs of all instances on the database. When an instance dies or cannot be reached, its changes are read
-   * from the database some seconds later.
-   * With a cursor the stream begins with the runs that changed since that place, as updates and without a snapshot. An update that
-   * was sent before may come again. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
-   * A reader that is more than 10,000 runs behind gets a gap and goes on; so does one whose missing changes cannot be read or are
-   * more than 5,000. Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
+   * WatchRuns streams the runs that match a filter: a snapshot, then every change to one of them, until the caller
+   * ends the stream. Rapid changes are merged. The sequence of a run increases with every update, and its last update
+   * shows how it ended. Every instance shows the runs of all instances on the database. When an instance dies or
+   * cannot be reached, its changes are read from the database some seconds later. With a cursor the stream starts
+   * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
+   * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
+   * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+   * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
    * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
    *
    * @generated from rpc orchestrator.v1.RunService.WatchRuns
@@ -1585,8 +1598,10 @@ export const RunService: GenService<{
     output: typeof WatchRunsResponseSchema;
   },
   /**
-   * SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-   * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+   * SignalRun sends a signal to a run. Any open run queues it; the first task that waits for its name consumes it.
+   * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run has a hold of kind LIMIT,
+   * INVALID_REQUEST with the paths of data that does not match the schema of the signal, SCHEMA_TOO_COSTLY,
+   * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.SignalRun
    */
@@ -1596,8 +1611,9 @@ export const RunService: GenService<{
     output: typeof SignalRunResponseSchema;
   },
   /**
-   * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
-   * wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
+   * returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
+   * RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.CancelRun
    */
@@ -1607,8 +1623,8 @@ export const RunService: GenService<{
     output: typeof CancelRunResponseSchema;
   },
   /**
-   * TerminateRun ends a run by force, without waiting for attempts and without compensation. A run that is terminated already is
-   * answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * TerminateRun ends a run immediately, without waiting for attempts and without compensation. A run that is already
+   * terminated is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.TerminateRun
    */
@@ -1618,8 +1634,8 @@ export const RunService: GenService<{
     output: typeof TerminateRunResponseSchema;
   },
   /**
-   * PauseRun holds a run: no attempt starts, results and signals are still recorded. A run that is paused already is answered as
-   * it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * PauseRun puts a run on hold: no attempt starts; results and signals are still recorded. A run that is already
+   * paused is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.PauseRun
    */
@@ -1629,7 +1645,8 @@ export const RunService: GenService<{
     output: typeof PauseRunResponseSchema;
   },
   /**
-   * ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * ResumeRun releases holds of a run. A run without such a hold is returned as it is. Errors: RUN_NOT_FOUND,
+   * RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.ResumeRun
    */
@@ -1639,10 +1656,11 @@ export const RunService: GenService<{
     output: typeof ResumeRunResponseSchema;
   },
   /**
-   * DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
-   * events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
-   * or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
-   * RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+   * DeleteRun erases an ended run in one transaction: its journal with input, output, and signals, its tasks,
+   * approvals, dead letters, unsent events, and checkpoints. A tombstone keeps the id from being used again; from
+   * then on GetRun returns RUN_DELETED. Deleting a deleted run returns the first response. Child runs are separate
+   * runs and stay. Errors: RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent, or one of its child runs is
+   * open.
    *
    * @generated from rpc orchestrator.v1.RunService.DeleteRun
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/template.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Templates: flows with declared variables that are shipped with the service or kept in its folder of templates.
+// Templates: flows with variables to set, shipped with the service or kept in its template folder.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -18,13 +18,13 @@ export const file_orchestrator_v1_template: GenFile = /*@__PURE__*/
   fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGUucHJvdG8SD29yY2hlc3RyYXRvci52MSLrAQoIVGVtcGxhdGUSGQoLdGVtcGxhdGVfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxISCgRuYW1lGAMgASgJQgTiQQEDEhkKC2Rlc2NyaXB0aW9uGAQgASgJQgTiQQEDEhYKCGNhdGVnb3J5GAUgASgJQgTiQQEDEjYKCXZhcmlhYmxlcxgGIAMoCzIdLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGVCBOJBAQMSGAoKdGFza19jb3VudBgHIAEoBUIE4kEBAxIUCgZzb3VyY2UYCCABKAlCBOJBAQNCiQEKD29yY2hlc3RyYXRvci52MUINVGVtcGxhdGVQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_orchestrator_v1_flow]);
 
 /**
- * Template is a flow that is made to be filled in. All fields are set by the service.
+ * Template is a flow with variables to set. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Template
  */
 export type Template = Message<"orchestrator.v1.Template"> & {
   /**
-   * Name of the template, the `id` of its definition.
+   * Id of the template, the `id` of its definition.
    *
    * @generated from field: string template_id = 1;
    */
@@ -38,7 +38,7 @@ export type Template = Message<"orchestrator.v1.Template"> & {
   version: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 3;
    */
@@ -52,14 +52,14 @@ export type Template = Message<"orchestrator.v1.Template"> & {
   description: string;
 
   /**
-   * Category, for instance `data-science`.
+   * Category, for example `data-science`.
    *
    * @generated from field: string category = 5;
    */
   category: string;
 
   /**
-   * Variables that can be filled in.
+   * Variables that can be set.
    *
    * @generated from field: repeated orchestrator.v1.FlowVariable variables = 6;
    */
@@ -73,7 +73,7 @@ export type Template = Message<"orchestrator.v1.Template"> & {
   taskCount: number;
 
   /**
-   * The definition as text. Only GetTemplate answers it.
+   * The definition as text. Empty in lists.
    *
    * @generated from field: string source = 8;
    */

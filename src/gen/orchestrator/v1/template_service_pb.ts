@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/template_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading templates and making flows of them.
+// Reads templates and registers flows made from them.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -21,7 +21,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/template_service.proto.
  */
 export const file_orchestrator_v1_template_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGVfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIlgKFExpc3RUZW1wbGF0ZXNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAQIl4KFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRIsCgl0ZW1wbGF0ZXMYASADKAsyGS5vcmNoZXN0cmF0b3IudjEuVGVtcGxhdGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKEkdldFRlbXBsYXRlUmVxdWVzdBIjCgt0ZW1wbGF0ZV9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAEiQgoTR2V0VGVtcGxhdGVSZXNwb25zZRIrCgh0ZW1wbGF0ZRgBIAEoCzIZLm9yY2hlc3RyYXRvci52MS5UZW1wbGF0ZSK7AgoaSW5zdGFudGlhdGVUZW1wbGF0ZVJlcXVlc3QSIwoLdGVtcGxhdGVfaWQYASABKAlCDuJBAQK6SAdyBRABGIABEjIKCXZhcmlhYmxlcxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABInCg52YXJpYWJsZXNfanNvbhgDIAEoDEIN4kEBAbpIBnoEGICAQEgAEh0KB2Zsb3dfaWQYBCABKAlCDOJBAQG6SAVyAxiAARIdCgd2ZXJzaW9uGAUgASgJQgziQQEBukgFcgMYgAESGwoNdmFsaWRhdGVfb25seRgGIAEoCEIE4kEBARItCgpyZXF1ZXN0X2lkGAcgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kQhEKD3ZhcmlhYmxlc192YWx1ZSKzAQobSW5zdGFudGlhdGVUZW1wbGF0ZVJlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nMo0ECg9UZW1wbGF0ZVNlcnZpY2USlgEKDUxpc3RUZW1wbGF0ZXMSJS5vcmNoZXN0cmF0b3IudjEuTGlzdFRlbXBsYXRlc1JlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuTGlzdFRlbXBsYXRlc1Jlc3BvbnNlIjaQAgGC0+STAg8SDS92MS90ZW1wbGF0ZXPKpfbsDBgKDnRlbXBsYXRlcy5yZWFkGAEgAyoCCAESngEKC0dldFRlbXBsYXRlEiMub3JjaGVzdHJhdG9yLnYxLkdldFRlbXBsYXRlUmVxdWVzdBokLm9yY2hlc3RyYXRvci52MS5HZXRUZW1wbGF0ZVJlc3BvbnNlIkSQAgGC0+STAh0SGy92MS90ZW1wbGF0ZXMve3RlbXBsYXRlX2lkfcql9uwMGAoOdGVtcGxhdGVzLnJlYWQYASACKgIIARK/AQoTSW5zdGFudGlhdGVUZW1wbGF0ZRIrLm9yY2hlc3RyYXRvci52MS5JbnN0YW50aWF0ZVRlbXBsYXRlUmVxdWVzdBosLm9yY2hlc3RyYXRvci52MS5JbnN0YW50aWF0ZVRlbXBsYXRlUmVzcG9uc2UiTYLT5JMCLDoBKiInL3YxL3RlbXBsYXRlcy97dGVtcGxhdGVfaWR9Omluc3RhbnRpYXRlyqX27AwVCgtmbG93cy53cml0ZRgCIAQqAggBQpABCg9vcmNoZXN0cmF0b3IudjFCFFRlbXBsYXRlU2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_flow, file_orchestrator_v1_template]);
+  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGVfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIlgKFExpc3RUZW1wbGF0ZXNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAQIl4KFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRIsCgl0ZW1wbGF0ZXMYASADKAsyGS5vcmNoZXN0cmF0b3IudjEuVGVtcGxhdGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjgKEkdldFRlbXBsYXRlUmVxdWVzdBIiCgt0ZW1wbGF0ZV9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQCJCChNHZXRUZW1wbGF0ZVJlc3BvbnNlEisKCHRlbXBsYXRlGAEgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRlbXBsYXRlIrgCChpJbnN0YW50aWF0ZVRlbXBsYXRlUmVxdWVzdBIiCgt0ZW1wbGF0ZV9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIyCgl2YXJpYWJsZXMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgTiQQEBSAASJwoOdmFyaWFibGVzX2pzb24YAyABKAxCDeJBAQG6SAZ6BBiAgEBIABIcCgdmbG93X2lkGAQgASgJQgviQQEBukgEcgIYQBIcCgd2ZXJzaW9uGAUgASgJQgviQQEBukgEcgIYQBIbCg12YWxpZGF0ZV9vbmx5GAYgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYByABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCEQoPdmFyaWFibGVzX3ZhbHVlIrMBChtJbnN0YW50aWF0ZVRlbXBsYXRlUmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9yY2hlc3RyYXRvci52MS5GbG93Eg8KB2NyZWF0ZWQYAiABKAgSLgoIcHJvYmxlbXMYAyADKAsyHC5vcmNoZXN0cmF0b3IudjEuRmxvd1Byb2JsZW0SLgoId2FybmluZ3MYBCADKAsyHC5vcmNoZXN0cmF0b3IudjEuRmxvd1dhcm5pbmcyjQQKD1RlbXBsYXRlU2VydmljZRKWAQoNTGlzdFRlbXBsYXRlcxIlLm9yY2hlc3RyYXRvci52MS5MaXN0VGVtcGxhdGVzUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5MaXN0VGVtcGxhdGVzUmVzcG9uc2UiNpACAYLT5JMCDxINL3YxL3RlbXBsYXRlc8ql9uwMGAoOdGVtcGxhdGVzLnJlYWQYASADKgIIARKeAQoLR2V0VGVtcGxhdGUSIy5vcmNoZXN0cmF0b3IudjEuR2V0VGVtcGxhdGVSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLkdldFRlbXBsYXRlUmVzcG9uc2UiRJACAYLT5JMCHRIbL3YxL3RlbXBsYXRlcy97dGVtcGxhdGVfaWR9yqX27AwYCg50ZW1wbGF0ZXMucmVhZBgBIAIqAggBEr8BChNJbnN0YW50aWF0ZVRlbXBsYXRlEisub3JjaGVzdHJhdG9yLnYxLkluc3RhbnRpYXRlVGVtcGxhdGVSZXF1ZXN0Giwub3JjaGVzdHJhdG9yLnYxLkluc3RhbnRpYXRlVGVtcGxhdGVSZXNwb25zZSJNgtPkkwIsOgEqIicvdjEvdGVtcGxhdGVzL3t0ZW1wbGF0ZV9pZH06aW5zdGFudGlhdGXKpfbsDBUKC2Zsb3dzLndyaXRlGAIgBCoCCAFCkAEKD29yY2hlc3RyYXRvci52MUIUVGVtcGxhdGVTZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_flow, file_orchestrator_v1_template]);
 
 /**
  * Request of TemplateService.ListTemplates.
@@ -30,14 +30,14 @@ export const file_orchestrator_v1_template_service: GenFile = /*@__PURE__*/
  */
 export type ListTemplatesRequest = Message<"orchestrator.v1.ListTemplatesRequest"> & {
   /**
-   * Largest number of templates to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of templates to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 2;
    */
@@ -58,14 +58,14 @@ export const ListTemplatesRequestSchema: GenMessage<ListTemplatesRequest> = /*@_
  */
 export type ListTemplatesResponse = Message<"orchestrator.v1.ListTemplatesResponse"> & {
   /**
-   * The page, without `source`; may be shorter than asked, even empty.
+   * The page, without `source`. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Template templates = 1;
    */
   templates: Template[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -128,14 +128,14 @@ export const GetTemplateResponseSchema: GenMessage<GetTemplateResponse> = /*@__P
  */
 export type InstantiateTemplateRequest = Message<"orchestrator.v1.InstantiateTemplateRequest"> & {
   /**
-   * Template to fill in.
+   * Template to instantiate.
    *
    * @generated from field: string template_id = 1;
    */
   templateId: string;
 
   /**
-   * Values of variables; absent means none. An object in each of its forms. They become the defaults of the flow's variables.
+   * Values of variables, always an object; absent means none. They become the defaults of the flow.
    *
    * @generated from oneof orchestrator.v1.InstantiateTemplateRequest.variables_value
    */
@@ -158,29 +158,29 @@ export type InstantiateTemplateRequest = Message<"orchestrator.v1.InstantiateTem
   } | { case: undefined; value?: undefined };
 
   /**
-   * Name of the new flow; empty means the id of the template.
+   * Id of the new flow; empty means the id of the template.
    *
    * @generated from field: string flow_id = 4;
    */
   flowId: string;
 
   /**
-   * Version of the new flow; empty means that of the template.
+   * Version of the new flow; empty means the version of the template.
    *
    * @generated from field: string version = 5;
    */
   version: string;
 
   /**
-   * Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+   * Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
    *
    * @generated from field: bool validate_only = 6;
    */
   validateOnly: boolean;
 
   /**
-   * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-   * its content, with or without an id: it answers the stored version with `created` false.
+   * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+   * content, with or without an id, and returns the stored version with `created` false.
    *
    * @generated from field: string request_id = 7;
    */
@@ -222,7 +222,7 @@ export type InstantiateTemplateResponse = Message<"orchestrator.v1.InstantiateTe
   problems: FlowProblem[];
 
   /**
-   * What was accepted but most likely is not what the author means, as in RegisterFlow.
+   * What was accepted but is probably not what the author meant, as in RegisterFlow.
    *
    * @generated from field: repeated orchestrator.v1.FlowWarning warnings = 4;
    */
@@ -237,13 +237,13 @@ export const InstantiateTemplateResponseSchema: GenMessage<InstantiateTemplateRe
   messageDesc(file_orchestrator_v1_template_service, 5);
 
 /**
- * TemplateService shows the templates of the service and registers flows made of them.
+ * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from service orchestrator.v1.TemplateService
  */
 export const TemplateService: GenService<{
   /**
-   * ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+   * ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.TemplateService.ListTemplates
    */
@@ -253,7 +253,7 @@ export const TemplateService: GenService<{
     output: typeof ListTemplatesResponseSchema;
   },
   /**
-   * GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+   * GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.TemplateService.GetTemplate
    */
@@ -263,9 +263,10 @@ export const TemplateService: GenService<{
     output: typeof GetTemplateResponseSchema;
   },
   /**
-   * InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-   * that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-   * FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+   * InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+   * remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+   * value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+   * PAYLOAD_TOO_LARGE.
    *
    * @generated from rpc orchestrator.v1.TemplateService.InstantiateTemplate
    */

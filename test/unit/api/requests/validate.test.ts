@@ -81,8 +81,8 @@ const EXAMPLES: readonly {
   { desc: StartRunRequestSchema, good: { flowId: "a" }, bad: { flowId: "" }, field: "flow_id" },
   {
     desc: StartRunRequestSchema,
-    good: { flowId: "a", version: "x".repeat(128) },
-    bad: { flowId: "a", version: "x".repeat(129) },
+    good: { flowId: "a", version: "x".repeat(64) },
+    bad: { flowId: "a", version: "x".repeat(65) },
     field: "version",
   },
   {

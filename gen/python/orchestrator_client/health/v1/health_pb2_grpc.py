@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class HealthServiceStub(object):
-    """HealthService tells whether the service takes calls.
+    """HealthService tells whether the service accepts calls.
     """
 
     def __init__(self, channel):
@@ -43,12 +43,12 @@ class HealthServiceStub(object):
 
 
 class HealthServiceServicer(object):
-    """HealthService tells whether the service takes calls.
+    """HealthService tells whether the service accepts calls.
     """
 
     def Check(self, request, context):
-        """Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-        `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
+        """Check returns the state of the whole service or of one Protobuf service. It needs no credential. Also served at
+        the wire path `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ def add_HealthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class HealthService(object):
-    """HealthService tells whether the service takes calls.
+    """HealthService tells whether the service accepts calls.
     """
 
     @staticmethod

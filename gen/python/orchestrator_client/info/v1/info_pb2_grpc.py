@@ -47,7 +47,8 @@ class InfoServiceServicer(object):
     """
 
     def GetInfo(self, request, context):
-        """GetInfo answers version, build, capabilities and limits. Needs no credential; names no host, address or secret.
+        """GetInfo returns version, build, capabilities, and limits. It needs no credential and reveals no host, address, or
+        secret.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

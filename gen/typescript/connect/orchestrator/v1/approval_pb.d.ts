@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/approval.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Approvals: the questions that runs put to people.
+// Approvals: questions that runs ask people.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -15,113 +15,113 @@ import type { PayloadRef } from "./payload_pb.js";
 export declare const file_orchestrator_v1_approval: GenFile;
 
 /**
- * Approval is one question of a run to people. A task that asks again (the next visit of a state, a further interrupt of a graph) asks
- * with another approval. All fields are set by the service.
+ * Approval is one question of a run. A task that asks again (on the next visit of a state, or at the next interrupt
+ * of a graph) does so with a new approval. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Approval
  */
 export declare type Approval = Message<"orchestrator.v1.Approval"> & {
   /**
-   * Id of the question, unique in its run: the sequence of the event that asked, as text.
+   * Id of the question, unique within its run: the sequence of the event that asked.
    *
-   * @generated from field: string approval_id = 17;
+   * @generated from field: string approval_id = 1;
    */
   approvalId: string;
 
   /**
    * Run that asks.
    *
-   * @generated from field: string run_id = 1;
+   * @generated from field: string run_id = 2;
    */
   runId: string;
 
   /**
    * Task that asks.
    *
-   * @generated from field: string task_id = 2;
+   * @generated from field: string task_id = 3;
    */
   taskId: string;
 
   /**
    * Flow of the run.
    *
-   * @generated from field: string flow_id = 3;
+   * @generated from field: string flow_id = 4;
    */
   flowId: string;
 
   /**
-   * Tenant that owns the run. Output only; comes from the credential.
+   * Tenant that owns the run; comes from the credential.
    *
-   * @generated from field: string tenant_id = 4;
+   * @generated from field: string tenant_id = 5;
    */
   tenantId: string;
 
   /**
-   * Where the approval stands.
+   * State of the approval.
    *
-   * @generated from field: orchestrator.v1.ApprovalState state = 5;
+   * @generated from field: orchestrator.v1.ApprovalState state = 6;
    */
   state: ApprovalState;
 
   /**
-   * Question for people.
+   * The question.
    *
-   * @generated from field: string message = 6;
+   * @generated from field: string message = 7;
    */
   message: string;
 
   /**
-   * Who is asked: user or group names of the flow's author.
+   * Who is asked: user or group names from the flow.
    *
-   * @generated from field: repeated string assignees = 7;
+   * @generated from field: repeated string assignees = 8;
    */
   assignees: string[];
 
   /**
-   * JSON Schema of the data that the decision carries, as the flow defines it; absent when any data is taken.
+   * JSON Schema of the data of the decision, from the flow; absent when any data is accepted.
    *
-   * @generated from field: google.protobuf.Struct form = 8;
+   * @generated from field: google.protobuf.Struct form = 9;
    */
   form?: JsonObject | undefined;
 
   /**
    * When it was asked.
    *
-   * @generated from field: google.protobuf.Timestamp create_time = 9;
+   * @generated from field: google.protobuf.Timestamp create_time = 10;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it expires, or would have; absent when it does not.
+   * When it expires or would have expired; absent when it does not expire.
    *
-   * @generated from field: google.protobuf.Timestamp expire_time = 10;
+   * @generated from field: google.protobuf.Timestamp expire_time = 11;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * When it was decided, expired or was canceled; absent before.
+   * When it was decided, expired, or was canceled; absent while pending.
    *
-   * @generated from field: google.protobuf.Timestamp decide_time = 11;
+   * @generated from field: google.protobuf.Timestamp decide_time = 12;
    */
   decideTime?: Timestamp | undefined;
 
   /**
-   * Who decided, by the word of the caller: its `x-orchestrator-actor`, which nothing authenticates. Empty when it gave no name, and when
-   * nobody decided.
+   * Who decided, as the caller claims in `x-orchestrator-actor` (not authenticated). Empty when the caller gave no
+   * name or nobody decided.
    *
-   * @generated from field: string decided_by = 12;
+   * @generated from field: string decided_by = 13;
    */
   decidedBy: string;
 
   /**
-   * What the person remarked.
+   * Comment on the decision.
    *
-   * @generated from field: string comment = 13;
+   * @generated from field: string comment = 14;
    */
   comment: string;
 
   /**
-   * What the person filled in. Only GetApproval and DecideApproval answer it.
+   * Data of the decision. Empty in lists.
    *
    * @generated from oneof orchestrator.v1.Approval.data_value
    */
@@ -129,7 +129,7 @@ export declare type Approval = Message<"orchestrator.v1.Approval"> & {
     /**
      * Form data as an object.
      *
-     * @generated from field: google.protobuf.Struct data = 14;
+     * @generated from field: google.protobuf.Struct data = 15;
      */
     value: JsonObject;
     case: "data";
@@ -137,7 +137,7 @@ export declare type Approval = Message<"orchestrator.v1.Approval"> & {
     /**
      * Form data as JSON text.
      *
-     * @generated from field: bytes data_json = 15;
+     * @generated from field: bytes data_json = 16;
      */
     value: Uint8Array;
     case: "dataJson";
@@ -145,7 +145,7 @@ export declare type Approval = Message<"orchestrator.v1.Approval"> & {
     /**
      * Reference to the form data.
      *
-     * @generated from field: orchestrator.v1.PayloadRef data_ref = 16;
+     * @generated from field: orchestrator.v1.PayloadRef data_ref = 17;
      */
     value: PayloadRef;
     case: "dataRef";
@@ -172,35 +172,35 @@ export enum ApprovalState {
   UNSPECIFIED = 0,
 
   /**
-   * Waits for a decision.
+   * Waiting for a decision.
    *
    * @generated from enum value: APPROVAL_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * Somebody approved.
+   * Approved.
    *
    * @generated from enum value: APPROVAL_STATE_APPROVED = 2;
    */
   APPROVED = 2,
 
   /**
-   * Somebody rejected.
+   * Rejected.
    *
    * @generated from enum value: APPROVAL_STATE_REJECTED = 3;
    */
   REJECTED = 3,
 
   /**
-   * Nobody decided in time.
+   * Not decided in time.
    *
    * @generated from enum value: APPROVAL_STATE_EXPIRED = 4;
    */
   EXPIRED = 4,
 
   /**
-   * The run ended or was canceled before a decision.
+   * The run ended or was canceled first.
    *
    * @generated from enum value: APPROVAL_STATE_CANCELED = 5;
    */
@@ -226,14 +226,14 @@ export enum ApprovalDecision {
   UNSPECIFIED = 0,
 
   /**
-   * The run goes on.
+   * The run continues.
    *
    * @generated from enum value: APPROVAL_DECISION_APPROVED = 1;
    */
   APPROVED = 1,
 
   /**
-   * The task ends FAILED with APPROVAL_REJECTED, unless the flow says how to go on.
+   * The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
    *
    * @generated from enum value: APPROVAL_DECISION_REJECTED = 2;
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/approval_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading and deciding approvals.
+// Reads and decides approvals.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_field_mask, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -58,7 +58,7 @@ export const DecideApprovalResponseSchema = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_approval_service, 5);
 
 /**
- * ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+ * ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
  *
  * @generated from service orchestrator.v1.ApprovalService
  */

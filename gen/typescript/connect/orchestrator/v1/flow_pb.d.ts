@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/flow.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Flows as callers see them. The grammar of a definition is not written in Protobuf: it is text (YAML or JSON) with a JSON Schema,
+// Flows. The grammar of a definition is not part of Protobuf: a definition is text (YAML or JSON) with a JSON Schema,
 // `contracts/flow.schema.json`.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
@@ -15,20 +15,20 @@ import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
 export declare const file_orchestrator_v1_flow: GenFile;
 
 /**
- * Flow is one registered version of a named definition. It never changes.
+ * Flow is one registered version of a definition. It never changes.
  *
  * @generated from message orchestrator.v1.Flow
  */
 export declare type Flow = Message<"orchestrator.v1.Flow"> & {
   /**
-   * Name of the flow, the `id` of its definition.
+   * Id of the flow, the `id` of its definition: up to 64 lower-case letters, digits, `_`, and `-`.
    *
    * @generated from field: string flow_id = 1;
    */
   flowId: string;
 
   /**
-   * Version of the flow, for instance `1.2`; unique for the flow.
+   * Version of the flow, for example `1.2`: up to 64 letters, digits, `.`, `_`, and `-`.
    *
    * @generated from field: string version = 2;
    */
@@ -42,28 +42,28 @@ export declare type Flow = Message<"orchestrator.v1.Flow"> & {
   flowHash: string;
 
   /**
-   * Tenant that owns the flow. Output only; comes from the credential.
+   * Tenant that owns the flow; comes from the credential.
    *
    * @generated from field: string tenant_id = 4;
    */
   tenantId: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 5;
    */
   name: string;
 
   /**
-   * What the flow does, in the words of its author.
+   * What the flow does.
    *
    * @generated from field: string description = 6;
    */
   description: string;
 
   /**
-   * Category that the author gave, or empty.
+   * Category, or empty.
    *
    * @generated from field: string category = 7;
    */
@@ -77,7 +77,7 @@ export declare type Flow = Message<"orchestrator.v1.Flow"> & {
   kind: FlowKind;
 
   /**
-   * Variables that a run takes as input, in the order of the definition.
+   * Input variables of a run, in the order of the definition.
    *
    * @generated from field: repeated orchestrator.v1.FlowVariable variables = 9;
    */
@@ -91,7 +91,7 @@ export declare type Flow = Message<"orchestrator.v1.Flow"> & {
   taskCount: number;
 
   /**
-   * Whether this is the version that a start without a version runs: the one that was registered last.
+   * Whether this is the latest version, which a start without a version runs.
    *
    * @generated from field: bool latest = 11;
    */
@@ -105,16 +105,9 @@ export declare type Flow = Message<"orchestrator.v1.Flow"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * Who registered it: the principal of the credential.
+   * The definition as registered. Empty in lists.
    *
-   * @generated from field: string created_by = 13;
-   */
-  createdBy: string;
-
-  /**
-   * The definition as it was registered. Only GetFlow answers it; lists leave it empty.
-   *
-   * @generated from field: string source = 14;
+   * @generated from field: string source = 13;
    */
   source: string;
 };
@@ -153,14 +146,14 @@ export declare type FlowVariable = Message<"orchestrator.v1.FlowVariable"> & {
   description: string;
 
   /**
-   * Whether a start must give it.
+   * Whether a start must provide it.
    *
    * @generated from field: bool required = 4;
    */
   required: boolean;
 
   /**
-   * Value that is taken when a start does not give it; absent when there is none.
+   * Value when a start does not provide it; absent when there is no default.
    *
    * @generated from field: optional google.protobuf.Value default_value = 5;
    */
@@ -174,27 +167,27 @@ export declare type FlowVariable = Message<"orchestrator.v1.FlowVariable"> & {
 export declare const FlowVariableSchema: GenMessage<FlowVariable>;
 
 /**
- * FlowProblem is one thing that is wrong with a definition. All of them are reported together.
+ * FlowProblem is an error in a definition. All errors are reported together.
  *
  * @generated from message orchestrator.v1.FlowProblem
  */
 export declare type FlowProblem = Message<"orchestrator.v1.FlowProblem"> & {
   /**
-   * Place in the definition, for instance `workflow.tasks[2].timeout`.
+   * Place in the definition, for example `workflow.tasks[2].timeout`.
    *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * Line in the source, from 1; 0 when it is not known.
+   * Line in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 line = 2;
    */
   line: number;
 
   /**
-   * Column in the source, from 1; 0 when it is not known.
+   * Column in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 column = 3;
    */
@@ -215,49 +208,50 @@ export declare type FlowProblem = Message<"orchestrator.v1.FlowProblem"> & {
 export declare const FlowProblemSchema: GenMessage<FlowProblem>;
 
 /**
- * FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+ * FlowWarning is something in a definition that is accepted but probably not meant. A definition with warnings is
+ * registered and runs.
  *
  * @generated from message orchestrator.v1.FlowWarning
  */
 export declare type FlowWarning = Message<"orchestrator.v1.FlowWarning"> & {
   /**
-   * Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
-   * are not known: later versions add more.
+   * Kind of warning: upper-case letters and `_`, stable. `docs/flows.md` lists them. Accept unknown codes: later
+   * versions add more.
    *
    * @generated from field: string code = 1;
    */
   code: string;
 
   /**
-   * Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+   * Place in the definition, for example `workflow.tasks[2].retry_policy.non_retryable[0]`.
    *
    * @generated from field: string path = 2;
    */
   path: string;
 
   /**
-   * Line in the source, from 1; 0 when it is not known.
+   * Line in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 line = 3;
    */
   line: number;
 
   /**
-   * Column in the source, from 1; 0 when it is not known.
+   * Column in the source, from 1; 0 when unknown.
    *
    * @generated from field: int32 column = 4;
    */
   column: number;
 
   /**
-   * What is suspicious and why, for people.
+   * What is suspicious and why.
    *
    * @generated from field: string message = 5;
    */
   message: string;
 
   /**
-   * What to write instead, for people.
+   * What to write instead.
    *
    * @generated from field: string cure = 6;
    */
@@ -298,7 +292,7 @@ export enum FlowKind {
   STATES = 2,
 
   /**
-   * A compiled graph from a module that the service has loaded.
+   * A compiled LangGraph graph from a module that the service loads.
    *
    * @generated from enum value: FLOW_KIND_GRAPH = 3;
    */
@@ -331,14 +325,14 @@ export enum FlowVariableType {
   ANY = 1,
 
   /**
-   * A text.
+   * Text.
    *
    * @generated from enum value: FLOW_VARIABLE_TYPE_STRING = 2;
    */
   STRING = 2,
 
   /**
-   * A number without fraction.
+   * An integer.
    *
    * @generated from enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/flow_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Registration and reading of flows.
+// Registers, reads, and deletes flows.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -21,13 +21,14 @@ export declare const file_orchestrator_v1_flow_service: GenFile;
  */
 export declare type RegisterFlowRequest = Message<"orchestrator.v1.RegisterFlowRequest"> & {
   /**
-   * The definition, in one of three forms.
+   * The definition in one of three forms.
    *
    * @generated from oneof orchestrator.v1.RegisterFlowRequest.definition
    */
   definition: {
     /**
-     * Source text, YAML or JSON. Problems are reported by its lines. At most 1 MiB; the service may allow less (GetInfo).
+     * Source text, YAML or JSON. Problems are reported with its lines. At most 1 MiB; the service may allow less
+     * (GetInfo).
      *
      * @generated from field: string source = 1;
      */
@@ -43,7 +44,7 @@ export declare type RegisterFlowRequest = Message<"orchestrator.v1.RegisterFlowR
     case: "documentJson";
   } | {
     /**
-     * The definition as an object, handy in REST. Its numbers are IEEE doubles.
+     * The definition as an object, convenient in REST. Its numbers are IEEE doubles.
      *
      * @generated from field: google.protobuf.Struct document = 3;
      */
@@ -52,15 +53,15 @@ export declare type RegisterFlowRequest = Message<"orchestrator.v1.RegisterFlowR
   } | { case: undefined; value?: undefined };
 
   /**
-   * Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+   * Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
    *
    * @generated from field: bool validate_only = 4;
    */
   validateOnly: boolean;
 
   /**
-   * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-   * its content, with or without an id: it answers the stored version with `created` false.
+   * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+   * content, with or without an id, and returns the stored version with `created` false.
    *
    * @generated from field: string request_id = 5;
    */
@@ -101,8 +102,8 @@ export declare type RegisterFlowResponse = Message<"orchestrator.v1.RegisterFlow
   problems: FlowProblem[];
 
   /**
-   * What was accepted but most likely is not what the author means. Warnings never refuse a definition. Answered with and without
-   * `validate_only`; empty when there are problems.
+   * What was accepted but is probably not what the author meant. Warnings never refuse a definition. Returned with
+   * and without `validate_only`; empty when there are problems.
    *
    * @generated from field: repeated orchestrator.v1.FlowWarning warnings = 4;
    */
@@ -129,14 +130,14 @@ export declare type GetFlowRequest = Message<"orchestrator.v1.GetFlowRequest"> &
   flowId: string;
 
   /**
-   * Version to read; empty means the one that was registered last.
+   * Version to read; empty means the latest.
    *
    * @generated from field: string version = 2;
    */
   version: string;
 
   /**
-   * Fields of Flow to answer; absent means all of them.
+   * Fields of Flow to return; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
@@ -184,14 +185,14 @@ export declare type ListFlowsRequest = Message<"orchestrator.v1.ListFlowsRequest
   filter: string;
 
   /**
-   * Largest number of flows to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of flows to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 3;
    */
@@ -211,14 +212,14 @@ export declare const ListFlowsRequestSchema: GenMessage<ListFlowsRequest>;
  */
 export declare type ListFlowsResponse = Message<"orchestrator.v1.ListFlowsResponse"> & {
   /**
-   * The page, without `source`; may be shorter than asked, even empty.
+   * The page, without `source`. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Flow flows = 1;
    */
   flows: Flow[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -238,21 +239,21 @@ export declare const ListFlowsResponseSchema: GenMessage<ListFlowsResponse>;
  */
 export declare type ListFlowVersionsRequest = Message<"orchestrator.v1.ListFlowVersionsRequest"> & {
   /**
-   * Flow whose versions are read.
+   * Flow whose versions to read.
    *
    * @generated from field: string flow_id = 1;
    */
   flowId: string;
 
   /**
-   * Largest number of versions to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of versions to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 3;
    */
@@ -272,14 +273,14 @@ export declare const ListFlowVersionsRequestSchema: GenMessage<ListFlowVersionsR
  */
 export declare type ListFlowVersionsResponse = Message<"orchestrator.v1.ListFlowVersionsResponse"> & {
   /**
-   * The page, without `source`; may be shorter than asked, even empty.
+   * The page, without `source`. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Flow flows = 1;
    */
   flows: Flow[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -306,7 +307,7 @@ export declare type GetFlowGraphRequest = Message<"orchestrator.v1.GetFlowGraphR
   flowId: string;
 
   /**
-   * Version to draw; empty means the one that was registered last.
+   * Version to draw; empty means the latest.
    *
    * @generated from field: string version = 2;
    */
@@ -424,15 +425,17 @@ export declare type DeleteFlowVersionResponse = Message<"orchestrator.v1.DeleteF
 export declare const DeleteFlowVersionResponseSchema: GenMessage<DeleteFlowVersionResponse>;
 
 /**
- * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+ * FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+ * is refused. The latest version of a flow is the one registered last.
  *
  * @generated from service orchestrator.v1.FlowService
  */
 export declare const FlowService: GenService<{
   /**
-   * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-   * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-   * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+   * RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+   * `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+   * cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+   * with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
    *
    * @generated from rpc orchestrator.v1.FlowService.RegisterFlow
    */
@@ -442,7 +445,7 @@ export declare const FlowService: GenService<{
     output: typeof RegisterFlowResponseSchema;
   },
   /**
-   * GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+   * GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
    *
    * @generated from rpc orchestrator.v1.FlowService.GetFlow
    */
@@ -452,7 +455,8 @@ export declare const FlowService: GenService<{
     output: typeof GetFlowResponseSchema;
   },
   /**
-   * ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+   * PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.FlowService.ListFlows
    */
@@ -462,7 +466,8 @@ export declare const FlowService: GenService<{
     output: typeof ListFlowsResponseSchema;
   },
   /**
-   * ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+   * ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+   * FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.FlowService.ListFlowVersions
    */
@@ -472,7 +477,7 @@ export declare const FlowService: GenService<{
     output: typeof ListFlowVersionsResponseSchema;
   },
   /**
-   * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+   * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
    *
    * @generated from rpc orchestrator.v1.FlowService.GetFlowGraph
    */
@@ -482,11 +487,11 @@ export declare const FlowService: GenService<{
     output: typeof GetFlowGraphResponseSchema;
   },
   /**
-   * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-   * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-   * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-   * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-   * REQUEST_ID_REUSED.
+   * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+   * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+   * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+   * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+   * them, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.FlowService.DeleteFlowVersion
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/flow_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Registration and reading of flows.
+// Registers, reads, and deletes flows.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -99,7 +99,8 @@ export const DeleteFlowVersionResponseSchema = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_flow_service, 11);
 
 /**
- * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+ * FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+ * is refused. The latest version of a flow is the one registered last.
  *
  * @generated from service orchestrator.v1.FlowService
  */

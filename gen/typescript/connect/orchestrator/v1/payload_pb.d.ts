@@ -2,19 +2,22 @@
 // @generated from file orchestrator/v1/payload.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Payloads: the data that flows take and give.
+// Payloads: input, output, and other data of runs.
 //
-// Every payload stands in a oneof of three forms:
-// - a `Struct` or `Value`: readable in REST and simple in every language; its numbers are IEEE doubles;
-// - `…_json`: UTF-8 bytes of one JSON text, exact and about five times faster;
-// - `…_ref`: a reference to a payload.
+// A payload is a oneof of three forms:
+// - a `Struct` or `Value`: readable in REST and simple in every language; its numbers are IEEE doubles
+// - `…_json`: UTF-8 bytes of one JSON text, exact and about five times faster
+// - `…_ref`: a reference to a payload of a run
 //
-// In answers a reference is the sign that the payload is too large to come along: it has more than `max_inline_payload_bytes` (GetInfo)
-// and the read mask does not name `…_json`, or it does not fit into the message beside the others; or that the read mask names `…_ref`.
-// PayloadService.ReadPayload and `GET /v1/payloads/{payload_id}` read it. Requests cannot refer to payloads in this version.
+// A response holds a reference when the payload has more than `max_inline_payload_bytes` (GetInfo) and the read mask does not
+// name `…_json`, when it does not fit in the message, or when the read mask names `…_ref`. PayloadService.ReadPayload and
+// `GET /v1/payloads/{payload_id}` read it.
 //
-// JSON text is refused with INVALID_JSON when it is not UTF-8, holds NUL or lone surrogates, repeats a key, nests deeper than
-// the limit, or holds an integer that a double cannot hold.
+// A request that holds a reference gets the payload it refers to, as it is when the call is handled: a run can take the output
+// of another run without a transfer. PAYLOAD_NOT_FOUND means that there is no such payload, or that `sha256` does not match.
+//
+// JSON text is refused with INVALID_JSON when it is not UTF-8, contains NUL or lone surrogates, repeats a key, nests deeper than
+// the limit, or contains an integer that a double cannot represent.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -25,13 +28,13 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_orchestrator_v1_payload: GenFile;
 
 /**
- * PayloadRef names a stored payload.
+ * PayloadRef refers to a payload of a run. It is valid for as long as the run exists.
  *
  * @generated from message orchestrator.v1.PayloadRef
  */
 export declare type PayloadRef = Message<"orchestrator.v1.PayloadRef"> & {
   /**
-   * Identity of the payload, as the service gave it.
+   * Id of the payload, as the service returned it: letters, digits, `_`, and `-`.
    *
    * @generated from field: string payload_id = 1;
    */
@@ -45,7 +48,7 @@ export declare type PayloadRef = Message<"orchestrator.v1.PayloadRef"> & {
   sizeBytes: bigint;
 
   /**
-   * SHA-256 of the bytes, 64 lower-case hexadecimal digits. When set in a request it must match.
+   * SHA-256 of the bytes, 64 lower-case hexadecimal digits. If set in a request, it must match.
    *
    * @generated from field: string sha256 = 3;
    */

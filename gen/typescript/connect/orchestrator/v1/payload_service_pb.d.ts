@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/payload_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading payloads by reference.
+// Reads payloads by reference.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -27,14 +27,14 @@ export declare type ReadPayloadRequest = Message<"orchestrator.v1.ReadPayloadReq
   payloadId: string;
 
   /**
-   * First byte to read, from 0. Beyond the end there is nothing to read, which is no error.
+   * First byte to read, from 0. An offset past the end reads nothing.
    *
    * @generated from field: int32 offset = 2;
    */
   offset: number;
 
   /**
-   * Most bytes to read; 0 means to the end.
+   * Maximum number of bytes to read; 0 means to the end.
    *
    * @generated from field: int32 limit = 3;
    */
@@ -60,7 +60,7 @@ export declare type ReadPayloadResponse = Message<"orchestrator.v1.ReadPayloadRe
    */
   frame: {
     /**
-     * The whole payload as it is referred to: size, hash and media type. The first frame.
+     * Reference to the whole payload, with size, hash, and media type. Always the first frame.
      *
      * @generated from field: orchestrator.v1.PayloadRef ref = 1;
      */
@@ -84,15 +84,15 @@ export declare type ReadPayloadResponse = Message<"orchestrator.v1.ReadPayloadRe
 export declare const ReadPayloadResponseSchema: GenMessage<ReadPayloadResponse>;
 
 /**
- * PayloadService reads the payloads that answers refer to.
+ * PayloadService reads payloads that responses refer to.
  *
  * @generated from service orchestrator.v1.PayloadService
  */
 export declare const PayloadService: GenService<{
   /**
-   * ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-   * themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-   * Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+   * ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+   * returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+   * `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
    *
    * @generated from rpc orchestrator.v1.PayloadService.ReadPayload
    */

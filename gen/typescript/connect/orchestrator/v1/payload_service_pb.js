@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/payload_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading payloads by reference.
+// Reads payloads by reference.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_orchestrator_v1_payload } from "./payload_pb.js";
@@ -28,7 +28,7 @@ export const ReadPayloadResponseSchema = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_payload_service, 1);
 
 /**
- * PayloadService reads the payloads that answers refer to.
+ * PayloadService reads payloads that responses refer to.
  *
  * @generated from service orchestrator.v1.PayloadService
  */

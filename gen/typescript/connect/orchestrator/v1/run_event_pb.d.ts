@@ -2,10 +2,9 @@
 // @generated from file orchestrator/v1/run_event.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Events of a run and the frames of a watch.
-//
-// Durable events are the journal: gapless, in order, resumable. Ephemeral ones (tokens, progress, logs) are bounded, not
-// replayed, and reset by a new attempt; a loss shows as a gap.
+// Events of a run and frames of a watch. Durable events are the journal: gapless, ordered, and resumable. Ephemeral
+// events (tokens, progress, logs) are bounded, are not replayed, and are reset by a new attempt; a loss shows as a
+// gap.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -25,21 +24,21 @@ export declare const file_orchestrator_v1_run_event: GenFile;
  */
 export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   /**
-   * Run that it happened in.
+   * Run of the event.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * Number in the journal of the run, from 1; 0 for an ephemeral event. One record of the journal is one event.
+   * Number in the journal of the run, from 1; 0 for an ephemeral event. One journal record is one event.
    *
    * @generated from field: int32 sequence = 2;
    */
   sequence: number;
 
   /**
-   * Opaque place in the stream; a watch can be resumed right after it.
+   * Opaque place in the stream; a watch can continue right after it.
    *
    * @generated from field: string cursor = 3;
    */
@@ -53,29 +52,30 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
   durable: boolean;
 
   /**
-   * When it happened, by the clock of the database.
+   * When it happened, by the database clock.
    *
    * @generated from field: google.protobuf.Timestamp event_time = 5;
    */
   eventTime?: Timestamp | undefined;
 
   /**
-   * Task that it concerns; empty when it concerns the run.
+   * Task of the event; empty for an event of the run.
    *
    * @generated from field: string task_id = 6;
    */
   taskId: string;
 
   /**
-   * Attempt of the task that it concerns, from 1: the one that begins, waits, fails or completes. 0 when it concerns none: the run, a
-   * task that was done or failed without an attempt, or the task as a whole (skipped, expanded, compensated).
+   * Attempt of the event, from 1: the one that starts, waits, fails, or completes. 0 when there is none: the event is
+   * one of the run or of the whole task (skipped, expanded, compensated), or the task completed or failed without an
+   * attempt.
    *
    * @generated from field: int32 attempt = 7;
    */
   attempt: number;
 
   /**
-   * What happened. UNSPECIFIED for an ephemeral event, whose `detail` says what it is.
+   * What happened. Unspecified for an ephemeral event; see `detail`.
    *
    * @generated from field: orchestrator.v1.RunEventKind kind = 8;
    */
@@ -88,7 +88,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
    */
   detail: {
     /**
-     * The run moved to another phase.
+     * The run changed its phase.
      *
      * @generated from field: orchestrator.v1.RunTransition run_transition = 9;
      */
@@ -96,7 +96,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "runTransition";
   } | {
     /**
-     * A task moved to another state.
+     * A task changed its state.
      *
      * @generated from field: orchestrator.v1.TaskTransition task_transition = 10;
      */
@@ -104,7 +104,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "taskTransition";
   } | {
     /**
-     * A hold was put or released.
+     * A hold was put on or released.
      *
      * @generated from field: orchestrator.v1.HoldChange hold_change = 11;
      */
@@ -112,7 +112,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "holdChange";
   } | {
     /**
-     * A signal arrived, was consumed, or stays queued because a guard failed on it.
+     * A signal arrived, was consumed, or stays queued because a guard failed.
      *
      * @generated from field: orchestrator.v1.SignalChange signal_change = 12;
      */
@@ -120,7 +120,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "signalChange";
   } | {
     /**
-     * Ephemeral: how far an attempt is.
+     * Ephemeral: progress of an attempt.
      *
      * @generated from field: orchestrator.v1.TaskProgress progress = 13;
      */
@@ -128,7 +128,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "progress";
   } | {
     /**
-     * Ephemeral: a line that an attempt logged.
+     * Ephemeral: log line of an attempt.
      *
      * @generated from field: orchestrator.v1.TaskLog log = 14;
      */
@@ -136,7 +136,7 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "log";
   } | {
     /**
-     * Ephemeral: a piece of text that an attempt produced.
+     * Ephemeral: text that an attempt produced.
      *
      * @generated from field: orchestrator.v1.TaskToken token = 15;
      */
@@ -144,18 +144,18 @@ export declare type RunEvent = Message<"orchestrator.v1.RunEvent"> & {
     case: "token";
   } | {
     /**
-     * An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
+     * An approval was decided or expired. Asking and canceling an approval are transitions of its task.
      *
-     * @generated from field: orchestrator.v1.ApprovalChange approval_change = 17;
+     * @generated from field: orchestrator.v1.ApprovalChange approval_change = 16;
      */
     value: ApprovalChange;
     case: "approvalChange";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Further facts of the record, by name. Payloads are not among them: GetRun and GetRunTask answer them.
+   * Other values of the record, by name. Payloads are not included; GetRun and GetRunTask return them.
    *
-   * @generated from field: google.protobuf.Struct attributes = 16;
+   * @generated from field: google.protobuf.Struct attributes = 17;
    */
   attributes?: JsonObject | undefined;
 };
@@ -187,14 +187,14 @@ export declare type RunTransition = Message<"orchestrator.v1.RunTransition"> & {
   error?: RunError | undefined;
 
   /**
-   * Why, in the words of who asked for it.
+   * Reason given by the caller.
    *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
+   * Who requested it, as the caller claims; empty when unknown or when the run itself failed or timed out.
    *
    * @generated from field: string actor = 4;
    */
@@ -208,7 +208,7 @@ export declare type RunTransition = Message<"orchestrator.v1.RunTransition"> & {
 export declare const RunTransitionSchema: GenMessage<RunTransition>;
 
 /**
- * TaskTransition is a change of a task's state.
+ * TaskTransition is a change of state.
  *
  * @generated from message orchestrator.v1.TaskTransition
  */
@@ -221,7 +221,7 @@ export declare type TaskTransition = Message<"orchestrator.v1.TaskTransition"> &
   state: TaskState;
 
   /**
-   * What kind of work the task does.
+   * Task type.
    *
    * @generated from field: string task_type = 2;
    */
@@ -263,7 +263,7 @@ export declare type TaskTransition = Message<"orchestrator.v1.TaskTransition"> &
 export declare const TaskTransitionSchema: GenMessage<TaskTransition>;
 
 /**
- * HoldChange is a hold that was put or released.
+ * HoldChange is a hold that was put on or released.
  *
  * @generated from message orchestrator.v1.HoldChange
  */
@@ -276,7 +276,7 @@ export declare type HoldChange = Message<"orchestrator.v1.HoldChange"> & {
   hold?: Hold | undefined;
 
   /**
-   * True when it was put, false when it was released.
+   * True when it was put on, false when it was released.
    *
    * @generated from field: bool held = 2;
    */
@@ -290,7 +290,8 @@ export declare type HoldChange = Message<"orchestrator.v1.HoldChange"> & {
 export declare const HoldChangeSchema: GenMessage<HoldChange>;
 
 /**
- * SignalChange is a signal that arrived, was consumed, or could not be judged by a guard. Its data is not part of the event.
+ * SignalChange is a signal that arrived, was consumed, or could not be evaluated by a guard. It does not include the
+ * data.
  *
  * @generated from message orchestrator.v1.SignalChange
  */
@@ -303,22 +304,22 @@ export declare type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
   signalName: string;
 
   /**
-   * True when a task consumed it, false when it arrived or stays queued.
+   * True when it was consumed, false when it arrived or stays queued.
    *
    * @generated from field: bool consumed = 2;
    */
   consumed: boolean;
 
   /**
-   * Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
-   * The signal stays queued. Reported at most once for each signal and state.
+   * Why a guard (`when` of an `on` entry) of the current state could not be evaluated, with the state as `task_id`;
+   * absent otherwise. The signal stays queued. Reported at most once per signal and state.
    *
    * @generated from field: orchestrator.v1.RunError guard_error = 3;
    */
   guardError?: RunError | undefined;
 
   /**
-   * Who sent it, by the word of the caller; empty when unknown or consumed.
+   * Who sent it, as the caller claims; empty when unknown or consumed.
    *
    * @generated from field: string actor = 4;
    */
@@ -332,13 +333,13 @@ export declare type SignalChange = Message<"orchestrator.v1.SignalChange"> & {
 export declare const SignalChangeSchema: GenMessage<SignalChange>;
 
 /**
- * ApprovalChange is the end of an approval. Its data is not part of the event.
+ * ApprovalChange is the end of an approval. It does not include the data.
  *
  * @generated from message orchestrator.v1.ApprovalChange
  */
 export declare type ApprovalChange = Message<"orchestrator.v1.ApprovalChange"> & {
   /**
-   * Approval of the run.
+   * Id of the approval.
    *
    * @generated from field: string approval_id = 1;
    */
@@ -352,14 +353,14 @@ export declare type ApprovalChange = Message<"orchestrator.v1.ApprovalChange"> &
   state: ApprovalState;
 
   /**
-   * Who decided, by the word of the caller; empty when unknown or expired.
+   * Who decided, as the caller claims; empty when unknown or expired.
    *
    * @generated from field: string actor = 3;
    */
   actor: string;
 
   /**
-   * What the person remarked.
+   * Comment on the decision.
    *
    * @generated from field: string comment = 4;
    */
@@ -373,20 +374,20 @@ export declare type ApprovalChange = Message<"orchestrator.v1.ApprovalChange"> &
 export declare const ApprovalChangeSchema: GenMessage<ApprovalChange>;
 
 /**
- * TaskProgress says how far an attempt is.
+ * TaskProgress is the progress of an attempt.
  *
  * @generated from message orchestrator.v1.TaskProgress
  */
 export declare type TaskProgress = Message<"orchestrator.v1.TaskProgress"> & {
   /**
-   * Share that is done, from 0 to 1; absent when it is not known.
+   * Fraction completed, from 0 to 1; absent when unknown.
    *
    * @generated from field: optional double fraction = 1;
    */
   fraction?: number | undefined;
 
   /**
-   * Sentence for people.
+   * Message for people.
    *
    * @generated from field: string message = 2;
    */
@@ -400,13 +401,13 @@ export declare type TaskProgress = Message<"orchestrator.v1.TaskProgress"> & {
 export declare const TaskProgressSchema: GenMessage<TaskProgress>;
 
 /**
- * TaskLog is a line that an attempt logged.
+ * TaskLog is a log line of an attempt.
  *
  * @generated from message orchestrator.v1.TaskLog
  */
 export declare type TaskLog = Message<"orchestrator.v1.TaskLog"> & {
   /**
-   * How important the line is.
+   * Severity of the line.
    *
    * @generated from field: orchestrator.v1.LogLevel level = 1;
    */
@@ -427,13 +428,13 @@ export declare type TaskLog = Message<"orchestrator.v1.TaskLog"> & {
 export declare const TaskLogSchema: GenMessage<TaskLog>;
 
 /**
- * TaskToken is a piece of text that an attempt produced.
+ * TaskToken is text that an attempt produced.
  *
  * @generated from message orchestrator.v1.TaskToken
  */
 export declare type TaskToken = Message<"orchestrator.v1.TaskToken"> & {
   /**
-   * The text; append it to what the same attempt produced before.
+   * The text; append it to the previous text of the same attempt.
    *
    * @generated from field: string text = 1;
    */
@@ -447,34 +448,34 @@ export declare type TaskToken = Message<"orchestrator.v1.TaskToken"> & {
 export declare const TaskTokenSchema: GenMessage<TaskToken>;
 
 /**
- * RunSnapshot is the state of a run at a place of its stream. A large run is sent in several frames.
+ * RunSnapshot is a run at a place in its stream. A large run is sent in several frames.
  *
  * @generated from message orchestrator.v1.RunSnapshot
  */
 export declare type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
   /**
-   * The run, as the read mask asks.
+   * The run, limited by the read mask.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
   run?: Run | undefined;
 
   /**
-   * Its tasks, without payloads; with `continued` a part of them.
+   * Its tasks, without payloads; only some of them when `continued` is true.
    *
    * @generated from field: repeated orchestrator.v1.RunTask tasks = 2;
    */
   tasks: RunTask[];
 
   /**
-   * Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
+   * Place in the stream right after the snapshot; empty when `continued` is true.
    *
    * @generated from field: string cursor = 3;
    */
   cursor: string;
 
   /**
-   * Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
+   * Whether more snapshot frames with further tasks follow. Only the last frame has a `cursor`.
    *
    * @generated from field: bool continued = 4;
    */
@@ -488,14 +489,14 @@ export declare type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
 export declare const RunSnapshotSchema: GenMessage<RunSnapshot>;
 
 /**
- * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
- * runs. Durable events of a run are never lost.
+ * WatchGap says that a slow reader missed something: ephemeral events of a run, or updates in a watch over many runs.
+ * Durable events of a run are never lost.
  *
  * @generated from message orchestrator.v1.WatchGap
  */
 export declare type WatchGap = Message<"orchestrator.v1.WatchGap"> & {
   /**
-   * How many events or updates were lost at least.
+   * Minimum number of events or updates that were lost.
    *
    * @generated from field: int32 lost_count = 1;
    */
@@ -509,20 +510,20 @@ export declare type WatchGap = Message<"orchestrator.v1.WatchGap"> & {
 export declare const WatchGapSchema: GenMessage<WatchGap>;
 
 /**
- * WatchHeartbeat shows that the stream is alive; sent when nothing else was for about 15 seconds.
+ * WatchHeartbeat shows that the stream is alive. It is sent when nothing else was sent for about 15 seconds.
  *
  * @generated from message orchestrator.v1.WatchHeartbeat
  */
 export declare type WatchHeartbeat = Message<"orchestrator.v1.WatchHeartbeat"> & {
   /**
-   * Clock of the service.
+   * Time of the service.
    *
    * @generated from field: google.protobuf.Timestamp server_time = 1;
    */
   serverTime?: Timestamp | undefined;
 
   /**
-   * Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
+   * Current place in the stream, to continue from; empty while there is none.
    *
    * @generated from field: string cursor = 2;
    */
@@ -536,20 +537,20 @@ export declare type WatchHeartbeat = Message<"orchestrator.v1.WatchHeartbeat"> &
 export declare const WatchHeartbeatSchema: GenMessage<WatchHeartbeat>;
 
 /**
- * RunEnd is the last frame of a watch: the run has ended, and every event before it was sent.
+ * RunEnd is the last frame of a watch: the run has ended, and all events before were sent.
  *
  * @generated from message orchestrator.v1.RunEnd
  */
 export declare type RunEnd = Message<"orchestrator.v1.RunEnd"> & {
   /**
-   * The run as it ended, as the read mask asks.
+   * The ended run, limited by the read mask.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
   run?: Run | undefined;
 
   /**
-   * Place in the stream after the last event; resuming there waits for a reopened run.
+   * Place in the stream after the last event; continuing there waits for a reopened run.
    *
    * @generated from field: string cursor = 2;
    */
@@ -576,14 +577,14 @@ export declare type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
   run?: RunSummary | undefined;
 
   /**
-   * Whether the run meets the filter; false tells the reader to drop it.
+   * Whether the run matches the filter; when false, drop it.
    *
    * @generated from field: bool matches = 2;
    */
   matches: boolean;
 
   /**
-   * Place in the stream after this update; WatchRuns resumes from it.
+   * Place in the stream after this update, to continue from.
    *
    * @generated from field: string cursor = 3;
    */
@@ -597,27 +598,27 @@ export declare type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
 export declare const RunUpdateSchema: GenMessage<RunUpdate>;
 
 /**
- * RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
+ * RunsSnapshot holds the runs that match the filter when the watch starts, in one frame.
  *
  * @generated from message orchestrator.v1.RunsSnapshot
  */
 export declare type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
   /**
-   * The runs, newest first, at most `snapshot_size` of them.
+   * The runs, newest first, at most `snapshot_size`.
    *
    * @generated from field: repeated orchestrator.v1.RunSummary runs = 1;
    */
   runs: RunSummary[];
 
   /**
-   * Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
+   * Whether more runs match the filter than the snapshot holds; ListRuns returns the older ones.
    *
    * @generated from field: bool partial = 2;
    */
   partial: boolean;
 
   /**
-   * Place in the stream after the snapshot; WatchRuns resumes from it.
+   * Place in the stream after the snapshot, to continue from.
    *
    * @generated from field: string cursor = 3;
    */
@@ -631,7 +632,7 @@ export declare type RunsSnapshot = Message<"orchestrator.v1.RunsSnapshot"> & {
 export declare const RunsSnapshotSchema: GenMessage<RunsSnapshot>;
 
 /**
- * Kind of an event. New kinds may come: a reader skips those it does not know.
+ * Kind of an event. Later versions add kinds; readers skip unknown ones.
  *
  * @generated from enum orchestrator.v1.RunEventKind
  */
@@ -651,63 +652,63 @@ export enum RunEventKind {
   RUN_STARTED = 1,
 
   /**
-   * The delay of the start is over; the first task may begin.
+   * The start delay is over; the first task may start.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_OPENED = 2;
    */
   RUN_OPENED = 2,
 
   /**
-   * The run ended well.
+   * The run completed.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_COMPLETED = 3;
    */
   RUN_COMPLETED = 3,
 
   /**
-   * The run ended with an error.
+   * The run failed.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_FAILED = 4;
    */
   RUN_FAILED = 4,
 
   /**
-   * The run ended by cancellation.
+   * The run was canceled.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_CANCELED = 5;
    */
   RUN_CANCELED = 5,
 
   /**
-   * The run ended because its time was up.
+   * The run timed out.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_TIMED_OUT = 6;
    */
   RUN_TIMED_OUT = 6,
 
   /**
-   * The run was ended by force.
+   * The run was terminated.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_TERMINATED = 7;
    */
   RUN_TERMINATED = 7,
 
   /**
-   * The end of the run was decided; attempts under way are told to stop.
+   * The run is ending; running attempts are told to stop.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_ENDING = 8;
    */
   RUN_ENDING = 8,
 
   /**
-   * Effects of tasks begin to be undone.
+   * Compensation starts.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_COMPENSATING = 9;
    */
   RUN_COMPENSATING = 9,
 
   /**
-   * A hold was put.
+   * A hold was put on.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_HELD = 10;
    */
@@ -721,14 +722,14 @@ export enum RunEventKind {
   RUN_RELEASED = 11,
 
   /**
-   * An instance took the run over from one that was lost.
+   * An instance took over the run from a lost one.
    *
    * @generated from enum value: RUN_EVENT_KIND_RUN_RECOVERED = 12;
    */
   RUN_RECOVERED = 12,
 
   /**
-   * An attempt began.
+   * An attempt started.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
    */
@@ -749,7 +750,7 @@ export enum RunEventKind {
   TASK_EXPANDED = 15,
 
   /**
-   * The task ended well.
+   * The task completed.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_COMPLETED = 16;
    */
@@ -770,7 +771,7 @@ export enum RunEventKind {
   TASK_SUSPENDED = 18,
 
   /**
-   * The task ended with an error, or because its time was up.
+   * The task failed or timed out.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_FAILED = 19;
    */
@@ -791,7 +792,7 @@ export enum RunEventKind {
   TASK_CANCELED = 21,
 
   /**
-   * The effect of the task was undone.
+   * The task was compensated.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_COMPENSATED = 22;
    */
@@ -812,14 +813,14 @@ export enum RunEventKind {
   SIGNAL_CONSUMED = 24,
 
   /**
-   * A guard could not be evaluated for a signal, which stays in the queue.
+   * A guard could not be evaluated for a signal, which stays queued.
    *
    * @generated from enum value: RUN_EVENT_KIND_SIGNAL_GUARD_FAILED = 25;
    */
   SIGNAL_GUARD_FAILED = 25,
 
   /**
-   * A call with a `request_id` was applied that left no other trace.
+   * A call with a `request_id` was applied that changed nothing else.
    *
    * @generated from enum value: RUN_EVENT_KIND_REQUEST_APPLIED = 26;
    */
@@ -860,7 +861,7 @@ export enum RunEventKind {
 export declare const RunEventKindSchema: GenEnum<RunEventKind>;
 
 /**
- * How important a line of a log is.
+ * Severity of a log line.
  *
  * @generated from enum orchestrator.v1.LogLevel
  */
@@ -873,28 +874,28 @@ export enum LogLevel {
   UNSPECIFIED = 0,
 
   /**
-   * For finding faults.
+   * Debugging information.
    *
    * @generated from enum value: LOG_LEVEL_DEBUG = 1;
    */
   DEBUG = 1,
 
   /**
-   * What happens in the ordinary course.
+   * Normal operation.
    *
    * @generated from enum value: LOG_LEVEL_INFO = 2;
    */
   INFO = 2,
 
   /**
-   * Something that should be looked at.
+   * Something unexpected.
    *
    * @generated from enum value: LOG_LEVEL_WARN = 3;
    */
   WARN = 3,
 
   /**
-   * Something failed.
+   * A failure.
    *
    * @generated from enum value: LOG_LEVEL_ERROR = 4;
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/run.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Runs and their tasks as callers see them.
+// Runs and their tasks.
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -126,7 +126,7 @@ export const RunStateSchema = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_run, 0);
 
 /**
- * State of a run as people see it.
+ * State of a run.
  *
  * @generated from enum orchestrator.v1.RunState
  */

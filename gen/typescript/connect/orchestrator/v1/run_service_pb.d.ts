@@ -2,10 +2,7 @@
 // @generated from file orchestrator/v1/run_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Starting, reading, watching and steering runs.
-//
-// Room is kept in RunService for RetryTask, ForkRun, DiagnoseRun and MigrateRun; a method is declared here when it is
-// served.
+// Starts, reads, watches, and controls runs.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -34,14 +31,14 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
   flowId: string;
 
   /**
-   * Version to run; empty means the one that was registered last.
+   * Version to run; empty means the latest.
    *
    * @generated from field: string version = 2;
    */
   version: string;
 
   /**
-   * Values of the flow's variables; absent means none. An object in each of its forms.
+   * Values of the flow's variables, always an object; absent means none.
    *
    * @generated from oneof orchestrator.v1.StartRunRequest.input_value
    */
@@ -63,7 +60,7 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
     case: "inputJson";
   } | {
     /**
-     * Reference to a stored payload.
+     * Reference to a payload of another run, as a response gave it.
      *
      * @generated from field: orchestrator.v1.PayloadRef input_ref = 5;
      */
@@ -72,94 +69,94 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
-   * Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call return the first response: up to 128 printable characters without spaces, for example a
+   * UUID. Kept for at least `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 6;
    */
   requestId: string;
 
   /**
-   * Identity of the run: up to 100 letters, digits, `.`, `_` and `-`, the first a letter or a digit. Empty lets the service choose.
-   * An id is never used again, even after the run is deleted.
+   * Id of the run: up to 100 letters, digits, `.`, `_`, and `-`, the first a letter or a digit. Empty lets the
+   * service choose one. An id is never used again, even after the run is deleted.
    *
    * @generated from field: string run_id = 7;
    */
   runId: string;
 
   /**
-   * Business key: at most one open run of the flow has it. Empty means none.
+   * Business key: at most one open run of the flow has it. Empty means none. Up to 256 characters.
    *
    * @generated from field: string run_key = 8;
    */
   runKey: string;
 
   /**
-   * What to do when an open run has the key; unspecified means to reject.
+   * What to do when an open run has the key; unspecified means reject.
    *
    * @generated from field: orchestrator.v1.RunKeyPolicy run_key_policy = 9;
    */
   runKeyPolicy: RunKeyPolicy;
 
   /**
-   * Labels to find the run by: at most 32, keys of 1 to 63 characters, values of at most 256.
+   * Labels to find the run by: at most 32, with keys of 1 to 63 characters and values of up to 256.
    *
    * @generated from field: map<string, string> labels = 10;
    */
   labels: { [key: string]: string };
 
   /**
-   * User on whose behalf the run works; passed on to tools.
+   * User on whose behalf the run works; passed to tools. Up to 256 characters.
    *
    * @generated from field: string user_id = 11;
    */
   userId: string;
 
   /**
-   * Identity that ties the run to work elsewhere; in logs and events.
+   * Id that ties the run to work elsewhere; part of logs and events. Up to 256 characters.
    *
    * @generated from field: string correlation_id = 12;
    */
   correlationId: string;
 
   /**
-   * Context that is passed on and never read: JSON text of an object, at most 64 KiB.
+   * Context that is passed along unread: JSON text of an object, up to 64 KiB.
    *
    * @generated from field: bytes execution_context_json = 13;
    */
   executionContextJson: Uint8Array;
 
   /**
-   * Time until the run is TIMED_OUT, counted from its scheduled time; absent means what the flow says.
+   * Time until the run is TIMED_OUT, from its scheduled time, at most 10 years; absent means what the flow says.
    *
    * @generated from field: google.protobuf.Duration run_timeout = 14;
    */
   runTimeout?: Duration | undefined;
 
   /**
-   * Time until the first task may start, at most 10 years; absent means at once.
+   * Time until the first task may start, at most 10 years; absent means immediately.
    *
    * @generated from field: google.protobuf.Duration start_delay = 15;
    */
   startDelay?: Duration | undefined;
 
   /**
-   * Signals that are in the queue before the first task starts; at most 100. When the policy answers an open run, they are sent to it.
+   * Signals to queue before the first task starts, at most 100. When the policy returns an open run, they are sent to
+   * that run.
    *
    * @generated from field: repeated orchestrator.v1.RunSignal signals = 16;
    */
   signals: RunSignal[];
 
   /**
-   * How long to wait for the end of the run, at most 50 s; absent means not at all. When the time is up the answer is the run as
-   * it is.
+   * How long to wait for the end of the run, at most 50 s; absent means not at all.
    *
    * @generated from field: google.protobuf.Duration wait = 17;
    */
   wait?: Duration | undefined;
 
   /**
-   * Fields of Run to answer; absent means all of them. Must be absent in a batch.
+   * Fields of Run to return; absent means all. Must be absent in a batch.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 18;
    */
@@ -173,20 +170,20 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
 export declare const StartRunRequestSchema: GenMessage<StartRunRequest>;
 
 /**
- * RunSignal is a signal that a start carries.
+ * RunSignal is a signal that is sent with a start.
  *
  * @generated from message orchestrator.v1.RunSignal
  */
 export declare type RunSignal = Message<"orchestrator.v1.RunSignal"> & {
   /**
-   * Name that waiting tasks listen for: 1 to 128 characters.
+   * Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
    *
    * @generated from field: string signal_name = 1;
    */
   signalName: string;
 
   /**
-   * What it carries; absent means null.
+   * Data of the signal; absent means null.
    *
    * @generated from oneof orchestrator.v1.RunSignal.data_value
    */
@@ -208,7 +205,7 @@ export declare type RunSignal = Message<"orchestrator.v1.RunSignal"> & {
     case: "dataJson";
   } | {
     /**
-     * Reference to a stored payload.
+     * Reference to a payload of another run, as a response gave it.
      *
      * @generated from field: orchestrator.v1.PayloadRef data_ref = 4;
      */
@@ -237,8 +234,8 @@ export declare type StartRunResponse = Message<"orchestrator.v1.StartRunResponse
   run?: Run | undefined;
 
   /**
-   * Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one,
-   * also when the call is repeated after the end of that one.
+   * Whether this call, or an earlier one with the same request id, started the run. False when the policy returned an
+   * open run, also when the call is repeated after that run has ended.
    *
    * @generated from field: bool started = 2;
    */
@@ -265,8 +262,8 @@ export declare type BatchStartRunsRequest = Message<"orchestrator.v1.BatchStartR
   requests: StartRunRequest[];
 
   /**
-   * Makes a repeated call answer what the first one did. A start without a request id of its own gets this one with `/` and its
-   * index in the batch.
+   * Makes a repeated call return the first response. A start without a request id of its own gets this one, followed
+   * by `/` and its index in the batch. Up to 120 printable characters without spaces.
    *
    * @generated from field: string request_id = 2;
    */
@@ -280,7 +277,7 @@ export declare type BatchStartRunsRequest = Message<"orchestrator.v1.BatchStartR
   wait?: Duration | undefined;
 
   /**
-   * Fields of Run to answer; absent means all of them except payloads.
+   * Fields of Run to return; absent means all except payloads.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 4;
    */
@@ -314,13 +311,13 @@ export declare type BatchStartRunsResponse = Message<"orchestrator.v1.BatchStart
 export declare const BatchStartRunsResponseSchema: GenMessage<BatchStartRunsResponse>;
 
 /**
- * BatchStartRunsResult is what became of one start.
+ * BatchStartRunsResult is the result of one start.
  *
  * @generated from message orchestrator.v1.BatchStartRunsResult
  */
 export declare type BatchStartRunsResult = Message<"orchestrator.v1.BatchStartRunsResult"> & {
   /**
-   * The run, or why there is none.
+   * The run or the error.
    *
    * @generated from oneof orchestrator.v1.BatchStartRunsResult.result
    */
@@ -334,7 +331,7 @@ export declare type BatchStartRunsResult = Message<"orchestrator.v1.BatchStartRu
     case: "run";
   } | {
     /**
-     * Error of this start, with the details that the same error of StartRun carries.
+     * Error of this start, with the same details as from StartRun.
      *
      * @generated from field: google.rpc.Status error = 2;
      */
@@ -343,7 +340,7 @@ export declare type BatchStartRunsResult = Message<"orchestrator.v1.BatchStartRu
   } | { case: undefined; value?: undefined };
 
   /**
-   * Whether this call, or the earlier one with the same request id, started the run.
+   * Whether this call, or an earlier one with the same request id, started the run.
    *
    * @generated from field: bool started = 3;
    */
@@ -370,7 +367,7 @@ export declare type GetRunRequest = Message<"orchestrator.v1.GetRunRequest"> & {
   runId: string;
 
   /**
-   * Fields of Run to answer; absent means all of them. An unknown path is refused with INVALID_REQUEST.
+   * Fields of Run to return; absent means all. An unknown path is refused with INVALID_REQUEST.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 2;
    */
@@ -424,7 +421,7 @@ export declare type WaitRunRequest = Message<"orchestrator.v1.WaitRunRequest"> &
   wait?: Duration | undefined;
 
   /**
-   * Fields of Run to answer; absent means all of them.
+   * Fields of Run to return; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
@@ -473,21 +470,21 @@ export declare type ListRunsRequest = Message<"orchestrator.v1.ListRunsRequest">
   filter: string;
 
   /**
-   * Largest number of runs to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of runs to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
 
   /**
-   * Order of the runs: `create_time desc` (the newest first) or `create_time` (the oldest first); empty means `create_time desc`.
+   * Order: `create_time desc` (newest first) or `create_time` (oldest first); empty means `create_time desc`.
    *
    * @generated from field: string order_by = 4;
    */
@@ -507,14 +504,14 @@ export declare const ListRunsRequestSchema: GenMessage<ListRunsRequest>;
  */
 export declare type ListRunsResponse = Message<"orchestrator.v1.ListRunsResponse"> & {
   /**
-   * The page; may be shorter than asked, even empty.
+   * The page. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.RunSummary runs = 1;
    */
   runs: RunSummary[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -554,18 +551,18 @@ export declare const CountRunsRequestSchema: GenMessage<CountRunsRequest>;
  */
 export declare type CountRunsResponse = Message<"orchestrator.v1.CountRunsResponse"> & {
   /**
-   * Number of runs that meet the filter.
+   * Number of runs that match the filter.
    *
    * @generated from field: int64 count = 1;
    */
   count: bigint;
 
   /**
-   * The same number by state; states without runs are left out.
+   * The same number by state; states without runs are omitted.
    *
-   * @generated from field: repeated orchestrator.v1.RunStateCount states = 2;
+   * @generated from field: repeated orchestrator.v1.RunStateCount state_counts = 2;
    */
-  states: RunStateCount[];
+  stateCounts: RunStateCount[];
 };
 
 /**
@@ -588,7 +585,7 @@ export declare type RunStateCount = Message<"orchestrator.v1.RunStateCount"> & {
   state: RunState;
 
   /**
-   * How many runs are in it.
+   * Number of runs in it.
    *
    * @generated from field: int64 count = 2;
    */
@@ -608,28 +605,28 @@ export declare const RunStateCountSchema: GenMessage<RunStateCount>;
  */
 export declare type ListRunEventsRequest = Message<"orchestrator.v1.ListRunEventsRequest"> & {
   /**
-   * Run whose journal is read.
+   * Run whose journal to read.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * Only events with a greater sequence; 0 means from the first.
+   * Return only events with a greater sequence; 0 means from the first.
    *
    * @generated from field: int32 after_sequence = 2;
    */
   afterSequence: number;
 
   /**
-   * Largest number of events to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of events to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 4;
    */
@@ -649,14 +646,14 @@ export declare const ListRunEventsRequestSchema: GenMessage<ListRunEventsRequest
  */
 export declare type ListRunEventsResponse = Message<"orchestrator.v1.ListRunEventsResponse"> & {
   /**
-   * The page; may be shorter than asked, even empty.
+   * The page. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.RunEvent events = 1;
    */
   events: RunEvent[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -676,7 +673,7 @@ export declare const ListRunEventsResponseSchema: GenMessage<ListRunEventsRespon
  */
 export declare type ListRunTasksRequest = Message<"orchestrator.v1.ListRunTasksRequest"> & {
   /**
-   * Run whose tasks are read.
+   * Run whose tasks to read.
    *
    * @generated from field: string run_id = 1;
    */
@@ -691,14 +688,14 @@ export declare type ListRunTasksRequest = Message<"orchestrator.v1.ListRunTasksR
   filter: string;
 
   /**
-   * Largest number of tasks to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of tasks to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 4;
    */
@@ -718,14 +715,14 @@ export declare const ListRunTasksRequestSchema: GenMessage<ListRunTasksRequest>;
  */
 export declare type ListRunTasksResponse = Message<"orchestrator.v1.ListRunTasksResponse"> & {
   /**
-   * The page, without payloads; may be shorter than asked, even empty.
+   * The page, without payloads. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.RunTask tasks = 1;
    */
   tasks: RunTask[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -752,14 +749,15 @@ export declare type GetRunTaskRequest = Message<"orchestrator.v1.GetRunTaskReque
   runId: string;
 
   /**
-   * Path of the task to read. The id of a state means its latest visit, the id of a compensation task the latest compensation that it made.
+   * Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
+   * compensation it started last.
    *
    * @generated from field: string task_id = 2;
    */
   taskId: string;
 
   /**
-   * Fields of RunTask to answer; absent means all of them.
+   * Fields of RunTask to return; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
@@ -806,21 +804,22 @@ export declare type WatchRunRequest = Message<"orchestrator.v1.WatchRunRequest">
   runId: string;
 
   /**
-   * Place to go on after, from an event, a snapshot, a heartbeat or an error; empty means from now, with a snapshot.
+   * Place to continue after, from an event, a snapshot, a heartbeat, or an error; empty means from now, with a
+   * snapshot.
    *
    * @generated from field: string cursor = 2;
    */
   cursor: string;
 
   /**
-   * Fields of Run in snapshot and end; absent means all of them.
+   * Fields of Run in the snapshot and the end frame; absent means all.
    *
    * @generated from field: google.protobuf.FieldMask read_mask = 3;
    */
   readMask?: FieldMask | undefined;
 
   /**
-   * Whether ephemeral events (tokens, progress, logs) are wanted too. No task type of this version produces any.
+   * Whether to send ephemeral events (tokens, progress, logs) too. No task type produces any yet.
    *
    * @generated from field: bool include_ephemeral = 4;
    */
@@ -846,7 +845,7 @@ export declare type WatchRunResponse = Message<"orchestrator.v1.WatchRunResponse
    */
   frame: {
     /**
-     * State of the run when the watch began.
+     * The run when the watch started.
      *
      * @generated from field: orchestrator.v1.RunSnapshot snapshot = 1;
      */
@@ -907,14 +906,16 @@ export declare type WatchRunsRequest = Message<"orchestrator.v1.WatchRunsRequest
   filter: string;
 
   /**
-   * Largest number of runs in the snapshot, the newest ones; 0 means the default, more than the limit means the limit.
+   * Maximum number of runs in the snapshot, which holds the newest ones. 0 means the default; a larger value than the
+   * limit means the limit.
    *
    * @generated from field: int32 snapshot_size = 2;
    */
   snapshotSize: number;
 
   /**
-   * Place to resume after, from a frame or an error of a watch with the same filter; empty means from now, with a snapshot.
+   * Place to continue after, from a frame or an error of a watch with the same filter; empty means from now, with a
+   * snapshot.
    *
    * @generated from field: string cursor = 3;
    */
@@ -940,7 +941,7 @@ export declare type WatchRunsResponse = Message<"orchestrator.v1.WatchRunsRespon
    */
   frame: {
     /**
-     * Runs that meet the filter when the watch began.
+     * Runs that match the filter when the watch starts.
      *
      * @generated from field: orchestrator.v1.RunsSnapshot snapshot = 1;
      */
@@ -948,7 +949,7 @@ export declare type WatchRunsResponse = Message<"orchestrator.v1.WatchRunsRespon
     case: "snapshot";
   } | {
     /**
-     * A run changed, came to meet the filter or no longer meets it.
+     * A run changed, started to match the filter, or stopped matching it.
      *
      * @generated from field: orchestrator.v1.RunUpdate update = 2;
      */
@@ -993,14 +994,14 @@ export declare type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest
   runId: string;
 
   /**
-   * Name that waiting tasks listen for: 1 to 128 characters.
+   * Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
    *
    * @generated from field: string signal_name = 2;
    */
   signalName: string;
 
   /**
-   * What it carries; absent means null.
+   * Data of the signal; absent means null.
    *
    * @generated from oneof orchestrator.v1.SignalRunRequest.data_value
    */
@@ -1022,7 +1023,7 @@ export declare type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest
     case: "dataJson";
   } | {
     /**
-     * Reference to a stored payload.
+     * Reference to a payload of another run, as a response gave it.
      *
      * @generated from field: orchestrator.v1.PayloadRef data_ref = 5;
      */
@@ -1031,8 +1032,9 @@ export declare type SignalRunRequest = Message<"orchestrator.v1.SignalRunRequest
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 6;
    */
@@ -1079,22 +1081,23 @@ export declare type CancelRunRequest = Message<"orchestrator.v1.CancelRunRequest
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Whether effects of tasks are undone before the end.
+   * Whether to run compensations before the end.
    *
    * @generated from field: bool compensate = 3;
    */
   compensate: boolean;
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 4;
    */
@@ -1114,7 +1117,7 @@ export declare const CancelRunRequestSchema: GenMessage<CancelRunRequest>;
  */
 export declare type CancelRunResponse = Message<"orchestrator.v1.CancelRunResponse"> & {
   /**
-   * The run right after the wish was recorded, without payloads.
+   * The run right after the request was recorded, without payloads.
    *
    * @generated from field: orchestrator.v1.Run run = 1;
    */
@@ -1141,15 +1144,16 @@ export declare type TerminateRunRequest = Message<"orchestrator.v1.TerminateRunR
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 3;
    */
@@ -1196,15 +1200,16 @@ export declare type PauseRunRequest = Message<"orchestrator.v1.PauseRunRequest">
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 3;
    */
@@ -1251,22 +1256,23 @@ export declare type ResumeRunRequest = Message<"orchestrator.v1.ResumeRunRequest
   runId: string;
 
   /**
-   * Why; kept in the journal. At most 1,024 characters.
+   * Reason, kept in the journal. At most 1,024 characters.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
+   * Kinds of holds to release; empty means OPERATOR. A hold of kind PARENT goes when the parent is resumed.
    *
    * @generated from field: repeated orchestrator.v1.HoldKind hold_kinds = 3;
    */
   holdKinds: HoldKind[];
 
   /**
-   * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-   * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+   * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 4;
    */
@@ -1313,8 +1319,8 @@ export declare type DeleteRunRequest = Message<"orchestrator.v1.DeleteRunRequest
   runId: string;
 
   /**
-   * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-   * its run, with or without an id.
+   * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+   * run, with or without an id.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1375,16 +1381,16 @@ export enum RunKeyPolicy {
   REJECT = 1,
 
   /**
-   * Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
-   * however often the call is repeated. Nothing else of the start reaches the open run.
+   * Return the open run and deliver the signals of the start to it (signal-with-start). With a `request_id` each
+   * signal is delivered once, however often the call is repeated. Nothing else of the start reaches the open run.
    *
    * @generated from enum value: RUN_KEY_POLICY_RETURN_EXISTING = 2;
    */
   RETURN_EXISTING = 2,
 
   /**
-   * Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
-   * the call, sent again, starts this one.
+   * Terminate the open run, then start this one. These are two commits: if the service fails between them, the open
+   * run is terminated, and repeating the call starts the new one.
    *
    * @generated from enum value: RUN_KEY_POLICY_TERMINATE_AND_START = 3;
    */
@@ -1397,15 +1403,21 @@ export enum RunKeyPolicy {
 export declare const RunKeyPolicySchema: GenEnum<RunKeyPolicy>;
 
 /**
- * RunService starts runs and steers them. An answered start is durable. The run of another tenant is answered as RUN_NOT_FOUND.
+ * RunService starts and controls runs. Once a start is acknowledged, the run is durable. A run of another tenant is
+ * reported as RUN_NOT_FOUND. Calls for a run also return RUN_UNREADABLE when its stored data is damaged,
+ * RUN_QUARANTINED while it is quarantined and cannot take the call, and RUN_DELETED after DeleteRun. Any call returns
+ * the errors of the service itself, such as STORE_UNAVAILABLE, OVERLOADED, RUN_MOVED, and SHUTTING_DOWN.
  *
  * @generated from service orchestrator.v1.RunService
  */
 export declare const RunService: GenService<{
   /**
-   * StartRun starts a run of a flow and answers when the start is durable, or when the run has ended or `wait` is over.
-   * Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, INVALID_JSON, PAYLOAD_TOO_LARGE, RUN_ALREADY_EXISTS when the run id was used
-   * before, RUN_KEY_OPEN when the policy is to reject, REQUEST_ID_REUSED when the request id came with another body, OVERLOADED.
+   * StartRun starts a run of a flow. It returns when the start is durable or, with `wait`, when the run has ended or
+   * the time is up. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_INPUT_INVALID, GRAPH_NOT_LOADED, SCHEMA_TOO_COSTLY,
+   * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND for a reference that leads nowhere, RUN_ALREADY_EXISTS when
+   * the run id has been used, RUN_KEY_OPEN when the policy is to reject, SIGNAL_QUEUE_FULL and RUN_TOO_LARGE when
+   * signals cannot be delivered to the open run, REQUEST_ID_REUSED when the request id came with a different body,
+   * RUN_DELETED when the run of an earlier call with this request id has been deleted, STORE_CONFLICT, NO_SHARD.
    *
    * @generated from rpc orchestrator.v1.RunService.StartRun
    */
@@ -1415,8 +1427,8 @@ export declare const RunService: GenService<{
     output: typeof StartRunResponseSchema;
   },
   /**
-   * BatchStartRuns starts many runs at once. Each start succeeds or fails by itself; the answer has one result for each, in order.
-   * Errors of single starts are those of StartRun and stand in the results.
+   * BatchStartRuns starts up to 1,000 runs. Each start succeeds or fails on its own, with the errors of StartRun in
+   * its result. The response has one result per start, in order. Errors: NO_SHARD.
    *
    * @generated from rpc orchestrator.v1.RunService.BatchStartRuns
    */
@@ -1426,7 +1438,7 @@ export declare const RunService: GenService<{
     output: typeof BatchStartRunsResponseSchema;
   },
   /**
-   * GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
+   * GetRun returns a run. Errors: RUN_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.RunService.GetRun
    */
@@ -1436,8 +1448,8 @@ export declare const RunService: GenService<{
     output: typeof GetRunResponseSchema;
   },
   /**
-   * WaitRun answers when the run has ended or `wait` is over, then with the run as it is; never DEADLINE_EXCEEDED for that reason.
-   * Call it again to wait longer. Errors: RUN_NOT_FOUND.
+   * WaitRun returns when the run has ended or `wait` is over, with the run as it is then. When the time is up this is
+   * no error; call it again to keep waiting. Errors: RUN_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.RunService.WaitRun
    */
@@ -1447,7 +1459,8 @@ export declare const RunService: GenService<{
     output: typeof WaitRunResponseSchema;
   },
   /**
-   * ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListRuns returns the runs that match a filter, newest first unless `order_by` says otherwise. Errors:
+   * FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRuns
    */
@@ -1457,7 +1470,7 @@ export declare const RunService: GenService<{
     output: typeof ListRunsResponseSchema;
   },
   /**
-   * CountRuns counts the runs that meet a filter. Errors: FILTER_INVALID.
+   * CountRuns counts the runs that match a filter. Errors: FILTER_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.CountRuns
    */
@@ -1467,7 +1480,7 @@ export declare const RunService: GenService<{
     output: typeof CountRunsResponseSchema;
   },
   /**
-   * ListRunEvents answers the journal of a run, the oldest event first. Errors: RUN_NOT_FOUND, PAGE_TOKEN_INVALID.
+   * ListRunEvents returns the journal of a run, oldest event first. Errors: RUN_NOT_FOUND, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRunEvents
    */
@@ -1477,8 +1490,8 @@ export declare const RunService: GenService<{
     output: typeof ListRunEventsResponseSchema;
   },
   /**
-   * ListRunTasks answers the tasks of a run in the order of the flow, children after their parent, without payloads.
-   * Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
+   * ListRunTasks returns the tasks of a run, without payloads, in the order of the flow; children follow their
+   * parent. Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.RunService.ListRunTasks
    */
@@ -1488,7 +1501,7 @@ export declare const RunService: GenService<{
     output: typeof ListRunTasksResponseSchema;
   },
   /**
-   * GetRunTask answers one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
+   * GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.RunService.GetRunTask
    */
@@ -1498,10 +1511,10 @@ export declare const RunService: GenService<{
     output: typeof GetRunTaskResponseSchema;
   },
   /**
-   * WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it goes on right after that place,
-   * without a snapshot. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
-   * Errors: RUN_NOT_FOUND, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when the journal no longer holds that place,
-   * WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
+   * WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it continues right after
+   * that place, without a snapshot. REST returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID`
+   * resumes. Errors: RUN_NOT_FOUND, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when the journal no longer holds that
+   * place, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
    *
    * @generated from rpc orchestrator.v1.RunService.WatchRun
    */
@@ -1511,14 +1524,14 @@ export declare const RunService: GenService<{
     output: typeof WatchRunResponseSchema;
   },
   /**
-   * WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-   * in quick succession are sent as one; the sequence of a run grows from update to update, and its last update shows how it ended.
-   * Every instance shows the runs of all instances on the database. When an instance dies or cannot be reached, its changes are read
-   * from the database some seconds later.
-   * With a cursor the stream begins with the runs that changed since that place, as updates and without a snapshot. An update that
-   * was sent before may come again. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
-   * A reader that is more than 10,000 runs behind gets a gap and goes on; so does one whose missing changes cannot be read or are
-   * more than 5,000. Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
+   * WatchRuns streams the runs that match a filter: a snapshot, then every change to one of them, until the caller
+   * ends the stream. Rapid changes are merged. The sequence of a run increases with every update, and its last update
+   * shows how it ended. Every instance shows the runs of all instances on the database. When an instance dies or
+   * cannot be reached, its changes are read from the database some seconds later. With a cursor the stream starts
+   * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
+   * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
+   * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+   * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
    * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
    *
    * @generated from rpc orchestrator.v1.RunService.WatchRuns
@@ -1529,8 +1542,10 @@ export declare const RunService: GenService<{
     output: typeof WatchRunsResponseSchema;
   },
   /**
-   * SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-   * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+   * SignalRun sends a signal to a run. Any open run queues it; the first task that waits for its name consumes it.
+   * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run has a hold of kind LIMIT,
+   * INVALID_REQUEST with the paths of data that does not match the schema of the signal, SCHEMA_TOO_COSTLY,
+   * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.SignalRun
    */
@@ -1540,8 +1555,9 @@ export declare const RunService: GenService<{
     output: typeof SignalRunResponseSchema;
   },
   /**
-   * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
-   * wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
+   * returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
+   * RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.CancelRun
    */
@@ -1551,8 +1567,8 @@ export declare const RunService: GenService<{
     output: typeof CancelRunResponseSchema;
   },
   /**
-   * TerminateRun ends a run by force, without waiting for attempts and without compensation. A run that is terminated already is
-   * answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * TerminateRun ends a run immediately, without waiting for attempts and without compensation. A run that is already
+   * terminated is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.TerminateRun
    */
@@ -1562,8 +1578,8 @@ export declare const RunService: GenService<{
     output: typeof TerminateRunResponseSchema;
   },
   /**
-   * PauseRun holds a run: no attempt starts, results and signals are still recorded. A run that is paused already is answered as
-   * it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * PauseRun puts a run on hold: no attempt starts; results and signals are still recorded. A run that is already
+   * paused is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.PauseRun
    */
@@ -1573,7 +1589,8 @@ export declare const RunService: GenService<{
     output: typeof PauseRunResponseSchema;
   },
   /**
-   * ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+   * ResumeRun releases holds of a run. A run without such a hold is returned as it is. Errors: RUN_NOT_FOUND,
+   * RUN_FINISHED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.RunService.ResumeRun
    */
@@ -1583,10 +1600,11 @@ export declare const RunService: GenService<{
     output: typeof ResumeRunResponseSchema;
   },
   /**
-   * DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
-   * events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
-   * or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
-   * RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+   * DeleteRun erases an ended run in one transaction: its journal with input, output, and signals, its tasks,
+   * approvals, dead letters, unsent events, and checkpoints. A tombstone keeps the id from being used again; from
+   * then on GetRun returns RUN_DELETED. Deleting a deleted run returns the first response. Child runs are separate
+   * runs and stay. Errors: RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent, or one of its child runs is
+   * open.
    *
    * @generated from rpc orchestrator.v1.RunService.DeleteRun
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/template.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Templates: flows with declared variables that are shipped with the service or kept in its folder of templates.
+// Templates: flows with variables to set, shipped with the service or kept in its template folder.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,13 +14,13 @@ import type { FlowVariable } from "./flow_pb.js";
 export declare const file_orchestrator_v1_template: GenFile;
 
 /**
- * Template is a flow that is made to be filled in. All fields are set by the service.
+ * Template is a flow with variables to set. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Template
  */
 export declare type Template = Message<"orchestrator.v1.Template"> & {
   /**
-   * Name of the template, the `id` of its definition.
+   * Id of the template, the `id` of its definition.
    *
    * @generated from field: string template_id = 1;
    */
@@ -34,7 +34,7 @@ export declare type Template = Message<"orchestrator.v1.Template"> & {
   version: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 3;
    */
@@ -48,14 +48,14 @@ export declare type Template = Message<"orchestrator.v1.Template"> & {
   description: string;
 
   /**
-   * Category, for instance `data-science`.
+   * Category, for example `data-science`.
    *
    * @generated from field: string category = 5;
    */
   category: string;
 
   /**
-   * Variables that can be filled in.
+   * Variables that can be set.
    *
    * @generated from field: repeated orchestrator.v1.FlowVariable variables = 6;
    */
@@ -69,7 +69,7 @@ export declare type Template = Message<"orchestrator.v1.Template"> & {
   taskCount: number;
 
   /**
-   * The definition as text. Only GetTemplate answers it.
+   * The definition as text. Empty in lists.
    *
    * @generated from field: string source = 8;
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/template.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Templates: flows with declared variables that are shipped with the service or kept in its folder of templates.
+// Templates: flows with variables to set, shipped with the service or kept in its template folder.
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_orchestrator_v1_flow } from "./flow_pb.js";

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/template_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading templates and making flows of them.
+// Reads templates and registers flows made from them.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -21,14 +21,14 @@ export declare const file_orchestrator_v1_template_service: GenFile;
  */
 export declare type ListTemplatesRequest = Message<"orchestrator.v1.ListTemplatesRequest"> & {
   /**
-   * Largest number of templates to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of templates to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 2;
    */
@@ -48,14 +48,14 @@ export declare const ListTemplatesRequestSchema: GenMessage<ListTemplatesRequest
  */
 export declare type ListTemplatesResponse = Message<"orchestrator.v1.ListTemplatesResponse"> & {
   /**
-   * The page, without `source`; may be shorter than asked, even empty.
+   * The page, without `source`. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Template templates = 1;
    */
   templates: Template[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -115,14 +115,14 @@ export declare const GetTemplateResponseSchema: GenMessage<GetTemplateResponse>;
  */
 export declare type InstantiateTemplateRequest = Message<"orchestrator.v1.InstantiateTemplateRequest"> & {
   /**
-   * Template to fill in.
+   * Template to instantiate.
    *
    * @generated from field: string template_id = 1;
    */
   templateId: string;
 
   /**
-   * Values of variables; absent means none. An object in each of its forms. They become the defaults of the flow's variables.
+   * Values of variables, always an object; absent means none. They become the defaults of the flow.
    *
    * @generated from oneof orchestrator.v1.InstantiateTemplateRequest.variables_value
    */
@@ -145,29 +145,29 @@ export declare type InstantiateTemplateRequest = Message<"orchestrator.v1.Instan
   } | { case: undefined; value?: undefined };
 
   /**
-   * Name of the new flow; empty means the id of the template.
+   * Id of the new flow; empty means the id of the template.
    *
    * @generated from field: string flow_id = 4;
    */
   flowId: string;
 
   /**
-   * Version of the new flow; empty means that of the template.
+   * Version of the new flow; empty means the version of the template.
    *
    * @generated from field: string version = 5;
    */
   version: string;
 
   /**
-   * Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+   * Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
    *
    * @generated from field: bool validate_only = 6;
    */
   validateOnly: boolean;
 
   /**
-   * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-   * its content, with or without an id: it answers the stored version with `created` false.
+   * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+   * content, with or without an id, and returns the stored version with `created` false.
    *
    * @generated from field: string request_id = 7;
    */
@@ -208,7 +208,7 @@ export declare type InstantiateTemplateResponse = Message<"orchestrator.v1.Insta
   problems: FlowProblem[];
 
   /**
-   * What was accepted but most likely is not what the author means, as in RegisterFlow.
+   * What was accepted but is probably not what the author meant, as in RegisterFlow.
    *
    * @generated from field: repeated orchestrator.v1.FlowWarning warnings = 4;
    */
@@ -222,13 +222,13 @@ export declare type InstantiateTemplateResponse = Message<"orchestrator.v1.Insta
 export declare const InstantiateTemplateResponseSchema: GenMessage<InstantiateTemplateResponse>;
 
 /**
- * TemplateService shows the templates of the service and registers flows made of them.
+ * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from service orchestrator.v1.TemplateService
  */
 export declare const TemplateService: GenService<{
   /**
-   * ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+   * ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.TemplateService.ListTemplates
    */
@@ -238,7 +238,7 @@ export declare const TemplateService: GenService<{
     output: typeof ListTemplatesResponseSchema;
   },
   /**
-   * GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+   * GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.TemplateService.GetTemplate
    */
@@ -248,9 +248,10 @@ export declare const TemplateService: GenService<{
     output: typeof GetTemplateResponseSchema;
   },
   /**
-   * InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-   * that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-   * FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+   * InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+   * remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+   * value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+   * PAYLOAD_TOO_LARGE.
    *
    * @generated from rpc orchestrator.v1.TemplateService.InstantiateTemplate
    */

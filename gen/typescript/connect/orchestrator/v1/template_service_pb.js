@@ -2,7 +2,7 @@
 // @generated from file orchestrator/v1/template_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Reading templates and making flows of them.
+// Reads templates and registers flows made from them.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -58,7 +58,7 @@ export const InstantiateTemplateResponseSchema = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_template_service, 5);
 
 /**
- * TemplateService shows the templates of the service and registers flows made of them.
+ * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from service orchestrator.v1.TemplateService
  */

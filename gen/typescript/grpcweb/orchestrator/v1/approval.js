@@ -23,31 +23,31 @@ export var ApprovalState;
      */
     ApprovalState[ApprovalState["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * Waits for a decision.
+     * Waiting for a decision.
      *
      * @generated from protobuf enum value: APPROVAL_STATE_PENDING = 1;
      */
     ApprovalState[ApprovalState["PENDING"] = 1] = "PENDING";
     /**
-     * Somebody approved.
+     * Approved.
      *
      * @generated from protobuf enum value: APPROVAL_STATE_APPROVED = 2;
      */
     ApprovalState[ApprovalState["APPROVED"] = 2] = "APPROVED";
     /**
-     * Somebody rejected.
+     * Rejected.
      *
      * @generated from protobuf enum value: APPROVAL_STATE_REJECTED = 3;
      */
     ApprovalState[ApprovalState["REJECTED"] = 3] = "REJECTED";
     /**
-     * Nobody decided in time.
+     * Not decided in time.
      *
      * @generated from protobuf enum value: APPROVAL_STATE_EXPIRED = 4;
      */
     ApprovalState[ApprovalState["EXPIRED"] = 4] = "EXPIRED";
     /**
-     * The run ended or was canceled before a decision.
+     * The run ended or was canceled first.
      *
      * @generated from protobuf enum value: APPROVAL_STATE_CANCELED = 5;
      */
@@ -67,13 +67,13 @@ export var ApprovalDecision;
      */
     ApprovalDecision[ApprovalDecision["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * The run goes on.
+     * The run continues.
      *
      * @generated from protobuf enum value: APPROVAL_DECISION_APPROVED = 1;
      */
     ApprovalDecision[ApprovalDecision["APPROVED"] = 1] = "APPROVED";
     /**
-     * The task ends FAILED with APPROVAL_REJECTED, unless the flow says how to go on.
+     * The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
      *
      * @generated from protobuf enum value: APPROVAL_DECISION_REJECTED = 2;
      */
@@ -83,23 +83,23 @@ export var ApprovalDecision;
 class Approval$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.Approval", [
-            { no: 17, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 3, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 4, name: "tenant_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 5, name: "state", kind: "enum", T: () => ["orchestrator.v1.ApprovalState", ApprovalState, "APPROVAL_STATE_"] },
-            { no: 6, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 7, name: "assignees", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
-            { no: 8, name: "form", kind: "message", T: () => Struct },
-            { no: 9, name: "create_time", kind: "message", T: () => Timestamp },
-            { no: 10, name: "expire_time", kind: "message", T: () => Timestamp },
-            { no: 11, name: "decide_time", kind: "message", T: () => Timestamp },
-            { no: 12, name: "decided_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 13, name: "comment", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 14, name: "data", kind: "message", oneof: "dataValue", T: () => Struct },
-            { no: 15, name: "data_json", kind: "scalar", oneof: "dataValue", T: 12 /*ScalarType.BYTES*/ },
-            { no: 16, name: "data_ref", kind: "message", oneof: "dataValue", T: () => PayloadRef }
+            { no: 1, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 5, name: "tenant_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "state", kind: "enum", T: () => ["orchestrator.v1.ApprovalState", ApprovalState, "APPROVAL_STATE_"] },
+            { no: 7, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "assignees", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
+            { no: 9, name: "form", kind: "message", T: () => Struct },
+            { no: 10, name: "create_time", kind: "message", T: () => Timestamp },
+            { no: 11, name: "expire_time", kind: "message", T: () => Timestamp },
+            { no: 12, name: "decide_time", kind: "message", T: () => Timestamp },
+            { no: 13, name: "decided_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 14, name: "comment", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 15, name: "data", kind: "message", oneof: "dataValue", T: () => Struct },
+            { no: 16, name: "data_json", kind: "scalar", oneof: "dataValue", T: 12 /*ScalarType.BYTES*/ },
+            { no: 17, name: "data_ref", kind: "message", oneof: "dataValue", T: () => PayloadRef }
         ]);
     }
     create(value) {
@@ -124,61 +124,61 @@ class Approval$Type extends MessageType {
         while (reader.pos < end) {
             let [fieldNo, wireType] = reader.tag();
             switch (fieldNo) {
-                case /* string approval_id */ 17:
+                case /* string approval_id */ 1:
                     message.approvalId = reader.string();
                     break;
-                case /* string run_id */ 1:
+                case /* string run_id */ 2:
                     message.runId = reader.string();
                     break;
-                case /* string task_id */ 2:
+                case /* string task_id */ 3:
                     message.taskId = reader.string();
                     break;
-                case /* string flow_id */ 3:
+                case /* string flow_id */ 4:
                     message.flowId = reader.string();
                     break;
-                case /* string tenant_id */ 4:
+                case /* string tenant_id */ 5:
                     message.tenantId = reader.string();
                     break;
-                case /* orchestrator.v1.ApprovalState state */ 5:
+                case /* orchestrator.v1.ApprovalState state */ 6:
                     message.state = reader.int32();
                     break;
-                case /* string message */ 6:
+                case /* string message */ 7:
                     message.message = reader.string();
                     break;
-                case /* repeated string assignees */ 7:
+                case /* repeated string assignees */ 8:
                     message.assignees.push(reader.string());
                     break;
-                case /* google.protobuf.Struct form */ 8:
+                case /* google.protobuf.Struct form */ 9:
                     message.form = Struct.internalBinaryRead(reader, reader.uint32(), options, message.form);
                     break;
-                case /* google.protobuf.Timestamp create_time */ 9:
+                case /* google.protobuf.Timestamp create_time */ 10:
                     message.createTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.createTime);
                     break;
-                case /* google.protobuf.Timestamp expire_time */ 10:
+                case /* google.protobuf.Timestamp expire_time */ 11:
                     message.expireTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.expireTime);
                     break;
-                case /* google.protobuf.Timestamp decide_time */ 11:
+                case /* google.protobuf.Timestamp decide_time */ 12:
                     message.decideTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.decideTime);
                     break;
-                case /* string decided_by */ 12:
+                case /* string decided_by */ 13:
                     message.decidedBy = reader.string();
                     break;
-                case /* string comment */ 13:
+                case /* string comment */ 14:
                     message.comment = reader.string();
                     break;
-                case /* google.protobuf.Struct data */ 14:
+                case /* google.protobuf.Struct data */ 15:
                     message.dataValue = {
                         oneofKind: "data",
                         data: Struct.internalBinaryRead(reader, reader.uint32(), options, message.dataValue.data)
                     };
                     break;
-                case /* bytes data_json */ 15:
+                case /* bytes data_json */ 16:
                     message.dataValue = {
                         oneofKind: "dataJson",
                         dataJson: reader.bytes()
                     };
                     break;
-                case /* orchestrator.v1.PayloadRef data_ref */ 16:
+                case /* orchestrator.v1.PayloadRef data_ref */ 17:
                     message.dataValue = {
                         oneofKind: "dataRef",
                         dataRef: PayloadRef.internalBinaryRead(reader, reader.uint32(), options, message.dataValue.dataRef)
@@ -196,57 +196,57 @@ class Approval$Type extends MessageType {
         return message;
     }
     internalBinaryWrite(message, writer, options) {
-        /* string run_id = 1; */
-        if (message.runId !== "")
-            writer.tag(1, WireType.LengthDelimited).string(message.runId);
-        /* string task_id = 2; */
-        if (message.taskId !== "")
-            writer.tag(2, WireType.LengthDelimited).string(message.taskId);
-        /* string flow_id = 3; */
-        if (message.flowId !== "")
-            writer.tag(3, WireType.LengthDelimited).string(message.flowId);
-        /* string tenant_id = 4; */
-        if (message.tenantId !== "")
-            writer.tag(4, WireType.LengthDelimited).string(message.tenantId);
-        /* orchestrator.v1.ApprovalState state = 5; */
-        if (message.state !== 0)
-            writer.tag(5, WireType.Varint).int32(message.state);
-        /* string message = 6; */
-        if (message.message !== "")
-            writer.tag(6, WireType.LengthDelimited).string(message.message);
-        /* repeated string assignees = 7; */
-        for (let i = 0; i < message.assignees.length; i++)
-            writer.tag(7, WireType.LengthDelimited).string(message.assignees[i]);
-        /* google.protobuf.Struct form = 8; */
-        if (message.form)
-            Struct.internalBinaryWrite(message.form, writer.tag(8, WireType.LengthDelimited).fork(), options).join();
-        /* google.protobuf.Timestamp create_time = 9; */
-        if (message.createTime)
-            Timestamp.internalBinaryWrite(message.createTime, writer.tag(9, WireType.LengthDelimited).fork(), options).join();
-        /* google.protobuf.Timestamp expire_time = 10; */
-        if (message.expireTime)
-            Timestamp.internalBinaryWrite(message.expireTime, writer.tag(10, WireType.LengthDelimited).fork(), options).join();
-        /* google.protobuf.Timestamp decide_time = 11; */
-        if (message.decideTime)
-            Timestamp.internalBinaryWrite(message.decideTime, writer.tag(11, WireType.LengthDelimited).fork(), options).join();
-        /* string decided_by = 12; */
-        if (message.decidedBy !== "")
-            writer.tag(12, WireType.LengthDelimited).string(message.decidedBy);
-        /* string comment = 13; */
-        if (message.comment !== "")
-            writer.tag(13, WireType.LengthDelimited).string(message.comment);
-        /* google.protobuf.Struct data = 14; */
-        if (message.dataValue.oneofKind === "data")
-            Struct.internalBinaryWrite(message.dataValue.data, writer.tag(14, WireType.LengthDelimited).fork(), options).join();
-        /* bytes data_json = 15; */
-        if (message.dataValue.oneofKind === "dataJson")
-            writer.tag(15, WireType.LengthDelimited).bytes(message.dataValue.dataJson);
-        /* orchestrator.v1.PayloadRef data_ref = 16; */
-        if (message.dataValue.oneofKind === "dataRef")
-            PayloadRef.internalBinaryWrite(message.dataValue.dataRef, writer.tag(16, WireType.LengthDelimited).fork(), options).join();
-        /* string approval_id = 17; */
+        /* string approval_id = 1; */
         if (message.approvalId !== "")
-            writer.tag(17, WireType.LengthDelimited).string(message.approvalId);
+            writer.tag(1, WireType.LengthDelimited).string(message.approvalId);
+        /* string run_id = 2; */
+        if (message.runId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.runId);
+        /* string task_id = 3; */
+        if (message.taskId !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.taskId);
+        /* string flow_id = 4; */
+        if (message.flowId !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.flowId);
+        /* string tenant_id = 5; */
+        if (message.tenantId !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.tenantId);
+        /* orchestrator.v1.ApprovalState state = 6; */
+        if (message.state !== 0)
+            writer.tag(6, WireType.Varint).int32(message.state);
+        /* string message = 7; */
+        if (message.message !== "")
+            writer.tag(7, WireType.LengthDelimited).string(message.message);
+        /* repeated string assignees = 8; */
+        for (let i = 0; i < message.assignees.length; i++)
+            writer.tag(8, WireType.LengthDelimited).string(message.assignees[i]);
+        /* google.protobuf.Struct form = 9; */
+        if (message.form)
+            Struct.internalBinaryWrite(message.form, writer.tag(9, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp create_time = 10; */
+        if (message.createTime)
+            Timestamp.internalBinaryWrite(message.createTime, writer.tag(10, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp expire_time = 11; */
+        if (message.expireTime)
+            Timestamp.internalBinaryWrite(message.expireTime, writer.tag(11, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp decide_time = 12; */
+        if (message.decideTime)
+            Timestamp.internalBinaryWrite(message.decideTime, writer.tag(12, WireType.LengthDelimited).fork(), options).join();
+        /* string decided_by = 13; */
+        if (message.decidedBy !== "")
+            writer.tag(13, WireType.LengthDelimited).string(message.decidedBy);
+        /* string comment = 14; */
+        if (message.comment !== "")
+            writer.tag(14, WireType.LengthDelimited).string(message.comment);
+        /* google.protobuf.Struct data = 15; */
+        if (message.dataValue.oneofKind === "data")
+            Struct.internalBinaryWrite(message.dataValue.data, writer.tag(15, WireType.LengthDelimited).fork(), options).join();
+        /* bytes data_json = 16; */
+        if (message.dataValue.oneofKind === "dataJson")
+            writer.tag(16, WireType.LengthDelimited).bytes(message.dataValue.dataJson);
+        /* orchestrator.v1.PayloadRef data_ref = 17; */
+        if (message.dataValue.oneofKind === "dataRef")
+            PayloadRef.internalBinaryWrite(message.dataValue.dataRef, writer.tag(17, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -5,7 +5,7 @@
 import { ApprovalService } from "./approval_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * ApprovalService shows the questions that runs put to people and takes their decisions. A decision is final.
+ * ApprovalService returns the questions that runs ask people and records decisions. A decision is final.
  *
  * @generated from protobuf service orchestrator.v1.ApprovalService
  */
@@ -17,7 +17,8 @@ export class ApprovalServiceClient {
         this.options = ApprovalService.options;
     }
     /**
-     * ListApprovals answers approvals, the oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListApprovals returns approvals, oldest first unless `order_by` says otherwise. Errors: FILTER_INVALID,
+     * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListApprovals
      */
@@ -26,7 +27,7 @@ export class ApprovalServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetApproval answers one approval; ListApprovals answers their ids. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
+     * GetApproval returns one approval. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetApproval
      */
@@ -35,11 +36,12 @@ export class ApprovalServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * DecideApproval records the decision of a person. Who decides is the caller's own word, the metadata or header
-     * `x-orchestrator-actor`; nothing authenticates it. The first decision counts. Sent again with the same decision, comment and data it
-     * is answered with the approval as it was decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED when
-     * the approval was decided otherwise, has expired or was canceled, with who, how and when; INVALID_REQUEST with a violation for each
-     * path of the data that does not meet the form; SCHEMA_TOO_COSTLY, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+     * DecideApproval records a decision. The caller says who decides in the metadata or header `x-orchestrator-actor`,
+     * which is not authenticated. The first decision counts. A repeated call with the same decision, comment, and data
+     * returns the approval as decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED
+     * when the approval was decided differently, expired, or was canceled, with who, how, and when; INVALID_REQUEST
+     * with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DecideApproval
      */

@@ -27,19 +27,19 @@ export interface ListApprovalsRequest {
      */
     filter: string;
     /**
-     * Largest number of approvals to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of approvals to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 2
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 3
      */
     pageToken: string;
     /**
-     * Order of the approvals: `create_time` (the oldest first) or `create_time desc` (the newest first); empty means `create_time`.
+     * Order: `create_time` (oldest first) or `create_time desc` (newest first); empty means `create_time`.
      *
      * @generated from protobuf field: string order_by = 4
      */
@@ -52,13 +52,13 @@ export interface ListApprovalsRequest {
  */
 export interface ListApprovalsResponse {
     /**
-     * The page, without form data; may be shorter than asked, even empty.
+     * The page, without form data. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Approval approvals = 1
      */
     approvals: Approval[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */
@@ -77,13 +77,13 @@ export interface GetApprovalRequest {
      */
     runId: string;
     /**
-     * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+     * The question: `approval_id` of an Approval or of a waiting task.
      *
      * @generated from protobuf field: string approval_id = 2
      */
     approvalId: string;
     /**
-     * Fields of Approval to answer; absent means all of them.
+     * Fields of Approval to return; absent means all.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 3
      */
@@ -115,7 +115,7 @@ export interface DecideApprovalRequest {
      */
     runId: string;
     /**
-     * The question: `approval_id` of ListApprovals, of GetApproval or of a waiting task.
+     * The question: `approval_id` of an Approval or of a waiting task.
      *
      * @generated from protobuf field: string approval_id = 2
      */
@@ -127,14 +127,14 @@ export interface DecideApprovalRequest {
      */
     decision: ApprovalDecision;
     /**
-     * Remark; kept in the journal. At most 4,096 characters.
+     * Comment, kept in the journal. At most 4,096 characters.
      *
      * @generated from protobuf field: string comment = 4
      */
     comment: string;
     /**
-     * What the person filled in: an object in each of its forms; absent means none. An approval must meet the form of the question, for
-     * which absent data counts as an empty object; a rejection may leave the data out.
+     * Data of the decision, always an object; absent means none. An approval must match the form of the question, for
+     * which absent data counts as an empty object; a rejection may omit the data.
      *
      * @generated from protobuf oneof: data_value
      */
@@ -157,7 +157,7 @@ export interface DecideApprovalRequest {
     } | {
         oneofKind: "dataRef";
         /**
-         * Reference to a stored payload.
+         * Reference to a payload of another run, as a response gave it.
          *
          * @generated from protobuf field: orchestrator.v1.PayloadRef data_ref = 7
          */
@@ -166,8 +166,9 @@ export interface DecideApprovalRequest {
         oneofKind: undefined;
     };
     /**
-     * Makes a repeated call change nothing and answer the approval as it is; another call to its run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+     * Makes a repeated call change nothing and return the approval as it is. A different call to the same run with this
+     * id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 8
      */

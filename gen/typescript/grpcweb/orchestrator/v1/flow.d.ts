@@ -11,19 +11,19 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { Value } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 /**
- * Flow is one registered version of a named definition. It never changes.
+ * Flow is one registered version of a definition. It never changes.
  *
  * @generated from protobuf message orchestrator.v1.Flow
  */
 export interface Flow {
     /**
-     * Name of the flow, the `id` of its definition.
+     * Id of the flow, the `id` of its definition: up to 64 lower-case letters, digits, `_`, and `-`.
      *
      * @generated from protobuf field: string flow_id = 1
      */
     flowId: string;
     /**
-     * Version of the flow, for instance `1.2`; unique for the flow.
+     * Version of the flow, for example `1.2`: up to 64 letters, digits, `.`, `_`, and `-`.
      *
      * @generated from protobuf field: string version = 2
      */
@@ -35,25 +35,25 @@ export interface Flow {
      */
     flowHash: string;
     /**
-     * Tenant that owns the flow. Output only; comes from the credential.
+     * Tenant that owns the flow; comes from the credential.
      *
      * @generated from protobuf field: string tenant_id = 4
      */
     tenantId: string;
     /**
-     * Name for people.
+     * Display name.
      *
      * @generated from protobuf field: string name = 5
      */
     name: string;
     /**
-     * What the flow does, in the words of its author.
+     * What the flow does.
      *
      * @generated from protobuf field: string description = 6
      */
     description: string;
     /**
-     * Category that the author gave, or empty.
+     * Category, or empty.
      *
      * @generated from protobuf field: string category = 7
      */
@@ -65,7 +65,7 @@ export interface Flow {
      */
     kind: FlowKind;
     /**
-     * Variables that a run takes as input, in the order of the definition.
+     * Input variables of a run, in the order of the definition.
      *
      * @generated from protobuf field: repeated orchestrator.v1.FlowVariable variables = 9
      */
@@ -77,7 +77,7 @@ export interface Flow {
      */
     taskCount: number;
     /**
-     * Whether this is the version that a start without a version runs: the one that was registered last.
+     * Whether this is the latest version, which a start without a version runs.
      *
      * @generated from protobuf field: bool latest = 11
      */
@@ -89,15 +89,9 @@ export interface Flow {
      */
     createTime?: Timestamp;
     /**
-     * Who registered it: the principal of the credential.
+     * The definition as registered. Empty in lists.
      *
-     * @generated from protobuf field: string created_by = 13
-     */
-    createdBy: string;
-    /**
-     * The definition as it was registered. Only GetFlow answers it; lists leave it empty.
-     *
-     * @generated from protobuf field: string source = 14
+     * @generated from protobuf field: string source = 13
      */
     source: string;
 }
@@ -126,38 +120,38 @@ export interface FlowVariable {
      */
     description: string;
     /**
-     * Whether a start must give it.
+     * Whether a start must provide it.
      *
      * @generated from protobuf field: bool required = 4
      */
     required: boolean;
     /**
-     * Value that is taken when a start does not give it; absent when there is none.
+     * Value when a start does not provide it; absent when there is no default.
      *
      * @generated from protobuf field: optional google.protobuf.Value default_value = 5
      */
     defaultValue?: Value;
 }
 /**
- * FlowProblem is one thing that is wrong with a definition. All of them are reported together.
+ * FlowProblem is an error in a definition. All errors are reported together.
  *
  * @generated from protobuf message orchestrator.v1.FlowProblem
  */
 export interface FlowProblem {
     /**
-     * Place in the definition, for instance `workflow.tasks[2].timeout`.
+     * Place in the definition, for example `workflow.tasks[2].timeout`.
      *
      * @generated from protobuf field: string path = 1
      */
     path: string;
     /**
-     * Line in the source, from 1; 0 when it is not known.
+     * Line in the source, from 1; 0 when unknown.
      *
      * @generated from protobuf field: int32 line = 2
      */
     line: number;
     /**
-     * Column in the source, from 1; 0 when it is not known.
+     * Column in the source, from 1; 0 when unknown.
      *
      * @generated from protobuf field: int32 column = 3
      */
@@ -170,44 +164,45 @@ export interface FlowProblem {
     message: string;
 }
 /**
- * FlowWarning is one thing in a definition that is accepted but most likely not meant. A definition with warnings is registered and runs.
+ * FlowWarning is something in a definition that is accepted but probably not meant. A definition with warnings is
+ * registered and runs.
  *
  * @generated from protobuf message orchestrator.v1.FlowWarning
  */
 export interface FlowWarning {
     /**
-     * Kind of warning, for machines: upper-case letters and `_`, stable for ever. `docs/flows.md` lists all of them. Accept codes that
-     * are not known: later versions add more.
+     * Kind of warning: upper-case letters and `_`, stable. `docs/flows.md` lists them. Accept unknown codes: later
+     * versions add more.
      *
      * @generated from protobuf field: string code = 1
      */
     code: string;
     /**
-     * Place in the definition, for instance `workflow.tasks[2].retry_policy.non_retryable[0]`.
+     * Place in the definition, for example `workflow.tasks[2].retry_policy.non_retryable[0]`.
      *
      * @generated from protobuf field: string path = 2
      */
     path: string;
     /**
-     * Line in the source, from 1; 0 when it is not known.
+     * Line in the source, from 1; 0 when unknown.
      *
      * @generated from protobuf field: int32 line = 3
      */
     line: number;
     /**
-     * Column in the source, from 1; 0 when it is not known.
+     * Column in the source, from 1; 0 when unknown.
      *
      * @generated from protobuf field: int32 column = 4
      */
     column: number;
     /**
-     * What is suspicious and why, for people.
+     * What is suspicious and why.
      *
      * @generated from protobuf field: string message = 5
      */
     message: string;
     /**
-     * What to write instead, for people.
+     * What to write instead.
      *
      * @generated from protobuf field: string cure = 6
      */
@@ -238,7 +233,7 @@ export declare enum FlowKind {
      */
     STATES = 2,
     /**
-     * A compiled graph from a module that the service has loaded.
+     * A compiled LangGraph graph from a module that the service loads.
      *
      * @generated from protobuf enum value: FLOW_KIND_GRAPH = 3;
      */
@@ -263,13 +258,13 @@ export declare enum FlowVariableType {
      */
     ANY = 1,
     /**
-     * A text.
+     * Text.
      *
      * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_STRING = 2;
      */
     STRING = 2,
     /**
-     * A number without fraction.
+     * An integer.
      *
      * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
      */

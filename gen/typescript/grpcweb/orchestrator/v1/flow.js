@@ -34,7 +34,7 @@ export var FlowKind;
      */
     FlowKind[FlowKind["STATES"] = 2] = "STATES";
     /**
-     * A compiled graph from a module that the service has loaded.
+     * A compiled LangGraph graph from a module that the service loads.
      *
      * @generated from protobuf enum value: FLOW_KIND_GRAPH = 3;
      */
@@ -60,13 +60,13 @@ export var FlowVariableType;
      */
     FlowVariableType[FlowVariableType["ANY"] = 1] = "ANY";
     /**
-     * A text.
+     * Text.
      *
      * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_STRING = 2;
      */
     FlowVariableType[FlowVariableType["STRING"] = 2] = "STRING";
     /**
-     * A number without fraction.
+     * An integer.
      *
      * @generated from protobuf enum value: FLOW_VARIABLE_TYPE_INTEGER = 3;
      */
@@ -112,8 +112,7 @@ class Flow$Type extends MessageType {
             { no: 10, name: "task_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
             { no: 11, name: "latest", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
             { no: 12, name: "create_time", kind: "message", T: () => Timestamp },
-            { no: 13, name: "created_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 14, name: "source", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 13, name: "source", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -129,7 +128,6 @@ class Flow$Type extends MessageType {
         message.variables = [];
         message.taskCount = 0;
         message.latest = false;
-        message.createdBy = "";
         message.source = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
@@ -176,10 +174,7 @@ class Flow$Type extends MessageType {
                 case /* google.protobuf.Timestamp create_time */ 12:
                     message.createTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.createTime);
                     break;
-                case /* string created_by */ 13:
-                    message.createdBy = reader.string();
-                    break;
-                case /* string source */ 14:
+                case /* string source */ 13:
                     message.source = reader.string();
                     break;
                 default:
@@ -230,12 +225,9 @@ class Flow$Type extends MessageType {
         /* google.protobuf.Timestamp create_time = 12; */
         if (message.createTime)
             Timestamp.internalBinaryWrite(message.createTime, writer.tag(12, WireType.LengthDelimited).fork(), options).join();
-        /* string created_by = 13; */
-        if (message.createdBy !== "")
-            writer.tag(13, WireType.LengthDelimited).string(message.createdBy);
-        /* string source = 14; */
+        /* string source = 13; */
         if (message.source !== "")
-            writer.tag(14, WireType.LengthDelimited).string(message.source);
+            writer.tag(13, WireType.LengthDelimited).string(message.source);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

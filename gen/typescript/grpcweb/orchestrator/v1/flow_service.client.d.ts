@@ -19,56 +19,61 @@ import type { RegisterFlowRequest } from "./flow_service.js";
 import type { UnaryCall } from "@protobuf-ts/runtime-rpc";
 import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 /**
- * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+ * FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+ * is refused. The latest version of a flow is the one registered last.
  *
  * @generated from protobuf service orchestrator.v1.FlowService
  */
 export interface IFlowServiceClient {
     /**
-     * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-     * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-     * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+     * RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+     * `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+     * cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+     * with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
      *
      * @generated from protobuf rpc: RegisterFlow
      */
     registerFlow(input: RegisterFlowRequest, options?: RpcOptions): UnaryCall<RegisterFlowRequest, RegisterFlowResponse>;
     /**
-     * GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+     * GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
      *
      * @generated from protobuf rpc: GetFlow
      */
     getFlow(input: GetFlowRequest, options?: RpcOptions): UnaryCall<GetFlowRequest, GetFlowResponse>;
     /**
-     * ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+     * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListFlows
      */
     listFlows(input: ListFlowsRequest, options?: RpcOptions): UnaryCall<ListFlowsRequest, ListFlowsResponse>;
     /**
-     * ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+     * ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+     * FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListFlowVersions
      */
     listFlowVersions(input: ListFlowVersionsRequest, options?: RpcOptions): UnaryCall<ListFlowVersionsRequest, ListFlowVersionsResponse>;
     /**
-     * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+     * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
      *
      * @generated from protobuf rpc: GetFlowGraph
      */
     getFlowGraph(input: GetFlowGraphRequest, options?: RpcOptions): UnaryCall<GetFlowGraphRequest, GetFlowGraphResponse>;
     /**
-     * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-     * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-     * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-     * REQUEST_ID_REUSED.
+     * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+     * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+     * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+     * them, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DeleteFlowVersion
      */
     deleteFlowVersion(input: DeleteFlowVersionRequest, options?: RpcOptions): UnaryCall<DeleteFlowVersionRequest, DeleteFlowVersionResponse>;
 }
 /**
- * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+ * FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+ * is refused. The latest version of a flow is the one registered last.
  *
  * @generated from protobuf service orchestrator.v1.FlowService
  */
@@ -79,43 +84,46 @@ export declare class FlowServiceClient implements IFlowServiceClient, ServiceInf
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-     * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-     * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+     * RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+     * `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+     * cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+     * with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
      *
      * @generated from protobuf rpc: RegisterFlow
      */
     registerFlow(input: RegisterFlowRequest, options?: RpcOptions): UnaryCall<RegisterFlowRequest, RegisterFlowResponse>;
     /**
-     * GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+     * GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
      *
      * @generated from protobuf rpc: GetFlow
      */
     getFlow(input: GetFlowRequest, options?: RpcOptions): UnaryCall<GetFlowRequest, GetFlowResponse>;
     /**
-     * ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+     * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListFlows
      */
     listFlows(input: ListFlowsRequest, options?: RpcOptions): UnaryCall<ListFlowsRequest, ListFlowsResponse>;
     /**
-     * ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+     * ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+     * FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListFlowVersions
      */
     listFlowVersions(input: ListFlowVersionsRequest, options?: RpcOptions): UnaryCall<ListFlowVersionsRequest, ListFlowVersionsResponse>;
     /**
-     * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+     * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
      *
      * @generated from protobuf rpc: GetFlowGraph
      */
     getFlowGraph(input: GetFlowGraphRequest, options?: RpcOptions): UnaryCall<GetFlowGraphRequest, GetFlowGraphResponse>;
     /**
-     * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-     * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-     * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-     * REQUEST_ID_REUSED.
+     * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+     * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+     * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+     * them, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DeleteFlowVersion
      */

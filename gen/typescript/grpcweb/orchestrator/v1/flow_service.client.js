@@ -5,7 +5,8 @@
 import { FlowService } from "./flow_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * FlowService registers flows and shows them. Versions are immutable: the same flow and version with other content is refused.
+ * FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
+ * is refused. The latest version of a flow is the one registered last.
  *
  * @generated from protobuf service orchestrator.v1.FlowService
  */
@@ -17,9 +18,10 @@ export class FlowServiceClient {
         this.options = FlowService.options;
     }
     /**
-     * RegisterFlow stores a version of a flow. Registering the same content again answers the stored version with `created` false.
-     * Errors: FLOW_SOURCE_INVALID when the text cannot be read, FLOW_INVALID with one field violation for each problem,
-     * FLOW_VERSION_EXISTS when the version exists with other content, PAYLOAD_TOO_LARGE. A stored definition may still have `warnings`.
+     * RegisterFlow stores a version of a flow. Registering the same content again returns the stored version with
+     * `created` false. A definition that is stored may still have `warnings`. Errors: FLOW_SOURCE_INVALID when the text
+     * cannot be parsed, FLOW_INVALID with one field violation per problem, FLOW_VERSION_EXISTS when the version exists
+     * with other content, FLOW_UNREADABLE when its stored row is damaged, INVALID_JSON, PAYLOAD_TOO_LARGE.
      *
      * @generated from protobuf rpc: RegisterFlow
      */
@@ -28,7 +30,7 @@ export class FlowServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetFlow answers one version with its source. Errors: FLOW_NOT_FOUND.
+     * GetFlow returns one version with its source. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
      *
      * @generated from protobuf rpc: GetFlow
      */
@@ -37,7 +39,8 @@ export class FlowServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListFlows answers the latest version of each flow, by flow id. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListFlows returns the latest version of each flow, ordered by flow id. Errors: FILTER_INVALID,
+     * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListFlows
      */
@@ -46,7 +49,8 @@ export class FlowServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListFlowVersions answers all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND, PAGE_TOKEN_INVALID.
+     * ListFlowVersions returns all versions of a flow, the last registered first. Errors: FLOW_NOT_FOUND,
+     * FLOW_UNREADABLE, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListFlowVersions
      */
@@ -55,7 +59,7 @@ export class FlowServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND.
+     * GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
      *
      * @generated from protobuf rpc: GetFlowGraph
      */
@@ -64,11 +68,11 @@ export class FlowServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * DeleteFlowVersion deletes a version that no run uses. Runs that have ended count until they are deleted; flows that start the
-     * version as a subflow do not count. Starts of the version fail with FLOW_NOT_FOUND from then on, on every instance. When the
-     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again, with the same
-     * content or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of them,
-     * REQUEST_ID_REUSED.
+     * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
+     * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
+     * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
+     * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
+     * them, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DeleteFlowVersion
      */

@@ -21,14 +21,15 @@ import { Struct } from "../../google/protobuf/struct.js";
  */
 export interface RegisterFlowRequest {
     /**
-     * The definition, in one of three forms.
+     * The definition in one of three forms.
      *
      * @generated from protobuf oneof: definition
      */
     definition: {
         oneofKind: "source";
         /**
-         * Source text, YAML or JSON. Problems are reported by its lines. At most 1 MiB; the service may allow less (GetInfo).
+         * Source text, YAML or JSON. Problems are reported with its lines. At most 1 MiB; the service may allow less
+         * (GetInfo).
          *
          * @generated from protobuf field: string source = 1
          */
@@ -44,7 +45,7 @@ export interface RegisterFlowRequest {
     } | {
         oneofKind: "document";
         /**
-         * The definition as an object, handy in REST. Its numbers are IEEE doubles.
+         * The definition as an object, convenient in REST. Its numbers are IEEE doubles.
          *
          * @generated from protobuf field: google.protobuf.Struct document = 3
          */
@@ -53,14 +54,14 @@ export interface RegisterFlowRequest {
         oneofKind: undefined;
     };
     /**
-     * Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+     * Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
      *
      * @generated from protobuf field: bool validate_only = 4
      */
     validateOnly: boolean;
     /**
-     * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-     * its content, with or without an id: it answers the stored version with `created` false.
+     * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+     * content, with or without an id, and returns the stored version with `created` false.
      *
      * @generated from protobuf field: string request_id = 5
      */
@@ -91,8 +92,8 @@ export interface RegisterFlowResponse {
      */
     problems: FlowProblem[];
     /**
-     * What was accepted but most likely is not what the author means. Warnings never refuse a definition. Answered with and without
-     * `validate_only`; empty when there are problems.
+     * What was accepted but is probably not what the author meant. Warnings never refuse a definition. Returned with
+     * and without `validate_only`; empty when there are problems.
      *
      * @generated from protobuf field: repeated orchestrator.v1.FlowWarning warnings = 4
      */
@@ -111,13 +112,13 @@ export interface GetFlowRequest {
      */
     flowId: string;
     /**
-     * Version to read; empty means the one that was registered last.
+     * Version to read; empty means the latest.
      *
      * @generated from protobuf field: string version = 2
      */
     version: string;
     /**
-     * Fields of Flow to answer; absent means all of them.
+     * Fields of Flow to return; absent means all.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 3
      */
@@ -150,13 +151,13 @@ export interface ListFlowsRequest {
      */
     filter: string;
     /**
-     * Largest number of flows to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of flows to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 2
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 3
      */
@@ -169,13 +170,13 @@ export interface ListFlowsRequest {
  */
 export interface ListFlowsResponse {
     /**
-     * The page, without `source`; may be shorter than asked, even empty.
+     * The page, without `source`. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Flow flows = 1
      */
     flows: Flow[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */
@@ -188,19 +189,19 @@ export interface ListFlowsResponse {
  */
 export interface ListFlowVersionsRequest {
     /**
-     * Flow whose versions are read.
+     * Flow whose versions to read.
      *
      * @generated from protobuf field: string flow_id = 1
      */
     flowId: string;
     /**
-     * Largest number of versions to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of versions to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 2
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 3
      */
@@ -213,13 +214,13 @@ export interface ListFlowVersionsRequest {
  */
 export interface ListFlowVersionsResponse {
     /**
-     * The page, without `source`; may be shorter than asked, even empty.
+     * The page, without `source`. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Flow flows = 1
      */
     flows: Flow[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */
@@ -238,7 +239,7 @@ export interface GetFlowGraphRequest {
      */
     flowId: string;
     /**
-     * Version to draw; empty means the one that was registered last.
+     * Version to draw; empty means the latest.
      *
      * @generated from protobuf field: string version = 2
      */

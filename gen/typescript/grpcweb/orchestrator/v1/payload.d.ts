@@ -9,13 +9,13 @@ import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 /**
- * PayloadRef names a stored payload.
+ * PayloadRef refers to a payload of a run. It is valid for as long as the run exists.
  *
  * @generated from protobuf message orchestrator.v1.PayloadRef
  */
 export interface PayloadRef {
     /**
-     * Identity of the payload, as the service gave it.
+     * Id of the payload, as the service returned it: letters, digits, `_`, and `-`.
      *
      * @generated from protobuf field: string payload_id = 1
      */
@@ -27,7 +27,7 @@ export interface PayloadRef {
      */
     sizeBytes: bigint;
     /**
-     * SHA-256 of the bytes, 64 lower-case hexadecimal digits. When set in a request it must match.
+     * SHA-256 of the bytes, 64 lower-case hexadecimal digits. If set in a request, it must match.
      *
      * @generated from protobuf field: string sha256 = 3
      */

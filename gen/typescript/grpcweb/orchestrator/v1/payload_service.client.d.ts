@@ -9,22 +9,22 @@ import type { ReadPayloadRequest } from "./payload_service.js";
 import type { ServerStreamingCall } from "@protobuf-ts/runtime-rpc";
 import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 /**
- * PayloadService reads the payloads that answers refer to.
+ * PayloadService reads payloads that responses refer to.
  *
  * @generated from protobuf service orchestrator.v1.PayloadService
  */
 export interface IPayloadServiceClient {
     /**
-     * ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-     * themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-     * Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+     * ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+     * returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+     * `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
      *
      * @generated from protobuf rpc: ReadPayload
      */
     readPayload(input: ReadPayloadRequest, options?: RpcOptions): ServerStreamingCall<ReadPayloadRequest, ReadPayloadResponse>;
 }
 /**
- * PayloadService reads the payloads that answers refer to.
+ * PayloadService reads payloads that responses refer to.
  *
  * @generated from protobuf service orchestrator.v1.PayloadService
  */
@@ -35,9 +35,9 @@ export declare class PayloadServiceClient implements IPayloadServiceClient, Serv
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-     * themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-     * Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+     * ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+     * returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+     * `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
      *
      * @generated from protobuf rpc: ReadPayload
      */

@@ -5,7 +5,7 @@
 import { PayloadService } from "./payload_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * PayloadService reads the payloads that answers refer to.
+ * PayloadService reads payloads that responses refer to.
  *
  * @generated from protobuf service orchestrator.v1.PayloadService
  */
@@ -17,9 +17,9 @@ export class PayloadServiceClient {
         this.options = PayloadService.options;
     }
     /**
-     * ReadPayload streams the bytes of a payload: first its reference, then chunks of at most 256 KiB, in order. REST answers the bytes
-     * themselves with their media type, `ETag` (the SHA-256 in quotes, `If-None-Match` is heeded), `nosniff` and as an attachment.
-     * Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED.
+     * ReadPayload streams the bytes of a payload: first its reference, then chunks of up to 256 KiB, in order. REST
+     * returns the bytes themselves as an attachment, with their media type and an `ETag` (the SHA-256 in quotes) that
+     * `If-None-Match` is compared with. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE.
      *
      * @generated from protobuf rpc: ReadPayload
      */

@@ -22,13 +22,13 @@ export interface ReadPayloadRequest {
      */
     payloadId: string;
     /**
-     * First byte to read, from 0. Beyond the end there is nothing to read, which is no error.
+     * First byte to read, from 0. An offset past the end reads nothing.
      *
      * @generated from protobuf field: int32 offset = 2
      */
     offset: number;
     /**
-     * Most bytes to read; 0 means to the end.
+     * Maximum number of bytes to read; 0 means to the end.
      *
      * @generated from protobuf field: int32 limit = 3
      */
@@ -48,7 +48,7 @@ export interface ReadPayloadResponse {
     frame: {
         oneofKind: "ref";
         /**
-         * The whole payload as it is referred to: size, hash and media type. The first frame.
+         * Reference to the whole payload, with size, hash, and media type. Always the first frame.
          *
          * @generated from protobuf field: orchestrator.v1.PayloadRef ref = 1
          */

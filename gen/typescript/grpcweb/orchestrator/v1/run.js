@@ -11,7 +11,7 @@ import { Value } from "../../google/protobuf/struct.js";
 import { PayloadRef } from "./payload.js";
 import { Struct } from "../../google/protobuf/struct.js";
 /**
- * State of a run as people see it.
+ * State of a run.
  *
  * @generated from protobuf enum orchestrator.v1.RunState
  */
@@ -30,13 +30,13 @@ export var RunState;
      */
     RunState[RunState["QUEUED"] = 1] = "QUEUED";
     /**
-     * At least one task can move by itself: an attempt is under way, or the next one is due later.
+     * At least one task can progress: an attempt is running, or the next one is due later.
      *
      * @generated from protobuf enum value: RUN_STATE_RUNNING = 2;
      */
     RunState[RunState["RUNNING"] = 2] = "RUNNING";
     /**
-     * Every open task waits for a timer, a signal, an approval or a child run.
+     * Every open task waits for a timer, a signal, an approval, or a child run.
      *
      * @generated from protobuf enum value: RUN_STATE_WAITING = 3;
      */
@@ -54,25 +54,25 @@ export var RunState;
      */
     RunState[RunState["SUSPENDED"] = 5] = "SUSPENDED";
     /**
-     * The service holds the run, because touching it did harm.
+     * The service holds the run because it harmed the service or cannot be read.
      *
      * @generated from protobuf enum value: RUN_STATE_QUARANTINED = 6;
      */
     RunState[RunState["QUARANTINED"] = 6] = "QUARANTINED";
     /**
-     * Cancellation was asked for; running attempts are being stopped.
+     * Cancellation was requested; running attempts are being stopped.
      *
      * @generated from protobuf enum value: RUN_STATE_CANCELING = 7;
      */
     RunState[RunState["CANCELING"] = 7] = "CANCELING";
     /**
-     * Effects of tasks are being undone.
+     * Compensations are running.
      *
      * @generated from protobuf enum value: RUN_STATE_COMPENSATING = 8;
      */
     RunState[RunState["COMPENSATING"] = 8] = "COMPENSATING";
     /**
-     * Ended well.
+     * Ended successfully.
      *
      * @generated from protobuf enum value: RUN_STATE_COMPLETED = 9;
      */
@@ -90,13 +90,13 @@ export var RunState;
      */
     RunState[RunState["CANCELED"] = 11] = "CANCELED";
     /**
-     * Ended by force.
+     * Ended by TerminateRun.
      *
      * @generated from protobuf enum value: RUN_STATE_TERMINATED = 12;
      */
     RunState[RunState["TERMINATED"] = 12] = "TERMINATED";
     /**
-     * Ended because its time was up.
+     * Ended by a timeout.
      *
      * @generated from protobuf enum value: RUN_STATE_TIMED_OUT = 13;
      */
@@ -122,7 +122,7 @@ export var RunPhase;
      */
     RunPhase[RunPhase["QUEUED"] = 1] = "QUEUED";
     /**
-     * Under way.
+     * In progress.
      *
      * @generated from protobuf enum value: RUN_PHASE_RUNNING = 2;
      */
@@ -134,13 +134,13 @@ export var RunPhase;
      */
     RunPhase[RunPhase["CANCELING"] = 3] = "CANCELING";
     /**
-     * Effects are being undone.
+     * Compensations are running.
      *
      * @generated from protobuf enum value: RUN_PHASE_COMPENSATING = 4;
      */
     RunPhase[RunPhase["COMPENSATING"] = 4] = "COMPENSATING";
     /**
-     * Ended well.
+     * Ended successfully.
      *
      * @generated from protobuf enum value: RUN_PHASE_COMPLETED = 5;
      */
@@ -158,13 +158,13 @@ export var RunPhase;
      */
     RunPhase[RunPhase["CANCELED"] = 7] = "CANCELED";
     /**
-     * Ended by force.
+     * Ended by TerminateRun.
      *
      * @generated from protobuf enum value: RUN_PHASE_TERMINATED = 8;
      */
     RunPhase[RunPhase["TERMINATED"] = 8] = "TERMINATED";
     /**
-     * Ended because its time was up.
+     * Ended by a timeout.
      *
      * @generated from protobuf enum value: RUN_PHASE_TIMED_OUT = 9;
      */
@@ -190,13 +190,13 @@ export var HoldKind;
      */
     HoldKind[HoldKind["OPERATOR"] = 1] = "OPERATOR";
     /**
-     * A budget is used up.
+     * A budget is exhausted.
      *
      * @generated from protobuf enum value: HOLD_KIND_BUDGET = 2;
      */
     HoldKind[HoldKind["BUDGET"] = 2] = "BUDGET";
     /**
-     * A limit of the service is reached, for instance the length of the history.
+     * A limit of the service is reached, for example the length of the history.
      *
      * @generated from protobuf enum value: HOLD_KIND_LIMIT = 3;
      */
@@ -208,7 +208,7 @@ export var HoldKind;
      */
     HoldKind[HoldKind["QUARANTINE"] = 4] = "QUARANTINE";
     /**
-     * The run that started this one is paused. It goes with that pause; ResumeRun of the child does not release it.
+     * The parent run is paused. The hold ends when the parent is resumed; ResumeRun of this run does not release it.
      *
      * @generated from protobuf enum value: HOLD_KIND_PARENT = 5;
      */
@@ -228,25 +228,26 @@ export var DeadLetterReason;
      */
     DeadLetterReason[DeadLetterReason["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * Its error can be retried, and its attempts are used up.
+     * Its error is retryable, but its attempts are used up.
      *
      * @generated from protobuf enum value: DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED = 1;
      */
     DeadLetterReason[DeadLetterReason["ATTEMPTS_EXHAUSTED"] = 1] = "ATTEMPTS_EXHAUSTED";
     /**
-     * Its error is final: it says so, the retry policy names it, or it is one of the flow itself such as an expression that failed.
+     * Its error is not retryable: the error or the retry policy says so, or the flow itself caused it, for example by
+     * an expression that failed.
      *
      * @generated from protobuf enum value: DEAD_LETTER_REASON_NOT_RETRYABLE = 2;
      */
     DeadLetterReason[DeadLetterReason["NOT_RETRYABLE"] = 2] = "NOT_RETRYABLE";
     /**
-     * Its call was put off, before it reached the tool, until the time of the task was over.
+     * Its call was deferred, before it reached the tool, until its time was over.
      *
      * @generated from protobuf enum value: DEAD_LETTER_REASON_DEFERRED_TOO_LONG = 3;
      */
     DeadLetterReason[DeadLetterReason["DEFERRED_TOO_LONG"] = 3] = "DEFERRED_TOO_LONG";
     /**
-     * Its time was over in another way: schedule-to-close, the end of a wait for a signal, the timeout of a group.
+     * It ran out of time otherwise: schedule-to-close, a wait for a signal, or the timeout of a group.
      *
      * @generated from protobuf enum value: DEAD_LETTER_REASON_OUT_OF_TIME = 4;
      */
@@ -266,19 +267,19 @@ export var TaskState;
      */
     TaskState[TaskState["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * Has not begun: waits for its dependencies, for a place, or for the end of a hold.
+     * Not started: waiting for its dependencies, for capacity, or for the release of a hold.
      *
      * @generated from protobuf enum value: TASK_STATE_PENDING = 1;
      */
     TaskState[TaskState["PENDING"] = 1] = "PENDING";
     /**
-     * May begin and waits for a worker to take it. No task of this version is in it: attempts begin as soon as they may.
+     * Waiting for a worker. Not used in this version: attempts start as soon as they may.
      *
      * @generated from protobuf enum value: TASK_STATE_SCHEDULED = 2;
      */
     TaskState[TaskState["SCHEDULED"] = 2] = "SCHEDULED";
     /**
-     * An attempt is under way.
+     * An attempt is running.
      *
      * @generated from protobuf enum value: TASK_STATE_RUNNING = 3;
      */
@@ -290,13 +291,13 @@ export var TaskState;
      */
     TaskState[TaskState["RETRYING"] = 4] = "RETRYING";
     /**
-     * Waits for a timer, a signal, an approval, children or a child run.
+     * Waiting for a timer, a signal, an approval, child tasks, or a child run.
      *
      * @generated from protobuf enum value: TASK_STATE_WAITING = 5;
      */
     TaskState[TaskState["WAITING"] = 5] = "WAITING";
     /**
-     * Ended well.
+     * Ended successfully.
      *
      * @generated from protobuf enum value: TASK_STATE_COMPLETED = 6;
      */
@@ -308,7 +309,7 @@ export var TaskState;
      */
     TaskState[TaskState["FAILED"] = 7] = "FAILED";
     /**
-     * Never ran; see the skip reason.
+     * Not run; see `skip_reason`.
      *
      * @generated from protobuf enum value: TASK_STATE_SKIPPED = 8;
      */
@@ -320,13 +321,13 @@ export var TaskState;
      */
     TaskState[TaskState["CANCELED"] = 9] = "CANCELED";
     /**
-     * Ended because its time was up.
+     * Ended by a timeout.
      *
      * @generated from protobuf enum value: TASK_STATE_TIMED_OUT = 10;
      */
     TaskState[TaskState["TIMED_OUT"] = 10] = "TIMED_OUT";
     /**
-     * Its effect was undone after it had ended.
+     * Compensated after it had ended.
      *
      * @generated from protobuf enum value: TASK_STATE_COMPENSATED = 11;
      */
@@ -346,13 +347,13 @@ export var SkipReason;
      */
     SkipReason[SkipReason["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * It stands on a branch that was not taken.
+     * On a branch that was not taken.
      *
      * @generated from protobuf enum value: SKIP_REASON_NOT_TAKEN = 1;
      */
     SkipReason[SkipReason["NOT_TAKEN"] = 1] = "NOT_TAKEN";
     /**
-     * Its trigger rule can no longer be met, because something before it failed.
+     * Its trigger rule cannot be met because a task before it failed.
      *
      * @generated from protobuf enum value: SKIP_REASON_UPSTREAM_FAILED = 2;
      */

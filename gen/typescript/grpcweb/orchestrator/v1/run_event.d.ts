@@ -28,19 +28,19 @@ import { Timestamp } from "../../google/protobuf/timestamp.js";
  */
 export interface RunEvent {
     /**
-     * Run that it happened in.
+     * Run of the event.
      *
      * @generated from protobuf field: string run_id = 1
      */
     runId: string;
     /**
-     * Number in the journal of the run, from 1; 0 for an ephemeral event. One record of the journal is one event.
+     * Number in the journal of the run, from 1; 0 for an ephemeral event. One journal record is one event.
      *
      * @generated from protobuf field: int32 sequence = 2
      */
     sequence: number;
     /**
-     * Opaque place in the stream; a watch can be resumed right after it.
+     * Opaque place in the stream; a watch can continue right after it.
      *
      * @generated from protobuf field: string cursor = 3
      */
@@ -52,26 +52,27 @@ export interface RunEvent {
      */
     durable: boolean;
     /**
-     * When it happened, by the clock of the database.
+     * When it happened, by the database clock.
      *
      * @generated from protobuf field: google.protobuf.Timestamp event_time = 5
      */
     eventTime?: Timestamp;
     /**
-     * Task that it concerns; empty when it concerns the run.
+     * Task of the event; empty for an event of the run.
      *
      * @generated from protobuf field: string task_id = 6
      */
     taskId: string;
     /**
-     * Attempt of the task that it concerns, from 1: the one that begins, waits, fails or completes. 0 when it concerns none: the run, a
-     * task that was done or failed without an attempt, or the task as a whole (skipped, expanded, compensated).
+     * Attempt of the event, from 1: the one that starts, waits, fails, or completes. 0 when there is none: the event is
+     * one of the run or of the whole task (skipped, expanded, compensated), or the task completed or failed without an
+     * attempt.
      *
      * @generated from protobuf field: int32 attempt = 7
      */
     attempt: number;
     /**
-     * What happened. UNSPECIFIED for an ephemeral event, whose `detail` says what it is.
+     * What happened. Unspecified for an ephemeral event; see `detail`.
      *
      * @generated from protobuf field: orchestrator.v1.RunEventKind kind = 8
      */
@@ -84,7 +85,7 @@ export interface RunEvent {
     detail: {
         oneofKind: "runTransition";
         /**
-         * The run moved to another phase.
+         * The run changed its phase.
          *
          * @generated from protobuf field: orchestrator.v1.RunTransition run_transition = 9
          */
@@ -92,7 +93,7 @@ export interface RunEvent {
     } | {
         oneofKind: "taskTransition";
         /**
-         * A task moved to another state.
+         * A task changed its state.
          *
          * @generated from protobuf field: orchestrator.v1.TaskTransition task_transition = 10
          */
@@ -100,7 +101,7 @@ export interface RunEvent {
     } | {
         oneofKind: "holdChange";
         /**
-         * A hold was put or released.
+         * A hold was put on or released.
          *
          * @generated from protobuf field: orchestrator.v1.HoldChange hold_change = 11
          */
@@ -108,7 +109,7 @@ export interface RunEvent {
     } | {
         oneofKind: "signalChange";
         /**
-         * A signal arrived, was consumed, or stays queued because a guard failed on it.
+         * A signal arrived, was consumed, or stays queued because a guard failed.
          *
          * @generated from protobuf field: orchestrator.v1.SignalChange signal_change = 12
          */
@@ -116,7 +117,7 @@ export interface RunEvent {
     } | {
         oneofKind: "progress";
         /**
-         * Ephemeral: how far an attempt is.
+         * Ephemeral: progress of an attempt.
          *
          * @generated from protobuf field: orchestrator.v1.TaskProgress progress = 13
          */
@@ -124,7 +125,7 @@ export interface RunEvent {
     } | {
         oneofKind: "log";
         /**
-         * Ephemeral: a line that an attempt logged.
+         * Ephemeral: log line of an attempt.
          *
          * @generated from protobuf field: orchestrator.v1.TaskLog log = 14
          */
@@ -132,7 +133,7 @@ export interface RunEvent {
     } | {
         oneofKind: "token";
         /**
-         * Ephemeral: a piece of text that an attempt produced.
+         * Ephemeral: text that an attempt produced.
          *
          * @generated from protobuf field: orchestrator.v1.TaskToken token = 15
          */
@@ -140,18 +141,18 @@ export interface RunEvent {
     } | {
         oneofKind: "approvalChange";
         /**
-         * An approval was decided or expired. That it was asked, and that it was canceled, are transitions of its task.
+         * An approval was decided or expired. Asking and canceling an approval are transitions of its task.
          *
-         * @generated from protobuf field: orchestrator.v1.ApprovalChange approval_change = 17
+         * @generated from protobuf field: orchestrator.v1.ApprovalChange approval_change = 16
          */
         approvalChange: ApprovalChange;
     } | {
         oneofKind: undefined;
     };
     /**
-     * Further facts of the record, by name. Payloads are not among them: GetRun and GetRunTask answer them.
+     * Other values of the record, by name. Payloads are not included; GetRun and GetRunTask return them.
      *
-     * @generated from protobuf field: google.protobuf.Struct attributes = 16
+     * @generated from protobuf field: google.protobuf.Struct attributes = 17
      */
     attributes?: Struct;
 }
@@ -174,20 +175,20 @@ export interface RunTransition {
      */
     error?: RunError;
     /**
-     * Why, in the words of who asked for it.
+     * Reason given by the caller.
      *
      * @generated from protobuf field: string reason = 3
      */
     reason: string;
     /**
-     * Who asked for it, by the word of the caller; empty when unknown or when the run itself did.
+     * Who requested it, as the caller claims; empty when unknown or when the run itself failed or timed out.
      *
      * @generated from protobuf field: string actor = 4
      */
     actor: string;
 }
 /**
- * TaskTransition is a change of a task's state.
+ * TaskTransition is a change of state.
  *
  * @generated from protobuf message orchestrator.v1.TaskTransition
  */
@@ -199,7 +200,7 @@ export interface TaskTransition {
      */
     state: TaskState;
     /**
-     * What kind of work the task does.
+     * Task type.
      *
      * @generated from protobuf field: string task_type = 2
      */
@@ -230,7 +231,7 @@ export interface TaskTransition {
     wait?: TaskWait;
 }
 /**
- * HoldChange is a hold that was put or released.
+ * HoldChange is a hold that was put on or released.
  *
  * @generated from protobuf message orchestrator.v1.HoldChange
  */
@@ -242,14 +243,15 @@ export interface HoldChange {
      */
     hold?: Hold;
     /**
-     * True when it was put, false when it was released.
+     * True when it was put on, false when it was released.
      *
      * @generated from protobuf field: bool held = 2
      */
     held: boolean;
 }
 /**
- * SignalChange is a signal that arrived, was consumed, or could not be judged by a guard. Its data is not part of the event.
+ * SignalChange is a signal that arrived, was consumed, or could not be evaluated by a guard. It does not include the
+ * data.
  *
  * @generated from protobuf message orchestrator.v1.SignalChange
  */
@@ -261,33 +263,33 @@ export interface SignalChange {
      */
     signalName: string;
     /**
-     * True when a task consumed it, false when it arrived or stays queued.
+     * True when it was consumed, false when it arrived or stays queued.
      *
      * @generated from protobuf field: bool consumed = 2
      */
     consumed: boolean;
     /**
-     * Why a guard (`when` of an `on` entry) of the current state could not be evaluated for it, with the state as `task_id`; absent otherwise.
-     * The signal stays queued. Reported at most once for each signal and state.
+     * Why a guard (`when` of an `on` entry) of the current state could not be evaluated, with the state as `task_id`;
+     * absent otherwise. The signal stays queued. Reported at most once per signal and state.
      *
      * @generated from protobuf field: orchestrator.v1.RunError guard_error = 3
      */
     guardError?: RunError;
     /**
-     * Who sent it, by the word of the caller; empty when unknown or consumed.
+     * Who sent it, as the caller claims; empty when unknown or consumed.
      *
      * @generated from protobuf field: string actor = 4
      */
     actor: string;
 }
 /**
- * ApprovalChange is the end of an approval. Its data is not part of the event.
+ * ApprovalChange is the end of an approval. It does not include the data.
  *
  * @generated from protobuf message orchestrator.v1.ApprovalChange
  */
 export interface ApprovalChange {
     /**
-     * Approval of the run.
+     * Id of the approval.
      *
      * @generated from protobuf field: string approval_id = 1
      */
@@ -299,45 +301,45 @@ export interface ApprovalChange {
      */
     state: ApprovalState;
     /**
-     * Who decided, by the word of the caller; empty when unknown or expired.
+     * Who decided, as the caller claims; empty when unknown or expired.
      *
      * @generated from protobuf field: string actor = 3
      */
     actor: string;
     /**
-     * What the person remarked.
+     * Comment on the decision.
      *
      * @generated from protobuf field: string comment = 4
      */
     comment: string;
 }
 /**
- * TaskProgress says how far an attempt is.
+ * TaskProgress is the progress of an attempt.
  *
  * @generated from protobuf message orchestrator.v1.TaskProgress
  */
 export interface TaskProgress {
     /**
-     * Share that is done, from 0 to 1; absent when it is not known.
+     * Fraction completed, from 0 to 1; absent when unknown.
      *
      * @generated from protobuf field: optional double fraction = 1
      */
     fraction?: number;
     /**
-     * Sentence for people.
+     * Message for people.
      *
      * @generated from protobuf field: string message = 2
      */
     message: string;
 }
 /**
- * TaskLog is a line that an attempt logged.
+ * TaskLog is a log line of an attempt.
  *
  * @generated from protobuf message orchestrator.v1.TaskLog
  */
 export interface TaskLog {
     /**
-     * How important the line is.
+     * Severity of the line.
      *
      * @generated from protobuf field: orchestrator.v1.LogLevel level = 1
      */
@@ -350,96 +352,96 @@ export interface TaskLog {
     message: string;
 }
 /**
- * TaskToken is a piece of text that an attempt produced.
+ * TaskToken is text that an attempt produced.
  *
  * @generated from protobuf message orchestrator.v1.TaskToken
  */
 export interface TaskToken {
     /**
-     * The text; append it to what the same attempt produced before.
+     * The text; append it to the previous text of the same attempt.
      *
      * @generated from protobuf field: string text = 1
      */
     text: string;
 }
 /**
- * RunSnapshot is the state of a run at a place of its stream. A large run is sent in several frames.
+ * RunSnapshot is a run at a place in its stream. A large run is sent in several frames.
  *
  * @generated from protobuf message orchestrator.v1.RunSnapshot
  */
 export interface RunSnapshot {
     /**
-     * The run, as the read mask asks.
+     * The run, limited by the read mask.
      *
      * @generated from protobuf field: orchestrator.v1.Run run = 1
      */
     run?: Run;
     /**
-     * Its tasks, without payloads; with `continued` a part of them.
+     * Its tasks, without payloads; only some of them when `continued` is true.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunTask tasks = 2
      */
     tasks: RunTask[];
     /**
-     * Place in the stream right after the last event that the snapshot holds; empty when the snapshot is continued.
+     * Place in the stream right after the snapshot; empty when `continued` is true.
      *
      * @generated from protobuf field: string cursor = 3
      */
     cursor: string;
     /**
-     * Whether more snapshot frames with further tasks follow at once. Only the last frame carries `cursor`.
+     * Whether more snapshot frames with further tasks follow. Only the last frame has a `cursor`.
      *
      * @generated from protobuf field: bool continued = 4
      */
     continued: boolean;
 }
 /**
- * WatchGap says that something was lost because the reader was slow: ephemeral events of a run, or updates in a watch over many
- * runs. Durable events of a run are never lost.
+ * WatchGap says that a slow reader missed something: ephemeral events of a run, or updates in a watch over many runs.
+ * Durable events of a run are never lost.
  *
  * @generated from protobuf message orchestrator.v1.WatchGap
  */
 export interface WatchGap {
     /**
-     * How many events or updates were lost at least.
+     * Minimum number of events or updates that were lost.
      *
      * @generated from protobuf field: int32 lost_count = 1
      */
     lostCount: number;
 }
 /**
- * WatchHeartbeat shows that the stream is alive; sent when nothing else was for about 15 seconds.
+ * WatchHeartbeat shows that the stream is alive. It is sent when nothing else was sent for about 15 seconds.
  *
  * @generated from protobuf message orchestrator.v1.WatchHeartbeat
  */
 export interface WatchHeartbeat {
     /**
-     * Clock of the service.
+     * Time of the service.
      *
      * @generated from protobuf field: google.protobuf.Timestamp server_time = 1
      */
     serverTime?: Timestamp;
     /**
-     * Place that the stream has reached; the watch can be resumed from it. Empty while the stream has none.
+     * Current place in the stream, to continue from; empty while there is none.
      *
      * @generated from protobuf field: string cursor = 2
      */
     cursor: string;
 }
 /**
- * RunEnd is the last frame of a watch: the run has ended, and every event before it was sent.
+ * RunEnd is the last frame of a watch: the run has ended, and all events before were sent.
  *
  * @generated from protobuf message orchestrator.v1.RunEnd
  */
 export interface RunEnd {
     /**
-     * The run as it ended, as the read mask asks.
+     * The ended run, limited by the read mask.
      *
      * @generated from protobuf field: orchestrator.v1.Run run = 1
      */
     run?: Run;
     /**
-     * Place in the stream after the last event; resuming there waits for a reopened run.
+     * Place in the stream after the last event; continuing there waits for a reopened run.
      *
      * @generated from protobuf field: string cursor = 2
      */
@@ -458,45 +460,45 @@ export interface RunUpdate {
      */
     run?: RunSummary;
     /**
-     * Whether the run meets the filter; false tells the reader to drop it.
+     * Whether the run matches the filter; when false, drop it.
      *
      * @generated from protobuf field: bool matches = 2
      */
     matches: boolean;
     /**
-     * Place in the stream after this update; WatchRuns resumes from it.
+     * Place in the stream after this update, to continue from.
      *
      * @generated from protobuf field: string cursor = 3
      */
     cursor: string;
 }
 /**
- * RunsSnapshot holds the runs that meet a filter when the watch begins. It is one frame.
+ * RunsSnapshot holds the runs that match the filter when the watch starts, in one frame.
  *
  * @generated from protobuf message orchestrator.v1.RunsSnapshot
  */
 export interface RunsSnapshot {
     /**
-     * The runs, newest first, at most `snapshot_size` of them.
+     * The runs, newest first, at most `snapshot_size`.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunSummary runs = 1
      */
     runs: RunSummary[];
     /**
-     * Whether more runs meet the filter than the snapshot holds; ListRuns answers the older ones.
+     * Whether more runs match the filter than the snapshot holds; ListRuns returns the older ones.
      *
      * @generated from protobuf field: bool partial = 2
      */
     partial: boolean;
     /**
-     * Place in the stream after the snapshot; WatchRuns resumes from it.
+     * Place in the stream after the snapshot, to continue from.
      *
      * @generated from protobuf field: string cursor = 3
      */
     cursor: string;
 }
 /**
- * Kind of an event. New kinds may come: a reader skips those it does not know.
+ * Kind of an event. Later versions add kinds; readers skip unknown ones.
  *
  * @generated from protobuf enum orchestrator.v1.RunEventKind
  */
@@ -514,55 +516,55 @@ export declare enum RunEventKind {
      */
     RUN_STARTED = 1,
     /**
-     * The delay of the start is over; the first task may begin.
+     * The start delay is over; the first task may start.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_OPENED = 2;
      */
     RUN_OPENED = 2,
     /**
-     * The run ended well.
+     * The run completed.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPLETED = 3;
      */
     RUN_COMPLETED = 3,
     /**
-     * The run ended with an error.
+     * The run failed.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_FAILED = 4;
      */
     RUN_FAILED = 4,
     /**
-     * The run ended by cancellation.
+     * The run was canceled.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_CANCELED = 5;
      */
     RUN_CANCELED = 5,
     /**
-     * The run ended because its time was up.
+     * The run timed out.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TIMED_OUT = 6;
      */
     RUN_TIMED_OUT = 6,
     /**
-     * The run was ended by force.
+     * The run was terminated.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TERMINATED = 7;
      */
     RUN_TERMINATED = 7,
     /**
-     * The end of the run was decided; attempts under way are told to stop.
+     * The run is ending; running attempts are told to stop.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_ENDING = 8;
      */
     RUN_ENDING = 8,
     /**
-     * Effects of tasks begin to be undone.
+     * Compensation starts.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPENSATING = 9;
      */
     RUN_COMPENSATING = 9,
     /**
-     * A hold was put.
+     * A hold was put on.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_HELD = 10;
      */
@@ -574,13 +576,13 @@ export declare enum RunEventKind {
      */
     RUN_RELEASED = 11,
     /**
-     * An instance took the run over from one that was lost.
+     * An instance took over the run from a lost one.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_RECOVERED = 12;
      */
     RUN_RECOVERED = 12,
     /**
-     * An attempt began.
+     * An attempt started.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
      */
@@ -598,7 +600,7 @@ export declare enum RunEventKind {
      */
     TASK_EXPANDED = 15,
     /**
-     * The task ended well.
+     * The task completed.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPLETED = 16;
      */
@@ -616,7 +618,7 @@ export declare enum RunEventKind {
      */
     TASK_SUSPENDED = 18,
     /**
-     * The task ended with an error, or because its time was up.
+     * The task failed or timed out.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_FAILED = 19;
      */
@@ -634,7 +636,7 @@ export declare enum RunEventKind {
      */
     TASK_CANCELED = 21,
     /**
-     * The effect of the task was undone.
+     * The task was compensated.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPENSATED = 22;
      */
@@ -652,13 +654,13 @@ export declare enum RunEventKind {
      */
     SIGNAL_CONSUMED = 24,
     /**
-     * A guard could not be evaluated for a signal, which stays in the queue.
+     * A guard could not be evaluated for a signal, which stays queued.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_GUARD_FAILED = 25;
      */
     SIGNAL_GUARD_FAILED = 25,
     /**
-     * A call with a `request_id` was applied that left no other trace.
+     * A call with a `request_id` was applied that changed nothing else.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_REQUEST_APPLIED = 26;
      */
@@ -689,7 +691,7 @@ export declare enum RunEventKind {
     APPROVAL_ENDED = 30
 }
 /**
- * How important a line of a log is.
+ * Severity of a log line.
  *
  * @generated from protobuf enum orchestrator.v1.LogLevel
  */
@@ -701,25 +703,25 @@ export declare enum LogLevel {
      */
     UNSPECIFIED = 0,
     /**
-     * For finding faults.
+     * Debugging information.
      *
      * @generated from protobuf enum value: LOG_LEVEL_DEBUG = 1;
      */
     DEBUG = 1,
     /**
-     * What happens in the ordinary course.
+     * Normal operation.
      *
      * @generated from protobuf enum value: LOG_LEVEL_INFO = 2;
      */
     INFO = 2,
     /**
-     * Something that should be looked at.
+     * Something unexpected.
      *
      * @generated from protobuf enum value: LOG_LEVEL_WARN = 3;
      */
     WARN = 3,
     /**
-     * Something failed.
+     * A failure.
      *
      * @generated from protobuf enum value: LOG_LEVEL_ERROR = 4;
      */

@@ -20,7 +20,7 @@ import { RunPhase } from "./run.js";
 import { Struct } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 /**
- * Kind of an event. New kinds may come: a reader skips those it does not know.
+ * Kind of an event. Later versions add kinds; readers skip unknown ones.
  *
  * @generated from protobuf enum orchestrator.v1.RunEventKind
  */
@@ -39,55 +39,55 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["RUN_STARTED"] = 1] = "RUN_STARTED";
     /**
-     * The delay of the start is over; the first task may begin.
+     * The start delay is over; the first task may start.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_OPENED = 2;
      */
     RunEventKind[RunEventKind["RUN_OPENED"] = 2] = "RUN_OPENED";
     /**
-     * The run ended well.
+     * The run completed.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPLETED = 3;
      */
     RunEventKind[RunEventKind["RUN_COMPLETED"] = 3] = "RUN_COMPLETED";
     /**
-     * The run ended with an error.
+     * The run failed.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_FAILED = 4;
      */
     RunEventKind[RunEventKind["RUN_FAILED"] = 4] = "RUN_FAILED";
     /**
-     * The run ended by cancellation.
+     * The run was canceled.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_CANCELED = 5;
      */
     RunEventKind[RunEventKind["RUN_CANCELED"] = 5] = "RUN_CANCELED";
     /**
-     * The run ended because its time was up.
+     * The run timed out.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TIMED_OUT = 6;
      */
     RunEventKind[RunEventKind["RUN_TIMED_OUT"] = 6] = "RUN_TIMED_OUT";
     /**
-     * The run was ended by force.
+     * The run was terminated.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_TERMINATED = 7;
      */
     RunEventKind[RunEventKind["RUN_TERMINATED"] = 7] = "RUN_TERMINATED";
     /**
-     * The end of the run was decided; attempts under way are told to stop.
+     * The run is ending; running attempts are told to stop.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_ENDING = 8;
      */
     RunEventKind[RunEventKind["RUN_ENDING"] = 8] = "RUN_ENDING";
     /**
-     * Effects of tasks begin to be undone.
+     * Compensation starts.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_COMPENSATING = 9;
      */
     RunEventKind[RunEventKind["RUN_COMPENSATING"] = 9] = "RUN_COMPENSATING";
     /**
-     * A hold was put.
+     * A hold was put on.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_HELD = 10;
      */
@@ -99,13 +99,13 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["RUN_RELEASED"] = 11] = "RUN_RELEASED";
     /**
-     * An instance took the run over from one that was lost.
+     * An instance took over the run from a lost one.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_RECOVERED = 12;
      */
     RunEventKind[RunEventKind["RUN_RECOVERED"] = 12] = "RUN_RECOVERED";
     /**
-     * An attempt began.
+     * An attempt started.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
      */
@@ -123,7 +123,7 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["TASK_EXPANDED"] = 15] = "TASK_EXPANDED";
     /**
-     * The task ended well.
+     * The task completed.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPLETED = 16;
      */
@@ -141,7 +141,7 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["TASK_SUSPENDED"] = 18] = "TASK_SUSPENDED";
     /**
-     * The task ended with an error, or because its time was up.
+     * The task failed or timed out.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_FAILED = 19;
      */
@@ -159,7 +159,7 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["TASK_CANCELED"] = 21] = "TASK_CANCELED";
     /**
-     * The effect of the task was undone.
+     * The task was compensated.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_COMPENSATED = 22;
      */
@@ -177,13 +177,13 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["SIGNAL_CONSUMED"] = 24] = "SIGNAL_CONSUMED";
     /**
-     * A guard could not be evaluated for a signal, which stays in the queue.
+     * A guard could not be evaluated for a signal, which stays queued.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_SIGNAL_GUARD_FAILED = 25;
      */
     RunEventKind[RunEventKind["SIGNAL_GUARD_FAILED"] = 25] = "SIGNAL_GUARD_FAILED";
     /**
-     * A call with a `request_id` was applied that left no other trace.
+     * A call with a `request_id` was applied that changed nothing else.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_REQUEST_APPLIED = 26;
      */
@@ -214,7 +214,7 @@ export var RunEventKind;
     RunEventKind[RunEventKind["APPROVAL_ENDED"] = 30] = "APPROVAL_ENDED";
 })(RunEventKind || (RunEventKind = {}));
 /**
- * How important a line of a log is.
+ * Severity of a log line.
  *
  * @generated from protobuf enum orchestrator.v1.LogLevel
  */
@@ -227,25 +227,25 @@ export var LogLevel;
      */
     LogLevel[LogLevel["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * For finding faults.
+     * Debugging information.
      *
      * @generated from protobuf enum value: LOG_LEVEL_DEBUG = 1;
      */
     LogLevel[LogLevel["DEBUG"] = 1] = "DEBUG";
     /**
-     * What happens in the ordinary course.
+     * Normal operation.
      *
      * @generated from protobuf enum value: LOG_LEVEL_INFO = 2;
      */
     LogLevel[LogLevel["INFO"] = 2] = "INFO";
     /**
-     * Something that should be looked at.
+     * Something unexpected.
      *
      * @generated from protobuf enum value: LOG_LEVEL_WARN = 3;
      */
     LogLevel[LogLevel["WARN"] = 3] = "WARN";
     /**
-     * Something failed.
+     * A failure.
      *
      * @generated from protobuf enum value: LOG_LEVEL_ERROR = 4;
      */
@@ -270,8 +270,8 @@ class RunEvent$Type extends MessageType {
             { no: 13, name: "progress", kind: "message", oneof: "detail", T: () => TaskProgress },
             { no: 14, name: "log", kind: "message", oneof: "detail", T: () => TaskLog },
             { no: 15, name: "token", kind: "message", oneof: "detail", T: () => TaskToken },
-            { no: 17, name: "approval_change", kind: "message", oneof: "detail", T: () => ApprovalChange },
-            { no: 16, name: "attributes", kind: "message", T: () => Struct }
+            { no: 16, name: "approval_change", kind: "message", oneof: "detail", T: () => ApprovalChange },
+            { no: 17, name: "attributes", kind: "message", T: () => Struct }
         ]);
     }
     create(value) {
@@ -359,13 +359,13 @@ class RunEvent$Type extends MessageType {
                         token: TaskToken.internalBinaryRead(reader, reader.uint32(), options, message.detail.token)
                     };
                     break;
-                case /* orchestrator.v1.ApprovalChange approval_change */ 17:
+                case /* orchestrator.v1.ApprovalChange approval_change */ 16:
                     message.detail = {
                         oneofKind: "approvalChange",
                         approvalChange: ApprovalChange.internalBinaryRead(reader, reader.uint32(), options, message.detail.approvalChange)
                     };
                     break;
-                case /* google.protobuf.Struct attributes */ 16:
+                case /* google.protobuf.Struct attributes */ 17:
                     message.attributes = Struct.internalBinaryRead(reader, reader.uint32(), options, message.attributes);
                     break;
                 default:
@@ -425,12 +425,12 @@ class RunEvent$Type extends MessageType {
         /* orchestrator.v1.TaskToken token = 15; */
         if (message.detail.oneofKind === "token")
             TaskToken.internalBinaryWrite(message.detail.token, writer.tag(15, WireType.LengthDelimited).fork(), options).join();
-        /* google.protobuf.Struct attributes = 16; */
-        if (message.attributes)
-            Struct.internalBinaryWrite(message.attributes, writer.tag(16, WireType.LengthDelimited).fork(), options).join();
-        /* orchestrator.v1.ApprovalChange approval_change = 17; */
+        /* orchestrator.v1.ApprovalChange approval_change = 16; */
         if (message.detail.oneofKind === "approvalChange")
-            ApprovalChange.internalBinaryWrite(message.detail.approvalChange, writer.tag(17, WireType.LengthDelimited).fork(), options).join();
+            ApprovalChange.internalBinaryWrite(message.detail.approvalChange, writer.tag(16, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Struct attributes = 17; */
+        if (message.attributes)
+            Struct.internalBinaryWrite(message.attributes, writer.tag(17, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -5,7 +5,10 @@
 import { RunService } from "./run_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * RunService starts runs and steers them. An answered start is durable. The run of another tenant is answered as RUN_NOT_FOUND.
+ * RunService starts and controls runs. Once a start is acknowledged, the run is durable. A run of another tenant is
+ * reported as RUN_NOT_FOUND. Calls for a run also return RUN_UNREADABLE when its stored data is damaged,
+ * RUN_QUARANTINED while it is quarantined and cannot take the call, and RUN_DELETED after DeleteRun. Any call returns
+ * the errors of the service itself, such as STORE_UNAVAILABLE, OVERLOADED, RUN_MOVED, and SHUTTING_DOWN.
  *
  * @generated from protobuf service orchestrator.v1.RunService
  */
@@ -17,9 +20,12 @@ export class RunServiceClient {
         this.options = RunService.options;
     }
     /**
-     * StartRun starts a run of a flow and answers when the start is durable, or when the run has ended or `wait` is over.
-     * Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, INVALID_JSON, PAYLOAD_TOO_LARGE, RUN_ALREADY_EXISTS when the run id was used
-     * before, RUN_KEY_OPEN when the policy is to reject, REQUEST_ID_REUSED when the request id came with another body, OVERLOADED.
+     * StartRun starts a run of a flow. It returns when the start is durable or, with `wait`, when the run has ended or
+     * the time is up. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_INPUT_INVALID, GRAPH_NOT_LOADED, SCHEMA_TOO_COSTLY,
+     * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND for a reference that leads nowhere, RUN_ALREADY_EXISTS when
+     * the run id has been used, RUN_KEY_OPEN when the policy is to reject, SIGNAL_QUEUE_FULL and RUN_TOO_LARGE when
+     * signals cannot be delivered to the open run, REQUEST_ID_REUSED when the request id came with a different body,
+     * RUN_DELETED when the run of an earlier call with this request id has been deleted, STORE_CONFLICT, NO_SHARD.
      *
      * @generated from protobuf rpc: StartRun
      */
@@ -28,8 +34,8 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * BatchStartRuns starts many runs at once. Each start succeeds or fails by itself; the answer has one result for each, in order.
-     * Errors of single starts are those of StartRun and stand in the results.
+     * BatchStartRuns starts up to 1,000 runs. Each start succeeds or fails on its own, with the errors of StartRun in
+     * its result. The response has one result per start, in order. Errors: NO_SHARD.
      *
      * @generated from protobuf rpc: BatchStartRuns
      */
@@ -38,7 +44,7 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetRun answers a run as it is. Errors: RUN_NOT_FOUND, RUN_DELETED.
+     * GetRun returns a run. Errors: RUN_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetRun
      */
@@ -47,8 +53,8 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * WaitRun answers when the run has ended or `wait` is over, then with the run as it is; never DEADLINE_EXCEEDED for that reason.
-     * Call it again to wait longer. Errors: RUN_NOT_FOUND.
+     * WaitRun returns when the run has ended or `wait` is over, with the run as it is then. When the time is up this is
+     * no error; call it again to keep waiting. Errors: RUN_NOT_FOUND.
      *
      * @generated from protobuf rpc: WaitRun
      */
@@ -57,7 +63,8 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListRuns answers the runs that meet a filter, the newest first unless `order_by` says otherwise. Errors: FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListRuns returns the runs that match a filter, newest first unless `order_by` says otherwise. Errors:
+     * FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListRuns
      */
@@ -66,7 +73,7 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * CountRuns counts the runs that meet a filter. Errors: FILTER_INVALID.
+     * CountRuns counts the runs that match a filter. Errors: FILTER_INVALID.
      *
      * @generated from protobuf rpc: CountRuns
      */
@@ -75,7 +82,7 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListRunEvents answers the journal of a run, the oldest event first. Errors: RUN_NOT_FOUND, PAGE_TOKEN_INVALID.
+     * ListRunEvents returns the journal of a run, oldest event first. Errors: RUN_NOT_FOUND, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListRunEvents
      */
@@ -84,8 +91,8 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListRunTasks answers the tasks of a run in the order of the flow, children after their parent, without payloads.
-     * Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
+     * ListRunTasks returns the tasks of a run, without payloads, in the order of the flow; children follow their
+     * parent. Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListRunTasks
      */
@@ -94,7 +101,7 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetRunTask answers one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
+     * GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetRunTask
      */
@@ -103,10 +110,10 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it goes on right after that place,
-     * without a snapshot. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
-     * Errors: RUN_NOT_FOUND, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when the journal no longer holds that place,
-     * WATCH_TOO_SLOW with the cursor to resume from, SHUTTING_DOWN.
+     * WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it continues right after
+     * that place, without a snapshot. REST returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID`
+     * resumes. Errors: RUN_NOT_FOUND, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when the journal no longer holds that
+     * place, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
      *
      * @generated from protobuf rpc: WatchRun
      */
@@ -115,14 +122,14 @@ export class RunServiceClient {
         return stackIntercept("serverStreaming", this._transport, method, opt, input);
     }
     /**
-     * WatchRuns streams the runs that meet a filter: a snapshot, then every change of one of them, until the caller ends it. Changes
-     * in quick succession are sent as one; the sequence of a run grows from update to update, and its last update shows how it ended.
-     * Every instance shows the runs of all instances on the database. When an instance dies or cannot be reached, its changes are read
-     * from the database some seconds later.
-     * With a cursor the stream begins with the runs that changed since that place, as updates and without a snapshot. An update that
-     * was sent before may come again. REST answers `text/event-stream` whose `id:` is the cursor; `Last-Event-ID` resumes.
-     * A reader that is more than 10,000 runs behind gets a gap and goes on; so does one whose missing changes cannot be read or are
-     * more than 5,000. Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
+     * WatchRuns streams the runs that match a filter: a snapshot, then every change to one of them, until the caller
+     * ends the stream. Rapid changes are merged. The sequence of a run increases with every update, and its last update
+     * shows how it ended. Every instance shows the runs of all instances on the database. When an instance dies or
+     * cannot be reached, its changes are read from the database some seconds later. With a cursor the stream starts
+     * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
+     * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
+     * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+     * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
      * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
      *
      * @generated from protobuf rpc: WatchRuns
@@ -132,8 +139,10 @@ export class RunServiceClient {
         return stackIntercept("serverStreaming", this._transport, method, opt, input);
     }
     /**
-     * SignalRun sends a signal to a run. It is queued in any open phase and consumed by the first task that waits for its name.
-     * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run is on the hold of kind LIMIT, INVALID_JSON, PAYLOAD_TOO_LARGE, REQUEST_ID_REUSED.
+     * SignalRun sends a signal to a run. Any open run queues it; the first task that waits for its name consumes it.
+     * Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run has a hold of kind LIMIT,
+     * INVALID_REQUEST with the paths of data that does not match the schema of the signal, SCHEMA_TOO_COSTLY,
+     * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: SignalRun
      */
@@ -142,8 +151,9 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. Answers when the
-     * wish is durable. A run that is canceled already is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+     * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
+     * returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
+     * RUN_FINISHED, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: CancelRun
      */
@@ -152,8 +162,8 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * TerminateRun ends a run by force, without waiting for attempts and without compensation. A run that is terminated already is
-     * answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+     * TerminateRun ends a run immediately, without waiting for attempts and without compensation. A run that is already
+     * terminated is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: TerminateRun
      */
@@ -162,8 +172,8 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * PauseRun holds a run: no attempt starts, results and signals are still recorded. A run that is paused already is answered as
-     * it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+     * PauseRun puts a run on hold: no attempt starts; results and signals are still recorded. A run that is already
+     * paused is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: PauseRun
      */
@@ -172,7 +182,8 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ResumeRun releases holds of a run. A run without such a hold is answered as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, REQUEST_ID_REUSED.
+     * ResumeRun releases holds of a run. A run without such a hold is returned as it is. Errors: RUN_NOT_FOUND,
+     * RUN_FINISHED, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: ResumeRun
      */
@@ -181,10 +192,11 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * DeleteRun erases a run that has ended: its journal with input, output and signals, its tasks, approvals, dead letters, unsent
-     * events and checkpoints. A tombstone stays, so that the id is never used again; GetRun answers RUN_DELETED from then on. All of it goes
-     * or none. A run that was deleted already is answered as the first time. Child runs are runs of their own and stay. Errors:
-     * RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent or one of its child runs is open.
+     * DeleteRun erases an ended run in one transaction: its journal with input, output, and signals, its tasks,
+     * approvals, dead letters, unsent events, and checkpoints. A tombstone keeps the id from being used again; from
+     * then on GetRun returns RUN_DELETED. Deleting a deleted run returns the first response. Child runs are separate
+     * runs and stay. Errors: RUN_NOT_FOUND, RUN_STATE_INVALID while the run, its parent, or one of its child runs is
+     * open.
      *
      * @generated from protobuf rpc: DeleteRun
      */

@@ -40,13 +40,13 @@ export interface StartRunRequest {
      */
     flowId: string;
     /**
-     * Version to run; empty means the one that was registered last.
+     * Version to run; empty means the latest.
      *
      * @generated from protobuf field: string version = 2
      */
     version: string;
     /**
-     * Values of the flow's variables; absent means none. An object in each of its forms.
+     * Values of the flow's variables, always an object; absent means none.
      *
      * @generated from protobuf oneof: input_value
      */
@@ -69,7 +69,7 @@ export interface StartRunRequest {
     } | {
         oneofKind: "inputRef";
         /**
-         * Reference to a stored payload.
+         * Reference to a payload of another run, as a response gave it.
          *
          * @generated from protobuf field: orchestrator.v1.PayloadRef input_ref = 5
          */
@@ -78,33 +78,33 @@ export interface StartRunRequest {
         oneofKind: undefined;
     };
     /**
-     * Makes a repeated call answer what the first one did: up to 128 printable characters without spaces, a UUID is a good choice.
-     * Remembered for `request_id_retention` (GetInfo) at least.
+     * Makes a repeated call return the first response: up to 128 printable characters without spaces, for example a
+     * UUID. Kept for at least `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 6
      */
     requestId: string;
     /**
-     * Identity of the run: up to 100 letters, digits, `.`, `_` and `-`, the first a letter or a digit. Empty lets the service choose.
-     * An id is never used again, even after the run is deleted.
+     * Id of the run: up to 100 letters, digits, `.`, `_`, and `-`, the first a letter or a digit. Empty lets the
+     * service choose one. An id is never used again, even after the run is deleted.
      *
      * @generated from protobuf field: string run_id = 7
      */
     runId: string;
     /**
-     * Business key: at most one open run of the flow has it. Empty means none.
+     * Business key: at most one open run of the flow has it. Empty means none. Up to 256 characters.
      *
      * @generated from protobuf field: string run_key = 8
      */
     runKey: string;
     /**
-     * What to do when an open run has the key; unspecified means to reject.
+     * What to do when an open run has the key; unspecified means reject.
      *
      * @generated from protobuf field: orchestrator.v1.RunKeyPolicy run_key_policy = 9
      */
     runKeyPolicy: RunKeyPolicy;
     /**
-     * Labels to find the run by: at most 32, keys of 1 to 63 characters, values of at most 256.
+     * Labels to find the run by: at most 32, with keys of 1 to 63 characters and values of up to 256.
      *
      * @generated from protobuf field: map<string, string> labels = 10
      */
@@ -112,69 +112,69 @@ export interface StartRunRequest {
         [key: string]: string;
     };
     /**
-     * User on whose behalf the run works; passed on to tools.
+     * User on whose behalf the run works; passed to tools. Up to 256 characters.
      *
      * @generated from protobuf field: string user_id = 11
      */
     userId: string;
     /**
-     * Identity that ties the run to work elsewhere; in logs and events.
+     * Id that ties the run to work elsewhere; part of logs and events. Up to 256 characters.
      *
      * @generated from protobuf field: string correlation_id = 12
      */
     correlationId: string;
     /**
-     * Context that is passed on and never read: JSON text of an object, at most 64 KiB.
+     * Context that is passed along unread: JSON text of an object, up to 64 KiB.
      *
      * @generated from protobuf field: bytes execution_context_json = 13
      */
     executionContextJson: Uint8Array;
     /**
-     * Time until the run is TIMED_OUT, counted from its scheduled time; absent means what the flow says.
+     * Time until the run is TIMED_OUT, from its scheduled time, at most 10 years; absent means what the flow says.
      *
      * @generated from protobuf field: google.protobuf.Duration run_timeout = 14
      */
     runTimeout?: Duration;
     /**
-     * Time until the first task may start, at most 10 years; absent means at once.
+     * Time until the first task may start, at most 10 years; absent means immediately.
      *
      * @generated from protobuf field: google.protobuf.Duration start_delay = 15
      */
     startDelay?: Duration;
     /**
-     * Signals that are in the queue before the first task starts; at most 100. When the policy answers an open run, they are sent to it.
+     * Signals to queue before the first task starts, at most 100. When the policy returns an open run, they are sent to
+     * that run.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunSignal signals = 16
      */
     signals: RunSignal[];
     /**
-     * How long to wait for the end of the run, at most 50 s; absent means not at all. When the time is up the answer is the run as
-     * it is.
+     * How long to wait for the end of the run, at most 50 s; absent means not at all.
      *
      * @generated from protobuf field: google.protobuf.Duration wait = 17
      */
     wait?: Duration;
     /**
-     * Fields of Run to answer; absent means all of them. Must be absent in a batch.
+     * Fields of Run to return; absent means all. Must be absent in a batch.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 18
      */
     readMask?: FieldMask;
 }
 /**
- * RunSignal is a signal that a start carries.
+ * RunSignal is a signal that is sent with a start.
  *
  * @generated from protobuf message orchestrator.v1.RunSignal
  */
 export interface RunSignal {
     /**
-     * Name that waiting tasks listen for: 1 to 128 characters.
+     * Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
      *
      * @generated from protobuf field: string signal_name = 1
      */
     signalName: string;
     /**
-     * What it carries; absent means null.
+     * Data of the signal; absent means null.
      *
      * @generated from protobuf oneof: data_value
      */
@@ -197,7 +197,7 @@ export interface RunSignal {
     } | {
         oneofKind: "dataRef";
         /**
-         * Reference to a stored payload.
+         * Reference to a payload of another run, as a response gave it.
          *
          * @generated from protobuf field: orchestrator.v1.PayloadRef data_ref = 4
          */
@@ -219,8 +219,8 @@ export interface StartRunResponse {
      */
     run?: Run;
     /**
-     * Whether this call, or the earlier one with the same request id, started the run; false when the policy answered an open one,
-     * also when the call is repeated after the end of that one.
+     * Whether this call, or an earlier one with the same request id, started the run. False when the policy returned an
+     * open run, also when the call is repeated after that run has ended.
      *
      * @generated from protobuf field: bool started = 2
      */
@@ -239,8 +239,8 @@ export interface BatchStartRunsRequest {
      */
     requests: StartRunRequest[];
     /**
-     * Makes a repeated call answer what the first one did. A start without a request id of its own gets this one with `/` and its
-     * index in the batch.
+     * Makes a repeated call return the first response. A start without a request id of its own gets this one, followed
+     * by `/` and its index in the batch. Up to 120 printable characters without spaces.
      *
      * @generated from protobuf field: string request_id = 2
      */
@@ -252,7 +252,7 @@ export interface BatchStartRunsRequest {
      */
     wait?: Duration;
     /**
-     * Fields of Run to answer; absent means all of them except payloads.
+     * Fields of Run to return; absent means all except payloads.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 4
      */
@@ -272,13 +272,13 @@ export interface BatchStartRunsResponse {
     results: BatchStartRunsResult[];
 }
 /**
- * BatchStartRunsResult is what became of one start.
+ * BatchStartRunsResult is the result of one start.
  *
  * @generated from protobuf message orchestrator.v1.BatchStartRunsResult
  */
 export interface BatchStartRunsResult {
     /**
-     * The run, or why there is none.
+     * The run or the error.
      *
      * @generated from protobuf oneof: result
      */
@@ -293,7 +293,7 @@ export interface BatchStartRunsResult {
     } | {
         oneofKind: "error";
         /**
-         * Error of this start, with the details that the same error of StartRun carries.
+         * Error of this start, with the same details as from StartRun.
          *
          * @generated from protobuf field: google.rpc.Status error = 2
          */
@@ -302,7 +302,7 @@ export interface BatchStartRunsResult {
         oneofKind: undefined;
     };
     /**
-     * Whether this call, or the earlier one with the same request id, started the run.
+     * Whether this call, or an earlier one with the same request id, started the run.
      *
      * @generated from protobuf field: bool started = 3
      */
@@ -321,7 +321,7 @@ export interface GetRunRequest {
      */
     runId: string;
     /**
-     * Fields of Run to answer; absent means all of them. An unknown path is refused with INVALID_REQUEST.
+     * Fields of Run to return; absent means all. An unknown path is refused with INVALID_REQUEST.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 2
      */
@@ -359,7 +359,7 @@ export interface WaitRunRequest {
      */
     wait?: Duration;
     /**
-     * Fields of Run to answer; absent means all of them.
+     * Fields of Run to return; absent means all.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 3
      */
@@ -393,19 +393,19 @@ export interface ListRunsRequest {
      */
     filter: string;
     /**
-     * Largest number of runs to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of runs to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 2
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 3
      */
     pageToken: string;
     /**
-     * Order of the runs: `create_time desc` (the newest first) or `create_time` (the oldest first); empty means `create_time desc`.
+     * Order: `create_time desc` (newest first) or `create_time` (oldest first); empty means `create_time desc`.
      *
      * @generated from protobuf field: string order_by = 4
      */
@@ -418,13 +418,13 @@ export interface ListRunsRequest {
  */
 export interface ListRunsResponse {
     /**
-     * The page; may be shorter than asked, even empty.
+     * The page. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunSummary runs = 1
      */
     runs: RunSummary[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */
@@ -450,17 +450,17 @@ export interface CountRunsRequest {
  */
 export interface CountRunsResponse {
     /**
-     * Number of runs that meet the filter.
+     * Number of runs that match the filter.
      *
      * @generated from protobuf field: int64 count = 1
      */
     count: bigint;
     /**
-     * The same number by state; states without runs are left out.
+     * The same number by state; states without runs are omitted.
      *
-     * @generated from protobuf field: repeated orchestrator.v1.RunStateCount states = 2
+     * @generated from protobuf field: repeated orchestrator.v1.RunStateCount state_counts = 2
      */
-    states: RunStateCount[];
+    stateCounts: RunStateCount[];
 }
 /**
  * RunStateCount is the number of runs in one state.
@@ -475,7 +475,7 @@ export interface RunStateCount {
      */
     state: RunState;
     /**
-     * How many runs are in it.
+     * Number of runs in it.
      *
      * @generated from protobuf field: int64 count = 2
      */
@@ -488,25 +488,25 @@ export interface RunStateCount {
  */
 export interface ListRunEventsRequest {
     /**
-     * Run whose journal is read.
+     * Run whose journal to read.
      *
      * @generated from protobuf field: string run_id = 1
      */
     runId: string;
     /**
-     * Only events with a greater sequence; 0 means from the first.
+     * Return only events with a greater sequence; 0 means from the first.
      *
      * @generated from protobuf field: int32 after_sequence = 2
      */
     afterSequence: number;
     /**
-     * Largest number of events to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of events to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 3
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 4
      */
@@ -519,13 +519,13 @@ export interface ListRunEventsRequest {
  */
 export interface ListRunEventsResponse {
     /**
-     * The page; may be shorter than asked, even empty.
+     * The page. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunEvent events = 1
      */
     events: RunEvent[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */
@@ -538,7 +538,7 @@ export interface ListRunEventsResponse {
  */
 export interface ListRunTasksRequest {
     /**
-     * Run whose tasks are read.
+     * Run whose tasks to read.
      *
      * @generated from protobuf field: string run_id = 1
      */
@@ -551,13 +551,13 @@ export interface ListRunTasksRequest {
      */
     filter: string;
     /**
-     * Largest number of tasks to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of tasks to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 3
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 4
      */
@@ -570,13 +570,13 @@ export interface ListRunTasksRequest {
  */
 export interface ListRunTasksResponse {
     /**
-     * The page, without payloads; may be shorter than asked, even empty.
+     * The page, without payloads. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.RunTask tasks = 1
      */
     tasks: RunTask[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */
@@ -595,13 +595,14 @@ export interface GetRunTaskRequest {
      */
     runId: string;
     /**
-     * Path of the task to read. The id of a state means its latest visit, the id of a compensation task the latest compensation that it made.
+     * Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
+     * compensation it started last.
      *
      * @generated from protobuf field: string task_id = 2
      */
     taskId: string;
     /**
-     * Fields of RunTask to answer; absent means all of them.
+     * Fields of RunTask to return; absent means all.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 3
      */
@@ -633,19 +634,20 @@ export interface WatchRunRequest {
      */
     runId: string;
     /**
-     * Place to go on after, from an event, a snapshot, a heartbeat or an error; empty means from now, with a snapshot.
+     * Place to continue after, from an event, a snapshot, a heartbeat, or an error; empty means from now, with a
+     * snapshot.
      *
      * @generated from protobuf field: string cursor = 2
      */
     cursor: string;
     /**
-     * Fields of Run in snapshot and end; absent means all of them.
+     * Fields of Run in the snapshot and the end frame; absent means all.
      *
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 3
      */
     readMask?: FieldMask;
     /**
-     * Whether ephemeral events (tokens, progress, logs) are wanted too. No task type of this version produces any.
+     * Whether to send ephemeral events (tokens, progress, logs) too. No task type produces any yet.
      *
      * @generated from protobuf field: bool include_ephemeral = 4
      */
@@ -665,7 +667,7 @@ export interface WatchRunResponse {
     frame: {
         oneofKind: "snapshot";
         /**
-         * State of the run when the watch began.
+         * The run when the watch started.
          *
          * @generated from protobuf field: orchestrator.v1.RunSnapshot snapshot = 1
          */
@@ -719,13 +721,15 @@ export interface WatchRunsRequest {
      */
     filter: string;
     /**
-     * Largest number of runs in the snapshot, the newest ones; 0 means the default, more than the limit means the limit.
+     * Maximum number of runs in the snapshot, which holds the newest ones. 0 means the default; a larger value than the
+     * limit means the limit.
      *
      * @generated from protobuf field: int32 snapshot_size = 2
      */
     snapshotSize: number;
     /**
-     * Place to resume after, from a frame or an error of a watch with the same filter; empty means from now, with a snapshot.
+     * Place to continue after, from a frame or an error of a watch with the same filter; empty means from now, with a
+     * snapshot.
      *
      * @generated from protobuf field: string cursor = 3
      */
@@ -745,7 +749,7 @@ export interface WatchRunsResponse {
     frame: {
         oneofKind: "snapshot";
         /**
-         * Runs that meet the filter when the watch began.
+         * Runs that match the filter when the watch starts.
          *
          * @generated from protobuf field: orchestrator.v1.RunsSnapshot snapshot = 1
          */
@@ -753,7 +757,7 @@ export interface WatchRunsResponse {
     } | {
         oneofKind: "update";
         /**
-         * A run changed, came to meet the filter or no longer meets it.
+         * A run changed, started to match the filter, or stopped matching it.
          *
          * @generated from protobuf field: orchestrator.v1.RunUpdate update = 2
          */
@@ -791,13 +795,13 @@ export interface SignalRunRequest {
      */
     runId: string;
     /**
-     * Name that waiting tasks listen for: 1 to 128 characters.
+     * Name that tasks wait for: 1 to 128 letters, digits, `.`, `_`, and `-`, the first a letter or a digit.
      *
      * @generated from protobuf field: string signal_name = 2
      */
     signalName: string;
     /**
-     * What it carries; absent means null.
+     * Data of the signal; absent means null.
      *
      * @generated from protobuf oneof: data_value
      */
@@ -820,7 +824,7 @@ export interface SignalRunRequest {
     } | {
         oneofKind: "dataRef";
         /**
-         * Reference to a stored payload.
+         * Reference to a payload of another run, as a response gave it.
          *
          * @generated from protobuf field: orchestrator.v1.PayloadRef data_ref = 5
          */
@@ -829,8 +833,9 @@ export interface SignalRunRequest {
         oneofKind: undefined;
     };
     /**
-     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+     * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+     * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 6
      */
@@ -862,20 +867,21 @@ export interface CancelRunRequest {
      */
     runId: string;
     /**
-     * Why; kept in the journal. At most 1,024 characters.
+     * Reason, kept in the journal. At most 1,024 characters.
      *
      * @generated from protobuf field: string reason = 2
      */
     reason: string;
     /**
-     * Whether effects of tasks are undone before the end.
+     * Whether to run compensations before the end.
      *
      * @generated from protobuf field: bool compensate = 3
      */
     compensate: boolean;
     /**
-     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+     * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+     * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 4
      */
@@ -888,7 +894,7 @@ export interface CancelRunRequest {
  */
 export interface CancelRunResponse {
     /**
-     * The run right after the wish was recorded, without payloads.
+     * The run right after the request was recorded, without payloads.
      *
      * @generated from protobuf field: orchestrator.v1.Run run = 1
      */
@@ -907,14 +913,15 @@ export interface TerminateRunRequest {
      */
     runId: string;
     /**
-     * Why; kept in the journal. At most 1,024 characters.
+     * Reason, kept in the journal. At most 1,024 characters.
      *
      * @generated from protobuf field: string reason = 2
      */
     reason: string;
     /**
-     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+     * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+     * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 3
      */
@@ -946,14 +953,15 @@ export interface PauseRunRequest {
      */
     runId: string;
     /**
-     * Why; kept in the journal. At most 1,024 characters.
+     * Reason, kept in the journal. At most 1,024 characters.
      *
      * @generated from protobuf field: string reason = 2
      */
     reason: string;
     /**
-     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+     * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+     * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 3
      */
@@ -985,20 +993,21 @@ export interface ResumeRunRequest {
      */
     runId: string;
     /**
-     * Why; kept in the journal. At most 1,024 characters.
+     * Reason, kept in the journal. At most 1,024 characters.
      *
      * @generated from protobuf field: string reason = 2
      */
     reason: string;
     /**
-     * Holds to release; empty means the operator's. That of a paused parent goes when the parent is resumed.
+     * Kinds of holds to release; empty means OPERATOR. A hold of kind PARENT goes when the parent is resumed.
      *
      * @generated from protobuf field: repeated orchestrator.v1.HoldKind hold_kinds = 3
      */
     holdKinds: HoldKind[];
     /**
-     * Makes a repeated call change nothing and answer the run as it is; another call to the run with the same id is refused. Up to
-     * 128 printable characters without spaces, a UUID is a good choice. Remembered for `request_id_retention` (GetInfo) at least.
+     * Makes a repeated call change nothing and return the run as it is. A different call to the same run with this id
+     * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 4
      */
@@ -1030,8 +1039,8 @@ export interface DeleteRunRequest {
      */
     runId: string;
     /**
-     * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-     * its run, with or without an id.
+     * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+     * run, with or without an id.
      *
      * @generated from protobuf field: string request_id = 2
      */
@@ -1075,15 +1084,15 @@ export declare enum RunKeyPolicy {
      */
     REJECT = 1,
     /**
-     * Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
-     * however often the call is repeated. Nothing else of the start reaches the open run.
+     * Return the open run and deliver the signals of the start to it (signal-with-start). With a `request_id` each
+     * signal is delivered once, however often the call is repeated. Nothing else of the start reaches the open run.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_RETURN_EXISTING = 2;
      */
     RETURN_EXISTING = 2,
     /**
-     * Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
-     * the call, sent again, starts this one.
+     * Terminate the open run, then start this one. These are two commits: if the service fails between them, the open
+     * run is terminated, and repeating the call starts the new one.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_TERMINATE_AND_START = 3;
      */

@@ -50,15 +50,15 @@ export var RunKeyPolicy;
      */
     RunKeyPolicy[RunKeyPolicy["REJECT"] = 1] = "REJECT";
     /**
-     * Answer the open run, and deliver the signals of the start to it: signal-with-start. With a `request_id` each is delivered once,
-     * however often the call is repeated. Nothing else of the start reaches the open run.
+     * Return the open run and deliver the signals of the start to it (signal-with-start). With a `request_id` each
+     * signal is delivered once, however often the call is repeated. Nothing else of the start reaches the open run.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_RETURN_EXISTING = 2;
      */
     RunKeyPolicy[RunKeyPolicy["RETURN_EXISTING"] = 2] = "RETURN_EXISTING";
     /**
-     * Terminate the open run, then start this one. Two commits: when the service fails between them the open run is terminated, and
-     * the call, sent again, starts this one.
+     * Terminate the open run, then start this one. These are two commits: if the service fails between them, the open
+     * run is terminated, and repeating the call starts the new one.
      *
      * @generated from protobuf enum value: RUN_KEY_POLICY_TERMINATE_AND_START = 3;
      */
@@ -967,13 +967,13 @@ class CountRunsResponse$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.CountRunsResponse", [
             { no: 1, name: "count", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
-            { no: 2, name: "states", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RunStateCount }
+            { no: 2, name: "state_counts", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RunStateCount }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.count = 0n;
-        message.states = [];
+        message.stateCounts = [];
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -986,8 +986,8 @@ class CountRunsResponse$Type extends MessageType {
                 case /* int64 count */ 1:
                     message.count = reader.int64().toBigInt();
                     break;
-                case /* repeated orchestrator.v1.RunStateCount states */ 2:
-                    message.states.push(RunStateCount.internalBinaryRead(reader, reader.uint32(), options));
+                case /* repeated orchestrator.v1.RunStateCount state_counts */ 2:
+                    message.stateCounts.push(RunStateCount.internalBinaryRead(reader, reader.uint32(), options));
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -1004,9 +1004,9 @@ class CountRunsResponse$Type extends MessageType {
         /* int64 count = 1; */
         if (message.count !== 0n)
             writer.tag(1, WireType.Varint).int64(message.count);
-        /* repeated orchestrator.v1.RunStateCount states = 2; */
-        for (let i = 0; i < message.states.length; i++)
-            RunStateCount.internalBinaryWrite(message.states[i], writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        /* repeated orchestrator.v1.RunStateCount state_counts = 2; */
+        for (let i = 0; i < message.stateCounts.length; i++)
+            RunStateCount.internalBinaryWrite(message.stateCounts[i], writer.tag(2, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

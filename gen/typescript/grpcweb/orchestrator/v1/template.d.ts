@@ -10,13 +10,13 @@ import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { FlowVariable } from "./flow.js";
 /**
- * Template is a flow that is made to be filled in. All fields are set by the service.
+ * Template is a flow with variables to set. All fields are set by the service.
  *
  * @generated from protobuf message orchestrator.v1.Template
  */
 export interface Template {
     /**
-     * Name of the template, the `id` of its definition.
+     * Id of the template, the `id` of its definition.
      *
      * @generated from protobuf field: string template_id = 1
      */
@@ -28,7 +28,7 @@ export interface Template {
      */
     version: string;
     /**
-     * Name for people.
+     * Display name.
      *
      * @generated from protobuf field: string name = 3
      */
@@ -40,13 +40,13 @@ export interface Template {
      */
     description: string;
     /**
-     * Category, for instance `data-science`.
+     * Category, for example `data-science`.
      *
      * @generated from protobuf field: string category = 5
      */
     category: string;
     /**
-     * Variables that can be filled in.
+     * Variables that can be set.
      *
      * @generated from protobuf field: repeated orchestrator.v1.FlowVariable variables = 6
      */
@@ -58,7 +58,7 @@ export interface Template {
      */
     taskCount: number;
     /**
-     * The definition as text. Only GetTemplate answers it.
+     * The definition as text. Empty in lists.
      *
      * @generated from protobuf field: string source = 8
      */

@@ -13,34 +13,35 @@ import type { ListTemplatesRequest } from "./template_service.js";
 import type { UnaryCall } from "@protobuf-ts/runtime-rpc";
 import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 /**
- * TemplateService shows the templates of the service and registers flows made of them.
+ * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from protobuf service orchestrator.v1.TemplateService
  */
 export interface ITemplateServiceClient {
     /**
-     * ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+     * ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListTemplates
      */
     listTemplates(input: ListTemplatesRequest, options?: RpcOptions): UnaryCall<ListTemplatesRequest, ListTemplatesResponse>;
     /**
-     * GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+     * GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetTemplate
      */
     getTemplate(input: GetTemplateRequest, options?: RpcOptions): UnaryCall<GetTemplateRequest, GetTemplateResponse>;
     /**
-     * InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-     * that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-     * FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+     * InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+     * remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+     * value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE.
      *
      * @generated from protobuf rpc: InstantiateTemplate
      */
     instantiateTemplate(input: InstantiateTemplateRequest, options?: RpcOptions): UnaryCall<InstantiateTemplateRequest, InstantiateTemplateResponse>;
 }
 /**
- * TemplateService shows the templates of the service and registers flows made of them.
+ * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from protobuf service orchestrator.v1.TemplateService
  */
@@ -51,21 +52,22 @@ export declare class TemplateServiceClient implements ITemplateServiceClient, Se
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+     * ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListTemplates
      */
     listTemplates(input: ListTemplatesRequest, options?: RpcOptions): UnaryCall<ListTemplatesRequest, ListTemplatesResponse>;
     /**
-     * GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+     * GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetTemplate
      */
     getTemplate(input: GetTemplateRequest, options?: RpcOptions): UnaryCall<GetTemplateRequest, GetTemplateResponse>;
     /**
-     * InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-     * that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-     * FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+     * InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+     * remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+     * value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE.
      *
      * @generated from protobuf rpc: InstantiateTemplate
      */

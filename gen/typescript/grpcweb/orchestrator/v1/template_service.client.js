@@ -5,7 +5,7 @@
 import { TemplateService } from "./template_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * TemplateService shows the templates of the service and registers flows made of them.
+ * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from protobuf service orchestrator.v1.TemplateService
  */
@@ -17,7 +17,7 @@ export class TemplateServiceClient {
         this.options = TemplateService.options;
     }
     /**
-     * ListTemplates answers the templates by id. Errors: PAGE_TOKEN_INVALID.
+     * ListTemplates returns the templates, ordered by id. Errors: PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListTemplates
      */
@@ -26,7 +26,7 @@ export class TemplateServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetTemplate answers one template with its source. Errors: TEMPLATE_NOT_FOUND.
+     * GetTemplate returns one template with its source. Errors: TEMPLATE_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetTemplate
      */
@@ -35,9 +35,10 @@ export class TemplateServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * InstantiateTemplate fills in the variables of a template that the caller gives and registers the result as a flow. Variables
-     * that are left out stay variables of the flow. It starts nothing: StartRun does. Errors: TEMPLATE_NOT_FOUND,
-     * FLOW_INPUT_INVALID when a value does not fit its variable, FLOW_INVALID, FLOW_VERSION_EXISTS.
+     * InstantiateTemplate sets variables of a template and registers the result as a flow. Variables that are omitted
+     * remain variables of the flow. It does not start a run. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID when a
+     * value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE.
      *
      * @generated from protobuf rpc: InstantiateTemplate
      */

@@ -20,13 +20,13 @@ import { Template } from "./template.js";
  */
 export interface ListTemplatesRequest {
     /**
-     * Largest number of templates to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of templates to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 1
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page. The other fields must be as in that call.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 2
      */
@@ -39,13 +39,13 @@ export interface ListTemplatesRequest {
  */
 export interface ListTemplatesResponse {
     /**
-     * The page, without `source`; may be shorter than asked, even empty.
+     * The page, without `source`. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Template templates = 1
      */
     templates: Template[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */
@@ -84,13 +84,13 @@ export interface GetTemplateResponse {
  */
 export interface InstantiateTemplateRequest {
     /**
-     * Template to fill in.
+     * Template to instantiate.
      *
      * @generated from protobuf field: string template_id = 1
      */
     templateId: string;
     /**
-     * Values of variables; absent means none. An object in each of its forms. They become the defaults of the flow's variables.
+     * Values of variables, always an object; absent means none. They become the defaults of the flow.
      *
      * @generated from protobuf oneof: variables_value
      */
@@ -114,26 +114,26 @@ export interface InstantiateTemplateRequest {
         oneofKind: undefined;
     };
     /**
-     * Name of the new flow; empty means the id of the template.
+     * Id of the new flow; empty means the id of the template.
      *
      * @generated from protobuf field: string flow_id = 4
      */
     flowId: string;
     /**
-     * Version of the new flow; empty means that of the template.
+     * Version of the new flow; empty means the version of the template.
      *
      * @generated from protobuf field: string version = 5
      */
     version: string;
     /**
-     * Only check: nothing is stored, and problems are answered in `problems` in place of an error.
+     * Only check: nothing is stored, and problems are returned in `problems` instead of as an error.
      *
      * @generated from protobuf field: bool validate_only = 6
      */
     validateOnly: boolean;
     /**
-     * Accepted as in other calls that change something; up to 128 printable characters without spaces. A repeated call is known by
-     * its content, with or without an id: it answers the stored version with `created` false.
+     * Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
+     * content, with or without an id, and returns the stored version with `created` false.
      *
      * @generated from protobuf field: string request_id = 7
      */
@@ -164,7 +164,7 @@ export interface InstantiateTemplateResponse {
      */
     problems: FlowProblem[];
     /**
-     * What was accepted but most likely is not what the author means, as in RegisterFlow.
+     * What was accepted but is probably not what the author meant, as in RegisterFlow.
      *
      * @generated from protobuf field: repeated orchestrator.v1.FlowWarning warnings = 4
      */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/health/v1/health.proto (package orchestrator.health.v1, syntax proto3)
 /* eslint-disable */
 
-// Health of the service as its own clients ask for it. `grpc.health.v1.Health` is served beside it for load balancers.
+// Health of the service for its own clients. `grpc.health.v1.Health` is served as well, for load balancers.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -25,7 +25,7 @@ export const file_orchestrator_health_v1_health: GenFile = /*@__PURE__*/
  */
 export type HealthCheckRequest = Message<"orchestrator.health.v1.HealthCheckRequest"> & {
   /**
-   * What to ask about: empty or `orchestrator` for the whole service, or the full name of a Protobuf service, for instance
+   * What to check: empty or `orchestrator` for the whole service, or the full name of a Protobuf service, for example
    * `orchestrator.v1.RunService`. At most 256 characters.
    *
    * @generated from field: string service = 1;
@@ -47,7 +47,7 @@ export const HealthCheckRequestSchema: GenMessage<HealthCheckRequest> = /*@__PUR
  */
 export type HealthCheckResponse = Message<"orchestrator.health.v1.HealthCheckResponse"> & {
   /**
-   * State of what was asked about.
+   * State of what was checked.
    *
    * @generated from field: orchestrator.health.v1.ServingStatus status = 1;
    */
@@ -62,34 +62,34 @@ export const HealthCheckResponseSchema: GenMessage<HealthCheckResponse> = /*@__P
   messageDesc(file_orchestrator_health_v1_health, 1);
 
 /**
- * Whether calls are taken. The numbers are those of `grpc.health.v1`.
+ * Whether calls are accepted. The numbers are those of `grpc.health.v1`.
  *
  * @generated from enum orchestrator.health.v1.ServingStatus
  */
 export const ServingStatus = {
   /**
-   * Not known yet.
+   * Unknown.
    *
    * @generated from enum value: SERVING_STATUS_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Calls are taken.
+   * Calls are accepted.
    *
    * @generated from enum value: SERVING_STATUS_SERVING = 1;
    */
   SERVING: 1,
 
   /**
-   * Calls are refused for now: the service starts, drains or has lost its database.
+   * Calls are refused: the service is starting or draining, or has lost its database.
    *
    * @generated from enum value: SERVING_STATUS_NOT_SERVING = 2;
    */
   NOT_SERVING: 2,
 
   /**
-   * There is no service of that name; only streams answer this.
+   * There is no service with that name; only used in streams.
    *
    * @generated from enum value: SERVING_STATUS_SERVICE_UNKNOWN = 3;
    */
@@ -97,7 +97,7 @@ export const ServingStatus = {
 } as const;
 
 /**
- * Whether calls are taken. The numbers are those of `grpc.health.v1`.
+ * Whether calls are accepted. The numbers are those of `grpc.health.v1`.
  *
  * @generated from enum orchestrator.health.v1.ServingStatus
  */
@@ -110,14 +110,14 @@ export const ServingStatusSchema: GenEnum<ServingStatus> = /*@__PURE__*/
   enumDesc(file_orchestrator_health_v1_health, 0);
 
 /**
- * HealthService tells whether the service takes calls.
+ * HealthService tells whether the service accepts calls.
  *
  * @generated from service orchestrator.health.v1.HealthService
  */
 export const HealthService: GenService<{
   /**
-   * Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-   * `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
+   * Check returns the state of the whole service or of one Protobuf service. It needs no credential. Also served at
+   * the wire path `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
    *
    * @generated from rpc orchestrator.health.v1.HealthService.Check
    */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/info/v1/info.proto (package orchestrator.info.v1, syntax proto3)
 /* eslint-disable */
 
-// What a client should know about the service before it relies on it.
+// What a client should know about the service.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -55,43 +55,43 @@ export type GetInfoResponse = Message<"orchestrator.info.v1.GetInfoResponse"> & 
   version: string;
 
   /**
-   * Build that runs.
+   * Build of the service.
    *
    * @generated from field: orchestrator.info.v1.Build build = 3;
    */
   build?: Build | undefined;
 
   /**
-   * Protobuf packages that are served, for instance `orchestrator.v1`; sorted.
+   * Protobuf packages that are served, for example `orchestrator.v1`; sorted.
    *
    * @generated from field: repeated string packages = 4;
    */
   packages: string[];
 
   /**
-   * Optional abilities that are switched on, for instance `reflection` or `grpc-web-text`; sorted, lower case. A client treats
-   * a name that it does not know as absent.
+   * Optional features that are enabled, for example `reflection` or `grpc-web-text`; sorted, lower case. Treat
+   * unknown names as absent.
    *
    * @generated from field: repeated string capabilities = 5;
    */
   capabilities: string[];
 
   /**
-   * Limits that the service enforces on requests.
+   * Limits on requests.
    *
    * @generated from field: orchestrator.info.v1.Limits limits = 6;
    */
   limits?: Limits | undefined;
 
   /**
-   * When the process began to serve.
+   * When the process started to serve.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 7;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Clock of the service at the time of the answer.
+   * Time of the service.
    *
    * @generated from field: google.protobuf.Timestamp server_time = 8;
    */
@@ -106,20 +106,20 @@ export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
   messageDesc(file_orchestrator_info_v1_info, 1);
 
 /**
- * Build identifies the code that runs.
+ * Build identifies the running code.
  *
  * @generated from message orchestrator.info.v1.Build
  */
 export type Build = Message<"orchestrator.info.v1.Build"> & {
   /**
-   * Source revision, or empty when it is not known.
+   * Source revision; empty when unknown.
    *
    * @generated from field: string revision = 1;
    */
   revision: string;
 
   /**
-   * Runtime and its version, for instance `node 24.21.0`.
+   * Runtime and its version, for example `node 24.21.0`.
    *
    * @generated from field: string runtime = 2;
    */
@@ -141,7 +141,7 @@ export const BuildSchema: GenMessage<Build> = /*@__PURE__*/
   messageDesc(file_orchestrator_info_v1_info, 2);
 
 /**
- * Limits are upper bounds; a request beyond one is refused with the name of the limit.
+ * Limits are upper bounds. A request that exceeds one is refused with the name of the limit.
  *
  * @generated from message orchestrator.info.v1.Limits
  */
@@ -161,8 +161,9 @@ export type Limits = Message<"orchestrator.info.v1.Limits"> & {
   maxPayloadBytes: bigint;
 
   /**
-   * Payloads beyond this many bytes of JSON are answered as a reference unless the read mask names their `…_json` field. Smaller
-   * ones may be answered as `…_json` in place of a message, or as a reference, when the answer would be too large.
+   * Payloads with more bytes of JSON are returned as a reference unless the read mask names their `…_json` field. A
+   * smaller payload may be returned as `…_json` instead of a message, or as a reference, when the response would be
+   * too large.
    *
    * @generated from field: int64 max_inline_payload_bytes = 3;
    */
@@ -190,7 +191,7 @@ export type Limits = Message<"orchestrator.info.v1.Limits"> & {
   maxPageSize: number;
 
   /**
-   * Page of a list whose request names no `page_size`.
+   * Page size when a request has no `page_size`.
    *
    * @generated from field: int32 default_page_size = 7;
    */
@@ -211,7 +212,7 @@ export type Limits = Message<"orchestrator.info.v1.Limits"> & {
   maxWait?: Duration | undefined;
 
   /**
-   * How long every `request_id` is remembered at least; the same for all methods.
+   * How long every `request_id` is kept at least; the same for all methods.
    *
    * @generated from field: google.protobuf.Duration request_id_retention = 10;
    */
@@ -239,14 +240,14 @@ export const StoreKind = {
   UNSPECIFIED: 0,
 
   /**
-   * A PostgreSQL server that the service runs by itself in its data folder.
+   * A PostgreSQL server that the service runs in its data folder.
    *
    * @generated from enum value: STORE_KIND_EMBEDDED = 1;
    */
   EMBEDDED: 1,
 
   /**
-   * A PostgreSQL server that the configuration names.
+   * A PostgreSQL server from the configuration.
    *
    * @generated from enum value: STORE_KIND_EXTERNAL = 2;
    */
@@ -273,7 +274,8 @@ export const StoreKindSchema: GenEnum<StoreKind> = /*@__PURE__*/
  */
 export const InfoService: GenService<{
   /**
-   * GetInfo answers version, build, capabilities and limits. Needs no credential; names no host, address or secret.
+   * GetInfo returns version, build, capabilities, and limits. It needs no credential and reveals no host, address, or
+   * secret.
    *
    * @generated from rpc orchestrator.info.v1.InfoService.GetInfo
    */

@@ -2,8 +2,9 @@
 // @generated from file orchestrator/options/v1/options.proto (package orchestrator.options.v1, syntax proto3)
 /* eslint-disable */
 
-// Options that every method of the contract carries. From them come the authorization table, the rate-limit classes and the
-// retry rules of clients. Field numbers lie between 400,000,000 and 500,000,000, a range that other people's options do not use.
+// Options of methods and error reasons. They are the source of the authorization table, the rate-limit classes, and
+// the retry rules of clients. Field numbers are between 400,000,000 and 500,000,000, a range that other extensions do
+// not use.
 
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -20,7 +21,7 @@ export const file_orchestrator_options_v1_options: GenFile = /*@__PURE__*/
   fileDesc("CiVvcmNoZXN0cmF0b3Ivb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhdvcmNoZXN0cmF0b3Iub3B0aW9ucy52MSKKAQoLRXJyb3JQb2xpY3kSHgoEY29kZRgBIAEoDjIQLmdvb2dsZS5ycGMuQ29kZRITCgtodHRwX3N0YXR1cxgCIAEoBRIvCgZyZXBlYXQYAyABKA4yHy5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5SZXBlYXQSFQoNbWV0YWRhdGFfa2V5cxgEIAMoCSLXAQoMTWV0aG9kUG9saWN5Eg4KBnNjb3BlcxgBIAMoCRIRCglhbm9ueW1vdXMYAiABKAgSOQoLaWRlbXBvdGVuY3kYAyABKA4yJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5JZGVtcG90ZW5jeRI2Cgpjb3N0X2NsYXNzGAQgASgOMiIub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuQ29zdENsYXNzEjEKB3JvdXRpbmcYBSABKAsyIC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5Sb3V0aW5nInMKB1JvdXRpbmcSFgoMYW55X2luc3RhbmNlGAEgASgISAASEgoIb3duZXJfb2YYAiABKAlIABI2CgViYXRjaBgDIAEoCzIlLm9yY2hlc3RyYXRvci5vcHRpb25zLnYxLkJhdGNoUm91dGluZ0gAQgQKAnRvIkAKDEJhdGNoUm91dGluZxINCgVpdGVtcxgBIAEoCRIQCghvd25lcl9vZhgCIAEoCRIPCgdyZXN1bHRzGAMgASgJKmcKBlJlcGVhdBIWChJSRVBFQVRfVU5TUEVDSUZJRUQQABIQCgxSRVBFQVRfTkVWRVIQARIXChNSRVBFQVRfU0FNRV9SRVFVRVNUEAISGgoWUkVQRUFUX1NBTUVfUkVRVUVTVF9JRBADKn0KC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASGQoVSURFTVBPVEVOQ1lfUkVBRF9PTkxZEAESGgoWSURFTVBPVEVOQ1lfSURFTVBPVEVOVBACEhoKFklERU1QT1RFTkNZX1JFUVVFU1RfSUQQAyqpAQoJQ29zdENsYXNzEhoKFkNPU1RfQ0xBU1NfVU5TUEVDSUZJRUQQABIUChBDT1NUX0NMQVNTX1BST0JFEAESEwoPQ09TVF9DTEFTU19SRUFEEAISEwoPQ09TVF9DTEFTU19MSVNUEAMSFAoQQ09TVF9DTEFTU19XUklURRAEEhMKD0NPU1RfQ0xBU1NfQlVMSxAFEhUKEUNPU1RfQ0xBU1NfU1RSRUFNEAY6YQoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY2eTOzQEgASgLMiUub3JjaGVzdHJhdG9yLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZwb2xpY3k6YQoFZXJyb3ISIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxja5M7NASABKAsyJC5vcmNoZXN0cmF0b3Iub3B0aW9ucy52MS5FcnJvclBvbGljeVIFZXJyb3JCrAEKF29yY2hlc3RyYXRvci5vcHRpb25zLnYxQgxPcHRpb25zUHJvdG9QAVoxb3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC9vcHRpb25zL3YxO29wdGlvbnN2MaoCF09yY2hlc3RyYXRvci5PcHRpb25zLlYxygIXT3JjaGVzdHJhdG9yXE9wdGlvbnNcVjHqAhlPcmNoZXN0cmF0b3I6Ok9wdGlvbnM6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor, file_google_rpc_code]);
 
 /**
- * What an error reason means for a caller.
+ * ErrorPolicy says what an error reason means for a caller.
  *
  * @generated from message orchestrator.options.v1.ErrorPolicy
  */
@@ -33,21 +34,21 @@ export type ErrorPolicy = Message<"orchestrator.options.v1.ErrorPolicy"> & {
   code: Code;
 
   /**
-   * HTTP status on REST.
+   * HTTP status in REST.
    *
    * @generated from field: int32 http_status = 2;
    */
   httpStatus: number;
 
   /**
-   * Whether the call may be sent again.
+   * Whether the call may be repeated.
    *
    * @generated from field: orchestrator.options.v1.Repeat repeat = 3;
    */
   repeat: Repeat;
 
   /**
-   * Keys of the metadata of `google.rpc.ErrorInfo` that the error may carry, beside `repeat`.
+   * Keys that the metadata of `google.rpc.ErrorInfo` may have, besides `repeat`.
    *
    * @generated from field: repeated string metadata_keys = 4;
    */
@@ -62,28 +63,28 @@ export const ErrorPolicySchema: GenMessage<ErrorPolicy> = /*@__PURE__*/
   messageDesc(file_orchestrator_options_v1_options, 0);
 
 /**
- * What the service knows about a method before it looks at a request.
+ * MethodPolicy is what the service knows about a method without looking at a request.
  *
  * @generated from message orchestrator.options.v1.MethodPolicy
  */
 export type MethodPolicy = Message<"orchestrator.options.v1.MethodPolicy"> & {
   /**
-   * Scopes that allow the call; the caller's credential must hold at least one of them. Form: `noun.verb`, for instance
-   * `runs.start`. Empty only when `anonymous` is true.
+   * Scopes that allow the call: the credential must hold at least one. Form: `noun.verb`, for example `runs.start`.
+   * Empty only when `anonymous` is true.
    *
    * @generated from field: repeated string scopes = 1;
    */
   scopes: string[];
 
   /**
-   * Whether the call needs no credential at all. True for probes only.
+   * Whether the call needs no credential. True only for probes.
    *
    * @generated from field: bool anonymous = 2;
    */
   anonymous: boolean;
 
   /**
-   * Whether the same call may be sent twice.
+   * Whether the call may be repeated.
    *
    * @generated from field: orchestrator.options.v1.Idempotency idempotency = 3;
    */
@@ -193,35 +194,35 @@ export const BatchRoutingSchema: GenMessage<BatchRouting> = /*@__PURE__*/
   messageDesc(file_orchestrator_options_v1_options, 3);
 
 /**
- * Whether a call that failed may be sent again.
+ * Whether a failed call may be repeated.
  *
  * @generated from enum orchestrator.options.v1.Repeat
  */
 export const Repeat = {
   /**
-   * Not set; a test refuses it.
+   * Not set; a test rejects it.
    *
    * @generated from enum value: REPEAT_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Never as it is.
+   * Not without changes.
    *
    * @generated from enum value: REPEAT_NEVER = 1;
    */
   NEVER: 1,
 
   /**
-   * The call had no effect: the same request may be sent again.
+   * The call had no effect: repeat the same request.
    *
    * @generated from enum value: REPEAT_SAME_REQUEST = 2;
    */
   SAME_REQUEST: 2,
 
   /**
-   * The outcome is not known: a call that only reads, is idempotent or carries a `request_id` may be sent again, the latter with the
-   * same `request_id`.
+   * The outcome is unknown: repeat a call that only reads, is idempotent, or carries a `request_id`; in the last case
+   * with the same `request_id`.
    *
    * @generated from enum value: REPEAT_SAME_REQUEST_ID = 3;
    */
@@ -229,7 +230,7 @@ export const Repeat = {
 } as const;
 
 /**
- * Whether a call that failed may be sent again.
+ * Whether a failed call may be repeated.
  *
  * @generated from enum orchestrator.options.v1.Repeat
  */
@@ -242,34 +243,34 @@ export const RepeatSchema: GenEnum<Repeat> = /*@__PURE__*/
   enumDesc(file_orchestrator_options_v1_options, 0);
 
 /**
- * Whether a call may be sent again when its outcome is unknown.
+ * Whether a call may be repeated when its outcome is unknown.
  *
  * @generated from enum orchestrator.options.v1.Idempotency
  */
 export const Idempotency = {
   /**
-   * Not set; a test refuses it.
+   * Not set; a test rejects it.
    *
    * @generated from enum value: IDEMPOTENCY_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Changes nothing: may be sent again at any time.
+   * Changes nothing: may be repeated at any time.
    *
    * @generated from enum value: IDEMPOTENCY_READ_ONLY = 1;
    */
   READ_ONLY: 1,
 
   /**
-   * May be sent again: the second call finds what the first one did and answers the same.
+   * May be repeated: the second call finds what the first one did and returns the same.
    *
    * @generated from enum value: IDEMPOTENCY_IDEMPOTENT = 2;
    */
   IDEMPOTENT: 2,
 
   /**
-   * May be sent again only with the `request_id` of the first call; without one the effect may happen twice.
+   * May be repeated only with the `request_id` of the first call; without one the effect may occur twice.
    *
    * @generated from enum value: IDEMPOTENCY_REQUEST_ID = 3;
    */
@@ -277,7 +278,7 @@ export const Idempotency = {
 } as const;
 
 /**
- * Whether a call may be sent again when its outcome is unknown.
+ * Whether a call may be repeated when its outcome is unknown.
  *
  * @generated from enum orchestrator.options.v1.Idempotency
  */
@@ -290,20 +291,20 @@ export const IdempotencySchema: GenEnum<Idempotency> = /*@__PURE__*/
   enumDesc(file_orchestrator_options_v1_options, 1);
 
 /**
- * How much work a call means for the service.
+ * How much work a call is for the service.
  *
  * @generated from enum orchestrator.options.v1.CostClass
  */
 export const CostClass = {
   /**
-   * Not set; a test refuses it.
+   * Not set; a test rejects it.
    *
    * @generated from enum value: COST_CLASS_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Answered from memory; never limited.
+   * Served from memory; never limited.
    *
    * @generated from enum value: COST_CLASS_PROBE = 1;
    */
@@ -338,7 +339,7 @@ export const CostClass = {
   BULK: 5,
 
   /**
-   * Holds a connection open for as long as the caller wants.
+   * Keeps a connection open for as long as the caller wants.
    *
    * @generated from enum value: COST_CLASS_STREAM = 6;
    */
@@ -346,7 +347,7 @@ export const CostClass = {
 } as const;
 
 /**
- * How much work a call means for the service.
+ * How much work a call is for the service.
  *
  * @generated from enum orchestrator.options.v1.CostClass
  */
@@ -359,7 +360,7 @@ export const CostClassSchema: GenEnum<CostClass> = /*@__PURE__*/
   enumDesc(file_orchestrator_options_v1_options, 2);
 
 /**
- * Policy of the method: who may call it, whether a call may be repeated, what it costs. Every method has one.
+ * Policy of the method. Every method has one.
  *
  * @generated from extension: orchestrator.options.v1.MethodPolicy policy = 431207001;
  */
@@ -367,7 +368,7 @@ export const policy: GenExtension<MethodOptions, MethodPolicy> = /*@__PURE__*/
   extDesc(file_orchestrator_options_v1_options, 0);
 
 /**
- * What an error reason means for a caller. Every reason has one.
+ * Policy of an error reason. Every reason has one.
  *
  * @generated from extension: orchestrator.options.v1.ErrorPolicy error = 431207002;
  */

@@ -2,7 +2,7 @@
 // @generated from file orchestrator/health/v1/health.proto (package orchestrator.health.v1, syntax proto3)
 /* eslint-disable */
 
-// Health of the service as its own clients ask for it. `grpc.health.v1.Health` is served beside it for load balancers.
+// Health of the service for its own clients. `grpc.health.v1.Health` is served as well, for load balancers.
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 
@@ -33,7 +33,7 @@ export const ServingStatusSchema = /*@__PURE__*/
   enumDesc(file_orchestrator_health_v1_health, 0);
 
 /**
- * Whether calls are taken. The numbers are those of `grpc.health.v1`.
+ * Whether calls are accepted. The numbers are those of `grpc.health.v1`.
  *
  * @generated from enum orchestrator.health.v1.ServingStatus
  */
@@ -41,7 +41,7 @@ export const ServingStatus = /*@__PURE__*/
   tsEnum(ServingStatusSchema);
 
 /**
- * HealthService tells whether the service takes calls.
+ * HealthService tells whether the service accepts calls.
  *
  * @generated from service orchestrator.health.v1.HealthService
  */

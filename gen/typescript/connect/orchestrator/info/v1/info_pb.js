@@ -2,7 +2,7 @@
 // @generated from file orchestrator/info/v1/info.proto (package orchestrator.info.v1, syntax proto3)
 /* eslint-disable */
 
-// What a client should know about the service before it relies on it.
+// What a client should know about the service.
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";

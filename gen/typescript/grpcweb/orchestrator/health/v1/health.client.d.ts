@@ -9,21 +9,21 @@ import type { HealthCheckRequest } from "./health.js";
 import type { UnaryCall } from "@protobuf-ts/runtime-rpc";
 import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 /**
- * HealthService tells whether the service takes calls.
+ * HealthService tells whether the service accepts calls.
  *
  * @generated from protobuf service orchestrator.health.v1.HealthService
  */
 export interface IHealthServiceClient {
     /**
-     * Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-     * `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
+     * Check returns the state of the whole service or of one Protobuf service. It needs no credential. Also served at
+     * the wire path `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
      *
      * @generated from protobuf rpc: Check
      */
     check(input: HealthCheckRequest, options?: RpcOptions): UnaryCall<HealthCheckRequest, HealthCheckResponse>;
 }
 /**
- * HealthService tells whether the service takes calls.
+ * HealthService tells whether the service accepts calls.
  *
  * @generated from protobuf service orchestrator.health.v1.HealthService
  */
@@ -34,8 +34,8 @@ export declare class HealthServiceClient implements IHealthServiceClient, Servic
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-     * `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
+     * Check returns the state of the whole service or of one Protobuf service. It needs no credential. Also served at
+     * the wire path `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
      *
      * @generated from protobuf rpc: Check
      */

@@ -5,7 +5,7 @@
 import { HealthService } from "./health.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * HealthService tells whether the service takes calls.
+ * HealthService tells whether the service accepts calls.
  *
  * @generated from protobuf service orchestrator.health.v1.HealthService
  */
@@ -17,8 +17,8 @@ export class HealthServiceClient {
         this.options = HealthService.options;
     }
     /**
-     * Check answers the state of the whole service or of one part of it. Needs no credential. Also served at the wire path
-     * `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
+     * Check returns the state of the whole service or of one Protobuf service. It needs no credential. Also served at
+     * the wire path `/health.v1.HealthService/Check`. Errors: SERVICE_NOT_FOUND for an unknown name.
      *
      * @generated from protobuf rpc: Check
      */

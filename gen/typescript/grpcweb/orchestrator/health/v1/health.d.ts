@@ -15,7 +15,7 @@ import { MessageType } from "@protobuf-ts/runtime";
  */
 export interface HealthCheckRequest {
     /**
-     * What to ask about: empty or `orchestrator` for the whole service, or the full name of a Protobuf service, for instance
+     * What to check: empty or `orchestrator` for the whole service, or the full name of a Protobuf service, for example
      * `orchestrator.v1.RunService`. At most 256 characters.
      *
      * @generated from protobuf field: string service = 1
@@ -29,38 +29,38 @@ export interface HealthCheckRequest {
  */
 export interface HealthCheckResponse {
     /**
-     * State of what was asked about.
+     * State of what was checked.
      *
      * @generated from protobuf field: orchestrator.health.v1.ServingStatus status = 1
      */
     status: ServingStatus;
 }
 /**
- * Whether calls are taken. The numbers are those of `grpc.health.v1`.
+ * Whether calls are accepted. The numbers are those of `grpc.health.v1`.
  *
  * @generated from protobuf enum orchestrator.health.v1.ServingStatus
  */
 export declare enum ServingStatus {
     /**
-     * Not known yet.
+     * Unknown.
      *
      * @generated from protobuf enum value: SERVING_STATUS_UNSPECIFIED = 0;
      */
     UNSPECIFIED = 0,
     /**
-     * Calls are taken.
+     * Calls are accepted.
      *
      * @generated from protobuf enum value: SERVING_STATUS_SERVING = 1;
      */
     SERVING = 1,
     /**
-     * Calls are refused for now: the service starts, drains or has lost its database.
+     * Calls are refused: the service is starting or draining, or has lost its database.
      *
      * @generated from protobuf enum value: SERVING_STATUS_NOT_SERVING = 2;
      */
     NOT_SERVING = 2,
     /**
-     * There is no service of that name; only streams answer this.
+     * There is no service with that name; only used in streams.
      *
      * @generated from protobuf enum value: SERVING_STATUS_SERVICE_UNKNOWN = 3;
      */

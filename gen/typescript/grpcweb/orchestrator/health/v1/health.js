@@ -12,32 +12,32 @@ import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 /**
- * Whether calls are taken. The numbers are those of `grpc.health.v1`.
+ * Whether calls are accepted. The numbers are those of `grpc.health.v1`.
  *
  * @generated from protobuf enum orchestrator.health.v1.ServingStatus
  */
 export var ServingStatus;
 (function (ServingStatus) {
     /**
-     * Not known yet.
+     * Unknown.
      *
      * @generated from protobuf enum value: SERVING_STATUS_UNSPECIFIED = 0;
      */
     ServingStatus[ServingStatus["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * Calls are taken.
+     * Calls are accepted.
      *
      * @generated from protobuf enum value: SERVING_STATUS_SERVING = 1;
      */
     ServingStatus[ServingStatus["SERVING"] = 1] = "SERVING";
     /**
-     * Calls are refused for now: the service starts, drains or has lost its database.
+     * Calls are refused: the service is starting or draining, or has lost its database.
      *
      * @generated from protobuf enum value: SERVING_STATUS_NOT_SERVING = 2;
      */
     ServingStatus[ServingStatus["NOT_SERVING"] = 2] = "NOT_SERVING";
     /**
-     * There is no service of that name; only streams answer this.
+     * There is no service with that name; only used in streams.
      *
      * @generated from protobuf enum value: SERVING_STATUS_SERVICE_UNKNOWN = 3;
      */

@@ -15,7 +15,8 @@ import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
  */
 export interface IInfoServiceClient {
     /**
-     * GetInfo answers version, build, capabilities and limits. Needs no credential; names no host, address or secret.
+     * GetInfo returns version, build, capabilities, and limits. It needs no credential and reveals no host, address, or
+     * secret.
      *
      * @generated from protobuf rpc: GetInfo
      */
@@ -33,7 +34,8 @@ export declare class InfoServiceClient implements IInfoServiceClient, ServiceInf
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * GetInfo answers version, build, capabilities and limits. Needs no credential; names no host, address or secret.
+     * GetInfo returns version, build, capabilities, and limits. It needs no credential and reveals no host, address, or
+     * secret.
      *
      * @generated from protobuf rpc: GetInfo
      */

@@ -17,7 +17,8 @@ export class InfoServiceClient {
         this.options = InfoService.options;
     }
     /**
-     * GetInfo answers version, build, capabilities and limits. Needs no credential; names no host, address or secret.
+     * GetInfo returns version, build, capabilities, and limits. It needs no credential and reveals no host, address, or
+     * secret.
      *
      * @generated from protobuf rpc: GetInfo
      */

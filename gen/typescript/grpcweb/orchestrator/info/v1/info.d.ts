@@ -36,57 +36,57 @@ export interface GetInfoResponse {
      */
     version: string;
     /**
-     * Build that runs.
+     * Build of the service.
      *
      * @generated from protobuf field: orchestrator.info.v1.Build build = 3
      */
     build?: Build;
     /**
-     * Protobuf packages that are served, for instance `orchestrator.v1`; sorted.
+     * Protobuf packages that are served, for example `orchestrator.v1`; sorted.
      *
      * @generated from protobuf field: repeated string packages = 4
      */
     packages: string[];
     /**
-     * Optional abilities that are switched on, for instance `reflection` or `grpc-web-text`; sorted, lower case. A client treats
-     * a name that it does not know as absent.
+     * Optional features that are enabled, for example `reflection` or `grpc-web-text`; sorted, lower case. Treat
+     * unknown names as absent.
      *
      * @generated from protobuf field: repeated string capabilities = 5
      */
     capabilities: string[];
     /**
-     * Limits that the service enforces on requests.
+     * Limits on requests.
      *
      * @generated from protobuf field: orchestrator.info.v1.Limits limits = 6
      */
     limits?: Limits;
     /**
-     * When the process began to serve.
+     * When the process started to serve.
      *
      * @generated from protobuf field: google.protobuf.Timestamp start_time = 7
      */
     startTime?: Timestamp;
     /**
-     * Clock of the service at the time of the answer.
+     * Time of the service.
      *
      * @generated from protobuf field: google.protobuf.Timestamp server_time = 8
      */
     serverTime?: Timestamp;
 }
 /**
- * Build identifies the code that runs.
+ * Build identifies the running code.
  *
  * @generated from protobuf message orchestrator.info.v1.Build
  */
 export interface Build {
     /**
-     * Source revision, or empty when it is not known.
+     * Source revision; empty when unknown.
      *
      * @generated from protobuf field: string revision = 1
      */
     revision: string;
     /**
-     * Runtime and its version, for instance `node 24.21.0`.
+     * Runtime and its version, for example `node 24.21.0`.
      *
      * @generated from protobuf field: string runtime = 2
      */
@@ -99,7 +99,7 @@ export interface Build {
     storeKind: StoreKind;
 }
 /**
- * Limits are upper bounds; a request beyond one is refused with the name of the limit.
+ * Limits are upper bounds. A request that exceeds one is refused with the name of the limit.
  *
  * @generated from protobuf message orchestrator.info.v1.Limits
  */
@@ -117,8 +117,9 @@ export interface Limits {
      */
     maxPayloadBytes: bigint;
     /**
-     * Payloads beyond this many bytes of JSON are answered as a reference unless the read mask names their `…_json` field. Smaller
-     * ones may be answered as `…_json` in place of a message, or as a reference, when the answer would be too large.
+     * Payloads with more bytes of JSON are returned as a reference unless the read mask names their `…_json` field. A
+     * smaller payload may be returned as `…_json` instead of a message, or as a reference, when the response would be
+     * too large.
      *
      * @generated from protobuf field: int64 max_inline_payload_bytes = 3
      */
@@ -142,7 +143,7 @@ export interface Limits {
      */
     maxPageSize: number;
     /**
-     * Page of a list whose request names no `page_size`.
+     * Page size when a request has no `page_size`.
      *
      * @generated from protobuf field: int32 default_page_size = 7
      */
@@ -160,7 +161,7 @@ export interface Limits {
      */
     maxWait?: Duration;
     /**
-     * How long every `request_id` is remembered at least; the same for all methods.
+     * How long every `request_id` is kept at least; the same for all methods.
      *
      * @generated from protobuf field: google.protobuf.Duration request_id_retention = 10
      */
@@ -179,13 +180,13 @@ export declare enum StoreKind {
      */
     UNSPECIFIED = 0,
     /**
-     * A PostgreSQL server that the service runs by itself in its data folder.
+     * A PostgreSQL server that the service runs in its data folder.
      *
      * @generated from protobuf enum value: STORE_KIND_EMBEDDED = 1;
      */
     EMBEDDED = 1,
     /**
-     * A PostgreSQL server that the configuration names.
+     * A PostgreSQL server from the configuration.
      *
      * @generated from protobuf enum value: STORE_KIND_EXTERNAL = 2;
      */

@@ -27,13 +27,13 @@ export var StoreKind;
      */
     StoreKind[StoreKind["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * A PostgreSQL server that the service runs by itself in its data folder.
+     * A PostgreSQL server that the service runs in its data folder.
      *
      * @generated from protobuf enum value: STORE_KIND_EMBEDDED = 1;
      */
     StoreKind[StoreKind["EMBEDDED"] = 1] = "EMBEDDED";
     /**
-     * A PostgreSQL server that the configuration names.
+     * A PostgreSQL server from the configuration.
      *
      * @generated from protobuf enum value: STORE_KIND_EXTERNAL = 2;
      */
