@@ -133,13 +133,13 @@ export function renderOpenapi(merged: string, image: Uint8Array): string {
   for (const type of registry)
     if (type.kind === "service") for (const method of type.methods) methods.set(`${type.name}_${method.name}`, method);
   const inRequests = new Set([...methods.values()].flatMap(({ input }) => [...messagesIn(input)]));
-  const inResponses = new Set([...methods.values()].flatMap(({ output }) => [...messagesIn(output)]));
   for (const [name, schema] of Object.entries(document.components.schemas)) {
     const message = registry.getMessage(name);
     if (message === undefined) continue;
-    // What only requests hold is closed; answers may have new fields.
+    // What requests hold is closed, including payload references, which responses hold as well. What only responses
+    // hold may get new fields.
     if (inRequests.has(name) || [...methods.values()].some(({ input }) => input.typeName === name))
-      constrainSchema(schema, message, !inResponses.has(name));
+      constrainSchema(schema, message, true);
   }
   for (const operation of Object.values(document.paths).flatMap((path) => Object.values(path))) {
     const method = methods.get(operation.operationId.replace(/_\d+$/, ""));

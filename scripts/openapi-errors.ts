@@ -61,7 +61,7 @@ export function toOperationErrors(
   return { reasons: [...own].sort(), responses: Object.fromEntries(responses) };
 }
 
-/** The shared responses: one for each HTTP status that an error can have, with the reasons that any call can be refused with. */
+/** The shared responses: one per HTTP status of an error, with the reasons that any call can be refused with. */
 export function toSharedResponses(): Record<string, unknown> {
   const statuses = [...new Set(Object.values(ERRORS).map(({ http }) => http))].sort((a, b) => a - b);
   const used = statuses.map((status) => {

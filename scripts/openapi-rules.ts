@@ -154,7 +154,7 @@ function ofMask(message: DescMessage): string {
   return `^((${names})(,(${names}))*)?$`;
 }
 
-/** Whether a field stands beside the items of a batch and not in them: a mask that no response of its message can meet. */
+/** Whether a field belongs to a batch and not to its items: a mask that no response of its message can satisfy. */
 export function isOfBatch(field: DescField, mask: DescMessage | undefined): boolean {
   return field.message?.typeName === "google.protobuf.FieldMask" && mask === undefined;
 }

@@ -73,8 +73,8 @@ test("an operation over thousands of runs survives kill -9, and changes each run
     failedCount: 0,
     failures: [],
   });
-  const { states } = await client.call(RunService.method.countRuns, { filter: request.filter });
-  expect(states.map(({ state, count }) => [state, Number(count)])).toEqual([[RunState.CANCELED, RUNS]]);
+  const { stateCounts } = await client.call(RunService.method.countRuns, { filter: request.filter });
+  expect(stateCounts.map(({ state, count }) => [state, Number(count)])).toEqual([[RunState.CANCELED, RUNS]]);
   for (const runId of runIds.filter((_, index) => index % 10 === 0)) {
     const { events } = await client.call(RunService.method.listRunEvents, { runId, pageSize: 100 });
     expect(events.filter(({ kind }) => kind === RunEventKind.RUN_ENDING)).toHaveLength(1);

@@ -174,7 +174,10 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
         count?: string;
         stateCounts?: { state: string; count: string }[];
       };
-      return [Number(all ?? 0), ...(stateCounts ?? []).map((one) => `${one.state.slice("RUN_STATE_".length)} ${one.count}`)];
+      return [
+        Number(all ?? 0),
+        ...(stateCounts ?? []).map((one) => `${one.state.slice("RUN_STATE_".length)} ${one.count}`),
+      ];
     };
     const both = [3, "COMPLETED 1", "WAITING 2"];
     expect(await count(`flow_id == "${own}"`)).toEqual(both);
