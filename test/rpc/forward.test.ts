@@ -40,6 +40,23 @@ test("a call for a run of another instance is answered by that instance, on ever
   grpc?.close();
 });
 
+test("what an operation does to a run of another instance is done there, in the name of its caller", async () => {
+  const [grpc] = openClients(there.address);
+  await grpc?.ask(RunService.method.startRun, { flowId: "open", runId: "theirs" });
+  here.engine.owner = there.address;
+  const { signal } = new AbortController();
+  const action = { type: "terminate", reason: "clean up" } as const;
+  const caller = { tenantId: "default", actor: "Ana" };
+  here.engine.failWith(toError("RUN_MOVED", { runId: "theirs" }));
+  await here.api.runActions.apply(caller, action, "theirs", "operation/op~1", signal);
+  expect(there.engine.states.get("theirs")).toMatchObject({ phase: "TERMINATED", cause: { by: "Ana" } });
+  here.engine.failWith(toError("RUN_MOVED", { runId: "nobody" }));
+  await expect(here.api.runActions.apply(caller, action, "nobody", "operation/op~1", signal)).rejects.toMatchObject({
+    code: "RUN_NOT_FOUND",
+  });
+  grpc?.close();
+});
+
 test("what the other instance refuses is refused with its error", async () => {
   here.engine.owner = there.address;
   for (const client of openClients(here.address)) {
