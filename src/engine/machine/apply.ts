@@ -1,6 +1,7 @@
 /**
- * `applyRecord(state, record)`: the one place where the state of a run changes. No clock, no randomness, no I/O, no plan: a journal folds to the same state on every build.
- * It throws (a bug, or a corrupt journal) when a record is no legal move.
+ * `applyRecord(state, record)` is the only place where the state of a run changes. It uses no clock, no randomness, no
+ * I/O, and no plan, so a journal folds to the same state on every build. It throws (a bug, or a corrupt journal) when a
+ * record is not a legal transition.
  */
 
 import { invariant } from "../../base/errors.ts";
@@ -31,7 +32,7 @@ export function foldJournal(runId: string, records: Iterable<JournalRecord>): Ru
   });
 }
 
-/** Changes `state` by one record. */
+/** Applies one record to `state`. */
 export function applyRecord(state: RunState, record: JournalRecord): void {
   invariant(!isTerminalPhase(state.phase), `${record.type} after the end of run ${state.runId}`);
   state.sequence += 1;
@@ -266,7 +267,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       state.fsm.settled = true;
       return;
     default:
-      // From a newer build: the run cannot be read here.
+      // Written by a newer build: the run cannot be read here.
       throw new Error(`unknown record ${JSON.stringify(record satisfies never)}`);
   }
 }
@@ -324,7 +325,7 @@ function touchTask(state: RunState, path: string, at: number): TaskState {
   return task;
 }
 
-/** The attempt in hand had no effect. What an earlier one left in doubt stays so. */
+/** Marks the current attempt as having had no effect. An earlier attempt that is in doubt stays in doubt. */
 function proveNoEffect(task: TaskState): void {
   if (task.state === "RUNNING" && task.effect === "open") task.effect = "none";
 }
@@ -364,7 +365,7 @@ function endTask(state: RunState, task: TaskState, to: TaskStateName, at: number
     invariant(group, `${task.path} has no group`);
     group.open -= 1;
     const index = childIndex(task.path);
-    // A child that was canceled because of another one is not the one that failed.
+    // A child that was canceled because of another child is not the one that failed.
     if (failed && to !== "CANCELED" && (group.failed < 0 || index < group.failed)) group.failed = index;
   } else if (isTopLevel(task.path)) {
     state.ended += 1;

@@ -1,8 +1,10 @@
 /**
- * Checks records as they are read from the store, before anything uses them: each kind has one schema, from which its checker follows. A value of the wrong
- * type would otherwise be found by whoever needs it first: the fold, an encoder, a caller.
+ * Checks records as they are read from the store, before anything uses them. Each kind has one schema, and its checker
+ * follows from it. Without this check, a value of the wrong type would surface wherever it is first used: the fold, an
+ * encoder, a caller.
  *
- * A field that a record may not have yet is marked optional; fields that are not named here pass, so that a record of a newer build is refused for its kind only.
+ * A field that older records may lack is marked optional. Fields that are not listed here pass, so a record of a newer
+ * build is refused only for its kind.
  */
 
 import { labelsProblem } from "../../base/labels.ts";
@@ -21,7 +23,7 @@ import type {
   Wait,
 } from "./records.ts";
 
-/** True when a value has the right type. */
+/** Returns true when a value has the right type. */
 type Check = (value: unknown) => boolean;
 
 /** Checks for every field of a type. */
@@ -29,10 +31,10 @@ type Fields<T> = { readonly [Key in keyof Required<T>]: Check };
 
 type RecordOf<Type extends RecordType> = Omit<Extract<JournalRecord, { readonly type: Type }>, "type">;
 
-/** Largest number that the contract's integers hold. */
+/** Largest value of the contract's integers. */
 const MAX_INT32 = 2_147_483_647;
 
-/** Most children of a group. */
+/** Maximum number of children of a group. */
 const MAX_CHILDREN = 10_000;
 
 const text: Check = (value) => typeof value === "string";
@@ -42,7 +44,7 @@ const object: Check = (value) => typeof value === "object" && value !== null && 
 const time: Check = (value) => isValidTime(value);
 const count: Check = (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_INT32;
 const children: Check = (value) => count(value) && (value as number) <= MAX_CHILDREN;
-/** A number that JSON turned into null when it was none is told by null. */
+/** A finite number, or null: JSON writes numbers that are not finite as null. */
 const delay: Check = (value) => value === null || Number.isFinite(value);
 const duration: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
 const list: Check = Array.isArray;
@@ -65,7 +67,7 @@ const oneOf = (...names: readonly string[]): Check => {
   return (value) => known.has(value);
 };
 
-/** The first field that is wrong; null when all are right. */
+/** Returns the first invalid field, or null when all are valid. */
 function wrongField(fields: readonly (readonly [string, Check])[], value: object): string | null {
   for (let index = 0; index < fields.length; index += 1) {
     const [key, check] = fields[index] as readonly [string, Check];
@@ -79,7 +81,7 @@ function objectOf<T>(fields: Fields<T>): Check {
   return (value) => object(value) && wrongField(entries, value as object) === null;
 }
 
-/** One of several shapes, told apart by `kind`. */
+/** One of several shapes, discriminated by `kind`. */
 function kinds<T extends { readonly kind: string }>(
   shapes: {
     readonly [Kind in T["kind"]]: Fields<Omit<Extract<T, { readonly kind: Kind }>, "kind">>;
@@ -245,7 +247,10 @@ const CHECKS = new Map(
   Object.entries<Readonly<Record<string, Check>>>(SCHEMAS).map(([type, fields]) => [type, Object.entries(fields)]),
 );
 
-/** What is wrong with the records of a move, which begins at `sequence`; null when they can be read. Cost: a few checks of type a record. */
+/**
+ * Returns what is wrong with the records of a transition that begins at `sequence`, or null when they can be read.
+ * Cost: a few type checks per record.
+ */
 export function recordsProblem(records: unknown, sequence: number): string | null {
   if (!Array.isArray(records) || records.length === 0) return `the move at ${sequence} holds no list of records`;
   for (let index = 0; index < records.length; index += 1) {

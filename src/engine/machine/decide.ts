@@ -1,8 +1,10 @@
 /**
- * The run machine. `decide(run, event)` gives the records that an event makes; `nextStep(run, at)` gives what follows from the state alone.
- * Both are pure: no clock, no ids, no randomness, no I/O; expressions are evaluated outside, between a need and its `evaluated` event.
+ * The run machine. `decide(run, event)` returns the records that an event produces; `nextStep(run, at)` returns what
+ * follows from the state alone. Both are pure: no clock, no ids, no randomness, no I/O. Expressions are evaluated
+ * outside, between a need and its `evaluated` event.
  *
- *   event → decide → records → absorb → nextStep → records → absorb → … → need → (evaluate) → evaluated → decide → … → nothing left
+ *   event → decide → records → absorb → nextStep → records → absorb → … →
+ *         need → (evaluate) → evaluated → decide → … → nothing left
  */
 import { invariant } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
@@ -29,14 +31,18 @@ import {
   decideTaskEvaluated,
 } from "./tasks/tasks.ts";
 
-/** Records that `event` makes of `run`; none when it changes nothing (late, repeated, or not for this state). */
+/**
+ * Returns the records that `event` produces, or none when it changes nothing (late, repeated, or not applicable in this
+ * state).
+ */
 export function decide(run: Run, event: RunEvent): readonly JournalRecord[] {
   const { state } = run;
   if (isTerminalPhase(state.phase)) return [];
   if ("request" in event && event.request !== undefined) {
     if (state.requests.has(event.request.id)) return [];
     const records = decideEvent(run, event);
-    // A signal carries its key itself. A decision that came too late was not applied; every other call was, also when there was nothing to change.
+    // A signal record carries its own key. A decision that came too late was not applied; every other call was, even
+    // when there was nothing to change.
     if (event.type === "signal" || (event.type === "decided" && records.length === 0)) return records;
     return [{ type: "request.applied", at: event.at, ...toKey(event.request) }, ...records];
   }
@@ -112,7 +118,7 @@ function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): Jou
   return [started, ...signals];
 }
 
-/** The facts that say something: every start is journaled, and most say little. */
+/** Keeps the facts that are not empty: every start is journaled, and most have few. */
 function keepFilled(facts: StartFacts): Partial<StartFacts> {
   const { userId, correlationId, labels, runKey, requestId, context, parent } = facts;
   const filled: { -readonly [Name in keyof StartFacts]?: StartFacts[Name] } = {};
@@ -176,12 +182,15 @@ function longestWaiting(run: Run, name: string): TaskState | null {
   return found;
 }
 
-/** True when `token` is that of the attempt in hand: reports that come late or again change nothing. */
+/** Returns true when `token` belongs to the current attempt: late and repeated reports change nothing. */
 function isAwaited(task: TaskState | undefined, token: number): boolean {
   return task?.state === "RUNNING" && task.token === token;
 }
 
-/** The earliest timer of the run that can act now or later, milliseconds since the epoch; null when it has none. */
+/**
+ * Returns when the earliest timer of the run can act, now or later, in milliseconds since the epoch, or null when it
+ * has none.
+ */
 export function nextDueAt(run: Run): number | null {
   const { state } = run;
   if (isTerminalPhase(state.phase)) return null;
@@ -197,7 +206,7 @@ export function nextDueAt(run: Run): number | null {
   return due === Number.POSITIVE_INFINITY ? null : due;
 }
 
-/** Waits end under a hold; retries rest, but not beyond their schedule-to-close. */
+/** Under a hold, waits still end. Retries are suspended, but not past their schedule-to-close. */
 function dueUnderHold(run: Run, path: string, at: number): number {
   const task = run.state.tasks.get(path);
   if (task?.state !== "RETRYING") return at;
@@ -245,10 +254,10 @@ function decideRecover(run: Run, at: number, clean: boolean): JournalRecord[] {
   for (const task of run.state.tasks.values()) {
     if (task.state !== "RUNNING" || task.group !== null) continue;
     const { path, attempt } = task;
-    // Nobody will report it any more, and no attempt begins while a run is being cancelled.
+    // No report will come, and no attempt begins while a run is being canceled.
     if (run.state.phase === "CANCELING") records.push({ type: "task.canceled", at, task: path });
     else if (!held) records.push({ type: "task.dispatched", at, task: path, attempt });
-    // Under a hold nothing starts: the attempt is made again on release, with its number.
+    // Nothing starts under a hold: the attempt is repeated on release, with the same number.
     else records.push({ type: "task.retrying", at, task: path, error: ATTEMPT_LOST, dueAt: at, deferred: true });
   }
   return records;
@@ -260,7 +269,7 @@ const ATTEMPT_LOST: TaskError = {
   retryable: true,
 };
 
-/** What follows from the state alone: records, a value to evaluate, or null when the run waits for an event. */
+/** Returns what follows from the state alone: records, a value to evaluate, or null when the run waits for an event. */
 export function nextStep(run: Run, at: number): Step | null {
   const { state } = run;
   switch (state.phase) {
@@ -296,7 +305,7 @@ function stepRunning(run: Run, at: number): Step | null {
   return finish(run, at);
 }
 
-/** Works off the agenda until something moves. */
+/** Works through the agenda until something makes progress. */
 function stepGroups(run: Run, at: number): Step | null {
   for (let place = run.agenda.take(); place !== undefined; place = run.agenda.take()) {
     const step = typeof place === "number" ? stepNode(run, place, at) : stepGroup(run, place, at);

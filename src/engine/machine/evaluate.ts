@@ -1,4 +1,6 @@
-/** Answers needs: evaluates the templates that a run asks for. Pure; the runtime calls it between `nextStep` and `decide`. */
+/**
+ * Answers needs: evaluates the templates that a run needs. Pure; the runtime calls it between `nextStep` and `decide`.
+ */
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
@@ -9,7 +11,7 @@ import type { GuardError } from "./records.ts";
 import { fsmStateOf, type Run, specOf } from "./run.ts";
 import { scopeOf } from "./scope.ts";
 
-/** The answer to `need`. Errors of expressions become results with an error; they are final. */
+/** Evaluates `need`. Errors of expressions become results with an error; they are final. */
 export function evaluateNeed(run: Run, need: Need): EvaluationResult {
   try {
     const value = evaluate(run, need);
@@ -19,7 +21,7 @@ export function evaluateNeed(run: Run, need: Need): EvaluationResult {
   }
 }
 
-/** Type and message of what an evaluation threw, with the place if that is known. */
+/** Returns the type and message of an evaluation error, with its place if known. */
 function describeFailure(thrown: unknown): GuardError {
   const [place, error] = thrown instanceof Misplaced ? [`${thrown.place}: `, thrown.cause] : ["", thrown];
   const type = isOrchestratorError(error)
@@ -32,7 +34,7 @@ function describeFailure(thrown: unknown): GuardError {
 
 class WrongResult extends Error {}
 
-/** An error of the expression at a place of a state or task, such as `transitions[0].when`. */
+/** An error of the expression at a place in a state or task, such as `transitions[0].when`. */
 class Misplaced extends Error {
   readonly place: string;
 
@@ -73,21 +75,21 @@ function evaluate(run: Run, need: Need): Json {
   }
 }
 
-/** Limits of a task that are written as `${…}`; null when there are none. */
+/** Evaluates the limits of a task that are written as `${…}`; null when there are none. */
 function evaluateLimits(run: Run, { path, first }: Extract<Need, { kind: "task" }>): TaskLimits | null {
   const { limits } = specOf(run, path);
   if (limits.length === 0) return null;
   const scope = scopeOf(run, path, first);
   return Object.fromEntries(
     limits.map(({ name, place, duration }) => {
-      // The delays of a retry policy may be 0.
+      // Delays of a retry policy may be 0.
       const evaluate = place.startsWith("retry_policy.") ? evaluateDurationMs : evaluateTimeoutMs;
       return [name, at(place, () => evaluate(duration, scope))];
     }),
   );
 }
 
-/** A guard that cannot be evaluated does not admit the signal: what a caller sent must not end the run. */
+/** A guard that cannot be evaluated does not admit the signal: what a caller sends must not end the run. */
 function judgeSignal(run: Run, need: Extract<Need, { kind: "on" }>): Json {
   const scope = scopeOf(run, null, null, need.signal);
   const { on } = fsmStateOf(run, need.state);

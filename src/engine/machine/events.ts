@@ -1,36 +1,43 @@
-/** Events: what can happen to a run. They come from callers, tools, clocks and other runs; `decide` turns them into records. */
+/**
+ * Events: what can happen to a run. They come from callers, tools, clocks, and other runs; `decide` turns them into
+ * records.
+ */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
 import type { HoldKind, RunError, StartFacts, TaskError } from "./records.ts";
 
 interface At {
-  /** Now, milliseconds since the epoch, no earlier than the database's clock: due times are counted from it. */
+  /**
+   * Current time, milliseconds since the epoch, no earlier than the database's clock. Due times are counted from it.
+   */
   readonly at: number;
 }
 
-/** Tells a call from a repetition of it: its request id, and a hash of what it asks for. */
+/** Distinguishes a call from its repetition: the request id, and a hash of the request. */
 export interface RequestKey {
   readonly id: string;
   readonly hash: string;
 }
 
 interface OfCall extends At {
-  /** Key of the call; absent when it has none. A key that was applied before changes nothing. */
+  /** Key of the call; absent when it has none. A key that was already applied changes nothing. */
   readonly request?: RequestKey;
 }
 
 /** How an attempt ended. */
 export type Outcome =
   | { readonly ok: true; readonly output: Json }
-  /** `deferMs`: the call was refused before it reached the tool; it is made again after that time and uses up no attempt. */
+  /**
+   * `deferMs`: the call was refused before it reached the tool. It is repeated after that time and uses up no attempt.
+   */
   | { readonly ok: false; readonly error: TaskError; readonly deferMs?: number; readonly suspended?: Suspension };
 
-/** A graph that was interrupted: it goes on from its checkpoint when the answer is there. */
+/** A graph that was interrupted. It resumes from its checkpoint when the answer arrives. */
 export interface Suspension {
-  /** Names the interrupt; the answer carries it back. */
+  /** Identifies the interrupt; the answer carries it back. */
   readonly key: string;
   readonly wait: { readonly kind: "approval" } | { readonly kind: "signal"; readonly name: string };
-  /** What the graph asks: parameters of the approval. */
+  /** The question of the graph: parameters of the approval. */
   readonly value: JsonObject;
   readonly timeoutMs: number | null;
 }
@@ -51,13 +58,13 @@ export type RunEvent =
       readonly deadlineAt: number | null;
       readonly startAt: number | null;
       readonly facts: StartFacts;
-      /** Signals that come with the start, and who sent them. */
+      /** Signals that arrive with the start, and their sender. */
       readonly signals: readonly { readonly name: string; readonly payload: Json }[];
       readonly by?: string;
     })
   /** The answer to a need. `random` in [0, 1) is for jitter. */
   | (At & { readonly type: "evaluated"; readonly need: Need; readonly result: EvaluationResult })
-  /** An attempt ended. Ignored when `token` is not that of the attempt in hand. */
+  /** An attempt ended. Ignored when `token` does not belong to the current attempt. */
   | (At & {
       readonly type: "reported";
       readonly task: string;
@@ -65,9 +72,12 @@ export type RunEvent =
       readonly outcome: Outcome;
       readonly random: number;
     })
-  /** A run that used up its turn goes on. */
+  /** A run that used up its time slice continues. */
   | (At & { readonly type: "continue" })
-  /** Time went on: the earliest timer that is due fires. `by`: now, no later than the database's clock, for what is due is judged by that; absent: `at`. */
+  /**
+   * Time passed: the earliest due timer fires. `by` is the current time, no later than the database's clock, and
+   * determines what is due; it defaults to `at`.
+   */
   | (At & { readonly type: "due"; readonly by?: number; readonly random: number })
   | (OfCall & { readonly type: "signal"; readonly name: string; readonly payload: Json; readonly by?: string })
   /** A person decided. Ignored when the approval is no longer pending. */
@@ -91,10 +101,16 @@ export type RunEvent =
   | (OfCall & { readonly type: "terminate"; readonly by: string; readonly reason: string })
   | (OfCall & { readonly type: "hold"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   | (OfCall & { readonly type: "release"; readonly hold: HoldKind; readonly by: string; readonly why: string })
-  /** A new owner took the run over: what was running is dispatched again. Unless the owner before gave it back in good order (`clean`), the takeover is counted. */
+  /**
+   * A new owner took the run over: running attempts are dispatched again. The takeover is counted unless the previous
+   * owner released the run cleanly (`clean`).
+   */
   | (At & { readonly type: "recover"; readonly clean: boolean });
 
-/** A value that must be evaluated before the run can move. The runtime evaluates it and answers with an `evaluated` event. */
+/**
+ * A value that must be evaluated before the run can continue. The runtime evaluates it and answers with an `evaluated`
+ * event.
+ */
 export type Need =
   | { readonly kind: "task"; readonly path: string; readonly first: string | null }
   | { readonly kind: "transitions"; readonly state: string }
@@ -103,9 +119,10 @@ export type Need =
   | { readonly kind: "output" };
 
 /**
- * What an evaluation gave. `task`: parameters (a condition: the boolean, a map: the items) and, in `limits`, what its limits evaluated to; `transitions`: the index of the entry that matched, or -1;
- * `on`: `{index, error}`, the index in the same way, and the error of the first guard that failed, or null; `after`: the delays in milliseconds; `output`: the
- * output of the run.
+ * The result of an evaluation. `task`: the parameters (for a condition the boolean, for a map the items) and, in
+ * `limits`, the evaluated limits. `transitions`: the index of the entry that matched, or -1. `on`: `{index, error}`,
+ * with the same kind of index, and the error of the first guard that failed, or null. `after`: the delays in
+ * milliseconds. `output`: the output of the run.
  */
 export type EvaluationResult =
   | { readonly ok: true; readonly value: Json; readonly limits?: TaskLimits | null }

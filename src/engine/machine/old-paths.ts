@@ -1,8 +1,11 @@
-/** Records of releases that wrote the paths of tasks as `poll#2` and `pay/compensate`: readers of the journal get them as they are written now. */
+/**
+ * Compatibility with releases that wrote the paths of tasks as `poll#2` and `pay/compensate`: readers of the journal
+ * get such records with current paths.
+ */
 import { toPath } from "./paths.ts";
 import type { Cause, JournalRecord, RunError } from "./records.ts";
 
-/** Records with their paths as they are written now; the same list when there is nothing to change. Values are left alone. */
+/** Returns the records with current paths, or the same list when there is nothing to change. Values are not touched. */
 export function withNewPaths(records: readonly JournalRecord[]): readonly JournalRecord[] {
   return records.some(hasOldPath) ? records.map(renew) : records;
 }

@@ -6,17 +6,21 @@
  *   poll~2           the task of a state on its second visit, from 1
  *   pay~compensate   what undoes a task: `pay~compensate.0`, `poll~2~compensate`
  *
- * Every character stands in the path of a URL as it is. The ids of authors hold neither `.` nor `~`, so a path has one reading.
+ * Every character may appear in a URL path without escaping. Ids in flows contain neither `.` nor `~`, so a path is
+ * unambiguous.
  */
 
 const COMPENSATE = "~compensate";
 
-/** Path of the task of a state on its `visit`, from 1. */
+/** Path of the task of a state on its `visit`, counted from 1. */
 export function visitPath(state: string, visit: number): string {
   return `${state}~${visit}`;
 }
 
-/** State and visit of a path such as `poll~2`, or of the children and the compensation of that task; null for tasks of other flows. */
+/**
+ * Returns state and visit of a path such as `poll~2`, or of the children and the compensation of that task; null for
+ * tasks of other flows.
+ */
 export function visitOf(path: string): { readonly state: string; readonly visit: number } | null {
   const mark = path.indexOf("~");
   if (mark < 0) return null;
@@ -35,12 +39,12 @@ export function compensatedBy(path: string): string | null {
   return mark < 0 ? null : path.slice(0, mark);
 }
 
-/** True for a compensation itself, not for its children. */
+/** True for a compensation itself, but not for its children. */
 export function isCompensation(path: string): boolean {
   return path.endsWith(COMPENSATE);
 }
 
-/** Path of the group that a child belongs to; null for tasks that are no children. */
+/** Path of the group that a child belongs to; null for tasks that are not children. */
 export function parentPath(path: string): string | null {
   const dot = path.lastIndexOf(".");
   return dot < 0 ? null : path.slice(0, dot);
@@ -51,14 +55,15 @@ export function childIndex(path: string): number {
   return Number(path.slice(path.lastIndexOf(".") + 1));
 }
 
-/** True for tasks of the graph itself: no child, no compensation. */
+/** True for tasks of the graph itself: neither children nor compensations. */
 export function isTopLevel(path: string): boolean {
   return !path.includes(".") && !path.includes(COMPENSATE);
 }
 
 /**
- * The key of a task that all its attempts share: `run/path/generation`; that of a compensation ends with `/compensate`, of its children with `/compensate.n`, and visits
- * are written `#n`. Tools remember keys, so this form never changes, whatever paths look like.
+ * The idempotency key that all attempts of a task share: `run/path/generation`. The key of a compensation ends with
+ * `/compensate`, the keys of its children end with `/compensate.n`, and visits are written `#n`. Tools remember keys,
+ * so this form never changes, even if paths do.
  */
 export function idempotencyKeyOf(runId: string, path: string, generation: number): string {
   const undone = compensatedBy(path);
@@ -67,7 +72,7 @@ export function idempotencyKeyOf(runId: string, path: string, generation: number
   return `${runId}/${task}/${generation}${rest}`;
 }
 
-/** The path that an older release wrote as `poll#2` or `pay/compensate`. */
+/** Converts a path that an older release wrote as `poll#2` or `pay/compensate`. */
 export function toPath(stored: string): string {
   return stored.replace("#", "~").replace("/compensate", COMPENSATE);
 }

@@ -1,21 +1,25 @@
 /**
- * Records: the facts of a run, in the order in which they happened. The journal of a run is the gapless list of its records; folding them with `applyRecord` gives the state.
+ * Records: the facts of a run, in the order in which they happened. The journal of a run is the gapless list of its
+ * records; folding them with `applyRecord` yields the state.
  *
- * A record carries every value that the state needs (evaluated parameters, results, due times): nothing is evaluated again on replay.
- * A kind is never removed or changed; new ones are added. Times are milliseconds since the epoch by the database's clock.
+ * A record carries every value that the state needs (evaluated parameters, results, due times): replay evaluates
+ * nothing. A kind is never removed or changed; new ones are added. Times are milliseconds since the epoch by the
+ * database's clock.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
 
 /** Why an attempt or a run failed. */
 export interface TaskError {
-  /** Stable name, upper case with underscores for our own, any text for those of tools. */
+  /** Stable name: upper case with underscores for our own, any text for those of tools. */
   readonly type: string;
   readonly message: string;
   readonly retryable: boolean;
-  /** When the tool wants to be asked again, milliseconds; wins over the retry policy. */
+  /**
+   * How long the tool wants the caller to wait before the next attempt, in milliseconds; overrides the retry policy.
+   */
   readonly nextRetryDelayMs?: number;
-  /** True when it is proven that the attempt had no effect (it never reached the tool). */
+  /** True when the attempt provably had no effect (it never reached the tool). */
   readonly noEffect?: boolean;
 }
 
@@ -32,13 +36,16 @@ export interface Answer {
   readonly value: Json;
 }
 
-/** Kinds of holds: reasons why a run may not go on. `parent`: the run that started this one is paused; it goes with that pause alone. */
+/**
+ * Kinds of holds: reasons why a run may not go on. `parent`: the run that started this one is paused. That hold ends
+ * only with the pause.
+ */
 export type HoldKind = "operator" | "budget" | "limit" | "quarantine" | "parent";
 
-/** How a run ends once nothing is open any more. */
+/** How a run ends once nothing is open. */
 export type EndKind = "completed" | "failed" | "canceled" | "timed_out" | "terminated";
 
-/** The cause of a coming end. */
+/** Why a run is about to end. */
 export interface Cause {
   readonly end: "failed" | "canceled" | "timed_out" | "terminated";
   /** Whether tasks with `compensate_with` are compensated before the end. */
@@ -48,7 +55,7 @@ export interface Cause {
   readonly error: RunError | null;
 }
 
-/** Error of a run: that of the task which decided its end, if there is one. */
+/** Error of a run: the error of the task that decided its end, if there is one. */
 export interface RunError {
   readonly type: string;
   readonly message: string;
@@ -69,14 +76,14 @@ export interface StartFacts {
     readonly runId: string;
     readonly task: string;
     readonly closePolicy: "cancel" | "terminate" | "abandon";
-    /** How many runs stand above this one; absent: one. */
+    /** How many runs are above this one; absent: one. */
     readonly depth?: number;
   } | null;
 }
 
 /**
- * Why a task is a dead letter, that is, why nothing more is tried: its error could have been retried, and attempts are used up; its error is not retried; its call was
- * put off until its time was over; its time was over in another way.
+ * Why a task is a dead letter, that is, why it is not tried again: its error is retryable but its attempts are used up;
+ * its error is not retryable; its call was deferred until its time ran out; or its time ran out in another way.
  */
 export type DeadLetterReason = "ATTEMPTS_EXHAUSTED" | "NOT_RETRYABLE" | "DEFERRED_TOO_LONG" | "OUT_OF_TIME";
 
@@ -95,7 +102,10 @@ export type EnteredBy =
   | { readonly kind: "after"; readonly index: number }
   | { readonly kind: "error"; readonly index: number };
 
-/** How a person or the clock ended an approval. One that nobody ended before its task did is canceled; no record says so. */
+/**
+ * How a person or the clock ended an approval. An approval that is still open when its task ends is canceled; there is
+ * no record for that.
+ */
 export type ApprovalEnd = "APPROVED" | "REJECTED" | "EXPIRED";
 
 /** Why a task was skipped. */
@@ -112,7 +122,7 @@ interface OfTask extends At {
 }
 
 interface OfAttempt extends OfTask {
-  /** Attempt that it concerns, where that is not what {@link attemptOf} would say without it. */
+  /** Attempt that it concerns, if {@link attemptOf} would return something else without it. */
   readonly attempt?: number;
 }
 
@@ -126,7 +136,7 @@ export type JournalRecord =
       readonly tenantId: string;
       readonly vars: JsonObject;
       readonly deadlineAt?: number;
-      /** When the first task may start; absent: at once. */
+      /** When the first task may start; absent: immediately. */
       readonly startAt?: number;
       /** Facts that are not empty. */
       readonly facts: Partial<StartFacts>;
@@ -134,7 +144,7 @@ export type JournalRecord =
   | (At & { readonly type: "run.opened" })
   | (At & { readonly type: "run.completed"; readonly output: Json })
   | (At & { readonly type: "run.failed"; readonly error: RunError })
-  /** Reason and name of the caller are there when no `run.ending` came before: the run had not begun. */
+  /** Reason and name of the caller are set when no `run.ending` came before: the run had not begun. */
   | (At & { readonly type: "run.canceled"; readonly reason?: string; readonly by?: string })
   | (At & { readonly type: "run.timed_out" })
   | (At & { readonly type: "run.terminated"; readonly reason: string; readonly by: string })
@@ -195,21 +205,21 @@ export type JournalRecord =
       readonly error: TaskError;
       readonly timedOut?: boolean;
       readonly handled?: boolean;
-      /** Why the task is a dead letter; absent: it is none. */
+      /** Why the task is a dead letter; absent: it is not one. */
       readonly deadLetter?: DeadLetterReason;
       readonly first?: string;
     })
   | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })
   | (OfAttempt & {
       readonly type: "task.canceled";
-      /** It is proven that the attempt in hand had no effect. */
+      /** The current attempt provably had no effect. */
       readonly noEffect?: boolean;
     })
   | (OfTask & { readonly type: "task.compensated" })
-  /** An approval has ended. The record that moves the task follows. */
+  /** An approval has ended. The record with the transition of its task follows. */
   | (OfTask & {
       readonly type: "approval.ended";
-      /** Sequence of the record that asked: the id of the approval. */
+      /** Sequence of the record that asked the question: the id of the approval. */
       readonly approval: number;
       readonly state: ApprovalEnd;
       readonly by: string;
@@ -226,7 +236,7 @@ export type JournalRecord =
       readonly request?: string;
       readonly requestHash?: string;
     })
-  /** A call with a request id was applied; the same id again changes nothing, and with another hash it is refused. */
+  /** A call with a request id was applied. The same id again changes nothing; with another hash it is refused. */
   | (At & { readonly type: "request.applied"; readonly request: string; readonly requestHash: string })
   | (At & {
       readonly type: "signal.consumed";
@@ -234,7 +244,10 @@ export type JournalRecord =
       readonly name?: string;
       readonly task: string;
     })
-  /** A guard of the active state could not judge a queued signal, and no other entry admitted it: it stays queued. At most one per signal and state. */
+  /**
+   * A guard of the active state could not judge a queued signal, and no other entry admitted it: the signal stays
+   * queued. At most one per signal and state.
+   */
   | (At & {
       readonly type: "signal.guard_failed";
       readonly id: number;
@@ -252,7 +265,7 @@ export type JournalRecord =
 /** Name of a record kind, as the journal and the API show it. */
 export type RecordType = JournalRecord["type"];
 
-/** True for the record that ends a run. */
+/** Returns true for the record that ends a run. */
 export function isEndRecord({ type }: JournalRecord): boolean {
   switch (type) {
     case "run.completed":
@@ -266,13 +279,16 @@ export function isEndRecord({ type }: JournalRecord): boolean {
   }
 }
 
-/** Attempt of a task that a record concerns, from 1; 0 when it concerns none: the run, a task that no attempt was made of, or the task as a whole. */
+/**
+ * Returns the attempt that a record concerns, from 1, or 0 when it concerns none: the run, a task without attempts, or
+ * the task as a whole.
+ */
 export function attemptOf(record: JournalRecord): number {
   switch (record.type) {
     case "task.dispatched":
       return record.attempt;
     case "task.completed":
-      // What is done without an attempt has its input in this record.
+      // Work that is done without an attempt has its input in this record.
       return record.attempt ?? (record.input === undefined ? 1 : 0);
     case "task.waiting":
     case "task.retrying":

@@ -1,6 +1,7 @@
 /**
- * A run in the hands of the engine: its state, the plan of its flow, and what is remembered so that nothing is looked at twice for nothing.
- * Agenda, judged signals and counts are caches: `openRun` rebuilds them from the state, and nothing that a run does depends on whether they were lost.
+ * A run as the engine holds it: its state, the plan of its flow, and caches that avoid repeated work. Agenda, judged
+ * signals, and counts are caches: `openRun` rebuilds them from the state, and losing them does not change what a run
+ * does.
  */
 import type { DagNode, FsmState, Plan, TaskSpec } from "../../flows/plan.ts";
 import { Agenda } from "./control/agenda.ts";
@@ -14,28 +15,32 @@ import { isEnded, isSuccess } from "./tasks/task-ends.ts";
 export interface Run {
   readonly state: RunState;
   readonly plan: Plan;
-  /** Nodes and groups to look at. */
+  /** Nodes and groups to examine. */
   readonly agenda: Agenda;
   /** Signals that guards of the active FSM state have judged. */
   readonly judged: Judged;
-  /** Nodes of a DAG that are tasks of the graph, compensation tasks excepted. */
+  /** Nodes of a DAG that are tasks of the graph, excluding compensation tasks. */
   readonly graphSize: number;
-  /** How many dependencies of each DAG node have ended, by index: a join is looked at when its last one ends, not at each. */
+  /**
+   * How many dependencies of each DAG node have ended, by index: a join is examined when its last one ends, not for
+   * each one.
+   */
   readonly endedDeps: number[];
-  /** Its turn was used up before it was settled: it goes on by a `continue` event. */
+  /** The time slice was used up before the run was settled. A `continue` event resumes it. */
   unsettled: boolean;
-  /** The time of the transition under way, or of the last one: what `now()` gives. Milliseconds. */
+  /** The time of the current transition, or of the last one: the value of `now()`. Milliseconds. */
   now: number;
 }
 
-/** True when the run does something by itself: a new owner must take it in hand at once. */
+/** Returns true when the run makes progress without outside input: a new owner must load it immediately. */
 export function movesByItself(run: Run): boolean {
   return isMoving(run.state) || (run.unsettled && !isTerminalPhase(run.state.phase));
 }
 
 /**
- * True when nothing happens to the run until its next time, or until somebody outside or a child run tells it something. Other than {@link movesByItself}, which
- * says what the next owner has to set in motion, it is true of runs whose tasks will be tried again, and of those that wait for child runs.
+ * Returns true when nothing happens to the run until its next timer, or until it receives an event from outside or from
+ * a child run. Unlike {@link movesByItself}, which selects what the next owner must load, it is true for runs whose
+ * tasks will be retried and for runs that wait for child runs.
  */
 export function canRest(run: Run): boolean {
   const { phase, active, tasks } = run.state;
@@ -45,7 +50,7 @@ export function canRest(run: Run): boolean {
   return true;
 }
 
-/** Signals that were judged by guards, and what the guards could read: when that has changed they are judged again. */
+/** Signals that guards judged, and what the guards could read: when that changes, they are judged again. */
 export interface Judged {
   readonly signals: Set<number>;
   visit: string;
@@ -55,13 +60,16 @@ export interface Judged {
   run: RunStateName | null;
 }
 
-/** Whether tasks, children and attempts may begin: not under a hold, but for compensation, which ignores that of the budget. */
+/**
+ * Returns whether tasks, children, and attempts may begin. They may not under a hold, except for compensation, which
+ * ignores a budget hold.
+ */
 export function mayBegin(run: Run): boolean {
   const { holds, phase } = run.state;
   return holds.length === 0 || (phase === "COMPENSATING" && holds.every((hold) => hold.kind === "budget"));
 }
 
-/** Puts a state and its plan together. Everything that could move is on the agenda. */
+/** Combines a state with its plan. Everything that could make progress is on the agenda. */
 export function openRun(state: RunState, plan: Plan): Run {
   const graphSize = plan.kind === "dag" ? plan.nodes.filter((node) => !node.isCompensation).length : 0;
   const endedDeps: number[] = plan.kind === "dag" ? plan.nodes.map(() => 0) : [];
@@ -82,7 +90,7 @@ export function openRun(state: RunState, plan: Plan): Run {
   return run;
 }
 
-/** Applies a record and puts on the agenda what it may have set free. */
+/** Applies a record and adds what it may have unblocked to the agenda. */
 export function absorb(run: Run, record: JournalRecord): void {
   applyRecord(run.state, record);
   switch (record.type) {
@@ -110,7 +118,7 @@ export function absorb(run: Run, record: JournalRecord): void {
   }
 }
 
-/** Puts those dependents of an ended node on the agenda that may have to move now. */
+/** Adds the dependents of an ended node that may now make progress to the agenda. */
 function freeDependents(run: Run, index: number): void {
   const task = taskAt(run, index);
   const succeeded = task !== undefined && isSuccess(task);
@@ -118,7 +126,7 @@ function freeDependents(run: Run, index: number): void {
     const node = nodeAt(run, dependent);
     const ended = (run.endedDeps[dependent] ?? 0) + 1;
     run.endedDeps[dependent] = ended;
-    // A success that is not the last one moves nothing, unless one is enough.
+    // A success that is not the last one unblocks nothing, unless one is enough.
     if (ended >= node.deps.length || !succeeded || node.triggerRule === "one_success" || node.gates.length > 0)
       run.agenda.add(dependent);
   }
@@ -131,7 +139,7 @@ export function nodeAt(run: Run, index: number): DagNode {
   return node;
 }
 
-/** Task of a DAG node, when it has begun. */
+/** Task of a DAG node, if it has begun. */
 export function taskAt(run: Run, index: number): TaskState | undefined {
   return run.state.tasks.get(nodeAt(run, index).task.id);
 }
@@ -144,7 +152,7 @@ export function fsmStateOf(run: Run, id: string): FsmState {
   return found;
 }
 
-/** Spec of the task at a path: node, FSM state's task, child or compensation. */
+/** Spec of the task at a path: a node, the task of an FSM state, a child, or a compensation. */
 export function specOf(run: Run, path: string): TaskSpec {
   const parent = parentPath(path);
   if (parent !== null) {

@@ -1,4 +1,4 @@
-/** What expressions read, as a view over a run: nothing is copied until an expression asks for it. */
+/** What expressions can read, as a view over a run: nothing is copied until an expression reads it. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { Scope } from "../../flows/plan.ts";
 import { childIndex, compensatedBy, parentPath, visitPath } from "./paths.ts";
@@ -7,7 +7,7 @@ import { publicState, type TaskState } from "./state.ts";
 
 const NOT_BEGUN: JsonObject = { output: null, outputs: null, state: "PENDING", error: null, attempt: 0 };
 
-/** The scope of an expression in the task at `path` (null: an expression of the flow itself). */
+/** The scope of an expression in the task at `path` (null: an expression of the flow). */
 export function scopeOf(run: Run, path: string | null, first: string | null, signalId?: number): Scope {
   return new RunScope(run, path, first, signalId);
 }
@@ -54,7 +54,7 @@ class RunScope implements Scope {
     if (plan.kind === "graph") return id === plan.graph ? viewOf(state.tasks.get(id)) : undefined;
     if (!plan.index.has(id)) return undefined;
     if (plan.kind === "dag") return viewOf(state.tasks.get(id));
-    // The latest visit whose task has begun: a state that is entered again reads what it did before.
+    // The latest visit whose task has begun: a state that is entered again reads its previous visit.
     for (let visit = state.fsm?.visits.get(id) ?? 0; visit > 0; visit -= 1) {
       const task = state.tasks.get(visitPath(id, visit));
       if (task !== undefined) return viewOf(task);
@@ -62,7 +62,7 @@ class RunScope implements Scope {
     return NOT_BEGUN;
   }
 
-  /** Element of the nearest `map` up the path. */
+  /** Element of the nearest enclosing `map`. */
   get item(): Json | undefined {
     for (let path = this.#path; path !== null; path = parentPath(path)) {
       const parent = parentPath(path);
@@ -76,7 +76,7 @@ class RunScope implements Scope {
     return this.#path === null || parentPath(this.#path) === null ? undefined : childIndex(this.#path);
   }
 
-  /** First dependency of the task, or of the nearest group that it is a child of. */
+  /** First dependency of the task, or of the nearest group that contains it. */
   get first(): JsonObject | undefined {
     let first = this.#first;
     for (let path = this.#path; first === null && path !== null; path = parentPath(path)) {
@@ -104,7 +104,7 @@ class RunScope implements Scope {
   }
 }
 
-/** What a compensation is told of the children of a group, by index; null when the task is no group. */
+/** What a compensation can read about the children of a group, by index; null when the task is not a group. */
 function childrenOf(run: Run, parent: TaskState): Json {
   if (parent.group === null) return null;
   const children: Json[] = [];

@@ -1,4 +1,7 @@
-/** Moves a run as far as it goes by itself: the loop around the machine that evaluates needs and absorbs records. */
+/**
+ * Advances a run as far as possible without outside input: the loop around the machine that evaluates needs and absorbs
+ * records.
+ */
 
 import { failPoint } from "../../base/process/fail-points.ts";
 import { takeInHand } from "../../base/process/in-hand.ts";
@@ -9,13 +12,13 @@ import type { RunEvent } from "./events.ts";
 import { attemptOf, type JournalRecord } from "./records.ts";
 import { absorb, type Run } from "./run.ts";
 
-/** What may be done before another run goes on. Counted down as it is used. */
+/** How much work may be done before another run gets its time slice. Counted down as it is used. */
 export interface TimeSlice {
-  /** Steps of the machine and records that they make. */
+  /** Steps of the machine and the records that they produce. */
   work: number;
-  /** The most of `work` for one run. */
+  /** Maximum `work` for one run. */
   readonly most: number;
-  /** Steps of expressions; one value may go below zero. */
+  /** Steps of expressions; a single value may push it below zero. */
   steps: number;
 }
 
@@ -26,8 +29,9 @@ const ENDLESS: TimeSlice = {
 };
 
 /**
- * Feeds `event` to the run and settles it, as far as the slice goes; `run.unsettled` says that more is to come, by a `continue` event. Returns all records that
- * came of it, in order; the run has absorbed them. Synchronous, no I/O.
+ * Feeds `event` to the run and settles it, as far as the time slice allows. If `run.unsettled` is set afterwards, a
+ * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. Synchronous,
+ * no I/O.
  */
 export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): JournalRecord[] {
   const { runId } = run.state;
@@ -37,7 +41,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): 
     const records: JournalRecord[] = [];
     run.now = event.at;
     take(run, decide(run, event), records);
-    // A run that waits for its slice gets none by having more happen to it.
+    // A run that waits for its time slice does not get one because more events arrive.
     if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice);
     return records;
   } finally {
@@ -45,7 +49,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): 
   }
 }
 
-/** Takes the steps that follow from the state alone, until there are no more or the slice is used up. */
+/** Takes the steps that follow from the state alone, until there are none left or the time slice is used up. */
 function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice): void {
   const most = Math.min(slice.work, slice.most);
   const before = spentSteps();
@@ -76,7 +80,7 @@ function take(run: Run, made: readonly JournalRecord[], records: JournalRecord[]
   }
 }
 
-/** The record with the attempt that it concerns, if it would say another. */
+/** Returns the record with its attempt set, if the default would be wrong. */
 function withAttempt({ state }: Run, record: JournalRecord): JournalRecord {
   switch (record.type) {
     case "task.waiting":
@@ -86,7 +90,7 @@ function withAttempt({ state }: Run, record: JournalRecord): JournalRecord {
     case "task.failed":
     case "task.canceled": {
       const before = state.tasks.get(record.task)?.attempt ?? 0;
-      // A wait is an attempt of its own.
+      // A wait counts as an attempt.
       const attempt = record.type === "task.waiting" ? before + 1 : before;
       return attempt === attemptOf(record) ? record : { ...record, attempt };
     }

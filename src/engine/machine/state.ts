@@ -8,7 +8,7 @@
  *               │ └──→ COMPENSATING → FAILED | TIMED_OUT
  *               └────→ FAILED            any open phase → TERMINATED
  *
- * Legal moves are data ({@link PHASE_MOVES}, {@link TASK_MOVES}); `applyRecord` refuses every other one.
+ * Legal transitions are data ({@link PHASE_MOVES}, {@link TASK_MOVES}); `applyRecord` refuses all others.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
@@ -54,7 +54,7 @@ export type TaskStateName =
   | "TIMED_OUT"
   | "COMPENSATED";
 
-/** Every legal move of a run's phase. */
+/** Every legal transition of a run's phase. */
 export const PHASE_MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
   QUEUED: ["RUNNING", "CANCELED", "TERMINATED", "TIMED_OUT", "FAILED"],
   RUNNING: ["CANCELING", "COMPENSATING", "COMPLETED", "FAILED", "TERMINATED"],
@@ -67,7 +67,7 @@ export const PHASE_MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
   TIMED_OUT: [],
 };
 
-/** Every legal move of a task. A new dispatch after a takeover is RUNNING → RUNNING. */
+/** Every legal transition of a task. A new dispatch after a takeover is RUNNING → RUNNING. */
 export const TASK_MOVES: Readonly<Record<TaskStateName, readonly TaskStateName[]>> = {
   PENDING: ["RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT"],
   RUNNING: ["RUNNING", "RETRYING", "WAITING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
@@ -81,12 +81,12 @@ export const TASK_MOVES: Readonly<Record<TaskStateName, readonly TaskStateName[]
   COMPENSATED: [],
 };
 
-/** True when nothing can happen in this phase any more. */
+/** Returns true when nothing more can happen in this phase. */
 export function isTerminalPhase(phase: Phase): boolean {
   return PHASE_MOVES[phase].length === 0;
 }
 
-/** True when the task has ended. */
+/** Returns true when the task has ended. */
 export function isTerminalTask(state: TaskStateName): boolean {
   switch (state) {
     case "COMPLETED":
@@ -101,7 +101,7 @@ export function isTerminalTask(state: TaskStateName): boolean {
   }
 }
 
-/** A hold: who stopped the run, why, since when. */
+/** A hold: who stopped the run, why, and since when. */
 export interface Hold {
   readonly kind: HoldKind;
   readonly by: string;
@@ -109,7 +109,7 @@ export interface Hold {
   readonly since: number;
 }
 
-/** A signal that arrived and was not consumed yet. */
+/** A signal that arrived and has not been consumed. */
 export interface Signal {
   readonly id: number;
   readonly name: string;
@@ -121,25 +121,25 @@ export interface Signal {
 export interface GuardFailure {
   /** States whose guards failed on it. */
   readonly states: readonly string[];
-  /** Of the state that failed last. */
+  /** Error of the state that failed last. */
   readonly error: GuardError;
 }
 
-/** A question to people: one for each time that a task asks. Replaced, never changed. */
+/** A question to people, one for each time a task asks. Replaced, never mutated. */
 export interface Approval {
-  /** Sequence of the record that asked; unique in the run. */
+  /** Sequence of the record that asked the question; unique in the run. */
   readonly id: number;
   /** Path of the task. */
   readonly task: string;
   readonly state: "PENDING" | ApprovalEnd | "CANCELED";
-  /** What is asked: evaluated parameters of the task, or the value of the graph's interrupt. */
+  /** The question: evaluated parameters of the task, or the value of the graph's interrupt. */
   readonly parameters: JsonObject;
   readonly createdAt: number;
-  /** When it expires, or would have; null: never. */
+  /** When it expires, or would have expired; null: never. */
   readonly dueAt: number | null;
-  /** When it was decided, expired or was canceled; null while it is pending. */
+  /** When it was decided, expired, or was canceled; null while it is pending. */
   readonly endedAt: number | null;
-  /** Who decided; empty when unknown, expired or canceled. */
+  /** Who decided; empty when unknown, expired, or canceled. */
   readonly by: string;
   readonly comment: string;
   readonly data: Json;
@@ -151,7 +151,7 @@ export interface Group {
   readonly items: readonly Json[] | null;
   /** Index of the next child to start. */
   next: number;
-  /** Children that started and have not ended. */
+  /** Children that have started and not ended. */
   open: number;
   /** Lowest index of a failed child; -1: none. */
   failed: number;
@@ -166,35 +166,36 @@ export interface TaskState {
   generation: number;
   input: Json | undefined;
   output: Json | undefined;
-  /** Of the last attempt that failed; null once the task completed. */
+  /** Error of the last failed attempt; null once the task completed. */
   error: TaskError | null;
   reason: SkipReason | null;
   /** A failure that `on_error: continue` made harmless. */
   handled: boolean;
   /** Limits that were evaluated when the task was scheduled; null: none. */
   limits: TaskLimits | null;
-  /** Why the task is a dead letter; null: it is none. */
+  /** Why the task is a dead letter; null: it is not one. */
   deadLetter: DeadLetterReason | null;
-  /** For `one_success`: id of the dependency that came first. */
+  /** For `one_success`: id of the dependency that succeeded first. */
   first: string | null;
   wait: Wait | null;
-  /** What an interrupted graph asks; null when it is not interrupted. */
+  /** The question of an interrupted graph; null when it is not interrupted. */
   suspension: { readonly key: string; readonly value: JsonObject } | null;
-  /** Last answer to an interrupt: every attempt from then on gets it. */
+  /** Last answer to an interrupt: every later attempt receives it. */
   answer: Answer | null;
-  /** Next attempt (RETRYING) or end of the wait (WAITING). */
+  /** Time of the next attempt (RETRYING) or end of the wait (WAITING). */
   dueAt: number | null;
   /** Fencing token: sequence of the record that dispatched the current attempt. */
   token: number;
   /**
-   * What the task may have done outside: `none` (it was never called, or every call is proven to have had no effect), `open` (one call is not accounted for: its
-   * report may still prove that), `possible`. Whatever is not `none` is compensated.
+   * Whether the task may have had an effect outside: `none` (it was never called, or no call had an effect), `open`
+   * (one call is unaccounted for; its report may still prove that it had no effect), `possible`. Everything but `none`
+   * is compensated.
    */
   effect: "none" | "open" | "possible";
   /** Sequence of the first dispatch or wait; 0: never. */
   dispatchedAtSequence: number;
   scheduledAt: number;
-  /** When the attempt in hand could have begun; a call that is deferred leaves it as it is. */
+  /** When the current attempt could have begun; deferring the call does not change it. */
   readyAt: number;
   startedAt: number;
   endedAt: number;
@@ -212,7 +213,7 @@ export interface FsmPosition {
   transitions: number;
   armed: boolean;
   after: readonly { readonly index: number; readonly dueAt: number }[];
-  /** The task's result was judged and no transition matched: only signals and timers move it now. */
+  /** The task's result was judged and no transition matched: now only signals and timers trigger one. */
   settled: boolean;
 }
 
@@ -236,9 +237,9 @@ export interface RunState {
   updatedAt: number;
   endedAt: number;
   deadlineAt: number | null;
-  /** When a QUEUED run opens. */
+  /** When a QUEUED run starts. */
   startAt: number | null;
-  /** When running attempts are given up in CANCELING. */
+  /** When the engine stops waiting for running attempts in CANCELING. */
   boundAt: number | null;
   readonly tasks: Map<string, TaskState>;
   /** Due times of tasks that wait or retry, by path. */
@@ -250,30 +251,35 @@ export interface RunState {
   signalCount: number;
   /** Unconsumed signals that guards failed on, by signal id. */
   readonly guardFailures: Map<number, GuardFailure>;
-  /** Request ids of calls that were applied to this run and their hashes, oldest first: the last {@link MAX_REQUESTS}, and all of the last {@link REQUEST_ID_RETENTION_MS}. */
+  /**
+   * Request ids of calls that were applied to this run, with their hashes, oldest first: the last {@link MAX_REQUESTS},
+   * and all of the last {@link REQUEST_ID_RETENTION_MS}.
+   */
   requests: Map<string, { readonly hash: string; readonly at: number }>;
   output: Json | undefined;
   error: RunError | null;
-  /** First failure that nothing handled; decides the end of a DAG run. */
+  /** First unhandled failure; decides the end of a DAG run. */
   failure: RunError | null;
   fsm: FsmPosition | null;
   /** Paths to compensate, in order, and how many are done. */
   compensation: { readonly order: readonly string[]; done: number } | null;
-  /** Top-level tasks that have ended (compensation tasks excepted). */
+  /** Top-level tasks that have ended (excluding compensation tasks). */
   ended: number;
-  /** Tasks that run or will be retried without anybody's help. */
+  /** Tasks that run or will be retried automatically. */
   active: number;
-  /** Tasks that wait for a timer, signal, approval or child run. */
+  /** Tasks that wait for a timer, signal, approval, or child run. */
   waiting: number;
   /** Tasks that wait for a child run. */
   childRuns: number;
-  /** Takeovers after a crash since the last progress. Until there is some, its owner tries each of its events alone. */
+  /**
+   * Takeovers after a crash since the last progress. Until it makes progress, its owner tries each of its events alone.
+   */
   recoveries: number;
 }
 
 /** How many request ids a run remembers. */
 export const MAX_REQUESTS = 1_000;
-/** How long a run remembers the request ids of calls at least, milliseconds. */
+/** Minimum time for which a run remembers the request ids of calls, milliseconds. */
 export const REQUEST_ID_RETENTION_MS = 86_400_000;
 
 /** An empty state; `run.started` is its first record. */
@@ -323,8 +329,9 @@ export function createFsmPosition(): FsmPosition {
 }
 
 /**
- * The public state. Phases other than RUNNING show as they are; a RUNNING run under a hold shows the hold
- * (quarantine before {@link isPaused} before budget and limit); without one it is WAITING when all that is open waits for something outside.
+ * Returns the public state. Phases other than RUNNING map to themselves. A RUNNING run under a hold shows the hold
+ * (quarantine before {@link isPaused} before budget and limit); without a hold, it is WAITING when everything that is
+ * open waits for something outside.
  */
 export function publicState(state: RunState): RunStateName {
   if (state.phase !== "RUNNING") return state.phase;
@@ -338,18 +345,21 @@ export function publicState(state: RunState): RunStateName {
     : "RUNNING";
 }
 
-/** True when somebody paused the run, or the run that started it: its child runs are then held as well. */
+/** Returns true when somebody paused the run or the run that started it: its child runs are then held as well. */
 export function isPaused(state: RunState): boolean {
   return state.holds.some((hold) => hold.kind === "operator" || hold.kind === "parent");
 }
 
-/** True when the run, once settled, does something by itself. The others wait for their time or for somebody outside. */
+/**
+ * Returns true when the run, once settled, makes progress without outside input. Others wait for a timer or for outside
+ * input.
+ */
 export function isMoving(state: RunState): boolean {
   if (state.phase === "CANCELING" || state.phase === "COMPENSATING") return true;
   return state.phase === "RUNNING" && (state.active > 0 || state.childRuns > 0);
 }
 
-/** A copy that later records do not change. Values (inputs, outputs) are shared: they are never changed. */
+/** Returns a copy that later records do not change. Values (inputs, outputs) are shared: they are immutable. */
 export function copyState(state: RunState): RunState {
   const tasks = new Map<string, TaskState>();
   for (const [path, task] of state.tasks)

@@ -1,16 +1,17 @@
 /**
- * The agenda of a run: places that may be able to move, in an order that the state alone gives (nodes as they stand in the document, then groups by path).
- * In which order the places came to be on it does not show, so a run that is put together from its journal goes on like one that never left memory.
+ * The agenda of a run: the places that may be able to make progress, in an order that depends on the state alone (nodes
+ * in document order, then groups by path). The order in which places were added does not show, so a run that is rebuilt
+ * from its journal behaves like one that never left memory.
  */
 
 /** A node of a DAG (its index) or a group (its path). */
 export type Place = number | string;
 
-/** A heap of places. A place may be on it more than once; looking at it again finds nothing to do. */
+/** A heap of places. A place may be on it more than once; visiting it again finds nothing to do. */
 export class Agenda {
   readonly #heap: Place[] = [];
 
-  /** Puts a place on the agenda. */
+  /** Adds a place to the agenda. */
   add(place: Place): void {
     const heap = this.#heap;
     if (heap[0] === place) return;
@@ -26,7 +27,7 @@ export class Agenda {
     heap[at] = place;
   }
 
-  /** Takes the first place off the agenda; undefined when it is empty. */
+  /** Removes and returns the first place, or undefined when the agenda is empty. */
   take(): Place | undefined {
     const heap = this.#heap;
     const first = heap[0];

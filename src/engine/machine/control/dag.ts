@@ -1,4 +1,4 @@
-/** When the tasks of a DAG may run: gates of conditions, trigger rules, the end of the run. See docs/semantics.md §2. */
+/** Decides when the tasks of a DAG run: conditions, trigger rules, and the end of the run. See docs/semantics.md §2. */
 import type { DagNode } from "../../../flows/plan.ts";
 import { type Step, verdictOf } from "../tasks/outcomes.ts";
 import type { SkipReason } from "../records.ts";
@@ -8,7 +8,7 @@ import { beginTask } from "../tasks/tasks.ts";
 
 type Readiness = { readonly run: true; readonly first: string | null } | { readonly skip: SkipReason } | null;
 
-/** Looks at one node: begins it, skips it, or leaves it pending. */
+/** Examines one node: begins it, skips it, or leaves it pending. */
 export function stepNode(run: Run, index: number, at: number): Step | null {
   const node = nodeAt(run, index);
   if (node.isCompensation || taskAt(run, index) !== undefined) return null;
@@ -18,7 +18,7 @@ export function stepNode(run: Run, index: number, at: number): Step | null {
   return beginTask(node.task.id, node.task, ready.first, at);
 }
 
-/** Whether a node may run, is to be skipped, or must wait (null). */
+/** Returns whether a node may run or is skipped, or null when it must wait. */
 function judgeNode(run: Run, node: DagNode): Readiness {
   const gate = judgeGates(run, node);
   if (gate === "closed") return { skip: "NOT_TAKEN" };
@@ -46,7 +46,7 @@ function judgeRule(run: Run, node: DagNode): Readiness {
   let open = 0;
   let failed = 0;
   let neutral = 0;
-  // A condition decides; it is no result to go on with. It comes first only when no other dependency is taken.
+  // A condition only decides; it has no result to pass on. It comes first only when no other dependency is taken.
   let first: TaskState | null = null;
   let firstCondition: TaskState | null = null;
   for (const dep of node.deps) {
@@ -85,7 +85,7 @@ function judgeRule(run: Run, node: DagNode): Readiness {
   }
 }
 
-/** The one of two ended tasks that ended first; at the same time, the one that stands first in the document. */
+/** Returns which of two ended tasks ended first. A tie goes to the one that comes first in the document. */
 function earlier(run: Run, first: TaskState | null, task: TaskState | undefined): TaskState | null {
   if (first === null || task === undefined) return task ?? first;
   if (task.endedAt !== first.endedAt) return task.endedAt < first.endedAt ? task : first;

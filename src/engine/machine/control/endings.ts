@@ -8,15 +8,18 @@ import type { TaskState } from "../state.ts";
 import { isEnded } from "../tasks/task-ends.ts";
 import { beginTask } from "../tasks/tasks.ts";
 
-/** How long running attempts may take to report after a cancel, milliseconds. */
+/** How long running attempts may take to report after a cancel, in milliseconds. */
 const CANCEL_BOUND_MS = 30_000;
 
-/** Begins the end of a run whose tasks may still be open: what has not started is canceled, what runs is told to stop. */
+/**
+ * Begins the end of a run whose tasks may still be open: tasks that have not started are canceled, and running ones are
+ * asked to stop.
+ */
 export function beginEnding(run: Run, cause: Cause, at: number): JournalRecord[] {
   return [{ type: "run.ending", at, cause, boundAt: at + CANCEL_BOUND_MS }, ...cancelOpen(run, at, false)];
 }
 
-/** Ends a run in failure. Open tasks are canceled first; compensation follows if there is something to compensate. */
+/** Ends a run in failure. Open tasks are canceled first; compensation follows if there is anything to compensate. */
 export function failRun(run: Run, error: RunError, at: number): JournalRecord[] {
   const cause: Cause = { end: "failed", compensate: true, reason: error.message, by: "", error };
   if (hasOpenTasks(run)) return beginEnding(run, cause, at);
@@ -25,7 +28,10 @@ export function failRun(run: Run, error: RunError, at: number): JournalRecord[] 
   return [{ type: "run.failed", at, error }];
 }
 
-/** Cancels open tasks; those that run in a tool only when `force` is set. Graph tasks that never began are canceled too. */
+/**
+ * Cancels open tasks. Tasks that run in a tool are canceled only when `force` is set. Graph tasks that never began are
+ * canceled too.
+ */
 export function cancelOpen(run: Run, at: number, force: boolean): JournalRecord[] {
   const canceled = new Set<string>();
   const records: JournalRecord[] = [];
@@ -63,7 +69,9 @@ function hasOpenTasks(run: Run): boolean {
   return false;
 }
 
-/** Tasks to compensate: everything dispatched whose lack of effect is not proven, last dispatch first. */
+/**
+ * Returns the tasks to compensate: every dispatched task that is not proven to have had no effect, last dispatch first.
+ */
 function compensationOrder(run: Run): string[] {
   const candidates: TaskState[] = [];
   for (const task of run.state.tasks.values()) {
@@ -73,7 +81,10 @@ function compensationOrder(run: Run): string[] {
   return candidates.sort((a, b) => b.dispatchedAtSequence - a.dispatchedAtSequence).map((task) => task.path);
 }
 
-/** The next step of a run in CANCELING: groups whose children are gone, compensation, the end; null while attempts run. */
+/**
+ * Returns the next step of a run in CANCELING: groups whose children have all ended, then compensation, then the end.
+ * Returns null while attempts run.
+ */
 export function stepCanceling(run: Run, at: number): Step | null {
   const { cause } = run.state;
   if (cause === null) throw new Error("CANCELING without a cause");
@@ -85,7 +96,10 @@ export function stepCanceling(run: Run, at: number): Step | null {
   return { records: [endRecord(cause, at)] };
 }
 
-/** The next step of a run in COMPENSATING: one compensation after the other, then the end; null while one runs, or has failed for good. */
+/**
+ * Returns the next step of a run in COMPENSATING: one compensation after another, then the end. Returns null while a
+ * compensation runs, or when one has failed for good.
+ */
 export function stepCompensating(run: Run, at: number): Step | null {
   const { cause, compensation } = run.state;
   if (cause === null || compensation === null) throw new Error("COMPENSATING without a cause");

@@ -11,10 +11,10 @@ import { publicState, type TaskState } from "../state.ts";
 import { isEnded, isSuccess } from "../tasks/task-ends.ts";
 import { beginTask } from "../tasks/tasks.ts";
 
-/** How an FSM run goes on: a step, its end, or null when it waits. */
+/** How an FSM run continues: with a step, with its end, or not at all (null) while it waits. */
 export type FsmStep = Step | { readonly end: "completed" } | { readonly fail: RunError } | null;
 
-/** The next step of an FSM run that is neither held nor ending. */
+/** Returns the next step of an FSM run that is neither held nor ending. */
 export function stepFsm(run: Run, at: number): FsmStep {
   if (run.plan.kind !== "fsm") throw new Error("not an FSM");
   const fsm = run.state.fsm;
@@ -56,7 +56,10 @@ function nextSignal(run: Run, state: FsmState): Step | null {
   return null;
 }
 
-/** Signals that were judged by what guards read now: of all that they may read only the active task and the run itself change within a visit. */
+/**
+ * Signals already judged against what guards would read now. Within a visit, the active task and the run itself are the
+ * only inputs of guards that change.
+ */
 function judgedSoFar(run: Run): Set<number> {
   const { judged } = run;
   const visit = activePath(run);
@@ -91,7 +94,7 @@ function leaveAfterFailure(run: Run, state: FsmState, task: TaskState, at: numbe
   return { fail: { type, message: task.error?.message ?? "the task was canceled", task: task.path } };
 }
 
-/** Records that follow when transitions, signals or delays of the active state were evaluated. */
+/** Returns the records that follow the evaluation of transitions, signals, or delays of the active state. */
 export function decideFsmEvaluated(
   run: Run,
   need: Extract<Need, { kind: "transitions" | "on" | "after" }>,
@@ -117,14 +120,14 @@ export function decideFsmEvaluated(
   return { records: error === null ? [] : noteGuardFailure(run, need.signal, state.id, error, at) };
 }
 
-/** Says that a guard failed on a signal, once for each state: signals are judged again and again. */
+/** Records that a guard failed on a signal, once per state, because signals are judged repeatedly. */
 function noteGuardFailure(run: Run, id: number, state: string, error: GuardError, at: number): JournalRecord[] {
   const signal = run.state.signals.find((queued) => queued.id === id);
   if (signal === undefined || run.state.guardFailures.get(id)?.states.includes(state)) return [];
   return [{ type: "signal.guard_failed", at, id, name: signal.name, state, error }];
 }
 
-/** Records for the `after` timer of the active state that is due first, if one is due by `by`. */
+/** Returns the records for the earliest `after` timer of the active state, if one is due by `by`. */
 export function decideAfterDue(run: Run, at: number, by: number): FsmStep {
   const fsm = run.state.fsm;
   if (fsm === null) return null;
@@ -162,7 +165,7 @@ function enterState(run: Run, to: number, by: EnteredBy, at: number): FsmStep {
   return { records };
 }
 
-/** Output of an FSM run without mapping: that of the completed state task that ended last, else null. */
+/** Output of an FSM run without a mapping: the output of the completed state task that ended last, or null. */
 export function lastOutput(run: Run): Json {
   const fsm = run.state.fsm;
   for (let index = (fsm?.path.length ?? 0) - 1, seen = new Map(fsm?.visits); index >= 0; index -= 1) {

@@ -8,7 +8,7 @@ import { MAX_COLLECTED_BYTES, tooLarge } from "../sizes.ts";
 import { isEnded } from "../tasks/task-ends.ts";
 import { beginTask } from "../tasks/tasks.ts";
 
-/** Looks at a group: starts the next child, ends it, or does nothing. */
+/** Examines a group: starts the next child, ends the group, or does nothing. */
 export function stepGroup(run: Run, path: string, at: number): Step | null {
   const task = run.state.tasks.get(path);
   const group = task?.group;
@@ -16,7 +16,7 @@ export function stepGroup(run: Run, path: string, at: number): Step | null {
   const spec = specOf(run, path);
   const stopped = spec.failFast && group.failed >= 0;
   if (stopped && group.open > 0) {
-    // Groups inside that are done end as they are: whether they were looked at before the failure must not matter.
+    // Inner groups that are done end normally: it must not matter whether they were examined before the failure.
     const done = endInnerGroup(run, path, at);
     if (done !== null) {
       run.agenda.add(path);
@@ -53,7 +53,7 @@ export function stepGroup(run: Run, path: string, at: number): Step | null {
   return { records: [{ type: "task.completed", at, task: path, output: { outputs } }] };
 }
 
-/** The end of a group inside `path` whose children have all ended; null when there is none. */
+/** Returns the end of a group inside `path` whose children have all ended, or null when there is none. */
 function endInnerGroup(run: Run, path: string, at: number): Step | null {
   const count = run.state.tasks.get(path)?.group?.next ?? 0;
   for (let index = 0; index < count; index += 1) {
@@ -67,7 +67,10 @@ function endInnerGroup(run: Run, path: string, at: number): Step | null {
   return null;
 }
 
-/** Records that cancel the open children of a group, inner ones first; the runtime tells those that run in a tool to stop. */
+/**
+ * Adds the records that cancel the open children of a group, inner ones first. The runtime asks those that run in a
+ * tool to stop.
+ */
 export function cancelChildren(run: Run, path: string, at: number, records: JournalRecord[] = []): JournalRecord[] {
   const group = run.state.tasks.get(path)?.group;
   for (let index = 0; group !== undefined && group !== null && index < group.next; index += 1) {

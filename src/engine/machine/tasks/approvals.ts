@@ -1,5 +1,6 @@
 /**
- * Approvals in the state of a run: the one place that says how each ended. Lists, reads and events show what is here.
+ * Approvals in the state of a run: the only place that determines how each one ended. Lists, reads, and events derive
+ * from it.
  *
  *   a task or a graph asks → PENDING → `approval.ended` → APPROVED | REJECTED | EXPIRED
  *                               └─ its task stops waiting without that record → CANCELED
@@ -9,7 +10,7 @@ import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { JournalRecord } from "../records.ts";
 import type { RunState, TaskState } from "../state.ts";
 
-/** The record in hand asks. Its sequence is the id. */
+/** The current record asks a question. Its sequence is the id. */
 export function openApproval(
   state: RunState,
   { task, at, dueAt }: { readonly task: string; readonly at: number; readonly dueAt: number | null },
@@ -21,7 +22,7 @@ export function openApproval(
   state.approvals.set(id, { id, task, parameters, createdAt: at, dueAt, ...open });
 }
 
-/** A person decided, or the time is over. */
+/** A person decided, or the approval expired. */
 export function endApproval(state: RunState, record: Extract<JournalRecord, { type: "approval.ended" }>): void {
   const approval = state.approvals.get(record.approval);
   invariant(approval?.state === "PENDING", `approval ${record.approval} of run ${state.runId} is not pending`);
@@ -29,7 +30,7 @@ export function endApproval(state: RunState, record: Extract<JournalRecord, { ty
   state.approvals.set(approval.id, { ...approval, state: ended, by, comment, data, endedAt: at });
 }
 
-/** The task stops waiting: an approval that nobody ended is canceled. */
+/** The task stops waiting: an approval that is still pending is canceled. */
 export function cancelApproval(state: RunState, task: TaskState): void {
   const approval = state.approvals.get(task.token);
   if (approval?.state === "PENDING")

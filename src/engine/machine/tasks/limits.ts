@@ -1,4 +1,7 @@
-/** Timeouts and retry delays of a task: those of its spec, but for the ones that the flow writes as `${…}`, which were evaluated when the task was scheduled. */
+/**
+ * Timeouts and retry delays of a task: those of its spec, except for those written as `${…}` in the flow, which were
+ * evaluated when the task was scheduled.
+ */
 import type { RetryPolicy, TaskLimits, TaskSpec, Timeouts } from "../../../flows/plan.ts";
 import type { TaskState } from "../state.ts";
 
@@ -12,7 +15,7 @@ export function retryOf(spec: TaskSpec, task: Pick<TaskState, "limits">): RetryP
   return task.limits === null ? spec.retry : { ...spec.retry, ...task.limits };
 }
 
-/** When schedule-to-close of a task is over, milliseconds since the epoch; null: never. */
+/** When the schedule-to-close timeout of a task expires, milliseconds since the epoch; null: never. */
 export function closesAt(spec: TaskSpec, task: Pick<TaskState, "limits" | "scheduledAt">): number | null {
   const { scheduleToCloseMs } = timeoutsOf(spec, task.limits);
   return scheduleToCloseMs === null ? null : task.scheduledAt + scheduleToCloseMs;

@@ -1,4 +1,4 @@
-/** The small facts that all parts of the machine share: steps, failures, verdicts. */
+/** Small types and helpers that all parts of the machine share: steps, failures, verdicts. */
 import type { TaskSpec } from "../../../flows/plan.ts";
 import type { Need } from "../events.ts";
 import { isCompensation } from "../paths.ts";
@@ -6,12 +6,13 @@ import type { DeadLetterReason, JournalRecord, TaskError } from "../records.ts";
 import type { TaskState } from "../state.ts";
 import { isEnded, isFailure, isSuccess } from "./task-ends.ts";
 
-/** What a run can do next: records that follow, or a value that must be evaluated first. */
+/** What a run can do next: produce records, or evaluate a value first. */
 export type Step = { readonly records: readonly JournalRecord[] } | { readonly need: Need };
 
 /**
- * The record of a final failure, with what the task's policy makes of it. A failure that nothing handles is a dead letter, for the reason `deadLetter`: when absent, what
- * the error and its timeout say. What a person decided, or nobody did in time, is a result and no dead letter, but for that of a compensation.
+ * Returns the record of a final failure, with its handling by the task's policy. An unhandled failure is a dead letter,
+ * with the reason `deadLetter`, or if absent, the reason derived from the error and its timeout. The rejection or
+ * expiry of an approval is a result and not a dead letter, except in a compensation.
  */
 export function failTask(
   spec: TaskSpec,
@@ -40,7 +41,7 @@ function reasonOf(error: TaskError, timedOut: boolean): DeadLetterReason {
   return timedOut && !error.retryable ? "OUT_OF_TIME" : "NOT_RETRYABLE";
 }
 
-/** An error of the engine itself: final. */
+/** An error raised by the engine: final. */
 export function ownError(type: string, message: string): TaskError {
   return { type, message, retryable: false };
 }
@@ -52,7 +53,7 @@ export function withFirst(first: string | null): { first?: string } {
   return first === null ? NO_FIRST : { first };
 }
 
-/** `success`, `failure`, `neutral` (skipped, not taken) of an ended task; null while it is open. */
+/** Verdict of an ended task: `success`, `failure`, or `neutral` (skipped, not taken); null while it is open. */
 export function verdictOf(task: TaskState | undefined): "success" | "failure" | "neutral" | null {
   if (task === undefined || !isEnded(task)) return null;
   if (isSuccess(task)) return "success";

@@ -1,4 +1,4 @@
-/** When a task is tried again and when it has failed for good. See docs/semantics.md §3. */
+/** Decides when a task is retried and when it has failed for good. See docs/semantics.md §3. */
 import type { RetryPolicy, TaskSpec } from "../../../flows/plan.ts";
 import { closesAt, retryOf, timeoutsOf } from "./limits.ts";
 import { failTask } from "./outcomes.ts";
@@ -25,7 +25,7 @@ export function retryOrFail(
   return failTask(spec, task.path, error, at, { timedOut, deadLetter });
 }
 
-/** A call that did not take place is made again; only schedule-to-start and schedule-to-close end that. */
+/** Repeats a call that did not take place; only schedule-to-start and schedule-to-close end the repetition. */
 export function deferTask(spec: TaskSpec, task: TaskState, error: TaskError, dueAt: number, at: number): JournalRecord {
   const closeAt = closesAt(spec, task);
   const { scheduleToStartMs } = timeoutsOf(spec, task.limits);
@@ -40,12 +40,12 @@ export function deferTask(spec: TaskSpec, task: TaskState, error: TaskError, due
   return { type: "task.retrying", at, task: task.path, error, dueAt, deferred: true };
 }
 
-/** What an error says about the effect of its attempt, for the error that takes its place. */
+/** Carries over what an error says about the effect of its attempt, for the error that replaces it. */
 function noEffectOf(error: TaskError): { readonly noEffect?: true } {
   return error.noEffect === true ? { noEffect: true } : {};
 }
 
-/** Error types of timeouts: a task whose last attempt ends so is TIMED_OUT. */
+/** Error types of timeouts: a task whose last attempt ends with one is TIMED_OUT. */
 const TIMEOUT_TYPES: ReadonlySet<string> = new Set([
   "TIMEOUT",
   "HEARTBEAT_TIMEOUT",
@@ -53,15 +53,15 @@ const TIMEOUT_TYPES: ReadonlySet<string> = new Set([
   "SCHEDULE_TO_CLOSE_TIMEOUT",
 ]);
 
-/** No tool can put its next attempt off for longer: 100 years. */
+/** Longest delay that a tool can request for its next attempt: 100 years. */
 const LONGEST_DELAY_MS = 100 * 366 * 86_400_000;
 
-/** Delay before the attempt that follows `attempts` made ones, milliseconds; see docs/semantics.md §3. */
+/** Delay before the attempt that follows `attempts` attempts, milliseconds; see docs/semantics.md §3. */
 export function retryDelayMs(policy: RetryPolicy, attempts: number, error: TaskError, random: number): number {
   const told = error.nextRetryDelayMs;
   if (told !== undefined && Number.isFinite(told)) return Math.min(Math.max(0, told), LONGEST_DELAY_MS);
   const { backoff, initialDelayMs, maxDelayMs, multiplier } = policy;
-  // The power is soon infinite, and 0 × ∞ is no number.
+  // The power soon becomes infinite, and 0 × ∞ is NaN.
   const exponential = initialDelayMs === 0 ? 0 : Math.min(initialDelayMs * multiplier ** (attempts - 1), maxDelayMs);
   switch (backoff) {
     case "fixed":

@@ -1,7 +1,7 @@
-/** How ended tasks count. */
+/** Classifies ended tasks. */
 import { isTerminalTask, type TaskState } from "../state.ts";
 
-/** True when the task ended in a way that every trigger rule counts as a failure. */
+/** Returns true when the task ended in a way that every trigger rule counts as a failure. */
 export function isFailure(task: TaskState): boolean {
   switch (task.state) {
     case "FAILED":
@@ -16,12 +16,12 @@ export function isFailure(task: TaskState): boolean {
   }
 }
 
-/** True when the task counts as done well: completed, or failed with `on_error: continue`. */
+/** Returns true when the task counts as a success: completed, or failed with `on_error: continue`. */
 export function isSuccess(task: TaskState): boolean {
   return task.state === "COMPLETED" || ((task.state === "FAILED" || task.state === "TIMED_OUT") && task.handled);
 }
 
-/** True when the task has ended. */
+/** Returns true when the task has ended. */
 export function isEnded(task: TaskState): boolean {
   return isTerminalTask(task.state);
 }

@@ -1,4 +1,6 @@
-/** How tasks begin and end: pure functions from a run to records, shared by DAG and FSM flows, groups and compensation. */
+/**
+ * Begins and ends tasks: pure functions from a run to records, shared by DAG and FSM flows, groups, and compensation.
+ */
 
 import { invariant } from "../../../base/errors.ts";
 import { childRunId } from "../../../base/ids.ts";
@@ -17,20 +19,22 @@ import { mayBegin, type Run, specOf } from "../run.ts";
 import type { Approval, TaskState } from "../state.ts";
 import { isEnded } from "./task-ends.ts";
 
-/** The most children that a `map` may have. */
+/** Maximum number of children of a `map`. */
 const MAX_MAP_ITEMS = 10_000;
 
-/** The most unread signals of one name that a run may hold. */
+/** Maximum number of unread signals of one name in a run. */
 export const MAX_QUEUED_SIGNALS = 10_000;
 
-/** Begins a task whose dependencies allow it. Its parameters are evaluated first, except for `parallel`, which has none. */
+/**
+ * Begins a task whose dependencies allow it. Its parameters are evaluated first, except for `parallel`, which has none.
+ */
 export function beginTask(path: string, spec: TaskSpec, first: string | null, at: number): Step {
   if (spec.type === "parallel" && spec.limits.length === 0)
     return { records: [expand(spec, path, spec.children?.length ?? 0, at, first, null)] };
   return { need: { kind: "task", path, first } };
 }
 
-/** Records that follow when the parameters of a task are known. */
+/** Returns the records that follow when the parameters of a task are known. */
 export function decideTaskEvaluated(
   run: Run,
   need: Extract<Need, { kind: "task" }>,
@@ -217,7 +221,7 @@ function dueAfter(spec: TaskSpec, at: number, limits: TaskLimits | null): number
   return ends.length === 0 ? null : at + Math.min(...ends);
 }
 
-/** Records that follow the end of an attempt: completed, retried later, or failed for good. */
+/** Returns the records that follow the end of an attempt: completed, retried later, or failed for good. */
 export function decideReported(run: Run, path: string, outcome: Outcome, at: number, random: number): JournalRecord[] {
   const task = run.state.tasks.get(path);
   if (task === undefined || isEnded(task)) return [];
@@ -234,7 +238,7 @@ export function decideReported(run: Run, path: string, outcome: Outcome, at: num
   return [run.state.phase === "CANCELING" && givenUp ? cancelTask(path, outcome.error, at) : end];
 }
 
-/** The end of a task whose attempt reported `error` after the run began to end. */
+/** Returns the end of a task whose attempt reported `error` after the run began to end. */
 function cancelTask(path: string, error: TaskError, at: number): JournalRecord {
   return { type: "task.canceled", at, task: path, ...(error.noEffect === true ? { noEffect: true } : {}) };
 }
@@ -242,7 +246,7 @@ function cancelTask(path: string, error: TaskError, at: number): JournalRecord {
 function suspendTask(run: Run, path: string, suspension: Suspension, at: number): JournalRecord[] {
   const { key, wait, value, timeoutMs } = suspension;
   const form = wait.kind === "approval" ? (value.form ?? {}) : {};
-  // `true` and `false` are schemas too, but a form is what people fill in.
+  // `true` and `false` are schemas too, but a form is filled in by people.
   const [problem] = findSchemaProblems(typeof form === "boolean" ? null : form);
   if (problem !== undefined) {
     const message = `interrupt: ${formatPath(["form", ...problem.path])}: ${problem.description}`;
@@ -267,7 +271,10 @@ function suspendTask(run: Run, path: string, suspension: Suspension, at: number)
   ];
 }
 
-/** The record that hands `value` to the interrupted graph at `task`. Under a hold the answer is kept and the attempt begins on release. */
+/**
+ * Returns the record that passes `value` to the interrupted graph at `task`. Under a hold the answer is kept and the
+ * attempt begins on release.
+ */
 export function answerTask(run: Run, task: TaskState, value: Json, at: number): JournalRecord {
   return answerWith(run, task.path, task.attempt, { key: task.suspension?.key ?? "", value }, at);
 }
@@ -278,7 +285,7 @@ function answerWith(run: Run, path: string, attempt: number, answer: Answer, at:
   return { type: "task.retrying", at, task: path, error, dueAt: at, deferred: true, answer };
 }
 
-/** Records that follow the end of a child run. */
+/** Returns the records that follow the end of a child run. */
 export function decideChild(
   run: Run,
   path: string,
@@ -298,7 +305,7 @@ export function decideChild(
   return [retryOrFail(spec, task, error, at, random)];
 }
 
-/** Records that follow a decision on an approval; none when it is not pending. */
+/** Returns the records that follow a decision on an approval; none when it is not pending. */
 export function decideApproval(
   run: Run,
   id: number,
@@ -333,7 +340,7 @@ function endApproval(
   return [ended, failTask(spec, path, ownError("APPROVAL_REJECTED", message), at, {})];
 }
 
-/** How flows and graphs see the end of an approval. */
+/** How the end of an approval appears to flows and graphs. */
 const DECISION = {
   APPROVED: "approved",
   REJECTED: "rejected",
@@ -346,7 +353,7 @@ function expireApproval(run: Run, task: TaskState, at: number): JournalRecord[] 
   return endApproval(run, approval, { state: "EXPIRED", by: "", comment: "", data: null }, at);
 }
 
-/** Records that follow when the wait or the retry delay of a task is over. */
+/** Returns the records that follow when the wait or the retry delay of a task is over. */
 export function decideTaskDue(run: Run, task: TaskState, at: number, random: number): JournalRecord[] {
   const spec = specOf(run, task.path);
   const { path } = task;
