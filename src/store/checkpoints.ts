@@ -1,4 +1,7 @@
-/** Checkpoints of graphs in PostgreSQL. Every write is fenced: it joins the thread's row at the token of its attempt, locked FOR SHARE, so a claim waits for it or it sees the claim. */
+/**
+ * Graph checkpoints in PostgreSQL. Every write is fenced: it joins the thread's row on the token of its attempt and
+ * locks it FOR SHARE. Either a claim waits for the write, or the write sees the claim.
+ */
 import { fail } from "../base/errors.ts";
 import type { CheckpointStore, StoredCheckpoint, StoredWrite } from "../engine/ports/checkpoints.ts";
 import { prepared, type SqlRunner } from "./sql/sql.ts";
@@ -41,7 +44,8 @@ const PUT_WRITES = prepared(
   SELECT 1 FROM held`,
 );
 
-// A damaged checkpoint has no channels here, and its reader refuses it: an error of the statement would fail the whole list, and blame the store.
+// A damaged checkpoint yields no channels here, and its reader rejects it. A statement error would fail the whole list
+// and blame the store.
 const VERSIONS = `CASE WHEN jsonb_typeof(c.checkpoint -> 'channel_versions') = 'object' THEN c.checkpoint -> 'channel_versions' ELSE '{}' END`;
 
 const COLUMNS = `c.thread_id, c.namespace, c.checkpoint_id, c.parent_id, c.checkpoint::text AS checkpoint, c.metadata,
@@ -90,7 +94,7 @@ interface CheckpointRow {
   readonly writes: readonly StoredWrite[];
 }
 
-/** The store over a pool; it holds a connection for one statement at a time. */
+/** Creates the store on a pool. It holds a connection for one statement at a time. */
 export function createCheckpointStore(sql: SqlRunner): CheckpointStore {
   return {
     claim: async (thread, version = "1") => {

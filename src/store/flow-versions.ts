@@ -1,4 +1,4 @@
-/** Flow versions in PostgreSQL. The last registered version of a flow is its latest. */
+/** Flow versions in PostgreSQL. The latest version of a flow is the one that was registered last. */
 import { fail, invariant } from "../base/errors.ts";
 import type { JsonObject } from "../base/json/json.ts";
 import { isValidTime } from "../base/time/time-range.ts";
@@ -69,7 +69,6 @@ interface DeletionRow {
   readonly run_count: number;
 }
 
-/** Flow versions of `database`. */
 export function createFlowStore(database: Database): FlowStore {
   const first = async (statement: typeof FIND, values: readonly string[]): Promise<FlowVersion | null> => {
     const { rows } = await database.reads.query<Row>(statement, values);
@@ -125,7 +124,7 @@ export function createFlowStore(database: Database): FlowStore {
 
 const KINDS: Readonly<Record<FlowVersion["kind"], true>> = { dag: true, fsm: true, graph: true };
 
-/** A row is never refused: what is wrong with it is said in `damage`, and the rest is safe to show. */
+/** Never rejects a row. `damage` describes what is wrong with it; the rest is safe to show. */
 function toFlowVersion(row: Row): FlowVersion {
   const damage = damageOf(row);
   return {

@@ -8,8 +8,8 @@ const INSERT = prepared(
 const READ = prepared("settings.read", "SELECT value FROM orchestrator.settings WHERE name = $1");
 
 /**
- * A value that belongs to the database: the one that is there, else `fresh`, which is there from then on. Every instance gets the same, also when several ask at
- * once. Errors: those of the store.
+ * Returns a value that belongs to the database: the existing one, or else `fresh`, which is then stored. Every instance
+ * gets the same value, even if several ask at once. Errors: those of the store.
  */
 export async function keepSetting(database: Database, name: string, fresh: () => string): Promise<string> {
   const { rows } = await database.reads.query<{ value: string }>(READ, [name]);

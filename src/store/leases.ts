@@ -1,8 +1,9 @@
 /**
- * Shards and who owns them.
+ * Shards and their owners.
  *
- * An instance lives as long as its row in `instances` has not expired. It owns a shard while the lease row names it; every change of owner raises the epoch.
- * Batches lock lease rows FOR SHARE, a takeover updates them: so it waits for the batches of the old owner, and later ones find another epoch.
+ * An instance is alive until its row in `instances` expires. It owns a shard while the lease row names it, and every
+ * change of owner raises the epoch. Batches lock lease rows FOR SHARE and a takeover updates them. The takeover
+ * therefore waits for the batches of the old owner, and later batches find another epoch.
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
@@ -13,40 +14,43 @@ import type { Lease, Leases, TakenLease } from "../engine/ports/leases.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlSession } from "./sql/sql.ts";
 
-/** Who this instance is and how long it lives without renewal. */
+/** Identity of this instance, and how long it lives without renewal. */
 export interface LeaseOptions {
   readonly instanceId: string;
-  /** Where other instances reach this one, host:port. */
+  /** Address at which other instances reach this one, host:port. */
   readonly address: string;
   readonly ttlMs: number;
-  /** Shards of a new database; an existing one keeps its number. */
+  /** Number of shards of a new database; an existing one keeps its number. */
   readonly shards: number;
-  /** Nobody else can live on this database (we hold the lock of its folder): instances that are still registered are dead. */
+  /**
+   * No other instance can be alive on this database (we hold the lock of its folder): instances that are still
+   * registered are dead.
+   */
   readonly alone: boolean;
-  /** Version of the journal's format that this instance reads. */
+  /** Journal format version that this instance reads. */
   readonly reads: number;
 }
 
-/** Channel on which instances tell each other that shards can be taken or must be shared. */
+/** Channel on which instances announce that shards are free or must be shared. */
 const CHANNEL = "orchestrator_leases";
 
-/** Pauses between attempts to listen again, milliseconds. */
+/** Pause before listening again after a failure, milliseconds. */
 const LISTEN_AGAIN_MS = 5_000;
 
 interface Survey {
   readonly now: number;
-  /** How many shards each living instance should have. */
+  /** Number of shards that each living instance should own. */
   readonly share: number;
-  /** Shards of nobody, or of instances that are dead. */
+  /** Shards without an owner or with a dead one. */
   readonly free: number;
-  /** Lowest version of the journal's format that a living instance reads. */
+  /** Lowest journal format version that any living instance reads. */
   readonly reads: number;
   readonly held: readonly Lease[];
-  /** Other instances that live or own shards. */
+  /** Other instances that are alive or own shards. */
   readonly others: readonly OtherInstance[];
   /** Sum of the epochs of all shards. */
   readonly epochs: number;
-  /** Other instances of this machine. */
+  /** Other instances on this machine. */
   readonly neighbours: readonly { readonly id: string; readonly pid: number }[];
 }
 
@@ -72,7 +76,7 @@ const RENEW = prepared(
   `UPDATE orchestrator.instances SET expires_at = clock_timestamp() + $2::float8 * interval '1 millisecond'
   WHERE instance_id = $1 AND expires_at > clock_timestamp()`,
 );
-// All that a turn of the keeper needs to know, in one question: most turns find that nothing is to be done.
+// Everything that the lease renewer needs, in one query. Most renewals find nothing to do.
 const SURVEY = prepared(
   "leases.survey",
   `WITH alive AS (SELECT instance_id, reads, leaving FROM orchestrator.instances WHERE expires_at > clock_timestamp() OR instance_id = $1)
@@ -87,7 +91,7 @@ const SURVEY = prepared(
     (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'pid', pid)), '[]') FROM orchestrator.instances WHERE host = $2 AND instance_id <> $1) AS neighbours`,
 );
 const BURY = prepared("leases.bury", "DELETE FROM orchestrator.instances WHERE instance_id = ANY($1::text[])");
-// An instance of another machine that died long ago.
+// Deletes an instance of another machine that died long ago.
 const FORGET = prepared(
   "leases.forget",
   "DELETE FROM orchestrator.instances WHERE expires_at < clock_timestamp() - interval '1 hour'",
@@ -124,7 +128,7 @@ const RELEASE = prepared(
   "UPDATE orchestrator.shard_leases SET instance_id = NULL, clean = true, epoch = epoch + 1 WHERE instance_id = $1",
 );
 
-// A row that something else holds, for instance a batch that is still being written, is left for the next call.
+// A row that is locked, for instance by a batch that is still being written, is left for the next call.
 const RELEASE_SOME = prepared(
   "leases.release_some",
   `WITH idle AS (
@@ -135,7 +139,7 @@ const RELEASE_SOME = prepared(
 );
 const NOTIFY = prepared("leases.notify", `SELECT pg_notify('${CHANNEL}', $1)`);
 
-/** Registers this instance. Errors: CONFIG_INVALID when the database has another number of shards than asked for. */
+/** Registers this instance. Errors: CONFIG_INVALID if the database has a different number of shards than requested. */
 export async function openLeases(
   database: Database,
   options: LeaseOptions,
@@ -160,7 +164,7 @@ export async function openLeases(
     if (!options.alone) await database.journal.query(NOTIFY, [instanceId]);
   };
   await database.journal.query(FORGET);
-  // An instance that now owns more than its share gives at once.
+  // An instance that now owns more than its share releases shards at once.
   await notify();
   let cluster: ClusterView = { others: [], epochs: 0 };
   const survey = async (): Promise<Survey> => {
@@ -226,8 +230,8 @@ function surplusOf({ held, share }: Survey): number {
 }
 
 /**
- * Calls `listener` when another instance has announced something, until the returned function is called. A session that breaks is opened again; what was said
- * meanwhile is lost, and the keeper's next turn finds it.
+ * Calls `listener` on announcements of other instances until the returned function is called. A broken session is
+ * reopened. Announcements in between are lost, and the lease renewer's next pass finds what they were about.
  */
 function listenTo(database: Database, instanceId: string, listener: () => void): () => Promise<void> {
   let session: SqlSession | null = null;
@@ -246,12 +250,12 @@ function listenTo(database: Database, instanceId: string, listener: () => void):
         if (sender !== instanceId) listener();
       });
       opened.onLost(again);
-      // A pooler passes nothing on: free shards are found when a call needs them, and by the keeper's turns.
+      // Poolers do not forward notifications. Free shards are found when a call needs them, and by the lease renewer.
       if (opened.pooled) stopped = true;
       else await opened.query(`LISTEN ${CHANNEL}`);
       if (stopped) await opened.close();
     } catch {
-      // The store is away, which others report; listening only makes things quicker.
+      // The store is unavailable, which others report. Listening only makes things faster.
       await session?.close().catch(() => {});
       again();
     }
@@ -261,14 +265,15 @@ function listenTo(database: Database, instanceId: string, listener: () => void):
     stopped = true;
     clearTimeout(timer);
     await opening;
-    // A broken session may refuse to close; nothing is left in it.
+    // A broken session may fail to close; nothing in it is needed.
     await session?.close().catch(() => {});
   };
 }
 
 /**
- * Names the space in which process ids mean something. On Linux the boot and the pid namespace; elsewhere there is one space for each host, told from others of
- * the same name by the addresses of its network hardware. Names of hosts alone are not enough: machines made from one image share them.
+ * Identifies the namespace in which process ids are meaningful. On Linux that is the boot and the pid namespace.
+ * Elsewhere there is one per host, distinguished from hosts of the same name by the MAC addresses of the network
+ * interfaces. Host names alone are not enough: machines created from one image share them.
  */
 export function hostId(): string {
   try {

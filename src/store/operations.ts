@@ -1,4 +1,4 @@
-/** Operations as they are stored: headers for lists and takeovers, and the journal of each. */
+/** Stored operations: headers for lists and takeovers, and the journal of each. */
 import type {
   OperationAction,
   OperationFailure,
@@ -53,7 +53,6 @@ interface Row {
   readonly ended_at: number | null;
 }
 
-/** The operations of `database`. */
 export function createOperationStore(database: Database): OperationStore {
   return {
     load: async (operationId) => {

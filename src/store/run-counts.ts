@@ -1,6 +1,7 @@
 /**
- * Keeps the counts of runs short: what statements added to `run_count_changes` is folded into `run_counts`. Sums are the same before and after, see the view `run_totals`;
- * an instance that dies leaves its changes to the next fold of anybody.
+ * Compacts run counts: folds the changes that statements added to `run_count_changes` into `run_counts`. Sums are the
+ * same before and after; see the view `run_totals`. If an instance dies, the next fold of any instance picks up its
+ * changes.
  *
  *   quiet ──touch──→ waiting (a second) ──→ folding ──→ quiet
  *
@@ -13,10 +14,14 @@ import { prepared } from "./sql/sql.ts";
 /** Time from a change to its fold, milliseconds. */
 const FOLD_AFTER_MS = 1_000;
 
-/** A fold waits for this many times what the one before took: a transaction that stays open for hours keeps folded rows on disk, and each fold reads over them. */
+/**
+ * A fold waits for this multiple of the duration of the previous one. A transaction that stays open for hours keeps
+ * folded rows on disk, and each fold scans over them.
+ */
 const REST = 20;
 
-// The lock lets one instance fold at a time: two that lock rows in different orders would wait for each other for ever. Who comes second leaves it to the first.
+// The lock lets one instance fold at a time: two that lock rows in different orders would deadlock. An instance that
+// does not get the lock leaves the fold to its holder.
 const FOLD = prepared(
   "counts.fold",
   `WITH folder AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(7310416283) AS is_first),
@@ -28,15 +33,17 @@ const FOLD = prepared(
   ON CONFLICT (tenant_id, flow_id, version, state) DO UPDATE SET count = c.count + excluded.count`,
 );
 
-/** The duty that folds counts. */
+/** Handle of the background job that folds counts. */
 export interface RunCounts {
-  /** Headers were written. Cheap: called after every batch. */
+  /** Reports that headers were written. Cheap: called after every batch. */
   touch(): void;
-  /** Folds what is left, if anything is, and ends. */
+  /** Folds what is left, if anything, and stops. */
   stop(): Promise<void>;
 }
 
-/** Starts the duty. A fold that fails is logged and tried again after the next change: counts stay exact without. */
+/**
+ * Starts the background job. A failed fold is logged and retried after the next change. Counts are exact in any case.
+ */
 export function keepRunCounts(database: Database, log: Log): RunCounts {
   let timer: NodeJS.Timeout | null = null;
   let folding: Promise<void> = Promise.resolve();
@@ -67,7 +74,7 @@ export function keepRunCounts(database: Database, log: Log): RunCounts {
   };
 }
 
-/** Folds all changes there are, unless somebody else is at it. */
+/** Folds all pending changes, unless another instance is doing so. */
 export async function foldRunCounts(database: Database): Promise<void> {
   await database.journal.query(FOLD);
 }

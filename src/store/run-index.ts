@@ -1,4 +1,4 @@
-/** Lists over runs and approvals of a tenant: filters become parameterised SQL, pages go on by key. */
+/** Lists runs and approvals of a tenant. Filters become parameterized SQL; pages continue by key. */
 import type { Json, JsonObject } from "../base/json/json.ts";
 import { parseStoredJson } from "../base/json/json-stored.ts";
 import { isValidTime } from "../base/time/time-range.ts";
@@ -11,7 +11,7 @@ import { prepared, type SqlValue } from "./sql/sql.ts";
 const COLUMNS = `run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
   parent_run_id, parent_task, created_at, updated_at, ended_at`;
 
-/** Columns behind the fields of filters. Only names of this table reach the text of a statement. */
+/** Columns of the filter fields. Only names in this table reach the text of a statement. */
 const FIELDS: Readonly<
   Record<Exclude<FilterField["name"], "labels">, { readonly column: string; readonly time: boolean }>
 > = {
@@ -28,15 +28,16 @@ const FIELDS: Readonly<
   end_time: { column: "ended_at", time: true },
 };
 
-// `statement_timestamp()` and not `clock_timestamp()`, which is volatile: no index can be asked for a value that differs from row to row.
-/** Runs that changed lately, newest first. */
+// `statement_timestamp()` and not `clock_timestamp()`, which is volatile: an index cannot be searched for a value that
+// differs from row to row.
+/** Recently changed runs, newest first. */
 export const CHANGED = prepared(
   "runs.changed",
   `SELECT ${COLUMNS} FROM orchestrator.runs
   WHERE tenant_id = $1 AND updated_at >= statement_timestamp() - $2::float8 * interval '1 millisecond' ORDER BY updated_at DESC LIMIT $3`,
 );
 
-/** One index serves both: it is read forwards or backwards. */
+/** One index serves both orders: it is scanned forward or backward. */
 const ORDERS = {
   newest: { beyond: "<", direction: "DESC" },
   oldest: { beyond: ">", direction: "ASC" },
@@ -44,7 +45,6 @@ const ORDERS = {
 
 const OPERATORS = { "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=" } as const;
 
-/** The lists of `database`. */
 export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
   return {
     listRuns: async (caller, filter, after, limit, signal, order = "newest") => {
@@ -52,7 +52,8 @@ export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (filter !== null) where.push(toSql(filter, values));
-      // Few runs are open, and an index finds them: runs that are RUNNING have none of their own, because every start would write it.
+      // Few runs are open, and an index finds them. RUNNING has no index of its own, because every start would have to
+      // write it.
       if (filter !== null && isOpenOnly(filter)) where.push("ended_at IS NULL");
       if (after !== null) {
         values.push(after.createdAt, after.runId);
@@ -101,7 +102,10 @@ export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
   };
 }
 
-/** True when the filter asks for nothing but what runs are counted by, see migration 000004: those counts are kept, all others are made at each call. */
+/**
+ * Whether the filter uses only what runs are counted by; see migration 000004. Those counts are maintained; all others
+ * are computed at each call.
+ */
 function isKept(filter: Filter | null): boolean {
   if (filter === null) return true;
   switch (filter.op) {
@@ -117,7 +121,7 @@ function isKept(filter: Filter | null): boolean {
 
 const END_STATES: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT"]);
 
-/** True when the filter lets only states through that open runs have. */
+/** Whether the filter only matches states that open runs have. */
 function isOpenOnly(filter: Filter): boolean {
   switch (filter.op) {
     case "and":
@@ -133,7 +137,7 @@ function isOpenOnly(filter: Filter): boolean {
   }
 }
 
-/** Turns a filter into a condition; its values are appended to `values`. */
+/** Converts a filter to a condition and appends its values to `values`. */
 function toSql(filter: Filter, values: SqlValue[]): string {
   switch (filter.op) {
     case "and":
@@ -170,7 +174,7 @@ function toParameter(field: FilterField, value: string | number, values: SqlValu
     : `$${values.length}::text`;
 }
 
-/** In the one form that the index of labels answers. */
+/** Uses the only form that the index of labels supports. */
 function hasLabel(key: string, value: string | number, values: SqlValue[]): string {
   values.push(JSON.stringify({ [key]: value }));
   return `labels @> $${values.length}::jsonb`;
@@ -239,7 +243,10 @@ function isApprovalState(state: string): state is Approval["state"] {
   return Object.hasOwn(APPROVAL_STATES, state);
 }
 
-/** The parameters of a row. Those that cannot be read are replaced by a title that says so: one damaged row costs the list nothing else. */
+/**
+ * The parameters of a row. Unreadable ones are replaced by a title that says so, so that one damaged row does not
+ * affect the rest of the list.
+ */
 function parametersOf({ parameters, state }: ApprovalRow): JsonObject {
   try {
     const value = parseStoredJson(parameters);
@@ -247,7 +254,7 @@ function parametersOf({ parameters, state }: ApprovalRow): JsonObject {
     if (!isApprovalState(state)) throw new Error("unknown state");
     return value as JsonObject;
   } catch {
-    // SyntaxError, or one of the two above: the title says it.
+    // SyntaxError, or one of the two above: the title says so.
     return { title: "This row of the list cannot be read; GetApproval reads the run itself." };
   }
 }

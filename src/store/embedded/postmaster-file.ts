@@ -2,22 +2,22 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What PostgreSQL writes about itself into `postmaster.pid`. */
+/** The contents of `postmaster.pid`. */
 export interface PostmasterFile {
   readonly pid: number;
-  /** Folder of the socket as the server was told it. */
+  /** Folder of the socket as it was passed to the server. */
   readonly socketFolder: string;
   /** `starting`, `ready`, `stopping`, `standby`; empty very early. */
   readonly status: string;
 }
 
-/** Reads `postmaster.pid` of a data directory; undefined when there is none or it is being written. */
+/** Reads `postmaster.pid` of a data directory. Returns undefined if the file is missing or incomplete. */
 export function readPostmasterFile(data: string): PostmasterFile | undefined {
   let lines: string[];
   try {
     lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
   } catch {
-    // There is none.
+    // The file does not exist.
     return undefined;
   }
   const pid = Number.parseInt(lines[0] ?? "", 10);
@@ -25,13 +25,13 @@ export function readPostmasterFile(data: string): PostmasterFile | undefined {
   return { pid, socketFolder: lines[4] ?? "", status: (lines[7] ?? "").trim() };
 }
 
-/** Command line of a process, words separated by blanks; empty when there is no such process or it has ended and waits to be collected. */
+/** Command line of a process, with words separated by spaces. Empty if there is no such process or it is a zombie. */
 export function readCommandLine(pid: number): string {
   try {
     if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
     return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
   } catch {
-    // It has ended.
+    // It has exited.
     return "";
   }
 }

@@ -19,23 +19,25 @@ import type { EmbeddedBinaries, ServerUser } from "./embedded-binaries.ts";
 import { type ClusterPaths, dataArgument, SERVER_ENVIRONMENT } from "./embedded-cluster.ts";
 import { findProcesses, readCommandLine, readPostmasterFile } from "./postmaster-file.ts";
 
-/** How long a fast shutdown may take before an immediate one is asked for, and that one before the process is killed. Both are safe for data. */
+/**
+ * How long a fast shutdown may take before an immediate one is requested, and how long that one may take before the
+ * process is killed. Both are safe for the data.
+ */
 const FAST_STOP_MS = 15_000;
 const IMMEDIATE_STOP_MS = 5_000;
 
-/** The log of the server is set aside when it is larger than this at a start. One older file is kept. */
+/** The server's log is rotated if it is larger than this at a start. One old file is kept. */
 const MAX_LOG_BYTES = 5_000_000;
 
 /** A running PostgreSQL server that this process started. */
 export interface Postmaster {
   readonly pid: number;
-  /** Settles when the process has ended, for whatever reason; never rejects. */
+  /** Resolves when the process has exited, for any reason; never rejects. */
   readonly exited: Promise<void>;
-  /** Fast shutdown: open transactions are rolled back, everything is written out. */
+  /** Fast shutdown: open transactions are rolled back, and everything is written to disk. */
   stop(): Promise<void>;
 }
 
-/** What is needed to start a server. */
 export interface PostmasterOptions {
   readonly paths: ClusterPaths;
   readonly binaries: EmbeddedBinaries;
@@ -48,13 +50,14 @@ export interface PostmasterOptions {
 }
 
 /**
- * Starts the server and waits until it takes connections. After a crash that includes recovery, so there is no deadline while the process
- * lives and reports; every ten seconds the log says so.
+ * Starts the server and waits until it accepts connections. After a crash this includes recovery, so there is no
+ * deadline while the process is alive and reports progress. The wait is logged every ten seconds.
  *
- * The server has its own session, so a Ctrl-C in the terminal reaches only the service, which then stops it in order. A watchdog (a shell that
- * waits for the end of a pipe) shuts the server down when the service dies without saying goodbye.
+ * The server has its own session: a Ctrl-C in the terminal reaches only the service, which then stops the server
+ * cleanly. A watchdog (a shell that waits for a pipe to close) shuts the server down if the service dies unexpectedly.
  *
- * Throws DATA_FOLDER_CORRUPT, STORE_UNAVAILABLE (no memory, no space) or EMBEDDED_POSTGRES_MISSING, with the server's own last words.
+ * Throws DATA_FOLDER_CORRUPT, STORE_UNAVAILABLE (no memory, no space) or EMBEDDED_POSTGRES_MISSING, with the last lines
+ * of the server's log.
  */
 export async function startPostmaster(options: PostmasterOptions): Promise<Postmaster> {
   const { paths, binaries, user, log } = options;
@@ -114,8 +117,9 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
 }
 
 /**
- * Ends a server that an earlier service left behind in this data folder, and clears what would keep a new one from starting. The caller holds
- * the lock of the folder, so nobody uses that server. Throws DATA_FOLDER_IN_USE for one that was started by hand.
+ * Stops a server that an earlier service left running in this data folder, and removes files that would prevent a new
+ * one from starting. The caller holds the folder lock, so nobody uses that server. Throws DATA_FOLDER_IN_USE if the
+ * server was started by hand.
  */
 export async function stopLeftover(paths: ClusterPaths, log: Log): Promise<void> {
   const file = readPostmasterFile(paths.data);
@@ -128,44 +132,47 @@ export async function stopLeftover(paths: ClusterPaths, log: Log): Promise<void>
   } else if (runsInside(file.pid, paths.data)) {
     fail("DATA_FOLDER_IN_USE", { folder: paths.folder, pid: file.pid });
   } else {
-    // The server is dead. PostgreSQL cannot tell when its number belongs to another program now, or when nobody collected the dead process (a
-    // container whose first process collects nobody), and would refuse to start; and the next server may get the same number, so that the old
-    // file would call it ready too early.
+    // The server is dead. PostgreSQL cannot detect that when its pid was reused by another program or the dead process
+    // is still a zombie (a container whose first process does not reap), and would refuse to start. The next server may
+    // also get the same pid, and the old file would then report it ready too early.
     rmSync(join(paths.data, "postmaster.pid"), { force: true });
   }
-  // The socket has a pid file of its own, with the same trouble.
+  // The socket has a pid file with the same problem.
   for (const name of readdirSync(paths.run)) rmSync(join(paths.run, name), { force: true });
   killOrphans(paths);
-  // A short folder for the socket outside the data folder belongs to one start only.
+  // A short socket folder outside the data folder belongs to a single start.
   if (basename(file.socketFolder).startsWith("orchestrator-"))
     rmSync(file.socketFolder, { recursive: true, force: true });
 }
 
 /**
- * Ends the workers of a server that was killed. Most notice by themselves, but one that waits for a lock of a dead one waits for ever, and
- * while one is left no new server starts. For data it is the same as the crash that already happened.
+ * Kills the backends of a server that was killed. Most exit on their own, but one that waits for a lock of a dead
+ * backend waits forever, and no new server starts while any of them is left. For the data this is the same as the crash
+ * that already happened.
  */
 export function killOrphans(paths: ClusterPaths): void {
   for (const pid of findProcesses(`postgres: ${folderMark(paths)}: `)) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It is gone already.
+      // It is already gone.
     }
   }
 }
 
-/** True for a server that somebody else started on our data. */
+/** Whether this is a server that somebody else started on our data. */
 function runsInside(pid: number, folder: string): boolean {
   try {
     return isAlive(pid) && readlinkSync(`/proc/${pid}/cwd`) === folder;
   } catch {
-    // It has ended meanwhile, or belongs to another user and is none of ours.
+    // It has exited in the meantime, or belongs to another user and is not ours.
     return false;
   }
 }
 
-/** Name by which the processes of a folder's server are known in the process list, also after the folder was moved. */
+/**
+ * The name under which the processes of a folder's server appear in the process list, even after the folder was moved.
+ */
 function folderMark(paths: ClusterPaths): string {
   const { dev, ino } = statSync(paths.data);
   return `orchestrator-${dev}.${ino}`;
@@ -179,10 +186,10 @@ async function stopProcess(pid: number, hasEnded: () => boolean): Promise<void> 
   ] as const) {
     try {
       process.kill(pid, signal);
-      // A server that was frozen hears nothing until it is woken.
+      // A stopped server handles no signal until it is resumed.
       process.kill(pid, "SIGCONT");
     } catch {
-      // It ended by itself; hasEnded says so below.
+      // It exited on its own; hasEnded reports that below.
     }
     const deadline = performance.now() + patienceMs;
     while (performance.now() < deadline) {
@@ -203,7 +210,7 @@ function startWatchdog(pid: number, user: ServerUser | undefined) {
       ...user,
     },
   );
-  // Without a shell the server would only outlive a killed service, and the next start stops it.
+  // Without a shell, the server would merely outlive a killed service, and the next start stops it.
   watchdog.on("error", () => {});
   watchdog.unref();
   (watchdog.stdin as unknown as { unref?: () => void } | null)?.unref?.();
@@ -215,7 +222,7 @@ function isReady(paths: ClusterPaths, pid: number | undefined): boolean {
   return file !== undefined && file.pid === pid && file.status === "ready";
 }
 
-/** Opens the log for appending; sets a large one aside first. The offset is where this start begins. */
+/** Opens the log for appending and rotates it first if it is large. The offset is where this start begins. */
 function openLog(path: string): { descriptor: number; offset: number } {
   if (existsSync(path) && statSync(path).size > MAX_LOG_BYTES) renameSync(path, `${path}.1`);
   const descriptor = openSync(path, "a", 0o600);
@@ -226,7 +233,7 @@ function readFrom(path: string, offset: number): string {
   return readFileSync(path).subarray(offset).toString("utf8");
 }
 
-/** A start that failed because processes of a killed server are still ending; a later try succeeds. */
+/** Whether the start failed because processes of a killed server are still exiting. A later attempt succeeds. */
 export function isHeldByOrphans(error: OrchestratorError): boolean {
   return error.details.reason === "orphans";
 }

@@ -1,40 +1,47 @@
 /**
- * Columns of the rows that a batch sends. A column is declared once: its name and type in the statement, how its value is read from a row, and how its values are
- * sent.
+ * Columns of the rows that a batch sends. A column is declared once: its name and type in the statement, how its value
+ * is read from a row, and how its values are sent.
  *
- * Text columns travel as one text each, values joined by U+0001, and are split by the server: `string_to_array` costs less on both sides than array literals,
- * which must be quoted here and parsed there. No value can hold U+0001: JSON escapes control characters, and every other text is checked here. A column ends with
- * its last value that is not empty (or not 0), so that one which no row uses costs nothing; the server reads what is missing as NULL.
+ * Each text column is sent as one string, with its values joined by U+0001, and the server splits it. `string_to_array`
+ * costs less on both sides than array literals, which must be quoted here and parsed there. No value can contain
+ * U+0001: JSON escapes control characters, and all other text is checked here. Trailing empty values (or zeros) are
+ * omitted, so a column that no row uses costs nothing. The server reads missing values as NULL.
  */
 import type { Move } from "../../engine/ports/journal.ts";
 
-/** What a value is read from: a row, and the move that writes it. */
+/** Reads a value from a row and the transition that writes it. */
 export type Read<Row, Value> = (row: Row, move: Move) => Value;
 
 /** A column of rows of type `Row`. */
 export interface Column<Row> {
   readonly type: "text" | "bool" | "int2" | "int4" | "float8";
   readonly read: Read<Row, string | number | null>;
-  /** The value that most rows have, which is not sent at the end of a column; undefined: each row has its own. */
+  /** The most common value, which is omitted at the end of a column; undefined if each row has its own. */
   readonly nothing: string | number | undefined;
-  /** What happens to a text with U+0000 or U+0001: `refuse` fails the batch, `replace` writes U+FFFD. `none`: it cannot occur. */
+  /**
+   * How text with U+0000 or U+0001 is handled: `refuse` fails the batch, `replace` writes U+FFFD, `none` means it
+   * cannot occur.
+   */
   readonly unfit: "refuse" | "replace" | "none";
-  /** What an INSERT writes of `value`, the value as the server has it. */
+  /** SQL that an INSERT writes for `value`, the expression that the server has for it. */
   readonly toSql: (value: string) => string;
 }
 
 const asIs = (value: string): string => value;
 const orEmpty = (value: string): string => `coalesce(${value}, '')`;
 
-/** SQL of a time that was sent as milliseconds; 0 and NULL are no time. */
+/** SQL of a time that was sent as milliseconds; 0 and NULL mean no time. */
 export const timeOf = (value: string): string => `CASE WHEN ${value} > 0 THEN to_timestamp(${value} / 1000) END`;
 
-/** Text from anywhere. What the server or the encoding cannot hold becomes U+FFFD; the journal has the original. */
+/**
+ * Text of any origin. Characters that the server or the encoding cannot hold become U+FFFD; the journal has the
+ * original.
+ */
 export function text<Row>(read: Read<Row, string>): Column<Row> {
   return { type: "text", read, nothing: "", unfit: "replace", toSql: orEmpty };
 }
 
-/** Text that must be written exactly, or not at all. */
+/** Text that must be written exactly or not at all. */
 export function exactText<Row>(read: Read<Row, string>): Column<Row> {
   return { type: "text", read, nothing: "", unfit: "refuse", toSql: orEmpty };
 }
@@ -44,7 +51,7 @@ export function id<Row>(read: Read<Row, string>): Column<Row> {
   return { type: "text", read, nothing: undefined, unfit: "refuse", toSql: asIs };
 }
 
-/** Text that is never empty and holds no control characters, such as JSON or the name of a state. */
+/** Text that is never empty and has no control characters, such as JSON or the name of a state. */
 export function safeText<Row>(read: Read<Row, string>): Column<Row> {
   return { type: "text", read, nothing: undefined, unfit: "none", toSql: asIs };
 }
@@ -75,12 +82,12 @@ export function time<Row>(read: Read<Row, number>): Column<Row> {
   };
 }
 
-/** A time that few rows have, milliseconds since the epoch; 0 and null: none. */
+/** A time that few rows have, milliseconds since the epoch; 0 and null mean none. */
 export function optionalTime<Row>(read: Read<Row, number | null>): Column<Row> {
   return { type: "float8", read, nothing: 0, unfit: "none", toSql: timeOf };
 }
 
-/** A truth value that every row has. */
+/** A boolean that every row has. */
 export function bool<Row>(read: Read<Row, boolean>): Column<Row> {
   return {
     type: "bool",
@@ -91,7 +98,7 @@ export function bool<Row>(read: Read<Row, boolean>): Column<Row> {
   };
 }
 
-/** A truth value that few rows have. */
+/** A boolean that is true for few rows. */
 export function flag<Row>(read: Read<Row, boolean>): Column<Row> {
   return {
     type: "bool",

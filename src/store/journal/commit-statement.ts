@@ -1,12 +1,16 @@
 /**
- * The statement of the group commit. One statement is one batch: fence, journal, run headers, keys and projections are committed together or not at all.
+ * The group commit statement. One statement is one batch: the fence, journal, run headers, keys, and projections are
+ * committed together or not at all.
  *
- * It has two forms. The *whole* form writes a batch of moves and headers when all of it may be written: all shards held, no timer early. It compares one truth
- * value and joins nothing, which takes the server a sixth less time. When something stands against a single move it writes nothing and says so, and the
- * *sorting* form follows: it leaves out what must not be written, and reports what it wrote. Batches with keys or rows of projections begin there.
+ * It has two forms. The *whole* form writes a batch of transitions and headers if all of it may be written: all shards
+ * held, no early timer. It compares one boolean and joins nothing, which takes the server a sixth less time. If
+ * anything prevents a single transition from being written, it writes nothing and reports that, and the *sorting* form
+ * follows: it leaves out what must not be written and reports what it wrote. Batches with keys or projection rows start
+ * with the sorting form.
  *
- * Parts that a batch does not need cost the server time even when they get no rows, so each form has variants. The sorting form has one without projections, one
- * for each projection alone, and one for all of them: the number of plans that a connection keeps grows with the projections, not with their combinations.
+ * Parts that a batch does not need cost server time even if they get no rows, so each form has variants. The sorting
+ * form has one without projections, one for each single projection, and one for all of them. The number of plans that a
+ * connection caches thus grows with the projections, not with their combinations.
  */
 import type { HeaderRow, Move, StartRow } from "../../engine/ports/journal.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
@@ -15,7 +19,6 @@ import { bool, exactText, flag, id, jsonObject, number, optionalTime, safeText, 
 import type { ProjectionTable } from "./projection-table.ts";
 import { defineRows, numberParameters, type RowSet } from "./row-set.ts";
 
-/** A table of any projection. */
 export type AnyTable = ProjectionTable<never>;
 
 /** A start key, with the tenant of its run. */
@@ -24,13 +27,13 @@ export interface KeyRow {
   readonly key: StartRow["keys"][number];
 }
 
-/** A move that starts a run. */
+/** A transition that starts a run. */
 export type StartMove = Move & { readonly start: StartRow };
 
-/** A move that changes the header of its run. */
+/** A transition that changes the header of its run. */
 export type HeaderMove = Move & { readonly header: HeaderRow };
 
-/** Whether a start may be refused for a key. */
+/** Whether a key can cause the start to be refused. */
 export const isKeyed = (start: StartRow): boolean => start.keys.length > 0 || start.runKey !== "";
 
 /** The leases under which a batch is written. */
@@ -48,10 +51,10 @@ const MOVE_COLUMNS = {
   records: safeText<Move>(({ json }) => json),
 };
 
-/** Moves of the form that writes all or nothing. */
+/** Transitions in the form that writes all or nothing. */
 export const MOVES = defineRows<Move>("moves", "m", MOVE_COLUMNS);
 
-/** Moves of the form that leaves some out. */
+/** Transitions in the form that leaves some out. */
 export const SORTED_MOVES = defineRows<Move>("moves", "m", {
   ...MOVE_COLUMNS,
   shard: number("int2", ({ shard }) => shard),
@@ -90,7 +93,6 @@ export const SORTED_STARTS = defineRows<StartMove>("starts", "s", {
   keyed: flag(({ start }) => isKeyed(start)),
 });
 
-/** Headers that change. */
 export const CHANGES = defineRows<HeaderMove>("changes", "c", {
   run_id: id(({ runId }) => runId),
   state: safeText(({ header }) => header.state),
@@ -101,7 +103,6 @@ export const CHANGES = defineRows<HeaderMove>("changes", "c", {
   ended_at: optionalTime(({ header }) => header.endedAt),
 });
 
-/** Keys of starts. */
 export const KEYS = defineRows<KeyRow>("keys", "k", {
   run_id: id((_, { runId }) => runId),
   tenant_id: text(({ tenantId }) => tenantId),
@@ -112,14 +113,15 @@ export const KEYS = defineRows<KeyRow>("keys", "k", {
 
 const CLOCK = "extract(epoch FROM clock_timestamp())::float8 * 1000";
 
-// The lease rows are locked in the order of their shards, FOR SHARE: a takeover, which updates them, waits for this statement or this statement sees its epoch.
+// Lease rows are locked FOR SHARE in shard order. A takeover updates them, so either it waits for this statement or
+// this statement sees its epoch.
 const HELD = `held AS MATERIALIZED (
   SELECT l.shard FROM orchestrator.shard_leases l
   JOIN ${LEASES.rows} ON w.shard = l.shard AND w.epoch = l.epoch
   ORDER BY l.shard FOR SHARE OF l
 )`;
 
-// Read once, before anything is written: what depends on it writes all of its rows or none.
+// Evaluated once, before anything is written. Whatever depends on it writes all of its rows or none.
 const WHOLE = `whole AS MATERIALIZED (
   SELECT (SELECT count(*) FROM held) = $batch.leases::int8 AND $batch.due_at::float8 <= ${CLOCK} AS holds
 )`;
@@ -152,9 +154,10 @@ const insertJournal = (from: string): string => `written AS (
   SELECT run_day, run_id, sequence, record_count, to_timestamp(at / 1000), records FROM ${from}
 )`;
 
-// A key that is taken keeps the run's rows out; so does a run id or an open run key. Rows of `starts` are written in the order of their keys, and after them runs
-// in the order of their run keys, so that two batches cannot deadlock. A refused run may leave rows in `starts` that mean nothing; the same statement
-// says so in `void_starts`: a row that is not there is kept forever, whatever becomes of its run. See findConflict.
+// A taken key keeps the run's rows out; so does a taken run id or open run key. Rows of `starts` are written in the
+// order of their keys, and then runs in the order of their run keys, so that two batches cannot deadlock. A refused run
+// may leave meaningless rows in `starts`. The same statement records that in `void_starts`: a row that is not listed
+// there is kept forever, whatever happens to its run. See findConflict.
 const KEYS_CTES = `starting AS MATERIALIZED (
   SELECT s.* FROM ${SORTED_STARTS.rows} WHERE s.run_id IN (SELECT run_id FROM moves)
 ),
@@ -188,7 +191,7 @@ accepted AS MATERIALIZED (
   UNION ALL SELECT run_id FROM started_keyed
 )`;
 
-/** A variant of the statement. Its values are the scalars and then the columns of the sets, in this order. */
+/** One variant of the statement. Its parameters are the scalars, then the columns of the sets, in this order. */
 function createStatement(
   name: string,
   scalars: readonly string[],
@@ -217,7 +220,7 @@ function createWhole(starts: boolean, changes: boolean): Statement {
   );
 }
 
-/** Writes all or nothing, and answers with the clock and which of both. */
+/** Writes all or nothing. Returns the clock and which of the two happened. */
 export const COMMIT_WHOLE = {
   moves: createWhole(false, false),
   starts: createWhole(true, false),
@@ -244,8 +247,8 @@ function createSorting(name: string, tables: readonly AnyTable[]): Statement {
 }
 
 /**
- * The variants of the form that writes what may be written. Each answers with the clock, the shards held and, if something was left out, the runs that were
- * written.
+ * Variants of the form that writes what may be written. Each returns the clock, the shards held and, if anything was
+ * left out, the runs that were written.
  */
 export interface SortingStatements {
   readonly tables: readonly AnyTable[];
@@ -255,7 +258,7 @@ export interface SortingStatements {
   readonly all: Statement;
 }
 
-/** Makes the variants for these projections. Throws when two share a name. */
+/** Creates the variants for these projections. Throws if two projections have the same name. */
 export function createSortingStatements(tables: readonly AnyTable[]): SortingStatements {
   return {
     tables,

@@ -1,10 +1,10 @@
-/** Deletion of runs: one statement under the fence of the journal, so that all of a run goes or none of it. */
+/** Deletes runs in one statement under the journal's fence, so that all of a run is deleted or none of it. */
 import { isValidTime } from "../../base/time/time-range.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import { prepared, type SqlPool, type Statement } from "../sql/sql.ts";
 import type { AnyTable } from "./commit-statement.ts";
 
-// The tombstone stands among the keys of starts, which outlive runs: no run can be started under a key that is there.
+// The tombstone is stored with the start keys, which outlive runs. No run can be started with a key that exists.
 const deletionOf = (tables: readonly AnyTable[]): Statement =>
   prepared(
     "runs.delete",
@@ -39,7 +39,7 @@ const FIND_DELETED = prepared(
   "SELECT created_at FROM orchestrator.starts WHERE tenant_id = $1 AND kind = 'deleted' AND key = $2",
 );
 
-/** Deletes an ended run; `related`: it is not ended, or a parent or child of it is open. */
+/** Deletes an ended run. `related` means that the run, its parent, or one of its children is still open. */
 export type DeleteRun = (
   sql: SqlPool,
   lease: Lease,
@@ -47,7 +47,7 @@ export type DeleteRun = (
   runId: string,
 ) => Promise<"deleted" | "fenced" | "related">;
 
-/** Deletion of runs with their rows in these tables. */
+/** Creates the deletion of runs together with their rows in these tables. */
 export function createDeletion(tables: readonly AnyTable[]): DeleteRun {
   const statement = deletionOf(tables);
   return async (sql, { shard, epoch }, tenantId, runId) => {
@@ -57,7 +57,7 @@ export function createDeletion(tables: readonly AnyTable[]): DeleteRun {
   };
 }
 
-/** When a run of the tenant was deleted, milliseconds; null when it was not, 0 when the row holds no time that can be. */
+/** When a run of the tenant was deleted, milliseconds. Null if it was not; 0 if the stored time is invalid. */
 export async function findDeleted(sql: SqlPool, tenantId: string, runId: string): Promise<number | null> {
   const [row] = (await sql.query<{ created_at: number }>(FIND_DELETED, [tenantId, runId])).rows;
   if (row === undefined) return null;

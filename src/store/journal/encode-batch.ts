@@ -1,4 +1,7 @@
-/** Turns moves into the parameters of the commit statement. This is the hottest code of the store: one pass, no intermediate rows. */
+/**
+ * Encodes transitions as parameters of the commit statement. This is the hottest code of the store: one pass, no
+ * intermediate rows.
+ */
 import type { Move } from "../../engine/ports/journal.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import type { SqlValue, Statement } from "../sql/sql.ts";
@@ -18,13 +21,12 @@ import {
 } from "./commit-statement.ts";
 import { RowBuffer } from "./row-set.ts";
 
-/** A batch as it is sent. */
 export interface EncodedBatch {
   readonly statement: Statement;
   readonly values: SqlValue[];
 }
 
-/** Whether a batch holds nothing but moves and headers, and may be tried as a whole. */
+/** Whether a batch consists only of transitions and headers and may be tried as a whole. */
 export function isPlain(moves: readonly Move[]): boolean {
   return moves.every(({ start, rows }) => rows.length === 0 && (start === null || !isKeyed(start)));
 }
@@ -33,8 +35,8 @@ const isStart = (move: Move): move is StartMove => move.start !== null;
 const changesHeader = (move: Move): move is HeaderMove => move.header !== null;
 
 /**
- * A plain batch for the form of the statement that writes all of it or nothing. Throws when a move holds what the statement cannot carry; the others are
- * not to blame for it.
+ * Encodes a plain batch for the form that writes all of it or nothing. Throws if a transition contains a value that the
+ * statement cannot carry; the other transitions are not at fault.
  */
 export function encodeWhole(leases: readonly Lease[], batch: readonly Move[]): EncodedBatch {
   const moves = new RowBuffer(MOVES);
@@ -57,7 +59,7 @@ export function encodeWhole(leases: readonly Lease[], batch: readonly Move[]): E
   return { statement: changes === undefined ? startsOnly : both, values };
 }
 
-/** Any batch, for the form that leaves out what must not be written. Throws like {@link encodeWhole}. */
+/** Encodes any batch for the form that leaves out what must not be written. Throws like {@link encodeWhole}. */
 export function encodeSorting(
   statements: SortingStatements,
   leases: readonly Lease[],
@@ -86,12 +88,12 @@ export function encodeSorting(
 
 function appendLeases(values: SqlValue[], leases: readonly Lease[]): void {
   const buffer = new RowBuffer(LEASES);
-  // Leases belong to no move.
+  // Leases belong to no transition.
   for (const lease of leases) buffer.add(lease, undefined as never);
   buffer.appendTo(values);
 }
 
-/** Rows of projections in a batch. */
+/** Projection rows of a batch. */
 class Projected {
   readonly #statements: SortingStatements;
   readonly #buffers: (RowBuffer<never> | undefined)[];
@@ -108,12 +110,12 @@ class Projected {
       const table = tables[index];
       if (table === undefined) throw new Error(`the store has no table for the projection ${projection}`);
       const buffer = (this.#buffers[index] ??= new RowBuffer(table.set));
-      // Who joins a row maker with a table has compared their rows.
+      // The code that pairs a row maker with a table has checked that their row types match.
       for (const row of rows) buffer.add(row as never, move);
     }
   }
 
-  /** Appends the values and chooses the statement. */
+  /** Appends the values and returns the statement to use. */
   appendTo(values: SqlValue[]): Statement {
     const { tables, none, one, all } = this.#statements;
     const used = this.#buffers.filter((buffer) => buffer !== undefined);

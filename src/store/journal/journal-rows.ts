@@ -1,4 +1,7 @@
-/** Rows of `orchestrator.runs` as headers. A row is never refused: what is wrong with it is said in the header, and the rest of it is safe to show. */
+/**
+ * Rows of `orchestrator.runs` as headers. A row is never rejected: its header describes what is wrong with it, and the
+ * rest is safe to show.
+ */
 import { labelsProblem } from "../../base/labels.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
 import type { RunHeader, RunStateName } from "../../engine/ports/run-index.ts";
@@ -28,7 +31,7 @@ export interface HeaderRow {
   readonly ended_at: number | null;
 }
 
-/** States that a header may say, and whether the run has ended in them. */
+/** States that a header may have, and whether the run has ended in them. */
 const STATES: Readonly<Record<RunStateName, boolean>> = {
   QUEUED: false,
   RUNNING: false,
@@ -45,12 +48,14 @@ const STATES: Readonly<Record<RunStateName, boolean>> = {
   TIMED_OUT: true,
 };
 
-/** True for the name of a state. */
 export function isRunState(state: string): state is RunStateName {
   return Object.hasOwn(STATES, state);
 }
 
-/** The header of a row of `orchestrator.runs`. Of the times, only `createdAt` may be one that the contract cannot carry, and then `damage` says so. */
+/**
+ * Converts a row of `orchestrator.runs` to a header. Only `createdAt` may be a time that the contract cannot carry, and
+ * `damage` then says so.
+ */
 export function toRunHeader(row: HeaderRow): RunHeader {
   const damage = damageOf(row);
   return {
@@ -66,7 +71,7 @@ export function toRunHeader(row: HeaderRow): RunHeader {
     correlationId: row.correlation_id,
     runKey: row.run_key,
     parentRunId: row.parent_run_id,
-    // As it is: lists go on behind it.
+    // Unchanged: lists use it to continue after this row.
     createdAt: row.created_at,
     updatedAt: isValidTime(row.updated_at) ? row.updated_at : 0,
     endedAt: isValidTime(row.ended_at) ? row.ended_at : null,

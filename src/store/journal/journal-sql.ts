@@ -1,4 +1,4 @@
-/** Statements that read what the group commit wrote, and those of start keys. */
+/** Statements that read what the group commit wrote, and statements for start keys. */
 import { prepared, type Statement } from "../sql/sql.ts";
 
 /** A run with its header. */
@@ -9,7 +9,10 @@ export const LOAD_HEADER: Statement = prepared(
   FROM orchestrator.runs WHERE run_id = $1`,
 );
 
-/** The moves of a run from sequence $3 on, in order, whatever their rows say of their length: at most $4, and after the first one at most $5 bytes. Sizes are known without reading the rows' text. */
+/**
+ * The transitions of a run from sequence $3 on, in order, regardless of the length that their rows claim: at most $4
+ * transitions and, after the first one, at most $5 bytes. Sizes are known without reading the rows' text.
+ */
 export const LOAD_MOVES: Statement = prepared(
   "journal.load",
   `SELECT sequence, record_count, records, found FROM (
@@ -22,7 +25,7 @@ export const LOAD_MOVES: Statement = prepared(
   ) sized WHERE sequence = first OR total <= $5 ORDER BY sequence`,
 );
 
-/** Open runs that do something by themselves, and those whose time has passed. */
+/** Open runs that make progress on their own, and runs whose timer has passed. */
 export const LIST_MOVING: Statement = prepared(
   "runs.list_moving",
   `SELECT run_id, moving FROM orchestrator.runs
@@ -35,7 +38,10 @@ export const LIST_CHILDREN: Statement = prepared(
   "SELECT run_id, parent_run_id FROM orchestrator.runs WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND parent_run_id <> ''",
 );
 
-/** Open runs whose time comes, from behind a place. Times go back and forth as whole milliseconds: that is how they are written. */
+/**
+ * Open runs with a timer, starting after a position. Times are passed both ways as whole milliseconds, which is how
+ * they are written.
+ */
 export const LIST_DUE: Statement = prepared(
   "runs.list_due",
   `SELECT run_id, extract(epoch FROM wake_at)::float8 * 1000 AS wake_at FROM orchestrator.runs
@@ -44,7 +50,7 @@ export const LIST_DUE: Statement = prepared(
   ORDER BY wake_at, run_id LIMIT $3`,
 );
 
-/** The run of a start key; `void` for a row of a start that was refused. */
+/** The run of a start key; `void` if the row belongs to a start that was refused. */
 export const FIND_KEY: Statement = prepared(
   "starts.find",
   `SELECT s.run_id, s.request_hash, EXISTS (
@@ -54,7 +60,10 @@ export const FIND_KEY: Statement = prepared(
   FROM orchestrator.starts s WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3`,
 );
 
-/** Removes the row of a start key that names run $4, if it is void. Of two that do so, one finds it: a start that took the key meanwhile is safe. */
+/**
+ * Removes the row of a start key that names run $4 if it is void. If two callers do this, only one finds the row; a
+ * start that took the key in the meantime is safe.
+ */
 export const DROP_KEY: Statement = prepared(
   "starts.drop",
   `WITH void AS (
@@ -64,14 +73,14 @@ export const DROP_KEY: Statement = prepared(
   WHERE s.tenant_id = $1 AND s.kind = $2 AND s.key = $3 AND s.run_id = v.run_id`,
 );
 
-/** Keeps the request id of a start that was answered with a run which was open before. */
+/** Stores the request id of a start that was answered with a run that was already open. */
 export const KEEP_ANSWER: Statement = prepared(
   "starts.keep",
   `INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash) VALUES ($1, 'request', $2, $3, $4)
   ON CONFLICT DO NOTHING`,
 );
 
-/** Forgets an answer that was kept: the run ended before it took what the start brought. */
+/** Deletes a stored answer: the run ended before it accepted what the start brought. */
 export const FORGET_ANSWER: Statement = prepared(
   "starts.forget",
   "DELETE FROM orchestrator.starts WHERE tenant_id = $1 AND kind = 'request' AND key = $2 AND run_id = $3",

@@ -1,4 +1,4 @@
-/** The journal on PostgreSQL: lanes that commit batches, and what the engine reads back. */
+/** The journal on PostgreSQL: commit pipelines that write batches, and the reads of the engine. */
 import { invariant } from "../../base/errors.ts";
 import { parseStoredJson } from "../../base/json/json-stored.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
@@ -38,7 +38,10 @@ import {
 import { createUnreadEnd, setAside } from "./set-aside.ts";
 import { holdUnread, judgeSuspects, nameSuspects } from "./suspects.ts";
 
-/** The journal of `database` with the tables of its projections. `headersWritten` is called after every batch that wrote headers. */
+/**
+ * Creates the journal of `database` with the tables of its projections. Calls `headersWritten` after every batch that
+ * wrote headers.
+ */
 export function createJournal(
   database: Database,
   tables: readonly AnyTable[],
@@ -102,7 +105,7 @@ export function createJournal(
   };
 }
 
-/** What the trigger on `runs` says that the flow version of a new run is gone, see migration 12. */
+/** Reported by the trigger on `runs` if the flow version of a new run is gone; see migration 12. */
 const FLOW_VERSION_CONSTRAINT = "runs_flow_version";
 
 async function openLane(
@@ -115,15 +118,15 @@ async function openLane(
   const drop = async (): Promise<void> => {
     const dropped = session;
     session = null;
-    // A broken connection may refuse to close; there is nothing left to save in it.
+    // A broken connection may fail to close; nothing in it needs saving.
     await dropped?.close().catch(() => {});
   };
   const connect = async (): Promise<SqlSession> => {
-    // The plan is made while tables are small, and kept: without the second setting it may read all runs to find one, on a server whose settings make pages from
-    // disk dear.
+    // The plan is made while tables are small, and then cached. Without the second setting it may scan all runs to find
+    // one, on a server whose settings make random disk reads expensive.
     const settings = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off" };
     const opened = await database.openSession(`journal ${name}`, {}, settings);
-    // Lost while nothing was under way: the next batch takes a new connection, and its outcome is known.
+    // The connection was lost while idle: the next batch opens a new one, and its outcome is known.
     opened.onLost(() => {
       if (session === opened) session = null;
     });
@@ -141,13 +144,13 @@ async function openLane(
       try {
         batch = isPlain(moves) ? encodeWhole(leases, moves) : encodeSorting(sorting, leases, moves);
       } catch (error) {
-        // A value that is no JSON, or too much for one text: halving finds it.
+        // A value that is not JSON, or too much data for one string. Bisecting the batch finds it.
         throw new CommitError("data", error);
       }
       failPoint("commit.before");
       try {
         let answer = await run(session, batch);
-        // Nothing was written: something stands against a move or more of the batch.
+        // Nothing was written: at least one transition of the batch may not be written.
         if (answer.whole === false) answer = await run(session, encodeSorting(sorting, leases, moves));
         if (moves.some(({ start, header }) => start !== null || header !== null)) headersWritten();
         return { now: answer.now, refused: findRefused(moves, answer) };
@@ -165,12 +168,15 @@ async function openLane(
   };
 }
 
-/** Answer to a commit statement: `whole` of the form that writes all or nothing, the others of the form that sorts. */
+/**
+ * Result of a commit statement. `whole` is set by the form that writes all or nothing, the other fields by the sorting
+ * form.
+ */
 interface CommitAnswer {
   readonly now: number;
   readonly whole?: boolean;
   readonly held?: readonly number[] | null;
-  /** Absent when everything was written. */
+  /** Absent if everything was written. */
   readonly accepted?: readonly string[] | null;
 }
 
@@ -203,7 +209,10 @@ async function loadHeader(database: Database, runId: string): Promise<HeaderRow 
   return rows[0] ?? null;
 }
 
-/** Moves read at once, and bytes of them, where a single one may have more; a run with more is read in pages. */
+/**
+ * Maximum number of transitions per read, and of their bytes, which a single transition may exceed. Longer runs are
+ * read in pages.
+ */
 const PAGE_MOVES = 2_000;
 const PAGE_BYTES = 8_388_608;
 
@@ -211,11 +220,10 @@ interface MoveRow {
   readonly sequence: number;
   readonly record_count: number;
   readonly records: string;
-  /** Moves found, of which those beyond the bytes are left out. */
+  /** Transitions found; those beyond the byte limit are not returned. */
   readonly found: number;
 }
 
-/** Where the journal of an entity is. */
 type Place = Pick<HeaderRow, "run_id" | "run_day">;
 
 async function loadMoves(database: Database, place: Place, afterSequence: number, limit: number) {
@@ -238,13 +246,16 @@ async function loadMoves(database: Database, place: Place, afterSequence: number
   return { moves, isLast: found === rows.length && found < limit };
 }
 
-/** Throws when a move does not stand where the one before it ends, or holds fewer or more records than its row says. */
+/**
+ * Throws if a transition does not start where the previous one ends, or if its row claims a different number of
+ * records.
+ */
 function checkMove({ sequence, count, records }: StoredMove, next: number): void {
   invariant(sequence === next, `the journal has a gap at ${next}`);
   invariant(Array.isArray(records) && records.length === count, `the move at ${next} does not hold ${count} records`);
 }
 
-/** The whole journal of an entity, checked for gaps. */
+/** Reads the whole journal of an entity and checks it for gaps. */
 export async function readJournal(
   database: Database,
   place: Place,
@@ -256,7 +267,7 @@ export async function readJournal(
     for (const move of page.moves) {
       size += move.size;
       checkMove(move, records.length + 1);
-      // One by one: a move may hold more records than a call takes arguments.
+      // One at a time: a transition may have more records than a call can take arguments.
       for (const record of move.records) records.push(record);
     }
     if (page.isLast) return { records, size };
@@ -285,8 +296,9 @@ interface KeyRow {
 }
 
 /**
- * What a refused start collided with: request id, run id, open run key, in this order; null when it is free by now.
- * A refusal may leave rows behind for its other keys, which are void: they go. All others stand, whether their run still exists or not.
+ * Finds what a refused start collided with, checking request id, run id, and open run key, in this order. Returns null
+ * if all are free by now. A refusal may leave void rows for its other keys; these are deleted. All other rows stay,
+ * whether or not their run still exists.
  */
 async function findConflict(database: Database, lookup: StartLookup): Promise<StartConflict | null> {
   const { tenantId } = lookup;

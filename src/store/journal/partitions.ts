@@ -1,28 +1,37 @@
 /**
- * Daily partitions of the journal, made ahead of time, so that retention can drop a day in place of deleting rows.
+ * Daily partitions of the journal, created ahead of time, so that retention can drop a day instead of deleting rows.
  *
- * A day whose partition is missing is no error: its rows go to the default partition. When the partition is made later they move into it, in the same transaction.
+ * A missing partition is not an error: rows of that day go to the default partition. When the partition is created
+ * later, the rows move into it in the same transaction.
  */
 import type { Log } from "../../base/log.ts";
 import type { Database } from "../sql/pool.ts";
 import type { SqlRunner } from "../sql/sql.ts";
 
-/** Days before and after today that have a partition: yesterday for clocks that differ, the coming ones in case nobody makes them in time. */
+/**
+ * Days before and after today that have a partition: yesterday for clock skew, future days in case nobody creates them
+ * in time.
+ */
 const DAYS_BEHIND = 1;
 const DAYS_AHEAD = 3;
 
-/** Key of the advisory lock, see also migrate.ts: one instance at a time makes partitions. */
+/** Key of the advisory lock that lets one instance at a time create partitions; see also migrate.ts. */
 const LOCK_KEY = 7_310_416_282;
 
-/** How long to wait for the lock, milliseconds: a reader that takes longer keeps the partition from being made, this time. */
+/**
+ * Lock timeout, milliseconds. A reader that holds its lock longer prevents the partition from being created this time.
+ */
 const LOCK_WAIT_MS = 1_000;
 
 const DEFAULT_PARTITION = "orchestrator.journal_other";
 
-/** How often it is looked whether partitions are missing, milliseconds. */
+/** Interval between checks for missing partitions, milliseconds. */
 const EVERY_MS = 6 * 3_600_000;
 
-/** Makes the partitions that are missing, now and a few times a day. Resolves after the first time with what ends it. A failure is logged: work goes on without. */
+/**
+ * Creates missing partitions now and a few times a day. Resolves after the first pass with a handle that stops it.
+ * Failures are logged; the journal works without partitions.
+ */
 export async function keepPartitions(database: Database, log: Log): Promise<{ stop(): Promise<void> }> {
   const make = () =>
     createPartitions(database, log).catch((error: unknown) =>
@@ -41,7 +50,10 @@ export async function keepPartitions(database: Database, log: Log): Promise<{ st
   };
 }
 
-/** Makes the partitions of the days around today that are missing, and resolves with how many there were. Safe to call at any time by any instance. */
+/**
+ * Creates the missing partitions of the days around today. Resolves with how many there were. Any instance may call it
+ * at any time.
+ */
 export async function createPartitions(database: Database, log: Log): Promise<number> {
   const { rows } = await database.journal.query<{ day: number }>(
     `SELECT today + n AS day
@@ -52,7 +64,7 @@ export async function createPartitions(database: Database, log: Log): Promise<nu
   );
   let made = 0;
   for (const { day } of rows) {
-    // A day each, so that batches wait for one short transaction and not for all of them.
+    // One transaction per day, so that batches wait for one short transaction and not for all of them.
     if (await database.journal.transaction((runner) => createPartition(runner, day, log))) made += 1;
   }
   return made;
@@ -66,14 +78,15 @@ export function partitionOf(day: number): string {
 async function createPartition(runner: SqlRunner, day: number, log: Log): Promise<boolean> {
   await runner.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
   const name = `orchestrator.${partitionOf(day)}`;
-  // Not by to_regclass: after the wait for the lock it may still answer from the cache of the session.
+  // Not to_regclass: after the wait for the lock it may still return a result from the session's cache.
   const { rows } = await runner.query(
     "SELECT 1 FROM pg_class WHERE relname = $1 AND relnamespace = 'orchestrator'::regnamespace",
     [partitionOf(day)],
   );
   if (rows.length > 0) return false;
-  // The whole table, before anybody looks for partitions. A lighter lock lets batches wait at the default partition with its old bounds in mind: they then
-  // fail as if their rows were bad, and readers miss the rows that moved (seen). Everybody waits behind this lock, so it does not wait for long itself.
+  // Lock the whole table before anybody looks up its partitions. With a weaker lock, batches wait at the default
+  // partition with its old bounds cached; they then fail as if their rows were bad, and readers miss the moved rows
+  // (observed). Everyone queues behind this lock, so it has a short timeout itself.
   await runner.query(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`);
   await runner.query("LOCK TABLE orchestrator.journal IN ACCESS EXCLUSIVE MODE");
   await runner.query(`CREATE TABLE ${name} (LIKE orchestrator.journal INCLUDING ALL)`);

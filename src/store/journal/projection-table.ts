@@ -3,42 +3,45 @@ import { defineRows, type RowSet } from "./row-set.ts";
 
 /** The store's side of a projection: the table, its columns, and how a batch writes it. */
 export interface ProjectionTable<Row extends object> {
-  /** Name of the projection, as its row maker says it. */
+  /** Name of the projection, as in its row maker. */
   readonly projection: string;
   readonly set: RowSet<Row>;
-  /** The CTE that writes the rows; it may use `accepted`, the runs whose moves are written. */
+  /** The CTE that writes the rows. It may use `accepted`, the runs whose transitions are written. */
   readonly write: string;
-  /** The statement that deletes the rows of a deleted run; null: they stay. */
+  /** Statement that deletes the rows of a deleted run; null if they stay. */
   readonly erase: string | null;
-  /** The statement that writes the rows of a run that was ended without being read; null: they stay as they are. */
+  /** Statement that updates the rows of a run that was ended without being read; null if they stay as they are. */
   readonly close: string | null;
 }
 
-/** Parts of the text of a projection. Rows have the alias `r`, with `place`, their position in the batch. */
+/** SQL fragments of a projection. Rows have the alias `r`, with `place`, their position in the batch. */
 export interface ProjectionSql {
   /** `unnest(…) AS r (…)`: where the rows come from. */
   readonly rows: string;
-  /** A condition: the move of the row is written. Whatever writes rows must have it. */
+  /** Condition that the transition of the row is written. Every statement that writes rows must include it. */
   readonly accepted: string;
   /** `INSERT INTO table (…) SELECT … FROM rows WHERE accepted`. */
   readonly insert: string;
 }
 
-/** What {@link defineTable} is told. */
+/** Input of {@link defineTable}. */
 export interface TableDeclaration<Row> {
-  /** Name of the table in the schema `orchestrator`; by default that of the projection. */
+  /** Table name in the schema `orchestrator`; defaults to the name of the projection. */
   readonly table?: string;
-  /** The column for the id of the entity that writes the row; `run_id` by default. It is not among `columns`. */
+  /** Column for the id of the entity that writes the row; `run_id` by default. It is not listed in `columns`. */
   readonly idColumn?: string;
-  /** By name in the table. */
+  /** By column name. */
   readonly columns: Readonly<Record<string, Column<Row>>>;
   readonly write: (sql: ProjectionSql) => string;
   /**
-   * What finds the rows of the deleted run `g` in the table `t`, as fast as its indexes allow; by default `t.run_id = g.run_id`. `$1` is the shard of the run.
-   * Null: the rows belong to no run.
+   * Condition that finds the rows of the deleted run `g` in the table `t`, as fast as its indexes allow. Defaults to
+   * `t.run_id = g.run_id`. `$1` is the shard of the run. Null if the rows belong to no run.
    */
   readonly ofRun?: string | null;
-  /** A statement that writes the rows of `ended`, the run that was ended without being read, for tables that show what is open. `$4` is the time, milliseconds. */
+  /**
+   * Statement that updates the rows of `ended`, the run that was ended without being read, for tables that show what is
+   * open. `$4` is the time, milliseconds.
+   */
   readonly close?: string;
 }
 

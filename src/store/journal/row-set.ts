@@ -7,17 +7,20 @@ const SEPARATOR = "\u0001";
 /** A column with its name in the statement. */
 export type NamedColumn<Row> = Column<Row> & { readonly name: string };
 
-/** Rows of one shape that a statement takes as parameters, one for each column. */
+/** Rows of one shape that a statement takes as parameters, one parameter per column. */
 export interface RowSet<Row> {
   /** Unique in a statement. */
   readonly name: string;
   readonly alias: string;
   readonly columns: readonly NamedColumn<Row>[];
-  /** `unnest(…) WITH ORDINALITY AS alias (columns…, place)`; parameters are placeholders that {@link numberParameters} numbers. */
+  /**
+   * `unnest(…) WITH ORDINALITY AS alias (columns…, place)`. Parameters are placeholders that {@link numberParameters}
+   * numbers.
+   */
   readonly rows: string;
 }
 
-/** Declares rows. The names of the columns are those in the statement. */
+/** Declares a row set. The names of the columns are those in the statement. */
 export function defineRows<Row>(
   name: string,
   alias: string,
@@ -45,7 +48,10 @@ class UnfitText extends Error {
 
 const isUnfit = (value: string): boolean => value.includes(SEPARATOR) || value.includes("\0");
 
-/** The rows of a batch, by column. Values are kept apart until a column is complete: each text that is added to another one is an object of its own. */
+/**
+ * The rows of a batch, by column. Values stay separate until a column is complete: each string concatenation would
+ * allocate an object.
+ */
 export class RowBuffer<Row> {
   readonly #set: RowSet<Row>;
   readonly #columns: ((string | number)[] | undefined)[];
@@ -81,7 +87,7 @@ export class RowBuffer<Row> {
     }
   }
 
-  /** Appends the value of each column's parameter. */
+  /** Appends one value for each column's parameter. */
   appendTo(values: SqlValue[]): void {
     const { columns } = this.#set;
     for (let index = 0; index < columns.length; index += 1) {
@@ -92,14 +98,14 @@ export class RowBuffer<Row> {
   }
 }
 
-/** Declared names and the text that uses them disagree. A bug, seen when the statement is made. */
+/** Throws because the declared names and the text that uses them differ: a bug, found when the statement is created. */
 function disagree(statement: string, problem: string): never {
   throw new Error(`statement ${statement}: ${problem}`);
 }
 
 /**
- * Numbers the parameters of a statement: `scalars` first, then the columns of each set. Values are sent in the same order, see {@link RowBuffer.appendTo}. Throws when
- * the text uses a column that is not declared, or does not use one that is.
+ * Numbers the parameters of a statement: `scalars` first, then the columns of each set. Values are sent in the same
+ * order; see {@link RowBuffer.appendTo}. Throws if the text uses an undeclared column or does not use a declared one.
  */
 export function numberParameters(
   statement: string,

@@ -1,4 +1,4 @@
-/** Runs whose journal cannot be read: what is done to them is done to their header, under the same fence as everything else. */
+/** Runs whose journal cannot be read. Changes affect only their header, under the same fence as all other writes. */
 import type { EndedUnread, JournalRecord } from "../../engine/ports/journal.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import { prepared, type SqlPool, type Statement } from "../sql/sql.ts";
@@ -16,8 +16,8 @@ const SET_ASIDE = prepared(
     AND (state <> 'QUARANTINED' OR moving OR wake_at IS NOT NULL)`,
 );
 
-// The record goes behind the last one, whatever it is: every open phase may end so. The columns of a damaged run may say anything, so nothing here depends on
-// them but on the lease of its shard, which follows from its id.
+// The record follows the last one, whatever that is: a run in any open phase may end this way. The columns of a damaged
+// run may contain anything, so this depends only on the lease of its shard, which follows from its id.
 const unreadEndOf = (tables: readonly AnyTable[]): Statement =>
   prepared(
     "runs.end_unread",
@@ -42,12 +42,18 @@ const unreadEndOf = (tables: readonly AnyTable[]): Statement =>
   SELECT sequence, parent_run_id, parent_task FROM ended`,
   );
 
-/** Takes a run out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
+/**
+ * Quarantines a run: its header says QUARANTINED, and it no longer moves or wakes. Returns false if the lease is not
+ * held, the run is not open, or it was quarantined before.
+ */
 export async function setAside(pool: SqlPool, lease: Lease, runId: string): Promise<boolean> {
   return (await pool.query(SET_ASIDE, [lease.shard, lease.epoch, runId])).count > 0;
 }
 
-/** Ends an open run with one record more in its journal. Null when the lease is not held or the run is not open. */
+/**
+ * Ends an open run by appending one record to its journal. Returns null if the lease is not held or the run is not
+ * open.
+ */
 export type EndUnread = (
   pool: SqlPool,
   lease: Lease,
@@ -55,7 +61,7 @@ export type EndUnread = (
   record: JournalRecord,
 ) => Promise<EndedUnread | null>;
 
-/** Ends runs unread, with what these tables show of them as open. */
+/** Creates the operation that ends runs unread, together with the rows in which these tables show them as open. */
 export function createUnreadEnd(tables: readonly AnyTable[]): EndUnread {
   const statement = unreadEndOf(tables);
   return async (pool, lease, runId, record) => {

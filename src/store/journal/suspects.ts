@@ -1,4 +1,7 @@
-/** Runs that may be what killed their owner: which one is in hand, what is known of it, and the hold that keeps it from the next owner. */
+/**
+ * Runs that may have killed their owner: the one that is being tried, what is known of each, and the hold that keeps a
+ * run from the next owner.
+ */
 import type { JournalRecord, Suspect, Trial } from "../../engine/ports/journal.ts";
 import type { Lease, TakenLease } from "../../engine/ports/leases.ts";
 import type { SqlPool } from "../sql/sql.ts";
@@ -10,7 +13,7 @@ const HELD = `held AS MATERIALIZED (
   ORDER BY l.shard FOR SHARE OF l
 )`;
 
-// One statement for each suspect that is tried: the one before has passed, the next one is in hand.
+// One statement for each suspect that is tried: the previous one has passed, and the next one is now on trial.
 const NAME = prepared(
   "suspects.name",
   `WITH ${HELD},
@@ -24,7 +27,8 @@ const NAME = prepared(
   ON CONFLICT (run_id, moment) DO UPDATE SET in_hand = true, alone = excluded.alone`,
 );
 
-// Rows of runs that have ended meanwhile go. A row that stood in hand without a death, because its owner gave the shard back, loses no earlier death.
+// Deletes rows of runs that have ended in the meantime. A row that was on trial without a death, because its owner gave
+// the shard back, keeps its earlier deaths.
 const JUDGE = prepared(
   "suspects.judge",
   `WITH ${HELD},
@@ -41,7 +45,7 @@ const JUDGE = prepared(
   RETURNING s.run_id, s.moment, s.shard, s.deaths, s.blocked`,
 );
 
-// The record goes behind the last one, whatever that is: every open phase takes a hold.
+// The record follows the last one, whatever that is: a run in any open phase can take a hold.
 const HOLD_UNREAD = prepared(
   "runs.hold_unread",
   `WITH held AS MATERIALIZED (
@@ -68,7 +72,7 @@ const HOLD_UNREAD = prepared(
   SELECT sequence FROM stopped`,
 );
 
-// By the owner of the shard only. A start that was never written has no row, and nothing of it comes back.
+// Only for the owner of the shard. A start that was never written has no row and does not come back.
 const BLAME = prepared(
   "suspects.blame",
   `INSERT INTO orchestrator.suspects (run_id, moment, shard, in_hand, alone, blocked)
@@ -86,7 +90,7 @@ export async function nameSuspects(
   passed: readonly Trial[],
   alone: boolean,
 ): Promise<void> {
-  // One statement cannot delete a row and write it again.
+  // One statement cannot delete a row and insert it again.
   const again = new Set(trials.map(keyOf));
   const runs = new Set(trials.map((trial) => trial.runId));
   const clash = passed.some((one) => again.has(keyOf(one)) || (one.moment === "" && runs.has(one.runId)));
@@ -134,7 +138,10 @@ export async function holdUnread(pool: SqlPool, lease: Lease, runId: string, rec
   return (await pool.query(HOLD_UNREAD, values)).rows.length > 0;
 }
 
-/** Names the run in which the event loop of `instanceId` stands still. False when the run is not open, or its shard not of this instance. */
+/**
+ * Blames the run in which the event loop of `instanceId` is stuck. Returns false if the run is not open or this
+ * instance does not own its shard.
+ */
 export async function blameRun(pool: SqlPool, instanceId: string, runId: string): Promise<boolean> {
   return (await pool.query(BLAME, [runId, instanceId])).count > 0;
 }

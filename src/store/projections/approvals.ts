@@ -2,7 +2,7 @@ import type { ApprovalRow } from "../../engine/runs/projections/approvals.ts";
 import { number, optionalTime, safeText, text, time } from "../journal/columns.ts";
 import { defineTable } from "../journal/projection-table.ts";
 
-/** The truth about each approval is in the journal of its run. */
+/** The journal of its run is the source of truth for each approval. */
 export const approvalTable = defineTable<ApprovalRow>("approvals", {
   columns: {
     approval_id: number("int4", ({ approval }) => approval.id),

@@ -2,7 +2,7 @@ import type { OperationRow } from "../../engine/operations/projections/headers.t
 import { number, optionalTime, safeText, text, time } from "../journal/columns.ts";
 import { defineTable } from "../journal/projection-table.ts";
 
-/** The headers of operations. They belong to no run, so the deletion of a run and its end leave them alone. */
+/** Headers of operations. They belong to no run, so deleting or ending a run does not affect them. */
 export const operationTable = defineTable<OperationRow>("operations", {
   idColumn: "operation_id",
   columns: {

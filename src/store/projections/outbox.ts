@@ -2,7 +2,7 @@ import type { OutboxRow } from "../../engine/runs/projections/outbox.ts";
 import { number, text, time } from "../journal/columns.ts";
 import { defineTable } from "../journal/projection-table.ts";
 
-/** A row that exists has not been sent; the ids rise in the order of the batch. */
+/** An existing row has not been sent. Ids increase in the order of the batch. */
 export const outboxTable = defineTable<OutboxRow>("outbox", {
   columns: {
     shard: number("int2", (_, { shard }) => shard),
@@ -14,6 +14,6 @@ export const outboxTable = defineTable<OutboxRow>("outbox", {
     created_at: time(({ at }) => at),
   },
   write: ({ insert }) => `${insert}\n  ORDER BY r.place`,
-  // Its primary key begins with the shard.
+  // The primary key begins with the shard.
   ofRun: "t.shard = $1 AND t.run_id = g.run_id",
 });

@@ -1,9 +1,12 @@
-/** Why a database that was named by URL cannot be used: who was asked, as whom, and what to correct. For whoever starts the service; callers never see it. */
+/**
+ * Explains why a database that was given by URL cannot be used: which server was asked, as which user, and what to
+ * correct. The text is for the operator who starts the service; callers never see it.
+ */
 import { toError } from "../../base/errors.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { storeFailureOf } from "./sqlstate.ts";
 
-/** Refusals of the server at connecting and migrating, by SQLSTATE. */
+/** Errors of the server when connecting and migrating, by SQLSTATE. */
 const REFUSALS: Readonly<Record<string, (place: Place) => string>> = {
   "3D000": ({ database }) => `there is no database ${database}; create it`,
   "28000": ({ user }) => `it does not let the role ${user} in; create the role, or allow it in pg_hba.conf`,
@@ -19,8 +22,9 @@ interface Place {
 }
 
 /**
- * The error for people when opening the database at `url` failed: STORE_ACCESS_REFUSED when it answers and refuses, STORE_UNAVAILABLE with its address when it
- * does not answer. Other errors come back as they are. The password is in neither.
+ * Returns the error to show when opening the database at `url` failed: STORE_ACCESS_REFUSED if the server responds and
+ * refuses, STORE_UNAVAILABLE with its address if it does not respond. Other errors are returned unchanged. Neither
+ * contains the password.
  */
 export function explainAccess(error: unknown, url: string): unknown {
   const failure = storeFailureOf(error);
@@ -44,7 +48,7 @@ function placeOf(text: string): Place {
   return { address: `${host}:${port}`, database, user: decodeURIComponent(url.username) || "of the operating system" };
 }
 
-/** ` (ECONNREFUSED)`: what the system said. */
+/** ` (ECONNREFUSED)`: the error code of the system. */
 function codeOf(error: unknown): string {
   const { cause } = error as Error;
   const parts: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause];

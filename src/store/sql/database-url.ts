@@ -1,9 +1,10 @@
 import { fail } from "../../base/errors.ts";
 
 /**
- * A `DATABASE_URL` as `pg` understands it. Takes `postgres://`, `postgresql://` and the forms of SQLAlchemy with a driver in the scheme
- * (`postgresql+asyncpg://`, its `ssl=` becomes `sslmode=`). `sslmode` means what libpq means by it: `require` encrypts without checking the
- * certificate, `verify-full` checks it. Throws CONFIG_INVALID that never prints the password.
+ * Converts a `DATABASE_URL` to the form that `pg` understands. Accepts `postgres://`, `postgresql://`, and SQLAlchemy's
+ * forms with a driver in the scheme (`postgresql+asyncpg://`, whose `ssl=` becomes `sslmode=`). `sslmode` has the same
+ * meaning as in libpq: `require` encrypts without checking the certificate, `verify-full` checks it. Throws
+ * CONFIG_INVALID, which never contains the password.
  */
 export function parseDatabaseUrl(text: string): string {
   const [, rest] = /^postgres(?:ql)?(?:\+[a-z0-9_]+)?:\/\/(.*)$/s.exec(text.trim()) ?? [];

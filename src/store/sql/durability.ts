@@ -1,14 +1,20 @@
 import type { Log } from "../../base/log.ts";
 import type { SqlRunner } from "./sql.ts";
 
-/** Makes commits of this session wait until they are on disk, whatever the server or the role have set. Stricter settings stay. */
+/**
+ * Makes commits of this session wait until they are on disk, whatever the server or the role has configured. Stricter
+ * settings stay.
+ */
 export async function insistOnCommit(runner: SqlRunner): Promise<void> {
   await runner.query(
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
   );
 }
 
-/** Warns of settings of the server under which an acknowledged change may be lost when its machine fails. They cannot be changed from here. */
+/**
+ * Warns about server settings under which an acknowledged change may be lost if the machine fails. They cannot be
+ * changed from here.
+ */
 export async function checkDurability(runner: SqlRunner, log: Log): Promise<void> {
   const { rows } = await runner.query<{ name: string }>(
     "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name",

@@ -11,20 +11,21 @@ import { storeFailureOf } from "./sqlstate.ts";
 /** One step of the schema: a file `NNNNNN_name.sql`. */
 export interface Migration {
   readonly version: number;
-  /** The file's name. */
   readonly name: string;
   readonly sql: string;
-  /** SHA-256 of the file, hex. A migration that was applied somewhere is never edited. */
+  /** SHA-256 of the file, hex. A migration that was applied anywhere is never edited. */
   readonly checksum: string;
 }
 
-/** Folder of the product's migrations. */
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../migrations/", import.meta.url));
 
-/** Key of the advisory lock that lets one instance migrate at a time; any constant that nobody else uses. */
+/** Key of the advisory lock that lets one instance at a time migrate; any constant that nobody else uses. */
 const LOCK_KEY = "7206417342061001";
 
-/** Reads a folder of migrations in order. Throws MIGRATION_INVALID when a number is missing, doubled or a file is misnamed. */
+/**
+ * Reads the migrations of a folder in order. Throws MIGRATION_INVALID if a number is missing or duplicated or a file is
+ * misnamed.
+ */
 export function readMigrations(folder: string = MIGRATIONS_FOLDER): readonly Migration[] {
   const names = readdirSync(folder)
     .filter((name) => name.endsWith(".sql"))
@@ -38,19 +39,20 @@ export function readMigrations(folder: string = MIGRATIONS_FOLDER): readonly Mig
   });
 }
 
-/** What {@link runMigrations} found and did. */
+/** Result of {@link runMigrations}. */
 export interface MigrationResult {
-  /** Version of the schema now. */
+  /** Current version of the schema. */
   readonly version: number;
-  /** Names of the files applied by this call. */
+  /** Names of the files that this call applied. */
   readonly applied: readonly string[];
 }
 
 /**
- * Brings the schema to the newest version: each migration in its own transaction together with its row in `orchestrator.schema_migrations`,
- * under an advisory lock, so that several instances may start at once and a killed one leaves nothing half done. When nothing is to be done
- * it costs two small queries and no lock.
- * Throws STORE_TOO_NEW when the database knows migrations that this build does not, MIGRATION_INVALID when an applied file was edited.
+ * Migrates the schema to the newest version. Each migration runs in its own transaction together with its row in
+ * `orchestrator.schema_migrations`, under an advisory lock, so that several instances can start at once and a killed
+ * one leaves nothing half done. If there is nothing to do, it costs two small queries and no lock.
+ * Throws STORE_TOO_NEW if the database has migrations that this build does not know, MIGRATION_INVALID if an applied
+ * file was edited.
  */
 export async function runMigrations(
   database: Database,
@@ -60,7 +62,7 @@ export async function runMigrations(
   let done = checkApplied(migrations, await readApplied(database.reads));
   if (done === migrations.length) return { version: done, applied: [] };
   const applied: string[] = [];
-  // Building an index on a large table may take longer than any statement should; waiting for the lock may too.
+  // Building an index on a large table may take longer than the statement timeout; so may waiting for the lock.
   const session = await database.openSession("migrations", {
     statementMs: 0,
     answerMs: 0,
@@ -81,7 +83,10 @@ export async function runMigrations(
   return { version: done, applied };
 }
 
-/** One transaction: takes the lock, looks again what is there, applies the next file. Without a name another instance was faster. */
+/**
+ * Runs one transaction: takes the lock, rechecks the applied migrations, and applies the next file. Returns no name if
+ * another instance was faster.
+ */
 async function applyNext(
   runner: SqlRunner,
   migrations: readonly Migration[],
@@ -105,13 +110,16 @@ async function applyNext(
     await runner.query("COMMIT");
     return { version: next.version, name: next.name };
   } catch (error) {
-    // The session is closed after an error; this only lets go of the lock a moment sooner.
+    // The session is closed after an error; this only releases the lock a moment sooner.
     await runner.query("ROLLBACK").catch(() => {});
     throw error;
   }
 }
 
-/** Runs the statements of the file. What the server refuses is told to whoever starts the service, with the server's own words. */
+/**
+ * Runs the statements of the file. Errors are reported to the operator who starts the service, in the server's own
+ * words.
+ */
 async function applyFile(runner: SqlRunner, migration: Migration): Promise<void> {
   try {
     await runner.query(migration.sql);
@@ -155,7 +163,7 @@ async function readApplied(runner: SqlRunner): Promise<readonly AppliedRow[]> {
   ).rows;
 }
 
-/** Number of applied migrations, after comparing each with its file. */
+/** Returns the number of applied migrations after comparing each with its file. */
 function checkApplied(migrations: readonly Migration[], rows: readonly AppliedRow[]): number {
   const newest = rows.at(-1)?.version ?? 0;
   if (newest > migrations.length) fail("STORE_TOO_NEW", { found: newest, known: migrations.length });

@@ -1,9 +1,10 @@
 /**
- * The one way to a database, embedded or given by URL. Two small pools, so that readers can never keep the journal waiting:
- * `journal` for claims, leases and the group commit, `reads` for what callers ask.
+ * The only access to a database, embedded or given by URL. There are two small pools, so that readers can never make
+ * the journal wait: `journal` for claims, leases, and the group commit, `reads` for the queries of callers.
  *
- * Nothing hangs: connecting, waiting for a connection, statements, locks and idle transactions all have an end. After a timeout on this side
- * the connection is closed, because its answer may still come. Errors leave this file judged (sqlstate.ts).
+ * Nothing hangs: connecting, waiting for a connection, statements, locks, and idle transactions all have timeouts.
+ * After a timeout on this side the connection is closed, because its response may still arrive. Errors that leave this
+ * file are classified (sqlstate.ts).
  */
 import type { Client, ClientBase, PoolClient, PoolConfig } from "pg";
 import type { Log } from "../../base/log.ts";
@@ -18,22 +19,25 @@ import { storeFailureOf, toStoreError } from "./sqlstate.ts";
 export interface Database {
   readonly journal: SqlPool;
   readonly reads: SqlPool;
-  /** Opens a connection of its own, with settings that hold for all its statements. */
+  /** Opens a dedicated connection with settings that apply to all of its statements. */
   openSession(purpose: string, timeouts?: Partial<DatabaseTimeouts>, settings?: SessionSettings): Promise<SqlSession>;
-  /** Calls `listener` with each error that says that the disk of the database is full. */
+  /** Calls `listener` with each error that reports that the disk of the database is full. */
   onFull(listener: (error: unknown) => void): void;
-  /** Calls `listener` when a connection of the pools broke or could not be made, also an idle one. Says nothing about the next. */
+  /**
+   * Calls `listener` when a pool connection, even an idle one, broke or could not be opened. Implies nothing about the
+   * next one.
+   */
   onTrouble(listener: () => void): void;
   close(): Promise<void>;
 }
 
-/** When each kind of waiting ends, milliseconds; 0 is never. */
+/** Timeouts for each kind of wait, milliseconds; 0 means none. */
 export interface DatabaseTimeouts {
   /** For a connection, new or from the pool. */
   readonly connectMs: number;
-  /** For a statement, at the server: it is rolled back, the outcome is known. */
+  /** For a statement, at the server: it is rolled back, so the outcome is known. */
   readonly statementMs: number;
-  /** For an answer, on this side: longer than `statementMs`, for a server that cannot be reached any more. */
+  /** For a response, on this side: longer than `statementMs`, for a server that has become unreachable. */
   readonly answerMs: number;
   /** For a lock, at the server. */
   readonly lockMs: number;
@@ -41,7 +45,6 @@ export interface DatabaseTimeouts {
   readonly idleInTransactionMs: number;
 }
 
-/** Timeouts of the pools. */
 const DEFAULT_TIMEOUTS: DatabaseTimeouts = {
   connectMs: 5_000,
   statementMs: 10_000,
@@ -50,27 +53,25 @@ const DEFAULT_TIMEOUTS: DatabaseTimeouts = {
   idleInTransactionMs: 10_000,
 };
 
-/** Where the database is and how it is used. */
 export interface DatabaseOptions {
   /** A URL (see {@link parseDatabaseUrl}) or the connection of an embedded server. */
   readonly target: string | EmbeddedConnection;
   readonly log: Log;
   readonly timeouts?: Partial<DatabaseTimeouts>;
-  /** Largest number of connections; 4 and 8. */
+  /** Maximum number of connections; 4 and 8 by default. */
   readonly journalConnections?: number;
   readonly readConnections?: number;
-  /** False: nothing is prepared, as behind a pooler. True when absent. */
+  /** False: nothing is prepared, as behind a pooler. Defaults to true. */
   readonly prepareStatements?: boolean;
-  /** Told how long callers waited for a connection, for the histogram. */
+  /** Called with the time that callers waited for a connection, for the histogram. */
   readonly onWait?: (pool: PoolName, waitedMs: number) => void;
 }
 
-/** Names of the pools. */
 export type PoolName = "journal" | "reads";
 
 /**
- * Opens the pools. Connections are made when they are first needed: a database that is down shows at the first statement.
- * Throws CONFIG_INVALID for a URL that is none.
+ * Opens the pools. Connections are opened on first use: a database that is down shows at the first statement. Throws
+ * CONFIG_INVALID for an invalid URL.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { default: pg } = await import("pg");
@@ -91,7 +92,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const failed = (error: unknown): void => {
     if (storeFailureOf(error)?.kind === "full") for (const listener of fullListeners) listener(error);
   };
-  /** Known from the first connection on. */
+  /** Known once the first connection is open. */
   let pooled = false;
   const foundPooler = (): void => {
     if (pooled) return;
@@ -113,7 +114,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ? pooledMode({ ...toSettings(limits), ...settings })
       : { usePrepared: usePrepared && !pooled, prelude: null };
   const look = async (client: ClientBase): Promise<void> => {
-    // Only a server that others run can have a pooler before it.
+    // Only a server that others run can have a pooler in front of it.
     if (typeof options.target === "string" && !pooled && (await isPooled(client))) foundPooler();
   };
   const open = (name: PoolName, max: number) => {
@@ -124,9 +125,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         idleTimeoutMillis: 30_000,
         verify: (client, done) => void look(client).then(() => done(), done),
       });
-      // Without listeners the loss of an idle connection would end the process.
+      // Without a listener, the loss of an idle connection would end the process.
       made.on("error", ({ message }) => {
-        // The error itself carries the whole client. At a close the server may be gone before the last socket is.
+        // The error object references the whole client, so only its message is logged. During a close, the server may
+        // be gone before the last socket is.
         if (!closing) log.warn("an idle database connection was lost", { pool: name, problem: message });
         troubled();
       });
@@ -140,7 +142,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       } catch (error) {
         if (!refusesParameters(error)) throw error;
         foundPooler();
-        // The pool makes its connections from these.
+        // The pool creates its connections from these options.
         Object.assign(pool.options, NO_PARAMETERS);
         return pool.connect();
       }
@@ -151,7 +153,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
   const connectAlone = async (purpose: string, limits: DatabaseTimeouts): Promise<Client> => {
     const client = new pg.Client(config(purpose, limits));
-    // Without a listener a connection that breaks would end the process.
+    // Without a listener, a broken connection would end the process.
     client.on("error", () => {});
     try {
       await client.connect();
@@ -159,7 +161,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       return client;
     } catch (error) {
       if (pooled || !refusesParameters(error)) {
-        // It is broken already; the caller hears of the error that broke it.
+        // It is already broken; the caller gets the error that broke it.
         void client.end().catch(() => {});
         throw toStoreError(error, "connect");
       }
@@ -206,7 +208,7 @@ function toDriverTimeouts(limits: DatabaseTimeouts, withParameters: boolean) {
   };
 }
 
-/** Takes the startup parameters out of the options of a pool. */
+/** Removes the startup parameters from the options of a pool. */
 const NO_PARAMETERS = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 };
 
 function toSettings(limits: DatabaseTimeouts): SessionSettings {

@@ -1,8 +1,9 @@
 /**
- * Whether a pooler (PgBouncer, for instance) stands between us and the server, and what follows from it.
+ * Detects a pooler (PgBouncer, for instance) between us and the server, and adapts to it.
  *
- * In its transaction mode each transaction may run on another connection of the server: what a session has set or prepared is gone, or belongs to others. It shows
- * in two ways: startup parameters are refused, or the server process that answers is not the one that the connection was told. Behind one, each statement is a
+ * In transaction mode, each transaction may run on a different server connection: session settings and prepared
+ * statements are gone, or belong to other clients. Two things reveal a pooler: it rejects startup parameters, or the
+ * server process that responds is not the one that was announced when connecting. Behind a pooler, each statement is a
  * transaction that begins with its settings, and nothing is prepared.
  */
 import type { ClientBase } from "pg";
@@ -11,7 +12,7 @@ import type { StatementMode } from "./sql-runner.ts";
 /** Settings by name, as `SET` takes them. */
 export type SessionSettings = Readonly<Record<string, string>>;
 
-/** True for the answer of a pooler that does not take one of our startup parameters. */
+/** Whether this is the error of a pooler that does not accept one of our startup parameters. */
 export function refusesParameters(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -21,7 +22,10 @@ export function refusesParameters(error: unknown): boolean {
   );
 }
 
-/** True when the server process that answers is not the one that this connection was told: somebody answers in its place. */
+/**
+ * Whether the server process that responds differs from the one that was announced when connecting: a pooler is in
+ * between.
+ */
 export async function isPooled(client: ClientBase): Promise<boolean> {
   const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
   return rows[0]?.pid !== (client as unknown as { readonly processID: number | null }).processID;

@@ -4,10 +4,10 @@ import { cancelStatement } from "./cancel-statement.ts";
 import type { SqlPool, SqlResult, SqlRunner, SqlSession, SqlValue, Statement } from "./sql.ts";
 import { type StorePhase, storeFailureOf, toStoreError } from "./sqlstate.ts";
 
-/** PostgreSQL's numbers of the types that we read in our own way. */
+/** OIDs of the types for which we have our own parsers. */
 const OID = { int8: 20, date: 1_082, timestamp: 1_114, timestamptz: 1_184 } as const;
 
-/** How values are read: see {@link SqlRunner.query}. `standard` are the driver's own parsers. */
+/** How values are parsed; see {@link SqlRunner.query}. `standard` has the driver's own parsers. */
 export function createTypes(standard: CustomTypesConfig): CustomTypesConfig {
   const parseTime = standard.getTypeParser(OID.timestamptz, "text") as (text: string) => Date | number;
   const own = new Map<number, (text: string) => unknown>([
@@ -16,7 +16,7 @@ export function createTypes(standard: CustomTypesConfig): CustomTypesConfig {
     [OID.timestamp, (text) => text],
     [OID.timestamptz, (text) => Number(parseTime(text))],
   ]);
-  // The driver's type has one overload per known type; ours answers for all of them.
+  // The driver's type has one overload for each known type; ours handles all of them.
   const getTypeParser = (oid: number, format?: "text" | "binary") =>
     own.get(oid) ?? standard.getTypeParser(oid, format as "text");
   return { getTypeParser: getTypeParser as CustomTypesConfig["getTypeParser"] };
@@ -28,18 +28,19 @@ function parseInt8(text: string): number {
   return value;
 }
 
-/** How statements are sent to a server, or to a pooler that gives each transaction another connection of it. */
+/**
+ * How statements are sent to a server, or to a pooler that may use a different server connection for each transaction.
+ */
 export interface StatementMode {
-  /** Whether statements are prepared. */
   readonly usePrepared: boolean;
   /**
-   * What each transaction begins with, because the next one may be on another connection; null where the session keeps its settings. Every statement is then a
-   * transaction of three parts.
+   * Start of each transaction, because the next one may be on another connection; null if the session keeps its
+   * settings. Otherwise every statement is a transaction of three parts.
    */
   readonly prelude: string | null;
 }
 
-/** Runs a statement on one connection and judges its errors. */
+/** Runs a statement on one connection and classifies its errors. */
 async function run<Row extends object>(
   client: ClientBase,
   usePrepared: boolean,
@@ -60,22 +61,25 @@ async function run<Row extends object>(
   }
 }
 
-/** True when the connection that threw this must not be used again. A foreign error says nothing about it, so it goes too. */
+/**
+ * Whether the connection that threw this must be discarded. An error of unknown origin says nothing about the
+ * connection, so it is discarded too.
+ */
 function isSpoiled(error: unknown): boolean {
   return storeFailureOf(error)?.connectionLost ?? true;
 }
 
-/** Who hears what happens in a pool. */
+/** Callbacks for events of a pool. */
 export interface PoolListener {
-  /** How long a call waited for its connection. */
+  /** Time that a call waited for its connection. */
   waited(ms: number): void;
-  /** A connection broke or could not be made. */
+  /** A connection broke or could not be opened. */
   troubled(): void;
   /** A statement failed. */
   failed(error: unknown): void;
 }
 
-/** The port over one `pg` pool. */
+/** Implements the port on one `pg` pool. */
 export function createSqlPool(
   pool: Pool,
   connect: () => Promise<PoolClient>,
@@ -111,13 +115,13 @@ export function createSqlPool(
         return await runAlone<Row>(client, mode(), statement, values);
       } catch (error) {
         listener.failed(error);
-        // Before its statement is sent, a call that was given up says nothing about the connection.
+        // If a call was aborted before its statement was sent, the connection is still good.
         spoiled = error !== signal?.reason && (isSpoiled(error) || !isIdle(client));
         if (spoiled) listener.troubled();
         throw signal?.aborted === true ? signal.reason : error;
       } finally {
         signal?.removeEventListener("abort", cancel);
-        // Only then may another use the connection: the server must not cancel his statement.
+        // Wait before the connection is reused: the cancel request must not hit the statement of the next user.
         if (cancelled !== null) await cancelled;
         client.release(spoiled);
       }
@@ -140,7 +144,7 @@ export function createSqlPool(
   };
 }
 
-/** Runs one statement that is a transaction of its own. */
+/** Runs one statement as its own transaction. */
 async function runAlone<Row extends object>(
   client: ClientBase,
   mode: StatementMode,
@@ -162,7 +166,7 @@ async function runTransaction<T>(
   try {
     result = await work({ query: (statement, values) => run(client, usePrepared, "inside", statement, values) });
   } catch (error) {
-    // When this fails too the connection goes, and with it the transaction.
+    // If this fails too, the connection is closed, and the transaction with it.
     if (storeFailureOf(error)?.connectionLost !== true) await client.query("ROLLBACK").catch(() => {});
     throw error;
   }
@@ -174,19 +178,21 @@ async function commit(client: ClientBase): Promise<void> {
   const { command } = await client.query("COMMIT").catch((error: unknown) => {
     throw toStoreError(error, "commit");
   });
-  // The server answers the COMMIT of a failed transaction with ROLLBACK, and without an error.
+  // The server answers the COMMIT of a failed transaction with ROLLBACK and no error.
   invariant(
     command === "COMMIT",
     "a statement of the transaction failed and the failure was swallowed; nothing was committed",
   );
 }
 
-/** True when the server has no open transaction on this connection. */
+/** Whether the server has no open transaction on this connection. */
 function isIdle(client: ClientBase): boolean {
   return client.getTransactionStatus() === "I";
 }
 
-/** The port over one connection of its own, which is connected. `failed` hears of statements that failed. */
+/**
+ * Implements the port on one dedicated connection, which is already open. Calls `failed` with the errors of statements.
+ */
 export function openSession(client: Client, mode: () => StatementMode, failed: (error: unknown) => void): SqlSession {
   let ended = false;
   const listeners: ((error: Error) => void)[] = [];
@@ -206,7 +212,7 @@ export function openSession(client: Client, mode: () => StatementMode, failed: (
         failed(error);
         if (isSpoiled(error)) {
           lose(error as Error);
-          // It is broken already; the caller hears of the error that broke it.
+          // It is already broken; the caller gets the error that broke it.
           void client.end().catch(() => {});
         }
         throw error;

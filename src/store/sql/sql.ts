@@ -4,15 +4,15 @@ export interface Statement {
   readonly text: string;
 }
 
-/** Declares a prepared statement. `name` says area and purpose, for instance `runs.insert`; at most 63 bytes. */
+/** Declares a prepared statement. `name` is area and purpose, for instance `runs.insert`; at most 63 bytes. */
 export function prepared(name: string, text: string): Statement {
   return { name, text };
 }
 
-/** A value of a parameter. Arrays become PostgreSQL arrays; JSON is passed as text. */
+/** A parameter value. Arrays become PostgreSQL arrays; JSON is passed as text. */
 export type SqlValue = string | number | bigint | boolean | Date | Uint8Array | null | readonly SqlValue[];
 
-/** Rows of an answer, and how many rows a change touched. */
+/** The rows of a result and the number of rows that were affected. */
 export interface SqlResult<Row> {
   readonly rows: Row[];
   readonly count: number;
@@ -21,8 +21,9 @@ export interface SqlResult<Row> {
 /** Runs statements one after the other. */
 export interface SqlRunner {
   /**
-   * Runs one statement. int8 comes back as number (beyond 2^53 it throws), timestamptz as milliseconds since 1970, date as text, json parsed,
-   * bytea as Buffer, numeric as text. Throws STORE_UNAVAILABLE, STORE_TIMEOUT, OVERLOADED, STORE_CONFLICT, STORE_REJECTED.
+   * Runs one statement. int8 is returned as number (beyond 2^53 it throws), timestamptz as milliseconds since 1970,
+   * date as text, json parsed, bytea as Buffer, numeric as text. Throws STORE_UNAVAILABLE, STORE_TIMEOUT, OVERLOADED,
+   * STORE_CONFLICT, STORE_REJECTED.
    */
   query<Row extends object = Record<string, unknown>>(
     statement: Statement | string,
@@ -30,27 +31,36 @@ export interface SqlRunner {
   ): Promise<SqlResult<Row>>;
 }
 
-/** A pool of connections; every {@link SqlRunner.query} may use another one. */
+/** A pool of connections. Each {@link SqlRunner.query} may use a different one. */
 export interface SqlPool extends SqlRunner {
-  /** When `signal` aborts, the server gives the statement up and the call throws the signal's reason. For statements that change nothing. */
+  /**
+   * When `signal` aborts, the server cancels the statement and the call throws the signal's reason. For statements that
+   * change nothing.
+   */
   query<Row extends object = Record<string, unknown>>(
     statement: Statement | string,
     values?: readonly SqlValue[],
     signal?: AbortSignal,
   ): Promise<SqlResult<Row>>;
-  /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. No network calls or long computations inside. */
+  /**
+   * Runs `work` in one transaction: commits when it returns, rolls back when it throws. No network calls or long
+   * computations inside.
+   */
   transaction<T>(work: (runner: SqlRunner) => Promise<T>): Promise<T>;
-  /** Connections open, idle, and callers that wait for one. */
+  /** Number of open and idle connections, and of callers that wait for one. */
   stats(): { readonly open: number; readonly idle: number; readonly waiting: number };
 }
 
-/** One connection of its own, outside the pools: for LISTEN, session locks, migrations. */
+/** A dedicated connection outside the pools: for LISTEN, session locks, migrations. */
 export interface SqlSession extends SqlRunner {
-  /** A pooler stands between: each statement is a transaction on any connection of the server, and nothing is kept between them. */
+  /**
+   * Whether a pooler is in between: each statement is then a transaction on any server connection, and no session state
+   * is kept between them.
+   */
   readonly pooled: boolean;
-  /** Calls back on NOTIFY of channels that were LISTENed to. */
+  /** Calls `listener` for each NOTIFY on a channel that this session LISTENs to. */
   onNotification(listener: (channel: string, payload: string) => void): void;
-  /** Calls back once when the connection is gone without close. */
+  /** Calls `listener` once if the connection is lost without close. */
   onLost(listener: (error: Error) => void): void;
   close(): Promise<void>;
 }

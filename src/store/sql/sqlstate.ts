@@ -1,42 +1,45 @@
 /**
- * The one place that judges what a database error means.
+ * The one place that classifies database errors.
  *
- * The question that decides everything is whether the change may have happened. A statement that the server refused with an ordinary error is
- * known not to have happened. Losing the connection, or patience, while a statement or a COMMIT is under way leaves the outcome *unknown*:
- * the caller must look before it repeats or answers.
+ * What matters is whether the change may have been made. A statement that the server rejected with an ordinary error is
+ * known to have had no effect. If the connection is lost or a timeout expires while a statement or a COMMIT is in
+ * progress, the outcome is *unknown*: the caller must check before it retries or answers.
  */
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 
-/** What happened to a call of the database:
- * `unavailable` no connection, or it broke · `timeout` no answer in time · `overload` the server is at a limit (connections, memory) · `full` its disk is full ·
- * `conflict` one of two concurrent changes was given up · `data` a value or row does not fit (SQLSTATE 22, 23, 54) · `refused` anything else that
- * the server said no to: missing table, missing right, bug in a statement. */
+/**
+ * Kind of failure of a database call: `unavailable` no connection, or it broke · `timeout` no response in time ·
+ * `overload` the server is at a limit (connections, memory) · `full` its disk is full · `conflict` one of two
+ * concurrent changes was aborted · `data` a value or row does not fit (SQLSTATE 22, 23, 54) · `refused` anything else
+ * that the server rejects: missing table, missing privilege, bug in a statement.
+ */
 export type StoreFailureKind = "unavailable" | "timeout" | "overload" | "full" | "conflict" | "data" | "refused";
 
-/** A judged database error. */
 export interface StoreFailure {
   readonly kind: StoreFailureKind;
-  /** True when the change may or may not have been committed. */
+  /** Whether the change may have been committed. */
   readonly outcomeUnknown: boolean;
-  /** True when the connection cannot be used any more. */
+  /** Whether the connection is no longer usable. */
   readonly connectionLost: boolean;
-  /** Five characters, when the server sent an error. */
+  /** Five characters, if the server sent an error. */
   readonly sqlState: string | undefined;
-  /** The constraint that a row violates, when the server names one. */
+  /** The constraint that a row violates, if the server names one. */
   readonly constraint?: string;
 }
 
-/** Where in a call the error happened: `connect` nothing was sent · `statement` alone, its own transaction · `inside` an open transaction that
- * was not committed · `commit` the COMMIT itself. */
+/**
+ * Phase of the call in which the error happened: `connect` nothing was sent · `statement` alone, its own transaction ·
+ * `inside` an open transaction that was not committed · `commit` the COMMIT itself.
+ */
 export type StorePhase = "connect" | "statement" | "inside" | "commit";
 
 interface Verdict {
   readonly kind: StoreFailureKind;
-  /** The server ends the session with this error, so a statement under way may have been committed before. */
+  /** The server ends the session with this error, so the current statement may have been committed before. */
   readonly ends?: boolean;
 }
 
-/** By SQLSTATE, whole codes before classes. */
+/** By SQLSTATE; whole codes take precedence over classes. */
 const VERDICTS: Readonly<Record<string, Verdict>> = {
   "22": { kind: "data" },
   "23": { kind: "data" },
@@ -51,7 +54,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   "40": { kind: "conflict" },
   "40003": { kind: "unavailable", ends: true },
   "53": { kind: "overload" },
-  // A row that is too large for an index, a text that is too long: one value is to blame.
+  // A row too large for an index, or text too long: a single value is at fault.
   "54": { kind: "data" },
   "53100": { kind: "full" },
   "53300": { kind: "overload", ends: true },
@@ -59,7 +62,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   XX: { kind: "refused", ends: true },
 };
 
-/** Errors of sockets and names that mean that nothing listens there, as Node codes them. */
+/** Network and DNS errors that mean that nothing listens there, by Node's error code. */
 const NETWORK_CODES = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -75,19 +78,22 @@ const NETWORK_CODES = new Set([
   "EACCES",
 ]);
 
-/** The driver's errors that carry no code; matched here and nowhere else. */
+/** Driver errors without a code; matched only here. */
 const DRIVER_TIMEOUTS =
   /^(Query read timeout|timeout exceeded when trying to connect|Connection terminated due to connection timeout|timeout expired)/;
 const DRIVER_LOSSES =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|Connection ended|This socket has been ended|Cannot use a pool after calling end|write after end)/;
 
-/** Judges an error that `pg` threw in `phase`; undefined for errors that do not come from the database or its connection. */
+/**
+ * Classifies an error that `pg` threw in `phase`. Returns undefined for errors that do not come from the database or
+ * its connection.
+ */
 export function judgeStoreFailure(error: unknown, phase: StorePhase): StoreFailure | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   if (code !== undefined && "severity" in error && /^[0-9A-Z]{5}$/.test(code)) {
     const verdict = VERDICTS[code] ?? VERDICTS[code.slice(0, 3)] ?? VERDICTS[code.slice(0, 2)] ?? { kind: "refused" };
-    // A server that cannot write its log ends with a PANIC, and every session with it.
+    // A server that cannot write its WAL ends with a PANIC, and with it every session.
     const ends = verdict.ends === true || error.severity === "PANIC" || error.severity === "FATAL";
     const constraint = "constraint" in error && typeof error.constraint === "string" ? error.constraint : undefined;
     return {
@@ -113,8 +119,9 @@ export function judgeStoreFailure(error: unknown, phase: StorePhase): StoreFailu
 const failures = new WeakMap<OrchestratorError, StoreFailure>();
 
 /**
- * The error of the catalogue for an error that `pg` threw, with the original as its cause: STORE_UNAVAILABLE, STORE_TIMEOUT, STORE_FULL,
- * OVERLOADED, STORE_CONFLICT or STORE_REJECTED. Errors of the catalogue and foreign ones (bugs) come back as they are.
+ * Converts an error that `pg` threw to a catalog error with the original as its cause: STORE_UNAVAILABLE,
+ * STORE_TIMEOUT, STORE_FULL, OVERLOADED, STORE_CONFLICT, or STORE_REJECTED. Catalog errors and unknown ones (bugs) are
+ * returned unchanged.
  */
 export function toStoreError(error: unknown, phase: StorePhase): unknown {
   if (isOrchestratorError(error)) return error;
@@ -125,12 +132,15 @@ export function toStoreError(error: unknown, phase: StorePhase): unknown {
   return converted;
 }
 
-/** The judgement behind an error of the catalogue that came from {@link toStoreError}; undefined for every other error. */
+/**
+ * Returns the classification behind a catalog error that came from {@link toStoreError}; undefined for every other
+ * error.
+ */
 export function storeFailureOf(error: unknown): StoreFailure | undefined {
   return isOrchestratorError(error) ? failures.get(error) : undefined;
 }
 
-/** What the sentence tells callers holds no names of hosts, tables or values; the log has the cause. */
+/** The message for callers contains no names of hosts or tables and no values; the log has the cause. */
 function convert(failure: StoreFailure, cause: Error): OrchestratorError {
   const sqlState = failure.sqlState ?? "none";
   switch (failure.kind) {
