@@ -25,15 +25,13 @@ const RETIRED: readonly (readonly [word: RegExp, instead: string])[] = [
   [/\bmend(ed|ing|s)?\b/i, "fix"],
 ];
 
-/** Documents that are still to be edited. */
-const PENDING = new Set<string>(["CHANGELOG.md"]);
-
 const documents = [
-  ...readdirSync(".").filter((name) => name.endsWith(".md")),
+  // Everybody adds to the changelog; a release edits it.
+  ...readdirSync(".").filter((name) => name.endsWith(".md") && name !== "CHANGELOG.md"),
   ...readdirSync("docs", { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
-].filter((path) => !PENDING.has(path));
+];
 
 /** The lines of a document outside of code blocks, with their numbers. */
 function proseOf(path: string): { readonly place: string; readonly line: string }[] {
