@@ -1,7 +1,8 @@
 /**
- * How values of a graph become JSON text and back: plain JSON, and a closed set of LangGraph's own kinds, each under the key `$`. What is read back may have been
- * written by anybody: nothing in it names a class, a module or a function, so the worst that it can do is to be a wrong value. An object of the user that has a key `$`
- * itself is wrapped, so it cannot pose as one of these kinds; the key `__proto__` is refused both ways. Runs in the worker of the graph only.
+ * Converts values of a graph to JSON text and back: plain JSON, and a closed set of LangGraph's own kinds, each under
+ * the key `$`. Input for decoding is untrusted: nothing in it names a class, a module, or a function, so the worst it
+ * can be is a wrong value. A user object that has a key `$` is wrapped, so it cannot pose as one of these kinds; the
+ * key `__proto__` is refused in both directions. Runs only in the graph worker.
  */
 import {
   type BaseMessage,
@@ -17,19 +18,22 @@ import { fail, isOrchestratorError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
 
-/** How deep the state of a graph may nest. */
+/** Maximum nesting depth of the state of a graph. */
 export const MAX_STATE_DEPTH = 100;
 
-/** JSON text of a value. `where` names it in the error GRAPH_STATE_INVALID, which is thrown for what has no JSON form: dates, sets, instances of classes, functions, NaN, NUL. */
+/**
+ * Returns the JSON text of a value. `where` names it in the error GRAPH_STATE_INVALID, which is thrown for values
+ * without a JSON form: dates, sets, class instances, functions, NaN, NUL.
+ */
 export function encodeValue(value: unknown, where: string): string {
   return JSON.stringify(encode(value, where, 0));
 }
 
-/** The value of a text that {@link encodeValue} made. Throws GRAPH_STATE_INVALID for any other text. */
+/** Returns the value of a text that {@link encodeValue} produced. Throws GRAPH_STATE_INVALID for any other text. */
 export function decodeValue(text: string, where: string): unknown {
   let parsed: Json;
   try {
-    // Every level of a value may be one kind, which nests it once more.
+    // Every level of a value may be one of the kinds, which adds a level.
     parsed = parseJson(text, { field: where, maxDepth: MAX_STATE_DEPTH * 2 });
   } catch (cause) {
     if (!isOrchestratorError(cause)) throw cause;
@@ -38,7 +42,10 @@ export function decodeValue(text: string, where: string): unknown {
   return decode(parsed, where);
 }
 
-/** JSON for people: messages as `{type, content, …}`, everything else as {@link encodeValue} takes it; undefined is null. For outputs and questions of graphs. */
+/**
+ * Returns JSON for people: messages as `{type, content, …}`, everything else as in {@link encodeValue}; undefined
+ * becomes null. For outputs and questions of graphs.
+ */
 export function toPlainJson(value: unknown, where: string): Json {
   return plain(encode(value, where, 0));
 }

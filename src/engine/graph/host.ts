@@ -1,6 +1,7 @@
 /**
- * Runs graphs of the configuration's modules for tasks of type `graph`: a small pool of worker threads (`process.ts`), one attempt in each at a time. Nothing of a module ever runs on the
- * loop of the engine. Without modules there are no threads; idle ones end after a while.
+ * Runs the graphs of the configured modules for tasks of type `graph`, in a small pool of worker threads (`process.ts`)
+ * with one attempt at a time in each. Module code never runs on the event loop of the engine. Without modules there are
+ * no threads; idle threads end after a while.
  */
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json/json.ts";
@@ -10,28 +11,28 @@ import type { GraphHost } from "../ports/graphs.ts";
 import { createGraphPool } from "./pool.ts";
 import type { GraphLimits } from "./process.ts";
 
-/** What {@link openGraphHost} needs. */
+/** Dependencies of {@link openGraphHost}. */
 export interface GraphHostOptions {
   /** Absolute paths of modules that export compiled LangGraph graphs, by name or in a record `graphs`. */
   readonly modules: readonly string[];
   readonly limits?: Partial<GraphHostLimits>;
   readonly checkpoints: CheckpointStore;
-  /** Environment of the modules; empty when absent: the service's own holds secrets. */
+  /** Environment of the modules; empty when absent, because the service's own environment holds secrets. */
   readonly env?: Readonly<Record<string, string>>;
   readonly log: Log;
 }
 
 /** Limits of a host. */
 export interface GraphHostLimits extends GraphLimits {
-  /** Attempts at the same time. */
+  /** Maximum number of concurrent attempts. */
   readonly maxWorkers: number;
-  /** Attempts that wait for a worker; more are put off. */
+  /** Maximum number of attempts that wait for a worker; further ones are deferred. */
   readonly maxQueued: number;
-  /** How long a worker without work stays, milliseconds. */
+  /** How long an idle worker is kept, milliseconds. */
   readonly idleMs: number;
 }
 
-/** Limits when nothing else is said. */
+/** Default limits. */
 const DEFAULT_GRAPH_LIMITS: GraphHostLimits = {
   maxMemoryMb: 256,
   timeoutMs: 600_000,
@@ -42,13 +43,13 @@ const DEFAULT_GRAPH_LIMITS: GraphHostLimits = {
   idleMs: 30_000,
 };
 
-/** Loads the modules. Throws GRAPH_MODULE_INVALID with the module and the reason when one cannot be loaded. */
+/** Loads the modules. Throws GRAPH_MODULE_INVALID with the module and the reason when one fails to load. */
 export async function openGraphHost(options: GraphHostOptions): Promise<GraphHost> {
   const limits = { ...DEFAULT_GRAPH_LIMITS, ...options.limits };
   const { modules, checkpoints, log, env = {} } = options;
   const pool = createGraphPool({ modules, env, limits, checkpoints, log });
   const loaded = modules.length === 0 ? [] : await pool.load();
-  /** Versions by name, in the order of the modules: new runs begin with the last. */
+  /** Versions by name, in module order: new runs start with the last one. */
   const versions = Map.groupBy(loaded, ({ name }) => name);
   return {
     names: () => [...versions.keys()],
@@ -82,7 +83,9 @@ function toVersionProblem(graph: string, version: string, known: readonly string
   return `the run began with version ${version} of the graph ${graph}, loaded is ${known.join(", ")}; name a module with version ${version} in the configuration (graphs.modules) as well`;
 }
 
-/** The error of a module that could be loaded at the start of the service and cannot be any more; anything else is a bug. */
+/**
+ * Returns the error for a module that loaded when the service started and fails to load now; anything else is a bug.
+ */
 function toLoadError(error: unknown): Error {
   if (isOrchestratorError(error) && error.code === "GRAPH_MODULE_INVALID") return error;
   throw error;

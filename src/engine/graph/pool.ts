@@ -1,4 +1,7 @@
-/** A bounded number of worker threads for graphs. Threads are started when they are needed and end when they have been idle for a while; a dead one is replaced by the next that is needed. */
+/**
+ * A bounded pool of worker threads for graphs. Threads start on demand and end after being idle for a while; a dead
+ * thread is replaced when another one is needed.
+ */
 
 import { type GraphProcess, type GraphProcessOptions, startGraphProcess } from "./process.ts";
 import type { LoadedGraph } from "./protocol.ts";
@@ -12,20 +15,21 @@ export interface GraphPoolLimits {
 
 /** The pool. */
 export interface GraphPool {
-  /** Starts a worker and gives the graphs that it has. Rejects with GRAPH_MODULE_INVALID. */
+  /** Starts a worker and returns its graphs. Rejects with GRAPH_MODULE_INVALID. */
   load(): Promise<readonly LoadedGraph[]>;
   /**
-   * A worker that nobody else uses and that has its modules, in order of asking; `full` when too many wait, `aborted` when the signal came first or the pool closes. Rejects with
-   * GRAPH_MODULE_INVALID when the modules could be loaded at the start but cannot be any more.
+   * Returns an exclusive worker with its modules loaded, in request order; `full` when too many callers wait, `aborted`
+   * when the signal came first or the pool closes. Rejects with GRAPH_MODULE_INVALID when the modules loaded at startup
+   * but no longer do.
    */
   acquire(signal: AbortSignal): Promise<GraphProcess | "full" | "aborted">;
-  /** Gives a worker back, alive or dead. */
+  /** Returns a worker to the pool, alive or dead. */
   release(process: GraphProcess): void;
   /** Ends all workers. */
   close(): Promise<void>;
 }
 
-/** Builds the pool; no thread is started yet. */
+/** Creates the pool. No thread is started yet. */
 export function createGraphPool(options: GraphProcessOptions & { readonly limits: GraphPoolLimits }): GraphPool {
   const { maxWorkers, maxQueued, idleMs } = options.limits;
   const idle: { readonly process: GraphProcess; readonly timer: NodeJS.Timeout }[] = [];
@@ -50,7 +54,7 @@ export function createGraphPool(options: GraphProcessOptions & { readonly limits
     idle.push(entry);
   };
 
-  /** The newest idle worker that still lives, or a new one if there may be one more. */
+  /** Returns the newest idle worker that is still alive, or a new one if the limit allows it. */
   const find = (): GraphProcess | null => {
     for (let entry = idle.pop(); entry !== undefined; entry = idle.pop()) {
       clearTimeout(entry.timer);

@@ -1,11 +1,14 @@
 /**
- * A worker thread for graphs, seen from the service. It runs one attempt at a time, so what kills it costs that attempt and nothing else.
+ * A worker thread for graphs, as seen from the service. It runs one attempt at a time, so a crash costs only that
+ * attempt.
  *
  *   starting → idle ⇄ busy → gone          any state → gone
  *
- * starting: the modules are being loaded; ends with their names or with GRAPH_MODULE_INVALID. busy: one attempt runs; ends with its outcome. The thread is killed, and the attempt
- * fails, when it takes too long (GRAPH_TIMEOUT), needs too much memory (GRAPH_MEMORY: heap limit of the thread, and a look at memory outside the heap every 200 ms), does not stop within a second
- * after it was told to, sends what no worker sends, or ends by itself (GRAPH_CRASHED). After a stop it is always killed: nodes that ignore the signal may still be running.
+ * starting: the modules are loading; ends with their names or with GRAPH_MODULE_INVALID. busy: one attempt runs; ends
+ * with its outcome. The thread is killed and the attempt fails when it takes too long (GRAPH_TIMEOUT), uses too much
+ * memory (GRAPH_MEMORY: heap limit of the thread, and a check of memory outside the heap every 200 ms), does not stop
+ * within a second of a stop request, sends an invalid message, or exits on its own (GRAPH_CRASHED). After a stop the
+ * thread is always killed: nodes that ignore the signal may still be running.
  */
 import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
@@ -26,17 +29,17 @@ import { performStoreCall } from "./store-call.ts";
 
 /** Limits of a worker and of the attempts in it. */
 export interface GraphLimits {
-  /** Heap of a worker, and apart from it its memory outside the heap (buffers), megabytes. */
+  /** Limit on the heap of a worker, and separately on its memory outside the heap (buffers), megabytes. */
   readonly maxMemoryMb: number;
   /** Longest attempt, milliseconds. */
   readonly timeoutMs: number;
-  /** Most steps of a graph in one attempt. */
+  /** Maximum number of steps of a graph in one attempt. */
   readonly maxSteps: number;
   /** Largest checkpoint or write that is stored, characters. */
   readonly maxStateLength: number;
 }
 
-/** How an attempt ended: as the worker says, or killed. */
+/** How an attempt ended: as reported by the worker, or killed. */
 export type AttemptEnd =
   | GraphEnd
   | {
@@ -45,7 +48,7 @@ export type AttemptEnd =
       readonly message: string;
     }
   | { readonly kind: "stopped" }
-  /** The store failed in the middle: nothing is wrong with the graph. */
+  /** The store failed during the attempt: the graph is not at fault. */
   | { readonly kind: "store"; readonly error: OrchestratorError };
 
 /** A worker thread. */
@@ -54,17 +57,17 @@ export interface GraphProcess {
   readonly loaded: Promise<readonly LoadedGraph[]>;
   /** False once the thread is gone. */
   readonly alive: boolean;
-  /** Runs an attempt. One at a time. Never rejects. */
+  /** Runs an attempt, one at a time. Never rejects. */
   run(
     request: Omit<RunGraph, "type" | "attempt" | "maxSteps">,
     thread: CheckpointThread,
     signal: AbortSignal,
   ): Promise<AttemptEnd>;
-  /** Kills the thread; an attempt in it ends as stopped. */
+  /** Kills the thread; its attempt ends as stopped. */
   kill(): Promise<void>;
 }
 
-/** What {@link startGraphProcess} needs. */
+/** Dependencies of {@link startGraphProcess}. */
 export interface GraphProcessOptions {
   readonly modules: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -73,13 +76,16 @@ export interface GraphProcessOptions {
   readonly log: Log;
 }
 
-/** How long an attempt that was told to stop may take to do so, milliseconds. */
+/** How long an attempt may take to stop after a stop request, milliseconds. */
 const STOP_MS = 1_000;
-/** How often memory outside the heap is looked at, milliseconds: a buffer a millisecond is some hundred megabytes in this time. */
+/**
+ * Interval between checks of memory outside the heap, milliseconds: one buffer per millisecond adds up to a few hundred
+ * megabytes in this time.
+ */
 const MEMORY_CHECK_MS = 200;
 /** How long modules may take to load, milliseconds. */
 const LOAD_MS = 60_000;
-/** Most output of an attempt that is logged, characters. */
+/** Maximum output of an attempt that is logged, characters. */
 const MAX_SAID = 4_000;
 const MB = 1_024 * 1_024;
 
@@ -87,13 +93,13 @@ interface Attempt {
   readonly number: number;
   readonly thread: CheckpointThread;
   readonly ended: PromiseWithResolvers<AttemptEnd>;
-  /** The first trouble that the store had with it. */
+  /** The first store error of the attempt. */
   storeError: OrchestratorError | null;
-  /** Set when it was told to stop: how it ends then. */
+  /** Set when a stop was requested: how the attempt ends then. */
   stopping: AttemptEnd | null;
 }
 
-/** Folder of the process's compile cache as Node takes it: without the part for the version, which Node adds. */
+/** Folder of the process's compile cache in the form that Node expects: without the version suffix, which Node adds. */
 function compileCacheFolder(): string | null {
   const folder = getCompileCacheDir();
   return folder === undefined ? null : dirname(folder);
@@ -113,7 +119,7 @@ export function startGraphProcess(options: GraphProcessOptions): GraphProcess {
     resourceLimits: { maxOldGenerationSizeMb: limits.maxMemoryMb, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
   });
   const loaded = Promise.withResolvers<readonly LoadedGraph[]>();
-  // Nobody may be waiting when a thread fails to load for the second time.
+  // There may be no waiter when a thread fails to load for the second time.
   loaded.promise.catch(() => {});
   let alive = true;
   let attempts = 0;
@@ -230,7 +236,7 @@ export function startGraphProcess(options: GraphProcessOptions): GraphProcess {
       };
       current = attempt;
       let stopTimer: NodeJS.Timeout | undefined;
-      /** Tells the graph to stop, and kills the thread when it does not. */
+      /** Asks the graph to stop, and kills the thread when it does not. */
       const stop = (end: AttemptEnd): void => {
         if (attempt.stopping !== null) return;
         attempt.stopping = end;
@@ -267,7 +273,7 @@ export function startGraphProcess(options: GraphProcessOptions): GraphProcess {
 }
 
 async function watchMemory(worker: Worker, limits: GraphLimits, fall: (end: AttemptEnd) => void): Promise<void> {
-  const statistics = await worker.getHeapStatistics().catch(() => null); // the thread has just ended: its own event tells
+  const statistics = await worker.getHeapStatistics().catch(() => null); // just ended: its exit event reports it
   if (statistics !== null && statistics.external_memory > limits.maxMemoryMb * MB) fall(memoryEnd(limits));
 }
 
@@ -275,7 +281,7 @@ function memoryEnd({ maxMemoryMb }: GraphLimits): AttemptEnd {
   return { kind: "killed", type: "GRAPH_MEMORY", message: `the graph needed more than ${maxMemoryMb} MB` };
 }
 
-/** What the store could not do explains an end better than what the graph made of it. */
+/** A store error explains an end better than what the graph made of it. */
 function toEnd(attempt: Attempt, end: GraphEnd): AttemptEnd {
   return end.kind === "failed" && attempt.storeError !== null ? { kind: "store", error: attempt.storeError } : end;
 }

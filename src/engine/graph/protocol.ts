@@ -1,25 +1,25 @@
 /**
- * What the service and the workers of graphs tell each other. A worker runs code of users, so whatever comes from it is checked before it is used.
+ * Messages between the service and the graph workers. A worker runs user code, so its messages are checked before use.
  *
  *   worker: loaded → (host: run → worker: store* ↔ host: stored* → worker: ended)*      host: abort, at any time
  *
- * Every message of an attempt carries its number, so that code which outlives its attempt cannot speak for the next one.
+ * Every message of an attempt carries its number, so code that outlives its attempt cannot speak for the next one.
  */
 import { z } from "zod";
 import type { Json } from "../../base/json/json.ts";
 import type { Answer } from "../machine/records.ts";
 import type { StoredCheckpoint, StoredWrite } from "../ports/checkpoints.ts";
 
-/** A graph of a module: its exported name, and the version that its module exports. */
+/** A graph of a module: its exported name, and the version exported by its module. */
 export interface LoadedGraph {
   readonly name: string;
   readonly version: string;
 }
 
-/** Version of the graphs of modules that export none. */
+/** Version of graphs whose module exports none. */
 export const DEFAULT_GRAPH_VERSION = "1";
 
-/** What a worker is started with. */
+/** Start parameters of a worker. */
 export interface WorkerStart {
   /** Absolute paths of the modules. */
   readonly modules: readonly string[];
@@ -27,7 +27,7 @@ export interface WorkerStart {
   readonly compileCache: string | null;
 }
 
-/** An attempt, on its way to a worker. */
+/** An attempt that is sent to a worker. */
 export interface RunGraph {
   readonly type: "run";
   readonly attempt: number;
@@ -36,11 +36,11 @@ export interface RunGraph {
   readonly input: Json;
   readonly threadId: string;
   readonly answer: Answer | null;
-  /** Most steps of the graph in this attempt. */
+  /** Maximum number of steps of the graph in this attempt. */
   readonly maxSteps: number;
 }
 
-/** What the host says. */
+/** Messages from the host. */
 export type HostMessage =
   | RunGraph
   | { readonly type: "abort"; readonly attempt: number }
@@ -49,14 +49,14 @@ export type HostMessage =
       readonly attempt: number;
       readonly call: number;
       readonly value: StoredCheckpoint | readonly StoredCheckpoint[] | readonly StoredWrite[] | null;
-      /** Set when the store refused. */
+      /** Set when the store refused the call. */
       readonly error: { readonly code: string; readonly message: string } | null;
     };
 
 const text = z.string();
 const textOrNull = text.nullable();
 
-/** A call to the store; the thread is always that of the attempt. */
+/** A call to the store; its thread is always that of the attempt. */
 const storeCall = z.discriminatedUnion("op", [
   z.strictObject({
     op: z.literal("put"),
@@ -92,7 +92,7 @@ const storeCall = z.discriminatedUnion("op", [
 const end = z.discriminatedUnion("kind", [
   /** `output` is JSON text. */
   z.strictObject({ kind: z.literal("completed"), output: text }),
-  /** The graph asked; `value` is the JSON text of what it asked. */
+  /** The graph asked a question; `value` is its JSON text. */
   z.strictObject({ kind: z.literal("suspended"), key: text, value: text }),
   z.strictObject({ kind: z.literal("failed"), type: text, message: text, retryable: z.boolean() }),
 ]);
@@ -108,10 +108,10 @@ const workerMessage = z.discriminatedUnion("type", [
 export type StoreCall = z.infer<typeof storeCall>;
 /** How an attempt ended in the worker. */
 export type GraphEnd = z.infer<typeof end>;
-/** What a worker says. */
+/** Messages from a worker. */
 export type WorkerMessage = z.infer<typeof workerMessage>;
 
-/** The message, or null when it is none that a worker may send. */
+/** Returns the message, or null when it is not one that a worker may send. */
 export function readWorkerMessage(message: unknown): WorkerMessage | null {
   const result = workerMessage.safeParse(message);
   return result.success ? result.data : null;

@@ -1,9 +1,11 @@
 /**
- * One attempt of a graph, inside a worker. The first begins with the input; every later one goes on from the newest checkpoint: nodes whose writes are stored do not run again.
+ * One attempt of a graph, inside a worker. The first attempt begins with the input; every later one resumes from the
+ * newest checkpoint, and nodes whose writes are stored do not run again.
  *
- * A graph that calls `interrupt(value)` ends the attempt as suspended, with a key that names this very interrupt: the id that LangGraph gives to the interrupted task, and how many
- * answers that task has had. An answer is handed to the graph only if its key is that of an interrupt which is still open, so an answer that comes twice (a crash between
- * its use and the next record) is used once.
+ * A graph that calls `interrupt(value)` ends the attempt as suspended, with a key that identifies this interrupt: the
+ * id that LangGraph assigns to the interrupted task, and the number of answers that task has had. An answer is passed
+ * to the graph only if its key belongs to an interrupt that is still open, so an answer that arrives twice (after a
+ * crash between its use and the next record) is used once.
  */
 import { Command, GraphRecursionError, INTERRUPT } from "@langchain/langgraph";
 import { isOrchestratorError } from "../../base/errors.ts";
@@ -11,7 +13,10 @@ import { decodeValue, toPlainJson } from "./codec.ts";
 import type { GraphEnd, RunGraph } from "./protocol.ts";
 import { type SaverStore, StoreSaver } from "./saver.ts";
 
-/** What is used of a compiled graph. The module may bring its own copy of LangGraph, so nothing is asked but its shape. */
+/**
+ * The parts of a compiled graph that are used. The module may bring its own copy of LangGraph, so only the shape is
+ * checked.
+ */
 export interface CompiledGraph {
   checkpointer?: unknown;
   readonly interruptBefore?: unknown;
@@ -34,7 +39,7 @@ export function isCompiledGraph(value: unknown): value is CompiledGraph {
   );
 }
 
-/** Runs the graph until it ends, fails or asks. Never rejects. */
+/** Runs the graph until it ends, fails, or asks a question. Never rejects. */
 export async function runGraph(
   graph: CompiledGraph,
   request: RunGraph,
@@ -76,7 +81,10 @@ async function attempt(
   return { kind: "completed", output: JSON.stringify(toPlainJson(result, "output")) };
 }
 
-/** What a later attempt begins with: the answer if the interrupt that it is for is still open, else nothing, which means: go on. */
+/**
+ * Returns the input of a later attempt: the answer if its interrupt is still open, else null to resume from the
+ * checkpoint.
+ */
 async function toResume({ answer, threadId }: RunGraph, store: SaverStore): Promise<Command | null> {
   if (answer === null) return null;
   const separator = answer.key.lastIndexOf(":");
@@ -86,7 +94,7 @@ async function toResume({ answer, threadId }: RunGraph, store: SaverStore): Prom
   return new Command({ resume: { [id]: answer.value } });
 }
 
-/** For every interrupt that was ever raised in the thread: how many answers its task has had. */
+/** Returns the number of answers that the task of each interrupt ever raised in the thread has had. */
 async function countAnswers(store: SaverStore, threadId: string): Promise<Map<string, number>> {
   const interrupts = new Map<string, Set<string>>();
   const answers = new Map<string, number>();
@@ -99,7 +107,8 @@ async function countAnswers(store: SaverStore, threadId: string): Promise<Map<st
     for (const id of idsOf(decoded)) interrupts.set(id, (interrupts.get(id) ?? new Set()).add(taskId));
   }
   const counts = new Map<string, number>();
-  // An interrupt inside a subgraph is noted by the task that contains the subgraph too; only the inner one has the answers.
+  // An interrupt inside a subgraph is also recorded by the task that contains the subgraph; only the inner task has the
+  // answers.
   for (const [id, tasks] of interrupts)
     counts.set(id, Math.max(...Array.from(tasks, (taskId) => answers.get(taskId) ?? 0)));
   return counts;
@@ -124,7 +133,10 @@ function isInterrupt(value: unknown): value is Interrupt {
   return typeof value === "object" && value !== null && typeof (value as Partial<Interrupt>).id === "string";
 }
 
-/** The error of a node: its `code` or its class name is the type that flows match; `retryable: false` on it says that another attempt will not help. */
+/**
+ * Converts the error of a node. Its `code` or class name is the type that flows match; `retryable: false` on it means
+ * that another attempt will not help.
+ */
 function toFailure(error: unknown): GraphEnd {
   if (isOrchestratorError(error))
     return { kind: "failed", type: error.code, message: error.message, retryable: error.retry !== "no" };

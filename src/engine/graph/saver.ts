@@ -1,4 +1,6 @@
-/** LangGraph's checkpointer over our store. Runs in the worker of the graph; `SaverStore` is the store as seen from there. */
+/**
+ * LangGraph's checkpointer on top of our store. Runs in the graph worker; `SaverStore` is the store as seen from there.
+ */
 
 import type { RunnableConfig } from "@langchain/core/runnables";
 import {
@@ -17,7 +19,7 @@ import { fail } from "../../base/errors.ts";
 import type { CheckpointQuery, NewCheckpoint, StoredCheckpoint, StoredWrite } from "../ports/checkpoints.ts";
 import { decodeValue, encodeValue } from "./codec.ts";
 
-/** The store of one tenant and attempt, by thread. */
+/** The store for one tenant and attempt, by thread. */
 export interface SaverStore {
   put(threadId: string, checkpoint: NewCheckpoint): Promise<void>;
   putWrites(threadId: string, namespace: string, checkpointId: string, writes: readonly StoredWrite[]): Promise<void>;
@@ -29,7 +31,10 @@ export interface SaverStore {
 
 const PAGE_SIZE = 50;
 
-/** Checkpoints in our store. What is read is checked: a row that is no checkpoint is GRAPH_STATE_INVALID, never a surprise in the graph. */
+/**
+ * Checkpoints in our store. Reads are checked: an invalid row causes GRAPH_STATE_INVALID, never unexpected behavior in
+ * the graph.
+ */
 export class StoreSaver extends BaseCheckpointSaver<number> {
   readonly #store: SaverStore;
 
@@ -95,7 +100,7 @@ export class StoreSaver extends BaseCheckpointSaver<number> {
     const { threadId, namespace, checkpointId } = readConfig(config);
     if (threadId === null || checkpointId === null)
       throw new Error("putWrites needs configurable.thread_id and checkpoint_id");
-    // A node that asked twice writes its answers twice; the last of one place counts.
+    // A node that asked twice writes its answers twice; the last write of a place counts.
     const places = new Map<number, StoredWrite>();
     for (const [index, [channel, value]] of writes.entries()) {
       const place = WRITES_IDX_MAP[channel] ?? index;
@@ -125,7 +130,7 @@ export class StoreSaver extends BaseCheckpointSaver<number> {
     return tuple;
   }
 
-  /** Before format 4 the sends of a step were writes of the checkpoint before it. */
+  /** Before format 4, the sends of a step were writes of the previous checkpoint. */
   async #addSends(checkpoint: Checkpoint, threadId: string, namespace: string, parentId: string): Promise<void> {
     const parent = await this.#store.get(threadId, namespace, parentId);
     const sends = toPendingWrites(parent?.writes ?? []).filter(([, channel]) => channel === TASKS);

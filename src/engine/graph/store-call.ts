@@ -1,12 +1,15 @@
-/** Does in the store what a worker asks for, on behalf of one attempt. */
+/** Performs store calls of a worker, on behalf of one attempt. */
 import { fail } from "../../base/errors.ts";
 import type { CheckpointStore, CheckpointThread, StoredCheckpoint, StoredWrite } from "../ports/checkpoints.ts";
 import type { StoreCall } from "./protocol.ts";
 
-/** What the store answers. */
+/** Result of a store call. */
 export type StoreAnswer = StoredCheckpoint | readonly StoredCheckpoint[] | readonly StoredWrite[] | null;
 
-/** Performs a call. The thread is that of the attempt, whatever the worker thinks. Throws GRAPH_STATE_INVALID for more than `maxLength` characters, and what the store throws. */
+/**
+ * Performs a call. The thread is that of the attempt, regardless of what the worker sent. Throws GRAPH_STATE_INVALID
+ * for more than `maxLength` characters, and errors of the store.
+ */
 export async function performStoreCall(
   checkpoints: CheckpointStore,
   thread: CheckpointThread,

@@ -1,4 +1,7 @@
-/** Entry of a worker thread. A thread has no share in the compile cache of its process, so this opens it before LangGraph is loaded: most of the time of a start. */
+/**
+ * Entry point of a worker thread. A thread does not share the compile cache of its process, so this enables it before
+ * loading LangGraph, which dominates the startup time.
+ */
 import { enableCompileCache } from "node:module";
 import { workerData } from "node:worker_threads";
 import type { WorkerStart } from "./protocol.ts";

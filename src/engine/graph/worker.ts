@@ -1,4 +1,6 @@
-/** What a worker thread does that runs graphs: loads the modules of the configuration, then runs one attempt after the other. See `protocol.ts`. */
+/**
+ * Code of a graph worker thread: loads the configured modules, then runs one attempt after another. See `protocol.ts`.
+ */
 
 import { flushCompileCache, registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -29,7 +31,10 @@ let current: { readonly attempt: number; readonly controller: AbortController } 
 
 const say = (message: WorkerMessage): void => port.postMessage(message);
 
-/** The libraries of graphs. A module that has none of its own gets those of the service; one inside a project keeps its project's. */
+/**
+ * Libraries of graphs. A module without its own copy gets the copy of the service; a module inside a project keeps the
+ * project's.
+ */
 const LIBRARIES = /^@langchain\/(?:langgraph|core|langgraph-checkpoint)(?:\/|$)/;
 
 registerHooks({
@@ -43,7 +48,7 @@ registerHooks({
   },
 });
 
-/** Loads every module; true when all of them could be loaded. */
+/** Loads every module; returns true when all of them loaded. */
 async function load({ modules, compileCache }: WorkerStart): Promise<boolean> {
   for (const module of modules) {
     try {
@@ -53,13 +58,16 @@ async function load({ modules, compileCache }: WorkerStart): Promise<boolean> {
       return false;
     }
   }
-  // The thread is killed in the end, which would lose what was compiled.
+  // The thread is eventually killed, which would lose the compiled code.
   if (compileCache !== null) flushCompileCache();
   say({ type: "loaded", graphs: Array.from(graphs.values(), ({ name, version }) => ({ name, version })) });
   return true;
 }
 
-/** Takes the compiled graphs among the exports, and those of an exported record `graphs`, all in the exported `version`. */
+/**
+ * Collects the compiled graphs among the exports, and those of an exported record `graphs`, all in the exported
+ * `version`.
+ */
 function collect(exports: Record<string, unknown>): void {
   const version = exports.version ?? DEFAULT_GRAPH_VERSION;
   if (typeof version !== "string" || version === "" || version.length > MAX_VERSION_LENGTH)
@@ -106,7 +114,7 @@ async function run(request: RunGraph): Promise<void> {
   say({ type: "ended", attempt, end });
 }
 
-/** The store as the attempt sees it: every call is a message to the host and waits for its answer. */
+/** The store as the attempt sees it: every call is a message to the host and waits for the reply. */
 function createBridge({ attempt, threadId: own }: RunGraph): SaverStore {
   const ask = async <T>(threadId: string | null, request: StoreCall): Promise<T> => {
     if (threadId !== own)

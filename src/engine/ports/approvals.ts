@@ -6,7 +6,7 @@ import type { Caller } from "./caller.ts";
 import type { ListOrder, RunPosition } from "./run-index.ts";
 import type { RunView } from "./run-reader.ts";
 
-/** As a run keeps it. */
+/** An approval as a run stores it. */
 export type { Approval };
 
 /** An approval with the run that asked for it. */
@@ -17,11 +17,12 @@ export interface ApprovalView {
   readonly approval: Approval;
 }
 
-/** Decisions. Each resolves only after it is durable. */
+/** Decisions. Each call resolves only after its decision is durable. */
 export interface Approvals {
   /**
-   * Decides an approval. A decision that was made before with the same content is answered like the first time. Errors: APPROVAL_NOT_FOUND;
-   * APPROVAL_DECIDED when it was decided otherwise, has expired or was canceled; INVALID_REQUEST when the data does not meet the form.
+   * Decides an approval. Repeating a decision with the same content returns the same answer. Errors:
+   * APPROVAL_NOT_FOUND; APPROVAL_DECIDED when it was decided otherwise, has expired, or was canceled; INVALID_REQUEST
+   * when the data does not match the form.
    */
   decideApproval(
     caller: Caller,
@@ -36,14 +37,17 @@ export interface Approvals {
   ): Promise<RunView>;
 }
 
-/** Where a list of approvals goes on. A run may ask for several at the same moment. */
+/** Where a list of approvals continues. A run may ask for several at the same moment. */
 export interface ApprovalPosition extends RunPosition {
   readonly approvalId: number;
 }
 
-/** Lists over the approvals of a tenant. A list whose `signal` aborts is given up, in the database too, and throws the signal's reason. */
+/**
+ * Lists over the approvals of a tenant. When `signal` aborts, the query is canceled, in the database too, and the list
+ * throws the signal's reason.
+ */
 export interface ApprovalIndex {
-  /** The oldest first by default. */
+  /** Oldest first by default. */
   listApprovals(
     caller: Caller,
     openOnly: boolean,

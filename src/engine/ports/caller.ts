@@ -1,8 +1,8 @@
-/** Who makes a call. */
+/** The identity behind a call. */
 
-/** Who calls: every run and flow belongs to a tenant, and a foreign one does not exist for the caller. */
+/** The caller. Every run and flow belongs to a tenant, and one of another tenant does not exist for the caller. */
 export interface Caller {
   readonly tenantId: string;
-  /** Name of the caller for holds, approvals and endings; empty when unknown. */
+  /** Name of the caller for holds, approvals, and endings; empty when unknown. */
   readonly actor: string;
 }

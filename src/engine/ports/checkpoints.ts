@@ -1,22 +1,24 @@
-/** The port to stored checkpoints. Values are JSON text whose form belongs to `codec.ts`; the store does not look into them. */
+/**
+ * The port to stored checkpoints. Values are JSON text in the format of `codec.ts`; the store does not interpret them.
+ */
 
-/** Whose checkpoints: a graph task of a run in one generation, and the attempt that speaks for it. */
+/** Owner of checkpoints: a graph task of a run in one generation, and the current attempt. */
 export interface CheckpointThread {
   readonly tenantId: string;
   readonly threadId: string;
   readonly runId: string;
-  /** Token of the attempt: rises with every dispatch. */
+  /** Token of the attempt: increases with every dispatch. */
   readonly fencingToken: number;
 }
 
-/** Value of a channel in one version. */
+/** Value of a channel at one version. */
 export interface ChannelValue {
   readonly channel: string;
   readonly version: string;
   readonly value: string;
 }
 
-/** What a node wrote. `place` orders the writes of a node and replaces an earlier write of the same place. */
+/** A write of a node. `place` orders the writes of a node; a write replaces an earlier one at the same place. */
 export interface StoredWrite {
   readonly taskId: string;
   readonly place: number;
@@ -24,19 +26,19 @@ export interface StoredWrite {
   readonly value: string;
 }
 
-/** A checkpoint on its way to the store. */
+/** A checkpoint to be stored. */
 export interface NewCheckpoint {
   readonly namespace: string;
   readonly checkpointId: string;
   readonly parentId: string | null;
-  /** JSON object without the values of channels; its `channel_versions` name the versions that it consists of. */
+  /** JSON object without channel values; its `channel_versions` name the versions that it consists of. */
   readonly checkpoint: string;
   readonly metadata: string;
   /** Values of the channels that changed. */
   readonly channels: readonly ChannelValue[];
 }
 
-/** A checkpoint as the store gives it back. */
+/** A checkpoint as read from the store. */
 export interface StoredCheckpoint {
   readonly threadId: string;
   readonly namespace: string;
@@ -45,30 +47,37 @@ export interface StoredCheckpoint {
   readonly checkpoint: string;
   readonly metadata: string;
   readonly channels: readonly (readonly [channel: string, value: string])[];
-  /** In the order of task and place. */
+  /** Ordered by task and place. */
   readonly writes: readonly StoredWrite[];
 }
 
-/** What {@link CheckpointStore.list} looks for; null means any. */
+/** Criteria of {@link CheckpointStore.list}; null means any. */
 export interface CheckpointQuery {
   readonly threadId: string | null;
   readonly namespace: string | null;
   readonly checkpointId: string | null;
   /** Only checkpoints with a smaller id. */
   readonly beforeId: string | null;
-  /** Only checkpoints older than the one that was listed last; the page after it. */
+  /** Only checkpoints older than the last one listed: the next page. */
   readonly after: { readonly threadId: string; readonly namespace: string; readonly checkpointId: string } | null;
   readonly limit: number;
 }
 
-/** Keeps checkpoints. Everything is durable when the promise resolves. Errors: those of the store, and GRAPH_ATTEMPT_STALE. */
+/**
+ * Stores checkpoints. Everything is durable when the promise resolves. Errors: those of the store, and
+ * GRAPH_ATTEMPT_STALE.
+ */
 export interface CheckpointStore {
   /**
-   * Makes this attempt the one that may write. The first one pins the version of the graph (`1` when absent); every one gets the pinned version. Throws
-   * GRAPH_ATTEMPT_STALE when a newer one has been here. Waits for writes of older ones that are under way.
+   * Makes this attempt the only one that may write. The first claim pins the version of the graph (`1` when absent);
+   * every claim returns the pinned version. Throws GRAPH_ATTEMPT_STALE when a newer attempt has claimed the thread.
+   * Waits for writes of older attempts that are in progress.
    */
   claim(thread: CheckpointThread, version?: string): Promise<string>;
-  /** Stores a checkpoint with its channels, all or nothing. Throws GRAPH_ATTEMPT_STALE when another attempt has claimed the thread. */
+  /**
+   * Stores a checkpoint with its channels, all or nothing. Throws GRAPH_ATTEMPT_STALE when another attempt has claimed
+   * the thread.
+   */
   put(thread: CheckpointThread, checkpoint: NewCheckpoint): Promise<void>;
   /** Stores writes of nodes. Throws GRAPH_ATTEMPT_STALE as `put` does. */
   putWrites(
@@ -77,17 +86,19 @@ export interface CheckpointStore {
     checkpointId: string,
     writes: readonly StoredWrite[],
   ): Promise<void>;
-  /** The checkpoint, or the newest of the namespace when `checkpointId` is null; null when there is none. */
+  /**
+   * Returns the checkpoint, or the newest one of the namespace when `checkpointId` is null; null when there is none.
+   */
   get(
     tenantId: string,
     threadId: string,
     namespace: string,
     checkpointId: string | null,
   ): Promise<StoredCheckpoint | null>;
-  /** Newest id first. */
+  /** Lists checkpoints, newest id first. */
   list(tenantId: string, query: CheckpointQuery): Promise<readonly StoredCheckpoint[]>;
-  /** Writes to the given channels over all checkpoints of the thread. */
+  /** Lists writes to the given channels across all checkpoints of the thread. */
   listWrites(tenantId: string, threadId: string, channels: readonly string[]): Promise<readonly StoredWrite[]>;
-  /** Forgets the thread with everything in it. */
+  /** Deletes the thread and everything in it. */
   deleteThread(tenantId: string, threadId: string): Promise<void>;
 }

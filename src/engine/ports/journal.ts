@@ -1,8 +1,9 @@
 /**
- * The port to the journal: what the engine needs of a store.
+ * The port to the journal: what the engine needs from a store.
  *
- * A batch is one statement: all of it is committed, or nothing. It holds at most one move per run. The fence is part of it: moves of shards whose
- * lease is not held at the given epoch are left out, and the answer says so.
+ * A batch is one statement: it is committed as a whole or not at all. It holds at most one transition per run. The
+ * fence is part of it: transitions of shards whose lease is not held at the given epoch are left out, and the result
+ * lists them.
  */
 
 import type { JournalRecord } from "../machine/records.ts";
@@ -10,7 +11,7 @@ import type { Lease, TakenLease } from "./leases.ts";
 import type { ProjectedRows } from "./projections.ts";
 import type { RunHeader } from "./run-index.ts";
 
-/** What a journal holds. */
+/** Record type of a journal. */
 export type { JournalRecord };
 
 /** Records of one run, or of another entity, that are written together. */
@@ -22,16 +23,19 @@ export interface Move {
   /** Sequence of the first record. */
   readonly sequence: number;
   readonly records: readonly (JournalRecord | { readonly type: string; readonly at: number })[];
-  /** `records` as they are written. */
+  /** `records` in their stored form. */
   readonly json: string;
   readonly at: number;
-  /** The move is a timer that fires at this time; it is refused when the database's clock is not there yet. 0: none. */
+  /**
+   * The transition is a timer that fires at this time; it is refused when the database's clock has not reached it. 0:
+   * none.
+   */
   readonly dueAt: number;
-  /** The run is new and this is its header. */
+  /** Header of the run, if the run is new. */
   readonly start: StartRow | null;
-  /** The header changes to this; null: it stays. */
+  /** New header; null: unchanged. */
   readonly header: HeaderRow | null;
-  /** Rows of the projections that the records touch; mostly none. */
+  /** Rows of the projections that the records affect; usually none. */
   readonly rows: readonly ProjectedRows[];
 }
 
@@ -41,14 +45,14 @@ export interface StartRow extends Omit<RunHeader, "endedAt"> {
   readonly parentTask: string;
   readonly moving: boolean;
   readonly wakeAt: number | null;
-  /** Keys that start at most one run: `request`, `run`. In order: each is written only if the one before was free. */
+  /** Keys that start at most one run: `request`, `run`. In order: each is written only if the previous one was free. */
   readonly keys: readonly { readonly kind: "request" | "run"; readonly key: string; readonly hash: string }[];
 }
 
 /** Changed header of a run. */
 export interface HeaderRow {
   readonly state: string;
-  /** The run does something by itself, see `isMoving`. */
+  /** The run makes progress without outside input, see `isMoving`. */
   readonly moving: boolean;
   readonly sequence: number;
   readonly wakeAt: number | null;
@@ -56,24 +60,28 @@ export interface HeaderRow {
   readonly endedAt: number | null;
 }
 
-/** Answer to a batch. */
+/** Result of a batch. */
 export interface CommitResult {
   /** Database clock, milliseconds. */
   readonly now: number;
-  /** Runs whose moves were not written; empty when all were. */
+  /** Runs whose transitions were not written; empty when all were. */
   readonly refused: readonly Refusal[];
 }
 
-/** Why a move was not written: the shard is no longer ours, the start's key or id was taken, its flow version is gone, the timer was early. */
+/**
+ * Why a transition was not written: this instance no longer owns the shard, the key or id of the start was taken, its
+ * flow version is gone, or the timer was early.
+ */
 export interface Refusal {
   readonly runId: string;
   readonly why: "fenced" | "taken" | "gone" | "early";
 }
 
 /**
- * How a commit failed. `data`: a row of the batch is bad, nothing was written. `gone`: the flow version of a start is not registered any more, or has
- * other content by now; nothing was written. `slow`: it was too much for the time or the memory there is, nothing was written.
- * `failed`: nothing was written for another reason. `unknown`: it may have been written.
+ * How a commit failed. `data`: a row of the batch is invalid, nothing was written. `gone`: the flow version of a start
+ * is no longer registered, or has different content by now; nothing was written. `slow`: it exceeded the available time
+ * or memory, nothing was written. `failed`: nothing was written for another reason. `unknown`: it may have been
+ * written.
  */
 export type CommitFailure = "data" | "gone" | "slow" | "failed" | "unknown";
 
@@ -87,38 +95,38 @@ export class CommitError extends Error {
   }
 }
 
-/** A run as the store has it. */
+/** A run as stored. */
 export interface StoredRun {
   readonly runId: string;
   readonly shard: number;
   readonly day: number;
   readonly header: RunHeader;
-  /** As the header says: it did something by itself when it was last written. */
+  /** As in the header: it was making progress when it was last written. */
   readonly moving: boolean;
   readonly wakeAt: number | null;
   readonly records: readonly JournalRecord[];
-  /** Size of the records as they are written, characters. */
+  /** Size of the stored records, characters. */
   readonly size: number;
 }
 
-/** A move as the store has it. */
+/** A transition as stored. */
 export interface StoredMove {
   readonly sequence: number;
   /** How many records there are. */
   readonly count: number;
   readonly records: readonly JournalRecord[];
-  /** Size of the records as they are written, characters. */
+  /** Size of the stored records, characters. */
   readonly size: number;
 }
 
-/** A run whose timer comes. */
+/** A run with an upcoming timer. */
 export interface DueRun {
   readonly runId: string;
   /** Milliseconds since the epoch, with the fractions that the store keeps. */
   readonly wakeAt: number;
 }
 
-/** Key that a start may have been made with before. */
+/** Key that an earlier start may have used. */
 export interface StartLookup {
   readonly tenantId: string;
   readonly requestId: string;
@@ -127,28 +135,31 @@ export interface StartLookup {
   readonly runKey: string;
 }
 
-/** Run that a start collided with. */
+/** The run that a start conflicts with. */
 export interface StartConflict {
   readonly by: "request" | "run" | "run_key";
   readonly runId: string;
   readonly requestHash: string;
 }
 
-/** One line of work to the store: batches go one after the other. */
+/** One commit pipeline to the store: batches are committed one after another. */
 export interface JournalLane {
-  /** Throws {@link CommitError}. After all but `data` the lane has dropped its connection and makes a new one. */
+  /**
+   * Throws {@link CommitError}. After every failure except `data`, the pipeline drops its connection and opens a new
+   * one.
+   */
   commit(leases: readonly Lease[], moves: readonly Move[]): Promise<CommitResult>;
   close(): Promise<void>;
 }
 
-/** A run that a takeover looks at. */
+/** A run that a takeover examines. */
 export interface MovingRun {
   readonly runId: string;
-  /** False: it only waits, and its time has passed. */
+  /** False: it only waits, and it is overdue. */
   readonly moving: boolean;
 }
 
-/** What a suspect is tried with: taking it over, or one of its events. Deaths count against the pair. */
+/** What a suspect is tried with: a takeover of the run, or one of its events. Deaths count against the pair. */
 export interface Trial {
   readonly runId: string;
   readonly shard: number;
@@ -156,17 +167,17 @@ export interface Trial {
   readonly moment: string;
 }
 
-/** A run that was in hand, or among few that were, when an owner of its shard died. */
+/** A run that was in progress, alone or among a few, when an owner of its shard died. */
 export interface Suspect extends Trial {
-  /** Owners in a row that died while they had this run, alone, in hand at this moment. */
+  /** Consecutive owners that died while this run, alone, was in progress at this moment. */
   readonly deaths: number;
-  /** The watchdog saw the event loop stand still in this run. */
+  /** The watchdog found the event loop blocked in this run. */
   readonly blocked: boolean;
 }
 
-/** A run that was ended unread. */
+/** A run that was ended without being read. */
 export interface EndedUnread {
-  /** Of the record that ended it. */
+  /** Sequence of the record that ended it. */
   readonly sequence: number;
   /** The task that waits for it; null when no run started it. */
   readonly parent: { readonly runId: string; readonly task: string } | null;
@@ -175,21 +186,31 @@ export interface EndedUnread {
 /** The store behind the engine. */
 export interface Journal {
   openLane(name: string): Promise<JournalLane>;
-  /** The run with all its records; null when there is none. */
+  /** Returns the run with all its records, or null when there is none. */
   loadRun(runId: string): Promise<StoredRun | null>;
-  /** The header alone: for runs whose journal cannot be read. */
+  /** Returns only the header: for runs whose journal cannot be read. */
   findHeader(runId: string): Promise<RunHeader | null>;
-  /** Deletes an ended run with all that it holds and leaves a tombstone, in one statement. `related`: it, its parent or a child of it is open. */
+  /**
+   * Deletes an ended run with all its data and leaves a tombstone, in one statement. `related`: the run, its parent, or
+   * one of its children is open.
+   */
   deleteRun(lease: Lease, tenantId: string, runId: string): Promise<"deleted" | "fenced" | "related">;
-  /** When a run of the tenant was deleted, milliseconds; null when it was not, 0 when that is damaged. */
+  /**
+   * Returns when a run of the tenant was deleted, milliseconds; null when it was not, 0 when the stored time is
+   * damaged.
+   */
   findDeleted(tenantId: string, runId: string): Promise<number | null>;
-  /** Takes a run that cannot be read out of what moves and wakes: its header says QUARANTINED. False when the lease is not held, the run is not open, or it was set aside before. */
+  /**
+   * Quarantines a run that cannot be read, so that it is neither resumed nor woken: its header says QUARANTINED. False
+   * when the lease is not held, the run is not open, or it was already quarantined.
+   */
   setAside(lease: Lease, runId: string): Promise<boolean>;
   /** Ends an open run without reading it. Null when the lease is not held or the run is not open. */
   endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<EndedUnread | null>;
   /**
-   * Says durably that `trials` are in hand from now on, and that `passed` ones have come through: an empty moment is every moment of the run. `alone`: there is
-   * one, and nothing else is in hand. Shards whose leases are not held are left out.
+   * Records durably that `trials` are now in progress and that the trials in `passed` succeeded; an empty moment means
+   * every moment of the run. `alone`: there is one trial, and nothing else is in progress. Shards whose leases are not
+   * held are skipped.
    */
   nameSuspects(
     leases: readonly Lease[],
@@ -197,31 +218,49 @@ export interface Journal {
     passed: readonly Trial[],
     alone: boolean,
   ): Promise<void>;
-  /** What is known of suspects of these shards, from owners before. A death counts against those that were in hand alone, unless the shard was given back. */
+  /**
+   * Returns what earlier owners recorded about suspects of these shards. A death counts against suspects that were in
+   * progress alone, unless the shard was released.
+   */
   judgeSuspects(leases: readonly TakenLease[]): Promise<readonly Suspect[]>;
-  /** Puts an open run on a hold without reading it, and forgets what was known of it as a suspect. False when the lease is not held or the run is not open. */
+  /**
+   * Puts an open run on hold without reading it, and discards its record as a suspect. False when the lease is not held
+   * or the run is not open.
+   */
   holdUnread(lease: Lease, runId: string, record: JournalRecord): Promise<boolean>;
-  /** Open runs of these shards that were moving when they were last written, or whose time has passed, oldest first. */
+  /**
+   * Lists the open runs of these shards that were making progress when they were last written, or that are overdue,
+   * oldest first.
+   */
   listMoving(shards: readonly number[]): Promise<readonly MovingRun[]>;
-  /** Open runs of these shards that other runs started. */
+  /** Lists the open runs of these shards that other runs started. */
   listChildren(shards: readonly number[]): Promise<readonly { readonly runId: string; readonly parentRunId: string }[]>;
-  /** Open runs of these shards that are due before `until`, by time and id, from the one behind `after`; at most `limit`. */
+  /**
+   * Lists the open runs of these shards that are due before `until`, ordered by time and id, starting after `after`; at
+   * most `limit`.
+   */
   listDue(shards: readonly number[], until: number, after: DueRun | null, limit: number): Promise<readonly DueRun[]>;
-  /** Keeps that a start with this request id was answered with a run that was open before. False when the id is taken. */
+  /**
+   * Records that a start with this request id was answered with a run that was already open. False when the id is
+   * taken.
+   */
   keepAnswer(answer: {
     readonly tenantId: string;
     readonly requestId: string;
     readonly requestHash: string;
     readonly runId: string;
   }): Promise<boolean>;
-  /** Takes back {@link Journal.keepAnswer}. */
+  /** Undoes {@link Journal.keepAnswer}. */
   forgetAnswer(answer: {
     readonly tenantId: string;
     readonly requestId: string;
     readonly runId: string;
   }): Promise<void>;
   findConflict(lookup: StartLookup): Promise<StartConflict | null>;
-  /** Moves that end after a sequence, oldest first: at least one if there is one, at most `limit`, and no more than a few megabytes beyond the first. */
+  /**
+   * Reads the transitions that end after a sequence, oldest first: at least one if there is one, at most `limit`, and
+   * no more than a few megabytes beyond the first.
+   */
   readEvents(
     tenantId: string,
     runId: string,

@@ -9,16 +9,18 @@ export interface Lease {
 
 /** A shard that this instance has just taken. */
 export interface TakenLease extends Lease {
-  /** The owner before gave it back; false: it died or lost it, so its runs may be what killed it. */
+  /**
+   * The previous owner released it. False: it died or lost the shard, so one of the shard's runs may have killed it.
+   */
   readonly clean: boolean;
 }
 
 /** Shard ownership. */
 export interface Leases {
   /**
-   * Takes a fair share of what is free or expired, and the shard `wanted` beyond it if that is free. Returns what was taken, all that is held now, how many of
-   * those are above the fair share and should be given back, the clock of the database in milliseconds, and the lowest version of the journal's format that a
-   * living instance reads.
+   * Takes a fair share of the free or expired shards, and also the shard `wanted` if that is free. Returns the shards
+   * taken, all shards held now, how many of those exceed the fair share and should be released, the clock of the
+   * database in milliseconds, and the lowest version of the journal's format that a living instance reads.
    */
   acquire(wanted?: number): Promise<{
     readonly taken: readonly TakenLease[];
@@ -27,22 +29,31 @@ export interface Leases {
     readonly now: number;
     readonly reads: number;
   }>;
-  /** The other instances as {@link Leases.acquire} last saw them. */
+  /** The other instances, as of the last {@link Leases.acquire}. */
   cluster(): ClusterView;
-  /** Extends the life of this instance; false when it had already expired and its shards may be gone. */
+  /** Extends the life of this instance; false when it had already expired and its shards may be lost. */
   renew(): Promise<boolean>;
-  /** Raises the epoch of our own shards: waits for every statement under the old epoch to end. Returns those that are still ours. */
+  /**
+   * Raises the epoch of the instance's own shards, waiting for every statement under the old epoch to end. Returns the
+   * shards that it still owns.
+   */
   raise(shards: readonly number[]): Promise<readonly Lease[]>;
-  /** Where the live owner of a shard is reached, host:port; null when it has none. */
+  /** Returns the address, host:port, of the live owner of a shard; null when it has none. */
   addressOf(shard: number): Promise<string | null>;
-  /** Announces that this instance stops: it counts for no share any more and takes nothing, but keeps what it has until it is released. */
+  /**
+   * Announces that this instance is stopping: it no longer counts for a share and takes no shards, but keeps its shards
+   * until they are released.
+   */
   leave(): Promise<void>;
-  /** Reads {@link Leases.cluster} anew. */
+  /** Refreshes {@link Leases.cluster}. */
   look(): Promise<ClusterView>;
-  /** Gives these shards back in good order. Returns those that were given; one whose row is locked stays. */
+  /** Releases these shards cleanly. Returns those that were released; a shard whose row is locked is kept. */
   releaseSome(shards: readonly number[]): Promise<readonly number[]>;
-  /** Gives all shards back. */
+  /** Releases all shards. */
   release(): Promise<void>;
-  /** Calls `listener` when another instance has given shards back or has joined, until the returned function is called. A hint: some are lost. */
+  /**
+   * Calls `listener` when another instance has released shards or joined, until the returned function is called. A
+   * hint: some notifications are lost.
+   */
   listen(listener: () => void): () => Promise<void>;
 }

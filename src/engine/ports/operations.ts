@@ -13,12 +13,15 @@ export type OperationAction =
   | { readonly type: "resume"; readonly reason: string; readonly holds: readonly ReleasedHold[] }
   | { readonly type: "delete" };
 
-/** Which runs an operation takes: those that met a filter and were created before it, or a list, each run once. */
+/** Which runs an operation covers: those that matched a filter and were created before it, or a list, each run once. */
 export type OperationTarget =
   | { readonly type: "filter"; readonly text: string; readonly filter: Filter }
   | { readonly type: "runs"; readonly runIds: readonly string[] };
 
-/** `CANCELING`: no further run is taken, those under way are finished. `FAILED`: the operation itself could not go on. */
+/**
+ * `CANCELING`: no further runs are processed; those in progress are finished. `FAILED`: the operation itself could not
+ * continue.
+ */
 export type OperationStateName = "RUNNING" | "CANCELING" | "COMPLETED" | "CANCELED" | "FAILED";
 
 /** A run that the operation could not change, with the error. */
@@ -28,7 +31,7 @@ export interface OperationFailure {
   readonly message: string;
 }
 
-/** An operation as it was at a commit. */
+/** An operation as of a commit. */
 export interface OperationView {
   readonly operationId: string;
   readonly tenantId: string;
@@ -36,9 +39,9 @@ export interface OperationView {
   readonly action: OperationAction;
   /** CEL text of the filter; empty for a list of runs. */
   readonly filter: string;
-  /** Runs that are to be taken, as counted at the start; at the end, as many as were taken. */
+  /** Number of runs to process, as counted at the start; at the end, the number that was processed. */
   readonly matched: number;
-  /** Runs that are as the action wants them. */
+  /** Runs that are in the state that the action requires. */
   readonly done: number;
   readonly failed: number;
   /** The first {@link MAX_FAILURES}. */
@@ -52,66 +55,72 @@ export interface OperationView {
   readonly endedAt: number | null;
 }
 
-/** Failures that an operation keeps; the others are only counted. */
+/** Maximum number of failures that an operation stores; the others are only counted. */
 export const MAX_FAILURES = 50;
 
-/** A start of an operation. */
+/** A request to start an operation. */
 export interface OperationRequest {
   readonly action: OperationAction;
   readonly target: OperationTarget;
-  /** The same id and body again: the same operation. Empty: none. */
+  /** The same id with the same body returns the same operation. Empty: none. */
   readonly requestId: string;
   /** Hash of the body, compared when the request id is seen again. */
   readonly requestHash: string;
 }
 
-/** Bulk jobs over the runs of a tenant. Errors: OPERATION_NOT_FOUND for unknown and foreign ones, OPERATION_MOVED, STORE_UNAVAILABLE, SHUTTING_DOWN. */
+/**
+ * Bulk jobs over the runs of a tenant. Errors: OPERATION_NOT_FOUND for unknown operations and those of other tenants,
+ * OPERATION_MOVED, STORE_UNAVAILABLE, SHUTTING_DOWN.
+ */
 export interface Operations {
   /** Resolves when the start is durable. Errors: REQUEST_ID_REUSED, NO_SHARD. */
   startOperation(caller: Caller, request: OperationRequest): Promise<OperationView>;
   getOperation(caller: Caller, operationId: string): Promise<OperationView>;
-  /** The newest first. */
+  /** Newest first. */
   listOperations(caller: Caller, after: OperationPosition | null, limit: number): Promise<readonly OperationView[]>;
-  /** Resolves when the operation has ended, `waitMs` have passed, or `signal` aborts, with the operation as it is then. */
+  /**
+   * Resolves when the operation has ended, `waitMs` have passed, or `signal` aborts, with the operation in its current
+   * state.
+   */
   waitOperation(caller: Caller, operationId: string, waitMs: number, signal: AbortSignal): Promise<OperationView>;
-  /** Resolves when the wish is durable. An operation that has ended is answered as it is. */
+  /** Resolves when the request to cancel is durable. An operation that has ended is returned unchanged. */
   cancelOperation(caller: Caller, operationId: string): Promise<OperationView>;
 }
 
-/** Where a list of operations goes on: the last line of the page before. */
+/** Where a list of operations continues: the last line of the previous page. */
 export interface OperationPosition {
   readonly createdAt: number;
   readonly operationId: string;
 }
 
-/** Does what an operation wants to one run, wherever it lives. */
+/** Applies the action of an operation to one run, wherever the run is owned. */
 export interface RunActions {
   /**
-   * Resolves when the run is as the action wants it. With the same `requestId` it has its effect once, however often it is called. Errors: those of the call on
-   * the run.
+   * Resolves when the run is in the state that the action requires. Repeated calls with the same `requestId` have one
+   * effect. Errors: those of the call on the run.
    */
   apply(caller: Caller, action: OperationAction, runId: string, requestId: string, signal: AbortSignal): Promise<void>;
 }
 
-/** How far an operation has come: behind this run of the list, or the place in a list of ids. */
+/** Progress of an operation: the last run processed, or a position in a list of ids. */
 export type OperationProgress = RunPosition | number | null;
 
-/** An operation as the store has it. */
+/** An operation as stored. */
 export interface StoredOperation {
   readonly operationId: string;
   readonly shard: number;
   readonly day: number;
   readonly moving: boolean;
   readonly records: readonly { readonly type: string; readonly at: number }[];
-  /** Size of the records as they are written, characters. */
+  /** Size of the stored records, characters. */
   readonly size: number;
 }
 
-/** What is stored of operations. */
+/** Access to stored operations. */
 export interface OperationStore {
-  /** With all records; null when there is none. */
+  /** Loads an operation with all its records; null when there is none. */
   load(operationId: string): Promise<StoredOperation | null>;
-  /** Ids of the open operations of these shards, the oldest first. */
+  /** Ids of the open operations of these shards, oldest first. */
   listOpen(shards: readonly number[]): Promise<readonly string[]>;
   find(tenantId: string, operationId: string): Promise<OperationView | null>;
   list(tenantId: string, after: OperationPosition | null, limit: number): Promise<readonly OperationView[]>;

@@ -1,23 +1,24 @@
 /**
- * Projections: tables beside the journal that are written by the statement that commits a move, so that they never disagree with it.
+ * Projections: tables beside the journal that are written by the statement that commits a transition, so they never
+ * disagree with it.
  *
- * A projection has two sides. A {@link RowMaker} makes its rows from the records of a move; a table of the store (`store/projections`) says how they are
- * written. `service/projections.ts` joins the two.
+ * A projection has two sides. A {@link RowMaker} builds its rows from the records of a transition; a table of the store
+ * (`store/projections`) defines how they are written. `service/projections.ts` joins the two.
  */
 
-/** Rows of one projection that a move writes. */
+/** Rows of one projection that a transition writes. */
 export interface ProjectedRows {
   readonly projection: string;
   readonly rows: readonly object[];
 }
 
-/** Makes the rows of a projection. Pure, and quick: it runs for every move before its batch is sent. */
+/** Builds the rows of a projection. Pure and fast: it runs for every transition before its batch is sent. */
 export interface RowMaker<Entity, Rec extends { readonly type: string }, Row extends object> {
-  /** Name of the projection. Unique; part of the names of statements. */
+  /** Name of the projection: unique, and part of statement names. */
   readonly projection: string;
   /**
-   * The row that a record writes, by type of the record; null: none. All records of the move have been applied, so `entity` is what it will be when the move is
-   * durable. `sequence` is that of the record.
+   * The row that a record writes, by record type; null: none. All records of the transition have been applied, so
+   * `entity` is in the state that it will have once the transition is durable. `sequence` is that of the record.
    */
   readonly on: {
     readonly [Type in Rec["type"]]?: (
@@ -26,11 +27,11 @@ export interface RowMaker<Entity, Rec extends { readonly type: string }, Row ext
       sequence: number,
     ) => Row | null;
   };
-  /** What identifies a row: of the rows of a move that share it the first is written. Absent: each is written. */
+  /** Key of a row: of the rows of a transition that share a key, only the first is written. Absent: all are written. */
   readonly keyOf?: (row: Row) => string | number;
 }
 
-/** A row maker in a list of them. */
+/** A row maker of any row type, for lists. */
 export type AnyRowMaker<Entity, Rec extends { readonly type: string }> = Omit<
   RowMaker<Entity, Rec, object>,
   "keyOf"
@@ -38,7 +39,7 @@ export type AnyRowMaker<Entity, Rec extends { readonly type: string }> = Omit<
   readonly keyOf?: (row: never) => string | number;
 };
 
-/** Makes the rows of all projections that the records of a move touch; most touch none. */
+/** Builds the rows of all projections that the records of a transition affect; most affect none. */
 export type RowsOf<Entity, Rec> = (
   entity: Entity,
   records: readonly Rec[],

@@ -1,4 +1,4 @@
-/** Starts and steers runs. Everything that changes a run resolves only after the change is durable. */
+/** Starts and controls runs. Everything that changes a run resolves only after the change is durable. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { RequestKey } from "../machine/events.ts";
 import type { HoldKind } from "../machine/records.ts";
@@ -8,61 +8,75 @@ import type { RunView } from "./run-reader.ts";
 /** What to do when a run with the same `runKey` is open. */
 export type RunKeyPolicy = "reject" | "return_existing" | "terminate_and_start";
 
-/** A start. Empty strings mean absent. */
+/** A start request. Empty strings mean absent. */
 export interface StartRequest {
   readonly flowId: string;
-  /** Empty: the version registered last. */
+  /** Empty: the most recently registered version. */
   readonly version: string;
   readonly input: JsonObject;
-  /** Same id, same body: the same run again. Same id, other body: REQUEST_ID_REUSED. */
+  /** Same id and same body: the same run again. Same id and different body: REQUEST_ID_REUSED. */
   readonly requestId: string;
   /** Hash of the body, hex; compared when the request id is seen again. Empty when there is no request id. */
   readonly requestHash: string;
-  /** Caller's run id: unique for ever. */
+  /** Run id chosen by the caller: unique forever. */
   readonly runId: string;
-  /** At most one open run per tenant, flow and key. */
+  /** At most one open run per tenant, flow, and key. */
   readonly runKey: string;
   readonly runKeyPolicy: RunKeyPolicy;
   readonly labels: Readonly<Record<string, string>>;
   readonly userId: string;
   readonly correlationId: string;
   readonly context: JsonObject | null;
-  /** Milliseconds; null: the flow's, else the service's. */
+  /** Milliseconds; null: the timeout of the flow, or else of the service. */
   readonly runTimeoutMs: number | null;
   /** The first task starts no earlier than this many milliseconds after the start. */
   readonly startDelayMs: number;
   readonly signals: readonly { readonly name: string; readonly payload: Json }[];
 }
 
-/** Answer to a start. */
+/** Result of a start. */
 export interface StartResult {
   readonly run: RunView;
-  /** Whether this call started the run, or an earlier one with the same request id; false when run_key policy `return_existing` answered another one. */
+  /**
+   * True when this call, or an earlier one with the same request id, started the run; false when the run_key policy
+   * `return_existing` returned another one.
+   */
   readonly started: boolean;
 }
 
 /**
- * Errors: RUN_NOT_FOUND for unknown and foreign runs, RUN_FINISHED where an open run is needed, RUN_MOVED for runs that another instance owns, NO_SHARD for starts
- * while this one owns none, STORE_UNAVAILABLE, SHUTTING_DOWN.
+ * Errors: RUN_NOT_FOUND for unknown runs and those of other tenants, RUN_FINISHED where an open run is needed,
+ * RUN_MOVED for runs that another instance owns, NO_SHARD for starts while this instance owns none, STORE_UNAVAILABLE,
+ * SHUTTING_DOWN.
  */
 export interface RunControl {
-  /** Resolves when the start is durable; with `waitMs` > 0 when the run has ended, the time is up, `signal` aborts or the service drains. Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, RUN_ALREADY_EXISTS, RUN_KEY_OPEN, REQUEST_ID_REUSED. */
+  /**
+   * Resolves when the start is durable; with `waitMs` > 0, when the run has ended, the time is up, `signal` aborts, or
+   * the service drains. Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, RUN_ALREADY_EXISTS, RUN_KEY_OPEN,
+   * REQUEST_ID_REUSED.
+   */
   startRun(caller: Caller, request: StartRequest, waitMs: number, signal?: AbortSignal): Promise<StartResult>;
-  /** Starts many; each has its own result or error, in the order of the requests. */
+  /** Starts many runs; each request has its own result or error, in request order. */
   startRuns(
     caller: Caller,
     requests: readonly StartRequest[],
     waitMs: number,
     signal?: AbortSignal,
   ): Promise<readonly (StartResult | Error)[]>;
-  /** Calls that change a run take a key. The same key again is answered with the run as it is; the same id with another hash: REQUEST_ID_REUSED. */
+  /**
+   * Calls that change a run take a key. Repeating a key returns the run in its current state; the same id with another
+   * hash is REQUEST_ID_REUSED.
+   */
   signalRun(caller: Caller, runId: string, name: string, payload: Json, request?: RequestKey): Promise<RunView>;
   cancelRun(caller: Caller, runId: string, reason: string, compensate: boolean, request?: RequestKey): Promise<RunView>;
   terminateRun(caller: Caller, runId: string, reason: string, request?: RequestKey): Promise<RunView>;
-  /** Deletes an ended run with all that it holds; resolves with the time of the deletion, milliseconds. Its id stays taken. Error: RUN_STATE_INVALID while it, its parent or a child of it is open. */
+  /**
+   * Deletes an ended run with all its data; resolves with the time of the deletion, milliseconds. Its id stays taken.
+   * Error: RUN_STATE_INVALID while the run, its parent, or one of its children is open.
+   */
   deleteRun(caller: Caller, runId: string): Promise<number>;
   pauseRun(caller: Caller, runId: string, reason: string, request?: RequestKey): Promise<RunView>;
-  /** Releases holds of the given kinds; an empty list means the operator's. */
+  /** Releases holds of the given kinds; an empty list means the operator hold. */
   resumeRun(
     caller: Caller,
     runId: string,

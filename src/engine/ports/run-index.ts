@@ -5,7 +5,7 @@ import type { Caller } from "./caller.ts";
 /** The public state of a run. */
 export type { RunStateName };
 
-/** Line of a list: the header of a run, without payloads. */
+/** List entry: the header of a run, without payloads. */
 export interface RunHeader {
   readonly runId: string;
   readonly tenantId: string;
@@ -23,17 +23,23 @@ export interface RunHeader {
   readonly updatedAt: number;
   readonly endedAt: number | null;
   readonly deadlineAt: number | null;
-  /** What is wrong with the stored header; absent when nothing is. The run is RUN_UNREADABLE then, and other fields may be empty. */
+  /**
+   * What is wrong with the stored header; absent when it is intact. A run with damage is RUN_UNREADABLE, and other
+   * fields may be empty.
+   */
   readonly damage?: string;
 }
 
-/** Where a list of runs goes on: the last line of the page before. */
+/** Where a list of runs continues: the last entry of the previous page. */
 export interface RunPosition {
   readonly createdAt: number;
   readonly runId: string;
 }
 
-/** A comparison over a documented field, already checked and typed; `and`, `or`, `not` join them. Parsed from CEL by `api/lists/filter.ts`, turned into SQL by the store. */
+/**
+ * A comparison over a documented field, already checked and typed; `and`, `or`, `not` combine comparisons.
+ * `api/lists/filter.ts` parses it from CEL; the store translates it to SQL.
+ */
 export type Filter =
   | { readonly op: "and" | "or"; readonly args: readonly Filter[] }
   | { readonly op: "not"; readonly arg: Filter }
@@ -41,7 +47,7 @@ export type Filter =
   | { readonly op: "==" | "!=" | "<" | "<=" | ">" | ">="; readonly field: FilterField; readonly value: string | number }
   | { readonly op: "has"; readonly field: FilterField };
 
-/** Fields that filters of runs may name. Times are milliseconds since the epoch. */
+/** Fields that run filters may use. Times are milliseconds since the epoch. */
 export type FilterField =
   | {
       readonly name:
@@ -57,12 +63,15 @@ export type FilterField =
   | { readonly name: "create_time" | "update_time" | "end_time" }
   | { readonly name: "labels"; readonly key: string };
 
-/** Order of a list by creation: the newest first, or the oldest. */
+/** Order of a list by creation time. */
 export type ListOrder = "newest" | "oldest";
 
-/** Lists over all runs of a tenant. A list whose `signal` aborts is given up, in the database too, and throws the signal's reason. */
+/**
+ * Lists over all runs of a tenant. When `signal` aborts, the query is canceled, in the database too, and the list
+ * throws the signal's reason.
+ */
 export interface RunIndex {
-  /** The newest first by default. */
+  /** Newest first by default. */
   listRuns(
     caller: Caller,
     filter: Filter | null,
@@ -71,7 +80,10 @@ export interface RunIndex {
     signal?: AbortSignal,
     order?: ListOrder,
   ): Promise<readonly RunHeader[]>;
-  /** Runs whose header was written in the last `ageMs` by the clock of the database, in that order; of more than `limit` the newest. */
+  /**
+   * Lists the runs whose header was written in the last `ageMs` by the clock of the database, in that order; if there
+   * are more than `limit`, the newest.
+   */
   listChanged(caller: Caller, ageMs: number, limit: number, signal?: AbortSignal): Promise<readonly RunHeader[]>;
   countRuns(
     caller: Caller,

@@ -1,6 +1,6 @@
-/** The clock that the instances on one database share, whatever the clocks of their machines show. */
+/** The clock that all instances on a database share, independent of their machines' clocks. */
 
-/** The database's clock, extrapolated between answers. */
+/** The database's clock, extrapolated between responses. */
 export interface SharedClock {
   /** Milliseconds since the epoch. */
   now(): number;

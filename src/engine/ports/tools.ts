@@ -1,10 +1,10 @@
-/** The port to tools: what the engine needs of the call path that talks to the outside. */
+/** The port to tools: what the engine needs from the call path to the outside. */
 import type { Json } from "../../base/json/json.ts";
 import type { TaskTypeName } from "../../tasks/define.ts";
 import type { Outcome, Suspension } from "../machine/events.ts";
 import type { Answer, TaskError } from "../machine/records.ts";
 
-/** How an attempt ends, and what it says. */
+/** Outcome of an attempt and related types. */
 export type { Outcome, Suspension, TaskError, TaskTypeName };
 
 /** One attempt of an effectful task. */
@@ -20,26 +20,40 @@ export interface ToolCall {
   readonly input: Json;
   /** 1 for the first attempt. */
   readonly attempt: number;
-  /** Time since the attempt could have been made, milliseconds: how long the call path has deferred it. */
+  /** Time since the attempt could first have been made, milliseconds: how long the call path has deferred it. */
   readonly waitedMs: number;
   /** The same for all attempts of this generation: `run_id/path/generation`. */
   readonly idempotencyKey: string;
-  /** Sequence of the record that dispatched the attempt: rises with every dispatch, so a tool can refuse a late one. */
+  /**
+   * Sequence of the record that dispatched the attempt. It increases with every dispatch, so a tool can refuse a late
+   * attempt.
+   */
   readonly fencingToken: number;
-  /** Answer to the interrupt of a graph that goes on with this attempt; null when there is none. */
+  /** Answer to the interrupt of a graph that resumes with this attempt; null when there is none. */
   readonly answer: Answer | null;
-  /** How long the attempt may take, milliseconds; null: no limit. The engine aborts `signal` then; the call path may use it for its own deadlines. */
+  /**
+   * Time limit of the attempt, milliseconds; null: none. The engine aborts `signal` when it is reached; the call path
+   * may use it for its own deadlines.
+   */
   readonly timeoutMs: number | null;
-  /** Says that the attempt lives; there when the task has a heartbeat timeout. Progress of any kind (bytes of an answer) counts. */
+  /**
+   * Reports that the attempt is alive; present when the task has a heartbeat timeout. Progress of any kind (bytes of a
+   * response) counts.
+   */
   readonly heartbeat?: (() => void) | undefined;
 }
 
-/** Where the signal that tells an attempt to stop is had from. Like that of an `AbortController` it is made when it is asked for: most attempts need none. */
+/**
+ * Source of the signal that asks an attempt to stop. As with an `AbortController`, the signal is created on first
+ * access: most attempts need none.
+ */
 export interface Stop {
   readonly signal: AbortSignal;
 }
 
-/** Makes calls. Never rejects: what goes wrong is an outcome with an error. Must settle soon after the signal of `stop` aborts. */
+/**
+ * Makes calls. Never rejects: failures are outcomes with an error. Must settle soon after the signal of `stop` aborts.
+ */
 export interface ToolCaller {
   call(call: ToolCall, stop: Stop): Promise<Outcome>;
 }
