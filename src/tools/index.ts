@@ -1,18 +1,16 @@
-/** The list of tool adapters. A new one is a file and a line here; see docs/how-to/add-a-tool-adapter.md. */
+/** The list of tool adapters. A new adapter is one file and one line here; see docs/how-to/add-a-tool-adapter.md. */
 import type { GraphHost } from "../engine/ports/graphs.ts";
 import type { ToolAdapter } from "./adapter.ts";
 import { createGraphAdapter } from "./graph/graph.ts";
 import { createHttpAdapter, type HttpAdapterOptions } from "./http/http.ts";
 import { createNoopAdapter } from "./noop/noop.ts";
 
-/** What the adapters of this list need. */
 export interface AdapterOptions {
   readonly http: HttpAdapterOptions;
   /** Runs tasks of type `graph`; without it they fail with TOOL_MISSING. */
   readonly graphs?: Pick<GraphHost, "run">;
 }
 
-/** Every adapter. */
 export function createAdapters(options: AdapterOptions): readonly ToolAdapter[] {
   const { http, graphs } = options;
   return [createNoopAdapter(), createHttpAdapter(http), ...(graphs === undefined ? [] : [createGraphAdapter(graphs)])];

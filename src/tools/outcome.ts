@@ -1,23 +1,23 @@
-/** Outcomes of calls, as the call path and the adapters make them. */
+/** Outcomes of calls, created by the call path and the adapters. */
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Outcome, TaskError } from "../engine/ports/tools.ts";
 
-/** An attempt that failed, or (with `deferMs`) was deferred, or (with `suspended`) waits for an answer. */
+/** An attempt that failed, was deferred (with `deferMs`), or waits for an answer (with `suspended`). */
 export type FailedOutcome = Extract<Outcome, { readonly ok: false }>;
 
-/** Longest time for which a tool may ask to be left alone, milliseconds: a slip in a header must not park a run for years. */
+/** Longest delay that a tool may request, milliseconds: a wrong header must not suspend a run for years. */
 export const MAX_ASKED_DELAY_MS = 3_600_000;
 
-/** What else is known about a failure. */
+/** Additional facts about a failure. */
 export interface FailureFacts {
   readonly retryable: boolean;
-  /** It is proven that the tool did nothing. */
+  /** It is proven that the tool had no effect. */
   readonly noEffect?: boolean;
-  /** When the tool wants to be asked again, milliseconds; at most {@link MAX_ASKED_DELAY_MS} is heeded. */
+  /** Delay that the tool requests before the next attempt, milliseconds; capped at {@link MAX_ASKED_DELAY_MS}. */
   readonly nextRetryDelayMs?: number | undefined;
 }
 
-/** A failed attempt. `type` is upper case with underscores and stable: flows match it. */
+/** A failed attempt. `type` is upper case with underscores, and stable: flows match it. */
 export function failedOutcome(type: string, message: string, facts: FailureFacts): FailedOutcome {
   const { retryable, noEffect, nextRetryDelayMs } = facts;
   const error: TaskError = {
@@ -30,12 +30,15 @@ export function failedOutcome(type: string, message: string, facts: FailureFacts
   return { ok: false, error };
 }
 
-/** A call that is made again after `deferMs` and uses up no attempt. `noEffect` says whether it is proven that the tool did nothing. */
+/**
+ * A call that is repeated after `deferMs` and uses up no attempt. `noEffect` says whether it is proven that the tool
+ * had no effect.
+ */
 export function deferredOutcome(type: string, message: string, deferMs: number, noEffect: boolean): FailedOutcome {
   return { ...failedOutcome(type, message, { retryable: true, noEffect, nextRetryDelayMs: deferMs }), deferMs };
 }
 
-/** The outcome of a call whose signal aborted: TIMEOUT (retryable) when a deadline did it, else CANCELED. */
+/** The outcome of a call whose signal aborted: TIMEOUT (retryable) if a deadline caused it, otherwise CANCELED. */
 export function abortedOutcome(signal: AbortSignal, noEffect = false): FailedOutcome {
   if (isTimeout(signal.reason)) {
     return failedOutcome("TIMEOUT", "the attempt did not end in time", { retryable: true, noEffect });
@@ -43,7 +46,7 @@ export function abortedOutcome(signal: AbortSignal, noEffect = false): FailedOut
   return failedOutcome("CANCELED", "the attempt was told to stop", { retryable: false, noEffect });
 }
 
-/** The engine and the path say by their reason that time was up. */
+/** The engine and the call path report a timeout in the abort reason. */
 function isTimeout(reason: unknown): boolean {
   return isOrchestratorError(reason)
     ? reason.code === "DEADLINE_EXCEEDED"

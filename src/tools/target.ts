@@ -1,10 +1,12 @@
 /**
- * Targets: what calls are aimed at, each with its breaker and its bulkhead.
+ * Targets of calls, each with its own breaker and bulkhead.
  *
- * A target is a task of a flow together with the origin that it calls, not the origin alone: a path that always fails, or never answers, must not hold
- * back other flows that call the same host. Calls that find their host down pay with a few failures for each task, and disturb nobody else.
+ * A target is a task of a flow together with the origin that it calls, not the origin alone: a path that always fails,
+ * or never responds, must not block other flows that call the same host. When a host is down, each task pays with a few
+ * failed calls and affects nobody else.
  *
- * Targets live in memory only: a restart forgets them, and the first calls find out again. Attempts and retries are in the journal and know nothing of them.
+ * Targets exist in memory only: a restart forgets them, and the first calls find out again. Attempts and retries are in
+ * the journal and do not depend on targets.
  */
 import {
   type BulkheadPolicy,
@@ -19,21 +21,20 @@ import {
 import type { Clock } from "../base/time/clock.ts";
 import type { Outcome, ToolCall } from "../engine/ports/tools.ts";
 
-/** Limits for each target. Durations in milliseconds. */
+/** Limits for each target. Durations are in milliseconds. */
 export interface TargetPolicy {
-  /** Failures in a row (retryable ones; refusals of the request do not count) that open the breaker. */
+  /** Consecutive failures that open the breaker (retryable ones; refusals of the request do not count). */
   readonly failuresToOpen: number;
   /** How long the breaker stays open the first time; doubles with every failed probe up to `maxOpenMs`. */
   readonly openMs: number;
-  /** Also the longest time for which one attempt is deferred by an open breaker. */
+  /** Also the longest time for which an open breaker defers one attempt. */
   readonly maxOpenMs: number;
-  /** Calls at the same time. */
+  /** Maximum number of concurrent calls. */
   readonly maxConcurrent: number;
-  /** Calls that wait for one of them to end; more are put off. */
+  /** Maximum number of calls that wait for a slot; more are deferred. */
   readonly maxQueued: number;
 }
 
-/** Limits when nothing else is said. */
 export const DEFAULT_TARGET_POLICY: TargetPolicy = {
   failuresToOpen: 10,
   openMs: 1_000,
@@ -42,51 +43,52 @@ export const DEFAULT_TARGET_POLICY: TargetPolicy = {
   maxQueued: 1_000,
 };
 
-/** State of a breaker as callers see it. */
+/** State of a breaker, as shown to callers. */
 export type BreakerState = "CLOSED" | "OPEN" | "HALF_OPEN";
 
-/** A target as callers see it. */
+/** A target, as shown to callers. */
 export interface BreakerView {
   readonly origin: string;
   readonly flowId: string;
   /** Path of the task without child indexes and visits. */
   readonly task: string;
   readonly state: BreakerState;
-  /** When the next call may try, milliseconds since the epoch; null when calls go through now. */
+  /** Earliest time of the next call, milliseconds since the epoch; null if calls go through now. */
   readonly reopensAt: number | null;
   readonly failuresInRow: number;
   readonly running: number;
   readonly queued: number;
 }
 
-/** A target in the hands of the call path. */
+/** A target, as the call path sees it. */
 export interface Target {
   readonly origin: string;
   readonly flowId: string;
   readonly task: string;
   readonly breaker: CircuitBreakerPolicy;
   readonly bulkhead: BulkheadPolicy;
-  /** Until when the breaker refuses calls, milliseconds since the epoch; meaningless while it is closed. */
+  /** When the breaker stops refusing calls, milliseconds since the epoch; meaningless while it is closed. */
   reopensAt: number;
   view(): BreakerView;
 }
 
-/** All targets. */
 export interface Targets {
-  /** The target of a call to `origin`; created when it is new. */
+  /** Returns the target of a call to `origin`, and creates it if it is new. */
   get(origin: string, call: Pick<ToolCall, "flowId" | "path">): Target;
   list(): readonly BreakerView[];
 }
 
 const TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS";
 
-/** The most targets that are remembered; beyond it the oldest idle ones are forgotten (flows can compute URLs, so their number has no bound). */
+/**
+ * Maximum number of targets that are remembered. Beyond it, the oldest idle ones are forgotten (flows can compute URLs,
+ * so their number is unbounded).
+ */
 const MAX_TARGETS = 10_000;
 
-/** Called when a breaker opens, closes or lets a probe through. */
+/** Called when a breaker opens, closes, or lets a probe through. */
 export type BreakerListener = (target: Target, state: BreakerState) => void;
 
-/** Keeps targets. */
 export function createTargets(policy: TargetPolicy, clock: Clock, onChange: BreakerListener): Targets {
   const targets = new Map<string, Target>();
   return {
@@ -101,7 +103,7 @@ export function createTargets(policy: TargetPolicy, clock: Clock, onChange: Brea
       }
       return target;
     },
-    // Calls without an origin name no target; they end before they reach one.
+    // Calls without an origin have no target; they end before they reach one.
     list: () => Array.from(targets.values(), (target) => target.view()).filter((view) => view.origin !== ""),
   };
 }
@@ -139,7 +141,10 @@ function createTarget(
   return target;
 }
 
-/** Failures that say that the target does not work: retryable ones, but not a 429, which a target sends that works and is busy. */
+/**
+ * Failures that mean that the target does not work: retryable ones except 429, which a working target sends when it is
+ * busy.
+ */
 function isFault(outcome: Outcome): boolean {
   return !outcome.ok && outcome.error.retryable && outcome.error.type !== TOO_MANY_REQUESTS;
 }

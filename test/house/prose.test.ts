@@ -53,14 +53,16 @@ test(`lines of documents have at most ${MAX_COLUMNS} columns; tables, links, and
 
 /** Folders whose comments are edited; others follow. */
 const EDITED = [
+  // Sorted, one per line.
   "scripts",
   "src/config",
+  "src/engine/graph",
   "src/engine/machine",
+  "src/engine/ports",
   "src/store",
   "src/tasks",
   "src/telemetry",
-  "src/engine/graph",
-  "src/engine/ports",
+  "src/tools",
 ];
 
 const editedFiles = EDITED.flatMap((folder) =>

@@ -1,4 +1,7 @@
-/** `graph`: one attempt of a LangGraph graph in a worker thread. Here its ends become outcomes; the work is done by the graph host (`engine/graph/host.ts`). */
+/**
+ * `graph`: one attempt of a LangGraph graph in a worker thread. The graph host (`engine/graph/host.ts`) does the work;
+ * this file converts its results to outcomes.
+ */
 
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
@@ -10,12 +13,15 @@ import type { Outcome, Suspension } from "../../engine/ports/tools.ts";
 import type { LocalAdapter } from "../adapter.ts";
 import { abortedOutcome, deferredOutcome, failedOutcome } from "../outcome.ts";
 
-/** How long a run waits before it looks again whether the module of its graph is loaded, milliseconds. */
+/** How long a run waits before it checks again whether its graph's module is loaded, milliseconds. */
 const NOT_LOADED_DEFER_MS = 60_000;
 const BUSY_DEFER_MS = 5_000;
 const STORE_DEFER_MS = 2_000;
 
-/** Builds the adapter. The host guards itself, so no breaker or bulkhead stands before it. Its owner closes the host. */
+/**
+ * Creates the adapter. The host has its own guards, so no breaker or bulkhead is applied to it. The owner of the host
+ * closes it.
+ */
 export function createGraphAdapter(host: Pick<GraphHost, "run">): LocalAdapter {
   return {
     type: "graph",
@@ -49,13 +55,16 @@ function toOutcome(end: GraphAttempt, graph: string, signal: AbortSignal): Outco
   }
 }
 
-/** An attempt that was told to stop; when nobody told it, the service is closing, and the attempt is made again by the next. */
+/**
+ * Outcome of an attempt that was stopped. If its signal did not abort, the service is closing, and the attempt is
+ * repeated by the next one.
+ */
 function stoppedOutcome(signal: AbortSignal, noEffect: boolean): Outcome {
   if (signal.aborted) return abortedOutcome(signal, noEffect);
   return deferredOutcome("SHUTTING_DOWN", "the service is closing", 0, noEffect);
 }
 
-/** What a worker sends is as untrusted as what a tool answers. */
+/** Data from a worker is as untrusted as the response of a tool. */
 function readEnd(text: string, toEnd: (value: Json) => Outcome): Outcome {
   let value: Json;
   try {
@@ -67,7 +76,7 @@ function readEnd(text: string, toEnd: (value: Json) => Outcome): Outcome {
   return toEnd(value);
 }
 
-/** `{type: "signal", name}` waits for that signal; everything else for an approval. `timeout` bounds both. */
+/** `{type: "signal", name}` waits for that signal; everything else waits for an approval. `timeout` limits both. */
 function toSuspended(key: string, asked: Json): Outcome {
   const value: JsonObject =
     typeof asked === "object" && asked !== null && !Array.isArray(asked)
@@ -80,7 +89,7 @@ function toSuspended(key: string, asked: Json): Outcome {
     try {
       timeoutMs = parseDurationMs(value.timeout as number | string);
     } catch {
-      // parseDurationMs says what a duration is in terms of requests; here the node is to blame.
+      // parseDurationMs describes a duration in terms of requests; here the node is at fault.
       const message = `interrupt: timeout must be seconds (90) or text with units (5m), it is ${JSON.stringify(value.timeout)}`;
       return failedOutcome("GRAPH_INTERRUPT_INVALID", message, { retryable: false });
     }
@@ -101,7 +110,9 @@ function suspended(suspension: Suspension): Outcome {
   return { ok: false, error: { type: "SUSPENDED", message, retryable: true }, suspended: suspension };
 }
 
-/** The store's trouble is not the graph's: the attempt is made again, without using one up, unless the error is final. */
+/**
+ * A store failure is not the graph's fault: the attempt is repeated, without being counted, unless the error is final.
+ */
 function storeOutcome(error: Error & { readonly code: string; readonly retry: string }): Outcome {
   if (error.retry === "no") return failedOutcome(error.code, error.message, { retryable: false });
   return deferredOutcome(error.code, error.message, STORE_DEFER_MS, false);

@@ -1,22 +1,25 @@
 /**
- * Which addresses the service's own calls may reach. Flows name URLs, and URLs can be computed from input, so every address is judged, and judged
- * where it counts: on the resolved address of the connection that is being made, not on the text of a URL.
+ * Decides which addresses the service's own calls may reach. Flows contain URLs, and URLs can be computed from input,
+ * so every address is checked. The check applies to the resolved address of each connection, not to the text of a URL.
  */
 import { BlockList, isIP } from "node:net";
 import { fail } from "../../base/errors.ts";
 
-/** What the configuration says about calls of `http` tasks. */
+/** Configuration of calls made by `http` tasks. */
 export interface HttpToolPolicy {
-  /** Whether loopback, private and shared addresses may be called, and by plain http. */
+  /** Whether loopback, private, and shared addresses may be called, also over plain http. */
   readonly allowPrivate: boolean;
-  /** What may be called in any case: networks (`10.0.0.0/8`), addresses (`127.0.0.1`), hosts (`billing.internal`), hosts with port (`billing.internal:8080`, `[::1]:8080`). */
+  /**
+   * Always allowed: networks (`10.0.0.0/8`), addresses (`127.0.0.1`), hosts (`billing.internal`), hosts with port
+   * (`billing.internal:8080`, `[::1]:8080`).
+   */
   readonly allow: readonly string[];
 }
 
-/** How operators reach the list, for messages. */
+/** The name of the setting in messages to operators. */
 const SETTING = "http.allow (ORCHESTRATOR_HTTP_ALLOW)";
 
-/** The place that a connection is made for. */
+/** The target of a connection. */
 export interface Destination {
   /** Lower case, without brackets. */
   readonly host: string;
@@ -24,13 +27,12 @@ export interface Destination {
   readonly secure: boolean;
 }
 
-/** Judges addresses. */
 export interface AddressPolicy {
-  /** Why `address` may not be called for `destination`; null when it may. */
+  /** Returns why `address` may not be called for `destination`, or null if it may. */
   judge(address: string, destination: Destination): string | null;
 }
 
-/** Loopback, private and shared networks: reachable when the configuration says so. */
+/** Loopback, private, and shared networks: reachable if the configuration allows it. */
 const PRIVATE = [
   "10.0.0.0/8",
   "100.64.0.0/10",
@@ -42,8 +44,9 @@ const PRIVATE = [
 ];
 
 /**
- * Never reachable unless named in `allow`: unspecified, link-local (metadata services of clouds), protocol assignments, benchmarks, documentation,
- * multicast, reserved; and IPv6 networks that carry IPv4 addresses in them (mapped, compatible, NAT64, 6to4, Teredo, site-local).
+ * Never reachable unless listed in `allow`: unspecified, link-local (metadata services of clouds), protocol
+ * assignments, benchmarks, documentation, multicast, and reserved addresses; and IPv6 networks that embed IPv4
+ * addresses (mapped, compatible, NAT64, 6to4, Teredo, site-local).
  */
 const SPECIAL = [
   "0.0.0.0/8",
@@ -69,7 +72,7 @@ const SPECIAL = [
   "ff00::/8",
 ];
 
-/** Builds the policy. Throws CONFIG_INVALID when an entry of `allow` cannot be read. */
+/** Creates the policy. Throws CONFIG_INVALID if an entry of `allow` cannot be parsed. */
 export function createAddressPolicy(policy: HttpToolPolicy): AddressPolicy {
   const privateNetworks = createNetworks(PRIVATE);
   const specialNetworks = createNetworks(SPECIAL);
@@ -78,7 +81,7 @@ export function createAddressPolicy(policy: HttpToolPolicy): AddressPolicy {
   return {
     judge(address, { host, port, secure }) {
       if (allowedPlaces.has(`${host}:${port}`) || allowedPlaces.has(host) || allowedNetworks.has(address)) return null;
-      // ::1 lies in ::/96 too, so private goes first.
+      // ::1 is also in ::/96, so private networks are checked first.
       if (privateNetworks.has(address)) {
         if (policy.allowPrivate) return null;
         return `a private or loopback address; an operator may allow it: ${SETTING}: "${place(host, port)}"`;
@@ -118,7 +121,10 @@ function toPlace(entry: string): string {
   return match[3] === undefined ? host : `${host}:${Number(match[3])}`;
 }
 
-/** One list per family: a mixed list would take every IPv4 address for a member of ::ffff:0:0/96, and mapped addresses for IPv4 ones. */
+/**
+ * One list per address family: a mixed list would match every IPv4 address with ::ffff:0:0/96, and mapped addresses
+ * with IPv4 entries.
+ */
 function createNetworks(entries: readonly string[]): { has(address: string): boolean } {
   const four = new BlockList();
   const six = new BlockList();

@@ -1,17 +1,18 @@
-/** Connections that are made only to addresses that the policy allows, and only to those very addresses. */
+/** Connections are made only to addresses that the policy allows, and to exactly those addresses. */
 import { lookup as resolveByDns } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import type { AddressPolicy, Destination } from "./address-policy.ts";
 
-/** The policy does not allow the address. */
+/** The policy forbids the address. */
 export class AddressRefused extends Error {}
 
-/** No connection was made: nothing was sent. `cause` says why. */
+/** No connection was established, so nothing was sent. `cause` has the reason. */
 export class ConnectFailed extends Error {}
 
 /**
- * A resolver for the connections to one destination. A name is resolved once per connection, and the connection goes to an address of that answer that
- * the policy allows, so a name that resolves differently between check and use gains nothing. Fails with {@link AddressRefused}.
+ * Creates a resolver for the connections to one destination. A name is resolved once per connection, and the connection
+ * uses an allowed address from that result, so a name that resolves differently between check and use gains nothing.
+ * Fails with {@link AddressRefused}.
  */
 export function createGuardedLookup(
   policy: AddressPolicy,
@@ -34,7 +35,10 @@ export function createGuardedLookup(
   };
 }
 
-/** Judges a destination that is written as an address: Node connects to those without asking a resolver. Throws {@link AddressRefused}. */
+/**
+ * Checks a destination that is an IP literal: Node connects to those without calling a resolver. Throws
+ * {@link AddressRefused}.
+ */
 export function checkLiteralAddress(policy: AddressPolicy, destination: Destination): void {
   const why = isIP(destination.host) === 0 ? null : policy.judge(destination.host, destination);
   if (why !== null) throw refuse(destination, why);

@@ -1,4 +1,4 @@
-/** Reads the body of an answer: bounded before and after it is unpacked. */
+/** Reads the body of a response, with limits before and after it is decompressed. */
 import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { isOrchestratorError } from "../../base/errors.ts";
@@ -7,7 +7,7 @@ import { parseJson } from "../../base/json/json-parse.ts";
 import { scanJson } from "../../base/json/json-scan.ts";
 import type { AnswerHeaders } from "./http-headers.ts";
 
-/** An answer that cannot be used; `type` is that of the task's error. */
+/** The response is unusable; `type` is the error type of the task. */
 export class AnswerRefused extends Error {
   readonly type:
     | "RESPONSE_TOO_LARGE"
@@ -22,7 +22,10 @@ export class AnswerRefused extends Error {
   }
 }
 
-/** Reads and unpacks a body of at most `maxBytes`, counted both as sent and unpacked; `onChunk` is called for each part that arrives. Throws AnswerRefused; the stream is closed then. */
+/**
+ * Reads and decompresses a body of at most `maxBytes`, which limits both the sent and the decompressed size. `onChunk`
+ * is called for each chunk that arrives. Throws AnswerRefused, and then closes the stream.
+ */
 export async function readBody(
   body: Readable,
   headers: AnswerHeaders,
@@ -47,29 +50,32 @@ export async function readBody(
   }
 }
 
-/** At most `maxBytes` of a body as text for a message; never throws. */
+/** Returns a body as text for a message; empty if it is broken or larger than `maxBytes`. Never throws. */
 export async function readExcerpt(body: Readable, headers: AnswerHeaders, maxBytes: number): Promise<string> {
   try {
     const bytes = await readBody(body, headers, maxBytes);
     return new TextDecoder().decode(bytes);
   } catch {
-    return ""; // the status is what counts; a body that is too long or broken tells nothing more
+    return ""; // the status is enough; a body that is too long or broken adds nothing
   }
 }
 
-/** Reads past a body that nobody wants, so that the connection can be used again; closes the connection when there are more than `maxBytes`. */
+/**
+ * Drains an unwanted body so that the connection can be reused; closes the connection if there are more than
+ * `maxBytes`.
+ */
 export async function discardBody(body: Readable, maxBytes: number): Promise<void> {
   try {
     await readBounded(body, maxBytes);
   } catch (error) {
-    if (!(error instanceof AnswerRefused)) throw error; // too long: the stream is destroyed, and the answer counts all the same
+    if (!(error instanceof AnswerRefused)) throw error; // too long: destroys the stream; the response stays valid
   }
 }
 
-/** What becomes of integers that a double cannot hold exactly. */
+/** How integers that a double cannot hold exactly are returned. */
 export type LargeIntegers = "text" | "number" | "error";
 
-/** The output that a body makes. Throws AnswerRefused. */
+/** Converts a body to the output. Throws AnswerRefused. */
 export function decodeBody(
   bytes: Buffer,
   headers: AnswerHeaders,
@@ -85,13 +91,16 @@ export function decodeBody(
   throw new AnswerRefused("RESPONSE_UNSUPPORTED", `the body is ${type}; outputs hold JSON and text`);
 }
 
-/** Servers send a byte order mark, another charset than UTF-8, or blanks where they have nothing to say; none of it is an error (RFC 8259 §8.1). */
+/**
+ * Servers send a byte order mark, a charset other than UTF-8, or whitespace instead of a value; none of these is an
+ * error (RFC 8259 §8.1).
+ */
 function decodeJson(bytes: Buffer, charset: string, integers: LargeIntegers): Json {
   const text = decodeCharset(bytes, charset);
   if (/^[ \t\r\n]*$/.test(text)) return null;
   const unfit = integers === "error" ? scanJson(text).unfitInteger : undefined;
   if (unfit !== undefined) {
-    // The same answer would be refused again: it is not retried.
+    // Not retried: the same response would be refused again.
     throw new AnswerRefused(
       "RESPONSE_UNSUPPORTED",
       `the body holds the integer ${unfit.slice(0, 40)}, which a double cannot hold; response.integers says what to do`,
@@ -108,12 +117,12 @@ function decodeJson(bytes: Buffer, charset: string, integers: LargeIntegers): Js
   }
 }
 
-/** The text of a body, without a byte order mark. */
+/** The text of a body, without its byte order mark. */
 function decodeCharset(bytes: Buffer, charset: string): string {
   try {
     return new TextDecoder(charset, { fatal: true }).decode(bytes);
   } catch {
-    // A wrong byte, or a charset that is not known: either way it cannot be read as it says it is.
+    // An invalid byte or an unknown charset: either way, the body cannot be read as declared.
     throw new AnswerRefused("RESPONSE_UNSUPPORTED", `the body is not text in ${charset}; outputs hold JSON and text`);
   }
 }
@@ -129,7 +138,7 @@ function decodeText(bytes: Buffer, charset: string): string {
 async function readBounded(stream: Readable, maxBytes: number, onChunk?: () => void): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // Leaving the loop early destroys the stream, and with it the connection or the unpacker.
+  // Leaving the loop early destroys the stream, and with it the connection or the decompressor.
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     onChunk?.();
     size += chunk.length;

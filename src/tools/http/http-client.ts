@@ -1,7 +1,8 @@
 /**
  * Sends one HTTP/1.1 request over a guarded, pooled connection.
  *
- * This is Node's own client: undici ends the connection on a `100 Continue` that it did not ask for, and RFC 9110 §15.2 requires clients to skip it.
+ * It uses Node's own client: undici closes the connection on an unrequested `100 Continue`, which RFC 9110 §15.2
+ * requires clients to skip.
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as sendPlain } from "node:http";
 import { Agent as SecureAgent, request as sendSecure } from "node:https";
@@ -11,43 +12,46 @@ import { AddressRefused, ConnectFailed, checkLiteralAddress, createGuardedLookup
 import { AnswerRefused } from "./http-body.ts";
 import { destinationOf, type HttpRequest } from "./http-request.ts";
 
-/** Longest time for name resolution, TCP and TLS together, milliseconds. */
+/** Time limit for name resolution, TCP, and TLS together, milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** How long an unused connection is kept, milliseconds: below the 5 s after which many servers close it. */
+/** How long an idle connection is kept, milliseconds: below the 5 s after which many servers close it. */
 const IDLE_TIMEOUT_MS = 4_000;
-/** Largest head of a response, bytes. */
+/** Maximum size of a response's header section, bytes. */
 export const MAX_HEADER_BYTES = 65_536;
 
-/** The other side has been silent for too long. */
+/** The peer has been silent for too long. */
 export class SilenceExceeded extends Error {}
 
-/** How a request is sent. */
 export interface SendOptions {
-  /** Ends the exchange when it aborts, also while the body is read. */
+  /** Aborts the exchange, even while the body is read. */
   readonly signal: AbortSignal;
-  /** Longest silence of the other side, milliseconds; 0: no limit. */
+  /** Maximum silence of the peer, milliseconds; 0 means no limit. */
   readonly silenceMs: number;
 }
 
-/** A client with its pool of connections. */
+/** A client with a connection pool. */
 export interface HttpClient {
   /**
-   * Resolves with the final response; its body is still unread and must be consumed or destroyed. Interim responses (1xx) are skipped. Rejects with
-   * `ConnectFailed` and `AddressRefused` when nothing was sent, with `AnswerRefused` for a response that is not usable, and otherwise with the error
-   * of the connection. A request with an idempotent method that meets a pooled connection which the server has just closed is sent once more.
+   * Resolves with the final response. Its body is still unread and must be consumed or destroyed. Interim responses
+   * (1xx) are skipped. Rejects with `ConnectFailed` or `AddressRefused` if nothing was sent, with `AnswerRefused` for
+   * an unusable response, and otherwise with the connection error. If a request with an idempotent method hits a pooled
+   * connection that the server has just closed, it is sent once more.
    */
   send(request: HttpRequest, options: SendOptions): Promise<IncomingMessage>;
-  /** Closes the unused connections. */
+  /** Closes idle connections. */
   close(): void;
 }
 
-/** Methods that may be sent again without asking (RFC 9110 §9.2.2). */
+/** Methods that may be resent automatically (RFC 9110 §9.2.2). */
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
-/** A pooled connection was closed by the server before it answered: the usual race between a request and the server's idle timeout. */
+/**
+ * The server closed a pooled connection before it responded: the usual race between a request and the server's idle
+ * timeout.
+ */
 class StaleConnection extends Error {}
 
-/** Builds a client that connects only where `policy` allows. `resolve` resolves names; `dns.lookup` when absent. */
+/** Creates a client that connects only where `policy` allows. `resolve` resolves names and defaults to `dns.lookup`. */
 export function createHttpClient(policy: AddressPolicy, resolve?: LookupFunction): HttpClient {
   const pooled = { keepAlive: true, timeout: IDLE_TIMEOUT_MS };
   const plain = { send: sendPlain, pool: new Agent(pooled) };
@@ -69,16 +73,17 @@ export function createHttpClient(policy: AddressPolicy, resolve?: LookupFunction
         lookup: createGuardedLookup(policy, destination, resolve),
         maxHeaderSize: MAX_HEADER_BYTES,
         signal,
-        // Always given: without it a request takes over the time after which the pool closes unused connections.
+        // Always set: otherwise a request inherits the pool's timeout for idle connections.
         timeout: silenceMs,
       });
-      // The size of the head is bounded; a bound on the number of fields would drop the rest without an error.
+      // The size of the header section is limited. A limit on the number of fields would silently drop the rest.
       outgoing.maxHeadersCount = 0;
       const isConnected = watchConnection(outgoing, destination.secure);
       let response: IncomingMessage | undefined;
       outgoing.on("response", (incoming) => {
         response = incoming;
-        // A body that is not read to its end reports that as an error, and an error without a listener would end the process.
+        // A body that is not read to its end reports that as an error, and an error without a listener would end the
+        // process.
         incoming.on("error", () => {});
         onResponse(incoming);
       });
@@ -115,7 +120,9 @@ export function createHttpClient(policy: AddressPolicy, resolve?: LookupFunction
 
 const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
-/** Bounds the time for a connection, and says whether there is one: until then nothing was sent. */
+/**
+ * Limits the time to connect. The returned function tells whether there is a connection; until then, nothing was sent.
+ */
 function watchConnection(outgoing: ClientRequest, secure: boolean): () => boolean {
   let connected = false;
   outgoing.once("socket", (socket: Socket) => {

@@ -1,4 +1,4 @@
-/** Dates of HTTP headers (RFC 9110 §5.6.7): the form that is written today, and the two obsolete ones that must be read. */
+/** HTTP dates (RFC 9110 §5.6.7): the current format, and the two obsolete ones that must be accepted. */
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const MONTH = MONTHS.join("|");
@@ -12,7 +12,10 @@ const FORMS = [
   new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?<month>${MONTH}) (?<day>[ \\d]\\d) ${TIME} (?<year>\\d{4})$`),
 ];
 
-/** Milliseconds since the epoch of an HTTP date; undefined for any other text. `now` places years of two digits: not more than 50 years ahead. */
+/**
+ * Parses an HTTP date into milliseconds since the epoch; returns undefined for any other text. `now` resolves two-digit
+ * years: at most 50 years ahead.
+ */
 export function parseHttpDate(text: string, now: number): number | undefined {
   for (const form of FORMS) {
     const parts = form.exec(text)?.groups;

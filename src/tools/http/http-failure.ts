@@ -1,4 +1,4 @@
-/** The one place where failures of HTTP become errors of tasks. Flows match the types, so they are stable. */
+/** The only place that maps HTTP failures to task errors. Flows match the types, so they are stable. */
 import { statusType } from "../../base/http-status.ts";
 import { abortedOutcome, type FailedOutcome, failedOutcome } from "../outcome.ts";
 import { AddressRefused, ConnectFailed } from "./guarded-connect.ts";
@@ -7,32 +7,35 @@ import { MAX_HEADER_BYTES, SilenceExceeded } from "./http-client.ts";
 import { parseHttpDate } from "./http-date.ts";
 import { RequestRefused } from "./http-request.ts";
 
-/** Statuses below 500 that may be better next time. */
+/** Statuses below 500 that may succeed on a retry. */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
-/** Outcome of an answer whose status is not expected. A retryable one is delayed by its `Retry-After`, if it has one. */
+/** Outcome of a response with an unexpected status. A retryable one is delayed by its `Retry-After`, if any. */
 export function statusOutcome(status: number, retryAfter: string, now: number, message: string): FailedOutcome {
   const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
   const nextRetryDelayMs = retryable ? parseRetryAfterMs(retryAfter, now) : undefined;
   return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs });
 }
 
-/** Milliseconds of a `Retry-After` header, which holds digits (seconds) or an HTTP date; undefined for anything else, so that the retry policy counts. */
+/**
+ * Parses a `Retry-After` header, which contains digits (seconds) or an HTTP date, into milliseconds. Returns undefined
+ * for anything else, so that the retry policy applies.
+ */
 export function parseRetryAfterMs(text: string, now: number): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1_000;
   const at = parseHttpDate(text, now);
   return at === undefined ? undefined : Math.max(at - now, 0);
 }
 
-/** How far a request came. */
+/** How far a request got. */
 export interface Progress {
-  /** Method and place, without the query, which may hold secrets. */
+  /** Method and URL without the query, which may contain secrets. */
   where: string;
-  /** Whether a server has answered, be it with a redirect: it may have done something. */
+  /** Whether a server has responded, even with a redirect: it may have had an effect. */
   answered: boolean;
 }
 
-/** Outcome of a request that ended without a usable answer. */
+/** Outcome of a request that ended without a usable response. */
 export function failureOutcome(error: unknown, { where, answered }: Progress, signal: AbortSignal): FailedOutcome {
   const noEffect = !answered;
   if (error instanceof RequestRefused)

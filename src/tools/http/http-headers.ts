@@ -1,9 +1,12 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** Headers of an answer, names in lower case. */
+/** Response headers, with names in lower case. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
 
-/** Headers as text. Header fields are bytes, and servers send UTF-8 (in `Location`, for instance) although the standard knows only Latin-1: read what it is. */
+/**
+ * Converts headers to text. Header fields are bytes. Servers send UTF-8 (in `Location`, for instance) although the
+ * standard only knows Latin-1, so both are accepted.
+ */
 export function readHeaders(given: IncomingHttpHeaders): AnswerHeaders {
   const headers: Record<string, string | readonly string[]> = Object.create(null) as Record<string, string>;
   for (const [name, value] of Object.entries(given)) {
@@ -17,6 +20,6 @@ function toText(latin: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(latin, "latin1"));
   } catch {
-    return latin; // not UTF-8, so it is the Latin-1 that the standard says
+    return latin; // not UTF-8, so it is Latin-1, as in the standard
   }
 }

@@ -2,10 +2,10 @@ import { AnswerRefused } from "./http-body.ts";
 import type { AnswerHeaders } from "./http-headers.ts";
 import { type HttpRequest, parseUrl, RequestRefused } from "./http-request.ts";
 
-/** The most redirects that one call follows when nothing else is said. */
+/** Maximum number of redirects that a call follows by default. */
 export const DEFAULT_MAX_REDIRECTS = 3;
 
-/** Headers that go with a request to another origin; the others may be secrets of the first. */
+/** Headers that are sent on to another origin; the others may be secrets of the first. */
 const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
   "accept",
   "accept-encoding",
@@ -15,9 +15,10 @@ const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The request that a redirect asks for; null when the answer is none. As browsers do, 303 (and 301, 302 after POST) becomes GET without body. To another origin only
- * harmless headers go. Throws AnswerRefused for another scheme (https must not become http, and after a detour from http to https the flow should say https) and for
- * what no flow may call either.
+ * Returns the request that a redirect asks for, or null if the response is no redirect. As in browsers, 303 (and 301,
+ * 302 after POST) becomes GET without a body. Only harmless headers are sent to another origin. Throws AnswerRefused
+ * for another scheme (https must not become http, and if http redirects to https, the flow should use https) and for
+ * URLs that no flow may call either.
  */
 export function redirect(request: HttpRequest, status: number, headers: AnswerHeaders): HttpRequest | null {
   const location = headers["location"];

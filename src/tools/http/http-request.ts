@@ -1,12 +1,12 @@
-/** From the parameters of an `http` task to a request, with everything refused that could smuggle another one. */
+/** Builds a request from the parameters of an `http` task and rejects everything that could smuggle a second one. */
 import { isIP } from "node:net";
 import type { Json } from "../../base/json/json.ts";
 import type { ToolCall } from "../../engine/ports/tools.ts";
 
-/** How the body of an answer is read. */
+/** How the body of a response is read. */
 export type ResponseMode = "auto" | "json" | "text" | "none";
 
-/** Parameters of an `http` task as their schema (`tasks/http.ts`) lets them through. */
+/** Parameters of an `http` task that have passed their schema (`tasks/http.ts`). */
 export interface HttpParameters {
   readonly url?: string;
   readonly service?: string;
@@ -23,19 +23,19 @@ export interface HttpParameters {
 
 type QueryValue = string | number | boolean | null;
 
-/** A request that is ready to be sent. */
+/** A request that is ready to send. */
 export interface HttpRequest {
   readonly method: string;
   readonly url: URL;
-  /** Names in lower case. */
+  /** Header names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
 }
 
-/** The parameters cannot be sent; the message says why. */
+/** The parameters cannot be sent; the message has the reason. */
 export class RequestRefused extends Error {}
 
-/** Headers that belong to the connection, or would let a flow speak for another host. */
+/** Headers that belong to the connection, or would let a flow impersonate another host. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -51,11 +51,11 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
 ]);
 
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Visible characters, space and tab; latin letters, which header fields may hold as bytes. */
+/** Visible characters, space, and tab; Latin-1 letters, which header fields may carry as bytes. */
 const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
 const CONTROLS = /[\u0000-\u0020\u007f]/;
 
-/** Origin that a call is aimed at, empty when its URL cannot be read. */
+/** Origin that a call targets; empty if its URL cannot be parsed. */
 export function originOf(parameters: HttpParameters): string {
   const url = URL.parse(parameters.url ?? "");
   return url === null || url.host === "" ? "" : url.origin;
@@ -89,7 +89,10 @@ export function buildRequest(call: ToolCall): HttpRequest {
   return { method, url, headers, body };
 }
 
-/** Reads a URL. Throws RequestRefused for anything but http and https, for credentials, and for blanks or control characters, which parsers drop in silence. */
+/**
+ * Parses a URL. Throws RequestRefused for schemes other than http and https, for credentials, and for whitespace or
+ * control characters, which parsers silently drop.
+ */
 export function parseUrl(text: string, base?: URL): URL {
   if (CONTROLS.test(text)) throw new RequestRefused("the URL holds blanks or control characters; encode them (%20)");
   const url = URL.parse(text, base?.href);
@@ -106,7 +109,7 @@ export function parseUrl(text: string, base?: URL): URL {
   return url;
 }
 
-/** Host and port of a URL as the address policy reads them. */
+/** Host and port of a URL in the form that the address policy takes. */
 export function destinationOf(url: URL): { host: string; port: number; secure: boolean } {
   const secure = url.protocol === "https:";
   const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
@@ -134,7 +137,7 @@ function toHeaders(given: Readonly<Record<string, string | number | boolean>>): 
   return headers;
 }
 
-/** Ids may hold any letter; header fields may not. */
+/** Ids may contain any letter; header fields may not. */
 function toHeaderText(id: string): string {
   return HEADER_VALUE.test(id) ? id : encodeURIComponent(id);
 }

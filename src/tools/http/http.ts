@@ -1,10 +1,12 @@
 /**
  * `http`: one request to a web service, redirects included.
  *
- *   parameters → request (refused: REQUEST_INVALID) → connection (address refused: ADDRESS_REFUSED; none made: no effect, retried)
- *     → answer → redirect (a few, each judged anew) or status → body (bounded, unpacked, JSON or text) → output
+ *   parameters → request (refused: REQUEST_INVALID)
+ *     → connection (address refused: ADDRESS_REFUSED; none made: no effect, retried)
+ *     → response → redirect (a few, each checked again) or status → body (limited, decompressed, JSON or text) → output
  *
- * What is retried: no connection, a connection that broke, a timeout, 408, 425, 429, 5xx, an answer that cannot be read. Nothing else.
+ * Retried: no connection, a broken connection, a timeout, 408, 425, 429, 5xx, a response that cannot be read. Nothing
+ * else.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -22,31 +24,30 @@ import { type AnswerHeaders, readHeaders } from "./http-headers.ts";
 import { DEFAULT_MAX_REDIRECTS, redirect } from "./http-redirect.ts";
 import { buildRequest, type HttpParameters, type HttpRequest, originOf } from "./http-request.ts";
 
-/** What {@link createHttpAdapter} needs. */
 export interface HttpAdapterOptions {
   readonly policy: HttpToolPolicy;
   readonly clock: Clock;
-  /** Largest body of an answer, as sent and unpacked, bytes; 4 MiB when absent. */
+  /** Maximum size of a response body, both as sent and decompressed, bytes; 4 MiB by default. */
   readonly maxResponseBytes?: number;
-  /** Most redirects that a call follows, each judged like the first address; 3 when absent. */
+  /** Maximum number of redirects that a call follows, each checked like the first address; 3 by default. */
   readonly maxRedirects?: number;
-  /** Resolves names, as `dns.lookup` does; tests give their own. */
+  /** Resolves names, as `dns.lookup` does; tests pass their own. */
   readonly lookup?: LookupFunction;
 }
 
 const DEFAULT_MAX_RESPONSE_BYTES = 4 * 1_024 * 1_024;
-/** Most of an unexpected answer that is read for its message, bytes, and most that is quoted, characters. */
+/** How much of an unexpected response is read for its message, bytes, and how much is quoted, characters. */
 const MAX_EXCERPT_BYTES = 16_384;
 const MAX_EXCERPT_LENGTH = 300;
-/** When a call has no timeout of its own: longest silence of the other side, milliseconds. */
+/** Maximum silence of the peer for calls without a timeout of their own, milliseconds. */
 const SILENCE_MS = 300_000;
 
-/** Builds the adapter. Throws CONFIG_INVALID for a policy that cannot be read. */
+/** Creates the adapter. Throws CONFIG_INVALID for an invalid policy. */
 export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   const { clock, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, maxRedirects = DEFAULT_MAX_REDIRECTS } = options;
   const client = createHttpClient(createAddressPolicy(options.policy), options.lookup);
 
-  /** Sends a request and follows redirects. Resolves with the last answer, its body unread. */
+  /** Sends a request and follows redirects. Resolves with the last response, its body unread. */
   const exchange = async (
     first: HttpRequest,
     parameters: HttpParameters,
@@ -64,7 +65,7 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
       call.heartbeat?.();
       const next = isExpected(answer.status, parameters) ? null : redirect(request, answer.status, answer.headers);
       if (next === null) return answer;
-      // Reads a little so that the connection can be used again; closes it when there is more.
+      // Reads a little so that the connection can be reused; closes it if there is more.
       await discardBody(stream, MAX_EXCERPT_BYTES);
       if (hops === maxRedirects) throw new AnswerRefused("TOO_MANY_REDIRECTS", `more than ${maxRedirects} redirects`);
       request = next;
@@ -103,7 +104,7 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   };
 }
 
-/** An answer whose body is still unread. */
+/** A response whose body is still unread. */
 interface Answer {
   readonly status: number;
   readonly headers: AnswerHeaders;
@@ -115,7 +116,7 @@ function isExpected(status: number, { expect_status: expected }: HttpParameters)
   return typeof expected === "number" ? status === expected : expected.includes(status);
 }
 
-/** Method and place, without the query, which may hold secrets. */
+/** Method and URL without the query, which may contain secrets. */
 function placeOf({ method, url }: HttpRequest): string {
   return `${method} ${url.origin}${url.pathname}`;
 }
@@ -126,7 +127,10 @@ function toQuote(text: string): string {
   return `: ${clean.length > MAX_EXCERPT_LENGTH ? `${clean.slice(0, MAX_EXCERPT_LENGTH)}…`.toWellFormed() : clean}`;
 }
 
-/** Headers as an output holds them: each name once, its values joined; `set-cookie`, whose values cannot be joined, is always a list. */
+/**
+ * Headers as they appear in the output: each name once, with its values joined. `set-cookie`, whose values cannot be
+ * joined, is always a list.
+ */
 function toOutputHeaders(headers: AnswerHeaders): JsonObject {
   const output: Record<string, Json> = Object.create(null) as Record<string, Json>;
   for (const [name, value] of Object.entries(headers)) output[name] = typeof value === "string" ? value : [...value];

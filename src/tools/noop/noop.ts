@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../base/json/json.ts";
 import type { LocalAdapter } from "../adapter.ts";
 
-/** `noop`: gives back its `output` parameter, or null. */
+/** `noop`: returns its `output` parameter, or null. */
 export function createNoopAdapter(): LocalAdapter {
   return {
     type: "noop",

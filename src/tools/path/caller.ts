@@ -1,4 +1,4 @@
-/** The one call path of tools: what happens between the dispatch of an attempt and its outcome. */
+/** The only call path of tools, from the dispatch of an attempt to its outcome. */
 
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -12,31 +12,29 @@ import { withBreaker, withBulkhead } from "./guard-steps.ts";
 import { type ToolMetrics, withObservation } from "./observe-step.ts";
 import { composePath, type Next, type Step } from "./path.ts";
 
-/** What {@link createToolCaller} needs. */
 export interface ToolCallerOptions {
   /** One per task type. */
   readonly adapters: readonly ToolAdapter[];
-  /** Limits for each target; absent ones are those of DEFAULT_TARGET_POLICY. */
+  /** Limits for each target; missing ones default to DEFAULT_TARGET_POLICY. */
   readonly policies?: Partial<TargetPolicy>;
   readonly metrics?: ToolMetrics;
   readonly log: Log;
   readonly clock: Clock;
 }
 
-/** The call path in the hands of its owner. */
+/** The call path as its owner sees it. */
 export interface ToolPath extends ToolCaller {
   /** Targets called since the start, with the state of their breakers and slots. */
   listBreakers(): readonly BreakerView[];
-  /** Closes the adapters. Call it when no call is under way. */
+  /** Closes the adapters. Call it when no call is in progress. */
   close(): Promise<void>;
 }
 
-/** A call on its way to one adapter. */
 type Entry = ToolCaller["call"];
 
 /**
- * Builds the path. A call never rejects and settles soon after its signal aborts. Failures that an open breaker or a full bulkhead makes carry
- * `deferMs`. Task types without an adapter fail with TOOL_MISSING.
+ * Creates the call path. A call never rejects, and settles soon after its signal aborts. Failures caused by an open
+ * breaker or a full bulkhead have `deferMs`. Task types without an adapter fail with TOOL_MISSING.
  */
 export function createToolCaller(options: ToolCallerOptions): ToolPath {
   const { adapters, metrics, log, clock } = options;
@@ -46,8 +44,8 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
     log.info("breaker changed state", { origin, flowId, task, state });
     metrics?.breakerChanged(state);
   });
-  // Every call to the outside goes through these, from top to bottom. The gate goes before the breaker, the budget's reserve and the gate's second look
-  // after the bulkhead: nothing is reserved while a call waits.
+  // Every call to the outside passes these steps from top to bottom. The gate belongs before the breaker; the budget's
+  // reservation and the gate's second check belong after the bulkhead, so that nothing is reserved while a call waits.
   const steps: readonly Step[] = [
     withObservation(metrics, log, clock),
     withBreaker(clock, policy.maxOpenMs),
@@ -84,7 +82,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
   };
 }
 
-/** Calls the adapter; what it throws becomes an outcome, so that nothing on the path has to think of exceptions. */
+/** Calls the adapter and turns what it throws into an outcome, so that no other step has to handle exceptions. */
 function guardAdapter(adapter: ToolAdapter, log: Log): Entry {
   const toOutcome = (call: ToolCall, signal: AbortSignal, error: unknown): Outcome => {
     if (signal.aborted) return abortedOutcome(signal);
@@ -95,7 +93,7 @@ function guardAdapter(adapter: ToolAdapter, log: Log): Entry {
     return failedOutcome("TOOL_FAILED", `the adapter of ${call.type} failed; the log says why`, { retryable: true });
   };
   const run: Entry = (call, stop) => (adapter.local ? adapter.run(call, stop) : adapter.run(call, stop.signal));
-  // No async function: this is on the way of every attempt.
+  // Not an async function: every attempt passes through here.
   return (call, stop) => {
     try {
       return run(call, stop).catch((error: unknown) => toOutcome(call, stop.signal, error));

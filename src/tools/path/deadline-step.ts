@@ -2,7 +2,9 @@ import { startLongTimer } from "../../base/time/long-timer.ts";
 import { abortedOutcome } from "../outcome.ts";
 import type { Step } from "./path.ts";
 
-/** Aborts the adapter's signal when the time of the attempt is over, counted from here: waiting in a queue costs the tool nothing. */
+/**
+ * Aborts the adapter's signal when the attempt's time is up. The time starts here: waiting in a queue does not count.
+ */
 export function withDeadline(): Step {
   return async (inHand, next) => {
     const { call, signal } = inHand;

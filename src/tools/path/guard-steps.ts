@@ -6,18 +6,19 @@ import { abortedOutcome, deferredOutcome } from "../outcome.ts";
 import type { Target } from "../target.ts";
 import type { Step } from "./path.ts";
 
-/** How long a call is deferred when all slots and the queue are taken, milliseconds. */
+/** How long a call is deferred when all slots and the queue are full, milliseconds. */
 const FULL_DEFER_MS = 1_000;
 
 /**
- * Defers calls while the breaker is open; lets one probe through when its time is over. A call that has been deferred for `maxDeferMs` is made whatever the breaker
- * says: otherwise a task that always fails would wait for one probe after the other, and its run would never end.
+ * Defers calls while the breaker is open, and lets one probe through after the open time. A call that has been deferred
+ * for `maxDeferMs` is made regardless of the breaker. Otherwise a task that always fails would wait for one probe after
+ * the other, and its run would never end.
  */
 export function withBreaker(clock: Clock, maxDeferMs: number): Step {
   return async (inHand, next) => {
     const { call, target } = inHand;
     if (call.waitedMs >= maxDeferMs && target.breaker.state !== CircuitState.Closed) return next(inHand);
-    // A call that comes while the probe runs would wait for its end inside the policy, without listening to its own signal.
+    // A call that arrives during a probe would wait inside the policy for the probe to end, ignoring its own signal.
     if (target.breaker.state === CircuitState.HalfOpen) return refuseOpen(target, 0);
     try {
       return await target.breaker.execute(() => next(inHand));
@@ -36,7 +37,7 @@ function refuseOpen(target: Target, leftMs: number): Outcome {
   );
 }
 
-/** Bounds the calls under way; the others queue in order of arrival. */
+/** Limits concurrent calls; the others queue in order of arrival. */
 export function withBulkhead(): Step {
   return async (inHand, next) => {
     const { target, signal } = inHand;
@@ -79,7 +80,7 @@ function defer(type: string, sentence: string, leftMs: number): Outcome {
   return deferredOutcome(type, `${sentence} in ${Math.ceil(deferMs / 100) / 10} s`, deferMs, true);
 }
 
-/** Up to a quarter longer, so that calls that were deferred together do not come back at once. */
+/** Adds up to a quarter, so that calls that were deferred together do not come back at once. */
 function spread(ms: number): number {
   return Math.ceil(ms * (1 + Math.random() / 4));
 }

@@ -3,15 +3,18 @@ import type { Clock } from "../../base/time/clock.ts";
 import type { Outcome, TaskTypeName } from "../../engine/ports/tools.ts";
 import type { Step } from "./path.ts";
 
-/** What is measured of calls; the telemetry layer gives the real one. */
+/** Metrics of calls; the telemetry layer has the implementation. */
 export interface ToolMetrics {
-  /** A call ended: `result` is `ok`, `deferred` or the stable type of the error; `seconds` from the first step to the last. */
+  /**
+   * A call ended. `result` is `ok`, `deferred`, or the stable type of the error; `seconds` is the time from the first
+   * step to the last.
+   */
   called(type: TaskTypeName, result: string, seconds: number): void;
   /** A breaker changed its state. */
   breakerChanged(state: "CLOSED" | "OPEN" | "HALF_OPEN"): void;
 }
 
-/** Outermost step: counts calls and logs failures. */
+/** The outermost step: counts calls and logs failures. */
 export function withObservation(metrics: ToolMetrics | undefined, log: Log, clock: Clock): Step {
   return async (inHand, next) => {
     const { call, target } = inHand;

@@ -1,4 +1,4 @@
-/** The shape that every part of the call path has, and how parts are joined. */
+/** The interface of the call path's steps, and how steps are composed. */
 import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { Target } from "../target.ts";
 
@@ -12,10 +12,10 @@ export interface CallInHand {
 /** The rest of the path. */
 export type Next = (inHand: CallInHand) => Promise<Outcome>;
 
-/** A part of the path: may refuse the call, put it off, hand it on (changed or not) and look at what comes back. */
+/** A step of the path: it may refuse or defer the call, pass it on (changed or not), and inspect the outcome. */
 export type Step = (inHand: CallInHand, next: Next) => Promise<Outcome>;
 
-/** Joins steps, the first outermost, around `last`. */
+/** Composes steps around `last`; the first step is the outermost. */
 export function composePath(steps: readonly Step[], last: Next): Next {
   return steps.reduceRight<Next>((next, step) => (inHand) => step(inHand, next), last);
 }
