@@ -279,6 +279,7 @@ export const ERRORS = {
     "request_id",
     "no service answers at {address} ({problem}); start one with `orchestrator serve` or name another with --server",
   ),
+  TRANSFER_CODING_UNKNOWN: entry("UNIMPLEMENTED", 501, "no", "transfer coding {coding} is unknown; send chunked"),
   CLIENT_CLOSED: entry("FAILED_PRECONDITION", 400, "no", "the client was closed; open a new one to call"),
   CALL_REFUSED: entry("UNKNOWN", 502, "no", "the service answered {status}: {message}"),
   ADDRESS_INVALID: entry(

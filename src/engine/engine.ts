@@ -3,6 +3,7 @@ import type { Approvals } from "./ports/approvals.ts";
 import type { RunControl } from "./ports/run-control.ts";
 import type { RunReader } from "./ports/run-reader.ts";
 import type { RunWatch } from "./ports/run-watch.ts";
+import { claimRequest } from "./runs/calls/claim-request.ts";
 import { deleteRun } from "./runs/calls/deletion.ts";
 import { listEvents } from "./runs/calls/list-events.ts";
 import { RunChanges } from "./runs/calls/run-changes.ts";
@@ -35,13 +36,14 @@ export function createEngine(runs: Runs, followers: Followers, { defaultRunTimeo
       );
       return Promise.all(results);
     },
+    claimRequest: (caller, requestId, requestHash) => claimRequest(runs.journal, caller, requestId, requestHash),
     getRun: (...call) => views.getRun(...call),
     waitRun: (...call) => views.waitRun(...call),
     signalRun: (...call) => changes.signalRun(...call),
     decideApproval: (...call) => changes.decideApproval(...call),
     cancelRun: (...call) => changes.cancelRun(...call),
     terminateRun: (...call) => changes.terminateRun(...call),
-    deleteRun: (caller, runId) => deleteRun(runs, caller, runId),
+    deleteRun: (caller, runId) => deleteRun(runs, followers, caller, runId),
     pauseRun: (...call) => changes.pauseRun(...call),
     resumeRun: (...call) => changes.resumeRun(...call),
     listEvents: (caller, runId, afterSequence, limit) =>

@@ -114,6 +114,20 @@ test("a run of another instance is seen from its start to its end, and leaves th
   await eventually(async () => expect(await countStreams(b)).toEqual({ begun: 1, ended: 1 }));
 });
 
+// Cause: deletions told nobody.
+test("a run that is deleted leaves the watches of every instance", async () => {
+  const [a, b] = [await startInstance(), await startInstance()];
+  const watches = [await watch(a), await watch(b), await watch(a, 'state == "COMPLETED"')];
+  const runId = await startRun(b, "1ms");
+  const last = () => watches.map(({ seen }) => seen.filter((update) => update.runId === runId).at(-1));
+  const completed = { state: RunState.COMPLETED, matches: true };
+  await eventually(() => expect(last()).toMatchObject([completed, completed, completed]));
+  const before = last().map((update) => update?.sequence ?? 0);
+  await a.client.call(RunService.method.deleteRun, { runId });
+  await eventually(() => expect(last().map((update) => update?.matches)).toEqual([false, false, false]));
+  expect(last().map((update) => update?.sequence)).toEqual(before.map((sequence) => sequence + 1));
+});
+
 test("an instance that joins while somebody watches is heard, and one that is killed is heard to the end: by who takes over", async () => {
   const a = await startInstance();
   const watching = await watch(a);

@@ -37,7 +37,7 @@ describe("what the parser of HTTP cannot read", () => {
     [`${POST}content-length: 50\r\n\r\n{}`, 400, "it ends before it is complete"],
     [`${POST}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`, 400, "the size of a chunk is not a hexadecimal"],
     // Cause: the body was taken for JSON that is not compressed.
-    [`${POST}transfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`, 415, "send chunked alone"],
+    [`${POST}transfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`, 501, "send chunked"],
   ])("is told to the caller: %j", async (request, status, problem) => {
     const answer = await send(request);
     expect(answer).toContain(`HTTP/1.1 ${status} `);

@@ -1281,9 +1281,9 @@ func (x *RunEnd) GetCursor() string {
 // RunUpdate is a run that changed, in a watch over many runs.
 type RunUpdate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The run as it is now.
+	// The run as it is now; of a deleted run as it was, with the time of the deletion as `update_time`.
 	Run *RunSummary `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	// Whether the run matches the filter; when false, drop it.
+	// Whether the run matches the filter; when false, drop it. A deleted run matches none.
 	Matches bool `protobuf:"varint,2,opt,name=matches,proto3" json:"matches,omitempty"`
 	// Place in the stream after this update, to continue from.
 	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`

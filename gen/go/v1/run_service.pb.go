@@ -503,8 +503,9 @@ type BatchStartRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Starts, at most 1,000; their own `wait` and `read_mask` must be absent.
 	Requests []*StartRunRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
-	// Makes a repeated call return the first response. A start without a request id of its own gets this one, followed
-	// by `/` and its index in the batch. Up to 120 printable characters without spaces.
+	// Makes a repeated call return the first response; a batch with other starts is refused (REQUEST_ID_REUSED), even if
+	// none of the first ones succeeded. A start without a request id of its own gets this one, followed by `/` and its
+	// index in the batch. Up to 120 printable characters without spaces.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How long to wait for the end of all runs, at most 50 s; absent means not at all.
 	Wait *durationpb.Duration `protobuf:"bytes,3,opt,name=wait,proto3" json:"wait,omitempty"`

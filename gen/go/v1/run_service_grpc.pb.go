@@ -88,6 +88,8 @@ type RunServiceClient interface {
 	// with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
 	// returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
 	// runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+	// A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
+	// list those since its cursor, and one may be lost while an instance cannot be reached.
 	// Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
 	// cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
 	WatchRuns(ctx context.Context, in *WatchRunsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunsResponse], error)
@@ -361,6 +363,8 @@ type RunServiceServer interface {
 	// with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
 	// returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
 	// runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+	// A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
+	// list those since its cursor, and one may be lost while an instance cannot be reached.
 	// Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
 	// cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
 	WatchRuns(*WatchRunsRequest, grpc.ServerStreamingServer[WatchRunsResponse]) error

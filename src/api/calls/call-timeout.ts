@@ -1,5 +1,6 @@
 /** The time that a caller gives its call, from the header of its protocol. It counts from `startedAt`, monotonic milliseconds: when the headers came. */
 
+import { type OrchestratorError, toError } from "../../base/errors.ts";
 import { fieldError } from "../requests/field-error.ts";
 import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS } from "./pipeline.ts";
 
@@ -38,9 +39,22 @@ export function readHttpTimeout(get: (name: string) => unknown, startedAt = perf
   return NO_TIMEOUT;
 }
 
-/** Time in which the body of a call must arrive, milliseconds: the call's own, within the bounds of unary calls. */
-export function bodyTimeMs(givenMs: number | undefined): number {
-  return Math.min(givenMs ?? DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS);
+/** The time in which the body of a call must arrive. */
+export interface BodyTime {
+  /** Milliseconds: those that the caller gives the call, within the bounds of unary calls. */
+  readonly ms: number;
+  /** What is wrong with a body that takes longer. The call has had no effect: the same request may be sent again. */
+  late(): OrchestratorError;
+}
+
+/** The time of a body for a call that is given `givenMs`. Errors: DEADLINE_EXCEEDED for the caller's own time, REQUEST_INCOMPLETE for the service's. */
+export function bodyTime(givenMs: number | undefined): BodyTime {
+  if (givenMs !== undefined && givenMs <= MAX_DEADLINE_MS)
+    return { ms: givenMs, late: () => toError("DEADLINE_EXCEEDED", {}, { repeat: "SAME_REQUEST" }) };
+  return {
+    ms: givenMs === undefined ? DEFAULT_DEADLINE_MS : MAX_DEADLINE_MS,
+    late: () => toError("REQUEST_INCOMPLETE"),
+  };
 }
 
 function startTimeout(givenMs: number, startedAt: number): CallTimeout {

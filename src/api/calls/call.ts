@@ -19,6 +19,8 @@ export interface CallContext {
   readonly requestId: string;
   /** Milliseconds until the deadline; never negative, infinite for streams without one. */
   remainingMs(): number;
+  /** Says that a stream has begun, before its first message: the caller gets its headers. What fails later ends the stream. */
+  opened(): void;
   /** Aborts when the caller has gone, the deadline has passed or the service ends; its reason is the error. Made on first use. */
   readonly signal: AbortSignal;
 }
@@ -66,6 +68,8 @@ export class Call implements CallContext {
   ended = false;
   /** Called once when the call is given up; the pipeline's. */
   onAbort: ((reason: OrchestratorError) => void) | null = null;
+  /** Called when a stream has begun; its protocol's. */
+  onOpened: (() => void) | null = null;
   #controller: AbortController | null = null;
   #requestId: string | null = null;
 
@@ -92,6 +96,12 @@ export class Call implements CallContext {
 
   remainingMs(): number {
     return Math.max(0, this.deadlineAt - performance.now());
+  }
+
+  opened(): void {
+    if (this.ended || this.reason !== null) return;
+    this.onOpened?.();
+    this.onOpened = null;
   }
 
   /** The caller has gone. Some servers say so after every answered call as well; that means nothing and costs nothing. */

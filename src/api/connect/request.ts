@@ -8,6 +8,7 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
+import type { BodyTime } from "../calls/call-timeout.ts";
 import { checkEncoding, expand, isEncoded, tooLarge } from "../expand.ts";
 import { toFrame } from "../http/wire-error.ts";
 import { fieldError } from "../requests/field-error.ts";
@@ -40,7 +41,7 @@ export interface TakenRequest {
 }
 
 /** Takes the message, for which there is time. What does not have the form of the protocol is left for the library to refuse. */
-export function takeMessage(request: UniversalServerRequest, limits: RequestLimits, withinMs: number): TakenRequest {
+export function takeMessage(request: UniversalServerRequest, limits: RequestLimits, time: BodyTime): TakenRequest {
   if (request.method === "GET") return takeFromQuery(request, limits);
   const header = new Headers(request.header);
   const type = header.get("content-type") ?? "";
@@ -48,7 +49,7 @@ export function takeMessage(request: UniversalServerRequest, limits: RequestLimi
   const isFramed = FRAMED.test(type);
   const encoding = header.get(encodingHeader(type, isFramed)) ?? "";
   const declared = Number(header.get("content-length") ?? "0");
-  const source: Source = { chunks: request.body as AsyncIterable<Uint8Array>, declared, encoding, withinMs };
+  const source: Source = { chunks: request.body as AsyncIterable<Uint8Array>, declared, encoding, time };
   header.delete("content-length");
   header.delete(encodingHeader(type, isFramed));
   slot.checkEncoding(encoding);
@@ -82,7 +83,7 @@ interface Source {
   /** Length that the caller declares, bytes; 0 when it does not. */
   readonly declared: number;
   readonly encoding: string;
-  readonly withinMs: number;
+  readonly time: BodyTime;
 }
 
 /** Length of the head of a frame: flags and the length of its data. */
@@ -176,12 +177,12 @@ class Slot implements TakenMessage {
   }
 
   /** All bytes of a body; null when they cannot be had, with the reason in the slot. */
-  async #collect({ chunks, declared, withinMs }: Source, maxBytes: number): Promise<Buffer | null> {
+  async #collect({ chunks, declared, time }: Source, maxBytes: number): Promise<Buffer | null> {
     const late = Promise.withResolvers<"late">();
-    const timer = setTimeout(() => late.resolve("late"), withinMs);
+    const timer = setTimeout(() => late.resolve("late"), time.ms);
     try {
       const bytes = declared > maxBytes ? null : await Promise.race([collect(chunks, maxBytes), late.promise]);
-      if (bytes === "late") this.refuse(toError("DEADLINE_EXCEEDED"));
+      if (bytes === "late") this.refuse(time.late());
       else if (bytes === null) this.refuse(tooLarge("request", this.#maxBytes));
       else return bytes;
     } catch (error) {

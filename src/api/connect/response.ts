@@ -13,10 +13,12 @@ import { breakOffUnread, waitForReader } from "../streams/slow-reader.ts";
 export interface CallInHand {
   call: Call | null;
   cursor: string;
+  /** Sends the headers of a stream that has begun; its first message may be far away, and the library waits for it. */
+  readonly open: (header: Headers) => void;
 }
 
 /** Where handlers of streams put their call. */
-export const callInHand = createContextKey<CallInHand>({ call: null, cursor: "" });
+export const callInHand = createContextKey<CallInHand>({ call: null, cursor: "", open: () => undefined });
 
 /** Sends an answer; resolves when all of it was handed over. Readers of streams have `slowMs` to take something. */
 export async function sendResponse(
@@ -29,7 +31,7 @@ export async function sendResponse(
   try {
     // Handlers may set headers until their first message.
     let chunk = await chunks?.next();
-    response.writeHead(status, Object.fromEntries(new Headers(header)));
+    if (!response.headersSent) response.writeHead(status, Object.fromEntries(new Headers(header)));
     while (chunks !== undefined && chunk !== undefined && chunk.done !== true && !response.destroyed) {
       if (!response.write(chunk.value)) {
         if (hand.call === null) await Promise.race([once(response, "drain"), once(response, "close")]);

@@ -13,7 +13,7 @@ import type { OrchestratorError } from "../../base/errors.ts";
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../calls/call.ts";
-import { bodyTimeMs, type CallTimeout, readGrpcTimeout, readHttpTimeout } from "../calls/call-timeout.ts";
+import { bodyTime, type CallTimeout, readGrpcTimeout, readHttpTimeout } from "../calls/call-timeout.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Pipeline } from "../calls/pipeline.ts";
 import { errorTypes } from "../http/print.ts";
@@ -103,14 +103,19 @@ async function serveHandler(
   const { id: requestId, method: verb } = request;
   const path = handler.requestPath;
   try {
-    const hand: CallInHand = { call: null, cursor: "" };
-    const values = createContextValues().set(callInHand, hand);
-    const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
     const contentType = request.headers["content-type"];
     const isText = isGrpcWebText(contentType ?? null);
+    const open = (header: Headers): void => {
+      const answer = { status: 200, header };
+      raw.writeHead(200, Object.fromEntries(new Headers(isText ? toTextResponse(answer).header : header)));
+      raw.flushHeaders();
+    };
+    const hand: CallInHand = { call: null, cursor: "", open };
+    const values = createContextValues().set(callInHand, hand);
+    const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
     const timeout = readTimeout(request.headers, startedAt);
-    const withinMs = bodyTimeMs(timeout.ok ? timeout.time.givenMs : undefined);
-    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts, withinMs);
+    const time = bodyTime(timeout.ok ? timeout.time.givenMs : undefined);
+    const taken = takeMessage(isText ? toBinaryRequest(incoming) : incoming, parts, time);
     values.set(callTimeout, timeout);
     for (const name of TIMEOUT_HEADERS) taken.request.header.delete(name);
     await taken.message.expand();
@@ -124,7 +129,7 @@ async function serveHandler(
       requestId,
     });
     // A caller that has not sent everything in time is not waited for.
-    if (!request.raw.complete) raw.setHeader("connection", "close");
+    if (!request.raw.complete && !raw.headersSent) raw.setHeader("connection", "close");
     await sendResponse(isText ? toTextResponse(answer) : answer, raw, hand, parts.slowReaderMs);
   } catch (error) {
     endBroken(raw, error, path, parts.log);
@@ -177,6 +182,7 @@ async function* callStream(
   const call = openCall(context);
   const hand = context.values.get(callInHand);
   hand.call = call;
+  call.onOpened = () => hand.open(context.responseHeader);
   try {
     for await (const message of parts.pipeline.runStream(
       method,

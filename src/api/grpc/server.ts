@@ -12,7 +12,7 @@ import { type OrchestratorError, toError } from "../../base/errors.ts";
 import type { HostRule } from "../../base/host-rule.ts";
 import type { Log } from "../../base/log.ts";
 import { Call } from "../calls/call.ts";
-import { bodyTimeMs, readGrpcTimeout } from "../calls/call-timeout.ts";
+import { bodyTime, readGrpcTimeout } from "../calls/call-timeout.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Pipeline } from "../calls/pipeline.ts";
 import { toRequestId } from "../calls/request-id.ts";
@@ -118,7 +118,8 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
   // A caller that names an encoding may use it for any of its messages.
   checkEncoding(String(stream.get("grpc-encoding") ?? ""));
   // The pipeline's clock begins with the whole request; who never sends it would hold a stream for ever.
-  const late = setTimeout(() => stream.fail(toError("DEADLINE_EXCEEDED")), bodyTimeMs(timeout.givenMs)).unref();
+  const time = bodyTime(timeout.givenMs);
+  const late = setTimeout(() => stream.fail(time.late()), time.ms).unref();
   stream.read({
     message(bytes) {
       if (request !== null) throw miscounted(method, "more");
@@ -170,6 +171,7 @@ async function serveStream(
     framed: encodeFramed(method, message, limits),
     cursor: cursorOf(message),
   });
+  call.onOpened = () => stream.open();
   try {
     for await (const { framed, cursor } of pipeline.runStream(method, call, decode, encode))
       if (!stream.send(framed)) await waitForReader(http2, call, limits.slowReaderMs, cursor);

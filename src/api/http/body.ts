@@ -1,13 +1,14 @@
 /** Bodies of HTTP/1.1 requests: bounded in size and in the time that they may take. */
 import type { IncomingMessage } from "node:http";
 import { toError } from "../../base/errors.ts";
+import type { BodyTime } from "../calls/call-timeout.ts";
 import { tooLarge } from "../expand.ts";
 
 /**
- * The whole body. Errors: MESSAGE_TOO_LARGE, DEADLINE_EXCEEDED when it is not there in time, REQUEST_CANCELLED when the caller breaks off. What is left unread
+ * The whole body. Errors: MESSAGE_TOO_LARGE, that of `time` when it is not there in time, REQUEST_CANCELLED when the caller breaks off. What is left unread
  * is dropped by the server once the request is answered.
  */
-export function readBody(request: IncomingMessage, maxBytes: number, withinMs: number): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxBytes: number, time: BodyTime): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(request.headers["content-length"] ?? "0") > maxBytes) {
       reject(tooLarge("request", maxBytes));
@@ -27,7 +28,7 @@ export function readBody(request: IncomingMessage, maxBytes: number, withinMs: n
     };
     const end = (): void => settle(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
     const leave = (): void => settle(() => reject(toError("REQUEST_CANCELLED")));
-    const timer = setTimeout(() => settle(() => reject(toError("DEADLINE_EXCEEDED"))), withinMs);
+    const timer = setTimeout(() => settle(() => reject(time.late())), time.ms);
     // An error is always followed by `close`.
     request.on("error", () => undefined);
     request.on("data", take).on("end", end).on("close", leave);

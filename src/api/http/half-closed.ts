@@ -8,26 +8,19 @@
  *
  * Streams need no such probe once they have begun: their heartbeats are one.
  */
-import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { lastResponse } from "./connection-responses.ts";
 
 /** When a half-closed caller that waits is probed, milliseconds. The first write to a caller that has gone earns a reset; only the second meets it. */
 const PROBES_MS = [1_000, 1_250] as const;
 /** Time between further probes, milliseconds. */
 const PROBE_AGAIN_MS = 15_000;
 
-const waiting = new WeakMap<Socket, ServerResponse>();
-
-/** The answer that a connection waits for. */
-export function noteWaiting(socket: Socket, response: ServerResponse): void {
-  waiting.set(socket, response);
-}
-
 /** Finds out whether a caller that has closed its half is still there, as long as it waits for an answer. */
 export function watchHalfClosed(socket: Socket): void {
   socket.once("end", () => {
     const probe = (): void => {
-      const response = waiting.get(socket);
+      const response = lastResponse(socket);
       // Callers of HTTP/1.0 know no interim answers.
       if (response === undefined || response.headersSent || response.req.httpVersion === "1.0") return;
       response.writeContinue();

@@ -10,8 +10,9 @@ import type { Log } from "../../base/log.ts";
 import { toRequestId } from "../calls/request-id.ts";
 import { classifyError } from "../errors/status.ts";
 import type { HealthState } from "../health.ts";
+import { endBroken, noteResponse } from "./connection-responses.ts";
 import type { Cors } from "./cors.ts";
-import { noteWaiting, watchHalfClosed } from "./half-closed.ts";
+import { watchHalfClosed } from "./half-closed.ts";
 import { DATA_HEADERS, isRpcPath, toWireError } from "./wire-error.ts";
 
 /** What is counted of HTTP requests. */
@@ -56,11 +57,12 @@ const MAX_HEAD_BYTES = 16_384;
 /** Builds the HTTP side with its probes. */
 export function createHttpServer(parts: HttpParts): HttpServer {
   let server: Server | undefined;
+  const broken = new WeakSet<Socket>();
   const refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
     const error = classifyError(translate(thrown), parts.log, request.url, { requestId: request.id });
     const answer = toWireError(error, request.id, pathOf(request), request.headers["content-type"]);
     // A caller that has not sent everything in time is not waited for.
-    if (error.code === "DEADLINE_EXCEEDED" && !request.raw.complete) reply.header("connection", "close");
+    if (error.grpc === "DEADLINE_EXCEEDED" && !request.raw.complete) reply.header("connection", "close");
     return reply.code(answer.status).headers(answer.headers).send(answer.body);
   };
   const allowOf = (path: string): readonly string[] => (PROBES.has(path) ? PROBE_METHODS : parts.allow(path));
@@ -94,9 +96,10 @@ export function createHttpServer(parts: HttpParts): HttpServer {
     },
     frameworkErrors: (error, request, reply) => void refuse(request, reply, error),
     clientErrorHandler: (error, socket) => {
-      // Ended rather than destroyed: with a half-closed caller the answer would be lost.
-      if (socket.writable) socket.end(printRefusal(brokenRequest(error, allowOf)), () => socket.destroy());
-      else socket.destroy();
+      // Node reports a connection again for each of its further packets.
+      if (broken.has(socket)) return;
+      broken.add(socket);
+      endBroken(socket, printRefusal(brokenRequest(error, allowOf)));
     },
   });
   // The framework reads no bodies: the protocols do, within the time of their calls.
@@ -114,6 +117,7 @@ export function createHttpServer(parts: HttpParts): HttpServer {
     return refuse(request, reply, error);
   });
   addHeadRules(app, parts.hosts);
+  addCodingRule(app);
   addCors(app, parts.cors);
   addMetrics(app, parts.metrics);
   addProbes(app, parts);
@@ -200,7 +204,7 @@ function pathOf(request: FastifyRequest): string {
 
 /** What every answer begins with, whoever makes it. */
 function prepare(request: IncomingMessage, response: ServerResponse): void {
-  noteWaiting(request.socket, response);
+  noteResponse(request.socket, response);
   for (const [name, value] of Object.entries(DATA_HEADERS)) response.setHeader(name, value);
   const { url = "/" } = request;
   // Proxies write the whole address; it names the host in place of the header.
@@ -219,14 +223,18 @@ function addHeadRules(app: FastifyInstance, hosts: HostRule): void {
       fail("REQUEST_MALFORMED", { problem: "HTTP/1.1 needs the header host" });
     if ((raw.headersDistinct.host ?? []).length > 1)
       fail("REQUEST_MALFORMED", { problem: "the header host appears more than once" });
-    const coding = raw.headers["transfer-encoding"];
-    // Node reads what is chunked last, and would hand over a body that is still compressed.
-    if (coding !== undefined && !/^[ \t]*chunked[ \t]*$/i.test(coding))
-      fail("PROTOCOL_UNSUPPORTED", {
-        problem: `transfer-encoding ${coding.slice(0, 40)} is not read; send chunked alone, and say in content-encoding how the body is compressed`,
-      });
     if (!hosts.allows(host)) fail("HOST_REFUSED", { host: String(host).slice(0, 200) });
     raw.headers.host ??= "localhost";
+  });
+}
+
+/** Node reads any list of transfer codings that ends with `chunked`, and would hand over a body that is still compressed (RFC 9112, 6.1). */
+function addCodingRule(app: FastifyInstance): void {
+  app.addHook("onRequest", async (request, reply) => {
+    const coding = request.headers["transfer-encoding"];
+    if (coding === undefined || /^[ \t]*chunked[ \t]*$/i.test(coding)) return;
+    reply.header("connection", "close");
+    fail("TRANSFER_CODING_UNKNOWN", { coding: coding.slice(0, 100) });
   });
 }
 
@@ -242,9 +250,12 @@ function refuseMethod(method: string | undefined, path: string, allowed: readonl
 /** HTTP methods that a path of this service may take. */
 const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
+/** Characters of the longest method that the parser knows. */
+const LONGEST_METHOD = Math.max(...METHODS.map((method) => method.length));
+
 /** What the parser of HTTP could not read, as an error of the catalogue. There is no request yet, so its protocol is not known. */
 function brokenRequest(
-  error: Error & { readonly code?: string; readonly rawPacket?: unknown },
+  error: Error & { readonly code?: string; readonly rawPacket?: unknown; readonly bytesParsed?: number },
   allow: (path: string) => readonly string[],
 ): OrchestratorError {
   switch (error.code) {
@@ -253,9 +264,10 @@ function brokenRequest(
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return toError("REQUEST_INCOMPLETE", {}, { cause: error });
     case "HPE_INVALID_METHOD": {
-      // A method of RFC 9110's grammar that the parser has not heard of.
-      const { rawPacket } = error;
-      const line = Buffer.isBuffer(rawPacket) ? rawPacket.toString("latin1", 0, MAX_HEAD_BYTES) : "";
+      // A method of RFC 9110's grammar that the parser has not heard of. A packet whose fault stands further behind begins with another request.
+      const { rawPacket, bytesParsed = 0 } = error;
+      const isFirst = Buffer.isBuffer(rawPacket) && bytesParsed <= LONGEST_METHOD;
+      const line = isFirst ? rawPacket.toString("latin1", 0, MAX_HEAD_BYTES) : "";
       const [, method, path] = /^([!#$%&'*+.^_`|~\w-]+) ([^\s?]+)\S* HTTP\/1\.[01]\r?\n/.exec(line) ?? [];
       if (method !== undefined && path !== undefined) return refuseMethod(method, path, allow(path));
     }

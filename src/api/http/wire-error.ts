@@ -27,6 +27,7 @@ const HTTP_ERRORS = new Set([
   "HTTP_METHOD_UNKNOWN",
   "PROTOCOL_UNSUPPORTED",
   "HEADERS_TOO_LARGE",
+  "TRANSFER_CODING_UNKNOWN",
 ]);
 
 /** A path of Connect and gRPC-Web: package, service, method. */

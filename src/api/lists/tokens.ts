@@ -87,8 +87,9 @@ export function createTokens(key: Uint8Array): Tokens {
         toCursor: (at) => `r${Math.floor(at).toString(36)}.${tag}`,
         fromCursor(cursor) {
           const found = /^r([0-9a-z]{1,10})\.(.+)$/.exec(cursor);
-          if (found === null || found[2] !== tag) return fail("WATCH_CURSOR_INVALID");
-          return Number.parseInt(found[1] ?? "", 36);
+          const at = Number.parseInt(found?.[1] ?? "", 36);
+          // Only in the one form in which it was issued.
+          return found?.[2] === tag && at.toString(36) === found[1] ? at : fail("WATCH_CURSOR_INVALID");
         },
       };
     },
@@ -98,8 +99,9 @@ export function createTokens(key: Uint8Array): Tokens {
         toCursor: (sequence, ended = false) => `${ended ? "e" : "s"}${sequence.toString(36)}.${tag}`,
         fromCursor(cursor) {
           const found = /^([es])([0-9a-z]{1,7})\.(.+)$/.exec(cursor);
-          if (found === null || found[3] !== tag) return fail("WATCH_CURSOR_INVALID");
-          return { sequence: Number.parseInt(found[2] ?? "", 36), ended: found[1] === "e" };
+          const sequence = Number.parseInt(found?.[2] ?? "", 36);
+          if (found?.[3] !== tag || sequence.toString(36) !== found[2]) return fail("WATCH_CURSOR_INVALID");
+          return { sequence, ended: found[1] === "e" };
         },
       };
     },

@@ -69,13 +69,15 @@ export async function startBatch(
       ? { ...start, requestId: `${request.requestId}/${index}` }
       : start,
   );
-  const batchOf = (indexes: readonly number[]): BatchStartRunsRequest =>
+  const batchOf = (indexes: readonly number[], requestId = ""): BatchStartRunsRequest =>
     create(BatchStartRunsRequestSchema, {
+      requestId,
       [items]: indexes.flatMap((index) => starts[index] ?? []),
       readMask: mask,
     });
   const all = starts.map((_, index) => index);
-  const results = [...resultsOf(await parts.handler(batchOf(all), call))];
+  // The id of the batch is taken once, with all of it in hand.
+  const results = [...resultsOf(await parts.handler(batchOf(all, request.requestId), call))];
   const place = async (where: Place, indexes: readonly number[]): Promise<string | undefined> => {
     try {
       const batch = batchOf(indexes);

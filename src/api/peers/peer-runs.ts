@@ -222,6 +222,12 @@ class TenantPeers {
           headers: frame.value.runs.flatMap((run) => summaryToHeader(run) ?? []),
         });
         return;
+      case "update": {
+        const header = frame.value.run === undefined ? null : summaryToHeader(frame.value.run);
+        if (header !== null && !frame.value.matches)
+          runRelay.relay(tenantId, { type: "changed", headers: [{ ...header, deleted: true }] });
+        return;
+      }
       case "gap":
         runRelay.relay(tenantId, { type: "gap", lostCount: frame.value.lostCount });
         return;

@@ -75,6 +75,7 @@ function createContext(caller: Caller, stop: AbortSignal): CallContext {
     forwarded: false,
     requestId: toRequestId(undefined),
     remainingMs: () => Math.max(0, deadlineAt - performance.now()),
+    opened: () => undefined,
     signal: AbortSignal.any([stop, AbortSignal.timeout(CALL_MS)]),
   };
 }

@@ -7,7 +7,7 @@
  */
 import type { DescField, DescMessage, DescOneof, Message } from "@bufbuild/protobuf";
 import { getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type {
   BytesRules,
   DurationRules,
@@ -162,7 +162,8 @@ function compileSingle(
   if (kind === "enum") return rules === null ? null : compileEnum(field, rules);
   if (kind === "message") {
     if (field.message?.typeName === "google.protobuf.Duration")
-      return rules === null ? null : compileDuration(field, rules);
+      return joinChecks(checkDuration, rules === null ? null : compileDuration(field, rules));
+    if (field.message?.typeName === "google.protobuf.Timestamp" && rules === null) return checkTimestamp;
     if (rules !== null) throw new Error(`rules of message field ${field.toString()} are not known`);
     return field.message === undefined ? null : compileMessage(field.message, known);
   }
@@ -306,6 +307,39 @@ function compileDuration(field: DescField, rules: FieldRules): Check {
       violations.push({ field: path, description: `must be ${exclusive ? "more than" : "at least"} ${min / 1_000} s` });
     if (ms > max) violations.push({ field: path, description: `must be at most ${max / 1_000} s` });
   };
+}
+
+/** The second check only sees values that the first accepts. */
+function joinChecks(first: Check, second: Check | null): Check {
+  return (value, path, violations) => {
+    const before = violations.length;
+    first(value, path, violations);
+    if (violations.length === before) second?.(value, path, violations);
+  };
+}
+
+/** Ranges of the well-known types, which their JSON form has by itself: 10,000 years of seconds, and the years 1 to 9999. */
+const MAX_DURATION_SECONDS = 315_576_000_000n;
+const MIN_TIMESTAMP_SECONDS = -62_135_596_800n;
+const MAX_TIMESTAMP_SECONDS = 253_402_300_799n;
+const MAX_NANOS = 999_999_999;
+
+function checkDuration(value: unknown, path: string, violations: FieldViolation[]): void {
+  const { seconds, nanos } = value as Duration;
+  if (seconds > MAX_DURATION_SECONDS || seconds < -MAX_DURATION_SECONDS)
+    violations.push({ field: path, description: `seconds is ${seconds}; the most is ${MAX_DURATION_SECONDS}` });
+  else if (nanos > MAX_NANOS || nanos < -MAX_NANOS)
+    violations.push({ field: path, description: `nanos is ${nanos}; the most is ${MAX_NANOS}` });
+  else if ((seconds > 0n && nanos < 0) || (seconds < 0n && nanos > 0))
+    violations.push({ field: path, description: "seconds and nanos have different signs" });
+}
+
+function checkTimestamp(value: unknown, path: string, violations: FieldViolation[]): void {
+  const { seconds, nanos } = value as Timestamp;
+  if (seconds < MIN_TIMESTAMP_SECONDS || seconds > MAX_TIMESTAMP_SECONDS)
+    violations.push({ field: path, description: "is not in the years 1 to 9999" });
+  else if (nanos < 0 || nanos > MAX_NANOS)
+    violations.push({ field: path, description: `nanos is ${nanos}; it must be from 0 to ${MAX_NANOS}` });
 }
 
 function rulesOf(field: DescField): FieldRules | null {

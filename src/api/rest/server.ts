@@ -7,7 +7,7 @@ import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { ReadPayloadResponse } from "../../gen/orchestrator/v1/payload_service_pb.ts";
 import { Call } from "../calls/call.ts";
-import { bodyTimeMs, readHttpTimeout } from "../calls/call-timeout.ts";
+import { bodyTime, readHttpTimeout } from "../calls/call-timeout.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Pipeline } from "../calls/pipeline.ts";
 import { checkEncoding, expand, isEncoded } from "../expand.ts";
@@ -46,7 +46,7 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
       return reply;
     }
     const timeout = readHttpTimeout((name) => request.headers[name]);
-    const body = await readBody(request.raw, parts.maxMessageBytes, bodyTimeMs(timeout.givenMs));
+    const body = await readBody(request.raw, parts.maxMessageBytes, bodyTime(timeout.givenMs));
     checkContentType(request, body);
     const encoding = String(request.headers["content-encoding"] ?? "");
     checkEncoding(encoding);
@@ -103,30 +103,41 @@ async function streamEvents(
     cursor: cursorOf(message),
   });
   const messages = parts.pipeline.runStream(method, call, decode, encode)[Symbol.asyncIterator]();
-  // The first frame, or the error in its place, decides the status.
-  let next = await messages.next();
-  reply.hijack();
   const response = reply.raw;
-  // A write to a reader who has gone is an error event: without a listener it would end the process.
-  response.on("error", () => undefined);
-  for (const [name, value] of Object.entries(reply.getHeaders()))
-    if (value !== undefined) response.setHeader(name, value);
-  response.writeHead(200, {
-    "content-type": "text/event-stream",
-    "x-accel-buffering": "no",
-  });
+  let isOpen = false;
+  const open = (): void => {
+    if (isOpen) return;
+    isOpen = true;
+    reply.hijack();
+    // A write to a reader who has gone is an error event: without a listener it would end the process.
+    response.on("error", () => undefined);
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (value !== undefined) response.setHeader(name, value);
+    response.writeHead(200, {
+      "content-type": "text/event-stream",
+      "x-accel-buffering": "no",
+    });
+    response.flushHeaders();
+  };
+  call.onOpened = open;
   try {
+    let next = await messages.next();
+    open();
     while (next.done !== true) {
       const { text, cursor } = next.value;
       if (!response.write(text)) await waitForReader(response, call, parts.slowReaderMs, cursor);
       next = await messages.next();
     }
   } catch (error) {
+    // Until the stream is open an error decides the status.
+    if (!isOpen) throw error;
     response.write(formatFailure(error as OrchestratorError, call.requestId));
   } finally {
     await messages.return?.(undefined);
-    response.end();
-    breakOffUnread(response, parts.slowReaderMs, () => response.destroy());
+    if (isOpen) {
+      response.end();
+      breakOffUnread(response, parts.slowReaderMs, () => response.destroy());
+    }
   }
   return reply;
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { fail } from "../errors.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { JsonGuard } from "./json-guard.ts";
+import { findFault } from "./json-fault.ts";
 import { isFitNumber, type JsonScan, scanJson } from "./json-scan.ts";
 
 /** How deep JSON from outside may nest. Deeper values can be parsed but kill those who print or clone them later. */
@@ -26,10 +27,10 @@ export interface ParseJsonOptions {
 /**
  * Parses JSON from outside. Refused with INVALID_JSON: text that is no JSON or no UTF-8, NUL and half surrogate pairs (the store cannot hold them), keys that
  * appear twice, numbers that a double cannot hold, too deep nesting; with PAYLOAD_TOO_LARGE: more than `maxBytes`. -0 becomes 0: the store does not tell them apart.
- * `__proto__` is an ordinary own key of the result; whoever copies objects must not assign it.
+ * A byte order mark before the text is ignored (RFC 8259, 8.1). `__proto__` is an ordinary own key of the result; whoever copies objects must not assign it.
  */
 export function parseJson(source: string | Uint8Array, options: ParseJsonOptions): Json {
-  const text = typeof source === "string" ? checkSize(source, options) : decode(source, options);
+  const text = withoutMark(typeof source === "string" ? checkSize(source, options) : decode(source, options));
   const scan = scanJson(text, options.guard);
   const { field, maxDepth = MAX_JSON_DEPTH, largeIntegers = "refuse" } = options;
   if (scan.depth > maxDepth)
@@ -96,6 +97,10 @@ function dropNegativeZero(value: Json): Json {
   return copy;
 }
 
+function withoutMark(text: string): string {
+  return text.startsWith("\ufeff") ? text.slice(1) : text;
+}
+
 function checkSize(text: string, { field, maxBytes }: ParseJsonOptions): string {
   if (maxBytes !== undefined && text.length * 3 > maxBytes) {
     const size = Buffer.byteLength(text);
@@ -115,16 +120,23 @@ function parseText(text: string, field: string, revive: Reviver | undefined): Js
   try {
     return JSON.parse(text, revive);
   } catch (cause) {
-    return fail("INVALID_JSON", { field, problem: placeOfFault(text, cause) }, { cause });
+    return fail("INVALID_JSON", { field, problem: placeOfFault(text) }, { cause });
   }
 }
 
-/** Where a text stops being JSON. The engine's sentence holds the place, and is not ours to show. */
-function placeOfFault(text: string, cause: unknown): string {
-  const [, position] = /position (\d+)/.exec(String(cause)) ?? [];
-  if (position === undefined || Number(position) >= text.length) return "it ends before it is complete";
-  const place = placeOf(text, Number(position));
-  return `${JSON.stringify(String.fromCodePoint(text.codePointAt(Number(position)) ?? 0))} is not expected at ${place}`;
+/** Where a text stops being JSON. The engine's sentence holds the place of some faults only. */
+function placeOfFault(text: string): string {
+  const position = findFault(text);
+  const code = text.codePointAt(position);
+  if (code === undefined) return "it ends before it is complete";
+  return `${showCharacter(code)} is not expected at ${placeOf(text, position)}`;
+}
+
+/** A character in quotation marks, or the number of one that nobody would see. */
+function showCharacter(code: number): string {
+  const character = String.fromCodePoint(code);
+  if (!/[\p{C}\p{Z}]/u.test(character) || character === " ") return JSON.stringify(character);
+  return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 function placeOf(text: string, position: number): string {

@@ -64,6 +64,11 @@ export interface RunControl {
     signal?: AbortSignal,
   ): Promise<readonly (StartResult | Error)[]>;
   /**
+   * Takes a request id for a call that starts several runs. Error: REQUEST_ID_REUSED when a start or a call with another
+   * hash has it.
+   */
+  claimRequest(caller: Caller, requestId: string, requestHash: string): Promise<void>;
+  /**
    * Calls that change a run take a key. Repeating a key returns the run in its current state; the same id with another
    * hash is REQUEST_ID_REUSED.
    */

@@ -28,6 +28,8 @@ export interface RunHeader {
    * fields may be empty.
    */
   readonly damage?: string;
+  /** The run was deleted: this is its last header, with the time of the deletion as `updatedAt`. Only watches show it. */
+  readonly deleted?: true;
 }
 
 /** Where a list of runs continues: the last entry of the previous page. */

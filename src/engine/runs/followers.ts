@@ -29,6 +29,8 @@ interface Follower {
 export interface Followers extends RunObserver, RunRelay {
   /** Headers as they change, and what was missed, from the first call of `next` on. Ends when the signal aborts. */
   follow(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncGenerator<RunChange>;
+  /** A run of this instance was deleted at `at`; `header` is what it was. */
+  deleted(header: RunHeader, at: number): void;
 }
 
 /** Nobody follows yet. */
@@ -56,6 +58,11 @@ export function createFollowers(maxBehind = MAX_BEHIND): Followers {
       if (state.sequence >= firstSequence + records.length) return;
       const header = toHeader(state);
       for (const follower of followers) if (follower.tenantId === header.tenantId) tell(follower, header);
+    },
+    deleted(header, at) {
+      // Newer than everything that was said of the run.
+      const last: RunHeader = { ...header, sequence: header.sequence + 1, updatedAt: at, deleted: true };
+      for (const follower of followers) if (follower.tenantId === header.tenantId) tell(follower, last);
     },
     /** Nothing to do: a lost shard is followed by its new owner. */
     fenced() {},

@@ -20,7 +20,7 @@ export const LOAD_MOVES: Statement = prepared(
       sum(octet_length(records)) OVER (ORDER BY sequence) AS total, first_value(sequence) OVER (ORDER BY sequence) AS first
     FROM (
       SELECT sequence, record_count, records FROM orchestrator.journal
-      WHERE run_day = $1 AND run_id = $2 AND (sequence >= $3 OR sequence::int8 + record_count > $3) ORDER BY sequence LIMIT $4
+      WHERE run_day = $1 AND run_id = $2 AND (sequence > $3::int8 OR sequence::int8 + record_count - 1 > $3::int8) ORDER BY sequence LIMIT $4
     ) page
   ) sized WHERE sequence = first OR total <= $5 ORDER BY sequence`,
 );

@@ -230,7 +230,7 @@ async function loadMoves(database: Database, place: Place, afterSequence: number
   const { rows } = await database.reads.query<MoveRow>(LOAD_MOVES, [
     place.run_day,
     place.run_id,
-    afterSequence + 1,
+    afterSequence,
     limit,
     PAGE_BYTES,
   ]);

@@ -306,6 +306,10 @@ test("events are read in whole moves from the one that holds the next sequence, 
   expect(await read(3)).toEqual([4]);
   expect(await read(5)).toEqual([]);
   expect(await journal.readEvents("foreign", id, 0, 100)).toBeNull();
+  // Cause: the sequence of a request was raised by one before it went into a parameter of 32 bits.
+  expect(await read(2_147_483_646)).toEqual([]);
+  expect(await read(2_147_483_647)).toEqual([]);
+  expect(await read(Number.MAX_SAFE_INTEGER)).toEqual([]);
 });
 
 test("a run with more moves than a page is read whole; a gap in a journal is not read over", async () => {

@@ -200,6 +200,11 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       push(runId, { type: "run.canceled", at: now });
       return view(state);
     },
+    async claimRequest(_caller, requestId, hash) {
+      const before = requests.get(requestId);
+      if (before !== undefined && before.hash !== hash) throw toError("REQUEST_ID_REUSED", { requestId });
+      requests.set(requestId, { hash, runId: "" });
+    },
     async terminateRun(caller, runId, reason) {
       push(runId, { type: "run.terminated", at: now, reason, by: openRun(caller, runId) && caller.actor });
       return view(find(caller, runId));

@@ -23,7 +23,7 @@ import {
   TerminateRunResponseSchema,
 } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { ServiceHandlers } from "../../calls/call.ts";
-import { toRequestKey } from "../../calls/request-key.ts";
+import { hashBody, toRequestKey } from "../../calls/request-key.ts";
 import { toStatus } from "../../errors/status.ts";
 import { HOLD_KIND_NAME } from "../../mapping/enums.ts";
 import type { PayloadLimits } from "../../mapping/payload.ts";
@@ -100,6 +100,7 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
       const mask = parseReadMask(RunSchema, request.readMask, RUN_PAYLOADS);
       const waitMs = fromWait(request.wait, call.remainingMs());
       const starts = await readStarts(runReader, call.caller, request, limits);
+      if (request.requestId !== "") await runControl.claimRequest(call.caller, request.requestId, hashBatch(starts));
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
       const results = await runControl.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
       let next = 0;
@@ -210,6 +211,16 @@ function readStarts(
     }
   };
   return Promise.all(request.requests.map(read));
+}
+
+/** What a batch asks for. Starts of a batch with a request id all have one. Throws what kept a start from being read and may pass. */
+function hashBatch(starts: readonly (StartRequest | Error)[]): string {
+  const passing = starts.find((start) => isOrchestratorError(start) && start.retry !== "no");
+  if (passing !== undefined) throw passing;
+  const parts = starts.map((start) =>
+    start instanceof Error ? [start.message] : [start.requestId, start.requestHash],
+  );
+  return hashBody({ method: "BatchStartRuns", starts: parts });
 }
 
 function toFailure(error: Error): BatchStartRunsResult {

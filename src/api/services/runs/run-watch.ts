@@ -81,6 +81,8 @@ export function createRunWatch(parts: WatchNeeds): WatchingMethods {
           yield endFrame(state, index, mask, cursors, limits);
           return;
         }
+        // Nothing may happen for a long time.
+        if (!parts.draining.aborted) call.opened();
       }
       yield* watchFrom(parts, call, { runId: request.runId, after: resume?.sequence ?? null, mask, cursors, index });
     },
@@ -93,7 +95,10 @@ export function createRunWatch(parts: WatchNeeds): WatchingMethods {
         signal: call.signal,
         draining: parts.draining,
         drained: () => toError("SHUTTING_DOWN", call.forwarded ? {} : { cursor: watch.cursor() }),
-        toMessage: call.forwarded ? toPeerFrames : (value: RunsNews) => toRunsFrames(value, watch),
+        toMessage: (value: RunsNews) => {
+          call.opened();
+          return call.forwarded ? toPeerFrames(value) : toRunsFrames(value, watch);
+        },
         heartbeat: () => {
           watch.rested(parts.heartbeatMs);
           const value = { serverTime: toTimestamp(Date.now()), cursor: call.forwarded ? "" : watch.cursor() };
@@ -297,11 +302,17 @@ async function* changesAfter(
   }
 }
 
-/** For another instance: its first frame says that this one listens. */
+/** For another instance: its first frame says that this one listens. Runs that were deleted are updates that meet no filter. */
 function toPeerFrames(news: RunsNews): WatchRunsResponse[] {
   if (news.type === "gap") return [gapFrame(news.lostCount)];
-  const value = { runs: news.headers.map(headerToSummary) };
-  return [create(WatchRunsResponseSchema, { frame: { case: "snapshot", value } })];
+  const runs = news.headers.filter((header) => header.deleted !== true).map(headerToSummary);
+  const gone = news.headers.filter((header) => header.deleted === true).map(headerToSummary);
+  return [
+    create(WatchRunsResponseSchema, { frame: { case: "snapshot", value: { runs } } }),
+    ...gone.map((run) =>
+      create(WatchRunsResponseSchema, { frame: { case: "update", value: { run, matches: false } } }),
+    ),
+  ];
 }
 
 function toRunsFrames(news: RunsNews, watch: RunsWatch): WatchRunsResponse[] | null {

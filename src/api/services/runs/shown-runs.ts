@@ -35,7 +35,8 @@ export function createShownRuns(condition: Condition | null, maxRemembered = MAX
     if (to.size > maxRemembered) to.delete(to.keys().next().value ?? "");
   };
 
-  const meets = (header: RunHeader): boolean => condition === null || meetsCondition(condition, readHeader(header));
+  const meets = (header: RunHeader): boolean =>
+    header.deleted !== true && (condition === null || meetsCondition(condition, readHeader(header)));
 
   return {
     note,

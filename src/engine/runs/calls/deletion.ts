@@ -9,6 +9,7 @@ import { toError } from "../../../base/errors.ts";
 import type { Journal } from "../../ports/journal.ts";
 import type { Caller } from "../../ports/caller.ts";
 import { isClean } from "../../shard/resident.ts";
+import type { Followers } from "../followers.ts";
 import type { Runs } from "../runs.ts";
 
 /** Throws what there is to say of a run that the store does not have: RUN_DELETED or RUN_NOT_FOUND. */
@@ -22,8 +23,15 @@ export async function throwMissing(
   throw toError("RUN_DELETED", { runId, deletedAt: new Date(deletedAt).toISOString() });
 }
 
-/** Deletes an ended run. Resolves with the time of the deletion, milliseconds; that of the first one when it was deleted before. */
-export async function deleteRun(runs: Runs, { tenantId }: Caller, runId: string): Promise<number> {
+/**
+ * Deletes an ended run and notifies `followers`. Resolves with the time of the deletion, milliseconds; that of the first one when it was deleted before.
+ */
+export async function deleteRun(
+  runs: Runs,
+  followers: Pick<Followers, "deleted">,
+  { tenantId }: Caller,
+  runId: string,
+): Promise<number> {
   const { residence, journal, shards, submission, clock } = runs;
   const before = await journal.findDeleted(tenantId, runId);
   if (before !== null) return before;
@@ -51,5 +59,6 @@ export async function deleteRun(runs: Runs, { tenantId }: Caller, runId: string)
       action: "a deletion while its parent or one of its child runs is open (end those first)",
     });
   if (resident !== undefined) residence.drop(resident);
+  followers.deleted(header, clock.now());
   return (await journal.findDeleted(tenantId, runId)) ?? clock.now();
 }

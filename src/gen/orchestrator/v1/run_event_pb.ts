@@ -589,14 +589,14 @@ export const RunEndSchema: GenMessage<RunEnd> = /*@__PURE__*/
  */
 export type RunUpdate = Message<"orchestrator.v1.RunUpdate"> & {
   /**
-   * The run as it is now.
+   * The run as it is now; of a deleted run as it was, with the time of the deletion as `update_time`.
    *
    * @generated from field: orchestrator.v1.RunSummary run = 1;
    */
   run?: RunSummary | undefined;
 
   /**
-   * Whether the run matches the filter; when false, drop it.
+   * Whether the run matches the filter; when false, drop it. A deleted run matches none.
    *
    * @generated from field: bool matches = 2;
    */

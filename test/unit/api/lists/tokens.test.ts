@@ -42,6 +42,18 @@ test("a cursor belongs to one run of one tenant", () => {
     refused(() => cursors.fromCursor(bad));
 });
 
+// Cause: a place was read from any text that stands for it, and one cursor had many forms.
+test("a cursor has one form", () => {
+  const ofRun = tokens.cursorsOf("t", "run");
+  const ofRuns = tokens.runsCursorsOf("t", "");
+  expect(ofRuns.fromCursor(ofRuns.toCursor(1_700_000_000_000))).toBe(1_700_000_000_000);
+  for (const cursors of [ofRun, ofRuns]) {
+    const padded = cursors.toCursor(1).replace(/^(.)1/, "$101");
+    expect(padded).toMatch(/^.01\./);
+    expect(() => cursors.fromCursor(padded)).toThrow("the cursor was not issued for this watch");
+  }
+});
+
 test("a key that is too short is refused", () => {
   expect(() => createTokens(new Uint8Array(31))).toThrow("32 bytes");
 });

@@ -31,17 +31,25 @@ const refused: readonly (readonly [what: string, text: string, says: RegExp])[] 
   ["65 levels", `${"[".repeat(65)}${"]".repeat(65)}`, /65 levels deep; the limit is 64/],
   ["200,000 levels", "[".repeat(200_000), /levels deep/],
   ["no JSON at all", "{a:1}", /INVALID_JSON/],
-  ["text that ends early", '{"a":"b', /INVALID_JSON/],
+  ["text that ends early", '{"a":"b', /it ends before it is complete/],
   ["text that ends in an escape", '{"a":"b\\', /INVALID_JSON/],
   ["nothing", "", /INVALID_JSON/],
-  ["NaN", "[NaN]", /INVALID_JSON/],
-  ["a byte order mark", "\ufeff{}", /INVALID_JSON/],
+  // Cause: what the engine named no position for was called the end of the text.
+  ["NaN", "[NaN]", /"N" is not expected at line 1, column 2/],
+  ["a word that is cut", "[tru}", /"}" is not expected at line 1, column 5/],
+  ["undefined", "undefined", /"u" is not expected/],
+  ["a second byte order mark", "\ufeff\ufeff{}", /U\+FEFF is not expected at line 1, column 1/],
 ];
 
 describe("parseJson", () => {
   it.each(refused)("refuses %s", (_what, text, says) => {
     expect(problemOf(() => parse(text))).toMatch(says);
     expect(problemOf(() => parse(Buffer.from(text)))).toMatch(says);
+  });
+
+  it("ignores a byte order mark before the text", () => {
+    expect(parse("\ufeff{}")).toEqual({});
+    expect(parse(Buffer.from("\ufeff[1]"))).toEqual([1]);
   });
 
   it("refuses bytes that are no UTF-8", () => {

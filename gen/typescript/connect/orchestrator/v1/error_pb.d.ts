@@ -526,6 +526,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_OPERATION_FAILED = 70;
    */
   OPERATION_FAILED = 70,
+
+  /**
+   * transfer coding {coding} is unknown; send chunked.
+   *
+   * @generated from enum value: ERROR_REASON_TRANSFER_CODING_UNKNOWN = 71;
+   */
+  TRANSFER_CODING_UNKNOWN = 71,
 }
 
 /**

@@ -262,8 +262,9 @@ export declare type BatchStartRunsRequest = Message<"orchestrator.v1.BatchStartR
   requests: StartRunRequest[];
 
   /**
-   * Makes a repeated call return the first response. A start without a request id of its own gets this one, followed
-   * by `/` and its index in the batch. Up to 120 printable characters without spaces.
+   * Makes a repeated call return the first response; a batch with other starts is refused (REQUEST_ID_REUSED), even if
+   * none of the first ones succeeded. A start without a request id of its own gets this one, followed by `/` and its
+   * index in the batch. Up to 120 printable characters without spaces.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1531,6 +1532,8 @@ export declare const RunService: GenService<{
    * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
    * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
    * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+   * A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
+   * list those since its cursor, and one may be lost while an instance cannot be reached.
    * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
    * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
    *

@@ -445,5 +445,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_OPERATION_FAILED = 70;
      */
-    OPERATION_FAILED = 70
+    OPERATION_FAILED = 70,
+    /**
+     * transfer coding {coding} is unknown; send chunked.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRANSFER_CODING_UNKNOWN = 71;
+     */
+    TRANSFER_CODING_UNKNOWN = 71
 }

@@ -451,4 +451,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_OPERATION_FAILED = 70;
      */
     ErrorReason[ErrorReason["OPERATION_FAILED"] = 70] = "OPERATION_FAILED";
+    /**
+     * transfer coding {coding} is unknown; send chunked.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRANSFER_CODING_UNKNOWN = 71;
+     */
+    ErrorReason[ErrorReason["TRANSFER_CODING_UNKNOWN"] = 71] = "TRANSFER_CODING_UNKNOWN";
 })(ErrorReason || (ErrorReason = {}));

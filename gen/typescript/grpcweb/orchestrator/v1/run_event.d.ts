@@ -454,13 +454,13 @@ export interface RunEnd {
  */
 export interface RunUpdate {
     /**
-     * The run as it is now.
+     * The run as it is now; of a deleted run as it was, with the time of the deletion as `update_time`.
      *
      * @generated from protobuf field: orchestrator.v1.RunSummary run = 1
      */
     run?: RunSummary;
     /**
-     * Whether the run matches the filter; when false, drop it.
+     * Whether the run matches the filter; when false, drop it. A deleted run matches none.
      *
      * @generated from protobuf field: bool matches = 2
      */

@@ -130,6 +130,8 @@ export interface IRunServiceClient {
      * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
      * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
      * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+     * A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
+     * list those since its cursor, and one may be lost while an instance cannot be reached.
      * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
      * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
      *
@@ -279,6 +281,8 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
      * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
      * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
      * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
+     * A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
+     * list those since its cursor, and one may be lost while an instance cannot be reached.
      * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
      * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
      *

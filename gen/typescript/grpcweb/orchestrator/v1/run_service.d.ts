@@ -239,8 +239,9 @@ export interface BatchStartRunsRequest {
      */
     requests: StartRunRequest[];
     /**
-     * Makes a repeated call return the first response. A start without a request id of its own gets this one, followed
-     * by `/` and its index in the batch. Up to 120 printable characters without spaces.
+     * Makes a repeated call return the first response; a batch with other starts is refused (REQUEST_ID_REUSED), even if
+     * none of the first ones succeeded. A start without a request id of its own gets this one, followed by `/` and its
+     * index in the batch. Up to 120 printable characters without spaces.
      *
      * @generated from protobuf field: string request_id = 2
      */

@@ -42,6 +42,17 @@ test("what is no news is not told, from whomever it comes and in whichever order
   expect(shown.judge(header("b", "QUARANTINED", 2, 9))).toBe(false);
 });
 
+// Cause: nobody said that a run was deleted, and readers held it for ever.
+test("a deleted run leaves every filter, once, and nothing brings it back", () => {
+  const shown = createShownRuns(null);
+  const deleted: RunHeader = { ...header("a", "COMPLETED", 4), deleted: true };
+  expect(shown.judge(header("a", "COMPLETED", 3))).toBe(true);
+  expect(shown.judge(deleted)).toBe(false);
+  expect(shown.judge(deleted)).toBe(null);
+  expect(shown.judge(header("a", "COMPLETED", 3))).toBe(null);
+  expect(shown.judge({ ...deleted, runId: "never shown" })).toBe(null);
+});
+
 test("the memory is bounded: what was forgotten comes again", () => {
   const shown = createShownRuns(null, 2);
   for (const runId of ["a", "b", "c"]) expect(shown.judge(header(runId, "RUNNING", 1))).toBe(true);
