@@ -64,8 +64,8 @@ export interface RunControl {
     signal?: AbortSignal,
   ): Promise<readonly (StartResult | Error)[]>;
   /**
-   * Takes a request id for a call that starts several runs. Error: REQUEST_ID_REUSED when a start or a call with another
-   * hash has it.
+   * Takes a request id for a call that starts several runs. Error: REQUEST_ID_REUSED if a start, or a call with
+   * another hash, has it.
    */
   claimRequest(caller: Caller, requestId: string, requestHash: string): Promise<void>;
   /**

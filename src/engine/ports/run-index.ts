@@ -28,7 +28,7 @@ export interface RunHeader {
    * fields may be empty.
    */
   readonly damage?: string;
-  /** The run was deleted: this is its last header, with the time of the deletion as `updatedAt`. Only watches show it. */
+  /** The run is deleted: this is its last header, with the time of the deletion as `updatedAt`. Only in watches. */
   readonly deleted?: true;
 }
 
