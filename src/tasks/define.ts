@@ -22,7 +22,7 @@ export type TaskTypeName =
   | "graph"
   | "noop";
 
-/** Keys of a task that bound or repeat its work. */
+/** Keys of a task that limit or repeat its work. */
 export const LIMIT_KEYS = [
   "retry_policy",
   "timeout",
@@ -34,7 +34,7 @@ export const LIMIT_KEYS = [
 /** One of {@link LIMIT_KEYS}. */
 export type LimitKey = (typeof LIMIT_KEYS)[number];
 
-/** What a task type is: the one place from which checks, JSON Schema, reference pages and forms follow. */
+/** A task type. Checks, JSON Schema, reference pages, and forms are all derived from it. */
 export interface TaskType {
   readonly type: TaskTypeName;
   readonly effect: Effect;
@@ -48,15 +48,14 @@ export interface TaskType {
   readonly result: z.ZodType;
   /** A task of this type as YAML; checked by a test. */
   readonly example: string;
-  /** Start-to-close timeout when the flow gives none, milliseconds; null: none. */
+  /** Default start-to-close timeout, milliseconds; null means none. */
   readonly defaultTimeoutMs: number | null;
-  /** Which limits act on it; a flow that writes another one is refused. When not declared, those of its effect. */
+  /** Limits that apply to the type; a flow that sets another one is refused. Defaults to the limits of its effect. */
   readonly limits: readonly LimitKey[];
 }
 
 const LIMITS_OF: Readonly<Record<Effect, readonly LimitKey[]>> = {
-  // Evaluated in the move of the run itself: there is no time that could run out, and the same values give the same
-  // result.
+  // Evaluated in the run's transition: it cannot time out, and the same values give the same result.
   pure: [],
   effectful: LIMIT_KEYS,
   wait: ["timeout", "schedule_to_close_timeout"],

@@ -2,11 +2,11 @@ import { z } from "zod";
 import { defineTaskType } from "./define.ts";
 import { anyJson, keyed, textMap } from "./schema/schemas.ts";
 
-/** `emit`: an event for the outside. */
+/** `emit`: writes an event to the outbox. */
 export const emit = defineTaskType({
   type: "emit",
   effect: "effectful",
-  // Its event is written by the move that ends it: nothing is called.
+  // The transition that ends the task writes the event; nothing is called.
   limits: [],
   summary: "Writes an event to the outbox, for a topic.",
   documentation:

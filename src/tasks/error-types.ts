@@ -1,15 +1,15 @@
 /**
- * Types of errors that tasks end with, as `match` and `non_retryable` name them. A test compares the table with the
- * code that makes them.
+ * Error types of tasks, as used in `match` and `non_retryable`. A test compares this table with the code that creates
+ * the errors.
  */
 import { STATUS_CODES } from "node:http";
 import { statusType } from "../base/http-status.ts";
 import type { TaskTypeName } from "./define.ts";
 
-/** Errors of every task. */
+/** Errors of every task type. */
 const EVERY = ["EXPRESSION_FAILED", "EXPRESSION_TOO_COSTLY", "PARAMETERS_INVALID", "OUTPUT_TOO_LARGE"] as const;
 
-/** Errors of tasks that make attempts. */
+/** Errors of task types that make attempts. */
 const ATTEMPTS = [
   "TIMEOUT",
   "SCHEDULE_TO_START_TIMEOUT",
@@ -29,7 +29,7 @@ const ATTEMPTS = [
 
 const GROUP = ["CHILD_FAILED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT"] as const;
 
-/** Errors of each task type beside those of {@link EVERY}. */
+/** Errors of each task type, besides {@link EVERY}. */
 const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
   http: [
     ...ATTEMPTS,
@@ -77,9 +77,7 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
 /** Every error type of the product. */
 export const ERROR_TYPES: ReadonlySet<string> = new Set([...EVERY, ...Object.values(OWN).flat()]);
 
-/**
- * What an error of a task type can be; undefined when user code makes errors of its own, so that nobody can list them.
- */
+/** Returns the error types of a task type, or undefined if user code defines its own errors, which cannot be listed. */
 export function errorTypesOf(type: TaskTypeName): ReadonlySet<string> | undefined {
   return type === "graph" ? undefined : new Set([...EVERY, ...OWN[type]]);
 }

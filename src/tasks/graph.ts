@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineTaskType } from "./define.ts";
 import { anyJson, keyed } from "./schema/schemas.ts";
 
-/** `graph`: the one task of a `graph` flow. Flows do not write it; `workflow.graph` does. */
+/** `graph`: the only task of a `graph` flow. Flows do not declare it; `workflow.graph` does. */
 export const graph = defineTaskType({
   type: "graph",
   effect: "effectful",

@@ -5,10 +5,10 @@ import { anyJson, keyed, textMap } from "./schema/schemas.ts";
 /** Methods that an `http` task may use. */
 const HTTP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
-/** How the body of an answer becomes the output. */
+/** How the body of a response becomes the output. */
 const RESPONSE_MODES = ["auto", "json", "text", "none"] as const;
 
-/** What becomes of integers in answers that a double cannot hold. */
+/** How integers in responses that a double cannot hold are returned. */
 const LARGE_INTEGERS = ["text", "number", "error"] as const;
 
 const status = z.int().min(100).max(599);

@@ -34,7 +34,7 @@ export const TASK_TYPES = {
   graph,
 } as const satisfies Record<TaskTypeName, TaskType>;
 
-/** The task types that a flow may write. */
+/** The task types that a flow may use. */
 export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph">[] = [
   "http",
   "transform",
@@ -49,17 +49,17 @@ export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph">[] = [
   "noop",
 ];
 
-/** Names that are kept for task types of later versions. */
+/** Names reserved for task types of later versions. */
 export const LATER_TASK_TYPES = ["grpc", "data", "ai", "exec", "queue", "worker", "agent", "mcp"] as const;
 
-/** Whether a name is a task type that a flow may write. */
+/** Whether `name` is a task type that a flow may use. */
 export function isWritableTaskType(name: string): name is TaskTypeName {
   return (WRITABLE_TASK_TYPES as readonly string[]).includes(name);
 }
 
 /**
- * Checks evaluated parameters against the schema of their type. Gives every violation, none when they fit;
- * `field` is relative to the parameters (`body.amount`), empty for the whole.
+ * Checks evaluated parameters against the schema of their type. Returns all violations. `field` is relative to the
+ * parameters (`body.amount`); empty for the parameters as a whole.
  */
 export function checkParameters(type: TaskTypeName, value: Json): readonly FieldViolation[] {
   const schema: z.ZodType = TASK_TYPES[type].parameters;

@@ -3,10 +3,10 @@ import { defineTaskType } from "./define.ts";
 import { groupParameters } from "./parallel.ts";
 import { anyJson, keyed } from "./schema/schemas.ts";
 
-/** The most children that one `map` may have. */
+/** Maximum number of children of one `map`. */
 const MAX_MAP_ITEMS = 10_000;
 
-/** `map`: one child per element of a list. */
+/** `map`: one child for each element of a list. */
 export const map = defineTaskType({
   type: "map",
   effect: "group",

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { defineTaskType } from "./define.ts";
 import { anyJson, keyed } from "./schema/schemas.ts";
 
-/** Children open at once when a group does not say. */
+/** Default of `max_concurrency`. */
 export const DEFAULT_MAX_CONCURRENCY = 50;
 
-/** The most children that may be open at once. */
+/** Maximum of `max_concurrency`. */
 const MAX_CONCURRENCY = 1_000;
 
 /** Keys that `parallel` and `map` share. */

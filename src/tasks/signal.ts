@@ -3,7 +3,6 @@ import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_PROBLEM } from "../base/process/signal
 import { defineTaskType } from "./define.ts";
 import { anyJson, keyed } from "./schema/schemas.ts";
 
-/** The name of a signal. */
 export const signalName = z.string().regex(SIGNAL_NAME_PATTERN, { error: SIGNAL_NAME_PROBLEM });
 
 /** `signal`: waits for a signal from outside. */

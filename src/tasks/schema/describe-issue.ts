@@ -1,16 +1,15 @@
-/** What schemas find wrong, in our words. */
+/** Describes schema violations in our own words. */
 import type { z } from "zod";
 import type { Json } from "../../base/json/json.ts";
 import { suggest } from "./suggest.ts";
 
-/** One thing that a schema found wrong. */
 export interface DescribedIssue {
   readonly path: readonly (string | number)[];
-  /** The sentence; made when it is asked for, since only the first of thousands are shown. */
+  /** The sentence; created on demand, since only the first few of possibly thousands are shown. */
   readonly describe: () => string;
 }
 
-/** Says what a schema found wrong in `root`; several things when one issue names several keys. */
+/** Describes a schema issue in `root`. Returns several entries if one issue names several keys. */
 export function describeIssue(issue: z.core.$ZodIssue, root: Json): readonly DescribedIssue[] {
   const path = issue.path.filter((part) => typeof part !== "symbol");
   if (issue.code === "unrecognized_keys") {
@@ -31,7 +30,7 @@ function describeValueIssue(issue: z.core.$ZodIssue, value: Json | undefined): s
   return `expected ${wanted}, got ${describeValue(value)}${suggestion}`;
 }
 
-/** What was expected; undefined when the message of the issue says it all. */
+/** What was expected; undefined if the issue's message already says it. */
 function describeWanted(issue: z.core.$ZodIssue, value: Json | undefined): string | undefined {
   switch (issue.code) {
     case "invalid_type":
@@ -57,7 +56,7 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `unknown key "${key}"${suggest(key, known) || (known.length > 0 ? `; known: ${known.join(", ")}` : "")}`;
 }
 
-/** A value in a message: its type, and the value itself when short. */
+/** A value in a message: its type, and the value itself if it is short. */
 export function describeValue(value: Json | undefined): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";

@@ -1,4 +1,4 @@
-/** A path as people write it: `tasks[2].timeout`. */
+/** Formats a path as people write it: `tasks[2].timeout`. */
 export function formatPath(path: readonly (string | number)[]): string {
   let text = "";
   for (const part of path) {

@@ -1,7 +1,7 @@
 /**
- * Checks values of callers against JSON Schemas of authors (ADR 0025). The library interprets schemas, it makes no code
- * of them. Neither a schema nor a pattern in it bounds how long a check takes, so the check runs under a time limit
- * that also ends regular expressions.
+ * Validates callers' values against authors' JSON Schemas (ADR 0025). The library interprets schemas and generates no
+ * code. Neither a schema nor its patterns limit how long a check takes, so the check runs under a time limit that also
+ * stops regular expressions.
  */
 import { createContext, Script } from "node:vm";
 import { type OutputUnit, type Schema, Validator } from "@cfworker/json-schema";
@@ -11,23 +11,23 @@ import type { Json, JsonObject } from "../../base/json/json.ts";
 import { formatPath } from "./format-path.ts";
 import { DIALECTS, findSchemaProblems } from "./schema-keywords.ts";
 
-/** Most processor time of one check, milliseconds. Sensible schemas take microseconds. */
+/** Maximum CPU time of one check, milliseconds. Sensible schemas take microseconds. */
 const MAX_CHECK_MS = 100;
-/** Most elapsed time of one check on a machine that is busy with other work, milliseconds. */
+/** Maximum elapsed time of one check on a machine that is busy with other work, milliseconds. */
 const MAX_STALL_MS = 1_000;
 
-/** Most violations that are told. */
+/** Maximum number of violations that are reported. */
 const MAX_VIOLATIONS = 20;
 
-/** A JSON Schema in a flow, as declared by zod: its problems are issues at their paths. */
+/** A JSON Schema in a flow, as declared with zod: its problems are issues at their paths. */
 export const jsonSchema = z.record(z.string(), z.unknown()).superRefine((schema, context) => {
   for (const { path, description } of findSchemaProblems(schema as Json))
     context.addIssue({ code: "custom", path: [...path], message: description });
 }) as unknown as z.ZodType<JsonObject>;
 
 /**
- * What of `value` does not meet `schema`; paths begin with `root`. The schema has no problems (`findSchemaProblems`).
- * Error: SCHEMA_TOO_COSTLY when the check takes too long.
+ * Returns the violations of `schema` in `value`; paths begin with `root`. The schema must have no problems
+ * (`findSchemaProblems`). Error: SCHEMA_TOO_COSTLY if the check takes too long.
  */
 export function checkAgainstSchema(schema: JsonObject, value: Json, root: string): readonly FieldViolation[] {
   const { errors } = validate(validatorOf(schema), value);
@@ -43,7 +43,7 @@ export function checkAgainstSchema(schema: JsonObject, value: Json, root: string
     .slice(0, MAX_VIOLATIONS);
 }
 
-/** Error INVALID_REQUEST with every violation of `schema` in `value`; SCHEMA_TOO_COSTLY. */
+/** Throws INVALID_REQUEST with every violation of `schema` in `value`, or SCHEMA_TOO_COSTLY. */
 export function checkData(schema: JsonObject, value: Json, root: string): void {
   const violations = checkAgainstSchema(schema, value, root);
   const [first] = violations;
@@ -60,7 +60,7 @@ function validatorOf(schema: JsonObject): Validator {
   if (validator === undefined) {
     const dialect = String(schema["$schema"] ?? "").replace(/#$/, "");
     const draft = DIALECTS[dialect as keyof typeof DIALECTS] ?? "2020-12";
-    // The library writes into the schema that it gets.
+    // The library modifies the schema that it gets.
     validator = new Validator(structuredClone(schema) as Schema, draft, false);
     validators.set(schema, validator);
   }
@@ -76,7 +76,7 @@ function validate(validator: Validator, value: Json): { readonly errors: readonl
   try {
     return runWithin(MAX_CHECK_MS) ?? runWithin(MAX_STALL_MS) ?? fail("SCHEMA_TOO_COSTLY", { limitMs: MAX_CHECK_MS });
   } catch (error) {
-    // Recursion that is too deep.
+    // The recursion is too deep.
     if (error instanceof RangeError) fail("SCHEMA_TOO_COSTLY", { limitMs: MAX_CHECK_MS }, { cause: error });
     throw error;
   } finally {
@@ -85,8 +85,8 @@ function validate(validator: Validator, value: Json): { readonly errors: readonl
 }
 
 /**
- * The result of the check, or null when it was cut off although it had less processor time than it may take: `node:vm`
- * limits elapsed time, and a busy machine may not have let this thread run. Error: SCHEMA_TOO_COSTLY.
+ * Returns the result of the check, or null if it was stopped before it had used its CPU time: `node:vm` limits elapsed
+ * time, and a busy machine may not have scheduled this thread. Error: SCHEMA_TOO_COSTLY.
  */
 function runWithin(elapsedMs: number): { readonly errors: readonly OutputUnit[] } | null {
   const before = process.threadCpuUsage();
@@ -100,7 +100,7 @@ function runWithin(elapsedMs: number): { readonly errors: readonly OutputUnit[] 
   }
 }
 
-/** The library asks `name in object`, to which `constructor` is in every object with a prototype. */
+/** The library tests `name in object`, which finds `constructor` in every object that has a prototype. */
 function withoutPrototypes(value: Json): Json {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(withoutPrototypes);
@@ -109,7 +109,7 @@ function withoutPrototypes(value: Json): Json {
   return plain as JsonObject;
 }
 
-/** Keywords whose violation only says that something further in is violated. */
+/** Keywords whose violation only says that a nested value has a violation. */
 const AROUND: ReadonlySet<string> = new Set([
   ...["$ref", "allOf", "if", "properties", "patternProperties", "additionalProperties", "unevaluatedProperties"],
   ...["dependentSchemas", "items", "prefixItems", "additionalItems", "unevaluatedItems"],
@@ -133,7 +133,7 @@ function below(root: string, path: readonly (string | number)[]): string {
   return text === "" || text.startsWith("[") ? root + text : `${root}.${text}`;
 }
 
-/** The sentence of the library in the words of the other violations. */
+/** Rewords the library's message in the style of the other violations. */
 function describe(keyword: string, error: string): string {
   switch (keyword) {
     case "false":

@@ -1,24 +1,24 @@
 /**
- * Which JSON Schemas authors may write: those whose every keyword is known and well-formed, that refer to nothing
- * outside themselves, and that are small. A keyword that no validator acts on would be a rule that nobody enforces, so
- * it is refused.
+ * Restricts the JSON Schemas that authors may write: every keyword is known and well-formed, nothing refers outside the
+ * schema, and the schema is small. A keyword that no validator supports would be a rule that nobody enforces, so it is
+ * refused.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { suggest } from "./suggest.ts";
 
-/** Something wrong in a schema, with the path from its root. */
+/** A problem in a schema, with its path from the root. */
 export interface SchemaProblem {
   readonly path: readonly (string | number)[];
   readonly description: string;
 }
 
-/** How many schemas one schema may hold, itself included. */
+/** Maximum number of schemas in one schema, itself included. */
 const MAX_SCHEMAS = 2_000;
 
-/** How deep schemas may stand in each other. */
+/** Maximum nesting depth of schemas. */
 const MAX_DEPTH = 32;
 
-/** Most problems that are reported. */
+/** Maximum number of problems that are reported. */
 const MAX_PROBLEMS = 20;
 
 type Shape =
@@ -98,14 +98,14 @@ const KEYWORDS: Readonly<Record<string, Shape>> = {
 
 const TYPES = ["null", "boolean", "integer", "number", "string", "array", "object"];
 
-/** Dialects, by what `$schema` says. */
+/** Dialects, by the value of `$schema`. */
 export const DIALECTS = {
   "https://json-schema.org/draft/2020-12/schema": "2020-12",
   "https://json-schema.org/draft/2019-09/schema": "2019-09",
   "http://json-schema.org/draft-07/schema": "7",
 } as const;
 
-/** What is wrong with a schema; nothing when it can be used. */
+/** Returns the problems of a schema; none if it is usable. */
 export function findSchemaProblems(schema: Json): readonly SchemaProblem[] {
   const walk = new Walk();
   walk.schema(schema, [], 0);
@@ -150,7 +150,7 @@ class Walk {
     }
   }
 
-  /** Every reference must lead to a schema of the same document. */
+  /** Checks that every reference points to a schema in the same document. */
   checkRefs(root: Json): void {
     for (const { path, ref } of this.#refs) {
       if (!this.#places.has(ref.slice(1))) this.add(path, `there is no schema at ${ref}`);
@@ -158,7 +158,7 @@ class Walk {
     if (this.problems.length === 0) this.#checkCycles(root);
   }
 
-  /** References that come back to where they began without going into the data would never end. */
+  /** Refuses references that lead back to their start without descending into the data: they would never end. */
   #checkCycles(root: Json): void {
     const done = new Set<string>();
     const visit = (pointer: string, open: ReadonlySet<string>): boolean => {
@@ -284,7 +284,7 @@ class Walk {
   }
 }
 
-/** Places of the schemas that judge the same value as `schema`, relative to it. */
+/** Paths of the schemas that apply to the same value as `schema`, relative to it. */
 function* inPlace(schema: JsonObject): Iterable<string> {
   for (const key of ["allOf", "anyOf", "oneOf"]) {
     const list = schema[key];
@@ -309,7 +309,7 @@ function decodeRef(ref: string): string {
   try {
     return decodeURIComponent(ref);
   } catch {
-    return ref; // not percent-encoded; it leads nowhere then
+    return ref; // not percent-encoded: it resolves to nothing
   }
 }
 

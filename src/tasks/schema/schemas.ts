@@ -12,25 +12,25 @@ import {
 import { parseInstantMs, TIME_FORM } from "../../base/time/rfc3339.ts";
 import { describeValue } from "./describe-issue.ts";
 
-/** The shape of an id in flows: of flows, tasks, states. */
+/** Pattern of ids in flows: of flows, tasks, and states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
-/** What is wanted where an id is. */
+/** Message for a value that does not match {@link ID_PATTERN}. */
 export const ID_PROBLEM = "expected an id: a lowercase letter, then lowercase letters, digits, _ and -";
 
 /**
- * Names of LangGraph graphs. A name is the path of the graph's task, so it holds neither `.` nor `~`, which divide
- * paths.
+ * Pattern of LangGraph graph names. A name is the path of the graph's task, so it contains neither `.` nor `~`, which
+ * are path separators.
  */
 export const GRAPH_NAME_PATTERN = /^[A-Za-z_$][A-Za-z0-9_$-]{0,127}$/;
 
-/** Text that becomes a column of the store: without control characters. */
+/** Text that is stored in a column: no control characters. */
 export const PLAIN_TEXT = /^[^\u0000-\u001f\u007f]*$/;
 
-/** What is wanted where {@link PLAIN_TEXT} is. */
+/** Message for a value that does not match {@link PLAIN_TEXT}. */
 export const PLAIN_TEXT_PROBLEM = "expected text without control characters";
 
-/** The version of a flow: it stands in the path of a URL as it is. */
+/** The version of a flow. It appears unescaped in the path of a URL. */
 export const versionText = z
   .string()
   .min(1)
@@ -40,8 +40,8 @@ export const versionText = z
   });
 
 /**
- * Any JSON value. Documents and evaluated parameters are JSON already: to look into them again took 1.6 s for 2 MB of
- * small objects, on the loop that serves everybody.
+ * Any JSON value. Documents and evaluated parameters are JSON already. Checking them again took 1.6 s for 2 MB of small
+ * objects, on the event loop that serves everybody.
  */
 export const anyJson: z.ZodType<Json> = z
   .unknown()
@@ -51,7 +51,7 @@ interface Given {
   readonly input?: unknown;
 }
 
-/** What is said of a value that is not a duration. */
+/** Message for a value that is not a duration. */
 const durationError = {
   error: ({ input }: Given) => unitsProblem(input) ?? `expected a duration: ${DURATION_FORM}${got(input)}`,
 };
@@ -74,7 +74,7 @@ export const duration = z
   .union([z.number().min(0, durationError), z.string().regex(DURATION_PATTERN, durationError)], durationError)
   .refine(withinRange, durationError);
 
-/** A duration, or an expression that gives one. */
+/** A duration, or an expression that evaluates to one. */
 export const durationOrExpression = z
   .union(
     [
@@ -89,13 +89,16 @@ export const durationOrExpression = z
     durationError,
   );
 
-/** A timeout, or an expression that gives one. A timeout of 0 could never be met, so it is refused; delays may be 0. */
+/**
+ * A timeout, or an expression that evaluates to one. A timeout of 0 could never be met, so it is refused; delays may be
+ * 0.
+ */
 export const timeoutOrExpression = durationOrExpression.refine(
   (value) => (typeof value === "string" && EXPRESSION_PATTERN.test(value)) || !isZeroDuration(value),
   { error: ZERO_TIMEOUT },
 );
 
-/** A point in time with its zone. */
+/** A point in time with its time zone. */
 export const instant = z
   .string()
   .refine((text) => parseInstantMs(text) !== undefined, {
@@ -103,14 +106,14 @@ export const instant = z
   })
   .meta({ format: "date-time" });
 
-/** An object without unknown keys; the problem of an unknown key lists those that are known. */
+/** An object without unknown keys. The message for an unknown key lists the known ones. */
 export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.strictObject(shape, {
     error: (issue) => (issue.code === "unrecognized_keys" ? `known: ${Object.keys(shape).join(", ")}` : undefined),
   });
 }
 
-/** Labels of a run, by the rule that starts follow. */
+/** Labels of a run, with the rules that starts use. */
 export const labelMap = z
   .record(
     z

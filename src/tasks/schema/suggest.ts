@@ -1,14 +1,14 @@
-/** "Did you mean": the nearest of the known words. */
+/** "Did you mean": suggests the nearest known word. */
 
 /**
- * How many candidates one suggestion compares in full; a hostile flow has thousands of wrong words and thousands of
+ * How many candidates one suggestion compares in full. A hostile flow has thousands of wrong words and thousands of
  * ids.
  */
 const MAX_COMPARED = 50;
-/** How far a word may be from what was meant. */
+/** Maximum edit distance of a suggestion. */
 const MAX_DISTANCE = 3;
 
-/** `; did you mean "x"?` for the nearest of `known`, or nothing. */
+/** Returns `; did you mean "x"?` for the nearest of `known`, or an empty string. */
 export function suggest(word: string, known: readonly string[]): string {
   if (word.length < 3 || word.length > 64) return "";
   const wanted = word.toLowerCase();
@@ -33,7 +33,9 @@ export function suggest(word: string, known: readonly string[]): string {
   return best === undefined || best === word ? "" : `; did you mean "${best}"?`;
 }
 
-/** Insertions, deletions, changes and swaps of neighbours between two words; at most `limit`. */
+/**
+ * Number of insertions, deletions, substitutions, and swaps of adjacent characters between two words; at most `limit`.
+ */
 function editDistance(a: string, b: string, limit: number): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)];
   const at = (row: number, column: number): number => rows[row]?.[column] ?? limit;
