@@ -13,7 +13,7 @@ async function insertRuns(runs: readonly (readonly [runId: string, age: number, 
     await bed.sql(
       `INSERT INTO orchestrator.runs (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, labels, user_id, correlation_id,
          run_key, parent_run_id, parent_task, created_at, updated_at, ended_at)
-       SELECT $1, 0, 0, 'default', $3, '1', '', 'COMPLETED', false, 1, jsonb_build_object('team', $3::text), 'u', '', '', '', '', made.at, made.at, made.at
+       SELECT $1, 0, 0, 'default', $3, '1', (SELECT hash FROM orchestrator.flow_versions WHERE flow_id = $3), 'COMPLETED', false, 1, jsonb_build_object('team', $3::text), 'u', '', '', '', '', made.at, made.at, made.at
        FROM (SELECT '2026-05-01 12:00:00Z'::timestamptz - $2::int * interval '1 second' AS at) AS made`,
       [runId, age, flowId],
     );
@@ -36,6 +36,8 @@ test.each([
   async (orderBy, filter) => {
     const { engine } = await bed.openInstance();
     const ask = createCaller(engine, bed.database);
+    // Runs of versions that are not registered cannot be stored.
+    for (const flow of ["even", "odd"]) await bed.register(flow, [{ id: "a", type: "noop" }]);
     // Three runs to a second, so that pages end within a second.
     const all = Array.from({ length: 40 }, (_, n) => [`p-${String((n * 17) % 40).padStart(2, "0")}`, n] as const).map(
       ([runId, n]) => [runId, 100 + Math.floor(n / 3), n % 2 === 0 ? "even" : "odd"] as const,
