@@ -1,14 +1,16 @@
-/** Inserts after which the entries move to a new table, at least. */
+/** Minimum number of inserts before the entries move to a new table. */
 const MIN_INSERTS = 64;
 
 /**
- * A map that lives long while its entries come and go.
+ * A long-lived map whose entries come and go.
  *
- * V8 gives a map a new table whenever the old one is full of deleted entries, and lets the old table point to the new one. Once such a table is old to the collector, every
- * table behind it and all that was ever in them outlives the collections of the young heap, until the whole heap is marked: of 200 runs in flight, each collection copied
- * 18 MB in place of 6. This map moves to a table of its own making after as many inserts as it holds entries, and a chain ends there.
+ * V8 allocates a new table for a map whenever the old one is full of deleted entries, and keeps a pointer from the old
+ * table to the new one. Once such a table is in the old generation, every later table and everything that was ever in
+ * them survives minor collections until the next full mark: with 200 runs in flight, each collection copied 18 MB
+ * instead of 6. This map moves its entries to a fresh table after as many inserts as it holds entries, which ends the
+ * chain.
  *
- * While its values are read one by one no entry may be added.
+ * Do not add entries while iterating over the values.
  */
 export class ChurningMap<K, V> {
   #map = new Map<K, V>();
@@ -24,7 +26,7 @@ export class ChurningMap<K, V> {
     return this.#map.get(key);
   }
 
-  /** Whether there is an entry of this key. */
+  /** Returns whether the map has an entry for this key. */
   has(key: K): boolean {
     return this.#map.has(key);
   }

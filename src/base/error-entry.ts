@@ -1,6 +1,6 @@
-/** Entries of the catalogue of errors. */
+/** Entries of the error catalog. */
 
-/** gRPC status names that the catalogue uses; numbers are those of google.rpc.Code. */
+/** gRPC status names that the catalog uses; the numbers are those of google.rpc.Code. */
 export const GRPC_CODE = {
   CANCELLED: 1,
   UNKNOWN: 2,
@@ -24,8 +24,9 @@ export const GRPC_CODE = {
 export type GrpcCode = keyof typeof GRPC_CODE;
 
 /**
- * Whether the same call may be sent again. `no`: it never helps as it is. `yes`: it had no effect, send the same request again. `request_id`: its outcome
- * is not known; send it again if it only reads, is idempotent by itself, or carries a `request_id`, and then with the same one.
+ * Whether the same call may be sent again. `no`: repeating it unchanged never helps. `yes`: it had no effect; send the
+ * same request again. `request_id`: its outcome is unknown; send it again if it is read-only, idempotent, or carries a
+ * `request_id`, and then with the same one.
  */
 export type RetryClass = "no" | "yes" | "request_id";
 
@@ -36,17 +37,20 @@ export const REPEAT = {
   request_id: "SAME_REQUEST_ID",
 } as const satisfies Record<RetryClass, string>;
 
-/** What the catalogue says of a code. */
+/** What the catalog defines for a code. */
 export interface CatalogueEntry {
   readonly grpc: GrpcCode;
   readonly http: number;
   readonly retry: RetryClass;
   readonly text: string;
-  /** Keys of metadata that the sentence does not name and that some errors of the code carry. */
+  /** Metadata keys that the sentence does not use and that some errors of the code carry. */
   readonly more: readonly string[];
 }
 
-/** An entry with the literal types of its sentence and keys: the details of {@link fail} are checked against them. */
+/**
+ * Builds an entry with the literal types of its sentence and keys: the details of {@link fail} are checked against
+ * them.
+ */
 export const entry = <const Text extends string, const More extends string = never>(
   grpc: GrpcCode,
   http: number,

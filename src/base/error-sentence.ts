@@ -1,9 +1,9 @@
-/** Names in braces of a sentence. */
+/** Names in braces in a sentence. */
 export type Named<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Named<Rest>
   : never;
 
-/** The sentence with the names in braces replaced by their details. */
+/** Returns the sentence with the names in braces replaced by their details. */
 export function fillSentence(text: string, details: Readonly<Record<string, string | number | boolean>>): string {
   return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? ""));
 }

@@ -1,15 +1,16 @@
 /**
- * The one error class of the product and the one table of its codes.
+ * The only error class of the product and the only table of its codes.
  *
- * A code is stable for ever: its name, gRPC code and HTTP status never change and it is never reused. The sentence may change.
- * `{name}` in a sentence is filled from the details, which also travel as ErrorInfo metadata.
+ * A code is stable forever: its name, gRPC code, and HTTP status never change, and it is never reused. The sentence may
+ * change. `{name}` in a sentence is filled from the details, which are also sent as ErrorInfo metadata.
  */
 import { type CatalogueEntry, entry, type GrpcCode, REPEAT, type RetryClass } from "./error-entry.ts";
 import { fillSentence, type Named } from "./error-sentence.ts";
 
 /**
- * Every error code of the product: gRPC code, HTTP status, retry class, public sentence, further keys of metadata. `docs/errors.md` and the enum `ErrorReason`
- * of the contract are made from it. UNAVAILABLE and RESOURCE_EXHAUSTED are for what may be sent again: generic clients retry both.
+ * Every error code of the product: gRPC code, HTTP status, retry class, public sentence, further metadata keys.
+ * `docs/errors.md` and the enum `ErrorReason` of the contract are generated from it. UNAVAILABLE and RESOURCE_EXHAUSTED
+ * are reserved for errors that may be retried: generic clients retry both.
  */
 export const ERRORS = {
   // Requests
@@ -294,18 +295,21 @@ export const ERRORS = {
   INTERNAL: entry("INTERNAL", 500, "no", "internal error; its id in the log is {errorId}"),
 } as const satisfies Record<string, CatalogueEntry>;
 
-/** Code of the catalogue. */
+/** A code of the catalog. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Codes that nothing gives yet; names and meanings are kept for what is planned. A test holds the list to the code. */
+/**
+ * Codes that nothing raises yet; their names and meanings are reserved for planned features. A test checks the list
+ * against the code.
+ */
 export const RESERVED_CODES: readonly ErrorCode[] = ["EXPRESSION_INVALID", "TASK_FAILED"];
 
-/** Values that fill the sentence and travel as metadata; plain scalars only. */
+/** Values that fill the sentence and are sent as metadata; plain scalars only. */
 export type ErrorDetails = Readonly<Record<string, ErrorValue>>;
 
 type ErrorValue = string | number | boolean;
 
-/** Details of the errors of a code: what its sentence names, and its further keys. */
+/** Details of the errors of a code: the names in its sentence, and its further keys. */
 export type DetailsOf<Code extends ErrorCode> = Readonly<Record<Named<(typeof ERRORS)[Code]["text"]>, ErrorValue>> &
   Readonly<Partial<Record<(typeof ERRORS)[Code]["more"][number], ErrorValue>>>;
 
@@ -313,9 +317,9 @@ type FailArguments<Code extends ErrorCode> = [Named<(typeof ERRORS)[Code]["text"
   ? [details?: DetailsOf<Code>, options?: FailOptions]
   : [details: DetailsOf<Code>, options?: FailOptions];
 
-/** One violated field of a request or one problem of a flow. */
+/** An invalid field of a request, or a problem of a flow. */
 export interface FieldViolation {
-  /** Path of the field or place, for instance `workflow.tasks[2].timeout`. */
+  /** Path of the field or place, for example `workflow.tasks[2].timeout`. */
   readonly field: string;
   /** What is wrong and what was expected. */
   readonly description: string;
@@ -325,17 +329,17 @@ export interface FieldViolation {
   readonly column?: number;
 }
 
-/** How a call that failed may be sent again, as its caller is told. */
+/** How a failed call may be sent again, as reported to its caller. */
 export type Repeat = "" | "SAME_REQUEST" | "SAME_REQUEST_ID";
 
-/** The error that every layer throws. `code` decides everything that happens to it at the borders. */
+/** The error that every layer throws. `code` alone determines how it is handled at the boundaries. */
 export class OrchestratorError extends Error {
   override readonly name = "OrchestratorError";
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
   readonly violations: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
-  /** How the call of this error may be sent again; empty: not at all. */
+  /** How the call that failed may be sent again; empty: not at all. */
   readonly repeat: Repeat;
 
   constructor(code: ErrorCode, details: ErrorDetails, options: FailOptions) {
@@ -365,22 +369,22 @@ export class OrchestratorError extends Error {
 
 /** Options of {@link fail}. */
 export interface FailOptions {
-  /** What made it happen; goes to the log, never to the caller. */
+  /** The cause; logged, never sent to the caller. */
   readonly cause?: unknown;
   /** Violated fields, for BadRequest details. */
   readonly violations?: readonly FieldViolation[];
-  /** When to come back, milliseconds; becomes RetryInfo and `Retry-After`. */
+  /** When to retry, milliseconds; becomes RetryInfo and `Retry-After`. */
   readonly retryAfterMs?: number;
-  /** How the call at hand may be sent again; what the catalogue says of the code when it is left out. */
+  /** How this call may be sent again; defaults to the catalog's rule for the code. */
   readonly repeat?: Repeat;
 }
 
-/** Throws the error of `code`. The details fill the sentence of the catalogue. */
+/** Throws the error of `code`. The details fill the sentence of the catalog. */
 export function fail<Code extends ErrorCode>(code: Code, ...[details, options]: FailArguments<Code>): never {
   throw new OrchestratorError(code, details ?? {}, options ?? {});
 }
 
-/** The error of `code` as a value, for promises and streams that reject later. */
+/** Returns the error of `code` as a value, for promises and streams that reject later. */
 export function toError<Code extends ErrorCode>(
   code: Code,
   ...[details, options]: FailArguments<Code>
@@ -388,12 +392,12 @@ export function toError<Code extends ErrorCode>(
   return new OrchestratorError(code, details ?? {}, options ?? {});
 }
 
-/** True for errors of the catalogue; everything else is a bug or foreign and becomes INTERNAL at the border. */
+/** Returns true for errors of the catalog; everything else is a bug or foreign and becomes INTERNAL at the boundary. */
 export function isOrchestratorError(error: unknown): error is OrchestratorError {
   return error instanceof OrchestratorError;
 }
 
-/** For bugs: throws a plain Error when `condition` does not hold. */
+/** Throws a plain Error when `condition` does not hold, which is a bug. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${message}`);
 }

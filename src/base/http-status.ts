@@ -1,6 +1,9 @@
 import { STATUS_CODES } from "node:http";
 
-/** Error type of an HTTP status: its standard phrase (`NOT_FOUND`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` when it has none. */
+/**
+ * Returns the error type of an HTTP status: its standard phrase (`NOT_FOUND`, `SERVICE_UNAVAILABLE`), or
+ * `HTTP_<status>` when it has none.
+ */
 export function statusType(status: number): string {
   const phrase = STATUS_CODES[status];
   return phrase === undefined

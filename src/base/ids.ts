@@ -1,13 +1,14 @@
 /**
- * Run ids: at most 128 letters, digits, `.`, `_`, `-` and `~`, which stand in the path of a URL as they are.
+ * Run ids: at most 128 letters, digits, `.`, `_`, `-`, and `~`, which need no escaping in the path of a URL.
  *
- *   01kb3x…         26 characters of Crockford's base32 in lower case, made by the service: 10 of time (milliseconds), 2 of shard, 14 random. They sort by time and
- *                   say where the run lives
- *   order-17        chosen by a caller, at most 100 characters and no `~`; lives on the shard of its hash
- *   order-17~8c0f…  a child run, at any depth: the id of its root, `~` and 16 characters of base32 that its parent, its task and the attempt give. It lives with
- *                   its root
+ *   01kb3x…         26 characters of Crockford's base32 in lower case, minted by the service: 10 of time
+ *                   (milliseconds), 2 of shard, 14 random. They sort by time and identify the shard of the run
+ *   order-17        chosen by the caller, at most 100 characters and no `~`; lives on the shard of its hash
+ *   order-17~8c0f…  a child run, at any depth: the id of its root, `~`, and 16 characters of base32 that are derived
+ *                   from its parent, its task, and the attempt. It lives with its root
  *
- * Older releases made the id of a child of its parent's id, a colon and the path of the task; such runs are still found.
+ * Older releases built the id of a child from its parent's id, a colon, and the path of the task; such runs are still
+ * found.
  */
 import { createHash, randomFillSync } from "node:crypto";
 
@@ -25,14 +26,14 @@ const MINTED_FIRST = "0";
 const pool = new Uint8Array(RANDOM_LENGTH * 256);
 let poolAt = pool.length;
 
-/** An id under construction: a text that is put together from single characters is a tree of them. */
+/** Buffer for an id under construction: concatenating single characters would create a rope. */
 const draft = Buffer.alloc(MINTED_LENGTH);
 
-/** Characters of a child's id behind that of its root: the mark and 80 bits. */
+/** Number of characters of a child's id after the mark: 80 bits. */
 const CHILD_LENGTH = 16;
 const CHILD_MARK = "~";
 
-/** A new run id on `shard` (0 to 1023) made at `now`, milliseconds since the epoch. */
+/** Creates a run id on `shard` (0 to 1023) at `now`, milliseconds since the epoch. */
 export function mintRunId(shard: number, now: number): string {
   writeDigits(now, 0, TIME_LENGTH);
   writeDigits(shard, TIME_LENGTH, SHARD_LENGTH);
@@ -45,7 +46,10 @@ export function mintRunId(shard: number, now: number): string {
   return draft.toString("latin1");
 }
 
-/** Id of the run that a task starts. Parent, path and attempt make it, so that starting it twice is starting it once. */
+/**
+ * Returns the id of the run that a task starts. It is derived from parent, path, and attempt, so starting the run twice
+ * starts it once.
+ */
 export function childRunId(parentRunId: string, path: string, attempt: number): string {
   const bytes = createHash("sha256")
     .update(JSON.stringify([parentRunId, path, attempt]))
@@ -55,33 +59,33 @@ export function childRunId(parentRunId: string, path: string, attempt: number): 
   return id;
 }
 
-/** First run of the chain of parents; the run itself when it has no parent. */
+/** Returns the root of the chain of parents, which is the run itself when it has no parent. */
 export function rootOf(runId: string): string {
   const mark = runId.length - CHILD_LENGTH - 1;
   if (mark > 0 && runId[mark] === CHILD_MARK && isBase32(runId, mark + 1)) return runId.slice(0, mark);
-  // Ids that begin with a colon are those of entities which are no runs.
+  // Ids that begin with a colon belong to entities that are not runs.
   const colon = runId.indexOf(":");
   return colon <= 0 ? runId : runId.slice(0, colon);
 }
 
-/** Shard of a run, one of `shards`. */
+/** Returns the shard of a run, out of `shards`. */
 export function shardOfRun(runId: string, shards: number): number {
   const root = rootOf(runId);
   const minted = mintedShard(root);
   return minted >= 0 && minted < shards ? minted : hashText(root) % shards;
 }
 
-/** True when an id has the form of a minted one; callers may not choose such an id. */
+/** Returns true when an id has the form of a minted id; callers may not choose such an id. */
 export function isMintedRunId(runId: string): boolean {
   return mintedShard(runId) >= 0;
 }
 
-/** Days since 1970 of a time: the partition of a run's journal. */
+/** Returns the days from 1970 to a time: the partition of a run's journal. */
 export function dayOf(at: number): number {
   return Math.floor(at / 86_400_000);
 }
 
-/** Hash of a text, unsigned 32 bit (FNV-1a over UTF-16 units, then mixed); stable for ever. */
+/** Returns the unsigned 32-bit hash of a text (FNV-1a over UTF-16 units, then mixed); stable forever. */
 function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {

@@ -1,15 +1,15 @@
-/** The rule for labels of runs: one for starts, for child runs and for what is read back from the store. */
+/** Rules for the labels of runs, shared by starts, child runs, and reads from the store. */
 
-/** Most labels of a run. */
+/** Maximum number of labels of a run. */
 export const MAX_LABELS = 32;
 
-/** Longest value of a label, characters. */
+/** Maximum length of a label value, characters. */
 export const MAX_LABEL_LENGTH = 256;
 
-/** Keys of labels. */
+/** Allowed label keys. */
 export const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
 
-/** What is wrong with a value of a label; null when nothing is. */
+/** Returns what is wrong with a label value, or null when it is valid. */
 export function labelProblem(value: unknown): string | null {
   if (typeof value !== "string") return `expected text, got ${nameOf(value)}`;
   if (value.length > MAX_LABEL_LENGTH && [...value].length > MAX_LABEL_LENGTH)
@@ -18,7 +18,7 @@ export function labelProblem(value: unknown): string | null {
   return null;
 }
 
-/** What is wrong with the labels of a run, naming the label; null when nothing is. */
+/** Returns what is wrong with the labels of a run, naming the label, or null when they are valid. */
 export function labelsProblem(labels: unknown): string | null {
   if (typeof labels !== "object" || labels === null || Array.isArray(labels))
     return `labels: expected an object of texts, got ${nameOf(labels)}`;

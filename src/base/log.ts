@@ -1,7 +1,13 @@
-/** Plain values that go with a line of the log: ids, sizes, durations with their unit in the name; an `error` may be any thrown value. */
+/**
+ * Plain values attached to a log line: ids, sizes, durations with their unit in the name; `error` may be any thrown
+ * value.
+ */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** What every part may say to the log. The telemetry layer gives the real one; nothing below it knows how lines are written. */
+/**
+ * The log interface for every part. The telemetry layer implements it; nothing below that layer knows how lines are
+ * written.
+ */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -9,5 +15,5 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** A log that drops everything. */
+/** A log that discards everything. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };

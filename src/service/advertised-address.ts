@@ -1,12 +1,13 @@
 import { networkInterfaces } from "node:os";
 import type { Config } from "../config/settings.ts";
 
-/** What listening at every interface is called. */
+/** Addresses that mean every interface. */
 const EVERYWHERE: readonly string[] = ["0.0.0.0", "::"];
 
 /**
- * Where other instances reach this one, host:port: what the configuration says, else where it listens. An instance that listens everywhere is reached at the
- * first address of its network, which the others must have a way to.
+ * Returns the address at which other instances reach this one, host:port: the configured address, or else the listening
+ * address. For an instance that listens on all interfaces, this is the first address of its network, which must be
+ * reachable from the other instances.
  */
 export function advertisedAddress(
   { host, port, advertisedAddress: given }: Config["server"],

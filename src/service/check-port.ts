@@ -2,8 +2,8 @@ import { createServer } from "node:net";
 import { fail } from "../base/errors.ts";
 
 /**
- * Finds out whether a port can be listened at, before anything that takes long is begun. Port 0 always can. What else is wrong with the address is left to whoever
- * listens there. Error: PORT_IN_USE, which names the setting.
+ * Checks whether a port can be bound, before any slow work begins. Port 0 always can. Other problems with the address
+ * are left to the code that listens there. Error: PORT_IN_USE, which names the setting.
  */
 export async function checkPort(host: string, port: number, setting: string): Promise<void> {
   if (port === 0) return;

@@ -1,4 +1,4 @@
-/** Builds the service from its parts, in the order in which they need each other. They close in the reverse order. */
+/** Builds the service from its parts, in dependency order. They close in reverse order. */
 import { randomBytes } from "node:crypto";
 import type { Log } from "../base/log.ts";
 import { armFailPoints } from "../base/process/fail-points.ts";
@@ -21,30 +21,36 @@ import { openTools } from "./parts/tools.ts";
 import { openWatchdog } from "./parts/watchdog.ts";
 import { boundHeapGrowth } from "./processes/heap-growth.ts";
 
-/** The service without its ports: what `serve` puts an API in front of, and what the command line runs in process. {@link RunningEngine.drain} goes before {@link Core.close}. */
+/**
+ * The service without its ports: `serve` adds an API to it, and the command line runs it in process. {@link
+ * RunningEngine.drain} must come before {@link Core.close}.
+ */
 export interface Core extends RunningEngine {
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
   readonly templates: TemplateCatalogue;
-  /** Key of page tokens and cursors; the same for all instances on this database. */
+  /** Key of page tokens and cursors; the same for all instances on a database. */
   readonly tokenKey: Uint8Array;
   readonly database: Database;
-  /** What the store is, for people: `embedded PostgreSQL in ./data` or the host of the URL. */
+  /** Description of the store for people: `embedded PostgreSQL in ./data` or the host of the URL. */
   readonly store: string;
-  /** Stops taking work, makes what was decided durable, gives the shards back and closes the store. Safe to call more than once. */
+  /**
+   * Stops accepting work, makes pending decisions durable, releases the shards, and closes the store. Safe to call more
+   * than once.
+   */
   close(): Promise<void>;
 }
 
-/** What composing may be told beside the configuration. */
+/** Options of {@link composeCore} besides the configuration. */
 export interface ComposeOptions {
-  /** Where other instances reach this one, host:port. */
+  /** Address at which other instances reach this one, host:port. */
   readonly address: string;
   readonly observers: readonly RunObserver[];
   readonly tools?: ToolMetrics;
-  /** Ends the process when its event loop stands still: for a process that is the service and nothing else. */
+  /** Ends the process when its event loop is blocked: for a process that runs only the service. */
   readonly watchdog?: boolean;
-  /** Told how long callers waited for a connection. */
+  /** Called with the time that callers waited for a connection. */
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
 }
 
@@ -81,7 +87,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
   }
 }
 
-/** Arms the fail points of a crash test, which the checks of the configuration have judged. */
+/** Arms the fail points of a crash test; the configuration checks have already validated them. */
 function armForTests({ testing }: Config, log: Log): void {
   if (testing.failPoints === undefined) return;
   armFailPoints(testing.failPoints);

@@ -1,12 +1,15 @@
-/** What listens at an address that does not answer as a service: asked with the first words of a few protocols, each on a connection of its own. */
+/**
+ * Identifies what listens at an address that does not answer as a service, by sending the first bytes of a few
+ * protocols, each on its own connection.
+ */
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { readAddress, type ServiceAddress } from "../api/client/address.ts";
 
-/** How long one question may take, milliseconds. */
+/** Time limit of one probe, milliseconds. */
 const PATIENCE_MS = 700;
 
-/** `SSLRequest` of PostgreSQL, which answers with one letter. */
+/** `SSLRequest` of PostgreSQL, which replies with one letter. */
 const POSTGRES_HELLO = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
 const CONNECT_PROBLEMS: Readonly<Record<string, string>> = {
@@ -18,7 +21,10 @@ const CONNECT_PROBLEMS: Readonly<Record<string, string>> = {
   ENETUNREACH: "there is no route to the network of the host",
 };
 
-/** One clause that says what is there, such as `it answers HTTP/1.1 but not gRPC`; null when nothing can be told. */
+/**
+ * Returns one clause that describes the listener, such as `it answers HTTP/1.1 but not gRPC`; null when it cannot be
+ * identified.
+ */
 export async function describeListener(address: string): Promise<string | null> {
   const place = readAddress(address);
   const http = await ask(place, `GET / HTTP/1.1\r\nHost: ${place.host}\r\nConnection: close\r\n\r\n`);
@@ -43,11 +49,11 @@ export async function describeListener(address: string): Promise<string | null> 
 
 interface Answer {
   readonly answer: Buffer;
-  /** Code of the error when there was no connection. */
+  /** Error code when the connection failed. */
   readonly problem?: string;
 }
 
-/** Connects, says something, and takes the first piece of the answer; empty when none came in time. */
+/** Connects, sends `words`, and returns the first chunk of the answer; empty when none arrived in time. */
 function ask({ host, port }: ServiceAddress, words: string | Buffer): Promise<Answer> {
   return new Promise((resolve) => {
     let isConnected = false;
@@ -72,7 +78,7 @@ function ask({ host, port }: ServiceAddress, words: string | Buffer): Promise<An
 
 const NOTHING: Answer = { answer: Buffer.alloc(0) };
 
-/** Whether a TLS handshake gets an answer; whose certificate it is does not matter, for nothing is sent. */
+/** Returns whether a TLS handshake is answered. The certificate is not checked, because nothing is sent. */
 function speaksTls({ host, port }: ServiceAddress): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connectTls({
@@ -89,12 +95,12 @@ function speaksTls({ host, port }: ServiceAddress): Promise<boolean> {
     socket.setTimeout(PATIENCE_MS, () => end(false));
     socket.on("secureConnect", () => end(true));
     socket.on("close", () => end(false));
-    // An alert is TLS as well: the server wants a certificate of the client, or none of the names.
+    // An alert is TLS as well: the server requires a client certificate, or rejects the name.
     socket.on("error", (error: NodeJS.ErrnoException) => end(/ALERT/i.test(error.code ?? "")));
   });
 }
 
-/** A host without the brackets of IPv6. */
+/** Returns a host without the brackets of IPv6. */
 function bare(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }

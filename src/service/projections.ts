@@ -13,13 +13,13 @@ import { deadLetterTable } from "../store/projections/dead-letters.ts";
 import { operationTable } from "../store/projections/operations.ts";
 import { outboxTable } from "../store/projections/outbox.ts";
 
-/** Both sides of a projection: how its rows are made, and how they are written. */
+/** Both sides of a projection: how its rows are built, and how they are written. */
 export interface Projection<Entity, Rec extends { readonly type: string }> {
   readonly rows: AnyRowMaker<Entity, Rec>;
   readonly table: AnyTable;
 }
 
-/** Joins the sides of a projection: both must know the same rows. */
+/** Joins the sides of a projection: both must use the same rows. */
 export function joinSides<Entity, Rec extends { readonly type: string }, Row extends object>(
   rows: RowMaker<Entity, Rec, Row>,
   table: ProjectionTable<NoInfer<Row>>,
@@ -33,7 +33,10 @@ export const OPERATION_PROJECTIONS: readonly Projection<OperationState, Operatio
   joinSides(operationRows, operationTable),
 ];
 
-/** The projections of runs. Each is a line here, a file of `engine/runs/projections` and one of `store/projections`. */
+/**
+ * The projections of runs. Each one has a line here, a file in `engine/runs/projections`, and a file in
+ * `store/projections`.
+ */
 export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [
   joinSides(approvalRows, approvalTable),
   joinSides(deadLetterRows, deadLetterTable),

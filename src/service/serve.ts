@@ -1,4 +1,4 @@
-/** The running service: configuration → store and engine → ports → stop in good order. */
+/** The running service: configuration → store and engine → ports → clean stop. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createHealth } from "../api/health.ts";
 import { hostOf, isLoopback } from "../base/host-rule.ts";
@@ -14,10 +14,10 @@ import { createParts } from "./parts/parts.ts";
 import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
 import { watchDatabase, watchDisk } from "./watch-database.ts";
 
-/** Time for calls that other instances have sent to arrive, milliseconds. */
+/** How long to wait for calls that other instances have forwarded, milliseconds. */
 const FORWARDED_MS = 200;
 
-/** Where something listens. */
+/** A listening address. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -26,32 +26,35 @@ export interface Address {
 /** A running service. */
 export interface Service {
   readonly core: Core;
-  /** Where it listens. */
+  /** The address that it listens on. */
   readonly address: Address;
-  /** Where metrics are; null when there are none. */
+  /** Address of the metrics; null when there are none. */
   readonly metricsAddress: Address | null;
-  /** Resolves when it has stopped. */
+  /** Resolves when the service has stopped. */
   readonly stopped: Promise<void>;
   /** Begins the stop. Safe to call more than once. */
   stop(): void;
 }
 
-/** How a service is started. */
+/** Options for starting a service. */
 export interface ServiceOptions {
   /** See {@link composeCore}. */
   readonly watchdog?: boolean;
 }
 
-/** Starts the service. It takes calls when this resolves. Errors: CONFIG_INVALID, PORT_IN_USE, GRAPH_MODULE_INVALID and those of the store. */
+/**
+ * Starts the service. It accepts calls when the promise resolves. Errors: CONFIG_INVALID, PORT_IN_USE,
+ * GRAPH_MODULE_INVALID, and those of the store.
+ */
 export async function startService(loaded: LoadedConfig, log: Log, options: ServiceOptions = {}): Promise<Service> {
   const { server, limits, store, metrics: metricsConfig } = loaded.config;
   const parts = createParts(log);
   try {
-    // A busy port shows before a database is made and shards are taken.
+    // Detect a busy port before a database is created and shards are taken.
     await checkPort(server.host, server.port, "ORCHESTRATOR_PORT");
     if (metricsConfig.enabled && isSet(loaded, "metrics.port"))
       await checkPort(server.host, metricsConfig.port, "ORCHESTRATOR_METRICS_PORT");
-    // The modules of the API load while the database starts.
+    // Load the API modules while the database starts.
     const apiModule = import("../api/create-api.ts");
     const metrics = metricsConfig.enabled ? await createServiceMetrics() : NO_METRICS;
     const core = await composeCore(loaded.config, log, {
@@ -82,9 +85,11 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     parts.onClose(async () => {
       const endsAt = performance.now() + server.drainTimeout;
       api.drain();
-      // Runs first: no caller, however slow, keeps a run from the next owner. Whoever stays on the line gets the rest of the time.
+      // Runs first: a slow caller must not keep a run from its next owner. Callers that stay connected get the rest of
+      // the time.
       await core.drain(server.drainTimeout);
-      // Calls that other instances sent before they knew are still on their way: they are told that the run has moved.
+      // Calls that other instances sent before they were notified are still in transit: they are answered that the run
+      // has moved.
       if (core.cluster.view().others.length > 0) await sleep(Math.min(FORWARDED_MS, server.drainTimeout));
       await api.close(Math.max(0, endsAt - performance.now()));
     });
@@ -111,7 +116,10 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
   }
 }
 
-/** Names under which this instance is called: those of the configuration, and once there are any also the one that other instances use. */
+/**
+ * Returns the names under which this instance may be called: the configured names and, if there are any, also the name
+ * that other instances use.
+ */
 function hostsOf(server: LoadedConfig["config"]["server"]): readonly string[] {
   const { allowedHosts, advertisedAddress: given } = server;
   const own = given === undefined ? null : hostOf(given);

@@ -1,4 +1,4 @@
-/** The metrics of the whole service: who counts what, and the port that shows it. */
+/** Metrics of the whole service: the counters of all parts, and their source for the metrics port. */
 
 import type { CallMetrics } from "../api/calls/pipeline.ts";
 import type { HttpMetrics } from "../api/http/server.ts";
@@ -10,20 +10,20 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import type { Core } from "./compose.ts";
 
-/** Counters for the parts that are composed. */
+/** Counters for the parts of the service. */
 export interface ServiceMetrics {
-  /** What the port shows; null when metrics are switched off. */
+  /** Source for the metrics port; null when metrics are disabled. */
   readonly metrics: Metrics | null;
   readonly calls: CallMetrics;
   readonly http: HttpMetrics;
   readonly tools?: ToolMetrics;
   readonly observers: readonly RunObserver[];
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
-  /** Gives the gauges that are looked up their source, once the core is there. */
+  /** Connects the gauges that are read on demand to their source, once the core exists. */
   attach(core: Core): void;
 }
 
-/** Nothing is counted. */
+/** No metrics are counted. */
 export const NO_METRICS: ServiceMetrics = {
   metrics: null,
   calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
@@ -32,7 +32,7 @@ export const NO_METRICS: ServiceMetrics = {
   attach() {},
 };
 
-/** Metrics of all parts. */
+/** Creates the metrics of all parts. */
 export async function createServiceMetrics(): Promise<ServiceMetrics> {
   const [{ createMetrics }, { createRunMetrics }, { createCallMetrics, createHttpMetrics }] = await Promise.all([
     import("../telemetry/metrics.ts"),

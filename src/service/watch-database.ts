@@ -1,34 +1,37 @@
 /**
- * Whether the database answers, as probes see it.
+ * Monitors whether the database answers, for health probes.
  *
- *   answers → looked at every 15 s, when a connection breaks, and when a probe asks (at most once a second) → does not answer
- *   does not answer → looked at every second → answers
+ *   answers → checked every 15 s, when a connection breaks, and on a probe (at most once a second) → does not answer
+ *   does not answer → checked every second → answers
  */
 import type { HealthState } from "../api/health.ts";
 import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Database } from "../store/sql/pool.ts";
 
-/** When the database is looked at, milliseconds. */
+/** Timing of checks of the database, milliseconds. */
 export interface LookTimes {
-  /** Between looks while it answers. */
+  /** Interval while it answers. */
   readonly everyMs: number;
-  /** Between looks while it does not, and between those that probes ask for. */
+  /** Interval while it does not answer, and between checks that probes request. */
   readonly againMs: number;
-  /** Longest time for an answer. Statements have more; a database that takes this long for nothing cannot do its work. */
+  /** Time limit of an answer. Statements have more; a database that takes this long for nothing cannot do its work. */
   readonly answerMs: number;
 }
 
 const TIMES: LookTimes = { everyMs: 15_000, againMs: 1_000, answerMs: 3_000 };
 
 /**
- * Takes room on the disk: 1 MB, which is free again when the statement has ended. What fits into pages that exist already is written on a full disk too, and says
- * nothing.
+ * Allocates disk space: 1 MB, which is free again when the statement has ended. Data that fits into existing pages is
+ * written on a full disk too, so a smaller write proves nothing.
  */
 const TAKE_ROOM =
   "CREATE TEMPORARY TABLE room ON COMMIT DROP AS SELECT md5(n::text) AS text FROM generate_series(1, 20000) AS n";
 
-/** Tells health when the disk of the database is full, and when there is room again: it is looked at every `againMs` until then. Returns the function that ends it. */
+/**
+ * Reports to health when the disk of the database is full and when there is room again; until then it is checked every
+ * `againMs`. Returns the function that stops it.
+ */
 export function watchDisk(
   database: Pick<Database, "reads" | "onFull">,
   health: Pick<HealthState, "setDependency">,
@@ -45,7 +48,7 @@ export function watchDisk(
     try {
       await database.reads.query(TAKE_ROOM);
     } catch {
-      // Still full, or away, which others report.
+      // Still full, or unreachable, which others report.
       lookLater();
       return;
     }
@@ -66,7 +69,9 @@ export function watchDisk(
   };
 }
 
-/** Tells health whether the database answers, by one small query at a time. Returns the function that ends it. */
+/**
+ * Reports to health whether the database answers, with one small query at a time. Returns the function that stops it.
+ */
 export function watchDatabase(
   database: Pick<Database, "reads" | "onTrouble">,
   health: Pick<HealthState, "setDependency" | "setProbe">,
@@ -77,7 +82,7 @@ export function watchDatabase(
   let stopped = false;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | null = null;
-  /** Something broke during a look that may have begun before. */
+  /** Something failed during a check that may have begun earlier. */
   let looksAgain = false;
   let timer: NodeJS.Timeout | undefined;
   const schedule = (): void => {
@@ -106,7 +111,8 @@ export function watchDatabase(
   health.setProbe(async () => {
     if (!stopped && performance.now() - lookedAt >= times.againMs) await look();
   });
-  // One broken connection says little, but it is a reason to look. While the database is away every statement breaks one.
+  // One broken connection proves little, but it is a reason to check. While the database is unreachable, every
+  // statement breaks one.
   database.onTrouble(() => {
     if (looking !== null) looksAgain = true;
     else if (isReady && !stopped) void look();
@@ -118,7 +124,7 @@ export function watchDatabase(
   };
 }
 
-/** What is wrong with the answer of the database; null when nothing is. */
+/** Returns what is wrong with the answer of the database; null when nothing is. */
 async function answerOf(database: Pick<Database, "reads">, answerMs: number): Promise<unknown> {
   const patience = Promise.withResolvers<unknown>();
   const timer = setTimeout(() => patience.resolve(toError("STORE_TIMEOUT")), answerMs);

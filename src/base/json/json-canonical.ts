@@ -1,7 +1,10 @@
 import canonicalize from "canonicalize";
 import type { Json } from "./json.ts";
 
-/** Canonical JSON text of a value (RFC 8785): keys sorted by UTF-16 code units, shortest numbers. Throws for values that JSON cannot hold. */
+/**
+ * Returns the canonical JSON text of a value (RFC 8785): keys sorted by UTF-16 code units, shortest numbers. Throws for
+ * values that JSON cannot represent.
+ */
 export function canonicalJson(value: Json): string {
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError("not a JSON value");

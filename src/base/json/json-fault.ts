@@ -1,15 +1,20 @@
-/** Finds where a text stops being JSON. Slower than the parser, and only asked about a text that the parser has refused. */
+/**
+ * Finds where a text stops being JSON. Slower than the parser, and only called for a text that the parser has refused.
+ */
 
-/** What may stand at a place; `end` is the end of the text, or a comma or bracket inside a list or an object. */
+/** What is allowed at a position; `end` is the end of the text, or a comma or bracket inside a list or an object. */
 type Expected = "value" | "value or ]" | "key" | "key or }" | "colon" | "end";
 
 const SPACE = /[ \t\n\r]*/y;
-/** As much of a number as there is; a whole one has the form {@link NUMBER}. */
+/** The valid beginning of a number; a complete number matches {@link NUMBER}. */
 const NUMBER_PART = /-?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:(?<=\d)[eE][+-]?\d*)?)?/y;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const WORDS = ["true", "false", "null"];
 
-/** Position of the first character with which no JSON can go on; the length of the text when it is the beginning of some JSON, or all of one. */
+/**
+ * Returns the position of the first character that cannot continue any JSON, or the length of the text when it is a
+ * prefix of some JSON or complete.
+ */
 export function findFault(text: string): number {
   const open: ("[" | "{")[] = [];
   let expected: Expected = "value";
@@ -52,7 +57,7 @@ export function findFault(text: string): number {
   }
 }
 
-/** How far the text goes on as a token, and whether the token is whole there. */
+/** How far the text continues as a token, and whether the token is complete there. */
 interface Token {
   readonly end: number;
   readonly whole: boolean;

@@ -1,6 +1,6 @@
 /**
- * Watches over an object or a list of JSON text while it is looked over. It sees the keys or the elements in their order, each with its place from 0; throws to
- * refuse one; and returns the guard of its value, null when any value will do.
+ * Checks an object or a list of JSON text during the scan. It sees the keys or the elements in order, each with its
+ * position from 0. It throws to refuse one, and returns the guard of its value, or null when any value is allowed.
  */
 export interface JsonGuard {
   key(name: string, index: number): JsonGuard | null;
@@ -13,13 +13,13 @@ interface Frame {
   index: number;
 }
 
-/** Leads guards through a text whose tokens come one after the other. Below a value that has no guard nothing is kept. */
+/** Applies guards to a text, token by token. Nothing is stored below a value without a guard. */
 export class JsonGuards {
   readonly #source: string;
   readonly #frames: Frame[] = [];
-  /** Objects and lists that are open; those beyond the frames have no guard. */
+  /** Number of open objects and lists; those deeper than the frames have no guard. */
   #depth = 0;
-  /** The guard of the value that comes next. */
+  /** The guard of the next value. */
   #next: JsonGuard | null;
   #textStart = 0;
   #textEnd = 0;
@@ -29,7 +29,7 @@ export class JsonGuards {
     this.#next = root;
   }
 
-  /** A string whose characters lie from `start` to `end`. */
+  /** A string whose characters span `start` to `end`. */
   text(start: number, end: number): void {
     this.#textStart = start;
     this.#textEnd = end;
@@ -42,7 +42,7 @@ export class JsonGuards {
     this.#depth += 1;
     if (!isGuarded) return;
     this.#frames.push({ guard, isList, index: 0 });
-    // That of an empty list is never used.
+    // The guard of an empty list is never used.
     if (isList) this.#next = guard.element(0);
   }
 
@@ -66,7 +66,7 @@ export class JsonGuards {
     this.#next = frame.guard.element(frame.index);
   }
 
-  /** The innermost object or list, if it has a guard. */
+  /** Returns the innermost object or list, if it has a guard. */
   #frame(): Frame | null {
     return this.#depth === this.#frames.length ? (this.#frames.at(-1) ?? null) : null;
   }
@@ -77,7 +77,7 @@ export class JsonGuards {
     try {
       return JSON.parse(`"${text}"`) as string;
     } catch {
-      // The parser finds the place.
+      // The parser reports the position.
       return text;
     }
   }

@@ -5,29 +5,37 @@ import type { JsonGuard } from "./json-guard.ts";
 import { findFault } from "./json-fault.ts";
 import { isFitNumber, type JsonScan, scanJson } from "./json-scan.ts";
 
-/** How deep JSON from outside may nest. Deeper values can be parsed but kill those who print or clone them later. */
+/**
+ * Maximum nesting depth of JSON from outside. Deeper values can be parsed but crash code that prints or clones them
+ * later.
+ */
 export const MAX_JSON_DEPTH = 64;
 
-/** Limits and wording of {@link parseJson}. */
+/** Limits and error wording of {@link parseJson}. */
 export interface ParseJsonOptions {
-  /** What the text is, for messages: `input_json`. */
+  /** Name of the text in error messages: `input_json`. */
   readonly field: string;
-  /** Longest text in bytes of UTF-8; none when absent. */
+  /** Maximum length in bytes of UTF-8; unlimited when absent. */
   readonly maxBytes?: number;
-  /** Deepest nesting; {@link MAX_JSON_DEPTH} when absent. */
+  /** Maximum nesting depth; {@link MAX_JSON_DEPTH} when absent. */
   readonly maxDepth?: number;
-  /** Integers that a double cannot hold: refused (default), or, for answers of tools, kept as decimal text or as the nearest double. */
+  /**
+   * Integers that a double cannot represent: refused (default), or, for answers of tools, kept as decimal text or as
+   * the nearest double.
+   */
   readonly largeIntegers?: "refuse" | "text" | "number";
-  /** NUL and half surrogate pairs: refused (default), or left to a later check that knows the field. */
+  /** NUL and unpaired surrogates: refused (default), or left to a later check that knows the field. */
   readonly badText?: "refuse" | "leave";
-  /** Watches over the keys and elements before anything is parsed; what it throws is thrown. */
+  /** Checks the keys and elements before anything is parsed; its exceptions are passed through. */
   readonly guard?: JsonGuard;
 }
 
 /**
- * Parses JSON from outside. Refused with INVALID_JSON: text that is no JSON or no UTF-8, NUL and half surrogate pairs (the store cannot hold them), keys that
- * appear twice, numbers that a double cannot hold, too deep nesting; with PAYLOAD_TOO_LARGE: more than `maxBytes`. -0 becomes 0: the store does not tell them apart.
- * A byte order mark before the text is ignored (RFC 8259, 8.1). `__proto__` is an ordinary own key of the result; whoever copies objects must not assign it.
+ * Parses JSON from outside. Refused with INVALID_JSON: text that is not JSON or not UTF-8, NUL and unpaired surrogates
+ * (the store cannot hold them), duplicate keys, numbers that a double cannot represent, and excessive nesting. Refused
+ * with PAYLOAD_TOO_LARGE: more than `maxBytes`. -0 becomes 0, because the store does not distinguish them. A byte order
+ * mark before the text is ignored (RFC 8259, 8.1). `__proto__` is an ordinary own key of the result; code that copies
+ * objects must not assign it.
  */
 export function parseJson(source: string | Uint8Array, options: ParseJsonOptions): Json {
   const text = withoutMark(typeof source === "string" ? checkSize(source, options) : decode(source, options));
@@ -51,7 +59,7 @@ export function parseJson(source: string | Uint8Array, options: ParseJsonOptions
   return census.hasNegativeZero ? dropNegativeZero(value) : value;
 }
 
-/** The first number that may not stand in a text. */
+/** Returns the first number that is not allowed in a text. */
 function refusedNumber(
   { unfitInteger, hugeInteger, hugeNumber }: JsonScan,
   largeIntegers: "refuse" | "text" | "number",
@@ -60,12 +68,13 @@ function refusedNumber(
   return integer ?? hugeNumber;
 }
 
-/** Limits and wording of {@link checkJson}. */
+/** Limits and error wording of {@link checkJson}. */
 export type CheckJsonOptions = Pick<ParseJsonOptions, "field" | "maxBytes" | "maxDepth">;
 
 /**
- * A value that did not come from text, as the product keeps it: -0 becomes 0, as in text. Refuses, with INVALID_JSON, what it could not keep: too deep, NUL,
- * half surrogate pairs, NaN, infinities; with PAYLOAD_TOO_LARGE one whose JSON text has more than `maxBytes`.
+ * Returns a value that did not come from text in the form that the product stores: -0 becomes 0, as in text. Refuses
+ * with INVALID_JSON what cannot be stored: excessive nesting, NUL, unpaired surrogates, NaN, infinities. Refuses with
+ * PAYLOAD_TOO_LARGE a value whose JSON text has more than `maxBytes`.
  */
 export function checkJson<Value extends Json>(
   value: Value,
@@ -73,7 +82,7 @@ export function checkJson<Value extends Json>(
 ): Value {
   const census = startCensus(field, true, maxDepth);
   checkValue(value, census, maxDepth);
-  // Printing is what keeping it costs anyway; small values are seen to fit without it.
+  // Storing the value prints it anyway; small values are known to fit without printing.
   if (maxBytes !== undefined && census.size > maxBytes) {
     const size = Buffer.byteLength(JSON.stringify(value));
     if (size > maxBytes) fail("PAYLOAD_TOO_LARGE", { field, size, limit: maxBytes });
@@ -124,7 +133,9 @@ function parseText(text: string, field: string, revive: Reviver | undefined): Js
   }
 }
 
-/** Where a text stops being JSON. The engine's sentence holds the place of some faults only. */
+/**
+ * Describes where a text stops being JSON. The JavaScript engine's message contains the position of only some faults.
+ */
 function placeOfFault(text: string): string {
   const position = findFault(text);
   const code = text.codePointAt(position);
@@ -132,7 +143,7 @@ function placeOfFault(text: string): string {
   return `${showCharacter(code)} is not expected at ${placeOf(text, position)}`;
 }
 
-/** A character in quotation marks, or the number of one that nobody would see. */
+/** Returns a character in quotation marks, or the code point of an invisible one. */
 function showCharacter(code: number): string {
   const character = String.fromCodePoint(code);
   if (!/[\p{C}\p{Z}]/u.test(character) || character === " ") return JSON.stringify(character);
@@ -151,20 +162,20 @@ function placeOf(text: string, position: number): string {
 
 type Reviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
 
-/** Makes text of integers that a double cannot hold. */
+/** Converts integers that a double cannot represent to text. */
 function reviveLargeInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
   const source = typeof value === "number" ? context?.source : undefined;
   return source !== undefined && /^-?\d+$/.test(source) && !isFitNumber(source) ? source : value;
 }
 
-/** A look at a value: its rules, and what it counts. */
+/** A pass over a value: its rules, and its counters. */
 interface Census {
   readonly field: string;
-  /** Text without escapes from valid UTF-8 is well-formed, and needs no look. */
+  /** Text without escapes from valid UTF-8 is well-formed and needs no check. */
   readonly checksText: boolean;
   readonly maxDepth: number;
   keys: number;
-  /** An upper bound of the length of the JSON text. */
+  /** Upper bound of the length of the JSON text. */
   size: number;
   hasNegativeZero: boolean;
 }
@@ -173,7 +184,7 @@ function startCensus(field: string, checksText: boolean, maxDepth: number): Cens
   return { field, checksText, maxDepth, keys: 0, size: 0, hasNegativeZero: false };
 }
 
-/** Most bytes of JSON for a value beside its characters, and for a character (an escape). */
+/** Maximum bytes of JSON for a value beside its characters, and for a character (an escape). */
 const VALUE_BYTES = 26;
 const CHARACTER_BYTES = 6;
 
@@ -210,7 +221,10 @@ function checkText(text: string, field: string): void {
   if (!text.isWellFormed()) fail("INVALID_JSON", { field, problem: "text contains half of a surrogate pair" });
 }
 
-/** A key that stands twice in one object; only called when there is one. Keys after {@link MAX_TWICE_CHARACTERS} are not looked at. */
+/**
+ * Finds a key that occurs twice in one object; only called when there is one. Keys after {@link MAX_TWICE_CHARACTERS}
+ * are not searched.
+ */
 function findTwice(text: string): string {
   const open: (Set<string> | null)[] = [];
   for (const [token] of text.slice(0, MAX_TWICE_CHARACTERS).matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
@@ -227,7 +241,10 @@ function findTwice(text: string): string {
   return "";
 }
 
-/** How far a text is searched for a key that stands twice. That there is one is known; the search takes five times as long as the parser. */
+/**
+ * How much of a text is searched for a duplicate key. The key is known to exist; the search takes five times as long as
+ * the parser.
+ */
 const MAX_TWICE_CHARACTERS = 262_144;
 
 function shorten(text: string): string {

@@ -1,18 +1,21 @@
 import { type JsonGuard, JsonGuards } from "./json-guard.ts";
 
-/** What a look over JSON text tells before it is parsed. One pass, no copies: it stands in the path of every request that carries JSON. */
+/**
+ * What a scan of JSON text learns before parsing. One pass, no copies: it is on the path of every request that carries
+ * JSON.
+ */
 export interface JsonScan {
-  /** Deepest nesting of lists and objects. */
+  /** Maximum nesting depth of lists and objects. */
   readonly depth: number;
-  /** How many keys all objects have together. */
+  /** Total number of keys of all objects. */
   readonly keys: number;
-  /** Whether text holds `\u` escapes, which can make NUL and half surrogate pairs. */
+  /** Whether the text contains `\u` escapes, which can produce NUL and unpaired surrogates. */
   readonly hasUnicodeEscape: boolean;
-  /** First integer that would print as another one (`9007199254740993`), as it is written; undefined when all fit. */
+  /** First integer that would print as a different one (`9007199254740993`), as written; undefined when all fit. */
   readonly unfitInteger: string | undefined;
-  /** First integer that is larger than any double. */
+  /** First integer that exceeds the range of a double. */
   readonly hugeInteger: string | undefined;
-  /** First number with a fraction or an exponent that is larger than any double (`1e400`). */
+  /** First number with a fraction or an exponent that exceeds the range of a double (`1e400`). */
   readonly hugeNumber: string | undefined;
 }
 
@@ -27,8 +30,8 @@ const ZERO = 0x30;
 const NINE = 0x39;
 
 /**
- * Looks over JSON text. It does not judge the grammar; text that is no JSON gives numbers that mean nothing. Throws what `guard` throws, which sees the objects and
- * lists of the text from its root on.
+ * Scans JSON text. It does not validate the grammar; for text that is not JSON the counts are meaningless. Passes
+ * through the exceptions of `guard`, which sees the objects and lists of the text from its root down.
  */
 export function scanJson(text: string, guard: JsonGuard | null = null): JsonScan {
   const { length } = text;
@@ -55,7 +58,7 @@ export function scanJson(text: string, guard: JsonGuard | null = null): JsonScan
           at = quote + 1;
           break;
         }
-        // The string holds escapes: step over them, then look for its end again.
+        // The string contains escapes: skip them, then search for its end again.
         at = backslash;
         while (text.charCodeAt(at) === BACKSLASH) {
           if (text.charCodeAt(at + 1) === LOWER_U) hasUnicodeEscape = true;
@@ -89,12 +92,13 @@ export function scanJson(text: string, guard: JsonGuard | null = null): JsonScan
   return { depth: deepest, keys, hasUnicodeEscape, unfitInteger, hugeInteger, hugeNumber };
 }
 
-/** Most characters of an integer that can still print as it is written: a double prints larger ones with an exponent. */
+/** Maximum length of an integer that can still print as written: a double prints larger ones with an exponent. */
 const MAX_INTEGER_CHARACTERS = 32;
 
 /**
- * Whether a number as written keeps its value: it is finite, and an integer prints again as the same integer. Above 2^53 it is the shortest print that counts, not
- * the double: 1152921504606846976 is a double, but JSON prints that double as 1152921504606847000. A fraction or an exponent says that a double is meant.
+ * Returns whether a number as written keeps its value: it is finite, and an integer prints as the same integer. Above
+ * 2^53 the shortest print counts, not the double: 1152921504606846976 is a double, but JSON prints that double as
+ * 1152921504606847000. A fraction or an exponent means that a double is intended.
  */
 export function isFitNumber(token: string): boolean {
   const value = Number(token);
@@ -104,7 +108,7 @@ export function isFitNumber(token: string): boolean {
   return token.length <= MAX_INTEGER_CHARACTERS && String(BigInt(token)) === String(value);
 }
 
-/** The same rule for an integer that was computed: whether JSON text of it comes back as it was. */
+/** Applies the same rule to a computed integer: whether its JSON text reads back unchanged. */
 export function isFitInteger(value: bigint): boolean {
   return isFitNumber(String(value));
 }

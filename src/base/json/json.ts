@@ -1,4 +1,4 @@
-/** A JSON value. Objects are plain; what comes from outside has passed {@link checkJson} or `parseJson` first. */
+/** A JSON value. Objects are plain; values from outside have passed {@link checkJson} or `parseJson` first. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
 /** A JSON object. */

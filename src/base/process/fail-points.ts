@@ -1,10 +1,10 @@
 /**
- * Fail points: named places at durable borders where a crash test lets the process die, throw or stand still.
+ * Fail points: named places at durable boundaries where a crash test makes the process die, throw, or hang.
  *
- * They are armed by one setting that is refused outside of tests. Unarmed, a fail point is one comparison.
+ * They are armed by one setting that is refused outside of tests. An unarmed fail point costs one comparison.
  */
 
-/** Every fail point, and what is true when it is reached. */
+/** Every fail point, and what holds when it is reached. */
 export const FAIL_POINTS = {
   "commit.before": "a batch is encoded, nothing is sent",
   "commit.after": "a batch is committed, nobody knows",
@@ -30,32 +30,33 @@ export type FailPoint = keyof typeof FAIL_POINTS;
 
 interface Arm {
   readonly action: "kill" | "abort" | "throw" | "block";
-  /** Counts hits of this run alone; null: of all. */
+  /** Counts hits of this run only; null: all hits. */
   readonly runId: string | null;
   readonly blockMs: number;
-  /** Acts when it comes down to 0. */
+  /** Triggers when it reaches 0. */
   left: number;
 }
 
 let armed: Map<FailPoint, Arm> | null = null;
 
 /**
- * Stands at a durable border. Does nothing unless it is armed and this is the hit that counts; then it kills the process, throws or blocks the event loop.
- * `runId` is the run that is at the border, where there is one.
+ * Marks a durable boundary. Does nothing unless it is armed and this is the hit that counts; then it kills the process,
+ * throws, or blocks the event loop. `runId` is the run at the boundary, if there is one.
  */
 export function failPoint(name: FailPoint, runId?: string): void {
   if (armed !== null) reach(armed, name, runId);
 }
 
 /**
- * Arms fail points for the life of the process: `commit.after=kill`, `attempt.after=throw@3` (the third hit), `lease.renew=block:15000@2`,
- * `run.decide[bad]=abort` (a native abort, at the first hit of the run `bad`); several are parted by commas. Throws an error that names what cannot be read.
+ * Arms fail points for the life of the process: `commit.after=kill`, `attempt.after=throw@3` (the third hit),
+ * `lease.renew=block:15000@2`, `run.decide[bad]=abort` (a native abort, at the first hit of the run `bad`); commas
+ * separate several of them. Throws an error that names the invalid part.
  */
 export function armFailPoints(text: string): void {
   armed = parseFailPoints(text);
 }
 
-/** Reads what {@link armFailPoints} takes. Throws an error that names what cannot be read. */
+/** Parses the argument of {@link armFailPoints}. Throws an error that names the invalid part. */
 export function parseFailPoints(text: string): Map<FailPoint, Arm> {
   const arms = new Map<FailPoint, Arm>();
   for (const part of text.split(",")) {
@@ -86,7 +87,7 @@ function reach(arms: Map<FailPoint, Arm>, name: FailPoint, runId: string | undef
   switch (arm.action) {
     case "kill":
       process.kill(process.pid, "SIGKILL");
-      // The signal needs a moment; nothing may happen in it.
+      // Delivery of the signal takes a moment; nothing may happen until then.
       stand(60_000);
       return;
     case "abort":
@@ -100,7 +101,7 @@ function reach(arms: Map<FailPoint, Arm>, name: FailPoint, runId: string | undef
   }
 }
 
-/** Keeps the loop busy, as an expression without end would: the watchdog counts processor time. */
+/** Keeps the loop busy, as a non-terminating expression would: the watchdog counts processor time. */
 function stand(ms: number): void {
   const endAt = performance.now() + ms;
   while (performance.now() < endAt);

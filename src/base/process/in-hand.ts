@@ -1,12 +1,13 @@
 /**
- * What the event loop is doing, in memory that the watchdog thread can read while the loop stands still: a heartbeat, and the run in hand.
+ * What the event loop is doing, in memory that the watchdog thread can read while the loop is blocked: a heartbeat, and
+ * the current run.
  *
- * A run is *in hand* while the loop folds, decides, evaluates or encodes something of it. Taking a run in hand costs about 25 ns and 10 ns when it is the
- * same run as before; nothing is sent and nothing is allocated.
+ * A run is *current* while the loop folds, decides, evaluates, or encodes something of it. Making a run current costs
+ * about 25 ns, or 10 ns when it is the same run as before; nothing is sent and nothing is allocated.
  */
 
 const HEADER_BYTES = 16;
-/** Longest run id that is shown. A longer one is shown as no run: nobody is blamed by half a name. */
+/** Longest run id that is shown. A longer one is shown as no run: no run is blamed by a truncated id. */
 const MAX_ID_BYTES = 4_096;
 
 const BEATS = 0;
@@ -17,15 +18,15 @@ const memory = new SharedArrayBuffer(HEADER_BYTES + MAX_ID_BYTES);
 const words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT);
 const bytes = Buffer.from(memory, HEADER_BYTES, MAX_ID_BYTES);
 
-/** The run in hand; empty: none. */
+/** The current run; empty: none. */
 let current = "";
-/** The run whose id stands in the shared bytes. */
+/** The run whose id is in the shared bytes. */
 let written = "";
 
-/** The memory to hand to the watchdog thread, which reads it with {@link readLoop}. */
+/** Memory to pass to the watchdog thread, which reads it with {@link readLoop}. */
 export const loopMemory: SharedArrayBuffer = memory;
 
-/** Says that the loop works on `runId` from now on; `""`: on no run. Returns the run that was in hand, to be put back afterwards. */
+/** Makes `runId` the current run; `""`: no run. Returns the previous current run, to be restored afterwards. */
 export function takeInHand(runId: string): string {
   const before = current;
   current = runId;
@@ -42,7 +43,7 @@ export function takeInHand(runId: string): string {
   return before;
 }
 
-/** Does `work` with `runId` in hand. `work` is synchronous. */
+/** Runs `work` with `runId` as the current run. `work` is synchronous. */
 export function withRunInHand<T>(runId: string, work: () => T): T {
   const before = takeInHand(runId);
   try {
@@ -52,7 +53,7 @@ export function withRunInHand<T>(runId: string, work: () => T): T {
   }
 }
 
-/** One turn of the loop has passed. `debugged`: a debugger is attached, so that a standstill means nothing. */
+/** Records one iteration of the loop. `debugged`: a debugger is attached, so a blocked loop means nothing. */
 export function beatLoop(debugged: boolean): void {
   Atomics.store(words, DEBUGGED, debugged ? 1 : 0);
   Atomics.add(words, BEATS, 1);
@@ -60,9 +61,9 @@ export function beatLoop(debugged: boolean): void {
 
 /** What the watchdog thread sees of the loop. */
 export interface LoopSight {
-  /** Turns that were counted; wraps. */
+  /** Number of loop iterations; wraps. */
   readonly beats: number;
-  /** The run in hand; empty: none. */
+  /** The current run; empty: none. */
   readonly runId: string;
   readonly debugged: boolean;
 }

@@ -1,10 +1,10 @@
-/** Whether a process with this id runs on the machine, whoever owns it. */
+/** Returns whether a process with this id exists on the machine, regardless of its owner. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it runs and belongs to another user.
+    // EPERM: it exists and belongs to another user.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

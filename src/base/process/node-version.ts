@@ -1,9 +1,11 @@
-/** Oldest Node that runs the service: HTTP/2 fixes. package.json, scripts/node.sh and a test say the same. */
+/**
+ * Oldest supported Node version: it has HTTP/2 fixes. package.json, scripts/node.sh, and a test name the same version.
+ */
 export const NEEDED_NODE = "24.14.1";
 
 /**
- * One sentence for whoever starts this with a Node that is too old; null when it is new enough. This file imports nothing and is written for old versions too: any
- * other module may already be refused by them with a syntax error.
+ * Returns one sentence for a user whose Node is too old, or null when it is new enough. This file imports nothing and
+ * is written for old versions too: they may refuse any other module with a syntax error.
  */
 export function explainOldNode(version: string): string | null {
   const parts = (text: string): readonly number[] => text.split(".").map((part) => Number.parseInt(part, 10));

@@ -1,8 +1,8 @@
-/** Wall clock and monotonic clock behind one port, so that tests can hold time in their hands. */
+/** Wall clock and monotonic clock behind one port, so that tests can control time. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
-  /** Milliseconds of a clock that never jumps; only differences mean anything. */
+  /** Milliseconds of a clock that never jumps; only differences are meaningful. */
   monotonic(): number;
 }
 

@@ -1,6 +1,6 @@
 import { fail } from "../errors.ts";
 
-/** Units, the largest first: the order in which a text has them. */
+/** Units, largest first: the order in which they appear in a text. */
 const UNITS = [
   ["d", 86_400_000],
   ["h", 3_600_000],
@@ -11,15 +11,15 @@ const UNITS = [
 
 const NAMES: readonly string[] = UNITS.map(([unit]) => unit);
 
-/** The longest duration that the product takes: ten years, milliseconds. */
+/** The longest duration that the product accepts: ten years, in milliseconds. */
 const MAX_DURATION_MS = 3_650 * 86_400_000;
 
-/** How durations are written, for messages. */
+/** Describes the format of durations, for messages. */
 export const DURATION_FORM = "seconds (90) or units (250ms, 30s, 5m, 1h30m, 2d), at most ten years";
 
 const AMOUNT = "\\d+(\\.\\d+)?";
 
-/** The text of a duration: a number of seconds, or amounts with units, each unit once and the largest first. */
+/** Format of a duration: a number of seconds, or amounts with units, each unit once and largest first. */
 export const DURATION_PATTERN = new RegExp(`^\\s*(${AMOUNT}|${NAMES.map(unitsFrom).join("|")})\\s*$`);
 
 function unitsFrom(unit: string, index: number): string {
@@ -28,8 +28,9 @@ function unitsFrom(unit: string, index: number): string {
 }
 
 /**
- * Milliseconds of a duration as flows and configuration write it: a number of seconds (`90`, `0.5`) or text with units (`1s`, `1h30m`, `250ms`, `24h`).
- * Parts of a millisecond are rounded, but nothing above 0 becomes 0. Throws INVALID_REQUEST for anything else, for negative values and for more than ten years.
+ * Returns the milliseconds of a duration as written in flows and configuration: a number of seconds (`90`, `0.5`) or
+ * text with units (`1s`, `1h30m`, `250ms`, `24h`). Fractions of a millisecond are rounded, but nothing above 0 becomes
+ * 0. Throws INVALID_REQUEST for anything else, for negative values, and for more than ten years.
  */
 export function parseDurationMs(value: number | string): number {
   const ms = typeof value === "number" ? value * 1_000 : parseText(value.trim());
@@ -40,20 +41,23 @@ export function parseDurationMs(value: number | string): number {
   return ms > 0 ? Math.max(1, Math.round(ms)) : 0;
 }
 
-/** What is said of a timeout of 0. */
+/** Message for a timeout of 0. */
 export const ZERO_TIMEOUT =
   "a timeout of 0 ends before anything can happen; leave it out for the default, or set at least 1ms";
 
-/** Whether a value is a duration of length 0; false for what is not a duration. */
+/** Returns whether a value is a duration of length 0; false for values that are not durations. */
 export function isZeroDuration(value: number | string): boolean {
   try {
     return parseDurationMs(value) === 0;
   } catch {
-    return false; // INVALID_REQUEST; others say what is wanted
+    return false; // INVALID_REQUEST, which is reported elsewhere
   }
 }
 
-/** What is wrong with the units of a text that would be a duration without them standing twice or out of order, with the cure; null for all else. */
+/**
+ * Describes, with the fix, what is wrong with a text whose only fault is that units are repeated or out of order; null
+ * for everything else.
+ */
 export function unitsProblem(value: unknown): string | null {
   if (typeof value !== "string" || DURATION_PATTERN.test(value)) return null;
   const text = value.trim();
@@ -76,7 +80,7 @@ function sumOf(text: string): number {
   return total;
 }
 
-/** A duration as a text that means exactly it, to the millisecond. */
+/** Returns the text of a duration, exact to the millisecond. */
 function spellOut(ms: number): string {
   let text = "";
   let rest = Math.round(ms);
@@ -88,7 +92,7 @@ function spellOut(ms: number): string {
   return text === "" ? "0s" : text;
 }
 
-/** A duration as people read it: `1h30m`, `2.5s`, `40ms`. */
+/** Returns a duration in human-readable form: `1h30m`, `2.5s`, `40ms`. */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)}ms`;
   if (ms < 60_000) return `${Number((ms / 1_000).toFixed(1))}s`;

@@ -1,17 +1,17 @@
-/** Timers for any time: `setTimeout` fires at once when it is given more than 24.8 days. */
+/** Timers of any length: `setTimeout` fires immediately when the delay exceeds 24.8 days. */
 
-/** The longest time that `setTimeout` takes: 2^31 - 1 ms. */
+/** The longest delay that `setTimeout` supports: 2^31 - 1 ms. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
-/** A timer that was started. */
+/** A running timer. */
 export interface LongTimer {
-  /** Ends it; it does not fire any more. */
+  /** Stops the timer; it no longer fires. */
   stop(): void;
-  /** Lets its time begin again. */
+  /** Restarts the delay from the beginning. */
   restart(): void;
 }
 
-/** Calls `fire` after `delayMs`, however long that is. It keeps the process alive, as `setTimeout` does. */
+/** Calls `fire` after `delayMs`, regardless of its length. It keeps the process alive, as `setTimeout` does. */
 export function startLongTimer(delayMs: number, fire: () => void): LongTimer {
   return new Timer(delayMs, fire);
 }

@@ -2,12 +2,13 @@
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
-/** How a time is written, for messages. */
+/** Describes the format of times, for messages. */
 export const TIME_FORM = "a time with a zone as in RFC 3339, such as 2030-01-31T08:00:00Z or 2030-01-31T08:00:00+01:00";
 
 /**
- * The time of a text in RFC 3339 with a zone, nanoseconds since 1970; undefined for other text and for days and times that do not exist. With `leapSeconds` the
- * second 60 is the beginning of the next minute: clocks that are not smeared show it.
+ * Returns the nanoseconds since 1970 of an RFC 3339 text with a zone; undefined for other text and for days and times
+ * that do not exist. With `leapSeconds`, the second 60 is the beginning of the next minute: clocks without leap
+ * smearing show it.
  */
 export function parseRfc3339(text: string, { leapSeconds = false } = {}): bigint | undefined {
   const match = TIME.exec(text);
@@ -29,7 +30,10 @@ export function parseRfc3339(text: string, { leapSeconds = false } = {}): bigint
   return seconds * 1_000_000_000n + BigInt((match[7] ?? "").padEnd(9, "0"));
 }
 
-/** Milliseconds since 1970 of a time in RFC 3339, as flows write it; undefined for other text. Parts of a millisecond are rounded up: nothing is due before its time. */
+/**
+ * Returns the milliseconds since 1970 of an RFC 3339 time as written in flows; undefined for other text. Fractions of a
+ * millisecond are rounded up: nothing is due before its time.
+ */
 export function parseInstantMs(text: string): number | undefined {
   const nanos = parseRfc3339(text, { leapSeconds: true });
   return nanos === undefined ? undefined : Math.ceil(Number(nanos / 1_000n) / 1_000);
@@ -39,7 +43,7 @@ function daysOf(year: number, month: number): number {
   return new Date(utc(year, month, 0)).getUTCDate();
 }
 
-/** Date.UTC without its reading of the years 0 to 99. */
+/** Date.UTC without its special treatment of the years 0 to 99. */
 function utc(year: number, month: number, day: number): number {
   return new Date(0).setUTCFullYear(year, month, day);
 }

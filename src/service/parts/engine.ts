@@ -29,13 +29,13 @@ import type { Flows } from "./flows.ts";
 import type { Parts } from "./parts.ts";
 import type { Store } from "./store.ts";
 
-/** What the engine stands on. */
+/** Dependencies of the engine. */
 export interface EngineNeeds {
   readonly store: Store;
   readonly flows: Flows;
   readonly tools: ToolCaller;
   readonly instanceId: string;
-  /** Where other instances reach this one, host:port. */
+  /** Address at which other instances reach this one, host:port. */
   readonly address: string;
   readonly observers: readonly RunObserver[];
 }
@@ -47,18 +47,21 @@ export interface RunningEngine {
   readonly runWatch: RunWatch;
   readonly approvals: Approvals;
   readonly operations: Operations;
-  /** What operations do to runs: to be connected with the API. */
+  /** Actions of operations on runs; connected to the API later. */
   readonly runActions: LateRunActions;
   readonly cluster: Cluster;
   readonly sharedClock: SharedClock;
   readonly runRelay: RunRelay;
-  /** Resolves when the runs that were open at the last stop are in hand again. */
+  /** Resolves when the runs that were open at the last stop have been taken over. */
   readonly adopted: Promise<void>;
-  /** Begins no attempt any more and answers callers who wait; resolves when the attempts under way have ended and at the latest after `graceMs`. */
+  /**
+   * Stops starting attempts and answers waiting callers; resolves when the running attempts have ended, and after
+   * `graceMs` at the latest.
+   */
   drain(graceMs: number): Promise<void>;
 }
 
-/** Starts the engine: it owns shards when this resolves. */
+/** Starts the engine: it owns shards when the promise resolves. */
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
   const { store, flows, tools, instanceId, address, observers } = needs;
   const { leaseTtl, lanes, defaultTaskTimeout, defaultRunTimeout } = config.engine;

@@ -1,4 +1,4 @@
-/** Flows: their registry with the compiler behind it, the templates, and the graphs of the user's modules. */
+/** Flows: their registry with its compiler, the templates, and the graphs of the user's modules. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ import { createFlowStore } from "../../store/flow-versions.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import type { Parts } from "./parts.ts";
 
-/** What runs are made of. */
+/** Flows, templates, and graphs that runs are created from. */
 export interface Flows {
   readonly flows: FlowRegistry;
   readonly templates: TemplateCatalogue;
@@ -29,7 +29,7 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   const graphs = await openGraphs(config, database, log, parts);
   const flows = createFlowRegistry(createFlowStore(database), compiler, {
     graphs: new Set(graphs?.names()),
-    // A test of the engine may use what nothing serves yet.
+    // A test of the engine may use features that are not served yet.
     served: config.testing.enabled ? ALL_SERVED : SERVED,
   });
   const templates = await openTemplates(templatesFolder(config));
@@ -37,7 +37,7 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   return { flows, templates, graphs };
 }
 
-/** Nothing of LangGraph is loaded when the configuration names no module. */
+/** LangGraph is not loaded when the configuration names no module. */
 async function openGraphs(config: Config, database: Database, log: Log, parts: Parts): Promise<GraphHost | undefined> {
   if (config.graphs.modules.length === 0) return undefined;
   const { openGraphHost } = await import("../../engine/graph/host.ts");
@@ -54,7 +54,7 @@ async function openGraphs(config: Config, database: Database, log: Log, parts: P
   return graphs;
 }
 
-/** The user's folder of templates, or the one that comes with the service. */
+/** Returns the user's template folder, or the one that ships with the service. */
 function templatesFolder(config: Config): string {
   const own = resolve(config.templates.dir);
   return existsSync(own) ? own : fileURLToPath(new URL("../../../templates", import.meta.url));

@@ -5,7 +5,10 @@ import { isSet, type LoadedConfig } from "../../config/config.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Parts } from "./parts.ts";
 
-/** Serves metrics on a port of their own, under the names `hosts`; null when metrics are switched off or their default port is busy. */
+/**
+ * Serves metrics on a separate port, under the names `hosts`; null when metrics are disabled or their default port is
+ * busy.
+ */
 export async function openMetricsPort(
   loaded: LoadedConfig,
   metrics: Metrics | null,

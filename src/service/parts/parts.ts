@@ -2,13 +2,16 @@ import type { Log } from "../../base/log.ts";
 
 /** The open parts of a service. */
 export interface Parts {
-  /** Adds what closes a part that has just been opened. */
+  /** Registers the function that closes a part that has just been opened. */
   onClose(close: () => unknown): void;
-  /** Closes the parts, the last one first. A part that fails to close is logged and does not keep the others open. Safe to call more than once. */
+  /**
+   * Closes the parts, last one first. A part that fails to close is logged, and the others are still closed. Safe to
+   * call more than once.
+   */
   close(): Promise<void>;
 }
 
-/** No part is open yet. */
+/** Creates an empty list of parts. */
 export function createParts(log: Log): Parts {
   const open = new AsyncDisposableStack();
   let closing: Promise<void> | null = null;

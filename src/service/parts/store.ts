@@ -1,4 +1,4 @@
-/** The database: embedded or by URL, migrated, with the work that keeps its tables in shape. */
+/** The database: embedded or by URL, migrated, with its table maintenance. */
 import { join, resolve } from "node:path";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
@@ -15,11 +15,11 @@ import type { Parts } from "./parts.ts";
 export interface Store {
   readonly database: Database;
   readonly counts: RunCounts;
-  /** What the store is, for people: `embedded PostgreSQL in ./data` or the host of the URL. */
+  /** Description of the store for people: `embedded PostgreSQL in ./data` or the host of the URL. */
   readonly description: string;
   /** No other instance uses the database. */
   readonly alone: boolean;
-  /** What a connection of its own needs. */
+  /** Parameters for opening a separate connection. */
   readonly target: string | EmbeddedConnection;
 }
 

@@ -1,4 +1,4 @@
-/** The call path of tools and the adapters behind it. */
+/** The call path of tools and its adapters. */
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";

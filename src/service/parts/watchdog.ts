@@ -5,7 +5,7 @@ import { startWatchdog } from "../processes/watchdog.ts";
 import type { Parts } from "./parts.ts";
 import type { Store } from "./store.ts";
 
-/** Starts the watchdog of the event loop, unless the configuration switches it off. */
+/** Starts the watchdog of the event loop, unless the configuration disables it. */
 export function openWatchdog(config: Config, { target }: Store, instanceId: string, log: Log, parts: Parts): void {
   const limitMs = Math.min(config.engine.maxLoopStall, longestStall(config.engine.leaseTtl));
   if (limitMs <= 0) return;

@@ -1,12 +1,15 @@
 /**
- * The watchdog: a thread that looks at the event loop of the service and ends the process when the loop stands still.
+ * The watchdog: a thread that monitors the event loop of the service and ends the process when the loop is blocked.
  *
- *   watching ──no heartbeat for the limit──→ blaming (the run in hand is named in the store) ──→ ended by SIGALRM, which the shell shows as exit code 142
+ *   watching ──no heartbeat for the limit──→ blaming (the current run is named in the store)
+ *            ──→ ended by SIGALRM, which the shell shows as exit code 142
  *
- * Time is counted in looks of this thread, each weighed by the processor time that the process had since the last one. A process that was frozen as a whole
- * (SIGSTOP, a suspended machine) or that gets little of a busy machine therefore does not stand still: two seconds of work stay two seconds, however long they
- * take. A loop that uses no processor time, because it waits in a system call, is ended after three times the limit. A run is blamed only if it was in hand at
- * every look of a standstill of the first kind. Standard output of a thread goes through the loop, so the log line is written to the file descriptor.
+ * Time is counted in samples of this thread, each weighted by the processor time that the process used since the
+ * previous one. A process that was frozen as a whole (SIGSTOP, a suspended machine) or that gets little of a busy
+ * machine is therefore not considered blocked: two seconds of work remain two seconds, however long they take. A loop
+ * that uses no processor time, because it waits in a system call, is ended after three times the limit. A run is blamed
+ * only if it was current at every sample of a standstill of the first kind. Standard output of a thread goes through
+ * the loop, so the log line is written to the file descriptor.
  */
 import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,35 +18,44 @@ import { silentLog } from "../../base/log.ts";
 import { type LoopSight, readLoop } from "../../base/process/in-hand.ts";
 import type { EmbeddedConnection } from "../../store/embedded/embedded-postgres.ts";
 
-/** What the thread is started with. */
+/** Start parameters of the thread. */
 export interface WatchdogStart {
   readonly memory: SharedArrayBuffer;
   readonly limitMs: number;
   readonly instanceId: string;
   readonly target: string | EmbeddedConnection;
-  /** The log is for people: the line is no JSON. */
+  /** The log is for people: the line is not JSON. */
   readonly pretty: boolean;
 }
 
-/** Looks during the limit. */
+/** Samples per limit. */
 export const LOOKS = 20;
-/** Looks without a heartbeat after which the process ends even though it did not work. */
+/** Samples without a heartbeat after which the process ends even if it was not working. */
 export const MAX_LOOKS = 3 * LOOKS;
-/** Share of the limit that the process must have worked: a thread that is always busy still loses a little to the others. */
+/**
+ * Share of the limit that the process must have worked: a thread that is always busy still loses some time to other
+ * threads.
+ */
 const BUSY_SHARE = 0.9;
 
-/** Longest time for naming the run. The run is tried alone by the next owner if that fails, so it must not keep the process alive. */
+/**
+ * Time limit for naming the run. If that fails, the next owner tries the run alone, so naming it must not keep the
+ * process alive.
+ */
 const BLAME_MS = 3_000;
 
-/** A standstill that is long enough. */
+/** A standstill that reached the limit. */
 export interface Standstill {
-  /** The run that was in hand all the time; null when there was none or more than one, or when the loop waited instead of working. */
+  /**
+   * The run that was current all the time; null when there was none or more than one, or when the loop waited instead
+   * of working.
+   */
   readonly runId: string | null;
 }
 
 /**
- * Judges looks at the loop, one after the other; `share` is the processor time since the last look as a share of the time between looks, at most 1. Returns the
- * standstill when it has lasted for the limit.
+ * Evaluates samples of the loop, one after another. `share` is the processor time since the previous sample as a share
+ * of the time between samples, at most 1. Returns the standstill when it has lasted for the limit.
  */
 export function createJudge(): (sight: LoopSight, share: number) => Standstill | null {
   let beats = -1;
@@ -72,7 +84,7 @@ async function watch({ memory, limitMs, instanceId, target, pretty }: WatchdogSt
   const lookMs = limitMs / LOOKS;
   let before = process.cpuUsage();
   for (;;) {
-    // Not by a timer: this thread has nothing else to do, and a sleep costs no loop.
+    // Not a timer: this thread has nothing else to do, and blocking it does not block the loop.
     Atomics.wait(pause, 0, 0, lookMs);
     const now = process.cpuUsage();
     const workedMs = (now.user - before.user + now.system - before.system) / 1_000;
@@ -87,7 +99,7 @@ async function watch({ memory, limitMs, instanceId, target, pretty }: WatchdogSt
   }
 }
 
-/** Names the run in the store; false when that could not be done. */
+/** Names the run in the store; returns false when that fails. */
 async function blame(target: string | EmbeddedConnection, instanceId: string, runId: string): Promise<boolean> {
   try {
     const { openDatabase } = await import("../../store/sql/pool.ts");
@@ -96,7 +108,7 @@ async function blame(target: string | EmbeddedConnection, instanceId: string, ru
     const database = await openDatabase({ target, log: silentLog, timeouts, journalConnections: 1 });
     return await blameRun(database.journal, instanceId, runId);
   } catch {
-    // The line of the log says that the run is not named.
+    // The log line states that the run is not named.
     return false;
   }
 }
@@ -116,19 +128,20 @@ function say(instanceId: string, limitMs: number, runId: string | null, named: b
   try {
     writeSync(1, line);
   } catch {
-    // Nobody reads the log, or its pipe is full: the end does not depend on it.
+    // Nobody reads the log, or its pipe is full: ending the process does not depend on it.
   }
 }
 
-/** Ends the process. A thread cannot exit for it, and the loop hears nothing. */
+/** Ends the process. A thread cannot exit on its behalf, and the loop receives nothing. */
 async function end(): Promise<void> {
   try {
     process.kill(process.pid, "SIGALRM");
   } catch {
-    // Windows knows no such signal.
+    // Windows does not support this signal.
   }
   await sleep(1_000);
-  // The first process of a container ignores signals of its own: only its main thread can end it, if it still runs JavaScript.
+  // The first process of a container ignores signals that it sends itself: only its main thread can end it, if it still
+  // runs JavaScript.
   const { Session } = await import("node:inspector");
   const session = new Session();
   session.connectToMainThread();

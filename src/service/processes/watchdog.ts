@@ -1,16 +1,19 @@
-/** Starts the thread that ends the process when the event loop stands still, and keeps the heartbeat that it watches. See watchdog-thread.ts. */
+/**
+ * Starts the thread that ends the process when the event loop is blocked, and maintains the heartbeat that it monitors.
+ * See watchdog-thread.ts.
+ */
 import { url as debuggerUrl } from "node:inspector";
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../base/log.ts";
 import { beatLoop, loopMemory } from "../../base/process/in-hand.ts";
 import { LOOKS, type WatchdogStart } from "./watchdog-thread.ts";
 
-/** What the watchdog needs to know. */
+/** Options of the watchdog. */
 export interface WatchdogOptions extends Omit<WatchdogStart, "memory"> {
   readonly log: Log;
 }
 
-/** Starts the watchdog. Call the returned function to end it. */
+/** Starts the watchdog. Call the returned function to stop it. */
 export function startWatchdog({ log, ...start }: WatchdogOptions): () => Promise<void> {
   const beat = (): void => beatLoop(debuggerUrl() !== undefined);
   beat();
