@@ -14,6 +14,8 @@ with open(os.environ["ORCHESTRATOR_TEST_OPENAPI"], encoding="utf-8") as document
 
 # The document allows 50 s, which nobody here has.
 SHORT_WAIT = "0.01s"
+# Rules between fields that the schema of a message cannot say: an operation takes a list of runs or a filter.
+UNSAID = {"/v1/operations": "name runs, or describe them by a filter"}
 MINTED_ID = re.compile(r"[0-9a-z]{26}$")
 
 
@@ -51,7 +53,7 @@ def map_body(context, body):
     if isinstance(body.get("runId"), str) and MINTED_ID.match(body["runId"]):
         body["runId"] = ""
     if context.operation.path == "/v1/runs" and is_picked(body.get("flowId")):
-        body = {name: value for name, value in body.items() if name not in ("inputJson", "version")}
+        body = {name: value for name, value in body.items() if name not in ("inputJson", "inputRef", "version")}
         body.update(flowId=FLOW, input={"count": 1})
     return body
 
@@ -62,6 +64,9 @@ def documented_refusal(ctx, response, case):
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if response.status_code not in (400, 413, 415):
+        return
+    unsaid = UNSAID.get(case.operation.path)
+    if unsaid is not None and unsaid in response.json().get("message", ""):
         return
     details = response.json().get("details", [])
     reason = next((one["reason"] for one in details if "reason" in one), "none")
