@@ -11,25 +11,25 @@ import { planFlow } from "./planning/plan-flow.ts";
 import { findWarnings } from "./warnings/list.ts";
 import type { FlowWarning, FlowWorld } from "./warnings/warning.ts";
 
-/** Where a flow comes from: YAML or JSON text, or a JSON document. */
+/** Source of a flow: YAML or JSON text, or a JSON document. */
 export type FlowSource = { readonly text: string } | { readonly document: JsonObject };
 
-/** A flow that may run. */
+/** A flow that passed all checks. */
 export interface CompiledFlow {
   readonly plan: Plan;
   /** The document as registered, before defaults. */
   readonly document: JsonObject;
-  /** Nodes and connections of its LangGraph graph. */
+  /** Nodes and edges of its LangGraph graph. */
   readonly structure: Structure;
-  /** Warnings, for a caller who wants them. Without a world, those that need no service. */
+  /** Computes the warnings, for callers that want them. Without a world, only those that need no service. */
   warnings(world?: FlowWorld): Promise<readonly FlowWarning[]>;
 }
 
-/** What checking a flow gives. */
+/** The result of checking a flow. */
 export interface Verdict {
-  /** None when it may be registered. */
+  /** Empty if the flow may be registered. */
   readonly problems: readonly FieldViolation[];
-  /** What is accepted and suspicious; looked for only when there are no problems. */
+  /** What is accepted but suspicious; computed only if there are no problems. */
   readonly warnings: readonly FlowWarning[];
 }
 
@@ -55,12 +55,15 @@ export async function compileFlow(
   };
 }
 
-/** All problems of a flow; none when it may be registered. Throws FLOW_SOURCE_INVALID, with all errors of the syntax, when it cannot be read. */
+/**
+ * Returns all problems of a flow; none if it may be registered. Throws FLOW_SOURCE_INVALID, with all syntax errors, if
+ * it cannot be parsed.
+ */
 export function validateFlow(source: FlowSource): readonly FieldViolation[] {
   return checkFlow(readSource(source)).problems.list();
 }
 
-/** All problems of a flow or, when there are none, its warnings. Throws as {@link validateFlow} does. */
+/** Returns all problems of a flow or, if there are none, its warnings. Throws like {@link validateFlow}. */
 export async function judgeFlow(source: FlowSource, world?: FlowWorld, served: Served = ALL_SERVED): Promise<Verdict> {
   const parsed = readSource(source);
   const { document, problems } = checkFlow(parsed, served);
@@ -68,7 +71,7 @@ export async function judgeFlow(source: FlowSource, world?: FlowWorld, served: S
   return { problems: [], warnings: await findWarnings(document, parsed, world) };
 }
 
-/** Plan of a document that was checked when it was registered. */
+/** Compiles a document that was checked when it was registered. */
 export async function compileCanonical(
   document: JsonObject,
   compiler: GraphCompiler = inlineGraphCompiler,
@@ -76,12 +79,12 @@ export async function compileCanonical(
   return compileStored(document, await compiler.structureOf(document as unknown as FlowDocument));
 }
 
-/** Plan of a document and of the structure that was kept beside it: needs no LangGraph. */
+/** Compiles a document and its stored structure, without LangGraph. */
 export function compileStored(document: JsonObject, structure: Structure): Plan {
   return planFlow(document as unknown as FlowDocument, structure);
 }
 
-/** Mermaid text of the flow's LangGraph graph. A `graph` flow is drawn as one box. */
+/** Returns the Mermaid text of the flow's LangGraph graph. A `graph` flow is drawn as one box. */
 export function drawFlow(document: JsonObject, compiler: GraphCompiler = inlineGraphCompiler): Promise<string> {
   return compiler.draw(document as unknown as FlowDocument);
 }

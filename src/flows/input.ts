@@ -7,12 +7,16 @@ import { hasType } from "./check/check-variables.ts";
 import type { Plan, Variable } from "./plan.ts";
 import { evaluateTimeoutMs } from "./planning/evaluated-duration.ts";
 
-/** Most unknown names that are reported one by one: each costs a search for a similar name and a place in the answer. */
+/**
+ * Maximum number of unknown names that are reported individually: each costs a search for a similar name and space in
+ * the response.
+ */
 const MAX_UNKNOWN_NAMES = 50;
 
 /**
- * The variables of a run: the input with defaults filled in, then the computed variables. Unknown names are refused, so that a slip in a name does not
- * silently run with the default. `now` is the time of the start, milliseconds. Throws FLOW_INPUT_INVALID with every violation, or the error of a computed variable.
+ * Returns the variables of a run: the input with defaults filled in, then the computed variables. Unknown names are
+ * rejected, so that a misspelled name does not silently run with the default. `now` is the start time, milliseconds.
+ * Throws FLOW_INPUT_INVALID with every violation, or the error of a computed variable.
  */
 export function checkInput(plan: Plan, input: JsonObject, now: number): JsonObject {
   const { variables, computed } = plan;
@@ -68,7 +72,10 @@ export function checkInput(plan: Plan, input: JsonObject, now: number): JsonObje
   return all;
 }
 
-/** Run timeout of a run that starts `now` with these variables, milliseconds; null: the service's default. Throws FLOW_INPUT_INVALID when the variables give none. */
+/**
+ * Returns the timeout of a run that starts `now` with these variables, milliseconds; null means the service's default.
+ * Throws FLOW_INPUT_INVALID if the variables yield no valid one.
+ */
 export function runTimeoutMs({ flowId, timeout, timeoutMs }: Plan, vars: JsonObject, now: number): number | null {
   if (timeout === null) return timeoutMs;
   try {
@@ -79,7 +86,10 @@ export function runTimeoutMs({ flowId, timeout, timeoutMs }: Plan, vars: JsonObj
   }
 }
 
-/** Error INVALID_REQUEST when the flow declares a schema for this signal and `payload` does not meet it; paths begin with `root`. */
+/**
+ * Throws INVALID_REQUEST if the flow declares a schema for this signal and `payload` violates it; paths begin with
+ * `root`.
+ */
 export function checkSignal(plan: Plan, name: string, payload: Json, root: string): void {
   const schema = plan.signals.get(name);
   if (schema !== undefined) checkData(schema, payload, root);
@@ -100,7 +110,7 @@ function typeText(variable: Variable): string {
 }
 
 function setOwn(target: Record<string, Json>, name: string, value: Json): void {
-  // variables are named by [A-Za-z_][\w-]*, so __proto__ is possible; a plain assignment would set the prototype
+  // Variable names match [A-Za-z_][\w-]*, so __proto__ is possible; a plain assignment would set the prototype.
   if (name === "__proto__")
     Object.defineProperty(target, name, { value, enumerable: true, writable: true, configurable: true });
   else target[name] = value;

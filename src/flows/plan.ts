@@ -1,6 +1,7 @@
 /**
- * The plan: what the engine executes. It is derived from the LangGraph `StateGraph` of a flow (edges, joins, branches) and the checked document (everything else).
- * A plan is immutable and holds no run state; all runs of a flow version share one.
+ * The plan: what the engine executes. It is derived from the LangGraph `StateGraph` of a flow (edges, joins, branches)
+ * and the checked document (everything else). A plan is immutable and has no run state; all runs of a flow version
+ * share one.
  */
 import type { Json, JsonObject } from "../base/json/json.ts";
 import type { Effect, TaskTypeName } from "../tasks/define.ts";
@@ -8,7 +9,9 @@ import type { Effect, TaskTypeName } from "../tasks/define.ts";
 /** When a task with dependencies may run; see docs/semantics.md §2. */
 export type TriggerRule = "all_success" | "none_failed" | "all_done" | "one_success";
 
-/** What an expression may read. The engine implements it over the state of a run; nothing is copied until it is asked for. */
+/**
+ * What an expression may read. The engine implements it over the state of a run; nothing is copied until it is read.
+ */
 export interface Scope {
   /** Declared variables with their values, defaults filled in. */
   readonly vars: JsonObject;
@@ -16,29 +19,29 @@ export interface Scope {
   readonly run: JsonObject;
   /** View of a task by id: `{output, outputs, state, error, attempt}`; undefined when the flow has no such task. */
   task(id: string): JsonObject | undefined;
-  /** Element of the `map` that the task is a child of. */
+  /** Current element of the enclosing `map`. */
   readonly item?: Json | undefined;
-  /** Position in the `map` or `parallel`. */
+  /** Index in the enclosing `map` or `parallel`. */
   readonly index?: number | undefined;
   /** View of the first dependency that succeeded, for `one_success`: `{id, output, …}`. */
   readonly first?: JsonObject | undefined;
-  /** The signal that an FSM `on` entry judges: `{name, payload}`. */
+  /** The signal that an FSM `on` entry evaluates: `{name, payload}`. */
   readonly signal?: JsonObject | undefined;
-  /** The time that `now()` gives, milliseconds since 1970; the same for all expressions of a transition. */
+  /** The time that `now()` returns, milliseconds since 1970; the same for all expressions of a transition. */
   readonly now?: number | undefined;
   /** What a compensation task undoes: `{task, outcome, input, output, children}`. */
   readonly compensates?: JsonObject | undefined;
 }
 
-/** A value with `${…}` in it, compiled. */
+/** A compiled value that may contain `${…}`. */
 export interface Template {
-  /** True when it holds no expression; then `evaluate` needs no scope. */
+  /** Whether it contains no expression; then `evaluate` needs no scope. */
   readonly constant: boolean;
-  /** The value. Throws EXPRESSION_FAILED or EXPRESSION_TOO_COSTLY. Pure. */
+  /** Evaluates the value. Throws EXPRESSION_FAILED or EXPRESSION_TOO_COSTLY. Pure. */
   evaluate(scope: Scope): Json;
 }
 
-/** Retry policy with every default filled in. Durations in milliseconds. */
+/** Retry policy with all defaults filled in. Durations are in milliseconds. */
 export interface RetryPolicy {
   readonly maxRetries: number;
   readonly backoff: "fixed" | "linear" | "exponential" | "full_jitter";
@@ -48,7 +51,7 @@ export interface RetryPolicy {
   readonly nonRetryable: readonly string[];
 }
 
-/** Timeouts of a task in milliseconds; null means none. */
+/** Timeouts of a task, milliseconds; null means none. */
 export interface Timeouts {
   readonly startToCloseMs: number | null;
   readonly scheduleToStartMs: number | null;
@@ -56,7 +59,7 @@ export interface Timeouts {
   readonly heartbeatMs: number | null;
 }
 
-/** Limits of one task as they were evaluated when it was scheduled, milliseconds; those that the flow writes as constants are not among them. */
+/** Limits of one task as evaluated when it was scheduled, milliseconds; constant limits are not included. */
 export type TaskLimits = {
   readonly [Name in
     | "startToCloseMs"
@@ -67,25 +70,28 @@ export type TaskLimits = {
     | "maxDelayMs"]?: number;
 };
 
-/** A limit that the flow writes as `${…}`. */
+/** A limit that is written as `${…}`. */
 export interface EvaluatedLimit {
   readonly name: keyof TaskLimits;
-  /** Its place in the task, such as `retry_policy.initial_delay`. */
+  /** Its path in the task, such as `retry_policy.initial_delay`. */
   readonly place: string;
   readonly duration: Template;
 }
 
-/** What every executable node has: tasks, children of groups and tasks of FSM states alike. */
+/** What every executable node has: tasks, children of groups, and tasks of FSM states. */
 export interface TaskSpec {
   readonly id: string;
   readonly name: string;
   readonly type: TaskTypeName;
   readonly effect: Effect;
-  /** Evaluates to the parameters object of the task type; checked against its schema when constant, again after evaluation when not. */
+  /**
+   * Evaluates to the parameters object of the task type. Checked against its schema at compile time if constant,
+   * otherwise after evaluation.
+   */
   readonly parameters: Template;
   readonly retry: RetryPolicy;
   readonly timeouts: Timeouts;
-  /** Limits that take the place of those in `retry` and `timeouts` once they are evaluated; empty for most tasks. */
+  /** Limits that replace those in `retry` and `timeouts` once they are evaluated; empty for most tasks. */
   readonly limits: readonly EvaluatedLimit[];
   readonly onError: "fail" | "continue";
   readonly onReject: "fail" | "continue";
@@ -93,9 +99,9 @@ export interface TaskSpec {
   readonly condition: Template | null;
   /** `parallel`: the children. */
   readonly children: readonly TaskSpec[] | null;
-  /** `map`: what is mapped over and by what. */
+  /** `map`: the items and the task that runs for each. */
   readonly map: { readonly items: Template; readonly child: TaskSpec } | null;
-  /** `parallel`, `map`: how many children are open at once. */
+  /** `parallel`, `map`: maximum number of children open at once. */
   readonly maxConcurrency: number;
   /** `parallel`, `map`: whether the first failed child cancels the others. */
   readonly failFast: boolean;
@@ -109,7 +115,6 @@ export interface Gate {
   readonly admitsFalse: boolean;
 }
 
-/** A task of a DAG flow, or a compensation task. */
 export interface DagNode {
   readonly index: number;
   readonly task: TaskSpec;
@@ -121,7 +126,7 @@ export interface DagNode {
   readonly gates: readonly Gate[];
   /** Index of the compensation task, if any. */
   readonly compensateWith: number | null;
-  /** True when this node runs in compensation only. */
+  /** Whether this node runs only in compensation. */
   readonly isCompensation: boolean;
 }
 
@@ -156,13 +161,13 @@ interface PlanBase {
   readonly hash: string;
   readonly name: string;
   readonly variables: readonly Variable[];
-  /** Variables that are computed from the declared ones when a run starts; `checkInput` does it. */
+  /** Variables that are computed from the declared ones when a run starts (by `checkInput`). */
   readonly computed: readonly { readonly name: string; readonly value: Template }[];
   /** JSON Schemas of the data of signals, by name. */
   readonly signals: ReadonlyMap<string, JsonObject>;
-  /** Run timeout, milliseconds; null: the service's default, unless `timeout` is there. */
+  /** Run timeout, milliseconds; null: the service's default, unless `timeout` is set. */
   readonly timeoutMs: number | null;
-  /** Run timeout that is written as `${…}` over the variables; null: it is not. */
+  /** Run timeout that is written as `${…}` over the variables; null if it is not. */
   readonly timeout: Template | null;
   readonly output: Template | null;
 }
@@ -172,7 +177,7 @@ export interface DagPlan extends PlanBase {
   readonly kind: "dag";
   readonly nodes: readonly DagNode[];
   readonly index: ReadonlyMap<string, number>;
-  /** Nodes without dependencies that are no compensation tasks. */
+  /** Nodes without dependencies that are not compensation tasks. */
   readonly roots: readonly number[];
   readonly failFast: boolean;
 }
@@ -187,12 +192,12 @@ export interface FsmPlan extends PlanBase {
   readonly compensations: readonly TaskSpec[];
 }
 
-/** Plan of a `graph` flow: a compiled LangGraph graph that a module of the configuration exports. */
+/** Plan of a `graph` flow: a compiled LangGraph graph that is exported by a module in the configuration. */
 export interface GraphPlan extends PlanBase {
   readonly kind: "graph";
   /** Registered name of the graph. */
   readonly graph: string;
-  /** The one task of such a run: its id is the name of the graph, its type `graph`. */
+  /** The only task of such a run: its id is the name of the graph, its type `graph`. */
   readonly task: TaskSpec;
 }
 

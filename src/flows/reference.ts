@@ -1,6 +1,7 @@
 /**
- * The reference run: the same `StateGraph` that the plan is derived from, executed by LangGraph itself. It judges the engine in differential tests, for the
- * flows that LangGraph can say natively (see {@link whyNotNative}). Nothing is durable here.
+ * The reference run: the same `StateGraph` that the plan is derived from, executed by LangGraph. Differential tests
+ * compare the engine with it, for flows that LangGraph can express natively (see {@link whyNotNative}). Nothing is
+ * durable here.
  */
 import { fail, invariant } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json/json.ts";
@@ -10,7 +11,7 @@ import { buildStateGraph, type GraphState } from "./graph/graph.ts";
 import { routeKey, routeKind, type Structure } from "./graph/structure.ts";
 import type { DagPlan, FsmPlan, Plan, Scope, TaskSpec, Template } from "./plan.ts";
 
-/** The world of a reference run. */
+/** The environment of a reference run. */
 export interface ReferenceWorld {
   /** Variables with their defaults filled in. */
   readonly variables: JsonObject;
@@ -18,25 +19,26 @@ export interface ReferenceWorld {
   execute(taskId: string, input: Json): Json | Promise<Json>;
 }
 
-/** What a reference run gave. */
+/** The result of a reference run. */
 export interface ReferenceResult {
-  /** Outputs by task or state id; of states the latest visit. */
+  /** Outputs by task or state id; for states, of the latest visit. */
   readonly outputs: Readonly<Record<string, Json>>;
-  /** Tasks that never ran, in the order of the document. */
+  /** Tasks that never ran, in document order. */
   readonly skipped: readonly string[];
-  /** FSM: the states in the order in which they were visited; null for a DAG. */
+  /** FSM: the states in the order of their visits; null for a DAG. */
   readonly path: readonly string[] | null;
-  /** The run's output; null when the run failed. */
+  /** The run's output; null if the run failed. */
   readonly runOutput: Json;
   /** Type of the run's error, or null. */
   readonly errorType: "NO_TRANSITION" | "TRANSITION_LIMIT" | "FINAL_STATE" | null;
 }
 
 /**
- * Why LangGraph cannot say a flow as we mean it, or undefined when it can. It can say: DAGs of all_success tasks (a join over a skipped branch never fires,
- * which is our NOT_TAKEN; a target of a condition that depends on something else too joins over a node of its side), unless both sides of a condition lead to
- * a target that has other dependencies (its join would need the side that was not taken); and FSMs whose only ways out are transitions. The children of
- * `parallel` and `map` run inside the node of their group.
+ * Returns why LangGraph cannot express a flow natively, or undefined if it can. It can express DAGs of all_success
+ * tasks (a join over a skipped branch never fires, which is our NOT_TAKEN; a condition's target that also depends on
+ * something else joins over a node for its side), unless both sides of a condition lead to a target that has other
+ * dependencies (its join would need the side that was not taken). It can express FSMs whose only exits are transitions.
+ * The children of `parallel` and `map` run inside the node of their group.
  */
 export function whyNotNative(plan: Plan): string | undefined {
   if (plan.kind === "graph") return "it is a LangGraph graph of its own";
@@ -59,7 +61,7 @@ export function whyNotNative(plan: Plan): string | undefined {
   return undefined;
 }
 
-/** Runs a flow on LangGraph. Flows that LangGraph cannot say natively are refused with INVALID_REQUEST. */
+/** Runs a flow on LangGraph. Throws INVALID_REQUEST for flows that LangGraph cannot express natively. */
 export async function runOnLangGraph(flow: FlowSource, world: ReferenceWorld): Promise<ReferenceResult> {
   const { plan, document, structure } = await compileFlow(flow);
   const reason = whyNotNative(plan);
@@ -98,7 +100,7 @@ class ReferenceFailure extends Error {
 }
 
 class ReferenceRun {
-  /** What states have put out so far, for runs that end by an error. */
+  /** Outputs of the states so far, for runs that end with an error. */
   outputs: Record<string, Json> = {};
   readonly path: string[] = [];
   private readonly plan: DagPlan | FsmPlan;
@@ -180,7 +182,7 @@ class ReferenceRun {
     return this.world.execute(spec.id, parameters);
   }
 
-  /** The children one after the other: none of them reads another. */
+  /** Runs the children one after the other: none of them reads another. */
   private async executeGroup(children: readonly (readonly [TaskSpec, Scope])[]): Promise<Json> {
     const outputs: Json[] = [];
     for (const [child, scope] of children) outputs.push(await this.execute(child, scope));

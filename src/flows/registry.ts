@@ -1,4 +1,7 @@
-/** The registry of flows: checks, compiles, stores and serves flow versions. Plans are kept in memory; a version never changes. */
+/**
+ * The flow registry: checks, compiles, stores, and serves flow versions. Plans are cached in memory; a version never
+ * changes.
+ */
 import { fail, toError } from "../base/errors.ts";
 import { canonicalJson } from "../base/json/json-canonical.ts";
 import { ALL_SERVED, type Served } from "./check/unserved.ts";
@@ -10,21 +13,24 @@ import type { FlowStore, NewFlowVersion } from "./ports/flow-store.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./ports/registry.ts";
 import type { FlowWorld } from "./warnings/warning.ts";
 
-/** How long the answer to "which version is the latest" is believed; other instances may register meanwhile. */
+/** How long the latest version of a flow is cached; other instances may register a new one in the meantime. */
 const LATEST_MS = 1_000;
 
-/** Plans, and names of versions, that are kept in memory; others are read anew from the store. */
+/** Maximum number of plans and version names that are cached; others are read from the store again. */
 const MAX_PLANS = 2_000;
 
-/** What the service around a registry has. */
+/** What the service around the registry provides. */
 export interface RegistryOptions {
-  /** Names of the graphs that are loaded; without it, nothing is said of graphs. */
+  /** Names of the loaded graphs; if absent, graphs are not checked. */
   readonly graphs?: ReadonlySet<string>;
-  /** What flows may use; everything when absent. */
+  /** Features that flows may use; all if absent. */
   readonly served?: Served;
 }
 
-/** The registry over a store. Where LangGraph is loaded is the compiler's business; the default loads it into this process. */
+/**
+ * Creates the registry over a store. The compiler decides where LangGraph is loaded; the default loads it into this
+ * process.
+ */
 export function createFlowRegistry(
   store: FlowStore,
   compiler: GraphCompiler = inlineGraphCompiler,
@@ -32,7 +38,7 @@ export function createFlowRegistry(
 ): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
-  /** Versions that are being looked up: a thousand starts of one flow ask the store once. */
+  /** Lookups in progress: a thousand starts of one flow query the store once. */
   const lookups = new Map<string, Promise<Plan>>();
 
   const keepPlan = (tenantId: string, plan: Plan): Plan => {
@@ -83,14 +89,14 @@ export function createFlowRegistry(
     const verdict = { problems: [], warnings };
     if (validateOnly) return { flow: { ...flow, createdAt: 0, latest: false }, created: false, ...verdict };
     const { stored, created } = await insert(flow);
-    // A lookup that is under way may not have seen it: nobody waits for that one any more, and it is not kept.
+    // A lookup in progress may have missed this version: nobody waits for it any more, and its result is not cached.
     forget(tenantId, plan.flowId, plan.version);
     keepPlan(tenantId, plan);
     if (stored.hash !== plan.hash) throw toError("FLOW_VERSION_EXISTS", { flowId: plan.flowId, version: plan.version });
     return { flow: stored, created, ...verdict };
   };
 
-  /** Stores a version, or finds the one that has its name. The two take turns while others delete and register it. */
+  /** Stores a version, or finds the existing one with its name. Retries both while others delete and register it. */
   const insert = async (flow: NewFlowVersion): Promise<{ readonly stored: FlowVersion; readonly created: boolean }> => {
     const { tenantId, flowId, version } = flow;
     for (;;) {
@@ -115,7 +121,7 @@ export function createFlowRegistry(
       case "deleted":
         return deletion.deletedAt;
       case "missing":
-        // Says which version is there instead.
+        // The error says which version exists instead.
         await getFlow(tenantId, flowId, version);
         return deleteVersion(tenantId, flowId, version, requestId);
       case "used":

@@ -10,7 +10,7 @@ import { hashDocument, versionOf } from "./document/identity.ts";
 import { readFlowSource } from "./document/parse.ts";
 import type { FlowDocument, VariableDocument } from "./document/schema.ts";
 
-/** A flow that is kept as a file, to be filled in and registered. */
+/** A flow that is stored as a file, to be filled in and registered. */
 export interface FlowTemplate {
   /** The `id` of its definition. */
   readonly templateId: string;
@@ -25,29 +25,32 @@ export interface FlowTemplate {
   readonly document: JsonObject;
 }
 
-/** What may be filled into a template. */
+/** What can be filled into a template. */
 export interface TemplateFill {
-  /** They become the defaults of the flow's variables. */
+  /** New defaults of the flow's variables. */
   readonly variables: JsonObject;
-  /** Id of the new flow; empty: that of the template. */
+  /** Id of the new flow; empty means that of the template. */
   readonly flowId: string;
-  /** Version of the new flow; empty: that of the template. */
+  /** Version of the new flow; empty means that of the template. */
   readonly version: string;
 }
 
-/** The templates of a folder, as they were when it was opened. */
+/** The templates of a folder, as of the time when it was opened. */
 export interface TemplateCatalogue {
-  /** By id, those after `afterId`. */
+  /** Lists templates by id, starting after `afterId`. */
   listTemplates(afterId: string, limit: number): readonly FlowTemplate[];
-  /** Error: TEMPLATE_NOT_FOUND. */
+  /** Returns a template. Error: TEMPLATE_NOT_FOUND. */
   getTemplate(templateId: string): FlowTemplate;
-  /** The document of a new flow. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID with all violations. */
+  /** Returns the document of a new flow. Errors: TEMPLATE_NOT_FOUND, FLOW_INPUT_INVALID with all violations. */
   fillTemplate(templateId: string, fill: TemplateFill): JsonObject;
-  /** Files that hold no valid flow, with what is wrong; they are left out. */
+  /** Files without a valid flow, with the error; they are not listed. */
   readonly refused: readonly { readonly file: string; readonly error: OrchestratorError }[];
 }
 
-/** Reads every `.yaml`, `.yml` and `.json` file of a folder. A folder that does not exist has no templates; other trouble with it is thrown as it comes. */
+/**
+ * Reads every `.yaml`, `.yml`, and `.json` file of a folder. A missing folder has no templates; other file system
+ * errors are thrown unchanged.
+ */
 export async function openTemplates(folder: string): Promise<TemplateCatalogue> {
   const templates = new Map<string, FlowTemplate>();
   const refused: { file: string; error: OrchestratorError }[] = [];

@@ -60,6 +60,7 @@ const EDITED = [
   "src/engine/graph",
   "src/engine/machine",
   "src/engine/ports",
+  "src/flows",
   "src/service",
   "src/store",
   "src/tasks",

@@ -9,11 +9,11 @@ import { checkJoins } from "./check-joins.ts";
 import { checkExecutable, checkTaskCount } from "./check-tasks.ts";
 import { type DagGraph, dagGraph, findCycle } from "./dag-graph.ts";
 
-/** Ids that no task can have, because libraries below take them for properties of every object. */
+/** Ids that no task can have, because libraries treat them as properties of every object. */
 const RESERVED_IDS = new Set(["constructor"]);
 const TASKS: Path = ["workflow", "tasks"];
 
-/** Checks ids, references, cycles, compensations and expressions of a DAG flow. */
+/** Checks ids, references, cycles, compensations, and expressions of a DAG flow. */
 export function checkDag(draft: Partial<FlowDocument>, names: KnownNames, problems: Problems): void {
   const entries = [...(draft.workflow?.tasks ?? []).entries()].filter(([, task]) => task !== null);
   checkIds(
@@ -63,7 +63,7 @@ export function checkDag(draft: Partial<FlowDocument>, names: KnownNames, proble
   }
 }
 
-/** Reports ids that are used twice or that cannot be used. */
+/** Reports duplicate and reserved ids. */
 export function checkIds(entries: readonly { readonly id: unknown; readonly path: Path }[], problems: Problems): void {
   const seen = new Set<unknown>();
   for (const { id, path } of entries) {

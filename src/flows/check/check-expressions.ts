@@ -5,12 +5,12 @@ import type { FlowDocument } from "../document/schema.ts";
 import type { KnownNames, SlotRoot } from "../interpolation/references.ts";
 import { compileTemplate, holdsExpression } from "../interpolation/template.ts";
 
-/** What may be read at a place. */
+/** What expressions may read at a place. */
 export interface ReadRules {
   readonly names: KnownNames;
-  /** Roots that exist here. */
+  /** Roots that are available here. */
   readonly roots: ReadonlySet<SlotRoot>;
-  /** Why a task must not be read here; undefined when it may. */
+  /** Returns why a task must not be read here, or undefined if it may. */
   forbidTask(id: string): string | undefined;
 }
 
@@ -27,7 +27,7 @@ const WHERE: Readonly<Record<SlotRoot, string>> = {
 
 const known = new WeakMap<object, KnownNames>();
 
-/** Variables and tasks that expressions of a flow may name; the same object for the same document. */
+/** Variables and tasks that expressions of a flow may name. Returns the same object for the same document. */
 export function namesOf(draft: Partial<FlowDocument>): KnownNames {
   const found = known.get(draft);
   if (found !== undefined) return found;
@@ -44,7 +44,7 @@ export function namesOf(draft: Partial<FlowDocument>): KnownNames {
   return names;
 }
 
-/** Checks all expressions in a value against what may be read there. */
+/** Checks all expressions in a value against the rules of its place. */
 export function checkTemplate(value: Json, path: Path, rules: ReadRules, problems: Problems): void {
   if (problems.hasTooManyExpressions) return;
   const compiled = compileTemplate(value, rules.names);
@@ -59,7 +59,7 @@ export function checkTemplate(value: Json, path: Path, rules: ReadRules, problem
   }
 }
 
-/** Checks a value that may read only some roots, and every task when `tasks` is one of them. */
+/** Checks a value that may read only some roots, and every task if `tasks` is one of them. */
 export function checkPlainTemplate(
   value: Json,
   path: Path,
@@ -70,7 +70,7 @@ export function checkPlainTemplate(
   checkTemplate(value, path, { names, roots: new Set(roots), forbidTask: () => undefined }, problems);
 }
 
-/** Checks an expression that has to give a boolean. */
+/** Checks an expression that must evaluate to a boolean. */
 export function checkPredicate(value: string | boolean, path: Path, rules: ReadRules, problems: Problems): void {
   if (typeof value === "boolean") return;
   if (!holdsExpression(value))

@@ -11,7 +11,7 @@ const STATES: Path = ["workflow", "states"];
 const COMPENSATIONS: Path = ["workflow", "compensations"];
 const EXITS = ["transitions", "on", "after", "on_error"] as const;
 
-/** Checks ids, transitions, reachability, compensations and expressions of an FSM flow. */
+/** Checks ids, transitions, reachability, compensations, and expressions of an FSM flow. */
 export function checkFsm(draft: Partial<FlowDocument>, names: KnownNames, problems: Problems): void {
   const { workflow } = draft;
   const entries = [...(workflow?.states ?? []).entries()].filter(([, state]) => state !== null);

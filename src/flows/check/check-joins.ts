@@ -1,9 +1,10 @@
 /**
- * Joins that no run can pass: tasks that need what stands on both sides of one condition.
+ * Finds joins that no run can pass: tasks that need both sides of one condition.
  *
- * Each condition that has two sides gives four cases, the ways in which it can end. Going down the graph once, every task learns in which cases it is lost for
- * certain; all else may happen as the task would have it. So what is lost in the four cases of one condition never runs, and nothing that can run is reported.
- * Cases are bits: a graph with a thousand conditions costs some milliseconds.
+ * Each condition with two sides has four cases, the ways in which it can end. One pass down the graph computes for
+ * every task the cases in which it certainly does not run; everything else is assumed to go in the task's favor. A task
+ * that does not run in any of the four cases of one condition never runs, and no task that can run is reported. Cases
+ * are bits: a graph with a thousand conditions costs a few milliseconds.
  */
 
 import type { Path } from "../document/parse.ts";
@@ -11,33 +12,39 @@ import type { Problems } from "../document/problems.ts";
 import type { TaskDocument } from "../document/schema.ts";
 import type { DagGraph } from "./dag-graph.ts";
 
-/** Bits of a condition's cases. One that fails under `on_error: continue` opens both sides, so it loses nobody and has no bits. */
+/**
+ * Bits of a condition's cases. A condition that fails under `on_error: continue` opens both sides, so no task is lost
+ * and it has no bits.
+ */
 const IS_TRUE = 0;
 const IS_FALSE = 1;
 const FAILED = 2;
 const NOT_TAKEN = 3;
 const CASES = 4;
 
-/** A bit for every case of every condition. */
+/** One bit for every case of every condition. */
 type Bits = Uint32Array;
 
 interface Node {
   readonly task: TaskDocument;
   readonly path: Path;
   readonly deps: readonly Node[];
-  /** Conditions among `deps` that name the task. */
+  /** The conditions in `deps` that name the task. */
   readonly namedBy: Set<Node>;
-  /** First bit of its cases; undefined for all but conditions with two sides. */
+  /** First bit of its cases; undefined for everything but conditions with two sides. */
   readonly bit: number | undefined;
   /** Sides of conditions (bits IS_TRUE and IS_FALSE) that lead to the task. */
   reached: Bits;
-  /** Cases in which it does not run, is skipped as NOT_TAKEN, counts as a failure; the last two are known of some of the first only. */
+  /**
+   * Cases in which the task does not run, is skipped as NOT_TAKEN, or counts as a failure. The last two are known only
+   * for some of the first.
+   */
   lost: Bits;
   notTaken: Bits;
   failed: Bits;
 }
 
-/** Reports tasks that can never run, whatever happens, because they need both sides of one condition. `graph` has no cycle. */
+/** Reports tasks that can never run because they need both sides of one condition. `graph` must have no cycle. */
 export function checkJoins(
   entries: readonly (readonly [index: number, task: TaskDocument])[],
   tasksPath: Path,
@@ -49,7 +56,7 @@ export function checkJoins(
   for (const node of nodes) {
     const bit = findLostCondition(node.lost);
     if (bit === undefined) continue;
-    // What waits for a task that never runs is its consequence.
+    // A task that waits for one that never runs is only a consequence.
     if (!node.deps.some((dep) => dead.has(dep))) report(node, bit, nodes, problems);
     dead.add(node);
   }
@@ -66,7 +73,10 @@ export interface OneSidedTarget {
   readonly tolerable: boolean;
 }
 
-/** Targets that run on the other side of their condition only, or on neither. The flow has passed {@link checkJoins}. */
+/**
+ * Returns targets that run only on the other side of their condition, or on neither. The flow has passed
+ * {@link checkJoins}.
+ */
 export function findOneSidedTargets(tasks: readonly TaskDocument[], graph: DagGraph): readonly OneSidedTarget[] {
   const found: OneSidedTarget[] = [];
   for (const node of learnNodes([...tasks.entries()], [], graph)) {
@@ -83,7 +93,7 @@ export function findOneSidedTargets(tasks: readonly TaskDocument[], graph: DagGr
   return found;
 }
 
-/** Every task after what it depends on, with what becomes of it in every case. */
+/** Returns every task after its dependencies, with its result in every case. */
 function learnNodes(
   entries: readonly (readonly [index: number, task: TaskDocument])[],
   tasksPath: Path,
@@ -110,7 +120,7 @@ function report(node: Node, bit: number, nodes: readonly Node[], problems: Probl
   });
 }
 
-/** Fills in what becomes of a node in every case, from what becomes of its dependencies. */
+/** Computes the result of a node in every case from those of its dependencies. */
 function learn(node: Node, words: number): void {
   node.reached = new Uint32Array(words);
   node.failed = new Uint32Array(words);
@@ -127,7 +137,7 @@ function learn(node: Node, words: number): void {
   for (const bits of [node.lost, node.notTaken]) add(bits, node.bit + NOT_TAKEN);
 }
 
-/** Gates and trigger rules (docs/semantics.md §2) where a task that runs may end in any way. */
+/** Evaluates gates and trigger rules (docs/semantics.md §2), assuming that a task that runs may end in any way. */
 function judge(
   { deps, namedBy, reached }: Node,
   rule: NonNullable<TaskDocument["trigger_rule"]>,
@@ -142,12 +152,12 @@ function judge(
     addAll(anyFailed, dep.failed);
     if (!namedBy.has(dep)) continue;
     addAll(notTaken, dep.notTaken);
-    // A condition that is skipped closes its gate or counts as a failure: `none_failed` passes neither.
+    // A skipped condition closes its gate or counts as a failure: `none_failed` passes neither.
     addAll(anyFailed, dep.lost);
     if (dep.bit === undefined) continue;
     for (const side of [IS_TRUE, IS_FALSE]) if (!has(reached, dep.bit + side)) add(notTaken, dep.bit + side);
   }
-  // Whoever tolerates skips needs one success all the same.
+  // A rule that tolerates skips still needs one success.
   const byRule = { all_success: [anyLost], none_failed: [anyFailed, allLost], all_done: [], one_success: [allLost] }[
     rule
   ];
@@ -156,7 +166,7 @@ function judge(
   return { lost, notTaken };
 }
 
-/** Every task after what it depends on. */
+/** Returns every task after its dependencies. */
 function toNodes(
   entries: readonly (readonly [index: number, task: TaskDocument])[],
   tasksPath: Path,
@@ -196,7 +206,7 @@ function hasCases({ type, on_error, on_success = [], on_failure = [] }: TaskDocu
   return type === "condition" && on_error !== "continue" && on_success.length > 0 && on_failure.length > 0;
 }
 
-/** First bit of a condition whose cases are all there. */
+/** Returns the first bit of a condition whose cases are all set. */
 function findLostCondition(bits: Bits): number | undefined {
   for (const [index, word] of bits.entries()) {
     const full = word & (word >>> 1) & (word >>> 2) & (word >>> 3) & 0x11111111;

@@ -10,7 +10,7 @@ import { childSchema, type ExecutableDocument, MAX_TASKS } from "../document/sch
 import { holdsExpression } from "../interpolation/template.ts";
 import { checkPredicate, checkTemplate, type ReadRules } from "./check-expressions.ts";
 
-/** What is particular about the place of a task. */
+/** Properties of the place of a task. */
 export interface TaskPlace {
   readonly path: Path;
   readonly rules: ReadRules;
@@ -18,7 +18,10 @@ export interface TaskPlace {
   readonly isChild: boolean;
 }
 
-/** Checks type, parameters, condition and children of anything that can be executed. Gives how many tasks it is, children included. */
+/**
+ * Checks type, parameters, condition, and children of anything executable. Returns the number of tasks, children
+ * included.
+ */
 export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPlace, problems: Problems): number {
   const { path, rules } = place;
   const type = checkType(task.type, [...path, "type"], problems);
@@ -69,7 +72,7 @@ export function checkLimits(
   }
 }
 
-/** Refuses a flow with too many tasks. */
+/** Reports a flow with too many tasks. */
 export function checkTaskCount(count: number, path: Path, problems: Problems): void {
   if (count > MAX_TASKS)
     problems.add(path, `the flow has ${count} tasks, children included; the limit is ${MAX_TASKS}`);
@@ -97,7 +100,7 @@ export function splitChildren(
 }
 
 function checkChild(value: Json, path: Path, groupType: TaskTypeName, rules: ReadRules, problems: Problems): number {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return 1; // the schema of the group has said so
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return 1; // reported by the schema of the group
   const result = childSchema.safeParse(value);
   if (!result.success) {
     for (const issue of result.error.issues) {
@@ -140,7 +143,10 @@ function checkType(type: unknown, path: Path, problems: Problems): TaskTypeName 
   return undefined;
 }
 
-/** Parameters against the schema of the type; what an expression will give is not known yet and is checked after evaluation. */
+/**
+ * Checks parameters against the schema of the type. Values of expressions are unknown here and are checked after
+ * evaluation.
+ */
 function checkParametersAsWritten(
   type: TaskTypeName,
   parameters: Json | undefined,

@@ -50,7 +50,7 @@ function checkVariable(variable: VariableDocument, path: readonly (string | numb
   }
 }
 
-/** Whether a value belongs to a type of variables. */
+/** Whether a value has the type of a variable. */
 export function hasType(value: Json, type: NonNullable<VariableDocument["type"]>): boolean {
   switch (type) {
     case "any":

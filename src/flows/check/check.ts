@@ -10,7 +10,10 @@ import { checkLimits } from "./check-tasks.ts";
 import { checkVariables } from "./check-variables.ts";
 import { ALL_SERVED, checkServed, type Served } from "./unserved.ts";
 
-/** Checks everything about a flow and collects every problem. The document is there when there is none. What is not `served` is a problem too. */
+/**
+ * Runs all checks of a flow and collects every problem. The document is present if there are none. Features that are
+ * not `served` are problems too.
+ */
 export function checkFlow(
   source: ParsedSource,
   served: Served = ALL_SERVED,
@@ -37,7 +40,7 @@ export function checkFlow(
   };
 }
 
-/** References, graph and expressions. Parts that do not have the right shape have been taken out of `draft` before. */
+/** Checks references, graph, and expressions. Parts with an invalid shape have already been removed from `draft`. */
 function checkMeaning(draft: Partial<FlowDocument>, problems: Problems): void {
   checkVariables(draft, problems);
   const { workflow } = draft;
@@ -91,7 +94,7 @@ function refuseForeignKeys(
   }
 }
 
-/** Adds what to write, where that is known. */
+/** Appends what to write instead, where that is known. */
 function withCure(path: Path, description: string, source: ParsedSource): string {
   const written = source.textOf(path);
   const key = path.at(-1);
@@ -104,7 +107,7 @@ function withCure(path: Path, description: string, source: ParsedSource): string
   return description;
 }
 
-/** A copy without the values at `paths`; elements of lists become null, so that positions stay true. */
+/** Copies a value without the values at `paths`; list elements become null, so that indexes stay valid. */
 function prune(value: Json, paths: readonly Path[]): Json {
   const copy = structuredClone(value) as Json;
   for (const path of paths) {
@@ -123,7 +126,6 @@ function prune(value: Json, paths: readonly Path[]): Json {
   return copy;
 }
 
-/** Whether a value is an object. */
 function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,13 +2,13 @@ import type { TaskDocument } from "../document/schema.ts";
 
 /** Dependencies of the tasks of a DAG flow, conditions included. */
 export interface DagGraph {
-  /** What each task depends on directly: `depends_on` first, then the conditions that name it, in the order of the document. */
+  /** Direct dependencies of each task: `depends_on` first, then the conditions that name it, in document order. */
   readonly dependencies: ReadonlyMap<string, readonly string[]>;
-  /** Whether one task depends on another, however far. Only for graphs without cycles. */
+  /** Whether a task depends on another, directly or indirectly. Only for graphs without cycles. */
   dependsOn(id: string, other: string): boolean;
 }
 
-/** Builds the graph of dependencies; references that lead nowhere are left out. */
+/** Builds the dependency graph; dangling references are left out. */
 export function dagGraph(tasks: readonly TaskDocument[]): DagGraph {
   const found = new Map<string, Set<string>>();
   for (const task of tasks) if (typeof task.id === "string") found.set(task.id, new Set());
@@ -22,7 +22,10 @@ export function dagGraph(tasks: readonly TaskDocument[]): DagGraph {
   return { dependencies, dependsOn: lookUpAncestors(dependencies) };
 }
 
-/** Ancestors as bits, made when first asked for: 2,000 tasks that all read something far away must not cost millions of set entries. */
+/**
+ * Stores ancestors as bits, computed on demand: 2,000 tasks that all read a distant one must not cost millions of set
+ * entries.
+ */
 function lookUpAncestors(dependencies: ReadonlyMap<string, readonly string[]>): DagGraph["dependsOn"] {
   const numbers = new Map([...dependencies.keys()].map((id, number) => [id, number]));
   const words = Math.ceil(numbers.size / 32);
@@ -57,7 +60,10 @@ function lookUpAncestors(dependencies: ReadonlyMap<string, readonly string[]>): 
   };
 }
 
-/** One cycle as a list of ids that begins and ends with the same one, in the direction in which work would flow; undefined when there is none. */
+/**
+ * Returns one cycle as a list of ids that begins and ends with the same id, in the direction of execution; undefined if
+ * there is none.
+ */
 export function findCycle(graph: DagGraph): readonly string[] | undefined {
   const done = new Set<string>();
   for (const start of graph.dependencies.keys()) {

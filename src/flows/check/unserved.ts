@@ -1,25 +1,25 @@
-/** What the grammar of flows has and this version does not serve: accepted, it would fail or be ignored. */
+/** Parts of the flow grammar that this version does not implement. If accepted, they would fail or be ignored. */
 import type { Json } from "../../base/json/json.ts";
 import type { Problems } from "../document/problems.ts";
 import type { FlowDocument } from "../document/schema.ts";
 import { viewFlow } from "../warnings/view.ts";
 
-/** What the parts around the engine serve. */
+/** Features of the parts around the engine. */
 export interface Served {
   /** Whether something relays the events of `emit`. */
   readonly events: boolean;
   /** Whether `http` tasks can name registered services. */
   readonly services: boolean;
-  /** Whether runs are held to the limits of `workflow.budget`. */
+  /** Whether the limits of `workflow.budget` are enforced. */
   readonly budgets: boolean;
 }
 
-/** Everything that the engine can do; for tests of the engine. */
+/** Everything that the engine supports; for tests of the engine. */
 export const ALL_SERVED: Served = { events: true, services: true, budgets: true };
-/** What this version serves. Whoever adds a relay or a registry of services changes it. */
+/** What this version supports. Change it when a relay or a service registry is added. */
 export const SERVED: Served = { events: false, services: false, budgets: false };
 
-/** Adds a problem for every task that nothing would serve. The document has passed all other checks. */
+/** Adds a problem for every task that uses an unsupported feature. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
   if (!served.budgets) checkBudget(document, problems);
   if (served.events && served.services) return;
@@ -38,7 +38,7 @@ export function checkServed(document: FlowDocument, served: Served, problems: Pr
   }
 }
 
-/** What bounds a run meanwhile. */
+/** What limits a run until budgets are supported. */
 const INSTEAD_OF: Readonly<Record<string, string>> = {
   max_time: "; write workflow.timeout instead",
   max_steps: "; max_transitions bounds a flow of states",

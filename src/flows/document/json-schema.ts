@@ -1,4 +1,7 @@
-/** The JSON Schema of flow documents, for editors, made from the declarations that the checks use. It knows shapes; references and expressions are checked at registration. */
+/**
+ * The JSON Schema of flow documents, for editors, generated from the declarations that the checks use. It covers shapes
+ * only; references and expressions are checked at registration.
+ */
 import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { TASK_TYPES, WRITABLE_TASK_TYPES } from "../../tasks/index.ts";
@@ -9,7 +12,7 @@ type Schema = Record<string, Json>;
 const reference = (name: string): Schema => ({ $ref: `#/definitions/${name}` });
 const EXPRESSION: Schema = { type: "string", pattern: "\\$\\{", description: "An expression ${…}." };
 
-/** The schema as a JSON value (draft 7, which editors for YAML understand best). */
+/** Returns the schema as a JSON value (draft 7, which YAML editors support best). */
 export function flowJsonSchema(): JsonObject {
   const flow = toSchema(flowSchema);
   const workflow = propertyOf(flow, "workflow");
@@ -41,7 +44,7 @@ export function flowJsonSchema(): JsonObject {
   };
 }
 
-/** A task, child, compensation or state task: its keys, and the parameters that its type wants. */
+/** A task, child, compensation, or state task: its keys, and the parameters that its type requires. */
 function executable(schema: z.ZodType, types: readonly (typeof WRITABLE_TASK_TYPES)[number][]): Schema {
   const result = toSchema(schema);
   setProperty(result, "type", {
@@ -73,7 +76,7 @@ function parametersOf(type: (typeof WRITABLE_TASK_TYPES)[number]): Schema {
   return schema;
 }
 
-/** Lets an expression stand wherever a value of any type is wanted. */
+/** Allows an expression wherever a value of any type is expected. */
 function allowExpressions(schema: Schema): Schema {
   const inner: Schema = { ...schema };
   if (typeof inner["items"] === "object") inner["items"] = allowExpressions(inner["items"] as Schema);
@@ -85,7 +88,7 @@ function allowExpressions(schema: Schema): Schema {
   return { ...(description === undefined ? {} : { description }), anyOf: [rest, EXPRESSION] };
 }
 
-/** A declaration as JSON Schema, "any JSON value" being the empty schema. */
+/** Converts a declaration to JSON Schema, with the empty schema for "any JSON value". */
 function toSchema(schema: z.ZodType): Schema {
   const {
     $schema: _,

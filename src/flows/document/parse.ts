@@ -18,53 +18,57 @@ import { isFitNumber } from "../../base/json/json-scan.ts";
 import { formatPath } from "../../tasks/schema/format-path.ts";
 import { explainYaml } from "./yaml-problems.ts";
 
-/** The most problems that one answer lists. */
+/** Maximum number of problems in one response. */
 export const MAX_PROBLEMS = 100;
-/** The longest flow source, bytes of UTF-8. */
+/** Maximum length of a flow source, bytes of UTF-8. */
 export const MAX_SOURCE_BYTES = 256 * 1_024;
-/** How deep lists and objects may nest. */
+/** Maximum nesting depth of lists and objects. */
 const MAX_SOURCE_DEPTH = 64;
-/** How many keys a source may have, aliases expanded. */
+/** Maximum number of keys in a source, aliases expanded. */
 const MAX_SOURCE_KEYS = 10_000;
-/** How many values a source may have, aliases expanded. */
+/** Maximum number of values in a source, aliases expanded. */
 const MAX_SOURCE_VALUES = 20_000;
-/** How many words and signs a source may have, spaces left out. The parser takes about 3 µs for each. */
+/** Maximum number of tokens in a source, not counting spaces. The parser takes about 3 µs for each. */
 const MAX_TOKENS = 80_000;
-/** How many aliases (`*name`) a source may use. */
+/** Maximum number of aliases (`*name`) in a source. */
 const MAX_ALIASES = 100;
-/** How many of its problems are looked at. */
+/** Maximum number of a source's problems that are collected. */
 const MAX_SOURCE_PROBLEMS = 1_000;
 
-/** Place of a value: keys and indexes from the root. */
+/** Path of a value: keys and indexes from the root. */
 export type Path = readonly (string | number)[];
 
-/** 1-based place in the source text. */
+/** 1-based position in the source text. */
 export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
-/** Something that no flow source may hold, at a place that could nevertheless be read. */
+/** Something that a flow source must not contain, at a place that could still be parsed. */
 export interface SourceProblem {
   readonly path: Path;
   readonly description: string;
   readonly position: Position | undefined;
 }
 
-/** A source that could be read, with the places of its values. */
+/** A parsed source, with the positions of its values. */
 export interface ParsedSource {
   readonly value: Json;
-  /** What stands in the source and may not: keys that appear twice, tags, numbers and texts that JSON cannot hold. The first {@link MAX_SOURCE_PROBLEMS}. */
+  /**
+   * Contents that are not allowed: duplicate keys, tags, numbers and strings that JSON cannot represent. The first
+   * {@link MAX_SOURCE_PROBLEMS}.
+   */
   readonly problems: readonly SourceProblem[];
-  /** Where the value (or the nearest parent that exists) begins; undefined for documents that came as JSON values. */
+  /** Start of the value (or its nearest existing parent); undefined for documents that were passed as JSON values. */
   positionOf(path: Path): Position | undefined;
-  /** How a scalar was written, for messages such as `write "1.10"`. */
+  /** The text of a scalar as written, for messages such as `write "1.10"`. */
   textOf(path: Path): string | undefined;
 }
 
 /**
- * Reads YAML 1.2 (core schema: no merge keys, no custom tags) or JSON text. Duplicate keys, numbers that a double cannot hold, too many or exploding
- * anchors, too deep or too large sources are refused with FLOW_SOURCE_INVALID, which carries all that was found, each with line and column.
+ * Parses YAML 1.2 (core schema: no merge keys, no custom tags) or JSON text. Throws FLOW_SOURCE_INVALID for duplicate
+ * keys, numbers that a double cannot hold, too many or exploding anchors, and sources that are too deep or too large.
+ * The error has all findings, each with line and column.
  */
 export function parseFlowSource(text: string): ParsedSource {
   const source = readFlowSource(text);
@@ -73,8 +77,8 @@ export function parseFlowSource(text: string): ParsedSource {
 }
 
 /**
- * The same for who goes on to look for more: what may not be there but leaves the rest readable is in `problems`. Throws FLOW_SOURCE_INVALID for broken
- * syntax, with all of its errors, and for what is beyond a limit.
+ * Like {@link parseFlowSource}, for callers that look for more problems: what is not allowed but leaves the rest
+ * readable is in `problems`. Throws FLOW_SOURCE_INVALID for syntax errors (all of them) and for exceeded limits.
  */
 export function readFlowSource(text: string): ParsedSource {
   const bytes = Buffer.byteLength(text);
@@ -97,8 +101,8 @@ export function readFlowSource(text: string): ParsedSource {
 }
 
 /**
- * A document that is a JSON value already; it has no positions. The limits are those of text: FLOW_SOURCE_INVALID, PAYLOAD_TOO_LARGE, and INVALID_JSON for what
- * no JSON text could say.
+ * Wraps a document that is already a JSON value; it has no positions. The limits are those of text:
+ * FLOW_SOURCE_INVALID, PAYLOAD_TOO_LARGE, and INVALID_JSON for values that JSON text cannot represent.
  */
 export function parsedDocument(document: Json): ParsedSource {
   const value = checkJson(document, { field: "document", maxDepth: MAX_SOURCE_DEPTH });
@@ -111,7 +115,7 @@ export function parsedDocument(document: Json): ParsedSource {
   return { value, problems: [], positionOf: () => undefined, textOf: () => undefined };
 }
 
-/** The errors of the parser in our words. */
+/** The parser's errors in our words. */
 function syntaxProblems(document: Document.Parsed, text: string, lines: LineCounter): readonly SourceProblem[] {
   const lineOf = (offset: number): number => lines.linePos(offset).line;
   return explainYaml(document.errors, text, lineOf, MAX_SOURCE_PROBLEMS).map(({ offset, description }) => ({
@@ -131,7 +135,8 @@ function countParts(value: Json, census: { keys: number; values: number }): void
 
 function parseText(text: string, lines: LineCounter): Document.Parsed {
   const { stackTraceLimit } = Error;
-  // The library makes an error for everything that it stumbles over, up to 100,000 in a hostile source; their stacks would take seconds.
+  // The library creates an error for everything that it finds, up to 100,000 in a hostile source. Their stack traces
+  // would take seconds.
   Error.stackTraceLimit = 0;
   try {
     return parseDocument(text, {
@@ -153,12 +158,12 @@ function parseText(text: string, lines: LineCounter): Document.Parsed {
   }
 }
 
-/** Walks the syntax tree once: builds the JSON value and remembers where everything stands. */
+/** Walks the syntax tree once: builds the JSON value and records the position of everything. */
 class Reader {
   readonly texts = new Map<string, string>();
   readonly problems: SourceProblem[] = [];
   private readonly places = new Map<string, number>();
-  /** Nodes by anchor; the walk goes in the order of the text, so it holds the latest one. */
+  /** Nodes by anchor. The walk is in document order, so this has the latest one. */
   private readonly anchors = new Map<string, Node>();
   private readonly lines: LineCounter;
   private readonly open = new Set<Node>();
@@ -200,7 +205,7 @@ class Reader {
           const childKey = `${key}/${escapeKey(name ?? "")}`;
           if (name === undefined || Object.hasOwn(result, name)) {
             if (name !== undefined) this.note(`the key "${name}" appears twice; keep one`, pair.key as Node, childKey);
-            // Read for its own problems; what is checked further is the first value.
+            // Read only for its own problems; all further checks use the first value.
             this.read(pair.value as Node | null, depth + 1, childKey);
             continue;
           }
@@ -268,7 +273,7 @@ class Reader {
       if (!Number.isFinite(value)) this.note(`${source ?? value} is not a number that JSON can hold`, node, key);
       else if (source !== undefined && !isFitNumber(source.replace(/^\+/, "")))
         this.note(`the integer ${source} is too large to be exact; write it in quotes`, node, key);
-      // -0 becomes 0, as in all JSON that comes in.
+      // -0 becomes 0, as in all JSON input.
       return Number.isFinite(value) && value !== 0 ? value : 0;
     }
     this.note("this is not a JSON value", node, key);
@@ -280,7 +285,7 @@ class Reader {
     if (!text.isWellFormed()) this.note("text must not contain half of a surrogate pair", node, key);
   }
 
-  /** Remembers a problem and lets the reading go on. */
+  /** Records a problem and continues. */
   private note(description: string, node: Node | null, key: string): void {
     if (this.problems.length >= MAX_SOURCE_PROBLEMS) return;
     const position = node?.range ? positionAt(this.lines, node.range[0]) : undefined;
@@ -293,8 +298,8 @@ class Reader {
 }
 
 /**
- * Refuses, by tokens and in one pass, what nests beyond the limit or has too many parts, before the recursive parser sees it. Nesting by indentation costs
- * its author text, and is judged later.
+ * Rejects, by tokens and in one pass, sources that nest too deep or have too many parts, before the recursive parser
+ * sees them. Nesting by indentation costs its author text and is checked later.
  */
 function refuseCostlyText(text: string): void {
   let brackets = 0;
@@ -303,7 +308,7 @@ function refuseCostlyText(text: string): void {
   let place = 0;
   for (const token of new Lexer().lex(text)) {
     const code = token.charCodeAt(0);
-    // Signs of the lexer's own are not in the text.
+    // Control tokens of the lexer are not in the text.
     if (code !== 0x02 && code !== 0x18 && code !== 0x1f) place += token.length;
     if (code <= 0x20) {
       if (code === 0x0a || code === 0x0d) indicators = 0;
@@ -343,7 +348,7 @@ function refuseAll(problems: readonly SourceProblem[]): never {
   );
 }
 
-/** The problems as an error carries them: the first {@link MAX_PROBLEMS}, then how many more there are. */
+/** The problems in the form that an error carries: the first {@link MAX_PROBLEMS}, then the number of the rest. */
 function toViolations(problems: readonly SourceProblem[]): readonly FieldViolation[] {
   const listed = problems.slice(0, MAX_PROBLEMS).map(({ path, description, position }) => ({
     field: formatPath(path),

@@ -2,9 +2,9 @@ import { type FieldViolation, toError } from "../../base/errors.ts";
 import { formatPath } from "../../tasks/schema/format-path.ts";
 import { MAX_PROBLEMS, type ParsedSource, type Path, type Position } from "./parse.ts";
 
-/** How many expressions a flow may hold. */
+/** Maximum number of expressions in a flow. */
 const MAX_EXPRESSIONS = 5_000;
-/** How many characters all expressions of a flow may have together. Each takes about 2 µs to compile. */
+/** Maximum number of characters of all expressions of a flow together. Each takes about 2 µs to compile. */
 const MAX_EXPRESSION_CHARACTERS = 100_000;
 
 interface Found {
@@ -13,11 +13,11 @@ interface Found {
   readonly position: Position | undefined;
 }
 
-/** Collects everything that is wrong with a flow, with its places, so that it can be reported together. */
+/** Collects all problems of a flow with their positions, so that they are reported together. */
 export class Problems {
   private readonly found: Found[] = [];
   private readonly source: ParsedSource;
-  /** Places of which the source itself says that something is wrong. */
+  /** Places for which the source itself reports a problem. */
   private readonly spoiled = new Set<string>();
   private expressions = 0;
   private characters = 0;
@@ -28,9 +28,11 @@ export class Problems {
     for (const { path } of source.problems) if (path.length > 0) this.spoiled.add(path.join("\n"));
   }
 
-  /** Adds a problem. A sentence that costs something to make is given as a function, and made when it is shown. */
+  /**
+   * Adds a problem. A description that is expensive to create is passed as a function, which runs only if it is shown.
+   */
   add(path: Path, description: string | (() => string)): void {
-    // What the source says of a value makes everything else about that value a consequence.
+    // If the source reports a problem with a value, all other problems of that value are consequences.
     if (this.spoiled.size > 0 && path.some((_, index) => this.spoiled.has(path.slice(0, index + 1).join("\n")))) return;
     this.found.push({ path, description, position: this.source.positionOf(path) });
   }
@@ -46,24 +48,22 @@ export class Problems {
     );
   }
 
-  /** Whether no more expressions need to be looked at. */
+  /** Whether further expressions can be skipped. */
   get hasTooManyExpressions(): boolean {
     return this.expressions > MAX_EXPRESSIONS || this.characters > MAX_EXPRESSION_CHARACTERS;
   }
 
-  /** How many there are. */
   get count(): number {
     return this.found.length > MAX_PROBLEMS ? this.found.length : this.list().length;
   }
 
-  /** Whether there are none. */
   get isEmpty(): boolean {
     return this.found.length === 0;
   }
 
   /**
-   * The first {@link MAX_PROBLEMS} in the order of the source, then a line that says how many more there are; the same sentence at the same place counts
-   * once.
+   * Returns the first {@link MAX_PROBLEMS} in source order, then a line with the number of the rest. The same
+   * description at the same place counts once.
    */
   list(): readonly FieldViolation[] {
     const sorted = this.found.toSorted(

@@ -1,4 +1,7 @@
-/** The shape of a flow document, declared once: checks and the JSON Schema for editors both come from here. References and expressions are checked elsewhere. */
+/**
+ * The shape of a flow document, declared once: the checks and the JSON Schema for editors both use it. References and
+ * expressions are checked elsewhere.
+ */
 import { z } from "zod";
 import { jsonSchema } from "../../tasks/schema/json-schema.ts";
 import {
@@ -13,13 +16,13 @@ import {
 } from "../../tasks/schema/schemas.ts";
 import { signalName } from "../../tasks/signal.ts";
 
-/** How many tasks (or states) a flow may have; children of `parallel` count. */
+/** Maximum number of tasks (or states) in a flow; children of `parallel` count. */
 export const MAX_TASKS = 2_000;
-/** How many dependencies all tasks of a flow may have together. */
+/** Maximum number of dependencies of all tasks of a flow together. */
 export const MAX_DEPENDENCIES = 10_000;
-/** How many variables a flow may declare. */
+/** Maximum number of variables of a flow. */
 const MAX_VARIABLES = 200;
-/** `max_transitions` of an FSM flow when it gives none. */
+/** Default `max_transitions` of an FSM flow. */
 export const DEFAULT_MAX_TRANSITIONS = 1_000;
 
 const id = z.string().max(64).regex(ID_PATTERN, { error: ID_PROBLEM });
@@ -35,7 +38,6 @@ const predicate = z
   .union([z.string(), z.boolean()], { error: 'expected an expression that evaluates to true or false, written "${…}"' })
   .meta({ description: "An expression `${…}` that evaluates to true or false." });
 
-/** Types of variables. */
 const VARIABLE_TYPES = ["string", "number", "integer", "boolean", "array", "object", "any"] as const;
 
 const variable = keyed({
@@ -50,7 +52,6 @@ const variable = keyed({
   enum: z.array(z.json()).min(1).max(1_000).optional().meta({ description: "The only accepted values." }),
 });
 
-/** Kinds of backoff. */
 const BACKOFF_TYPES = ["fixed", "linear", "exponential", "full_jitter"] as const;
 
 const retryPolicy = keyed({
@@ -103,7 +104,6 @@ const onError = z
   .optional()
   .meta({ description: "continue: a failure counts as success with null output." });
 
-/** Trigger rules. */
 const TRIGGER_RULES = ["all_success", "none_failed", "all_done", "one_success"] as const;
 
 /** A child of `parallel` or `map`. */
@@ -223,7 +223,6 @@ const workflow = keyed({
   output: z.json().optional().meta({ description: "The run's output; values may contain `${…}`." }),
 });
 
-/** A flow document. */
 export const flowSchema = keyed({
   id: id.meta({ description: "Id of the flow." }),
   name: title.optional().meta({ description: "Name for people; the id by default." }),
@@ -234,17 +233,17 @@ export const flowSchema = keyed({
   workflow: workflow.meta({ description: "What runs: tasks, states, or a graph." }),
 });
 
-/** A flow document that has the right shape. */
+/** A flow document with a valid shape. */
 export type FlowDocument = z.infer<typeof flowSchema>;
-/** What a run executes. */
+/** The part of a flow that a run executes. */
 export type Workflow = FlowDocument["workflow"];
-/** Declaration of a variable. */
+/** The declaration of a variable. */
 export type VariableDocument = z.infer<typeof variable>;
 /** A task of a DAG flow as written. */
 export type TaskDocument = z.infer<typeof taskSchema>;
 /** A state as written. */
 export type StateDocument = z.infer<typeof stateSchema>;
-/** What tasks, children, compensations and state tasks share. */
+/** What tasks, children, compensations, and state tasks have in common. */
 export type ExecutableDocument = z.infer<typeof childSchema>;
 /** A compensation task as written. */
 export type CompensationDocument = z.infer<typeof compensationSchema>;

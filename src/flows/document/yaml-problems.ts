@@ -1,12 +1,12 @@
 /**
  * Errors of the YAML parser in our own words: one for each mistake, with what to write instead.
  *
- * After a mistake in quotes, brackets or indentation the parser no longer knows where it is, and most of what it says of the rest follows from that. So the
- * list ends at the first error of that kind; those before it stand.
+ * After a mistake in quotes, brackets, or indentation, the parser is out of sync, and most of its further errors are
+ * consequences. The list therefore ends at the first error of that kind; earlier ones are kept.
  */
 import { type Document, Lexer } from "yaml";
 
-/** A mistake at a place of the text. */
+/** A mistake at a position in the text. */
 export interface YamlProblem {
   readonly offset: number;
   readonly description: string;
@@ -14,7 +14,7 @@ export interface YamlProblem {
 
 type ParserError = Pick<Document.Parsed["errors"][number], "code" | "message" | "pos">;
 
-/** Errors after which the parser still knows where it is. */
+/** Errors after which the parser is still in sync. */
 const HARMLESS = new Set([
   "BAD_SCALAR_START",
   "BAD_DQ_ESCAPE",
@@ -23,19 +23,22 @@ const HARMLESS = new Set([
   "KEY_OVER_1024_CHARS",
   "MULTIPLE_TAGS",
 ]);
-/** How much of a line is looked at. */
+/** Maximum length of a line that is examined. */
 const MAX_LINE = 2_000;
-/** The longest piece of the source that a message repeats. */
+/** Maximum length of source text that a message quotes. */
 const MAX_QUOTED = 60;
 
-/** What is wrong with a text, in its order, at most one problem a line and `limit` together. `lineOf` gives the number of the line of an offset. */
+/**
+ * Returns the mistakes in a text in order, at most one per line and `limit` in total. `lineOf` returns the line number
+ * of an offset.
+ */
 export function explainYaml(
   errors: readonly ParserError[],
   text: string,
   lineOf: (offset: number) => number,
   limit: number,
 ): readonly YamlProblem[] {
-  // Tabs first: what follows a line that a tab indents is judged by an indentation that nobody sees.
+  // Tabs first: after a line that is indented with a tab, the parser assumes an indentation that nobody can see.
   const tab = errors.find(({ code }) => code === "TAB_AS_INDENT");
   if (tab !== undefined) return [explainError(tab, text)];
   const byLine = new Map<number, YamlProblem>();
@@ -87,7 +90,7 @@ function explainError(error: ParserError, text: string): YamlProblem {
   }
 }
 
-/** Quotes, brackets, colons and indentation. The parser tells how it stumbled; what stands there tells why. */
+/** Quotes, brackets, colons, and indentation. The parser's error says where it failed; the text there says why. */
 function explainStructure(error: ParserError, offset: number, text: string): YamlProblem {
   const at = (description: string, place = offset): YamlProblem => ({ offset: place, description });
   if (holdsColon(error, text)) return at(`text that holds ": " needs quotes: ${write(restOfLine(text, offset))}`);
@@ -131,7 +134,7 @@ function explainStructure(error: ParserError, offset: number, text: string): Yam
   return explainLine(offset, text);
 }
 
-/** What is wrong with a line that fits nowhere. */
+/** Explains a line that fits nowhere. */
 function explainLine(offset: number, text: string): YamlProblem {
   const start = lineStart(text, offset);
   const line = lineAt(text, start);
@@ -172,21 +175,21 @@ function explainLine(offset: number, text: string): YamlProblem {
   };
 }
 
-/** Whether an error is about plain text with a colon in it. The parser goes on after it. */
+/** Whether an error is about plain text that contains a colon. The parser continues after it. */
 function holdsColon({ code, pos, message }: ParserError, text: string): boolean {
   return code === "BLOCK_AS_IMPLICIT_KEY" && message.startsWith("Nested") && /:(\s|$)/.test(restOfLine(text, pos[0]));
 }
 
 interface Scan {
-  /** Offsets of brackets that are open at the place. */
+  /** Offsets of the brackets that are open at this position. */
   readonly brackets: readonly number[];
-  /** The quoted text that ends at the place or shortly before. */
+  /** The quoted text that ends at or shortly before this position. */
   readonly quoted: { readonly start: number; readonly end: number } | undefined;
-  /** Where a quoted text begins that never ends. */
+  /** Start of quoted text that never ends. */
   readonly open: number | undefined;
 }
 
-/** Reads the signs before `offset`. */
+/** Reads the tokens before `offset`. */
 function scan(text: string, offset: number): Scan {
   const brackets: number[] = [];
   let quoted: Scan["quoted"];
@@ -194,7 +197,7 @@ function scan(text: string, offset: number): Scan {
   let place = 0;
   for (const token of new Lexer().lex(text)) {
     if (place >= offset && token.length > 0 && open === undefined && place > offset) break;
-    // Signs of the lexer's own, which are not in the text.
+    // Control tokens of the lexer, which are not in the text.
     if (token === "\u0002" || token === "\u0018" || token === "\u001f") continue;
     const [first] = token;
     if (token === "{" || token === "[") {
@@ -211,7 +214,7 @@ function scan(text: string, offset: number): Scan {
   return { brackets, quoted, open };
 }
 
-/** Columns, from 0, at which keys and entries begin that are still open above a line. */
+/** Columns, from 0, of the keys and entries that are still open above a line. */
 function columnsAbove(text: string, start: number): ReadonlySet<number> {
   const open: number[] = [];
   for (const line of text.slice(0, start).split("\n")) {
@@ -236,7 +239,7 @@ function nextLine(text: string, start: number): { readonly start: number; readon
   return undefined;
 }
 
-/** Where the plain text begins that reaches `offset` inside of brackets. */
+/** Start of the plain text inside brackets that reaches `offset`. */
 function startOfPlain(text: string, offset: number): number {
   let start = offset;
   while (start > 0 && !/[\n,[{]/.test(text[start - 1] as string) && !/[:-]\s/.test(text.slice(start - 2, start)))
@@ -244,7 +247,7 @@ function startOfPlain(text: string, offset: number): number {
   return start + (/^\s*/.exec(text.slice(start, offset))?.[0] ?? "").length;
 }
 
-/** Plain text from `start` with the whole of its `${…}`, up to the comma or bracket behind it. */
+/** Plain text from `start`, including whole `${…}` expressions, up to the next comma or bracket. */
 function plainWithExpression(text: string, start: number): string {
   const line = restOfLine(text, start);
   let depth = 0;
@@ -262,7 +265,7 @@ function restOfValue(text: string, offset: number): string {
   return /[[{]/.test(before) ? plainWithExpression(text, offset) : restOfLine(text, offset);
 }
 
-/** How to write a value: in the quotes that it does not hold. Long ones are left to the author. */
+/** How to write a value: in the quotes that it does not contain. Long values are left to the author. */
 function write(value: string): string {
   if (value.length > MAX_QUOTED) return "put the whole value in quotes";
   if (!/["\\]/.test(value)) return `write "${value}"`;

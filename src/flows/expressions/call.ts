@@ -1,16 +1,16 @@
-/** Finds the overload for a call by the types of its arguments, takes its steps, and calls it. */
+/** Finds the overload for a call by the types of its arguments, charges its steps, and calls it. */
 import type { Evaluate } from "./frame.ts";
 import type { FunctionDefinition, Overload } from "./functions/function.ts";
 import { findFunction, findMethod } from "./functions/functions.ts";
 import { charge } from "./values/meter.ts";
 import { failExpression, type Kind, kindOf, type Value } from "./values/values.ts";
 
-/** A call of a function or operator. */
+/** Compiles a call of a function or operator. */
 export function callFunction(name: string, args: readonly Evaluate[], at: number): Evaluate {
   return call(findFunction(name), name, args, at);
 }
 
-/** A call of a method; the target is the first argument. */
+/** Compiles a method call; the target is the first argument. */
 export function callMethod(name: string, args: readonly Evaluate[], at: number): Evaluate {
   return call(findMethod(name), name, args, at);
 }
@@ -108,7 +108,7 @@ function callMany(definition: FunctionDefinition, args: readonly Evaluate[], at:
   };
 }
 
-/** How many overloads a message lists. */
+/** Maximum number of overloads that a message lists. */
 const SHOWN = 4;
 
 function failOverload(definition: FunctionDefinition, args: readonly Value[]): never {
@@ -125,7 +125,7 @@ function failOverload(definition: FunctionDefinition, args: readonly Value[]): n
   );
 }
 
-/** A call with types in the place of values: `string + int`, `string.charAt(int)`, `size(list)`. */
+/** A call with types instead of values: `string + int`, `string.charAt(int)`, `size(list)`. */
 export function showCall({ name, form }: FunctionDefinition, kinds: readonly string[]): string {
   if (form === "function") return `${name}(${kinds.join(", ")})`;
   if (form === "method") return `${kinds[0]}.${name}(${kinds.slice(1).join(", ")})`;
@@ -133,7 +133,7 @@ export function showCall({ name, form }: FunctionDefinition, kinds: readonly str
   return kinds.length === 1 ? `${sign}${kinds[0]}` : `${kinds[0]} ${sign} ${kinds[1]}`;
 }
 
-/** An operator as it is written. */
+/** An operator as it is written in the source. */
 export function showOperator(name: string): string {
   return name === "@in" ? "in" : name.replaceAll("_", "");
 }

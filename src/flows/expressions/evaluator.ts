@@ -1,4 +1,4 @@
-/** Makes a function of a tree. Names are gone by then, but for the variables of loops and the names of types. */
+/** Compiles a syntax tree to a function. Names are already resolved, except loop variables and type names. */
 import { callFunction, callMethod } from "./call.ts";
 import { attempt, type Evaluate, type Frame, locate, notBool, type Variables } from "./frame.ts";
 import { NOW } from "./functions/functions.ts";
@@ -18,10 +18,13 @@ import {
   type Value,
 } from "./values/values.ts";
 
-/** A compiled tree. Takes its slots (an error for what does not exist) and the time of `now()`. Throws ExpressionError and StepsUsedUp. */
+/**
+ * A compiled tree. Takes its slots (an error for what does not exist) and the time of `now()`. Throws ExpressionError
+ * and StepsUsedUp.
+ */
 export type Program = (slots: (Value | ExpressionError)[], now: Timestamp | null) => Value;
 
-/** Compiles a tree that reads so many slots. The program uses the array of slots as its own. */
+/** Compiles a tree that reads `slotCount` slots. The program takes ownership of the slot array. */
 export function compileTree(expr: Expr, slotCount: number): Program {
   const evaluate = compile(expr, { places: new Map(), next: slotCount });
   return (values, now) => {
@@ -128,7 +131,7 @@ function compileCall(expr: CallExpr, variables: Variables): Evaluate {
   }
 }
 
-/** `&&` and `||`: `decisive` on any side decides, whatever the others are, errors too. */
+/** `&&` and `||`: the result is `decisive` if any operand has that value, even if the others are errors. */
 function logic(terms: readonly Evaluate[], decisive: boolean, at: number): Evaluate {
   return (frame) => {
     charge(1);

@@ -1,11 +1,11 @@
-/** The macros that loop. One step is taken for every pass; the operations in it take theirs. */
+/** The loop macros. Each iteration costs one step, plus the steps of its operations. */
 import { attempt, type Compile, type Evaluate, type Frame, notBool, type Variables } from "./frame.ts";
 import type { LoopExpr } from "./language/syntax.ts";
 import { BuiltList, BuiltMap } from "./values/lists.ts";
 import { charge } from "./values/meter.ts";
 import { ExpressionError, failExpression, kindOf, ListValue, MapValue, type Value } from "./values/values.ts";
 
-/** Compiles a loop inside of the loops whose variables are given. */
+/** Compiles a loop inside loops with the given variables. */
 export function compileLoop(loop: LoopExpr, variables: Variables, compile: Compile): Evaluate {
   const range = compile(loop.range, variables);
   const place = variables.next;
@@ -58,7 +58,7 @@ function elementsOf(value: Value, macro: string): ListValue {
   return new BuiltList([...value.keys()]);
 }
 
-/** `all` and `exists`: the first element with the decisive result ends the loop; errors count only when there is none. */
+/** `all` and `exists`: the first element with the decisive result ends the loop. Errors count only if there is none. */
 function search(test: Evaluate, place: number, decisive: boolean, at: number): Run {
   return (frame, elements) => {
     let error: ExpressionError | null = null;

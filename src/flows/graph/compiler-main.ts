@@ -1,17 +1,17 @@
-/** Entry of the compiler process: answers one message per question, ends when its parent does. */
+/** Entry point of the compiler process: sends one response per request, and exits when its parent does. */
 
 import type { FlowDocument } from "../document/schema.ts";
 import { inlineGraphCompiler } from "./graph-compiler.ts";
 import type { Structure } from "./structure.ts";
 
-/** A question to the compiler process. */
+/** A request to the compiler process. */
 export interface CompilerQuestion {
   readonly id: number;
   readonly kind: "structure" | "draw";
   readonly document: FlowDocument;
 }
 
-/** Its answer; `problem` is the message of an error. */
+/** Its response; `problem` is an error message. */
 export type CompilerAnswer =
   | { readonly id: number; readonly value: Structure | string }
   | { readonly id: number; readonly problem: string };
@@ -30,7 +30,8 @@ async function answer({ id, kind, document }: CompilerQuestion): Promise<Compile
 
 if (process.send !== undefined) {
   process.on("disconnect", () => process.exit(0));
-  // Whoever signals a whole group (a supervisor that stops a service) means the service: it may still have questions while it stops.
+  // A signal to the whole process group (from a supervisor that stops a service) is meant for the service, which may
+  // still send requests while it stops.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
   process.on("message", (question: CompilerQuestion) => {
     void answer(question).then((result) => process.send?.(result));

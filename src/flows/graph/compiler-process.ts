@@ -1,6 +1,7 @@
 /**
- * LangGraph in a process of its own, so that the service does not carry it: a worker thread does not give its memory back (measured: +50 MB per thread that
- * came and went), a process does. Started by the first question, ended when it was idle for a while. docs/adr/0014-langgraph-in-its-own-process.md
+ * Runs LangGraph in its own process, so that the service does not pay for it: a worker thread does not return its
+ * memory (measured: +50 MB for each thread that was started and stopped), a process does. The first request starts it;
+ * it ends after some idle time. docs/adr/0014-langgraph-in-its-own-process.md
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,11 +10,11 @@ import type { CompilerAnswer, CompilerQuestion } from "./compiler-main.ts";
 import { drawOwnGraph, EMPTY_STRUCTURE, type GraphCompiler, isOwnGraph } from "./graph-compiler.ts";
 import type { Structure } from "./structure.ts";
 
-/** Times of the compiler process. */
+/** Timeouts of the compiler process. */
 export interface CompilerProcessOptions {
   /** How long it may stay idle, milliseconds. */
   readonly idleMs?: number;
-  /** How long one question may take, milliseconds; then the process is killed. */
+  /** Time limit of one request, milliseconds; then the process is killed. */
   readonly deadlineMs?: number;
 }
 
@@ -23,7 +24,10 @@ interface OpenQuestion {
   readonly deadline: NodeJS.Timeout;
 }
 
-/** Opens a compiler that keeps LangGraph in a process of its own. Errors are plain: a checked document that LangGraph refuses is a bug. */
+/**
+ * Opens a compiler that runs LangGraph in its own process. Errors are plain: a checked document that LangGraph rejects
+ * is a bug.
+ */
 export function openCompilerProcess({
   idleMs = 10_000,
   deadlineMs = 60_000,
@@ -51,7 +55,8 @@ export function openCompilerProcess({
       import.meta.url.endsWith(".ts") ? "./compiler-main.ts" : "./compiler-main.js",
       import.meta.url,
     );
-    // No environment: it needs none, and must not see what the service's holds. A session of its own: Ctrl-C in the terminal is for the service alone.
+    // No environment: it needs none, and must not see the service's. Its own session: Ctrl-C in the terminal is only
+    // for the service.
     const started = fork(fileURLToPath(entry), [], {
       execArgv: [],
       env: {},
@@ -83,7 +88,7 @@ export function openCompilerProcess({
   };
 
   const rest = (): void => {
-    // Nothing is asked: the process must not keep ours alive.
+    // No request is pending: the child must not keep our process alive.
     hold(child, false);
     idle = setTimeout(() => stop("idle"), idleMs).unref();
   };
@@ -115,7 +120,7 @@ export function openCompilerProcess({
         last === undefined || last.exitCode !== null
           ? undefined
           : new Promise<void>((resolve) => last.once("exit", () => resolve()));
-      // An idle one keeps nobody alive, and its end is waited for.
+      // An idle child keeps no process alive, so hold it while waiting for its exit.
       hold(last, true);
       stop("closed");
       await gone;

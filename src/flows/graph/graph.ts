@@ -1,8 +1,10 @@
 /**
- * Flow → LangGraph `StateGraph` → structure. LangGraph costs about 0.4 s and 130 MB to load, so only this file and `reference.ts` import it, and only when called.
+ * Flow → LangGraph `StateGraph` → structure. LangGraph takes about 0.4 s and 130 MB to load, so only this file and
+ * `reference.ts` import it, and only on demand.
  *
- * DAG: a task is a node; a single dependency is an edge, several are a join (array edge), a condition has conditional edges to its targets. A target of a
- * condition that has further dependencies gets a join over all of them besides. FSM: a state is a node, all ways out of it are one set of conditional edges.
+ * DAG: a task is a node; a single dependency is an edge, several are a join (array edge), and a condition has
+ * conditional edges to its targets. A condition's target with further dependencies also gets a join over all of them.
+ * FSM: a state is a node, and all its exits are one set of conditional edges.
  */
 import type { FlowDocument, StateDocument, TaskDocument } from "../document/schema.ts";
 import { END_NODE, routeKey, routeKind, START_NODE, type Structure } from "./structure.ts";
@@ -12,9 +14,9 @@ export interface GraphState {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-/** What the nodes of a graph do. The plan needs none of it; the reference run gives real functions. */
+/** Behavior of a graph's nodes. The plan needs none of it; the reference run passes real functions. */
 export interface GraphBehaviour {
-  /** Runs a node; what it gives is merged into `values`. */
+  /** Runs a node; its result is merged into `values`. */
   runNode(id: string, state: GraphState): Promise<Record<string, unknown>>;
   /** Chooses the routes out of a node with conditional edges. */
   chooseRoutes(id: string, state: GraphState): Promise<string[]> | string[];
@@ -23,8 +25,9 @@ export interface GraphBehaviour {
 /** How a graph is built. */
 export interface GraphForm {
   /**
-   * For graphs that LangGraph is to run: a target of a condition that depends on something else too joins over a node of the side that names it. (Hung on the
-   * conditional edge itself it would start before its other dependencies have ended, and once more with them.) The plan needs no such nodes.
+   * For graphs that LangGraph runs: a condition's target that also depends on something else joins over a node for the
+   * side that names it. (Attached to the conditional edge itself, it would start before its other dependencies have
+   * ended, and once more with them.) The plan needs no such nodes.
    */
   readonly sideNodes: boolean;
 }
@@ -73,10 +76,9 @@ export async function buildStateGraph(
   return builder;
 }
 
-/** The builder of a flow. */
 export type FlowGraphBuilder = Awaited<ReturnType<typeof buildStateGraph>>;
 
-/** Reads nodes and connections back from a builder. */
+/** Reads nodes and edges from a builder. */
 export function readStructure(builder: FlowGraphBuilder): Structure {
   const branches: { from: string; routes: Record<string, string> }[] = [];
   for (const [from, byName] of Object.entries(builder.branches)) {
@@ -90,7 +92,7 @@ export function readStructure(builder: FlowGraphBuilder): Structure {
   };
 }
 
-/** Mermaid text of a builder, drawn by LangGraph. */
+/** Returns the Mermaid text of a builder, drawn by LangGraph. */
 export async function drawBuilder(builder: FlowGraphBuilder): Promise<string> {
   const drawable = await builder.compile().getGraphAsync();
   return drawable.drawMermaid({ withStyles: false });
@@ -98,7 +100,7 @@ export async function drawBuilder(builder: FlowGraphBuilder): Promise<string> {
 
 interface DagParts {
   readonly tasks: readonly TaskDocument[];
-  /** Nodes that stand for a side of a condition. */
+  /** Nodes that represent one side of a condition. */
   readonly sides: ReadonlySet<string>;
   readonly edges: readonly (readonly [string, string])[];
   readonly joins: readonly (readonly [readonly string[], string])[];
@@ -135,7 +137,7 @@ function dagParts(all: readonly TaskDocument[], sideNodes: boolean): DagParts {
         const branch = branches.find(({ from }) => from === condition);
         for (const [key, target] of Object.entries(branch?.routes ?? {})) {
           if (branch === undefined || target !== task.id) continue;
-          // No task has a dot in its id.
+          // Task ids never contain a dot.
           const side = `${condition}.${routeKind(key)}`;
           sides.add(side);
           branch.routes[key] = side;

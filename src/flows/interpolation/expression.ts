@@ -12,25 +12,24 @@ import type { Scope } from "../plan.ts";
 import { compileQuick, type QuickExpression } from "./quick-expression.ts";
 import { analyseExpression, hyphenHint, type KnownNames, type Slot } from "./references.ts";
 
-/** The longest expression, characters. */
+/** Maximum length of an expression, characters. */
 const MAX_EXPRESSION_LENGTH = 4_096;
 
-/** An expression, compiled once. */
 export interface Expression {
   readonly source: string;
   /** What it reads. */
   readonly slots: readonly Slot[];
-  /** Its value. Throws EXPRESSION_FAILED or EXPRESSION_TOO_COSTLY. Pure. */
+  /** Evaluates the expression. Throws EXPRESSION_FAILED or EXPRESSION_TOO_COSTLY. Pure. */
   evaluate(scope: Scope): Json;
 }
 
-/** What compiling gave: the expression, or the problems that stand in the way. */
+/** Result of compiling: the expression, or the problems that prevent it. */
 export type CompiledExpression = Expression | { readonly problems: readonly string[] };
 
-/** Expressions by flow (its names stand for it), so that checking and planning compile each one once. */
+/** Expressions by flow (identified by its names), so that checking and planning compile each one only once. */
 const compiled = new WeakMap<KnownNames, Map<string, CompiledExpression>>();
 
-/** Compiles CEL for a flow. */
+/** Compiles a CEL expression of a flow. */
 export function compileExpression(source: string, names: KnownNames): CompiledExpression {
   let ofFlow = compiled.get(names);
   if (ofFlow === undefined) {
@@ -100,7 +99,7 @@ function evaluateProgram(program: Program, slots: readonly Slot[], scope: Scope,
     );
   } catch (cause) {
     if (cause instanceof StepsUsedUp) return failCostly(cause, source);
-    // A list in a list, ten thousand times: comparisons and conversions follow it.
+    // A list nested ten thousand times: comparisons and conversions recurse into it.
     if (cause instanceof RangeError)
       return fail(
         "EXPRESSION_FAILED",
@@ -113,7 +112,7 @@ function evaluateProgram(program: Program, slots: readonly Slot[], scope: Scope,
   }
 }
 
-/** The error of a path that leads nowhere. It names the path, so that it needs no place. */
+/** The error for a path that does not exist. It names the path, so it needs no position. */
 function missing({ problem }: Missing): ExpressionError {
   return new ExpressionError(problem);
 }
@@ -126,12 +125,12 @@ function readAlone(slot: Slot, scope: Scope, source: string): Json {
     const problem = `the result nests deeper than ${MAX_JSON_DEPTH} levels`;
     return fail("EXPRESSION_FAILED", { expression: shorten(source), problem });
   }
-  // Lists of lists of what came before double with every task: the size counts as if it were copied.
+  // Lists of lists of earlier outputs double with every task: charge the size as if the value were copied.
   chargeFor(source, found);
   return found;
 }
 
-/** Takes the size of a value that `source` gave off the meter. Throws EXPRESSION_TOO_COSTLY. */
+/** Charges the size of the value of `source`. Throws EXPRESSION_TOO_COSTLY. */
 export function chargeFor(source: string, value: Json): void {
   try {
     chargeWeight(weightOf(value));
@@ -145,7 +144,7 @@ function failCostly(cause: unknown, source: string): never {
   return fail("EXPRESSION_TOO_COSTLY", { expression: shorten(source), limit: MAX_STEPS });
 }
 
-/** A path that leads nowhere. */
+/** A path that does not exist. */
 class Missing {
   readonly problem: string;
 

@@ -1,6 +1,7 @@
 /**
- * What an expression reads. Every path with a fixed beginning (`tasks.a.output.n`, `vars.x`, `item.name`) becomes a *slot*: it is looked up in the scope
- * before the evaluation, and its place in the syntax tree is taken by a number. So only what is named is looked up, and it is known before anything runs.
+ * What an expression reads. Every path with a fixed root (`tasks.a.output.n`, `vars.x`, `item.name`) becomes a *slot*:
+ * it is looked up in the scope before the evaluation, and a number replaces it in the syntax tree. Only named values
+ * are looked up, and they are known before anything runs.
  */
 import { suggest } from "../../tasks/schema/suggest.ts";
 import { showCall } from "../expressions/call.ts";
@@ -8,37 +9,39 @@ import { findFunction, findMethod, functionNames, NOW } from "../expressions/fun
 import type { CallExpr, Expr, LoopExpr } from "../expressions/language/syntax.ts";
 import { TYPE_VALUES } from "../expressions/values/values.ts";
 
-/** Where a slot begins. */
+/** Roots of slots. */
 export const SLOT_ROOTS = ["tasks", "vars", "run", "item", "index", "deps", "signal", "compensates"] as const;
-/** Where a slot begins. */
 export type SlotRoot = (typeof SLOT_ROOTS)[number];
 
 /** A path that is looked up in the scope. */
 export interface Slot {
   readonly root: SlotRoot;
-  /** Keys after the root: for `tasks` the first one is the id. */
+  /** Keys after the root; for `tasks` the first one is the id. */
   readonly path: readonly (string | number)[];
 }
 
-/** Names that stand for variables and tasks when they are written bare. */
+/** Names of variables and tasks that may be written bare. */
 export interface KnownNames {
   readonly variables: ReadonlySet<string>;
   readonly tasks: ReadonlySet<string>;
 }
 
-/** What the analysis of an expression found. */
+/** The result of analyzing an expression. */
 export interface Analysis {
-  /** The tree with slots in the place of paths. */
+  /** The tree with slots instead of paths. */
   readonly tree: Expr;
   readonly slots: readonly Slot[];
   /** Problems, each a sentence. */
   readonly problems: readonly string[];
 }
 
-/** How deep operations may nest; a sum of a hundred terms nests a hundred deep. The evaluator recurses, so there has to be a bound. */
+/**
+ * Maximum nesting depth of operations; a sum of a hundred terms nests a hundred deep. The evaluator recurses, so it
+ * needs a limit.
+ */
 const MAX_EXPRESSION_DEPTH = 200;
 
-/** Beginnings of names of functions. */
+/** Namespaces of function names. */
 const NAMESPACES = new Set(
   [...functionNames].flatMap((name) => (name.includes(".") ? [name.split(".")[0] as string] : [])),
 );
@@ -46,7 +49,7 @@ const TASK_FIELDS = ["output", "outputs", "state", "error", "attempt"];
 const RUN_FIELDS = [
   ..."run_id flow_id version tenant_id user_id correlation_id labels context start_time state".split(" "),
 ];
-/** Members of the roots that are not data of the flow's author. */
+/** Members of the roots that do not come from the flow's author. */
 const ROOT_FIELDS: Readonly<Partial<Record<SlotRoot, readonly string[]>>> = {
   run: RUN_FIELDS,
   deps: ["first"],
@@ -74,7 +77,7 @@ class Analyser {
     this.names = names;
   }
 
-  /** The node with slots in the place of paths that begin outside of loops. */
+  /** Returns the node with slots instead of paths, except for paths that begin with a loop variable. */
   visit(expr: Expr, bound: ReadonlySet<string>): Expr {
     if (this.depth >= MAX_EXPRESSION_DEPTH) {
       this.problem(`the expression nests deeper than ${MAX_EXPRESSION_DEPTH} operations`);
@@ -124,7 +127,7 @@ class Analyser {
     return this.checkCall({ ...call, args, target: target === null ? null : this.visit(target, bound) });
   }
 
-  /** Checks that a function exists, is called as what it is, and takes so many arguments. */
+  /** Checks that a function exists, is called in its own form, and accepts the number of arguments. */
   private checkCall(call: CallExpr): Expr {
     const { name, target } = call;
     if (!/^[A-Za-z_]\w*(\.\w+)?$/.test(name)) return call;
@@ -228,7 +231,10 @@ class Analyser {
   }
 }
 
-/** The cure for a known name with a hyphen that stands bare in an expression, where CEL takes the hyphen for a minus; empty when there is none. */
+/**
+ * The fix for a known name with a hyphen that is written bare in an expression, where CEL reads the hyphen as a minus;
+ * empty if there is none.
+ */
 export function hyphenHint(source: string, { tasks, variables }: KnownNames): string {
   for (const [root, names] of [["tasks", tasks] as const, ["vars", variables] as const]) {
     for (const name of names) {
@@ -243,7 +249,7 @@ function isRoot(name: string): name is SlotRoot {
   return (SLOT_ROOTS as readonly string[]).includes(name);
 }
 
-/** A name with the keys behind it. */
+/** A name with the keys that follow it. */
 interface Chain {
   readonly name: string;
   readonly absolute: boolean;
@@ -272,7 +278,7 @@ function constantKey(expr: Expr | undefined): string | number | undefined {
   if (expr?.kind !== "constant") return undefined;
   const { value } = expr;
   if (typeof value === "string") return value;
-  // No list is that long, and the evaluator names the index as it was written.
+  // No list is that long, and the evaluator's message quotes the index as written.
   if (typeof value !== "bigint" || value < 0n || value > Number.MAX_SAFE_INTEGER) return undefined;
   return Number(value);
 }

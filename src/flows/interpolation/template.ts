@@ -1,4 +1,7 @@
-/** Values with `${…}` in them: text is split into literal parts and expressions once, then evaluated as often as needed. Results are never evaluated again. */
+/**
+ * Values that contain `${…}`: text is split into literal parts and expressions once, then evaluated as often as needed.
+ * Results are never evaluated again.
+ */
 
 import type { Json } from "../../base/json/json.ts";
 import { canonicalJson } from "../../base/json/json-canonical.ts";
@@ -8,7 +11,7 @@ import type { Scope, Template } from "../plan.ts";
 import { chargeFor, compileExpression, type Expression } from "./expression.ts";
 import type { KnownNames, Slot } from "./references.ts";
 
-/** A problem inside a template, with the path from the template's root. */
+/** A problem in a template, with the path from the template's root. */
 export interface TemplateProblem {
   readonly path: Path;
   readonly description: string;
@@ -19,11 +22,11 @@ export interface CompiledTemplate {
   readonly template: Template;
   readonly reads: readonly { readonly slot: Slot; readonly path: Path }[];
   readonly problems: readonly TemplateProblem[];
-  /** How many expressions it holds, and how many characters they have together. */
+  /** Number of expressions, and their total length in characters. */
   readonly size: { readonly count: number; readonly characters: number };
 }
 
-/** Whether text holds an expression. `$${` is a literal `${`. */
+/** Whether text contains an expression. `$${` is a literal `${`. */
 export function holdsExpression(text: string): boolean {
   for (let at = text.indexOf("${"); at >= 0; at = text.indexOf("${", at + 2))
     if (at === 0 || text[at - 1] !== "$") return true;
@@ -117,7 +120,7 @@ class Compiler {
   }
 }
 
-/** How a value reads inside of text: text as it is, the rest as canonical JSON. */
+/** Converts a value for use inside text: text stays as it is, the rest becomes canonical JSON. */
 function toText(value: Json, source: string): string {
   if (typeof value === "string") return value;
   if (typeof value === "object" && value !== null) {
@@ -127,7 +130,7 @@ function toText(value: Json, source: string): string {
   return String(value);
 }
 
-/** Literal parts and expressions of a text, or the problem. */
+/** Splits text into literal parts and expressions, or returns the problem. */
 export function splitText(text: string): (string | { expression: string })[] | string {
   const parts: (string | { expression: string })[] = [];
   let literal = "";
@@ -153,7 +156,7 @@ export function splitText(text: string): (string | { expression: string })[] | s
   return parts;
 }
 
-/** The closing brace that belongs to an expression that begins at `start`; braces inside of CEL strings do not count. */
+/** Finds the closing brace of an expression that begins at `start`; braces in CEL strings do not count. */
 function findEnd(text: string, start: number): number | undefined {
   let depth = 0;
   for (let at = start; at < text.length; at++) {

@@ -27,7 +27,6 @@ import type {
 } from "../plan.ts";
 import { durationOf, NO_RETRY, planLimits, planRetry, planTask, templateOf } from "./plan-task.ts";
 
-/** Builds the plan. */
 export function planFlow(document: FlowDocument, structure: Structure): Plan {
   const names = namesOf(document);
   const hash = hashDocument(document as Json);
@@ -140,7 +139,10 @@ function orderDeps(task: TaskDocument, found: ReadonlySet<number>, at: (id: stri
   return [...written, ...rest];
 }
 
-/** For every target of a condition: which results of the condition let it run. A side admits its own targets and everything that they lead to. */
+/**
+ * For every target of a condition: the results of the condition that let it run. A side admits its own targets and
+ * everything that they lead to.
+ */
 function planGates(
   size: number,
   structure: Structure,
@@ -234,7 +236,7 @@ function planState(
   };
 }
 
-/** Another attempt goes on from the last checkpoint, so a crash of the worker or a failed node need not fail the run. */
+/** Another attempt resumes from the last checkpoint, so a worker crash or a failed node need not fail the run. */
 const GRAPH_RETRY = { ...NO_RETRY, maxRetries: 3 } as const;
 
 function graphTask(graph: string, { retry_policy, attempt_timeout }: Workflow, names: KnownNames): TaskSpec {

@@ -1,4 +1,4 @@
-/** Executables of a document → task specs of the plan, with every default filled in. */
+/** Executables of a document → task specs of the plan, with all defaults filled in. */
 
 import { toError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
@@ -22,10 +22,10 @@ export const NO_RETRY: RetryPolicy = {
   nonRetryable: [],
 };
 
-/** Retries that a `retry_policy` gets when it does not say how many. */
+/** Default number of retries of a `retry_policy`. */
 const DEFAULT_MAX_RETRIES = 3;
 
-/** The spec of a task, with the specs of its children. */
+/** Plans a task and its children. */
 export function planTask(id: string, task: ExecutableDocument, names: KnownNames): TaskSpec {
   const type = task.type as TaskTypeName;
   const { effect, defaultTimeoutMs } = TASK_TYPES[type];
@@ -66,7 +66,10 @@ export function planTask(id: string, task: ExecutableDocument, names: KnownNames
   };
 }
 
-/** A template that has passed the checks. One that does not compile throws FLOW_INVALID: a stored flow that this version cannot read. */
+/**
+ * Compiles a template that has passed the checks. Throws FLOW_INVALID if it does not compile: a stored flow that this
+ * version cannot read.
+ */
 export function templateOf(value: Json, names: KnownNames): Template {
   const { template, problems } = compileTemplate(value, names);
   const [problem] = problems;
@@ -74,7 +77,7 @@ export function templateOf(value: Json, names: KnownNames): Template {
   return template;
 }
 
-/** Milliseconds of a written duration; null when there is none, or an expression that is evaluated later. */
+/** Milliseconds of a constant duration; null if there is none, or for an expression that is evaluated later. */
 export function durationOf(value: number | string | undefined): number | null {
   return value === undefined || isEvaluated(value) ? null : parseDurationMs(value);
 }

@@ -2,23 +2,23 @@
 import type { Structure } from "../graph/structure.ts";
 import type { FlowRegistry, FlowVersion } from "./registry.ts";
 
-/** What a version keeps of its LangGraph graph. */
+/** What a version stores of its LangGraph graph. */
 export type { Structure };
 
-/** What the registry needs of a store. */
+/** What the registry needs from a store. */
 export interface FlowStore extends Pick<FlowRegistry, "listFlows" | "listVersions"> {
-  /** Stores a version; null when (tenant, flow, version) exists. */
+  /** Stores a version; returns null if (tenant, flow, version) exists. */
   insert(flow: NewFlowVersion): Promise<FlowVersion | null>;
-  /** Empty version: the last registered. */
+  /** Finds a version. An empty version means the last registered one. */
   find(tenantId: string, flowId: string, version: string): Promise<FlowVersion | null>;
   findByHash(tenantId: string, flowId: string, hash: string): Promise<FlowVersion | null>;
-  /** Deletes a version that no run uses. A start that commits later is refused by the journal (`gone`). */
+  /** Deletes a version that no run uses. The journal refuses a start that commits later (`gone`). */
   deleteVersion(tenantId: string, flowId: string, version: string, requestId: string): Promise<FlowDeletion>;
 }
 
 /**
- * What became of a deletion: done now, or by the same request before; there is no such version; runs use it (`runId` is one of them, empty when it
- * has gone meanwhile); or the request id belongs to the deletion of another version.
+ * Result of a deletion: done now, or earlier by the same request; there is no such version; runs use it (`runId` is one
+ * of them, empty if it is gone by now); or the request id belongs to the deletion of another version.
  */
 export type FlowDeletion =
   | { readonly outcome: "deleted"; readonly deletedAt: number }

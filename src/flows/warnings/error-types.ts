@@ -5,10 +5,10 @@ import { suggest } from "../../tasks/schema/suggest.ts";
 import type { Path } from "../document/parse.ts";
 import type { Report, WarningCheck } from "./warning.ts";
 
-/** Task types that do nothing and stand for others: only near misses count. */
+/** Placeholder task types that do nothing: only near misses count. */
 const LOOSE: ReadonlySet<TaskTypeName> = new Set(["noop", "emit"]);
 
-/** Warns of error types in `match` and `non_retryable` that no error ever has. */
+/** Warns about error types in `match` and `non_retryable` that no error ever has. */
 export const checkErrorTypes: WarningCheck = ({ document, tasks, byId }, report) => {
   for (const { task, type, path } of tasks)
     for (const [index, name] of (task.retry_policy?.non_retryable ?? []).entries())

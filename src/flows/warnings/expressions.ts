@@ -6,7 +6,7 @@ import { FlowTypes } from "./flow-types.ts";
 import { describeType, type Type } from "./types.ts";
 import type { Report, WarningCheck } from "./warning.ts";
 
-/** Warns of expressions that are certain to fail or to be always false, by the types of variables and outputs. */
+/** Warns about expressions that certainly fail or are always false, given the types of variables and outputs. */
 export const checkExpressionTypes: WarningCheck = (view, report) => {
   const types = new FlowTypes(view);
   for (const { source, path, maps } of view.expressions)

@@ -1,4 +1,4 @@
-/** What expressions of a flow can see, with its types: declared variables, outputs of tasks, elements of maps. */
+/** Types of what expressions of a flow can read: declared variables, task outputs, elements of maps. */
 import { z } from "zod";
 import type { Json } from "../../base/json/json.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
@@ -16,7 +16,7 @@ const MAX_DEPTH = 40;
 
 const STRING: Type = { kind: "string" };
 const INT: Type = { kind: "int" };
-/** `run`: what a caller gives freely is not known. */
+/** `run`: values that callers choose freely have unknown types. */
 const RUN: Type = {
   kind: "map",
   fields: new Map(
@@ -37,7 +37,7 @@ const VARIABLES: Readonly<Record<NonNullable<VariableDocument["type"]>, Type>> =
   any: DYN,
 };
 
-/** The tree of an expression; undefined when it cannot be read, of which registration tells. */
+/** Parses an expression; undefined if it has a syntax error, which registration reports. */
 export function parse(source: string): Expr | undefined {
   try {
     return parseExpression(source);
@@ -47,13 +47,12 @@ export function parse(source: string): Expr | undefined {
   }
 }
 
-/** Types in one flow. */
 export class FlowTypes {
   private readonly view: FlowView;
   private readonly trees = new Map<string, Expr | undefined>();
   private readonly variables = new Map<string, Type>();
   private readonly tasks = new Map<string, Type>();
-  /** `tasks` as an object whose fields are found when they are asked for. */
+  /** `tasks` as an object whose fields are computed on demand. */
   private readonly taskFields: ReadonlyMap<string, Type>;
   private depth = 0;
 
@@ -73,7 +72,7 @@ export class FlowTypes {
     return this.trees.get(source);
   }
 
-  /** The type of an expression inside of `maps`. */
+  /** The type of an expression inside `maps`. */
   typeOfExpression(source: string, maps: readonly ExecutableDocument[], report: TypeScope["report"] = () => {}): Type {
     const tree = this.treeOf(source);
     if (tree === undefined || this.depth >= MAX_DEPTH) return DYN;
@@ -85,7 +84,7 @@ export class FlowTypes {
     }
   }
 
-  /** The type of a value that may hold expressions. */
+  /** The type of a value that may contain expressions. */
   typeOfTemplate(value: Json, maps: readonly ExecutableDocument[]): Type {
     if (typeof value === "string") {
       const parts = value.includes("${") ? splitText(value) : [];
@@ -129,7 +128,10 @@ export class FlowTypes {
     return type.kind === "list" ? type.element : DYN;
   }
 
-  /** What `tasks.id` is. In an FSM a state may come back, so that its type may need itself: then it is unknown. */
+  /**
+   * The type of `tasks.id`. In an FSM a state may be visited again, so that its type may depend on itself: then it is
+   * unknown.
+   */
   private typeOfTask(id: string): Type {
     const known = this.tasks.get(id);
     if (known !== undefined) return known;
@@ -159,7 +161,7 @@ export class FlowTypes {
       case "transform":
         return this.typeOfTemplate(parameters["output"] ?? null, maps);
       case "noop":
-        // It stands for a task that is still to come, whose output will be another.
+        // A placeholder for a future task, whose output will be different.
         return DYN;
       case "http":
         return parameters["full_response"] === true ? FULL_RESPONSE : DYN;

@@ -1,7 +1,7 @@
 import { suggest } from "../../tasks/schema/suggest.ts";
 import type { WarningCheck } from "./warning.ts";
 
-/** Warns of a graph that the service has not loaded: StartRun refuses such a flow. */
+/** Warns about a graph that the service has not loaded: StartRun refuses such a flow. */
 export const checkGraphIsLoaded: WarningCheck = ({ document }, report, world) => {
   const { graph } = document.workflow;
   if (graph === undefined || world?.graphs === undefined || world.graphs.has(graph)) return;

@@ -1,4 +1,7 @@
-/** Types of expressions, from the inside out. What is certain to fail, or to be always true or false, is reported; the rest is `dyn`. */
+/**
+ * Infers types of expressions, bottom up. Reports what certainly fails or is always true or false; everything else is
+ * `dyn`.
+ */
 import { suggest } from "../../tasks/schema/suggest.ts";
 import type { Overload } from "../expressions/functions/function.ts";
 import { findFunction, findMethod, NOW } from "../expressions/functions/functions.ts";
@@ -7,16 +10,16 @@ import { kindOf } from "../expressions/values/values.ts";
 import { DYN, describeType, joinTypes, mayEqual, mayFit, type Type, typeOfKind } from "./types.ts";
 import type { WarningCode } from "./warning.ts";
 
-/** What an expression can see, and where what is found goes. */
+/** What an expression can read, and where findings are reported. */
 export interface TypeScope {
-  /** Type of a name that no loop binds. */
+  /** Type of a name that is not a loop variable. */
   typeOf(name: string): Type;
   report(code: WarningCode, message: string, cure: string): void;
 }
 
 const SIGNS: Readonly<Record<string, string>> = { "_==_": "==", "_!=_": "!=", "@in": "in" };
 
-/** The type of an expression. Reports each thing once. */
+/** Infers the type of an expression. Reports each finding once. */
 export function inferType(tree: Expr, scope: TypeScope): Type {
   return new Inference(scope).infer(tree, new Map());
 }
@@ -94,7 +97,7 @@ class Inference {
 
   private inferCall(name: string, target: Expr | null, args: readonly Expr[], bound: Bound): Type {
     const operands = target === null ? args : [target, ...args];
-    // `math.abs(x)`: the target is no value.
+    // `math.abs(x)`: the target is not a value.
     if (target?.kind === "name" && !bound.has(target.name)) {
       const definition = findFunction(`${target.name}.${name}`);
       if (definition !== undefined) {
@@ -166,7 +169,7 @@ class Inference {
     operands: readonly Expr[],
   ): Type {
     if (name === "size" && types[0] !== undefined && isGroup(types[0])) this.indexedGroup(types[0], "counts");
-    // A wrong number of arguments is a problem, which registration tells.
+    // A wrong number of arguments is a problem that registration reports.
     const signatures = overloads?.filter(({ params, variadic }) => variadic || params.length === types.length);
     if (signatures === undefined || signatures.length === 0) return DYN;
     const fitting = signatures.filter(({ params, variadic }) =>
@@ -232,7 +235,7 @@ function typeOfElement(over: Type): Type {
   return over.kind === "map" && over.anyKeys !== true ? typeOfKind("string") : DYN;
 }
 
-/** How to bring two operands together. */
+/** How to make two operands compatible. */
 function cureOf(sign: string, left: Type, right: Type, operands: readonly Expr[]): string {
   const kinds = [left.kind, right.kind];
   for (const operand of operands)

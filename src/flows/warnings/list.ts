@@ -1,4 +1,6 @@
-/** The list of warnings. A new check is a file and a line here, and its code a line of the table in warning.ts. */
+/**
+ * The list of warnings. A new check is one file and one line here, and its code is a line in the table of warning.ts.
+ */
 import { formatPath } from "../../tasks/schema/format-path.ts";
 import { MAX_PROBLEMS, type ParsedSource } from "../document/parse.ts";
 import type { FlowDocument } from "../document/schema.ts";
@@ -22,7 +24,10 @@ const CHECKS: readonly WarningCheck[] = [
   checkSubflows,
 ];
 
-/** Warnings about a flow without problems, in the order of the source, at most {@link MAX_PROBLEMS}. Without `world`, those that need no service. */
+/**
+ * Returns the warnings for a flow without problems, in source order, at most {@link MAX_PROBLEMS}. Without `world`,
+ * only those that need no service.
+ */
 export async function findWarnings(
   document: FlowDocument,
   source: Pick<ParsedSource, "positionOf">,

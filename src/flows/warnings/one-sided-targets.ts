@@ -2,7 +2,10 @@ import { findOneSidedTargets } from "../check/check-joins.ts";
 import { dagGraph } from "../check/dag-graph.ts";
 import type { WarningCheck } from "./warning.ts";
 
-/** Warns of targets of a condition that never run on the side that names them, because they wait for a task of the other side. */
+/**
+ * Warns about targets of a condition that never run on the side that names them, because they wait for a task of the
+ * other side.
+ */
 export const checkOneSidedTargets: WarningCheck = ({ document }, report) => {
   const tasks = document.workflow.tasks ?? [];
   for (const { id, condition, side, needed, tolerable } of findOneSidedTargets(tasks, dagGraph(tasks))) {

@@ -6,7 +6,10 @@ import type { WarningCheck } from "./warning.ts";
 
 const NO_SCOPE = { vars: {}, run: {}, task: () => undefined };
 
-/** Warns of constant patterns of `matches` that do not compile. The engine that would run them judges. */
+/**
+ * Warns about constant patterns of `matches` that do not compile. They are checked with the same regular expression
+ * engine that runs them.
+ */
 export const checkPatterns: WarningCheck = ({ expressions }, report) => {
   for (const { source, path } of expressions) {
     const tree = source.includes("matches") ? parse(source) : undefined;
@@ -26,7 +29,7 @@ export const checkPatterns: WarningCheck = ({ expressions }, report) => {
   }
 };
 
-/** Why a pattern fails on the empty text; undefined when it does not. */
+/** Why a pattern fails on empty text; undefined if it does not. */
 function problemOf(pattern: string): string | undefined {
   const compiled = compileExpression(`"".matches(${JSON.stringify(pattern)})`, {
     variables: new Set(),

@@ -3,16 +3,18 @@ import { suggest } from "../../tasks/schema/suggest.ts";
 import { holdsExpression } from "../interpolation/template.ts";
 import type { WarningCheck } from "./warning.ts";
 
-/** Warns of declared signals that nothing waits for: their schema refuses nothing that matters, and the real signal is not checked. */
+/**
+ * Warns about declared signals that nothing waits for: their schema has no effect, and the real signal is not checked.
+ */
 export const checkSignalsAreUsed: WarningCheck = ({ document, tasks }, report) => {
   const { workflow } = document;
-  // A graph says at run time what it waits for.
+  // A graph decides at run time what it waits for.
   if (workflow.signals === undefined || workflow.graph !== undefined) return;
   const used = new Set((workflow.states ?? []).flatMap((state) => (state.on ?? []).map(({ signal }) => signal)));
   for (const { id, type, task } of tasks) {
     if (type !== "signal") continue;
     const { name = id } = (task.parameters ?? {}) as Record<string, Json>;
-    // An expression decides later.
+    // An expression that is evaluated later.
     if (typeof name !== "string" || holdsExpression(name)) return;
     used.add(name);
   }

@@ -5,16 +5,16 @@ import { holdsExpression } from "../interpolation/template.ts";
 import type { FlowView, ViewedTask } from "./view.ts";
 import type { FlowWorld, Report, WarningCheck } from "./warning.ts";
 
-/** How many different flows one registration looks up. */
+/** Maximum number of different flows that one registration looks up. */
 const MAX_LOOKUPS = 100;
 
-/** Warns of child runs that cannot start: the flow is not registered, or the input lacks what it requires. */
+/** Warns about child runs that cannot start: the flow is not registered, or the input lacks a required variable. */
 export const checkSubflows: WarningCheck = async (view, report, world) => {
   const known = new Map<string, readonly VariableDocument[] | null | undefined>();
   for (const viewed of view.tasks) {
     const { flow_id: flowId, version = "" } = (viewed.task.parameters ?? {}) as Record<string, Json>;
     if (viewed.type !== "subflow" || typeof flowId !== "string" || typeof version !== "string") continue;
-    // An expression decides later.
+    // An expression that is evaluated later.
     if (holdsExpression(flowId) || holdsExpression(version)) continue;
     const key = `${flowId}\n${version}`;
     if (!known.has(key) && known.size < MAX_LOOKUPS) known.set(key, await lookUp(view, flowId, version, world));
@@ -36,7 +36,7 @@ async function lookUp(
   version: string,
   world: FlowWorld | undefined,
 ): Promise<readonly VariableDocument[] | null | undefined> {
-  // A flow that starts itself runs the version that is being registered now.
+  // A flow that starts itself runs the version that is currently being registered.
   if (flowId === document.id && (version === "" || version === document.version)) return document.variables ?? [];
   return world?.variablesOf(flowId, version);
 }

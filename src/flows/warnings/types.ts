@@ -1,7 +1,10 @@
-/** Types of expressions, as far as they can be known before a run. `dyn` is what cannot be known, and nothing is said of it. Null fits everywhere: a value may be missing. */
+/**
+ * Types of expressions, as far as they are known before a run. `dyn` is unknown and never reported. Null fits
+ * everywhere: a value may be missing.
+ */
 import type { Json } from "../../base/json/json.ts";
 
-/** Types without parts. `number` is an int or a double: JSON does not tell. */
+/** Types without parts. `number` is an int or a double: JSON does not distinguish them. */
 export type ScalarKind =
   | "dyn"
   | "null"
@@ -16,7 +19,6 @@ export type ScalarKind =
   | "duration"
   | "type";
 
-/** A type. */
 export type Type = { readonly kind: ScalarKind } | ListType | MapType;
 
 /** A list. */
@@ -29,45 +31,45 @@ export interface ListType {
 export interface MapType {
   readonly kind: "map";
   readonly fields: ReadonlyMap<string, Type>;
-  /** Type of fields that are not listed; null: there are no others. */
+  /** Type of fields that are not listed; null if there are no others. */
   readonly rest: Type | null;
-  /** Whether keys may be something else than text; objects of JSON have text only. */
+  /** Whether keys may be other than text; JSON objects only have text keys. */
   readonly anyKeys?: boolean;
   /** Id of the `parallel` or `map` whose output this is. */
   readonly group?: string;
 }
 
-/** What cannot be known. */
+/** The unknown type. */
 export const DYN: Type = { kind: "dyn" };
-/** An object of which nothing is known. */
+/** An object of unknown content. */
 export const OBJECT: Type = { kind: "map", fields: new Map(), rest: DYN };
 
-/** The type of `kind`; of lists and objects, with unknown parts. */
+/** The type of `kind`; for lists and objects, with unknown parts. */
 export function typeOfKind(kind: string): Type {
   if (kind === "list") return { kind, element: DYN };
   if (kind === "map") return { kind, fields: new Map(), rest: DYN, anyKeys: true };
   return kind === "any" ? DYN : { kind: kind as ScalarKind };
 }
 
-/** Whether both can be the same value; null is as good as unknown. */
+/** Whether both can be the same value; null counts as unknown. */
 export function mayEqual(a: Type, b: Type): boolean {
   const [left, right] = [family(a), family(b)];
   return left === "unknown" || right === "unknown" || left === right;
 }
 
-/** What a type is among those that can be compared with each other. */
+/** The group of comparable types that a type belongs to. */
 function family({ kind }: Type): string {
   if (kind === "dyn" || kind === "null") return "unknown";
   return kind === "int" || kind === "double" || kind === "number" || kind === "uint" ? "number" : kind;
 }
 
-/** Whether a value of a type may be given where `param` is wanted. */
+/** Whether a value of a type may be passed where `param` is expected. */
 export function mayFit({ kind }: Type, param: string): boolean {
   if (kind === "dyn" || kind === "null" || param === "any" || kind === param) return true;
   return kind === "number" && (param === "int" || param === "double");
 }
 
-/** The type of a value that is one or the other. */
+/** The union of two types. */
 export function joinTypes(a: Type, b: Type): Type {
   if (a === b || b.kind === "null") return a;
   if (a.kind === "null") return b;
@@ -100,7 +102,7 @@ const WORDS: Readonly<Record<Type["kind"], string>> = {
   map: "an object",
 };
 
-/** The type that a JSON Schema describes; what it leaves open is unknown. */
+/** The type that a JSON Schema describes; unspecified parts are unknown. */
 export function typeOfSchema(schema: Json | undefined): Type {
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return DYN;
   const { type, properties, items, additionalProperties } = schema as Readonly<Record<string, Json>>;

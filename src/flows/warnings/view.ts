@@ -1,4 +1,4 @@
-/** A checked flow as warnings look at it: everything that is executed, and every expression with its place. */
+/** A checked flow as seen by warnings: everything that is executed, and every expression with its place. */
 import type { Json } from "../../base/json/json.ts";
 import type { TaskTypeName } from "../../tasks/define.ts";
 import { namesOf } from "../check/check-expressions.ts";
@@ -8,15 +8,15 @@ import type { ExecutableDocument, FlowDocument } from "../document/schema.ts";
 import type { KnownNames } from "../interpolation/references.ts";
 import { splitText } from "../interpolation/template.ts";
 
-/** Something that is executed: a task, a child of a group, the task of a state, a compensation. */
+/** Something executable: a task, a child of a group, the task of a state, or a compensation. */
 export interface ViewedTask {
-  /** Id of the task or state; of a child, of the group it belongs to. */
+  /** Id of the task or state; for a child, of its group. */
   readonly id: string;
   readonly path: Path;
   readonly type: TaskTypeName;
   readonly task: ExecutableDocument;
   readonly isChild: boolean;
-  /** The `map` tasks around this one, outermost first: `item` is an element of the last one's items. */
+  /** The enclosing `map` tasks, outermost first: `item` is an element of the last one's items. */
   readonly maps: readonly ExecutableDocument[];
 }
 
@@ -24,22 +24,21 @@ export interface ViewedTask {
 export interface PlacedExpression {
   readonly source: string;
   readonly path: Path;
-  /** The `map` tasks around it. */
+  /** The enclosing `map` tasks. */
   readonly maps: readonly ExecutableDocument[];
 }
 
-/** A checked flow, taken apart. */
 export interface FlowView {
   readonly document: FlowDocument;
   readonly names: KnownNames;
-  /** In the order of the document, children after their group. */
+  /** In document order, children after their group. */
   readonly tasks: readonly ViewedTask[];
-  /** The task or state of an id, when it executes anything. */
+  /** Tasks and states by id, if they execute anything. */
   readonly byId: ReadonlyMap<string, ViewedTask>;
   readonly expressions: readonly PlacedExpression[];
 }
 
-/** Takes a document apart that has passed the checks. */
+/** Takes apart a document that has passed the checks. */
 export function viewFlow(document: FlowDocument): FlowView {
   const tasks: ViewedTask[] = [];
   const expressions: PlacedExpression[] = [];

@@ -1,9 +1,11 @@
-/** Warnings: what is accepted at registration but most likely is not what its author means. They never refuse a flow. */
+/**
+ * Warnings: what is accepted at registration but most likely not what its author intended. They never refuse a flow.
+ */
 import type { Path } from "../document/parse.ts";
 import type { VariableDocument } from "../document/schema.ts";
 import type { FlowView } from "./view.ts";
 
-/** Every code of a warning with one line for the documentation. Codes are stable: never renamed, never reused. */
+/** Every warning code with one line for the documentation. Codes are stable: never renamed, never reused. */
 export const WARNING_CODES = {
   ERROR_TYPE_UNKNOWN:
     "`match` or `non_retryable` names an error type that no task of this type fails with, most often a typo.",
@@ -28,23 +30,26 @@ export type WarningCode = keyof typeof WARNING_CODES;
 /** One warning, with its place in the definition. */
 export interface FlowWarning {
   readonly code: WarningCode;
-  /** Place in the definition, for instance `workflow.tasks[2].on_error[0].match`. */
+  /** Path in the definition, for instance `workflow.tasks[2].on_error[0].match`. */
   readonly path: string;
-  /** 1-based line in the source text, when there is one. */
+  /** 1-based line in the source text, if there is one. */
   readonly line?: number;
-  /** 1-based column in the source text, when there is one. */
+  /** 1-based column in the source text, if there is one. */
   readonly column?: number;
-  /** What is suspicious, one sentence without a full stop. */
+  /** What is suspicious, one sentence without a period. */
   readonly message: string;
-  /** What to write instead, one sentence without a full stop. */
+  /** What to write instead, one sentence without a period. */
   readonly cure: string;
 }
 
 /** What checks may ask about the service that the flow is for. */
 export interface FlowWorld {
-  /** Declared variables of a registered flow; null when it, or the version, is not registered. Empty version: the latest. */
+  /**
+   * Declared variables of a registered flow; null if the flow or the version is not registered. An empty version means
+   * the latest.
+   */
   variablesOf(flowId: string, version: string): Promise<readonly VariableDocument[] | null>;
-  /** Names of the graphs that are loaded; undefined when nobody can tell. */
+  /** Names of the loaded graphs; undefined if unknown. */
   readonly graphs: ReadonlySet<string> | undefined;
 }
 
@@ -52,7 +57,7 @@ export interface FlowWorld {
 export type Report = (code: WarningCode, path: Path, message: string, cure: string) => void;
 
 /**
- * One kind of warning. The flow it looks at has passed every check of registration. A check that is not sure stays silent: a false alarm costs more
- * than a missed one. `world` is undefined when a flow is checked without a service.
+ * A check for one kind of warning. The flow has passed every check of registration. If a check is not sure, it reports
+ * nothing: a false alarm costs more than a missed one. `world` is undefined if a flow is checked without a service.
  */
 export type WarningCheck = (view: FlowView, report: Report, world: FlowWorld | undefined) => void | Promise<void>;

@@ -1,4 +1,4 @@
-/** Conversions between types. What is no text of the type is an error, never a guess. */
+/** Conversions between types. Text that does not represent a value of the type is an error; nothing is guessed. */
 import { lengthOf } from "../values/code-points.ts";
 import { chargeText } from "../values/meter.ts";
 import {
@@ -22,7 +22,7 @@ function show(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}…` : text);
 }
 
-/** An integer of at most 20 digits, as it is written in decimal. */
+/** Parses a decimal integer of at most 20 digits. */
 function readInteger(text: string, pattern: RegExp): bigint | undefined {
   if (!pattern.test(text)) return undefined;
   const digits = text.replace(/^([+-]?)0+(?=\d)/, "$1");
@@ -60,7 +60,7 @@ function wholePart(name: string, value: number): bigint {
 
 function intOfDouble(value: number): bigint {
   const whole = wholePart("int", value);
-  // The ends of the range are left out, as a double cannot tell them from their neighbors.
+  // The ends of the range are excluded: a double cannot distinguish them from their neighbors.
   return Math.abs(value) < 2 ** 63 ? whole : failExpression(`int(${value}): that does not fit into 64 bits`);
 }
 
@@ -80,7 +80,7 @@ function textOfBytes(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    // A TypeError that says less than this.
+    // A TypeError with a less helpful message.
     return failExpression("string(bytes): the bytes are not UTF-8");
   }
 }
@@ -120,7 +120,7 @@ const SIZE: readonly Overload[] = [
   SIZE_OVERLOADS.map,
 ];
 
-/** Conversions, and what every value has. */
+/** Conversions, and functions that every value supports. */
 export const CONVERSIONS: readonly FunctionDefinition[] = [
   defineFunction(
     "bool",

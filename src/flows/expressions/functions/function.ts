@@ -1,6 +1,7 @@
 /**
- * How functions and operators are defined. Each has a name, a line for the documentation, and overloads: the types that it takes, the steps that a call takes
- * *before* it works, and the work. One step is taken for every call; `cost` says what comes on top, which is never less than in proportion to the work.
+ * How functions and operators are defined. Each has a name, a line for the documentation, and overloads: parameter
+ * types, the steps that a call charges *before* it works, and the work. Every call costs one step; `cost` charges the
+ * rest, which is always at least proportional to the work.
  */
 import type { Kind, KindTypes, Value } from "../values/values.ts";
 
@@ -10,10 +11,10 @@ type Args<Params extends readonly Kind[]> = { [Index in keyof Params]: KindTypes
 export interface Overload {
   /** Types of the arguments; the first one is the target of methods. */
   readonly params: readonly Kind[];
-  /** The last type may stand any number of times. */
+  /** The last type may be repeated any number of times. */
   readonly variadic: boolean;
   readonly result: Kind;
-  /** Takes steps off the meter; runs before `run`. Null: the step of the call is enough. */
+  /** Charges steps; runs before `run`. Null: the step of the call is enough. */
   readonly cost: ((...args: readonly Value[]) => void) | null;
   readonly run: (...args: readonly Value[]) => Value;
 }
@@ -21,7 +22,6 @@ export interface Overload {
 /** How a function is called: `name(a)`, `a.name(b)`, or as an operator. */
 export type Form = "function" | "method" | "operator";
 
-/** A function with all its overloads. */
 export interface FunctionDefinition {
   /** `size`, `math.abs`, or the name of an operator in the syntax tree (`_+_`). */
   readonly name: string;
@@ -31,7 +31,7 @@ export interface FunctionDefinition {
   readonly overloads: readonly Overload[];
 }
 
-/** An overload whose work does not depend on how large its arguments are. */
+/** An overload whose work does not depend on the size of its arguments. */
 export function constant<const Params extends readonly Kind[], Result extends Kind>(
   params: Params,
   result: Result,
@@ -56,7 +56,7 @@ export function costing<const Params extends readonly Kind[], Result extends Kin
   };
 }
 
-/** An overload that takes its last type any number of times. A step is taken for each argument. */
+/** An overload that takes any number of arguments of its last type. Each argument costs a step. */
 export function variadic(kind: Kind, result: Kind, run: (args: readonly Value[]) => Value): Overload {
   return { params: [kind], variadic: true, result, cost: null, run: (...args) => run(args) };
 }

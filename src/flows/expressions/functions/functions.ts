@@ -7,7 +7,6 @@ import { OPERATORS } from "./operators.ts";
 import { TEXT_FUNCTIONS } from "./text.ts";
 import { TIME_FUNCTIONS } from "./time-functions.ts";
 
-/** All functions, methods and operators. */
 export const FUNCTIONS: readonly FunctionDefinition[] = [
   ...OPERATORS,
   ...CONVERSIONS,
@@ -21,20 +20,20 @@ const plain = new Map<string, FunctionDefinition>();
 const methods = new Map<string, FunctionDefinition>();
 for (const definition of FUNCTIONS) (definition.form === "method" ? methods : plain).set(definition.name, definition);
 
-/** The operator or function of a name; undefined when there is none. */
+/** Finds the operator or function with a name; undefined if there is none. */
 export function findFunction(name: string): FunctionDefinition | undefined {
   return plain.get(name);
 }
 
-/** The method of a name; undefined when there is none. */
+/** Finds the method with a name; undefined if there is none. */
 export function findMethod(name: string): FunctionDefinition | undefined {
   return methods.get(name);
 }
 
-/** `now()`: the time comes from the scope, so that it is no function of its arguments. */
+/** `now()`: the time comes from the scope, so it is not a function of its arguments. */
 export const NOW = "now";
 
-/** Names that expressions may call, `has` and the macros that loop included. */
+/** Names that expressions may call, including `has` and the loop macros. */
 export const functionNames: ReadonlySet<string> = new Set([
   ...FUNCTIONS.filter(({ form }) => form !== "operator").map(({ name }) => name),
   ...[NOW, "has", "all", "exists", "exists_one", "map", "filter", "reduce"],

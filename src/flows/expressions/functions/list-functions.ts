@@ -8,7 +8,7 @@ import { constant, costing, defineFunction, defineMethod, type FunctionDefinitio
 
 const ofList = (list: ListValue): void => charge(list.size);
 
-/** The longest list that `lists.range` gives: what `map` takes. */
+/** Maximum length of the result of `lists.range`: what `map` accepts. */
 const MAX_RANGE = 10_000n;
 
 function sum(list: ListValue): bigint | number | Uint {
@@ -152,7 +152,7 @@ export const LIST_FUNCTIONS: readonly FunctionDefinition[] = [
   defineMethod("sum", "The sum of the numbers of a list; 0 when it is empty.", costing(["list"], "any", ofList, sum)),
 ];
 
-/** `size`, which is a function and a method alike. */
+/** `size`, which is both a function and a method. */
 export const SIZE_OVERLOADS = {
   list: constant(["list"], "int", (list) => BigInt(list.size)),
   map: costing(["map"], "int", ofMap, countKeys),

@@ -4,7 +4,7 @@ import { charge } from "../values/meter.ts";
 import { failExpression, isInt, ListValue, Uint, type Value } from "../values/values.ts";
 import { constant, defineFunction, type FunctionDefinition, type Overload, variadic } from "./function.ts";
 
-/** Rounding of doubles; integers stay as they are. */
+/** Rounding of doubles; integers are returned unchanged. */
 function rounding(name: string, doc: string, round: (value: number) => number): FunctionDefinition {
   return defineFunction(
     `math.${name}`,
@@ -15,7 +15,7 @@ function rounding(name: string, doc: string, round: (value: number) => number): 
   );
 }
 
-/** Halves go away from zero. */
+/** Rounds halves away from zero. */
 function roundHalves(value: number): number {
   const whole = Math.trunc(value);
   return Math.abs(value - whole) >= 0.5 ? whole + Math.sign(value) : whole;

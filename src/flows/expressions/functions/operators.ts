@@ -1,4 +1,4 @@
-/** Operators. `&&`, `||`, `?:`, `!` of loops and member access are part of the evaluator. */
+/** Operators. The evaluator implements `&&`, `||`, `?:`, loops, and member access. */
 import { areEqual, compareBytes, compareNumbers, compareText } from "../values/compare.ts";
 import { concatLists } from "../values/lists.ts";
 import { chargeText } from "../values/meter.ts";
@@ -35,7 +35,7 @@ function shorten(value: bigint): string {
 type Ints = (a: bigint, b: bigint) => bigint;
 type Doubles = (a: number, b: number) => number;
 
-/** Integers with integers of their type, doubles, and ints with doubles. */
+/** Integers with integers of the same type, doubles, and ints with doubles. */
 function arithmetic(ints: Ints, doubles: Doubles): Overload[] {
   return [
     constant(["int", "int"], "int", (a, b) => toInt(ints(a, b))),
@@ -53,7 +53,7 @@ function checkDivisor(ints: Ints, sign: string): Ints {
 
 const NUMBERS: readonly Kind[] = ["int", "double", "uint"];
 
-/** All pairs of numbers, and values of one type with an order. */
+/** All pairs of numbers, and values of one ordered type. */
 function comparison(test: (order: number) => boolean): Overload[] {
   const numbers = NUMBERS.flatMap((left) =>
     NUMBERS.map((right) => constant([left, right], "bool", (a, b) => test(compareNumbers(a as bigint, b as bigint)))),

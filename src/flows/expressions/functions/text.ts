@@ -1,4 +1,7 @@
-/** Functions of text. Positions count code points; searches take time in proportion to the text, whatever is searched for. */
+/**
+ * Text functions. Positions count code points. Searches take time proportional to the text, whatever the search string
+ * is.
+ */
 import { RE2JS } from "@bufbuild/re2";
 import { findLastText, findText, lengthOf, offsetOf, positionOf } from "../values/code-points.ts";
 import { BuiltList } from "../values/lists.ts";
@@ -45,7 +48,10 @@ function lastIndexOf(text: string, part: string, start: bigint | null): bigint {
   return BigInt(positionOf(text, findLastText(text, part, limit)));
 }
 
-/** Where `part` stands in `text`, at most `limit` times and without overlapping; an empty part stands before every character and at the end. */
+/**
+ * Finds `part` in `text`, at most `limit` times and without overlaps. An empty part is found before every character and
+ * at the end.
+ */
 function findAll(text: string, part: string, limit: number): number[] {
   const found: number[] = [];
   if (limit <= 0) return found;
@@ -79,7 +85,7 @@ function split(text: string, separator: string, count: bigint): ListValue {
   if (count === 0n) return new BuiltList([]);
   const limit = count < 0n ? Number.POSITIVE_INFINITY : Number(count);
   let found = findAll(text, separator, separator === "" ? limit : limit - 1);
-  // Between two characters, not before the first and after the last.
+  // Between two characters, not before the first or after the last.
   if (separator === "") found = found.filter((at) => at > 0 && at < text.length).slice(0, limit - 1);
   if (separator === "" && text === "") return new BuiltList([]);
   charge(found.length);
@@ -135,18 +141,21 @@ function quote(text: string): string {
   return `"${text.toWellFormed().replace(/[\u0007\b\f\n\r\t\v\\"]/g, (character) => QUOTED[character] as string)}"`;
 }
 
-/** The longest pattern, characters, and the largest program that it may become. */
+/** Maximum length of a pattern in characters, and maximum size of the program that it compiles to. */
 const MAX_PATTERN = 1_000;
 const MAX_PROGRAM = 1_000;
 
-/** The pattern of the last call, and in which evaluation it was. A loop compiles its pattern once, and every evaluation takes the same steps. */
+/**
+ * The pattern of the last call, and the evaluation of that call. A loop compiles its pattern once, and every evaluation
+ * charges the same steps.
+ */
 let last: { readonly pattern: string; readonly compiled: RE2JS; readonly evaluation: number } | null = null;
 
 function matches(text: string, pattern: string): boolean {
   if (last?.pattern !== pattern || last.evaluation !== currentEvaluation())
     last = { pattern, compiled: compilePattern(pattern), evaluation: currentEvaluation() };
   const { compiled } = last;
-  // About 50 ns for each character and instruction at worst, and much less when states come again.
+  // At worst about 50 ns per character and instruction, and much less if states recur.
   charge(Math.ceil((text.length * compiled.re2().prog.numInst()) / 16));
   return compiled.test(text);
 }
@@ -157,7 +166,7 @@ function compilePattern(pattern: string): RE2JS {
   const repeats = [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].map(([, least, most]) =>
     Math.max(Number(least), Number(most ?? 0)),
   );
-  // RE2 refuses more than 1,000 repeats, also in one another.
+  // RE2 rejects more than 1,000 repeats, also when nested.
   const most = repeats.reduce((product, count) => Math.min(1_000, product * Math.max(1, count)), 1);
   charge(100 + 20 * pattern.length + 2 * pattern.length * most);
   let compiled: RE2JS;

@@ -4,10 +4,10 @@ import { charge, chargeText } from "../values/meter.ts";
 import { type CalendarTime, inZone } from "../values/time.ts";
 import { constant, costing, defineMethod, type FunctionDefinition } from "./function.ts";
 
-/** What a look at the time zone database takes. */
+/** Cost in steps of a lookup in the time zone database. */
 const ZONE_STEPS = 50;
 
-/** A part of a timestamp in UTC or in a zone, and of a duration. */
+/** A component of a timestamp, in UTC or in a zone, and of a duration. */
 function part(
   name: string,
   doc: string,

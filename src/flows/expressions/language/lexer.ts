@@ -3,7 +3,7 @@
 import { isInt, isUint, Uint, type Value } from "../values/values.ts";
 import { SyntaxProblem } from "./syntax.ts";
 
-/** A piece of source. `text` of names and operators is what is written; of literals, the source of the literal. */
+/** A token. `text` of names and operators is what is written; for literals it is their source. */
 export interface Token {
   readonly kind: "name" | "quoted name" | "literal" | "operator" | "end";
   readonly text: string;
@@ -32,7 +32,7 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   "?": "?",
 };
 
-/** All tokens of a source, the last one of kind `end`. Throws {@link SyntaxProblem}. */
+/** Returns all tokens of a source; the last one has kind `end`. Throws {@link SyntaxProblem}. */
 export function readTokens(source: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;
@@ -81,7 +81,7 @@ function unknownCharacter(source: string, at: number): string {
   return `${JSON.stringify(character)} means nothing here${cure === undefined ? "" : `; ${cure}`}`;
 }
 
-/** The value of a number as it is written; integers are not negative and may be one too large, for the minus before it. */
+/** Parses a number literal. Integers are not negative and may be one too large, for a preceding minus sign. */
 function readNumber(text: string, at: number): Value {
   if (/[uU]$/.test(text)) {
     const value = BigInt(text.slice(0, -1));
@@ -94,7 +94,7 @@ function readNumber(text: string, at: number): Value {
     return value;
   }
   const value = BigInt(text);
-  // -9223372036854775808 is read as a minus and a number.
+  // -9223372036854775808 is parsed as a minus sign and a number.
   if (!isInt(-value))
     throw new SyntaxProblem(at, `${text} does not fit into an int, which has 64 bits; write ${text}.0 for a double`);
   return value;
@@ -122,7 +122,7 @@ function readQuoted(source: string, at: number, prefix: string, quote: string): 
 
 const ESCAPE = /\\(?:([abfnrtv\\'"`?])|[xX]([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-3][0-7]{2}))/y;
 
-/** Reads the escape at `at` into `parts` and gives the offset after it. */
+/** Reads the escape sequence at `at` into `parts` and returns the offset after it. */
 function readEscape(source: string, at: number, parts: Parts): number {
   const match = matchAt(ESCAPE, source, at);
   if (match === null) {
@@ -139,7 +139,7 @@ function readEscape(source: string, at: number, parts: Parts): number {
   return at + whole.length;
 }
 
-/** What a literal in quotes holds, as far as it has been read. */
+/** The contents of a quoted literal, as far as it has been read. */
 class Parts {
   private text = "";
   private readonly bytes: number[] | null;

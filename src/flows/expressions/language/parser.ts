@@ -1,12 +1,13 @@
 /**
- * Reads CEL. One pass without going back, so that the time is linear in the source; what opens may nest {@link MAX_NESTING} deep.
+ * Parses CEL in one pass without backtracking, so that the time is linear in the source. Nesting is limited to
+ * {@link MAX_NESTING}.
  *
  * Grammar: https://github.com/google/cel-spec/blob/v0.25.1/doc/langdef.md#syntax
  */
 import { readTokens, type Token } from "./lexer.ts";
 import { type Expr, type LoopExpr, SyntaxProblem } from "./syntax.ts";
 
-/** How deep parentheses, brackets, arguments and signs may nest. */
+/** Maximum nesting depth of parentheses, brackets, arguments, and signs. */
 const MAX_NESTING = 200;
 
 const LEVELS: readonly (readonly string[])[] = [
@@ -21,14 +22,14 @@ const RESERVED = new Set(
 );
 const MACROS = new Set(["all", "exists", "exists_one", "existsOne", "map", "filter", "reduce"]);
 
-/** Operators that other languages write as words. */
+/** Operators that other languages spell as words. */
 const WORDS: Readonly<Record<string, string>> = {
   and: "and is written &&",
   or: "or is written ||",
   not: "not is written !",
 };
 
-/** The tree of a source. Throws {@link SyntaxProblem}. */
+/** Parses a source. Throws {@link SyntaxProblem}. */
 export function parseExpression(source: string): Expr {
   return new Parser(readTokens(source)).parse();
 }
@@ -112,7 +113,10 @@ class Parser {
     });
   }
 
-  /** Operators of one level and those that bind tighter. `a && b && c` is one call, others group to the left. */
+  /**
+   * Operators of one level and those that bind tighter. `a && b && c` is one call; other operators associate to the
+   * left.
+   */
   private binary(level: number): Expr {
     const operators = LEVELS[level];
     if (operators === undefined) return this.unary();
@@ -177,7 +181,7 @@ class Parser {
     return this.sequence(")", () => this.conditional());
   }
 
-  /** Comma-separated elements up to `close`; a comma may follow the last element of lists and maps. */
+  /** Comma-separated elements up to `close`; lists and maps may have a trailing comma. */
   private sequence<T>(close: string, read: () => T): T[] {
     const opened = this.take();
     const elements: T[] = [];

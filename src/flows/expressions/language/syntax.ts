@@ -1,4 +1,6 @@
-/** The syntax tree of an expression. Macros (`map`, `filter`, `all`, …) are loops; `has(x.y)` is a select that tests. */
+/**
+ * The syntax tree of an expression. Macros (`map`, `filter`, `all`, …) are loops; `has(x.y)` is a select with `test`.
+ */
 import type { Value } from "../values/values.ts";
 
 /** A node of the tree. `at` is the offset in the source, in UTF-16 units. */
@@ -11,14 +13,17 @@ export interface ConstantExpr {
   readonly at: number;
 }
 
-/** What was found for a path before the evaluation. The parser makes none; the analysis puts them in the place of names. */
+/**
+ * The value of a path that was looked up before the evaluation. The parser creates none; the analysis replaces names
+ * with them.
+ */
 export interface SlotExpr {
   readonly kind: "slot";
   readonly index: number;
   readonly at: number;
 }
 
-/** A name. `absolute` when a dot leads it: then it is never the variable of a loop. */
+/** A name. `absolute` if it has a leading dot: then it never refers to a loop variable. */
 export interface NameExpr {
   readonly kind: "name";
   readonly name: string;
@@ -35,7 +40,7 @@ export interface SelectExpr {
   readonly at: number;
 }
 
-/** An operator (`_+_`, `_[_]`, `_?_:_`, `-_`, `@in` …), a function, or a method when it has a target. */
+/** An operator (`_+_`, `_[_]`, `_?_:_`, `-_`, `@in` …), a function, or, with a target, a method. */
 export interface CallExpr {
   readonly kind: "call";
   readonly name: string;
@@ -51,7 +56,7 @@ export interface ListExpr {
   readonly at: number;
 }
 
-/** `{k: v}`; with a name, a message of protobuf, which does not exist here. */
+/** `{k: v}`. With a name, it is a protobuf message, which is not supported. */
 export interface MapExpr {
   readonly kind: "map";
   readonly message: string | null;
@@ -59,25 +64,25 @@ export interface MapExpr {
   readonly at: number;
 }
 
-/** The macros that loop. */
+/** The loop macros. */
 export type LoopMacro = "all" | "exists" | "exists_one" | "map" | "filter" | "reduce";
 
-/** A loop over a list, or over the keys of a map. */
+/** A loop over a list or over the keys of a map. */
 export interface LoopExpr {
   readonly kind: "loop";
   readonly macro: LoopMacro;
   readonly range: Expr;
   readonly variable: string;
-  /** `reduce`: the name of the value so far, and what it is at first. */
+  /** `reduce`: the name of the accumulator and its initial value. */
   readonly accumulator: { readonly name: string; readonly start: Expr } | null;
-  /** `filter`, and `map` with three arguments: which elements count. */
+  /** `filter`, and `map` with three arguments: which elements are included. */
   readonly condition: Expr | null;
-  /** What each pass computes. For `filter`, the element. */
+  /** What each iteration computes. For `filter`, the element. */
   readonly step: Expr;
   readonly at: number;
 }
 
-/** Why a source cannot be read, and where. */
+/** A syntax error and its position. */
 export class SyntaxProblem extends Error {
   /** Offset in the source, UTF-16 units. */
   readonly at: number;

@@ -1,8 +1,11 @@
-/** Text by code points, on top of strings that count UTF-16 units. Half of a surrogate pair counts as one. Times are in proportion to the text. */
+/**
+ * Text by code points, on top of strings that count UTF-16 units. A lone surrogate counts as one. Running times are
+ * linear in the text.
+ */
 
 const SURROGATES = /[\ud800-\udbff][\udc00-\udfff]/;
 
-/** How many code points a text has. */
+/** Number of code points in a text. */
 export function lengthOf(text: string): number {
   return positionOf(text, text.length);
 }
@@ -23,7 +26,7 @@ export function positionOf(text: string, offset: number): number {
   return position;
 }
 
-/** The code points of a text, each a string. */
+/** The code points of a text, each as a string. */
 export function toPoints(text: string): string[] {
   return Array.from(text);
 }
@@ -32,17 +35,23 @@ function isPair(text: string, at: number): boolean {
   return (text.codePointAt(at) as number) > 0xffff;
 }
 
-/** Up to this length of the part, the search of the platform takes time in proportion to the text. */
+/** Up to this length of the part, the built-in search takes time proportional to the text. */
 const SHORT = 32;
 
-/** Offset of the first occurrence of `part` from `start` on; -1 when there is none. Never longer than in proportion to both. */
+/**
+ * Offset of the first occurrence of `part` from `start` on; -1 if there is none. Time is at most proportional to both
+ * lengths.
+ */
 export function findText(text: string, part: string, start: number): number {
   if (part.length <= SHORT) return text.indexOf(part, start);
   if (part.length > text.length - start) return -1;
   return search(text, part, start, false);
 }
 
-/** Offset of the last occurrence of `part` that begins at `limit` or before it; -1 when there is none. As fast as {@link findText}. */
+/**
+ * Offset of the last occurrence of `part` that starts at or before `limit`; -1 if there is none. As fast as
+ * {@link findText}.
+ */
 export function findLastText(text: string, part: string, limit: number): number {
   if (part.length <= SHORT) return text.lastIndexOf(part, limit);
   return search(text.slice(0, limit + part.length), part, 0, true);
@@ -67,7 +76,7 @@ function search(text: string, part: string, start: number, isLast: boolean): num
 let lastPart = "";
 let lastBorders = new Int32Array(0);
 
-/** For every beginning of `part`, how long its longest end is that is a beginning too (Knuth, Morris, Pratt). */
+/** For every prefix of `part`, the length of its longest proper suffix that is also a prefix (Knuth, Morris, Pratt). */
 function bordersOf(part: string): Int32Array {
   if (part === lastPart) return lastBorders;
   const borders = new Int32Array(part.length);

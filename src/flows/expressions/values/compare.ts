@@ -1,9 +1,12 @@
-/** Equality and order of values. What is compared is charged as it goes. */
+/** Equality and order of values. The compared data is charged as the comparison proceeds. */
 import { BuiltMap } from "./lists.ts";
 import { charge, chargeText } from "./meter.ts";
 import { Duration, failExpression, ListValue, MapValue, Timestamp, TypeValue, Uint, type Value } from "./values.ts";
 
-/** Whether two values are equal. Numbers of all types are when they have the same value; values of other types that differ are not. */
+/**
+ * Whether two values are equal. Numbers of all types are equal if they have the same value; other values of different
+ * types are never equal.
+ */
 export function areEqual(left: Value, right: Value): boolean {
   charge(1);
   switch (typeof left) {
@@ -49,17 +52,16 @@ function areMapsEqual(left: MapValue, right: MapValue): boolean {
   return true;
 }
 
-/** Steps for counting the keys of a map: those of JSON objects are counted one by one. */
+/** Steps for counting the keys of a map: the keys of JSON objects are counted one by one. */
 function sizeCost(map: MapValue): number {
   return map instanceof BuiltMap ? 0 : map.size;
 }
 
-/** Whether a value is a number of any type. */
 export function isNumber(value: Value): value is bigint | number | Uint {
   return typeof value === "bigint" || typeof value === "number" || value instanceof Uint;
 }
 
-/** -1, 0 or 1; NaN when one is NaN. An integer beside a double is compared as a double. */
+/** Returns -1, 0, or 1; NaN if either is NaN. An integer and a double are compared as doubles. */
 export function compareNumbers(left: bigint | number | Uint, right: bigint | number | Uint): number {
   const a = left instanceof Uint ? left.value : left;
   const b = right instanceof Uint ? right.value : right;
@@ -70,7 +72,7 @@ export function compareNumbers(left: bigint | number | Uint, right: bigint | num
   return x === y ? 0 : Number.NaN;
 }
 
-/** Order of text by code points. Charges what it looks at. */
+/** Order of text by code points. Charges what it compares. */
 export function compareText(left: string, right: string): number {
   const length = Math.min(left.length, right.length);
   chargeText(length);
@@ -82,18 +84,21 @@ export function compareText(left: string, right: string): number {
   return Math.sign(left.length - right.length);
 }
 
-/** Halves of pairs stand for characters beyond all others. */
+/** Surrogates represent characters above all others. */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x1_0000 : unit;
 }
 
-/** Order of bytes. Charges what it looks at. */
+/** Order of bytes. Charges what it compares. */
 export function compareBytes(left: Uint8Array, right: Uint8Array): number {
   chargeText(Math.min(left.length, right.length));
   return Buffer.compare(left, right);
 }
 
-/** Order of two values of one type, or of two numbers. Fails for types without an order, for two types, and for NaN. */
+/**
+ * Order of two values of one type, or of two numbers. Fails for types without an order, for different types, and for
+ * NaN.
+ */
 export function compareValues(left: Value, right: Value): number {
   if (isNumber(left) && isNumber(right)) {
     const order = compareNumbers(left, right);

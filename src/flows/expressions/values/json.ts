@@ -1,4 +1,7 @@
-/** JSON as expressions see it, and values as JSON. Lists and objects are views: a value costs nothing until it is looked at. Only own properties exist. */
+/**
+ * Converts between JSON and expression values. Lists and objects are views: a value costs nothing until it is read.
+ * Only own properties exist.
+ */
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { MAX_JSON_DEPTH } from "../../../base/json/json-parse.ts";
 import { isFitInteger } from "../../../base/json/json-scan.ts";
@@ -7,7 +10,7 @@ import { charge, chargeText, chargeWeight } from "./meter.ts";
 import { formatDuration, formatTimestamp } from "./time.ts";
 import { Duration, failExpression, ListValue, MapValue, Timestamp, TypeValue, Uint, type Value } from "./values.ts";
 
-/** A JSON value as a value of expressions: integral numbers become int, others double. */
+/** Converts a JSON value to an expression value: integral numbers become int, others double. */
 export function toValue(value: Json): Value {
   switch (typeof value) {
     case "number":
@@ -21,7 +24,6 @@ export function toValue(value: Json): Value {
   }
 }
 
-/** View of a JSON array. */
 class JsonList extends ListValue {
   readonly source: readonly Json[];
 
@@ -44,7 +46,7 @@ class JsonList extends ListValue {
   }
 }
 
-/** View of a JSON object; its keys are text. */
+/** View of a JSON object; its keys are strings. */
 class JsonMap extends MapValue {
   readonly source: JsonObject;
   private counted = -1;
@@ -70,8 +72,9 @@ class JsonMap extends MapValue {
 }
 
 /**
- * A value as JSON: the one place that everything passes which an expression computes. Fails for integers that a double cannot hold, for NaN and infinities, for
- * text with NUL or half of a surrogate pair, for keys that are the same text, and for what nests too deep. -0 becomes 0. Charges the size of the result before it is built.
+ * Converts a value to JSON. Everything that an expression computes passes through here. Fails for integers that a
+ * double cannot hold, for NaN and infinities, for text with NUL or a lone surrogate, for keys with the same text, and
+ * for values that nest too deep. -0 becomes 0. Charges the size of the result before it is built.
  */
 export function toJson(value: Value, depth = 0): Json {
   charge(1);
@@ -110,7 +113,7 @@ function fromObject(value: Exclude<Value, string | number | bigint | boolean | n
   return Buffer.from(value).toString("base64");
 }
 
-/** Fails for a value that nests deeper than what callers may send. */
+/** Fails for a value that nests deeper than callers may send. */
 function checkDepth(depth: number): void {
   if (depth > MAX_JSON_DEPTH) failExpression(`the result nests deeper than ${MAX_JSON_DEPTH} levels`);
 }
@@ -136,7 +139,7 @@ function checkText(text: string): string {
   return text;
 }
 
-/** The rule of inputs: an integer is JSON when its text comes back as it was. */
+/** The rule of inputs: an integer is valid JSON if its text survives a round trip. */
 function fromInteger(value: bigint): number {
   if (!isFitInteger(value))
     failExpression(`the integer ${value} cannot be held exactly by JSON; use string(…) or double(…)`);
@@ -145,7 +148,7 @@ function fromInteger(value: bigint): number {
 
 const depths = new WeakMap<object, number>();
 
-/** How deep lists and objects nest in a JSON value: 0 for all others. Remembered. */
+/** Nesting depth of lists and objects in a JSON value; 0 for all others. Cached. */
 export function depthOf(value: Json): number {
   if (typeof value !== "object" || value === null) return 0;
   const known = depths.get(value);
@@ -159,8 +162,9 @@ export function depthOf(value: Json): number {
 const weights = new WeakMap<object, number>();
 
 /**
- * About how many bytes a JSON value has as text; remembered for lists and objects, which never change. A value that holds the same list many times weighs as
- * much as its text would, which may be more than any memory: it is counted, not walked.
+ * Approximate size in bytes of a JSON value as text; cached for lists and objects, which never change. A value that
+ * contains the same list many times weighs as much as its text would, which may exceed any memory: the size is computed
+ * without expanding the value.
  */
 export function weightOf(value: Json): number {
   if (typeof value === "string") return value.length + 2;

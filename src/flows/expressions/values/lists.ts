@@ -3,16 +3,16 @@ import { charge } from "./meter.ts";
 import { failExpression, ListValue, MapValue, Uint, type Value } from "./values.ts";
 
 /**
- * A list that grows at its end without copying: `reduce(all, x, [], all + [x])` takes time in proportion to its result. Views of one buffer that end where the
- * buffer ends may grow it; others copy.
+ * A list that grows at its end without copying: `reduce(all, x, [], all + [x])` takes time proportional to its result.
+ * A view that ends where its buffer ends may extend the buffer; other views copy.
  */
 export class BuiltList extends ListValue {
   readonly size: number;
   private readonly buffer: Value[];
-  /** Whether the buffer has been made to grow, so that it has room. */
+  /** Whether the buffer was created by growing, and thus has room. */
   private readonly hasRoom: boolean;
 
-  /** A list of what `buffer` holds now. The buffer belongs to the list from then on. */
+  /** Creates a list of the current contents of `buffer`, and takes ownership of it. */
   constructor(buffer: Value[], hasRoom = false) {
     super();
     this.buffer = buffer;
@@ -36,7 +36,7 @@ export class BuiltList extends ListValue {
 
   concat(right: Iterable<Value>): BuiltList {
     const buffer = this.buffer.length === this.size ? this.buffer : this.buffer.slice(0, this.size);
-    // What is put at its own end is read before.
+    // A list that is appended to itself is read before the buffer grows.
     for (const element of right === this ? [...right] : right) buffer.push(element);
     return new BuiltList(buffer, true);
   }
@@ -53,16 +53,16 @@ interface Entry {
   readonly value: Value;
 }
 
-/** A map with keys of any of the types string, int, uint and bool. */
+/** A map whose keys may have any of the types string, int, uint, and bool. */
 export class BuiltMap extends MapValue {
-  /** Integers of both types stand under their value: 0 and 0u are one key. */
+  /** Integers of both types are stored under their value: 0 and 0u are one key. */
   private readonly entries = new Map<string | bigint | boolean, Entry>();
 
   get size(): number {
     return this.entries.size;
   }
 
-  /** Adds an entry, while the map is built. Fails for a key that is there, and for one of another type. */
+  /** Adds an entry while the map is built. Fails for a duplicate key, and for a key of another type. */
   add(key: Value, value: Value): void {
     if (typeof key !== "string" && typeof key !== "bigint" && typeof key !== "boolean" && !(key instanceof Uint))
       failExpression("a key of a map is a string, an int, a uint or a bool");
@@ -83,7 +83,7 @@ export class BuiltMap extends MapValue {
   }
 }
 
-/** A key as messages show it. */
+/** A key as shown in messages. */
 export function showKey(key: Value): string {
   if (typeof key === "string") return JSON.stringify(key.length > 80 ? `${key.slice(0, 77)}…` : key);
   return key instanceof Uint ? `${key.value}u` : String(key);

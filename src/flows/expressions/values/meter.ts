@@ -1,15 +1,19 @@
 /**
- * The meter of expressions. A closed language is not a cheap one: three nested loops over 150 elements are millions of operations. Every operation takes
- * steps off the meter, and evaluation ends when they are used up. Evaluation is synchronous, so one meter for the process is enough.
+ * The meter of expressions. A closed language is not a cheap one: three nested loops over 150 elements are millions of
+ * operations. Every operation charges steps, and evaluation ends when they are used up. Evaluation is synchronous, so
+ * one meter for the process is enough.
  */
 
-/** How many steps one value of a flow may take to evaluate. A step is about one operation; one pass of a loop takes as many as the loop has operations. */
+/**
+ * Maximum number of steps to evaluate one value of a flow. A step is about one operation; a loop iteration takes as
+ * many as it has operations.
+ */
 export const MAX_STEPS = 300_000;
 
-/** Thrown when the steps are used up. It passes through every operator, also through those that absorb errors. */
+/** Thrown when the steps are used up. It passes through every operator, even those that absorb errors. */
 export class StepsUsedUp extends Error {}
 
-/** Characters of JSON text that are handled for one step. */
+/** Number of characters of JSON text that cost one step. */
 const CHARACTERS_PER_STEP = 16;
 
 let stepsLeft = MAX_STEPS;
@@ -18,8 +22,8 @@ let depth = 0;
 let evaluation = 0;
 
 /**
- * Runs `body` with a full meter, or on the meter of the evaluation around it. Errors made inside have no stack: CEL makes one for every missing key, also for
- * those that `||` absorbs, and capturing stacks made such loops six times slower.
+ * Runs `body` with a full meter, or on the meter of the enclosing evaluation. Errors created inside have no stack: CEL
+ * creates one for every missing key, even if `||` absorbs it, and capturing stacks made such loops six times slower.
  */
 export function withMeter<T>(body: () => T): T {
   if (depth > 0) return body();
@@ -37,28 +41,34 @@ export function withMeter<T>(body: () => T): T {
   }
 }
 
-/** Takes steps off the meter. Throws {@link StepsUsedUp}. */
+/** Charges steps. Throws {@link StepsUsedUp}. */
 export function charge(steps: number): void {
   stepsLeft -= steps;
   if (stepsLeft < 0) throw new StepsUsedUp("steps used up");
 }
 
-/** Takes the steps of reading or writing `length` characters or bytes off the meter. Throws {@link StepsUsedUp}. */
+/** Charges the steps of reading or writing `length` characters or bytes. Throws {@link StepsUsedUp}. */
 export function chargeText(length: number): void {
   charge(Math.floor(length / CHARACTERS_PER_STEP));
 }
 
-/** Takes the steps of a value off the meter that has `weight` characters as JSON. Throws {@link StepsUsedUp}. No shift: that would wrap above 2^32. */
+/**
+ * Charges the steps of a value with `weight` characters as JSON. Throws {@link StepsUsedUp}. No shift: that would wrap
+ * above 2^32.
+ */
 export function chargeWeight(weight: number): void {
   charge(Math.floor(weight / CHARACTERS_PER_STEP));
 }
 
-/** A number for the evaluation under way: whatever is kept between calls is kept for one evaluation, so that steps do not depend on what came before. */
+/**
+ * A number that identifies the current evaluation. Caches are valid for one evaluation only, so that steps do not
+ * depend on earlier ones.
+ */
 export function currentEvaluation(): number {
   return evaluation;
 }
 
-/** Steps that all evaluations of the process have taken so far. Only differences mean something. */
+/** Steps that all evaluations of the process have taken so far. Only differences are meaningful. */
 export function spentSteps(): number {
   return spent;
 }

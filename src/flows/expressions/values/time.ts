@@ -4,36 +4,39 @@ import { Duration, failExpression, Timestamp } from "./values.ts";
 
 const SECOND = 1_000_000_000n;
 const DAY_MS = 86_400_000;
-/** The years 0001 to 9999, as protobuf has them. */
+/** The years 0001 to 9999, as in protobuf. */
 const MIN_TIME = -62_135_596_800n * SECOND;
 const MAX_TIME = 253_402_300_800n * SECOND - 1n;
-/** What an int of nanoseconds holds, about 292 years. */
+/** Range of an int of nanoseconds, about 292 years. */
 const MAX_DURATION = 9_223_372_036_854_775_807n;
 
-/** A timestamp of nanoseconds since 1970. Fails outside of the years 0001 to 9999. */
+/** Creates a timestamp from nanoseconds since 1970. Fails outside the years 0001 to 9999. */
 export function makeTimestamp(nanos: bigint): Timestamp {
   if (nanos < MIN_TIME || nanos > MAX_TIME) failExpression("the time is outside of the years 0001 to 9999");
   return new Timestamp(nanos);
 }
 
-/** A duration of nanoseconds. Fails beyond about 292 years. */
+/** Creates a duration from nanoseconds. Fails beyond about 292 years. */
 export function makeDuration(nanos: bigint): Duration {
   if (nanos > MAX_DURATION || nanos < -MAX_DURATION - 1n) failExpression("the duration is longer than 292 years");
   return new Duration(nanos);
 }
 
-/** The time of a text in RFC 3339 with zone, nanoseconds since 1970; undefined for other text and for days and times that do not exist. */
+/**
+ * Parses RFC 3339 text with a zone into nanoseconds since 1970; undefined for other text and for days and times that do
+ * not exist.
+ */
 export function parseTimestamp(text: string): bigint | undefined {
   const nanos = parseRfc3339(text);
   return nanos === undefined || nanos < MIN_TIME || nanos > MAX_TIME ? undefined : nanos;
 }
 
-/** Date.UTC without its reading of the years 0 to 99. */
+/** Date.UTC without its special treatment of the years 0 to 99. */
 function utc(year: number, month: number, day: number): number {
   return new Date(0).setUTCFullYear(year, month, day);
 }
 
-/** A timestamp in RFC 3339 with as many digits as it needs, in UTC. */
+/** Formats a timestamp as RFC 3339 in UTC, with as many digits as it needs. */
 export function formatTimestamp({ nanos }: Timestamp): string {
   const seconds = floorDivide(nanos, SECOND);
   const text = new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "");
@@ -61,7 +64,7 @@ const UNITS: Readonly<Record<string, bigint>> = {
 };
 const DURATION_PART = /(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/y;
 
-/** The duration of a text such as `1h30m` or `-1.5s`, nanoseconds; undefined for other text. */
+/** Parses the text of a duration, such as `1h30m` or `-1.5s`, into nanoseconds; undefined for other text. */
 export function parseDuration(text: string): bigint | undefined {
   const isNegative = text.startsWith("-");
   const start = isNegative || text.startsWith("+") ? 1 : 0;
@@ -80,13 +83,13 @@ export function parseDuration(text: string): bigint | undefined {
   return isNegative ? -nanos : nanos;
 }
 
-/** A duration as seconds: `5400s`, `-0.5s`. */
+/** Formats a duration as seconds: `5400s`, `-0.5s`. */
 export function formatDuration({ nanos }: Duration): string {
   const size = nanos < 0n ? -nanos : nanos;
   return `${nanos < 0n ? "-" : ""}${size / SECOND}${fraction(size % SECOND)}s`;
 }
 
-/** Parts of a point in time, as a calendar and a clock at some place show it. */
+/** Components of a point in time, as shown by a local calendar and clock. */
 export interface CalendarTime {
   readonly year: number;
   /** From 0. */
@@ -103,7 +106,7 @@ export interface CalendarTime {
   readonly milliseconds: number;
 }
 
-/** What calendar and clock show in a zone: a name of the IANA database, or an offset such as `+02:00`. Fails for unknown zones. */
+/** Calendar and clock in a zone: an IANA name, or an offset such as `+02:00`. Fails for unknown zones. */
 export function inZone({ nanos }: Timestamp, zone: string): CalendarTime {
   const ms = Number(floorDivide(nanos, 1_000_000n));
   const date = new Date(ms + offsetMs(ms, zone));
@@ -124,7 +127,7 @@ export function inZone({ nanos }: Timestamp, zone: string): CalendarTime {
 
 function offsetMs(ms: number, zone: string): number {
   if (zone === "UTC" || zone === "Z") return 0;
-  // The range of RFC 3339, as in the text of a time.
+  // The range of RFC 3339, as in timestamp text.
   const offset = /^([+-]?)([01]\d|2[0-3]):([0-5]\d)$/.exec(zone);
   if (offset !== null) return (offset[1] === "-" ? -1 : 1) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000;
   const parts: Record<string, number> = {};
@@ -135,7 +138,7 @@ function offsetMs(ms: number, zone: string): number {
   return shown - whole;
 }
 
-/** Formatters by zone. Names of zones are folded to lower case, so that there are no more than the database has zones. */
+/** Formatters by zone. Zone names are lowercased, so that there are no more entries than zones in the database. */
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
 function formatterOf(zone: string): Intl.DateTimeFormat {
@@ -156,7 +159,7 @@ function formatterOf(zone: string): Intl.DateTimeFormat {
         second: "numeric",
       });
     } catch {
-      // A RangeError: there is no such zone.
+      // A RangeError: the zone does not exist.
       failZone(zone);
     }
     formatters.set(key, formatter);

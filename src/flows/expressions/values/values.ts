@@ -1,9 +1,8 @@
 /**
- * Values of expressions. int is a bigint, double a number; text, booleans, null and bytes are themselves. The other types are classes here and in
- * `maps.ts` and `lists.ts`.
+ * Values of expressions. int is a bigint and double is a number; text, booleans, null, and bytes are themselves. The
+ * other types are classes here and in `maps.ts` and `lists.ts`.
  */
 
-/** A value of any type. */
 export type Value =
   | null
   | boolean
@@ -47,7 +46,7 @@ export class Duration {
   }
 }
 
-/** A type as a value: what `type(x)` gives. */
+/** A type as a value: the result of `type(x)`. */
 export class TypeValue {
   readonly name: string;
 
@@ -56,18 +55,18 @@ export class TypeValue {
   }
 }
 
-/** A list. Lists never change. */
+/** A list. Immutable. */
 export abstract class ListValue implements Iterable<Value> {
   abstract readonly size: number;
-  /** The element at a position; undefined when there is none. */
+  /** The element at an index; undefined if there is none. */
   abstract get(index: number): Value | undefined;
   abstract [Symbol.iterator](): Iterator<Value>;
 }
 
-/** A map. Maps never change. */
+/** A map. Immutable. */
 export abstract class MapValue {
   abstract readonly size: number;
-  /** The value under a key; undefined when there is none. Numbers of all types that are equal are one key. */
+  /** The value of a key; undefined if there is none. Equal numbers of all types are one key. */
   abstract get(key: Value): Value | undefined;
   abstract keys(): Iterable<Value>;
 }
@@ -85,9 +84,9 @@ export function isUint(value: bigint): boolean {
   return value >= 0n && value <= MAX_UINT;
 }
 
-/** Thrown where an expression has no value: the error of CEL, which `||` and `&&` absorb when the other side decides. */
+/** Thrown where an expression has no value: CEL's error, which `||` and `&&` absorb if the other side decides. */
 export class ExpressionError extends Error {
-  /** Offset in the source of the operation that failed; -1 while it is not known. */
+  /** Offset in the source of the operation that failed; -1 until it is known. */
   at = -1;
 }
 
@@ -96,7 +95,7 @@ export function failExpression(problem: string): never {
   throw new ExpressionError(problem);
 }
 
-/** The types of values, by the names that signatures use. */
+/** Value types, by the names that signatures use. */
 export interface KindTypes {
   readonly null: null;
   readonly bool: boolean;
@@ -116,7 +115,6 @@ export interface KindTypes {
 /** Name of a type in signatures; `any` stands for all of them. */
 export type Kind = keyof KindTypes;
 
-/** The type of a value. */
 export function kindOf(value: Value): Exclude<Kind, "any"> {
   switch (typeof value) {
     case "string":
@@ -161,7 +159,7 @@ export function typeOf(value: Value): TypeValue {
   return TYPES[kindOf(value)];
 }
 
-/** Types by the names that expressions call them. */
+/** Types, by their names in expressions. */
 export const TYPE_VALUES: ReadonlyMap<string, TypeValue> = new Map(
   Object.values(TYPES).map((type) => [type.name, type]),
 );
