@@ -1,11 +1,13 @@
 /**
- * What a run costs the process that makes it, without a clock on the wall: bytes that it allocates and CPU time, by function. For work on the hot path;
- * figures of a loaded machine are of use here, because bytes do not depend on what else runs and CPU time does little.
+ * What a run costs the process that makes it, without a clock on the wall: bytes that it allocates and CPU time, by
+ * function. For work on the hot path; figures of a loaded machine are of use here, because bytes do not depend on what
+ * else runs and CPU time does little.
  *
  *   node bench/allocations.ts [--runs 20000] [--in-flight 200] [--top 40] [--cpu-only]
  *
- * Makes so many runs of the 3-step flow on the engine in process, with metrics and log, and thrice: under no profiler for the sums, under the sampling heap profiler, and
- * under the CPU profiler. A function is told by what it allocates itself; what a library or a built-in allocates for it stands under its own name.
+ * Makes so many runs of the 3-step flow on the engine in process, with metrics and log, and thrice: under no profiler
+ * for the sums, under the sampling heap profiler, and under the CPU profiler. A function is told by what it allocates
+ * itself; what a library or a built-in allocates for it stands under its own name.
  */
 import { rmSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
- * Microseconds for one evaluation of common expressions: `node bench/expressions.ts`. With the folder of another checkout as argument, both are measured in
- * turns, and the last column says how much slower this one is.
+ * Microseconds for one evaluation of common expressions: `node bench/expressions.ts`. With the folder of another
+ * checkout as argument, both are measured in turns, and the last column says how much slower this one is.
  */
 import { pathToFileURL } from "node:url";
 

@@ -6,8 +6,9 @@
  *   --only a,b       these subjects and scenarios
  *   --profile        every Node program of the sitting leaves a CPU profile
  *
- * Every round visits every subject once, in an order that turns by one from round to round; figures are medians over the rounds.
- * Then come the scenarios, each once. What counts are ratios inside this sitting. Exit 1 when something could not be measured.
+ * Every round visits every subject once, in an order that turns by one from round to round; figures are medians over
+ * the rounds. Then come the scenarios, each once. What counts are ratios inside this sitting. Exit 1 when something
+ * could not be measured.
  */
 import { existsSync, rmSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";

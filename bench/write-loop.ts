@@ -1,9 +1,10 @@
 /**
- * The limit: a bare loop that writes the rows of `rows.sql` for 3-step runs with group commit, and does nothing else. No flow, no
- * decision, no validation, no fence, no caller over a network. What an engine loses against it is the price of being an engine.
+ * The limit: a bare loop that writes the rows of `rows.sql` for 3-step runs with group commit, and does nothing else.
+ * No flow, no decision, no validation, no fence, no caller over a network. What an engine loses against it is the price
+ * of being an engine.
  *
- * A run is four moves; each waits until the commit of the one before has been acknowledged. Moves of all runs collect in one
- * batch while the batch before is in flight; a batch is one prepared statement over arrays.
+ * A run is four moves; each waits until the commit of the one before has been acknowledged. Moves of all runs collect
+ * in one batch while the batch before is in flight; a batch is one prepared statement over arrays.
  */
 import { readFile } from "node:fs/promises";
 import pg from "pg";
@@ -44,8 +45,8 @@ const RECORDS = [
 const SEPARATOR = "\u0001";
 
 /**
- * The statement for a batch. Parts that a batch does not need are left out: with all three, empty ones included, a single move
- * takes 280 µs, the journal alone 120 µs, of which 85 are the commit's write to disk.
+ * The statement for a batch. Parts that a batch does not need are left out: with all three, empty ones included, a
+ * single move takes 280 µs, the journal alone 120 µs, of which 85 are the commit's write to disk.
  *
  * Texts travel joined and are split by the server: 2.5 µs a row where the driver's array literals take 5.2 and
  * `json_to_recordset` takes 7 (200 rows a statement; same machine).
@@ -77,8 +78,9 @@ const STATEMENTS = {
 } as const;
 
 /**
- * The statement is planned while the tables are still small, and the plan is kept: a hash join over a scan of all runs, which
- * is quick then and ruins everything later (half the throughput after 30,000 runs). The keys are always looked up by index.
+ * The statement is planned while the tables are still small, and the plan is kept: a hash join over a scan of all runs,
+ * which is quick then and ruins everything later (half the throughput after 30,000 runs). The keys are always looked up
+ * by index.
  */
 const SESSION = `SET plan_cache_mode = force_generic_plan;
   SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off`;

@@ -9,9 +9,14 @@ import type { Reply, Request, SubjectAbout, SubjectSettings } from "./subject.ts
 export interface MeasuredLoad extends LoadResult {
   /** CPU seconds per 1,000 runs of everything that works for the subject, Postgres and its own client included. */
   readonly cpuSecondsPerThousand: number;
-  /** The same by part: the process that drives the load (with children that have ended), its living children (servers), Postgres. */
+  /**
+   * The same by part: the process that drives the load (with children that have ended), its living children (servers),
+   * Postgres.
+   */
   readonly cpuParts: CpuParts;
-  /** Share of the machine (0 to 1) that processes outside the subject took meanwhile: how far the window can be trusted. */
+  /**
+   * Share of the machine (0 to 1) that processes outside the subject took meanwhile: how far the window can be trusted.
+   */
   readonly othersShare: number;
 }
 

@@ -1,4 +1,7 @@
-/** What must hold, as data: each bar reads one number out of a sitting and compares it. Shares and ratios, but for what is promised in absolute terms. */
+/**
+ * What must hold, as data: each bar reads one number out of a sitting and compares it. Shares and ratios, but for what
+ * is promised in absolute terms.
+ */
 import type { Figures } from "./figures.ts";
 import { findBestPeer, findRow, listRows, type Row, type Sitting } from "./sitting.ts";
 

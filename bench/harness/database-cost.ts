@@ -1,4 +1,7 @@
-/** What a subject cost the database: commits and bytes of write-ahead log, taken before it connects and after it has gone. */
+/**
+ * What a subject cost the database: commits and bytes of write-ahead log, taken before it connects and after it has
+ * gone.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import type { BenchPostgres } from "./postgres.ts";
 
@@ -9,8 +12,8 @@ export interface DatabaseCounters {
 }
 
 /**
- * Reads the counters once no client of the database is connected: a backend hands in its statistics when it ends, before it
- * leaves the list of activities. Rejects when a client is still there after ten seconds.
+ * Reads the counters once no client of the database is connected: a backend hands in its statistics when it ends,
+ * before it leaves the list of activities. Rejects when a client is still there after ten seconds.
  */
 export async function readDatabaseCounters(postgres: BenchPostgres, database: string): Promise<DatabaseCounters> {
   for (let attempt = 0; attempt < 100; attempt++) {

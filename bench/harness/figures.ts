@@ -1,6 +1,6 @@
 /**
- * One-shot measurements in a process of their own: the harness forks the program, sends its settings, and gets figures back.
- * What a program measures, and in which units, its names say.
+ * One-shot measurements in a process of their own: the harness forks the program, sends its settings, and gets figures
+ * back. What a program measures, and in which units, its names say.
  */
 import { fork } from "node:child_process";
 import { killTree } from "./processes.ts";

@@ -22,7 +22,10 @@ export interface Load {
   readonly warmSeconds: number;
 }
 
-/** One call from start to finished; rejects when the output is not the expected one. Resolves to the runs that it carried. */
+/**
+ * One call from start to finished; rejects when the output is not the expected one. Resolves to the runs that it
+ * carried.
+ */
 export type RunOnce = (index: number) => Promise<number>;
 
 /** Called when the window opens and when it closes, while the load goes on. */
@@ -39,9 +42,9 @@ export interface Call {
 }
 
 /**
- * Keeps `inFlight` calls going through warm-up and window without a pause, and on until every call of the window has ended.
- * Subjects that answer in waves (all calls at once) would be miscounted by up to one wave if ends alone counted; counting
- * shares does not depend on where in a wave the window's border falls.
+ * Keeps `inFlight` calls going through warm-up and window without a pause, and on until every call of the window has
+ * ended. Subjects that answer in waves (all calls at once) would be miscounted by up to one wave if ends alone counted;
+ * counting shares does not depend on where in a wave the window's border falls.
  */
 export async function driveLoad(run: RunOnce, load: Load, marks: WindowMarks): Promise<LoadResult> {
   const calls: Call[] = [];

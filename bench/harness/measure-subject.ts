@@ -1,4 +1,6 @@
-/** One subject measured once: opened on a fresh database, driven through its windows, closed, its database cost taken. */
+/**
+ * One subject measured once: opened on a fresh database, driven through its windows, closed, its database cost taken.
+ */
 import { availableParallelism } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";

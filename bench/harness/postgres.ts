@@ -1,6 +1,7 @@
 /**
- * The Postgres of one sitting: the same server, with the same settings, for the service, for the bare write loop and for every
- * peer that keeps its state in Postgres. It is the product's embedded server, on the disk of the checkout, with `fsync` on.
+ * The Postgres of one sitting: the same server, with the same settings, for the service, for the bare write loop and
+ * for every peer that keeps its state in Postgres. It is the product's embedded server, on the disk of the checkout,
+ * with `fsync` on.
  */
 import path from "node:path";
 import pg from "pg";
@@ -8,8 +9,9 @@ import { clusterPaths } from "../../src/store/embedded/embedded-cluster.ts";
 import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
 
 /**
- * Settings that differ from the embedded server's own: memory for the cache, connections for the peers' pools, and room for the
- * log so that no checkpoint falls into one subject's window and not into another's. Nothing here weakens durability.
+ * Settings that differ from the embedded server's own: memory for the cache, connections for the peers' pools, and room
+ * for the log so that no checkpoint falls into one subject's window and not into another's. Nothing here weakens
+ * durability.
  */
 const SETTINGS = {
   max_connections: "300",
@@ -28,7 +30,10 @@ export interface BenchPostgres {
   readonly settings: Readonly<Record<string, string>>;
   /** Runs one statement as the owner, in the maintenance database or the one that is named. */
   readonly query: (sql: string, database?: string) => Promise<Record<string, unknown>[]>;
-  /** Drops the database when it is there, creates it empty and checkpoints, so that every subject begins alike. Gives its URL. */
+  /**
+   * Drops the database when it is there, creates it empty and checkpoints, so that every subject begins alike. Gives
+   * its URL.
+   */
   readonly freshDatabase: (database: string) => Promise<string>;
   /** File that takes the server's log. */
   readonly logFile: string;
@@ -73,7 +78,10 @@ export async function openBenchPostgres(parent: string): Promise<BenchPostgres> 
   };
 }
 
-/** Fills and recycles log segments once, so that the first subject does not pay for creating files that later ones reuse. */
+/**
+ * Fills and recycles log segments once, so that the first subject does not pay for creating files that later ones
+ * reuse.
+ */
 export async function warmWriteAheadLog(postgres: BenchPostgres): Promise<void> {
   await postgres.query("CREATE TABLE IF NOT EXISTS wal_warmth (filler text)");
   for (let round = 0; round < 4; round++) {

@@ -42,8 +42,8 @@ export async function readResidentBytes(pid: number): Promise<number> {
 }
 
 /**
- * CPU seconds that the whole machine has been busy, time stolen by its host included: what of it does not belong to a subject
- * disturbed it.
+ * CPU seconds that the whole machine has been busy, time stolen by its host included: what of it does not belong to a
+ * subject disturbed it.
  */
 export async function readMachineBusySeconds(): Promise<number> {
   const [, user, nice, system, , , irq, softirq, steal] =

@@ -10,7 +10,10 @@ export interface ScenarioEntry {
   readonly title: string;
   /** Program under `bench/` that measures. */
   readonly file: string;
-  /** Whether it gets a fresh database of the sitting's Postgres; `logged`: one whose statements all go to the server's log. */
+  /**
+   * Whether it gets a fresh database of the sitting's Postgres; `logged`: one whose statements all go to the server's
+   * log.
+   */
   readonly database: "none" | "plain" | "logged";
   readonly full: SubjectSettings;
   readonly quick: SubjectSettings;

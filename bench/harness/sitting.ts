@@ -50,7 +50,10 @@ export function findRow(rows: readonly Row[], name: string, inFlight: number): R
   return rows.find((row) => row.subject.name === name && row.inFlight === inFlight);
 }
 
-/** The best of the peers: highest rate with 200 in flight, shortest p50 of a run alone. Undefined when none was measured. */
+/**
+ * The best of the peers: highest rate with 200 in flight, shortest p50 of a run alone. Undefined when none was
+ * measured.
+ */
 export function findBestPeer(rows: readonly Row[], inFlight: 1 | 200): Row | undefined {
   const peers = rows.filter((row) => row.subject.role === "peer" && row.inFlight === inFlight);
   const isBetter = (a: Row, b: Row): boolean =>

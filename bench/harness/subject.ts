@@ -1,6 +1,6 @@
 /**
- * A subject is one system under measurement in a process of its own. The harness forks its program and asks for *loads*, one
- * after another, over Node's message channel:
+ * A subject is one system under measurement in a process of its own. The harness forks its program and asks for
+ * *loads*, one after another, over Node's message channel:
  *
  *   harness → open     subject → ready
  *   harness → load     subject → begin (warm-up is over, the window opens) → end (the window closes) → result

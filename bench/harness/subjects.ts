@@ -2,7 +2,10 @@
 import { availableParallelism } from "node:os";
 import type { SubjectSettings } from "./subject.ts";
 
-/** `limit` the bare write loop, `peer` a system we compare with, `ours` this service; `aside` is shown and judged by no bar. */
+/**
+ * `limit` the bare write loop, `peer` a system we compare with, `ours` this service; `aside` is shown and judged by no
+ * bar.
+ */
 export type SubjectRole = "limit" | "peer" | "ours" | "aside";
 
 /** One line of the table. */
@@ -12,7 +15,9 @@ export interface SubjectEntry {
   readonly role: SubjectRole;
   /** Program under `bench/` that serves the loads. */
   readonly file: string;
-  /** Whether it keeps its state in the sitting's Postgres: then it gets a fresh database and its commits are counted. */
+  /**
+   * Whether it keeps its state in the sitting's Postgres: then it gets a fresh database and its commits are counted.
+   */
   readonly usesPostgres: boolean;
   readonly settings: SubjectSettings;
   /** Calls in flight of the load windows besides the run alone. */
@@ -29,7 +34,8 @@ export const SUBJECTS: readonly SubjectEntry[] = [
     role: "limit",
     file: "write-loop.ts",
     usesPostgres: true,
-    // Two connections with half of the runs each: one batch is written while the other fills (a quarter more than one connection).
+    // Two connections with half of the runs each: one batch is written while the other fills (a quarter more than one
+    // connection).
     settings: { connections: 2 },
     inFlight: [200, 1000],
     alone: true,
@@ -80,7 +86,8 @@ export const SUBJECTS: readonly SubjectEntry[] = [
     role: "peer",
     file: "peers/restate.ts",
     usesPostgres: false,
-    // As many partitions as cores: with the default of 24 a small machine does half as much (620 against 1,290 runs/s on 2 cores).
+    // As many partitions as cores: with the default of 24 a small machine does half as much (620 against 1,290 runs/s
+    // on 2 cores).
     settings: { partitions: availableParallelism() },
     inFlight: [200],
     alone: true,
@@ -101,7 +108,8 @@ export const SUBJECTS: readonly SubjectEntry[] = [
     role: "peer",
     file: "peers/dbos.ts",
     usesPostgres: true,
-    // Twice the default pool; 40 and 80 are slower. Starting and awaiting the handle or calling directly makes no difference.
+    // Twice the default pool; 40 and 80 are slower. Starting and awaiting the handle or calling directly makes no
+    // difference.
     settings: { poolSize: 20, call: "start" },
     inFlight: [200],
     alone: true,

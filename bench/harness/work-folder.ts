@@ -2,7 +2,10 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** `bench/.cache` of the checkout; for root, whose checkout others often cannot reach, a folder under /var/tmp (not /tmp, which may be memory). */
+/**
+ * `bench/.cache` of the checkout; for root, whose checkout others often cannot reach, a folder under /var/tmp (not
+ * /tmp, which may be memory).
+ */
 export async function chooseWorkFolder(): Promise<string> {
   if (process.getuid?.() === 0) return path.join("/var/tmp", `orchestrator-bench-${process.pid}`);
   return path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), ".cache", String(process.pid));

@@ -1,8 +1,9 @@
 /**
- * Restate: the server from its npm package with its durable defaults, a service of one handler with three `ctx.run` steps (each
- * result is in the log before the next step begins), called through the HTTP ingress.
+ * Restate: the server from its npm package with its durable defaults, a service of one handler with three `ctx.run`
+ * steps (each result is in the log before the next step begins), called through the HTTP ingress.
  *
- * Three processes, as in production: the server, the handler's endpoint (forked by this file), and this one, the client.
+ * Three processes, as in production: the server, the handler's endpoint (forked by this file), and this one, the
+ * client.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

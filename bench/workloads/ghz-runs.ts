@@ -1,6 +1,6 @@
 /**
- * Our service over gRPC, driven by ghz, a load generator that nobody here wrote: unary `StartRun` with `wait`, one connection.
- * That the runs really ended well is asked of the service afterwards: every answered run must be COMPLETED.
+ * Our service over gRPC, driven by ghz, a load generator that nobody here wrote: unary `StartRun` with `wait`, one
+ * connection. That the runs really ended well is asked of the service afterwards: every answered run must be COMPLETED.
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** A plain gRPC client of the service: `@grpc/grpc-js` and the generated messages, one connection, as a Node service would use it. */
+/**
+ * A plain gRPC client of the service: `@grpc/grpc-js` and the generated messages, one connection, as a Node service
+ * would use it.
+ */
 import {
   create,
   type DescMethodUnary,

@@ -1,6 +1,6 @@
 /**
- * Our service over gRPC: a 3-step run by unary `StartRun` with `wait`, or many by `BatchStartRuns`. The service runs in a process
- * of its own; this one is the client.
+ * Our service over gRPC: a 3-step run by unary `StartRun` with `wait`, or many by `BatchStartRuns`. The service runs in
+ * a process of its own; this one is the client.
  */
 import { readFile } from "node:fs/promises";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";

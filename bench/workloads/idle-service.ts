@@ -1,11 +1,17 @@
-/** How often a service that nobody calls asks its database: every statement that its server logs in the window is counted. */
+/**
+ * How often a service that nobody calls asks its database: every statement that its server logs in the window is
+ * counted.
+ */
 import { readFile, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { serveFigures } from "../harness/figures.ts";
 import { readCpuSeconds } from "../harness/processes.ts";
 import { startServiceProcess } from "./service-process.ts";
 
-/** `log_statement` writes one such line for each statement, prepared or not; lines of its text that follow begin with a tab. */
+/**
+ * `log_statement` writes one such line for each statement, prepared or not; lines of its text that follow begin with a
+ * tab.
+ */
 const STATEMENT = /LOG:\s+(statement|execute [^:]*):/;
 
 serveFigures(async (settings) => {

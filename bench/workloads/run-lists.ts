@@ -1,6 +1,7 @@
 /**
- * Lists over a million runs, as callers ask for them over gRPC: newest page, a page deep inside, filters by state, flow, user and
- * label, counts. The rows are made by SQL in the product's own table: 30 days, 20 flows, one run in twenty failed, the newest thousand open.
+ * Lists over a million runs, as callers ask for them over gRPC: newest page, a page deep inside, filters by state,
+ * flow, user and label, counts. The rows are made by SQL in the product's own table: 30 days, 20 flows, one run in
+ * twenty failed, the newest thousand open.
  */
 import { createHash } from "node:crypto";
 import pg from "pg";
@@ -73,7 +74,10 @@ serveFigures(async (settings) => {
   return figures;
 });
 
-/** Run n is n steps older than now; the newest are open, of the others one in twenty failed. They are counted by the triggers of the table, as all runs are. */
+/**
+ * Run n is n steps older than now; the newest are open, of the others one in twenty failed. They are counted by the
+ * triggers of the table, as all runs are.
+ */
 async function insertRuns(databaseUrl: string, count: number): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

@@ -1,4 +1,7 @@
-/** The service as its users start it: the command of a checkout, in a process of its own, with everything at its defaults. */
+/**
+ * The service as its users start it: the command of a checkout, in a process of its own, with everything at its
+ * defaults.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";

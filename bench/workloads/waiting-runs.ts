@@ -12,7 +12,10 @@ import { openBenchEngine } from "./open-engine.ts";
 import { startServiceProcess } from "./service-process.ts";
 
 setFlagsFromString("--expose-gc");
-/** What is garbage is not held by a run: the figures with `collected` and `heap` are without it, `resident` is as the machine sees it. */
+/**
+ * What is garbage is not held by a run: the figures with `collected` and `heap` are without it, `resident` is as the
+ * machine sees it.
+ */
 const collectGarbage = runInNewContext("gc") as () => void;
 
 const CHUNK = 1000;

@@ -1,4 +1,7 @@
-/** Looks for slips in a text: doubled words, marks of unfinished work, sentences that nobody reads to their end, links to files that are not there. */
+/**
+ * Looks for slips in a text: doubled words, marks of unfinished work, sentences that nobody reads to their end, links
+ * to files that are not there.
+ */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 

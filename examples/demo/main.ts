@@ -1,5 +1,6 @@
 /**
- * The demo: checks the texts of a folder with a flow, live in this terminal, without network, keys or a service that runs already.
+ * The demo: checks the texts of a folder with a flow, live in this terminal, without network, keys or a service that
+ * runs already.
  *   node examples/demo/main.ts [FOLDER] [--yes | --reject] [--output FOLDER]
  */
 import { spawn } from "node:child_process";

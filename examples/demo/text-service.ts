@@ -1,4 +1,7 @@
-/** The service that the demo's flow calls: lists and checks the texts of a folder, keeps drafts of reports, publishes them. It refuses some calls, as services do. */
+/**
+ * The service that the demo's flow calls: lists and checks the texts of a folder, keeps drafts of reports, publishes
+ * them. It refuses some calls, as services do.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

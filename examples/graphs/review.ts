@@ -1,6 +1,6 @@
 /**
- * A graph that writes a summary, lets a person look at it, and publishes what was approved. Name this file in the configuration (`graphs.modules`) and run it with a flow whose
- * `workflow` is `{graph: review}`.
+ * A graph that writes a summary, lets a person look at it, and publishes what was approved. Name this file in the
+ * configuration (`graphs.modules`) and run it with a flow whose `workflow` is `{graph: review}`.
  */
 import { Annotation, END, interrupt, START, StateGraph } from "@langchain/langgraph";
 

@@ -48,8 +48,9 @@ export interface Api extends ServedPort {
   /** What operations do to runs, wherever those live. */
   readonly runActions: RunActions;
   /**
-   * Begins the end: probes see it, streams end with SHUTTING_DOWN and a cursor, and waits that were forwarded are answered. Calls are still answered, those of new
-   * connections too, because other instances may need runs that are here.
+   * Begins the end: probes see it, streams end with SHUTTING_DOWN and a cursor, and waits that were forwarded are
+   * answered. Calls are still answered, those of new connections too, because other instances may need runs that are
+   * here.
    */
   drain(): void;
 }

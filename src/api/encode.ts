@@ -1,16 +1,23 @@
 /**
  * Responses as Protobuf bytes, by writers that are compiled once from the descriptors.
  *
- * Why not the library's `toBinary`: for a StartRunResponse it costs about five times as much, a quarter of all that the service spends on the call.
- * A test holds both to the same meaning, for random messages of every response type. Unknown fields are not written: responses have none.
+ * Why not the library's `toBinary`: for a StartRunResponse it costs about five times as much, a quarter of all that the
+ * service spends on the call. A test holds both to the same meaning, for random messages of every response type.
+ * Unknown fields are not written: responses have none.
  */
 import type { DescField, DescMessage, JsonObject, JsonValue, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 
-/** Turns a message of one type into bytes, behind `reserved` bytes that are left for the caller. The bytes are the caller's. */
+/**
+ * Turns a message of one type into bytes, behind `reserved` bytes that are left for the caller. The bytes are the
+ * caller's.
+ */
 export type Encode = (message: Message, reserved?: number) => Buffer;
 
-/** Compiles the writer of a message type. Throws for kinds of fields that no response has (groups, extensions, floats of 32 bits). */
+/**
+ * Compiles the writer of a message type. Throws for kinds of fields that no response has (groups, extensions, floats of
+ * 32 bits).
+ */
 export function compileEncoder(desc: DescMessage): Encode {
   const write = compileMessage(desc, new Map());
   return (message, reserved = 0) => {

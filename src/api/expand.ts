@@ -18,7 +18,10 @@ export function isEncoded(encoding: string): boolean {
   return encoding !== "" && encoding !== "identity";
 }
 
-/** Checks the encoding that a request names, whether or not it uses it. Error: PROTOCOL_UNSUPPORTED for one that is not read. */
+/**
+ * Checks the encoding that a request names, whether or not it uses it. Error: PROTOCOL_UNSUPPORTED for one that is not
+ * read.
+ */
 export function checkEncoding(encoding: string): void {
   if (isEncoded(encoding)) findExpander(encoding);
 }
@@ -32,7 +35,10 @@ function findExpander(encoding: string): Expand {
   });
 }
 
-/** Expands bytes by a named encoding. Errors: PROTOCOL_UNSUPPORTED for an encoding that is not read, REQUEST_MALFORMED, MESSAGE_TOO_LARGE. */
+/**
+ * Expands bytes by a named encoding. Errors: PROTOCOL_UNSUPPORTED for an encoding that is not read, REQUEST_MALFORMED,
+ * MESSAGE_TOO_LARGE.
+ */
 export async function expand(bytes: Uint8Array, encoding: string, maxBytes: number): Promise<Buffer> {
   const name = encoding.trim().toLowerCase();
   const expandAll = findExpander(encoding);

@@ -1,4 +1,7 @@
-/** Health of the service and of its parts: one truth behind `orchestrator.health.v1`, `grpc.health.v1` and the HTTP probes. */
+/**
+ * Health of the service and of its parts: one truth behind `orchestrator.health.v1`, `grpc.health.v1` and the HTTP
+ * probes.
+ */
 
 /** Whether calls are taken. */
 export type ServingState = "SERVING" | "NOT_SERVING";

@@ -4,7 +4,10 @@ import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics, MethodMetrics } from "./calls/pipeline.ts";
 import type { HttpMetrics } from "./http/server.ts";
 
-/** Codes whose series are there from the start: what alerts divide by, and what they count, so that the first failure is an increase. */
+/**
+ * Codes whose series are there from the start: what alerts divide by, and what they count, so that the first failure is
+ * an increase.
+ */
 const CODES = ["OK", "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
 
 /** Label `service` of HTTP metrics. */

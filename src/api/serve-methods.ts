@@ -24,7 +24,10 @@ export interface PortConfig {
   /** Origins whose pages may call. */
   readonly corsOrigins: readonly string[];
   readonly reflection: boolean;
-  /** Names under which the service may be called on loopback, beside addresses and `localhost`; when there are any, also elsewhere. */
+  /**
+   * Names under which the service may be called on loopback, beside addresses and `localhost`; when there are any, also
+   * elsewhere.
+   */
   readonly allowedHosts?: readonly string[];
   /** Largest message, both ways, in bytes. */
   readonly maxMessageBytes: number;
@@ -50,7 +53,9 @@ export interface PortParts {
 
 /** A port in the hands of its owner. */
 export interface ServedPort {
-  /** Listens. Port 0 takes a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an address that cannot be listened at. */
+  /**
+   * Listens. Port 0 takes a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an address that cannot be listened at.
+   */
   listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
   /** Takes no new connections, lets calls in flight end for at most `graceMs`, then breaks off what is left. Once. */
   close(graceMs: number): Promise<void>;
@@ -103,7 +108,8 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
     },
     async close(graceMs) {
       front.close();
-      // Streams say their last word first: once a connection is told to close, HTTP/2 opens no stream on it, but ends those that are open.
+      // Streams say their last word first: once a connection is told to close, HTTP/2 opens no stream on it, but ends
+      // those that are open.
       await nextTurn();
       grpc.drain();
       const giveUpAt = performance.now() + graceMs;

@@ -5,9 +5,9 @@ import { isOrchestratorError } from "../base/errors.ts";
 import type { Approval } from "../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalDecision } from "../gen/orchestrator/v1/approval_pb.ts";
 import { ApprovalService } from "../gen/orchestrator/v1/approval_service_pb.ts";
-import type { ProgressView } from "./terminal/progress-view.ts";
 import { toStderr } from "./terminal/output.ts";
 import { paint } from "./terminal/paint.ts";
+import type { ProgressView } from "./terminal/progress-view.ts";
 
 /** What becomes of approvals while a run is watched. */
 export const APPROVAL_ANSWERS = ["ask", "approve", "reject", "leave"] as const;

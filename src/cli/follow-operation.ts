@@ -10,8 +10,8 @@ import {
 import { OperationService } from "../gen/orchestrator/v1/operation_service_pb.ts";
 import type { OutputOptions } from "./connection/connect.ts";
 import { EXIT } from "./exit-codes.ts";
-import { nameOf, printJson, toPrintable } from "./terminal/print.ts";
 import { toStderr, toStdout } from "./terminal/output.ts";
+import { nameOf, printJson, toPrintable } from "./terminal/print.ts";
 
 /** How long one call waits, milliseconds: progress is shown as often. */
 const WAIT_MS = 2_000;

@@ -5,10 +5,10 @@ import type { Run } from "../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../gen/orchestrator/v1/run_service_pb.ts";
 import { type ApprovalAnswer, openApprovalDesk } from "./ask-approvals.ts";
 import { EXIT } from "./exit-codes.ts";
+import { toStderr } from "./terminal/output.ts";
 import { RunProgress } from "./terminal/progress.ts";
 import { openProgressView, type ProgressView } from "./terminal/progress-view.ts";
 import { watchRun } from "./watch-run.ts";
-import { toStderr } from "./terminal/output.ts";
 
 /** How a run is followed. */
 export interface FollowOptions {

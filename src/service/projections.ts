@@ -1,7 +1,7 @@
 import type { JournalRecord } from "../engine/machine/records.ts";
 import type { Run } from "../engine/machine/run.ts";
-import { operationRows } from "../engine/operations/projections/headers.ts";
 import type { OperationRecord, OperationState } from "../engine/operations/operation-state.ts";
+import { operationRows } from "../engine/operations/projections/headers.ts";
 import type { AnyRowMaker, RowMaker } from "../engine/ports/projections.ts";
 import { approvalRows } from "../engine/runs/projections/approvals.ts";
 import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";

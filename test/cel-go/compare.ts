@@ -1,6 +1,6 @@
 /**
- * Random expressions beside cel-go: `node test/cel-go/compare.ts [how many] [seed]`. Ends with 1 when an answer differs and no reason below covers it. Needs Go;
- * not part of CI.
+ * Random expressions beside cel-go: `node test/cel-go/compare.ts [how many] [seed]`. Ends with 1 when an answer differs
+ * and no reason below covers it. Needs Go; not part of CI.
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -79,7 +79,10 @@ function createRandom(seed: number): () => number {
 
 type Kind = "int" | "double" | "uint" | "string" | "bool" | "list" | "map" | "bytes" | "time" | "duration" | "any";
 
-/** Leaves and forms by type; `$int` stands for another expression of that type, `$x` for the variable of the loop around it. */
+/**
+ * Leaves and forms by type; `$int` stands for another expression of that type, `$x` for the variable of the loop around
+ * it.
+ */
 const FORMS: Readonly<Record<Kind, readonly string[]>> = {
   int: [
     ..."n|z|1|-3|0|9223372036854775807|-9223372036854775808|0x1F|l[0]|o.a|int($double)|int($string)|int($uint)|int($time)|int($duration)".split(

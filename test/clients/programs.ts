@@ -44,7 +44,8 @@ export async function runProgram(
 }
 
 /**
- * A published snippet, word for word but for its import lines (each of `imports` must occur exactly once) and the address of the service.
+ * A published snippet, word for word but for its import lines (each of `imports` must occur exactly once) and the
+ * address of the service.
  */
 export function adaptSnippet(
   language: "go" | "python" | "typescript",

@@ -87,7 +87,8 @@ describe.skipIf(missing).each(SETS)("the Python client with the $name protobuf",
     });
 
     test("reads the details of long errors that are not ASCII", async () => {
-      // Trailers beyond 16 KB make this client drop all details; a Chinese character took nine bytes in each of three places.
+      // Trailers beyond 16 KB make this client drop all details; a Chinese character took nine bytes in each of three
+      // places.
       const env = { ORCHESTRATOR_TEST_ADDR: service.address };
       const errors = JSON.parse(await runProgram(interpreter, [`${HERE}python/long_errors.py`], { env }));
       expect(errors).toMatchObject([

@@ -16,7 +16,9 @@ export interface TestService {
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Whether this checkout has no `serve` yet and no other service was named. Then the live tests are skipped, by name. */
+/**
+ * Whether this checkout has no `serve` yet and no other service was named. Then the live tests are skipped, by name.
+ */
 export const SERVICE_MISSING =
   (process.env.ORCHESTRATOR_TEST_ADDR ?? "") === "" &&
   readFileSync(`${ROOT}src/main.ts`, "utf8").includes("usage: orchestrator --version");
@@ -37,8 +39,8 @@ async function checkServing(address: string): Promise<void> {
 }
 
 /**
- * Gives the service at `ORCHESTRATOR_TEST_ADDR`, or starts one from this checkout on an embedded store in a folder of its own. Fails with
- * the output of the service when it does not come up within 60 s.
+ * Gives the service at `ORCHESTRATOR_TEST_ADDR`, or starts one from this checkout on an embedded store in a folder of
+ * its own. Fails with the output of the service when it does not come up within 60 s.
  */
 export async function openTestService(): Promise<TestService> {
   const given = process.env.ORCHESTRATOR_TEST_ADDR;

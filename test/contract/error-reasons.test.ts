@@ -50,7 +50,8 @@ test("reasons and keys have the form that google.rpc.ErrorInfo asks for", () => 
   }
 });
 
-// Cause: MESSAGE_TOO_LARGE was RESOURCE_EXHAUSTED, and generic clients sent the same large message again until they gave up.
+// Cause: MESSAGE_TOO_LARGE was RESOURCE_EXHAUSTED, and generic clients sent the same large message again until they
+// gave up.
 test("what generic clients retry by its code may be sent again", () => {
   const retried = Object.entries(ERRORS).filter(
     ([, { grpc }]) => grpc === "UNAVAILABLE" || grpc === "RESOURCE_EXHAUSTED",

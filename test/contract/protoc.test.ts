@@ -10,7 +10,10 @@ const PYTHON = join(ROOT, ".tools/python/bin/python");
 const GO_PLUGIN = join(ROOT, ".tools/bin/protoc-gen-go");
 const inCi = (process.env.CI ?? "") !== "";
 
-/** What a user without Buf types: `protoc` with two include paths and where the code goes. The compiler is that of grpcio-tools. */
+/**
+ * What a user without Buf types: `protoc` with two include paths and where the code goes. The compiler is that of
+ * grpcio-tools.
+ */
 const OUTPUTS = [
   ["Python", "--python_out", "py", /run_service_pb2\.py$/],
   ["Go", "--go_out", "go", /client\/v1\/run_service\.pb\.go$/],

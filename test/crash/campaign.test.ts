@@ -1,6 +1,6 @@
 /**
- * The service, and the service with its database, killed 50 times at random under load. ORCHESTRATOR_CRASH_SEED replays a campaign, ORCHESTRATOR_CRASH_KILLS
- * makes it longer or shorter.
+ * The service, and the service with its database, killed 50 times at random under load. ORCHESTRATOR_CRASH_SEED replays
+ * a campaign, ORCHESTRATOR_CRASH_KILLS makes it longer or shorter.
  */
 import { expect, test } from "vitest";
 import { FAIL_POINTS, type FailPoint } from "../../src/base/process/fail-points.ts";

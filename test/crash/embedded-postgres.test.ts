@@ -240,7 +240,8 @@ test("a first start that is killed at any moment leaves a folder that starts", a
     });
     await eventually(() => expect(exits).toBe(rounds));
     await stopService(await start(folder));
-    // The program that made the data may outlive its service for a moment; whatever it leaves is removed by a later start.
+    // The program that made the data may outlive its service for a moment; whatever it leaves is removed by a later
+    // start.
     await eventually(async () => {
       await stopService(await start(folder));
       expect(readdirSync(join(folder, "postgres")).sort()).toEqual(["data", "run", "server.log"]);

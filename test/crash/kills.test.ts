@@ -1,7 +1,8 @@
 /**
- * kill -9 at random under load: of the service, and of the service with its PostgreSQL. What is checked afterwards is in RELIABILITY's words:
- * I1 nothing acknowledged is lost, the same request id gives the same run · I2 a task's result is recorded once, its effect carries one idempotency key ·
- * I3 the journal has no gap and nothing after its end · I7 every run ends without a hand · and the campaign was none of the empty ones.
+ * kill -9 at random under load: of the service, and of the service with its PostgreSQL. What is checked afterwards is
+ * in RELIABILITY's words: I1 nothing acknowledged is lost, the same request id gives the same run · I2 a task's result
+ * is recorded once, its effect carries one idempotency key · I3 the journal has no gap and nothing after its end · I7
+ * every run ends without a hand · and the campaign was none of the empty ones.
  *
  * KILLS sets the number of kills (50), KILL_SEED repeats a campaign.
  */
@@ -64,7 +65,9 @@ function createRandom(seed: number): () => number {
   };
 }
 
-/** A tool that answers `{value: value × 2}`, fails now and then, and remembers what it did under which idempotency key. */
+/**
+ * A tool that answers `{value: value × 2}`, fails now and then, and remembers what it did under which idempotency key.
+ */
 async function openSink(random: () => number) {
   const effects = new Map<string, string[]>();
   const server = createServer((request, response) => {

@@ -1,6 +1,6 @@
 /**
- * Who is held after deaths, with real processes: kills from outside hold nobody, however many there are; a run that blocks or kills its process is held alone,
- * after three deaths at most, and all others complete.
+ * Who is held after deaths, with real processes: kills from outside hold nobody, however many there are; a run that
+ * blocks or kills its process is held alone, after three deaths at most, and all others complete.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -128,7 +128,9 @@ test("ten runs in a long call survive eight kills at any pace: none is held, all
   expect(place.log().filter((line) => line.includes("quarantine"))).toEqual([]);
 });
 
-/** Starts the service again and again until it stays; returns how often it died, with the code and signal of each death. */
+/**
+ * Starts the service again and again until it stays; returns how often it died, with the code and signal of each death.
+ */
 async function untilItStays(place: Place, env: Record<string, string>, quietMs: number) {
   const deaths: { readonly code: number | null; readonly signal: string | null }[] = [];
   for (;;) {

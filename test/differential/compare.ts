@@ -5,8 +5,8 @@ import { interpret } from "../oracle/interpret.ts";
 import type { Outcome, World } from "../oracle/world.ts";
 
 /**
- * `same`; `open` when the semantics allow more than one outcome (two things with the same time, or an order inside a moment that shows), so that nothing can be said;
- * `different` with the first differences, engine first.
+ * `same`; `open` when the semantics allow more than one outcome (two things with the same time, or an order inside a
+ * moment that shows), so that nothing can be said; `different` with the first differences, engine first.
  */
 export type Verdict = { kind: "same" } | { kind: "open" } | { kind: "different"; differences: string[] };
 

@@ -1,8 +1,10 @@
 /**
- * The engine's side of the differential tests: drives the pure run machine in virtual time through a scripted world. It does what the shard runtime does around the
- * machine (begins attempts, gives them up at their timeouts, tells them to stop, wakes timers), without store, clock or I/O.
+ * The engine's side of the differential tests: drives the pure run machine in virtual time through a scripted world. It
+ * does what the shard runtime does around the machine (begins attempts, gives them up at their timeouts, tells them to
+ * stop, wakes timers), without store, clock or I/O.
  *
- * Faults for the planted bugs are injected here: into the plan, into events, into records and into the state between two steps.
+ * Faults for the planted bugs are injected here: into the plan, into events, into records and into the state between
+ * two steps.
  */
 
 import { foldJournal } from "../../src/engine/machine/apply.ts";
@@ -37,7 +39,10 @@ const MAX_EVENTS = 50_000;
 
 /** What a property test sees and does while the engine runs. `count` is the number of events so far. */
 export type Probe = {
-  /** The run is forgotten and put together again from its journal: `reopen` as after an orderly handover, `recover` as after a crash. */
+  /**
+   * The run is forgotten and put together again from its journal: `reopen` as after an orderly handover, `recover` as
+   * after a crash.
+   */
   interrupt?: (count: number) => "reopen" | "recover" | null;
   /** What the run may do before it is cut. */
   turn?: () => TimeSlice;

@@ -1,9 +1,9 @@
 /** What runs around the engine: attempts of tools and child runs, with the time and the event of their end. */
 import type { Outcome as AttemptOutcome, RunEvent } from "../../src/engine/machine/events.ts";
-import { timeoutsOf } from "../../src/engine/machine/tasks/limits.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
 import { type Run, specOf } from "../../src/engine/machine/run.ts";
 import type { TaskState } from "../../src/engine/machine/state.ts";
+import { timeoutsOf } from "../../src/engine/machine/tasks/limits.ts";
 import type { Json, JsonMap } from "../oracle/document.ts";
 import { type AttemptScript, scriptOf, type World } from "../oracle/world.ts";
 
@@ -19,7 +19,10 @@ type AttemptEvent =
   | Omit<Extract<RunEvent, { type: "reported" }>, "at" | "random">
   | Omit<Extract<RunEvent, { type: "child" }>, "at" | "random">;
 
-/** Does what the runtime does when the last record of `journal` is durable: begins attempts, tells them to stop, forgets them. */
+/**
+ * Does what the runtime does when the last record of `journal` is durable: begins attempts, tells them to stop, forgets
+ * them.
+ */
 export function followRecord(
   run: Run,
   world: World,

@@ -1,6 +1,7 @@
 /**
- * Flows that LangGraph can say natively, on four machines: stock LangGraph (a translation of the tests), the product's own LangGraph graph, the naive interpreter and the engine.
- * LangGraph is the judge of outputs, skipped tasks and the path of an FSM.
+ * Flows that LangGraph can say natively, on four machines: stock LangGraph (a translation of the tests), the product's
+ * own LangGraph graph, the naive interpreter and the engine. LangGraph is the judge of outputs, skipped tasks and the
+ * path of an FSM.
  */
 import { expect, test } from "vitest";
 import { runOnLangGraph, whyNotNative } from "../../src/flows/reference.ts";

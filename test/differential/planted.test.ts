@@ -23,7 +23,10 @@ describe("planted bugs", () => {
   });
 });
 
-/** True when the engine with the fault comes to another outcome. Breaking an invariant of the machine is not enough: what it does wrong must show. */
+/**
+ * True when the engine with the fault comes to another outcome. Breaking an invariant of the machine is not enough:
+ * what it does wrong must show.
+ */
 async function isNoticed(seed: number, fault: Fault): Promise<boolean> {
   const { flow, world } = generateWide(seed);
   const plan = plans.get(seed) ?? (await planOf(flow));

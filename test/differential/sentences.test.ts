@@ -1,4 +1,7 @@
-/** The engine against expectations written by hand, for every sentence of docs/semantics.md: the same that the interpreter must meet. */
+/**
+ * The engine against expectations written by hand, for every sentence of docs/semantics.md: the same that the
+ * interpreter must meet.
+ */
 import type { FlowDoc } from "../oracle/document.ts";
 import { createPlayers, frameFlow } from "../oracle/play.ts";
 import { describeCompensation } from "../oracle/sentences-compensation.ts";

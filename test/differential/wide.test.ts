@@ -1,6 +1,7 @@
 /**
- * Flows that use everything (every trigger rule, failures, retries, signals, timers, approvals, groups, loops, compensation, cancel, pause, owners that die): engine against naive interpreter.
- * A difference is made smaller before it is shown. `DIFFERENTIAL_SEEDS=20000-30000` looks at other seeds than the usual ones.
+ * Flows that use everything (every trigger rule, failures, retries, signals, timers, approvals, groups, loops,
+ * compensation, cancel, pause, owners that die): engine against naive interpreter. A difference is made smaller before
+ * it is shown. `DIFFERENTIAL_SEEDS=20000-30000` looks at other seeds than the usual ones.
  */
 import { expect, test } from "vitest";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";

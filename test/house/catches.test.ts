@@ -23,7 +23,10 @@ function isNode(value: unknown): value is Node {
   return typeof value === "object" && value !== null && "type" in value;
 }
 
-/** True for a `catch` that cannot look at what it caught (no parameter, or a function without one) and makes no error of its own. */
+/**
+ * True for a `catch` that cannot look at what it caught (no parameter, or a function without one) and makes no error of
+ * its own.
+ */
 function swallows(node: Node): boolean {
   if (node.type === "CatchClause") return node.param === null && !complains(node);
   if (node.type !== "CallExpression") return false;
@@ -44,7 +47,10 @@ function complains(clause: Node): boolean {
   return found;
 }
 
-/** Catches of a file that say nothing about why silence is right: inside, at the end of the line, or above the statement. */
+/**
+ * Catches of a file that say nothing about why silence is right: inside, at the end of the line, or above the
+ * statement.
+ */
 function findSilent({ path, text, parsed }: SourceFile): readonly string[] {
   const lineOf = (offset: number): number => text.slice(0, offset).split("\n").length;
   const found: string[] = [];

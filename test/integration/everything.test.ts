@@ -1,4 +1,6 @@
-/** The flow of examples/everything.yaml over gRPC against the real service: to its end, and across a kill in the middle. */
+/**
+ * The flow of examples/everything.yaml over gRPC against the real service: to its end, and across a kill in the middle.
+ */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

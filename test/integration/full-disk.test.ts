@@ -1,4 +1,6 @@
-/** The service on a disk that is full: a small file system in memory, seen by its process alone. Needs root on Linux. */
+/**
+ * The service on a disk that is full: a small file system in memory, seen by its process alone. Needs root on Linux.
+ */
 import { spawn } from "node:child_process";
 import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,8 +52,8 @@ async function serveOnSmallDisk() {
   return { client, readiness, disk: `/proc/${child.pid}/root${folder}`, output: () => output };
 }
 
-// Cause: SQLSTATE 53100 was taken for overload, so callers heard that the database cannot be reached, probes saw a ready service, each call wrote a warning, and a
-// large run was put into quarantine.
+// Cause: SQLSTATE 53100 was taken for overload, so callers heard that the database cannot be reached, probes saw a
+// ready service, each call wrote a warning, and a large run was put into quarantine.
 test.skipIf(process.getuid?.() !== 0)(
   "a full disk is told to callers and probes, once in the log, and passes without a restart",
   async () => {

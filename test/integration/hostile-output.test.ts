@@ -6,10 +6,10 @@ import { join } from "node:path";
 import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { SERVICES } from "../unit/api/support/services.ts";
 import { HOSTILE, hostileAnswers } from "../support/hostile-message.ts";
 import { cleanEnvironment } from "../support/serve-process.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";
+import { SERVICES } from "../unit/api/support/services.ts";
 
 const folder = createFileFolder();
 

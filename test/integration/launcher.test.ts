@@ -21,7 +21,8 @@ function createCheckout(): string {
 const env = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` };
 
 test("an installation that cannot write its folder says so and ends", () => {
-  // Cause: every failure of mkdir counted as "another one holds the lock", so the launcher waited for ever and said nothing.
+  // Cause: every failure of mkdir counted as "another one holds the lock", so the launcher waited for ever and said
+  // nothing.
   const folder = createCheckout();
   const state = join(folder, ".node");
   // Nobody can make a folder in /proc, root included; where there is none, a mode keeps everybody else out.

@@ -102,7 +102,8 @@ async function openSlowTool() {
   return { calls: () => calls, release, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
 }
 
-// Cause: the API waited for a forwarded WaitRun, which never heard of the drain, and the shards were given back only after the API had closed.
+// Cause: the API waited for a forwarded WaitRun, which never heard of the drain, and the shards were given back only
+// after the API had closed.
 test("a call that waits at another instance does not keep the runs of one that stops from going on elsewhere", async () => {
   const { leaver, here, there, startOn } = await openTwo();
   const own = await startOn(here);
@@ -149,7 +150,8 @@ test("runs without an attempt go on elsewhere at once, also those that share a s
   expect(tool.calls()).toBe(1);
 });
 
-// Cause: an instance that had more than its share gave the shards with the highest numbers, whatever was under way in them, and the attempts were made again.
+// Cause: an instance that had more than its share gave the shards with the highest numbers, whatever was under way in
+// them, and the attempts were made again.
 test("an instance that joins gets shards without work first, and the others when their attempts have ended", async () => {
   const first = await serve();
   const client = openClient(first);

@@ -26,8 +26,9 @@ workflow:
     - {id: two, type: noop, depends_on: [wait]}
 `;
 
-// Cause: PgBouncer refused the startup parameter statement_timeout, which was shown as a database that ended the session; with that ignored, statements that a
-// connection had prepared were unknown, or known already (42P05), on the next one.
+// Cause: PgBouncer refused the startup parameter statement_timeout, which was shown as a database that ended the
+// session; with that ignored, statements that a connection had prepared were unknown, or known already (42P05), on the
+// next one.
 test.skipIf(skips).each([
   ["as it is installed", {}],
   [

@@ -1,4 +1,7 @@
-/** Every block of README.md is executed, in order, against a started service. A language that the machine lacks is a printed skip, in CI a failure. */
+/**
+ * Every block of README.md is executed, in order, against a started service. A language that the machine lacks is a
+ * printed skip, in CI a failure.
+ */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -113,7 +116,8 @@ test("README.md has its blocks", () => {
   expect(BLOCKS.map(({ language, mark }) => `${language} ${mark}`)).toEqual(PRINTS.map(([kind]) => kind));
 });
 
-// The REST block was answered with 415 and passed: curl ends with 0 whatever it is answered, and one greeting of another command was enough.
+// The REST block was answered with 415 and passed: curl ends with 0 whatever it is answered, and one greeting of
+// another command was enough.
 test.each(BLOCKS)("$name runs and prints what it is there for", { timeout: 180_000 }, ({ index, ...block }) => {
   const output = runBlock(block.language, block.mark, block.text);
   const [, ...expected] = PRINTS[index] ?? expect.unreachable("a block without expectations");

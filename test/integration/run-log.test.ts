@@ -33,8 +33,9 @@ async function openTool(status: number): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
-// Cause: nothing told the log of runs, so one that retried, failed and left a dead letter left no line; the first retry of a flow was counted for
-// the handler "", because its type was looked up too late; and the series of failures came into being with their first event, where increase() misses it.
+// Cause: nothing told the log of runs, so one that retried, failed and left a dead letter left no line; the first retry
+// of a flow was counted for the handler "", because its type was looked up too late; and the series of failures came
+// into being with their first event, where increase() misses it.
 test("a run that retried, failed and left a dead letter is in the log and in the metrics, by run, tenant and correlation", async () => {
   const url = await openTool(503);
   const env = { ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1", ORCHESTRATOR_INSTANCE_ID: "one" };
@@ -99,7 +100,8 @@ test("a run that retried, failed and left a dead letter is in the log and in the
   ]);
 });
 
-// Cause: the observer behind WatchRuns was made with the engine and never given to the runtime, so that followers got the list and no change after it.
+// Cause: the observer behind WatchRuns was made with the engine and never given to the runtime, so that followers got
+// the list and no change after it.
 test("who follows all runs hears of a run that starts and ends after the list", async () => {
   const service = await startServeForTest({ folder: createTemporaryFolder() });
   const client = openGrpcClient({ address: service.address });

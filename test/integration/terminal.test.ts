@@ -1,4 +1,7 @@
-/** The command on a real terminal: what it shows, what it asks, and what Ctrl-C does to it and to the processes that it started. */
+/**
+ * The command on a real terminal: what it shows, what it asks, and what Ctrl-C does to it and to the processes that it
+ * started.
+ */
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -26,7 +29,10 @@ workflow:
     - {id: word, type: signal, depends_on: [ask]}
 `;
 
-/** A child of the service that answers for as long as it lives: many questions, one after the other, while Ctrl-C is pressed. */
+/**
+ * A child of the service that answers for as long as it lives: many questions, one after the other, while Ctrl-C is
+ * pressed.
+ */
 const COMPILER = `
 import { openCompilerProcess } from "${ROOT}/src/flows/graph/compiler-process.ts";
 const compiler = openCompilerProcess();
@@ -46,7 +52,8 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
     writeFileSync(join(folder, "compiler.ts"), COMPILER);
   });
 
-  // Cause: a terminal interrupts its whole foreground group, so initdb died and the folder was called unusable, with exit code 5.
+  // Cause: a terminal interrupts its whole foreground group, so initdb died and the folder was called unusable, with
+  // exit code 5.
   test.each([
     { name: "serve", args: ["serve"], code: 0 },
     { name: "run --local", args: ["run", "asking.yaml", "--local", "--data", "DATA"], code: 130 },
@@ -74,7 +81,8 @@ describe.skipIf(!hasTerminals())("on a terminal", { timeout: 90_000 }, () => {
     });
   });
 
-  // Cause: the compiler was in the same foreground group, died of the same key, and the registration of a flow ended as an internal error.
+  // Cause: the compiler was in the same foreground group, died of the same key, and the registration of a flow ended as
+  // an internal error.
   test("Ctrl-C does not reach the compiler", async () => {
     const terminal = openTerminal([process.execPath, join(folder, "compiler.ts")], {
       cwd: ROOT,

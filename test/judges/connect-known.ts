@@ -1,6 +1,6 @@
 /**
- * What the port does otherwise than the cases of `connectconformance` want, on purpose. The runner fails when one of these cases passes, and the test when
- * a case of this list differs in anything but what stands here.
+ * What the port does otherwise than the cases of `connectconformance` want, on purpose. The runner fails when one of
+ * these cases passes, and the test when a case of this list differs in anything but what stands here.
  */
 
 /** Cases that fail for one reason. */

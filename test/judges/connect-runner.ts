@@ -23,7 +23,9 @@ export function findGo(): string | undefined {
   );
 }
 
-/** Builds the runner unless it is there, from the Go module proxy; about a minute. The protos come from the same module. */
+/**
+ * Builds the runner unless it is there, from the Go module proxy; about a minute. The protos come from the same module.
+ */
 export async function installRunner(go: string): Promise<Runner> {
   const program = join(FOLDER, "connectconformance");
   const image = join(FOLDER, "image.binpb");

@@ -1,6 +1,7 @@
 /**
- * The server under test of `connectconformance`: its ConformanceService on our port and pipeline. It reads one ServerCompatRequest from stdin, serves, and
- * writes one ServerCompatResponse to stdout, each behind its length (four bytes, big-endian). SIGTERM ends it.
+ * The server under test of `connectconformance`: its ConformanceService on our port and pipeline. It reads one
+ * ServerCompatRequest from stdin, serves, and writes one ServerCompatResponse to stdout, each behind its length (four
+ * bytes, big-endian). SIGTERM ends it.
  *
  *   node connect-server.ts IMAGE     IMAGE: descriptor set of the protos of the runner
  */

@@ -1,4 +1,6 @@
-/** How a single task begins, is tried, tried again, waits and ends: sections 2 (last part) and 3 of docs/semantics.md. */
+/**
+ * How a single task begins, is tried, tried again, waits and ends: sections 2 (last part) and 3 of docs/semantics.md.
+ */
 import { type Duration, type Json, type JsonMap, readDuration, type WorkDoc } from "./document.ts";
 import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from "./expression.ts";
 import { beginTask, endTask, type Machine, mayBegin, namesFor, type Task } from "./machine.ts";
@@ -117,7 +119,10 @@ export function dispatch(machine: Machine, task: Task): void {
   task.quietAt = script.quietAfterMs === undefined ? null : machine.now + script.quietAfterMs;
 }
 
-/** Nobody makes the running attempt any more: its call is made again, with the same number, as soon as anything may begin. */
+/**
+ * Nobody makes the running attempt any more: its call is made again, with the same number, as soon as anything may
+ * begin.
+ */
 export function loseAttempt(machine: Machine, task: Task): void {
   if (machine.phase === "CANCELING") {
     endTask(machine, task, "CANCELED");
@@ -202,7 +207,10 @@ function childEnded(machine: Machine, task: Task, end: AttemptEnd): void {
   }
 }
 
-/** The call is made again at `again`, without using up an attempt, unless that is after schedule-to-close or schedule-to-start. */
+/**
+ * The call is made again at `again`, without using up an attempt, unless that is after schedule-to-close or
+ * schedule-to-start.
+ */
 function putOff(machine: Machine, task: Task, again: number): void {
   const closeAt = scheduleToCloseAt(task);
   const startsAt = task.doc.schedule_to_start_timeout;
@@ -288,8 +296,9 @@ export function completeTask(machine: Machine, task: Task, output: Json): void {
 }
 
 /**
- * Ends a task badly. `on_error: continue` makes the failure a handled one; every other one is a dead letter, unless it is the decision on an approval that
- * compensates nothing. `because` says why nothing more is tried; otherwise a timeout says it, else the error is final.
+ * Ends a task badly. `on_error: continue` makes the failure a handled one; every other one is a dead letter, unless it
+ * is the decision on an approval that compensates nothing. `because` says why nothing more is tried; otherwise a
+ * timeout says it, else the error is final.
  */
 export function failTask(
   machine: Machine,

@@ -1,6 +1,7 @@
 /**
- * Moves of a DAG run: in one moment all tasks are looked at in order, again and again until none moves. The semantics do not say in which order; a flow whose
- * outcome differs between document order and the reverse has more than one right outcome.
+ * Moves of a DAG run: in one moment all tasks are looked at in order, again and again until none moves. The semantics
+ * do not say in which order; a flow whose outcome differs between document order and the reverse has more than one
+ * right outcome.
  */
 import { startTask } from "./attempts.ts";
 import type { Json, JsonMap, TaskDoc } from "./document.ts";

@@ -6,7 +6,10 @@ import { createWorld } from "./world.ts";
 
 type End = "true" | "false" | "failed" | "completed";
 
-/** Ids of the tasks that run in no case. With `failing`, every task may fail; else only conditions do, and more tasks are found. */
+/**
+ * Ids of the tasks that run in no case. With `failing`, every task may fail; else only conditions do, and more tasks
+ * are found.
+ */
 export function findNeverRunning(flow: FlowDoc, failing: boolean): string[] {
   const tasks = inOrder(flow);
   const never = new Set(tasks.map((task) => task.id));
@@ -26,7 +29,10 @@ export function findNeverRunning(flow: FlowDoc, failing: boolean): string[] {
   return [...never];
 }
 
-/** Changes a draft until every task of it can run: a join that cannot tolerates skips, and where that does not help no condition names it any more. */
+/**
+ * Changes a draft until every task of it can run: a join that cannot tolerates skips, and where that does not help no
+ * condition names it any more.
+ */
 export function reviveJoins(flow: FlowDoc): void {
   for (let never = findNeverRunning(flow, false); never.length > 0; never = findNeverRunning(flow, false)) {
     const task = inOrder(flow).find(({ id }) => id === never[0]);

@@ -1,5 +1,6 @@
 /**
- * Flow documents as plain objects, in the shape of the YAML format. Only what the generators write; the oracle shares no types with the product.
+ * Flow documents as plain objects, in the shape of the YAML format. Only what the generators write; the oracle shares
+ * no types with the product.
  */
 
 /** A JSON value. */

@@ -1,6 +1,6 @@
 /**
- * A tiny evaluator for the expressions that the generators write: integers, text, booleans, null, lists by index, member access,
- * arithmetic, comparison, logic and the conditional operator. It parses every time anew.
+ * A tiny evaluator for the expressions that the generators write: integers, text, booleans, null, lists by index,
+ * member access, arithmetic, comparison, logic and the conditional operator. It parses every time anew.
  */
 import type { Json } from "./document.ts";
 
@@ -26,7 +26,10 @@ const BINARY: { [operator: string]: number } = {
   "%": 6,
 };
 
-/** The value of a document part with every `${…}` in it evaluated; text that is one expression keeps its type. Throws {@link ExpressionFailure}. */
+/**
+ * The value of a document part with every `${…}` in it evaluated; text that is one expression keeps its type. Throws
+ * {@link ExpressionFailure}.
+ */
 export function evaluateTemplate(value: Json, names: Names): Json {
   if (typeof value === "string") return evaluateText(value, names);
   if (Array.isArray(value)) return value.map((element) => evaluateTemplate(element, names));

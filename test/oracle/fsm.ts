@@ -1,4 +1,7 @@
-/** Moves of an FSM run: section 4 of docs/semantics.md. What may happen is collected anew each time; the first of it happens. */
+/**
+ * Moves of an FSM run: section 4 of docs/semantics.md. What may happen is collected anew each time; the first of it
+ * happens.
+ */
 import { startTask } from "./attempts.ts";
 import { type Duration, readDuration } from "./document.ts";
 import { beginEnding, completeRun, failRun } from "./endings.ts";
@@ -6,7 +9,10 @@ import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from
 import { lookAtGroup } from "./groups.ts";
 import { activePath, cancelTask, isEnded, isSuccess, type Machine, namesFor, stateDoc, type Task } from "./machine.ts";
 
-/** Something that may happen in the active state. Ranks: signals, the task's start, its end, timers; within a rank the earliest comes first. */
+/**
+ * Something that may happen in the active state. Ranks: signals, the task's start, its end, timers; within a rank the
+ * earliest comes first.
+ */
 type Chance = { rank: number; at: number; happen: () => void };
 
 /** Lets the active state move on as far as it can now. */
@@ -53,7 +59,10 @@ function enter(machine: Machine, id: string): void {
   machine.settled = false;
 }
 
-/** The oldest queued signal that an `on` entry admits; it comes before everything else. Those before it that no guard could judge are noted. */
+/**
+ * The oldest queued signal that an `on` entry admits; it comes before everything else. Those before it that no guard
+ * could judge are noted.
+ */
 function signalChances(machine: Machine): Chance[] {
   for (const signal of machine.signals) {
     const judgement = judgeSignal(machine, signal);

@@ -1,4 +1,7 @@
-/** Random flows that LangGraph can say natively (what that is stands at the head of langgraph.ts): nothing in them fails, waits or retries. */
+/**
+ * Random flows that LangGraph can say natively (what that is stands at the head of langgraph.ts): nothing in them
+ * fails, waits or retries.
+ */
 import { findNeverRunning } from "./dead-joins.ts";
 import { type FlowDoc, type JsonMap, reachable, type StateDoc, type TaskDoc, type WorkDoc } from "./document.ts";
 import { createRandom, type Random } from "./random.ts";

@@ -1,4 +1,7 @@
-/** Random flows that use everything: every trigger rule, failures, retries, timeouts, signals, timers, approvals, groups, loops, compensation. */
+/**
+ * Random flows that use everything: every trigger rule, failures, retries, timeouts, signals, timers, approvals,
+ * groups, loops, compensation.
+ */
 import { reviveJoins } from "./dead-joins.ts";
 import type { FlowDoc, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts";
 import { reachable, TRIGGER_RULES } from "./document.ts";
@@ -66,7 +69,10 @@ function addBranches(random: Random, task: TaskDoc, later: TaskDoc[]): void {
   if (task.on_failure?.length === 0) delete task.on_failure;
 }
 
-/** Lets a later task join the targets of a condition; where the condition is not taken itself, all of the join's dependencies are not. */
+/**
+ * Lets a later task join the targets of a condition; where the condition is not taken itself, all of the join's
+ * dependencies are not.
+ */
 function joinSides(random: Random, tasks: TaskDoc[], condition: TaskDoc): void {
   const targets = [...new Set([...(condition.on_success ?? []), ...(condition.on_failure ?? [])])];
   const join = tasks.slice(Math.max(...targets.map((id) => tasks.findIndex((task) => task.id === id))) + 1)[0];
@@ -75,7 +81,10 @@ function joinSides(random: Random, tasks: TaskDoc[], condition: TaskDoc): void {
   join.trigger_rule = random.pick(["none_failed", "none_failed", "one_success", "all_done"]);
 }
 
-/** Gives a task its type, parameters and policies. It reads only what it depends on; `one_success` reads `deps.first` alone. */
+/**
+ * Gives a task its type, parameters and policies. It reads only what it depends on; `one_success` reads `deps.first`
+ * alone.
+ */
 function fillTask(random: Random, tasks: TaskDoc[], task: TaskDoc): void {
   const flow: FlowDoc = { id: "draft", version: "1", workflow: { tasks } };
   const direct = dependenciesOf(flow, task);

@@ -15,7 +15,9 @@ export type Readable = { name: string; type: WorkDoc["type"] };
 /** What a task may read and how deep groups may nest. */
 export type WorkContext = { readable: Readable[]; own: string[]; depth: number };
 
-/** A duration of `low` to `high` milliseconds. Milliseconds are arbitrary, so that two things seldom have the same time. */
+/**
+ * A duration of `low` to `high` milliseconds. Milliseconds are arbitrary, so that two things seldom have the same time.
+ */
 export function randomDuration(random: Random, low: number, high: number): string {
   return `${random.int(low, high)}ms`;
 }

@@ -4,8 +4,9 @@ import { type Json, readDuration } from "./document.ts";
 import { cancelTask, childrenOf, isEnded, isFailure, type Machine, type Task } from "./machine.ts";
 
 /**
- * Starts the children that may start and ends the parent when it is over. Says whether anything happened.
- * Inside one moment a nested group may be looked at before or after its younger brothers start: the second when choices are reversed.
+ * Starts the children that may start and ends the parent when it is over. Says whether anything happened. Inside one
+ * moment a nested group may be looked at before or after its younger brothers start: the second when choices are
+ * reversed.
  */
 export function lookAtGroup(machine: Machine, parent: Task): boolean {
   const nested = (): boolean => {

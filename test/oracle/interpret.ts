@@ -1,8 +1,8 @@
 /**
  * The naive interpreter: runs a flow document in a scripted world, in virtual time, and says what became of it.
  *
- * It is written from docs/semantics.md alone and shares no code with the product. It is slow on purpose: after each event it looks at everything again,
- * and before each event it asks everything what is due next.
+ * It is written from docs/semantics.md alone and shares no code with the product. It is slow on purpose: after each
+ * event it looks at everything again, and before each event it asks everything what is due next.
  */
 import {
   attemptTimedOut,
@@ -31,7 +31,10 @@ import type { Command, Outcome, World } from "./world.ts";
 /** Something that will happen. A time that has passed (retries that a hold kept back) means now. */
 type Coming = { at: number; happen: () => void };
 
-/** What the interpreter found. `open`: two things had the same time, so that another order, and perhaps another outcome, would have been as good. */
+/**
+ * What the interpreter found. `open`: two things had the same time, so that another order, and perhaps another outcome,
+ * would have been as good.
+ */
 export type Interpretation = { outcome: Outcome; open: boolean };
 
 /** The longest script that is played, events. More means that the flow never ends. */

@@ -1,16 +1,22 @@
 /**
- * A translation of flow documents to LangGraph, written for the tests: stock LangGraph runs the flow, and its answer judges the interpreter and the engine.
+ * A translation of flow documents to LangGraph, written for the tests: stock LangGraph runs the flow, and its answer
+ * judges the interpreter and the engine.
  *
  * What LangGraph says natively, and how (found by experiment, 1.4.17):
- * - A join of several dependencies is one array edge: it fires once, when all its sources have run. Over a branch that was not taken it never fires, and that is
+ * - A join of several dependencies is one array edge: it fires once, when all its sources have run. Over a branch that
+ *   was not taken it never fires, and that is
  *   `all_success`: the target is skipped. Plain edges in place of an array edge would run a target once for each depth at which a source ends.
- * - A branch target that has other dependencies too cannot hang on the conditional edge itself (it would start at once). Each side of a condition becomes a node
+ * - A branch target that has other dependencies too cannot hang on the conditional edge itself (it would start at
+ *   once). Each side of a condition becomes a node
  *   `c__true`/`c__false` that the conditional edge leads to; targets join over it.
- * - Not sayable: a target that both sides reach (one side names it, the other leads to it): its join would need the side that was not taken. The generator leaves
+ * - Not sayable: a target that both sides reach (one side names it, the other leads to it): its join would need the
+ *   side that was not taken. The generator leaves
  *   such re-joins out. Neither are trigger rules other than `all_success`, failures, retries, waiting and holds.
- * - `parallel` is a fan of nodes with an array join; `map` is a `Send` per element to one node, which leads to the collecting node by a plain edge: all sends run in the
+ * - `parallel` is a fan of nodes with an array join; `map` is a `Send` per element to one node, which leads to the
+ *   collecting node by a plain edge: all sends run in the
  *   same superstep, so it runs once. No elements: the router goes straight to the collecting node.
- * - FSM: a node per state, a conditional edge from each; `recursionLimit` = max_transitions + 1 allows exactly the same number of states (a state is one superstep).
+ * - FSM: a node per state, a conditional edge from each; `recursionLimit` = max_transitions + 1 allows exactly the same
+ *   number of states (a state is one superstep).
  */
 import { Annotation, END, GraphRecursionError, Send, START, StateGraph } from "@langchain/langgraph";
 import type { FlowDoc, Json, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts";

@@ -1,6 +1,7 @@
 /**
- * What the naive interpreter knows while it interprets: the tasks that began, the signals that arrived, the phase. Everything else
- * (dependencies, who may start, what is due) is computed anew from the document each time it is asked for.
+ * What the naive interpreter knows while it interprets: the tasks that began, the signals that arrived, the phase.
+ * Everything else (dependencies, who may start, what is due) is computed anew from the document each time it is asked
+ * for.
  */
 import type { FlowDoc, Json, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts";
 import { evaluateTemplate, type Names } from "./expression.ts";
@@ -91,8 +92,9 @@ export type Machine = {
 };
 
 /**
- * What the semantics leave open: the order of things inside one moment. `reverse` looks at the tasks in reverse order; `failure` is called the first of
- * several failures of one moment; dispatches of one moment are compensated in the order of `compensations`.
+ * What the semantics leave open: the order of things inside one moment. `reverse` looks at the tasks in reverse order;
+ * `failure` is called the first of several failures of one moment; dispatches of one moment are compensated in the
+ * order of `compensations`.
  */
 export type Choices = { reverse: boolean; failure: string | null; compensations: string[] };
 

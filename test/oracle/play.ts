@@ -12,7 +12,10 @@ export type Players = {
   playFsm(states: StateDoc[], world?: Partial<World>, workflow?: Partial<FlowDoc["workflow"]>): Promise<Outcome>;
 };
 
-/** Short forms of `play`. Every world has a variable `zero`; states that cannot be reached are left out, because flows with such states are refused. */
+/**
+ * Short forms of `play`. Every world has a variable `zero`; states that cannot be reached are left out, because flows
+ * with such states are refused.
+ */
 export function createPlayers(play: Play): Players {
   const toWorld = (world: Partial<World>): World =>
     createWorld({ ...world, variables: { zero: 0, ...world.variables } });

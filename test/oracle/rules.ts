@@ -1,4 +1,7 @@
-/** Section 2 of docs/semantics.md: dependencies, gates and trigger rules, each computed from the document and the present states. */
+/**
+ * Section 2 of docs/semantics.md: dependencies, gates and trigger rules, each computed from the document and the
+ * present states.
+ */
 import type { FlowDoc, TaskDoc } from "./document.ts";
 import { graphTasks, isEnded, isFailure, isSuccess, type Machine, type Task } from "./machine.ts";
 

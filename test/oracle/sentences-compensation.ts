@@ -1,4 +1,6 @@
-/** Compensation in docs/semantics.md §5: what is compensated, by which types of tasks, and what a compensation is told. */
+/**
+ * Compensation in docs/semantics.md §5: what is compensated, by which types of tasks, and what a compensation is told.
+ */
 import { describe, expect, test } from "vitest";
 import type { TaskDoc } from "./document.ts";
 import { bad, call, child, type Players, statesOf, well } from "./play.ts";
@@ -53,7 +55,8 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
     test.each([true, false])(
       "one that fails for good (retryable: %s) holds the run as a dead letter",
       async (again) => {
-        // Cause: only errors that might be retried made a dead letter, so a run hung in COMPENSATING and nothing showed why.
+        // Cause: only errors that might be retried made a dead letter, so a run hung in COMPENSATING and nothing showed
+        // why.
         const outcome = await playDag(tasks, {
           attempts: { b: [bad(1, "E1", false)], "a~compensate": [bad(1, "E2", again)] },
         });

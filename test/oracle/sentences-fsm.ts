@@ -150,7 +150,8 @@ export function describeFsm({ playFsm }: Players): void {
     });
 
     test("a signal that was not admitted is judged again when what its guard reads has changed", async () => {
-      // Cause: a signal was judged once per visit, but only as long as the run stayed in memory: what was parked meanwhile ended otherwise.
+      // Cause: a signal was judged once per visit, but only as long as the run stayed in memory: what was parked
+      // meanwhile ended otherwise.
       const when = `\${tasks.work.state == "COMPLETED"}`;
       const states: StateDoc[] = [
         { id: "work", task: { type: "approval" }, on: [{ signal: "go", when, to: "good" }] },
@@ -163,7 +164,8 @@ export function describeFsm({ playFsm }: Players): void {
       expect(outcome).toMatchObject({ phase: "COMPLETED", path: ["work", "good"], leftover: [] });
     });
 
-    // Cause: the evaluation of a guard failed the run, so that one badly made signal ended what its sender should only have moved.
+    // Cause: the evaluation of a guard failed the run, so that one badly made signal ended what its sender should only
+    // have moved.
     test.each([
       ["lacks what the guard reads", null],
       ["gives the guard another type", "7"],

@@ -1,4 +1,7 @@
-/** Sections 2 (children, signals, waits, approvals) and 3 (retries, timeouts) of docs/semantics.md, sentence by sentence. */
+/**
+ * Sections 2 (children, signals, waits, approvals) and 3 (retries, timeouts) of docs/semantics.md, sentence by
+ * sentence.
+ */
 import { describe, expect, test } from "vitest";
 import type { Json, RetryDoc, TaskDoc } from "./document.ts";
 import { bad, call, child, give, never, type Players, statesOf, well } from "./play.ts";

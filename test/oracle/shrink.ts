@@ -1,4 +1,6 @@
-/** Makes a failing case smaller: leaves out whatever can be left out while it still fails. Greedy, largest parts first. */
+/**
+ * Makes a failing case smaller: leaves out whatever can be left out while it still fails. Greedy, largest parts first.
+ */
 import type { FlowDoc, Json, JsonMap } from "./document.ts";
 import type { World } from "./world.ts";
 
@@ -8,7 +10,8 @@ export type Case = { flow: FlowDoc; world: World };
 type Place = { path: (string | number)[]; size: number };
 
 /**
- * The smallest case found for which `fails` is true. `fails` must be false for cases that make no sense (a flow that is refused). Stops after `maxTries` tries.
+ * The smallest case found for which `fails` is true. `fails` must be false for cases that make no sense (a flow that is
+ * refused). Stops after `maxTries` tries.
  */
 export async function shrinkCase(
   start: Case,

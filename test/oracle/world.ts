@@ -1,5 +1,6 @@
 /**
- * The script of the world around a run, and the shape of what came out of it. Times are virtual milliseconds since the start of the run.
+ * The script of the world around a run, and the shape of what came out of it. Times are virtual milliseconds since the
+ * start of the run.
  */
 import type { Json } from "./document.ts";
 
@@ -42,7 +43,10 @@ export const RUN_STARTS_AT = 1_000_000;
 /** Everything that happens around one run. */
 export type World = {
   variables: { [name: string]: Json };
-  /** Attempts by task path, or by task id for all visits of a state; the last one repeats. What is not named echoes after 1 ms. */
+  /**
+   * Attempts by task path, or by task id for all visits of a state; the last one repeats. What is not named echoes
+   * after 1 ms.
+   */
   attempts: { [path: string]: AttemptScript[] };
   signals: SignalArrival[];
   decisions: Decision[];

@@ -20,7 +20,8 @@ describe("the npm package", () => {
 
   beforeAll(async () => {
     chmodSync(folder, 0o700);
-    // Cause: without a build the package had a command that pointed at nothing. A fresh clone has no dist, and npm must make it.
+    // Cause: without a build the package had a command that pointed at nothing. A fresh clone has no dist, and npm must
+    // make it.
     const clone = join(createFileFolder(), "clone");
     const { stdout: tracked } = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     const files = tracked.split("\0").filter((path) => path !== "" && existsSync(path));
@@ -58,8 +59,8 @@ describe("the npm package", () => {
     expect((await run(command, ["--version"], { cwd: folder, env })).stdout).toMatch(/^(orchestrator )?\d+\.\d+\.\d+/);
   });
 
-  // Cause: an older Node refused the first import with a syntax error and its stack. The machine's own Node is used where it is old; a test of the launcher
-  // pretends to be one.
+  // Cause: an older Node refused the first import with a syntax error and its stack. The machine's own Node is used
+  // where it is old; a test of the launcher pretends to be one.
   const old = ["/usr/bin/node", "/usr/local/bin/node"].find((path) => {
     const { stdout } = spawnSync(path, ["-p", "process.versions.node"], { encoding: "utf8" });
     return typeof stdout === "string" && stdout !== "" && explainOldNode(stdout.trim()) !== null;

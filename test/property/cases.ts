@@ -17,7 +17,10 @@ export async function subjectOf(seed: number): Promise<Subject> {
   return { seed, plan: await planOf(flow), world };
 }
 
-/** How many flows a property is tried on: others each time. A failure prints its seed; PROPERTY_SEED tries the same ones again. */
+/**
+ * How many flows a property is tried on: others each time. A failure prints its seed; PROPERTY_SEED tries the same ones
+ * again.
+ */
 export const RUNS = {
   numRuns: 300,
   ...(process.env.PROPERTY_SEED === undefined ? {} : { seed: Number(process.env.PROPERTY_SEED) }),

@@ -1,4 +1,7 @@
-/** `decide`: it changes nothing, gives the same answer twice, and an event that comes again, or too late, makes no records. */
+/**
+ * `decide`: it changes nothing, gives the same answer twice, and an event that comes again, or too late, makes no
+ * records.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide, nextStep } from "../../src/engine/machine/decide.ts";
@@ -7,7 +10,10 @@ import { isTerminalPhase } from "../../src/engine/machine/state.ts";
 import { drive } from "../differential/engine-adapter.ts";
 import { RUNS, seeds, subjectOf } from "./cases.ts";
 
-/** Events that say the same thing when they come twice. A signal is a new one each time, and `due` goes on to the next timer. */
+/**
+ * Events that say the same thing when they come twice. A signal is a new one each time, and `due` goes on to the next
+ * timer.
+ */
 const SAME_TWICE: ReadonlySet<RunEvent["type"]> = new Set([
   "reported",
   "decided",

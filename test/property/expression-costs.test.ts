@@ -1,7 +1,8 @@
 /**
- * Steps are in proportion to work. Every overload of every function is called with growing arguments, also those that are hard for searches: the time for one
- * step must not grow with them, and the result must not be larger than what was charged. Cause: `replace` was quadratic and charged as linear, so that one
- * expression stopped the process for minutes.
+ * Steps are in proportion to work. Every overload of every function is called with growing arguments, also those that
+ * are hard for searches: the time for one step must not grow with them, and the result must not be larger than what was
+ * charged. Cause: `replace` was quadratic and charged as linear, so that one expression stopped the process for
+ * minutes.
  */
 import { describe, expect, it } from "vitest";
 import type { Json } from "../../src/base/json/json.ts";

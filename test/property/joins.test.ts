@@ -1,4 +1,7 @@
-/** What registration says of tasks that can never run is so: every way in which the tasks of small flows can end is tried. */
+/**
+ * What registration says of tasks that can never run is so: every way in which the tasks of small flows can end is
+ * tried.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { validateFlow } from "../../src/flows/compile.ts";

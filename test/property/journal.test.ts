@@ -1,4 +1,7 @@
-/** The journal: every move in it is legal, it folds to the state that the live run has, and a run can be put together from it at any time. */
+/**
+ * The journal: every move in it is legal, it folds to the state that the live run has, and a run can be put together
+ * from it at any time.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { applyRecord, foldJournal } from "../../src/engine/machine/apply.ts";

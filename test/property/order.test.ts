@@ -36,7 +36,10 @@ const TIMED: ReadonlySet<string> = new Set([
   ...["fail_fast", "compensate_with", "on_reject"],
 ]);
 
-/** The flow without what reads the clock or the order of events: timeouts, fail_fast, one_success, tasks that wait for the outside. */
+/**
+ * The flow without what reads the clock or the order of events: timeouts, fail_fast, one_success, tasks that wait for
+ * the outside.
+ */
 function withoutTime(flow: FlowDoc): FlowDoc {
   const clean = (value: Json): Json => {
     if (Array.isArray(value)) return value.map(clean);

@@ -1,8 +1,10 @@
 /**
- * Refusing a request costs no more than reading its bytes. Bodies of some megabytes that are hard to read are decoded as a call would, and the time of the event
- * loop that this takes is compared with that of `JSON.parse`, for the same bytes or for a list of numbers of the same length, whichever takes longer.
+ * Refusing a request costs no more than reading its bytes. Bodies of some megabytes that are hard to read are decoded
+ * as a call would, and the time of the event loop that this takes is compared with that of `JSON.parse`, for the same
+ * bytes or for a list of numbers of the same length, whichever takes longer.
  *
- * Cause: rules such as `max_pairs` were checked on the decoded message. 4 MB of labels, or of fields that the contract does not have, took 2 s.
+ * Cause: rules such as `max_pairs` were checked on the decoded message. 4 MB of labels, or of fields that the contract
+ * does not have, took 2 s.
  */
 import { describe, expect, it, test } from "vitest";
 import { fromPayload, type PayloadInput } from "../../src/api/mapping/payload.ts";

@@ -129,7 +129,8 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     ]);
   });
 
-  // Cause: single reads called an expired approval with `on_reject: continue` rejected; a later decision said "was decided before: failed".
+  // Cause: single reads called an expired approval with `on_reject: continue` rejected; a later decision said "was
+  // decided before: failed".
   test("an expired approval is expired everywhere, and a decision that comes later is told so", async () => {
     const runId = await start("expires");
     const approvalId = (await list(runId))[0]?.approvalId ?? "";

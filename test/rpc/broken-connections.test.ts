@@ -1,4 +1,7 @@
-/** Bytes that are no HTTP, behind requests that are: what was asked before is answered, and nothing is said in the middle of an answer. */
+/**
+ * Bytes that are no HTTP, behind requests that are: what was asked before is answered, and nothing is said in the
+ * middle of an answer.
+ */
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
@@ -31,8 +34,8 @@ function statuses(text: string): string[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((found) => found[1] ?? "");
 }
 
-// Cause: the answer to broken bytes was written to the socket at once, and the method in it was read from the first line of the packet, which was that of a good
-// request: its caller was told 405 for a run that had started.
+// Cause: the answer to broken bytes was written to the socket at once, and the method in it was read from the first
+// line of the packet, which was that of a good request: its caller was told 405 for a run that had started.
 describe("a request that was read", () => {
   test.each([
     ["junk", "}junk\r\n"],

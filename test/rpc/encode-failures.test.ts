@@ -1,4 +1,5 @@
-// Responses were encoded outside every `try`: one value that is no text, in one run, ended the process, on whichever instance a caller asked for it.
+// Responses were encoded outside every `try`: one value that is no text, in one run, ended the process, on whichever
+// instance a caller asked for it.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";

@@ -1,4 +1,7 @@
-/** The client that the command line and other instances call with: what it makes of a service that is away, gone, or not ours. */
+/**
+ * The client that the command line and other instances call with: what it makes of a service that is away, gone, or not
+ * ours.
+ */
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
@@ -29,7 +32,8 @@ function openChannel(address: string) {
   return channel;
 }
 
-// Cause: the library throws "Channel has been shut down", at once or out of a timer of its own, and no caller knew that error.
+// Cause: the library throws "Channel has been shut down", at once or out of a timer of its own, and no caller knew that
+// error.
 test("a call of a closed client is refused with CLIENT_CLOSED, by a promise", async () => {
   const { client, address } = await start();
   await client.call(startRun, { flowId: "open", runId: "r" });

@@ -1,4 +1,5 @@
-// gRPC by hand, where clients of libraries cannot go: cut, doubled and missing messages, compression, callers who go on sending, HTTP/2 that is no gRPC.
+// gRPC by hand, where clients of libraries cannot go: cut, doubled and missing messages, compression, callers who go on
+// sending, HTTP/2 that is no gRPC.
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,

@@ -1,4 +1,7 @@
-/** The first steps of every call: who makes it, and whether it may. Credentials are made up here; the service has none of its own yet. */
+/**
+ * The first steps of every call: who makes it, and whether it may. Credentials are made up here; the service has none
+ * of its own yet.
+ */
 import { expect, onTestFinished, test } from "vitest";
 import type { Identify } from "../../src/api/calls/identity.ts";
 import { fail, toError } from "../../src/base/errors.ts";
@@ -7,7 +10,10 @@ import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { openClients, type ProtocolClient } from "./support/clients.ts";
 import { startApi, type TestApi } from "./support/start-api.ts";
 
-/** `x-test-credential: tenant/actor/scope,scope`, looked up elsewhere. A credential that waits asks somebody who does not answer. */
+/**
+ * `x-test-credential: tenant/actor/scope,scope`, looked up elsewhere. A credential that waits asks somebody who does
+ * not answer.
+ */
 const identify: Identify = async (headers) => {
   const [tenantId = "", actor = "", scopes = ""] = String(headers.get("x-test-credential") ?? "").split("/");
   await new Promise<void>((resolve) => tenantId !== "waits" && setImmediate(resolve));

@@ -1,5 +1,5 @@
-// What connectconformance found. Cause: the port looked at an encoding only when a message used it, answered unknown codecs of gRPC-Web in JSON, and gave
-// unknown methods of Connect the HTTP status of UNIMPLEMENTED.
+// What connectconformance found. Cause: the port looked at an encoding only when a message used it, answered unknown
+// codecs of gRPC-Web in JSON, and gave unknown methods of Connect the HTTP status of UNIMPLEMENTED.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startApi, type TestApi } from "./support/start-api.ts";
 

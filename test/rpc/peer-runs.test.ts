@@ -1,4 +1,7 @@
-/** How an instance hears of the runs of others, on fakes of the engine: what is relayed, what is read from the store, and what is a gap. */
+/**
+ * How an instance hears of the runs of others, on fakes of the engine: what is relayed, what is read from the store,
+ * and what is a gap.
+ */
 import { createServer, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";

@@ -1,5 +1,6 @@
-// Refusals that differed between the protocols, because a library answered before our code did: integers that were rounded and unknown names that were
-// passed over on Connect's JSON, wrong codes, answers without details, details that were too long for trailers.
+// Refusals that differed between the protocols, because a library answered before our code did: integers that were
+// rounded and unknown names that were passed over on Connect's JSON, wrong codes, answers without details, details that
+// were too long for trailers.
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";

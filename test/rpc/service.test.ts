@@ -1,4 +1,7 @@
-/** The API on the real engine and store, in a process of its own: what the fakes of the other files promise holds here as well. */
+/**
+ * The API on the real engine and store, in a process of its own: what the fakes of the other files promise holds here
+ * as well.
+ */
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -225,7 +228,8 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     expect(reasonOf(await ask(method.terminateRun, { runId: other }))).toBe("OK");
   });
 
-  // Cause: answers held the input as messages, five times as large as its text: the run was started and its caller told MESSAGE_TOO_LARGE, again and again.
+  // Cause: answers held the input as messages, five times as large as its text: the run was started and its caller told
+  // MESSAGE_TOO_LARGE, again and again.
   test("a start with a large input is answered well, and so is every call that shows the run", async () => {
     const text = `{"n":1,"a":[${"1,".repeat(600_000)}1]}`;
     const start = {

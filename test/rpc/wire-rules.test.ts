@@ -279,7 +279,8 @@ describe("gRPC headers", () => {
     // ENHANCE_YOUR_CALM, which clients of gRPC take for RESOURCE_EXHAUSTED.
     expect(await callHttp2(session, { a: "y".repeat(50_000), b: "y".repeat(50_000) })).toBe("reset 11");
     expect(await callHttp2(session, many)).toBe("HEADERS_TOO_LARGE");
-    // Cause: 128 KiB were announced, and a client that sent one value of 70 KB lost its connection with all calls on it.
+    // Cause: 128 KiB were announced, and a client that sent one value of 70 KB lost its connection with all calls on
+    // it.
     expect(session.remoteSettings.maxHeaderListSize).toBe(65_536);
     expect(await callHttp2(session, { "x-large": "y".repeat(65_000) })).toBe("HEADERS_TOO_LARGE");
     expect(await callHttp2(session, {})).toBe("0");

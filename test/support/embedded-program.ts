@@ -1,4 +1,7 @@
-/** A service in small for crash tests: opens the data folder given as argument, says so on stdout, and counts up in a table until it is killed. */
+/**
+ * A service in small for crash tests: opens the data folder given as argument, says so on stdout, and counts up in a
+ * table until it is killed.
+ */
 import { silentLog } from "../../src/base/log.ts";
 import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
 import { openDatabase } from "../../src/store/sql/pool.ts";

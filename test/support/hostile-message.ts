@@ -1,6 +1,5 @@
 /** Messages of the contract in which every text from outside tries to steer the terminal that prints it. */
-import { create, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { ScalarType } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 
 /** Control sequences of seven and eight bits, a title, a line of its own, and characters that reorder text. */
 export const HOSTILE =

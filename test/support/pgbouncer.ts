@@ -12,7 +12,10 @@ const PROGRAM = "/usr/sbin/pgbouncer";
 /** Whether it is installed (`scripts/ci-services.sh install`). */
 export const hasPgBouncer = existsSync(PROGRAM);
 
-/** Starts it for one test, with few connections to the server, so that transactions really share them. Answers the URL that leads through it. */
+/**
+ * Starts it for one test, with few connections to the server, so that transactions really share them. Answers the URL
+ * that leads through it.
+ */
 export async function startPgBouncer(url: string, settings: Readonly<Record<string, string>> = {}): Promise<string> {
   const server = new URL(url);
   const folder = mkdtempSync("/tmp/orchestrator-pgbouncer-");

@@ -16,9 +16,9 @@ export interface TestDatabase {
 }
 
 /**
- * Clones the migrated template, or creates an empty database with `{ empty: true }`; dropped after the file. Call it in the body of a file or
- * of a `describe`, or in `beforeAll`, not in a test. Only for suites that vitest.config.ts marks with `postgres`. With `{ anyFlow: true }` it takes runs
- * of flows that are not registered.
+ * Clones the migrated template, or creates an empty database with `{ empty: true }`; dropped after the file. Call it in
+ * the body of a file or of a `describe`, or in `beforeAll`, not in a test. Only for suites that vitest.config.ts marks
+ * with `postgres`. With `{ anyFlow: true }` it takes runs of flows that are not registered.
  */
 export async function createTestDatabase(
   options: { readonly empty?: boolean; readonly anyFlow?: boolean } = {},

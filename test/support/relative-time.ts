@@ -3,8 +3,9 @@
 /**
  * How many times as long as `reference` the `subject` takes.
  *
- * Both are run `rounds` times in turn and the fastest of each counts: what else the machine does makes runs slower and never faster,
- * and taking turns lets both meet the same quiet moments. Stays a ratio, so that the speed of the machine does not matter.
+ * Both are run `rounds` times in turn and the fastest of each counts: what else the machine does makes runs slower and
+ * never faster, and taking turns lets both meet the same quiet moments. Stays a ratio, so that the speed of the machine
+ * does not matter.
  */
 export function relativeTime(subject: () => void, reference: () => void, rounds = 5): number {
   let subjectMs = Number.POSITIVE_INFINITY;

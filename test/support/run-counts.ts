@@ -10,7 +10,10 @@ export interface Miscount {
   readonly rows: number | null;
 }
 
-/** Compares the counts of runs with the runs, in one statement: what it finds is wrong at every moment, also while runs move. */
+/**
+ * Compares the counts of runs with the runs, in one statement: what it finds is wrong at every moment, also while runs
+ * move.
+ */
 export async function findMiscounts(runner: SqlRunner): Promise<Miscount[]> {
   const { rows } = await runner.query<Miscount>(
     `SELECT tenant_id, flow_id, version, state, t.count AS counted, r.count AS rows

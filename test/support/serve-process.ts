@@ -41,7 +41,10 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(foreign), XDG_STATE_HOME: join(tmpdir(), `orchestrator-test-state-${process.pid}`) };
 }
 
-/** Starts the service and waits until it takes calls. Stop it yourself; one that still runs is killed when the test ends. Fails with its output. */
+/**
+ * Starts the service and waits until it takes calls. Stop it yourself; one that still runs is killed when the test
+ * ends. Fails with its output.
+ */
 export async function startServe(options: ServeOptions): Promise<ServeProcess> {
   const port = options.port ?? (await findFreePort());
   const metricsPort = await findFreePort();

@@ -1,4 +1,7 @@
-/** The time that a caller gives its call, from the header of its protocol. It counts from `startedAt`, monotonic milliseconds: when the headers came. */
+/**
+ * The time that a caller gives its call, from the header of its protocol. It counts from `startedAt`, monotonic
+ * milliseconds: when the headers came.
+ */
 
 import { type OrchestratorError, toError } from "../../base/errors.ts";
 import { fieldError } from "../requests/field-error.ts";
@@ -28,7 +31,10 @@ export function readGrpcTimeout(get: (name: string) => unknown, startedAt = perf
   return startTimeout(Number(amount) * (UNITS[unit] as number), startedAt);
 }
 
-/** Time of a Connect or REST call by `connect-timeout-ms` or `x-timeout-ms`, milliseconds. 0 has passed at once. Error: INVALID_REQUEST. */
+/**
+ * Time of a Connect or REST call by `connect-timeout-ms` or `x-timeout-ms`, milliseconds. 0 has passed at once. Error:
+ * INVALID_REQUEST.
+ */
 export function readHttpTimeout(get: (name: string) => unknown, startedAt = performance.now()): CallTimeout {
   for (const name of MILLISECOND_HEADERS) {
     const text = get(name);
@@ -47,7 +53,10 @@ export interface BodyTime {
   late(): OrchestratorError;
 }
 
-/** The time of a body for a call that is given `givenMs`. Errors: DEADLINE_EXCEEDED for the caller's own time, REQUEST_INCOMPLETE for the service's. */
+/**
+ * The time of a body for a call that is given `givenMs`. Errors: DEADLINE_EXCEEDED for the caller's own time,
+ * REQUEST_INCOMPLETE for the service's.
+ */
 export function bodyTime(givenMs: number | undefined): BodyTime {
   if (givenMs !== undefined && givenMs <= MAX_DEADLINE_MS)
     return { ms: givenMs, late: () => toError("DEADLINE_EXCEEDED", {}, { repeat: "SAME_REQUEST" }) };

@@ -19,9 +19,15 @@ export interface CallContext {
   readonly requestId: string;
   /** Milliseconds until the deadline; never negative, infinite for streams without one. */
   remainingMs(): number;
-  /** Says that a stream has begun, before its first message: the caller gets its headers. What fails later ends the stream. */
+  /**
+   * Says that a stream has begun, before its first message: the caller gets its headers. What fails later ends the
+   * stream.
+   */
   opened(): void;
-  /** Aborts when the caller has gone, the deadline has passed or the service ends; its reason is the error. Made on first use. */
+  /**
+   * Aborts when the caller has gone, the deadline has passed or the service ends; its reason is the error. Made on
+   * first use.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -104,7 +110,9 @@ export class Call implements CallContext {
     this.onOpened = null;
   }
 
-  /** The caller has gone. Some servers say so after every answered call as well; that means nothing and costs nothing. */
+  /**
+   * The caller has gone. Some servers say so after every answered call as well; that means nothing and costs nothing.
+   */
   cancel(): void {
     if (!this.ended) this.abort(toError("REQUEST_CANCELLED"));
   }

@@ -1,11 +1,14 @@
 /**
- * Who calls. Until there are credentials every caller is the tenant `default`, and its name is its own word: the header or metadata
- * `x-orchestrator-actor`. Nothing proves that name; it is for people who read later who paused, decided or canceled.
+ * Who calls. Until there are credentials every caller is the tenant `default`, and its name is its own word: the header
+ * or metadata `x-orchestrator-actor`. Nothing proves that name; it is for people who read later who paused, decided or
+ * canceled.
  */
 import { fail } from "../../base/errors.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
 
-/** Header or metadata key with the name of the caller: 1 to 128 characters as percent-encoded UTF-8, so `%` is `%25`. */
+/**
+ * Header or metadata key with the name of the caller: 1 to 128 characters as percent-encoded UTF-8, so `%` is `%25`.
+ */
 export const ACTOR_KEY = "x-orchestrator-actor";
 
 /** Longest name of a caller, characters. */

@@ -3,8 +3,9 @@
  *
  *   headers or metadata → identify (credential → identity) → authorize (identity, policy of the method)
  *
- * Protocol servers hand over what came; they neither read nor judge it. Identification may ask somebody else and take time. It must not when there is no
- * need: an identity that is returned at once, rather than by a promise, costs the call nothing.
+ * Protocol servers hand over what came; they neither read nor judge it. Identification may ask somebody else and take
+ * time. It must not when there is no need: an identity that is returned at once, rather than by a promise, costs the
+ * call nothing.
  */
 import { fail } from "../../base/errors.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
@@ -20,13 +21,19 @@ export interface Identity {
   readonly forwarded: boolean;
 }
 
-/** Finds out who makes a call of `method`. Errors are those of the credential. A promise must settle within seconds, whatever it asks. */
+/**
+ * Finds out who makes a call of `method`. Errors are those of the credential. A promise must settle within seconds,
+ * whatever it asks.
+ */
 export type Identify = (headers: CallHeaders, method: ServedMethod) => Identity | Promise<Identity>;
 
 /** A caller without a name and without a credential. */
 const NOBODY: Identity = { caller: ANYBODY, scopes: null, forwarded: false };
 
-/** Without credentials: the tenant `default` under the name that the caller gives, with all scopes. Error: INVALID_REQUEST. */
+/**
+ * Without credentials: the tenant `default` under the name that the caller gives, with all scopes. Error:
+ * INVALID_REQUEST.
+ */
 export function identifyByName(headers: CallHeaders): Identity {
   const caller = readCaller(headers);
   return caller === ANYBODY ? NOBODY : { ...NOBODY, caller };

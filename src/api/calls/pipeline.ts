@@ -4,9 +4,10 @@
  *   started (metrics) → identify → authorize → decode → validate → deadline (default, clamp; aborts the call) →
  *   handler, here or at the owner of the run → encode → classify errors → finished (metrics, log)
  *
- * Protocols bring the functions that decode and encode, and move bytes; they know nothing else. Whatever one call throws, its encoder included, ends that
- * call and nothing else. A call is answered exactly once: by its handler, by its deadline, or by its caller
- * going away, whichever is first; what the handler says later is dropped, while what it committed stays committed.
+ * Protocols bring the functions that decode and encode, and move bytes; they know nothing else. Whatever one call
+ * throws, its encoder included, ends that call and nothing else. A call is answered exactly once: by its handler, by
+ * its deadline, or by its caller going away, whichever is first; what the handler says later is dropped, while what it
+ * committed stays committed.
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
@@ -47,7 +48,10 @@ export type EncodeResponse<T> = (response: Message) => T;
 
 /** Runs calls through the chain. */
 export interface Pipeline {
-  /** Runs a unary call and ends it by `done`, exactly once, never synchronously before it returns unless the request is refused. */
+  /**
+   * Runs a unary call and ends it by `done`, exactly once, never synchronously before it returns unless the request is
+   * refused.
+   */
   runUnary<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>, done: Done<T>): void;
   /** Runs a streaming call. The iterator yields encoded messages and throws errors of the catalogue only. */
   runStream<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>): AsyncIterable<T>;

@@ -19,8 +19,8 @@ export type Route = (method: ServedMethod, handler: UnaryHandler) => UnaryHandle
 const ANY_INSTANCE: Routing = { to: "any_instance" };
 
 /**
- * The routing of a method. Methods of other contracts, which have no policy, are answered by any instance. Throws when the
- * policy has no routing, or names a field that is not there.
+ * The routing of a method. Methods of other contracts, which have no policy, are answered by any instance. Throws when
+ * the policy has no routing, or names a field that is not there.
  */
 export function compileRouting(desc: DescMethod): Routing {
   if (!hasOption(desc, policy)) return ANY_INSTANCE;
@@ -42,7 +42,10 @@ export function compileRouting(desc: DescMethod): Routing {
   }
 }
 
-/** The run that decides where a call belongs; empty for a start that may go anywhere, and for methods that are not routed by a run. */
+/**
+ * The run that decides where a call belongs; empty for a start that may go anywhere, and for methods that are not
+ * routed by a run.
+ */
 export function ownedRunOf({ routing }: Pick<ServedMethod, "routing">, request: Message): string {
   return routing.to === "owner" ? String((request as unknown as Readonly<Record<string, unknown>>)[routing.field]) : "";
 }

@@ -27,7 +27,10 @@ export type NeedsOf<List extends readonly ServiceDefinition<never>[]> = [List[nu
   ? Needs
   : never;
 
-/** The methods of all services of a list. Throws for a method that is not unary or server-streaming, or has rules that are not known. */
+/**
+ * The methods of all services of a list. Throws for a method that is not unary or server-streaming, or has rules that
+ * are not known.
+ */
 export function serveServices<const List extends readonly ServiceDefinition<never>[]>(
   services: List,
   needs: NeedsOf<List>,

@@ -15,7 +15,8 @@ export interface ServiceAddress {
 }
 
 /**
- * Reads `host`, `host:port`, `http://host:port` or `https://host:port`. The port is 8002 when none is given, with `https` 443. Error: ADDRESS_INVALID.
+ * Reads `host`, `host:port`, `http://host:port` or `https://host:port`. The port is 8002 when none is given, with
+ * `https` 443. Error: ADDRESS_INVALID.
  */
 export function readAddress(address: string): ServiceAddress {
   const text = isIPv6(address) ? `[${address}]` : address;

@@ -15,7 +15,10 @@ export interface ClientCallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A client of the service. Errors are those of the catalogue, as the service gave them; SERVICE_UNREACHABLE when nothing answers, CALL_REFUSED when the answer is not of this service. */
+/**
+ * A client of the service. Errors are those of the catalogue, as the service gave them; SERVICE_UNREACHABLE when
+ * nothing answers, CALL_REFUSED when the answer is not of this service.
+ */
 export interface ApiClient {
   /** Calls a unary method. */
   call<I extends DescMessage, O extends DescMessage>(

@@ -1,8 +1,9 @@
 /**
- * The one gRPC client of the service: the command line, other instances and tests stand on it. It carries bytes, so that what cannot be encoded or decoded is
- * an error of the call that has it. It sends nothing twice.
+ * The one gRPC client of the service: the command line, other instances and tests stand on it. It carries bytes, so
+ * that what cannot be encoded or decoded is an error of the call that has it. It sends nothing twice.
  *
- * A closed channel refuses calls with CLIENT_CLOSED, and so end those that were waiting for a connection. Those under way end as the service says.
+ * A closed channel refuses calls with CLIENT_CLOSED, and so end those that were waiting for a connection. Those under
+ * way end as the service says.
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import {

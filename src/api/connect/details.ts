@@ -1,6 +1,7 @@
 /**
- * Details for errors that the Connect library makes by itself, before or after the handlers: broken frames, messages over the limit, unknown compression.
- * It answers them with a bare code and sentence; here they become errors of the catalogue, with its code and the ErrorInfo that every error has.
+ * Details for errors that the Connect library makes by itself, before or after the handlers: broken frames, messages
+ * over the limit, unknown compression. It answers them with a bare code and sentence; here they become errors of the
+ * catalogue, with its code and the ErrorInfo that every error has.
  */
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { readAllBytes } from "@connectrpc/connect/protocol";

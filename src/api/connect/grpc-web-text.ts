@@ -1,7 +1,9 @@
 /**
- * `application/grpc-web-text`: gRPC-Web whose bytes are base64 in both directions. It is translated in front of the binary form.
+ * `application/grpc-web-text`: gRPC-Web whose bytes are base64 in both directions. It is translated in front of the
+ * binary form.
  *
- * A body may consist of several base64 texts one after the other, each with its own padding, cut at any place; each chunk of an answer is one such text.
+ * A body may consist of several base64 texts one after the other, each with its own padding, cut at any place; each
+ * chunk of an answer is one such text.
  */
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type OrchestratorError, toError } from "../../base/errors.ts";

@@ -1,8 +1,10 @@
 /**
- * Takes the message out of a request before the Connect library sees it, and gives the library an empty one in its place.
+ * Takes the message out of a request before the Connect library sees it, and gives the library an empty one in its
+ * place.
  *
- * Why: the library decodes before any code of ours runs. Its JSON rounds integers that a double cannot hold and passes over unknown fields and enum values,
- * and its refusals have other codes than those of the other protocols. With the bytes in hand the pipeline decodes, as it does for gRPC and REST.
+ * Why: the library decodes before any code of ours runs. Its JSON rounds integers that a double cannot hold and passes
+ * over unknown fields and enum values, and its refusals have other codes than those of the other protocols. With the
+ * bytes in hand the pipeline decodes, as it does for gRPC and REST.
  */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
@@ -40,7 +42,10 @@ export interface TakenRequest {
   readonly message: TakenMessage;
 }
 
-/** Takes the message, for which there is time. What does not have the form of the protocol is left for the library to refuse. */
+/**
+ * Takes the message, for which there is time. What does not have the form of the protocol is left for the library to
+ * refuse.
+ */
 export function takeMessage(request: UniversalServerRequest, limits: RequestLimits, time: BodyTime): TakenRequest {
   if (request.method === "GET") return takeFromQuery(request, limits);
   const header = new Headers(request.header);
@@ -204,7 +209,10 @@ export const FRAME_EXPECTED =
 
 const BAD_FRAME = (): OrchestratorError => toError("REQUEST_MALFORMED", { problem: FRAME_EXPECTED });
 
-/** How many messages a body of frames holds; null when it ends inside a frame, or has one with flags that no request has. */
+/**
+ * How many messages a body of frames holds; null when it ends inside a frame, or has one with flags that no request
+ * has.
+ */
 function countMessages(body: Buffer): number | null {
   let messages = 0;
   for (let at = 0; at < body.length; messages++) {
@@ -215,7 +223,10 @@ function countMessages(body: Buffer): number | null {
   return messages;
 }
 
-/** All bytes of a body; null when there are more than `maxBytes`. The rest is read all the same: a connection is of no use before. */
+/**
+ * All bytes of a body; null when there are more than `maxBytes`. The rest is read all the same: a connection is of no
+ * use before.
+ */
 async function collect(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer | null> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -1,6 +1,6 @@
 /**
- * Answers of Connect and gRPC-Web on their way out. The library has a function for this as well, but that one waits for a reader who does not read without
- * a bound, and with him waits the watch behind the answer.
+ * Answers of Connect and gRPC-Web on their way out. The library has a function for this as well, but that one waits for
+ * a reader who does not read without a bound, and with him waits the watch behind the answer.
  */
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";

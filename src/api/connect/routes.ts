@@ -1,6 +1,6 @@
 /**
- * Routes of Connect and gRPC-Web. Their server is loaded with the first request: it costs 10 MB and a tenth of a second, and many installations are
- * called over gRPC alone.
+ * Routes of Connect and gRPC-Web. Their server is loaded with the first request: it costs 10 MB and a tenth of a
+ * second, and many installations are called over gRPC alone.
  */
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { FastifyInstance } from "fastify";

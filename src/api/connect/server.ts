@@ -1,6 +1,7 @@
 /**
- * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins them to the pipeline, which decodes
- * the messages, and puts details on the errors that the library makes by itself (broken frames, answers over the limit, unknown compression).
+ * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins
+ * them to the pipeline, which decodes the messages, and puts details on the errors that the library makes by itself
+ * (broken frames, answers over the limit, unknown compression).
  */
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { createRegistry, type Message } from "@bufbuild/protobuf";
@@ -42,7 +43,9 @@ export interface ConnectServer {
   handle(path: string, request: FastifyRequest, reply: FastifyReply, startedAt: number): Promise<void>;
 }
 
-/** The time of a call, or what is wrong with it. The library gets to see none, so that all protocols keep time alike. */
+/**
+ * The time of a call, or what is wrong with it. The library gets to see none, so that all protocols keep time alike.
+ */
 type TimeoutRead =
   | { readonly ok: true; readonly time: CallTimeout }
   | { readonly ok: false; readonly error: OrchestratorError };
@@ -144,8 +147,9 @@ function endBroken(response: ServerResponse, error: unknown, method: string, log
 }
 
 /**
- * The library encodes by itself, and takes values of the wrong type without a word. The writers of gRPC, which cost a fifth of it, see them first. What has
- * no JSON form in particular fails in the library; details.ts logs it and gives it an id.
+ * The library encodes by itself, and takes values of the wrong type without a word. The writers of gRPC, which cost a
+ * fifth of it, see them first. What has no JSON form in particular fails in the library; details.ts logs it and gives
+ * it an id.
  */
 function checked(method: ServedMethod): (message: Message) => Message {
   return (message) => {

@@ -6,7 +6,10 @@ import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/go
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { fromDuration } from "../mapping/time.ts";
 
-/** The error that a service put on the wire, with its violations. A code that this version does not know becomes CALL_REFUSED with the sentence of the service. */
+/**
+ * The error that a service put on the wire, with its violations. A code that this version does not know becomes
+ * CALL_REFUSED with the sentence of the service.
+ */
 export function fromStatus(status: Status): OrchestratorError {
   const find = <D extends DescMessage>(schema: D): MessageShape<D> | undefined => {
     const detail = status.details.find(({ typeUrl }) => typeUrl.endsWith(`/${schema.typeName}`));

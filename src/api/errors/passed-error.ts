@@ -10,8 +10,8 @@ const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
 );
 
 /**
- * An error that leaves as it came: code, message, and details, also when this version does not know its reason. During a rolling upgrade the other
- * instance may be newer.
+ * An error that leaves as it came: code, message, and details, also when this version does not know its reason. During
+ * a rolling upgrade the other instance may be newer.
  */
 export class PassedError extends OrchestratorError {
   readonly status: Status;

@@ -2,7 +2,10 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { Idempotency, policy } from "../../gen/orchestrator/options/v1/options_pb.ts";
 
-/** Whether a call may be sent again when nobody knows what became of it. `request` tells whether it carries a request id. */
+/**
+ * Whether a call may be sent again when nobody knows what became of it. `request` tells whether it carries a request
+ * id.
+ */
 export function isRepeatable(method: DescMethod, request: { readonly requestId?: unknown }): boolean {
   const { idempotency } = getOption(method, policy);
   // The probes of other contracts have no policy: they only read.

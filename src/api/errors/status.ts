@@ -1,6 +1,7 @@
 /**
- * Errors on the wire: every error that leaves the service is a `google.rpc.Status` with exactly one ErrorInfo, whichever protocol carries it.
- * Errors of the catalogue become what the catalogue says; everything else is a bug and becomes INTERNAL with an id that is in the log.
+ * Errors on the wire: every error that leaves the service is a `google.rpc.Status` with exactly one ErrorInfo,
+ * whichever protocol carries it. Errors of the catalogue become what the catalogue says; everything else is a bug and
+ * becomes INTERNAL with an id that is in the log.
  */
 import { randomUUID } from "node:crypto";
 import type { DescMessage, DescMethod, Message, MessageInitShape } from "@bufbuild/protobuf";
@@ -25,7 +26,10 @@ import { toDuration } from "../mapping/time.ts";
 import { PassedError } from "./passed-error.ts";
 import { isRepeatable } from "./repeatable.ts";
 
-/** `ErrorInfo.domain` of every error: the root of the contract's packages. Fixed for ever (docs/adr/0015-error-domain.md). */
+/**
+ * `ErrorInfo.domain` of every error: the root of the contract's packages. Fixed for ever
+ * (docs/adr/0015-error-domain.md).
+ */
 export const ERROR_DOMAIN = "orchestrator";
 
 /** What a caller may wait before the next try when the error itself does not say. */
@@ -35,8 +39,9 @@ const DEFAULT_RETRY_MS = 1_000;
 const MAX_MESSAGE_LENGTH = 1_024;
 
 /**
- * Room of an error that travels in headers or trailers, bytes as they travel: the sentence percent-encoded (nine bytes for a character of Chinese), the
- * details as base64. Together they stay below 8 KiB, which clients accept by default; some refuse all of an answer beyond 16 KiB.
+ * Room of an error that travels in headers or trailers, bytes as they travel: the sentence percent-encoded (nine bytes
+ * for a character of Chinese), the details as base64. Together they stay below 8 KiB, which clients accept by default;
+ * some refuse all of an answer beyond 16 KiB.
  */
 const HEADER_ROOM = { message: 1_536, status: 4_300, metadata: 1_024, value: 512, resource: 256 } as const;
 
@@ -66,7 +71,10 @@ export interface ErrorContext {
   readonly caller?: Caller;
 }
 
-/** The error as the catalogue knows it. What is foreign goes to the log with an id, and INTERNAL with that id takes its place. */
+/**
+ * The error as the catalogue knows it. What is foreign goes to the log with an id, and INTERNAL with that id takes its
+ * place.
+ */
 export function classifyError(error: unknown, log: Log, method: string, of: ErrorContext = {}): OrchestratorError {
   // The service that made it has logged it.
   if (error instanceof PassedError) return error;
@@ -81,8 +89,8 @@ export function classifyError(error: unknown, log: Log, method: string, of: Erro
 }
 
 /**
- * The error as the caller of `method` is told: a call whose outcome is not known may be sent again when it only reads or is idempotent, or with its
- * `request_id`. Without one it may not.
+ * The error as the caller of `method` is told: a call whose outcome is not known may be sent again when it only reads
+ * or is idempotent, or with its `request_id`. Without one it may not.
  */
 export function forCall(error: OrchestratorError, method: DescMethod, request: Message | null): OrchestratorError {
   // The instance that made the call has said so already.
@@ -109,7 +117,10 @@ function publicMessage(error: OrchestratorError): string {
   return text.length <= MAX_MESSAGE_LENGTH ? text : `${text.slice(0, MAX_MESSAGE_LENGTH - 1).toWellFormed()}…`;
 }
 
-/** A sentence as `grpc-message` carries it: everything but printable ASCII percent-encoded. Libraries do not decode what need not be encoded. */
+/**
+ * A sentence as `grpc-message` carries it: everything but printable ASCII percent-encoded. Libraries do not decode what
+ * need not be encoded.
+ */
 export function encodeMessage(text: string): string {
   return text.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
 }
@@ -118,7 +129,10 @@ export function encodeMessage(text: string): string {
 export interface StatusOptions {
   /** Id of the request; becomes RequestInfo. */
   readonly requestId?: string;
-  /** The details travel in headers or trailers: everything is bounded, what is left out of the violations is counted in the last of them. */
+  /**
+   * The details travel in headers or trailers: everything is bounded, what is left out of the violations is counted in
+   * the last of them.
+   */
   readonly inHeaders?: boolean;
 }
 
@@ -167,7 +181,9 @@ function violationsOf(error: OrchestratorError): readonly FieldViolation[] {
   return [{ field: String(field), description: problem === undefined ? error.message : String(problem) }];
 }
 
-/** When the caller may come back, milliseconds; null when coming back does not help or the error says nothing about it. */
+/**
+ * When the caller may come back, milliseconds; null when coming back does not help or the error says nothing about it.
+ */
 export function retryDelayMs(error: OrchestratorError): number | null {
   if (error.repeat === "") return null;
   if (error.retryAfterMs !== undefined) return error.retryAfterMs;
@@ -214,7 +230,10 @@ function packDetail<Desc extends DescMessage>(desc: Desc, init: MessageInitShape
   });
 }
 
-/** Details of the error with the word on sending the call again. It replaces that of another instance, which did not see this caller's call. */
+/**
+ * Details of the error with the word on sending the call again. It replaces that of another instance, which did not see
+ * this caller's call.
+ */
 function metadataOf({ details, repeat }: OrchestratorError): ErrorDetails {
   const { repeat: _, ...own } = details;
   return repeat === "" ? own : { ...own, repeat };

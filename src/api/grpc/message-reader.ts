@@ -1,6 +1,6 @@
 /**
- * Length-prefixed messages of gRPC: one byte of flags, four of length, the message. They come in pieces of any size; what is not whole yet is kept, at
- * most one message of the limit.
+ * Length-prefixed messages of gRPC: one byte of flags, four of length, the message. They come in pieces of any size;
+ * what is not whole yet is kept, at most one message of the limit.
  */
 import { toError } from "../../base/errors.ts";
 import { expand, isEncoded, REQUEST_ENCODINGS, tooLarge } from "../expand.ts";
@@ -28,7 +28,10 @@ export class MessageReader {
     this.#take = take;
   }
 
-  /** Adds bytes and gives on what is whole with them. Errors: MESSAGE_TOO_LARGE as soon as a length says so, REQUEST_MALFORMED. */
+  /**
+   * Adds bytes and gives on what is whole with them. Errors: MESSAGE_TOO_LARGE as soon as a length says so,
+   * REQUEST_MALFORMED.
+   */
   push(chunk: Buffer): void {
     let bytes = chunk;
     if (this.#held > 0) {
@@ -67,7 +70,10 @@ export class MessageReader {
   }
 }
 
-/** Expands a compressed message. Errors: PROTOCOL_UNSUPPORTED for an unknown encoding, REQUEST_MALFORMED, MESSAGE_TOO_LARGE. */
+/**
+ * Expands a compressed message. Errors: PROTOCOL_UNSUPPORTED for an unknown encoding, REQUEST_MALFORMED,
+ * MESSAGE_TOO_LARGE.
+ */
 export async function expandMessage(bytes: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
   if (!isEncoded(encoding))
     throw toError("REQUEST_MALFORMED", {

@@ -1,4 +1,7 @@
-/** Server reflection (v1 and v1alpha) for tools such as grpcurl. Off unless the configuration says otherwise; loaded only then. */
+/**
+ * Server reflection (v1 and v1alpha) for tools such as grpcurl. Off unless the configuration says otherwise; loaded
+ * only then.
+ */
 import { Duplex } from "node:stream";
 import type { DescFile } from "@bufbuild/protobuf";
 import { toBinary } from "@bufbuild/protobuf";

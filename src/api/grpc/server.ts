@@ -1,8 +1,8 @@
 /**
  * The gRPC side of the port, on Node's HTTP/2: connections come from the front, calls go into the pipeline.
  *
- * There is nothing between the two but the framing of gRPC (stream.ts): a library between them costs more than all of HTTP/2 below, and answers
- * on its own, without details, what it does not like (docs/adr/0003).
+ * There is nothing between the two but the framing of gRPC (stream.ts): a library between them costs more than all of
+ * HTTP/2 below, and answers on its own, without details, what it does not like (docs/adr/0003).
  */
 
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
@@ -24,14 +24,20 @@ import { PREFIX_BYTES } from "./message-reader.ts";
 import { openSessions } from "./sessions.ts";
 import { GrpcStream, type StreamLimits } from "./stream.ts";
 
-/** HTTP/2 code of a stream that is broken off because its reader is slow; clients of gRPC take it for RESOURCE_EXHAUSTED. */
+/**
+ * HTTP/2 code of a stream that is broken off because its reader is slow; clients of gRPC take it for
+ * RESOURCE_EXHAUSTED.
+ */
 const ENHANCE_YOUR_CALM = 11;
 
 /** The gRPC side of the port. */
 export interface GrpcServer {
   /** Takes over a connection whose first bytes are the HTTP/2 preface. */
   accept(connection: Duplex): void;
-  /** Tells every connection that no new calls are taken; calls in flight go on, and a connection closes after its last one. */
+  /**
+   * Tells every connection that no new calls are taken; calls in flight go on, and a connection closes after its last
+   * one.
+   */
   drain(): void;
   /** Breaks off what is left. */
   close(): void;
@@ -94,9 +100,9 @@ export function createGrpcServer(
 const MAX_HEADER_LIST_BYTES = 16_384;
 
 /**
- * The limit that clients read when they connect. nghttp2 ends a connection for a single value over 64 KiB, and no option changes that; so a client that obeys the
- * setting never loses its connection. Node resets streams above it with ENHANCE_YOUR_CALM, which is RESOURCE_EXHAUSTED to clients. Between the two limits callers
- * get an answer.
+ * The limit that clients read when they connect. nghttp2 ends a connection for a single value over 64 KiB, and no
+ * option changes that; so a client that obeys the setting never loses its connection. Node resets streams above it with
+ * ENHANCE_YOUR_CALM, which is RESOURCE_EXHAUSTED to clients. Between the two limits callers get an answer.
  */
 const ANNOUNCED_HEADER_LIST_BYTES = 65_536;
 

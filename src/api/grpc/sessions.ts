@@ -77,8 +77,9 @@ const PROTOCOL_BROKEN = -505;
 const PROOF_MS = 5_000;
 
 /**
- * Node destroys a connection for a fault that HTTP/2 lays on one stream: a body longer than its content length. The library below has reset that stream by
- * then and goes on reading. After a fault of the connection it reads nothing any more, so a ping tells the two apart.
+ * Node destroys a connection for a fault that HTTP/2 lays on one stream: a body longer than its content length. The
+ * library below has reset that stream by then and goes on reading. After a fault of the connection it reads nothing any
+ * more, so a ping tells the two apart.
  */
 function surviveStreamFaults(session: ServerHttp2Session): void {
   const destroy = session.destroy.bind(session);

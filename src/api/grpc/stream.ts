@@ -118,7 +118,10 @@ export class GrpcStream implements CallHeaders {
     if (this.#trailers === null && !http2.closed && !http2.headersSent) http2.respond(HEADERS, WITH_TRAILERS);
   }
 
-  /** Sends a message whose first {@link PREFIX_BYTES} are free for its prefix. False: the reader has not taken what was sent; `drain` follows. */
+  /**
+   * Sends a message whose first {@link PREFIX_BYTES} are free for its prefix. False: the reader has not taken what was
+   * sent; `drain` follows.
+   */
   send(framed: Buffer): boolean {
     const { http2 } = this;
     if (http2.closed) return true;

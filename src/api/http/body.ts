@@ -5,8 +5,8 @@ import type { BodyTime } from "../calls/call-timeout.ts";
 import { tooLarge } from "../expand.ts";
 
 /**
- * The whole body. Errors: MESSAGE_TOO_LARGE, that of `time` when it is not there in time, REQUEST_CANCELLED when the caller breaks off. What is left unread
- * is dropped by the server once the request is answered.
+ * The whole body. Errors: MESSAGE_TOO_LARGE, that of `time` when it is not there in time, REQUEST_CANCELLED when the
+ * caller breaks off. What is left unread is dropped by the server once the request is answered.
  */
 export function readBody(request: IncomingMessage, maxBytes: number, time: BodyTime): Promise<Buffer> {
   return new Promise((resolve, reject) => {

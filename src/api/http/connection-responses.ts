@@ -1,4 +1,7 @@
-/** The responses that a connection owes. A caller may send several requests in a row; their responses go out in the same order. */
+/**
+ * The responses that a connection owes. A caller may send several requests in a row; their responses go out in the same
+ * order.
+ */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
@@ -25,8 +28,8 @@ export function lastResponse(socket: Socket): ServerResponse | undefined {
 }
 
 /**
- * Ends a connection whose next bytes cannot be read. The responses to whole requests go out first, however long they take. Then `refusal` follows, unless the
- * latest request is the broken one and has a response already.
+ * Ends a connection whose next bytes cannot be read. The responses to whole requests go out first, however long they
+ * take. Then `refusal` follows, unless the latest request is the broken one and has a response already.
  */
 export function endBroken(socket: Socket, refusal: Buffer): void {
   const owed = owedBy.get(socket);

@@ -1,6 +1,6 @@
 /**
- * Cross-origin requests. Only origins that the configuration names, exactly as browsers send them, may call from a page; nothing is reflected and
- * nothing is a wildcard. There are no cookies, so credentials are not allowed.
+ * Cross-origin requests. Only origins that the configuration names, exactly as browsers send them, may call from a
+ * page; nothing is reflected and nothing is a wildcard. There are no cookies, so credentials are not allowed.
  */
 import { isIP } from "node:net";
 
@@ -54,11 +54,13 @@ export type HeaderList = Readonly<Record<string, string>>;
 /** Decides about origins. */
 export interface Cors {
   /**
-   * Whether a page of `origin` may send a request that changes something. Browsers send some of these without asking first, and a service on the
-   * own machine is reached by every page that its user opens: what does not come from a known origin or from this very host is refused.
+   * Whether a page of `origin` may send a request that changes something. Browsers send some of these without asking
+   * first, and a service on the own machine is reached by every page that its user opens: what does not come from a
+   * known origin or from this very host is refused.
    *
-   * "This very host" counts only for addresses and `localhost`. A name says nothing: its owner can let it point here after the page was loaded, and
-   * then page and service have the same origin (DNS rebinding). A service behind a proxy or a name lists its own origin like any other.
+   * "This very host" counts only for addresses and `localhost`. A name says nothing: its owner can let it point here
+   * after the page was loaded, and then page and service have the same origin (DNS rebinding). A service behind a proxy
+   * or a name lists its own origin like any other.
    */
   mayWrite(origin: string | undefined, host: string | undefined): boolean;
   /** Headers of an answer to a request from `origin`. */

@@ -1,6 +1,6 @@
 /**
- * The one port. The first bytes of a connection say what it speaks: the HTTP/2 preface goes to gRPC, everything else to HTTP/1.1. A connection that
- * says nothing in time is closed; a preface that comes in pieces is waited for.
+ * The one port. The first bytes of a connection say what it speaks: the HTTP/2 preface goes to gRPC, everything else to
+ * HTTP/1.1. A connection that says nothing in time is closed; a preface that comes in pieces is waited for.
  *
  * TLS will stand here: by ALPN, a client that offers only `h2` goes to gRPC, one that also offers `http/1.1` to HTTP.
  */
@@ -27,7 +27,10 @@ export interface Takers {
 export interface Front {
   /** Listens. Port 0 takes a free one. Answers the address. Error: PORT_IN_USE. */
   listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
-  /** Takes no new connections; those that are open stay with their takers. Connections that have not said what they speak are closed. */
+  /**
+   * Takes no new connections; those that are open stay with their takers. Connections that have not said what they
+   * speak are closed.
+   */
   close(): void;
   /** How many connections are open. */
   readonly openCount: number;

@@ -1,6 +1,7 @@
 /**
- * Callers that close their half of a connection after their request (`nc -N`, some proxies). They still read, so they get their answer. A caller that has
- * gone altogether looks the same from here until something is sent to it; then its system resets the connection.
+ * Callers that close their half of a connection after their request (`nc -N`, some proxies). They still read, so they
+ * get their answer. A caller that has gone altogether looks the same from here until something is sent to it; then its
+ * system resets the connection.
  *
  *   half closed → answered within a second                              → the answer shows whether anybody is there
  *               → still unanswered: interim answers (100) are sent → taken: wait on, and ask again later
@@ -11,7 +12,10 @@
 import type { Socket } from "node:net";
 import { lastResponse } from "./connection-responses.ts";
 
-/** When a half-closed caller that waits is probed, milliseconds. The first write to a caller that has gone earns a reset; only the second meets it. */
+/**
+ * When a half-closed caller that waits is probed, milliseconds. The first write to a caller that has gone earns a
+ * reset; only the second meets it.
+ */
 const PROBES_MS = [1_000, 1_250] as const;
 /** Time between further probes, milliseconds. */
 const PROBE_AGAIN_MS = 15_000;

@@ -1,4 +1,7 @@
-/** The HTTP/1.1 side of the port: probes, the root, and what the other protocols add. It never listens: the front hands it connections. */
+/**
+ * The HTTP/1.1 side of the port: probes, the root, and what the other protocols add. It never listens: the front hands
+ * it connections.
+ */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer, METHODS, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
@@ -228,7 +231,10 @@ function addHeadRules(app: FastifyInstance, hosts: HostRule): void {
   });
 }
 
-/** Node reads any list of transfer codings that ends with `chunked`, and would hand over a body that is still compressed (RFC 9112, 6.1). */
+/**
+ * Node reads any list of transfer codings that ends with `chunked`, and would hand over a body that is still compressed
+ * (RFC 9112, 6.1).
+ */
 function addCodingRule(app: FastifyInstance): void {
   app.addHook("onRequest", async (request, reply) => {
     const coding = request.headers["transfer-encoding"];
@@ -238,7 +244,10 @@ function addCodingRule(app: FastifyInstance): void {
   });
 }
 
-/** The refusal of an HTTP method: 405 where the path takes others, 501 for a method that nothing here takes, else 404 (RFC 9110, 9.1 and 15.5.6). */
+/**
+ * The refusal of an HTTP method: 405 where the path takes others, 501 for a method that nothing here takes, else 404
+ * (RFC 9110, 9.1 and 15.5.6).
+ */
 function refuseMethod(method: string | undefined, path: string, allowed: readonly string[]): OrchestratorError {
   const name = (method ?? "").slice(0, 40);
   if (allowed.length > 0)
@@ -253,7 +262,10 @@ const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", 
 /** Characters of the longest method that the parser knows. */
 const LONGEST_METHOD = Math.max(...METHODS.map((method) => method.length));
 
-/** What the parser of HTTP could not read, as an error of the catalogue. There is no request yet, so its protocol is not known. */
+/**
+ * What the parser of HTTP could not read, as an error of the catalogue. There is no request yet, so its protocol is not
+ * known.
+ */
 function brokenRequest(
   error: Error & { readonly code?: string; readonly rawPacket?: unknown; readonly bytesParsed?: number },
   allow: (path: string) => readonly string[],
@@ -264,7 +276,8 @@ function brokenRequest(
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return toError("REQUEST_INCOMPLETE", {}, { cause: error });
     case "HPE_INVALID_METHOD": {
-      // A method of RFC 9110's grammar that the parser has not heard of. A packet whose fault stands further behind begins with another request.
+      // A method of RFC 9110's grammar that the parser has not heard of. A packet whose fault stands further behind
+      // begins with another request.
       const { rawPacket, bytesParsed = 0 } = error;
       const isFirst = Buffer.isBuffer(rawPacket) && bytesParsed <= LONGEST_METHOD;
       const line = isFirst ? rawPacket.toString("latin1", 0, MAX_HEAD_BYTES) : "";

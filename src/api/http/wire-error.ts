@@ -1,6 +1,7 @@
 /**
- * Errors in the form that the caller of a path can read, for answers that no protocol server makes: unknown methods, refused origins, wrong HTTP methods
- * and content types. REST gets a `google.rpc.Status`, Connect its own JSON, gRPC-Web and streams of Connect their last frame.
+ * Errors in the form that the caller of a path can read, for answers that no protocol server makes: unknown methods,
+ * refused origins, wrong HTTP methods and content types. REST gets a `google.rpc.Status`, Connect its own JSON,
+ * gRPC-Web and streams of Connect their last frame.
  */
 import { toBinary } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";

@@ -1,6 +1,12 @@
-/** Conditions of filters: what a filter text means, over fields that are known by name and kind; and their evaluation over one record. */
+/**
+ * Conditions of filters: what a filter text means, over fields that are known by name and kind; and their evaluation
+ * over one record.
+ */
 
-/** Kind of a field. `state` is text from a closed set; `id` is text without an order; `texts` a list of texts; `map` is text by key. */
+/**
+ * Kind of a field. `state` is text from a closed set; `id` is text without an order; `texts` a list of texts; `map` is
+ * text by key.
+ */
 export type FieldKind = "text" | "id" | "state" | "time" | "number" | "boolean" | "texts" | "map";
 
 /** Fields that a filter may name. */
@@ -11,7 +17,9 @@ interface FieldRule {
   readonly kind: FieldKind;
   /** The closed set of a `state`. */
   readonly values?: readonly string[];
-  /** What the contract puts before each of `values`: filters take `RUN_STATE_FAILED`, as answers show it, and `FAILED`. */
+  /**
+   * What the contract puts before each of `values`: filters take `RUN_STATE_FAILED`, as answers show it, and `FAILED`.
+   */
   readonly prefix?: string;
 }
 

@@ -1,8 +1,10 @@
 /**
- * Filters: CEL over the documented fields of a list. The tree of an expression is checked and becomes a {@link Condition}.
+ * Filters: CEL over the documented fields of a list. The tree of an expression is checked and becomes a {@link
+ * Condition}.
  *
- * Known are `&&`, `||`, `!`, the comparisons of a field with a constant (on either side), `field in [constants]`, `"text" in list_field`, `has(field)`,
- * `labels["key"]` and `labels.key`, a boolean field alone, and `timestamp("…")`. Everything else is FILTER_INVALID with place and cure.
+ * Known are `&&`, `||`, `!`, the comparisons of a field with a constant (on either side), `field in [constants]`,
+ * `"text" in list_field`, `has(field)`, `labels["key"]` and `labels.key`, a boolean field alone, and `timestamp("…")`.
+ * Everything else is FILTER_INVALID with place and cure.
  */
 import { fail } from "../../base/errors.ts";
 import { isFitInteger } from "../../base/json/json-scan.ts";

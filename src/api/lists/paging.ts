@@ -6,7 +6,9 @@ export const DEFAULT_PAGE_SIZE = 50;
 /** Most lines of a page; more is lowered to it. */
 export const MAX_PAGE_SIZE = 500;
 
-/** Order for the `order_by` of a request, which validation has found to name `create_time`; `absent` when it is empty. */
+/**
+ * Order for the `order_by` of a request, which validation has found to name `create_time`; `absent` when it is empty.
+ */
 export function orderOf(orderBy: string, absent: ListOrder): ListOrder {
   if (orderBy === "") return absent;
   return orderBy.endsWith(" desc") ? "newest" : "oldest";
@@ -40,7 +42,9 @@ export interface Source<T, P> {
   placeOf(line: T): P;
 }
 
-/** A page of the lines that meet a condition: reads on until the page is full, the source ends, or enough was looked at. */
+/**
+ * A page of the lines that meet a condition: reads on until the page is full, the source ends, or enough was looked at.
+ */
 export async function scanPage<T, P>(
   source: Source<T, P>,
   start: P | null,

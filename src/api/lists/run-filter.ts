@@ -108,7 +108,10 @@ function isDerived(field: FieldRef): boolean {
   return field.name === "phase" || field.name === "root_run_id";
 }
 
-/** Fields that the store has under another form: a phase is a set of states, the id of a root begins those of its children. */
+/**
+ * Fields that the store has under another form: a phase is a set of states, the id of a root begins those of its
+ * children.
+ */
 function toDerived(field: FieldRef, value: string): Filter {
   if (field.name === "phase")
     return { op: "in", field: { name: "state" }, values: value === "RUNNING" ? RUNNING_STATES : [value] };

@@ -1,9 +1,10 @@
 /**
  * Page tokens and cursors: opaque to callers, checked when they come back.
  *
- * A page token carries the place of the last line and a MAC over tenant, query and place: with another filter, another method or another tenant it is
- * PAGE_TOKEN_INVALID. A cursor carries the sequence of a run's journal and a tag that binds it to run and tenant. Neither grants anything: every
- * call is authorized by itself. The key is kept in the store, so tokens outlive restarts and hold on every instance.
+ * A page token carries the place of the last line and a MAC over tenant, query and place: with another filter, another
+ * method or another tenant it is PAGE_TOKEN_INVALID. A cursor carries the sequence of a run's journal and a tag that
+ * binds it to run and tenant. Neither grants anything: every call is authorized by itself. The key is kept in the
+ * store, so tokens outlive restarts and hold on every instance.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { fail } from "../../base/errors.ts";

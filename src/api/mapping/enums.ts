@@ -1,6 +1,6 @@
 /**
- * Enums of the contract and unions of the service, each pair in one table. A value that is missing on either side does not compile: each table is a
- * record over the union, and {@link Complete} compares it with the names of the enum.
+ * Enums of the contract and unions of the service, each pair in one table. A value that is missing on either side does
+ * not compile: each table is a record over the union, and {@link Complete} compares it with the names of the enum.
  */
 
 import type {
@@ -27,7 +27,10 @@ import {
 } from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunKeyPolicy } from "../../gen/orchestrator/v1/run_service_pb.ts";
 
-/** `true` when the table has every name of the enum but UNSPECIFIED, under the names of `Table`; else a tuple that does not compile. */
+/**
+ * `true` when the table has every name of the enum but UNSPECIFIED, under the names of `Table`; else a tuple that does
+ * not compile.
+ */
 type Complete<Enum, Values> =
   Exclude<Enum[keyof Enum], 0> extends Values ? true : ["missing", Exclude<Enum[keyof Enum], 0 | Values>];
 

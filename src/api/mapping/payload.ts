@@ -1,9 +1,11 @@
 /**
  * Payloads: JSON in the service, a oneof of three forms on the wire.
  *
- * In: an object or value that came as a message, or that a reference leads to, is checked like JSON text, its size too. Out: as `Struct` or `Value`, or as text when the read mask names the
- * `…_json` field or when the value nests deeper than Protobuf libraries of all languages read. What is larger than the inline limit and not asked for as text,
- * or does not fit into the answer, goes out as a reference: no call that did its work fails because its answer is too large.
+ * In: an object or value that came as a message, or that a reference leads to, is checked like JSON text, its size too.
+ * Out: as `Struct` or `Value`, or as text when the read mask names the `…_json` field or when the value nests deeper
+ * than Protobuf libraries of all languages read. What is larger than the inline limit and not asked for as text, or
+ * does not fit into the answer, goes out as a reference: no call that did its work fails because its answer is too
+ * large.
  */
 import { createHash } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
@@ -17,7 +19,9 @@ import { measureJson } from "../../base/json/json-size.ts";
 import type { PayloadRef } from "../../gen/orchestrator/v1/payload_pb.ts";
 import { PayloadRefSchema } from "../../gen/orchestrator/v1/payload_pb.ts";
 
-/** Deepest value that goes out as a message: each level costs up to three levels of messages, and libraries stop at 100. */
+/**
+ * Deepest value that goes out as a message: each level costs up to three levels of messages, and libraries stop at 100.
+ */
 const MAX_MESSAGE_DEPTH = 30;
 
 /** A payload of a request: the value of its oneof, or nothing. */
@@ -49,8 +53,9 @@ export function referenceOf(payload: PayloadInput): PayloadRef | undefined {
 }
 
 /**
- * JSON of a payload; `absent` when there is none. `field` is its name in the contract. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE; for references also
- * PAYLOAD_NOT_FOUND, when `stored` lacks it or it is another one than its hash says.
+ * JSON of a payload; `absent` when there is none. `field` is its name in the contract. Errors: INVALID_JSON,
+ * PAYLOAD_TOO_LARGE; for references also PAYLOAD_NOT_FOUND, when `stored` lacks it or it is another one than its hash
+ * says.
  */
 export function fromPayload(
   payload: PayloadInput,
@@ -160,7 +165,9 @@ function take(room: PayloadRoom, bytes: number): boolean {
   return true;
 }
 
-/** The reference to a payload; `place` says where it is: run and part of it. In the id it needs no escaping in paths. */
+/**
+ * The reference to a payload; `place` says where it is: run and part of it. In the id it needs no escaping in paths.
+ */
 export function toRef(place: string, json: Uint8Array): PayloadRef {
   return create(PayloadRefSchema, {
     payloadId: Buffer.from(place, "utf8").toString("base64url"),

@@ -9,7 +9,9 @@ import type { Plan, TaskSpec } from "../../flows/plan.ts";
 export interface PlannedTask {
   readonly spec: TaskSpec;
   readonly dependsOn: readonly string[];
-  /** Whether it stands in every run from the start: false for FSM states, which are entered, and for compensation tasks. */
+  /**
+   * Whether it stands in every run from the start: false for FSM states, which are entered, and for compensation tasks.
+   */
   readonly expected: boolean;
 }
 
@@ -59,7 +61,10 @@ function listTasks(plan: Plan): PlannedTask[] {
   }
 }
 
-/** Spec of the task at a path: `load.0` is a child, `check~2` a second visit, `pay~compensate` a compensation. Undefined when the plan has no such task. */
+/**
+ * Spec of the task at a path: `load.0` is a child, `check~2` a second visit, `pay~compensate` a compensation. Undefined
+ * when the plan has no such task.
+ */
 export function specAt(index: PlanIndex, path: string): TaskSpec | undefined {
   const undone = compensatedBy(path);
   try {

@@ -22,7 +22,10 @@ const EVERYTHING: ReadMask = { wants: () => true, formOf: () => "message", prune
 const compiled = new Map<string, ReadMask>();
 const MAX_COMPILED = 500;
 
-/** Compiles a mask; undefined means all fields but those of `without`. Error: INVALID_REQUEST names every path that the type does not have. */
+/**
+ * Compiles a mask; undefined means all fields but those of `without`. Error: INVALID_REQUEST names every path that the
+ * type does not have.
+ */
 export function parseReadMask(
   desc: DescMessage,
   mask: FieldMask | undefined,

@@ -23,7 +23,10 @@ export interface TaskView {
   readonly dependsOn: readonly string[];
 }
 
-/** Tasks of a run in the order of the flow, children after their parent, those of states in the order in which they were entered. */
+/**
+ * Tasks of a run in the order of the flow, children after their parent, those of states in the order in which they were
+ * entered.
+ */
 export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] {
   const children = new Map<string, TaskState[]>();
   const rest: TaskState[] = [];
@@ -50,8 +53,8 @@ export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] 
 }
 
 /**
- * One task by path; null when the run has none there. The id of a state stands for its latest visit that has begun, that of a compensation task for the
- * compensation it began last.
+ * One task by path; null when the run has none there. The id of a state stands for its latest visit that has begun,
+ * that of a compensation task for the compensation it began last.
  */
 export function findTask(state: RunState, index: PlanIndex | null, id: string): TaskView | null {
   const path = state.tasks.has(id) ? id : (latestOf(state, index, id) ?? id);
@@ -100,7 +103,10 @@ export function toTaskError(error: TaskError): NonNullable<RunTask["error"]> {
   return create(TaskErrorSchema, { type: error.type, message: error.message, retryable: error.retryable });
 }
 
-/** What a task waits for. `asked` are its evaluated parameters, or what its graph asks; `token` is the sequence of the record by which it waits. */
+/**
+ * What a task waits for. `asked` are its evaluated parameters, or what its graph asks; `token` is the sequence of the
+ * record by which it waits.
+ */
 export function toWait(wait: Wait, dueAt: number | null, asked: unknown, token: number): TaskWait {
   const due = dueAt === null ? {} : { dueTime: toTimestamp(dueAt) };
   switch (wait.kind) {

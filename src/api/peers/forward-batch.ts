@@ -1,6 +1,7 @@
 /**
- * BatchStartRuns where there are several instances: each start is made where it can be. What is refused here goes, in one batch for each, to the instances that
- * can take it; then all runs are waited for, each by a call that a drain ends early.
+ * BatchStartRuns where there are several instances: each start is made where it can be. What is refused here goes, in
+ * one batch for each, to the instances that can take it; then all runs are waited for, each by a call that a drain ends
+ * early.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, type Message } from "@bufbuild/protobuf";
@@ -141,7 +142,10 @@ async function groupByPlace(
   return groups;
 }
 
-/** The run that decides where a refused start belongs, empty for anywhere; null when it was not refused, or for another reason. */
+/**
+ * The run that decides where a refused start belongs, empty for anywhere; null when it was not refused, or for another
+ * reason.
+ */
 function refusalOf({ result }: BatchStartRunsResult): string | null {
   if (result.case !== "error") return null;
   const error = fromStatus(result.value);

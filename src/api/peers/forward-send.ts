@@ -12,7 +12,10 @@ import { openPeerChannels } from "./peer-channels.ts";
 /** Time that is kept for the way back, milliseconds. */
 export const WAY_BACK_MS = 50;
 
-/** Longest time for a connection, milliseconds. Instances are near each other, and a dead one must not hold its runs' callers. */
+/**
+ * Longest time for a connection, milliseconds. Instances are near each other, and a dead one must not hold its runs'
+ * callers.
+ */
 const CONNECT_MS = 500;
 
 /** Nothing answers at the address: the call was not sent, so it may be made elsewhere. */
@@ -28,8 +31,8 @@ export class Unreached extends Error {
 /** Connections to other instances. */
 export interface Sender {
   /**
-   * Sends the call and resolves with the answer. Errors: those of the other instance; {@link Unreached}; PEER_LOST when it
-   * said nothing, so that the call may have been made.
+   * Sends the call and resolves with the answer. Errors: those of the other instance; {@link Unreached}; PEER_LOST when
+   * it said nothing, so that the call may have been made.
    */
   send(
     address: string,

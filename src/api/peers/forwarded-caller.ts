@@ -1,11 +1,11 @@
 /**
- * The caller of a call that one instance sends on to another. The instance that took the call has identified and authorized the caller; the other one takes
- * its word, proved by a key that only instances on the same database have.
+ * The caller of a call that one instance sends on to another. The instance that took the call has identified and
+ * authorized the caller; the other one takes its word, proved by a key that only instances on the same database have.
  *
  *   x-orchestrator-forwarded: <claims>.<mac>     claims: base64url of JSON; mac: base64url of HMAC-SHA256 over path and claims
  *
- * The proof holds for one method and for a minute. It says nothing about the request itself: who can read the traffic between instances can read the
- * requests too, so that traffic belongs on a private network.
+ * The proof holds for one method and for a minute. It says nothing about the request itself: who can read the traffic
+ * between instances can read the requests too, so that traffic belongs on a private network.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { toError } from "../../base/errors.ts";
@@ -16,14 +16,20 @@ import type { Identify, Identity } from "../calls/identity.ts";
 /** Metadata of a call that another instance sent on. */
 export const FORWARDED_KEY = "x-orchestrator-forwarded";
 
-/** How long a proof holds, milliseconds. Instances may disagree a little about the time that they share, in both directions. */
+/**
+ * How long a proof holds, milliseconds. Instances may disagree a little about the time that they share, in both
+ * directions.
+ */
 const VALID_MS = 60_000;
 
 /** Proves to other instances who makes a call. */
 export interface ForwardedCallers {
   /** The metadata of a call of `path` in the name of `caller`. */
   sign(caller: Caller, path: string): Readonly<Record<string, string>>;
-  /** Takes the word of other instances; everybody else is identified by `others`. Error of a proof that does not hold: CALLER_UNVERIFIED. */
+  /**
+   * Takes the word of other instances; everybody else is identified by `others`. Error of a proof that does not hold:
+   * CALLER_UNVERIFIED.
+   */
   identify(others: Identify): Identify;
 }
 

@@ -1,4 +1,7 @@
-/** Connections to other instances, one for each address. One that nobody has used for a while is closed: its instance may be gone for good. */
+/**
+ * Connections to other instances, one for each address. One that nobody has used for a while is closed: its instance
+ * may be gone for good.
+ */
 import { readAddress } from "../client/address.ts";
 import { type GrpcChannel, openGrpcChannel } from "../client/grpc-channel.ts";
 

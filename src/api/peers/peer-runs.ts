@@ -1,13 +1,15 @@
 /**
  * Runs that other instances own, for watches over many runs.
  *
- * While a tenant is watched here, each other instance is asked for the changes of its own runs, and the engine relays them to all watches of the tenant.
+ * While a tenant is watched here, each other instance is asked for the changes of its own runs, and the engine relays
+ * them to all watches of the tenant.
  *
  *   opening → open → down → opening …   after 1 s, later up to 30 s; a peer that is silent for three heartbeats is down
  *
- * Three things may hide a change: a stream that was not open, a shard that changed hands, a peer that died with what it had not sent. After each of them
- * the headers that were written since are read from the store and relayed as well; the newest wins, so nothing is told twice and nothing stays wrong. While a
- * peer is down this is repeated. What cannot be read, or is too much, is a gap.
+ * Three things may hide a change: a stream that was not open, a shard that changed hands, a peer that died with what it
+ * had not sent. After each of them the headers that were written since are read from the store and relayed as well; the
+ * newest wins, so nothing is told twice and nothing stays wrong. While a peer is down this is repeated. What cannot be
+ * read, or is too much, is a gap.
  */
 import type { Log } from "../../base/log.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
@@ -25,7 +27,10 @@ const LOOK_EVERY_MS = 250;
 /** How long a new watch waits for the streams of the others; changes that one misses are read from the store. */
 const READY_MS = 2_000;
 
-/** Time from when a change was decided to when it can be read, at most; milliseconds. Twice what the store lets a statement take, and a heartbeat. */
+/**
+ * Time from when a change was decided to when it can be read, at most; milliseconds. Twice what the store lets a
+ * statement take, and a heartbeat.
+ */
 const MARGIN_MS = 60_000;
 
 /** Changes that are read from the store at once; of more the oldest are a gap. */
@@ -54,8 +59,9 @@ export interface PeerRunsParts {
 /** The changes of other instances. */
 export interface PeerRuns {
   /**
-   * Has the changes of other instances relayed to the caller's tenant until the signal aborts. Resolves when they are, or when a peer that does not answer was
-   * waited for long enough: what is read from the store after that is complete together with what is relayed.
+   * Has the changes of other instances relayed to the caller's tenant until the signal aborts. Resolves when they are,
+   * or when a peer that does not answer was waited for long enough: what is read from the store after that is complete
+   * together with what is relayed.
    */
   follow(caller: Caller, signal: AbortSignal): Promise<void>;
 }
@@ -269,7 +275,9 @@ class TenantPeers {
   }
 }
 
-/** Milliseconds until something is tried again that has failed so often: 1 s, then twice as long each time, up to 30 s. */
+/**
+ * Milliseconds until something is tried again that has failed so often: 1 s, then twice as long each time, up to 30 s.
+ */
 function pauseAfter(failures: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, failures - 1), LONGEST_PAUSE_MS) * (0.75 + Math.random() / 4);
 }

@@ -1,13 +1,16 @@
 /**
- * Routes calls to the instances that can take them. The policy of a method says whether its calls belong to the owner of a run (src/api/calls/routing.ts).
+ * Routes calls to the instances that can take them. The policy of a method says whether its calls belong to the owner
+ * of a run (src/api/calls/routing.ts).
  *
- * A call is tried here first. The engine refuses, before anything has happened, calls for runs that another instance owns (RUN_MOVED) and starts while it owns
- * no shard (NO_SHARD). Those are sent to the instance that can take them, over gRPC.
+ * A call is tried here first. The engine refuses, before anything has happened, calls for runs that another instance
+ * owns (RUN_MOVED) and starts while it owns no shard (NO_SHARD). Those are sent to the instance that can take them,
+ * over gRPC.
  *
  *   refused → locate → here: handled again · an address: sent there · nobody yet: located again after a pause, for at most three seconds
  *
- * An instance that gets a forwarded call does not forward it again, so two instances that disagree cannot play ball with it. A wait is never part of a forwarded
- * start: the run is waited for by a call of its own, which a drain of this instance ends early with the run as it is.
+ * An instance that gets a forwarded call does not forward it again, so two instances that disagree cannot play ball
+ * with it. A wait is never part of a forwarded start: the run is waited for by a call of its own, which a drain of this
+ * instance ends early with the run as it is.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, type Message } from "@bufbuild/protobuf";

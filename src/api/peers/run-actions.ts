@@ -1,6 +1,6 @@
 /**
- * What operations do to runs: the same calls that callers make, handled here or by the instance that owns the run. They go past identification and decoding,
- * because the operation knows in whose name it acts.
+ * What operations do to runs: the same calls that callers make, handled here or by the instance that owns the run. They
+ * go past identification and decoding, because the operation knows in whose name it acts.
  */
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { isOrchestratorError } from "../../base/errors.ts";

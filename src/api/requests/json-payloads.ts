@@ -1,6 +1,6 @@
 /**
- * Payloads of JSON requests. The library makes messages of every value in a `Struct` and JSON of them again, which takes ten times as long as the parser; here the
- * parsed value goes around it.
+ * Payloads of JSON requests. The library makes messages of every value in a `Struct` and JSON of them again, which
+ * takes ten times as long as the parser; here the parsed value goes around it.
  */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
@@ -24,7 +24,10 @@ export class JsonPayloads {
     this.#maxBytes = maxBytes;
   }
 
-  /** Takes a payload out of the JSON, and returns what the library reads instead. Error: PAYLOAD_TOO_LARGE for a `Value`, which the library has to read. */
+  /**
+   * Takes a payload out of the JSON, and returns what the library reads instead. Error: PAYLOAD_TOO_LARGE for a
+   * `Value`, which the library has to read.
+   */
   take(desc: DescMessage, path: string, value: Json): Json {
     if (desc.typeName === STRUCT && typeof value === "object" && value !== null && !Array.isArray(value)) {
       this.#taken.push({ path, value: value as JsonObject });

@@ -1,6 +1,7 @@
 /**
- * Requests from bytes, in one place for all protocols: Protobuf, and JSON whose source text is checked (numbers that a double cannot hold, keys that stand
- * twice, NUL), whose unknown fields and enum values are refused, and whose refusals name the field with its path.
+ * Requests from bytes, in one place for all protocols: Protobuf, and JSON whose source text is checked (numbers that a
+ * double cannot hold, keys that stand twice, NUL), whose unknown fields and enum values are refused, and whose refusals
+ * name the field with its path.
  */
 import type { DescField, DescMessage, JsonValue, Message, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
@@ -12,15 +13,19 @@ import { isPayload, JsonPayloads } from "./json-payloads.ts";
 import { checkBinary, guardJson, MAX_MASK_PATHS } from "./request-shape.ts";
 import { allowedEnumNames } from "./validate.ts";
 
-/** Deepest nesting of messages that is read. A level of a `Struct` takes three: payloads meet their own limit long before. */
+/**
+ * Deepest nesting of messages that is read. A level of a `Struct` takes three: payloads meet their own limit long
+ * before.
+ */
 const MAX_MESSAGE_DEPTH = 400;
 
 /** Deepest JSON of a request: a payload at its limit, inside the messages that hold it. */
 const MAX_BODY_DEPTH = MAX_JSON_DEPTH + 16;
 
 /**
- * A message from Protobuf. Fields that the contract does not have are dropped. Errors: REQUEST_MALFORMED, INVALID_REQUEST and PAYLOAD_TOO_LARGE for what is beyond a
- * limit, INVALID_JSON for payloads that nest too deep even to be read.
+ * A message from Protobuf. Fields that the contract does not have are dropped. Errors: REQUEST_MALFORMED,
+ * INVALID_REQUEST and PAYLOAD_TOO_LARGE for what is beyond a limit, INVALID_JSON for payloads that nest too deep even
+ * to be read.
  */
 export function readBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes: number): Message {
   checkBinary(desc, bytes, maxPayloadBytes);
@@ -40,8 +45,8 @@ export function readBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes
 const TOO_DEEP = `it nests far deeper than the limit of ${MAX_JSON_DEPTH} levels`;
 
 /**
- * A JSON object from the bytes of a request, to be read as `desc`. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST for fields that the contract does not
- * have and for too many elements or entries.
+ * A JSON object from the bytes of a request, to be read as `desc`. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE,
+ * INVALID_REQUEST for fields that the contract does not have and for too many elements or entries.
  */
 export function readJsonBody(desc: DescMessage, body: Uint8Array, maxBytes: number): JsonObject {
   const guard = guardJson(desc);
@@ -51,7 +56,10 @@ export function readJsonBody(desc: DescMessage, body: Uint8Array, maxBytes: numb
   return value as JsonObject;
 }
 
-/** A message from proto JSON. Masks may use the names of the contract. Error: INVALID_REQUEST with the path of the field that cannot be read. */
+/**
+ * A message from proto JSON. Masks may use the names of the contract. Error: INVALID_REQUEST with the path of the field
+ * that cannot be read.
+ */
 export function readJson(desc: DescMessage, object: JsonObject, maxPayloadBytes: number): Message {
   const json: Record<string, Json> = { ...object };
   const payloads = new JsonPayloads(maxPayloadBytes);
@@ -93,8 +101,9 @@ function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
 }
 
 /**
- * Numbers, durations, and times that are written as text, by one grammar each: that of JSON numbers, for integers with a whole value. The library takes
- * everything that the language turns into a number (`0x10`, ` 5`, `+5`), durations with a tail (`1s!`), and days that do not exist.
+ * Numbers, durations, and times that are written as text, by one grammar each: that of JSON numbers, for integers with
+ * a whole value. The library takes everything that the language turns into a number (`0x10`, ` 5`, `+5`), durations
+ * with a tail (`1s!`), and days that do not exist.
  */
 function readTexts(
   desc: DescMessage,
@@ -152,7 +161,10 @@ function readText(
   return number;
 }
 
-/** The name of an enum value; it may be written without the prefix that all values share (`APPROVED`, as filters and the command line have it). */
+/**
+ * The name of an enum value; it may be written without the prefix that all values share (`APPROVED`, as filters and the
+ * command line have it).
+ */
 function readEnumName(field: DescField, text: string): string {
   const names = field.enum?.values.map(({ name }) => name) ?? [];
   const full = `${field.enum?.sharedPrefix?.toUpperCase() ?? ""}${text}`;
@@ -198,7 +210,10 @@ const TEXT_FORMS: Readonly<Record<string, (text: string) => boolean>> = {
   },
 };
 
-/** The first field that cannot be read by itself; null when each of them can. Only called when the whole could not be read. */
+/**
+ * The first field that cannot be read by itself; null when each of them can. Only called when the whole could not be
+ * read.
+ */
 function blameField(desc: DescMessage, json: JsonObject, path: string): OrchestratorError | null {
   for (const [key, value] of Object.entries(json)) {
     const field = findField(desc, key);

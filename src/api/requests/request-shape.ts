@@ -1,8 +1,10 @@
 /**
- * How much a request may hold, checked on its bytes before any of it is decoded: entries of maps and lists by the rules of the contract, fields by name, and the
- * size of payloads. The check stops at the first excess, so a refusal costs a look at the bytes before it, and never a decoded message.
+ * How much a request may hold, checked on its bytes before any of it is decoded: entries of maps and lists by the rules
+ * of the contract, fields by name, and the size of payloads. The check stops at the first excess, so a refusal costs a
+ * look at the bytes before it, and never a decoded message.
  *
- * What it passes is decoded and validated as usual. It judges sizes only: bytes that are no message are left for the decoder to refuse.
+ * What it passes is decoded and validated as usual. It judges sizes only: bytes that are no message are left for the
+ * decoder to refuse.
  */
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
@@ -85,7 +87,10 @@ function isPackable(field: DescField & { fieldKind: "list" }): boolean {
 /** Deepest nesting of messages that is looked at. The decoder refuses what is deeper. */
 const MAX_DEPTH = 100;
 
-/** Checks the bytes of a message. Errors: INVALID_REQUEST with the field that holds too much, PAYLOAD_TOO_LARGE, REQUEST_MALFORMED for groups. */
+/**
+ * Checks the bytes of a message. Errors: INVALID_REQUEST with the field that holds too much, PAYLOAD_TOO_LARGE,
+ * REQUEST_MALFORMED for groups.
+ */
 export function checkBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes: number): void {
   walk(shapeOf(desc), new WireReader(bytes), bytes.length, "", 0, maxPayloadBytes);
 }

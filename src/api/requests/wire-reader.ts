@@ -1,4 +1,7 @@
-/** Reads the wire format of Protobuf without making messages. Bytes that are no message end the reading early; the decoder refuses them. */
+/**
+ * Reads the wire format of Protobuf without making messages. Bytes that are no message end the reading early; the
+ * decoder refuses them.
+ */
 import { fail } from "../../base/errors.ts";
 
 const VARINT = 0;
@@ -35,7 +38,10 @@ export class WireReader {
     return value;
   }
 
-  /** Steps over a value that has no length before it; false when it cannot. Error: REQUEST_MALFORMED for groups, which no version of the contract has. */
+  /**
+   * Steps over a value that has no length before it; false when it cannot. Error: REQUEST_MALFORMED for groups, which
+   * no version of the contract has.
+   */
   skip(wireType: number): boolean {
     if (wireType === VARINT) this.varint();
     else if (wireType === FIXED64) this.at += 8;
@@ -72,7 +78,8 @@ const PARTS: Readonly<Record<StructPart, Readonly<Record<number, StructPart | "t
 const FRAME_BYTES: Readonly<Record<StructPart | "text", number>> = { struct: 2, entry: 2, value: 1, list: 2, text: 2 };
 
 /**
- * The least bytes that the JSON text of a `google.protobuf.Struct` or `Value` can have, to within a few. A part that stands twice counts twice.
+ * The least bytes that the JSON text of a `google.protobuf.Struct` or `Value` can have, to within a few. A part that
+ * stands twice counts twice.
  */
 export function measureStruct(reader: WireReader, end: number, part: "struct" | "value"): number {
   return measure(reader, end, part, 0);

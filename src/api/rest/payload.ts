@@ -8,7 +8,9 @@ export function answersBytes(method: ServedMethod): boolean {
   return method.desc.output.typeName === ReadPayloadResponseSchema.typeName;
 }
 
-/** Sends the payload of a stream. A payload has some megabytes at most, so it is collected: an error keeps its status. */
+/**
+ * Sends the payload of a stream. A payload has some megabytes at most, so it is collected: an error keeps its status.
+ */
 export async function sendPayload(
   frames: AsyncIterable<ReadPayloadResponse>,
   request: FastifyRequest,

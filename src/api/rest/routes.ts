@@ -1,8 +1,9 @@
 /**
  * Routes of the REST side, from the `google.api.http` rules of the contract.
  *
- * Paths are matched as they came, before percent-decoding, with the custom verbs (`:cancel`) first: the ids of child runs hold colons, and what
- * stands after the last colon is an id's unless it is a verb of that path. A colon that must not be a verb is sent as `%3A`.
+ * Paths are matched as they came, before percent-decoding, with the custom verbs (`:cancel`) first: the ids of child
+ * runs hold colons, and what stands after the last colon is an id's unless it is a verb of that path. A colon that must
+ * not be a verb is sent as `%3A`.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";

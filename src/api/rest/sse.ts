@@ -10,8 +10,8 @@ interface Frame {
 }
 
 /**
- * A message as an event: `event:` is the kind of frame, `id:` its cursor (the place to resume from), `data:` the message as proto JSON on one line.
- * A heartbeat is a comment, which readers skip.
+ * A message as an event: `event:` is the kind of frame, `id:` its cursor (the place to resume from), `data:` the
+ * message as proto JSON on one line. A heartbeat is a comment, which readers skip.
  */
 export function formatEvent(desc: DescMessage, message: Message): string {
   const { frame } = message as unknown as { readonly frame?: Frame };

@@ -1,4 +1,7 @@
-/** ApprovalService: the questions that runs put to people. Lists read rows of the store, which are written from the state of the run; a single approval is read from its run. */
+/**
+ * ApprovalService: the questions that runs put to people. Lists read rows of the store, which are written from the
+ * state of the run; a single approval is read from its run.
+ */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
 import type { Approval, RunState } from "../../engine/machine/state.ts";
@@ -23,9 +26,9 @@ import { toApproval } from "../mapping/approval.ts";
 import { APPROVAL_STATE } from "../mapping/enums.ts";
 import type { PayloadLimits } from "../mapping/payload.ts";
 import { createPayloadRoom, fromPayload } from "../mapping/payload.ts";
-import { readReferences } from "./stored-payloads.ts";
 import { parseReadMask } from "../mapping/read-mask.ts";
 import { assigneesOf } from "../mapping/task.ts";
+import { readReferences } from "./stored-payloads.ts";
 
 const FIELDS: FieldTable = {
   run_id: { kind: "text" },

@@ -1,4 +1,7 @@
-/** PayloadService: the bytes of payloads that answers refer to. They stand in the journal of their run (docs/adr/0018-payloads-stay-in-the-journal.md). */
+/**
+ * PayloadService: the bytes of payloads that answers refer to. They stand in the journal of their run
+ * (docs/adr/0018-payloads-stay-in-the-journal.md).
+ */
 import { PayloadService, type ReadPayloadResponse } from "../../gen/orchestrator/v1/payload_service_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";

@@ -1,6 +1,6 @@
 /**
- * Payloads by reference. They stand in the journal of their run (docs/adr/0018-payloads-stay-in-the-journal.md): a reference names the run and the part
- * of it. ReadPayload streams them, and requests take them as their own.
+ * Payloads by reference. They stand in the journal of their run (docs/adr/0018-payloads-stay-in-the-journal.md): a
+ * reference names the run and the part of it. ReadPayload streams them, and requests take them as their own.
  */
 import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
@@ -33,7 +33,10 @@ export async function readStoredPayload(
   return value === undefined ? fail("PAYLOAD_NOT_FOUND", { payloadId }) : { place, value };
 }
 
-/** What the references among the payloads of a request lead to. Error: PAYLOAD_NOT_FOUND, also when the run of the payload is gone. */
+/**
+ * What the references among the payloads of a request lead to. Error: PAYLOAD_NOT_FOUND, also when the run of the
+ * payload is gone.
+ */
 export async function readReferences(
   reader: PayloadReader,
   caller: Caller,

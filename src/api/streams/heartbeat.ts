@@ -21,8 +21,8 @@ export interface LiveStream<T, M> {
 }
 
 /**
- * Messages of the source with heartbeats between them. What counts is what the reader gets: a source whose values all become no message is silent. Leaving
- * the iteration ends the source.
+ * Messages of the source with heartbeats between them. What counts is what the reader gets: a source whose values all
+ * become no message is silent. Leaving the iteration ends the source.
  */
 export async function* withHeartbeats<T, M>(stream: LiveStream<T, M>, heartbeatMs: number): AsyncGenerator<M> {
   const source = new AbortController();
@@ -72,7 +72,9 @@ export async function* withHeartbeats<T, M>(stream: LiveStream<T, M>, heartbeatM
   }
 }
 
-/** Waits for one promise at a time, or for a while, or to be woken; a promise that is still open is waited for again. */
+/**
+ * Waits for one promise at a time, or for a while, or to be woken; a promise that is still open is waited for again.
+ */
 class Ear<T> {
   #result: { readonly value: T } | { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;

@@ -1,7 +1,9 @@
 /** A queue between a producer that calls and a consumer that awaits. */
 export interface Queue<T> {
   push(value: T): void;
-  /** The next value; undefined when the signal has aborted or, with a timeout, when `timeoutMs` have passed without one. */
+  /**
+   * The next value; undefined when the signal has aborted or, with a timeout, when `timeoutMs` have passed without one.
+   */
   take(timeoutMs?: number): Promise<T | undefined>;
   readonly size: number;
 }

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { fail } from "../errors.ts";
 import type { Json, JsonObject } from "./json.ts";
-import type { JsonGuard } from "./json-guard.ts";
 import { findFault } from "./json-fault.ts";
+import type { JsonGuard } from "./json-guard.ts";
 import { isFitNumber, type JsonScan, scanJson } from "./json-scan.ts";
 
 /**

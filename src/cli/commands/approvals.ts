@@ -18,9 +18,9 @@ import {
 import { readCount } from "../input/read-count.ts";
 import { readPages } from "../input/read-pages.ts";
 import { readText } from "../input/text-sources.ts";
+import { toStdout } from "../terminal/output.ts";
 import { formatTime, nameOf, printJson, runState, toPrintable } from "../terminal/print.ts";
 import { formatTable } from "../terminal/table.ts";
-import { toStdout } from "../terminal/output.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

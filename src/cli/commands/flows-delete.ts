@@ -20,8 +20,8 @@ import {
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { readPages } from "../input/read-pages.ts";
 import { readFlowName } from "../input/text-sources.ts";
-import { printJson, toPrintable } from "../terminal/print.ts";
 import { toStderr, toStdout } from "../terminal/output.ts";
+import { printJson, toPrintable } from "../terminal/print.ts";
 
 /** Most versions of a flow that one call of the command deletes. */
 const MAX_VERSIONS = 10_000;

@@ -18,12 +18,12 @@ import { STARTERS, writeStarter } from "../input/flow-starters.ts";
 import { readCount } from "../input/read-count.ts";
 import { readPages } from "../input/read-pages.ts";
 import { isSourcePath, readFlowName, readText } from "../input/text-sources.ts";
+import { printText, show, toStderr, toStdout } from "../terminal/output.ts";
+import { paint } from "../terminal/paint.ts";
 import { formatTime, nameOf, printJson, toPrintable } from "../terminal/print.ts";
 import { printWarnings, type ShownWarning, toPlainWarning } from "../terminal/print-warnings.ts";
 import { formatTable } from "../terminal/table.ts";
 import { defineDelete } from "./flows-delete.ts";
-import { printText, show, toStderr, toStdout } from "../terminal/output.ts";
-import { paint } from "../terminal/paint.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

@@ -11,9 +11,9 @@ import {
   withClient,
 } from "../connection/connect.ts";
 import { EXIT } from "../exit-codes.ts";
-import { nameOf, printJson, toPrintable } from "../terminal/print.ts";
 import { toStdout } from "../terminal/output.ts";
 import { paint } from "../terminal/paint.ts";
+import { nameOf, printJson, toPrintable } from "../terminal/print.ts";
 
 /** Defines the command. */
 export function defineHealth(command: Command, context: CommandContext): void {

@@ -18,9 +18,9 @@ import {
 import { endOfOperation, followOperation, progressOf } from "../follow-operation.ts";
 import { readCount } from "../input/read-count.ts";
 import { readPages } from "../input/read-pages.ts";
-import { formatTime, nameOf, printJson, toPrintable, took } from "../terminal/print.ts";
-import { formatTable } from "../terminal/table.ts";
 import { type Shown, toStdout } from "../terminal/output.ts";
+import { formatTime, nameOf, printJson, took, toPrintable } from "../terminal/print.ts";
+import { formatTable } from "../terminal/table.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

@@ -6,9 +6,9 @@ import { CompletedArgument } from "../completion/completed.ts";
 import { addConfigHomeOption, addOutputOption, type OutputOptions } from "../connection/connect.ts";
 import { checkProfileName, findProfile, profilePath, readProfiles, writeProfiles } from "../connection/profiles.ts";
 import { readText } from "../input/text-sources.ts";
+import { toStdout } from "../terminal/output.ts";
 import { printJson } from "../terminal/print.ts";
 import { formatTable } from "../terminal/table.ts";
-import { toStdout } from "../terminal/output.ts";
 
 interface HomeOptions {
   readonly configHome?: string;

@@ -25,11 +25,11 @@ import { followRun } from "../follow-run.ts";
 import { readInput } from "../input/input-values.ts";
 import { isSourcePath, readFlowName, readText } from "../input/text-sources.ts";
 import { addNearNames } from "../near-names.ts";
+import { toStderr } from "../terminal/output.ts";
+import { paint } from "../terminal/paint.ts";
 import { nameOf } from "../terminal/print.ts";
 import { printOutcome, printStarted } from "../terminal/print-outcome.ts";
 import { printWarnings } from "../terminal/print-warnings.ts";
-import { toStderr } from "../terminal/output.ts";
-import { paint } from "../terminal/paint.ts";
 
 /** Options of the command. */
 interface RunOptions extends ConnectOptions, OutputOptions {

@@ -14,8 +14,8 @@ import { CompletedArgument } from "../completion/completed.ts";
 import { type ConnectOptions, type OutputOptions, withClient } from "../connection/connect.ts";
 import { endOfOperation, followOperation } from "../follow-operation.ts";
 import { addFilterOptions, type FilterOptions, toFilter } from "../input/run-filter-options.ts";
-import { formatRuns, printJson, runState, toPrintable } from "../terminal/print.ts";
 import { toStderr, toStdout } from "../terminal/output.ts";
+import { formatRuns, printJson, runState, toPrintable } from "../terminal/print.ts";
 
 /** Runs that a preview shows. */
 const SHOWN = 50;

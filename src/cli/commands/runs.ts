@@ -28,6 +28,7 @@ import { readCount } from "../input/read-count.ts";
 import { readPages } from "../input/read-pages.ts";
 import { addFilterOptions, type FilterOptions, toFilter } from "../input/run-filter-options.ts";
 import { describeEvent } from "../terminal/describe-event.ts";
+import { showJson, toStderr, toStdout } from "../terminal/output.ts";
 import {
   eventName,
   formatRun,
@@ -40,10 +41,9 @@ import {
 } from "../terminal/print.ts";
 import { printOutcome, withOutput } from "../terminal/print-outcome.ts";
 import { formatTable } from "../terminal/table.ts";
+import { cut } from "../terminal/terminal.ts";
 import { watchRun } from "../watch-run.ts";
 import { defineSteering, printRun } from "./runs-steering.ts";
-import { showJson, toStderr, toStdout } from "../terminal/output.ts";
-import { cut } from "../terminal/terminal.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

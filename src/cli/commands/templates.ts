@@ -12,9 +12,9 @@ import {
   withClient,
 } from "../connection/connect.ts";
 import { readPages } from "../input/read-pages.ts";
+import { printText, toStdout } from "../terminal/output.ts";
 import { printJson, toPrintable } from "../terminal/print.ts";
 import { formatTable } from "../terminal/table.ts";
-import { printText, toStdout } from "../terminal/output.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

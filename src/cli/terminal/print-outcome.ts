@@ -6,9 +6,9 @@ import { type Run, RunSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { OutputForm } from "../connection/connect.ts";
 import { EXIT } from "../exit-codes.ts";
-import { formatRunError, printJson, runState, styleOf, took, toPrintable } from "./print.ts";
 import { printText, showJson, toStderr, toStdout } from "./output.ts";
 import { paint } from "./paint.ts";
+import { formatRunError, printJson, runState, styleOf, took, toPrintable } from "./print.ts";
 
 /** Says that a run has started and how to go on: `watch` is the command for it. */
 export function printStarted(run: Run, output: OutputForm, watch: string): void {

@@ -15,9 +15,9 @@ import {
   TaskStateSchema,
   type TaskWait,
 } from "../../gen/orchestrator/v1/run_pb.ts";
-import { formatTable } from "./table.ts";
 import { joinShown, type Shown, show, showJson, toStdout } from "./output.ts";
 import { paint, type Style } from "./paint.ts";
+import { formatTable } from "./table.ts";
 import { cut, formatAge } from "./terminal.ts";
 
 /** A moment as messages carry it. */

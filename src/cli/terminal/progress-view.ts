@@ -1,9 +1,9 @@
 /** Shows the progress of a run: redrawn in place on a terminal, a bounded number of lines elsewhere. */
 import { formatDuration } from "../../base/time/duration.ts";
-import { describeWait, styleOf } from "./print.ts";
-import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
 import { joinShown, type Part, Shown, show, writeShown } from "./output.ts";
 import { paint } from "./paint.ts";
+import { describeWait, styleOf } from "./print.ts";
+import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
 import { cut, padTo, plain, sizeOf, widthOf } from "./terminal.ts";
 
 /** Most children of one group that are drawn at the same time. */

@@ -6,7 +6,6 @@
 
 import { invariant } from "../../base/errors.ts";
 import { withRunInHand } from "../../base/process/in-hand.ts";
-import { cancelApproval, endApproval, openApproval } from "./tasks/approvals.ts";
 import { childIndex, isTopLevel, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import { rememberRequest } from "./requests.ts";
@@ -21,6 +20,7 @@ import {
   type TaskState,
   type TaskStateName,
 } from "./state.ts";
+import { cancelApproval, endApproval, openApproval } from "./tasks/approvals.ts";
 import { isFailure } from "./tasks/task-ends.ts";
 
 /** Folds the records of a run into its state. */

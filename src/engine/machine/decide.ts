@@ -11,15 +11,15 @@ import type { Json, JsonObject } from "../../base/json/json.ts";
 import { exceedsSize } from "../../base/json/json-size.ts";
 import { stepNode } from "./control/dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./control/endings.ts";
-import type { RequestKey, RunEvent } from "./events.ts";
 import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./control/fsm.ts";
 import { cancelChildren, stepGroup } from "./control/groups.ts";
-import { closesAt } from "./tasks/limits.ts";
-import { failTask, type Step } from "./tasks/outcomes.ts";
+import type { RequestKey, RunEvent } from "./events.ts";
 import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
+import { closesAt } from "./tasks/limits.ts";
+import { failTask, type Step } from "./tasks/outcomes.ts";
 import { isEnded } from "./tasks/task-ends.ts";
 import {
   answerTask,

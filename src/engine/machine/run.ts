@@ -4,8 +4,8 @@
  * does.
  */
 import type { DagNode, FsmState, Plan, TaskSpec } from "../../flows/plan.ts";
-import { Agenda } from "./control/agenda.ts";
 import { applyRecord } from "./apply.ts";
+import { Agenda } from "./control/agenda.ts";
 import { childIndex, compensatedBy, parentPath, visitOf } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import { isMoving, isTerminalPhase, type RunState, type RunStateName, type TaskState } from "./state.ts";

@@ -4,8 +4,8 @@
  */
 import { exceedsSize } from "../../base/json/json-size.ts";
 import type { Outcome } from "./events.ts";
-import { ownError } from "./tasks/outcomes.ts";
 import type { TaskError } from "./records.ts";
+import { ownError } from "./tasks/outcomes.ts";
 
 /**
  * Maximum bytes of JSON in one value from a tool. Values from expressions are bounded by their steps, at about the same

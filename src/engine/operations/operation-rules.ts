@@ -24,7 +24,9 @@ export type OperationEvent =
       readonly matched: number;
       readonly requestHash: string;
     }
-  /** A page was taken: the one after `pages` others. Ignored when another one was taken since. `last`: no run is left. */
+  /**
+   * A page was taken: the one after `pages` others. Ignored when another one was taken since. `last`: no run is left.
+   */
   | ({ readonly type: "page"; readonly at: number; readonly pages: number; readonly last: boolean } & PageResult)
   | { readonly type: "cancel"; readonly at: number; readonly by: string };
 

@@ -1,8 +1,8 @@
 /**
  * Takes the pages of an operation: lists the next runs, does to each what the operation wants, and reports.
  *
- * A page that is lost with its owner is taken again by the next one. Each call on a run carries a request id that operation and run give, so a run that was
- * changed before is found changed and counts as done, once.
+ * A page that is lost with its owner is taken again by the next one. Each call on a run carries a request id that
+ * operation and run give, so a run that was changed before is found changed and counts as done, once.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../base/errors.ts";
@@ -23,7 +23,9 @@ const PAGE = 200;
 /** Runs that are changed at the same time. */
 const PARALLEL = 16;
 
-/** How often a call on a run is tried that says it may be retried, and the first pause; each next one is twice as long. */
+/**
+ * How often a call on a run is tried that says it may be retried, and the first pause; each next one is twice as long.
+ */
 const MAX_TRIES = 6;
 const FIRST_PAUSE_MS = 100;
 

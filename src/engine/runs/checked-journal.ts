@@ -1,7 +1,9 @@
 /**
- * The journal as the engine reads it: whatever comes from the store is checked here, once, and a run that fails is RUN_UNREADABLE on every call alike.
+ * The journal as the engine reads it: whatever comes from the store is checked here, once, and a run that fails is
+ * RUN_UNREADABLE on every call alike.
  *
- * Each record is checked for its kind; header and journal must agree on the run's tenant and flow, on where the journal ends and on whether the run has ended.
+ * Each record is checked for its kind; header and journal must agree on the run's tenant and flow, on where the journal
+ * ends and on whether the run has ended.
  */
 import { toError } from "../../base/errors.ts";
 import { recordsProblem } from "../machine/check-record.ts";

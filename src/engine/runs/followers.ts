@@ -1,14 +1,16 @@
 /**
  * Followers of all runs of a tenant: they hear of every header that changes, and of how many changes they missed.
  *
- * What is committed here comes from the runtime, what others have committed is relayed. Of what is told of a run the newest wins, whatever came first.
+ * What is committed here comes from the runtime, what others have committed is relayed. Of what is told of a run the
+ * newest wins, whatever came first.
  */
-import { isNewer, toHeader } from "./headers.ts";
+
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import type { Caller } from "../ports/caller.ts";
 import type { RunHeader } from "../ports/run-index.ts";
 import type { FollowScope, RunChange, RunRelay } from "../ports/run-watch.ts";
+import { isNewer, toHeader } from "./headers.ts";
 import type { RunObserver } from "./observer.ts";
 
 /** Runs that wait for a follower; more, and it misses the oldest. */
@@ -25,7 +27,10 @@ interface Follower {
   wake: (() => void) | null;
 }
 
-/** Hears of commits and tells its followers. Each line is the whole header, so of several changes of a run the newest is enough. */
+/**
+ * Hears of commits and tells its followers. Each line is the whole header, so of several changes of a run the newest is
+ * enough.
+ */
 export interface Followers extends RunObserver, RunRelay {
   /** Headers as they change, and what was missed, from the first call of `next` on. Ends when the signal aborts. */
   follow(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncGenerator<RunChange>;

@@ -2,7 +2,10 @@ import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import type { QuarantineReason } from "../shard/kind.ts";
 
-/** Notified of what becomes durable in runs, for metrics, the log, fan-out, and lists that follow along. Must be quick and never throw. */
+/**
+ * Notified of what becomes durable in runs, for metrics, the log, fan-out, and lists that follow along. Must be quick
+ * and never throw.
+ */
 export interface RunObserver {
   /** `records` became durable, the first of them as `firstSequence`. The state of `run` may be ahead of them. */
   committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;

@@ -6,9 +6,9 @@ import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { RowsOf } from "../ports/projections.ts";
+import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
 import type { Runtime } from "../shard/runtime.ts";
-import type { ToolCaller } from "../ports/tools.ts";
 import type { RunObserver } from "./observer.ts";
 import { createRunWork, type RunResidence, type RunTypes } from "./run-resident.ts";
 import { RUN_RULES } from "./run-rules.ts";
@@ -49,7 +49,8 @@ export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTyp
     opened: (resident, { header, moving, wakeAt }, again) => {
       resident.work.shown = { state: header.state, moving, wakeAt };
       if (again || resident.gone || RUN_RULES.hasEnded(resident.entity)) return;
-      // A run that was put into quarantine unread and can be read now stays held until it is released. From now on its journal says so too.
+      // A run that was put into quarantine unread and can be read now stays held until it is released. From now on its
+      // journal says so too.
       if (header.state !== "QUARANTINED" || resident.entity.state.holds.some((hold) => hold.kind === "quarantine"))
         return;
       const why = "the run could not be read before";

@@ -1,10 +1,10 @@
 /** A run in memory: what the shard runtime keeps of every entity, and what runs keep beside it. */
 import type { LongTimer } from "../../base/time/long-timer.ts";
-import type { StartRow, StoredRun } from "../ports/journal.ts";
 import type { RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import type { RunState } from "../machine/state.ts";
+import type { StartRow, StoredRun } from "../ports/journal.ts";
 import type { Residence } from "../shard/residence/residence.ts";
 import { isClean, type Resident } from "../shard/resident.ts";
 

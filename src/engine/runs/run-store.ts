@@ -1,13 +1,16 @@
 /** Stored runs, as the shard runtime reads them. */
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import type { Journal, Trial as JournalTrial } from "../ports/journal.ts";
 import { foldJournal } from "../machine/apply.ts";
 import { openRun } from "../machine/run.ts";
+import type { Journal, Trial as JournalTrial } from "../ports/journal.ts";
 import type { EntityStore, SuspectStore, Trial } from "../shard/kind.ts";
 import type { RunTypes } from "./run-resident.ts";
 import { isUnreadable, readRun } from "./unreadable.ts";
 
-/** Reads runs from a journal whose reads are checked. Errors: RUN_UNREADABLE for a run that is damaged or cannot be read by this build. */
+/**
+ * Reads runs from a journal whose reads are checked. Errors: RUN_UNREADABLE for a run that is damaged or cannot be read
+ * by this build.
+ */
 export function createRunStore(journal: Journal, flows: FlowRegistry): EntityStore<RunTypes> {
   return {
     load: (runId) => readRun(runId, () => journal.loadRun(runId)),

@@ -1,4 +1,7 @@
-/** Makes the transition of a run as it is committed: its pending records, its header, and the rows that follow from them. */
+/**
+ * Makes the transition of a run as it is committed: its pending records, its header, and the rows that follow from
+ * them.
+ */
 import { nextDueAt } from "../machine/decide.ts";
 import { movesByItself } from "../machine/run.ts";
 import { publicState, type RunState } from "../machine/state.ts";
@@ -11,7 +14,9 @@ export function firstSequenceOf({ entity: { state }, pending }: RunResident): nu
   return state.sequence - pending.length + 1;
 }
 
-/** The transition of everything that is pending in `resident`, with its records as JSON and the rows of its projections. */
+/**
+ * The transition of everything that is pending in `resident`, with its records as JSON and the rows of its projections.
+ */
 export function createMove(resident: RunResident, json: string, rows: readonly ProjectedRows[]): Move {
   const { entity: run, pending, work } = resident;
   const { state } = run;
@@ -32,7 +37,8 @@ export function createMove(resident: RunResident, json: string, rows: readonly P
       case "signal.received":
       case "request.applied":
       case "approval.ended":
-        // A caller was told that this is durable. The header knows of it too, so that a journal which has lost its end does not pass for a whole one.
+        // A caller was told that this is durable. The header knows of it too, so that a journal which has lost its end
+        // does not pass for a whole one.
         changed = true;
         break;
     }

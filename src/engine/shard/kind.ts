@@ -1,8 +1,10 @@
 /**
- * What the shard runtime needs of a kind of entity: how its records are folded and its events decided, what it writes, and what it does outside of memory.
+ * What the shard runtime needs of a kind of entity: how its records are folded and its events decided, what it writes,
+ * and what it does outside of memory.
  *
- * The runtime owns shards, keeps entities in memory, commits what they decide in groups, and recovers them after a takeover. It never looks into an entity, an
- * event, or a record of a kind. A new kind implements {@link Kind} and is added with `Runtime.addKind`; see docs/adr/0044.
+ * The runtime owns shards, keeps entities in memory, commits what they decide in groups, and recovers them after a
+ * takeover. It never looks into an entity, an event, or a record of a kind. A new kind implements {@link Kind} and is
+ * added with `Runtime.addKind`; see docs/adr/0044.
  */
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { LogFields } from "../../base/log.ts";
@@ -26,7 +28,10 @@ export interface EntityEvent {
   readonly at: number;
 }
 
-/** Events that the runtime itself gives to entities. Every kind takes them; one that has no use for an event makes no records of it. */
+/**
+ * Events that the runtime itself gives to entities. Every kind takes them; one that has no use for an event makes no
+ * records of it.
+ */
 export type RuntimeEvent =
   /** The earliest timer that is due fires. `by`: now, no later than the database's clock. `random` is in [0, 1). */
   | { readonly type: "due"; readonly at: number; readonly by?: number; readonly random: number }
@@ -67,18 +72,30 @@ export interface EntityTypes {
 /** Why an entity cannot be used. */
 export type Trouble = "moved" | "missing" | "unreadable" | "quarantined";
 
-/** A kind of entity. Implementations hold no state per entity but what they keep in {@link Resident.entity} and {@link Resident.work}. */
+/**
+ * A kind of entity. Implementations hold no state per entity but what they keep in {@link Resident.entity} and {@link
+ * Resident.work}.
+ */
 export interface Kind<T extends EntityTypes = EntityTypes> {
   /** Singular, for log lines: `run`. */
   readonly name: string;
   readonly rules: Rules<T>;
   readonly store: EntityStore<T>;
   readonly outside: Outside<T>;
-  /** Entities that may have killed their owner; null when entities of this kind run nothing of a user and are never suspected. */
+  /**
+   * Entities that may have killed their owner; null when entities of this kind run nothing of a user and are never
+   * suspected.
+   */
   readonly suspects: SuspectStore | null;
-  /** Rows that the pending records write beside the journal. Throws when they cannot be made: the transition is then given up. */
+  /**
+   * Rows that the pending records write beside the journal. Throws when they cannot be made: the transition is then
+   * given up.
+   */
   rowsOf(resident: Resident<T>): readonly ProjectedRows[];
-  /** Everything that is pending in `resident`, with its records as JSON and its rows, as it is committed. Notes what lists show from then on. */
+  /**
+   * Everything that is pending in `resident`, with its records as JSON and its rows, as it is committed. Notes what
+   * lists show from then on.
+   */
   write(resident: Resident<T>, json: string, rows: readonly ProjectedRows[]): Move;
   /** The error that callers get. */
   toError(trouble: Trouble, id: string, why?: string, cause?: unknown): OrchestratorError;
@@ -87,7 +104,10 @@ export interface Kind<T extends EntityTypes = EntityTypes> {
 
 /** The pure part: no clock, no randomness, no I/O. */
 export interface Rules<T extends EntityTypes = EntityTypes> {
-  /** Records that come of `event`, in order; the entity has absorbed them, so memory is ahead of the journal. Takes what it uses from `slice`. */
+  /**
+   * Records that come of `event`, in order; the entity has absorbed them, so memory is ahead of the journal. Takes what
+   * it uses from `slice`.
+   */
   advance(entity: T["entity"], event: T["event"] | RuntimeEvent, slice: TimeSlice): T["record"][];
   /** The entity before its first record. */
   reset(entity: T["entity"]): T["entity"];
@@ -120,7 +140,9 @@ export interface EntityStore<T extends EntityTypes = EntityTypes> {
   /** Folds what was loaded. */
   open(stored: T["stored"]): Promise<T["entity"]>;
   isUnreadable(error: unknown): boolean;
-  /** Open entities of these shards that were moving when they were last written, or whose time has passed, oldest first. */
+  /**
+   * Open entities of these shards that were moving when they were last written, or whose time has passed, oldest first.
+   */
   listMoving(shards: readonly number[]): Promise<readonly { readonly id: string; readonly moving: boolean }[]>;
   /** Open entities of these shards that are due before `until`, by time and id, from the one after `after`. */
   listDue(
@@ -129,7 +151,9 @@ export interface EntityStore<T extends EntityTypes = EntityTypes> {
     after: DueEntity | null,
     limit: number,
   ): Promise<readonly DueEntity[]>;
-  /** Takes an entity that cannot be read out of both lists. False when the lease is not held or there was nothing to do. */
+  /**
+   * Takes an entity that cannot be read out of both lists. False when the lease is not held or there was nothing to do.
+   */
   quarantine(lease: Lease, id: string): Promise<boolean>;
 }
 
@@ -139,7 +163,10 @@ export interface DueEntity {
   readonly wakeAt: number;
 }
 
-/** What an entity does outside of memory once its records are durable. All but {@link Outside.begun} and {@link Outside.afterTakeover} are synchronous. */
+/**
+ * What an entity does outside of memory once its records are durable. All but {@link Outside.begun} and {@link
+ * Outside.afterTakeover} are synchronous.
+ */
 export interface Outside<T extends EntityTypes = EntityTypes> {
   createWork(): T["work"];
   /** The entity was read from the store; `again`: it was in memory before, and memory was in doubt. */
@@ -165,8 +192,8 @@ export interface Outside<T extends EntityTypes = EntityTypes> {
 }
 
 /**
- * Why an entity is put into quarantine unread: it cannot be read, its owners died while it was in progress, or the event loop of its owner stood still in it.
- * Of the first no record says so until somebody can read it.
+ * Why an entity is put into quarantine unread: it cannot be read, its owners died while it was in progress, or the
+ * event loop of its owner stood still in it. Of the first no record says so until somebody can read it.
  */
 export type QuarantineReason = "UNREADABLE" | "KILLED" | "BLOCKED";
 
@@ -187,7 +214,9 @@ export interface Suspect extends Trial {
 
 /** What the store knows of suspects of a kind. */
 export interface SuspectStore {
-  /** Says durably that `trials` are in progress and that `passed` ones have come through; see `Journal.nameSuspects`. */
+  /**
+   * Says durably that `trials` are in progress and that `passed` ones have come through; see `Journal.nameSuspects`.
+   */
   name(leases: readonly Lease[], trials: readonly Trial[], passed: readonly Trial[], alone: boolean): Promise<void>;
   judge(leases: readonly TakenLease[]): Promise<readonly Suspect[]>;
   /** Holds an open entity without reading it. False when the lease is not held or it is not open. */

@@ -1,6 +1,9 @@
 /** How far this instance is on its way out. Set by the runtime alone, read by its parts. */
 export interface Lifecycle {
-  /** No call to the outside begins any more, and callers who wait for the end of an entity are answered at once: see drain.ts. */
+  /**
+   * No call to the outside begins any more, and callers who wait for the end of an entity are answered at once: see
+   * drain.ts.
+   */
   draining: boolean;
   /** New entities start elsewhere: this instance gives its shards back. */
   leaving: boolean;

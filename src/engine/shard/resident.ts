@@ -21,20 +21,32 @@ export interface Pipeline {
 export interface Home<T extends EntityTypes> {
   /** Takes the resident out of memory. Its waiters and watchers are notified and read the journal from then on. */
   drop(resident: Resident<T>): void;
-  /** Puts the stored header of an entity that cannot be read into quarantine, if its shard is ours. Never rejects: the next touch tries again. */
+  /**
+   * Puts the stored header of an entity that cannot be read into quarantine, if its shard is ours. Never rejects: the
+   * next touch tries again.
+   */
   quarantineUnread(id: string, cause: Error): Promise<void>;
 }
 
-/** Functions that are called with what belongs to a kind. As methods, so that the runtime can handle residents of all kinds alike. */
+/**
+ * Functions that are called with what belongs to a kind. As methods, so that the runtime can handle residents of all
+ * kinds alike.
+ */
 interface Listeners<T extends EntityTypes> {
   watch(records: readonly T["record"][], firstSequence: number): void;
   wake(resident: Resident<T> | null): void;
 }
 
-/** Called with committed records; the state may be ahead of them. Without records: the resident is gone, the journal must be read. */
+/**
+ * Called with committed records; the state may be ahead of them. Without records: the resident is gone, the journal
+ * must be read.
+ */
 export type Watcher<T extends EntityTypes> = Listeners<T>["watch"];
 
-/** Called when an entity has ended or left this instance, with the resident that it had; null: the time to wait is over and it has none. */
+/**
+ * Called when an entity has ended or left this instance, with the resident that it had; null: the time to wait is over
+ * and it has none.
+ */
 export type Waiter<T extends EntityTypes> = Listeners<T>["wake"];
 
 /** An event of a kind, or one of the runtime. */
@@ -91,8 +103,8 @@ export interface Resident<T extends EntityTypes = EntityTypes> {
 }
 
 /**
- * An entity whose journal has grown by this many characters since the last time is held (`limit`); each release lets it grow by as much again. Everything that
- * an entity holds is in memory while it moves.
+ * An entity whose journal has grown by this many characters since the last time is held (`limit`); each release lets it
+ * grow by as much again. Everything that an entity holds is in memory while it moves.
  */
 export const MAX_JOURNAL_SIZE = 67_108_864;
 
@@ -149,7 +161,10 @@ export function noteSize(resident: Resident, size: number): void {
   resident.holdAtSize = (Math.floor(size / MAX_JOURNAL_SIZE) + 1) * MAX_JOURNAL_SIZE;
 }
 
-/** Counts what was written. Returns the hold of an entity that has grown too large since it was last counted, unless it is ending. */
+/**
+ * Counts what was written. Returns the hold of an entity that has grown too large since it was last counted, unless it
+ * is ending.
+ */
 export function holdOutgrown(resident: Resident, written: number, at: number): RuntimeEvent | null {
   resident.journalSize += written;
   if (resident.journalSize < resident.holdAtSize) return null;
@@ -159,7 +174,10 @@ export function holdOutgrown(resident: Resident, written: number, at: number): R
   return { type: "hold", at, hold: "limit", by: "orchestrator", why };
 }
 
-/** Values in one transition, characters. A single event may have more, and what follows from it is bounded by its time slice. */
+/**
+ * Values in one transition, characters. A single event may have more, and what follows from it is bounded by its time
+ * slice.
+ */
 const MAX_TRANSITION_SIZE = 8_388_608;
 
 /** True when what is pending is enough for one transition: events that come now wait until it is durable. */
@@ -197,7 +215,10 @@ export function logFieldsOf(resident: Resident): LogFields {
   return resident.kind.logFieldsOf(resident.entity);
 }
 
-/** A start that was made from something that the store does not have any more; for runs, their flow version. It must be made anew. */
+/**
+ * A start that was made from something that the store does not have any more; for runs, their flow version. It must be
+ * made anew.
+ */
 export class StartOutdated extends Error {
   override readonly name = "StartOutdated";
 }

@@ -6,8 +6,9 @@ const FIRST_MS = 50;
 const MOST_MS = 2_000;
 
 /**
- * Retries `work` with growing pauses while the store is away: for what must be known before anything else can be done. Rejects with errors that a retry does
- * not mend, and with the last error when `givesUp`, which is called with each, says that nobody needs the answer any more.
+ * Retries `work` with growing pauses while the store is away: for what must be known before anything else can be done.
+ * Rejects with errors that a retry does not mend, and with the last error when `givesUp`, which is called with each,
+ * says that nobody needs the answer any more.
  */
 export async function retryUntil<T>(
   log: Log,

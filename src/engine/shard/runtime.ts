@@ -1,5 +1,6 @@
 /**
- * The shard runtime: entities in memory, what happens to them, and what follows when it is durable. It knows no kind of entity; see kind.ts.
+ * The shard runtime: entities in memory, what happens to them, and what follows when it is durable. It knows no kind of
+ * entity; see kind.ts.
  *
  *   submission   event → decide, absorb, settle (memory is ahead)
  *   ownership    commit pipelines: one statement for all entities that moved, fenced by the epochs of their shards
@@ -12,12 +13,12 @@ import type { Log } from "../../base/log.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Leases } from "../ports/leases.ts";
+import { Background } from "./background.ts";
 import type { EntityTypes, Kind } from "./kind.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
-import { CommitPipelines } from "./ownership/commit-pipelines.ts";
-import { Background } from "./background.ts";
 import { BusyShards } from "./ownership/busy-shards.ts";
 import { LeaseCluster } from "./ownership/cluster.ts";
+import { CommitPipelines } from "./ownership/commit-pipelines.ts";
 import type { DatabaseClock } from "./ownership/database-clock.ts";
 import { Drain } from "./ownership/drain.ts";
 import { WritableFormat } from "./ownership/journal-format.ts";
@@ -129,7 +130,10 @@ export class Runtime {
     return this.#pipelines.open(this.#parts.journal, this.#parts.lanes);
   }
 
-  /** Takes shards, renews their leases and wakes what is due from now on. Resolves when this instance owns what it could get. */
+  /**
+   * Takes shards, renews their leases and wakes what is due from now on. Resolves when this instance owns what it could
+   * get.
+   */
   async start(ttlMs: number): Promise<void> {
     const { log } = this.#parts;
     await this.#renewer.start(ttlMs);
@@ -153,7 +157,10 @@ export class Runtime {
     return new Drain(parts, this.#renewer).run(graceMs);
   }
 
-  /** Ends the loops and what is under way beside them, waits until all that was decided is durable, and gives the shards back. */
+  /**
+   * Ends the loops and what is under way beside them, waits until all that was decided is durable, and gives the shards
+   * back.
+   */
   async stop(): Promise<void> {
     // First of all: a takeover under way gives up instead of finding the store closed.
     this.lifecycle.stopping = true;

@@ -1,6 +1,7 @@
 /**
- * Registers a flow, starts it, watches it to its end and asks for one that is missing, with Connect. Arguments: the file of the flow and
- * the protocol (`connect`, `grpc` or `grpc-web`). ORCHESTRATOR_TEST_ADDR: host and port of the service. Prints one line of JSON.
+ * Registers a flow, starts it, watches it to its end and asks for one that is missing, with Connect. Arguments: the
+ * file of the flow and the protocol (`connect`, `grpc` or `grpc-web`). ORCHESTRATOR_TEST_ADDR: host and port of the
+ * service. Prints one line of JSON.
  */
 import { readFileSync } from "node:fs";
 import { toJson } from "@bufbuild/protobuf";

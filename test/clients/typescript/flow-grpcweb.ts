@@ -1,6 +1,7 @@
 /**
- * Registers a flow, starts it, watches it to its end and asks for one that is missing, with protobuf-ts and its gRPC-Web transport at
- * its defaults. Arguments: the file of the flow. ORCHESTRATOR_TEST_ADDR: host and port of the service. Prints one line of JSON.
+ * Registers a flow, starts it, watches it to its end and asks for one that is missing, with protobuf-ts and its
+ * gRPC-Web transport at its defaults. Arguments: the file of the flow. ORCHESTRATOR_TEST_ADDR: host and port of the
+ * service. Prints one line of JSON.
  */
 import { readFileSync } from "node:fs";
 import { GrpcWebFetchTransport } from "@protobuf-ts/grpcweb-transport";

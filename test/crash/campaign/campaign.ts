@@ -1,5 +1,6 @@
 /**
- * A campaign: users work while the service is killed again and again, alone, at fail points, together with its database. Then quiet, then the checker.
+ * A campaign: users work while the service is killed again and again, alone, at fail points, together with its
+ * database. Then quiet, then the checker.
  *
  *   node test/crash/campaign/campaign.ts --kills 50 --seed 7      one campaign by hand; its folder is kept when something is wrong
  */
@@ -26,7 +27,9 @@ export interface CampaignOptions {
   readonly kills: number;
   readonly seed: number;
   readonly users?: number;
-  /** Arms these one after the other, one for each life of the service, in place of random ones: `commit.after=kill@3`. */
+  /**
+   * Arms these one after the other, one for each life of the service, in place of random ones: `commit.after=kill@3`.
+   */
   readonly points?: readonly string[];
   /** Where things are said while it runs. */
   readonly say?: (line: string) => void;
@@ -130,7 +133,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     });
     for (let index = 0; index < kills; index += 1) {
       if (points !== undefined && armed !== null) {
-        // A point that dies in a trial looks like the run that is tried: between two of them is a life in which that run passes its trial.
+        // A point that dies in a trial looks like the run that is tried: between two of them is a life in which that
+        // run passes its trial.
         done.push({ ...(await killOnce(service, armed, users, sink, random)), servedMs: -1 });
         armed = null;
         service = start();

@@ -1,6 +1,6 @@
 /**
- * The offline checker: what users were told, what the database holds and what the sink saw must fit together. Every line it returns is a violation,
- * with the number of the invariant of the reliability reference.
+ * The offline checker: what users were told, what the database holds and what the sink saw must fit together. Every
+ * line it returns is a violation, with the number of the invariant of the reliability reference.
  */
 import { isDeepStrictEqual } from "node:util";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
@@ -228,7 +228,10 @@ function checkLists(dump: Dump, runs: readonly ReadRun[], report: (what: string)
   );
 }
 
-/** I2 at the sink: an effect is of a dispatched attempt, duplicates carry the same key and body, and every result has its effect. */
+/**
+ * I2 at the sink: an effect is of a dispatched attempt, duplicates carry the same key and body, and every result has
+ * its effect.
+ */
 function checkSink(
   calls: readonly SinkCall[],
   byId: ReadonlyMap<string, ReadRun>,
@@ -254,7 +257,8 @@ function checkSink(
   for (const { run, records } of byId.values()) {
     for (const record of records) {
       if (record.type !== "task.completed" || !isCall(record.output)) continue;
-      // `run/path/generation`, `#n` for visits, and `/compensate` after it for a compensation; written again here, for callers rely on it.
+      // `run/path/generation`, `#n` for visits, and `/compensate` after it for a compensation; written again here, for
+      // callers rely on it.
       const [, path = "", visit, rest] = /^([^~]*)(?:~(\d[^~]*))?(?:~(compensate.*))?$/.exec(record.task) ?? [];
       const key = [
         run.run_id,

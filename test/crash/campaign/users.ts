@@ -1,4 +1,7 @@
-/** Users of the campaign: they start runs and see them through over gRPC, send again what they got no answer to, and write down everything they were told. */
+/**
+ * Users of the campaign: they start runs and see them through over gRPC, send again what they got no answer to, and
+ * write down everything they were told.
+ */
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
@@ -46,7 +49,10 @@ export interface UsersOptions {
   readonly name: string;
 }
 
-/** What a user may be told while the service dies and comes back; everything else ends the call for good and is looked at by the checker. */
+/**
+ * What a user may be told while the service dies and comes back; everything else ends the call for good and is looked
+ * at by the checker.
+ */
 export const PASSING: ReadonlySet<string> = new Set([
   "SERVICE_UNREACHABLE",
   "STORE_UNAVAILABLE",

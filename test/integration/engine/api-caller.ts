@@ -16,8 +16,8 @@ import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
-import { createFakeOperations } from "../../rpc/support/fake-operations.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
+import { createFakeOperations } from "../../rpc/support/fake-operations.ts";
 
 const LIMITS = {
   maxMessageBytes: 4_194_304,
@@ -36,7 +36,9 @@ export interface Answered {
 /** Calls a method. */
 export type Ask = (method: DescMethod, init: Record<string, unknown>) => Promise<Answered>;
 
-/** Calls as the servers make them: handled, then encoded as bytes and as JSON. Of a stream the first message is taken. */
+/**
+ * Calls as the servers make them: handled, then encoded as bytes and as JSON. Of a stream the first message is taken.
+ */
 export function createCaller(engine: Engine, database: Database): Ask {
   const index = createRunIndex(database);
   const methods = serveServices(SERVICES, {

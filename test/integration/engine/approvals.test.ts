@@ -81,7 +81,8 @@ test("a decision and the end of the time race: one of them counts, and the calle
   expect(new Set(codes)).toEqual(new Set(["OK", "APPROVAL_DECIDED"]));
 });
 
-// Cause: in memory the time was over, and the store refused that timer as early; the decision must not be told of an end that never was.
+// Cause: in memory the time was over, and the store refused that timer as early; the decision must not be told of an
+// end that never was.
 test("a decision that meets an early timer is taken", async () => {
   await bed.register("long", [{ id: "ask", type: "approval", timeout: "1h", parameters: { title: "?" } }]);
   const instance = await bed.openInstance();

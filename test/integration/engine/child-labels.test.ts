@@ -1,4 +1,5 @@
-// Numbers passed the check of a subflow's labels and were cast to text: the first answer that held the child ended the process, on every instance.
+// Numbers passed the check of a subflow's labels and were cast to text: the first answer that held the child ended the
+// process, on every instance.
 import { expect, test } from "vitest";
 import { childRunId } from "../../../src/base/ids.ts";
 import { eventually } from "../../support/eventually.ts";

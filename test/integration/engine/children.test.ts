@@ -250,7 +250,8 @@ test("a run that somebody started under the id of a child is not taken for the c
   }
 });
 
-// The columns of a batch are parted by U+0001: a run key that held it would have moved the facts of other runs of the batch.
+// The columns of a batch are parted by U+0001: a run key that held it would have moved the facts of other runs of the
+// batch.
 test("a run key that is evaluated to something with control characters fails its task", async () => {
   await bed.register("child", [{ id: "c", type: "noop" }]);
   await bed.register("parent", {

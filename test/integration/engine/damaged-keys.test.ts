@@ -11,7 +11,8 @@ const { method: runs } = RunService;
 const TEXTS = ["''", "'x'", "'1'", "repeat('y', 5000)", "E'a\\x01b'", "'null'", "NULL"];
 const TIMES = ["'infinity'", "'-infinity'", "'epoch'", "'0044-03-15 BC'", "'20000-01-01'", "NULL"];
 
-// Cause: the time of a tombstone was printed as it came; one that no date can be failed every call about the run as INTERNAL.
+// Cause: the time of a tombstone was printed as it came; one that no date can be failed every call about the run as
+// INTERNAL.
 test("a damaged start key or tombstone costs the calls that name it", { timeout: 120_000 }, async () => {
   await bed.register("ended", [{ id: "s", type: "noop", parameters: { output: 1 } }]);
   const instance = await bed.openInstance();

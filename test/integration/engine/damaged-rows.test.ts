@@ -1,8 +1,9 @@
 /**
  * Rows that somebody else wrote, or a disk lost: one damaged row costs its own run and nobody else.
  *
- * A value of the wrong type in a stored record or header was found by whoever needed it first: an encoder outside every `try` (the process ended), or the map over
- * a page (the list failed for the whole tenant). Now rows are checked as they are read.
+ * A value of the wrong type in a stored record or header was found by whoever needed it first: an encoder outside every
+ * `try` (the process ended), or the map over a page (the list failed for the whole tenant). Now rows are checked as
+ * they are read.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { beforeEach, expect, test } from "vitest";
@@ -156,14 +157,18 @@ async function restore(runId: string, saved: Saved): Promise<void> {
   }
 }
 
-/** Asks everything about a damaged run. The answers agree with each other, everybody else is served, and the run can be ended. */
+/**
+ * Asks everything about a damaged run. The answers agree with each other, everybody else is served, and the run can be
+ * ended.
+ */
 async function judge(runId: string, what: string): Promise<string> {
   const answers: [string, Answered][] = [];
   for (const [method, init] of callsFor(runId)) answers.push([method.name, await ask(method, init)]);
   const verdict = answers[0]?.[1].code ?? "";
   const firstChange = answers.findIndex(([name]) => name === "SignalRun");
   for (const [index, [name, { code, json }]] of answers.entries()) {
-    // The first call that would change the run puts it into quarantine, which writes some columns anew: later ones may find it mended, and held.
+    // The first call that would change the run puts it into quarantine, which writes some columns anew: later ones may
+    // find it mended, and held.
     const mended = index > firstChange && verdict === "RUN_UNREADABLE" && FAIR.has(code);
     const expected = mended || (verdict === "OK" ? FAIR.has(code) : code === verdict);
     expect(expected ? "" : `${what}: ${name} says ${code} (${json}), GetRun says ${verdict}`).toBe("");

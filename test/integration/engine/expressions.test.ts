@@ -4,7 +4,8 @@ import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 
-// Cause: the library's replace was quadratic and charged as linear. The loop of the process stood still for minutes, after every restart again.
+// Cause: the library's replace was quadratic and charged as linear. The loop of the process stood still for minutes,
+// after every restart again.
 test.each([
   ["replace over a megabyte", "${size(x.replace('a', 'b'))}", 1_000_000],
   ["eight replaces in a row", `\${size(x${".replace('a', 'aaaaaaaaaa')".repeat(8)})}`, 16],

@@ -32,8 +32,9 @@ export interface FaultyJournal extends Journal {
   /** Stands between a read of a run and its answer. */
   afterLoad: ((runId: string) => void | Promise<void>) | null;
   /**
-   * From now on nothing that is asked is answered: the process is as good as dead. Resolves when its last statements have ended, as those of a process that was
-   * killed do: until then they hold rows of leases, and whoever looks for free shards passes over them.
+   * From now on nothing that is asked is answered: the process is as good as dead. Resolves when its last statements
+   * have ended, as those of a process that was killed do: until then they hold rows of leases, and whoever looks for
+   * free shards passes over them.
    */
   die(): Promise<void>;
   /** While true commits fail and nothing is written. */

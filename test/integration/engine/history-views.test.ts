@@ -172,7 +172,8 @@ test("text that JSON can hold and the database's own JSON cannot blinds neither 
   expect(await bed.sql("SELECT 1 FROM public.task_execution_history")).toHaveLength(1);
 });
 
-// Ids were counted over all rows of all runs, so the condition on the run could not reach the tables: every read of one run read everything.
+// Ids were counted over all rows of all runs, so the condition on the run could not reach the tables: every read of one
+// run read everything.
 test("the tasks of one run are read without those of the others, under ids that stay", async () => {
   await bed.register("two", [
     { id: "a", type: "noop" },

@@ -8,7 +8,8 @@ const bed = createBed();
 const NEVER = new AbortController().signal;
 
 test("what was written, given, signaled and computed keeps the order of its keys over a takeover", async () => {
-  // Cause: the documents of flow versions were kept as jsonb, which sorts keys; an owner that read them from the store put outputs together in another order.
+  // Cause: the documents of flow versions were kept as jsonb, which sorts keys; an owner that read them from the store
+  // put outputs together in another order.
   const nested = { zeta: 1, alpha: { y: 2, b: 3 }, mid: [{ q: 1, a: 2 }] };
   await bed.register("kid", {
     variables: [{ name: "given", type: "object" }],

@@ -185,7 +185,8 @@ test("batches that start the same run keys in opposite order do not lock each ot
   }
 });
 
-// A key whose run was not there any more was taken for garbage of a refused start and dropped: after retention the same request started a second run.
+// A key whose run was not there any more was taken for garbage of a refused start and dropped: after retention the same
+// request started a second run.
 test("a request id and a run id stay taken when their run has been removed from the store", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const instance = await bed.openInstance();

@@ -54,7 +54,8 @@ test("who waits for a run is told at once when its shard is lost", async () => {
   expect((await waiting).state.phase).toBe("RUNNING");
 });
 
-// The answer to a batch may come after the shard was lost: its attempts were begun here as well as by the new owner, and nobody could abort them here.
+// The answer to a batch may come after the shard was lost: its attempts were begun here as well as by the new owner,
+// and nobody could abort them here.
 test("a batch that is answered after its shard was lost begins no attempt", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const instance = await bed.openInstance();

@@ -1,4 +1,7 @@
-/** A projection that only this test knows: a row maker, a table, and the line that joins them. Nothing else of the engine or the store was changed for it. */
+/**
+ * A projection that only this test knows: a row maker, a table, and the line that joins them. Nothing else of the
+ * engine or the store was changed for it.
+ */
 import { expect, test } from "vitest";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { Run } from "../../../src/engine/machine/run.ts";

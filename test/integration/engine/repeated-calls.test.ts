@@ -63,7 +63,8 @@ test("a terminate that comes again is answered with the ended run", async () => 
   expect((await instance.engine.terminateRun(CALLER, runId, "enough", key("t"))).state.phase).toBe("TERMINATED");
 });
 
-// Cause: only the ids were compared, so that a second signal under the same id was answered well and its data were dropped.
+// Cause: only the ids were compared, so that a second signal under the same id was answered well and its data were
+// dropped.
 test("the same id with another body, or for another call, is refused and changes nothing", async () => {
   const { instance, runId } = await openGate();
   const { engine } = instance;
@@ -97,7 +98,8 @@ test("a start that comes again is answered well though the newest version no lon
   await expect(second.engine.startRun(CALLER, other, 0)).rejects.toMatchObject({ code: "REQUEST_ID_REUSED" });
 });
 
-// Cause: a start that was answered with an open run kept nothing of its request id, and started a run when it came again after the end of that one.
+// Cause: a start that was answered with an open run kept nothing of its request id, and started a run when it came
+// again after the end of that one.
 test("a start that was answered with an open run is answered with that run again after its end", async () => {
   const { instance } = await openGate();
   const { engine } = instance;

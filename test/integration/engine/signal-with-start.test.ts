@@ -61,7 +61,8 @@ test("an open run that ends before it takes the signals is not the answer: a new
   const { engine } = await bed.openInstance({});
   const first = await eventually(() => engine.startRun(CALLER, { ...cart(1, "a2"), runKey: "user-2" }, 0));
   const old = first.run.state.runId;
-  // As after a crash between the answer that was kept and the signals: the row is there, the run never had them, and has ended.
+  // As after a crash between the answer that was kept and the signals: the row is there, the run never had them, and
+  // has ended.
   await bed.sql(
     "INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash) VALUES ($1, 'request', 'b2', $2, $3)",
     [CALLER.tenantId, old, "hash of 2".padEnd(64, "0")],

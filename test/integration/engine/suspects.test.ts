@@ -18,7 +18,8 @@ async function waitEnd(engine: Engine, runId: string): Promise<RunState> {
   return (await engine.waitRun(CALLER, runId, 10_000, NEVER)).state;
 }
 
-// All runs whose attempts were under way were counted at each death of their owner, and all of them were held after the fourth.
+// All runs whose attempts were under way were counted at each death of their owner, and all of them were held after the
+// fourth.
 test("no number of crashes holds runs that are not in hand, however long their attempts take", async () => {
   await bed.register("one", [{ id: "a", type: "noop", parameters: { output: "done" } }]);
   let instance = await bed.openInstance();
@@ -58,8 +59,9 @@ async function dieReading(first: Instance, killer: string, deaths: number, aside
   return last;
 }
 
-// Takeovers were counted by a record that follows reading and settling the run: one that killed whoever read it was never counted, and killed for ever. Then all
-// runs of a dead owner were counted, so that one that killed at every takeover took others along.
+// Takeovers were counted by a record that follows reading and settling the run: one that killed whoever read it was
+// never counted, and killed for ever. Then all runs of a dead owner were counted, so that one that killed at every
+// takeover took others along.
 test("a run that kills whoever reads it is held at the third takeover, unread and alone; released, it goes on", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();
@@ -106,7 +108,8 @@ test("a trial that passes takes the death at its moment away: two deaths that ar
   expect((await bed.stateOf(runId)).holds).toEqual([]);
 });
 
-// Only the takeover was tried: a run that kills when its attempt reports passed it each time, and killed again a moment later.
+// Only the takeover was tried: a run that kills when its attempt reports passed it each time, and killed again a moment
+// later.
 test("a run that kills when its attempt reports is held after three deaths", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   let instance = await bed.openInstance();

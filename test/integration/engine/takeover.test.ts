@@ -119,7 +119,8 @@ test("shards are shared with an instance that joins, and both finish what is the
 });
 
 test("an instance whose lease ran out while nobody took its shards goes on with its runs", async () => {
-  // The store was away, or the process stood still, for longer than the lease: the shards are still ours, yet nobody had them in hand.
+  // The store was away, or the process stood still, for longer than the lease: the shards are still ours, yet nobody
+  // had them in hand.
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const instance = await bed.openInstance({ ttlMs: 600 });
   const release = instance.tools.hold("a");
@@ -131,8 +132,9 @@ test("an instance whose lease ran out while nobody took its shards goes on with 
   expect((await waitEnd(instance.engine, run.state.runId)).phase).toBe("COMPLETED");
 });
 
-// The lease began when the instance registered, before graph modules were loaded and partitions made. A start that took longer than the lease under load found it expired at
-// the first renewal, a third of the lease time after it had begun to serve; until then others could take its shards.
+// The lease began when the instance registered, before graph modules were loaded and partitions made. A start that took
+// longer than the lease under load found it expired at the first renewal, a third of the lease time after it had begun
+// to serve; until then others could take its shards.
 test("an instance whose parts come up for longer than its lease has its lease when it takes shards", async () => {
   const instance = await bed.openInstance({
     ttlMs: 900,
@@ -184,7 +186,8 @@ test("a run that begins while runs are taken over is not taken over from ourselv
   expect(await typesOf(run.state.runId)).not.toContain("run.recovered");
 });
 
-// Cause: nobody waited for the takeover when the instance stopped, so its questions met a closed store and were errors in the log of a stop in good order.
+// Cause: nobody waited for the takeover when the instance stopped, so its questions met a closed store and were errors
+// in the log of a stop in good order.
 test("a stop waits for a takeover under way, which gives up without a word", async () => {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));

@@ -38,7 +38,8 @@ test("a timer that fires before its time by the clock of the database is refused
 });
 
 test("a wait is as long as it says when the database answers late", async () => {
-  // Cause: the clock of an answer was taken for that of its arrival, so what was counted from it ended early by the time that the answer took.
+  // Cause: the clock of an answer was taken for that of its arrival, so what was counted from it ended early by the
+  // time that the answer took.
   await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "700ms" } }]);
   const instance = await bed.openInstance();
   instance.journal.onCommit(answerLate(600));

@@ -32,7 +32,8 @@ const COSTLY = {
 };
 const ITEMS = Array.from({ length: 60 }, (_, index) => index);
 
-// Each expression had a bound, the loop around them had none: 2,000 of these kept everybody waiting for 50 s, and the leases ran out.
+// Each expression had a bound, the loop around them had none: 2,000 of these kept everybody waiting for 50 s, and the
+// leases ran out.
 test("a run of costly expressions is cut; others start and end before it is done", async () => {
   await bed.register("costly", COSTLY);
   await bed.register("light", [{ id: "a", type: "noop", parameters: { output: 1 } }]);

@@ -161,7 +161,8 @@ test("a run whose journal cannot be read back leaves memory and holds nobody els
   expect((await instance.engine.waitRun(CALLER, good, 10_000, NEVER)).state.phase).toBe("COMPLETED");
 });
 
-// What follows a commit may move the run at once. In a batch that turned out to have landed that move was in memory and never in the journal.
+// What follows a commit may move the run at once. In a batch that turned out to have landed that move was in memory and
+// never in the journal.
 test("what follows at once from a batch that landed is written", async () => {
   await bed.register("child", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
   await bed.register("parent", [

@@ -31,7 +31,8 @@ const write = (runId: string, record: object, sequence: number) =>
     [runId, sequence, JSON.stringify([record])],
   );
 
-// A run with a record that this build does not know was logged at every takeover and every look for timers, for ever; Get and Terminate failed as bugs do.
+// A run with a record that this build does not know was logged at every takeover and every look for timers, for ever;
+// Get and Terminate failed as bugs do.
 test("a run with a record from the future is set aside at the takeover; the others go on, and it can be terminated", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();
@@ -101,7 +102,8 @@ test("a run that was set aside stays held when it can be read again, and goes on
   expect(third.tools.calls.map((call) => call.attempt)).toEqual([1]);
 });
 
-// The look for timers asked for the oldest 5,000 rows only: that many which could not be opened hid all others, and each was in the log every 5 seconds.
+// The look for timers asked for the oldest 5,000 rows only: that many which could not be opened hid all others, and
+// each was in the log every 5 seconds.
 test("due runs that cannot be opened are set aside and hide nobody", async () => {
   await bed.register("gone", [{ id: "w", type: "wait", parameters: { duration: "1h" } }]);
   await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "1h" } }]);

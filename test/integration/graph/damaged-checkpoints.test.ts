@@ -50,8 +50,9 @@ test("a damaged checkpoint costs its run, which says so; the next run is not tou
     const outcome = await run.attempt({ answer: { key, value: "yes" } });
     const verdict = outcome.ok ? "OK" : (outcome.error?.type ?? "SUSPENDED");
     outcomes.set(verdict, (outcomes.get(verdict) ?? 0) + 1);
-    // A value of the right form that means something else is the graph's business: its nodes go on, fail, or ask again. What has no right form is refused by name,
-    // and nobody blames the store. Cause: `channel_versions` that is no object failed the statement, as STORE_REJECTED.
+    // A value of the right form that means something else is the graph's business: its nodes go on, fail, or ask again.
+    // What has no right form is refused by name, and nobody blames the store. Cause: `channel_versions` that is no
+    // object failed the statement, as STORE_REJECTED.
     expect([damage, verdict]).toEqual([damage, expect.not.stringMatching(/^(STORE_|INTERNAL)/)]);
   }
   expect(outcomes.get("GRAPH_STATE_INVALID")).toBeGreaterThan(20);

@@ -21,7 +21,8 @@ async function openHost(...modules: (string | undefined)[]): Promise<GraphHost> 
 const deferredBy = (outcome: Outcome) =>
   outcome.ok ? outcome : [outcome.error.type, outcome.deferMs, outcome.error.message];
 
-// Cause: graphs had a name and no version, so a run went on from its checkpoint in whatever code was loaded under that name.
+// Cause: graphs had a name and no version, so a run went on from its checkpoint in whatever code was loaded under that
+// name.
 test("a run whose version is not loaded waits and says which one it needs; loaded beside a newer one it goes on", async () => {
   const first = await openHost(OLD);
   const run = startGraphRun("pause", first, folder);

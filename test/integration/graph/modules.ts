@@ -1,4 +1,7 @@
-/** Graphs that ask, break and misbehave. Nodes write a line to the file that the input names, so that a test sees what ran, and how often, whatever happened to the worker. */
+/**
+ * Graphs that ask, break and misbehave. Nodes write a line to the file that the input names, so that a test sees what
+ * ran, and how often, whatever happened to the worker.
+ */
 import { appendFileSync, readFileSync } from "node:fs";
 import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
 import { Annotation, END, interrupt, MessagesAnnotation, Send, START, StateGraph } from "@langchain/langgraph";

@@ -32,8 +32,8 @@ function withUser(url: string, user: string): string {
   return changed.href;
 }
 
-// Cause: refusals of the server were "the database refused the row" and left with the exit code of a bug; one that is not there was "the connection failed",
-// without saying which or how to name another.
+// Cause: refusals of the server were "the database refused the row" and left with the exit code of a bug; one that is
+// not there was "the connection failed", without saying which or how to name another.
 test("a database that does not exist is named, with the setting", async () => {
   const refusal = await refusalOf(testUrl(inject("postgres"), "nowhere"));
   expect(refusal.code).toBe("STORE_ACCESS_REFUSED");

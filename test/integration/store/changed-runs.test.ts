@@ -22,7 +22,8 @@ test("runs of the tenant that changed in the last while come in the order of the
 });
 
 test("runs that changed are read from their index, not by a scan of all runs", async () => {
-  // Cause: the condition compared with clock_timestamp(), which is volatile, so that not even an index would have been used. A million runs took 0.6 s.
+  // Cause: the condition compared with clock_timestamp(), which is volatile, so that not even an index would have been
+  // used. A million runs took 0.6 s.
   const plan = await database.journal.transaction(async (runner) => {
     // A table of five rows is scanned whenever it can be.
     await runner.query("SET LOCAL enable_seqscan = off");

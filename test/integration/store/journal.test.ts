@@ -177,7 +177,8 @@ test("a statement at a stale epoch writes nothing and says whose shard was lost"
 });
 
 test("a late batch that began before a takeover and would end after it writes nothing", async () => {
-  // A plain `WHERE epoch = …` reads the old epoch in the snapshot of the statement and lets the batch appear after the takeover.
+  // A plain `WHERE epoch = …` reads the old epoch in the snapshot of the statement and lets the batch appear after the
+  // takeover.
   const lane = await openLane();
   await lane.commit(at(1, 0), [startMove(id)]);
   const heir = await openSession();
@@ -329,7 +330,8 @@ test("a run with more moves than a page is read whole; a gap in a journal is not
   await expect(load(id)).rejects.toThrow("gap at 3000");
 });
 
-// The records of a move were handed to a function as its arguments: above about 120,000 that throws, and the run could not be read ever again.
+// The records of a move were handed to a function as its arguments: above about 120,000 that throws, and the run could
+// not be read ever again.
 test("a move of more than 200,000 records reads back", async () => {
   const lane = await openLane();
   await lane.commit(at(1, 0), [startMove(id)]);

@@ -195,7 +195,8 @@ test("a database keeps its number of shards", async () => {
   await expect(open({ shards: SHARDS * 2 })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
 });
 
-// Two machines of one image have one name: each saw the process of the other as gone, and took the shards of an instance that was alive.
+// Two machines of one image have one name: each saw the process of the other as gone, and took the shards of an
+// instance that was alive.
 test("the same host name with another boot is another machine", async () => {
   const other = await open();
   await other.acquire();

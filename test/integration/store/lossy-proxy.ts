@@ -4,7 +4,10 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import type { EmbeddedConnection } from "../../../src/store/embedded/embedded-postgres.ts";
 
-/** What becomes of a statement: `lost` never reaches the server, `cut` runs and its answer is lost with the connection, `hung` runs and is never answered. */
+/**
+ * What becomes of a statement: `lost` never reaches the server, `cut` runs and its answer is lost with the connection,
+ * `hung` runs and is never answered.
+ */
 export type Fate = "lost" | "cut" | "hung";
 
 /** A running proxy. */

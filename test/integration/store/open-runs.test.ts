@@ -23,7 +23,8 @@ function spy() {
   return { index: createRunIndex({ ...database, reads }), texts };
 }
 
-// Cause: no index holds the state RUNNING, which every start would write, so a list of running runs read all runs: 250 ms for a million.
+// Cause: no index holds the state RUNNING, which every start would write, so a list of running runs read all runs: 250
+// ms for a million.
 test.each([
   ['state == "RUNNING"', ["RUNNING"], true],
   ['phase == "RUNNING"', ["PAUSED", "QUARANTINED", "RUNNING", "SUSPENDED", "WAITING"], true],

@@ -108,7 +108,8 @@ describe("statuses", () => {
     expect(await failureOf(call("/status?code=503&after=999999999"))).toMatchObject({ nextRetryDelayMs: 3_600_000 });
   });
 
-  // Cause: an answer 429 without Retry-After was asked again for ever as the first attempt, and paused every flow that called the same host.
+  // Cause: an answer 429 without Retry-After was asked again for ever as the first attempt, and paused every flow that
+  // called the same host.
   test("429 is retried like other failures, and nobody else is held back", async () => {
     const asked = await failureOf(call("/status?code=429&after=2"));
     expect(asked).toMatchObject({ type: "TOO_MANY_REQUESTS", retryable: true, nextRetryDelayMs: 2_000 });
@@ -133,7 +134,8 @@ describe("connections", () => {
     expect(error.noEffect).toBeUndefined();
   });
 
-  // Cause: undici ends the connection on a 100 Continue that it did not ask for (RFC 9110 §15.2), and the POST was repeated.
+  // Cause: undici ends the connection on a 100 Continue that it did not ask for (RFC 9110 §15.2), and the POST was
+  // repeated.
   test("interim responses are skipped, asked for or not", async () => {
     const before = tool.requests.length;
     expect(await call("/interim", { body: {} })).toEqual({ ok: true, output: { ok: true } });
@@ -181,7 +183,8 @@ describe("connections", () => {
   });
 
   test("a tool may be silent for as long as the attempt may last", { timeout: 20_000 }, async () => {
-    // Cause: requests took over the time after which the pool closes unused connections, 4 s, and every slower tool timed out.
+    // Cause: requests took over the time after which the pool closes unused connections, 4 s, and every slower tool
+    // timed out.
     const startedAt = performance.now();
     const error = await failureOf(call("/hang", {}, { timeoutMs: 5_500 }));
     expect(error).toMatchObject({ type: "TIMEOUT" });

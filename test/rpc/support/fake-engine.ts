@@ -1,4 +1,7 @@
-/** A small engine and registry in memory, for tests of the protocols: runs complete at once with their input as output, or stay open when their flow is `open`. */
+/**
+ * A small engine and registry in memory, for tests of the protocols: runs complete at once with their input as output,
+ * or stay open when their flow is `open`.
+ */
 import { toError } from "../../../src/base/errors.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
 import { applyRecord } from "../../../src/engine/machine/apply.ts";

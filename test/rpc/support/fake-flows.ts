@@ -18,8 +18,10 @@ export const WARNING: FlowWarning = {
   cure: "register it",
 };
 
-/** Flows that are registered as they come; text must be JSON. A document with `problems: true` has two problems, one with
- * `warned: true` has {@link WARNING}. */
+/**
+ * Flows that are registered as they come; text must be JSON. A document with `problems: true` has two problems, one
+ * with `warned: true` has {@link WARNING}.
+ */
 export function createFakeFlows(): FlowRegistry {
   const flows: FlowVersion[] = [];
   const find = (flowId: string, version: string): FlowVersion => {

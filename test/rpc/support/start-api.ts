@@ -7,8 +7,8 @@ import type { LogFields } from "../../../src/base/log.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
-import { createFakeOperations } from "./fake-operations.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
+import { createFakeOperations } from "./fake-operations.ts";
 
 /** A started API and what a test may look at. */
 export interface TestApi {

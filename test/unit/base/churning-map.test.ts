@@ -28,7 +28,10 @@ test("holds what a map holds, in its order, however often entries come and go", 
   );
 });
 
-/** Prints how much the heap of a map grows from 20,000 entries of 900 bytes, of which 100 live at any time, when only the young heap is collected. */
+/**
+ * Prints how much the heap of a map grows from 20,000 entries of 900 bytes, of which 100 live at any time, when only
+ * the young heap is collected.
+ */
 const PROGRAM = `
 const { ChurningMap } = await import(${JSON.stringify(new URL("../../../src/base/churning-map.ts", import.meta.url).href)});
 const growth = (map) => {

@@ -6,7 +6,8 @@ const CHOSEN = ["order-17", "a", "Order.17_b", "x".repeat(100)];
 
 describe("ids of child runs", () => {
   test("stand in a URL as they are, keep below one length at any depth, and live with their root", () => {
-    // Cause: the id of a child was its parent's, a colon and a path, so it grew with each level beyond what calls take, and held `:`, `#` and `/`.
+    // Cause: the id of a child was its parent's, a colon and a path, so it grew with each level beyond what calls take,
+    // and held `:`, `#` and `/`.
     for (const root of [mintRunId(5, 1_800_000_000_000), ...CHOSEN]) {
       let id = root;
       for (let depth = 1; depth <= 16; depth += 1) {

@@ -62,7 +62,8 @@ workflow:
     expect(isOrchestratorError(error) && error.violations.at(-1)).toEqual({ field: "", description: "and 50 more" });
   });
 
-  // Cause: the reader threw at the first key that appeared twice (or tag, or number), and hid everything that came after it.
+  // Cause: the reader threw at the first key that appeared twice (or tag, or number), and hid everything that came
+  // after it.
   it("include what the source may not hold, and what follows from that is left out", async () => {
     const source = [
       "id: a",

@@ -35,7 +35,8 @@ function violations(input: JsonObject): readonly string[] {
 }
 
 describe("checkInput", () => {
-  // Cause: every unknown name was compared with every variable and listed; 180,000 of them took 7 s and an answer of 9 MB.
+  // Cause: every unknown name was compared with every variable and listed; 180,000 of them took 7 s and an answer of 9
+  // MB.
   it("reports the first unknown names and counts the others", () => {
     const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`k${index}`, 0]));
     const found = violations({ id: "i-1", ...many });

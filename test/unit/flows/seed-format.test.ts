@@ -1,4 +1,7 @@
-/** The template format of the workflow service that was merged into this one, as its document gives it: accepted as it is, but for task types that come later. */
+/**
+ * The template format of the workflow service that was merged into this one, as its document gives it: accepted as it
+ * is, but for task types that come later.
+ */
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { compileFlow, validateFlow } from "../../../src/flows/compile.ts";

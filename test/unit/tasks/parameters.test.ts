@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { TIME_FORM } from "../../../src/base/time/rfc3339.ts";
 import type { Json } from "../../../src/base/json/json.ts";
+import { TIME_FORM } from "../../../src/base/time/rfc3339.ts";
 import type { TaskTypeName } from "../../../src/tasks/define.ts";
 import {
   checkParameters,
@@ -126,7 +126,8 @@ describe("checkParameters, after evaluation", () => {
   });
 });
 
-// Every value inside of a free parameter was matched against a union of types: 1.6 s for 2 MB of small objects, while nothing else was served.
+// Every value inside of a free parameter was matched against a union of types: 1.6 s for 2 MB of small objects, while
+// nothing else was served.
 it("costs about as much as printing the value, however much it holds", () => {
   const output = Array.from({ length: 20_000 }, (_, index) => ({ index }));
   const ratio = relativeTime(

@@ -4,7 +4,9 @@ import type { Caller } from "../../../engine/ports/caller.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
 import { indexPlan, type PlanIndex } from "../../mapping/plan-index.ts";
 
-/** Index of the plan that a run follows; null when the plan cannot be had (a run that was refused at intake has none). */
+/**
+ * Index of the plan that a run follows; null when the plan cannot be had (a run that was refused at intake has none).
+ */
 export type PlanIndexOf = (
   caller: Caller,
   run: { readonly flowId: string; readonly hash: string },

@@ -142,7 +142,10 @@ function toPosition(place: Place | null): RunPosition | null {
   return place === null ? null : { createdAt: Number(place[0]), runId: String(place[1]) };
 }
 
-/** Tasks are added to a run but never removed: the last path is looked up again, and its old place is the guess when it is not there. */
+/**
+ * Tasks are added to a run but never removed: the last path is looked up again, and its old place is the guess when it
+ * is not there.
+ */
 function indexAfter(all: readonly TaskView[], place: Place): number {
   const [path, guess] = place;
   const found = all[Number(guess)]?.path === path ? Number(guess) : all.findIndex((view) => view.path === path);

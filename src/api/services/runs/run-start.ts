@@ -24,7 +24,10 @@ export function readStartReferences(
   return payloads.some(referenceOf) ? readReferences(reader, caller, payloads) : NO_STORED_PAYLOADS;
 }
 
-/** A start as the engine takes it. `stored`: what its references lead to. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, INVALID_REQUEST. */
+/**
+ * A start as the engine takes it. `stored`: what its references lead to. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE,
+ * PAYLOAD_NOT_FOUND, INVALID_REQUEST.
+ */
 export function fromStartRequest(
   request: StartRunRequest,
   limits: PayloadLimits,
@@ -52,7 +55,10 @@ export function fromStartRequest(
   return { ...start, requestId, requestHash: requestId === "" ? "" : hashBody(start) };
 }
 
-/** Milliseconds of a `wait`; none is no wait. It is shortened so that the answer is on its way before the deadline of the call. */
+/**
+ * Milliseconds of a `wait`; none is no wait. It is shortened so that the answer is on its way before the deadline of
+ * the call.
+ */
 export function fromWait(
   wait: (Message & { seconds: bigint; nanos: number }) | undefined,
   remainingMs: number,

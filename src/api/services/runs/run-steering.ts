@@ -32,8 +32,8 @@ import type { ReadMask } from "../../mapping/read-mask.ts";
 import { parseReadMask } from "../../mapping/read-mask.ts";
 import { RUN_PAYLOADS, toRun } from "../../mapping/run.ts";
 import { toTimestamp } from "../../mapping/time.ts";
-import type { PlanIndexOf } from "./plan-index-of.ts";
 import { type PayloadReader, readReferences } from "../stored-payloads.ts";
+import type { PlanIndexOf } from "./plan-index-of.ts";
 import { fromStartRequest, fromWait, readStartReferences } from "./run-start.ts";
 
 /** Methods of RunService that steer and read single runs. */
@@ -213,7 +213,10 @@ function readStarts(
   return Promise.all(request.requests.map(read));
 }
 
-/** What a batch asks for. Starts of a batch with a request id all have one. Throws what kept a start from being read and may pass. */
+/**
+ * What a batch asks for. Starts of a batch with a request id all have one. Throws what kept a start from being read and
+ * may pass.
+ */
 function hashBatch(starts: readonly (StartRequest | Error)[]): string {
   const passing = starts.find((start) => isOrchestratorError(start) && start.retry !== "no");
   if (passing !== undefined) throw passing;

@@ -1,6 +1,7 @@
 /**
- * RunService: streams. A watch of a run begins with a snapshot or right after a cursor, brings every durable event once and in order, a heartbeat when
- * nothing happens, and the end of the run as its last frame. It can be resumed at any event.
+ * RunService: streams. A watch of a run begins with a snapshot or right after a cursor, brings every durable event once
+ * and in order, a heartbeat when nothing happens, and the end of the run as its last frame. It can be resumed at any
+ * event.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
@@ -250,7 +251,10 @@ type RunsNews =
 /** Runs that a resumed watch reads at most; when more have changed the cursor has expired. */
 const MAX_RESUMED = 10_000;
 
-/** Time from when a change is decided to when every instance shows it, at most, milliseconds. A resumed watch begins that much earlier. */
+/**
+ * Time from when a change is decided to when every instance shows it, at most, milliseconds. A resumed watch begins
+ * that much earlier.
+ */
 const RESUME_MARGIN_MS = 60_000;
 
 /** Listens first, here and at the other instances, then reads the list: no change falls between. */
@@ -274,8 +278,8 @@ function changesSince(
 }
 
 /**
- * For another instance: the changes of all runs that live here, and first of all that they are listened for. Many changes in one message cost less than many
- * messages, and of those of one run only the last is sent.
+ * For another instance: the changes of all runs that live here, and first of all that they are listened for. Many
+ * changes in one message cost less than many messages, and of those of one run only the last is sent.
  */
 function ownChanges(runWatch: RunWatch, caller: Caller, signal: AbortSignal): AsyncGenerator<RunsNews> {
   const changes = runWatch.watchRuns(caller, signal, "own");
@@ -302,7 +306,10 @@ async function* changesAfter(
   }
 }
 
-/** For another instance: its first frame says that this one listens. Runs that were deleted are updates that meet no filter. */
+/**
+ * For another instance: its first frame says that this one listens. Runs that were deleted are updates that meet no
+ * filter.
+ */
 function toPeerFrames(news: RunsNews): WatchRunsResponse[] {
   if (news.type === "gap") return [gapFrame(news.lostCount)];
   const runs = news.headers.filter((header) => header.deleted !== true).map(headerToSummary);

@@ -11,9 +11,15 @@ const MAX_REMEMBERED = 10_000;
 
 type Seen = Pick<RunHeader, "sequence" | "updatedAt">;
 
-/** The memory of one watch. Of runs that it has forgotten a change may come again, and that they left the filter is not told. */
+/**
+ * The memory of one watch. Of runs that it has forgotten a change may come again, and that they left the filter is not
+ * told.
+ */
 export interface ShownRuns {
-  /** Whether the run meets the filter; null when the reader need not hear of it: it is no news, or the run was never shown and does not meet the filter. */
+  /**
+   * Whether the run meets the filter; null when the reader need not hear of it: it is no news, or the run was never
+   * shown and does not meet the filter.
+   */
   judge(header: RunHeader): boolean | null;
   /** Remembers a run without asking. */
   note(header: RunHeader, matches: boolean): void;

@@ -1,9 +1,9 @@
 /** Decides when the tasks of a DAG run: conditions, trigger rules, and the end of the run. See docs/semantics.md §2. */
 import type { DagNode } from "../../../flows/plan.ts";
-import { type Step, verdictOf } from "../tasks/outcomes.ts";
 import type { SkipReason } from "../records.ts";
 import { nodeAt, type Run, taskAt } from "../run.ts";
 import type { TaskState } from "../state.ts";
+import { type Step, verdictOf } from "../tasks/outcomes.ts";
 import { beginTask } from "../tasks/tasks.ts";
 
 type Readiness = { readonly run: true; readonly first: string | null } | { readonly skip: SkipReason } | null;

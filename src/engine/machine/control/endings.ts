@@ -1,10 +1,10 @@
 /** How runs end: failure, cancel, terminate, run timeout, compensation. See docs/semantics.md §5. */
 
-import type { Step } from "../tasks/outcomes.ts";
 import { compensationPath, isTopLevel } from "../paths.ts";
 import type { Cause, JournalRecord, RunError } from "../records.ts";
 import { findCompensation, type Run, specOf } from "../run.ts";
 import type { TaskState } from "../state.ts";
+import type { Step } from "../tasks/outcomes.ts";
 import { isEnded } from "../tasks/task-ends.ts";
 import { beginTask } from "../tasks/tasks.ts";
 

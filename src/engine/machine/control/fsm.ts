@@ -2,14 +2,14 @@
 import type { Json } from "../../../base/json/json.ts";
 import type { FsmState } from "../../../flows/plan.ts";
 import type { EvaluationResult, Need } from "../events.ts";
-import { cancelChildren } from "./groups.ts";
-import { ownError, type Step } from "../tasks/outcomes.ts";
 import { visitPath } from "../paths.ts";
 import type { EnteredBy, GuardError, JournalRecord, RunError } from "../records.ts";
 import { fsmStateOf, type Run } from "../run.ts";
 import { publicState, type TaskState } from "../state.ts";
+import { ownError, type Step } from "../tasks/outcomes.ts";
 import { isEnded, isSuccess } from "../tasks/task-ends.ts";
 import { beginTask } from "../tasks/tasks.ts";
+import { cancelChildren } from "./groups.ts";
 
 /** How an FSM run continues: with a step, with its end, or not at all (null) while it waits. */
 export type FsmStep = Step | { readonly end: "completed" } | { readonly fail: RunError } | null;

@@ -1,10 +1,10 @@
 /** Groups: the children of `parallel` and `map` tasks. See docs/semantics.md §2. */
 import type { Json } from "../../../base/json/json.ts";
 import { weightOf } from "../../../flows/expressions/values/json.ts";
-import { failTask, ownError, type Step } from "../tasks/outcomes.ts";
 import type { JournalRecord } from "../records.ts";
 import { type Run, specOf } from "../run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "../sizes.ts";
+import { failTask, ownError, type Step } from "../tasks/outcomes.ts";
 import { isEnded } from "../tasks/task-ends.ts";
 import { beginTask } from "../tasks/tasks.ts";
 

@@ -1,9 +1,9 @@
 /** Decides when a task is retried and when it has failed for good. See docs/semantics.md §3. */
 import type { RetryPolicy, TaskSpec } from "../../../flows/plan.ts";
-import { closesAt, retryOf, timeoutsOf } from "./limits.ts";
-import { failTask } from "./outcomes.ts";
 import type { JournalRecord, TaskError } from "../records.ts";
 import type { TaskState } from "../state.ts";
+import { closesAt, retryOf, timeoutsOf } from "./limits.ts";
+import { failTask } from "./outcomes.ts";
 
 /** Retries the task later, or fails it for good. */
 export function retryOrFail(

@@ -11,12 +11,12 @@ import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
 import { formatPath } from "../../../tasks/schema/format-path.ts";
 import { findSchemaProblems } from "../../../tasks/schema/schema-keywords.ts";
 import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "../events.ts";
-import { timeoutsOf, withLimits } from "./limits.ts";
-import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
 import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "../records.ts";
-import { deferTask, retryOrFail } from "./retries.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { Approval, TaskState } from "../state.ts";
+import { timeoutsOf, withLimits } from "./limits.ts";
+import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
+import { deferTask, retryOrFail } from "./retries.ts";
 import { isEnded } from "./task-ends.ts";
 
 /** Maximum number of children of a `map`. */

@@ -1,4 +1,7 @@
-/** What a decision on an approval must meet: the question exists, its form is filled in, and nobody has decided otherwise. */
+/**
+ * What a decision on an approval must meet: the question exists, its form is filled in, and nobody has decided
+ * otherwise.
+ */
 import { fail, type OrchestratorError, toError } from "../../../base/errors.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { canonicalJson } from "../../../base/json/json-canonical.ts";
@@ -17,7 +20,10 @@ export function findApproval({ runId, approvals }: RunState, approvalId: number)
   return approvals.get(approvalId) ?? fail("APPROVAL_NOT_FOUND", { runId, approvalId });
 }
 
-/** Checks the data against the form: always when approving, where absent data counts as `{}`; when rejecting, only data that is there. Error: INVALID_REQUEST. */
+/**
+ * Checks the data against the form: always when approving, where absent data counts as `{}`; when rejecting, only data
+ * that is there. Error: INVALID_REQUEST.
+ */
 export function checkForm({ parameters }: Approval, { approved, data }: Decision): void {
   const { form } = parameters;
   if (typeof form !== "object" || form === null || (!approved && data === null)) return;

@@ -3,11 +3,12 @@
  *
  *   ended run → one statement: header, journal, approvals, dead letters, unsent events and checkpoints go, a tombstone stays → RUN_DELETED
  *
- * The tombstone keeps the id: no other run gets it, and reading it says that it was deleted. The request id and the run id of the start stay taken as well.
+ * The tombstone keeps the id: no other run gets it, and reading it says that it was deleted. The request id and the run
+ * id of the start stay taken as well.
  */
 import { toError } from "../../../base/errors.ts";
-import type { Journal } from "../../ports/journal.ts";
 import type { Caller } from "../../ports/caller.ts";
+import type { Journal } from "../../ports/journal.ts";
 import { isClean } from "../../shard/resident.ts";
 import type { Followers } from "../followers.ts";
 import type { Runs } from "../runs.ts";
@@ -24,7 +25,8 @@ export async function throwMissing(
 }
 
 /**
- * Deletes an ended run and notifies `followers`. Resolves with the time of the deletion, milliseconds; that of the first one when it was deleted before.
+ * Deletes an ended run and notifies `followers`. Resolves with the time of the deletion, milliseconds; that of the
+ * first one when it was deleted before.
  */
 export async function deleteRun(
   runs: Runs,

@@ -3,7 +3,10 @@ import { toError } from "../../../base/errors.ts";
 import type { Journal, StoredMove } from "../../ports/journal.ts";
 import type { RunEventPage, RunEventView } from "../../ports/run-reader.ts";
 
-/** Characters of records in one page, beyond the first record: what callers are sent of them stays below the limit of a message. */
+/**
+ * Characters of records in one page, beyond the first record: what callers are sent of them stays below the limit of a
+ * message.
+ */
 const PAGE_SIZE = 2_097_152;
 
 /** A move of this size is weighed record by record. */

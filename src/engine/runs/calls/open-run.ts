@@ -7,7 +7,10 @@ import type { Runs } from "../runs.ts";
 import { throwUnreadable } from "../unreadable.ts";
 import { throwMissing } from "./deletion.ts";
 
-/** An open run of the caller's tenant, in memory. Errors: RUN_NOT_FOUND, RUN_DELETED, RUN_FINISHED, RUN_MOVED, RUN_UNREADABLE, SHUTTING_DOWN. */
+/**
+ * An open run of the caller's tenant, in memory. Errors: RUN_NOT_FOUND, RUN_DELETED, RUN_FINISHED, RUN_MOVED,
+ * RUN_UNREADABLE, SHUTTING_DOWN.
+ */
 export async function openRunOf(runs: Runs, caller: Caller, runId: string): Promise<RunResident> {
   const { residence, journal, submission, clock, lifecycle } = runs;
   const { tenantId } = caller;

@@ -6,8 +6,8 @@ import type { RequestKey, RunEvent } from "../../machine/events.ts";
 import type { HoldKind } from "../../machine/records.ts";
 import type { RunState } from "../../machine/state.ts";
 import { MAX_QUEUED_SIGNALS } from "../../machine/tasks/tasks.ts";
-import type { Caller } from "../../ports/caller.ts";
 import type { Approvals } from "../../ports/approvals.ts";
+import type { Caller } from "../../ports/caller.ts";
 import type { RunView } from "../../ports/run-reader.ts";
 import { isClean, MAX_JOURNAL_SIZE, StartOutdated, StartTaken } from "../../shard/resident.ts";
 import type { RunResident } from "../run-resident.ts";
@@ -39,7 +39,8 @@ export class RunChanges {
 
   signalRun(caller: Caller, runId: string, name: string, payload: Json, request?: RequestKey): Promise<RunView> {
     const toEvents: ToEvents = (at, { entity: { state, plan } }) => {
-      // Under every other hold signals are taken. Here nothing else would bound how far the run grows before somebody releases it.
+      // Under every other hold signals are taken. Here nothing else would bound how far the run grows before somebody
+      // releases it.
       if (state.holds.some((hold) => hold.kind === "limit"))
         throw toError("RUN_TOO_LARGE", { runId, limit: MAX_JOURNAL_SIZE });
       const unread = state.signals.filter((signal) => signal.name === name).length;
@@ -146,8 +147,8 @@ export class RunChanges {
   }
 
   /**
-   * Gives the events of a call to a run. A request key that was applied before, even to a run that has ended since, is answered with the run as it is.
-   * Error: REQUEST_ID_REUSED when another call came with the id.
+   * Gives the events of a call to a run. A request key that was applied before, even to a run that has ended since, is
+   * answered with the run as it is. Error: REQUEST_ID_REUSED when another call came with the id.
    */
   async #change(
     caller: Caller,
@@ -161,13 +162,15 @@ export class RunChanges {
       if (isRepeated(before.state, request)) return before;
     }
     const resident = await openRunOf(this.#runs, caller, runId);
-    // Memory may hold what the journal did not a moment ago. The first event alone changes nothing then, and is answered when the rest is durable.
+    // Memory may hold what the journal did not a moment ago. The first event alone changes nothing then, and is
+    // answered when the rest is durable.
     const isKnown = request !== undefined && isRepeated(resident.entity.state, request);
     const events = isKnown ? [{ type: "due", at: clock.now(), random: 0 } as const] : toEvents(clock.now(), resident);
     try {
       await Promise.all(events.map((event) => submission.submit(resident, event)));
     } catch (error) {
-      // The resident was that of a start under way whose id turned out to be taken, or which is made anew: look again at what has the id.
+      // The resident was that of a start under way whose id turned out to be taken, or which is made anew: look again
+      // at what has the id.
       if (!(error instanceof StartTaken || error instanceof StartOutdated)) throw error;
       return this.#change(caller, runId, toEvents, request);
     }

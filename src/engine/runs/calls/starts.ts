@@ -6,11 +6,11 @@
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import { isMintedRunId, mintRunId } from "../../../base/ids.ts";
 import { checkInput, checkSignal, runTimeoutMs } from "../../../flows/input.ts";
-import type { StartConflict, StartRow } from "../../ports/journal.ts";
 import type { RunEvent } from "../../machine/events.ts";
 import { openRun } from "../../machine/run.ts";
 import { createState } from "../../machine/state.ts";
 import type { Caller } from "../../ports/caller.ts";
+import type { StartConflict, StartRow } from "../../ports/journal.ts";
 import type { RunControl, StartRequest, StartResult } from "../../ports/run-control.ts";
 import type { RunView } from "../../ports/run-reader.ts";
 import { StartOutdated, StartTaken } from "../../shard/resident.ts";
@@ -45,17 +45,20 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
         return view.then((run) => ({ run, started: true }));
       } catch (error) {
         if (error instanceof StartOutdated && tries < MAX_START_TRIES) {
-          // The plan came from memory. The store knows whether there is another one; without any it throws FLOW_NOT_FOUND.
+          // The plan came from memory. The store knows whether there is another one; without any it throws
+          // FLOW_NOT_FOUND.
           flows.forget(caller.tenantId, request.flowId, request.version);
           continue;
         }
         const isTaken = error instanceof StartTaken;
-        // What cannot be started now may have been started before: by the same call, when another version was the last, or when its run id was free.
+        // What cannot be started now may have been started before: by the same call, when another version was the last,
+        // or when its run id was free.
         if (!isTaken && !(request.requestId !== "" && isOrchestratorError(error) && error.retry === "no")) throw error;
         if (tries >= MAX_START_TRIES) throw toError("STORE_CONFLICT", {}, { cause: error });
         const conflict = await findConflict(caller, request, isTaken);
         if (conflict === null && !isTaken) throw error;
-        // Without a conflict the key is free by now. Or a run of another tenant has the id: it does not exist for this caller, and yet the id is taken.
+        // Without a conflict the key is free by now. Or a run of another tenant has the id: it does not exist for this
+        // caller, and yet the id is taken.
         const answer = conflict === null ? null : await answerConflict(caller, request, conflict, waitMs, signal);
         if (answer !== null) return answer;
       }
@@ -162,7 +165,8 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
         throw toError("RUN_ALREADY_EXISTS", { runId: request.runId });
       case "run_key":
         if (request.runKeyPolicy === "return_existing") {
-          // Kept, so that the same call is answered with this run when it has ended. Somebody else may have kept it meanwhile: look again.
+          // Kept, so that the same call is answered with this run when it has ended. Somebody else may have kept it
+          // meanwhile: look again.
           if (request.requestId !== "" && !(await keepAnswer(caller, request, conflict.runId))) return null;
           return (await deliverSignals(caller, request, conflict.runId)) ? existing() : null;
         }
@@ -178,8 +182,8 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
   };
 
   /**
-   * Gives the signals of a start to the run that answers it, each once for a request id: the run knows those that it has. False when the run has ended without
-   * them: the start begins anew, and its run has them from the beginning.
+   * Gives the signals of a start to the run that answers it, each once for a request id: the run knows those that it
+   * has. False when the run has ended without them: the start begins anew, and its run has them from the beginning.
    */
   const deliverSignals = async (caller: Caller, request: StartRequest, runId: string): Promise<boolean> => {
     const { requestId, signals } = request;

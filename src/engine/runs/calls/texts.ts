@@ -3,8 +3,8 @@ import { toError } from "../../../base/errors.ts";
 import { labelsProblem } from "../../../base/labels.ts";
 
 /**
- * The store takes no NUL in texts, and values of a column are parted by U+0001 on their way: both are refused before anything is decided.
- * Throws INVALID_REQUEST that names `field`.
+ * The store takes no NUL in texts, and values of a column are parted by U+0001 on their way: both are refused before
+ * anything is decided. Throws INVALID_REQUEST that names `field`.
  */
 export function checkText(field: string, value: string): void {
   if (value !== "" && /[\0\u0001]/.test(value)) {
@@ -13,7 +13,10 @@ export function checkText(field: string, value: string): void {
   }
 }
 
-/** Labels of a run that starts. Throws INVALID_REQUEST that names the label which is no text, or too long, or one too many. */
+/**
+ * Labels of a run that starts. Throws INVALID_REQUEST that names the label which is no text, or too long, or one too
+ * many.
+ */
 export function checkLabels(labels: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   const problem = labelsProblem(labels);
   if (problem === null) return labels as Readonly<Record<string, string>>;

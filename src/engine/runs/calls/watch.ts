@@ -18,8 +18,8 @@ const PAGE = 500;
 const POLL_MS = 1_000;
 
 /**
- * Watches a run. With `afterSequence` null it begins with a snapshot. Records come from the journal until it is read up, then live.
- * Throws WATCH_TOO_SLOW with the last sequence when the reader does not keep up.
+ * Watches a run. With `afterSequence` null it begins with a snapshot. Records come from the journal until it is read
+ * up, then live. Throws WATCH_TOO_SLOW with the last sequence when the reader does not keep up.
  */
 export async function* watchRun(
   { residence, journal }: Pick<Runs, "residence" | "journal">,
@@ -42,8 +42,8 @@ export async function* watchRun(
   };
   const onAbort = (): void => wake?.();
   signal.addEventListener("abort", onAbort);
-  // Subscribe before reading the journal, so that no record is missed. A run that is not in memory here (moved, unknown, store away) is read from the journal
-  // alone, and what cannot be read says so there.
+  // Subscribe before reading the journal, so that no record is missed. A run that is not in memory here (moved,
+  // unknown, store away) is read from the journal alone, and what cannot be read says so there.
   const resident = await residence.open(runId).catch(() => null);
   resident?.watchers.add(watcher);
   try {

@@ -13,9 +13,9 @@ import { idempotencyKeyOf } from "../../machine/paths.ts";
 import { specOf } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
 import { closesAt, timeoutsOf } from "../../machine/tasks/limits.ts";
+import type { ToolCaller } from "../../ports/tools.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
-import type { ToolCaller } from "../../ports/tools.ts";
 import type { Attempt, RunResident } from "../run-resident.ts";
 
 /** What attempts take. */
@@ -41,7 +41,10 @@ export class Attempts {
     this.#defaultTimeoutMs = defaultTimeoutMs;
   }
 
-  /** Makes the attempt that the record with sequence `token` dispatched, unless memory has gone on since and it is no longer wanted. */
+  /**
+   * Makes the attempt that the record with sequence `token` dispatched, unless memory has gone on since and it is no
+   * longer wanted.
+   */
   begin(resident: RunResident, path: string, token: number): void {
     const { id: runId, entity: run, work } = resident;
     const task = run.state.tasks.get(path);

@@ -1,8 +1,10 @@
 /**
- * Child runs: started by their parent's task under an id that is derived from it, so that starting twice is starting once.
+ * Child runs: started by their parent's task under an id that is derived from it, so that starting twice is starting
+ * once.
  *
- * A child follows its parent: it ends as the close policy says when nothing waits for it any more, and is held while the parent is. What one tells the other
- * is no record of either; the owner that takes their shard over compares the two ({@link Children.alignAll}).
+ * A child follows its parent: it ends as the close policy says when nothing waits for it any more, and is held while
+ * the parent is. What one tells the other is no record of either; the owner that takes their shard over compares the
+ * two ({@link Children.alignAll}).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
@@ -10,10 +12,10 @@ import type { JsonObject } from "../../../base/json/json.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
 import { checkInput, runTimeoutMs } from "../../../flows/input.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
-import type { Journal } from "../../ports/journal.ts";
 import type { ChildEnd, RunEvent } from "../../machine/events.ts";
 import { openRun } from "../../machine/run.ts";
 import { createState, isPaused, isTerminalPhase, type RunState } from "../../machine/state.ts";
+import type { Journal } from "../../ports/journal.ts";
 import { StartOutdated, StartTaken } from "../../shard/resident.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
 import type { Trials } from "../../shard/submission/trials.ts";
@@ -60,13 +62,16 @@ export class Children {
     for (const { state, wait, path } of parent.entity.state.tasks.values()) {
       if (state !== "WAITING" || wait?.kind !== "run") continue;
       const { runId } = wait;
-      // A child that is a suspect itself exists: its parent looks at it when it has been tried, and the trial of the parent does not wait for that.
+      // A child that is a suspect itself exists: its parent looks at it when it has been tried, and the trial of the
+      // parent does not wait for that.
       if (!trials.isTakingOver(runId)) this.start(parent, path, runId);
       else void trials.recovered(runId).then(() => this.start(parent, path, runId));
     }
   }
 
-  /** Resolves when the child runs that the run starts are there, or that takes too long: one may wait for its own trial. */
+  /**
+   * Resolves when the child runs that the run starts are there, or that takes too long: one may wait for its own trial.
+   */
   async started({ work }: RunResident): Promise<void> {
     for (let looks = 0; work.startingChildren > 0 && looks < 100; looks += 1) await sleep(5);
   }
@@ -102,7 +107,10 @@ export class Children {
     }
   }
 
-  /** A flow or input that is no good ends the wait with an error. Resolves when the child is there or the parent knows why not; while the store is away it is retried. */
+  /**
+   * A flow or input that is no good ends the wait with an error. Resolves when the child is there or the parent knows
+   * why not; while the store is away it is retried.
+   */
   async #startOrFind(parent: RunResident, path: string, childId: string): Promise<void> {
     const { residence } = this.#parts;
     if (parent.gone) return;
@@ -155,7 +163,10 @@ export class Children {
     else this.#align(state, child);
   }
 
-  /** Makes a child follow its parent as the two stand: ended when the parent no longer waits for it, held while the parent is held, released with it. */
+  /**
+   * Makes a child follow its parent as the two stand: ended when the parent no longer waits for it, held while the
+   * parent is held, released with it.
+   */
   #align(parent: RunState | null, child: RunResident): void {
     const { submission, clock } = this.#parts;
     const { state } = child.entity;

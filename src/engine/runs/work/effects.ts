@@ -1,4 +1,7 @@
-/** What follows when records of a run are durable: attempts begin or are aborted, children start or close, parents learn how their children ended. */
+/**
+ * What follows when records of a run are durable: attempts begin or are aborted, children start or close, parents learn
+ * how their children ended.
+ */
 import type { JournalRecord } from "../../machine/records.ts";
 import { isPaused, isTerminalPhase, type TaskState } from "../../machine/state.ts";
 import type { Lifecycle } from "../../shard/lifecycle.ts";
@@ -72,7 +75,10 @@ export class Effects {
     }
   }
 
-  /** Passes a pause or its end on to the child run that a task waits for. It ends for the child when nothing pauses the parent any more. */
+  /**
+   * Passes a pause or its end on to the child run that a task waits for. It ends for the child when nothing pauses the
+   * parent any more.
+   */
   #passOn(
     resident: RunResident,
     task: TaskState,

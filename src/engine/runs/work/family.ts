@@ -1,4 +1,7 @@
-/** Messages between runs of a family, which live on the same shard. They are no records: the owner that takes the shard over compares the runs instead. */
+/**
+ * Messages between runs of a family, which live on the same shard. They are no records: the owner that takes the shard
+ * over compares the runs instead.
+ */
 import type { JsonObject } from "../../../base/json/json.ts";
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
@@ -67,7 +70,8 @@ export class Family {
     const isOver = (): boolean => lifecycle.stopping || shards.epochOf(shard) === undefined;
     retryUntil(log, () => residence.open(runId), isOver).then(
       (resident) => submission.post(resident, toEvent(clock.now())),
-      // A run that cannot be reached here has moved or ended: its owner finds out from the store when it takes the run over.
+      // A run that cannot be reached here has moved or ended: its owner finds out from the store when it takes the run
+      // over.
       () => {},
     );
   }

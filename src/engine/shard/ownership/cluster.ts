@@ -1,6 +1,7 @@
 /** Finds the other instances, and the one that can take a call which this one cannot. */
-import type { Leases } from "../../ports/leases.ts";
+
 import type { Cluster, ClusterView, Place } from "../../ports/cluster.ts";
+import type { Leases } from "../../ports/leases.ts";
 import type { OwnedShards } from "./owned-shards.ts";
 
 /** The cluster as the leases of this instance know it. */

@@ -3,9 +3,11 @@
  *
  *   idle ──touch──→ collecting (until the event loop has worked off what is there) ──→ committing ──→ collecting … while residents are dirty, else idle
  *
- * While one batch is in flight the next fills: no timer, no tuning. When a batch comes back, what its transitions ask for begins. Entities that go on without
- * waiting for anything outside are in the next batch, which is sent before anybody is notified of this one: the store does not wait for callers. A batch is
- * bounded by transitions and by size; while the transition of an entity is full (`isFull`), its later events wait. What cannot be written ends in one of six ways:
+ * While one batch is in flight the next fills: no timer, no tuning. When a batch comes back, what its transitions ask
+ * for begins. Entities that go on without waiting for anything outside are in the next batch, which is sent before
+ * anybody is notified of this one: the store does not wait for callers. A batch is bounded by transitions and by size;
+ * while the transition of an entity is full (`isFull`), its later events wait. What cannot be written ends in one of
+ * six ways:
  *   data     the batch is halved until the guilty entity stands alone; it is put into quarantine
  *   gone     the batch is halved until the start stands alone whose flow version was deleted; it is made anew, with what the store has by then
  *   slow     it was too much for the store: like `failed`, but retried in halves, and batches stay smaller until one comes through
@@ -66,7 +68,10 @@ export class CommitPipeline implements Pipeline {
   readonly index: number;
   readonly #lane: JournalLane;
   readonly #parts: PipelineParts;
-  /** Residents with something pending. A new set whenever it is empty: one that lives long keeps what was ever in it from the collector (see ChurningMap). */
+  /**
+   * Residents with something pending. A new set whenever it is empty: one that lives long keeps what was ever in it
+   * from the collector (see ChurningMap).
+   */
   #dirty = new Set<Resident>();
   /** Written, and nobody has been notified yet. */
   #unnotified: Entry[] = [];

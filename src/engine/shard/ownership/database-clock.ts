@@ -1,13 +1,15 @@
 /**
  * The database's clock, extrapolated by the monotonic clock of this machine between answers of the database.
  *
- * An answer says what the clock showed at some moment between question and answer, so what it shows now is known as a range. The two ends have different uses:
+ * An answer says what the clock showed at some moment between question and answer, so what it shows now is known as a
+ * range. The two ends have different uses:
  *
  *   now()       the late end: what a due time is counted from, and what records carry. Nothing that is counted from it ends too early.
  *   earliest()  the early end: what a due time is compared with. Nothing that is due by it is early.
  *
- * Each sample narrows the range of those before it; the range widens with time by what two clocks may drift. A sample that contradicts the range (somebody set
- * the database's clock) replaces it. `now` never runs backwards: when the clock is set back it stands still until the clock has caught up.
+ * Each sample narrows the range of those before it; the range widens with time by what two clocks may drift. A sample
+ * that contradicts the range (somebody set the database's clock) replaces it. `now` never runs backwards: when the
+ * clock is set back it stands still until the clock has caught up.
  */
 import type { Clock } from "../../../base/time/clock.ts";
 
@@ -37,7 +39,10 @@ export class DatabaseClock {
     return this.#clock.monotonic();
   }
 
-  /** Takes in what the database's clock showed in an answer that has just arrived. `askedAt`: {@link monotonic} before the question. */
+  /**
+   * Takes in what the database's clock showed in an answer that has just arrived. `askedAt`: {@link monotonic} before
+   * the question.
+   */
   sample(databaseNow: number, askedAt: number): void {
     const sampledAt = this.#clock.monotonic();
     const sample = { low: databaseNow - sampledAt, high: databaseNow - askedAt, sampledAt };
@@ -47,7 +52,10 @@ export class DatabaseClock {
     this.#offset = low <= high ? { low, high, sampledAt } : sample;
   }
 
-  /** Now, whole milliseconds since the epoch, no earlier than the database's clock. Before the first sample it is the machine's clock. */
+  /**
+   * Now, whole milliseconds since the epoch, no earlier than the database's clock. Before the first sample it is the
+   * machine's clock.
+   */
   now(): number {
     const monotonic = this.#clock.monotonic();
     const offset = this.#range(monotonic);
@@ -56,7 +64,10 @@ export class DatabaseClock {
     return this.#last;
   }
 
-  /** Now, milliseconds since the epoch, no later than the database's clock. Before the first sample it is the machine's clock. */
+  /**
+   * Now, milliseconds since the epoch, no later than the database's clock. Before the first sample it is the machine's
+   * clock.
+   */
   earliest(): number {
     const monotonic = this.#clock.monotonic();
     const offset = this.#range(monotonic);

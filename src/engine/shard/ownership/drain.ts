@@ -4,9 +4,10 @@
  *   draining (no call begins, callers who wait are answered, nothing is taken) → shards without a call under way are given back at once, the others as their calls
  *   end and the results are committed → nothing is owned, or the time is up
  *
- * What is dispatched meanwhile is not begun here: the next owner of the entity dispatches it again, with the same attempt number and key. So an effect happens once
- * for every call that ends in time. Those that do not are given up by the close that follows, and made again elsewhere. An instance that is alone keeps its shards
- * until the last call has ended, because nobody else could take the calls for their entities.
+ * What is dispatched meanwhile is not begun here: the next owner of the entity dispatches it again, with the same
+ * attempt number and key. So an effect happens once for every call that ends in time. Those that do not are given up by
+ * the close that follows, and made again elsewhere. An instance that is alone keeps its shards until the last call has
+ * ended, because nobody else could take the calls for their entities.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
@@ -71,8 +72,8 @@ export class Drain {
   }
 
   /**
-   * Gives idle shards back, if another instance can take them or nothing is under way any more. Resolves with how many shards are left; null when the store cannot
-   * be reached.
+   * Gives idle shards back, if another instance can take them or nothing is under way any more. Resolves with how many
+   * shards are left; null when the store cannot be reached.
    */
   async #giveIdle({ calls, busy }: UnderWay): Promise<number | null> {
     const { shards, lifecycle, log } = this.#parts;

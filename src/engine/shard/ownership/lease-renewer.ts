@@ -81,7 +81,8 @@ export class LeaseRenewer {
   /** Takes shards and renews their leases from now on. Resolves when this instance owns what it could get. */
   async start(ttlMs: number): Promise<void> {
     const { leases, log } = this.#parts;
-    // The lease begins here: what came up since this instance was registered (graph modules, a store that recovers) may have used up its time.
+    // The lease begins here: what came up since this instance was registered (graph modules, a store that recovers) may
+    // have used up its time.
     await leases.renew();
     this.#adopted = this.#adoptLater(await this.#alone(() => this.#take()));
     this.#unlisten = leases.listen(() => {
@@ -113,7 +114,9 @@ export class LeaseRenewer {
     return this.#looking;
   }
 
-  /** Announces that this instance leaves: from now on it takes no shards. Resolves when the store knows; never rejects. */
+  /**
+   * Announces that this instance leaves: from now on it takes no shards. Resolves when the store knows; never rejects.
+   */
   leave(): Promise<void> {
     const { leases, log } = this.#parts;
     return this.#alone(() => leases.leave()).catch((error: unknown) =>
@@ -130,8 +133,8 @@ export class LeaseRenewer {
   }
 
   /**
-   * Gives back shards in which nothing is under way: their entities leave memory first. Resolves with how many are still ours in the store, because their rows are
-   * locked; the next call tries those again.
+   * Gives back shards in which nothing is under way: their entities leave memory first. Resolves with how many are
+   * still ours in the store, because their rows are locked; the next call tries those again.
    */
   give(shards: readonly number[]): Promise<number> {
     const ungiven = this.#ungiven;
@@ -192,7 +195,8 @@ export class LeaseRenewer {
     for (const { shard } of taken) shards.lose(shard);
     const known = new Set(taken.map((lease) => lease.shard));
     const found = held.filter(({ shard }) => !known.has(shard) && shards.epochOf(shard) === undefined);
-    // Ours in the store and not here: a statement of ours may still run there, so the epoch is raised before anything is read.
+    // Ours in the store and not here: a statement of ours may still run there, so the epoch is raised before anything
+    // is read.
     const raised = found.length === 0 ? [] : await leases.raise(found.map((lease) => lease.shard));
     // At the start they were left by a process of the same name that died.
     const clean = !this.#isFirst;

@@ -4,8 +4,9 @@ import type { Lease } from "../../ports/leases.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 
 /**
- * New entities that go to a shard before the next one gets any. Entities of one time then lie on few shards: a batch locks the lease rows of a few instead of
- * nearly all (measured at 200 runs in flight: 5 % less in the log of the database, a tenth less of its time).
+ * New entities that go to a shard before the next one gets any. Entities of one time then lie on few shards: a batch
+ * locks the lease rows of a few instead of nearly all (measured at 200 runs in flight: 5 % less in the log of the
+ * database, a tenth less of its time).
  */
 const STARTS_IN_A_ROW = 64;
 
@@ -13,7 +14,10 @@ const STARTS_IN_A_ROW = 64;
 export class OwnedShards {
   /** Shards of the database. */
   readonly count: number;
-  /** Shards of a dead owner that are being taken over, until it is known which of their entities are suspects: nobody may touch an entity of them. */
+  /**
+   * Shards of a dead owner that are being taken over, until it is known which of their entities are suspects: nobody
+   * may touch an entity of them.
+   */
   readonly closed = new Map<number, Promise<void>>();
   /** Owned shards that get no new entities, because they are given away when they are idle. */
   spared: ReadonlySet<number> = new Set();
@@ -55,7 +59,10 @@ export class OwnedShards {
     return this.#owned.filter((shard) => this.pipelineOf(shard) === index);
   }
 
-  /** A shard for a new entity; undefined when this instance owns none or gives back what it owns. Takes the pipelines by turns. */
+  /**
+   * A shard for a new entity; undefined when this instance owns none or gives back what it owns. Takes the pipelines by
+   * turns.
+   */
   pick(): number | undefined {
     this.#picks += 1;
     const group = Math.floor(this.#picks / (this.#pipelines * STARTS_IN_A_ROW));
@@ -70,7 +77,10 @@ export class OwnedShards {
     this.#onLost.push(listener);
   }
 
-  /** Takes note of the leases that are held now; the others are lost. An epoch that we raised after the leases were read stays. */
+  /**
+   * Takes note of the leases that are held now; the others are lost. An epoch that we raised after the leases were read
+   * stays.
+   */
   setLeases(held: readonly Lease[]): void {
     const now = new Map(held.map((lease) => [lease.shard, lease.epoch]));
     for (const shard of this.#epochs.keys()) if (!now.has(shard)) this.lose(shard);

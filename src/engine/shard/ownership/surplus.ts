@@ -1,6 +1,6 @@
 /**
- * Shards above the fair share of this instance, which another one that joined should have: those without work are given at once, the others as they become idle,
- * within a minute. New entities start in other shards meanwhile.
+ * Shards above the fair share of this instance, which another one that joined should have: those without work are given
+ * at once, the others as they become idle, within a minute. New entities start in other shards meanwhile.
  */
 import type { Log } from "../../../base/log.ts";
 import type { Leases } from "../../ports/leases.ts";
@@ -8,7 +8,10 @@ import type { Lifecycle } from "../lifecycle.ts";
 import type { BusyShards } from "./busy-shards.ts";
 import type { OwnedShards } from "./owned-shards.ts";
 
-/** How long shards above our share are kept because calls are under way in them, milliseconds. Then those calls are made again elsewhere. */
+/**
+ * How long shards above our share are kept because calls are under way in them, milliseconds. Then those calls are made
+ * again elsewhere.
+ */
 export const KEEP_BUSY_MS = 60_000;
 
 /** What giving shards away takes. */
@@ -58,8 +61,8 @@ export class Surplus {
 }
 
 /**
- * The shards to give to an instance that joins: the `count` with the least work under way. Those without any go `now`, the others `later`, unless they have been kept
- * for too long.
+ * The shards to give to an instance that joins: the `count` with the least work under way. Those without any go `now`,
+ * the others `later`, unless they have been kept for too long.
  */
 export function chooseSurplus(
   owned: readonly number[],

@@ -1,9 +1,10 @@
 /**
- * Taking over the entities of shards that became ours: what was moving is read and set in motion. Entities that only wait stay in the store until something
- * happens to them.
+ * Taking over the entities of shards that became ours: what was moving is read and set in motion. Entities that only
+ * wait stay in the store until something happens to them.
  *
- * A shard that its owner gave back holds no suspects. When the owner died, every entity that was moving or is overdue may be what killed it: these go through
- * trials.ts, and the others are left alone. Entities that are known to kill are held before any entity is read.
+ * A shard that its owner gave back holds no suspects. When the owner died, every entity that was moving or is overdue
+ * may be what killed it: these go through trials.ts, and the others are left alone. Entities that are known to kill are
+ * held before any entity is read.
  */
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
@@ -46,8 +47,8 @@ export class Takeover {
   }
 
   /**
-   * Keeps everybody from the entities of shards whose owner died, until {@link run} knows which of them are suspects. Called before the shards are ours. Call the
-   * returned function when the suspects are known.
+   * Keeps everybody from the entities of shards whose owner died, until {@link run} knows which of them are suspects.
+   * Called before the shards are ours. Call the returned function when the suspects are known.
    */
   close(leases: readonly TakenLease[]): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -56,8 +57,8 @@ export class Takeover {
   }
 
   /**
-   * Takes over the entities of these shards. Resolves with how many were moving. `opened` is called when the suspects are known. Rejects when the entities cannot
-   * be listed.
+   * Takes over the entities of these shards. Resolves with how many were moving. `opened` is called when the suspects
+   * are known. Rejects when the entities cannot be listed.
    */
   async run(leases: readonly TakenLease[], opened: () => void): Promise<number> {
     const { shards, residences } = this.#parts;

@@ -1,4 +1,7 @@
-/** Callers who wait for entities that only wait themselves: an evicted entity is not in memory, but those who wait for its end are. */
+/**
+ * Callers who wait for entities that only wait themselves: an evicted entity is not in memory, but those who wait for
+ * its end are.
+ */
 import type { EntityTypes } from "../kind.ts";
 import type { Resident, Waiter } from "../resident.ts";
 
@@ -17,7 +20,9 @@ export class EvictedWaiters<T extends EntityTypes> {
     resident.waiters = new Set();
   }
 
-  /** Gives them back to the resident that the entity has now. Those of an entity that has ended meanwhile are answered. */
+  /**
+   * Gives them back to the resident that the entity has now. Those of an entity that has ended meanwhile are answered.
+   */
   giveBack(resident: Resident<T>, hasEnded: boolean): void {
     const waiters = this.#waiters.get(resident.id);
     if (waiters === undefined) return;

@@ -65,7 +65,10 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     return resident;
   }
 
-  /** The entity, read from the store if need be. Errors: those of the kind for `missing`, `moved` when another instance owns it, and `unreadable`. */
+  /**
+   * The entity, read from the store if need be. Errors: those of the kind for `missing`, `moved` when another instance
+   * owns it, and `unreadable`.
+   */
   async open(id: string): Promise<Resident<T>> {
     const known = this.residents.get(id);
     if (known !== undefined && !known.suspect) return known;
@@ -123,7 +126,10 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     }
   }
 
-  /** Looks into the store for entities whose time comes soon, page after page until there are no more: none keeps those after it from being seen. */
+  /**
+   * Looks into the store for entities whose time comes soon, page after page until there are no more: none keeps those
+   * after it from being seen.
+   */
   async wakeDue(): Promise<void> {
     const { shards, clock, lifecycle } = this.#parts;
     const open = shards.owned.filter((shard) => !shards.closed.has(shard));
@@ -142,7 +148,10 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     } while (last !== null && !lifecycle.stopping);
   }
 
-  /** Evicts entities that rest and that nobody touched for `idleMs`: their timers or the next event for them bring them back. Returns how many. */
+  /**
+   * Evicts entities that rest and that nobody touched for `idleMs`: their timers or the next event for them bring them
+   * back. Returns how many.
+   */
   evictIdle(idleMs: number): number {
     const before = this.#parts.clock.now() - idleMs;
     const { rules, outside } = this.kind;

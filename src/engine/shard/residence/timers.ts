@@ -1,6 +1,7 @@
 /**
- * Timers of entities in memory. The stored header of an entity says when it is due next. A timer within the horizon is armed in the process; later ones are found by
- * looking into the store, so an entity that only waits need not be in memory.
+ * Timers of entities in memory. The stored header of an entity says when it is due next. A timer within the horizon is
+ * armed in the process; later ones are found by looking into the store, so an entity that only waits need not be in
+ * memory.
  */
 import { failPoint } from "../../../base/process/fail-points.ts";
 import type { RuntimeEvent } from "../kind.ts";

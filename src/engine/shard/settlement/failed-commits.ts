@@ -1,4 +1,7 @@
-/** What becomes of transitions that were not written, and of entities that cannot go on: callers get an error, and memory goes back to what the journal holds. */
+/**
+ * What becomes of transitions that were not written, and of entities that cannot go on: callers get an error, and
+ * memory goes back to what the journal holds.
+ */
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
@@ -26,7 +29,10 @@ export class FailedCommits {
     this.#onFenced = onFenced;
   }
 
-  /** The journal refused a transition: its shard is lost, its start key is taken, its flow version is gone, or its timer is ahead of the database's clock. */
+  /**
+   * The journal refused a transition: its shard is lost, its start key is taken, its flow version is gone, or its timer
+   * is ahead of the database's clock.
+   */
   refused(entry: Entry, why: Refusal["why"]): void {
     const { resident } = entry;
     resident.committing = false;
@@ -61,8 +67,8 @@ export class FailedCommits {
   }
 
   /**
-   * The store will not take a transition, whatever is tried: callers get STORE_REJECTED, and the entity is put into quarantine, or dropped when not even that can
-   * be written.
+   * The store will not take a transition, whatever is tried: callers get STORE_REJECTED, and the entity is put into
+   * quarantine, or dropped when not even that can be written.
    */
   poisoned(entry: Entry, cause: unknown): void {
     const { resident } = entry;
@@ -87,8 +93,8 @@ export class FailedCommits {
   }
 
   /**
-   * The store cannot be reached; the transition was not written. A start is given back to its callers and forgotten; callers of a known entity get an error. True
-   * when the transition is to be retried.
+   * The store cannot be reached; the transition was not written. A start is given back to its callers and forgotten;
+   * callers of a known entity get an error. True when the transition is to be retried.
    */
   unavailable(entry: Entry, cause: unknown): boolean {
     const { resident } = entry;
@@ -108,7 +114,10 @@ export class FailedCommits {
     if (!resident.started && !resident.committing) resident.home.drop(resident);
   }
 
-  /** Stops an entity that the engine or the store cannot go on with: its state is read back and held, while everything else goes on. */
+  /**
+   * Stops an entity that the engine or the store cannot go on with: its state is read back and held, while everything
+   * else goes on.
+   */
   quarantine(resident: Resident, cause: unknown, reply: Reply | null): void {
     const { kind, id } = resident;
     const why = cause instanceof Error ? cause.message : String(cause);

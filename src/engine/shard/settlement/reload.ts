@@ -1,4 +1,6 @@
-/** Brings memory and journal together again: reads an entity back from the store, then decides once more what was lost. */
+/**
+ * Brings memory and journal together again: reads an entity back from the store, then decides once more what was lost.
+ */
 import type { Log } from "../../../base/log.ts";
 import type { EntityTypes, StoredEntity } from "../kind.ts";
 import type { Lifecycle } from "../lifecycle.ts";
@@ -93,7 +95,9 @@ export class Reload {
     for (const { event, reply } of backlog) this.#decider.decide(resident, event, reply);
   }
 
-  /** Gives up an entity that cannot be read back: it leaves memory, callers get an error, and everything else goes on. */
+  /**
+   * Gives up an entity that cannot be read back: it leaves memory, callers get an error, and everything else goes on.
+   */
   abandon(resident: Resident, replies: readonly Reply[], cause: unknown): void {
     const { kind, home, id } = resident;
     const error = cause instanceof Error ? cause : new Error(String(cause));

@@ -1,4 +1,7 @@
-/** What follows when a transition is durable: work outside begins, timers are armed, then callers, watchers, and observers are notified. */
+/**
+ * What follows when a transition is durable: work outside begins, timers are armed, then callers, watchers, and
+ * observers are notified.
+ */
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
 import type { DatabaseClock } from "../ownership/database-clock.ts";

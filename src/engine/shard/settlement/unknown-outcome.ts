@@ -1,6 +1,7 @@
 /**
- * Finds out what became of a batch whose connection broke. Raising the epochs of its shards waits for the statement to end, if it still runs: from then on it has
- * been committed or never will be. Transitions that are in the journal are settled; the events behind the others are decided again.
+ * Finds out what became of a batch whose connection broke. Raising the epochs of its shards waits for the statement to
+ * end, if it still runs: from then on it has been committed or never will be. Transitions that are in the journal are
+ * settled; the events behind the others are decided again.
  */
 import { toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
@@ -38,7 +39,10 @@ export class UnknownOutcome {
     this.#parts = parts;
   }
 
-  /** Resolves when the outcome is known and acted upon. While the store is away, `refuseWaiting` is called for those behind the batch. */
+  /**
+   * Resolves when the outcome is known and acted upon. While the store is away, `refuseWaiting` is called for those
+   * behind the batch.
+   */
   async resolve(
     pipeline: number,
     entries: readonly Entry[],
@@ -115,7 +119,10 @@ export class UnknownOutcome {
   }
 }
 
-/** The store stays away: callers are told that the outcome is unknown. A start that turns out not to be written is then not made again. */
+/**
+ * The store stays away: callers are told that the outcome is unknown. A start that turns out not to be written is then
+ * not made again.
+ */
 function refuseUnknown({ resident, replies, isStart }: Entry, cause: unknown): void {
   const problem = "the connection broke while the change was written; with the same request_id it may be sent again";
   const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });

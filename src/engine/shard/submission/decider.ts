@@ -1,6 +1,7 @@
 /** Decides events: memory runs ahead, and the commit pipeline has something to write. */
-import type { WritableFormat } from "../ownership/journal-format.ts";
+
 import type { EntityTypes } from "../kind.ts";
+import type { WritableFormat } from "../ownership/journal-format.ts";
 import { type EventOf, isClean, isFull, type Reply, type Resident, weigh } from "../resident.ts";
 import type { TimeSlices } from "./time-slices.ts";
 
@@ -19,7 +20,9 @@ export class Decider {
     this.#onFailure = onFailure;
   }
 
-  /** Decides an event; `reply` is answered when what came of it is durable. Behind a full transition the event waits. */
+  /**
+   * Decides an event; `reply` is answered when what came of it is durable. Behind a full transition the event waits.
+   */
   decide<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, reply: Reply | null): void {
     if (isFull(resident) && !resident.gone) resident.backlog.push({ event, reply });
     else this.decideNow(resident, event, reply);
@@ -45,7 +48,8 @@ export class Decider {
     }
     resident.touchedAt = event.at;
     const { rules } = kind;
-    // The database compares its clock with the time of the timer. That of the event may be ahead, when the clock was set back.
+    // The database compares its clock with the time of the timer. That of the event may be ahead, when the clock was
+    // set back.
     const dueAt = event.type === "due" ? rules.nextDueAt(resident.entity) : null;
     let records: T["record"][];
     try {

@@ -1,4 +1,7 @@
-/** Recovery of entities after a takeover, and suspects in memory: until one has made progress, each of its events is tried alone. See trials.ts. */
+/**
+ * Recovery of entities after a takeover, and suspects in memory: until one has made progress, each of its events is
+ * tried alone. See trials.ts.
+ */
 import type { EntityTypes } from "../kind.ts";
 import type { DatabaseClock } from "../ownership/database-clock.ts";
 import type { Timers } from "../residence/timers.ts";
@@ -43,8 +46,8 @@ export class Probation {
   }
 
   /**
-   * Sets in motion what should be under way and is not: calls that nobody makes, children. `clean`: its owner did not die with it. Resolves when that is
-   * durable, or cannot be written here.
+   * Sets in motion what should be under way and is not: calls that nobody makes, children. `clean`: its owner did not
+   * die with it. Resolves when that is durable, or cannot be written here.
    */
   async recover<T extends EntityTypes>(resident: Resident<T>, clean: boolean): Promise<void> {
     resident.adopted = true;

@@ -1,4 +1,6 @@
-/** The entrance for events: whoever has something for an entity gives it here. Suspects take their events one at a time. */
+/**
+ * The entrance for events: whoever has something for an entity gives it here. Suspects take their events one at a time.
+ */
 import type { EntityTypes } from "../kind.ts";
 import type { EventOf, Reply, Resident } from "../resident.ts";
 import type { Decider } from "./decider.ts";

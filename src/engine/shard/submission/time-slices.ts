@@ -4,9 +4,10 @@
  *   event → decide → settle ──nothing left to do──→ settled
  *                      └──the slice is used up──→ what there is is committed ──→ queued for its next slice ──→ settle …
  *
- * A round is what all entities together may do between two visits of the event loop to everything else, and a slice what one of them may do in it. Queued entities
- * go one after the other. An entity may be cut between any two steps: its journal says where it stands, and events that come meanwhile are decided at once. What
- * it does before its next slice is durable first, so a transition has a bound and so has what lies in memory.
+ * A round is what all entities together may do between two visits of the event loop to everything else, and a slice
+ * what one of them may do in it. Queued entities go one after the other. An entity may be cut between any two steps:
+ * its journal says where it stands, and events that come meanwhile are decided at once. What it does before its next
+ * slice is durable first, so a transition has a bound and so has what lies in memory.
  */
 import type { Lifecycle } from "../lifecycle.ts";
 import { isClean, type Resident } from "../resident.ts";
@@ -52,7 +53,9 @@ export class TimeSlices {
     return slice;
   }
 
-  /** Queues the entity for its next slice, if it needs one and what it did is durable. Otherwise its commit calls again. */
+  /**
+   * Queues the entity for its next slice, if it needs one and what it did is durable. Otherwise its commit calls again.
+   */
   queue(resident: Resident): void {
     if (!this.#wants(resident)) return;
     this.#queue.add(resident);

@@ -1,18 +1,20 @@
 /**
- * Trials: after the death of an owner, the entities that it may have been working on are touched one after the other, each named in the store first. So the
- * entity that kills every owner is found, whatever others were under way.
+ * Trials: after the death of an owner, the entities that it may have been working on are touched one after the other,
+ * each named in the store first. So the entity that kills every owner is found, whatever others were under way.
  *
  *   moving or overdue when its owner died → suspect ──taken over, alone and named──→ on probation ──its next progress, alone and named──→ cleared
  *                                              │                                        │
  *                                              └── the owner dies meanwhile: a death against this entity at this moment ──┘
  *   two deaths in a row at the same moment, or named by the watchdog → quarantine, before it is touched again
  *
- * An entity is *in progress* from its name in the store until the commit, what follows from it at once, and one round of the event loop: a few milliseconds. A
- * death counts only against an entity that was alone in progress, and a trial that passes takes the deaths at its moment away: a process may be killed any
- * number of times, and an innocent entity is held only when two kills in a row hit the milliseconds of its own trial. An entity with a death is tried after a
+ * An entity is *in progress* from its name in the store until the commit, what follows from it at once, and one round
+ * of the event loop: a few milliseconds. A death counts only against an entity that was alone in progress, and a trial
+ * that passes takes the deaths at its moment away: a process may be killed any number of times, and an innocent entity
+ * is held only when two kills in a row hit the milliseconds of its own trial. An entity with a death is tried after a
  * random pause and after the others, so that even a killer with a steady pace does not hit it twice.
  *
- * When very many wait to be tried, several are named together and go at once. A death then only marks them, and marked ones are tried alone.
+ * When very many wait to be tried, several are named together and go at once. A death then only marks them, and marked
+ * ones are tried alone.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
@@ -22,7 +24,10 @@ import type { Lifecycle } from "../lifecycle.ts";
 import type { OwnedShards } from "../ownership/owned-shards.ts";
 import { retryUntil } from "../retry-until.ts";
 
-/** Deaths in a row, alone in progress at the same moment, that put an entity into quarantine. The death before them made it a suspect: three in all. */
+/**
+ * Deaths in a row, alone in progress at the same moment, that put an entity into quarantine. The death before them made
+ * it a suspect: three in all.
+ */
 export const MAX_DEATHS = 2;
 
 /** While at most so many wait, each is tried alone. */
@@ -111,7 +116,10 @@ export class Trials {
     await trial.done.promise;
   }
 
-  /** Adds a trial. Those of one entity go in order. Resolves when it is over; `work` has then been done, whatever came of it. */
+  /**
+   * Adds a trial. Those of one entity go in order. Resolves when it is over; `work` has then been done, whatever came
+   * of it.
+   */
   add(kind: Kind, trial: Trial, work: () => Promise<void>): Promise<void> {
     return this.#add(kind.suspects, trial, work).done.promise;
   }

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { bodyTime } from "../../../../src/api/calls/call-timeout.ts";
 import { readBody } from "../../../../src/api/http/body.ts";
 
-// Cause: a body that stopped was DEADLINE_EXCEEDED, whose callers are asked to repeat with a request id that they may not have sent.
+// Cause: a body that stopped was DEADLINE_EXCEEDED, whose callers are asked to repeat with a request id that they may
+// not have sent.
 test("a body that does not come in the time of the service is incomplete, and its request may be sent again", async () => {
   const time = bodyTime(undefined);
   expect(time.ms).toBe(30_000);

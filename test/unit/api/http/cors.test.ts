@@ -11,7 +11,8 @@ test("headers and methods are those that the library of the protocols names, and
   );
 });
 
-// A page whose name was made to point at this machine after it was loaded has the origin of the service: it could start runs.
+// A page whose name was made to point at this machine after it was loaded has the origin of the service: it could start
+// runs.
 test.each([
   ["http://127.0.0.1:8002", "127.0.0.1:8002", true],
   ["http://[::1]:8002", "[::1]:8002", true],

@@ -57,7 +57,8 @@ test("a value that nests deeper than libraries read is answered as text", () => 
   expect(show(state, parseReadMask(RunSchema, undefined)).outputValue.case).toBe("outputJson");
 });
 
-// Cause: an input came back as a message of five times its size, so that a start of a large one was answered MESSAGE_TOO_LARGE though the run was started.
+// Cause: an input came back as a message of five times its size, so that a start of a large one was answered
+// MESSAGE_TOO_LARGE though the run was started.
 test("what is larger than the inline limit is a reference, unless its JSON is asked for", () => {
   const state = finishedRun();
   state.vars = { a: Array.from({ length: 12_000 }, () => 1) };

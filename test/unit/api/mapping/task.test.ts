@@ -49,7 +49,8 @@ test.each([
   [{ type: "transform", parameters: { output: "${1 / 0}" }, on_error: "continue" }, null],
   [{ type: "transform", parameters: { output: 1 } }, null],
 ])("%j is a dead letter: %s", async (task, reason) => {
-  // Cause: a task was a dead letter in lists when its error could be retried, and in the journal when its attempts were used up.
+  // Cause: a task was a dead letter in lists when its error could be retried, and in the journal when its attempts were
+  // used up.
   const { state } = await play({ tasks: [{ id: "a", ...task }] });
   expect(deadLetterOf(state.tasks.get("a"))).toBe(reason);
 });

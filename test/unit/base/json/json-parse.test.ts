@@ -129,7 +129,8 @@ describe("parseJson", () => {
         const text = JSON.stringify(value);
         const expected: unknown = JSON.parse(text);
         const problem = problemOf(() => expect(parse(text)).toEqual(expected));
-        // Only text can stand in the way: random text may hold NUL or half surrogate pairs. Doubles never do, however large.
+        // Only text can stand in the way: random text may hold NUL or half surrogate pairs. Doubles never do, however
+        // large.
         if (problem !== "accepted") expect(problem).toMatch(/NUL|surrogate/);
       }),
       { numRuns: 1_000 },
@@ -140,7 +141,8 @@ describe("parseJson", () => {
     ["escapes", (n: number) => `"${'\\n\\"'.repeat(n)}"`],
     ["short strings", (n: number) => `[${'"a",'.repeat(n)}"b"]`],
     ["strings with escapes", (n: number) => `[${'"a\\n",'.repeat(n)}"b"]`],
-    // Cause: after each escape the end of the string was searched for again; 3 MB of such text stopped the event loop for minutes.
+    // Cause: after each escape the end of the string was searched for again; 3 MB of such text stopped the event loop
+    // for minutes.
     ["escapes within one string", (n: number) => JSON.stringify("\n, ".repeat(n))],
     ["keys", (n: number) => `{${Array.from({ length: n }, (_, index) => `"k${index}":1`).join(",")}}`],
   ])(

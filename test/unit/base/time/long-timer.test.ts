@@ -8,7 +8,8 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test.each([1, 24, 25, 60, 400])("a timer of %d days fires after that time, once", (days) => {
-  // Cause: what was longer than setTimeout takes was never armed, so that timeouts of more than 24.8 days did not exist.
+  // Cause: what was longer than setTimeout takes was never armed, so that timeouts of more than 24.8 days did not
+  // exist.
   const fire = vi.fn();
   startLongTimer(days * DAY_MS, fire);
   vi.advanceTimersByTime(days * DAY_MS - 1);

@@ -21,7 +21,8 @@ function home(profiles = PROFILES): { readonly configHome: string; readonly stat
 const choose = (choice: ServiceChoice, profiles?: string) => chooseService({ ...home(profiles), ...choice });
 
 describe("the service that a command calls", () => {
-  // Cause: options and variables were one value by the time they were compared, so ORCHESTRATOR_SERVER won over --profile.
+  // Cause: options and variables were one value by the time they were compared, so ORCHESTRATOR_SERVER won over
+  // --profile.
   test("a profile that is named wins over the environment, and its token goes along", async () => {
     const environment = { server: "other:1", sources: { server: "env", profile: "cli" } } as const;
     expect(await choose({ ...environment, profile: "prod" })).toEqual({

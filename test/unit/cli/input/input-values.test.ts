@@ -42,7 +42,8 @@ describe("--input", () => {
     expect(await read(option)).toEqual({ [option.split("=")[0] ?? ""]: value });
   });
 
-  // Cause: a double made 9007199254740992 of the id that was typed, and the run worked on the neighbour. JSON says the same.
+  // Cause: a double made 9007199254740992 of the id that was typed, and the run worked on the neighbour. JSON says the
+  // same.
   test.each(["integer=9007199254740993", "number=9007199254740993", "number=1e999", "integer=-9007199254740993"])(
     "%s is refused: a double would make another number of it",
     async (option) => {

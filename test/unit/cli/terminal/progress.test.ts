@@ -135,7 +135,8 @@ describe("the view", () => {
     expect(text().replaceAll(/^ *\d+\.\d\ds /gm, "")).toBe(" run RUNNING\n a  COMPLETED\n a remark\n");
   });
 
-  // Cause: the terminal shows ^C itself and leaves the cursor behind it; going up alone left two characters of what was drawn there ("WAleft; the run goes on").
+  // Cause: the terminal shows ^C itself and leaves the cursor behind it; going up alone left two characters of what was
+  // drawn there ("WAleft; the run goes on").
   test("clears from the first column, and leaves a question its line", () => {
     const progress = new RunProgress();
     const { stream, text } = createStream(true);

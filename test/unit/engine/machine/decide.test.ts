@@ -4,10 +4,10 @@ import type { Json, JsonObject } from "../../../../src/base/json/json.ts";
 import { applyRecord, foldJournal } from "../../../../src/engine/machine/apply.ts";
 import { decide } from "../../../../src/engine/machine/decide.ts";
 import { attemptOf, type JournalRecord } from "../../../../src/engine/machine/records.ts";
-import { retryDelayMs } from "../../../../src/engine/machine/tasks/retries.ts";
 import { openRun, type Run } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
 import { createState, publicState } from "../../../../src/engine/machine/state.ts";
+import { retryDelayMs } from "../../../../src/engine/machine/tasks/retries.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
 import { runTimeoutMs } from "../../../../src/flows/input.ts";
 import type { TaskSpec } from "../../../../src/flows/plan.ts";
@@ -64,7 +64,8 @@ describe("retry delays", () => {
 });
 
 test("each kind of hold is released by itself", async () => {
-  // Cause: a pause by the parent and one by the child's own operator were one hold, and whoever resumed first took both away.
+  // Cause: a pause by the parent and one by the child's own operator were one hold, and whoever resumed first took both
+  // away.
   const { run } = await startRun({});
   const hold = { type: "hold", at: 2, by: "", why: "" } as const;
   const release = { type: "release", at: 3, by: "", why: "" } as const;

@@ -15,7 +15,8 @@ import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
 const PATHS = ["fetch", "load.0", "load.0.2", "poll~2", "poll~2.1", "pay~compensate", "poll~2~compensate.0"];
 
 test("every path stands in a URL as it is", () => {
-  // Cause: visits were written `poll#2` and compensations `pay/compensate`, which cut a URL short or lengthened its path.
+  // Cause: visits were written `poll#2` and compensations `pay/compensate`, which cut a URL short or lengthened its
+  // path.
   for (const path of PATHS) {
     expect(encodeURIComponent(path)).toBe(path);
     expect(new URL(`http://host/v1/runs/r/tasks/${path}`).pathname).toBe(`/v1/runs/r/tasks/${path}`);
@@ -36,7 +37,8 @@ test("a path has one reading", () => {
 });
 
 test("the key that tools get keeps its form, whatever paths look like", () => {
-  // Cause: the generation stood behind `/compensate`. Tools that remember keys would repeat their effect if the form changed with that of paths.
+  // Cause: the generation stood behind `/compensate`. Tools that remember keys would repeat their effect if the form
+  // changed with that of paths.
   expect(idempotencyKeyOf("r", "a", 0)).toBe("r/a/0");
   expect(idempotencyKeyOf("r", "s~2.1", 3)).toBe("r/s#2.1/3");
   expect(idempotencyKeyOf("r", "a~compensate", 1)).toBe("r/a/1/compensate");

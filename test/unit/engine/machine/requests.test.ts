@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { rememberRequest } from "../../../../src/engine/machine/requests.ts";
 import { createState, MAX_REQUESTS, REQUEST_ID_RETENTION_MS } from "../../../../src/engine/machine/state.ts";
 
-// Cause: a run forgot an id after a thousand more, however soon they came, and the call that was sent again took effect twice.
+// Cause: a run forgot an id after a thousand more, however soon they came, and the call that was sent again took effect
+// twice.
 test("a request id is remembered for a day, however many follow, and beyond a thousand not for longer", () => {
   const state = createState("r");
   rememberRequest(state, 0, "first", "h");

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { createFollowers } from "../../../../src/engine/runs/followers.ts";
-import { toHeader } from "../../../../src/engine/runs/headers.ts";
 import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
 import type { Run } from "../../../../src/engine/machine/run.ts";
 import { createState } from "../../../../src/engine/machine/state.ts";
 import type { RunHeader } from "../../../../src/engine/ports/run-index.ts";
 import type { RunChange } from "../../../../src/engine/ports/run-watch.ts";
+import { createFollowers } from "../../../../src/engine/runs/followers.ts";
+import { toHeader } from "../../../../src/engine/runs/headers.ts";
 
 const CALLER = { tenantId: "default", actor: "" };
 const RECORD: JournalRecord = { type: "run.opened", at: 1 };
@@ -63,7 +63,8 @@ test("what others relay is heard by followers of all, once and never before what
   stop.abort();
 });
 
-// Cause: a follower whose reader had stopped at a change was never taken off the list, and held what was told to it for ever.
+// Cause: a follower whose reader had stopped at a change was never taken off the list, and held what was told to it for
+// ever.
 test("a follower that is given up while its reader is busy is taken off the list", async () => {
   const followers = createFollowers();
   const stop = new AbortController();

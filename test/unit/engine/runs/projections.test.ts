@@ -1,4 +1,7 @@
-/** Rows of projections, made from what a run really does: a flow is compiled, events are decided, and the rows of each transition are read. */
+/**
+ * Rows of projections, made from what a run really does: a flow is compiled, events are decided, and the rows of each
+ * transition are read.
+ */
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../../../src/base/json/json.ts";
 import type { RunEvent } from "../../../../src/engine/machine/events.ts";

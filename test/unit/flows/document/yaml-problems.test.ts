@@ -15,7 +15,8 @@ function problemsOf(text: string): readonly string[] {
 
 const FLOW = "id: f\nworkflow:\n  tasks:\n";
 
-// Cause: every error of the library was listed in its own words. One pair of missing quotes gave 19 of them, on the lines after it too.
+// Cause: every error of the library was listed in its own words. One pair of missing quotes gave 19 of them, on the
+// lines after it too.
 describe("one mistake gives one message that says what to write", () => {
   it.each([
     [

@@ -1,6 +1,7 @@
 /**
- * The conformance tests of CEL (cel-spec, in the package @bufbuild/cel-spec) over what expressions here can say. A test passes, or a deviation covers it; a
- * deviation that covers no failing test is out of date. docs/flows.md lists the same deviations.
+ * The conformance tests of CEL (cel-spec, in the package @bufbuild/cel-spec) over what expressions here can say. A test
+ * passes, or a deviation covers it; a deviation that covers no failing test is out of date. docs/flows.md lists the
+ * same deviations.
  */
 import { readFileSync } from "node:fs";
 import type { Value as SpecValue } from "@bufbuild/cel-spec/cel/expr/value_pb.js";

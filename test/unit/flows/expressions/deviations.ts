@@ -4,7 +4,10 @@ const ROUNDING = "whole JSON numbers are ints, so rounding takes ints too";
 const OUT_OF_RANGE = "-1, as cel-go has it since v0.26";
 const NO_FUNCTION = "functions that do not exist are refused at registration";
 
-/** Sections of the conformance tests (or a beginning of their path, with *) that need not pass, each with its reason. The table in docs/flows.md says the same. */
+/**
+ * Sections of the conformance tests (or a beginning of their path, with *) that need not pass, each with its reason.
+ * The table in docs/flows.md says the same.
+ */
 export const DEVIATIONS: Readonly<Record<string, string>> = {
   "basic/variables/unbound_is_runtime_error": "names that do not exist are refused at registration",
   "basic/functions/unbound_is_runtime_error": NO_FUNCTION,

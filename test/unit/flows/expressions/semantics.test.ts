@@ -200,7 +200,8 @@ describe("errors", () => {
 });
 
 it("an open parenthesis costs nothing: the parser never goes back", () => {
-  // Cause: the time of the library's parser grew with the cube of the number of parentheses; 4,000 of them took minutes.
+  // Cause: the time of the library's parser grew with the cube of the number of parentheses; 4,000 of them took
+  // minutes.
   for (const open of ["(", "[", "{", "f(", "!(", "a[", "x.map(y,", "-(", "a?("]) {
     const { problems } = compileTemplate(`\${${open.repeat(Math.floor(4_000 / open.length))}}`, names);
     expect(problems.length, open).toBe(1);

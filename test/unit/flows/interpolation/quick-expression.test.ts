@@ -1,4 +1,7 @@
-/** Arithmetic without the evaluator against the evaluator, on random expressions: the same value for the same steps, or nothing at all. */
+/**
+ * Arithmetic without the evaluator against the evaluator, on random expressions: the same value for the same steps, or
+ * nothing at all.
+ */
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Json } from "../../../../src/base/json/json.ts";

@@ -287,7 +287,8 @@ describe("evaluation", () => {
     expect(evaluate(once)).toBe(10_000);
   });
 
-  // Values share what they hold: a list of the last output twice doubles with every task, costs nothing to make, and minutes or the memory to write.
+  // Values share what they hold: a list of the last output twice doubles with every task, costs nothing to make, and
+  // minutes or the memory to write.
   it("counts what is read as if it were copied, so that outputs in outputs in outputs come to an end", () => {
     const grow: readonly Json[] = [
       ["${tasks.last.output}", "${tasks.last.output}"],

@@ -1,4 +1,7 @@
-/** A false alarm is worse than silence: flows that run well have no warnings, and an expression that gives a value is not said to fail. */
+/**
+ * A false alarm is worse than silence: flows that run well have no warnings, and an expression that gives a value is
+ * not said to fail.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { isOrchestratorError } from "../../../../src/base/errors.ts";
@@ -39,7 +42,10 @@ test("no flow of the examples, templates, documents and clients has a warning", 
   expect(judged).toBeGreaterThan(15);
 }, 60_000);
 
-/** What wide flows get wrong: targets of one side, error types of their own, items and conditions of another type, and `n` of outputs that have none. */
+/**
+ * What wide flows get wrong: targets of one side, error types of their own, items and conditions of another type, and
+ * `n` of outputs that have none.
+ */
 const ON_PURPOSE = /^TARGET_NEVER_RUNS|type "E\d"|a list is needed|gives a number; true or false|: there is no "n"$/;
 
 test("no flow that the oracles play has a warning, but for what they get wrong on purpose", async () => {

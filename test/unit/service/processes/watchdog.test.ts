@@ -34,7 +34,8 @@ test("one heartbeat begins the count anew, and a debugger stops it", () => {
   ).toBeNull();
 });
 
-// Cause: the standstill was counted in elapsed time, so on a machine with ten busy processes two seconds of work ended the service.
+// Cause: the standstill was counted in elapsed time, so on a machine with ten busy processes two seconds of work ended
+// the service.
 test("a loop that gets little of the processor is given the time, and in the end blames nobody", () => {
   expect(
     judge(

@@ -167,7 +167,8 @@ const plainMove = anyMove.map((move) => ({
   rows: [],
 }));
 
-// Columns are texts joined by U+0001: one that held it moved the values of every run behind it, and runs were written with the facts of others.
+// Columns are texts joined by U+0001: one that held it moved the values of every run behind it, and runs were written
+// with the facts of others.
 test.each([
   ["written as a whole", true, plainMove],
   ["sorted", false, anyMove],

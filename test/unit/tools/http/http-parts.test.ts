@@ -159,7 +159,8 @@ describe("Retry-After", () => {
     expect(parseRetryAfterMs(text, now)).toBe(delayMs);
   });
 
-  // Cause: what is not a number went to Date.parse, which takes "-3" for March and "2030" for a year: the policy's delay was lost, or became 34 minutes.
+  // Cause: what is not a number went to Date.parse, which takes "-3" for March and "2030" for a year: the policy's
+  // delay was lost, or became 34 minutes.
   test.each([
     "",
     "soon",

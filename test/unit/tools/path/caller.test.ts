@@ -120,7 +120,8 @@ describe("breaker", () => {
     expect(run).toHaveBeenCalledTimes(8);
   });
 
-  // Cause: every run of a task that always failed waited for a probe of its own, one each 30 s, so two hundred runs would have taken hours to fail.
+  // Cause: every run of a task that always failed waited for a probe of its own, one each 30 s, so two hundred runs
+  // would have taken hours to fail.
   test("a call that was deferred for as long as a breaker stays open at most is made", async () => {
     const run = vi.fn(async () => BROKEN);
     const { call } = openCaller(run);
@@ -212,7 +213,8 @@ describe("bulkhead", () => {
 });
 
 describe("neighbours", () => {
-  // Cause: breaker, bulkhead and pause were kept for the origin, so one path that failed or hung held back every flow that called the same host.
+  // Cause: breaker, bulkhead and pause were kept for the origin, so one path that failed or hung held back every flow
+  // that called the same host.
   test("a task that always fails does not hold back another flow that calls the same origin", async () => {
     const { call, tools } = openCaller(async ({ flowId }) => (flowId === "broken" ? BROKEN : OK));
     for (let made = 0; made < 3; made += 1) await call("a", { flowId: "broken" });

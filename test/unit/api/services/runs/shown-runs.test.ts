@@ -30,7 +30,8 @@ test("a run that was shown is told until it leaves the filter, one that was not 
   expect(shown.judge(header("a", "COMPLETED", 4))).toBe(null);
 });
 
-// Cause: an instance that was slow told of a run what its new owner had told before, and a run that had ended was shown as open for ever.
+// Cause: an instance that was slow told of a run what its new owner had told before, and a run that had ended was shown
+// as open for ever.
 test("what is no news is not told, from whomever it comes and in whichever order", () => {
   const shown = createShownRuns(parseRunFilter('state == "RUNNING"'));
   shown.note(header("a", "RUNNING", 2), true);
