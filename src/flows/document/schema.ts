@@ -11,8 +11,8 @@ import {
   ID_PATTERN,
   ID_PROBLEM,
   keyed,
-  versionText,
   timeoutOrExpression,
+  versionText,
 } from "../../tasks/schema/schemas.ts";
 import { signalName } from "../../tasks/signal.ts";
 
