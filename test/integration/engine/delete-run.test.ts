@@ -63,7 +63,7 @@ test("a run is kept while its parent or a child of it is open", async () => {
   const { runId } = run.state;
   const rows = () =>
     bed.sql<{ run_id: string; state: string }>(
-      "SELECT run_id, state FROM orchestrator.runs WHERE parent_run_id = $1 ORDER BY run_id",
+      "SELECT run_id, state FROM orchestrator.runs WHERE parent_run_id = $1 ORDER BY parent_task",
       [runId],
     );
   await eventually(async () => expect((await rows()).map(({ state }) => state)).toEqual(["COMPLETED", "WAITING"]));

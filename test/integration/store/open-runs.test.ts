@@ -5,7 +5,7 @@ import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
-const { database } = await createTestDatabase();
+const { database } = await createTestDatabase({ anyFlow: true });
 
 const OPEN = ["QUEUED", "RUNNING", "WAITING", "PAUSED", "SUSPENDED", "QUARANTINED", "CANCELING", "COMPENSATING"];
 const ENDED = ["COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT"];
