@@ -24,7 +24,7 @@ const BYTES = 4_000_000;
 const MAX_BYTES = 4_194_304;
 const LIMITS = { maxPayloadBytes: 2_000_000, maxInlinePayloadBytes: 256_000, maxMessageBytes: MAX_BYTES };
 /** How many times the reference a decoded and refused body may take. */
-const MOST_REFERENCES = 8;
+const MOST_REFERENCES = 12;
 
 /** CPU time of this process, milliseconds, the best of three: what others take of the machine does not count. */
 function measure(work: () => void): number {
