@@ -67,9 +67,14 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const flows = await openFlows(config, database, log, parts);
     const tokenKey = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
     const tools = openTools(config, flows.graphs, options.tools, log, parts);
-    const { address, observers } = options;
-    const engine = await openEngine(config, { store, flows, tools, instanceId, address, observers }, log, parts);
     const lists = createRunIndex(database);
+    const { address, observers } = options;
+    const engine = await openEngine(
+      config,
+      { store, runIndex: lists, flows, tools, instanceId, address, observers },
+      log,
+      parts,
+    );
     return {
       ...engine,
       runIndex: lists,

@@ -6,7 +6,7 @@ import type { Outcome, TaskError } from "../engine/ports/tools.ts";
 export type FailedOutcome = Extract<Outcome, { readonly ok: false }>;
 
 /** Longest delay that a tool may request, milliseconds: a wrong header must not suspend a run for years. */
-export const MAX_ASKED_DELAY_MS = 3_600_000;
+const MAX_ASKED_DELAY_MS = 3_600_000;
 
 /** Additional facts about a failure. */
 export interface FailureFacts {

@@ -42,7 +42,7 @@ interface FieldShape {
 const shapes = new WeakMap<DescMessage, MessageShape>();
 
 /** The shape of a message type, made once. */
-export function shapeOf(desc: DescMessage): MessageShape {
+function shapeOf(desc: DescMessage): MessageShape {
   const known = shapes.get(desc);
   if (known !== undefined) return known;
   const byName = new Map<string, FieldShape>();

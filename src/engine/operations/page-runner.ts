@@ -70,7 +70,7 @@ export class PageRunner {
       });
   }
 
-  /** Gives the page under way up. */
+  /** Stops the page that is in progress. */
   stop({ work }: OperationResident): void {
     work.page?.abort();
     work.page = null;
@@ -158,7 +158,7 @@ export class PageRunner {
   }
 }
 
-/** Runs that were created when the operation had started are none of it. */
+/** Leaves out runs that were created after the operation started. */
 export function withCutoff(filter: Filter, createdAt: number): Filter {
   return { op: "and", args: [filter, { op: "<=", field: { name: "create_time" }, value: createdAt }] };
 }

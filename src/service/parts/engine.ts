@@ -10,6 +10,7 @@ import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { Operations } from "../../engine/ports/operations.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
+import type { RunIndex } from "../../engine/ports/run-index.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
 import type { SharedClock } from "../../engine/ports/shared-clock.ts";
@@ -23,7 +24,6 @@ import { Runtime } from "../../engine/shard/runtime.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
 import { createOperationStore } from "../../store/operations.ts";
-import { createRunIndex } from "../../store/run-index.ts";
 import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../projections.ts";
 import type { Flows } from "./flows.ts";
 import type { Parts } from "./parts.ts";
@@ -32,6 +32,7 @@ import type { Store } from "./store.ts";
 /** Dependencies of the engine. */
 export interface EngineNeeds {
   readonly store: Store;
+  readonly runIndex: RunIndex;
   readonly flows: Flows;
   readonly tools: ToolCaller;
   readonly instanceId: string;
@@ -63,7 +64,7 @@ export interface RunningEngine {
 
 /** Starts the engine: it owns shards when the promise resolves. */
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
-  const { store, flows, tools, instanceId, address, observers } = needs;
+  const { store, runIndex, flows, tools, instanceId, address, observers } = needs;
   const { leaseTtl, lanes, defaultTaskTimeout, defaultRunTimeout } = config.engine;
   const { leases, shards } = await openLeases(store.database, {
     instanceId,
@@ -102,7 +103,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const runActions = createLateRunActions();
   const operations = createOperations(runtime, {
     store: createOperationStore(store.database),
-    runIndex: createRunIndex(store.database),
+    runIndex,
     rowsOf: createRowsOf(OPERATION_PROJECTIONS.map(({ rows }) => rows)),
     actions: runActions,
     log,
