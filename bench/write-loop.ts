@@ -3,15 +3,15 @@
  * No flow, no decision, no validation, no fence, no caller over a network. What an engine loses against it is the price
  * of being an engine.
  *
- * A run is four moves; each waits until the commit of the one before has been acknowledged. Moves of all runs collect
+ * A run is four transitions; each waits until the commit of the one before has been acknowledged. Moves of all runs collect
  * in one batch while the batch before is in flight; a batch is one prepared statement over arrays.
  */
 import { readFile } from "node:fs/promises";
 import pg from "pg";
 import { serveSubject } from "./harness/subject.ts";
 
-/** The rows of one move. */
-interface Move {
+/** The rows of one transition. */
+interface Transition {
   readonly runId: string;
   readonly index: number;
   readonly committed: () => void;
@@ -21,7 +21,7 @@ interface Move {
 const MOVES_PER_RUN = 4;
 const HASH = "6c1b4d9c1f9f4a5ab0c8d27f4a3a2a11f5f1b2e0a6c94d57b8f6e7d1c2b3a495";
 
-/** Records of each move: the values that a state must be rebuilt from, and no more. */
+/** Records of each transition: the values that a state must be rebuilt from, and no more. */
 const RECORDS = [
   [
     { type: "run.started", at: 1780000000000, flowId: "three-steps", version: "1", hash: HASH, vars: { value: 1 } },
@@ -46,7 +46,7 @@ const SEPARATOR = "\u0001";
 
 /**
  * The statement for a batch. Parts that a batch does not need are left out: with all three, empty ones included, a
- * single move takes 280 µs, the journal alone 120 µs, of which 85 are the commit's write to disk.
+ * single transition takes 280 µs, the journal alone 120 µs, of which 85 are the commit's write to disk.
  *
  * Texts travel joined and are split by the server: 2.5 µs a row where the driver's array literals take 5.2 and
  * `json_to_recordset` takes 7 (200 rows a statement; same machine).
@@ -97,7 +97,7 @@ serveSubject(async (settings) => {
   );
   await clients[0]?.query(await readFile(new URL("rows.sql", import.meta.url), "utf8"));
   const idle = [...clients];
-  const pending: Move[] = [];
+  const pending: Transition[] = [];
   let waking = false;
   let inFlight = 0;
   let started = 0;
@@ -107,11 +107,11 @@ serveSubject(async (settings) => {
       const batch = pending.splice(0, Math.ceil(inFlight / connections));
       try {
         await writeBatch(client, batch);
-        for (const move of batch) move.committed();
+        for (const transition of batch) transition.committed();
       } catch (error) {
-        for (const move of batch) move.failed(error as Error);
+        for (const transition of batch) transition.failed(error as Error);
       }
-      // Whoever waited for these commits brings the next moves in the microtasks that follow.
+      // Whoever waited for these commits brings the next transitions in the microtasks that follow.
       await new Promise((resolve) => setImmediate(resolve));
     }
     idle.push(client);
@@ -147,17 +147,18 @@ serveSubject(async (settings) => {
 
 const TODAY = Math.floor(Date.now() / 86_400_000);
 
-async function writeBatch(client: pg.Client, batch: readonly Move[]): Promise<void> {
-  const starts = batch.filter((move) => move.index === 0);
-  const ends = batch.filter((move) => move.index === MOVES_PER_RUN - 1);
+async function writeBatch(client: pg.Client, batch: readonly Transition[]): Promise<void> {
+  const starts = batch.filter((transition) => transition.index === 0);
+  const ends = batch.filter((transition) => transition.index === MOVES_PER_RUN - 1);
   const forms = starts.length > 0 ? (["starts", "both"] as const) : (["plain", "ends"] as const);
-  const joinIds = (moves: readonly Move[]): string => moves.map((move) => move.runId).join(SEPARATOR);
+  const joinIds = (transitions: readonly Transition[]): string =>
+    transitions.map((transition) => transition.runId).join(SEPARATOR);
   await client.query({
     ...STATEMENTS[forms[ends.length > 0 ? 1 : 0]],
     values: [
       joinIds(batch),
-      `{${batch.map((move) => move.index * 2 + 1).join(",")}}`,
-      batch.map((move) => RECORDS[move.index]).join(SEPARATOR),
+      `{${batch.map((transition) => transition.index * 2 + 1).join(",")}}`,
+      batch.map((transition) => RECORDS[transition.index]).join(SEPARATOR),
       TODAY,
       ...(starts.length > 0 ? [joinIds(starts)] : []),
       ...(ends.length > 0 ? [joinIds(ends)] : []),

@@ -5,11 +5,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import type { HoldKind } from "../src/engine/machine/records.ts";
 import {
   createState,
-  PHASE_MOVES,
+  PHASE_TRANSITIONS,
   type Phase,
   publicState,
   type RunState,
-  TASK_MOVES,
+  TASK_TRANSITIONS,
 } from "../src/engine/machine/state.ts";
 
 /** What lies at which path, for the writer here and the test. */
@@ -25,7 +25,7 @@ export function renderStateFiles(): Readonly<Record<string, string>> {
     "",
     "| from | to |",
     "|---|---|",
-    ...rowsOf(PHASE_MOVES),
+    ...rowsOf(PHASE_TRANSITIONS),
     "",
     "## States of a task",
     "",
@@ -33,7 +33,7 @@ export function renderStateFiles(): Readonly<Record<string, string>> {
     "",
     "| from | to |",
     "|---|---|",
-    ...rowsOf(TASK_MOVES),
+    ...rowsOf(TASK_TRANSITIONS),
     "",
     "## What callers see of a run",
     "",
@@ -46,8 +46,8 @@ export function renderStateFiles(): Readonly<Record<string, string>> {
   return { "docs/states.md": `${lines.join("\n")}\n` };
 }
 
-function rowsOf(moves: Readonly<Record<string, readonly string[]>>): string[] {
-  return Object.entries(moves).map(([from, to]) => `| \`${from}\` | ${codes(to)} |`);
+function rowsOf(transitions: Readonly<Record<string, readonly string[]>>): string[] {
+  return Object.entries(transitions).map(([from, to]) => `| \`${from}\` | ${codes(to)} |`);
 }
 
 function codes(names: readonly string[]): string {
@@ -66,7 +66,7 @@ function shownRows(): string[] {
   ];
   const row = (phase: Phase, and: string, change: Partial<RunState> = {}): string =>
     `| \`${phase}\` | ${and} | \`${publicState({ ...createState(""), ...change, phase })}\` |`;
-  return (Object.keys(PHASE_MOVES) as Phase[]).flatMap((phase) =>
+  return (Object.keys(PHASE_TRANSITIONS) as Phase[]).flatMap((phase) =>
     phase === "RUNNING" ? running.map(([and, change]) => row(phase, and, change)) : [row(phase, "")],
   );
 }

@@ -13,7 +13,7 @@ const log = { debug: silent, info: silent, warn: console.error, error: console.e
 
 /** An engine that is open for runs. */
 export interface BenchEngine {
-  readonly lanes: number;
+  readonly commitPipelines: number;
   /** Registers a flow: YAML or JSON text. */
   readonly register: (text: string) => Promise<void>;
   /** Starts a run; resolves when it has ended or `waitMs` have passed. */
@@ -44,7 +44,7 @@ export async function openBenchEngine(
     observers: [observer, ...observers],
   });
   return {
-    lanes: config.engine.lanes,
+    commitPipelines: config.engine.commitPipelines,
     register: async (text) => {
       await core.flows.registerFlow(CALLER.tenantId, { text }, false);
     },

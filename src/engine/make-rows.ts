@@ -12,7 +12,7 @@ type Handler = (entity: unknown, record: object, sequence: number) => object | n
 type Step = readonly [maker: number, handler: Handler];
 
 /**
- * One function for all row makers of a kind of entity. What it returns for a move that touches no projection is shared:
+ * One function for all row makers of a kind of entity. What it returns for a transition that touches no projection is shared:
  * nothing is allocated. Throws when two makers share a name.
  */
 export function createRowsOf<Entity, Rec extends { readonly type: string }>(

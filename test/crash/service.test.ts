@@ -74,7 +74,8 @@ test("a run that does everything is killed at every stage and runs to its end", 
   };
   const stateOf = async (task: string): Promise<string> => {
     const dump = await readDump(target);
-    const records = dump.runs.find((run) => run.run_id === runId)?.moves.flatMap((move) => move.records) ?? [];
+    const records =
+      dump.runs.find((run) => run.run_id === runId)?.transitions.flatMap((transition) => transition.records) ?? [];
     return records.findLast((record) => "task" in record && record.task === task)?.type ?? "none";
   };
   const reaches = (task: string, ...types: string[]): Promise<void> =>
@@ -115,7 +116,9 @@ test("a run that does everything is killed at every stage and runs to its end", 
   const evidence = { history: [], dump, calls: sink.calls, plans };
   expect(findViolations(evidence)).toEqual([]);
   expect(dump.runs.map((run) => run.state)).toEqual(["COMPLETED", "COMPLETED"]);
-  const recovered = dump.runs[0]?.moves.flatMap((move) => move.records).filter((one) => one.type === "run.recovered");
+  const recovered = dump.runs[0]?.transitions
+    .flatMap((transition) => transition.records)
+    .filter((one) => one.type === "run.recovered");
   expect(recovered?.length).toBeGreaterThanOrEqual(1);
 });
 

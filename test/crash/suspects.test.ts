@@ -185,7 +185,7 @@ test.each([
   },
 );
 
-test("a loop that stands still with no run in hand ends the process and blames nobody", {
+test("a loop that stands still with no current run ends the process and blames nobody", {
   timeout: 60_000,
 }, async () => {
   const place = await openPlace({ ORCHESTRATOR_MAX_LOOP_STALL: "1s", ORCHESTRATOR_LEASE_TTL: "3s" });

@@ -151,7 +151,7 @@ export function silentAt(task: Task): number | null {
   return last === null ? null : last + readDuration(longest);
 }
 
-/** The call in hand is proven to have had no effect. */
+/** The current call is proven to have had no effect. */
 function excuse(task: Task, harmless: boolean | undefined): void {
   const call = task.calls.at(-1);
   if (call !== undefined && harmless === true) call.harmless = true;

@@ -30,12 +30,12 @@ export type Task = {
   deadLetter: TaskOutcome["deadLetter"];
   attempts: number;
   dispatchedAt: number[];
-  /** How often the attempt in hand was put off, and whether it waits to be made again. */
+  /** How often the current attempt was put off, and whether it waits to be made again. */
   deferrals: number;
   deferred: boolean;
   /** Every call that was made: whether it is proven that it had no effect. */
   calls: { harmless: boolean }[];
-  /** When the attempt in hand could have begun: from here schedule-to-start counts. */
+  /** When the current attempt could have begun: from here schedule-to-start counts. */
   readyAt: number;
   /** When the running attempt gives its last sign of life; null: it gives them until it ends. */
   quietAt: number | null;

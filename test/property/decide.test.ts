@@ -62,7 +62,7 @@ test("an event that is delivered again makes no records", async () => {
   expect(repeated).toBeGreaterThan(RUNS.numRuns);
 });
 
-test("a report of an attempt that is not in hand any more makes no records", async () => {
+test("a report of an attempt that is no longer current makes no records", async () => {
   let late = 0;
   await fc.assert(
     fc.asyncProperty(seeds, async (seed) => {

@@ -12,8 +12,8 @@ import {
   createState,
   isTerminalPhase,
   isTerminalTask,
-  PHASE_MOVES,
-  TASK_MOVES,
+  PHASE_TRANSITIONS,
+  TASK_TRANSITIONS,
 } from "../../src/engine/machine/state.ts";
 import { drive, storedAs } from "../differential/engine-adapter.ts";
 import { createRandom } from "../oracle/random.ts";
@@ -42,15 +42,15 @@ test("nothing happens but legal moves, and an ended run never moves again", asyn
 });
 
 test("the tables say what the semantics say: what has ended stays as it is, but for compensation", () => {
-  for (const [from, to] of Object.entries(TASK_MOVES)) {
-    if (isTerminalTask(from as keyof typeof TASK_MOVES)) expect(["", "COMPENSATED"], from).toContain(to.join());
+  for (const [from, to] of Object.entries(TASK_TRANSITIONS)) {
+    if (isTerminalTask(from as keyof typeof TASK_TRANSITIONS)) expect(["", "COMPENSATED"], from).toContain(to.join());
     else expect(to, from).not.toContain("COMPENSATED");
   }
-  expect(TASK_MOVES.SKIPPED).toEqual([]);
+  expect(TASK_TRANSITIONS.SKIPPED).toEqual([]);
   for (const phase of ["COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT"] as const)
     expect(isTerminalPhase(phase)).toBe(true);
   for (const phase of ["QUEUED", "RUNNING", "CANCELING", "COMPENSATING"] as const)
-    expect(PHASE_MOVES[phase]).toContain("TERMINATED");
+    expect(PHASE_TRANSITIONS[phase]).toContain("TERMINATED");
 });
 
 test("every record leaves the live run with the state that folding the stored journal gives", async () => {
@@ -194,6 +194,6 @@ function movesOf(journal: readonly JournalRecord[]): Set<string> {
 
 function expectLegal(move: string): void {
   const [what, from = "", to = ""] = move.split(" ");
-  const table: Record<string, readonly string[]> = what === "task" ? TASK_MOVES : PHASE_MOVES;
+  const table: Record<string, readonly string[]> = what === "task" ? TASK_TRANSITIONS : PHASE_TRANSITIONS;
   expect(table[from], move).toContain(to);
 }

@@ -12,7 +12,7 @@ export interface Miscount {
 
 /**
  * Compares the counts of runs with the runs, in one statement: what it finds is wrong at every moment, also while runs
- * move.
+ * transition.
  */
 export async function findMiscounts(runner: SqlRunner): Promise<Miscount[]> {
   const { rows } = await runner.query<Miscount>(

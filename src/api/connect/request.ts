@@ -4,7 +4,7 @@
  *
  * Why: the library decodes before any code of ours runs. Its JSON rounds integers that a double cannot hold and passes
  * over unknown fields and enum values, and its refusals have other codes than those of the other protocols. With the
- * bytes in hand the pipeline decodes, as it does for gRPC and REST.
+ * bytes, the pipeline decodes, as it does for gRPC and REST.
  */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";

@@ -10,7 +10,7 @@ import type { Call } from "../calls/call.ts";
 import { breakOffUnread, waitForReader } from "../streams/slow-reader.ts";
 
 /** The streaming call behind an answer, and the place that its reader has reached. */
-export interface CallInHand {
+export interface CurrentCall {
   call: Call | null;
   cursor: string;
   /** Sends the headers of a stream that has begun; its first message may be far away, and the library waits for it. */
@@ -18,13 +18,13 @@ export interface CallInHand {
 }
 
 /** Where handlers of streams put their call. */
-export const callInHand = createContextKey<CallInHand>({ call: null, cursor: "", open: () => undefined });
+export const callInHand = createContextKey<CurrentCall>({ call: null, cursor: "", open: () => undefined });
 
 /** Sends an answer; resolves when all of it was handed over. Readers of streams have `slowMs` to take something. */
 export async function sendResponse(
   { body, header, status, trailer }: UniversalServerResponse,
   response: ServerResponse,
-  hand: CallInHand,
+  hand: CurrentCall,
   slowMs: number,
 ): Promise<void> {
   const chunks = body?.[Symbol.asyncIterator]();

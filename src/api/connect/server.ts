@@ -23,7 +23,7 @@ import { withDetails } from "./details.ts";
 import { toConnectError } from "./error.ts";
 import { isGrpcWebText, toBinaryRequest, toTextResponse } from "./grpc-web-text.ts";
 import { takeMessage, takenMessage } from "./request.ts";
-import { type CallInHand, callInHand, sendResponse } from "./response.ts";
+import { type CurrentCall, callInHand, sendResponse } from "./response.ts";
 
 /** What joins the protocols to the rest. */
 export interface ConnectParts {
@@ -113,7 +113,7 @@ async function serveHandler(
       raw.writeHead(200, Object.fromEntries(new Headers(isText ? toTextResponse(answer).header : header)));
       raw.flushHeaders();
     };
-    const hand: CallInHand = { call: null, cursor: "", open };
+    const hand: CurrentCall = { call: null, cursor: "", open };
     const values = createContextValues().set(callInHand, hand);
     const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
     const timeout = readTimeout(request.headers, startedAt);

@@ -48,7 +48,7 @@ export interface HttpServer {
   ready(): Promise<void>;
   /** Takes over a connection. */
   accept(socket: Socket): void;
-  /** Closes the connections that have no request in hand. Called again and again while the port drains. */
+  /** Closes the connections that serve no request. Called again and again while the port drains. */
   closeIdle(): void;
   /** Breaks off what is left and runs the hooks of the routes. */
   close(): Promise<void>;

@@ -77,7 +77,7 @@ export async function startBatch(
       readMask: mask,
     });
   const all = starts.map((_, index) => index);
-  // The id of the batch is taken once, with all of it in hand.
+  // The id of the batch is taken once, when all of it is here.
   const results = [...resultsOf(await parts.handler(batchOf(all, request.requestId), call))];
   const place = async (where: Place, indexes: readonly number[]): Promise<string | undefined> => {
     try {

@@ -11,7 +11,7 @@ export const FAIL_POINTS = {
   "effects.before": "a move is durable, nothing follows from it yet",
   "answer.before": "what follows has begun, the caller is not answered yet",
   "answer.after": "the caller is answered",
-  "run.decide": "a run is in hand and takes an event",
+  "run.decide": "a run is current and takes an event",
   "attempt.before": "an attempt is journaled, the tool was not called",
   "attempt.after": "the tool answered, its outcome is not decided",
   "timer.fire": "a timer is due",

@@ -13,10 +13,10 @@ export const ENGINE = {
     env: ["ORCHESTRATOR_SHARDS"],
     text: "Number of shards of a new database; an existing one keeps its number.",
   }),
-  lanes: setting({
+  commitPipelines: setting({
     schema: integerSetting(1, 16),
     default: 2,
-    env: ["ORCHESTRATOR_LANES"],
+    env: ["ORCHESTRATOR_COMMIT_PIPELINES"],
     text: "Connections over which batches of the journal are committed.",
   }),
   leaseTtl: setting({

@@ -5,7 +5,7 @@
  */
 
 import { invariant } from "../../base/errors.ts";
-import { withRunInHand } from "../../base/process/in-hand.ts";
+import { withCurrentRun } from "../../base/process/current-run.ts";
 import { childIndex, isTopLevel, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import { rememberRequest } from "./requests.ts";
@@ -13,10 +13,10 @@ import {
   createFsmPosition,
   createState,
   isTerminalPhase,
-  PHASE_MOVES,
+  PHASE_TRANSITIONS,
   type Phase,
   type RunState,
-  TASK_MOVES,
+  TASK_TRANSITIONS,
   type TaskState,
   type TaskStateName,
 } from "./state.ts";
@@ -26,7 +26,7 @@ import { isFailure } from "./tasks/task-ends.ts";
 /** Folds the records of a run into its state. */
 export function foldJournal(runId: string, records: Iterable<JournalRecord>): RunState {
   const state = createState(runId);
-  return withRunInHand(runId, () => {
+  return withCurrentRun(runId, () => {
     for (const record of records) applyRecord(state, record);
     return state;
   });
@@ -273,7 +273,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
 }
 
 function movePhase(state: RunState, to: Phase): void {
-  invariant(PHASE_MOVES[state.phase].includes(to), `run ${state.runId} cannot move from ${state.phase} to ${to}`);
+  invariant(PHASE_TRANSITIONS[state.phase].includes(to), `run ${state.runId} cannot move from ${state.phase} to ${to}`);
   state.phase = to;
 }
 
@@ -333,7 +333,7 @@ function proveNoEffect(task: TaskState): void {
 const ACTIVE: ReadonlySet<TaskStateName> = new Set(["RUNNING", "RETRYING"]);
 
 function moveTask(state: RunState, task: TaskState, to: TaskStateName): void {
-  invariant(TASK_MOVES[task.state].includes(to), `task ${task.path} cannot move from ${task.state} to ${to}`);
+  invariant(TASK_TRANSITIONS[task.state].includes(to), `task ${task.path} cannot move from ${task.state} to ${to}`);
   if (task.group === null) {
     if (ACTIVE.has(task.state)) state.active -= 1;
     else if (task.state === "WAITING") {

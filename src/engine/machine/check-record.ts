@@ -252,7 +252,7 @@ const CHECKS = new Map(
  * Cost: a few type checks per record.
  */
 export function recordsProblem(records: unknown, sequence: number): string | null {
-  if (!Array.isArray(records) || records.length === 0) return `the move at ${sequence} holds no list of records`;
+  if (!Array.isArray(records) || records.length === 0) return `the transition at ${sequence} holds no list of records`;
   for (let index = 0; index < records.length; index += 1) {
     const record: unknown = records[index];
     const place = sequence + index;

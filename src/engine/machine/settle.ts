@@ -3,8 +3,8 @@
  * records.
  */
 
+import { setCurrentRun } from "../../base/process/current-run.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
-import { takeInHand } from "../../base/process/in-hand.ts";
 import { spentSteps } from "../../flows/expressions/values/meter.ts";
 import { decide, nextStep } from "./decide.ts";
 import { evaluateNeed } from "./evaluate.ts";
@@ -35,7 +35,7 @@ const ENDLESS: TimeSlice = {
  */
 export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): JournalRecord[] {
   const { runId } = run.state;
-  const before = takeInHand(runId);
+  const before = setCurrentRun(runId);
   try {
     failPoint("run.decide", runId);
     const records: JournalRecord[] = [];
@@ -45,7 +45,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): 
     if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice);
     return records;
   } finally {
-    takeInHand(before);
+    setCurrentRun(before);
   }
 }
 

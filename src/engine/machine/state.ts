@@ -8,7 +8,7 @@
  *               │ └──→ COMPENSATING → FAILED | TIMED_OUT
  *               └────→ FAILED            any open phase → TERMINATED
  *
- * Legal transitions are data ({@link PHASE_MOVES}, {@link TASK_MOVES}); `applyRecord` refuses all others.
+ * Legal transitions are data ({@link PHASE_TRANSITIONS}, {@link TASK_TRANSITIONS}); `applyRecord` refuses all others.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
@@ -55,7 +55,7 @@ export type TaskStateName =
   | "COMPENSATED";
 
 /** Every legal transition of a run's phase. */
-export const PHASE_MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
+export const PHASE_TRANSITIONS: Readonly<Record<Phase, readonly Phase[]>> = {
   QUEUED: ["RUNNING", "CANCELED", "TERMINATED", "TIMED_OUT", "FAILED"],
   RUNNING: ["CANCELING", "COMPENSATING", "COMPLETED", "FAILED", "TERMINATED"],
   CANCELING: ["COMPENSATING", "FAILED", "CANCELED", "TIMED_OUT", "TERMINATED"],
@@ -68,7 +68,7 @@ export const PHASE_MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
 };
 
 /** Every legal transition of a task. A new dispatch after a takeover is RUNNING → RUNNING. */
-export const TASK_MOVES: Readonly<Record<TaskStateName, readonly TaskStateName[]>> = {
+export const TASK_TRANSITIONS: Readonly<Record<TaskStateName, readonly TaskStateName[]>> = {
   PENDING: ["RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT"],
   RUNNING: ["RUNNING", "RETRYING", "WAITING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
   RETRYING: ["RUNNING", "WAITING", "FAILED", "TIMED_OUT", "CANCELED"],
@@ -83,7 +83,7 @@ export const TASK_MOVES: Readonly<Record<TaskStateName, readonly TaskStateName[]
 
 /** Returns true when nothing more can happen in this phase. */
 export function isTerminalPhase(phase: Phase): boolean {
-  return PHASE_MOVES[phase].length === 0;
+  return PHASE_TRANSITIONS[phase].length === 0;
 }
 
 /** Returns true when the task has ended. */

@@ -15,7 +15,7 @@ import type { RunHeader } from "./run-index.ts";
 export type { JournalRecord };
 
 /** Records of one run, or of another entity, that are written together. */
-export interface Move {
+export interface Transition {
   readonly runId: string;
   readonly shard: number;
   /** Day of the run's creation, days since 1970. */
@@ -110,7 +110,7 @@ export interface StoredRun {
 }
 
 /** A transition as stored. */
-export interface StoredMove {
+export interface StoredTransition {
   readonly sequence: number;
   /** How many records there are. */
   readonly count: number;
@@ -143,12 +143,12 @@ export interface StartConflict {
 }
 
 /** One commit pipeline to the store: batches are committed one after another. */
-export interface JournalLane {
+export interface JournalWriter {
   /**
    * Throws {@link CommitError}. After every failure except `data`, the pipeline drops its connection and opens a new
    * one.
    */
-  commit(leases: readonly Lease[], moves: readonly Move[]): Promise<CommitResult>;
+  commit(leases: readonly Lease[], transitions: readonly Transition[]): Promise<CommitResult>;
   close(): Promise<void>;
 }
 
@@ -185,7 +185,7 @@ export interface EndedUnread {
 
 /** The store behind the engine. */
 export interface Journal {
-  openLane(name: string): Promise<JournalLane>;
+  openWriter(name: string): Promise<JournalWriter>;
   /** Returns the run with all its records, or null when there is none. */
   loadRun(runId: string): Promise<StoredRun | null>;
   /** Returns only the header: for runs whose journal cannot be read. */
@@ -204,7 +204,7 @@ export interface Journal {
    * Quarantines a run that cannot be read, so that it is neither resumed nor woken: its header says QUARANTINED. False
    * when the lease is not held, the run is not open, or it was already quarantined.
    */
-  setAside(lease: Lease, runId: string): Promise<boolean>;
+  quarantine(lease: Lease, runId: string): Promise<boolean>;
   /** Ends an open run without reading it. Null when the lease is not held or the run is not open. */
   endUnread(lease: Lease, runId: string, record: JournalRecord): Promise<EndedUnread | null>;
   /**
@@ -266,5 +266,5 @@ export interface Journal {
     runId: string,
     afterSequence: number,
     limit: number,
-  ): Promise<readonly StoredMove[] | null>;
+  ): Promise<readonly StoredTransition[] | null>;
 }

@@ -33,12 +33,12 @@ export function checkReads(journal: Journal): Journal {
       }),
     readEvents: (tenantId, runId, afterSequence, limit) =>
       readRun(runId, async () => {
-        const moves = await journal.readEvents(tenantId, runId, afterSequence, limit);
-        for (const { records, sequence } of moves ?? []) {
+        const transitions = await journal.readEvents(tenantId, runId, afterSequence, limit);
+        for (const { records, sequence } of transitions ?? []) {
           const problem = recordsProblem(records, sequence);
           if (problem !== null) throw toError("RUN_UNREADABLE", { runId, why: problem });
         }
-        return moves?.map((move) => ({ ...move, records: withNewPaths(move.records) })) ?? null;
+        return transitions?.map((transition) => ({ ...transition, records: withNewPaths(transition.records) })) ?? null;
       }),
   };
 }

@@ -2,7 +2,7 @@ import { publicState, type RunState } from "../machine/state.ts";
 import type { RunHeader } from "../ports/run-index.ts";
 
 /**
- * Whether `header` says something newer about its run than `known` does. Runs that are set aside change their header
+ * Whether `header` says something newer about its run than `known` does. Quarantined runs change their header
  * without a record.
  */
 export function isNewer(header: RunHeader, known: Pick<RunHeader, "sequence" | "updatedAt">): boolean {

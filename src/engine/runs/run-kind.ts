@@ -13,7 +13,7 @@ import type { RunObserver } from "./observer.ts";
 import { createRunWork, type RunResidence, type RunTypes } from "./run-resident.ts";
 import { RUN_RULES } from "./run-rules.ts";
 import { createRunStore, createRunSuspects } from "./run-store.ts";
-import { createMove, firstSequenceOf } from "./transitions.ts";
+import { createTransition, firstSequenceOf } from "./transitions.ts";
 import { Attempts } from "./work/attempts.ts";
 import { Children } from "./work/children.ts";
 import { Effects } from "./work/effects.ts";
@@ -78,7 +78,7 @@ export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTyp
     outside,
     suspects: createRunSuspects(journal),
     rowsOf: (resident) => rowsOf(resident.entity, resident.pending, firstSequenceOf(resident)),
-    write: createMove,
+    write: createTransition,
     toError: (trouble, runId, why = "", cause = undefined) => {
       switch (trouble) {
         case "moved":

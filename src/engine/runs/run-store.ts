@@ -26,7 +26,7 @@ export function createRunStore(journal: Journal, flows: FlowRegistry): EntitySto
       const last = after === null ? null : { runId: after.id, wakeAt: after.wakeAt };
       return (await journal.listDue(shards, until, last, limit)).map(({ runId, wakeAt }) => ({ id: runId, wakeAt }));
     },
-    quarantine: (lease, runId) => journal.setAside(lease, runId),
+    quarantine: (lease, runId) => journal.quarantine(lease, runId),
   };
 }
 

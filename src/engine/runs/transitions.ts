@@ -5,7 +5,7 @@
 import { nextDueAt } from "../machine/decide.ts";
 import { movesByItself } from "../machine/run.ts";
 import { publicState, type RunState } from "../machine/state.ts";
-import type { HeaderRow, Move, StartRow } from "../ports/journal.ts";
+import type { HeaderRow, StartRow, Transition } from "../ports/journal.ts";
 import type { ProjectedRows } from "../ports/projections.ts";
 import type { RunResident } from "./run-resident.ts";
 
@@ -17,7 +17,7 @@ export function firstSequenceOf({ entity: { state }, pending }: RunResident): nu
 /**
  * The transition of everything that is pending in `resident`, with its records as JSON and the rows of its projections.
  */
-export function createMove(resident: RunResident, json: string, rows: readonly ProjectedRows[]): Move {
+export function createTransition(resident: RunResident, json: string, rows: readonly ProjectedRows[]): Transition {
   const { entity: run, pending, work } = resident;
   const { state } = run;
   const last = pending[pending.length - 1];

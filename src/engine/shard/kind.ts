@@ -8,7 +8,7 @@
  */
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { LogFields } from "../../base/log.ts";
-import type { Move } from "../ports/journal.ts";
+import type { Transition } from "../ports/journal.ts";
 import type { Lease, TakenLease } from "../ports/leases.ts";
 import type { ProjectedRows } from "../ports/projections.ts";
 import type { Resident } from "./resident.ts";
@@ -96,7 +96,7 @@ export interface Kind<T extends EntityTypes = EntityTypes> {
    * Everything that is pending in `resident`, with its records as JSON and its rows, as it is committed. Notes what
    * lists show from then on.
    */
-  write(resident: Resident<T>, json: string, rows: readonly ProjectedRows[]): Move;
+  write(resident: Resident<T>, json: string, rows: readonly ProjectedRows[]): Transition;
   /** The error that callers get. */
   toError(trouble: Trouble, id: string, why?: string, cause?: unknown): OrchestratorError;
   logFieldsOf(entity: T["entity"]): LogFields;

@@ -48,14 +48,14 @@ const EVICT_EVERY_MS = 1_000;
 
 /** What the runtime stands on. */
 export interface RuntimeParts {
-  readonly journal: Pick<Journal, "openLane">;
+  readonly journal: Pick<Journal, "openWriter">;
   readonly leases: Leases;
   readonly clock: DatabaseClock;
   readonly log: Log;
   /** Shards of the database. */
   readonly shards: number;
   /** Commit pipelines. */
-  readonly lanes: number;
+  readonly commitPipelines: number;
   /** A suspect with a death is tried after a pause of up to this long, milliseconds; 5,000 when absent. */
   readonly suspectPauseMs?: number;
   /** Called for each shard that turns out to be lost when something of it is written. */
@@ -88,7 +88,7 @@ export class Runtime {
     const { lifecycle } = this;
     this.#parts = parts;
     this.clock = clock;
-    this.shards = new OwnedShards(parts.shards, parts.lanes, lifecycle);
+    this.shards = new OwnedShards(parts.shards, parts.commitPipelines, lifecycle);
     const { shards } = this;
     const slices = new TimeSlices(lifecycle, (resident) =>
       this.submission.post(resident, { type: "continue", at: clock.now() }),
@@ -127,7 +127,7 @@ export class Runtime {
 
   /** Opens the connections of the commit pipelines. */
   open(): Promise<void> {
-    return this.#pipelines.open(this.#parts.journal, this.#parts.lanes);
+    return this.#pipelines.open(this.#parts.journal, this.#parts.commitPipelines);
   }
 
   /**

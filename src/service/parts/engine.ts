@@ -65,7 +65,7 @@ export interface RunningEngine {
 /** Starts the engine: it owns shards when the promise resolves. */
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
   const { store, runIndex, flows, tools, instanceId, address, observers } = needs;
-  const { leaseTtl, lanes, defaultTaskTimeout, defaultRunTimeout } = config.engine;
+  const { leaseTtl, commitPipelines, defaultTaskTimeout, defaultRunTimeout } = config.engine;
   const { leases, shards } = await openLeases(store.database, {
     instanceId,
     address,
@@ -85,7 +85,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     clock: new DatabaseClock(systemClock),
     log,
     shards,
-    lanes,
+    commitPipelines,
     onFenced: (shard) => {
       for (const observer of observers) observer.fenced(shard);
     },

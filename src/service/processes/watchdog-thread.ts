@@ -15,7 +15,7 @@ import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { workerData } from "node:worker_threads";
 import { silentLog } from "../../base/log.ts";
-import { type LoopSight, readLoop } from "../../base/process/in-hand.ts";
+import { type LoopSight, readLoop } from "../../base/process/current-run.ts";
 import type { EmbeddedConnection } from "../../store/embedded/embedded-postgres.ts";
 
 /** Start parameters of the thread. */

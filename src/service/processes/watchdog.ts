@@ -5,7 +5,7 @@
 import { url as debuggerUrl } from "node:inspector";
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../base/log.ts";
-import { beatLoop, loopMemory } from "../../base/process/in-hand.ts";
+import { beatLoop, loopMemory } from "../../base/process/current-run.ts";
 import { LOOKS, type WatchdogStart } from "./watchdog-thread.ts";
 
 /** Options of the watchdog. */

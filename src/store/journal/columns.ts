@@ -7,10 +7,10 @@
  * U+0001: JSON escapes control characters, and all other text is checked here. Trailing empty values (or zeros) are
  * omitted, so a column that no row uses costs nothing. The server reads missing values as NULL.
  */
-import type { Move } from "../../engine/ports/journal.ts";
+import type { Transition } from "../../engine/ports/journal.ts";
 
 /** Reads a value from a row and the transition that writes it. */
-export type Read<Row, Value> = (row: Row, move: Move) => Value;
+export type Read<Row, Value> = (row: Row, transition: Transition) => Value;
 
 /** A column of rows of type `Row`. */
 export interface Column<Row> {
@@ -58,8 +58,8 @@ export function safeText<Row>(read: Read<Row, string>): Column<Row> {
 
 /** An object as jsonb, NULL when it is empty. */
 export function jsonObject<Row>(read: Read<Row, object>): Column<Row> {
-  const encode = (row: Row, move: Move): string => {
-    const value = read(row, move);
+  const encode = (row: Row, transition: Transition): string => {
+    const value = read(row, transition);
     for (const _ in value) return JSON.stringify(value);
     return "";
   };
@@ -91,7 +91,7 @@ export function optionalTime<Row>(read: Read<Row, number | null>): Column<Row> {
 export function bool<Row>(read: Read<Row, boolean>): Column<Row> {
   return {
     type: "bool",
-    read: (row, move) => (read(row, move) ? "t" : "f"),
+    read: (row, transition) => (read(row, transition) ? "t" : "f"),
     nothing: undefined,
     unfit: "none",
     toSql: asIs,
@@ -102,7 +102,7 @@ export function bool<Row>(read: Read<Row, boolean>): Column<Row> {
 export function flag<Row>(read: Read<Row, boolean>): Column<Row> {
   return {
     type: "bool",
-    read: (row, move) => (read(row, move) ? "t" : "f"),
+    read: (row, transition) => (read(row, transition) ? "t" : "f"),
     nothing: "f",
     unfit: "none",
     toSql: (value) => `(${value} IS TRUE)`,

@@ -12,7 +12,7 @@
  * form has one without projections, one for each single projection, and one for all of them. The number of plans that a
  * connection caches thus grows with the projections, not with their combinations.
  */
-import type { HeaderRow, Move, StartRow } from "../../engine/ports/journal.ts";
+import type { HeaderRow, StartRow, Transition } from "../../engine/ports/journal.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import { prepared, type Statement } from "../sql/sql.ts";
 import { bool, exactText, flag, id, jsonObject, number, optionalTime, safeText, text, timeOf } from "./columns.ts";
@@ -28,10 +28,10 @@ export interface KeyRow {
 }
 
 /** A transition that starts a run. */
-export type StartMove = Move & { readonly start: StartRow };
+export type StartTransition = Transition & { readonly start: StartRow };
 
 /** A transition that changes the header of its run. */
-export type HeaderMove = Move & { readonly header: HeaderRow };
+export type HeaderTransition = Transition & { readonly header: HeaderRow };
 
 /** Whether a key can cause the start to be refused. */
 export const isKeyed = (start: StartRow): boolean => start.keys.length > 0 || start.runKey !== "";
@@ -42,58 +42,58 @@ export const LEASES = defineRows<Lease>("leases", "w", {
   epoch: number("int4", ({ epoch }) => epoch),
 });
 
-const MOVE_COLUMNS = {
-  run_id: id<Move>(({ runId }) => runId),
-  run_day: number<Move>("int4", ({ day }) => day),
-  sequence: number<Move>("int4", ({ sequence }) => sequence),
-  record_count: number<Move>("int4", ({ records }) => records.length),
-  at: number<Move>("float8", ({ at }) => at),
-  records: safeText<Move>(({ json }) => json),
+const TRANSITION_COLUMNS = {
+  run_id: id<Transition>(({ runId }) => runId),
+  run_day: number<Transition>("int4", ({ day }) => day),
+  sequence: number<Transition>("int4", ({ sequence }) => sequence),
+  record_count: number<Transition>("int4", ({ records }) => records.length),
+  at: number<Transition>("float8", ({ at }) => at),
+  records: safeText<Transition>(({ json }) => json),
 };
 
 /** Transitions in the form that writes all or nothing. */
-export const MOVES = defineRows<Move>("moves", "m", MOVE_COLUMNS);
+export const TRANSITIONS = defineRows<Transition>("transitions", "m", TRANSITION_COLUMNS);
 
 /** Transitions in the form that leaves some out. */
-export const SORTED_MOVES = defineRows<Move>("moves", "m", {
-  ...MOVE_COLUMNS,
+export const SORTED_TRANSITIONS = defineRows<Transition>("transitions", "m", {
+  ...TRANSITION_COLUMNS,
   shard: number("int2", ({ shard }) => shard),
   due_at: optionalTime(({ dueAt }) => dueAt),
 });
 
 const START_COLUMNS = {
-  run_id: id<StartMove>(({ runId }) => runId),
-  shard: number<StartMove>("int2", ({ shard }) => shard),
-  run_day: number<StartMove>("int4", ({ day }) => day),
-  at: number<StartMove>("float8", ({ at }) => at),
-  tenant_id: id<StartMove>(({ start }) => start.tenantId),
-  flow_id: id<StartMove>(({ start }) => start.flowId),
-  version: id<StartMove>(({ start }) => start.version),
-  flow_hash: id<StartMove>(({ start }) => start.flowHash),
-  state: safeText<StartMove>(({ start }) => start.state),
-  moving: bool<StartMove>(({ start }) => start.moving),
-  sequence: number<StartMove>("int4", ({ start }) => start.sequence),
-  wake_at: optionalTime<StartMove>(({ start }) => start.wakeAt),
-  deadline_at: optionalTime<StartMove>(({ start }) => start.deadlineAt),
-  labels: jsonObject<StartMove>(({ start }) => start.labels),
-  user_id: exactText<StartMove>(({ start }) => start.userId),
-  correlation_id: exactText<StartMove>(({ start }) => start.correlationId),
-  run_key: exactText<StartMove>(({ start }) => start.runKey),
-  parent_run_id: exactText<StartMove>(({ start }) => start.parentRunId),
-  parent_task: exactText<StartMove>(({ start }) => start.parentTask),
-  ended_at: optionalTime<StartMove>(({ start }) => start.endedAt),
+  run_id: id<StartTransition>(({ runId }) => runId),
+  shard: number<StartTransition>("int2", ({ shard }) => shard),
+  run_day: number<StartTransition>("int4", ({ day }) => day),
+  at: number<StartTransition>("float8", ({ at }) => at),
+  tenant_id: id<StartTransition>(({ start }) => start.tenantId),
+  flow_id: id<StartTransition>(({ start }) => start.flowId),
+  version: id<StartTransition>(({ start }) => start.version),
+  flow_hash: id<StartTransition>(({ start }) => start.flowHash),
+  state: safeText<StartTransition>(({ start }) => start.state),
+  moving: bool<StartTransition>(({ start }) => start.moving),
+  sequence: number<StartTransition>("int4", ({ start }) => start.sequence),
+  wake_at: optionalTime<StartTransition>(({ start }) => start.wakeAt),
+  deadline_at: optionalTime<StartTransition>(({ start }) => start.deadlineAt),
+  labels: jsonObject<StartTransition>(({ start }) => start.labels),
+  user_id: exactText<StartTransition>(({ start }) => start.userId),
+  correlation_id: exactText<StartTransition>(({ start }) => start.correlationId),
+  run_key: exactText<StartTransition>(({ start }) => start.runKey),
+  parent_run_id: exactText<StartTransition>(({ start }) => start.parentRunId),
+  parent_task: exactText<StartTransition>(({ start }) => start.parentTask),
+  ended_at: optionalTime<StartTransition>(({ start }) => start.endedAt),
 };
 
 /** Headers of new runs, in the form that writes all or nothing. */
-export const STARTS = defineRows<StartMove>("starts", "s", START_COLUMNS);
+export const STARTS = defineRows<StartTransition>("starts", "s", START_COLUMNS);
 
 /** Headers of new runs, in the form that leaves some out. */
-export const SORTED_STARTS = defineRows<StartMove>("starts", "s", {
+export const SORTED_STARTS = defineRows<StartTransition>("starts", "s", {
   ...START_COLUMNS,
   keyed: flag(({ start }) => isKeyed(start)),
 });
 
-export const CHANGES = defineRows<HeaderMove>("changes", "c", {
+export const CHANGES = defineRows<HeaderTransition>("changes", "c", {
   run_id: id(({ runId }) => runId),
   state: safeText(({ header }) => header.state),
   moving: bool(({ header }) => header.moving),
@@ -127,8 +127,8 @@ const WHOLE = `whole AS MATERIALIZED (
 )`;
 const IF_WHOLE = "WHERE (SELECT holds FROM whole)";
 
-const MOVES_CTE = `moves AS MATERIALIZED (
-  SELECT m.* FROM ${SORTED_MOVES.rows}
+const TRANSITIONS_CTE = `transitions AS MATERIALIZED (
+  SELECT m.* FROM ${SORTED_TRANSITIONS.rows}
   JOIN held USING (shard)
   WHERE coalesce(m.due_at, 0) <= (SELECT ${CLOCK})
 )`;
@@ -159,11 +159,11 @@ const insertJournal = (from: string): string => `written AS (
 // may leave meaningless rows in `starts`. The same statement records that in `void_starts`: a row that is not listed
 // there is kept forever, whatever happens to its run. See findConflict.
 const KEYS_CTES = `starting AS MATERIALIZED (
-  SELECT s.* FROM ${SORTED_STARTS.rows} WHERE s.run_id IN (SELECT run_id FROM moves)
+  SELECT s.* FROM ${SORTED_STARTS.rows} WHERE s.run_id IN (SELECT run_id FROM transitions)
 ),
 keys AS MATERIALIZED (
   SELECT k.* FROM ${KEYS.rows}
-  JOIN moves USING (run_id)
+  JOIN transitions USING (run_id)
 ),
 key_rows AS (
   INSERT INTO orchestrator.starts (tenant_id, kind, key, run_id, request_hash)
@@ -187,7 +187,7 @@ void_rows AS (
   ON CONFLICT DO NOTHING
 ),
 accepted AS MATERIALIZED (
-  SELECT run_id FROM moves WHERE run_id NOT IN (SELECT run_id FROM starting WHERE keyed)
+  SELECT run_id FROM transitions WHERE run_id NOT IN (SELECT run_id FROM starting WHERE keyed)
   UNION ALL SELECT run_id FROM started_keyed
 )`;
 
@@ -208,13 +208,13 @@ function createWhole(starts: boolean, changes: boolean): Statement {
   return createStatement(
     `whole${starts ? "_s" : ""}${changes ? "_c" : ""}`,
     ["leases", "due_at"],
-    [LEASES, MOVES, ...(starts ? [STARTS] : []), ...(changes ? [CHANGES] : [])],
+    [LEASES, TRANSITIONS, ...(starts ? [STARTS] : []), ...(changes ? [CHANGES] : [])],
     [
       HELD,
       WHOLE,
       ...(starts ? [`started AS (${insertRuns(STARTS.rows)} ${IF_WHOLE})`] : []),
       ...(changes ? [changeRuns(IF_WHOLE)] : []),
-      insertJournal(`${MOVES.rows} ${IF_WHOLE}`),
+      insertJournal(`${TRANSITIONS.rows} ${IF_WHOLE}`),
     ],
     "(SELECT holds FROM whole) AS whole",
   );
@@ -222,7 +222,7 @@ function createWhole(starts: boolean, changes: boolean): Statement {
 
 /** Writes all or nothing. Returns the clock and which of the two happened. */
 export const COMMIT_WHOLE = {
-  moves: createWhole(false, false),
+  transitions: createWhole(false, false),
   starts: createWhole(true, false),
   changes: createWhole(false, true),
   both: createWhole(true, true),
@@ -231,18 +231,18 @@ export const COMMIT_WHOLE = {
 function createSorting(name: string, tables: readonly AnyTable[]): Statement {
   return createStatement(
     `sorting${name}`,
-    ["moves"],
-    [LEASES, SORTED_MOVES, SORTED_STARTS, CHANGES, KEYS, ...tables.map(({ set }) => set)],
+    ["transitions"],
+    [LEASES, SORTED_TRANSITIONS, SORTED_STARTS, CHANGES, KEYS, ...tables.map(({ set }) => set)],
     [
       HELD,
-      MOVES_CTE,
+      TRANSITIONS_CTE,
       KEYS_CTES,
-      changeRuns("WHERE c.run_id IN (SELECT run_id FROM moves)"),
-      insertJournal("moves WHERE run_id IN (SELECT run_id FROM accepted)"),
+      changeRuns("WHERE c.run_id IN (SELECT run_id FROM transitions)"),
+      insertJournal("transitions WHERE run_id IN (SELECT run_id FROM accepted)"),
       ...tables.map(({ write }) => write),
     ],
     `(SELECT array_agg(shard) FROM held) AS held,
-  (SELECT coalesce(array_agg(run_id), '{}') FROM accepted HAVING count(*) < $batch.moves::int4) AS accepted`,
+  (SELECT coalesce(array_agg(run_id), '{}') FROM accepted HAVING count(*) < $batch.transitions::int4) AS accepted`,
   );
 }
 

@@ -2,22 +2,22 @@
  * Encodes transitions as parameters of the commit statement. This is the hottest code of the store: one pass, no
  * intermediate rows.
  */
-import type { Move } from "../../engine/ports/journal.ts";
+import type { Transition } from "../../engine/ports/journal.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import type { SqlValue, Statement } from "../sql/sql.ts";
 import {
   CHANGES,
   COMMIT_WHOLE,
-  type HeaderMove,
+  type HeaderTransition,
   isKeyed,
   KEYS,
   LEASES,
-  MOVES,
-  SORTED_MOVES,
   SORTED_STARTS,
+  SORTED_TRANSITIONS,
   type SortingStatements,
   STARTS,
-  type StartMove,
+  type StartTransition,
+  TRANSITIONS,
 } from "./commit-statement.ts";
 import { RowBuffer } from "./row-set.ts";
 
@@ -27,35 +27,35 @@ export interface EncodedBatch {
 }
 
 /** Whether a batch consists only of transitions and headers and may be tried as a whole. */
-export function isPlain(moves: readonly Move[]): boolean {
-  return moves.every(({ start, rows }) => rows.length === 0 && (start === null || !isKeyed(start)));
+export function isPlain(transitions: readonly Transition[]): boolean {
+  return transitions.every(({ start, rows }) => rows.length === 0 && (start === null || !isKeyed(start)));
 }
 
-const isStart = (move: Move): move is StartMove => move.start !== null;
-const changesHeader = (move: Move): move is HeaderMove => move.header !== null;
+const isStart = (transition: Transition): transition is StartTransition => transition.start !== null;
+const changesHeader = (transition: Transition): transition is HeaderTransition => transition.header !== null;
 
 /**
  * Encodes a plain batch for the form that writes all of it or nothing. Throws if a transition contains a value that the
  * statement cannot carry; the other transitions are not at fault.
  */
-export function encodeWhole(leases: readonly Lease[], batch: readonly Move[]): EncodedBatch {
-  const moves = new RowBuffer(MOVES);
-  let starts: RowBuffer<StartMove> | undefined;
-  let changes: RowBuffer<HeaderMove> | undefined;
+export function encodeWhole(leases: readonly Lease[], batch: readonly Transition[]): EncodedBatch {
+  const transitions = new RowBuffer(TRANSITIONS);
+  let starts: RowBuffer<StartTransition> | undefined;
+  let changes: RowBuffer<HeaderTransition> | undefined;
   let dueAt = 0;
-  for (const move of batch) {
-    moves.add(move, move);
-    if (move.dueAt > dueAt) dueAt = move.dueAt;
-    if (isStart(move)) (starts ??= new RowBuffer(STARTS)).add(move, move);
-    if (changesHeader(move)) (changes ??= new RowBuffer(CHANGES)).add(move, move);
+  for (const transition of batch) {
+    transitions.add(transition, transition);
+    if (transition.dueAt > dueAt) dueAt = transition.dueAt;
+    if (isStart(transition)) (starts ??= new RowBuffer(STARTS)).add(transition, transition);
+    if (changesHeader(transition)) (changes ??= new RowBuffer(CHANGES)).add(transition, transition);
   }
   const values: SqlValue[] = [leases.length, dueAt];
   appendLeases(values, leases);
-  moves.appendTo(values);
+  transitions.appendTo(values);
   starts?.appendTo(values);
   changes?.appendTo(values);
-  const { both, changes: changesOnly, starts: startsOnly, moves: movesOnly } = COMMIT_WHOLE;
-  if (starts === undefined) return { statement: changes === undefined ? movesOnly : changesOnly, values };
+  const { both, changes: changesOnly, starts: startsOnly, transitions: transitionsOnly } = COMMIT_WHOLE;
+  if (starts === undefined) return { statement: changes === undefined ? transitionsOnly : changesOnly, values };
   return { statement: changes === undefined ? startsOnly : both, values };
 }
 
@@ -63,26 +63,26 @@ export function encodeWhole(leases: readonly Lease[], batch: readonly Move[]): E
 export function encodeSorting(
   statements: SortingStatements,
   leases: readonly Lease[],
-  batch: readonly Move[],
+  batch: readonly Transition[],
 ): EncodedBatch {
-  const moves = new RowBuffer(SORTED_MOVES);
+  const transitions = new RowBuffer(SORTED_TRANSITIONS);
   const starts = new RowBuffer(SORTED_STARTS);
   const changes = new RowBuffer(CHANGES);
   const keys = new RowBuffer(KEYS);
   const projected = new Projected(statements);
-  for (const move of batch) {
-    moves.add(move, move);
-    if (isStart(move)) {
-      const { tenantId, keys: startKeys } = move.start;
-      starts.add(move, move);
-      for (const key of startKeys) keys.add({ tenantId, key }, move);
+  for (const transition of batch) {
+    transitions.add(transition, transition);
+    if (isStart(transition)) {
+      const { tenantId, keys: startKeys } = transition.start;
+      starts.add(transition, transition);
+      for (const key of startKeys) keys.add({ tenantId, key }, transition);
     }
-    if (changesHeader(move)) changes.add(move, move);
-    if (move.rows.length > 0) projected.add(move);
+    if (changesHeader(transition)) changes.add(transition, transition);
+    if (transition.rows.length > 0) projected.add(transition);
   }
   const values: SqlValue[] = [batch.length];
   appendLeases(values, leases);
-  for (const buffer of [moves, starts, changes, keys]) buffer.appendTo(values);
+  for (const buffer of [transitions, starts, changes, keys]) buffer.appendTo(values);
   return { statement: projected.appendTo(values), values };
 }
 
@@ -103,15 +103,15 @@ class Projected {
     this.#buffers = new Array<undefined>(statements.tables.length).fill(undefined);
   }
 
-  add(move: Move): void {
-    for (const { projection, rows } of move.rows) {
+  add(transition: Transition): void {
+    for (const { projection, rows } of transition.rows) {
       const { tables } = this.#statements;
       const index = tables.findIndex((table) => table.projection === projection);
       const table = tables[index];
       if (table === undefined) throw new Error(`the store has no table for the projection ${projection}`);
       const buffer = (this.#buffers[index] ??= new RowBuffer(table.set));
       // The code that pairs a row maker with a table has checked that their row types match.
-      for (const row of rows) buffer.add(row as never, move);
+      for (const row of rows) buffer.add(row as never, transition);
     }
   }
 

@@ -13,7 +13,7 @@ export const LOAD_HEADER: Statement = prepared(
  * The transitions of a run from sequence $3 on, in order, regardless of the length that their rows claim: at most $4
  * transitions and, after the first one, at most $5 bytes. Sizes are known without reading the rows' text.
  */
-export const LOAD_MOVES: Statement = prepared(
+export const LOAD_TRANSITIONS: Statement = prepared(
   "journal.load",
   `SELECT sequence, record_count, records, found FROM (
     SELECT sequence, record_count, records, count(*) OVER ()::int4 AS found,

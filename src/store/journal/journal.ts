@@ -1,18 +1,18 @@
 /** The journal on PostgreSQL: commit pipelines that write batches, and the reads of the engine. */
 import { invariant } from "../../base/errors.ts";
 import { parseStoredJson } from "../../base/json/json-stored.ts";
+import { withCurrentRun } from "../../base/process/current-run.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
-import { withRunInHand } from "../../base/process/in-hand.ts";
 import type {
   Journal,
-  JournalLane,
   JournalRecord,
-  Move,
+  JournalWriter,
   Refusal,
   StartConflict,
   StartLookup,
-  StoredMove,
   StoredRun,
+  StoredTransition,
+  Transition,
 } from "../../engine/ports/journal.ts";
 import { CommitError } from "../../engine/ports/journal.ts";
 import { insistOnCommit } from "../sql/durability.ts";
@@ -33,9 +33,9 @@ import {
   LIST_DUE,
   LIST_MOVING,
   LOAD_HEADER,
-  LOAD_MOVES,
+  LOAD_TRANSITIONS,
 } from "./journal-sql.ts";
-import { createUnreadEnd, setAside } from "./set-aside.ts";
+import { createUnreadEnd, quarantine } from "./quarantine.ts";
 import { holdUnread, judgeSuspects, nameSuspects } from "./suspects.ts";
 
 /**
@@ -51,7 +51,7 @@ export function createJournal(
   const deleteRun = createDeletion(tables);
   const endUnread = createUnreadEnd(tables);
   return {
-    openLane: (name) => openLane(database, name, sorting, headersWritten),
+    openWriter: (name) => openWriter(database, name, sorting, headersWritten),
     loadRun: (runId) => loadRun(database, runId),
     findHeader: async (runId) => {
       const row = await loadHeader(database, runId);
@@ -62,7 +62,7 @@ export function createJournal(
     holdUnread: (lease, runId, record) => holdUnread(database.journal, lease, runId, record),
     deleteRun: (lease, tenantId, runId) => deleteRun(database.journal, lease, tenantId, runId),
     findDeleted: (tenantId, runId) => findDeleted(database.reads, tenantId, runId),
-    setAside: (lease, runId) => setAside(database.journal, lease, runId),
+    quarantine: (lease, runId) => quarantine(database.journal, lease, runId),
     endUnread: (lease, runId, record) => endUnread(database.journal, lease, runId, record),
     listMoving: async (shards) => {
       const { rows } = await database.reads.query<{ run_id: string; moving: boolean }>(LIST_MOVING, [shards]);
@@ -94,13 +94,13 @@ export function createJournal(
     readEvents: async (tenantId, runId, afterSequence, limit) => {
       const header = await loadHeader(database, runId);
       if (header === null || header.tenant_id !== tenantId) return null;
-      const { moves } = await loadMoves(database, header, afterSequence, Math.min(limit, PAGE_MOVES));
-      let next = Math.min(moves[0]?.sequence ?? 0, afterSequence + 1);
-      for (const move of moves) {
-        checkMove(move, next);
-        next += move.count;
+      const { transitions } = await loadTransitions(database, header, afterSequence, Math.min(limit, PAGE_TRANSITIONS));
+      let next = Math.min(transitions[0]?.sequence ?? 0, afterSequence + 1);
+      for (const transition of transitions) {
+        checkTransition(transition, next);
+        next += transition.count;
       }
-      return moves;
+      return transitions;
     },
   };
 }
@@ -108,12 +108,12 @@ export function createJournal(
 /** Reported by the trigger on `runs` if the flow version of a new run is gone; see migration 12. */
 const FLOW_VERSION_CONSTRAINT = "runs_flow_version";
 
-async function openLane(
+async function openWriter(
   database: Database,
   name: string,
   sorting: SortingStatements,
   headersWritten: () => void,
-): Promise<JournalLane> {
+): Promise<JournalWriter> {
   let session: SqlSession | null = null;
   const drop = async (): Promise<void> => {
     const dropped = session;
@@ -134,7 +134,7 @@ async function openLane(
     return opened;
   };
   return {
-    commit: async (leases, moves) => {
+    commit: async (leases, transitions) => {
       try {
         session ??= await connect();
       } catch (error) {
@@ -142,7 +142,7 @@ async function openLane(
       }
       let batch: EncodedBatch;
       try {
-        batch = isPlain(moves) ? encodeWhole(leases, moves) : encodeSorting(sorting, leases, moves);
+        batch = isPlain(transitions) ? encodeWhole(leases, transitions) : encodeSorting(sorting, leases, transitions);
       } catch (error) {
         // A value that is not JSON, or too much data for one string. Bisecting the batch finds it.
         throw new CommitError("data", error);
@@ -151,9 +151,9 @@ async function openLane(
       try {
         let answer = await run(session, batch);
         // Nothing was written: at least one transition of the batch may not be written.
-        if (answer.whole === false) answer = await run(session, encodeSorting(sorting, leases, moves));
-        if (moves.some(({ start, header }) => start !== null || header !== null)) headersWritten();
-        return { now: answer.now, refused: findRefused(moves, answer) };
+        if (answer.whole === false) answer = await run(session, encodeSorting(sorting, leases, transitions));
+        if (transitions.some(({ start, header }) => start !== null || header !== null)) headersWritten();
+        return { now: answer.now, refused: findRefused(transitions, answer) };
       } catch (error) {
         const failure = storeFailureOf(error);
         if (failure?.kind === "data")
@@ -188,17 +188,17 @@ async function run(session: SqlSession, { statement, values }: EncodedBatch): Pr
   return answer;
 }
 
-function findRefused(moves: readonly Move[], { accepted, held }: CommitAnswer): Refusal[] {
+function findRefused(transitions: readonly Transition[], { accepted, held }: CommitAnswer): Refusal[] {
   if (accepted === null || accepted === undefined) return [];
   const written = new Set(accepted);
   const ours = new Set(held);
-  return moves
-    .filter((move) => !written.has(move.runId))
-    .map((move) => ({
-      runId: move.runId,
-      why: !ours.has(move.shard)
+  return transitions
+    .filter((transition) => !written.has(transition.runId))
+    .map((transition) => ({
+      runId: transition.runId,
+      why: !ours.has(transition.shard)
         ? "fenced"
-        : move.start !== null && move.start.keys.length + move.start.runKey.length > 0
+        : transition.start !== null && transition.start.keys.length + transition.start.runKey.length > 0
           ? "taken"
           : "early",
     }));
@@ -213,10 +213,10 @@ async function loadHeader(database: Database, runId: string): Promise<HeaderRow 
  * Maximum number of transitions per read, and of their bytes, which a single transition may exceed. Longer runs are
  * read in pages.
  */
-const PAGE_MOVES = 2_000;
+const PAGE_TRANSITIONS = 2_000;
 const PAGE_BYTES = 8_388_608;
 
-interface MoveRow {
+interface TransitionRow {
   readonly sequence: number;
   readonly record_count: number;
   readonly records: string;
@@ -226,15 +226,15 @@ interface MoveRow {
 
 type Place = Pick<HeaderRow, "run_id" | "run_day">;
 
-async function loadMoves(database: Database, place: Place, afterSequence: number, limit: number) {
-  const { rows } = await database.reads.query<MoveRow>(LOAD_MOVES, [
+async function loadTransitions(database: Database, place: Place, afterSequence: number, limit: number) {
+  const { rows } = await database.reads.query<TransitionRow>(LOAD_TRANSITIONS, [
     place.run_day,
     place.run_id,
     afterSequence,
     limit,
     PAGE_BYTES,
   ]);
-  const moves = withRunInHand(place.run_id, () =>
+  const transitions = withCurrentRun(place.run_id, () =>
     rows.map(({ sequence, record_count, records }) => ({
       sequence,
       count: record_count,
@@ -243,16 +243,19 @@ async function loadMoves(database: Database, place: Place, afterSequence: number
     })),
   );
   const found = rows[0]?.found ?? 0;
-  return { moves, isLast: found === rows.length && found < limit };
+  return { transitions, isLast: found === rows.length && found < limit };
 }
 
 /**
  * Throws if a transition does not start where the previous one ends, or if its row claims a different number of
  * records.
  */
-function checkMove({ sequence, count, records }: StoredMove, next: number): void {
+function checkTransition({ sequence, count, records }: StoredTransition, next: number): void {
   invariant(sequence === next, `the journal has a gap at ${next}`);
-  invariant(Array.isArray(records) && records.length === count, `the move at ${next} does not hold ${count} records`);
+  invariant(
+    Array.isArray(records) && records.length === count,
+    `the transition at ${next} does not hold ${count} records`,
+  );
 }
 
 /** Reads the whole journal of an entity and checks it for gaps. */
@@ -263,12 +266,12 @@ export async function readJournal(
   const records: JournalRecord[] = [];
   let size = 0;
   for (;;) {
-    const page = await loadMoves(database, place, records.length, PAGE_MOVES);
-    for (const move of page.moves) {
-      size += move.size;
-      checkMove(move, records.length + 1);
+    const page = await loadTransitions(database, place, records.length, PAGE_TRANSITIONS);
+    for (const transition of page.transitions) {
+      size += transition.size;
+      checkTransition(transition, records.length + 1);
       // One at a time: a transition may have more records than a call can take arguments.
-      for (const record of move.records) records.push(record);
+      for (const record of transition.records) records.push(record);
     }
     if (page.isLast) return { records, size };
   }

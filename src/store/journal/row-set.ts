@@ -1,4 +1,4 @@
-import type { Move } from "../../engine/ports/journal.ts";
+import type { Transition } from "../../engine/ports/journal.ts";
 import type { SqlValue } from "../sql/sql.ts";
 import type { Column } from "./columns.ts";
 
@@ -63,13 +63,13 @@ export class RowBuffer<Row> {
   }
 
   /** Throws {@link UnfitText}. */
-  add(row: Row, move: Move): void {
+  add(row: Row, transition: Transition): void {
     const place = this.#count++;
     const { columns } = this.#set;
     for (let index = 0; index < columns.length; index += 1) {
       const column = columns[index];
       if (column === undefined) continue;
-      let value = column.read(row, move);
+      let value = column.read(row, transition);
       if (column.unfit !== "none" && isUnfit(value as string)) {
         if (column.unfit === "refuse") throw new UnfitText(`${this.#set.name}.${column.name}`);
         value = (value as string).replaceAll(/[\0\u0001]/g, "\ufffd");

@@ -59,7 +59,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
       entries.set(adapter.type, last);
       continue;
     }
-    const path: Next = composePath(steps, (inHand) => last(inHand.call, inHand));
+    const path: Next = composePath(steps, (current) => last(current.call, current));
     entries.set(adapter.type, (call, { signal }) =>
       path({ call, signal, target: targets.get(adapter.originOf(call), call) }),
     );

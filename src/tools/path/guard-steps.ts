@@ -15,13 +15,13 @@ const FULL_DEFER_MS = 1_000;
  * the other, and its run would never end.
  */
 export function withBreaker(clock: Clock, maxDeferMs: number): Step {
-  return async (inHand, next) => {
-    const { call, target } = inHand;
-    if (call.waitedMs >= maxDeferMs && target.breaker.state !== CircuitState.Closed) return next(inHand);
+  return async (current, next) => {
+    const { call, target } = current;
+    if (call.waitedMs >= maxDeferMs && target.breaker.state !== CircuitState.Closed) return next(current);
     // A call that arrives during a probe would wait inside the policy for the probe to end, ignoring its own signal.
     if (target.breaker.state === CircuitState.HalfOpen) return refuseOpen(target, 0);
     try {
-      return await target.breaker.execute(() => next(inHand));
+      return await target.breaker.execute(() => next(current));
     } catch (error) {
       if (error instanceof BrokenCircuitError) return refuseOpen(target, target.reopensAt - clock.now());
       throw error;
@@ -39,11 +39,11 @@ function refuseOpen(target: Target, leftMs: number): Outcome {
 
 /** Limits concurrent calls; the others queue in order of arrival. */
 export function withBulkhead(): Step {
-  return async (inHand, next) => {
-    const { target, signal } = inHand;
+  return async (current, next) => {
+    const { target, signal } = current;
     const mustQueue = target.bulkhead.executionSlots === 0;
     try {
-      const ended = target.bulkhead.execute(() => next(inHand), signal);
+      const ended = target.bulkhead.execute(() => next(current), signal);
       return mustQueue ? await untilAborted(ended, signal) : await ended;
     } catch (error) {
       if (error instanceof BulkheadRejectedError) {

@@ -16,10 +16,10 @@ export interface ToolMetrics {
 
 /** The outermost step: counts calls and logs failures. */
 export function withObservation(metrics: ToolMetrics | undefined, log: Log, clock: Clock): Step {
-  return async (inHand, next) => {
-    const { call, target } = inHand;
+  return async (current, next) => {
+    const { call, target } = current;
     const startedAt = clock.monotonic();
-    const outcome = await next(inHand);
+    const outcome = await next(current);
     const durationMs = clock.monotonic() - startedAt;
     metrics?.called(call.type, resultOf(outcome), durationMs / 1_000);
     if (!outcome.ok) {

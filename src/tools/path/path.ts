@@ -3,19 +3,19 @@ import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { Target } from "../target.ts";
 
 /** A call on its way to the adapter. */
-export interface CallInHand {
+export interface CurrentCall {
   readonly call: ToolCall;
   readonly signal: AbortSignal;
   readonly target: Target;
 }
 
 /** The rest of the path. */
-export type Next = (inHand: CallInHand) => Promise<Outcome>;
+export type Next = (current: CurrentCall) => Promise<Outcome>;
 
 /** A step of the path: it may refuse or defer the call, pass it on (changed or not), and inspect the outcome. */
-export type Step = (inHand: CallInHand, next: Next) => Promise<Outcome>;
+export type Step = (current: CurrentCall, next: Next) => Promise<Outcome>;
 
 /** Composes steps around `last`; the first step is the outermost. */
 export function composePath(steps: readonly Step[], last: Next): Next {
-  return steps.reduceRight<Next>((next, step) => (inHand) => step(inHand, next), last);
+  return steps.reduceRight<Next>((next, step) => (current) => step(current, next), last);
 }

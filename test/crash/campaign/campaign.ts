@@ -257,7 +257,7 @@ function summarize({ seed, violations, done, dump, users, sink, clean, folder }:
     runs: dump.runs.length,
     acknowledged: users.history.filter((line) => line.op === "start" && line.outcome === "ok").length,
     recovered: dump.runs.filter((run) =>
-      run.moves.some((move) => move.records.some((one) => one.type === "run.recovered")),
+      run.transitions.some((transition) => transition.records.some((one) => one.type === "run.recovered")),
     ).length,
     repeated: [...keys.values()].filter((calls) => new Set(calls.map((call) => call.attempt)).size < calls.length)
       .length,

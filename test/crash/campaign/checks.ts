@@ -52,12 +52,13 @@ export function findViolations(evidence: Evidence): string[] {
 /** I3, I4: the journal is gapless, ends with the end, and folds to what the header says. */
 function readRun(run: DumpedRun, report: (what: string) => void): ReadRun[] {
   let next = 1;
-  for (const move of run.moves) {
-    if (move.sequence !== next) report(`I3 ${run.run_id}: sequence ${move.sequence} where ${next} belongs`);
-    if (move.record_count !== move.records.length) report(`I3 ${run.run_id}: ${move.sequence} counts wrong`);
-    next = move.sequence + move.record_count;
+  for (const transition of run.transitions) {
+    if (transition.sequence !== next) report(`I3 ${run.run_id}: sequence ${transition.sequence} where ${next} belongs`);
+    if (transition.record_count !== transition.records.length)
+      report(`I3 ${run.run_id}: ${transition.sequence} counts wrong`);
+    next = transition.sequence + transition.record_count;
   }
-  const records = run.moves.flatMap((move) => move.records);
+  const records = run.transitions.flatMap((transition) => transition.records);
   try {
     const state = foldJournal(run.run_id, records);
     if (publicState(state) !== run.state) report(`I4 ${run.run_id}: ${run.state} where ${publicState(state)} folds`);

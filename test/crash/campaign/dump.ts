@@ -6,7 +6,7 @@ import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { findMiscounts, type Miscount } from "../../support/run-counts.ts";
 
 /** A row of the journal. */
-export interface DumpedMove {
+export interface DumpedTransition {
   readonly sequence: number;
   readonly record_count: number;
   readonly records: readonly JournalRecord[];
@@ -22,7 +22,7 @@ export interface DumpedRun {
   readonly wake_at: number | null;
   readonly ended_at: number | null;
   readonly parent_run_id: string;
-  readonly moves: readonly DumpedMove[];
+  readonly transitions: readonly DumpedTransition[];
 }
 
 /** Everything that the checker looks at. */
@@ -47,19 +47,19 @@ export async function readDump(target: EmbeddedConnection): Promise<Dump> {
   const database = await openDatabase({ target, log: silentLog, timeouts: { statementMs: 60_000, answerMs: 70_000 } });
   const read = async <Row extends object>(text: string): Promise<Row[]> => (await database.reads.query<Row>(text)).rows;
   try {
-    const headers = await read<Omit<DumpedRun, "moves">>(
+    const headers = await read<Omit<DumpedRun, "transitions">>(
       "SELECT run_id, flow_id, state, sequence, moving, wake_at, ended_at, parent_run_id FROM orchestrator.runs ORDER BY created_at",
     );
-    const moves = await read<{ run_id: string; sequence: number; record_count: number; records: string }>(
+    const transitions = await read<{ run_id: string; sequence: number; record_count: number; records: string }>(
       "SELECT run_id, sequence, record_count, records FROM orchestrator.journal ORDER BY run_id, sequence",
     );
-    const byRun = Map.groupBy(moves, (move) => move.run_id);
+    const byRun = Map.groupBy(transitions, (transition) => transition.run_id);
     const runs = headers.map((header) => ({
       ...header,
-      moves: (byRun.get(header.run_id) ?? []).map((move) => ({
-        sequence: move.sequence,
-        record_count: move.record_count,
-        records: JSON.parse(move.records) as JournalRecord[],
+      transitions: (byRun.get(header.run_id) ?? []).map((transition) => ({
+        sequence: transition.sequence,
+        record_count: transition.record_count,
+        records: JSON.parse(transition.records) as JournalRecord[],
       })),
     }));
     for (const { run_id } of headers) byRun.delete(run_id);

@@ -6,7 +6,7 @@ import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 
-test("a run that ends as it starts is one move, with its header as it ended", async () => {
+test("a run that ends as it starts is one transition, with its header as it ended", async () => {
   await bed.register("pure", [
     { id: "a", type: "transform", parameters: { output: 1 } },
     { id: "b", type: "transform", depends_on: ["a"], parameters: { output: "${a.output + 1}" } },
@@ -23,9 +23,9 @@ test("a run that ends as it starts is one move, with its header as it ended", as
   expect(headers).toEqual([{ state: "COMPLETED", sequence: run.state.sequence, ended: true, wake_at: null }]);
 });
 
-test("a batch never holds two moves of one run: what happens meanwhile is one move of the next", async () => {
+test("a batch never holds two transitions of one run: what happens meanwhile is one transition of the next", async () => {
   await bed.register("gate", [{ id: "a", type: "signal", parameters: { name: "last" } }]);
-  const instance = await bed.openInstance({ lanes: 1 });
+  const instance = await bed.openInstance({ commitPipelines: 1 });
   const results = await instance.engine.startRuns(
     CALLER,
     Array.from({ length: 10 }, () => startOf("gate")),
@@ -45,17 +45,17 @@ test("a batch never holds two moves of one run: what happens meanwhile is one mo
   await Promise.all(signals);
   const batches = instance.journal.batches.slice(before);
   expect(batches.length).toBeLessThan(10);
-  for (const batch of batches) expect(new Set(batch.map((move) => move.runId)).size).toBe(batch.length);
+  for (const batch of batches) expect(new Set(batch.map((transition) => transition.runId)).size).toBe(batch.length);
   for (const runId of ids) expect((await bed.stateOf(runId)).signals.map((one) => one.name)).toEqual(names);
 });
 
-test("runs that go on at once join the next batch: two groups that began apart move together", async () => {
+test("runs that go on at once join the next batch: two groups that began apart transition together", async () => {
   await bed.register("steps", [
     { id: "a", type: "noop" },
     { id: "b", type: "noop", depends_on: ["a"] },
     { id: "c", type: "noop", depends_on: ["b"] },
   ]);
-  const instance = await bed.openInstance({ lanes: 1 });
+  const instance = await bed.openInstance({ commitPipelines: 1 });
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   instance.journal.onCommit({ before: () => opened });
@@ -78,10 +78,12 @@ test("runs that go on at once join the next batch: two groups that began apart m
 
 test("who waits for a batch is told while the store is busy with the next, however long it takes", async () => {
   await bed.register("two", [{ id: "a", type: "noop" }]);
-  const instance = await bed.openInstance({ lanes: 1 });
+  const instance = await bed.openInstance({ commitPipelines: 1 });
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
-  instance.journal.onCommit({ before: () => opened }, (moves) => moves.some((move) => move.start === null));
+  instance.journal.onCommit({ before: () => opened }, (transitions) =>
+    transitions.some((transition) => transition.start === null),
+  );
   const { run } = await instance.engine.startRun(CALLER, startOf("two"), 0);
   const { runId } = run.state;
   await eventually(() => expect(instance.runs.residence.residents.get(runId)?.committing).toBe(true));
@@ -91,7 +93,7 @@ test("who waits for a batch is told while the store is busy with the next, howev
   expect(ended.state.phase).toBe("COMPLETED");
 });
 
-test("rows of lists are in the commit of the move that made them", async () => {
+test("rows of lists are in the commit of the transition that made them", async () => {
   await bed.register("all", [
     { id: "say", type: "emit", parameters: { topic: "t", payload: { n: 1 } } },
     { id: "ok", type: "approval", depends_on: ["say"], parameters: { title: "Pay?" } },

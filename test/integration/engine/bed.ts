@@ -71,7 +71,7 @@ export interface Instance {
 /** What an instance may be given. */
 export interface InstanceOptions {
   readonly ttlMs?: number;
-  readonly lanes?: number;
+  readonly commitPipelines?: number;
   readonly tools?: FakeTools;
   readonly database?: Database;
   /** Hear of what becomes durable. */
@@ -219,7 +219,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     clock: new DatabaseClock({ ...systemClock, now: () => systemClock.now() + (options.machineClockMs ?? 0) }),
     log,
     shards,
-    lanes: options.lanes ?? 2,
+    commitPipelines: options.commitPipelines ?? 2,
     suspectPauseMs: 50,
     onFenced: (shard) => {
       for (const observer of observers) observer.fenced(shard);

@@ -1,7 +1,7 @@
 /** Child runs: started once, ended with their parent, reported once, whoever dies in between. */
 import { expect, test } from "vitest";
 import { childRunId } from "../../../src/base/ids.ts";
-import type { Move } from "../../../src/engine/ports/journal.ts";
+import type { Transition } from "../../../src/engine/ports/journal.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
@@ -34,8 +34,10 @@ const wait = async (instance: Instance, runId: string) =>
 
 const isOf =
   (runId: string, type: string) =>
-  (moves: readonly Move[]): boolean =>
-    moves.some((move) => move.runId === runId && move.records.some((record) => record.type === type));
+  (transitions: readonly Transition[]): boolean =>
+    transitions.some(
+      (transition) => transition.runId === runId && transition.records.some((record) => record.type === type),
+    );
 
 test("the output of a child run is the output of the task", async () => {
   await registerFamily();
@@ -48,7 +50,9 @@ test("the output of a child run is the output of the task", async () => {
 test("a child whose parent's commit survived and whose own start did not is started at the takeover, once", async () => {
   await registerFamily();
   const first = await bed.openInstance();
-  first.journal.onCommit({ before: () => first.crash() }, (moves) => moves.some((move) => move.runId.includes("~")));
+  first.journal.onCommit({ before: () => first.crash() }, (transitions) =>
+    transitions.some((transition) => transition.runId.includes("~")),
+  );
   const { run } = await first.engine.startRun(CALLER, startOf("parent"), 0);
   const parent = run.state.runId;
   await eventually(async () => expect(await bed.sql("SELECT 1 FROM orchestrator.instances")).toHaveLength(0));

@@ -3,15 +3,15 @@ import {
   CommitError,
   type CommitResult,
   type Journal,
-  type JournalLane,
-  type Move,
+  type JournalWriter,
+  type Transition,
 } from "../../../src/engine/ports/journal.ts";
 import type { Lease } from "../../../src/engine/ports/leases.ts";
 
 /** What befalls a commit. `before` and `after` stand around the real one; either may throw in its place. */
 export interface CommitFault {
-  readonly before?: (moves: readonly Move[]) => void | Promise<void>;
-  readonly after?: (moves: readonly Move[], result: CommitResult) => void | Promise<void>;
+  readonly before?: (transitions: readonly Transition[]) => void | Promise<void>;
+  readonly after?: (transitions: readonly Transition[], result: CommitResult) => void | Promise<void>;
 }
 
 /** The answer to a commit arrives so many milliseconds late. */
@@ -22,9 +22,9 @@ export function answerLate(ms: number): CommitFault {
 /** A journal whose commits and reads can be made to go wrong. */
 export interface FaultyJournal extends Journal {
   /** Every batch that was sent, in order. */
-  readonly batches: (readonly Move[])[];
+  readonly batches: (readonly Transition[])[];
   /** Faults of the commits to come: the first that `when` accepts is used up by a commit. */
-  onCommit(fault: CommitFault, when?: (moves: readonly Move[]) => boolean): void;
+  onCommit(fault: CommitFault, when?: (transitions: readonly Transition[]) => boolean): void;
   /** Stands before the list of runs to take over. */
   beforeList: (() => void | Promise<void>) | null;
   /** Stands before reads of runs. */
@@ -43,7 +43,7 @@ export interface FaultyJournal extends Journal {
 
 /** Wraps a journal. */
 export function createFaultyJournal(real: Journal): FaultyJournal {
-  const faults: { fault: CommitFault; when: (moves: readonly Move[]) => boolean }[] = [];
+  const faults: { fault: CommitFault; when: (transitions: readonly Transition[]) => boolean }[] = [];
   let dead = false;
   const live = async (): Promise<void> => {
     if (dead) await new Promise(() => {});
@@ -68,24 +68,24 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
       dead = true;
       await Promise.allSettled(underWay);
     },
-    openLane: async (name) => {
-      const lane = await real.openLane(name);
+    openWriter: async (name) => {
+      const writer = await real.openWriter(name);
       return {
-        commit: async (leases: readonly Lease[], moves: readonly Move[]) => {
+        commit: async (leases: readonly Lease[], transitions: readonly Transition[]) => {
           await live();
           if (journal.down) throw new CommitError("failed", new Error("the store is down"));
-          const index = faults.findIndex(({ when }) => when(moves));
+          const index = faults.findIndex(({ when }) => when(transitions));
           const { fault } = index < 0 ? { fault: {} as CommitFault } : (faults.splice(index, 1)[0] ?? { fault: {} });
-          await fault.before?.(moves);
+          await fault.before?.(transitions);
           await live();
-          journal.batches.push(moves);
-          const result = await track(lane.commit(leases, moves));
+          journal.batches.push(transitions);
+          const result = await track(writer.commit(leases, transitions));
           await live();
-          await fault.after?.(moves, result);
+          await fault.after?.(transitions, result);
           return result;
         },
-        close: () => lane.close(),
-      } satisfies JournalLane;
+        close: () => writer.close(),
+      } satisfies JournalWriter;
     },
     loadRun: async (runId) => {
       await live();
@@ -122,7 +122,7 @@ export function createFaultyJournal(real: Journal): FaultyJournal {
     findHeader: (runId) => real.findHeader(runId),
     deleteRun: (lease, tenantId, runId) => real.deleteRun(lease, tenantId, runId),
     findDeleted: (tenantId, runId) => real.findDeleted(tenantId, runId),
-    setAside: (lease, runId) => track(real.setAside(lease, runId)),
+    quarantine: (lease, runId) => track(real.quarantine(lease, runId)),
     endUnread: (lease, runId, record) => track(real.endUnread(lease, runId, record)),
     findConflict: (lookup) => real.findConflict(lookup),
     readEvents: (tenantId, runId, afterSequence, limit) => real.readEvents(tenantId, runId, afterSequence, limit),

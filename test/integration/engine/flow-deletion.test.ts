@@ -80,7 +80,7 @@ test("no instance starts a version from memory after its deletion; the one befor
   expect(await orphans()).toEqual([]);
 });
 
-test("a batch that holds a start of a deleted version writes all other moves", async () => {
+test("a batch that holds a start of a deleted version writes all other transitions", async () => {
   await register("1");
   await register("1", "g");
   const { engine } = await bed.openInstance();

@@ -1,4 +1,4 @@
-/** Starts that may happen once: the same key from many callers, in one batch, over two lanes and on two instances. */
+/** Starts that may happen once: the same key from many callers, in one batch, over two commit pipelines and on two instances. */
 import { expect, onTestFinished, test } from "vitest";
 import type { StartRequest, StartResult } from "../../../src/engine/ports/run-control.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -165,8 +165,8 @@ test("a run id of another tenant is taken, and nothing is said about the run", a
 
 test("batches that start the same run keys in opposite order do not lock each other out", async () => {
   await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
-  const instance = await bed.openInstance({ lanes: 2 });
-  // Slow enough that the two lanes are at it at the same time.
+  const instance = await bed.openInstance({ commitPipelines: 2 });
+  // Slow enough that the two commit pipelines are at it at the same time.
   await bed.sql(
     `CREATE OR REPLACE FUNCTION public.planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NULL; END $$`,
   );

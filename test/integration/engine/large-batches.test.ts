@@ -14,9 +14,9 @@ const idOf = (
   return result.run.state.runId;
 };
 
-test("a batch has a largest size, whatever the number of its moves", async () => {
+test("a batch has a largest size, whatever the number of its transitions", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
-  const instance = await bed.openInstance({ lanes: 1 });
+  const instance = await bed.openInstance({ commitPipelines: 1 });
   const starts = Array.from({ length: 20 }, () => startOf("wait"));
   const ids = (await instance.engine.startRuns(CALLER, starts, 0)).map(idOf);
   const before = instance.journal.batches.length;
@@ -25,12 +25,12 @@ test("a batch has a largest size, whatever the number of its moves", async () =>
   const batches = instance.journal.batches.slice(before);
   expect(batches.length).toBeGreaterThan(2);
   for (const batch of batches)
-    expect(batch.reduce((size, move) => size + move.json.length, 0)).toBeLessThan(30_000_000);
+    expect(batch.reduce((size, transition) => size + transition.json.length, 0)).toBeLessThan(30_000_000);
   expect(await bed.sql("SELECT 1 FROM orchestrator.runs WHERE state = 'COMPLETED'")).toHaveLength(20);
 });
 
-// Fifty results of 4 MB that came together were one move of 200 MB.
-test("a move has a largest size, whatever comes together for one run, and all of it counts in its order", async () => {
+// Fifty results of 4 MB that came together were one transition of 200 MB.
+test("a transition has a largest size, whatever comes together for one run, and all of it counts in its order", async () => {
   const ids = Array.from({ length: 12 }, (_, index) => `t${index}`);
   await bed.register("wide", {
     workflow: {
@@ -59,12 +59,14 @@ test("a move has a largest size, whatever comes together for one run, and all of
   const end = await instance.engine.waitRun(CALLER, runId, 20_000, new AbortController().signal);
   expect(end.state).toMatchObject({ phase: "COMPLETED", output: 1 });
   expect((await bed.stateOf(runId)).signals.map(({ payload }) => payload)).toEqual([1, 2, 3]);
-  const sizes = instance.journal.batches.slice(before).flatMap((moves) => moves.map((move) => move.json.length));
+  const sizes = instance.journal.batches
+    .slice(before)
+    .flatMap((transitions) => transitions.map((transition) => transition.json.length));
   expect(Math.max(...sizes)).toBeLessThan(13_000_000);
   expect(sizes.length).toBeGreaterThan(3);
 });
 
-test("what waits behind a full move is not lost when nobody knows whether that was written, and a terminate ends it", async () => {
+test("what waits behind a full transition is not lost when nobody knows whether that was written, and a terminate ends it", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "none" } }]);
   for (const written of [true, false]) {
     const instance = await bed.openInstance();
@@ -96,17 +98,17 @@ test("what waits behind a full move is not lost when nobody knows whether that w
   }
 });
 
-// The same batch was tried again and again, with everybody on the lane behind it.
+// The same batch was tried again and again, with everything in the pipeline behind it.
 test("a batch that the store has no time for is tried again in halves", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
-  const instance = await bed.openInstance({ lanes: 1 });
+  const instance = await bed.openInstance({ commitPipelines: 1 });
   const starts = Array.from({ length: 16 }, () => startOf("wait"));
   const ids = (await instance.engine.startRuns(CALLER, starts, 0)).map(idOf);
   const tooMuch = () => {
     throw new CommitError("slow", new Error("statement timeout"));
   };
   for (let times = 0; times < 20; times += 1)
-    instance.journal.onCommit({ before: tooMuch }, (moves) => moves.length > 4);
+    instance.journal.onCommit({ before: tooMuch }, (transitions) => transitions.length > 4);
   const answers = await Promise.allSettled(ids.map((runId) => instance.engine.signalRun(CALLER, runId, "s", 1)));
   // Whoever waited was told; what they sent was not lost.
   for (const answer of answers)
@@ -119,9 +121,9 @@ test("a batch that the store has no time for is tried again in halves", async ()
   expect(Math.max(...instance.journal.batches.slice(-4).map((batch) => batch.length))).toBeLessThanOrEqual(4);
 });
 
-test("a large move that the store never has the time for is put into quarantine, alone", async () => {
+test("a large transition that the store never has the time for is put into quarantine, alone", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
-  const instance = await bed.openInstance({ lanes: 1 });
+  const instance = await bed.openInstance({ commitPipelines: 1 });
   const [large = "", small = ""] = (await instance.engine.startRuns(CALLER, [startOf("wait"), startOf("wait")], 0)).map(
     idOf,
   );
@@ -129,7 +131,9 @@ test("a large move that the store never has the time for is put into quarantine,
     throw new CommitError("slow", new Error("statement timeout"));
   };
   for (let times = 0; times < 20; times += 1)
-    instance.journal.onCommit({ before: tooMuch }, (moves) => moves.some((move) => move.json.length > 1_500_000));
+    instance.journal.onCommit({ before: tooMuch }, (transitions) =>
+      transitions.some((transition) => transition.json.length > 1_500_000),
+    );
   await Promise.allSettled([
     instance.engine.signalRun(CALLER, large, "s", "x".repeat(2_000_000)),
     instance.engine.signalRun(CALLER, small, "s", 1),

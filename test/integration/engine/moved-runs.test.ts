@@ -59,7 +59,7 @@ test("who waits for a run is told at once when its shard is lost", async () => {
 test("a batch that is answered after its shard was lost begins no attempt", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const instance = await bed.openInstance();
-  instance.journal.onCommit({ after: (moves) => instance.runtime.shards.lose(moves[0]?.shard ?? -1) });
+  instance.journal.onCommit({ after: (transitions) => instance.runtime.shards.lose(transitions[0]?.shard ?? -1) });
   const { run } = await instance.engine.startRun(CALLER, startOf("one"), 0);
   expect(run.state.tasks.get("a")?.state).toBe("RUNNING");
   expect(instance.tools.calls).toHaveLength(0);

@@ -20,7 +20,7 @@ async function waitEnd(engine: Engine, runId: string): Promise<RunState> {
 
 // All runs whose attempts were under way were counted at each death of their owner, and all of them were held after the
 // fourth.
-test("no number of crashes holds runs that are not in hand, however long their attempts take", async () => {
+test("no number of crashes holds runs that are not current, however long their attempts take", async () => {
   await bed.register("one", [{ id: "a", type: "noop", parameters: { output: "done" } }]);
   let instance = await bed.openInstance();
   const release = instance.tools.hold("a");
@@ -164,7 +164,7 @@ async function dieWriting(instance: Instance, record: JournalRecord["type"], act
           return new Promise(() => {});
         },
       },
-      (moves) => moves.some((move) => move.records.some(({ type }) => type === record)),
+      (transitions) => transitions.some((transition) => transition.records.some(({ type }) => type === record)),
     );
   });
   act();

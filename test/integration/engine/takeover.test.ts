@@ -19,7 +19,7 @@ async function typesOf(runId: string): Promise<string[]> {
   return (await bed.recordsOf(runId)).map((record) => record.type);
 }
 
-test("a run in hand at a crash is counted and goes on with the same key and a higher token", async () => {
+test("a current run at a crash is counted and goes on with the same key and a higher token", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();
   first.tools.hold("a");
@@ -120,7 +120,7 @@ test("shards are shared with an instance that joins, and both finish what is the
 
 test("an instance whose lease ran out while nobody took its shards goes on with its runs", async () => {
   // The store was away, or the process stood still, for longer than the lease: the shards are still ours, yet nobody
-  // had them in hand.
+  // were working on them.
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const instance = await bed.openInstance({ ttlMs: 600 });
   const release = instance.tools.hold("a");

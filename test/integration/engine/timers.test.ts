@@ -140,7 +140,7 @@ test("runs that will be tried again much later, and parents that wait for child 
   expect(instance.tools.calls.map(({ attempt }) => attempt)).toEqual([1, 2]);
 });
 
-test("those who wait for a run do not keep it in memory, and are answered when it ends, when they give up, when it moves", async () => {
+test("those who wait for a run do not keep it in memory, and are answered when it ends, when they give up, when it transitions", async () => {
   await bed.register("gate", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
   const instance = await bed.openInstance();
   const givesUp = new AbortController();
@@ -150,16 +150,16 @@ test("those who wait for a run do not keep it in memory, and are answered when i
     await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waiters.size).toBe(1));
     return { runId, answer };
   };
-  const [ends, lasts, moves] = [await start(60_000), await start(40_000), await start(50_000)];
-  const late = instance.engine.waitRun(CALLER, moves.runId, 50_000, NEVER);
-  await eventually(() => expect(instance.runs.residence.residents.get(moves.runId)?.waiters.size).toBe(2));
+  const [ends, lasts, transitions] = [await start(60_000), await start(40_000), await start(50_000)];
+  const late = instance.engine.waitRun(CALLER, transitions.runId, 50_000, NEVER);
+  await eventually(() => expect(instance.runs.residence.residents.get(transitions.runId)?.waiters.size).toBe(2));
   expect(park(instance)).toBe(3);
   expect(instance.runs.residence.residents.size).toBe(0);
   await instance.engine.signalRun(CALLER, ends.runId, "s", 1);
   expect((await ends.answer).run.state.phase).toBe("COMPLETED");
-  const moved = instance.runtime.shards.owned.find((shard) => shard === shardOfRun(moves.runId, SHARDS)) ?? -1;
+  const moved = instance.runtime.shards.owned.find((shard) => shard === shardOfRun(transitions.runId, SHARDS)) ?? -1;
   instance.runtime.shards.lose(moved);
-  expect((await moves.answer).run.state.phase).toBe("RUNNING");
+  expect((await transitions.answer).run.state.phase).toBe("RUNNING");
   expect((await late).state.phase).toBe("RUNNING");
   givesUp.abort();
   expect((await lasts.answer).run.state).toMatchObject({ runId: lasts.runId, phase: "RUNNING" });

@@ -1,7 +1,7 @@
 /** A commit whose answer never comes: it landed, or it did not, and nobody may be told the wrong thing. */
 import { expect, test } from "vitest";
 import { childRunId } from "../../../src/base/ids.ts";
-import { CommitError, type Move } from "../../../src/engine/ports/journal.ts";
+import { CommitError, type Transition } from "../../../src/engine/ports/journal.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
@@ -15,14 +15,18 @@ function lose(): never {
 }
 
 /** The next commit that `when` accepts is written or not, and its answer is lost. */
-function loseAnswer(instance: Instance, written: boolean, when?: (moves: readonly Move[]) => boolean): void {
+function loseAnswer(
+  instance: Instance,
+  written: boolean,
+  when?: (transitions: readonly Transition[]) => boolean,
+): void {
   instance.journal.onCommit(written ? { after: lose } : { before: lose }, when);
 }
 
 const holds =
   (type: string) =>
-  (moves: readonly Move[]): boolean =>
-    moves.some((move) => move.records.some((record) => record.type === type));
+  (transitions: readonly Transition[]): boolean =>
+    transitions.some((transition) => transition.records.some((record) => record.type === type));
 
 for (const written of [true, false]) {
   const which = written ? "landed" : "did not land";
@@ -85,9 +89,11 @@ for (const written of [true, false]) {
     await bed.register("parent", [{ id: "p", type: "subflow", parameters: { flow_id: "child" } }]);
     const instance = await bed.openInstance();
     loseAnswer(instance, written, holds("task.waiting"));
-    loseAnswer(instance, written, (moves) => moves.some((move) => move.start !== null && move.runId.includes("~")));
-    loseAnswer(instance, written, (moves) =>
-      moves.some((move) => move.runId.includes("~") && holds("run.completed")([move])),
+    loseAnswer(instance, written, (transitions) =>
+      transitions.some((transition) => transition.start !== null && transition.runId.includes("~")),
+    );
+    loseAnswer(instance, written, (transitions) =>
+      transitions.some((transition) => transition.runId.includes("~") && holds("run.completed")([transition])),
     );
     const { run } = await instance.engine.startRun(CALLER, startOf("parent"), 10_000);
     expect(run.state).toMatchObject({ phase: "COMPLETED", output: { p: { c: 7 } } });
@@ -142,7 +148,7 @@ test("shards that are lost while nobody knows leave with their runs, and the cal
 
 test("a run whose journal cannot be read back leaves memory and holds nobody else up", async () => {
   await bed.register("gate", [{ id: "a", type: "signal", parameters: { name: "a" } }]);
-  const instance = await bed.openInstance({ lanes: 1 });
+  const instance = await bed.openInstance({ commitPipelines: 1 });
   const bad = (await instance.engine.startRun(CALLER, startOf("gate"), 0)).run.state.runId;
   const good = (await instance.engine.startRun(CALLER, startOf("gate"), 0)).run.state.runId;
   instance.journal.onCommit({

@@ -33,7 +33,7 @@ const write = (runId: string, record: object, sequence: number) =>
 
 // A run with a record that this build does not know was logged at every takeover and every look for timers, for ever;
 // Get and Terminate failed as bugs do.
-test("a run with a record from the future is set aside at the takeover; the others go on, and it can be terminated", async () => {
+test("a run with a record from the future is quarantined at the takeover; the others go on, and it can be terminated", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();
   first.tools.hold("a");
@@ -81,7 +81,7 @@ test("the parent of a child that is terminated unread hears of it at once", asyn
   expect(state).toMatchObject({ phase: "FAILED", error: { task: "p" } });
 });
 
-test("a run that was set aside stays held when it can be read again, and goes on when it is released", async () => {
+test("a run that was quarantined stays held when it can be read again, and goes on when it is released", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();
   first.tools.hold("a");
@@ -104,7 +104,7 @@ test("a run that was set aside stays held when it can be read again, and goes on
 
 // The look for timers asked for the oldest 5,000 rows only: that many which could not be opened hid all others, and
 // each was in the log every 5 seconds.
-test("due runs that cannot be opened are set aside and hide nobody", async () => {
+test("due runs that cannot be opened are quarantined and hide nobody", async () => {
   await bed.register("gone", [{ id: "w", type: "wait", parameters: { duration: "1h" } }]);
   await bed.register("nap", [{ id: "w", type: "wait", parameters: { duration: "1h" } }]);
   const first = await bed.openInstance();

@@ -3,9 +3,9 @@ import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts";
-import { moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
+import { startTransition, transitionOf } from "../../support/transitions.ts";
 
 test("approvals from before the ids get the number of the event that asked last; unreadable ones leave the list", async () => {
   const { database } = await createTestDatabase({ empty: true });
@@ -13,18 +13,18 @@ test("approvals from before the ids get the number of the event that asked last;
   const before = migrations.findIndex(({ name }) => name.endsWith("_approval_ids.sql"));
   await runMigrations(database, silentLog, migrations.slice(0, before));
   await database.journal.query("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
-  const lane = await createJournal(database, TABLES).openLane("older");
-  onTestFinished(() => lane.close());
+  const writer = await createJournal(database, TABLES).openWriter("older");
+  onTestFinished(() => writer.close());
   const leases = [{ shard: 0, epoch: 1 }];
-  await lane.commit(leases, [startMove("one"), startMove("broken")]);
+  await writer.commit(leases, [startTransition("one"), startTransition("broken")]);
   const asks = (task: string) =>
     ({ type: "task.suspended", at: 1, task, key: "k", wait: { kind: "approval" }, value: {}, dueAt: null }) as const;
   const answer = { type: "task.dispatched", at: 2, task: "a", attempt: 1 } as const;
-  await lane.commit(leases, [
-    moveOf("one", 2, { records: [asks("a"), asks("b")] }),
-    moveOf("broken", 2, { records: [asks("a")] }),
+  await writer.commit(leases, [
+    transitionOf("one", 2, { records: [asks("a"), asks("b")] }),
+    transitionOf("broken", 2, { records: [asks("a")] }),
   ]);
-  await lane.commit(leases, [moveOf("one", 4, { records: [answer, asks("a")] })]);
+  await writer.commit(leases, [transitionOf("one", 4, { records: [answer, asks("a")] })]);
   const insert = `INSERT INTO orchestrator.approvals (run_id, task_path, tenant_id, flow_id, state, parameters, created_at)
     VALUES ($1, $2, 't', 'f', 'PENDING', '{}', clock_timestamp())`;
   for (const [runId, task] of [

@@ -1,14 +1,14 @@
 /** The commit statement against a real server: what it writes, and what the fence keeps out. */
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
-import type { JournalLane, Move } from "../../../src/engine/ports/journal.ts";
+import type { JournalWriter, Transition } from "../../../src/engine/ports/journal.ts";
 import type { Lease } from "../../../src/engine/ports/leases.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import type { SqlSession } from "../../../src/store/sql/sql.ts";
 import { eventually } from "../../support/eventually.ts";
-import { DAY, headerOf, moveOf, projected, startMove } from "../../support/moves.ts";
 import { createTestDatabase, type TestDatabase, takeAnyFlow } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
+import { DAY, headerOf, projected, startTransition, transitionOf } from "../../support/transitions.ts";
 
 let opened: TestDatabase;
 let counter = 0;
@@ -29,10 +29,10 @@ async function sql<Row extends object = Record<string, unknown>>(text: string, v
   return (await opened.database.journal.query<Row>(text, values)).rows;
 }
 
-async function openLane(): Promise<JournalLane> {
-  const lane = await createJournal(opened.database, TABLES).openLane("test");
-  onTestFinished(() => lane.close());
-  return lane;
+async function openWriter(): Promise<JournalWriter> {
+  const writer = await createJournal(opened.database, TABLES).openWriter("test");
+  onTestFinished(() => writer.close());
+  return writer;
 }
 
 async function openSession(): Promise<SqlSession> {
@@ -53,9 +53,9 @@ async function lockWait(): Promise<void> {
   );
 }
 
-test("a commit writes the header, the journal and everything else of a move, and reads back as it was", async () => {
-  const lane = await openLane();
-  const start = startMove(id, {
+test("a commit writes the header, the journal and everything else of a transition, and reads back as it was", async () => {
+  const writer = await openWriter();
+  const start = startTransition(id, {
     labels: { a: "ä", quoted: '"b\\c' },
     userId: "u",
     correlationId: "c",
@@ -64,10 +64,10 @@ test("a commit writes the header, the journal and everything else of a move, and
     keys: [{ kind: "request", key: `r-${id}`, hash: "x" }],
   });
   const before = Date.now();
-  const result = await lane.commit(at(1, 0), [start]);
+  const result = await writer.commit(at(1, 0), [start]);
   expect(result.refused).toEqual([]);
   expect(Math.abs(result.now - before)).toBeLessThan(60_000);
-  const second = moveOf(id, 2, {
+  const second = transitionOf(id, 2, {
     records: [
       { type: "task.dispatched", at: 5, task: "a", attempt: 1, input: { text: "tab\t, \u0001, 🙂, \\u0000" } },
       { type: "task.completed", at: 6, task: "a", output: "\u0002" },
@@ -112,7 +112,7 @@ test("a commit writes the header, the journal and everything else of a move, and
       ],
     }),
   });
-  expect((await lane.commit(at(1, 0), [second])).refused).toEqual([]);
+  expect((await writer.commit(at(1, 0), [second])).refused).toEqual([]);
   const stored = await load(id);
   expect(stored?.records).toEqual([...start.records, ...second.records]);
   expect(stored).toMatchObject({ runId: id, shard: 0, day: DAY, wakeAt: 77_000 });
@@ -138,32 +138,32 @@ test("a commit writes the header, the journal and everything else of a move, and
 });
 
 test("batches of every mix of starts, changes and extras are written", async () => {
-  const lane = await openLane();
-  const mixes: ((runId: string) => Move[])[] = [
-    (runId) => [startMove(runId)],
-    (runId) => [startMove(runId, { runKey: runId })],
-    (runId) => [startMove(runId), moveOf(`${id}-base`, 2)],
+  const writer = await openWriter();
+  const mixes: ((runId: string) => Transition[])[] = [
+    (runId) => [startTransition(runId)],
+    (runId) => [startTransition(runId, { runKey: runId })],
+    (runId) => [startTransition(runId), transitionOf(`${id}-base`, 2)],
   ];
-  await lane.commit(at(1, 0), [startMove(`${id}-base`)]);
+  await writer.commit(at(1, 0), [startTransition(`${id}-base`)]);
   for (const [index, mix] of mixes.entries()) {
     const runId = `${id}-${index}`;
-    expect((await lane.commit(at(1, 0), mix(runId))).refused).toEqual([]);
+    expect((await writer.commit(at(1, 0), mix(runId))).refused).toEqual([]);
     expect((await load(runId))?.records).toHaveLength(1);
-    const change = moveOf(runId, 2, { header: headerOf({ endedAt: 5_000 }) });
-    expect((await lane.commit(at(1, 0), [change])).refused).toEqual([]);
+    const change = transitionOf(runId, 2, { header: headerOf({ endedAt: 5_000 }) });
+    expect((await writer.commit(at(1, 0), [change])).refused).toEqual([]);
     expect((await load(runId))?.header.endedAt).toBe(5_000);
   }
   expect((await load(`${id}-base`))?.records).toHaveLength(2);
 });
 
 test("a statement at a stale epoch writes nothing and says whose shard was lost", async () => {
-  const lane = await openLane();
-  await lane.commit(at(1, 0, 1), [startMove(`${id}-0`), startMove(`${id}-1`, {}, { shard: 1 })]);
+  const writer = await openWriter();
+  await writer.commit(at(1, 0, 1), [startTransition(`${id}-0`), startTransition(`${id}-1`, {}, { shard: 1 })]);
   await sql("UPDATE orchestrator.shard_leases SET epoch = 2 WHERE shard = 0");
-  const result = await lane.commit(at(1, 0, 1), [
-    moveOf(`${id}-0`, 2, { header: headerOf() }),
-    moveOf(`${id}-1`, 2, { shard: 1, header: headerOf() }),
-    startMove(`${id}-2`, { keys: [{ kind: "request", key: `r-${id}`, hash: "" }] }),
+  const result = await writer.commit(at(1, 0, 1), [
+    transitionOf(`${id}-0`, 2, { header: headerOf() }),
+    transitionOf(`${id}-1`, 2, { shard: 1, header: headerOf() }),
+    startTransition(`${id}-2`, { keys: [{ kind: "request", key: `r-${id}`, hash: "" }] }),
   ]);
   expect(result.refused.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))).toEqual([
     { runId: `${id}-0`, why: "fenced" },
@@ -179,12 +179,12 @@ test("a statement at a stale epoch writes nothing and says whose shard was lost"
 test("a late batch that began before a takeover and would end after it writes nothing", async () => {
   // A plain `WHERE epoch = …` reads the old epoch in the snapshot of the statement and lets the batch appear after the
   // takeover.
-  const lane = await openLane();
-  await lane.commit(at(1, 0), [startMove(id)]);
+  const writer = await openWriter();
+  await writer.commit(at(1, 0), [startTransition(id)]);
   const heir = await openSession();
   await heir.query("BEGIN");
   await heir.query("UPDATE orchestrator.shard_leases SET epoch = epoch + 1 WHERE shard = 0");
-  const late = lane.commit(at(1, 0), [moveOf(id, 2, { header: headerOf() })]);
+  const late = writer.commit(at(1, 0), [transitionOf(id, 2, { header: headerOf() })]);
   await lockWait();
   await heir.query("COMMIT");
   expect((await late).refused).toEqual([{ runId: id, why: "fenced" }]);
@@ -193,8 +193,8 @@ test("a late batch that began before a takeover and would end after it writes no
 });
 
 test("a takeover waits for the batch that is under way, and reads what it wrote", async () => {
-  const lane = await openLane();
-  await lane.commit(at(1, 0), [startMove(id)]);
+  const writer = await openWriter();
+  await writer.commit(at(1, 0), [startTransition(id)]);
   // The batch stops in the middle, after it has locked its leases.
   const gate = await openSession();
   await gate.query("SELECT pg_advisory_lock(4711)");
@@ -204,8 +204,8 @@ test("a takeover waits for the batch that is under way, and reads what it wrote"
     "CREATE TRIGGER stop_here BEFORE INSERT ON orchestrator.journal FOR EACH ROW EXECUTE FUNCTION public.stop_here()",
   );
   onTestFinished(async () => void (await sql("DROP TRIGGER stop_here ON orchestrator.journal")));
-  const batch = lane.commit(at(1, 0), [
-    moveOf(id, 2, { records: [{ type: "run.held", at: 1, hold: "operator", by: "", why: "stop here" }] }),
+  const batch = writer.commit(at(1, 0), [
+    transitionOf(id, 2, { records: [{ type: "run.held", at: 1, hold: "operator", by: "", why: "stop here" }] }),
   ]);
   await lockWait();
   const heir = await openSession();
@@ -228,12 +228,12 @@ test("a takeover waits for the batch that is under way, and reads what it wrote"
 });
 
 test("a timer that is early by the clock of the database is left out, the rest of the batch is written", async () => {
-  const lane = await openLane();
-  await lane.commit(at(1, 0), [startMove(`${id}-a`), startMove(`${id}-b`)]);
+  const writer = await openWriter();
+  await writer.commit(at(1, 0), [startTransition(`${id}-a`), startTransition(`${id}-b`)]);
   const now = Date.now();
-  const result = await lane.commit(at(1, 0), [
-    moveOf(`${id}-a`, 2, { dueAt: now + 60_000, header: headerOf() }),
-    moveOf(`${id}-b`, 2, { dueAt: now - 60_000, header: headerOf() }),
+  const result = await writer.commit(at(1, 0), [
+    transitionOf(`${id}-a`, 2, { dueAt: now + 60_000, header: headerOf() }),
+    transitionOf(`${id}-b`, 2, { dueAt: now - 60_000, header: headerOf() }),
   ]);
   expect(result.refused).toEqual([{ runId: `${id}-a`, why: "early" }]);
   expect((await load(`${id}-a`))?.header.state).toBe("RUNNING");
@@ -241,11 +241,11 @@ test("a timer that is early by the clock of the database is left out, the rest o
 });
 
 test("taken keys, run ids and run keys keep out all rows of their run and nobody else's", async () => {
-  const lane = await openLane();
+  const writer = await openWriter();
   const key = (name: string, kind: "request" | "run" = "request") => ({ kind, key: `${name}-${id}`, hash: "" });
-  await lane.commit(at(1, 0), [
-    startMove(`${id}-first`, { keys: [key("r")], runKey: `k-${id}` }),
-    startMove(`own-${id}`, { keys: [key("own", "run")] }),
+  await writer.commit(at(1, 0), [
+    startTransition(`${id}-first`, { keys: [key("r")], runKey: `k-${id}` }),
+    startTransition(`own-${id}`, { keys: [key("own", "run")] }),
   ]);
   const asked = { id: 1, task: "a", state: "PENDING", parameters: {}, createdAt: 1, dueAt: null } as const;
   const approval = {
@@ -253,13 +253,17 @@ test("taken keys, run ids and run keys keep out all rows of their run and nobody
     tenantId: "t",
     flowId: "f",
   };
-  const result = await lane.commit(at(1, 0), [
-    startMove(`${id}-1`, { keys: [key("r")] }, { rows: projected({ approvals: [approval] }) }),
-    startMove(`${id}-2`, { runKey: `k-${id}` }, { rows: projected({ approvals: [approval] }) }),
-    startMove(`${id}-3`, { keys: [key("other"), key("own", "run")] }, { rows: projected({ approvals: [approval] }) }),
-    startMove(`${id}-4`, { keys: [key("free")] }, { rows: projected({ approvals: [approval] }) }),
-    startMove(`${id}-5`, { keys: [key("twin")] }),
-    startMove(`${id}-6`, { keys: [key("twin")] }),
+  const result = await writer.commit(at(1, 0), [
+    startTransition(`${id}-1`, { keys: [key("r")] }, { rows: projected({ approvals: [approval] }) }),
+    startTransition(`${id}-2`, { runKey: `k-${id}` }, { rows: projected({ approvals: [approval] }) }),
+    startTransition(
+      `${id}-3`,
+      { keys: [key("other"), key("own", "run")] },
+      { rows: projected({ approvals: [approval] }) },
+    ),
+    startTransition(`${id}-4`, { keys: [key("free")] }, { rows: projected({ approvals: [approval] }) }),
+    startTransition(`${id}-5`, { keys: [key("twin")] }),
+    startTransition(`${id}-6`, { keys: [key("twin")] }),
   ]);
   const refused = result.refused.map(({ runId, why }) => `${runId.slice(id.length + 1)} ${why}`).toSorted();
   expect(refused.slice(0, 3)).toEqual(["1 taken", "2 taken", "3 taken"]);
@@ -277,30 +281,31 @@ test("taken keys, run ids and run keys keep out all rows of their run and nobody
 });
 
 test("one batch is one transaction: a row that is refused takes everything with it", async () => {
-  const lane = await openLane();
-  await lane.commit(at(1, 0), [startMove(id)]);
-  const batch = lane.commit(at(1, 0), [
-    moveOf(id, 2, { header: headerOf() }),
-    startMove(`${id}-new`, { keys: [{ kind: "request", key: `r-${id}`, hash: "" }] }),
-    // A second move of the same sequence breaks the key of the journal.
-    moveOf(id, 1),
+  const writer = await openWriter();
+  await writer.commit(at(1, 0), [startTransition(id)]);
+  const batch = writer.commit(at(1, 0), [
+    transitionOf(id, 2, { header: headerOf() }),
+    startTransition(`${id}-new`, { keys: [{ kind: "request", key: `r-${id}`, hash: "" }] }),
+    // A second transition of the same sequence breaks the key of the journal.
+    transitionOf(id, 1),
   ]);
   await expect(batch).rejects.toMatchObject({ name: "CommitError", kind: "data" });
   expect((await load(id))?.records).toHaveLength(1);
   expect(await load(`${id}-new`)).toBeNull();
   expect(await sql("SELECT 1 FROM orchestrator.starts WHERE key = $1", [`r-${id}`])).toEqual([]);
-  // The lane goes on.
-  expect((await lane.commit(at(1, 0), [moveOf(id, 2)])).refused).toEqual([]);
+  // The writer goes on.
+  expect((await writer.commit(at(1, 0), [transitionOf(id, 2)])).refused).toEqual([]);
 });
 
-test("events are read in whole moves from the one that holds the next sequence, for the own tenant only", async () => {
-  const lane = await openLane();
+test("events are read in whole transitions from the one that holds the next sequence, for the own tenant only", async () => {
+  const writer = await openWriter();
   const journal = createJournal(opened.database, TABLES);
-  await lane.commit(at(1, 0), [startMove(id)]);
+  await writer.commit(at(1, 0), [startTransition(id)]);
   const two = { records: [{ type: "run.recovered", at: 1 } as const, { type: "run.recovered", at: 2 } as const] };
-  await lane.commit(at(1, 0), [moveOf(id, 2, two)]);
-  await lane.commit(at(1, 0), [moveOf(id, 4, two)]);
-  const read = async (after: number) => (await journal.readEvents("t", id, after, 100))?.map((move) => move.sequence);
+  await writer.commit(at(1, 0), [transitionOf(id, 2, two)]);
+  await writer.commit(at(1, 0), [transitionOf(id, 4, two)]);
+  const read = async (after: number) =>
+    (await journal.readEvents("t", id, after, 100))?.map((transition) => transition.sequence);
   expect(await read(0)).toEqual([1, 2, 4]);
   expect(await read(1)).toEqual([2, 4]);
   expect(await read(2)).toEqual([2, 4]);
@@ -313,7 +318,7 @@ test("events are read in whole moves from the one that holds the next sequence, 
   expect(await read(Number.MAX_SAFE_INTEGER)).toEqual([]);
 });
 
-test("a run with more moves than a page is read whole; a gap in a journal is not read over", async () => {
+test("a run with more transitions than a page is read whole; a gap in a journal is not read over", async () => {
   await sql(
     `INSERT INTO orchestrator.journal (run_day, run_id, sequence, record_count, written_at, records)
      SELECT $1, $2, n, 1, now(), '[{"type":"run.recovered","at":1}]' FROM generate_series(1, 4100) n`,
@@ -330,11 +335,11 @@ test("a run with more moves than a page is read whole; a gap in a journal is not
   await expect(load(id)).rejects.toThrow("gap at 3000");
 });
 
-// The records of a move were handed to a function as its arguments: above about 120,000 that throws, and the run could
+// The records of a transition were handed to a function as its arguments: above about 120,000 that throws, and the run could
 // not be read ever again.
-test("a move of more than 200,000 records reads back", async () => {
-  const lane = await openLane();
-  await lane.commit(at(1, 0), [startMove(id)]);
+test("a transition of more than 200,000 records reads back", async () => {
+  const writer = await openWriter();
+  await writer.commit(at(1, 0), [startTransition(id)]);
   const count = 200_001;
   const records = Array.from(
     { length: count },
@@ -345,24 +350,24 @@ test("a move of more than 200,000 records reads back", async () => {
       reason: "NOT_TAKEN",
     }),
   );
-  expect((await lane.commit(at(1, 0), [moveOf(id, 2, { records })])).refused).toEqual([]);
+  expect((await writer.commit(at(1, 0), [transitionOf(id, 2, { records })])).refused).toEqual([]);
   const stored = await load(id);
   expect(stored?.records).toHaveLength(count + 1);
   expect(stored?.records.at(-1)).toMatchObject({ task: `m.${count - 1}` });
 });
 
-// Pages were counted in moves only: a run with large rows was read with all of them in memory at once.
-test("moves are read in pages of a bounded size, at least one at a time", async () => {
-  const lane = await openLane();
-  await lane.commit(at(1, 0), [startMove(id)]);
+// Pages were counted in transitions only: a run with large rows was read with all of them in memory at once.
+test("transitions are read in pages of a bounded size, at least one at a time", async () => {
+  const writer = await openWriter();
+  await writer.commit(at(1, 0), [startTransition(id)]);
   const text = "x".repeat(3_000_000);
   for (const sequence of [2, 3, 4, 5, 6]) {
     const records: JournalRecord[] = [{ type: "task.completed", at: 1, task: "a", output: text }];
-    await lane.commit(at(1, 0), [moveOf(id, sequence, { records })]);
+    await writer.commit(at(1, 0), [transitionOf(id, sequence, { records })]);
   }
   const journal = createJournal(opened.database, TABLES);
   const read = async (after: number, limit: number) =>
-    (await journal.readEvents("t", id, after, limit))?.map((move) => move.sequence);
+    (await journal.readEvents("t", id, after, limit))?.map((transition) => transition.sequence);
   expect(await read(0, 100)).toEqual([1, 2, 3]);
   expect(await read(3, 100)).toEqual([4, 5]);
   expect(await read(5, 100)).toEqual([6]);
@@ -376,25 +381,21 @@ test("moves are read in pages of a bounded size, at least one at a time", async 
 test("a start whose flow version is not registered, or has other content, fails as gone, and nothing of its batch is written", async () => {
   await sql("ALTER TABLE orchestrator.runs ENABLE TRIGGER runs_versions");
   onTestFinished(() => takeAnyFlow(opened.database));
-  const lane = await openLane();
-  const insert = (hash: string) =>
-    sql(
-      `INSERT INTO orchestrator.flow_versions (tenant_id, flow_id, version, hash, kind, name, description, document, structure, source)
-       VALUES ('t', 'f', '1', $1, 'dag', '', '', '{}', '{}', '')`,
-      [hash],
-    );
-  const commit = (...moves: Move[]) => lane.commit(at(1, 0), moves);
-  await expect(commit(startMove("gone-1"))).rejects.toMatchObject({ kind: "gone" });
-  await insert("other");
-  await expect(commit(startMove("gone-2"))).rejects.toMatchObject({ kind: "gone" });
+  const writer = await openWriter();
+  const insert = `INSERT INTO orchestrator.flow_versions
+    (tenant_id, flow_id, version, hash, kind, name, description, document, structure, source)
+    VALUES ('t', 'f', '1', 'other', 'dag', '', '', '{}', '{}', '')`;
+  const commit = (...transitions: Transition[]) => writer.commit(at(1, 0), transitions);
+  await expect(commit(startTransition("gone-1"))).rejects.toMatchObject({ kind: "gone" });
+  await sql(insert);
+  await expect(commit(startTransition("gone-2"))).rejects.toMatchObject({ kind: "gone" });
   await sql("UPDATE orchestrator.flow_versions SET hash = 'h'");
-  await commit(startMove("there-1"));
-  await expect(commit(startMove("there-2"), startMove("gone-3", { version: "2" }))).rejects.toMatchObject({
-    kind: "gone",
-  });
+  await commit(startTransition("there-1"));
+  const mixed = commit(startTransition("there-2"), startTransition("gone-3", { version: "2" }));
+  await expect(mixed).rejects.toMatchObject({ kind: "gone" });
   // The form of the statement that sorts.
   const keys = [{ kind: "run" as const, key: "gone-4", hash: "" }];
-  await expect(commit(startMove("gone-4", { version: "2", keys }))).rejects.toMatchObject({ kind: "gone" });
+  await expect(commit(startTransition("gone-4", { version: "2", keys }))).rejects.toMatchObject({ kind: "gone" });
   const rows = await sql<{ run_id: string }>(
     `SELECT run_id FROM orchestrator.runs WHERE run_id ~ '^(gone|there)-'
      UNION SELECT run_id FROM orchestrator.journal WHERE run_id ~ '^(gone|there)-'

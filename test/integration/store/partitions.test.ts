@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { type Log, silentLog } from "../../../src/base/log.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { createPartitions, keepPartitions, partitionOf } from "../../../src/store/journal/partitions.ts";
-import { moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
+import { startTransition, transitionOf } from "../../support/transitions.ts";
 
 const { database } = await createTestDatabase({ anyFlow: true });
 
@@ -33,13 +33,13 @@ const place = async (runId: string) =>
     )
   ).map((row) => row.place);
 
-test("partitions from yesterday to three days ahead are made; rows that lay in the default one move, under load and by many at once", async () => {
+test("partitions from yesterday to three days ahead are made; rows that lay in the default one transition, under load and by many at once", async () => {
   const day = await today();
   await sql("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
-  const lane = await createJournal(database, TABLES).openLane("test");
+  const writer = await createJournal(database, TABLES).openWriter("test");
   const leases = [{ shard: 0, epoch: 1 }];
   for (const offset of [-5, -1, 0, 3])
-    await lane.commit(leases, [startMove(`old-${offset}`, {}, { day: day + offset })]);
+    await writer.commit(leases, [startTransition(`old-${offset}`, {}, { day: day + offset })]);
   expect(await place("old-0")).toEqual(["journal_other"]);
   const lines: string[] = [];
   const log: Log = { ...silentLog, info: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`) };
@@ -48,15 +48,18 @@ test("partitions from yesterday to three days ahead are made; rows that lay in t
   let written = 0;
   const load = (async () => {
     while (writing) {
-      await lane.commit(leases, [startMove(`new-${written}`, {}, { day })]);
-      await lane.commit(leases, [moveOf(`new-${written}`, 2, { day }), moveOf("old-0", 2 + written, { day })]);
+      await writer.commit(leases, [startTransition(`new-${written}`, {}, { day })]);
+      await writer.commit(leases, [
+        transitionOf(`new-${written}`, 2, { day }),
+        transitionOf("old-0", 2 + written, { day }),
+      ]);
       written += 1;
     }
   })();
   const made = await Promise.all(Array.from({ length: 3 }, () => createPartitions(database, log)));
   writing = false;
   await load;
-  await lane.close();
+  await writer.close();
   expect(made.reduce((sum, one) => sum + one)).toBe(5);
   expect(await listPartitions()).toEqual([
     ...[-1, 0, 1, 2, 3].map((offset) => partitionOf(day + offset)),
@@ -93,11 +96,11 @@ test("a reader that takes its time keeps a partition from being made, and batche
   await reader.query("SELECT count(*) FROM orchestrator.journal");
   const lines: string[] = [];
   const kept = keepPartitions(database, { ...silentLog, warn: (message) => void lines.push(message) });
-  const lane = await createJournal(database, TABLES).openLane("test");
+  const writer = await createJournal(database, TABLES).openWriter("test");
   const before = performance.now();
-  await lane.commit([{ shard: 0, epoch: 1 }], [startMove("beside-the-reader", {}, { day })]);
+  await writer.commit([{ shard: 0, epoch: 1 }], [startTransition("beside-the-reader", {}, { day })]);
   expect(performance.now() - before).toBeLessThan(4_000);
-  await lane.close();
+  await writer.close();
   await (await kept).stop();
   expect(lines).toHaveLength(1);
   await reader.query("COMMIT");

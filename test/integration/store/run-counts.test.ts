@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { type Log, silentLog } from "../../../src/base/log.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
-import type { Journal, JournalLane, Move } from "../../../src/engine/ports/journal.ts";
+import type { Journal, JournalWriter, Transition } from "../../../src/engine/ports/journal.ts";
 import { CommitError } from "../../../src/engine/ports/journal.ts";
 import type { Lease } from "../../../src/engine/ports/leases.ts";
 import type { Filter } from "../../../src/engine/ports/run-index.ts";
@@ -14,10 +14,10 @@ import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts
 import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { createRandom, type Random } from "../../oracle/random.ts";
 import { eventually } from "../../support/eventually.ts";
-import { headerOf, moveOf, startMove } from "../../support/moves.ts";
 import { createTestDatabase, takeAnyFlow } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
 import { findMiscounts } from "../../support/run-counts.ts";
+import { headerOf, startTransition, transitionOf } from "../../support/transitions.ts";
 
 const { database, target } = await createTestDatabase({ anyFlow: true });
 const older = await createTestDatabase({ empty: true });
@@ -41,10 +41,10 @@ async function sql<Row extends object = Record<string, unknown>>(text: string, v
   return (await database.journal.query<Row>(text, values)).rows;
 }
 
-async function openLane(from = database): Promise<JournalLane> {
-  const lane = await createJournal(from, TABLES).openLane("test");
-  onTestFinished(() => lane.close());
-  return lane;
+async function openWriter(from = database): Promise<JournalWriter> {
+  const writer = await createJournal(from, TABLES).openWriter("test");
+  onTestFinished(() => writer.close());
+  return writer;
 }
 
 const leases: readonly Lease[] = Array.from({ length: SHARDS }, (_, shard) => ({ shard, epoch: 1 }));
@@ -60,34 +60,34 @@ interface KnownRun {
   next: number;
 }
 
-/** One owner: commits random batches of random moves of its own runs, and does to them whatever else writes headers. */
+/** One owner: commits random batches of random transitions of its own runs, and does to them whatever else writes headers. */
 class Owner {
   readonly #name: string;
   readonly #random: Random;
   readonly #journal: Journal;
-  readonly #lane: JournalLane;
+  readonly #writer: JournalWriter;
   #runs: KnownRun[] = [];
   #counter = 0;
   /** What was refused or failed, by kind, so that the test says something. */
   readonly seen = new Map<string, number>();
 
-  constructor(name: string, random: Random, journal: Journal, lane: JournalLane) {
+  constructor(name: string, random: Random, journal: Journal, writer: JournalWriter) {
     this.#name = name;
     this.#random = random;
     this.#journal = journal;
-    this.#lane = lane;
+    this.#writer = writer;
   }
 
   async step(): Promise<void> {
     const random = this.#random;
-    if (random.chance(0.75) || this.#runs.length === 0) return this.#commit(this.#pickMoves());
+    if (random.chance(0.75) || this.#runs.length === 0) return this.#commit(this.#pickTransitions());
     const { runId, shard } = random.pick(this.#runs);
     const lease = { shard, epoch: random.chance(0.8) ? 1 : 0 };
     const what = random.int(0, 4);
-    if (what === 0) this.#note("set aside", Number(await this.#journal.setAside(lease, runId)));
+    if (what === 0) this.#note("quarantined", Number(await this.#journal.quarantine(lease, runId)));
     else if (what === 1) {
       const record = { type: "run.held", at: 1, hold: "quarantine", by: "", why: "" } as const;
-      this.#note("set aside", Number(await this.#journal.holdUnread(lease, runId, record)));
+      this.#note("quarantined", Number(await this.#journal.holdUnread(lease, runId, record)));
     } else if (what === 2) {
       const record = { type: "run.terminated", at: 1, reason: "", by: "" } as const;
       const sequence = await this.#journal.endUnread(lease, runId, record);
@@ -101,9 +101,9 @@ class Owner {
     }
   }
 
-  #pickMoves(): Move[] {
+  #pickTransitions(): Transition[] {
     const random = this.#random;
-    const moves: Move[] = [];
+    const transitions: Transition[] = [];
     for (let count = random.int(1, 12); count > 0; count--) {
       const runId = `${this.#name}-${this.#counter++}`;
       const shard = random.int(0, SHARDS - 1);
@@ -116,7 +116,7 @@ class Owner {
         ...(keyed && random.chance(0.5) ? { keys: [{ kind: "request" as const, key, hash: "" }] } : {}),
         ...(keyed && random.chance(0.5) ? { runKey: key } : {}),
       };
-      moves.push(startMove(runId, row, { shard }));
+      transitions.push(startTransition(runId, row, { shard }));
     }
     for (const run of this.#runs) {
       if (!random.chance(0.5)) continue;
@@ -125,36 +125,37 @@ class Owner {
         ? null
         : headerOf({ state: ends ? "COMPLETED" : random.pick(STATES), endedAt: ends ? 5 : null, sequence: run.next });
       const dueAt = random.chance(0.1) ? 9e12 : 0;
-      moves.push(moveOf(run.runId, run.next, { shard: run.shard, header, dueAt }));
+      transitions.push(transitionOf(run.runId, run.next, { shard: run.shard, header, dueAt }));
     }
-    // The same sequence twice: the store refuses the batch, and halves of it until the move stands alone.
+    // The same sequence twice: the store refuses the batch, and halves of it until the transition stands alone.
     if (random.chance(0.2) && this.#runs.length > 0) {
       const { runId, shard } = random.pick(this.#runs);
-      if (!moves.some((move) => move.runId === runId)) moves.push(moveOf(runId, 1, { shard, header: headerOf() }));
+      if (!transitions.some((transition) => transition.runId === runId))
+        transitions.push(transitionOf(runId, 1, { shard, header: headerOf() }));
     }
-    return random.shuffle(moves);
+    return random.shuffle(transitions);
   }
 
-  async #commit(moves: readonly Move[]): Promise<void> {
-    if (moves.length === 0) return;
+  async #commit(transitions: readonly Transition[]): Promise<void> {
+    if (transitions.length === 0) return;
     const stale = this.#random.chance(0.2) ? this.#random.int(0, SHARDS - 1) : -1;
     const held = leases.map((lease) => (lease.shard === stale ? { ...lease, epoch: 0 } : lease));
     try {
-      const { refused } = await this.#lane.commit(held, moves);
+      const { refused } = await this.#writer.commit(held, transitions);
       for (const { why } of refused) this.#note(why, 1);
       const out = new Set(refused.map(({ runId }) => runId));
-      for (const move of moves) if (!out.has(move.runId)) this.#written(move);
+      for (const transition of transitions) if (!out.has(transition.runId)) this.#written(transition);
     } catch (error) {
       if (!(error instanceof CommitError) || error.kind !== "data") throw error;
       this.#note("halved", 1);
-      const middle = moves.length >> 1;
+      const middle = transitions.length >> 1;
       if (middle === 0) return;
-      await this.#commit(moves.slice(0, middle));
-      await this.#commit(moves.slice(middle));
+      await this.#commit(transitions.slice(0, middle));
+      await this.#commit(transitions.slice(middle));
     }
   }
 
-  #written({ runId, shard, sequence, header }: Move): void {
+  #written({ runId, shard, sequence, header }: Transition): void {
     if (sequence === 1) this.#runs.push({ runId, shard, next: 2 });
     const run = this.#runs.find((one) => one.runId === runId);
     if (run !== undefined) run.next = sequence + 1;
@@ -166,14 +167,14 @@ class Owner {
   }
 }
 
-test(`at every moment, counts are what counting the rows gives, whatever is written, refused, halved, set aside, deleted and folded (seed ${seed})`, async () => {
+test(`at every moment, counts are what counting the rows gives, whatever is written, refused, halved, quarantined, deleted and folded (seed ${seed})`, async () => {
   const random = createRandom(seed);
   const other = await openDatabase({ target, log: silentLog });
   onTestFinished(() => other.close());
   const owners = await Promise.all(
     [database, database, other].map(
       async (from, index) =>
-        new Owner(`o${index}`, createRandom(random.int(0, 1e9)), createJournal(from, TABLES), await openLane(from)),
+        new Owner(`o${index}`, createRandom(random.int(0, 1e9)), createJournal(from, TABLES), await openWriter(from)),
     ),
   );
   let working = true;
@@ -197,31 +198,31 @@ test(`at every moment, counts are what counting the rows gives, whatever is writ
   expect((await totals()).length).toBeGreaterThan(10);
   const seen = new Map<string, number>();
   for (const owner of owners) for (const [what, count] of owner.seen) seen.set(what, (seen.get(what) ?? 0) + count);
-  for (const what of ["fenced", "taken", "early", "halved", "set aside", "ended unread"])
+  for (const what of ["fenced", "taken", "early", "halved", "quarantined", "ended unread"])
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0);
 });
 
-test("moves that change no state add nothing, and one batch adds one row for what changed", async () => {
-  const lane = await openLane();
+test("transitions that change no state add nothing, and one batch adds one row for what changed", async () => {
+  const writer = await openWriter();
   const ids = Array.from({ length: 10 }, (_, index) => `r${index}`);
-  await lane.commit(
+  await writer.commit(
     leases,
-    ids.map((runId) => startMove(runId)),
+    ids.map((runId) => startTransition(runId)),
   );
   expect(await totals()).toEqual([{ tenant_id: "t", flow_id: "f", state: "RUNNING", count: 10 }]);
   expect(await changes()).toBe(1);
-  await lane.commit(
+  await writer.commit(
     leases,
-    ids.map((runId) => moveOf(runId, 2, { header: headerOf({ state: "RUNNING" }) })),
+    ids.map((runId) => transitionOf(runId, 2, { header: headerOf({ state: "RUNNING" }) })),
   );
-  await lane.commit(
+  await writer.commit(
     leases,
-    ids.map((runId) => moveOf(runId, 3)),
+    ids.map((runId) => transitionOf(runId, 3)),
   );
   expect(await changes()).toBe(1);
-  await lane.commit(
+  await writer.commit(
     leases,
-    ids.slice(0, 4).map((runId) => moveOf(runId, 4, { header: headerOf({ state: "WAITING" }) })),
+    ids.slice(0, 4).map((runId) => transitionOf(runId, 4, { header: headerOf({ state: "WAITING" }) })),
   );
   expect(await changes()).toBe(3);
   expect(await totals()).toEqual([
@@ -235,22 +236,22 @@ test("changes are folded soon after headers were written, at a stop at the lates
   const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) };
   const counts = keepRunCounts(database, log);
   onTestFinished(() => counts.stop());
-  const lane = await createJournal(database, TABLES, counts.touch).openLane("test");
-  onTestFinished(() => lane.close());
-  await lane.commit(leases, [startMove("one"), startMove("two", { tenantId: "u" })]);
+  const writer = await createJournal(database, TABLES, counts.touch).openWriter("test");
+  onTestFinished(() => writer.close());
+  await writer.commit(leases, [startTransition("one"), startTransition("two", { tenantId: "u" })]);
   expect(await changes()).toBe(2);
   await eventually(async () => expect(await changes()).toBe(0));
   expect(await totals()).toEqual([
     { tenant_id: "t", flow_id: "f", state: "RUNNING", count: 1 },
     { tenant_id: "u", flow_id: "f", state: "RUNNING", count: 1 },
   ]);
-  await lane.commit(leases, [moveOf("one", 2, { header: headerOf() })]);
+  await writer.commit(leases, [transitionOf("one", 2, { header: headerOf() })]);
   expect(await changes()).toBe(2);
   await counts.stop();
   expect(await changes()).toBe(0);
   expect(await findMiscounts(database.reads)).toEqual([]);
-  // A move without a header, and a change that this instance did not write.
-  await lane.commit(leases, [moveOf("one", 3)]);
+  // A transition without a header, and a change that this instance did not write.
+  await writer.commit(leases, [transitionOf("one", 3)]);
   await sql("UPDATE orchestrator.runs SET state = 'PAUSED' WHERE run_id = 'one'");
   await counts.stop();
   expect(await changes()).toBe(2);
@@ -261,10 +262,14 @@ test("runs of a database from before the counts are counted, and what an older r
   const { database: old } = older;
   await runMigrations(old, silentLog, readMigrations().slice(0, 3));
   await old.journal.query("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
-  const lane = await createJournal(old, TABLES).openLane("older");
-  onTestFinished(() => lane.close());
+  const writer = await createJournal(old, TABLES).openWriter("older");
+  onTestFinished(() => writer.close());
   const at = leases.slice(0, 1);
-  await lane.commit(at, [startMove("one"), startMove("two"), startMove("three", { tenantId: "u", state: "WAITING" })]);
+  await writer.commit(at, [
+    startTransition("one"),
+    startTransition("two"),
+    startTransition("three", { tenantId: "u", state: "WAITING" }),
+  ]);
   await runMigrations(old, silentLog);
   await takeAnyFlow(old);
   const { rows } = await old.reads.query(
@@ -275,7 +280,10 @@ test("runs of a database from before the counts are counted, and what an older r
     { tenant_id: "u", state: "WAITING", count: 1 },
   ]);
   // Its connection and its prepared statements are from before.
-  await lane.commit(at, [startMove("four"), moveOf("one", 2, { header: headerOf({ state: "FAILED", endedAt: 1 }) })]);
+  await writer.commit(at, [
+    startTransition("four"),
+    transitionOf("one", 2, { header: headerOf({ state: "FAILED", endedAt: 1 }) }),
+  ]);
   expect(await findMiscounts(old.reads)).toEqual([]);
 });
 
@@ -298,19 +306,19 @@ const filters: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => {
 }).filter;
 
 test("a filter on states, flows and versions counts what the same filter counts in the rows, for the own tenant only", async () => {
-  const lane = await openLane();
+  const writer = await openWriter();
   const random = createRandom(7);
-  const moves = Array.from({ length: 300 }, (_, index) =>
-    startMove(`r${index}`, {
+  const transitions = Array.from({ length: 300 }, (_, index) =>
+    startTransition(`r${index}`, {
       tenantId: random.pick(TENANTS),
       flowId: random.pick(FLOWS),
       version: random.pick(VERSIONS),
       state: random.pick([...STATES, "COMPLETED"]),
     }),
   );
-  await lane.commit(leases, moves.slice(0, 200));
+  await writer.commit(leases, transitions.slice(0, 200));
   await foldRunCounts(database);
-  await lane.commit(leases, moves.slice(200));
+  await writer.commit(leases, transitions.slice(200));
   const index = createRunIndex(database);
   const inRows = (filter: Filter): Filter => ({ op: "and", args: [filter, { op: "has", field: { name: "run_id" } }] });
   await fc.assert(

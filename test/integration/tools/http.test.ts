@@ -212,7 +212,7 @@ describe("headers", () => {
   });
 
   test("a Location in UTF-8 is followed", async () => {
-    await call("/move-utf8");
+    await call("/transition-utf8");
     expect(tool.requests.at(-1)?.url).toBe("/echo?%E6%97%A5=%C3%A9");
   });
 
@@ -310,14 +310,14 @@ describe("redirects", () => {
   });
 
   test("303 and 302 turn POST into GET without body; 307 keeps it", async () => {
-    await call("/move?code=302&to=/echo", { body: { a: 1 } });
+    await call("/transition?code=302&to=/echo", { body: { a: 1 } });
     expect(tool.requests.at(-1)).toMatchObject({ method: "GET", url: "/echo", body: "" });
-    await call("/move?code=307&to=/echo", { body: { a: 1 } });
+    await call("/transition?code=307&to=/echo", { body: { a: 1 } });
     expect(tool.requests.at(-1)).toMatchObject({ method: "POST", url: "/echo", body: '{"a":1}' });
   });
 
   test("take no secret to another origin", async () => {
-    await call(`/move?to=${encodeURIComponent(`${other.origin}/echo`)}`, {
+    await call(`/transition?to=${encodeURIComponent(`${other.origin}/echo`)}`, {
       headers: { Authorization: "Bearer s", Accept: "text/x" },
     });
     const headers = other.requests.at(-1)?.headers;
@@ -330,7 +330,7 @@ describe("redirects", () => {
   test.each(["https://127.0.0.1/", "file:///etc/passwd", "http://user:secret@127.0.0.1/", "gopher://127.0.0.1/"])(
     "to %s are refused",
     async (to) => {
-      const error = await failureOf(call(`/move?to=${encodeURIComponent(to)}`));
+      const error = await failureOf(call(`/transition?to=${encodeURIComponent(to)}`));
       expect(error).toMatchObject({ type: "REDIRECT_REFUSED", retryable: false });
       expect(error.noEffect).toBeUndefined();
       expect(error.message).not.toContain("secret");
@@ -338,7 +338,7 @@ describe("redirects", () => {
   );
 
   test("are not followed when the flow expects their status", async () => {
-    const outcome = await call("/move?to=/echo", { expect_status: 302, full_response: true });
+    const outcome = await call("/transition?to=/echo", { expect_status: 302, full_response: true });
     expect(outcome).toMatchObject({ ok: true, output: { status: 302, headers: { location: "/echo" } } });
   });
 });

@@ -60,7 +60,7 @@ describe("the configuration", () => {
       "server.port": "--port",
       "server.host": `${file}:3 server.host`,
       "engine.shards": "ORCHESTRATOR_SHARDS",
-      "engine.lanes": "default",
+      "engine.commit_pipelines": "default",
     });
   });
 

@@ -37,7 +37,7 @@ function runOf(records: readonly JournalRecord[], more: Partial<DumpedRun> = {})
     wake_at: null,
     ended_at: 8,
     parent_run_id: "",
-    moves: records.map((record, index) => ({ sequence: index + 1, record_count: 1, records: [record] })),
+    transitions: records.map((record, index) => ({ sequence: index + 1, record_count: 1, records: [record] })),
     ...more,
   };
 }
@@ -139,7 +139,14 @@ const PLANTED: readonly (readonly [string, RegExp, Evidence])[] = [
   [
     "a gap in the journal",
     /^I3 .*sequence 4 where 3/,
-    evidenceOf({ runs: [{ ...runOf(RECORDS), moves: runOf(RECORDS).moves.filter((move) => move.sequence !== 3) }] }),
+    evidenceOf({
+      runs: [
+        {
+          ...runOf(RECORDS),
+          transitions: runOf(RECORDS).transitions.filter((transition) => transition.sequence !== 3),
+        },
+      ],
+    }),
   ],
   [
     "a header that says something else",

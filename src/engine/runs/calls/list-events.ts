@@ -1,6 +1,6 @@
 /** Records of a run in pages. */
 import { toError } from "../../../base/errors.ts";
-import type { Journal, StoredMove } from "../../ports/journal.ts";
+import type { Journal, StoredTransition } from "../../ports/journal.ts";
 import type { RunEventPage, RunEventView } from "../../ports/run-reader.ts";
 
 /**
@@ -9,8 +9,8 @@ import type { RunEventPage, RunEventView } from "../../ports/run-reader.ts";
  */
 const PAGE_SIZE = 2_097_152;
 
-/** A move of this size is weighed record by record. */
-const LARGE_MOVE = 65_536;
+/** A transition of this size is weighed record by record. */
+const LARGE_STORED_TRANSITION = 65_536;
 
 /** Records after a sequence, at most `limit`; see {@link RunEventPage}. Errors: RUN_NOT_FOUND. */
 export async function listEvents(
@@ -23,14 +23,14 @@ export async function listEvents(
   const events: RunEventView[] = [];
   let size = 0;
   for (let last = afterSequence; ; ) {
-    const moves = await journal.readEvents(tenantId, runId, last, limit + 1 - events.length);
-    if (moves === null) throw toError("RUN_NOT_FOUND", { runId });
-    if (moves.length === 0) return { events, more: false };
-    for (const move of moves) {
-      for (const [index, record] of move.records.entries()) {
-        const sequence = move.sequence + index;
+    const transitions = await journal.readEvents(tenantId, runId, last, limit + 1 - events.length);
+    if (transitions === null) throw toError("RUN_NOT_FOUND", { runId });
+    if (transitions.length === 0) return { events, more: false };
+    for (const transition of transitions) {
+      for (const [index, record] of transition.records.entries()) {
+        const sequence = transition.sequence + index;
         if (sequence <= afterSequence) continue;
-        size += sizeOf(move, index);
+        size += sizeOf(transition, index);
         if (events.length > 0 && (events.length === limit || size > PAGE_SIZE)) return { events, more: true };
         events.push({ runId, sequence, record });
         last = sequence;
@@ -39,6 +39,8 @@ export async function listEvents(
   }
 }
 
-function sizeOf(move: StoredMove, index: number): number {
-  return move.size < LARGE_MOVE ? move.size / move.records.length : JSON.stringify(move.records[index]).length;
+function sizeOf(transition: StoredTransition, index: number): number {
+  return transition.size < LARGE_STORED_TRANSITION
+    ? transition.size / transition.records.length
+    : JSON.stringify(transition.records[index]).length;
 }

@@ -62,19 +62,19 @@ export async function* watchRun(
       }
     }
     while (!signal.aborted) {
-      const moves = await journal.readEvents(tenantId, runId, sequence, PAGE);
-      if (moves === null) throw toError("RUN_NOT_FOUND", { runId });
+      const transitions = await journal.readEvents(tenantId, runId, sequence, PAGE);
+      if (transitions === null) throw toError("RUN_NOT_FOUND", { runId });
       let ended = false;
-      for (const move of moves) {
-        for (let index = 0; index < move.records.length; index += 1) {
-          const record = move.records[index];
-          if (record === undefined || move.sequence + index <= sequence) continue;
-          sequence = move.sequence + index;
+      for (const transition of transitions) {
+        for (let index = 0; index < transition.records.length; index += 1) {
+          const record = transition.records[index];
+          if (record === undefined || transition.sequence + index <= sequence) continue;
+          sequence = transition.sequence + index;
           yield { type: "event", event: { runId, sequence, record } };
           ended = isEndRecord(record);
         }
       }
-      if (moves.length > 0 && !ended) continue;
+      if (transitions.length > 0 && !ended) continue;
       while (!ended && !signal.aborted) {
         if (overflow) throw toError("WATCH_TOO_SLOW", { cursor: sequence });
         const event = queue.shift();

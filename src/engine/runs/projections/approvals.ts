@@ -3,7 +3,7 @@ import type { Run } from "../../machine/run.ts";
 import type { Approval, RunState } from "../../machine/state.ts";
 import type { RowMaker } from "../../ports/projections.ts";
 
-/** An approval that began or ended, as it is after the move. */
+/** An approval that began or ended, as it is after the transition. */
 export interface ApprovalRow {
   readonly approval: Approval;
   readonly tenantId: string;

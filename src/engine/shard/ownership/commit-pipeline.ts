@@ -18,8 +18,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
-import { takeInHand } from "../../../base/process/in-hand.ts";
-import { CommitError, type CommitResult, type JournalLane } from "../../ports/journal.ts";
+import { setCurrentRun } from "../../../base/process/current-run.ts";
+import { CommitError, type CommitResult, type JournalWriter } from "../../ports/journal.ts";
 import type { Lease } from "../../ports/leases.ts";
 import type { ProjectedRows } from "../../ports/projections.ts";
 import type { Lifecycle } from "../lifecycle.ts";
@@ -66,7 +66,7 @@ const endOfReactions = (): Promise<void> => new Promise((resolve) => process.nex
 /** Group commit for a part of the shards. */
 export class CommitPipeline implements Pipeline {
   readonly index: number;
-  readonly #lane: JournalLane;
+  readonly #writer: JournalWriter;
   readonly #parts: PipelineParts;
   /**
    * Residents with something pending. A new set whenever it is empty: one that lives long keeps what was ever in it
@@ -80,9 +80,9 @@ export class CommitPipeline implements Pipeline {
   #share = 1;
   #idle: (() => void)[] = [];
 
-  constructor(index: number, lane: JournalLane, parts: PipelineParts) {
+  constructor(index: number, writer: JournalWriter, parts: PipelineParts) {
     this.index = index;
-    this.#lane = lane;
+    this.#writer = writer;
     this.#parts = parts;
   }
 
@@ -106,7 +106,7 @@ export class CommitPipeline implements Pipeline {
 
   /** Closes the connection. */
   close(): Promise<void> {
-    return this.#lane.close();
+    return this.#writer.close();
   }
 
   async #work(): Promise<void> {
@@ -116,9 +116,9 @@ export class CommitPipeline implements Pipeline {
         await endOfReactions();
       }
     } catch (error) {
-      this.#parts.log.error("a commit pipeline stopped on a bug", { lane: this.index, error });
+      this.#parts.log.error("a commit pipeline stopped on a bug", { pipeline: this.index, error });
     } finally {
-      takeInHand("");
+      setCurrentRun("");
       this.#notify();
       this.#active = false;
       for (const resolve of this.#idle.splice(0)) resolve();
@@ -139,7 +139,7 @@ export class CommitPipeline implements Pipeline {
       let json = "";
       let rows: readonly ProjectedRows[] = NO_ROWS;
       let cause: unknown = null;
-      takeInHand(resident.id);
+      setCurrentRun(resident.id);
       try {
         json = JSON.stringify(resident.pending);
         rows = resident.kind.rowsOf(resident);
@@ -150,7 +150,7 @@ export class CommitPipeline implements Pipeline {
       size += json.length;
       const entry: Entry = {
         resident,
-        move: resident.kind.write(resident, json, rows),
+        transition: resident.kind.write(resident, json, rows),
         isStart: !resident.started,
         events: resident.events,
         replies: resident.replies,
@@ -166,7 +166,7 @@ export class CommitPipeline implements Pipeline {
       if (cause === null) entries.push(entry);
       else unfit.push({ entry, cause });
     }
-    takeInHand("");
+    setCurrentRun("");
     if (this.#dirty.size === 0) this.#dirty = new Set();
     for (const { entry, cause } of unfit) failures.poisoned(entry, cause);
     return entries;
@@ -181,9 +181,9 @@ export class CommitPipeline implements Pipeline {
       if (owned.length === 0) return;
       try {
         const askedAt = clock.monotonic();
-        const written = this.#lane.commit(
+        const written = this.#writer.commit(
           this.#leasesOf(owned),
-          owned.map((entry) => entry.move),
+          owned.map((entry) => entry.transition),
         );
         // While the store works.
         this.#notify();
@@ -200,7 +200,7 @@ export class CommitPipeline implements Pipeline {
           return unknown.resolve(this.index, owned, (cause) => this.#refuseWaiting(cause), error.cause);
         slowTries = error.kind === "slow" ? slowTries + 1 : 0;
         const [first] = owned;
-        if (slowTries >= MAX_SLOW_TRIES && first !== undefined && first.move.json.length >= LARGE_TRANSITION)
+        if (slowTries >= MAX_SLOW_TRIES && first !== undefined && first.transition.json.length >= LARGE_TRANSITION)
           return failures.poisoned(first, error.cause);
         rest = owned.filter((entry) => failures.unavailable(entry, error.cause));
         this.#refuseWaiting(error.cause);
@@ -248,10 +248,10 @@ export class CommitPipeline implements Pipeline {
 
   #committed(entry: Entry): void {
     const { settlement } = this.#parts;
-    const before = takeInHand(entry.resident.id);
+    const before = setCurrentRun(entry.resident.id);
     settlement.committed(entry);
     settlement.takeBacklog(entry);
-    takeInHand(before);
+    setCurrentRun(before);
     this.#unnotified.push(entry);
   }
 
@@ -262,14 +262,14 @@ export class CommitPipeline implements Pipeline {
     this.#unnotified = [];
     for (const entry of entries) {
       try {
-        takeInHand(entry.resident.id);
+        setCurrentRun(entry.resident.id);
         this.#parts.settlement.notify(entry);
       } catch (error) {
         // Whatever went wrong: the next batch is under way, and must be waited for.
         this.#parts.log.error("notifying of a transition failed", { id: entry.resident.id, error });
       }
     }
-    takeInHand("");
+    setCurrentRun("");
   }
 
   async #halve(entries: readonly Entry[], { kind, cause }: CommitError): Promise<void> {

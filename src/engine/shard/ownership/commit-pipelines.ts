@@ -11,8 +11,9 @@ export class CommitPipelines {
   }
 
   /** Opens `count` pipelines, with a connection each. */
-  async open(journal: Pick<Journal, "openLane">, count: number): Promise<void> {
-    const open = async (index: number) => new CommitPipeline(index, await journal.openLane(String(index)), this.#parts);
+  async open(journal: Pick<Journal, "openWriter">, count: number): Promise<void> {
+    const open = async (index: number) =>
+      new CommitPipeline(index, await journal.openWriter(String(index)), this.#parts);
     this.#pipelines = await Promise.all(Array.from({ length: count }, (_, index) => open(index)));
   }
 

@@ -107,7 +107,7 @@ export class Takeover {
       const why = reasonOf(kind, suspect);
       const at = clock.now();
       if (!(await this.#ask(() => store.hold(lease, id, at, why)))) continue;
-      log.error(`a ${name} is put into quarantine: it stopped the processes that had it in hand`, {
+      log.error(`a ${name} is put into quarantine: it stopped the processes that were working on it`, {
         [`${name}Id`]: id,
         why,
       });
@@ -155,8 +155,8 @@ function isGuilty({ deaths, blocked }: Suspect): boolean {
 }
 
 function reasonOf({ name }: Kind, { deaths, blocked, moment }: Suspect): string {
-  if (blocked) return `the event loop of its owner stood still while this ${name} was in hand`;
-  return `${deaths + 1} owners in a row died, the last ${deaths} with only this ${name} in hand (${moment})`;
+  if (blocked) return `the event loop of its owner stood still while this ${name} was current`;
+  return `${deaths + 1} owners in a row died, the last ${deaths} with only this ${name} in progress (${moment})`;
 }
 
 async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

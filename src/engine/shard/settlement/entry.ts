@@ -1,11 +1,11 @@
-import type { Move } from "../../ports/journal.ts";
+import type { Transition } from "../../ports/journal.ts";
 import type { EntityEvent, RuntimeEvent } from "../kind.ts";
 import type { Reply, Resident } from "../resident.ts";
 
 /** A transition on its way to the journal, with all that is needed should it be lost. */
 export interface Entry {
   readonly resident: Resident;
-  readonly move: Move;
+  readonly transition: Transition;
   /** It is the first of its entity. */
   readonly isStart: boolean;
   readonly events: readonly (EntityEvent | RuntimeEvent)[];

@@ -41,7 +41,7 @@ export class FailedCommits {
         for (const reply of entry.replies) reply.reject(resident.kind.toError("moved", resident.id));
         // Dropped with its shard before; the shard may be ours again.
         if (resident.gone) return;
-        this.#log.warn("a shard was lost: its moves were refused", {
+        this.#log.warn("a shard was lost: its transitions were refused", {
           shard: resident.shard,
           ...logFieldsOf(resident),
         });
@@ -82,7 +82,7 @@ export class FailedCommits {
     );
     const what = hopeless
       ? `the store refuses whatever is written of this ${name}`
-      : `the store refuses a move of this ${name}`;
+      : `the store refuses a transition of this ${name}`;
     this.#log.error(what, { ...logFieldsOf(resident), error: cause });
     if (hopeless || entry.isStart) {
       for (const reply of takeReplies(resident)) reply.reject(refusal);

@@ -29,7 +29,7 @@ export class Settlement {
 
   /** The transition is durable: what it asks for begins. */
   committed(entry: Entry): void {
-    const { resident, move } = entry;
+    const { resident, transition } = entry;
     const { kind } = resident;
     resident.committing = false;
     resident.started = true;
@@ -37,11 +37,11 @@ export class Settlement {
     try {
       failPoint("effects.before", resident.id);
       // When its shard was lost just after it was written, its new owner reads it and does what follows.
-      if (!resident.gone) kind.outside.perform(resident, move.records, move.sequence);
+      if (!resident.gone) kind.outside.perform(resident, transition.records, transition.sequence);
     } catch (error) {
       this.#log.error("what follows a commit failed", { ...logFieldsOf(resident), error });
     }
-    const hold = holdOutgrown(resident, move.json.length, this.#clock.now());
+    const hold = holdOutgrown(resident, transition.json.length, this.#clock.now());
     // Before the events that wait behind a full transition: they make it larger still.
     if (hold !== null) this.#decider.decideNow(resident, hold, null);
     if (!entry.isLast) this.#timers.arm(resident);
@@ -53,10 +53,10 @@ export class Settlement {
   }
 
   /** Once after {@link committed}: observers, watchers, and callers are notified. */
-  notify({ resident, move, replies, isLast }: Entry): void {
+  notify({ resident, transition, replies, isLast }: Entry): void {
     try {
-      resident.kind.outside.notify(resident, move.records, move.sequence);
-      for (const watcher of resident.watchers) watcher(move.records, move.sequence);
+      resident.kind.outside.notify(resident, transition.records, transition.sequence);
+      for (const watcher of resident.watchers) watcher(transition.records, transition.sequence);
     } catch (error) {
       this.#log.error("what follows a commit failed", { ...logFieldsOf(resident), error });
     }

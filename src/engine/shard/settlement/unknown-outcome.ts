@@ -6,7 +6,7 @@
 import { toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
-import type { Move } from "../../ports/journal.ts";
+import type { Transition } from "../../ports/journal.ts";
 import type { Lease, Leases } from "../../ports/leases.ts";
 import type { StoredEntity } from "../kind.ts";
 import type { Lifecycle } from "../lifecycle.ts";
@@ -50,13 +50,13 @@ export class UnknownOutcome {
     cause: unknown,
   ): Promise<void> {
     const { shards, reload, log } = this.#parts;
-    const fields = { lane: pipeline, moves: entries.length, error: cause };
+    const fields = { pipeline, transitions: entries.length, error: cause };
     log.warn("the outcome of a batch is unknown; its shards are fenced and read again", fields);
     const ours = shards.ofPipeline(pipeline);
     for (const { resident } of entries) reload.freeze(resident);
     const raised = await this.#raise(ours, entries, refuseWaiting).catch((error: unknown) => {
       // Nothing is known of these shards any more: they leave, and are taken anew when the store answers.
-      log.error("the epochs of shards could not be raised", { lane: pipeline, error });
+      log.error("the epochs of shards could not be raised", { pipeline, error });
       return [];
     });
     failPoint("unknown.raised");
@@ -94,10 +94,10 @@ export class UnknownOutcome {
 
   async #resolveEntry(entry: Entry): Promise<void> {
     const { settlement, failures, reload, timers } = this.#parts;
-    const { resident, move, events, replies } = entry;
+    const { resident, transition, events, replies } = entry;
     if (resident.gone) throw resident.kind.toError("moved", resident.id);
     const stored = await reload.load(resident);
-    const landed = stored !== null && isWritten(stored, move);
+    const landed = stored !== null && isWritten(stored, transition);
     // Another entity has this id: the start would not have been written.
     if (stored !== null && !landed && entry.isStart) {
       failures.refused(entry, "taken");
@@ -131,7 +131,7 @@ function refuseUnknown({ resident, replies, isStart }: Entry, cause: unknown): v
 }
 
 /** True when the journal holds this very transition, and not another that came to stand in its place. */
-function isWritten(stored: StoredEntity, move: Move): boolean {
-  const first = stored.records[move.sequence - 1];
-  return first !== undefined && JSON.stringify(first) === JSON.stringify(move.records[0]);
+function isWritten(stored: StoredEntity, transition: Transition): boolean {
+  const first = stored.records[transition.sequence - 1];
+  return first !== undefined && JSON.stringify(first) === JSON.stringify(transition.records[0]);
 }

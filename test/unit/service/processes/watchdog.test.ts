@@ -11,12 +11,12 @@ function judge(looks: readonly (readonly [number, string])[], debugged = false, 
 const still = (count: number, runId: (index: number) => string): (readonly [number, string])[] =>
   Array.from({ length: count + 1 }, (_, index) => [7, runId(index)]);
 
-test("a loop without a heartbeat for the limit is judged, with the run that was in hand all the time", () => {
+test("a loop without a heartbeat for the limit is judged, with the run that was current all the time", () => {
   expect(judge(still(LOOKS * 0.9 - 1, () => "bad"))).toBeNull();
   expect(judge(still(LOOKS, () => "bad"))).toEqual({ runId: "bad" });
 });
 
-test("nobody is blamed when no run, or more than one, was in hand", () => {
+test("nobody is blamed when no run, or more than one, was current", () => {
   expect(judge(still(LOOKS, () => ""))).toEqual({ runId: null });
   expect(judge(still(LOOKS, (index) => (index < 12 ? "one" : "two")))).toEqual({ runId: null });
   expect(judge(still(LOOKS, (index) => (index < 12 ? "" : "two")))).toEqual({ runId: null });

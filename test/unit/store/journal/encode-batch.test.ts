@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
-import type { Move, StartRow } from "../../../../src/engine/ports/journal.ts";
+import type { StartRow, Transition } from "../../../../src/engine/ports/journal.ts";
 import type { ApprovalRow } from "../../../../src/engine/runs/projections/approvals.ts";
 import type { DeadLetterRow } from "../../../../src/engine/runs/projections/dead-letters.ts";
 import type { OutboxRow } from "../../../../src/engine/runs/projections/outbox.ts";
 import { createSortingStatements } from "../../../../src/store/journal/commit-statement.ts";
 import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "../../../../src/store/journal/encode-batch.ts";
-import { headerOf, moveOf, projected, startMove } from "../../../support/moves.ts";
 import { TABLES } from "../../../support/projections.ts";
+import { headerOf, projected, startTransition, transitionOf } from "../../../support/transitions.ts";
 
 /** Text as people, tools and attackers write it. */
 const text = fc.oneof(
@@ -75,7 +75,7 @@ const outbox = fc.record({
   at: fc.constant(1),
 }) as fc.Arbitrary<OutboxRow>;
 
-const anyMove: fc.Arbitrary<Move> = fc
+const anyTransition: fc.Arbitrary<Transition> = fc
   .record({
     runId: text,
     start: fc.option(start),
@@ -88,7 +88,7 @@ const anyMove: fc.Arbitrary<Move> = fc
   .map(({ runId, start: row, task, output, approvals, deadLetters, outbox: sent }) => {
     const records: JournalRecord[] = [{ type: "task.completed", at: 1, task, output }];
     const more = { records, rows: projected({ approvals, dead_letters: deadLetters, outbox: sent }) };
-    return row === null ? moveOf(runId, 2, { ...more, header: headerOf() }) : startMove(runId, row, more);
+    return row === null ? transitionOf(runId, 2, { ...more, header: headerOf() }) : startTransition(runId, row, more);
   });
 
 /** Rows of the columns that a batch is sent as; values of the batch as they are. */
@@ -99,22 +99,22 @@ function columnsOf({ values }: EncodedBatch): string[][] {
   });
 }
 
-/** A move with a value in every column that its form of the statement has. */
-function fullMove(runId: string, isPlainMove: boolean): Move {
+/** A transition with a value in every column that its form of the statement has. */
+function fullTransition(runId: string, isPlainTransition: boolean): Transition {
   const start = {
     labels: { label: runId },
     userId: runId,
     correlationId: runId,
-    runKey: isPlainMove ? "" : runId,
+    runKey: isPlainTransition ? "" : runId,
     parentRunId: runId,
     parentTask: runId,
     deadlineAt: 1,
     wakeAt: 1,
     endedAt: 1,
-    keys: isPlainMove ? [] : [{ kind: "run" as const, key: runId, hash: "h" }],
+    keys: isPlainTransition ? [] : [{ kind: "run" as const, key: runId, hash: "h" }],
   };
   const header = headerOf({ wakeAt: 1, endedAt: 1 });
-  if (isPlainMove) return startMove(runId, start, { header });
+  if (isPlainTransition) return startTransition(runId, start, { header });
   const approvals: ApprovalRow[] = [
     {
       approval: {
@@ -150,40 +150,40 @@ function fullMove(runId: string, isPlainMove: boolean): Move {
   const outbox: OutboxRow[] = [
     { taskPath: runId, tenantId: runId, topic: runId, key: runId, payload: runId, headers: {}, at: 1 },
   ];
-  return startMove(runId, start, {
+  return startTransition(runId, start, {
     header,
     dueAt: 1,
     rows: projected({ approvals, dead_letters: deadLetters, outbox }),
   });
 }
 
-/** Encodes as the journal does; a move with keys or rows for lists makes the batch one that is sorted. */
-const encode = (moves: readonly Move[]): EncodedBatch =>
-  isPlain(moves) ? encodeWhole(LEASES, moves) : encodeSorting(SORTING, LEASES, moves);
+/** Encodes as the journal does; a transition with keys or rows for lists makes the batch one that is sorted. */
+const encode = (transitions: readonly Transition[]): EncodedBatch =>
+  isPlain(transitions) ? encodeWhole(LEASES, transitions) : encodeSorting(SORTING, LEASES, transitions);
 
-const plainMove = anyMove.map((move) => ({
-  ...move,
-  start: move.start === null ? null : { ...move.start, runKey: "", keys: [] },
+const plainTransition = anyTransition.map((transition) => ({
+  ...transition,
+  start: transition.start === null ? null : { ...transition.start, runKey: "", keys: [] },
   rows: [],
 }));
 
 // Columns are texts joined by U+0001: one that held it moved the values of every run behind it, and runs were written
 // with the facts of others.
 test.each([
-  ["written as a whole", true, plainMove],
-  ["sorted", false, anyMove],
+  ["written as a whole", true, plainTransition],
+  ["sorted", false, anyTransition],
 ] as const)(
-  "no text in a move changes the row of a neighbour in a batch that is %s: it is carried, replaced, or refused",
-  (_, plain, moves) => {
-    const [left, right] = [fullMove("left", plain), fullMove("right", plain)];
+  "no text in a transition changes the row of a neighbour in a batch that is %s: it is carried, replaced, or refused",
+  (_, plain, transitions) => {
+    const [left, right] = [fullTransition("left", plain), fullTransition("right", plain)];
     const alone = columnsOf(encode([left, right]));
     let refused = 0;
     let carried = 0;
     fc.assert(
-      fc.property(moves, (move) => {
+      fc.property(transitions, (transition) => {
         let together: string[][];
         try {
-          together = columnsOf(encode([left, move, right]));
+          together = columnsOf(encode([left, transition, right]));
         } catch (error) {
           expect((error as Error).message).toMatch(/holds U\+0000 or U\+0001/);
           refused += 1;
@@ -207,8 +207,12 @@ test.each([
 );
 
 test("a column ends with its last value that says something: one that no row uses is empty", () => {
-  const bare = encodeWhole(LEASES, [startMove("a"), startMove("b")]);
-  const one = encodeWhole(LEASES, [startMove("a"), startMove("b", { userId: "somebody" }), startMove("c")]);
+  const bare = encodeWhole(LEASES, [startTransition("a"), startTransition("b")]);
+  const one = encodeWhole(LEASES, [
+    startTransition("a"),
+    startTransition("b", { userId: "somebody" }),
+    startTransition("c"),
+  ]);
   expect(bare.values.filter((value) => value === "" || value === "{}").length).toBeGreaterThan(5);
   expect(one.values.filter((value) => value === "\u0001somebody")).toHaveLength(1);
 });

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import type { Move } from "../../../../src/engine/ports/journal.ts";
+import type { Transition } from "../../../../src/engine/ports/journal.ts";
 import { number, text } from "../../../../src/store/journal/columns.ts";
 import { createSortingStatements } from "../../../../src/store/journal/commit-statement.ts";
 import { encodeSorting } from "../../../../src/store/journal/encode-batch.ts";
 import { defineTable, type ProjectionSql } from "../../../../src/store/journal/projection-table.ts";
 import { defineRows, numberParameters } from "../../../../src/store/journal/row-set.ts";
-import { moveOf } from "../../../support/moves.ts";
 import { TABLES } from "../../../support/projections.ts";
+import { transitionOf } from "../../../support/transitions.ts";
 
 interface Row {
   readonly n: number;
@@ -45,7 +45,7 @@ test("columns, types and values of a projection come from one declaration", () =
       ],
     },
   ];
-  const { values } = encodeSorting(createSortingStatements([table]), [], [moveOf("r", 2, { rows })]);
+  const { values } = encodeSorting(createSortingStatements([table]), [], [transitionOf("r", 2, { rows })]);
   expect(placeholders?.slice(1).map((parameter) => values[Number(parameter) - 1])).toEqual(["r\u0001r", "{1,2}", "a"]);
 });
 
@@ -63,15 +63,15 @@ test("the table of another kind of entity has its own id, and its rows do not go
 
 test("a batch names the projections it has rows of: none, one, or all; each variant takes as many values as it has parameters", () => {
   const statements = createSortingStatements(TABLES);
-  const rowsOf = (...names: string[]): Partial<Move> => ({
+  const rowsOf = (...names: string[]): Partial<Transition> => ({
     // Empty rows are enough: the choice depends on the projections alone.
     rows: names.map((projection) => ({ projection, rows: [] })),
   });
-  const encode = (...moves: Partial<Move>[]) =>
+  const encode = (...transitions: Partial<Transition>[]) =>
     encodeSorting(
       statements,
       [],
-      moves.map((more, index) => moveOf(`r${index}`, 2, more)),
+      transitions.map((more, index) => transitionOf(`r${index}`, 2, more)),
     );
   const cases = [
     [encode({}), "journal.commit_sorting"],
@@ -89,7 +89,7 @@ test("a batch names the projections it has rows of: none, one, or all; each vari
 
 test("rows of a projection that the store does not know fail the batch", () => {
   const rows = [{ projection: "things", rows: [{ n: 1 }] }];
-  expect(() => encodeSorting(createSortingStatements(TABLES), [], [moveOf("r", 2, { rows })])).toThrow(
+  expect(() => encodeSorting(createSortingStatements(TABLES), [], [transitionOf("r", 2, { rows })])).toThrow(
     "the store has no table for the projection things",
   );
 });

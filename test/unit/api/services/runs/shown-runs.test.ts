@@ -38,7 +38,7 @@ test("what is no news is not told, from whomever it comes and in whichever order
   expect(shown.judge(header("a", "RUNNING", 2))).toBe(null);
   expect(shown.judge(header("a", "COMPLETED", 5))).toBe(false);
   expect(shown.judge(header("a", "RUNNING", 4))).toBe(null);
-  // Set aside: another state without a record.
+  // Quarantined: another state without a record.
   expect(shown.judge(header("b", "RUNNING", 2))).toBe(true);
   expect(shown.judge(header("b", "QUARANTINED", 2, 9))).toBe(false);
 });

@@ -1,4 +1,4 @@
-/** What is known of the database's clock, with clocks that the test moves. */
+/** What is known of the database's clock, with clocks that the test transitions. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { DatabaseClock } from "../../../../../src/engine/shard/ownership/database-clock.ts";

@@ -1,5 +1,5 @@
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
-import type { HeaderRow, Move, StartRow } from "../../src/engine/ports/journal.ts";
+import type { HeaderRow, StartRow, Transition } from "../../src/engine/ports/journal.ts";
 import type { ProjectedRows } from "../../src/engine/ports/projections.ts";
 import type { ApprovalRow } from "../../src/engine/runs/projections/approvals.ts";
 import type { DeadLetterRow } from "../../src/engine/runs/projections/dead-letters.ts";
@@ -28,8 +28,8 @@ export function startedRecord(more: object = {}): JournalRecord {
   } as unknown as JournalRecord;
 }
 
-/** A move that writes `records`, and nothing else unless told. */
-export function moveOf(runId: string, sequence: number, more: Partial<Move> = {}): Move {
+/** A transition that writes `records`, and nothing else unless told. */
+export function transitionOf(runId: string, sequence: number, more: Partial<Transition> = {}): Transition {
   const { records = [{ type: "run.recovered", at: AT }] } = more;
   return {
     runId,
@@ -47,8 +47,12 @@ export function moveOf(runId: string, sequence: number, more: Partial<Move> = {}
   };
 }
 
-/** The move that starts a run. */
-export function startMove(runId: string, row: Partial<StartRow> = {}, more: Partial<Move> = {}): Move {
+/** The transition that starts a run. */
+export function startTransition(
+  runId: string,
+  row: Partial<StartRow> = {},
+  more: Partial<Transition> = {},
+): Transition {
   const start: StartRow = {
     runId,
     tenantId: "t",
@@ -72,7 +76,7 @@ export function startMove(runId: string, row: Partial<StartRow> = {}, more: Part
     keys: [],
     ...row,
   };
-  return moveOf(runId, 1, { records: [startedRecord()], start, ...more });
+  return transitionOf(runId, 1, { records: [startedRecord()], start, ...more });
 }
 
 /** A changed header. */

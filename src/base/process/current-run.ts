@@ -27,7 +27,7 @@ let written = "";
 export const loopMemory: SharedArrayBuffer = memory;
 
 /** Makes `runId` the current run; `""`: no run. Returns the previous current run, to be restored afterwards. */
-export function takeInHand(runId: string): string {
+export function setCurrentRun(runId: string): string {
   const before = current;
   current = runId;
   if (runId.length === 0 || runId.length > MAX_ID_BYTES) {
@@ -44,12 +44,12 @@ export function takeInHand(runId: string): string {
 }
 
 /** Runs `work` with `runId` as the current run. `work` is synchronous. */
-export function withRunInHand<T>(runId: string, work: () => T): T {
-  const before = takeInHand(runId);
+export function withCurrentRun<T>(runId: string, work: () => T): T {
+  const before = setCurrentRun(runId);
   try {
     return work();
   } finally {
-    takeInHand(before);
+    setCurrentRun(before);
   }
 }
 

@@ -46,7 +46,7 @@ const unreadEndOf = (tables: readonly AnyTable[]): Statement =>
  * Quarantines a run: its header says QUARANTINED, and it no longer moves or wakes. Returns false if the lease is not
  * held, the run is not open, or it was quarantined before.
  */
-export async function setAside(pool: SqlPool, lease: Lease, runId: string): Promise<boolean> {
+export async function quarantine(pool: SqlPool, lease: Lease, runId: string): Promise<boolean> {
   return (await pool.query(SET_ASIDE, [lease.shard, lease.epoch, runId])).count > 0;
 }
 
