@@ -1,16 +1,12 @@
 /** The API of the service: one port that speaks gRPC, gRPC-Web, Connect and REST, put together from its parts. */
 import { toError } from "../base/errors.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
-import type { RunActions } from "../engine/ports/operations.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
-import type { SharedClock } from "../engine/ports/shared-clock.ts";
 import { type Identify, identifyByName } from "./calls/identity.ts";
 import { type NeedsOf, packagesOf, serveServices } from "./calls/services.ts";
 import { createTokens } from "./lists/tokens.ts";
-import { createForwardedCallers } from "./peers/forwarded-caller.ts";
 import { createPeerRuns } from "./peers/peer-runs.ts";
-import { createRouter } from "./peers/router.ts";
-import { createRunActions } from "./peers/run-actions.ts";
+import type { Peers } from "./peers/peers.ts";
 import { type PortConfig, type PortParts, type ServedPort, serveMethods } from "./serve-methods.ts";
 import { SERVICES } from "./services/index.ts";
 import { HEARTBEAT_MS } from "./streams/heartbeat.ts";
@@ -31,13 +27,11 @@ export type ApiConfig = PortConfig &
 export type ApiParts = Omit<PortParts, "identify" | "route"> &
   Omit<ServiceNeeds, Given> & {
     readonly cluster: Cluster;
-    readonly sharedClock: SharedClock;
+    /** Stays open when the API closes. */
+    readonly peers: Peers;
     readonly runRelay: RunRelay;
     readonly config: ApiConfig;
-    /**
-     * Key of page tokens, cursors, and proofs of forwarded callers: 32 bytes that all instances share and that outlive
-     * restarts.
-     */
+    /** Key of page tokens and cursors: 32 bytes that all instances share and that outlive restarts. */
     readonly tokenKey: Uint8Array;
     /** How callers are identified; absent: by the name that they give, see {@link identifyByName}. */
     readonly identify?: Identify;
@@ -45,8 +39,6 @@ export type ApiParts = Omit<PortParts, "identify" | "route"> &
 
 /** The API in the hands of its owner. Closing it drains it; safe to call more than once. */
 export interface Api extends ServedPort {
-  /** What operations do to runs, wherever those live. */
-  readonly runActions: RunActions;
   /**
    * Begins the end: probes see it, streams end with SHUTTING_DOWN and a cursor, and waits that were forwarded are
    * answered. Calls are still answered, those of new connections too, because other instances may need runs that are
@@ -57,16 +49,10 @@ export interface Api extends ServedPort {
 
 /** Builds the API. It serves nobody until it listens. */
 export async function createApi(parts: ApiParts): Promise<Api> {
-  const { health, config, facts } = parts;
+  const { health, config, facts, peers } = parts;
+  const { callers, route } = peers;
   const draining = new AbortController();
   const capabilities = ["connect", "grpc-web", "grpc-web-text", "rest", ...(config.reflection ? ["reflection"] : [])];
-  const callers = createForwardedCallers(parts.tokenKey, parts.sharedClock);
-  const router = createRouter({
-    cluster: parts.cluster,
-    callers,
-    maxMessageBytes: config.maxMessageBytes,
-    draining: draining.signal,
-  });
   const heartbeatMs = config.heartbeatMs ?? HEARTBEAT_MS;
   const methods = serveServices(SERVICES, {
     ...parts,
@@ -82,20 +68,20 @@ export async function createApi(parts: ApiParts): Promise<Api> {
   const port = await serveMethods(methods, {
     ...parts,
     identify: callers.identify(parts.identify ?? identifyByName),
-    route: router.route,
+    route,
   });
   let closing: Promise<void> | null = null;
   const drain = (): void => {
     health.setServing(false);
     draining.abort(toError("SHUTTING_DOWN"));
+    peers.drain();
   };
   return {
-    runActions: createRunActions(methods, router.route),
     listen: (host, at) => port.listen(host, at),
     drain,
     close(graceMs) {
       drain();
-      closing ??= port.close(graceMs).finally(() => router.close());
+      closing ??= port.close(graceMs);
       return closing;
     },
   };

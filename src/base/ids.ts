@@ -1,14 +1,18 @@
 /**
- * Run ids: at most 128 letters, digits, `.`, `_`, `-`, and `~`, which need no escaping in the path of a URL.
+ * Ids of entities: at most 128 letters, digits, `.`, `_`, `-`, and `~`, which need no escaping in the path of a URL.
  *
- *   01kb3x…         26 characters of Crockford's base32 in lower case, minted by the service: 10 of time
- *                   (milliseconds), 2 of shard, 14 random. They sort by time and identify the shard of the run
- *   order-17        chosen by the caller, at most 100 characters and no `~`; lives on the shard of its hash
+ *   01kb3x…         a run, minted by the service: 26 characters of Crockford's base32 in lower case, 10 of time
+ *                   (milliseconds), 2 of shard, 14 random. They sort by time and identify the shard. With more than
+ *                   1,024 shards the shard has 3 characters, and the id 27
+ *   order-17        a run, chosen by the caller: at most 100 characters and no `~`; lives on the shard of its hash
  *   order-17~8c0f…  a child run, at any depth: the id of its root, `~`, and 16 characters of base32 that are derived
  *                   from its parent, its task, and the attempt. It lives with its root
+ *   op~01kb3x…      an operation, minted by the service: `op~` and 27 characters, with 3 of shard
+ *   op~8c0f…        an operation that was started with a request id: `op~` and 26 characters that are derived from it;
+ *                   lives on the shard of its hash
  *
- * Older releases built the id of a child from its parent's id, a colon, and the path of the task; such runs are still
- * found.
+ * Older releases built the id of a child from its parent's id, a colon, and the path of the task, and drew the 26
+ * characters of every operation at random; such runs and operations are still found.
  */
 import { createHash, randomFillSync } from "node:crypto";
 
@@ -17,9 +21,13 @@ const VALUES = new Int8Array(128).fill(-1);
 for (let value = 0; value < DIGITS.length; value += 1) VALUES[DIGITS.charCodeAt(value)] = value;
 
 const TIME_LENGTH = 10;
-const SHARD_LENGTH = 2;
 const RANDOM_LENGTH = 14;
+/** Characters of the shard in ids, and the number of shards up to which the ids of runs have the fewer ones. */
+const SHARD_LENGTH = 2;
+const LONG_SHARD_LENGTH = 3;
+const FEW_SHARDS = 1_024;
 const MINTED_LENGTH = TIME_LENGTH + SHARD_LENGTH + RANDOM_LENGTH;
+const LONG_MINTED_LENGTH = TIME_LENGTH + LONG_SHARD_LENGTH + RANDOM_LENGTH;
 /** The first digit of a minted id's time: 0 until the year 3084. */
 const MINTED_FIRST = "0";
 
@@ -27,23 +35,29 @@ const pool = new Uint8Array(RANDOM_LENGTH * 256);
 let poolAt = pool.length;
 
 /** Buffer for an id under construction: concatenating single characters would create a rope. */
-const draft = Buffer.alloc(MINTED_LENGTH);
+const draft = Buffer.alloc(LONG_MINTED_LENGTH);
 
 /** Number of characters of a child's id after the mark: 80 bits. */
 const CHILD_LENGTH = 16;
 const CHILD_MARK = "~";
 
-/** Creates a run id on `shard` (0 to 1023) at `now`, milliseconds since the epoch. */
-export function mintRunId(shard: number, now: number): string {
-  writeDigits(now, 0, TIME_LENGTH);
-  writeDigits(shard, TIME_LENGTH, SHARD_LENGTH);
-  if (poolAt >= pool.length) {
-    randomFillSync(pool);
-    poolAt = 0;
-  }
-  for (let at = TIME_LENGTH + SHARD_LENGTH; at < MINTED_LENGTH; at += 1)
-    draft[at] = DIGITS.charCodeAt((pool[poolAt++] ?? 0) & 31);
-  return draft.toString("latin1");
+/** Keeps the ids of operations apart from those that callers choose for runs. */
+const OPERATION_PREFIX = "op~";
+const KEYED_LENGTH = 26;
+
+/** Creates a run id on `shard`, one of `shards`, at `now`, milliseconds since the epoch. */
+export function mintRunId(shard: number, shards: number, now: number): string {
+  return mint(shard, shards > FEW_SHARDS ? LONG_SHARD_LENGTH : SHARD_LENGTH, now);
+}
+
+/** Creates an operation id on `shard` at `now`, milliseconds since the epoch. */
+export function mintOperationId(shard: number, now: number): string {
+  return OPERATION_PREFIX + mint(shard, LONG_SHARD_LENGTH, now);
+}
+
+/** Returns the id of the operation that a request id starts: the same for the same tenant and request id. */
+export function keyedOperationId(tenantId: string, requestId: string): string {
+  return OPERATION_PREFIX + hashDigits([tenantId, requestId], KEYED_LENGTH);
 }
 
 /**
@@ -51,12 +65,7 @@ export function mintRunId(shard: number, now: number): string {
  * starts it once.
  */
 export function childRunId(parentRunId: string, path: string, attempt: number): string {
-  const bytes = createHash("sha256")
-    .update(JSON.stringify([parentRunId, path, attempt]))
-    .digest();
-  let id = rootOf(parentRunId) + CHILD_MARK;
-  for (let at = 0; at < CHILD_LENGTH; at += 1) id += DIGITS[(bytes[at] ?? 0) & 31];
-  return id;
+  return rootOf(parentRunId) + CHILD_MARK + hashDigits([parentRunId, path, attempt], CHILD_LENGTH);
 }
 
 /** Returns the root of the chain of parents, which is the run itself when it has no parent. */
@@ -68,16 +77,16 @@ export function rootOf(runId: string): string {
   return colon <= 0 ? runId : runId.slice(0, colon);
 }
 
-/** Returns the shard of a run, out of `shards`. */
-export function shardOfRun(runId: string, shards: number): number {
-  const root = rootOf(runId);
-  const minted = mintedShard(root);
+/** Returns the shard of an entity, out of `shards`. */
+export function shardOf(id: string, shards: number): number {
+  const root = rootOf(id);
+  const minted = mintedShard(root, shards);
   return minted >= 0 && minted < shards ? minted : hashText(root) % shards;
 }
 
-/** Returns true when an id has the form of a minted id; callers may not choose such an id. */
-export function isMintedRunId(runId: string): boolean {
-  return mintedShard(runId) >= 0;
+/** Returns true when an id has the form of a minted id of a run; callers may not choose such an id. */
+export function isMintedRunId(runId: string, shards: number): boolean {
+  return !runId.startsWith(OPERATION_PREFIX) && mintedShard(runId, shards) >= 0;
 }
 
 /** Returns the days from 1970 to a time: the partition of a run's journal. */
@@ -98,10 +107,37 @@ function hashText(text: string): number {
   return hash >>> 0;
 }
 
-function mintedShard(id: string): number {
-  if (id.length !== MINTED_LENGTH || id[0] !== MINTED_FIRST) return -1;
-  if (!isBase32(id, 0)) return -1;
-  return (VALUES[id.charCodeAt(TIME_LENGTH)] ?? 0) * 32 + (VALUES[id.charCodeAt(TIME_LENGTH + 1)] ?? 0);
+function mint(shard: number, shardLength: number, now: number): string {
+  const length = TIME_LENGTH + shardLength + RANDOM_LENGTH;
+  writeDigits(now, 0, TIME_LENGTH);
+  writeDigits(shard, TIME_LENGTH, shardLength);
+  if (poolAt >= pool.length) {
+    randomFillSync(pool);
+    poolAt = 0;
+  }
+  for (let at = TIME_LENGTH + shardLength; at < length; at += 1)
+    draft[at] = DIGITS.charCodeAt((pool[poolAt++] ?? 0) & 31);
+  return draft.toString("latin1", 0, length);
+}
+
+function hashDigits(parts: readonly (string | number)[], length: number): string {
+  const bytes = createHash("sha256").update(JSON.stringify(parts)).digest();
+  let digits = "";
+  for (let at = 0; at < length; at += 1) digits += DIGITS[(bytes[at] ?? 0) & 31];
+  return digits;
+}
+
+/** Returns the shard that a minted id names; -1 for other ids. */
+function mintedShard(id: string, shards: number): number {
+  const from = id.startsWith(OPERATION_PREFIX) ? OPERATION_PREFIX.length : 0;
+  const length = id.length - from;
+  const isLong = length === LONG_MINTED_LENGTH && (from > 0 || shards > FEW_SHARDS);
+  if (!isLong && (length !== MINTED_LENGTH || from > 0)) return -1;
+  if (id[from] !== MINTED_FIRST || !isBase32(id, from)) return -1;
+  let shard = 0;
+  const end = from + TIME_LENGTH + (isLong ? LONG_SHARD_LENGTH : SHARD_LENGTH);
+  for (let at = from + TIME_LENGTH; at < end; at += 1) shard = shard * 32 + (VALUES[id.charCodeAt(at)] ?? 0);
+  return shard;
 }
 
 function isBase32(id: string, from: number): boolean {

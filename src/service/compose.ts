@@ -65,13 +65,14 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const instanceId = config.engine.instanceId ?? makeInstanceId();
     if (options.watchdog === true) openWatchdog(config, store, instanceId, log, parts);
     const flows = await openFlows(config, database, log, parts);
-    const tokenKey = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
+    const key = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
+    const tokenKey = Buffer.from(key, "base64");
     const tools = openTools(config, flows.graphs, options.tools, log, parts);
     const lists = createRunIndex(database);
     const { address, observers } = options;
     const engine = await openEngine(
       config,
-      { store, runIndex: lists, flows, tools, instanceId, address, observers },
+      { store, runIndex: lists, flows, tools, instanceId, address, tokenKey, observers },
       log,
       parts,
     );
@@ -81,7 +82,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       approvalIndex: lists,
       flows: flows.flows,
       templates: flows.templates,
-      tokenKey: Buffer.from(tokenKey, "base64"),
+      tokenKey,
       database,
       store: store.description,
       close: parts.close,

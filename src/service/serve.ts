@@ -81,7 +81,6 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       log,
       metrics,
     });
-    core.runActions.connect(api.runActions);
     parts.onClose(async () => {
       const endsAt = performance.now() + server.drainTimeout;
       api.drain();

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client/client.ts";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
-import { shardOfRun } from "../../src/base/ids.ts";
+import { shardOf } from "../../src/base/ids.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
@@ -136,8 +136,8 @@ test("runs without an attempt go on elsewhere at once, also those that share a s
   });
   await eventually(() => expect(tool.calls()).toBe(1));
   const runs = await Promise.all(Array.from({ length: 150 }, () => startOn(here)));
-  const shard = shardOfRun(slow.run?.runId ?? "", 64);
-  expect(runs.some((runId) => shardOfRun(runId, 64) === shard)).toBe(true);
+  const shard = shardOf(slow.run?.runId ?? "", 64);
+  expect(runs.some((runId) => shardOf(runId, 64) === shard)).toBe(true);
   const stopped = leaver.stop();
   await Promise.all(runs.map((runId) => there.call(RunService.method.signalRun, { runId, signalName: "go" })));
   expect(leaver.child.exitCode).toBe(null);
@@ -163,7 +163,7 @@ test("an instance that joins gets shards without work first, and the others when
   for (const runId of runIds)
     await client.call(RunService.method.startRun, { flowId: "call", runId, inputValue: input });
   await eventually(() => expect(tool.calls()).toBe(runIds.length));
-  const busy = new Set(runIds.map((runId) => shardOfRun(runId, 64))).size;
+  const busy = new Set(runIds.map((runId) => shardOf(runId, 64))).size;
   expect(busy).toBeGreaterThan(32);
   const joiner = openClient(await serve());
   const sorted = [64 - busy, busy].toSorted((a, b) => a - b);

@@ -48,10 +48,10 @@ test("what an operation does to a run of another instance is done there, in the 
   const action = { type: "terminate", reason: "clean up" } as const;
   const caller = { tenantId: "default", actor: "Ana" };
   here.engine.failWith(toError("RUN_MOVED", { runId: "theirs" }));
-  await here.api.runActions.apply(caller, action, "theirs", "operation/op~1", signal);
+  await here.runActions.apply(caller, action, "theirs", "operation/op~1", signal);
   expect(there.engine.states.get("theirs")).toMatchObject({ phase: "TERMINATED", cause: { by: "Ana" } });
   here.engine.failWith(toError("RUN_MOVED", { runId: "nobody" }));
-  await expect(here.api.runActions.apply(caller, action, "nobody", "operation/op~1", signal)).rejects.toMatchObject({
+  await expect(here.runActions.apply(caller, action, "nobody", "operation/op~1", signal)).rejects.toMatchObject({
     code: "RUN_NOT_FOUND",
   });
   grpc?.close();

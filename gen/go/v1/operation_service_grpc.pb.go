@@ -42,8 +42,8 @@ type OperationServiceClient interface {
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
 	// ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
 	ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error)
-	// WaitOperation answers when the operation has ended or `wait` is over, then with the operation as it is. Call it again to wait
-	// longer. Errors: OPERATION_NOT_FOUND.
+	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
+	// to wait longer. Errors: OPERATION_NOT_FOUND.
 	WaitOperation(ctx context.Context, in *WaitOperationRequest, opts ...grpc.CallOption) (*WaitOperationResponse, error)
 	// CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
 	// durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
@@ -122,8 +122,8 @@ type OperationServiceServer interface {
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
 	// ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
 	ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error)
-	// WaitOperation answers when the operation has ended or `wait` is over, then with the operation as it is. Call it again to wait
-	// longer. Errors: OPERATION_NOT_FOUND.
+	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
+	// to wait longer. Errors: OPERATION_NOT_FOUND.
 	WaitOperation(context.Context, *WaitOperationRequest) (*WaitOperationResponse, error)
 	// CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
 	// durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.

@@ -1,6 +1,6 @@
 /**
  * Routes calls to the instances that can take them. The policy of a method says whether its calls belong to the owner
- * of a run (src/api/calls/routing.ts).
+ * of a run or an operation (src/api/calls/routing.ts).
  *
  * A call is tried here first. The engine refuses, before anything has happened, calls for runs that another instance
  * owns (RUN_MOVED) and starts while it owns no shard (NO_SHARD). Those are sent to the instance that can take them,
@@ -22,7 +22,6 @@ import {
   RunService,
   type StartRunRequest,
   type StartRunResponse,
-  type WaitRunRequest,
   WaitRunRequestSchema,
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, UnaryHandler } from "../calls/call.ts";
@@ -97,12 +96,12 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
     call: CallContext,
   ): Promise<Message> => {
     switch (method.desc) {
-      case RunService.method.waitRun:
-        return sendWait(address, method, handler, request as WaitRunRequest, call);
       case RunService.method.startRun:
         return sendStart(address, method, request as StartRunRequest, call);
       default:
-        return sender.send(address, method, request, call, call.signal);
+        return method.waits
+          ? sendWait(address, method, handler, request, call)
+          : sender.send(address, method, request, call, call.signal);
     }
   };
 
@@ -110,7 +109,7 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
     address: string,
     method: ServedMethod,
     handler: UnaryHandler,
-    request: WaitRunRequest,
+    request: Message,
     call: CallContext,
   ): Promise<Message> => {
     if (draining.aborted) throw toError("SHUTTING_DOWN");
@@ -118,8 +117,8 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
       return await sender.send(address, method, request, call, AbortSignal.any([call.signal, draining]));
     } catch (error) {
       if (!draining.aborted) throw error;
-      // Without a wait the run is read from the store, whoever owns it.
-      return handler(create(WaitRunRequestSchema, { ...request, wait: durationFromMs(0) }), call);
+      // Without a wait the answer comes from the store, whoever is the owner.
+      return handler({ ...request, wait: durationFromMs(0) } as Message, call);
     }
   };
 

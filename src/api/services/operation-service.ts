@@ -18,7 +18,7 @@ import { cutPage, pageSizeOf } from "../lists/paging.ts";
 import { parseRunFilter, toStoreFilter } from "../lists/run-filter.ts";
 import { type Tokens, toPlace } from "../lists/tokens.ts";
 import { fromAction, toOperation } from "../mapping/operation.ts";
-import { fromDuration } from "../mapping/time.ts";
+import { fromWait } from "./runs/run-start.ts";
 
 interface Needs {
   readonly operations: Operations;
@@ -54,8 +54,9 @@ function createHandlers({ operations, tokens }: Needs): ServiceHandlers<typeof O
       });
     },
 
-    async waitOperation({ operationId, wait }, { caller, signal }) {
-      const waitMs = wait === undefined ? 0 : fromDuration(wait);
+    async waitOperation({ operationId, wait }, call) {
+      const { caller, signal } = call;
+      const waitMs = fromWait(wait, call.remainingMs());
       const view = await operations.waitOperation(caller, operationId, waitMs, signal);
       return create(WaitOperationResponseSchema, { operation: toOperation(view) });
     },

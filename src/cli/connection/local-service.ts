@@ -5,7 +5,6 @@ import type { ApiClient } from "../../api/client/client.ts";
 import { createLocalClient } from "../../api/client/local-client.ts";
 import { createHealth } from "../../api/health.ts";
 import { createTokens } from "../../api/lists/tokens.ts";
-import { createRunActions } from "../../api/peers/run-actions.ts";
 import { SERVICES } from "../../api/services/index.ts";
 import { HEARTBEAT_MS } from "../../api/streams/heartbeat.ts";
 import { toError } from "../../base/errors.ts";
@@ -56,7 +55,6 @@ export async function openLocalService({ dataDir, flags = {}, log, actor }: Loca
     draining: draining.signal,
     heartbeatMs: HEARTBEAT_MS,
   });
-  core.runActions.connect(createRunActions(methods, (_, handler) => handler));
   return {
     ...createLocalClient(methods, log, actor),
     async close() {

@@ -1,7 +1,6 @@
 /** Calls on operations. */
-import { createHash, randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
+import { keyedOperationId, mintOperationId } from "../../base/ids.ts";
 import type { Caller } from "../ports/caller.ts";
 import type {
   OperationPosition,
@@ -12,20 +11,12 @@ import type {
 } from "../ports/operations.ts";
 import type { RunIndex } from "../ports/run-index.ts";
 import type { Residence } from "../shard/residence/residence.ts";
+import { waitForEnd } from "../shard/residence/wait-for-end.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { createOperationKind, type OperationKindParts } from "./operation-kind.ts";
 import type { OperationResident, OperationTypes } from "./operation-rules.ts";
 import { createOperationState } from "./operation-state.ts";
 import { withCutoff } from "./page-runner.ts";
-
-/** How often a wait looks into the store, milliseconds. */
-const LOOK_EVERY_MS = 250;
-
-/** Ids that are tried for one whose shard is ours. */
-const MAX_ID_TRIES = 1_000;
-
-const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
-const ID_LENGTH = 26;
 
 /** What operations stand on beside the runtime. */
 export interface OperationsParts extends Pick<OperationKindParts, "store" | "rowsOf" | "actions" | "log"> {
@@ -62,7 +53,7 @@ class OperationCalls implements Operations {
 
   async startOperation(caller: Caller, request: OperationRequest): Promise<OperationView> {
     if (this.#runtime.lifecycle.stopping) throw toError("SHUTTING_DOWN");
-    const id = request.requestId === "" ? this.#newId() : idOf(caller.tenantId, request.requestId);
+    const id = request.requestId === "" ? this.#newId() : keyedOperationId(caller.tenantId, request.requestId);
     const starting = this.#starting.get(id) ?? this.#openOrStart(caller, id, request);
     this.#starting.set(id, starting);
     try {
@@ -95,13 +86,14 @@ class OperationCalls implements Operations {
     waitMs: number,
     signal: AbortSignal,
   ): Promise<OperationView> {
-    const until = performance.now() + waitMs;
-    for (;;) {
-      const view = await this.getOperation(caller, operationId);
-      const restMs = until - performance.now();
-      if (view.endedAt !== null || restMs <= 0 || signal.aborted || this.#runtime.lifecycle.draining) return view;
-      await sleep(Math.min(LOOK_EVERY_MS, restMs));
-    }
+    const view = await this.getOperation(caller, operationId);
+    if (view.endedAt !== null || waitMs <= 0) return view;
+    const { lifecycle } = this.#runtime;
+    // A caller that waits in a loop would be answered again and again without a pause.
+    if (lifecycle.draining) throw toError("SHUTTING_DOWN");
+    const resident = await this.#residence.open(operationId);
+    await waitForEnd(this.#residence, lifecycle, resident, waitMs, signal);
+    return this.getOperation(caller, operationId);
   }
 
   async cancelOperation(caller: Caller, operationId: string): Promise<OperationView> {
@@ -138,31 +130,11 @@ class OperationCalls implements Operations {
   }
 
   #newId(): string {
-    const { shards } = this.#runtime;
-    const picked = shards.pick();
-    if (picked === undefined) throw toError("NO_SHARD");
-    for (let tries = 0; tries < MAX_ID_TRIES; tries += 1) {
-      const id = toId(randomBytes(ID_LENGTH));
-      if (shards.epochOf(shards.shardOf(id)) !== undefined) return id;
-    }
-    throw toError("NO_SHARD");
+    const { shards, clock } = this.#runtime;
+    const shard = shards.pick();
+    if (shard === undefined) throw toError("NO_SHARD");
+    return mintOperationId(shard, clock.now());
   }
-}
-
-/** The id of an operation that is started with a request id: the same start finds it again. */
-function idOf(tenantId: string, requestId: string): string {
-  return toId(
-    createHash("sha256")
-      .update(JSON.stringify([tenantId, requestId]))
-      .digest(),
-  );
-}
-
-/** `~` keeps it apart from the ids of runs that callers choose, and stands in the path of a URL as it is. */
-function toId(bytes: Uint8Array): string {
-  let id = "op~";
-  for (let at = 0; at < ID_LENGTH; at += 1) id += DIGITS[(bytes[at] ?? 0) & 31];
-  return id;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -4,7 +4,6 @@
  * A page that is lost with its owner is taken again by the next one. Each call on a run carries a request id that
  * operation and run give, so a run that was changed before is found changed and counts as done, once.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Caller } from "../ports/caller.ts";
@@ -24,10 +23,10 @@ const PAGE = 200;
 const PARALLEL = 16;
 
 /**
- * How often a call on a run is tried that says it may be retried, and the first pause; each next one is twice as long.
+ * How long a call on a run that may be retried is retried, milliseconds: longer than an instance keeps its shards after
+ * its death, and than a database takes to come back from a restart.
  */
-const MAX_TRIES = 6;
-const FIRST_PAUSE_MS = 100;
+const PATIENCE_MS = 120_000;
 
 /** What pages take. */
 export interface PageRunnerParts {
@@ -132,7 +131,7 @@ export class PageRunner {
         // The operation is canceled: runs that are not under way are left alone.
         if (resident.entity.state === "CANCELING" || this.#isOver(signal)) return;
         try {
-          await this.#changeOne(caller, resident.entity, runId, signal);
+          await this.#changeOne(caller, resident, runId, signal);
           done += 1;
         } catch (error) {
           failed += 1;
@@ -144,17 +143,16 @@ export class PageRunner {
     return { done, failed, failures };
   }
 
-  async #changeOne(caller: Caller, state: OperationState, runId: string, signal: AbortSignal): Promise<void> {
-    const requestId = `operation/${state.operationId}`;
-    for (let tries = 1, pause = FIRST_PAUSE_MS; ; tries += 1, pause *= 2) {
-      try {
-        return await this.#parts.actions.apply(caller, state.action, runId, requestId, signal);
-      } catch (error) {
-        if (tries >= MAX_TRIES || !isOrchestratorError(error) || error.retry === "no" || this.#isOver(signal))
-          throw error;
-        await sleep(pause);
-      }
-    }
+  async #changeOne(caller: Caller, resident: OperationResident, runId: string, signal: AbortSignal): Promise<void> {
+    const { actions, log } = this.#parts;
+    const { action, operationId } = resident.entity;
+    const requestId = `operation/${operationId}`;
+    const giveUpAt = performance.now() + PATIENCE_MS;
+    await retryUntil(
+      log,
+      () => actions.apply(caller, action, runId, requestId, signal),
+      () => performance.now() >= giveUpAt || resident.entity.state === "CANCELING" || this.#isOver(signal),
+    );
   }
 }
 

@@ -1,10 +1,10 @@
 /** The engine: leases, the shard runtime, and the kinds of entities on it. */
+import type { Peers } from "../../api/peers/peers.ts";
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
 import { createEngine } from "../../engine/engine.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
-import { createLateRunActions, type LateRunActions } from "../../engine/operations/late-run-actions.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
@@ -13,7 +13,6 @@ import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunIndex } from "../../engine/ports/run-index.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
-import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
@@ -38,6 +37,8 @@ export interface EngineNeeds {
   readonly instanceId: string;
   /** Address at which other instances reach this one, host:port. */
   readonly address: string;
+  /** Key of the proofs that instances give each other. */
+  readonly tokenKey: Uint8Array;
   readonly observers: readonly RunObserver[];
 }
 
@@ -48,10 +49,8 @@ export interface RunningEngine {
   readonly runWatch: RunWatch;
   readonly approvals: Approvals;
   readonly operations: Operations;
-  /** Actions of operations on runs; connected to the API later. */
-  readonly runActions: LateRunActions;
   readonly cluster: Cluster;
-  readonly sharedClock: SharedClock;
+  readonly peers: Peers;
   readonly runRelay: RunRelay;
   /** Resolves when the runs that were open at the last stop have been taken over. */
   readonly adopted: Promise<void>;
@@ -64,7 +63,7 @@ export interface RunningEngine {
 
 /** Starts the engine: it owns shards when the promise resolves. */
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
-  const { store, runIndex, flows, tools, instanceId, address, observers } = needs;
+  const { store, runIndex, flows, tools, instanceId, address, tokenKey, observers } = needs;
   const { leaseTtl, commitPipelines, defaultTaskTimeout, defaultRunTimeout } = config.engine;
   const { leases, shards } = await openLeases(store.database, {
     instanceId,
@@ -100,19 +99,33 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     defaultTaskTimeoutMs: defaultTaskTimeout === 0 ? null : defaultTaskTimeout,
     observers,
   });
-  const runActions = createLateRunActions();
-  const operations = createOperations(runtime, {
-    store: createOperationStore(store.database),
-    runIndex,
-    rowsOf: createRowsOf(OPERATION_PROJECTIONS.map(({ rows }) => rows)),
-    actions: runActions,
-    log,
-  });
-  await runtime.open();
   const followers = createFollowers();
   const engine = createEngine(runs, followers, {
     defaultRunTimeoutMs: defaultRunTimeout === 0 ? null : defaultRunTimeout,
   });
+  // Loaded here, so that the database starts while the modules of the API are read.
+  const [{ createPeers }, { createRunActions }] = await Promise.all([
+    import("../../api/peers/peers.ts"),
+    import("../../api/run-actions.ts"),
+  ]);
+  const { cluster, clock: sharedClock } = runtime;
+  const { limits } = config;
+  const peers = createPeers({ cluster, sharedClock, tokenKey, maxMessageBytes: limits.maxMessageBytes });
+  parts.onClose(() => peers.close());
+  const operations = createOperations(runtime, {
+    store: createOperationStore(store.database),
+    runIndex,
+    rowsOf: createRowsOf(OPERATION_PROJECTIONS.map(({ rows }) => rows)),
+    actions: createRunActions({
+      runControl: engine,
+      runReader: engine,
+      flows: flows.flows,
+      limits,
+      route: peers.route,
+    }),
+    log,
+  });
+  await runtime.open();
   await runtime.start(leaseTtl);
   parts.onClose(() => runtime.stop());
   return {
@@ -121,9 +134,8 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     runWatch: engine,
     approvals: engine,
     operations,
-    runActions,
-    cluster: runtime.cluster,
-    sharedClock: runtime.clock,
+    cluster,
+    peers,
     runRelay: followers,
     adopted: runtime.adopted,
     drain: async (graceMs) => void (await runtime.drain(graceMs)),

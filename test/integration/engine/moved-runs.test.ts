@@ -1,6 +1,6 @@
 /** Those who wait for a run, watch it or call for it while its shard goes to another instance. */
 import { expect, test } from "vitest";
-import { shardOfRun } from "../../../src/base/ids.ts";
+import { shardOf } from "../../../src/base/ids.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
@@ -33,7 +33,7 @@ test("watches end with their runs when an instance joins and takes over a part o
   const second = await bed.openInstance({ ttlMs: 600 });
   await eventually(() => expect(second.runtime.shards.owned).toHaveLength(SHARDS / 2));
   for (const runId of ids) {
-    const owns = first.runtime.shards.epochOf(shardOfRun(runId, SHARDS)) !== undefined;
+    const owns = first.runtime.shards.epochOf(shardOf(runId, SHARDS)) !== undefined;
     await (owns ? first : second).engine.signalRun(CALLER, runId, "go", null);
   }
   const timer = setTimeout(() => giveUp.abort(), 8_000);
@@ -50,7 +50,7 @@ test("who waits for a run is told at once when its shard is lost", async () => {
   const [runId = ""] = await openGates(instance, 1);
   const waiting = instance.engine.waitRun(CALLER, runId, 60_000, new AbortController().signal);
   await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waiters.size).toBe(1));
-  instance.runtime.shards.lose(shardOfRun(runId, SHARDS));
+  instance.runtime.shards.lose(shardOf(runId, SHARDS));
   expect((await waiting).state.phase).toBe("RUNNING");
 });
 

@@ -1,6 +1,6 @@
 /** Timers, and runs that leave memory while they wait. */
 import { expect, test } from "vitest";
-import { childRunId, shardOfRun } from "../../../src/base/ids.ts";
+import { childRunId, shardOf } from "../../../src/base/ids.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
@@ -157,7 +157,7 @@ test("those who wait for a run do not keep it in memory, and are answered when i
   expect(instance.runs.residence.residents.size).toBe(0);
   await instance.engine.signalRun(CALLER, ends.runId, "s", 1);
   expect((await ends.answer).run.state.phase).toBe("COMPLETED");
-  const moved = instance.runtime.shards.owned.find((shard) => shard === shardOfRun(transitions.runId, SHARDS)) ?? -1;
+  const moved = instance.runtime.shards.owned.find((shard) => shard === shardOf(transitions.runId, SHARDS)) ?? -1;
   instance.runtime.shards.lose(moved);
   expect((await transitions.answer).run.state.phase).toBe("RUNNING");
   expect((await late).state.phase).toBe("RUNNING");

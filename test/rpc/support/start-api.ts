@@ -3,8 +3,11 @@ import type { Api, ApiConfig, ApiParts } from "../../../src/api/create-api.ts";
 import { createApi } from "../../../src/api/create-api.ts";
 import type { HealthState } from "../../../src/api/health.ts";
 import { createHealth } from "../../../src/api/health.ts";
+import { createPeers } from "../../../src/api/peers/peers.ts";
+import { createRunActions } from "../../../src/api/run-actions.ts";
 import type { LogFields } from "../../../src/base/log.ts";
 import { silentLog } from "../../../src/base/log.ts";
+import type { RunActions } from "../../../src/engine/ports/operations.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
@@ -15,6 +18,8 @@ export interface TestApi {
   readonly api: Api;
   readonly engine: FakeEngine;
   readonly health: HealthState;
+  /** What operations do to runs, wherever those live. */
+  readonly runActions: RunActions;
   /** `127.0.0.1:port` */
   readonly address: string;
   readonly url: string;
@@ -47,7 +52,16 @@ export async function startApi(
   const health = createHealth();
   const errors: TestApi["errors"] = [];
   const finished: TestApi["finished"] = [];
-  const api = await createApi({
+  const flows = createFakeFlows();
+  const limits = { ...TEST_CONFIG, ...config };
+  const peers = createPeers({
+    cluster: engine,
+    sharedClock: Date,
+    tokenKey: TOKEN_KEY,
+    maxMessageBytes: limits.maxMessageBytes,
+  });
+  const runActions = createRunActions({ runControl: engine, runReader: engine, flows, limits, route: peers.route });
+  const opened = await createApi({
     runControl: engine,
     runReader: engine,
     runWatch: engine,
@@ -56,12 +70,12 @@ export async function startApi(
     approvalIndex: engine,
     operations: createFakeOperations(),
     cluster: engine,
-    sharedClock: Date,
+    peers,
     runRelay: engine,
-    flows: createFakeFlows(),
+    flows,
     templates: createFakeTemplates(),
     health,
-    config: { ...TEST_CONFIG, ...config },
+    config: limits,
     facts: { version: "1.2.3", revision: "abc", store: "embedded", startedAt: 1_700_000_000_000, capabilities: [] },
     tokenKey: TOKEN_KEY,
     ...parts,
@@ -77,7 +91,17 @@ export async function startApi(
       http: { requested() {} },
     },
   });
+  const api: Api = { ...opened, close: (graceMs) => opened.close(graceMs).finally(() => peers.close()) };
   const { port } = await api.listen("127.0.0.1", 0);
   health.setServing(true);
-  return { api, engine, health, address: `127.0.0.1:${port}`, url: `http://127.0.0.1:${port}`, errors, finished };
+  return {
+    api,
+    engine,
+    health,
+    runActions,
+    address: `127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${port}`,
+    errors,
+    finished,
+  };
 }

@@ -91,8 +91,8 @@ class OperationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WaitOperation(self, request, context):
-        """WaitOperation answers when the operation has ended or `wait` is over, then with the operation as it is. Call it again to wait
-        longer. Errors: OPERATION_NOT_FOUND.
+        """WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
+        to wait longer. Errors: OPERATION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

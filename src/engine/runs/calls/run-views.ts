@@ -4,8 +4,8 @@ import { foldJournal } from "../../machine/apply.ts";
 import { copyState, isTerminalPhase, type RunState } from "../../machine/state.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { RunView } from "../../ports/run-reader.ts";
-import { hasEnded, type Waiter } from "../../shard/resident.ts";
-import { type RunResident, type RunTypes, shownState } from "../run-resident.ts";
+import { waitForEnd } from "../../shard/residence/wait-for-end.ts";
+import { type RunResident, shownState } from "../run-resident.ts";
 import type { Runs } from "../runs.ts";
 import { readRun, throwUnreadable } from "../unreadable.ts";
 import { throwMissing } from "./deletion.ts";
@@ -46,23 +46,11 @@ export class RunViews {
   /** The same for a run in memory. */
   waitFor(resident: RunResident, waitMs: number, signal?: AbortSignal): Promise<RunView> {
     const { residence, lifecycle } = this.#runs;
-    if (hasEnded(resident) || resident.gone || lifecycle.draining || signal?.aborted === true)
-      return this.viewOf(resident);
-    const { id, waiters } = resident;
-    // Nothing below holds the resident: a run that only waits leaves memory, however many wait for it.
-    return new Promise<RunResident | null>((resolve) => {
-      const wake: Waiter<RunTypes> = (last) => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", giveUp);
-        waiters.delete(wake);
-        residence.evicted.forget(id, waiters);
-        resolve(last);
-      };
-      const giveUp = (): void => wake(residence.get(id) ?? null);
-      const timer = setTimeout(giveUp, waitMs);
-      waiters.add(wake);
-      signal?.addEventListener("abort", giveUp);
-    }).then((last) => (last === null ? this.#storedView(id) : this.viewOf(last)));
+    const { id } = resident;
+    // No `await`: a suspended function would keep the resident in memory.
+    return waitForEnd(residence, lifecycle, resident, waitMs, signal).then((last) =>
+      last === null ? this.#storedView(id) : this.viewOf(last),
+    );
   }
 
   /** The run as it is in the journal. */

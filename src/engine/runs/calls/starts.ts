@@ -123,9 +123,9 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     if (request.runId === "") {
       const shard = shards.pick();
       if (shard === undefined) throw toError("NO_SHARD");
-      return { runId: mintRunId(shard, at), shard };
+      return { runId: mintRunId(shard, shards.count, at), shard };
     }
-    if (isMintedRunId(request.runId)) {
+    if (isMintedRunId(request.runId, shards.count)) {
       throw toError("INVALID_REQUEST", {
         problem: "run_id has the form of ids that the service mints; choose another form or leave it empty",
         field: "run_id",

@@ -1,5 +1,5 @@
 /** The shards of this instance: their epochs, where new entities go, and what happens when one is lost. */
-import { shardOfRun } from "../../../base/ids.ts";
+import { shardOf } from "../../../base/ids.ts";
 import type { Lease } from "../../ports/leases.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 
@@ -41,7 +41,7 @@ export class OwnedShards {
 
   /** The shard of an entity, ours or not. */
   shardOf(id: string): number {
-    return shardOfRun(id, this.count);
+    return shardOf(id, this.count);
   }
 
   /** Undefined when the shard is not ours. */

@@ -325,8 +325,8 @@ export declare const OperationService: GenService<{
     output: typeof ListOperationsResponseSchema;
   },
   /**
-   * WaitOperation answers when the operation has ended or `wait` is over, then with the operation as it is. Call it again to wait
-   * longer. Errors: OPERATION_NOT_FOUND.
+   * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
+   * to wait longer. Errors: OPERATION_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.OperationService.WaitOperation
    */

@@ -43,8 +43,8 @@ export interface IOperationServiceClient {
      */
     listOperations(input: ListOperationsRequest, options?: RpcOptions): UnaryCall<ListOperationsRequest, ListOperationsResponse>;
     /**
-     * WaitOperation answers when the operation has ended or `wait` is over, then with the operation as it is. Call it again to wait
-     * longer. Errors: OPERATION_NOT_FOUND.
+     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
+     * to wait longer. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: WaitOperation
      */
@@ -89,8 +89,8 @@ export declare class OperationServiceClient implements IOperationServiceClient, 
      */
     listOperations(input: ListOperationsRequest, options?: RpcOptions): UnaryCall<ListOperationsRequest, ListOperationsResponse>;
     /**
-     * WaitOperation answers when the operation has ended or `wait` is over, then with the operation as it is. Call it again to wait
-     * longer. Errors: OPERATION_NOT_FOUND.
+     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
+     * to wait longer. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: WaitOperation
      */

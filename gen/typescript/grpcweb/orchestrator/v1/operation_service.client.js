@@ -46,8 +46,8 @@ export class OperationServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * WaitOperation answers when the operation has ended or `wait` is over, then with the operation as it is. Call it again to wait
-     * longer. Errors: OPERATION_NOT_FOUND.
+     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
+     * to wait longer. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: WaitOperation
      */

@@ -1,38 +1,49 @@
 /**
  * What operations do to runs: the same calls that callers make, handled here or by the instance that owns the run. They
- * go past identification and decoding, because the operation knows in whose name it acts.
+ * skip identification and decoding, because an operation knows in whose name it acts.
  */
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { isOrchestratorError } from "../../base/errors.ts";
-import type { Caller } from "../../engine/ports/caller.ts";
-import type { OperationAction, RunActions } from "../../engine/ports/operations.ts";
+import { isOrchestratorError } from "../base/errors.ts";
+import type { Caller } from "../engine/ports/caller.ts";
+import type { OperationAction, RunActions } from "../engine/ports/operations.ts";
+import type { FlowRegistry } from "../flows/ports/registry.ts";
 import {
   CancelRunRequestSchema,
   DeleteRunRequestSchema,
   ResumeRunRequestSchema,
   RunService,
   TerminateRunRequestSchema,
-} from "../../gen/orchestrator/v1/run_service_pb.ts";
-import type { CallContext, UnaryHandler } from "../calls/call.ts";
-import type { ServedMethod } from "../calls/methods.ts";
-import { toRequestId } from "../calls/request-id.ts";
-import type { Route } from "../calls/routing.ts";
-import { toHoldKinds } from "../mapping/operation.ts";
+} from "../gen/orchestrator/v1/run_service_pb.ts";
+import type { CallContext, UnaryHandler } from "./calls/call.ts";
+import { serveMethod } from "./calls/methods.ts";
+import { toRequestId } from "./calls/request-id.ts";
+import type { Route } from "./calls/routing.ts";
+import { toHoldKinds } from "./mapping/operation.ts";
+import { createPlanIndexOf } from "./services/runs/plan-index-of.ts";
+import { createRunSteering, type SteeringNeeds } from "./services/runs/run-steering.ts";
 
 /** Longest time of a call on one run, milliseconds. */
 const CALL_MS = 30_000;
 
-/** The actions over the methods that are served, routed to the owners of runs. */
-export function createRunActions(methods: readonly ServedMethod[], route: Route): RunActions {
-  const handlerOf = (desc: DescMethod): UnaryHandler => {
-    const method = methods.find((one) => one.desc === desc);
-    if (method?.unary == null) throw new Error(`${desc.toString()} is not served`);
-    return route(method, method.unary);
+/** What the actions need. */
+export interface RunActionsNeeds extends Omit<SteeringNeeds, "planIndexOf"> {
+  readonly flows: Pick<FlowRegistry, "planByHash">;
+  /** Makes calls where the run is owned. */
+  readonly route: Route;
+}
+
+/** Creates the actions of operations on runs. */
+export function createRunActions({ flows, route, ...needs }: RunActionsNeeds): RunActions {
+  const steering = createRunSteering({ ...needs, planIndexOf: createPlanIndexOf(flows) });
+  const routed = (desc: DescMethod, handler: unknown): UnaryHandler => {
+    const unary = handler as UnaryHandler;
+    return route(serveMethod(desc, unary), unary);
   };
-  const cancel = handlerOf(RunService.method.cancelRun);
-  const terminate = handlerOf(RunService.method.terminateRun);
-  const resume = handlerOf(RunService.method.resumeRun);
-  const erase = handlerOf(RunService.method.deleteRun);
+  const { method } = RunService;
+  const cancel = routed(method.cancelRun, steering.cancelRun);
+  const terminate = routed(method.terminateRun, steering.terminateRun);
+  const resume = routed(method.resumeRun, steering.resumeRun);
+  const erase = routed(method.deleteRun, steering.deleteRun);
 
   const send = (action: OperationAction, runId: string, requestId: string, call: CallContext): Promise<Message> => {
     switch (action.type) {
