@@ -154,6 +154,12 @@ export const ERRORS = {
   OPERATION_NOT_FOUND: entry("NOT_FOUND", 404, "no", "operation {operationId} is not known"),
   OPERATION_MOVED: entry("UNAVAILABLE", 503, "request_id", "operation {operationId} is moving; send the call again"),
   OPERATION_FAILED: entry("FAILED_PRECONDITION", 409, "no", "operation {operationId} cannot continue: {why}"),
+  OPERATION_UNREADABLE: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "operation {operationId} cannot be read by this version of the service: {why}; CancelOperation ends it",
+  ),
   APPROVAL_NOT_FOUND: entry(
     "NOT_FOUND",
     404,

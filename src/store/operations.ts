@@ -1,12 +1,8 @@
 /** Stored operations: headers for lists and takeovers, and the journal of each. */
-import type {
-  OperationAction,
-  OperationFailure,
-  OperationStateName,
-  OperationStore,
-  OperationView,
-} from "../engine/ports/operations.ts";
+import type { OperationStore } from "../engine/ports/operations.ts";
 import { readJournal } from "./journal/journal.ts";
+import { HELD } from "./journal/quarantine.ts";
+import { type OperationRow, toOperationView } from "./operation-rows.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 
@@ -20,7 +16,7 @@ const FIND = prepared(
 
 const PLACE = prepared(
   "operations.place",
-  "SELECT shard, run_day FROM orchestrator.operations WHERE operation_id = $1",
+  "SELECT shard, run_day, tenant_id, ended_at IS NOT NULL AS has_ended FROM orchestrator.operations WHERE operation_id = $1",
 );
 
 const LIST = prepared(
@@ -36,63 +32,54 @@ const LIST_OPEN = prepared(
   ORDER BY created_at`,
 );
 
-interface Row {
-  readonly operation_id: string;
+const SET_ASIDE = prepared(
+  "operations.set_aside",
+  `WITH ${HELD}
+  UPDATE orchestrator.operations SET state = 'QUARANTINED', problem = $4, updated_at = clock_timestamp()
+  WHERE operation_id = $3 AND ended_at IS NULL AND state <> 'QUARANTINED' AND EXISTS (SELECT 1 FROM held)`,
+);
+
+const END_UNREAD = prepared(
+  "operations.end_unread",
+  `WITH ${HELD}
+  UPDATE orchestrator.operations SET state = 'CANCELED', updated_at = clock_timestamp(), ended_at = clock_timestamp()
+  WHERE operation_id = $3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM held)`,
+);
+
+interface Place {
+  readonly shard: number;
+  readonly run_day: number;
   readonly tenant_id: string;
-  readonly state: string;
-  readonly action: string;
-  readonly filter: string;
-  readonly matched: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly failures: string;
-  readonly problem: string;
-  readonly created_by: string;
-  readonly created_at: number;
-  readonly updated_at: number;
-  readonly ended_at: number | null;
+  readonly has_ended: boolean;
 }
 
+/** Creates the store of operations. Reads of headers never fail because of a damaged row. */
 export function createOperationStore(database: Database): OperationStore {
   return {
     load: async (operationId) => {
-      const { rows } = await database.reads.query<{ shard: number; run_day: number }>(PLACE, [operationId]);
+      const { rows } = await database.reads.query<Place>(PLACE, [operationId]);
       const [row] = rows;
       if (row === undefined) return null;
       const journal = await readJournal(database, { run_id: operationId, run_day: row.run_day });
-      return { operationId, shard: row.shard, day: row.run_day, moving: true, ...journal };
+      const { shard, run_day: day, tenant_id: tenantId, has_ended: hasEnded } = row;
+      return { operationId, shard, day, moving: true, tenantId, hasEnded, ...journal };
     },
+    quarantine: async ({ shard, epoch }, operationId, problem) =>
+      (await database.journal.query(SET_ASIDE, [shard, epoch, operationId, problem])).count > 0,
+    endUnread: async ({ shard, epoch }, operationId) =>
+      (await database.journal.query(END_UNREAD, [shard, epoch, operationId])).count > 0,
     listOpen: async (shards) => {
       const { rows } = await database.reads.query<{ operation_id: string }>(LIST_OPEN, [shards]);
       return rows.map((row) => row.operation_id);
     },
     find: async (tenantId, operationId) => {
-      const { rows } = await database.reads.query<Row>(FIND, [tenantId, operationId]);
-      return rows[0] === undefined ? null : toView(rows[0]);
+      const { rows } = await database.reads.query<OperationRow>(FIND, [tenantId, operationId]);
+      return rows[0] === undefined ? null : toOperationView(rows[0]);
     },
     list: async (tenantId, after, limit) => {
       const place = [after?.createdAt ?? null, after?.operationId ?? ""];
-      const { rows } = await database.reads.query<Row>(LIST, [tenantId, limit, ...place]);
-      return rows.map(toView);
+      const { rows } = await database.reads.query<OperationRow>(LIST, [tenantId, limit, ...place]);
+      return rows.map(toOperationView);
     },
-  };
-}
-
-function toView(row: Row): OperationView {
-  return {
-    operationId: row.operation_id,
-    tenantId: row.tenant_id,
-    state: row.state as OperationStateName,
-    action: JSON.parse(row.action) as OperationAction,
-    filter: row.filter,
-    matched: row.matched,
-    done: row.done,
-    failed: row.failed,
-    failures: JSON.parse(row.failures) as OperationFailure[],
-    problem: row.problem,
-    by: row.created_by,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    endedAt: row.ended_at,
   };
 }

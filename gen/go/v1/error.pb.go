@@ -184,6 +184,8 @@ const (
 	ErrorReason_ERROR_REASON_OPERATION_FAILED ErrorReason = 70
 	// transfer coding {coding} is unknown; send chunked.
 	ErrorReason_ERROR_REASON_TRANSFER_CODING_UNKNOWN ErrorReason = 71
+	// operation {operationId} cannot be read by this version of the service: {why}; CancelOperation ends it.
+	ErrorReason_ERROR_REASON_OPERATION_UNREADABLE ErrorReason = 72
 )
 
 // Enum value maps for ErrorReason.
@@ -261,6 +263,7 @@ var (
 		69: "ERROR_REASON_OPERATION_MOVED",
 		70: "ERROR_REASON_OPERATION_FAILED",
 		71: "ERROR_REASON_TRANSFER_CODING_UNKNOWN",
+		72: "ERROR_REASON_OPERATION_UNREADABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -335,6 +338,7 @@ var (
 		"ERROR_REASON_OPERATION_MOVED":         69,
 		"ERROR_REASON_OPERATION_FAILED":        70,
 		"ERROR_REASON_TRANSFER_CODING_UNKNOWN": 71,
+		"ERROR_REASON_OPERATION_UNREADABLE":    72,
 	}
 )
 
@@ -369,7 +373,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xc2\x13\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xe9\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -443,7 +447,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	" ERROR_REASON_OPERATION_NOT_FOUND\x10D\x12 \n" +
 	"\x1cERROR_REASON_OPERATION_MOVED\x10E\x12!\n" +
 	"\x1dERROR_REASON_OPERATION_FAILED\x10F\x12(\n" +
-	"$ERROR_REASON_TRANSFER_CODING_UNKNOWN\x10GB\x86\x01\n" +
+	"$ERROR_REASON_TRANSFER_CODING_UNKNOWN\x10G\x12%\n" +
+	"!ERROR_REASON_OPERATION_UNREADABLE\x10HB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

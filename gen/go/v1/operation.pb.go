@@ -40,6 +40,9 @@ const (
 	OperationState_OPERATION_STATE_CANCELED OperationState = 4
 	// It could not go on: see `problem`.
 	OperationState_OPERATION_STATE_FAILED OperationState = 5
+	// Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
+	// instance takes it over that can read it; CancelOperation ends it.
+	OperationState_OPERATION_STATE_QUARANTINED OperationState = 6
 )
 
 // Enum value maps for OperationState.
@@ -51,6 +54,7 @@ var (
 		3: "OPERATION_STATE_COMPLETED",
 		4: "OPERATION_STATE_CANCELED",
 		5: "OPERATION_STATE_FAILED",
+		6: "OPERATION_STATE_QUARANTINED",
 	}
 	OperationState_value = map[string]int32{
 		"OPERATION_STATE_UNSPECIFIED": 0,
@@ -59,6 +63,7 @@ var (
 		"OPERATION_STATE_COMPLETED":   3,
 		"OPERATION_STATE_CANCELED":    4,
 		"OPERATION_STATE_FAILED":      5,
+		"OPERATION_STATE_QUARANTINED": 6,
 	}
 )
 
@@ -178,7 +183,7 @@ type Operation struct {
 	FailedCount int32 `protobuf:"varint,8,opt,name=failed_count,json=failedCount,proto3" json:"failed_count,omitempty"`
 	// The first 50 runs that could not be changed, with the reasons.
 	Failures []*OperationFailure `protobuf:"bytes,9,rep,name=failures,proto3" json:"failures,omitempty"`
-	// Why the operation could not go on; empty unless it is FAILED.
+	// Why the operation could not go on, or why it cannot be read; empty unless it is or was FAILED or QUARANTINED.
 	Problem string `protobuf:"bytes,10,opt,name=problem,proto3" json:"problem,omitempty"`
 	// Who started it, by the word of the caller; empty when it gave no name.
 	StartedBy string `protobuf:"bytes,11,opt,name=started_by,json=startedBy,proto3" json:"started_by,omitempty"`
@@ -187,7 +192,9 @@ type Operation struct {
 	// When its counts changed last.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// When it ended; absent before.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// What is wrong with the stored row of the operation; empty when the row is intact. Other fields may be empty then.
+	Damage        string `protobuf:"bytes,18,opt,name=damage,proto3" json:"damage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -341,6 +348,13 @@ func (x *Operation) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Operation) GetDamage() string {
+	if x != nil {
+		return x.Damage
+	}
+	return ""
+}
+
 // A run that an operation could not change.
 type OperationFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -409,7 +423,7 @@ var File_orchestrator_v1_operation_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_operation_proto_rawDesc = "" +
 	"\n" +
-	"\x1forchestrator/v1/operation.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19orchestrator/v1/run.proto\"\xd6\x05\n" +
+	"\x1forchestrator/v1/operation.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19orchestrator/v1/run.proto\"\xee\x05\n" +
 	"\tOperation\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x125\n" +
@@ -435,18 +449,20 @@ const file_orchestrator_v1_operation_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x125\n" +
-	"\bend_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"[\n" +
+	"\bend_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x16\n" +
+	"\x06damage\x18\x12 \x01(\tR\x06damage\"[\n" +
 	"\x10OperationFailure\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage*\xc6\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage*\xe7\x01\n" +
 	"\x0eOperationState\x12\x1f\n" +
 	"\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17OPERATION_STATE_RUNNING\x10\x01\x12\x1d\n" +
 	"\x19OPERATION_STATE_CANCELING\x10\x02\x12\x1d\n" +
 	"\x19OPERATION_STATE_COMPLETED\x10\x03\x12\x1c\n" +
 	"\x18OPERATION_STATE_CANCELED\x10\x04\x12\x1a\n" +
-	"\x16OPERATION_STATE_FAILED\x10\x05*\xaa\x01\n" +
+	"\x16OPERATION_STATE_FAILED\x10\x05\x12\x1f\n" +
+	"\x1bOPERATION_STATE_QUARANTINED\x10\x06*\xaa\x01\n" +
 	"\x0fOperationAction\x12 \n" +
 	"\x1cOPERATION_ACTION_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17OPERATION_ACTION_CANCEL\x10\x01\x12\x1e\n" +

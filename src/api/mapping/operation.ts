@@ -1,10 +1,11 @@
 /** Operations as the contract shows them. */
 import { create } from "@bufbuild/protobuf";
+import { isValidTime } from "../../base/time/time-range.ts";
 import type {
   OperationAction as Action,
-  OperationStateName,
   OperationView,
   ReleasedHold,
+  ShownOperationState,
 } from "../../engine/ports/operations.ts";
 import {
   type Operation,
@@ -16,15 +17,18 @@ import type { StartOperationRequest } from "../../gen/orchestrator/v1/operation_
 import { HoldKind } from "../../gen/orchestrator/v1/run_pb.ts";
 import { toTimestamp } from "./time.ts";
 
-const STATES = {
+/** States of operations as the contract names them. */
+export const OPERATION_STATE = {
   RUNNING: OperationState.RUNNING,
   CANCELING: OperationState.CANCELING,
   COMPLETED: OperationState.COMPLETED,
   CANCELED: OperationState.CANCELED,
   FAILED: OperationState.FAILED,
-} as const satisfies Record<OperationStateName, OperationState>;
+  QUARANTINED: OperationState.QUARANTINED,
+} as const satisfies Record<ShownOperationState, OperationState>;
 
-const ACTIONS = {
+/** Actions of operations as the contract names them. */
+export const OPERATION_ACTION = {
   cancel: OperationAction.CANCEL,
   terminate: OperationAction.TERMINATE,
   resume: OperationAction.RESUME,
@@ -44,19 +48,20 @@ export function toOperation(view: OperationView): Operation {
   return create(OperationSchema, {
     operationId: view.operationId,
     tenantId: view.tenantId,
-    state: STATES[view.state],
-    action: ACTIONS[action.type],
+    state: OPERATION_STATE[view.state],
+    action: action === null ? OperationAction.UNSPECIFIED : OPERATION_ACTION[action.type],
     filter: view.filter,
-    reason: action.type === "delete" ? "" : action.reason,
-    compensate: action.type === "cancel" && action.compensate,
-    holdKinds: action.type === "resume" ? toHoldKinds(action.holds) : [],
+    reason: action === null || action.type === "delete" ? "" : action.reason,
+    compensate: action?.type === "cancel" && action.compensate,
+    holdKinds: action?.type === "resume" ? toHoldKinds(action.holds) : [],
     matchedCount: view.matched,
     doneCount: view.done,
     failedCount: view.failed,
     failures: view.failures.map(({ runId, code, message }) => ({ runId, reason: code, message })),
     problem: view.problem,
     startedBy: view.by,
-    createTime: toTimestamp(view.createdAt),
+    damage: view.damage ?? "",
+    ...(isValidTime(view.createdAt) ? { createTime: toTimestamp(view.createdAt) } : {}),
     updateTime: toTimestamp(view.updatedAt),
     ...(view.endedAt === null ? {} : { endTime: toTimestamp(view.endedAt) }),
   });

@@ -1,10 +1,11 @@
 /** Operations as a kind of entity of the shard runtime. */
-import { isOrchestratorError, toError } from "../../base/errors.ts";
+import { toError } from "../../base/errors.ts";
 import type { OperationStore } from "../ports/operations.ts";
 import type { RowsOf } from "../ports/projections.ts";
 import type { Kind } from "../shard/kind.ts";
-import { foldOperation, OPERATION_RULES, type OperationTypes } from "./operation-rules.ts";
+import { OPERATION_RULES, type OperationTypes } from "./operation-rules.ts";
 import type { OperationRecord, OperationState } from "./operation-state.ts";
+import { createEntityStore } from "./operation-store.ts";
 import { PageRunner, type PageRunnerParts } from "./page-runner.ts";
 
 /** What operations stand on. */
@@ -20,26 +21,10 @@ export function createOperationKind(parts: OperationKindParts): Kind<OperationTy
   return {
     name: "operation",
     rules: OPERATION_RULES,
-    store: {
-      load: (operationId) => store.load(operationId),
-      open: async ({ operationId, records }) => {
-        try {
-          return foldOperation(operationId, records as readonly OperationRecord[]);
-        } catch (error) {
-          const why = error instanceof Error ? error.message : String(error);
-          // Records of a newer build, or a damaged journal.
-          throw toError("OPERATION_FAILED", { operationId, why }, { cause: error });
-        }
-      },
-      isUnreadable: (error) => isOrchestratorError(error) && error.code === "OPERATION_FAILED",
-      listMoving: async (shards) => (await store.listOpen(shards)).map((id) => ({ id, moving: true })),
-      listDue: async () => [],
-      // One of a newer build rests until that takes its shard.
-      quarantine: async () => false,
-    },
+    store: createEntityStore(store),
     outside: {
       createWork: () => ({ page: null }),
-      opened: () => {},
+      opened: (resident) => runner.begin(resident),
       perform: (resident) => runner.begin(resident),
       notify: () => {},
       recovered: (resident) => runner.begin(resident),
@@ -72,6 +57,7 @@ export function createOperationKind(parts: OperationKindParts): Kind<OperationTy
         case "missing":
           return toError("OPERATION_NOT_FOUND", { operationId });
         case "unreadable":
+          return toError("OPERATION_UNREADABLE", { operationId, why }, { cause });
         case "quarantined":
           return toError("OPERATION_FAILED", { operationId, why }, { cause });
       }

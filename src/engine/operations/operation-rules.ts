@@ -63,7 +63,9 @@ export function decide(state: OperationState, event: OperationEvent | RuntimeEve
     case "start": {
       invariant(state.sequence === 0, `operation ${state.operationId} has started`);
       const { tenantId, by, action, target, matched, requestHash } = event;
-      return [{ type: "operation.started", at, tenantId, by, action, target, matched, requestHash }];
+      // The id may have been that of another operation, which was removed long ago; its runs remember the calls.
+      const runRequestId = `operation/${state.operationId}/${at.toString(36)}`;
+      return [{ type: "operation.started", at, tenantId, by, action, target, matched, requestHash, runRequestId }];
     }
     case "page": {
       if (event.pages !== state.pages) return [];

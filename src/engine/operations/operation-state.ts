@@ -39,6 +39,8 @@ export type OperationRecord =
       /** Runs that are to be taken, as counted at the start. */
       readonly matched: number;
       readonly requestHash: string;
+      /** Request id of the calls on runs. Absent in older records, whose operations use `operation/<id>`. */
+      readonly runRequestId?: string;
     })
   | (At & PageResult & { readonly type: "operation.advanced" })
   | (At & { readonly type: "operation.canceling"; readonly by: string })
@@ -56,6 +58,7 @@ export interface OperationState {
   action: OperationAction;
   target: OperationTarget;
   requestHash: string;
+  runRequestId: string;
   state: OperationStateName;
   matched: number;
   done: number;
@@ -80,6 +83,7 @@ export function createOperationState(operationId: string): OperationState {
     action: { type: "delete" },
     target: { type: "runs", runIds: [] },
     requestHash: "",
+    runRequestId: "",
     state: "RUNNING",
     matched: 0,
     done: 0,
@@ -114,6 +118,7 @@ export function applyRecord(state: OperationState, record: OperationRecord): voi
       state.target = record.target;
       state.matched = record.matched;
       state.requestHash = record.requestHash;
+      state.runRequestId = record.runRequestId ?? `operation/${state.operationId}`;
       state.createdAt = record.at;
       return;
     case "operation.advanced":

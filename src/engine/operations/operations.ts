@@ -16,6 +16,7 @@ import type { Runtime } from "../shard/runtime.ts";
 import { createOperationKind, type OperationKindParts } from "./operation-kind.ts";
 import type { OperationResident, OperationTypes } from "./operation-rules.ts";
 import { createOperationState } from "./operation-state.ts";
+import { isUnreadable } from "./operation-store.ts";
 import { withCutoff } from "./page-runner.ts";
 
 /** What operations stand on beside the runtime. */
@@ -100,9 +101,22 @@ class OperationCalls implements Operations {
     const view = await this.getOperation(caller, operationId);
     if (view.endedAt !== null) return view;
     const { submission, clock } = this.#runtime;
-    const resident = await this.#residence.open(operationId);
-    await submission.submit(resident, { type: "cancel", at: clock.now(), by: caller.actor });
+    try {
+      const resident = await this.#residence.open(operationId);
+      await submission.submit(resident, { type: "cancel", at: clock.now(), by: caller.actor });
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      await this.#endUnread(operationId);
+    }
     return this.getOperation(caller, operationId);
+  }
+
+  async #endUnread(operationId: string): Promise<void> {
+    const { shards } = this.#runtime;
+    const shard = shards.shardOf(operationId);
+    const epoch = shards.epochOf(shard);
+    if (epoch === undefined || !(await this.#store.endUnread({ shard, epoch }, operationId)))
+      throw toError("OPERATION_MOVED", { operationId });
   }
 
   /** Only the owner of the shard starts it, and one call at a time: so there is no second start of an id. */

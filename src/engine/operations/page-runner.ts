@@ -52,21 +52,18 @@ export class PageRunner {
     this.#parts = parts;
   }
 
-  /** Takes the next page, unless one is under way or the operation has ended. */
+  /** Takes the next page, unless one is under way. An operation that has ended takes no more. */
   begin(resident: OperationResident): void {
     const { work, entity } = resident;
+    if (hasEnded(entity)) this.stop(resident);
     // The next owner goes on.
-    if (work.page !== null || hasEnded(entity) || this.#parts.lifecycle.draining) return;
+    if (hasEnded(entity) || work.page !== null || resident.gone || this.#parts.lifecycle.draining) return;
     const page = new AbortController();
     work.page = page;
-    void this.#take(resident, page.signal)
-      .catch((error: unknown) => {
-        const { operationId } = entity;
-        if (!page.signal.aborted) this.#parts.log.error("a page of an operation failed", { operationId, error });
-      })
-      .finally(() => {
-        if (work.page === page) work.page = null;
-      });
+    this.#take(resident, page.signal).catch((error: unknown) => {
+      if (work.page === page) work.page = null;
+      if (!this.#isOver(page.signal)) this.#fail(resident, error);
+    });
   }
 
   /** Stops the page that is in progress. */
@@ -76,26 +73,52 @@ export class PageRunner {
   }
 
   async #take(resident: OperationResident, signal: AbortSignal): Promise<void> {
-    const { submission, clock, log } = this.#parts;
-    const state = resident.entity;
-    const { pages } = state;
-    const caller: Caller = { tenantId: state.tenantId, actor: state.by };
-    const page = await retryUntil(
-      log,
-      () => this.#list(caller, state, signal),
-      () => this.#isOver(signal),
-    );
+    const { submission, clock } = this.#parts;
+    const { pages, tenantId, by: actor } = resident.entity;
+    const caller: Caller = { tenantId, actor };
+    const page = await this.#nextPage(caller, resident, signal);
     const result = await this.#changeAll(caller, resident, page.runIds, signal);
     // Not reported, it is taken again: by the next owner.
     if (this.#isOver(signal)) return;
     resident.work.page = null;
+    // The operation was read again meanwhile, and this page was reported before.
+    if (resident.entity.pages !== pages) {
+      this.begin(resident);
+      return;
+    }
     // Of a canceled operation runs of the page may be left.
     const last = page.last && resident.entity.state === "RUNNING";
     submission.post(resident, { type: "page", at: clock.now(), pages, progress: page.progress, last, ...result });
   }
 
+  /** Ends an operation that cannot go on, whatever is tried. */
+  #fail(resident: OperationResident, error: unknown): void {
+    const { submission, clock, log } = this.#parts;
+    const { operationId } = resident.entity;
+    log.error("an operation cannot go on", { operationId, error });
+    const why = isOrchestratorError(error) ? error.message : "an internal error; the log of the service has it";
+    submission.post(resident, { type: "hold", at: clock.now(), hold: "quarantine", by: "orchestrator", why });
+  }
+
   #isOver(signal: AbortSignal): boolean {
     return signal.aborted || this.#parts.lifecycle.draining || this.#parts.lifecycle.stopping;
+  }
+
+  /** Lists the next runs. A canceled operation has none. */
+  async #nextPage(caller: Caller, resident: OperationResident, signal: AbortSignal): Promise<Page> {
+    const isCanceled = (): boolean => resident.entity.state === "CANCELING";
+    const none: Page = { runIds: [], progress: resident.entity.progress, last: false };
+    if (isCanceled()) return none;
+    try {
+      return await retryUntil(
+        this.#parts.log,
+        () => this.#list(caller, resident.entity, signal),
+        () => isCanceled() || this.#isOver(signal),
+      );
+    } catch (error) {
+      if (isCanceled()) return none;
+      throw error;
+    }
   }
 
   async #list(caller: Caller, state: OperationState, signal: AbortSignal): Promise<Page> {
@@ -105,7 +128,11 @@ export class PageRunner {
       const to = Math.min(from + PAGE, target.runIds.length);
       return { runIds: target.runIds.slice(from, to), progress: to, last: to === target.runIds.length };
     }
-    const after = typeof progress === "number" ? null : progress;
+    // The place of a damaged row may be a time for which JSON has no number.
+    const after =
+      typeof progress === "number" || progress === null
+        ? null
+        : { ...progress, createdAt: progress.createdAt ?? Number.NEGATIVE_INFINITY };
     const filter: Filter = withCutoff(target.filter, createdAt);
     const headers = await this.#parts.runIndex.listRuns(caller, filter, after, PAGE, signal, "oldest");
     const end = headers.at(-1);
@@ -145,12 +172,11 @@ export class PageRunner {
 
   async #changeOne(caller: Caller, resident: OperationResident, runId: string, signal: AbortSignal): Promise<void> {
     const { actions, log } = this.#parts;
-    const { action, operationId } = resident.entity;
-    const requestId = `operation/${operationId}`;
+    const { action, runRequestId } = resident.entity;
     const giveUpAt = performance.now() + PATIENCE_MS;
     await retryUntil(
       log,
-      () => actions.apply(caller, action, runId, requestId, signal),
+      () => actions.apply(caller, action, runId, runRequestId, signal),
       () => performance.now() >= giveUpAt || resident.entity.state === "CANCELING" || this.#isOver(signal),
     );
   }

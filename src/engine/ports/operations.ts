@@ -1,5 +1,6 @@
 /** Operations: tracked bulk jobs over runs. */
 import type { Caller } from "./caller.ts";
+import type { Lease } from "./leases.ts";
 import type { Filter, RunPosition } from "./run-index.ts";
 
 /** Kinds of holds that a resume may release. */
@@ -31,12 +32,16 @@ export interface OperationFailure {
   readonly message: string;
 }
 
+/** The public state of an operation. `QUARANTINED`: its journal cannot be read. */
+export type ShownOperationState = OperationStateName | "QUARANTINED";
+
 /** An operation as of a commit. */
 export interface OperationView {
   readonly operationId: string;
   readonly tenantId: string;
-  readonly state: OperationStateName;
-  readonly action: OperationAction;
+  readonly state: ShownOperationState;
+  /** Null when the stored header is damaged there. */
+  readonly action: OperationAction | null;
   /** CEL text of the filter; empty for a list of runs. */
   readonly filter: string;
   /** Number of runs to process, as counted at the start; at the end, the number that was processed. */
@@ -46,13 +51,15 @@ export interface OperationView {
   readonly failed: number;
   /** The first {@link MAX_FAILURES}. */
   readonly failures: readonly OperationFailure[];
-  /** Why the operation failed; empty otherwise. */
+  /** Why the operation failed or cannot be read; empty otherwise. */
   readonly problem: string;
   /** Who started it; empty when unknown. */
   readonly by: string;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly endedAt: number | null;
+  /** What is wrong with the stored header; absent when it is intact. Other fields may be empty then. */
+  readonly damage?: string;
 }
 
 /** Maximum number of failures that an operation stores; the others are only counted. */
@@ -70,7 +77,7 @@ export interface OperationRequest {
 
 /**
  * Bulk jobs over the runs of a tenant. Errors: OPERATION_NOT_FOUND for unknown operations and those of other tenants,
- * OPERATION_MOVED, STORE_UNAVAILABLE, SHUTTING_DOWN.
+ * OPERATION_MOVED, OPERATION_UNREADABLE, STORE_UNAVAILABLE, SHUTTING_DOWN.
  */
 export interface Operations {
   /** Resolves when the start is durable. Errors: REQUEST_ID_REUSED, NO_SHARD. */
@@ -83,7 +90,10 @@ export interface Operations {
    * state.
    */
   waitOperation(caller: Caller, operationId: string, waitMs: number, signal: AbortSignal): Promise<OperationView>;
-  /** Resolves when the request to cancel is durable. An operation that has ended is returned unchanged. */
+  /**
+   * Resolves when the request to cancel is durable. An operation that has ended is returned unchanged, and one that
+   * cannot be read ends.
+   */
   cancelOperation(caller: Caller, operationId: string): Promise<OperationView>;
 }
 
@@ -114,14 +124,24 @@ export interface StoredOperation {
   readonly records: readonly { readonly type: string; readonly at: number }[];
   /** Size of the stored records, characters. */
   readonly size: number;
+  /** Of the header. */
+  readonly tenantId: string;
+  readonly hasEnded: boolean;
 }
 
 /** Access to stored operations. */
 export interface OperationStore {
-  /** Loads an operation with all its records; null when there is none. */
+  /** Loads an operation with all its records, which may be damaged; null when there is none. */
   load(operationId: string): Promise<StoredOperation | null>;
   /** Ids of the open operations of these shards, oldest first. */
   listOpen(shards: readonly number[]): Promise<readonly string[]>;
+  /**
+   * Marks an open operation that cannot be read as QUARANTINED. Returns false if the lease is not held or there was
+   * nothing to do.
+   */
+  quarantine(lease: Lease, operationId: string, problem: string): Promise<boolean>;
+  /** Ends an open operation without reading it. Returns false if the lease is not held or it is not open. */
+  endUnread(lease: Lease, operationId: string): Promise<boolean>;
   find(tenantId: string, operationId: string): Promise<OperationView | null>;
   list(tenantId: string, after: OperationPosition | null, limit: number): Promise<readonly OperationView[]>;
 }

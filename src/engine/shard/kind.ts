@@ -152,9 +152,10 @@ export interface EntityStore<T extends EntityTypes = EntityTypes> {
     limit: number,
   ): Promise<readonly DueEntity[]>;
   /**
-   * Takes an entity that cannot be read out of both lists. False when the lease is not held or there was nothing to do.
+   * Takes an entity that cannot be read out of both lists, or marks it. `why` is the message of the error. False when
+   * the lease is not held or there was nothing to do.
    */
-  quarantine(lease: Lease, id: string): Promise<boolean>;
+  quarantine(lease: Lease, id: string, why: string): Promise<boolean>;
 }
 
 /** An entity whose timer comes. */

@@ -4,7 +4,8 @@ import type { Lease } from "../../engine/ports/leases.ts";
 import { prepared, type SqlPool, type Statement } from "../sql/sql.ts";
 import type { AnyTable } from "./commit-statement.ts";
 
-const HELD = `held AS MATERIALIZED (
+/** The lease $1 with epoch $2, locked: writes that join it are fenced. */
+export const HELD = `held AS MATERIALIZED (
   SELECT shard FROM orchestrator.shard_leases WHERE shard = $1 AND epoch = $2 FOR SHARE
 )`;
 

@@ -12,6 +12,7 @@ import { createTokens } from "../../../src/api/lists/tokens.ts";
 import { SERVICES } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
+import type { Operations } from "../../../src/engine/ports/operations.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
@@ -39,7 +40,7 @@ export type Ask = (method: DescMethod, init: Record<string, unknown>) => Promise
 /**
  * Calls as the servers make them: handled, then encoded as bytes and as JSON. Of a stream the first message is taken.
  */
-export function createCaller(engine: Engine, database: Database): Ask {
+export function createCaller(engine: Engine, database: Database, operations?: Operations): Ask {
   const index = createRunIndex(database);
   const methods = serveServices(SERVICES, {
     runControl: engine,
@@ -48,7 +49,7 @@ export function createCaller(engine: Engine, database: Database): Ask {
     runIndex: index,
     approvals: engine,
     approvalIndex: index,
-    operations: createFakeOperations(),
+    operations: operations ?? createFakeOperations(),
     flows: createFlowRegistry(createFlowStore(database)),
     templates: createFakeTemplates(),
     health: createHealth(),

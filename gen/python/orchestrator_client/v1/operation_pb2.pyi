@@ -17,6 +17,7 @@ class OperationState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OPERATION_STATE_COMPLETED: _ClassVar[OperationState]
     OPERATION_STATE_CANCELED: _ClassVar[OperationState]
     OPERATION_STATE_FAILED: _ClassVar[OperationState]
+    OPERATION_STATE_QUARANTINED: _ClassVar[OperationState]
 
 class OperationAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -31,6 +32,7 @@ OPERATION_STATE_CANCELING: OperationState
 OPERATION_STATE_COMPLETED: OperationState
 OPERATION_STATE_CANCELED: OperationState
 OPERATION_STATE_FAILED: OperationState
+OPERATION_STATE_QUARANTINED: OperationState
 OPERATION_ACTION_UNSPECIFIED: OperationAction
 OPERATION_ACTION_CANCEL: OperationAction
 OPERATION_ACTION_TERMINATE: OperationAction
@@ -38,7 +40,7 @@ OPERATION_ACTION_RESUME: OperationAction
 OPERATION_ACTION_DELETE: OperationAction
 
 class Operation(_message.Message):
-    __slots__ = ("operation_id", "tenant_id", "state", "action", "filter", "reason", "compensate", "hold_kinds", "matched_count", "done_count", "failed_count", "failures", "problem", "started_by", "create_time", "update_time", "end_time")
+    __slots__ = ("operation_id", "tenant_id", "state", "action", "filter", "reason", "compensate", "hold_kinds", "matched_count", "done_count", "failed_count", "failures", "problem", "started_by", "create_time", "update_time", "end_time", "damage")
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +58,7 @@ class Operation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
     operation_id: str
     tenant_id: str
     state: OperationState
@@ -73,7 +76,8 @@ class Operation(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
-    def __init__(self, operation_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[OperationState, str]] = ..., action: _Optional[_Union[OperationAction, str]] = ..., filter: _Optional[str] = ..., reason: _Optional[str] = ..., compensate: bool = ..., hold_kinds: _Optional[_Iterable[_Union[_run_pb2.HoldKind, str]]] = ..., matched_count: _Optional[int] = ..., done_count: _Optional[int] = ..., failed_count: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[OperationFailure, _Mapping]]] = ..., problem: _Optional[str] = ..., started_by: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    damage: str
+    def __init__(self, operation_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., state: _Optional[_Union[OperationState, str]] = ..., action: _Optional[_Union[OperationAction, str]] = ..., filter: _Optional[str] = ..., reason: _Optional[str] = ..., compensate: bool = ..., hold_kinds: _Optional[_Iterable[_Union[_run_pb2.HoldKind, str]]] = ..., matched_count: _Optional[int] = ..., done_count: _Optional[int] = ..., failed_count: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[OperationFailure, _Mapping]]] = ..., problem: _Optional[str] = ..., started_by: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., damage: _Optional[str] = ...) -> None: ...
 
 class OperationFailure(_message.Message):
     __slots__ = ("run_id", "reason", "message")

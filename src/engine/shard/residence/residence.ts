@@ -118,7 +118,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     if (epoch === undefined) return;
     const fields = { [`${name}Id`]: id, error: cause };
     try {
-      if (!(await store.quarantine({ shard, epoch }, id))) return;
+      if (!(await store.quarantine({ shard, epoch }, id, cause.message))) return;
       log.error(`a ${name} cannot be read; it is put into quarantine`, fields);
       outside.quarantined(id, "UNREADABLE");
     } catch (error) {

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/operation.proto.
  */
 export const file_orchestrator_v1_operation: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvb3BlcmF0aW9uLnByb3RvEg9vcmNoZXN0cmF0b3IudjEiigUKCU9wZXJhdGlvbhIaCgxvcGVyYXRpb25faWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEjQKBXN0YXRlGAMgASgOMh8ub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvblN0YXRlQgTiQQEDEjYKBmFjdGlvbhgEIAEoDjIgLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25BY3Rpb25CBOJBAQMSFAoGZmlsdGVyGAUgASgJQgTiQQEDEhQKBnJlYXNvbhgPIAEoCUIE4kEBAxIYCgpjb21wZW5zYXRlGBAgASgIQgTiQQEDEjMKCmhvbGRfa2luZHMYESADKA4yGS5vcmNoZXN0cmF0b3IudjEuSG9sZEtpbmRCBOJBAQMSGwoNbWF0Y2hlZF9jb3VudBgGIAEoBUIE4kEBAxIYCgpkb25lX2NvdW50GAcgASgFQgTiQQEDEhoKDGZhaWxlZF9jb3VudBgIIAEoBUIE4kEBAxI5CghmYWlsdXJlcxgJIAMoCzIhLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25GYWlsdXJlQgTiQQEDEhUKB3Byb2JsZW0YCiABKAlCBOJBAQMSGAoKc3RhcnRlZF9ieRgLIAEoCUIE4kEBAxI1CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjIKCGVuZF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyJVChBPcGVyYXRpb25GYWlsdXJlEhQKBnJ1bl9pZBgBIAEoCUIE4kEBAxIUCgZyZWFzb24YAiABKAlCBOJBAQMSFQoHbWVzc2FnZRgDIAEoCUIE4kEBAyrGAQoOT3BlcmF0aW9uU3RhdGUSHwobT1BFUkFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGwoXT1BFUkFUSU9OX1NUQVRFX1JVTk5JTkcQARIdChlPUEVSQVRJT05fU1RBVEVfQ0FOQ0VMSU5HEAISHQoZT1BFUkFUSU9OX1NUQVRFX0NPTVBMRVRFRBADEhwKGE9QRVJBVElPTl9TVEFURV9DQU5DRUxFRBAEEhoKFk9QRVJBVElPTl9TVEFURV9GQUlMRUQQBSqqAQoPT3BlcmF0aW9uQWN0aW9uEiAKHE9QRVJBVElPTl9BQ1RJT05fVU5TUEVDSUZJRUQQABIbChdPUEVSQVRJT05fQUNUSU9OX0NBTkNFTBABEh4KGk9QRVJBVElPTl9BQ1RJT05fVEVSTUlOQVRFEAISGwoXT1BFUkFUSU9OX0FDVElPTl9SRVNVTUUQAxIbChdPUEVSQVRJT05fQUNUSU9OX0RFTEVURRAEQooBCg9vcmNoZXN0cmF0b3IudjFCDk9wZXJhdGlvblByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_v1_run]);
+  fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvb3BlcmF0aW9uLnByb3RvEg9vcmNoZXN0cmF0b3IudjEioAUKCU9wZXJhdGlvbhIaCgxvcGVyYXRpb25faWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEjQKBXN0YXRlGAMgASgOMh8ub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvblN0YXRlQgTiQQEDEjYKBmFjdGlvbhgEIAEoDjIgLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25BY3Rpb25CBOJBAQMSFAoGZmlsdGVyGAUgASgJQgTiQQEDEhQKBnJlYXNvbhgPIAEoCUIE4kEBAxIYCgpjb21wZW5zYXRlGBAgASgIQgTiQQEDEjMKCmhvbGRfa2luZHMYESADKA4yGS5vcmNoZXN0cmF0b3IudjEuSG9sZEtpbmRCBOJBAQMSGwoNbWF0Y2hlZF9jb3VudBgGIAEoBUIE4kEBAxIYCgpkb25lX2NvdW50GAcgASgFQgTiQQEDEhoKDGZhaWxlZF9jb3VudBgIIAEoBUIE4kEBAxI5CghmYWlsdXJlcxgJIAMoCzIhLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25GYWlsdXJlQgTiQQEDEhUKB3Byb2JsZW0YCiABKAlCBOJBAQMSGAoKc3RhcnRlZF9ieRgLIAEoCUIE4kEBAxI1CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjIKCGVuZF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIUCgZkYW1hZ2UYEiABKAlCBOJBAQMiVQoQT3BlcmF0aW9uRmFpbHVyZRIUCgZydW5faWQYASABKAlCBOJBAQMSFAoGcmVhc29uGAIgASgJQgTiQQEDEhUKB21lc3NhZ2UYAyABKAlCBOJBAQMq5wEKDk9wZXJhdGlvblN0YXRlEh8KG09QRVJBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEhsKF09QRVJBVElPTl9TVEFURV9SVU5OSU5HEAESHQoZT1BFUkFUSU9OX1NUQVRFX0NBTkNFTElORxACEh0KGU9QRVJBVElPTl9TVEFURV9DT01QTEVURUQQAxIcChhPUEVSQVRJT05fU1RBVEVfQ0FOQ0VMRUQQBBIaChZPUEVSQVRJT05fU1RBVEVfRkFJTEVEEAUSHwobT1BFUkFUSU9OX1NUQVRFX1FVQVJBTlRJTkVEEAYqqgEKD09wZXJhdGlvbkFjdGlvbhIgChxPUEVSQVRJT05fQUNUSU9OX1VOU1BFQ0lGSUVEEAASGwoXT1BFUkFUSU9OX0FDVElPTl9DQU5DRUwQARIeChpPUEVSQVRJT05fQUNUSU9OX1RFUk1JTkFURRACEhsKF09QRVJBVElPTl9BQ1RJT05fUkVTVU1FEAMSGwoXT1BFUkFUSU9OX0FDVElPTl9ERUxFVEUQBEKKAQoPb3JjaGVzdHJhdG9yLnYxQg5PcGVyYXRpb25Qcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_v1_run]);
 
 /**
  * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run is
@@ -111,7 +111,7 @@ export type Operation = Message<"orchestrator.v1.Operation"> & {
   failures: OperationFailure[];
 
   /**
-   * Why the operation could not go on; empty unless it is FAILED.
+   * Why the operation could not go on, or why it cannot be read; empty unless it is or was FAILED or QUARANTINED.
    *
    * @generated from field: string problem = 10;
    */
@@ -144,6 +144,13 @@ export type Operation = Message<"orchestrator.v1.Operation"> & {
    * @generated from field: google.protobuf.Timestamp end_time = 14;
    */
   endTime?: Timestamp | undefined;
+
+  /**
+   * What is wrong with the stored row of the operation; empty when the row is intact. Other fields may be empty then.
+   *
+   * @generated from field: string damage = 18;
+   */
+  damage: string;
 };
 
 /**
@@ -235,6 +242,14 @@ export const OperationState = {
    * @generated from enum value: OPERATION_STATE_FAILED = 5;
    */
   FAILED: 5,
+
+  /**
+   * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
+   * instance takes it over that can read it; CancelOperation ends it.
+   *
+   * @generated from enum value: OPERATION_STATE_QUARANTINED = 6;
+   */
+  QUARANTINED: 6,
 } as const;
 
 /**

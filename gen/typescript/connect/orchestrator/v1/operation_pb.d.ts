@@ -106,7 +106,7 @@ export declare type Operation = Message<"orchestrator.v1.Operation"> & {
   failures: OperationFailure[];
 
   /**
-   * Why the operation could not go on; empty unless it is FAILED.
+   * Why the operation could not go on, or why it cannot be read; empty unless it is or was FAILED or QUARANTINED.
    *
    * @generated from field: string problem = 10;
    */
@@ -139,6 +139,13 @@ export declare type Operation = Message<"orchestrator.v1.Operation"> & {
    * @generated from field: google.protobuf.Timestamp end_time = 14;
    */
   endTime?: Timestamp | undefined;
+
+  /**
+   * What is wrong with the stored row of the operation; empty when the row is intact. Other fields may be empty then.
+   *
+   * @generated from field: string damage = 18;
+   */
+  damage: string;
 };
 
 /**
@@ -228,6 +235,14 @@ export enum OperationState {
    * @generated from enum value: OPERATION_STATE_FAILED = 5;
    */
   FAILED = 5,
+
+  /**
+   * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
+   * instance takes it over that can read it; CancelOperation ends it.
+   *
+   * @generated from enum value: OPERATION_STATE_QUARANTINED = 6;
+   */
+  QUARANTINED = 6,
 }
 
 /**

@@ -451,5 +451,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_TRANSFER_CODING_UNKNOWN = 71;
      */
-    TRANSFER_CODING_UNKNOWN = 71
+    TRANSFER_CODING_UNKNOWN = 71,
+    /**
+     * operation {operationId} cannot be read by this version of the service: {why}; CancelOperation ends it.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_OPERATION_UNREADABLE = 72;
+     */
+    OPERATION_UNREADABLE = 72
 }

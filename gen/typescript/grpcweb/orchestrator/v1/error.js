@@ -457,4 +457,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_TRANSFER_CODING_UNKNOWN = 71;
      */
     ErrorReason[ErrorReason["TRANSFER_CODING_UNKNOWN"] = 71] = "TRANSFER_CODING_UNKNOWN";
+    /**
+     * operation {operationId} cannot be read by this version of the service: {why}; CancelOperation ends it.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_OPERATION_UNREADABLE = 72;
+     */
+    ErrorReason[ErrorReason["OPERATION_UNREADABLE"] = 72] = "OPERATION_UNREADABLE";
 })(ErrorReason || (ErrorReason = {}));

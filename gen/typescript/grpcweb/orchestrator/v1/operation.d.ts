@@ -90,7 +90,7 @@ export interface Operation {
      */
     failures: OperationFailure[];
     /**
-     * Why the operation could not go on; empty unless it is FAILED.
+     * Why the operation could not go on, or why it cannot be read; empty unless it is or was FAILED or QUARANTINED.
      *
      * @generated from protobuf field: string problem = 10
      */
@@ -119,6 +119,12 @@ export interface Operation {
      * @generated from protobuf field: google.protobuf.Timestamp end_time = 14
      */
     endTime?: Timestamp;
+    /**
+     * What is wrong with the stored row of the operation; empty when the row is intact. Other fields may be empty then.
+     *
+     * @generated from protobuf field: string damage = 18
+     */
+    damage: string;
 }
 /**
  * A run that an operation could not change.
@@ -186,7 +192,14 @@ export declare enum OperationState {
      *
      * @generated from protobuf enum value: OPERATION_STATE_FAILED = 5;
      */
-    FAILED = 5
+    FAILED = 5,
+    /**
+     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
+     * instance takes it over that can read it; CancelOperation ends it.
+     *
+     * @generated from protobuf enum value: OPERATION_STATE_QUARANTINED = 6;
+     */
+    QUARANTINED = 6
 }
 /**
  * What an operation does to each run.

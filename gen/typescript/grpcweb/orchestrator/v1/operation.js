@@ -51,6 +51,13 @@ export var OperationState;
      * @generated from protobuf enum value: OPERATION_STATE_FAILED = 5;
      */
     OperationState[OperationState["FAILED"] = 5] = "FAILED";
+    /**
+     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
+     * instance takes it over that can read it; CancelOperation ends it.
+     *
+     * @generated from protobuf enum value: OPERATION_STATE_QUARANTINED = 6;
+     */
+    OperationState[OperationState["QUARANTINED"] = 6] = "QUARANTINED";
 })(OperationState || (OperationState = {}));
 /**
  * What an operation does to each run.
@@ -110,7 +117,8 @@ class Operation$Type extends MessageType {
             { no: 11, name: "started_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 12, name: "create_time", kind: "message", T: () => Timestamp },
             { no: 13, name: "update_time", kind: "message", T: () => Timestamp },
-            { no: 14, name: "end_time", kind: "message", T: () => Timestamp }
+            { no: 14, name: "end_time", kind: "message", T: () => Timestamp },
+            { no: 18, name: "damage", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -129,6 +137,7 @@ class Operation$Type extends MessageType {
         message.failures = [];
         message.problem = "";
         message.startedBy = "";
+        message.damage = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -192,6 +201,9 @@ class Operation$Type extends MessageType {
                     break;
                 case /* google.protobuf.Timestamp end_time */ 14:
                     message.endTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.endTime);
+                    break;
+                case /* string damage */ 18:
+                    message.damage = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -260,6 +272,9 @@ class Operation$Type extends MessageType {
                 writer.int32(message.holdKinds[i]);
             writer.join();
         }
+        /* string damage = 18; */
+        if (message.damage !== "")
+            writer.tag(18, WireType.LengthDelimited).string(message.damage);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
