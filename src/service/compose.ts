@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Log } from "../base/log.ts";
 import { armFailPoints } from "../base/process/fail-points.ts";
 import type { Config } from "../config/settings.ts";
+import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
@@ -47,6 +48,7 @@ export interface ComposeOptions {
   /** Address at which other instances reach this one, host:port. */
   readonly address: string;
   readonly observers: readonly RunObserver[];
+  readonly operationObservers?: readonly OperationObserver[];
   readonly tools?: ToolMetrics;
   /** Ends the process when its event loop is blocked: for a process that runs only the service. */
   readonly watchdog?: boolean;
@@ -69,10 +71,10 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const tokenKey = Buffer.from(key, "base64");
     const tools = openTools(config, flows.graphs, options.tools, log, parts);
     const lists = createRunIndex(database);
-    const { address, observers } = options;
+    const { address, observers, operationObservers = [] } = options;
     const engine = await openEngine(
       config,
-      { store, runIndex: lists, flows, tools, instanceId, address, tokenKey, observers },
+      { store, runIndex: lists, flows, tools, instanceId, address, tokenKey, observers, operationObservers },
       log,
       parts,
     );

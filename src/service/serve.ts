@@ -5,6 +5,7 @@ import { hostOf, isLoopback } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
 import { readVersion } from "../base/version.ts";
 import { isSet, type LoadedConfig } from "../config/config.ts";
+import { createOperationLog } from "../telemetry/operation-log.ts";
 import { createRunLog } from "../telemetry/run-log.ts";
 import { advertisedAddress } from "./advertised-address.ts";
 import { checkPort } from "./check-port.ts";
@@ -60,6 +61,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     const core = await composeCore(loaded.config, log, {
       ...metrics,
       observers: [...metrics.observers, createRunLog(log)],
+      operationObservers: [...metrics.operationObservers, createOperationLog(log)],
       address: advertisedAddress(server),
       ...options,
     });

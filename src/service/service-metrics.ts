@@ -4,6 +4,7 @@ import type { CallMetrics } from "../api/calls/pipeline.ts";
 import type { HttpMetrics } from "../api/http/server.ts";
 import { readVersion } from "../base/version.ts";
 import { specOf } from "../engine/machine/run.ts";
+import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -18,6 +19,7 @@ export interface ServiceMetrics {
   readonly http: HttpMetrics;
   readonly tools?: ToolMetrics;
   readonly observers: readonly RunObserver[];
+  readonly operationObservers: readonly OperationObserver[];
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
   /** Connects the gauges that are read on demand to their source, once the core exists. */
   attach(core: Core): void;
@@ -29,14 +31,21 @@ export const NO_METRICS: ServiceMetrics = {
   calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
   http: { requested() {} },
   observers: [],
+  operationObservers: [],
   attach() {},
 };
 
 /** Creates the metrics of all parts. */
 export async function createServiceMetrics(): Promise<ServiceMetrics> {
-  const [{ createMetrics }, { createRunMetrics }, { createCallMetrics, createHttpMetrics }] = await Promise.all([
+  const [
+    { createMetrics },
+    { createRunMetrics },
+    { createOperationMetrics },
+    { createCallMetrics, createHttpMetrics },
+  ] = await Promise.all([
     import("../telemetry/metrics.ts"),
     import("../telemetry/run-metrics.ts"),
+    import("../telemetry/operation-metrics.ts"),
     import("../api/metrics.ts"),
   ]);
   const metrics = createMetrics();
@@ -53,13 +62,15 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
       breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
     },
     observers: [createRunMetrics(metrics, (run, path) => specOf(run, path).type)],
+    operationObservers: [createOperationMetrics(metrics)],
     onPoolWait: (pool, waitedMs) =>
       metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
     attach({ database }) {
       metrics.beforeRead(async () => {
-        const { activeRuns, deadLetters } = await readStoreCounts(database);
+        const { activeRuns, deadLetters, openOperations } = await readStoreCounts(database);
         metrics.gauge("orchestrator_active_runs").set(activeRuns);
         metrics.gauge("orchestrator_dead_letter_queue_size").set(deadLetters);
+        metrics.gauge("orchestrator_open_operations").set(openOperations);
       });
     },
   };

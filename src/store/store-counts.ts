@@ -4,7 +4,8 @@ import { prepared } from "./sql/sql.ts";
 const COUNTS = prepared(
   "counts.gauges",
   `SELECT (SELECT count(*) FROM orchestrator.runs WHERE ended_at IS NULL) AS active_runs,
-    (SELECT count(*) FROM orchestrator.dead_letters) AS dead_letters`,
+    (SELECT count(*) FROM orchestrator.dead_letters) AS dead_letters,
+    (SELECT count(*) FROM orchestrator.operations WHERE ended_at IS NULL) AS open_operations`,
 );
 
 /** Numbers for gauges, over all tenants. */
@@ -13,10 +14,19 @@ export interface StoreCounts {
   readonly activeRuns: number;
   /** Tasks that used up their attempts and are kept as dead letters. */
   readonly deadLetters: number;
+  /** Operations that have not ended. */
+  readonly openOperations: number;
 }
 
 /** Counts by index; takes a few milliseconds per 100,000 open runs. Errors: those of the store. */
 export async function readStoreCounts(database: Database): Promise<StoreCounts> {
-  const { rows } = await database.reads.query<{ active_runs: number; dead_letters: number }>(COUNTS);
-  return { activeRuns: rows[0]?.active_runs ?? 0, deadLetters: rows[0]?.dead_letters ?? 0 };
+  const { rows } = await database.reads.query<{ active_runs: number; dead_letters: number; open_operations: number }>(
+    COUNTS,
+  );
+  const [row] = rows;
+  return {
+    activeRuns: row?.active_runs ?? 0,
+    deadLetters: row?.dead_letters ?? 0,
+    openOperations: row?.open_operations ?? 0,
+  };
 }

@@ -32,6 +32,11 @@ const DEAD_LETTER_REASONS = ["ATTEMPTS_EXHAUSTED", "NOT_RETRYABLE", "DEFERRED_TO
 /** States of circuit breakers. */
 const BREAKER_STATES = ["CLOSED", "OPEN", "HALF_OPEN"];
 
+/** What operations do to runs, how they end, and what came of each run. */
+const OPERATION_ACTIONS = ["CANCEL", "TERMINATE", "RESUME", "DELETE"];
+const OPERATION_ENDS = ["COMPLETED", "CANCELED", "FAILED"];
+const OPERATION_RESULTS = ["DONE", "FAILED"];
+
 /** Why a takeover holds a run. */
 const BLAMES = ["KILLED", "BLOCKED"];
 
@@ -66,6 +71,15 @@ export const METRICS = {
     ["reason"],
     BLAMES,
   ),
+  // Operations
+  orchestrator_operations_started_total: counter("Operations that were started.", ["action"], OPERATION_ACTIONS),
+  orchestrator_operations_ended_total: counter("Operations that ended, by state.", ["state"], OPERATION_ENDS),
+  orchestrator_operation_runs_total: counter(
+    "Runs that operations processed: DONE as the action wants them, FAILED unchanged. A page that a crash repeats counts once.",
+    ["result"],
+    OPERATION_RESULTS,
+  ),
+  orchestrator_open_operations: gauge("Operations in the store that have not ended."),
   // Tasks
   orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting, or done immediately (seed)."),
   orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"], TASK_ENDS),

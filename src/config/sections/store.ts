@@ -1,4 +1,11 @@
-import { booleanSetting, databaseUrlSetting, integerSetting, setting, textSetting } from "../setting-types.ts";
+import {
+  booleanSetting,
+  databaseUrlSetting,
+  durationSetting,
+  integerSetting,
+  setting,
+  textSetting,
+} from "../setting-types.ts";
 
 /** The database. */
 export const STORE = {
@@ -13,6 +20,12 @@ export const STORE = {
     env: ["ORCHESTRATOR_DATABASE_URL", "DATABASE_URL"],
     secret: true,
     text: "PostgreSQL 15 or newer: `postgresql://user:password@host:5432/database`. Without it, the service runs its own PostgreSQL in the data folder.",
+  }),
+  operationRetention: setting({
+    schema: durationSetting(),
+    default: "30d",
+    env: ["ORCHESTRATOR_OPERATION_RETENTION"],
+    text: "How long operations are kept after their end. Then they are removed, and their request ids start new operations. 0 keeps them.",
   }),
   preparedStatements: setting({
     schema: booleanSetting(),

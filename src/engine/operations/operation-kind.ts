@@ -3,6 +3,7 @@ import { toError } from "../../base/errors.ts";
 import type { OperationStore } from "../ports/operations.ts";
 import type { RowsOf } from "../ports/projections.ts";
 import type { Kind } from "../shard/kind.ts";
+import type { OperationObserver } from "./observer.ts";
 import { OPERATION_RULES, type OperationTypes } from "./operation-rules.ts";
 import type { OperationRecord, OperationState } from "./operation-state.ts";
 import { createEntityStore } from "./operation-store.ts";
@@ -12,11 +13,12 @@ import { PageRunner, type PageRunnerParts } from "./page-runner.ts";
 export interface OperationKindParts extends PageRunnerParts {
   readonly store: OperationStore;
   readonly rowsOf: RowsOf<OperationState, OperationRecord>;
+  readonly observers: readonly OperationObserver[];
 }
 
 /** The operation kind. */
 export function createOperationKind(parts: OperationKindParts): Kind<OperationTypes> {
-  const { store, rowsOf, lifecycle } = parts;
+  const { store, rowsOf, lifecycle, observers } = parts;
   const runner = new PageRunner(parts);
   return {
     name: "operation",
@@ -26,7 +28,9 @@ export function createOperationKind(parts: OperationKindParts): Kind<OperationTy
       createWork: () => ({ page: null }),
       opened: (resident) => runner.begin(resident),
       perform: (resident) => runner.begin(resident),
-      notify: () => {},
+      notify: ({ entity }, records) => {
+        for (const observer of observers) observer.committed(entity, records);
+      },
       recovered: (resident) => runner.begin(resident),
       begun: async () => {},
       stop: (resident) => runner.stop(resident),

@@ -20,7 +20,8 @@ import { isUnreadable } from "./operation-store.ts";
 import { withCutoff } from "./page-runner.ts";
 
 /** What operations stand on beside the runtime. */
-export interface OperationsParts extends Pick<OperationKindParts, "store" | "rowsOf" | "actions" | "log"> {
+export interface OperationsParts
+  extends Pick<OperationKindParts, "store" | "rowsOf" | "observers" | "actions" | "log"> {
   readonly runIndex: Pick<RunIndex, "listRuns" | "countRuns">;
 }
 
@@ -38,18 +39,20 @@ class OperationCalls implements Operations {
   readonly #residence: Residence<OperationTypes>;
   readonly #store: OperationStore;
   readonly #runIndex: Pick<RunIndex, "countRuns">;
+  readonly #observers: OperationsParts["observers"];
   /** Starts under way, by id: the same request twice at once is one start. */
   readonly #starting = new Map<string, Promise<OperationResident>>();
 
   constructor(
     runtime: Pick<Runtime, "shards" | "clock" | "submission" | "lifecycle">,
     residence: Residence<OperationTypes>,
-    { store, runIndex }: OperationsParts,
+    { store, runIndex, observers }: OperationsParts,
   ) {
     this.#runtime = runtime;
     this.#residence = residence;
     this.#store = store;
     this.#runIndex = runIndex;
+    this.#observers = observers;
   }
 
   async startOperation(caller: Caller, request: OperationRequest): Promise<OperationView> {
@@ -117,6 +120,7 @@ class OperationCalls implements Operations {
     const epoch = shards.epochOf(shard);
     if (epoch === undefined || !(await this.#store.endUnread({ shard, epoch }, operationId)))
       throw toError("OPERATION_MOVED", { operationId });
+    for (const observer of this.#observers) observer.endedUnread(operationId);
   }
 
   /** Only the owner of the shard starts it, and one call at a time: so there is no second start of an id. */

@@ -5,6 +5,7 @@ import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
 import { createEngine } from "../../engine/engine.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
+import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
@@ -40,6 +41,7 @@ export interface EngineNeeds {
   /** Key of the proofs that instances give each other. */
   readonly tokenKey: Uint8Array;
   readonly observers: readonly RunObserver[];
+  readonly operationObservers: readonly OperationObserver[];
 }
 
 /** A running engine. */
@@ -63,7 +65,7 @@ export interface RunningEngine {
 
 /** Starts the engine: it owns shards when the promise resolves. */
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
-  const { store, runIndex, flows, tools, instanceId, address, tokenKey, observers } = needs;
+  const { store, runIndex, flows, tools, instanceId, address, tokenKey, observers, operationObservers } = needs;
   const { leaseTtl, commitPipelines, defaultTaskTimeout, defaultRunTimeout } = config.engine;
   const { leases, shards } = await openLeases(store.database, {
     instanceId,
@@ -116,6 +118,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     store: createOperationStore(store.database),
     runIndex,
     rowsOf: createRowsOf(OPERATION_PROJECTIONS.map(({ rows }) => rows)),
+    observers: operationObservers,
     actions: createRunActions({
       runControl: engine,
       runReader: engine,

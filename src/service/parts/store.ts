@@ -4,6 +4,7 @@ import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
 import type { EmbeddedConnection } from "../../store/embedded/embedded-postgres.ts";
 import { keepPartitions } from "../../store/journal/partitions.ts";
+import { keepRecentOperations } from "../../store/operation-retention.ts";
 import { keepRunCounts, type RunCounts } from "../../store/run-counts.ts";
 import { explainAccess } from "../../store/sql/access.ts";
 import { checkDurability } from "../../store/sql/durability.ts";
@@ -49,6 +50,8 @@ export async function openStore(
   parts.onClose(() => partitions.stop());
   const counts = keepRunCounts(database, log);
   parts.onClose(() => counts.stop());
+  const operations = keepRecentOperations(database, config.store.operationRetention, log);
+  parts.onClose(() => operations.stop());
   return { ...opened, counts };
 }
 

@@ -11,6 +11,7 @@ import { foldJournal } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { Approval, RunState } from "../../../src/engine/machine/state.ts";
 import { createRowsOf } from "../../../src/engine/make-rows.ts";
+import type { OperationObserver } from "../../../src/engine/operations/observer.ts";
 import { createOperations } from "../../../src/engine/operations/operations.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
@@ -76,6 +77,7 @@ export interface InstanceOptions {
   readonly database?: Database;
   /** Hear of what becomes durable. */
   readonly observers?: readonly RunObserver[];
+  readonly operationObservers?: readonly OperationObserver[];
   /** How far the clock of the machine is ahead. */
   readonly machineClockMs?: number;
   /** Stands before the list of runs to take over. */
@@ -239,6 +241,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     store: createOperationStore(database),
     runIndex: createRunIndex(database),
     rowsOf: createRowsOf(OPERATION_PROJECTIONS.map(({ rows }) => rows)),
+    observers: options.operationObservers ?? [],
     actions: options.wrapActions?.(actions) ?? actions,
     log,
   });

@@ -1,0 +1,84 @@
+/** Removes operations that ended long ago, with their journals. Operations that have not ended are never touched. */
+import type { Log } from "../base/log.ts";
+import type { Database } from "./sql/pool.ts";
+import { prepared } from "./sql/sql.ts";
+
+/** Operations that one statement removes. */
+const BATCH = 500;
+
+/** Time between two looks, milliseconds: a fraction of the retention within these bounds. */
+const EVERY_LEAST_MS = 1_000;
+const EVERY_MOST_MS = 3_600_000;
+const LOOKS_PER_RETENTION = 24;
+
+/** The first look comes this long after the start at the latest, milliseconds. */
+const FIRST_MS = 60_000;
+
+// Several instances may remove at once: each takes what the others have not locked.
+const REMOVE = prepared(
+  "operations.remove",
+  `WITH old AS (
+    SELECT operation_id FROM orchestrator.operations
+    WHERE ended_at < clock_timestamp() - $1::float8 * interval '1 millisecond' LIMIT $2 FOR UPDATE SKIP LOCKED
+  ),
+  gone AS (
+    DELETE FROM orchestrator.operations o USING old WHERE o.operation_id = old.operation_id RETURNING o.operation_id, o.run_day
+  ),
+  journal AS (
+    DELETE FROM orchestrator.journal j USING gone g WHERE j.run_day = g.run_day AND j.run_id = g.operation_id
+  )
+  SELECT count(*)::int4 AS removed FROM gone`,
+);
+
+/**
+ * Removes the operations that ended more than `retentionMs` ago by the database's clock. Resolves with their number.
+ */
+export async function removeOldOperations(
+  database: Database,
+  retentionMs: number,
+  isStopping: () => boolean = () => false,
+): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const { rows } = await database.journal.query<{ removed: number }>(REMOVE, [retentionMs, BATCH]);
+    const removed = rows[0]?.removed ?? 0;
+    total += removed;
+    if (removed < BATCH || isStopping()) return total;
+  }
+}
+
+/** Removes old operations from time to time; `retentionMs` 0 keeps them. A look that fails is logged. */
+export function keepRecentOperations(
+  database: Database,
+  retentionMs: number,
+  log: Log,
+): { readonly stop: () => Promise<void> } {
+  if (retentionMs === 0) return { stop: () => Promise.resolve() };
+  const everyMs = Math.min(Math.max(retentionMs / LOOKS_PER_RETENTION, EVERY_LEAST_MS), EVERY_MOST_MS);
+  let isStopping = false;
+  let look = Promise.resolve();
+  let timer: NodeJS.Timeout;
+  const remove = async (): Promise<void> => {
+    try {
+      const removed = await removeOldOperations(database, retentionMs, () => isStopping);
+      if (removed > 0) log.info("old operations removed", { removed });
+    } catch (error) {
+      log.warn("old operations could not be removed; trying again later", { error });
+    }
+    schedule(everyMs);
+  };
+  const schedule = (inMs: number): void => {
+    if (isStopping) return;
+    timer = setTimeout(() => {
+      look = remove();
+    }, inMs).unref();
+  };
+  schedule(Math.min(everyMs, FIRST_MS));
+  return {
+    stop: () => {
+      isStopping = true;
+      clearTimeout(timer);
+      return look;
+    },
+  };
+}
