@@ -1,10 +1,11 @@
 /** Stored operations: headers for lists and takeovers, and the journal of each. */
 import type { OperationStore } from "../engine/ports/operations.ts";
+import type { ListOrder } from "../engine/ports/run-index.ts";
 import { readJournal } from "./journal/journal.ts";
 import { HELD } from "./journal/quarantine.ts";
 import { type OperationRow, toOperationView } from "./operation-rows.ts";
 import type { Database } from "./sql/pool.ts";
-import { prepared } from "./sql/sql.ts";
+import { prepared, type Statement } from "./sql/sql.ts";
 
 const COLUMNS = `operation_id, tenant_id, state, action, filter, matched, done, failed, failures, problem, created_by,
   created_at, updated_at, ended_at`;
@@ -19,12 +20,19 @@ const PLACE = prepared(
   "SELECT shard, run_day, tenant_id, ended_at IS NOT NULL AS has_ended FROM orchestrator.operations WHERE operation_id = $1",
 );
 
-const LIST = prepared(
-  "operations.list",
-  `SELECT ${COLUMNS} FROM orchestrator.operations
-  WHERE tenant_id = $1 AND ($3::float8 IS NULL OR (created_at, operation_id) < (to_timestamp($3::float8 / 1000), $4))
-  ORDER BY created_at DESC, operation_id DESC LIMIT $2`,
-);
+const listIn = (order: ListOrder, beyond: string, direction: string): Statement =>
+  prepared(
+    `operations.list_${order}`,
+    `SELECT ${COLUMNS} FROM orchestrator.operations
+  WHERE tenant_id = $1 AND ($3::float8 IS NULL OR (created_at, operation_id) ${beyond} (to_timestamp($3::float8 / 1000), $4))
+  ORDER BY created_at ${direction}, operation_id ${direction} LIMIT $2`,
+  );
+
+/** One index serves both orders. */
+const LIST: Readonly<Record<ListOrder, Statement>> = {
+  newest: listIn("newest", "<", "DESC"),
+  oldest: listIn("oldest", ">", "ASC"),
+};
 
 const LIST_OPEN = prepared(
   "operations.list_open",
@@ -76,9 +84,9 @@ export function createOperationStore(database: Database): OperationStore {
       const { rows } = await database.reads.query<OperationRow>(FIND, [tenantId, operationId]);
       return rows[0] === undefined ? null : toOperationView(rows[0]);
     },
-    list: async (tenantId, after, limit) => {
+    list: async (tenantId, after, limit, order) => {
       const place = [after?.createdAt ?? null, after?.operationId ?? ""];
-      const { rows } = await database.reads.query<OperationRow>(LIST, [tenantId, limit, ...place]);
+      const { rows } = await database.reads.query<OperationRow>(LIST[order], [tenantId, limit, ...place]);
       return rows.map(toOperationView);
     },
   };

@@ -294,7 +294,7 @@ test("resume takes several runs or a filter, shows what it would do, and continu
   const rest = await json("runs", "resume", ...filter, "--yes");
   expect(rest).toMatchObject({ state: "OPERATION_STATE_COMPLETED", matchedCount: 1, doneCount: 1 });
   expect(await json("runs", "get", three)).toMatchObject({ run: { state: "RUN_STATE_WAITING" } });
-  expect((await json("operations", "list")).operations).toMatchObject([
+  expect((await json("operations", "list", "--filter", 'action == "RESUME"')).operations).toMatchObject([
     { operationId: rest.operationId, action: "OPERATION_ACTION_RESUME" },
     { operationId },
   ]);

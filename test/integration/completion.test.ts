@@ -189,6 +189,16 @@ describe.each(["bash", "zsh", "fish"] as const)("names in %s", (shell) => {
   );
 });
 
+test("ids of operations complete the commands that take one", () => {
+  const { stdout } = main(["runs", "resume", "run-other", "run-pay-old", "--server", service.address]);
+  const [, id = ""] = /^(\S+) is /.exec(stdout) ?? [];
+  expect(id).toMatch(/^op~/);
+  for (const command of ["get", "wait", "cancel"]) {
+    const words = ["complete", "--", "operations", command, "op"];
+    expect(main(words, { ORCHESTRATOR_SERVER: service.address }).lines).toEqual([id]);
+  }
+});
+
 test("complete prints at most 50 names and no errors, and does not wait for a service that is silent", async () => {
   const server = ["--server", service.address];
   const sources = Array.from({ length: 55 }, (_, i) => {

@@ -90,6 +90,45 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     });
   });
 
+  test("a list of operations takes a filter and an order, and goes on page by page", async () => {
+    const started: string[] = [];
+    for (const action of [OperationAction.CANCEL, OperationAction.RESUME, OperationAction.CANCEL]) {
+      const { operation } = jsonOf(
+        await ask(startOperation, { action, runIds: [`nobody-${name.replaceAll(" ", "-")}`] }),
+      );
+      started.push(operation.operationId);
+      await ask(waitOperation, { operationId: operation.operationId, wait: { seconds: 20n } });
+    }
+    const [first = "", second = "", third = ""] = started;
+    const since = `operation_id in ${JSON.stringify(started)}`;
+    const list = async (filter: string, orderBy = ""): Promise<readonly string[]> => {
+      const found: string[] = [];
+      let pageToken = "";
+      do {
+        const page = jsonOf(await ask(listOperations, { filter, orderBy, pageToken, pageSize: 1 }));
+        for (const { operationId } of page.operations ?? []) found.push(operationId);
+        pageToken = page.nextPageToken ?? "";
+      } while (pageToken !== "");
+      return found;
+    };
+    expect(await list(since)).toEqual([third, second, first]);
+    expect(await list(since, "create_time")).toEqual([first, second, third]);
+    expect(await list(`${since} && action == "OPERATION_ACTION_CANCEL"`)).toEqual([third, first]);
+    expect(await list(`${since} && action != "CANCEL"`)).toEqual([second]);
+    expect(await list(`${since} && state == "COMPLETED" && failed_count == 1 && done_count < 1`)).toEqual([
+      ...[third, second, first],
+    ]);
+    expect(await list(`${since} && end_time < timestamp("2020-01-01T00:00:00Z")`)).toEqual([]);
+    expect(await list(`${since} && !has(end_time)`)).toEqual([]);
+    for (const filter of ["state", 'state == "SLEEPING"', "problem == ''", 'run_id == "a"', "true", '"'.repeat(40)])
+      expect(await ask(listOperations, { filter })).toMatchObject({ ok: false, reason: "FILTER_INVALID" });
+    expect(await ask(listOperations, { orderBy: "state" })).toMatchObject({ ok: false, reason: "INVALID_REQUEST" });
+    const page = jsonOf(await ask(listOperations, { pageSize: 1 }));
+    expect(await ask(listOperations, { filter: since, pageToken: page.nextPageToken })).toMatchObject({
+      reason: "PAGE_TOKEN_INVALID",
+    });
+  });
+
   test("what names no runs, both ways, or nothing to do is refused", async () => {
     const refused = { ok: false, reason: "INVALID_REQUEST" };
     expect(await ask(startOperation, { action: OperationAction.CANCEL })).toMatchObject(refused);

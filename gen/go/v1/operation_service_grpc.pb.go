@@ -40,7 +40,8 @@ type OperationServiceClient interface {
 	StartOperation(ctx context.Context, in *StartOperationRequest, opts ...grpc.CallOption) (*StartOperationResponse, error)
 	// GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
-	// ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
+	// ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+	// PAGE_TOKEN_INVALID.
 	ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error)
 	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
 	// to wait longer. Errors: OPERATION_NOT_FOUND.
@@ -120,7 +121,8 @@ type OperationServiceServer interface {
 	StartOperation(context.Context, *StartOperationRequest) (*StartOperationResponse, error)
 	// GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
-	// ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
+	// ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+	// PAGE_TOKEN_INVALID.
 	ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error)
 	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
 	// to wait longer. Errors: OPERATION_NOT_FOUND.

@@ -1,7 +1,7 @@
 /** OperationService: bulk jobs over runs. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
-import type { Operations, OperationTarget } from "../../engine/ports/operations.ts";
+import type { OperationPosition, Operations, OperationTarget, OperationView } from "../../engine/ports/operations.ts";
 import {
   CancelOperationResponseSchema,
   GetOperationResponseSchema,
@@ -14,7 +14,9 @@ import {
 import type { ServiceHandlers } from "../calls/call.ts";
 import { hashBody } from "../calls/request-key.ts";
 import { defineService } from "../calls/services.ts";
-import { cutPage, pageSizeOf } from "../lists/paging.ts";
+import { meetsCondition } from "../lists/condition.ts";
+import { parseOperationFilter, readOperation } from "../lists/operation-filter.ts";
+import { orderOf, pageSizeOf, scanPage } from "../lists/paging.ts";
 import { parseRunFilter, toStoreFilter } from "../lists/run-filter.ts";
 import { type Tokens, toPlace } from "../lists/tokens.ts";
 import { fromAction, toOperation } from "../mapping/operation.ts";
@@ -42,15 +44,25 @@ function createHandlers({ operations, tokens }: Needs): ServiceHandlers<typeof O
     },
 
     async listOperations(request, { caller }) {
-      const query = ["ListOperations"];
+      const condition = parseOperationFilter(request.filter);
+      const order = orderOf(request.orderBy, "newest");
+      const query = ["ListOperations", request.filter, order];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
-      const after = place === null ? null : { createdAt: Number(place[0]), operationId: String(place[1]) };
-      const size = pageSizeOf(request.pageSize);
-      const found = await operations.listOperations(caller, after, size + 1);
-      const { lines, next } = cutPage(found, size, (view) => [toPlace(view.createdAt), view.operationId]);
+      const source = {
+        read: (after: OperationPosition | null, limit: number) =>
+          operations.listOperations(caller, after, limit, order),
+        placeOf: ({ createdAt, operationId }: OperationView): OperationPosition => ({ createdAt, operationId }),
+      };
+      const { lines, next } = await scanPage(
+        source,
+        place === null ? null : { createdAt: Number(place[0]), operationId: String(place[1]) },
+        pageSizeOf(request.pageSize),
+        (view) => condition === null || meetsCondition(condition, readOperation(view)),
+      );
       return create(ListOperationsResponseSchema, {
         operations: lines.map(toOperation),
-        nextPageToken: next === null ? "" : tokens.toPageToken(caller.tenantId, query, next),
+        nextPageToken:
+          next === null ? "" : tokens.toPageToken(caller.tenantId, query, [toPlace(next.createdAt), next.operationId]),
       });
     },
 

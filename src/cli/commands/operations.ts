@@ -8,6 +8,7 @@ import {
 } from "../../gen/orchestrator/v1/operation_pb.ts";
 import { OperationService } from "../../gen/orchestrator/v1/operation_service_pb.ts";
 import type { CommandContext } from "../command-context.ts";
+import { CompletedArgument } from "../completion/completed.ts";
 import {
   addConnectOptions,
   addOutputOption,
@@ -30,11 +31,12 @@ export function defineOperations(command: Command, context: CommandContext): voi
     addOutputOption(addConnectOptions(command.command(name).description(summary)));
   const { method } = OperationService;
   leaf("list", "list operations, newest first")
+    .option("--filter <cel>", 'for example: state == "COMPLETED" && failed_count > 0')
     .addOption(new Option("--limit <count>", "maximum number of lines").default(50).argParser(readCount))
-    .action((options: Options & { readonly limit: number }) =>
+    .action(({ filter = "", ...options }: Options & { readonly filter?: string; readonly limit: number }) =>
       withClient(options, async (client) => {
         const operations = await readPages(options.limit, async (pageToken, pageSize) => {
-          const page = await client.call(method.listOperations, { pageToken, pageSize });
+          const page = await client.call(method.listOperations, { filter, pageToken, pageSize });
           return { lines: page.operations, next: page.nextPageToken };
         });
         if (options.output === "json")
@@ -43,7 +45,7 @@ export function defineOperations(command: Command, context: CommandContext): voi
       }),
     );
   leaf("get", "show an operation with the runs that failed")
-    .argument("<operation>", "id of the operation")
+    .addArgument(new CompletedArgument("<operation>", "id of the operation", "operation"))
     .action((operationId: string, options: Options) =>
       withClient(options, async (client) => {
         const { operation } = await client.call(method.getOperation, { operationId });
@@ -54,7 +56,7 @@ export function defineOperations(command: Command, context: CommandContext): voi
       }),
     );
   leaf("wait", "wait until an operation ends")
-    .argument("<operation>", "id of the operation")
+    .addArgument(new CompletedArgument("<operation>", "id of the operation", "operation"))
     .action((operationId: string, options: Options) =>
       withClient(options, async (client) => {
         const { operation } = await client.call(method.getOperation, { operationId });
@@ -63,7 +65,7 @@ export function defineOperations(command: Command, context: CommandContext): voi
       }),
     );
   leaf("cancel", "cancel an operation: runs that were changed stay changed")
-    .argument("<operation>", "id of the operation")
+    .addArgument(new CompletedArgument("<operation>", "id of the operation", "operation"))
     .action((operationId: string, options: Options) =>
       withClient(options, async (client) => {
         const { operation } = await client.call(method.cancelOperation, { operationId });

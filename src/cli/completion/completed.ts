@@ -2,7 +2,7 @@
 import { Argument, Option } from "commander";
 
 /** What a word on the command line names: something that a service or the user's profiles list, or a file. */
-export type WordKind = "flow" | "run" | "asking-run" | "approval" | "template" | "profile" | "file";
+export type WordKind = "flow" | "run" | "asking-run" | "approval" | "operation" | "template" | "profile" | "file";
 
 /** An argument that is completed. */
 export class CompletedArgument extends Argument {

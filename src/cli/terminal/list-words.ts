@@ -3,6 +3,7 @@ import type { ApiClient, ClientCallOptions } from "../../api/client/client.ts";
 import { fromTimestamp } from "../../api/mapping/time.ts";
 import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
+import { OperationService } from "../../gen/orchestrator/v1/operation_service_pb.ts";
 import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
 import type { WordKind } from "../completion/completed.ts";
@@ -63,6 +64,11 @@ async function readWords(
       const filter = `run_id == ${JSON.stringify(before[0] ?? "")}`;
       const open = await listOpenApprovals(client, filter, options);
       return open.flatMap(({ approvalId, taskId }) => [approvalId, taskId]);
+    }
+    case "operation": {
+      const request = { ...page, filter: startsWith("operation_id") };
+      const { operations } = await client.call(OperationService.method.listOperations, request, options);
+      return operations.map(({ operationId }) => operationId);
     }
     case "template": {
       const { templates } = await client.call(TemplateService.method.listTemplates, page, options);

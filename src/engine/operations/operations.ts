@@ -9,7 +9,7 @@ import type {
   Operations,
   OperationView,
 } from "../ports/operations.ts";
-import type { RunIndex } from "../ports/run-index.ts";
+import type { ListOrder, RunIndex } from "../ports/run-index.ts";
 import type { Residence } from "../shard/residence/residence.ts";
 import { waitForEnd } from "../shard/residence/wait-for-end.ts";
 import type { Runtime } from "../shard/runtime.ts";
@@ -80,8 +80,9 @@ class OperationCalls implements Operations {
     { tenantId }: Caller,
     after: OperationPosition | null,
     limit: number,
+    order: ListOrder = "newest",
   ): Promise<readonly OperationView[]> {
-    return this.#store.list(tenantId, after, limit);
+    return this.#store.list(tenantId, after, limit, order);
   }
 
   async waitOperation(

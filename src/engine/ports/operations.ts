@@ -1,7 +1,7 @@
 /** Operations: tracked bulk jobs over runs. */
 import type { Caller } from "./caller.ts";
 import type { Lease } from "./leases.ts";
-import type { Filter, RunPosition } from "./run-index.ts";
+import type { Filter, ListOrder, RunPosition } from "./run-index.ts";
 
 /** Kinds of holds that a resume may release. */
 export type ReleasedHold = "operator" | "budget" | "limit" | "quarantine";
@@ -83,8 +83,13 @@ export interface Operations {
   /** Resolves when the start is durable. Errors: REQUEST_ID_REUSED, NO_SHARD. */
   startOperation(caller: Caller, request: OperationRequest): Promise<OperationView>;
   getOperation(caller: Caller, operationId: string): Promise<OperationView>;
-  /** Newest first. */
-  listOperations(caller: Caller, after: OperationPosition | null, limit: number): Promise<readonly OperationView[]>;
+  /** Newest first by default. */
+  listOperations(
+    caller: Caller,
+    after: OperationPosition | null,
+    limit: number,
+    order?: ListOrder,
+  ): Promise<readonly OperationView[]>;
   /**
    * Resolves when the operation has ended, `waitMs` have passed, or `signal` aborts, with the operation in its current
    * state.
@@ -143,5 +148,10 @@ export interface OperationStore {
   /** Ends an open operation without reading it. Returns false if the lease is not held or it is not open. */
   endUnread(lease: Lease, operationId: string): Promise<boolean>;
   find(tenantId: string, operationId: string): Promise<OperationView | null>;
-  list(tenantId: string, after: OperationPosition | null, limit: number): Promise<readonly OperationView[]>;
+  list(
+    tenantId: string,
+    after: OperationPosition | null,
+    limit: number,
+    order: ListOrder,
+  ): Promise<readonly OperationView[]>;
 }

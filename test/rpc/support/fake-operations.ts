@@ -32,11 +32,12 @@ export function createFakeOperations(startAt = 1_700_000_000_000): Operations {
       return view;
     },
     getOperation: async ({ tenantId }, operationId) => find(tenantId, operationId),
-    listOperations: async ({ tenantId }, after, limit) =>
-      [...views.values()]
-        .filter((view) => view.tenantId === tenantId && (after === null || view.createdAt < after.createdAt))
-        .reverse()
-        .slice(0, limit),
+    listOperations: async ({ tenantId }, after, limit, order = "newest") => {
+      const own = [...views.values()].filter((view) => view.tenantId === tenantId);
+      const lines = order === "newest" ? own.reverse() : own;
+      const from = after === null ? 0 : lines.findIndex(({ operationId }) => operationId === after.operationId) + 1;
+      return lines.slice(from, from + limit);
+    },
     waitOperation: async ({ tenantId }, operationId) => find(tenantId, operationId),
     async cancelOperation({ tenantId }, operationId) {
       const view = find(tenantId, operationId);

@@ -27,7 +27,7 @@ from orchestrator_client.v1 import operation_pb2 as orchestrator_dot_v1_dot_oper
 from orchestrator_client.v1 import run_pb2 as orchestrator_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'orchestrator/v1/operation_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1forchestrator/v1/operation.proto\x1a\x19orchestrator/v1/run.proto\"\x93\x02\n\x15StartOperationRequest\x12\x38\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32 .orchestrator.v1.OperationActionR\x06\x61\x63tion\x12\x16\n\x06\x66ilter\x18\x02 \x01(\tR\x06\x66ilter\x12\x17\n\x07run_ids\x18\x03 \x03(\tR\x06runIds\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1e\n\ncompensate\x18\x05 \x01(\x08R\ncompensate\x12\x38\n\nhold_kinds\x18\x06 \x03(\x0e\x32\x19.orchestrator.v1.HoldKindR\tholdKinds\x12\x1d\n\nrequest_id\x18\x07 \x01(\tR\trequestId\"R\n\x16StartOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation\"8\n\x13GetOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"P\n\x14GetOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation\"S\n\x15ListOperationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"|\n\x16ListOperationsResponse\x12:\n\noperations\x18\x01 \x03(\x0b\x32\x1a.orchestrator.v1.OperationR\noperations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"h\n\x14WaitOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\"Q\n\x15WaitOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation\"Z\n\x16\x43\x61ncelOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"S\n\x17\x43\x61ncelOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation2\x8a\x04\n\x10OperationService\x12\x61\n\x0eStartOperation\x12&.orchestrator.v1.StartOperationRequest\x1a\'.orchestrator.v1.StartOperationResponse\x12`\n\x0cGetOperation\x12$.orchestrator.v1.GetOperationRequest\x1a%.orchestrator.v1.GetOperationResponse\"\x03\x90\x02\x01\x12\x66\n\x0eListOperations\x12&.orchestrator.v1.ListOperationsRequest\x1a\'.orchestrator.v1.ListOperationsResponse\"\x03\x90\x02\x01\x12\x63\n\rWaitOperation\x12%.orchestrator.v1.WaitOperationRequest\x1a&.orchestrator.v1.WaitOperationResponse\"\x03\x90\x02\x01\x12\x64\n\x0f\x43\x61ncelOperation\x12\'.orchestrator.v1.CancelOperationRequest\x1a(.orchestrator.v1.CancelOperationResponseB\x91\x01\n\x0forchestrator.v1B\x15OperationServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'orchestrator/v1/operation_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1forchestrator/v1/operation.proto\x1a\x19orchestrator/v1/run.proto\"\x93\x02\n\x15StartOperationRequest\x12\x38\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32 .orchestrator.v1.OperationActionR\x06\x61\x63tion\x12\x16\n\x06\x66ilter\x18\x02 \x01(\tR\x06\x66ilter\x12\x17\n\x07run_ids\x18\x03 \x03(\tR\x06runIds\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1e\n\ncompensate\x18\x05 \x01(\x08R\ncompensate\x12\x38\n\nhold_kinds\x18\x06 \x03(\x0e\x32\x19.orchestrator.v1.HoldKindR\tholdKinds\x12\x1d\n\nrequest_id\x18\x07 \x01(\tR\trequestId\"R\n\x16StartOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation\"8\n\x13GetOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\"P\n\x14GetOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation\"\x86\x01\n\x15ListOperationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x03 \x01(\tR\x06\x66ilter\x12\x19\n\x08order_by\x18\x04 \x01(\tR\x07orderBy\"|\n\x16ListOperationsResponse\x12:\n\noperations\x18\x01 \x03(\x0b\x32\x1a.orchestrator.v1.OperationR\noperations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"h\n\x14WaitOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\"Q\n\x15WaitOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation\"Z\n\x16\x43\x61ncelOperationRequest\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"S\n\x17\x43\x61ncelOperationResponse\x12\x38\n\toperation\x18\x01 \x01(\x0b\x32\x1a.orchestrator.v1.OperationR\toperation2\x8a\x04\n\x10OperationService\x12\x61\n\x0eStartOperation\x12&.orchestrator.v1.StartOperationRequest\x1a\'.orchestrator.v1.StartOperationResponse\x12`\n\x0cGetOperation\x12$.orchestrator.v1.GetOperationRequest\x1a%.orchestrator.v1.GetOperationResponse\"\x03\x90\x02\x01\x12\x66\n\x0eListOperations\x12&.orchestrator.v1.ListOperationsRequest\x1a\'.orchestrator.v1.ListOperationsResponse\"\x03\x90\x02\x01\x12\x63\n\rWaitOperation\x12%.orchestrator.v1.WaitOperationRequest\x1a&.orchestrator.v1.WaitOperationResponse\"\x03\x90\x02\x01\x12\x64\n\x0f\x43\x61ncelOperation\x12\'.orchestrator.v1.CancelOperationRequest\x1a(.orchestrator.v1.CancelOperationResponseB\x91\x01\n\x0forchestrator.v1B\x15OperationServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,18 +49,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETOPERATIONREQUEST']._serialized_end=570
   _globals['_GETOPERATIONRESPONSE']._serialized_start=572
   _globals['_GETOPERATIONRESPONSE']._serialized_end=652
-  _globals['_LISTOPERATIONSREQUEST']._serialized_start=654
-  _globals['_LISTOPERATIONSREQUEST']._serialized_end=737
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=739
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=863
-  _globals['_WAITOPERATIONREQUEST']._serialized_start=865
-  _globals['_WAITOPERATIONREQUEST']._serialized_end=969
-  _globals['_WAITOPERATIONRESPONSE']._serialized_start=971
-  _globals['_WAITOPERATIONRESPONSE']._serialized_end=1052
-  _globals['_CANCELOPERATIONREQUEST']._serialized_start=1054
-  _globals['_CANCELOPERATIONREQUEST']._serialized_end=1144
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=1146
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=1229
-  _globals['_OPERATIONSERVICE']._serialized_start=1232
-  _globals['_OPERATIONSERVICE']._serialized_end=1754
+  _globals['_LISTOPERATIONSREQUEST']._serialized_start=655
+  _globals['_LISTOPERATIONSREQUEST']._serialized_end=789
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=791
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=915
+  _globals['_WAITOPERATIONREQUEST']._serialized_start=917
+  _globals['_WAITOPERATIONREQUEST']._serialized_end=1021
+  _globals['_WAITOPERATIONRESPONSE']._serialized_start=1023
+  _globals['_WAITOPERATIONRESPONSE']._serialized_end=1104
+  _globals['_CANCELOPERATIONREQUEST']._serialized_start=1106
+  _globals['_CANCELOPERATIONREQUEST']._serialized_end=1196
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=1198
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=1281
+  _globals['_OPERATIONSERVICE']._serialized_start=1284
+  _globals['_OPERATIONSERVICE']._serialized_end=1806
 # @@protoc_insertion_point(module_scope)

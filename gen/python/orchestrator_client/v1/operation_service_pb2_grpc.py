@@ -84,7 +84,8 @@ class OperationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListOperations(self, request, context):
-        """ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
+        """ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+        PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

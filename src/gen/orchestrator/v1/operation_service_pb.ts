@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/operation_service.proto.
  */
 export const file_orchestrator_v1_operation_service: GenFile = /*@__PURE__*/
-  fileDesc("CidvcmNoZXN0cmF0b3IvdjEvb3BlcmF0aW9uX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLbAgoVU3RhcnRPcGVyYXRpb25SZXF1ZXN0EkAKBmFjdGlvbhgBIAEoDjIgLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25BY3Rpb25CDuJBAQK6SAeCAQQQASAAEhwKBmZpbHRlchgCIAEoCUIM4kEBAbpIBXIDGIAgEicKB3J1bl9pZHMYAyADKAlCFuJBAQG6SA+SAQwQkE4iB3IFEAEYgAISKAoGcmVhc29uGAQgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSGAoKY29tcGVuc2F0ZRgFIAEoCEIE4kEBARJGCgpob2xkX2tpbmRzGAYgAygOMhkub3JjaGVzdHJhdG9yLnYxLkhvbGRLaW5kQhfiQQEBukgQkgENEAgiCYIBBhABIAAgBRItCgpyZXF1ZXN0X2lkGAcgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIkcKFlN0YXJ0T3BlcmF0aW9uUmVzcG9uc2USLQoJb3BlcmF0aW9uGAEgASgLMhoub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvbiI7ChNHZXRPcGVyYXRpb25SZXF1ZXN0EiQKDG9wZXJhdGlvbl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAEiRQoUR2V0T3BlcmF0aW9uUmVzcG9uc2USLQoJb3BlcmF0aW9uGAEgASgLMhoub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvbiJZChVMaXN0T3BlcmF0aW9uc1JlcXVlc3QSHgoJcGFnZV9zaXplGAEgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgziQQEBukgFcgMYgBAiYQoWTGlzdE9wZXJhdGlvbnNSZXNwb25zZRIuCgpvcGVyYXRpb25zGAEgAygLMhoub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiegoUV2FpdE9wZXJhdGlvblJlcXVlc3QSJAoMb3BlcmF0aW9uX2lkGAEgASgJQg7iQQECukgHcgUQARiAARI8CgR3YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhPiQQECukgMyAEBqgEGIgIIMjIAIkYKFVdhaXRPcGVyYXRpb25SZXNwb25zZRItCglvcGVyYXRpb24YASABKAsyGi5vcmNoZXN0cmF0b3IudjEuT3BlcmF0aW9uIm0KFkNhbmNlbE9wZXJhdGlvblJlcXVlc3QSJAoMb3BlcmF0aW9uX2lkGAEgASgJQg7iQQECukgHcgUQARiAARItCgpyZXF1ZXN0X2lkGAIgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIkgKF0NhbmNlbE9wZXJhdGlvblJlc3BvbnNlEi0KCW9wZXJhdGlvbhgBIAEoCzIaLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb24y/wYKEE9wZXJhdGlvblNlcnZpY2USpgEKDlN0YXJ0T3BlcmF0aW9uEiYub3JjaGVzdHJhdG9yLnYxLlN0YXJ0T3BlcmF0aW9uUmVxdWVzdBonLm9yY2hlc3RyYXRvci52MS5TdGFydE9wZXJhdGlvblJlc3BvbnNlIkOC0+STAhM6ASoiDi92MS9vcGVyYXRpb25zyqX27AwkChBvcGVyYXRpb25zLnN0YXJ0GAMgBSoMEgpyZXF1ZXN0X2lkEqQBCgxHZXRPcGVyYXRpb24SJC5vcmNoZXN0cmF0b3IudjEuR2V0T3BlcmF0aW9uUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5HZXRPcGVyYXRpb25SZXNwb25zZSJHkAIBgtPkkwIfEh0vdjEvb3BlcmF0aW9ucy97b3BlcmF0aW9uX2lkfcql9uwMGQoPb3BlcmF0aW9ucy5yZWFkGAEgAioCCAESmwEKDkxpc3RPcGVyYXRpb25zEiYub3JjaGVzdHJhdG9yLnYxLkxpc3RPcGVyYXRpb25zUmVxdWVzdBonLm9yY2hlc3RyYXRvci52MS5MaXN0T3BlcmF0aW9uc1Jlc3BvbnNlIjiQAgGC0+STAhASDi92MS9vcGVyYXRpb25zyqX27AwZCg9vcGVyYXRpb25zLnJlYWQYASADKgIIARK4AQoNV2FpdE9wZXJhdGlvbhIlLm9yY2hlc3RyYXRvci52MS5XYWl0T3BlcmF0aW9uUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5XYWl0T3BlcmF0aW9uUmVzcG9uc2UiWJACAYLT5JMCJBIiL3YxL29wZXJhdGlvbnMve29wZXJhdGlvbl9pZH06d2FpdMql9uwMJQoPb3BlcmF0aW9ucy5yZWFkGAEgAioOEgxvcGVyYXRpb25faWQSwQEKD0NhbmNlbE9wZXJhdGlvbhInLm9yY2hlc3RyYXRvci52MS5DYW5jZWxPcGVyYXRpb25SZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnYxLkNhbmNlbE9wZXJhdGlvblJlc3BvbnNlIluC0+STAik6ASoiJC92MS9vcGVyYXRpb25zL3tvcGVyYXRpb25faWR9OmNhbmNlbMql9uwMJgoQb3BlcmF0aW9ucy5zdGFydBgCIAQqDhIMb3BlcmF0aW9uX2lkQpEBCg9vcmNoZXN0cmF0b3IudjFCFU9wZXJhdGlvblNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_orchestrator_options_v1_options, file_orchestrator_v1_operation, file_orchestrator_v1_run]);
+  fileDesc("CidvcmNoZXN0cmF0b3IvdjEvb3BlcmF0aW9uX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLbAgoVU3RhcnRPcGVyYXRpb25SZXF1ZXN0EkAKBmFjdGlvbhgBIAEoDjIgLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25BY3Rpb25CDuJBAQK6SAeCAQQQASAAEhwKBmZpbHRlchgCIAEoCUIM4kEBAbpIBXIDGIAgEicKB3J1bl9pZHMYAyADKAlCFuJBAQG6SA+SAQwQkE4iB3IFEAEYgAISKAoGcmVhc29uGAQgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSGAoKY29tcGVuc2F0ZRgFIAEoCEIE4kEBARJGCgpob2xkX2tpbmRzGAYgAygOMhkub3JjaGVzdHJhdG9yLnYxLkhvbGRLaW5kQhfiQQEBukgQkgENEAgiCYIBBhABIAAgBRItCgpyZXF1ZXN0X2lkGAcgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIkcKFlN0YXJ0T3BlcmF0aW9uUmVzcG9uc2USLQoJb3BlcmF0aW9uGAEgASgLMhoub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvbiI7ChNHZXRPcGVyYXRpb25SZXF1ZXN0EiQKDG9wZXJhdGlvbl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAEiRQoUR2V0T3BlcmF0aW9uUmVzcG9uc2USLQoJb3BlcmF0aW9uGAEgASgLMhoub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvbiKzAQoVTGlzdE9wZXJhdGlvbnNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAQEhwKBmZpbHRlchgDIAEoCUIM4kEBAbpIBXIDGIAgEjoKCG9yZGVyX2J5GAQgASgJQijiQQEBukghch8yHV4oY3JlYXRlX3RpbWUoIGFzY3wgZGVzYyk/KT8kImEKFkxpc3RPcGVyYXRpb25zUmVzcG9uc2USLgoKb3BlcmF0aW9ucxgBIAMoCzIaLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInoKFFdhaXRPcGVyYXRpb25SZXF1ZXN0EiQKDG9wZXJhdGlvbl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESPAoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIT4kEBArpIDMgBAaoBBiICCDIyACJGChVXYWl0T3BlcmF0aW9uUmVzcG9uc2USLQoJb3BlcmF0aW9uGAEgASgLMhoub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvbiJtChZDYW5jZWxPcGVyYXRpb25SZXF1ZXN0EiQKDG9wZXJhdGlvbl9pZBgBIAEoCUIO4kEBArpIB3IFEAEYgAESLQoKcmVxdWVzdF9pZBgCIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JCJIChdDYW5jZWxPcGVyYXRpb25SZXNwb25zZRItCglvcGVyYXRpb24YASABKAsyGi5vcmNoZXN0cmF0b3IudjEuT3BlcmF0aW9uMv8GChBPcGVyYXRpb25TZXJ2aWNlEqYBCg5TdGFydE9wZXJhdGlvbhImLm9yY2hlc3RyYXRvci52MS5TdGFydE9wZXJhdGlvblJlcXVlc3QaJy5vcmNoZXN0cmF0b3IudjEuU3RhcnRPcGVyYXRpb25SZXNwb25zZSJDgtPkkwITOgEqIg4vdjEvb3BlcmF0aW9uc8ql9uwMJAoQb3BlcmF0aW9ucy5zdGFydBgDIAUqDBIKcmVxdWVzdF9pZBKkAQoMR2V0T3BlcmF0aW9uEiQub3JjaGVzdHJhdG9yLnYxLkdldE9wZXJhdGlvblJlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuR2V0T3BlcmF0aW9uUmVzcG9uc2UiR5ACAYLT5JMCHxIdL3YxL29wZXJhdGlvbnMve29wZXJhdGlvbl9pZH3KpfbsDBkKD29wZXJhdGlvbnMucmVhZBgBIAIqAggBEpsBCg5MaXN0T3BlcmF0aW9ucxImLm9yY2hlc3RyYXRvci52MS5MaXN0T3BlcmF0aW9uc1JlcXVlc3QaJy5vcmNoZXN0cmF0b3IudjEuTGlzdE9wZXJhdGlvbnNSZXNwb25zZSI4kAIBgtPkkwIQEg4vdjEvb3BlcmF0aW9uc8ql9uwMGQoPb3BlcmF0aW9ucy5yZWFkGAEgAyoCCAESuAEKDVdhaXRPcGVyYXRpb24SJS5vcmNoZXN0cmF0b3IudjEuV2FpdE9wZXJhdGlvblJlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuV2FpdE9wZXJhdGlvblJlc3BvbnNlIliQAgGC0+STAiQSIi92MS9vcGVyYXRpb25zL3tvcGVyYXRpb25faWR9OndhaXTKpfbsDCUKD29wZXJhdGlvbnMucmVhZBgBIAIqDhIMb3BlcmF0aW9uX2lkEsEBCg9DYW5jZWxPcGVyYXRpb24SJy5vcmNoZXN0cmF0b3IudjEuQ2FuY2VsT3BlcmF0aW9uUmVxdWVzdBooLm9yY2hlc3RyYXRvci52MS5DYW5jZWxPcGVyYXRpb25SZXNwb25zZSJbgtPkkwIpOgEqIiQvdjEvb3BlcmF0aW9ucy97b3BlcmF0aW9uX2lkfTpjYW5jZWzKpfbsDCYKEG9wZXJhdGlvbnMuc3RhcnQYAiAEKg4SDG9wZXJhdGlvbl9pZEKRAQoPb3JjaGVzdHJhdG9yLnYxQhVPcGVyYXRpb25TZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_orchestrator_options_v1_options, file_orchestrator_v1_operation, file_orchestrator_v1_run]);
 
 /**
  * Request of OperationService.StartOperation. Exactly one of `filter` and `run_ids` is set.
@@ -158,18 +158,34 @@ export const GetOperationResponseSchema: GenMessage<GetOperationResponse> = /*@_
  */
 export type ListOperationsRequest = Message<"orchestrator.v1.ListOperationsRequest"> & {
   /**
-   * Largest number of operations to answer; 0 means the default, more than the limit means the limit.
+   * Maximum number of operations to return. 0 means the default; a larger value than the limit means the limit.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page.
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`, `matched_count`,
+   * `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all. Example:
+   * `state == "COMPLETED" && failed_count > 0`.
+   *
+   * @generated from field: string filter = 3;
+   */
+  filter: string;
+
+  /**
+   * Order: `create_time desc` (newest first) or `create_time` (oldest first); empty means `create_time desc`.
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
 };
 
 /**
@@ -186,14 +202,14 @@ export const ListOperationsRequestSchema: GenMessage<ListOperationsRequest> = /*
  */
 export type ListOperationsResponse = Message<"orchestrator.v1.ListOperationsResponse"> & {
   /**
-   * The page.
+   * The page. It may hold fewer entries than asked for, even none.
    *
    * @generated from field: repeated orchestrator.v1.Operation operations = 1;
    */
   operations: Operation[];
 
   /**
-   * Token of the next page; empty at the end, and only there.
+   * Token of the next page; empty on the last page and only there.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -334,7 +350,8 @@ export const OperationService: GenService<{
     output: typeof GetOperationResponseSchema;
   },
   /**
-   * ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
+   * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+   * PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.OperationService.ListOperations
    */

@@ -37,7 +37,8 @@ export interface IOperationServiceClient {
      */
     getOperation(input: GetOperationRequest, options?: RpcOptions): UnaryCall<GetOperationRequest, GetOperationResponse>;
     /**
-     * ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
+     * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+     * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListOperations
      */
@@ -83,7 +84,8 @@ export declare class OperationServiceClient implements IOperationServiceClient, 
      */
     getOperation(input: GetOperationRequest, options?: RpcOptions): UnaryCall<GetOperationRequest, GetOperationResponse>;
     /**
-     * ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
+     * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+     * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListOperations
      */

@@ -37,7 +37,8 @@ export class OperationServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListOperations answers operations, the newest first. Errors: PAGE_TOKEN_INVALID.
+     * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+     * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListOperations
      */

@@ -108,17 +108,31 @@ export interface GetOperationResponse {
  */
 export interface ListOperationsRequest {
     /**
-     * Largest number of operations to answer; 0 means the default, more than the limit means the limit.
+     * Maximum number of operations to return. 0 means the default; a larger value than the limit means the limit.
      *
      * @generated from protobuf field: int32 page_size = 1
      */
     pageSize: number;
     /**
-     * `next_page_token` of the page before; empty for the first page.
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
      *
      * @generated from protobuf field: string page_token = 2
      */
     pageToken: string;
+    /**
+     * CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`, `matched_count`,
+     * `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all. Example:
+     * `state == "COMPLETED" && failed_count > 0`.
+     *
+     * @generated from protobuf field: string filter = 3
+     */
+    filter: string;
+    /**
+     * Order: `create_time desc` (newest first) or `create_time` (oldest first); empty means `create_time desc`.
+     *
+     * @generated from protobuf field: string order_by = 4
+     */
+    orderBy: string;
 }
 /**
  * Response of OperationService.ListOperations.
@@ -127,13 +141,13 @@ export interface ListOperationsRequest {
  */
 export interface ListOperationsResponse {
     /**
-     * The page.
+     * The page. It may hold fewer entries than asked for, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Operation operations = 1
      */
     operations: Operation[];
     /**
-     * Token of the next page; empty at the end, and only there.
+     * Token of the next page; empty on the last page and only there.
      *
      * @generated from protobuf field: string next_page_token = 2
      */

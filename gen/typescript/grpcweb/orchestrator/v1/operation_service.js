@@ -262,13 +262,17 @@ class ListOperationsRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.ListOperationsRequest", [
             { no: 1, name: "page_size", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
-            { no: 2, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 2, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "filter", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "order_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.pageSize = 0;
         message.pageToken = "";
+        message.filter = "";
+        message.orderBy = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -283,6 +287,12 @@ class ListOperationsRequest$Type extends MessageType {
                     break;
                 case /* string page_token */ 2:
                     message.pageToken = reader.string();
+                    break;
+                case /* string filter */ 3:
+                    message.filter = reader.string();
+                    break;
+                case /* string order_by */ 4:
+                    message.orderBy = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -302,6 +312,12 @@ class ListOperationsRequest$Type extends MessageType {
         /* string page_token = 2; */
         if (message.pageToken !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.pageToken);
+        /* string filter = 3; */
+        if (message.filter !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.filter);
+        /* string order_by = 4; */
+        if (message.orderBy !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.orderBy);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
