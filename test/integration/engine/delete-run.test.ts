@@ -78,3 +78,15 @@ test("a run is kept while its parent or a child of it is open", async () => {
   await engine.deleteRun(CALLER, runId);
   await expect(engine.getRun(CALLER, runId)).rejects.toMatchObject({ code: "RUN_DELETED" });
 });
+
+// Cause: a call that lost the race found no header (RUN_NOT_FOUND), or no row to delete, which was taken for an open
+// relative (RUN_STATE_INVALID).
+test("a run that several calls delete at once is deleted once, and all of them are told so", async () => {
+  const instance = await bed.openInstance();
+  await bed.register("quick", [{ id: "one", type: "noop" }]);
+  for (let round = 0; round < 5; round += 1) {
+    const { run } = await instance.engine.startRun(CALLER, startOf("quick"), 10_000);
+    const calls = Array.from({ length: 20 }, () => instance.engine.deleteRun(CALLER, run.state.runId));
+    expect(new Set(await Promise.all(calls)).size).toBe(1);
+  }
+});

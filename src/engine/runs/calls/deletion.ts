@@ -9,6 +9,7 @@
 import { toError } from "../../../base/errors.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { Journal } from "../../ports/journal.ts";
+import type { RunHeader } from "../../ports/run-index.ts";
 import { isClean } from "../../shard/resident.ts";
 import type { Followers } from "../followers.ts";
 import type { Runs } from "../runs.ts";
@@ -31,12 +32,30 @@ export async function throwMissing(
 export async function deleteRun(
   runs: Runs,
   followers: Pick<Followers, "deleted">,
-  { tenantId }: Caller,
+  caller: Caller,
   runId: string,
 ): Promise<number> {
-  const { residence, journal, shards, submission, clock } = runs;
-  const before = await journal.findDeleted(tenantId, runId);
+  const { journal, clock } = runs;
+  const findTime = (): Promise<number | null> => journal.findDeleted(caller.tenantId, runId);
+  const before = await findTime();
   if (before !== null) return before;
+  try {
+    followers.deleted(await eraseRun(runs, caller, runId), clock.now());
+  } catch (error) {
+    // Another call may have deleted it meanwhile.
+    const meanwhile = await findTime();
+    if (meanwhile === null) throw error;
+    return meanwhile;
+  }
+  return (await findTime()) ?? clock.now();
+}
+
+/** Erases a run that has ended. Resolves with its last header. */
+async function eraseRun(
+  { residence, journal, shards, submission, clock }: Runs,
+  { tenantId }: Caller,
+  runId: string,
+): Promise<RunHeader> {
   const shard = shards.shardOf(runId);
   const epoch = shards.epochOf(shard);
   if (epoch === undefined) throw toError("RUN_MOVED", { runId });
@@ -61,6 +80,5 @@ export async function deleteRun(
       action: "a deletion while its parent or one of its child runs is open (end those first)",
     });
   if (resident !== undefined) residence.drop(resident);
-  followers.deleted(header, clock.now());
-  return (await journal.findDeleted(tenantId, runId)) ?? clock.now();
+  return header;
 }
