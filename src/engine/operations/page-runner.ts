@@ -15,18 +15,28 @@ import { retryUntil } from "../shard/retry-until.ts";
 import type { Submission } from "../shard/submission/submission.ts";
 import type { OperationResident } from "./operation-rules.ts";
 import { hasEnded, type OperationState, type PageResult } from "./operation-state.ts";
+import { Slots } from "./slots.ts";
 
 /** Runs of a page: what may be done again after a crash, and how often progress is written. */
 const PAGE = 200;
 
-/** Runs that are changed at the same time. */
+/** Runs that an operation changes at the same time. */
 const PARALLEL = 16;
+
+/**
+ * Lists and changes of runs under way for all operations of an instance: callers share the database with them, and one
+ * operation whose runs cannot be reached leaves room for the others.
+ */
+const AT_ONCE = 24;
 
 /**
  * How long a call on a run that may be retried is retried, milliseconds: longer than an instance keeps its shards after
  * its death, and than a database takes to come back from a restart.
  */
 const PATIENCE_MS = 120_000;
+
+/** What callers are told of an error that is a bug. */
+const INTERNAL = "an internal error; the log of the service has it";
 
 /** What pages take. */
 export interface PageRunnerParts {
@@ -47,6 +57,7 @@ interface Page {
 /** Takes pages. */
 export class PageRunner {
   readonly #parts: PageRunnerParts;
+  readonly #slots = new Slots(AT_ONCE);
 
   constructor(parts: PageRunnerParts) {
     this.#parts = parts;
@@ -96,7 +107,7 @@ export class PageRunner {
     const { submission, clock, log } = this.#parts;
     const { operationId } = resident.entity;
     log.error("an operation cannot go on", { operationId, error });
-    const why = isOrchestratorError(error) ? error.message : "an internal error; the log of the service has it";
+    const why = isOrchestratorError(error) ? error.message : INTERNAL;
     submission.post(resident, { type: "hold", at: clock.now(), hold: "quarantine", by: "orchestrator", why });
   }
 
@@ -112,7 +123,7 @@ export class PageRunner {
     try {
       return await retryUntil(
         this.#parts.log,
-        () => this.#list(caller, resident.entity, signal),
+        () => this.#slots.use(() => this.#list(caller, resident.entity, signal)),
         () => isCanceled() || this.#isOver(signal),
       );
     } catch (error) {
@@ -155,14 +166,12 @@ export class PageRunner {
     let failed = 0;
     const change = async (): Promise<void> => {
       for (let runId = runIds[next++]; runId !== undefined; runId = runIds[next++]) {
-        // The operation is canceled: runs that are not under way are left alone.
-        if (resident.entity.state === "CANCELING" || this.#isOver(signal)) return;
         try {
-          await this.#changeOne(caller, resident, runId, signal);
+          if (!(await this.#changeOne(caller, resident, runId, signal))) return;
           done += 1;
         } catch (error) {
           failed += 1;
-          if (failures.length < MAX_FAILURES) failures.push(toFailure(runId, error));
+          if (failures.length < MAX_FAILURES) failures.push(this.#toFailure(resident, runId, error));
         }
       }
     };
@@ -170,24 +179,35 @@ export class PageRunner {
     return { done, failed, failures };
   }
 
-  async #changeOne(caller: Caller, resident: OperationResident, runId: string, signal: AbortSignal): Promise<void> {
+  /** Changes a run. False when the operation is canceled or stops: runs that are not under way are left alone. */
+  #changeOne(caller: Caller, resident: OperationResident, runId: string, signal: AbortSignal): Promise<boolean> {
     const { actions, log } = this.#parts;
     const { action, runRequestId } = resident.entity;
-    const giveUpAt = performance.now() + PATIENCE_MS;
-    await retryUntil(
+    const isEnding = (): boolean => resident.entity.state === "CANCELING" || this.#isOver(signal);
+    let giveUpAt = Number.POSITIVE_INFINITY;
+    return retryUntil(
       log,
-      () => actions.apply(caller, action, runId, runRequestId, signal),
-      () => performance.now() >= giveUpAt || resident.entity.state === "CANCELING" || this.#isOver(signal),
+      () =>
+        this.#slots.use(async () => {
+          if (isEnding()) return false;
+          await actions.apply(caller, action, runId, runRequestId, signal);
+          return true;
+        }),
+      () => {
+        giveUpAt = Math.min(giveUpAt, performance.now() + PATIENCE_MS);
+        return performance.now() >= giveUpAt || isEnding();
+      },
     );
+  }
+
+  #toFailure({ entity: { operationId } }: OperationResident, runId: string, error: unknown): OperationFailure {
+    if (isOrchestratorError(error)) return { runId, code: error.code, message: error.message.slice(0, 500) };
+    this.#parts.log.error("an operation could not change a run", { operationId, runId, error });
+    return { runId, code: "INTERNAL", message: INTERNAL };
   }
 }
 
 /** Leaves out runs that were created after the operation started. */
 export function withCutoff(filter: Filter, createdAt: number): Filter {
   return { op: "and", args: [filter, { op: "<=", field: { name: "create_time" }, value: createdAt }] };
-}
-
-function toFailure(runId: string, error: unknown): OperationFailure {
-  const message = error instanceof Error ? error.message : String(error);
-  return { runId, code: isOrchestratorError(error) ? error.code : "INTERNAL", message: message.slice(0, 500) };
 }

@@ -150,3 +150,30 @@ test("a call on a run that says it may be retried is retried", async () => {
   expect(ended).toMatchObject({ state: "COMPLETED", done: 1, failed: 0 });
   expect(calls).toBe(2);
 });
+
+// Cause: each operation changed 16 runs at once, so a hundred operations kept callers from the database.
+test("operations of an instance share how many runs they change at once", async () => {
+  let now = 0;
+  let most = 0;
+  const wrapActions = (actions: RunActions): RunActions => ({
+    apply: async (...call) => {
+      now += 1;
+      most = Math.max(most, now);
+      await actions.apply(...call).finally(() => {
+        now -= 1;
+      });
+    },
+  });
+  const instance = await bed.openInstance({ wrapActions });
+  await startRuns(instance, 60);
+  const { operations } = instance;
+  const started = await Promise.all(
+    Array.from({ length: 10 }, () => operations.startOperation(CALLER, terminate(ALL))),
+  );
+  for (const { operationId } of started)
+    expect(await operations.waitOperation(CALLER, operationId, 30_000, NEVER)).toMatchObject({
+      state: "COMPLETED",
+      failed: 0,
+    });
+  expect(most).toBeLessThanOrEqual(24);
+});
