@@ -47,10 +47,12 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Any text. */
 export function text<Name extends string>(name: Name, value: unknown): Name | null {
   return typeof value === "string" ? null : name;
 }
 
+/** A boolean. */
 export function flag<Name extends string>(name: Name, value: unknown): Name | null {
   return typeof value === "boolean" ? null : name;
 }
@@ -75,10 +77,12 @@ export function json<Name extends string>(name: Name, value: unknown): Name | nu
   return value === undefined ? name : null;
 }
 
+/** Any object that is no list. */
 export function object<Name extends string>(name: Name, value: unknown): Name | null {
   return isObject(value) ? null : name;
 }
 
+/** Any list. */
 export function list<Name extends string>(name: Name, value: unknown): Name | null {
   return Array.isArray(value) ? null : name;
 }
