@@ -94,7 +94,7 @@ export const PARTS: readonly Part[] = [
       "scripts/generate-openapi.ts",
       "scripts/openapi-errors.ts",
       "scripts/openapi-rules.ts",
-      "src/base/errors.ts",
+      "src/base/error-catalog.ts",
       "tools/go.mod",
       "tools/go.sum",
     ],

@@ -1,5 +1,6 @@
 /** Errors of operations: the responses are shared, the reasons are named by each operation. */
-import { ERRORS, type ErrorCode } from "../src/base/errors.ts";
+import { ERRORS } from "../src/base/error-catalog.ts";
+import type { ErrorCode } from "../src/base/errors.ts";
 
 /** What any call can be refused with, whatever its method. */
 const COMMON: readonly ErrorCode[] = [

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { ERRORS, type ErrorCode } from "../../src/base/errors.ts";
+import { ERRORS } from "../../src/base/error-catalog.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
 import { http } from "../../src/gen/google/api/annotations_pb.ts";
 import { METHODS, ROOT } from "./descriptors.ts";
 

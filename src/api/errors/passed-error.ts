@@ -1,6 +1,8 @@
 /** The error of another service on its way through this one. */
+
+import { ERRORS } from "../../base/error-catalog.ts";
 import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
-import { ERRORS, OrchestratorError } from "../../base/errors.ts";
+import { OrchestratorError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { fromStatus } from "./from-status.ts";
 import { toConnectHttp } from "./http-status.ts";
