@@ -71,14 +71,6 @@ export async function judgeFlow(source: FlowSource, world?: FlowWorld, served: S
   return { problems: [], warnings: await findWarnings(document, parsed, world) };
 }
 
-/** Compiles a document that was checked when it was registered. */
-export async function compileCanonical(
-  document: JsonObject,
-  compiler: GraphCompiler = inlineGraphCompiler,
-): Promise<Plan> {
-  return compileStored(document, await compiler.structureOf(document as unknown as FlowDocument));
-}
-
 /** Compiles a document and its stored structure, without LangGraph. */
 export function compileStored(document: JsonObject, structure: Structure): Plan {
   return planFlow(document as unknown as FlowDocument, structure);

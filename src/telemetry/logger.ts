@@ -73,16 +73,6 @@ function createTimestamp(): () => string {
   };
 }
 
-/** A log whose lines all carry `fields`. */
-export function withFields(log: Log, fields: LogFields): Log {
-  return {
-    debug: (message, more) => log.debug(message, { ...fields, ...more }),
-    info: (message, more) => log.info(message, { ...fields, ...more }),
-    warn: (message, more) => log.warn(message, { ...fields, ...more }),
-    error: (message, more) => log.error(message, { ...fields, ...more }),
-  };
-}
-
 /** Lines for people are written at once; lines for machines are gathered for a quarter of a second. */
 async function openStream(pretty: boolean): Promise<DestinationStream> {
   if (!pretty) return gatherLines(openDestination({ dest: 1, sync: false }));

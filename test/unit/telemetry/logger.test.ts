@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { toError } from "../../../src/base/errors.ts";
-import { openLogger, withFields } from "../../../src/telemetry/logger.ts";
+import { openLogger } from "../../../src/telemetry/logger.ts";
 
 async function gather(level: "debug" | "info" = "debug") {
   const lines: Record<string, unknown>[] = [];
@@ -73,12 +73,6 @@ test("values cannot forge lines or fill the disk", async () => {
   expect(lines).toHaveLength(1);
   expect(String(lines[0]?.text).length).toBeLessThan(5_000);
   expect(lines[0]?.big).toBe("10");
-});
-
-test("a log with fields adds them to every line", async () => {
-  const { log, lines } = await gather();
-  withFields(log, { runId: "r" }).warn("x", { taskId: "t" });
-  expect(lines[0]).toMatchObject({ run_id: "r", task_id: "t", level: "warn" });
 });
 
 test("lines for machines are gathered, and none is lost when the process ends", () => {
