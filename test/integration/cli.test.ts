@@ -1,41 +1,19 @@
 /** The command line as a person uses it: real processes, a real service, exit codes. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { lockFolder } from "../../src/store/embedded/folder-lock.ts";
+import { type EndedCommand, runCommand } from "../support/run-command.ts";
 import { cleanEnvironment, type ServeProcess, startServe } from "../support/serve-process.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";
 
-const MAIN = join(process.cwd(), "src/main.ts");
 const folder = createFileFolder();
 let service: ServeProcess;
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function command(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    cwd: folder,
-    env: {
-      ...cleanEnvironment(),
-      XDG_CONFIG_HOME: join(folder, "config"),
-      ORCHESTRATOR_SERVER: service.address,
-      ...env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk: Buffer) => (out += chunk));
-  child.stderr.on("data", (chunk: Buffer) => (err += chunk));
-  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+function command(args: readonly string[], env: Record<string, string> = {}): Promise<EndedCommand> {
+  return runCommand(args, folder, { ORCHESTRATOR_SERVER: service.address, ...env });
 }
 
 async function json(...args: string[]) {
@@ -357,51 +335,4 @@ test("a local run removes what a killed one left, and nothing that is in use", a
   utimesSync(join(old, ".."), 0, 0);
   expect(await command(["run", "hello.yaml", "--local"], { TMPDIR: temporary })).toMatchObject({ code: 0 });
   expect([left, held, fresh, old].map((data) => existsSync(data))).toEqual([false, true, true, false]);
-});
-
-async function occupy(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  return (server.address() as AddressInfo).port;
-}
-
-test("a start that cannot be is one sentence with the cure, exit code 5 or 2, and no stack", async () => {
-  const busy = String(await occupy());
-  const other = { ORCHESTRATOR_METRICS_ENABLED: "false" };
-  const cases: (readonly [Record<string, string>, number, RegExp])[] = [
-    [
-      { ...other, ORCHESTRATOR_DATA_DIR: "a", ORCHESTRATOR_PORT: busy },
-      5,
-      new RegExp(`port ${busy} is in use.*ORCHESTRATOR_PORT`),
-    ],
-    [
-      { ORCHESTRATOR_DATA_DIR: "a", ORCHESTRATOR_PORT: "0", ORCHESTRATOR_METRICS_PORT: busy },
-      5,
-      /ORCHESTRATOR_METRICS_PORT/,
-    ],
-    [
-      { ...other, ORCHESTRATOR_DATA_DIR: join(folder, "data"), ORCHESTRATOR_PORT: "0" },
-      5,
-      new RegExp(`in use by process ${service.child.pid}`),
-    ],
-    [
-      { ...other, DATABASE_URL: "postgresql://u:secret@127.0.0.1:1/x", ORCHESTRATOR_PORT: "0" },
-      5,
-      /the database cannot be reached/,
-    ],
-    // Cause: Node's recursive mkdir said ENOENT for every parent that cannot be written, and below /proc it never came back.
-    ...(existsSync("/proc/self")
-      ? ([
-          [{ ...other, ORCHESTRATOR_DATA_DIR: "/proc/none/at/all" }, 5, /cannot be created: .*mkdir '\/proc\/none'/],
-        ] as const)
-      : []),
-    [{ ORCHESTRATOR_PORTT: "1" }, 2, /ORCHESTRATOR_PORTT.*did you mean "ORCHESTRATOR_PORT"/s],
-  ];
-  for (const [env, code, sentence] of cases) {
-    const ended = await command(["serve"], env);
-    expect(ended.err, JSON.stringify(env)).toMatch(sentence);
-    expect(ended.code, ended.err).toBe(code);
-    expect(ended.err).not.toMatch(/\n {4}at |secret/);
-  }
 });

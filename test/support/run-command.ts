@@ -1,0 +1,31 @@
+/** Commands of the command line as processes of their own. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { cleanEnvironment } from "./serve-process.ts";
+
+const MAIN = join(process.cwd(), "src/main.ts");
+
+/** What a command left. */
+export interface EndedCommand {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command in `folder`, which also holds its profiles, and waits for its end. */
+export function runCommand(
+  args: readonly string[],
+  folder: string,
+  env: Record<string, string>,
+): Promise<EndedCommand> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    env: { ...cleanEnvironment(), XDG_CONFIG_HOME: join(folder, "config"), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (chunk: Buffer) => (out += chunk));
+  child.stderr.on("data", (chunk: Buffer) => (err += chunk));
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+}
