@@ -1,4 +1,4 @@
-/** The API of the service: one port that speaks gRPC, gRPC-Web, Connect and REST, put together from its parts. */
+/** The API of the service, composed of its parts: one port for gRPC, gRPC-Web, Connect, and REST. */
 import { toError } from "../base/errors.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
@@ -13,41 +13,39 @@ import { HEARTBEAT_MS } from "./streams/heartbeat.ts";
 
 type ServiceNeeds = NeedsOf<typeof SERVICES>;
 
-/** What the API gives its services itself. Everything else that they need comes from the composition. */
+/** What the API itself provides to its services. The composition provides the rest. */
 type Given = "limits" | "packages" | "tokens" | "draining" | "heartbeatMs" | "peerRuns";
 
-/** Settings of the API. */
 export type ApiConfig = PortConfig &
   ServiceNeeds["limits"] & {
-    /** Time after which a silent stream sends a heartbeat, milliseconds; 15 s. */
+    /** Interval of heartbeats on silent streams, milliseconds; default 15 s. */
     readonly heartbeatMs?: number;
   };
 
-/** What the API stands on: the ports that its services need, and what the port needs. */
+/** Dependencies of the API: ports of its services, and what the port needs. */
 export type ApiParts = Omit<PortParts, "identify" | "route"> &
   Omit<ServiceNeeds, Given> & {
     readonly cluster: Cluster;
-    /** Stays open when the API closes. */
+    /** Not closed with the API. */
     readonly peers: Peers;
     readonly runRelay: RunRelay;
     readonly config: ApiConfig;
-    /** Key of page tokens and cursors: 32 bytes that all instances share and that outlive restarts. */
+    /** Key for page tokens and cursors: 32 bytes that all instances share and that survive restarts. */
     readonly tokenKey: Uint8Array;
-    /** How callers are identified; absent: by the name that they give, see {@link identifyByName}. */
+    /** Identifies callers; default: by the name that they give, see {@link identifyByName}. */
     readonly identify?: Identify;
   };
 
-/** The API in the hands of its owner. Closing it drains it; safe to call more than once. */
+/** The API. Closing it drains it first and can be repeated. */
 export interface Api extends ServedPort {
   /**
-   * Begins the end: probes see it, streams end with SHUTTING_DOWN and a cursor, and waits that were forwarded are
-   * answered. Calls are still answered, those of new connections too, because other instances may need runs that are
-   * here.
+   * Starts the drain: probes report it, streams end with SHUTTING_DOWN and a cursor, and forwarded waits are answered.
+   * Calls are still served, also on new connections, because other instances may need runs that are here.
    */
   drain(): void;
 }
 
-/** Builds the API. It serves nobody until it listens. */
+/** Creates the API. It serves calls once it listens. */
 export async function createApi(parts: ApiParts): Promise<Api> {
   const { health, config, facts, peers } = parts;
   const { callers, route } = peers;

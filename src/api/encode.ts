@@ -1,22 +1,19 @@
 /**
- * Responses as Protobuf bytes, by writers that are compiled once from the descriptors.
+ * Encodes responses as Protobuf with encoders compiled from the descriptors.
  *
- * Why not the library's `toBinary`: for a StartRunResponse it costs about five times as much, a quarter of all that the
- * service spends on the call. A test holds both to the same meaning, for random messages of every response type.
- * Unknown fields are not written: responses have none.
+ * The library's `toBinary` costs about five times as much for a StartRunResponse: a quarter of the whole call. A test
+ * compares the two on random messages of every response type. Unknown fields are not written, because responses have
+ * none.
  */
 import type { DescField, DescMessage, JsonObject, JsonValue, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 
-/**
- * Turns a message of one type into bytes, behind `reserved` bytes that are left for the caller. The bytes are the
- * caller's.
- */
+/** Encodes messages of one type after `reserved` bytes that the caller can fill. The buffer belongs to the caller. */
 export type Encode = (message: Message, reserved?: number) => Buffer;
 
 /**
- * Compiles the writer of a message type. Throws for kinds of fields that no response has (groups, extensions, floats of
- * 32 bits).
+ * Compiles the encoder of a message type. Throws for fields that responses do not have (groups, extensions, 32-bit
+ * floats).
  */
 export function compileEncoder(desc: DescMessage): Encode {
   const write = compileMessage(desc, new Map());
@@ -36,7 +33,7 @@ const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
 
-/** Bytes that grow. One block is shared by all messages: encoding is synchronous and never nests. */
+/** A growing buffer. All messages share one block, because encoding is synchronous and never nests. */
 let block = Buffer.allocUnsafeSlow(65_536);
 const MAX_KEPT_BLOCK = 1_048_576;
 
@@ -84,7 +81,7 @@ class Scratch {
     const { length } = value;
     this.room(length * 3 + 10);
     if (length < 40) {
-      // Short text is nearly always ASCII, and then a loop is faster than a call into native code.
+      // Short text is nearly always ASCII, where a loop is faster than a call into native code.
       let at = this.at + 1;
       let index = 0;
       for (; index < length; index += 1) {
@@ -115,14 +112,14 @@ class Scratch {
     this.at += value.length;
   }
 
-  /** Begins something whose length stands before it; one byte is kept for the length. */
+  /** Begins a length-delimited value and reserves one byte for the length. */
   open(): number {
     this.room(1);
     this.at += 1;
     return this.at;
   }
 
-  /** Ends what began at `start`; when its length needs more than one byte it is moved. */
+  /** Ends the value that began at `start`, and moves it if its length needs more than one byte. */
   close(start: number): void {
     const size = this.at - start;
     if (size < 128) {
@@ -193,7 +190,7 @@ function compileField(field: DescField, known: Map<string, WriteMessage>): Write
   };
 }
 
-/** `FeatureSet.FieldPresence.IMPLICIT`: the zero value is not written. */
+/** `FeatureSet.FieldPresence.IMPLICIT`: zero values are not written. */
 const IMPLICIT = 2;
 
 function isSet(value: unknown): boolean {
@@ -201,7 +198,7 @@ function isSet(value: unknown): boolean {
 }
 
 function compileMap(field: DescField & { fieldKind: "map" }, known: Map<string, WriteMessage>): WriteMessage {
-  if (field.mapKey !== ScalarType.STRING) throw new Error(`${field.toString()}: only text is known as a key`);
+  if (field.mapKey !== ScalarType.STRING) throw new Error(`${field.toString()}: only text keys are supported`);
   const name = field.localName;
   const tag = tagOf(field.number, BYTES);
   const writeEntry = compileTyped(field, field.mapKind, 2, known);
@@ -221,7 +218,7 @@ function compileMap(field: DescField & { fieldKind: "map" }, known: Map<string, 
 function compilePacked(field: DescField & { fieldKind: "list" }): (out: Scratch, list: readonly unknown[]) => void {
   const tag = tagOf(field.number, BYTES);
   const isInt = field.listKind === "enum" || field.scalar === ScalarType.INT32 || field.scalar === ScalarType.INT64;
-  if (!isInt) throw new Error(`${field.toString()}: lists of this type are not known`);
+  if (!isInt) throw new Error(`${field.toString()}: lists of this type are not supported`);
   return (out, list) => {
     out.varint(tag);
     const start = out.open();
@@ -280,7 +277,7 @@ function compileTyped(
         out.double(value as number);
       };
     default:
-      throw new Error(`${field.toString()}: this type is not known`);
+      throw new Error(`${field.toString()}: this type is not supported`);
   }
 }
 
@@ -288,7 +285,7 @@ function compileNested(field: DescField, number: number, known: Map<string, Writ
   const desc = field.message;
   if (desc === undefined) throw new Error(`${field.toString()} is no message`);
   const tag = tagOf(number, BYTES);
-  // The library keeps a Struct as a plain object, except inside a Value.
+  // The library represents a Struct as a plain object, except inside a Value.
   const isPlain = desc.typeName === "google.protobuf.Struct" && field.parent?.typeName !== "google.protobuf.Value";
   const write: WriteMessage = isPlain
     ? (out, value) => writeStruct(out, value as JsonObject)

@@ -1,4 +1,4 @@
-/** Compressed messages and bodies, with one limit for what comes out of them, whichever protocol they came by. */
+/** Decompresses messages and bodies, with one limit on the result for all protocols. */
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
 import { type OrchestratorError, toError } from "../base/errors.ts";
@@ -10,18 +10,15 @@ const EXPANDERS: Readonly<Record<string, Expand>> = {
   deflate: promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflate),
 };
 
-/** Encodings that are read, as `accept-encoding` lists them. */
+/** Supported encodings, as in `accept-encoding`. */
 export const REQUEST_ENCODINGS = Object.keys(EXPANDERS).join(", ");
 
-/** Whether a header names an encoding at all. */
+/** Whether a header names an encoding other than `identity`. */
 export function isEncoded(encoding: string): boolean {
   return encoding !== "" && encoding !== "identity";
 }
 
-/**
- * Checks the encoding that a request names, whether or not it uses it. Error: PROTOCOL_UNSUPPORTED for one that is not
- * read.
- */
+/** Checks the encoding of a request, used or not. Error: PROTOCOL_UNSUPPORTED. */
 export function checkEncoding(encoding: string): void {
   if (isEncoded(encoding)) findExpander(encoding);
 }
@@ -36,8 +33,7 @@ function findExpander(encoding: string): Expand {
 }
 
 /**
- * Expands bytes by a named encoding. Errors: PROTOCOL_UNSUPPORTED for an encoding that is not read, REQUEST_MALFORMED,
- * MESSAGE_TOO_LARGE.
+ * Decompresses bytes. Errors: PROTOCOL_UNSUPPORTED for an unsupported encoding, REQUEST_MALFORMED, MESSAGE_TOO_LARGE.
  */
 export async function expand(bytes: Uint8Array, encoding: string, maxBytes: number): Promise<Buffer> {
   const name = encoding.trim().toLowerCase();
@@ -50,7 +46,7 @@ export async function expand(bytes: Uint8Array, encoding: string, maxBytes: numb
   }
 }
 
-/** MESSAGE_TOO_LARGE, for what came from the caller or what would go to it. */
+/** MESSAGE_TOO_LARGE for a request or a response. */
 export function tooLarge(direction: "request" | "response", limit: number, cause?: unknown): OrchestratorError {
   return toError("MESSAGE_TOO_LARGE", { direction, limit }, cause === undefined ? {} : { cause });
 }

@@ -1,38 +1,34 @@
-/**
- * Health of the service and of its parts: one truth behind `orchestrator.health.v1`, `grpc.health.v1` and the HTTP
- * probes.
- */
+/** Health of the service and its parts, shared by `orchestrator.health.v1`, `grpc.health.v1`, and the HTTP probes. */
 
-/** Whether calls are taken. */
 export type ServingState = "SERVING" | "NOT_SERVING";
 
 /** Health as probes see it. */
 export interface Health {
-  /** State of the whole service (`""`) or of one name; null for a name that is not known. */
+  /** State of the service (`""`) or of one name; null if the name is unknown. */
   check(service: string): ServingState | null;
   /** State of every name. */
   list(): ReadonlyMap<string, ServingState>;
-  /** Looks whether the dependencies are there, unless somebody has just looked. Never throws. */
+  /** Checks the dependencies unless a check has just finished. Never throws. */
   refresh(): Promise<void>;
-  /** Calls `listener` after every change until the returned function is called. */
+  /** Calls `listener` after every change; the returned function unsubscribes. */
   subscribe(listener: () => void): () => void;
 }
 
-/** Health that its owner steers. */
+/** Health with its setters. */
 export interface HealthState extends Health {
-  /** Whether the service as a whole takes calls: false while it starts or drains. */
+  /** Whether the service accepts calls: false while it starts or drains. */
   setServing(serving: boolean): void;
-  /** Whether a dependency without which no call can be answered is there, for instance the database. */
+  /** Whether a required dependency, such as the database, is available. */
   setDependency(name: string, ready: boolean): void;
-  /** How {@link Health.refresh} looks; it calls {@link HealthState.setDependency} when something has changed. */
+  /** Sets the check behind {@link Health.refresh}, which calls {@link HealthState.setDependency} on changes. */
   setProbe(probe: () => Promise<void>): void;
-  /** Names of the dependencies that are not ready. */
+  /** Dependencies that are not ready. */
   missing(): readonly string[];
-  /** Makes names of services known. They share the state of the whole. */
+  /** Adds names of services. They share the state of the whole service. */
   addServices(names: readonly string[]): void;
 }
 
-/** Health that begins as NOT_SERVING. It serves when it was told so and every dependency is ready. */
+/** Starts as NOT_SERVING. It is SERVING after `setServing(true)` while every dependency is ready. */
 export function createHealth(): HealthState {
   const names = new Set<string>(["", "orchestrator"]);
   const absent = new Set<string>();

@@ -1,19 +1,16 @@
-/** Metrics of calls and of HTTP requests, over the cells of the telemetry layer. */
+/** Metrics of calls and HTTP requests, on the metrics of the telemetry layer. */
 import type { CounterCell, HistogramCell, Metrics } from "../telemetry/metrics.ts";
 import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics, MethodMetrics } from "./calls/pipeline.ts";
 import type { HttpMetrics } from "./http/server.ts";
 
-/**
- * Codes whose series are there from the start: what alerts divide by, and what they count, so that the first failure is
- * an increase.
- */
+/** Codes with series from the start. Alerts divide by them or count them, so the first failure must be an increase. */
 const CODES = ["OK", "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
 
 /** Label `service` of HTTP metrics. */
 const SERVICE = "orchestrator";
 
-/** Counts calls, by method, in the manner of the classic gRPC metrics. */
+/** Counts calls by method, like the classic gRPC metrics. */
 export function createCallMetrics(metrics: Metrics): CallMetrics {
   const streams = metrics.gauge("orchestrator_watch_streams");
   return {
@@ -50,7 +47,7 @@ export function createCallMetrics(metrics: Metrics): CallMetrics {
   };
 }
 
-/** Counts HTTP requests by route: what no route takes is `other`. */
+/** Counts HTTP requests by route; unmatched requests are `other`. */
 export function createHttpMetrics(metrics: Metrics): HttpMetrics {
   const cells = new Map<string, { readonly count: CounterCell; readonly seconds: HistogramCell }>();
   return {

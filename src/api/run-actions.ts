@@ -1,6 +1,6 @@
 /**
- * What operations do to runs: the same calls that callers make, handled here or by the instance that owns the run. They
- * skip identification and decoding, because an operation knows in whose name it acts.
+ * What operations do to runs: the same calls that callers make, handled here or by the owner of the run. They skip
+ * identification and decoding, because an operation knows on whose behalf it acts.
  */
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { isOrchestratorError } from "../base/errors.ts";
@@ -22,17 +22,15 @@ import { toHoldKinds } from "./mapping/operation.ts";
 import { createPlanIndexOf } from "./services/runs/plan-index-of.ts";
 import { createRunSteering, type SteeringNeeds } from "./services/runs/run-steering.ts";
 
-/** Longest time of a call on one run, milliseconds. */
+/** Timeout of a call for one run, milliseconds. */
 const CALL_MS = 30_000;
 
-/** What the actions need. */
 export interface RunActionsNeeds extends Omit<SteeringNeeds, "planIndexOf"> {
   readonly flows: Pick<FlowRegistry, "planByHash">;
-  /** Makes calls where the run is owned. */
+  /** Routes calls to the owner of the run. */
   readonly route: Route;
 }
 
-/** Creates the actions of operations on runs. */
 export function createRunActions({ flows, route, ...needs }: RunActionsNeeds): RunActions {
   const steering = createRunSteering({ ...needs, planIndexOf: createPlanIndexOf(flows) });
   const routed = (desc: DescMethod, handler: unknown): UnaryHandler => {
@@ -70,7 +68,7 @@ export function createRunActions({ flows, route, ...needs }: RunActionsNeeds): R
       try {
         await send(action, runId, requestId, createContext(caller, signal));
       } catch (error) {
-        // It has ended, which is what the caller of a cancel or a terminate wants.
+        // It has ended, which is the purpose of cancel and terminate.
         const isOver = isOrchestratorError(error) && error.code === "RUN_FINISHED";
         if (!isOver || (action.type !== "cancel" && action.type !== "terminate")) throw error;
       }

@@ -21,50 +21,47 @@ import { SLOW_READER_MS } from "./streams/slow-reader.ts";
 
 /** Settings of the port. */
 export interface PortConfig {
-  /** Origins whose pages may call. */
+  /** Origins whose pages can call. */
   readonly corsOrigins: readonly string[];
   readonly reflection: boolean;
   /**
-   * Names under which the service may be called on loopback, beside addresses and `localhost`; when there are any, also
-   * elsewhere.
+   * Host names of the service in addition to addresses and `localhost`. They are checked on loopback, and if there are
+   * any, everywhere.
    */
   readonly allowedHosts?: readonly string[];
-  /** Largest message, both ways, in bytes. */
+  /** Largest message in either direction, bytes. */
   readonly maxMessageBytes: number;
-  /** Largest payload of a request, bytes of JSON; the largest message when absent. */
+  /** Largest payload of a request, bytes of JSON; default: the largest message. */
   readonly maxPayloadBytes?: number;
-  /** Time in which the reader of a stream must take something, milliseconds; 30 s. */
+  /** How long a stream may wait for its reader, milliseconds; default 30 s. */
   readonly slowReaderMs?: number;
 }
 
-/** What a port stands on. */
 export interface PortParts {
   readonly health: HealthState;
   readonly config: PortConfig;
-  /** The version is shown by `GET /`. */
+  /** `GET /` shows the version. */
   readonly facts: { readonly version: string };
   readonly log: Log;
   readonly metrics: { readonly calls: CallMetrics; readonly http: HttpMetrics };
-  /** How callers are identified. */
+  /** Identifies callers. */
   readonly identify: Identify;
-  /** Where unary calls are handled when there are several instances; absent: here. */
+  /** Forwards unary calls to other instances; absent: all are handled here. */
   readonly route?: Route;
 }
 
-/** A port in the hands of its owner. */
+/** A port with its lifecycle. */
 export interface ServedPort {
-  /**
-   * Listens. Port 0 takes a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an address that cannot be listened at.
-   */
+  /** Starts listening. Port 0 picks a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an unusable address. */
   listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
-  /** Takes no new connections, lets calls in flight end for at most `graceMs`, then breaks off what is left. Once. */
+  /** Stops listening, lets calls in flight finish for at most `graceMs`, then destroys the rest. Call it once. */
   close(graceMs: number): Promise<void>;
 }
 
-/** How often a drain looks for connections that have become idle, milliseconds. */
+/** Interval of checks for idle connections during a drain, milliseconds. */
 const DRAIN_POLL_MS = 20;
 
-/** Puts the protocols together. Nobody is served before {@link ServedPort.listen}. */
+/** Composes the protocols. Nothing is served before {@link ServedPort.listen}. */
 export async function serveMethods(methods: readonly ServedMethod[], parts: PortParts): Promise<ServedPort> {
   const { health, config, facts, log, metrics, identify, route } = parts;
   const pipeline = createPipeline({
@@ -108,8 +105,8 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
     },
     async close(graceMs) {
       front.close();
-      // Streams say their last word first: once a connection is told to close, HTTP/2 opens no stream on it, but ends
-      // those that are open.
+      // Let streams send their last frame first: once a connection is told to close, HTTP/2 opens no new streams but
+      // lets open ones end.
       await nextTurn();
       grpc.drain();
       const giveUpAt = performance.now() + graceMs;

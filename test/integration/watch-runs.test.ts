@@ -153,10 +153,10 @@ test("runs of an instance that cannot be reached are shown all the same, and the
       .split("\n")
       .filter((line) => line.includes(what)).length;
   const watching = await watch(a);
-  await eventually(() => expect(isTold("cannot be heard")).toBe(1));
+  await eventually(() => expect(isTold("lost the run changes")).toBe(1));
   const runId = await startRun(b, "500ms");
   await eventually(() => expect(watching.statesOf(runId).at(-1)).toBe(RunState.COMPLETED), { timeoutMs: 20_000 });
-  expect(isTold("cannot be heard")).toBe(1);
+  expect(isTold("lost the run changes")).toBe(1);
   await setAddress(b.address);
   const countOpen = async () => countStreams(b).then(({ begun, ended }) => begun - ended);
   await eventually(async () => expect(await countOpen()).toBe(1), { timeoutMs: 20_000 });

@@ -15,7 +15,7 @@ with open(os.environ["ORCHESTRATOR_TEST_OPENAPI"], encoding="utf-8") as document
 # The document allows 50 s, which nobody here has.
 SHORT_WAIT = "0.01s"
 # Rules between fields that the schema of a message cannot say: an operation takes a list of runs or a filter.
-UNSAID = {"/v1/operations": "name runs, or describe them by a filter"}
+UNSAID = {"/v1/operations": "set either run_ids or filter"}
 MINTED_ID = re.compile(r"[0-9a-z]{26}$")
 
 

@@ -28,12 +28,12 @@ describe("what the parser of HTTP cannot read", () => {
 
   // Cause: all of these were "it is not HTTP/1.1", also a body that broke off.
   test.each([
-    ["GET / HTTP/9.9\r\n\r\n", 400, "its first line does not end with HTTP/1.0 or HTTP/1.1, and CR LF"],
-    ["GET / HTTP/1.1\nhost: localhost\n\n", 400, "its first line does not end with HTTP/1.0 or HTTP/1.1, and CR LF"],
+    ["GET / HTTP/9.9\r\n\r\n", 400, "its first line does not end with HTTP/1.0 or HTTP/1.1 and CR LF"],
+    ["GET / HTTP/1.1\nhost: localhost\n\n", 400, "its first line does not end with HTTP/1.0 or HTTP/1.1 and CR LF"],
     ["GET / HTTP/1.1\r\nhost: localhost\r\nfoo\r\n\r\n", 400, "a header has no colon"],
-    ["GET / HTTP/1.1\r\nhost: localhost\r\nx-a: b\r\n c\r\n\r\n", 400, "goes on in a second line"],
+    ["GET / HTTP/1.1\r\nhost: localhost\r\nx-a: b\r\n c\r\n\r\n", 400, "continues on a second line"],
     [`${POST}content-length: abc\r\n\r\n{}`, 400, "content-length is not a whole number of bytes"],
-    [`${POST}content-length: 2\r\ncontent-length: 2\r\n\r\n{}`, 400, "content-length stands more than once"],
+    [`${POST}content-length: 2\r\ncontent-length: 2\r\n\r\n{}`, 400, "content-length appears more than once"],
     [`${POST}content-length: 50\r\n\r\n{}`, 400, "it ends before it is complete"],
     [`${POST}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`, 400, "the size of a chunk is not a hexadecimal"],
     // Cause: the body was taken for JSON that is not compressed.

@@ -65,7 +65,7 @@ describe("numbers, durations, and flags in text", () => {
   test.each(["0x10", " 5", "5 ", "+5", "", "1_0", "010", "1.5", "5e-1", "0b1", "Infinity", "1e99", "５"])(
     "%j is no integer, in a query and in JSON",
     async (text) => {
-      expect(await list(`page_size=${encodeURIComponent(text)}`)).toContain("page_size: must be an integer of 32 bits");
+      expect(await list(`page_size=${encodeURIComponent(text)}`)).toContain("page_size: must be a 32-bit integer");
       expect(await body(listing, JSON.stringify({ pageSize: text }))).toContain("page_size: must be an integer");
     },
   );

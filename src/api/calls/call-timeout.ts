@@ -1,27 +1,26 @@
 /**
- * The time that a caller gives its call, from the header of its protocol. It counts from `startedAt`, monotonic
- * milliseconds: when the headers came.
+ * The timeout that a caller sets for its call, from the header of its protocol. It counts from `startedAt` (monotonic
+ * milliseconds), when the headers arrived.
  */
 
 import { type OrchestratorError, toError } from "../../base/errors.ts";
 import { fieldError } from "../requests/field-error.ts";
 import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS } from "./pipeline.ts";
 
-/** Milliseconds of the units of `grpc-timeout`. */
+/** Milliseconds for each unit of `grpc-timeout`. */
 const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
-/** Headers that carry milliseconds, the stronger first. */
+/** Headers in milliseconds; the first one present wins. */
 const MILLISECOND_HEADERS = ["connect-timeout-ms", "x-timeout-ms"] as const;
 
-/** A timeout and the moment from which it counts. */
 export interface CallTimeout {
-  /** Time that is left, milliseconds, at least 0; undefined when the caller gives none. */
+  /** Remaining milliseconds, at least 0; undefined without a timeout. */
   leftMs(): number | undefined;
-  /** What the caller gave, milliseconds. */
+  /** What the caller set, milliseconds. */
   readonly givenMs: number | undefined;
 }
 
-/** Time of a gRPC or gRPC-Web call by `grpc-timeout`, milliseconds. 0 has passed at once. Error: INVALID_REQUEST. */
+/** Timeout of a gRPC or gRPC-Web call from `grpc-timeout`. 0 expires at once. Error: INVALID_REQUEST. */
 export function readGrpcTimeout(get: (name: string) => unknown, startedAt = performance.now()): CallTimeout {
   const text = get("grpc-timeout");
   if (text === undefined || text === null) return NO_TIMEOUT;
@@ -32,7 +31,7 @@ export function readGrpcTimeout(get: (name: string) => unknown, startedAt = perf
 }
 
 /**
- * Time of a Connect or REST call by `connect-timeout-ms` or `x-timeout-ms`, milliseconds. 0 has passed at once. Error:
+ * Timeout of a Connect or REST call from `connect-timeout-ms` or `x-timeout-ms`. 0 expires at once. Error:
  * INVALID_REQUEST.
  */
 export function readHttpTimeout(get: (name: string) => unknown, startedAt = performance.now()): CallTimeout {
@@ -45,17 +44,17 @@ export function readHttpTimeout(get: (name: string) => unknown, startedAt = perf
   return NO_TIMEOUT;
 }
 
-/** The time in which the body of a call must arrive. */
+/** How long the body of a call may take to arrive. */
 export interface BodyTime {
-  /** Milliseconds: those that the caller gives the call, within the bounds of unary calls. */
+  /** Milliseconds: the timeout of the call, within the limits for unary calls. */
   readonly ms: number;
-  /** What is wrong with a body that takes longer. The call has had no effect: the same request may be sent again. */
+  /** The error for a body that takes longer. The call had no effect, so the same request can be sent again. */
   late(): OrchestratorError;
 }
 
 /**
- * The time of a body for a call that is given `givenMs`. Errors: DEADLINE_EXCEEDED for the caller's own time,
- * REQUEST_INCOMPLETE for the service's.
+ * Time limit for the body of a call with the timeout `givenMs`. Errors: DEADLINE_EXCEEDED when the caller's own timeout
+ * has passed, REQUEST_INCOMPLETE when the service's has.
  */
 export function bodyTime(givenMs: number | undefined): BodyTime {
   if (givenMs !== undefined && givenMs <= MAX_DEADLINE_MS)

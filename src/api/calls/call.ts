@@ -1,4 +1,4 @@
-/** A call in flight, as handlers see it, whichever protocol it came by. */
+/** A call in flight, as handlers see it, independent of its protocol. */
 import type { DescMessage, DescService, Message, MessageShape } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { toError } from "../../base/errors.ts";
@@ -6,26 +6,25 @@ import type { Caller } from "../../engine/ports/caller.ts";
 import { ANYBODY, type CallHeaders } from "./caller.ts";
 import { toRequestId } from "./request-id.ts";
 
-/** Protocols that the one port speaks. */
+/** Protocols that the port speaks. */
 export type Protocol = "grpc" | "grpc-web" | "connect" | "rest";
 
-/** What a handler may know about its call. */
+/** What a handler knows about its call. */
 export interface CallContext {
   readonly caller: Caller;
   readonly protocol: Protocol;
-  /** Another instance sent the call on, see `Identity.forwarded`. */
+  /** Another instance forwarded the call, see `Identity.forwarded`. */
   readonly forwarded: boolean;
-  /** Id of the request for errors and logs: the caller's `x-request-id`, else one of our own. */
+  /** Request id for errors and logs: `x-request-id` of the caller, or a generated one. */
   readonly requestId: string;
   /** Milliseconds until the deadline; never negative, infinite for streams without one. */
   remainingMs(): number;
   /**
-   * Says that a stream has begun, before its first message: the caller gets its headers. What fails later ends the
-   * stream.
+   * Marks a stream as begun before its first message, so that the caller gets its headers. Later errors end the stream.
    */
   opened(): void;
   /**
-   * Aborts when the caller has gone, the deadline has passed or the service ends; its reason is the error. Made on
+   * Aborts when the caller disconnects, the deadline passes, or the service stops; its reason is the error. Created on
    * first use.
    */
   readonly signal: AbortSignal;
@@ -56,25 +55,25 @@ export type ServiceHandlers<S extends DescService> = {
     : never;
 };
 
-/** A call in flight. Owned by the pipeline; protocols end it with {@link Call.abort}. */
+/** A call in flight. The pipeline owns it; protocols end it with {@link Call.abort}. */
 export class Call implements CallContext {
-  /** Set by the pipeline, which identifies the caller; nobody in particular before. */
+  /** Set by the pipeline once the caller is identified. */
   caller: Caller = ANYBODY;
-  /** Set by the pipeline with the caller. */
+  /** Set by the pipeline together with the caller. */
   forwarded = false;
   readonly protocol: Protocol;
   readonly headers: CallHeaders;
-  /** Time that the caller gives the call, milliseconds; undefined when it does not say. */
+  /** Timeout that the caller set, milliseconds; undefined without one. */
   readonly timeoutMs: number | undefined;
-  /** Monotonic milliseconds, set by the pipeline; infinite when there is none. */
+  /** Monotonic milliseconds, set by the pipeline; infinite without a deadline. */
   deadlineAt = Number.POSITIVE_INFINITY;
-  /** Why the call was given up; null while it was not. */
+  /** Why the call was aborted; null if it was not. */
   reason: OrchestratorError | null = null;
-  /** Whether it was answered; the pipeline's. */
+  /** Whether the call was answered. Only the pipeline sets it. */
   ended = false;
-  /** Called once when the call is given up; the pipeline's. */
+  /** Called once when the call is aborted. Only the pipeline sets it. */
   onAbort: ((reason: OrchestratorError) => void) | null = null;
-  /** Called when a stream has begun; its protocol's. */
+  /** Called when a stream has begun. The protocol sets it. */
   onOpened: (() => void) | null = null;
   #controller: AbortController | null = null;
   #requestId: string | null = null;
@@ -85,7 +84,7 @@ export class Call implements CallContext {
     this.timeoutMs = timeoutMs;
   }
 
-  /** See {@link CallContext.signal}. Most calls never ask for it, so most calls never pay for it. */
+  /** See {@link CallContext.signal}. Created on demand, because most calls never use it. */
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
@@ -94,7 +93,7 @@ export class Call implements CallContext {
     return this.#controller.signal;
   }
 
-  /** See {@link CallContext.requestId}. Looked for on first use: calls that go well never ask. */
+  /** See {@link CallContext.requestId}. Determined on demand, because successful calls never use it. */
   get requestId(): string {
     this.#requestId ??= toRequestId(this.headers.get("x-request-id"));
     return this.#requestId;
@@ -110,14 +109,12 @@ export class Call implements CallContext {
     this.onOpened = null;
   }
 
-  /**
-   * The caller has gone. Some servers say so after every answered call as well; that means nothing and costs nothing.
-   */
+  /** The caller disconnected. Some servers report this after answered calls too, where it has no effect. */
   cancel(): void {
     if (!this.ended) this.abort(toError("REQUEST_CANCELLED"));
   }
 
-  /** Gives the call up: the signal aborts and the pipeline answers with `reason`. Later calls do nothing. */
+  /** Aborts the call: the signal fires, and the pipeline answers with `reason`. Only the first abort counts. */
   abort(reason: OrchestratorError): void {
     if (this.reason !== null) return;
     this.reason = reason;

@@ -1,20 +1,18 @@
 /**
- * Who calls. Until there are credentials every caller is the tenant `default`, and its name is its own word: the header
- * or metadata `x-orchestrator-actor`. Nothing proves that name; it is for people who read later who paused, decided or
- * canceled.
+ * Who calls. Without authentication every caller belongs to the tenant `default` and names itself in the header or
+ * metadata key `x-orchestrator-actor`. The name is not verified; it shows people who paused, decided, or canceled
+ * something.
  */
 import { fail } from "../../base/errors.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
 
-/**
- * Header or metadata key with the name of the caller: 1 to 128 characters as percent-encoded UTF-8, so `%` is `%25`.
- */
+/** Header or metadata key for the name of the caller: 1 to 128 characters in percent-encoded UTF-8, so `%` is `%25`. */
 export const ACTOR_KEY = "x-orchestrator-actor";
 
-/** Longest name of a caller, characters. */
+/** In characters. */
 const MAX_ACTOR_LENGTH = 128;
 
-/** Under this name the service itself acts. */
+/** The name under which the service itself acts. */
 const OWN_NAME = "orchestrator";
 
 /** Headers or metadata of a call. */
@@ -25,11 +23,11 @@ export interface CallHeaders {
 /** A caller without a name. */
 export const ANYBODY: Caller = { tenantId: "default", actor: "" };
 
-/** The caller that the headers name. Error: INVALID_REQUEST for a name that cannot be taken. */
+/** The caller that the headers name. Error: INVALID_REQUEST for an unacceptable name. */
 export function readCaller(headers: CallHeaders): Caller {
   const given = headers.get(ACTOR_KEY);
   if (given === undefined || given === null || given === "") return ANYBODY;
-  const problem = "give one name as percent-encoded UTF-8";
+  const problem = "must be one name in percent-encoded UTF-8";
   if (typeof given !== "string" || !/^[\x20-\x7e]*$/.test(given)) return refuse(problem);
   let actor: string;
   try {
@@ -37,13 +35,13 @@ export function readCaller(headers: CallHeaders): Caller {
   } catch {
     return refuse(problem); // malformed percent-encoding
   }
-  if (actor === "" || [...actor].length > MAX_ACTOR_LENGTH) refuse(`a name has 1 to ${MAX_ACTOR_LENGTH} characters`);
-  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(actor)) refuse("a name has no control or formatting characters");
+  if (actor === "" || [...actor].length > MAX_ACTOR_LENGTH) refuse(`must have 1 to ${MAX_ACTOR_LENGTH} characters`);
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(actor)) refuse("must not contain control or formatting characters");
   if (actor === OWN_NAME) refuse(`"${OWN_NAME}" is the name of the service itself`);
   return { ...ANYBODY, actor };
 }
 
-/** The name as a header carries it. */
+/** Encodes a name for use in a header. */
 export function encodeActor(actor: string): string {
   return encodeURIComponent(actor.toWellFormed());
 }

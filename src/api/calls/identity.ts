@@ -1,47 +1,42 @@
 /**
- * Who makes a call, and whether it may: the first two steps of every call, whatever the protocol.
+ * Identification and authorization: the first two steps of every call, whatever the protocol.
  *
  *   headers or metadata → identify (credential → identity) → authorize (identity, policy of the method)
  *
- * Protocol servers hand over what came; they neither read nor judge it. Identification may ask somebody else and take
- * time. It must not when there is no need: an identity that is returned at once, rather than by a promise, costs the
- * call nothing.
+ * Protocol servers pass on the headers without reading them. Identification may ask another service and return a
+ * promise; when it does not need to, it returns the identity directly, which costs the call nothing.
  */
 import { fail } from "../../base/errors.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
 import { ANYBODY, type CallHeaders, readCaller } from "./caller.ts";
 import type { ServedMethod } from "./methods.ts";
 
-/** Who makes a call. */
+/** Identity of a caller. */
 export interface Identity {
   readonly caller: Caller;
-  /** Scopes that the credential grants; null: all of them. */
+  /** Scopes granted by the credential; null means all. */
   readonly scopes: ReadonlySet<string> | null;
-  /** Another instance has identified and authorized the caller, and sent the call on. It is not sent on again. */
+  /** Another instance identified and authorized the caller, then forwarded the call. It is not forwarded again. */
   readonly forwarded: boolean;
 }
 
-/**
- * Finds out who makes a call of `method`. Errors are those of the credential. A promise must settle within seconds,
- * whatever it asks.
- */
+/** Identifies the caller of `method`. Its errors are those of the credential. A promise must settle within seconds. */
 export type Identify = (headers: CallHeaders, method: ServedMethod) => Identity | Promise<Identity>;
 
-/** A caller without a name and without a credential. */
+/** A caller without name and credential. */
 const NOBODY: Identity = { caller: ANYBODY, scopes: null, forwarded: false };
 
 /**
- * Without credentials: the tenant `default` under the name that the caller gives, with all scopes. Error:
- * INVALID_REQUEST.
+ * Without authentication: the tenant `default`, the name that the caller gives, and all scopes. Error: INVALID_REQUEST.
  */
 export function identifyByName(headers: CallHeaders): Identity {
   const caller = readCaller(headers);
   return caller === ANYBODY ? NOBODY : { ...NOBODY, caller };
 }
 
-/** Refuses a call whose caller lacks the scopes of the policy. Error: SCOPE_MISSING. */
+/** Rejects a call whose caller lacks a scope that the policy requires. Error: SCOPE_MISSING. */
 export function authorize({ scopes }: Identity, { policy, path }: ServedMethod): void {
-  // The probes of other contracts have no policy: anybody may call them.
+  // Probes of other contracts have no policy: anyone may call them.
   if (scopes === null || policy === null || policy.anonymous) return;
   if (!policy.scopes.some((scope) => scopes.has(scope)))
     fail("SCOPE_MISSING", { method: path, scopes: policy.scopes.join(" or ") });

@@ -1,4 +1,4 @@
-/** The methods that are served: descriptor, policy, validator and handler of each, found by path. */
+/** The served methods by path, each with descriptor, policy, validator, and handler. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { getOption } from "@bufbuild/protobuf";
 import type { MethodPolicy } from "../../gen/orchestrator/options/v1/options_pb.ts";
@@ -10,32 +10,31 @@ import { compileValidator } from "../requests/validate.ts";
 import type { StreamHandler, UnaryHandler } from "./call.ts";
 import { compileRouting, type Routing } from "./routing.ts";
 
-/** A method that is served. */
 export interface ServedMethod {
   readonly desc: DescMethod;
   /** Path on the wire, for instance `/orchestrator.v1.RunService/StartRun`. */
   readonly path: string;
-  /** Other paths under which it answers. */
+  /** Other paths of the same method. */
   readonly aliases: readonly string[];
   /** Full name of its service. */
   readonly service: string;
-  /** Who may call it and what it costs; null for the probes of other contracts, which anybody may call. */
+  /** Who may call it and what it costs; null for probes of other contracts, which anyone may call. */
   readonly policy: MethodPolicy | null;
   readonly routing: Routing;
   readonly validate: Validate;
-  /** Turns its responses into bytes. */
+  /** Encodes its responses. */
   readonly encode: Encode;
-  /** Whether the request has a field `wait`, a duration that the call may take on top of its deadline. */
+  /** Whether the request has a field `wait`, which extends the deadline of the call. */
   readonly waits: boolean;
   /** The handler; exactly one of the two is set. */
   readonly unary: UnaryHandler | null;
   readonly stream: StreamHandler | null;
 }
 
-/** Binds a method to its handler. Throws when it is not unary or server-streaming, or has rules that are not known. */
+/** Binds a method to its handler. Throws if it is neither unary nor server-streaming, or has unsupported rules. */
 export function serveMethod(desc: DescMethod, handler: UnaryHandler | StreamHandler): ServedMethod {
   if (desc.methodKind !== "unary" && desc.methodKind !== "server_streaming") {
-    throw new Error(`${desc.toString()} is ${desc.methodKind}; only unary and server-streaming methods are served`);
+    throw new Error(`${desc.toString()} is ${desc.methodKind}; only unary and server-streaming methods are supported`);
   }
   const streaming = desc.methodKind === "server_streaming";
   const service = desc.parent.typeName;

@@ -1,13 +1,12 @@
 /**
- * What every call passes, in this order and in this one place:
+ * The steps of every call, in order:
  *
  *   started (metrics) → identify → authorize → decode → validate → deadline (default, clamp; aborts the call) →
  *   handler, here or at the owner of the run → encode → classify errors → finished (metrics, log)
  *
- * Protocols bring the functions that decode and encode, and move bytes; they know nothing else. Whatever one call
- * throws, its encoder included, ends that call and nothing else. A call is answered exactly once: by its handler, by
- * its deadline, or by its caller going away, whichever is first; what the handler says later is dropped, while what it
- * committed stays committed.
+ * Protocols provide the functions that decode and encode, and move bytes. An error that one call throws, even in its
+ * encoder, ends only that call. A call is answered exactly once: by its handler, its deadline, or the caller's
+ * disconnect, whichever comes first. A late result of the handler is dropped, but what it committed stays committed.
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
@@ -22,38 +21,34 @@ import { authorize, type Identify, type Identity } from "./identity.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Route } from "./routing.ts";
 
-/** Deadline of a unary call that brings none, milliseconds. One that asks to wait gets its `wait` on top. */
+/** Default deadline of a unary call, milliseconds. The `wait` of a request is added to it. */
 export const DEFAULT_DEADLINE_MS = 30_000;
-/** Longest time that a unary call may take, milliseconds. A later deadline is lowered to it. */
+/** Longest duration of a unary call, milliseconds. Later deadlines are lowered to it. */
 export const MAX_DEADLINE_MS = 120_000;
 
-/** What is counted of calls. `code` is the name of the gRPC status, `OK` when it went well. */
+/** Metrics of calls. `code` is the name of the gRPC status, `OK` for success. */
 export interface CallMetrics {
-  /** A recorder for one method, made once. */
+  /** A recorder for one method, created once. */
   forMethod(method: ServedMethod): MethodMetrics;
 }
 
-/** Counters of one method. */
 export interface MethodMetrics {
   started(): void;
   finished(code: string, seconds: number): void;
   sent(): void;
 }
 
-/** Takes the end of a unary call: an error, or the encoded response. */
+/** Receives the end of a unary call: an error or the encoded response. */
 export type Done<T> = (error: OrchestratorError | null, response: T | null) => void;
 
-/** Turns a response into what its protocol sends. An error that it throws ends the call. */
+/** Encodes a response for its protocol. An error that it throws ends the call. */
 export type EncodeResponse<T> = (response: Message) => T;
 
-/** Runs calls through the chain. */
+/** Runs calls through the steps. */
 export interface Pipeline {
-  /**
-   * Runs a unary call and ends it by `done`, exactly once, never synchronously before it returns unless the request is
-   * refused.
-   */
+  /** Runs a unary call and calls `done` exactly once; synchronously only if the request is rejected. */
   runUnary<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>, done: Done<T>): void;
-  /** Runs a streaming call. The iterator yields encoded messages and throws errors of the catalogue only. */
+  /** Runs a streaming call. The iterator yields encoded messages and throws only errors of the catalog. */
   runStream<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>): AsyncIterable<T>;
 }
 
@@ -61,20 +56,20 @@ function expire(call: Call): void {
   call.abort(toError("DEADLINE_EXCEEDED"));
 }
 
-/** A call whose time has passed before it begins does nothing. */
+/** Rejects a call whose deadline passed before it began. */
 function checkTime(call: Call): void {
   if (call.reason !== null) throw call.reason;
   if (call.timeoutMs !== undefined && call.timeoutMs <= 0) fail("DEADLINE_EXCEEDED");
 }
 
-/** Lets an identified call in, or refuses it. */
+/** Sets the identity of a call if it is authorized. */
 function admit(call: Call, identity: Identity, method: ServedMethod): void {
   call.caller = identity.caller;
   call.forwarded = identity.forwarded;
   authorize(identity, method);
 }
 
-/** The identity, unless the call is given up before it is known. */
+/** Resolves with the identity, or rejects if the call is aborted first. */
 function unlessAborted(call: Call, identity: Promise<Identity>): Promise<Identity> {
   return new Promise((resolve, reject) => {
     call.onAbort = reject;
@@ -90,26 +85,24 @@ function waitMsOf(method: ServedMethod, request: Message): number {
   return wait === undefined ? 0 : fromDuration(wait);
 }
 
-/** What a chain is built from. */
 export interface PipelineParts {
-  /** The methods that it runs. */
+  /** The methods that it serves. */
   readonly methods: readonly ServedMethod[];
   readonly log: Log;
   readonly metrics: CallMetrics;
   readonly identify: Identify;
-  /** Where unary calls are handled when there are several instances; absent: here. */
+  /** Forwards unary calls to other instances; absent: all are handled here. */
   readonly route?: Route;
 }
 
-/** What the chain keeps of a method. */
+/** What the pipeline keeps for a method. */
 interface Prepared {
   readonly recorder: MethodMetrics;
   readonly unary: UnaryHandler | null;
 }
 
-/** Builds the chain. */
 export function createPipeline({ methods, log, metrics, identify, route }: PipelineParts): Pipeline {
-  // Made at the start, so that every method shows with 0.
+  // Created at the start, so that every method has its metrics at 0.
   const prepared = new Map(
     methods.map((method): [ServedMethod, Prepared] => {
       const { unary } = method;
@@ -142,7 +135,7 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
     const { caller, requestId } = call;
     const { tenantId } = caller;
     const fields = { method: method.path, requestId, tenantId, code: error.code, durationMs: Math.round(ms) };
-    // One line in the log says that the disk is full, not one for each call.
+    // The log reports a full disk once, not for each call.
     const isKnown = error.code === "SHUTTING_DOWN" || error.code === "STORE_FULL";
     if (error.grpc === "UNAVAILABLE" && !isKnown) log.warn(error.message, { ...fields, error });
     else if (error.grpc !== "INTERNAL") log.debug(error.message, fields);
@@ -184,7 +177,7 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
           answer(failure, response);
         } catch (error) {
           // Thrown into a timer or a promise, it would end the process.
-          log.error("the answer to a call could not be sent", {
+          log.error("the response to a call could not be sent", {
             method: method.path,
             requestId: call.requestId,
             error,
@@ -212,7 +205,7 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
         checkTime(call);
         const identity = identify(call.headers, method);
         if (identity instanceof Promise) {
-          // The time that it takes is the caller's.
+          // The time that identification takes is part of the deadline.
           limitTime(call.timeoutMs ?? DEFAULT_DEADLINE_MS, startedAt);
           identity
             .then((found) => {
@@ -231,7 +224,7 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
       recorder.started();
       let code = "CANCELLED";
       let timer: NodeJS.Timeout | undefined;
-      // A stream with a later deadline has none.
+      // A later deadline is the same as none.
       if (call.timeoutMs !== undefined && call.timeoutMs <= MAX_TIMER_MS) {
         call.deadlineAt = startedAt + call.timeoutMs;
         timer = setTimeout(expire, call.timeoutMs, call);

@@ -1,12 +1,12 @@
-/** Ids of requests: what a caller sends as `x-request-id` comes back in RequestInfo of errors and stands in the log. */
+/** Request ids: `x-request-id` of a request is returned in the RequestInfo of errors and appears in the log. */
 import { randomUUID } from "node:crypto";
 
-/** What is taken as an id: printable ASCII without spaces, at most 128 characters. */
+/** Accepted ids: 1 to 128 printable ASCII characters without spaces. */
 const ACCEPTABLE = /^[\x21-\x7e]{1,128}$/;
 
 /**
- * The id that the header gives, or a new one when there is none or it is not acceptable. Metadata of gRPC gives lists;
- * the first value counts.
+ * The id from the header, or a generated one if it is missing or not acceptable. For a list, as in gRPC metadata, the
+ * first value counts.
  */
 export function toRequestId(header: unknown): string {
   const given: unknown = Array.isArray(header) ? header[0] : header;

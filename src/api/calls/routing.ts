@@ -1,26 +1,26 @@
-/** Where calls of a method are handled when there are several instances, from the policy of the contract. */
+/** Which instance handles the calls of a method, from its policy in the contract. */
 import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { policy } from "../../gen/orchestrator/options/v1/options_pb.ts";
 import type { UnaryHandler } from "./call.ts";
 import type { ServedMethod } from "./methods.ts";
 
-/** Where a call is handled. Names are local names of fields. */
+/** Where a call is handled. Fields have their local names. */
 export type Routing =
   | { readonly to: "any_instance" }
-  /** By the instance that owns the run that this field of the request names; empty: by one that takes new runs. */
+  /** The instance that owns the run in this field; if it is empty, any instance that accepts new runs. */
   | { readonly to: "owner"; readonly field: string }
-  /** Each item where a call of its own would be handled. */
+  /** Each item is handled where a call of its own would be. */
   | { readonly to: "batch"; readonly items: string; readonly results: string };
 
-/** Makes the handler of a method handle its calls where they belong. Called once for each method. */
+/** Wraps the handler of a method so that its calls go to the right instance. Called once for each method. */
 export type Route = (method: ServedMethod, handler: UnaryHandler) => UnaryHandler;
 
 const ANY_INSTANCE: Routing = { to: "any_instance" };
 
 /**
- * The routing of a method. Methods of other contracts, which have no policy, are answered by any instance. Throws when
- * the policy has no routing, or names a field that is not there.
+ * Compiles the routing of a method. Any instance answers methods of other contracts, which have no policy. Throws if
+ * the policy has no routing or names an unknown field.
  */
 export function compileRouting(desc: DescMethod): Routing {
   if (!hasOption(desc, policy)) return ANY_INSTANCE;
@@ -43,8 +43,8 @@ export function compileRouting(desc: DescMethod): Routing {
 }
 
 /**
- * The run that decides where a call belongs; empty for a start that may go anywhere, and for methods that are not
- * routed by a run.
+ * The run by which a call is routed; empty for a start that can go anywhere, and for methods that are not routed by
+ * run.
  */
 export function ownedRunOf({ routing }: Pick<ServedMethod, "routing">, request: Message): string {
   return routing.to === "owner" ? String((request as unknown as Readonly<Record<string, unknown>>)[routing.field]) : "";

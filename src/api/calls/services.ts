@@ -1,17 +1,17 @@
-/** How services say what they serve: a descriptor, its handlers, and the ports that the handlers need. */
+/** Declares a service: a descriptor, its handlers, and the ports that the handlers need. */
 import type { DescService } from "@bufbuild/protobuf";
 import type { ServiceHandlers, StreamHandler, UnaryHandler } from "./call.ts";
 import { type ServedMethod, serveMethod } from "./methods.ts";
 
-/** A service of a contract. `Needs` are the ports and settings that its handlers are made from. */
+/** A service of a contract. `Needs` are the ports and settings of its handlers. */
 export interface ServiceDefinition<Needs> {
   readonly desc: DescService;
   readonly createHandlers: (needs: Needs) => object;
-  /** Other paths under which methods answer, by the local name of the method. */
+  /** Other paths of methods, by the local name of the method. */
   readonly aliases: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Defines a service for the list of services. `createHandlers` has a handler for each method of `desc`. */
+/** Defines a service. `createHandlers` returns a handler for each method of `desc`. */
 export function defineService<S extends DescService, Needs>(
   desc: S,
   createHandlers: (needs: Needs) => ServiceHandlers<S>,
@@ -20,7 +20,7 @@ export function defineService<S extends DescService, Needs>(
   return { desc, createHandlers, aliases: aliases as Readonly<Record<string, readonly string[]>> };
 }
 
-/** What all services of a list need together. */
+/** Everything that the services of a list need. */
 export type NeedsOf<List extends readonly ServiceDefinition<never>[]> = [List[number]["createHandlers"]] extends [
   (needs: infer Needs) => object,
 ]
@@ -28,8 +28,8 @@ export type NeedsOf<List extends readonly ServiceDefinition<never>[]> = [List[nu
   : never;
 
 /**
- * The methods of all services of a list. Throws for a method that is not unary or server-streaming, or has rules that
- * are not known.
+ * The methods of all services. Throws for a method that is neither unary nor server-streaming, or has unsupported
+ * rules.
  */
 export function serveServices<const List extends readonly ServiceDefinition<never>[]>(
   services: List,
@@ -45,7 +45,7 @@ export function serveServices<const List extends readonly ServiceDefinition<neve
   });
 }
 
-/** The Protobuf packages of a list of services, sorted. */
+/** The Protobuf packages of the services, sorted. */
 export function packagesOf(services: readonly ServiceDefinition<never>[]): readonly string[] {
   return [...new Set(services.map(({ desc }) => desc.file.proto.package))].sort();
 }

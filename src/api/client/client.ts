@@ -1,4 +1,4 @@
-/** How programs of this package call the service: over gRPC, or the same methods in this process. */
+/** Interface of the clients that this package uses to call the service, over gRPC or in the same process. */
 import type {
   DescMessage,
   DescMethodServerStreaming,
@@ -7,17 +7,17 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 
-/** Bounds of one call. */
+/** Options of one call. */
 export interface ClientCallOptions {
-  /** Deadline of a unary call, milliseconds; 30,000. */
+  /** Timeout of a unary call, milliseconds; default 30,000. */
   readonly timeoutMs?: number;
-  /** Gives the call up. */
+  /** Cancels the call. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * A client of the service. Errors are those of the catalogue, as the service gave them; SERVICE_UNREACHABLE when
- * nothing answers, CALL_REFUSED when the answer is not of this service.
+ * A client of the service. Throws the errors that the service returns, SERVICE_UNREACHABLE when nothing answers, and
+ * CALL_REFUSED when something else than this service answers.
  */
 export interface ApiClient {
   /** Calls a unary method. */
@@ -26,7 +26,7 @@ export interface ApiClient {
     request: MessageInitShape<I>,
     options?: ClientCallOptions,
   ): Promise<MessageShape<O>>;
-  /** Calls a server-streaming method. Ending the iteration ends the call. */
+  /** Calls a server-streaming method. Ending the iteration cancels the call. */
   stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     request: MessageInitShape<I>,

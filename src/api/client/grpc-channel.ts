@@ -1,9 +1,8 @@
 /**
- * The one gRPC client of the service: the command line, other instances and tests stand on it. It carries bytes, so
- * that what cannot be encoded or decoded is an error of the call that has it. It sends nothing twice.
+ * The one gRPC client, used by the command line, other instances, and tests. It transports bytes, so an error in
+ * encoding or decoding affects only its call. It never retries.
  *
- * A closed channel refuses calls with CLIENT_CLOSED, and so end those that were waiting for a connection. Those under
- * way end as the service says.
+ * Closing a channel fails new calls and those that wait for a connection with CLIENT_CLOSED. Calls in progress finish.
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import {
@@ -19,33 +18,33 @@ import { toError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 
-/** Where a service is and what is sent there. */
+/** Target and settings of a channel. */
 export interface ChannelTarget {
   readonly host: string;
   readonly port: number;
-  /** Whether to speak TLS. */
+  /** Whether to use TLS. */
   readonly secure: boolean;
-  /** Largest message, both ways, in bytes. */
+  /** Largest message in either direction, bytes. */
   readonly maxMessageBytes: number;
-  /** Whether a proxy that the environment names may see the calls. */
+  /** Whether calls go through the proxy that the environment configures. */
   readonly useProxy: boolean;
 }
 
-/** Bounds and metadata of one call. */
+/** Options of one call. */
 export interface ChannelCall {
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Milliseconds; a stream without it has no deadline, and a unary call must have one. */
+  /** Milliseconds; required for unary calls. A stream without it has no deadline. */
   readonly timeoutMs?: number;
-  /** Gives the call up. */
+  /** Cancels the call. */
   readonly signal?: AbortSignal;
 }
 
-/** A call that the service refused, or that did not reach its end. */
+/** A call that the service rejected, or that did not complete. */
 export class GrpcFailure extends Error {
   override readonly name = "GrpcFailure";
-  /** Number of the gRPC status. */
+  /** Numeric gRPC status. */
   readonly code: number;
-  /** What the service said; null when it did not say it in its own way, or said nothing. */
+  /** The status details; null if there are none or they cannot be read. */
   readonly status: Status | null;
 
   constructor(code: number, message: string, status: Status | null, cause: unknown) {
@@ -55,23 +54,22 @@ export class GrpcFailure extends Error {
   }
 }
 
-/** A connection to a service. It connects with the first call. */
+/** A connection to a service, opened by the first call. */
 export interface GrpcChannel {
-  /** Resolves when there is a connection. Rejects when there is none after `withinMs`. Error: CLIENT_CLOSED. */
+  /** Resolves once connected; rejects after `withinMs`. Error: CLIENT_CLOSED. */
   connect(withinMs: number): Promise<void>;
   /** Errors: {@link GrpcFailure}, CLIENT_CLOSED. */
   unary(path: string, request: Uint8Array, call: ChannelCall & { readonly timeoutMs: number }): Promise<Uint8Array>;
-  /** Ending the iteration ends the call. Errors as of {@link GrpcChannel.unary}. */
+  /** Ending the iteration cancels the call. Errors: see {@link GrpcChannel.unary}. */
   stream(path: string, request: Uint8Array, call: ChannelCall): AsyncIterable<Uint8Array>;
   close(): void;
 }
 
-/** Opens a channel. */
 export function openGrpcChannel({ host, port, secure, maxMessageBytes, useProxy }: ChannelTarget): GrpcChannel {
   const options: ClientOptions = {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
-    // A service that was away is called again soon: the library's own pauses grow to two minutes.
+    // Reconnects soon after an outage; the default backoff grows to two minutes.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
     "grpc.keepalive_time_ms": 60_000,
@@ -83,7 +81,7 @@ export function openGrpcChannel({ host, port, secure, maxMessageBytes, useProxy 
     options,
   );
   let closed = false;
-  // The library throws at once, or in a timer of its own, when a closed channel is used.
+  // The library throws at once, or in its own timer, when a closed channel is used.
   const checkOpen = (): void => {
     if (closed) throw toError("CLIENT_CLOSED");
   };
@@ -152,12 +150,12 @@ export function openGrpcChannel({ host, port, secure, maxMessageBytes, useProxy 
   };
 }
 
-/** What is no status is not of this service, and must not end the process in the callback of the library. */
+/** Decodes a status. Anything else must not end the process from a callback of the library. */
 function readStatus(bytes: Buffer): Status | null {
   try {
     return fromBinary(StatusSchema, bytes);
   } catch {
-    // The call failed, whatever was sent with it: the code of the answer says how.
+    // The call failed either way; its code says how.
     return null;
   }
 }

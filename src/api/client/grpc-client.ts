@@ -1,4 +1,4 @@
-/** The client over gRPC. Calls that may be repeated are sent again while the service is away for a moment. */
+/** The client over gRPC. It retries calls that can be repeated when the service is briefly unavailable. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -10,27 +10,27 @@ import { readAddress } from "./address.ts";
 import type { ApiClient } from "./client.ts";
 import { GrpcFailure, openGrpcChannel } from "./grpc-channel.ts";
 
-/** Where the service is and how to speak to it. */
+/** Address and settings of a client. */
 export interface GrpcTarget {
   /** `host`, `host:port`, `http://host:port`, or `https://host:port` for TLS. */
   readonly address: string;
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string;
-  /** Further metadata of every call. */
+  /** Additional metadata for every call. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Largest message, both ways, in bytes; 64 MiB. */
+  /** Largest message in either direction, bytes; default 64 MiB. */
   readonly maxMessageBytes?: number;
 }
 
 const DEADLINE_MS = 30_000;
 
-/** Pauses before a call is sent again, milliseconds. */
+/** Delays before retries, milliseconds. */
 const RETRY_PAUSES_MS = [100, 300, 900] as const;
 
-/** Opens a client. It connects with the first call. Error: ADDRESS_INVALID. */
+/** Opens a client, which connects with its first call. Error: ADDRESS_INVALID. */
 export function openGrpcClient({ address, token, headers, maxMessageBytes = 2 ** 26 }: GrpcTarget): ApiClient {
   const { host, port, secure } = readAddress(address);
-  // A proxy named in the environment must not see calls to the own machine.
+  // Calls to the local machine never go through a proxy.
   const useProxy = !/^(localhost|127\.[\d.]+|\[::1\])$/.test(host);
   const channel = openGrpcChannel({ host, port, secure, maxMessageBytes, useProxy });
   const metadata = token === undefined ? { ...headers } : { ...headers, authorization: `Bearer ${token}` };
@@ -75,7 +75,9 @@ export function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** What the service said, or what kept it from saying anything; other errors as they are. */
+/**
+ * Converts a failed call to the error of the service, or to one about the connection; returns other errors unchanged.
+ */
 function fromFailure(failure: unknown, address: string): unknown {
   if (!(failure instanceof GrpcFailure)) return failure;
   const { code, status, message } = failure;
@@ -98,7 +100,7 @@ function fromFailure(failure: unknown, address: string): unknown {
   return toError("CALL_REFUSED", { status: GrpcStatus[code] ?? "UNKNOWN", message }, cause);
 }
 
-/** grpc-js strings the whole story of a failed connection together; its last part says what happened. */
+/** grpc-js concatenates the history of a failed connection; the last part is the cause. */
 function shorten(problem: string): string {
   const reason = /Last error: (?:Error: )?(.*?)\.?(?: Resolution note:.*)?$/.exec(problem)?.[1] ?? problem;
   return reason.length > 200 ? `${reason.slice(0, 199)}…` : reason;

@@ -1,4 +1,4 @@
-/** The client in the process of the service: the same methods through the same pipeline, without a port. */
+/** The client inside the service: the same methods and pipeline, without a port. */
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Log } from "../../base/log.ts";
@@ -11,10 +11,10 @@ import type { ApiClient, ClientCallOptions } from "./client.ts";
 
 const NO_METRICS: CallMetrics = { forMethod: () => ({ started() {}, finished() {}, sent() {} }) };
 
-/** Nothing is encoded: caller and service share the message. */
+/** No encoding: client and service share the message. */
 const asItIs = (message: Message): Message => message;
 
-/** A client of `methods`. It calls in the name of `actor`, which may be empty. Closing it closes nothing else. */
+/** A client of `methods` that acts as `actor`, which may be empty. Closing it closes nothing else. */
 export function createLocalClient(methods: readonly ServedMethod[], log: Log, actor = ""): ApiClient {
   const headers: CallHeaders = new Map([[ACTOR_KEY, encodeActor(actor)]]);
   const pipeline = createPipeline({ methods, log, metrics: NO_METRICS, identify: identifyByName });

@@ -1,7 +1,7 @@
 /**
- * Details for errors that the Connect library makes by itself, before or after the handlers: broken frames, messages
- * over the limit, unknown compression. It answers them with a bare code and sentence; here they become errors of the
- * catalogue, with its code and the ErrorInfo that every error has.
+ * Adds details to errors that the Connect library creates itself, before or after the handlers: broken frames, messages
+ * over the limit, unknown compression. The library returns a bare code and message; here they become errors of the
+ * catalog with the ErrorInfo that every error has.
  */
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { readAllBytes } from "@connectrpc/connect/protocol";
@@ -16,10 +16,9 @@ import type { ConnectErrorJson } from "../http/wire-error.ts";
 import { CONNECT_END, GRPC_WEB_END, printTrailers, toConnectJson, toFrame, toWireError } from "../http/wire-error.ts";
 import { FRAME_EXPECTED } from "./request.ts";
 
-/** Largest answer that is looked at; errors without details are a line or two. */
+/** Larger responses are not inspected: errors without details have a line or two. */
 const MAX_ERROR_BYTES = 8_192;
 
-/** What the details depend on. */
 export interface DetailParts {
   readonly maxMessageBytes: number;
   readonly log: Log;
@@ -31,7 +30,7 @@ export interface DetailParts {
   readonly requestId: string;
 }
 
-/** Adds details to an answer that is an error without any. Other answers pass as they are. */
+/** Adds details to an error response without any. Other responses pass unchanged. */
 export async function withDetails(
   response: UniversalServerResponse,
   parts: DetailParts,
@@ -39,7 +38,7 @@ export async function withDetails(
   const { body } = response;
   const type = new Headers(response.header).get("content-type") ?? "";
   if (body === undefined) return response.status < 400 ? response : refuse(response, parts);
-  // Only an answer with details is long enough to be compressed.
+  // Only a response with details is long enough to be compressed.
   if (new Headers(response.header).has("content-encoding")) return response;
   if (response.status >= 400 && type === "application/json") {
     const bytes = await readAllBytes(body, Number.MAX_SAFE_INTEGER);
@@ -57,7 +56,7 @@ export async function withDetails(
   return response;
 }
 
-/** A refusal without a body: wrong content type or HTTP method. */
+/** A rejection without a body: wrong content type or HTTP method. */
 function refuse(response: UniversalServerResponse, parts: DetailParts): UniversalServerResponse {
   const refusal = toError("PROTOCOL_UNSUPPORTED", { problem: WRONG_TYPE });
   const { status, headers, body } = toWireError(refusal, parts.requestId, parts.path, parts.contentType);
@@ -67,7 +66,7 @@ function refuse(response: UniversalServerResponse, parts: DetailParts): Universa
 }
 
 const WRONG_TYPE =
-  "the content type is not one of this method: application/json, application/proto, application/grpc-web, application/grpc-web-text, or their forms for streams";
+  "this method does not accept the content type; use application/json, application/proto, application/grpc-web, application/grpc-web-text, or their forms for streams";
 
 function parseError(bytes: Uint8Array): Partial<ConnectErrorJson> {
   return JSON.parse(Buffer.from(bytes).toString("utf8")) as Partial<ConnectErrorJson>;
@@ -93,7 +92,7 @@ function completeTrailer(data: Buffer, parts: DetailParts): Buffer {
   );
 }
 
-/** The status of an error without details; null for one that has them. */
+/** The status for an error without details; null if it has them. */
 function completeJson(error: Partial<ConnectErrorJson>, parts: DetailParts): Status | null {
   if (error.details !== undefined && error.details.length > 0) return null;
   return statusOf(error.code ?? "unknown", error.message ?? "", parts);
@@ -123,22 +122,22 @@ function errorOf(code: string, problem: string, parts: DetailParts): Orchestrato
     case "unimplemented":
       return toError("PROTOCOL_UNSUPPORTED", { problem: wordsFor(problem, parts) });
     case "internal":
-      // Requests are read by our code, so this is an answer that the library could not write.
+      // Our code reads requests, so this is a response that the library could not write.
       return classifyError(new Error(problem), parts.log, parts.path, parts);
     default:
       return toError("REQUEST_MALFORMED", { problem: wordsFor(problem, parts) });
   }
 }
 
-/** Our words for what the library found; its own are not ours to show. */
+/** Our message for an error of the library. */
 function wordsFor(problem: string, { path }: DetailParts): string {
   if (/protocol-version/i.test(problem)) return 'the header connect-protocol-version must be "1"';
   if (/missing|extra/i.test(problem)) return `${path} takes exactly one message`;
-  if (/compress/i.test(problem)) return "a message says that it is compressed, and no header says how";
+  if (/compress/i.test(problem)) return "a message is marked as compressed, but no header names its encoding";
   return FRAME_EXPECTED;
 }
 
-/** Changes the data of the last frame, which stands in a chunk of its own. */
+/** Maps the data of the last frame, which is in a chunk of its own. */
 async function* mapLast(
   body: AsyncIterable<Uint8Array>,
   flag: number,

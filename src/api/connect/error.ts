@@ -1,10 +1,10 @@
-/** Errors of the catalogue in the form of the Connect library. */
+/** Errors of the catalog as errors of the Connect library. */
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { GRPC_CODE } from "../../base/error-entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { toStatus } from "../errors/status.ts";
 
-/** The error in the library's form, with all details, bounded as trailers need it. */
+/** Converts an error with all its details, within the limits for trailers. */
 export function toConnectError(error: OrchestratorError, requestId = ""): ConnectError {
   const { message, details } = toStatus(error, { requestId, inHeaders: true });
   const result = new ConnectError(message, GRPC_CODE[error.grpc] as Code);

@@ -1,28 +1,26 @@
 /**
- * `application/grpc-web-text`: gRPC-Web whose bytes are base64 in both directions. It is translated in front of the
- * binary form.
+ * `application/grpc-web-text`: gRPC-Web in base64 in both directions, translated from and to the binary form.
  *
- * A body may consist of several base64 texts one after the other, each with its own padding, cut at any place; each
- * chunk of an answer is one such text.
+ * A body can be several base64 texts in a row, each with its own padding, split anywhere. Each chunk of a response is
+ * one such text.
  */
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type OrchestratorError, toError } from "../../base/errors.ts";
 
 const TEXT_TYPE = /^application\/grpc-web-text(\+proto)?\s*(;|$)/i;
 
-/** Whether a content type is that of the text form. */
 export function isGrpcWebText(contentType: string | null): boolean {
   return contentType !== null && TEXT_TYPE.test(contentType);
 }
 
-/** The request in binary form. Its body throws REQUEST_MALFORMED for what is no base64. */
+/** Converts a request to the binary form. Its body throws REQUEST_MALFORMED for invalid base64. */
 export function toBinaryRequest(request: UniversalServerRequest): UniversalServerRequest {
   const header = new Headers(request.header);
   header.set("content-type", "application/grpc-web+proto");
   return { ...request, header, body: decodeBase64(request.body as AsyncIterable<Uint8Array>) };
 }
 
-/** The response in text form. */
+/** Converts a response to the text form. */
 export function toTextResponse(response: UniversalServerResponse): UniversalServerResponse {
   const header = new Headers(response.header);
   if (header.get("content-type")?.startsWith("application/grpc-web") !== true) return response;
@@ -44,10 +42,10 @@ async function* decodeBase64(body: AsyncIterable<Uint8Array>): AsyncIterable<Uin
     rest = text.slice(whole);
     if (whole > 0) yield decodeTexts(text.slice(0, whole));
   }
-  if (rest !== "") throw malformed("the base64 of grpc-web-text is cut off");
+  if (rest !== "") throw malformed("the base64 of grpc-web-text is truncated");
 }
 
-/** Whole groups of four characters; padding may stand at the end of any of them. */
+/** Decodes groups of four characters; any of them can end with padding. */
 function decodeTexts(text: string): Uint8Array {
   if (!/^(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)*$/.test(text)) {
     throw malformed("the body of grpc-web-text is not base64");

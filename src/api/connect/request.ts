@@ -1,10 +1,9 @@
 /**
- * Takes the message out of a request before the Connect library sees it, and gives the library an empty one in its
- * place.
+ * Takes the message out of a request before the Connect library reads it, and gives the library an empty one instead.
  *
- * Why: the library decodes before any code of ours runs. Its JSON rounds integers that a double cannot hold and passes
- * over unknown fields and enum values, and its refusals have other codes than those of the other protocols. With the
- * bytes, the pipeline decodes, as it does for gRPC and REST.
+ * The library decodes before any of our code runs. Its JSON rounds integers that a double cannot represent, ignores
+ * unknown fields and enum values, and its errors have different codes from those of the other protocols. With the
+ * bytes, the pipeline decodes as it does for gRPC and REST.
  */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
@@ -16,35 +15,34 @@ import { toFrame } from "../http/wire-error.ts";
 import { fieldError } from "../requests/field-error.ts";
 import { readBinary, readJson, readJsonBody, STANDS_TWICE } from "../requests/read-message.ts";
 
-/** The message of a request, as the handlers find it in the context. */
+/** The message of a request, which handlers find in the context. */
 export interface TakenMessage {
-  /** Expands a message that came in a query; to be awaited before {@link TakenMessage.read}. */
+  /** Expands a message from a query; await it before {@link TakenMessage.read}. */
   expand(): Promise<void>;
-  /** Decodes it. Errors: those of its form, MESSAGE_TOO_LARGE. */
+  /** Decodes the message. Errors: those of its form, MESSAGE_TOO_LARGE. */
   read(desc: DescMessage): Message;
 }
 
-/** Where handlers find the message. */
+/** Context key of the message. */
 export const takenMessage = createContextKey<TakenMessage | null>(null);
 
 const FRAMED = /^application\/(?:grpc-web|connect\+)/i;
 const JSON_FORM = /^application\/(?:json|grpc-web\+json|connect\+json)\s*(?:;|$)/i;
 
-/** Sizes that requests may have, bytes. */
+/** Size limits of requests, bytes. */
 export interface RequestLimits {
   readonly maxMessageBytes: number;
   readonly maxPayloadBytes: number;
 }
 
-/** A request whose message was taken out. `message` may be read once the library has read the body. */
+/** A request without its message. `message` can be read after the library has read the body. */
 export interface TakenRequest {
   readonly request: UniversalServerRequest;
   readonly message: TakenMessage;
 }
 
 /**
- * Takes the message, for which there is time. What does not have the form of the protocol is left for the library to
- * refuse.
+ * Takes the message out, within the time limit. The library rejects requests that do not have the form of the protocol.
  */
 export function takeMessage(request: UniversalServerRequest, limits: RequestLimits, time: BodyTime): TakenRequest {
   if (request.method === "GET") return takeFromQuery(request, limits);
@@ -62,7 +60,7 @@ export function takeMessage(request: UniversalServerRequest, limits: RequestLimi
   return { request: { ...request, header, body }, message: slot };
 }
 
-/** Requests by GET carry their message in the query. */
+/** A GET request carries its message in the query. */
 function takeFromQuery(request: UniversalServerRequest, limits: RequestLimits): TakenRequest {
   const url = new URL(request.url);
   const query = url.searchParams;
@@ -82,20 +80,20 @@ function encodingHeader(type: string, isFramed: boolean): string {
 
 const QUERY_FIELDS = ["message", "encoding", "base64", "compression", "connect"];
 
-/** Where a message comes from. */
+/** The source of a message. */
 interface Source {
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Length that the caller declares, bytes; 0 when it does not. */
+  /** Declared length, bytes; 0 if none is declared. */
   readonly declared: number;
   readonly encoding: string;
   readonly time: BodyTime;
 }
 
-/** Length of the head of a frame: flags and the length of its data. */
+/** Length of a frame header: one byte of flags and the length of the data. */
 const HEAD_BYTES = 5;
 
 class Slot implements TakenMessage {
-  /** What the library gets to read in place of the message. */
+  /** What the library reads instead of the message. */
   readonly standIn: Buffer;
   readonly #isJson: boolean;
   readonly #limits: RequestLimits;
@@ -113,7 +111,7 @@ class Slot implements TakenMessage {
 
   read(desc: DescMessage): Message {
     if (this.#error !== null) throw this.#error;
-    if (this.#bytes === null) throw toError("REQUEST_MALFORMED", { problem: "there is no message" });
+    if (this.#bytes === null) throw toError("REQUEST_MALFORMED", { problem: "the request has no message" });
     const { maxMessageBytes, maxPayloadBytes } = this.#limits;
     if (!this.#isJson) return readBinary(desc, this.#bytes, maxPayloadBytes);
     return readJson(desc, readJsonBody(desc, this.#bytes, maxMessageBytes), maxPayloadBytes);
@@ -130,12 +128,12 @@ class Slot implements TakenMessage {
     }
   }
 
-  /** The message cannot be read. The first reason counts. */
+  /** Marks the message as unreadable. The first reason counts. */
   refuse(error: OrchestratorError): void {
     this.#error ??= error;
   }
 
-  /** A named encoding must be known, also when the message does not use it. */
+  /** The encoding in the header must be known even if the message does not use it. */
   checkEncoding(encoding: string): void {
     try {
       checkEncoding(encoding);
@@ -158,7 +156,7 @@ class Slot implements TakenMessage {
     if (bytes !== null) {
       const messages = countMessages(bytes);
       if (messages !== null && messages !== 1) {
-        // The library refuses every number but one. It needs no more than two to see that.
+        // The library rejects any number but one, so two messages are enough.
         for (let at = 0; at < Math.min(messages, 2); at++) yield toFrame(0, this.standIn);
         return;
       }
@@ -181,7 +179,7 @@ class Slot implements TakenMessage {
     else this.#bytes = bytes;
   }
 
-  /** All bytes of a body; null when they cannot be had, with the reason in the slot. */
+  /** The whole body; null if it cannot be read, with the reason in the slot. */
   async #collect({ chunks, declared, time }: Source, maxBytes: number): Promise<Buffer | null> {
     const late = Promise.withResolvers<"late">();
     const timer = setTimeout(() => late.resolve("late"), time.ms);
@@ -191,7 +189,7 @@ class Slot implements TakenMessage {
       else if (bytes === null) this.refuse(tooLarge("request", this.#maxBytes));
       else return bytes;
     } catch (error) {
-      // A body that breaks off has nobody left who waits for the answer.
+      // When a body breaks off, nobody waits for the response.
       this.refuse(isOrchestratorError(error) ? error : toError("REQUEST_CANCELLED", {}, { cause: error }));
     } finally {
       clearTimeout(timer);
@@ -201,18 +199,15 @@ class Slot implements TakenMessage {
 }
 
 const UNNAMED_ENCODING = (): OrchestratorError =>
-  toError("REQUEST_MALFORMED", { problem: "a message says that it is compressed, and no header says how" });
+  toError("REQUEST_MALFORMED", { problem: "a message is marked as compressed, but no header names its encoding" });
 
-/** What is said of a body that is no frame. */
+/** Message for a body that is not a frame. */
 export const FRAME_EXPECTED =
   "the body is not one message in a frame of the protocol: one byte of flags, four bytes of length, the message";
 
 const BAD_FRAME = (): OrchestratorError => toError("REQUEST_MALFORMED", { problem: FRAME_EXPECTED });
 
-/**
- * How many messages a body of frames holds; null when it ends inside a frame, or has one with flags that no request
- * has.
- */
+/** Counts the messages in a body of frames; null if it ends inside a frame or has flags that no request has. */
 function countMessages(body: Buffer): number | null {
   let messages = 0;
   for (let at = 0; at < body.length; messages++) {
@@ -224,8 +219,7 @@ function countMessages(body: Buffer): number | null {
 }
 
 /**
- * All bytes of a body; null when there are more than `maxBytes`. The rest is read all the same: a connection is of no
- * use before.
+ * The whole body; null if it exceeds `maxBytes`. The rest is read anyway, because the connection cannot be used before.
  */
 async function collect(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer | null> {
   const chunks: Uint8Array[] = [];

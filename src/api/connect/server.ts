@@ -1,7 +1,7 @@
 /**
- * Connect and gRPC-Web over HTTP/1.1, on the handlers that gRPC uses. The protocols are the library's; this file joins
- * them to the pipeline, which decodes the messages, and puts details on the errors that the library makes by itself
- * (broken frames, answers over the limit, unknown compression).
+ * Connect and gRPC-Web over HTTP/1.1, with the same handlers as gRPC. The library implements the protocols. This file
+ * connects them to the pipeline, which decodes the messages, and adds details to the errors that the library creates
+ * itself (broken frames, responses over the limit, unknown compression).
  */
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { createRegistry, type Message } from "@bufbuild/protobuf";
@@ -23,29 +23,25 @@ import { withDetails } from "./details.ts";
 import { toConnectError } from "./error.ts";
 import { isGrpcWebText, toBinaryRequest, toTextResponse } from "./grpc-web-text.ts";
 import { takeMessage, takenMessage } from "./request.ts";
-import { type CurrentCall, callInHand, sendResponse } from "./response.ts";
+import { type CurrentCall, currentCall, sendResponse } from "./response.ts";
 
-/** What joins the protocols to the rest. */
 export interface ConnectParts {
   readonly pipeline: Pipeline;
   readonly log: Log;
-  /** Largest message, both ways, in bytes. */
+  /** Largest message in either direction, bytes. */
   readonly maxMessageBytes: number;
   /** Largest payload of a request, bytes of JSON. */
   readonly maxPayloadBytes: number;
-  /** Time in which the reader of a stream must take something, milliseconds. */
+  /** How long a stream may wait for its reader, milliseconds. */
   readonly slowReaderMs: number;
 }
 
-/** Answers Connect and gRPC-Web. */
 export interface ConnectServer {
-  /** Answers a request to the method at `path`, whose headers came at `startedAt` (monotonic milliseconds). */
+  /** Handles a request to the method at `path` whose headers arrived at `startedAt` (monotonic milliseconds). */
   handle(path: string, request: FastifyRequest, reply: FastifyReply, startedAt: number): Promise<void>;
 }
 
-/**
- * The time of a call, or what is wrong with it. The library gets to see none, so that all protocols keep time alike.
- */
+/** The timeout of a call, or the error in it. The library gets none, so all protocols measure time in the same way. */
 type TimeoutRead =
   | { readonly ok: true; readonly time: CallTimeout }
   | { readonly ok: false; readonly error: OrchestratorError };
@@ -64,13 +60,13 @@ function readTimeout(headers: IncomingHttpHeaders, startedAt: number): TimeoutRe
   }
 }
 
-/** Serves the methods. */
+/** Creates the server. */
 export function createConnectServer(methods: readonly ServedMethod[], parts: ConnectParts): ConnectServer {
   const router = createConnectRouter({
     grpc: false,
     grpcWeb: true,
     connect: true,
-    // Responses may pack the messages of their own methods into `Any`.
+    // Responses can pack messages of their own methods into `Any`.
     jsonOptions: { registry: createRegistry(errorTypes, ...methods.map(({ desc }) => desc.input)) },
     acceptCompression: [compressionGzip],
     readMaxBytes: parts.maxMessageBytes,
@@ -100,7 +96,7 @@ async function serveHandler(
 ): Promise<void> {
   reply.hijack();
   const { raw } = reply;
-  // A write to a caller who has gone is an error event: without a listener it would end the process.
+  // A write after the caller disconnected emits an error event, which would end the process without a listener.
   raw.on("error", () => undefined);
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
   const { id: requestId, method: verb } = request;
@@ -113,8 +109,8 @@ async function serveHandler(
       raw.writeHead(200, Object.fromEntries(new Headers(isText ? toTextResponse(answer).header : header)));
       raw.flushHeaders();
     };
-    const hand: CurrentCall = { call: null, cursor: "", open };
-    const values = createContextValues().set(callInHand, hand);
+    const current: CurrentCall = { call: null, cursor: "", open };
+    const values = createContextValues().set(currentCall, current);
     const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
     const timeout = readTimeout(request.headers, startedAt);
     const time = bodyTime(timeout.ok ? timeout.time.givenMs : undefined);
@@ -131,25 +127,24 @@ async function serveHandler(
       contentType,
       requestId,
     });
-    // A caller that has not sent everything in time is not waited for.
+    // Do not wait for a request that did not arrive in time.
     if (!request.raw.complete && !raw.headersSent) raw.setHeader("connection", "close");
-    await sendResponse(isText ? toTextResponse(answer) : answer, raw, hand, parts.slowReaderMs);
+    await sendResponse(isText ? toTextResponse(answer) : answer, raw, current, parts.slowReaderMs);
   } catch (error) {
     endBroken(raw, error, path, parts.log);
   }
 }
 
-/** The caller has gone, or the answer broke: there is nobody to tell. */
+/** The caller is gone or the response broke off: there is nobody to answer. */
 function endBroken(response: ServerResponse, error: unknown, method: string, log: Log): void {
-  log.debug("an answer could not be sent", { method, error });
+  log.debug("a response could not be sent", { method, error });
   if (!response.headersSent) response.writeHead(400);
   response.end();
 }
 
 /**
- * The library encodes by itself, and takes values of the wrong type without a word. The writers of gRPC, which cost a
- * fifth of it, see them first. What has no JSON form in particular fails in the library; details.ts logs it and gives
- * it an id.
+ * The library encodes on its own and accepts values of the wrong type. The encoders of gRPC, at a fifth of the cost,
+ * check them first. What only lacks a JSON form fails in the library; details.ts logs it with an id.
  */
 function checked(method: ServedMethod): (message: Message) => Message {
   return (message) => {
@@ -184,9 +179,9 @@ async function* callStream(
   parts: ConnectParts,
 ): AsyncIterable<Message> {
   const call = openCall(context);
-  const hand = context.values.get(callInHand);
-  hand.call = call;
-  call.onOpened = () => hand.open(context.responseHeader);
+  const current = context.values.get(currentCall);
+  current.call = call;
+  call.onOpened = () => current.open(context.responseHeader);
   try {
     for await (const message of parts.pipeline.runStream(
       method,
@@ -194,7 +189,7 @@ async function* callStream(
       () => readTaken(method, context),
       checked(method),
     )) {
-      hand.cursor = cursorOf(message);
+      current.cursor = cursorOf(message);
       yield message;
     }
   } catch (error) {
@@ -202,7 +197,7 @@ async function* callStream(
   }
 }
 
-/** The message of the request; the library has read an empty one in its place. */
+/** The message of the request; the library has read an empty one instead. */
 function readTaken(method: ServedMethod, context: HandlerContext): Message {
   const taken = context.values.get(takenMessage);
   if (taken === null) throw new Error("the message of the request was not taken");

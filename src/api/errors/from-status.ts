@@ -1,4 +1,4 @@
-/** Errors of the catalogue from the wire. */
+/** Reads errors of the catalog from the wire. */
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { ERRORS } from "../../base/error-catalog.ts";
 import { GRPC_CODE } from "../../base/error-entry.ts";
@@ -8,8 +8,8 @@ import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { fromDuration } from "../mapping/time.ts";
 
 /**
- * The error that a service put on the wire, with its violations. A code that this version does not know becomes
- * CALL_REFUSED with the sentence of the service.
+ * The error in a status, with its violations. A code that this version does not know becomes CALL_REFUSED with the
+ * message of the service.
  */
 export function fromStatus(status: Status): OrchestratorError {
   const find = <D extends DescMessage>(schema: D): MessageShape<D> | undefined => {
@@ -20,7 +20,7 @@ export function fromStatus(status: Status): OrchestratorError {
   const retry = find(RetryInfoSchema)?.retryDelay;
   const options = {
     violations: find(BadRequestSchema)?.fieldViolations.map(({ field, description }) => ({ field, description })) ?? [],
-    // What the service said of this call, which may be less than the catalogue says of the code.
+    // What the service says about this call, which can differ from the catalog.
     repeat: (info?.metadata.repeat ?? "") as Repeat,
     ...(retry === undefined ? {} : { retryAfterMs: fromDuration(retry) }),
   };

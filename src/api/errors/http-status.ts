@@ -1,4 +1,4 @@
-/** HTTP status that Connect gives to a gRPC code. */
+/** HTTP status of a gRPC code in Connect. */
 export function toConnectHttp(code: number): number {
   return HTTP[code] ?? 500;
 }

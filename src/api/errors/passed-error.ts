@@ -1,4 +1,4 @@
-/** The error of another service on its way through this one. */
+/** An error of another instance on its way to the caller. */
 
 import { ERRORS } from "../../base/error-catalog.ts";
 import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
@@ -12,8 +12,8 @@ const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
 );
 
 /**
- * An error that leaves as it came: code, message, and details, also when this version does not know its reason. During
- * a rolling upgrade the other instance may be newer.
+ * An error that keeps its code, message, and details even if this version does not know its reason: during a rolling
+ * upgrade the other instance can be newer.
  */
 export class PassedError extends OrchestratorError {
   readonly status: Status;

@@ -2,13 +2,10 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { Idempotency, policy } from "../../gen/orchestrator/options/v1/options_pb.ts";
 
-/**
- * Whether a call may be sent again when nobody knows what became of it. `request` tells whether it carries a request
- * id.
- */
+/** Whether a call with an unknown outcome can be sent again. `request` tells whether it has a request id. */
 export function isRepeatable(method: DescMethod, request: { readonly requestId?: unknown }): boolean {
   const { idempotency } = getOption(method, policy);
-  // The probes of other contracts have no policy: they only read.
+  // Probes of other contracts have no policy: they only read.
   if (idempotency === Idempotency.UNSPECIFIED) return true;
   if (idempotency === Idempotency.REQUEST_ID) return typeof request.requestId === "string" && request.requestId !== "";
   return idempotency === Idempotency.READ_ONLY || idempotency === Idempotency.IDEMPOTENT;

@@ -1,7 +1,6 @@
 /**
- * Errors on the wire: every error that leaves the service is a `google.rpc.Status` with exactly one ErrorInfo,
- * whichever protocol carries it. Errors of the catalogue become what the catalogue says; everything else is a bug and
- * becomes INTERNAL with an id that is in the log.
+ * Errors on the wire: a `google.rpc.Status` with exactly one ErrorInfo, in every protocol. Errors of the catalog keep
+ * their entry; all others are bugs and become INTERNAL with an id that is in the log.
  */
 import { randomUUID } from "node:crypto";
 import type { DescMessage, DescMethod, Message, MessageInitShape } from "@bufbuild/protobuf";
@@ -27,25 +26,25 @@ import { PassedError } from "./passed-error.ts";
 import { isRepeatable } from "./repeatable.ts";
 
 /**
- * `ErrorInfo.domain` of every error: the root of the contract's packages. Fixed for ever
+ * `ErrorInfo.domain` of every error: the root of the contract's packages. It never changes
  * (docs/adr/0015-error-domain.md).
  */
 export const ERROR_DOMAIN = "orchestrator";
 
-/** What a caller may wait before the next try when the error itself does not say. */
+/** Retry delay for errors without their own. */
 const DEFAULT_RETRY_MS = 1_000;
 
-/** Longest sentence on the wire, characters. */
+/** Longest message on the wire, characters. */
 const MAX_MESSAGE_LENGTH = 1_024;
 
 /**
- * Room of an error that travels in headers or trailers, bytes as they travel: the sentence percent-encoded (nine bytes
- * for a character of Chinese), the details as base64. Together they stay below 8 KiB, which clients accept by default;
- * some refuse all of an answer beyond 16 KiB.
+ * Space for an error in headers or trailers, in bytes on the wire: the message percent-encoded (nine bytes for a
+ * Chinese character), the details in base64. Together they stay below the 8 KiB that clients accept by default; some
+ * reject all headers beyond 16 KiB.
  */
 const HEADER_ROOM = { message: 1_536, status: 4_300, metadata: 1_024, value: 512, resource: 256 } as const;
 
-/** Kinds of resources that errors name: type, and the detail that holds the name. */
+/** Resource types of errors: the type, and the detail with the name. */
 const RESOURCES: Readonly<Record<string, { readonly type: string; readonly key: string }>> = {
   RUN_NOT_FOUND: { type: "orchestrator.v1.Run", key: "runId" },
   RUN_DELETED: { type: "orchestrator.v1.Run", key: "runId" },
@@ -58,25 +57,22 @@ const RESOURCES: Readonly<Record<string, { readonly type: string; readonly key: 
   APPROVAL_NOT_FOUND: { type: "orchestrator.v1.Approval", key: "approvalId" },
 };
 
-/** Fields of requests that errors of these codes are about, where the error itself does not name one. */
+/** Request fields that errors with these codes concern, unless the error names one. */
 const FIELDS: Partial<Record<ErrorCode, string>> = {
   FILTER_INVALID: "filter",
   PAGE_TOKEN_INVALID: "page_token",
   WATCH_CURSOR_INVALID: "cursor",
 };
 
-/** What the log says of the call that failed. */
+/** What the log says about the failed call. */
 export interface ErrorContext {
   readonly requestId?: string;
   readonly caller?: Caller;
 }
 
-/**
- * The error as the catalogue knows it. What is foreign goes to the log with an id, and INTERNAL with that id takes its
- * place.
- */
+/** Converts any error to one of the catalog. Other errors are logged with an id and become INTERNAL with that id. */
 export function classifyError(error: unknown, log: Log, method: string, of: ErrorContext = {}): OrchestratorError {
-  // The service that made it has logged it.
+  // The instance that created it has logged it.
   if (error instanceof PassedError) return error;
   if (isOrchestratorError(error)) {
     if (error.code !== "INTERNAL" && error.grpc !== "INTERNAL" && error.grpc !== "DATA_LOSS") return error;
@@ -84,16 +80,16 @@ export function classifyError(error: unknown, log: Log, method: string, of: Erro
   }
   const errorId = randomUUID();
   const { requestId, caller } = of;
-  log.error("call failed by an internal error", { method, requestId, tenantId: caller?.tenantId, errorId, error });
+  log.error("call failed with an internal error", { method, requestId, tenantId: caller?.tenantId, errorId, error });
   return toError("INTERNAL", { errorId }, { cause: error });
 }
 
 /**
- * The error as the caller of `method` is told: a call whose outcome is not known may be sent again when it only reads
- * or is idempotent, or with its `request_id`. Without one it may not.
+ * The error as the caller of `method` sees it. A call with an unknown outcome can be sent again if it only reads, is
+ * idempotent, or has a `request_id`; otherwise not.
  */
 export function forCall(error: OrchestratorError, method: DescMethod, request: Message | null): OrchestratorError {
-  // The instance that made the call has said so already.
+  // The instance that made the call has already decided.
   if (error.retry !== "request_id" || error instanceof PassedError) return error;
   const { requestId } = (request ?? {}) as { readonly requestId?: string };
   const repeat: Repeat = !isRepeatable(method, { requestId })
@@ -111,32 +107,31 @@ export function forCall(error: OrchestratorError, method: DescMethod, request: M
   });
 }
 
-/** The sentence as JSON can carry it: well-formed, on one line, not too long. */
+/** The message in a form that JSON can carry: well-formed, on one line, with limited length. */
 function publicMessage(error: OrchestratorError): string {
   const text = error.message.toWellFormed().replaceAll(/[\u0000-\u001f\u007f]+/g, " ");
   return text.length <= MAX_MESSAGE_LENGTH ? text : `${text.slice(0, MAX_MESSAGE_LENGTH - 1).toWellFormed()}…`;
 }
 
 /**
- * A sentence as `grpc-message` carries it: everything but printable ASCII percent-encoded. Libraries do not decode what
- * need not be encoded.
+ * Encodes a message for `grpc-message`: percent-encoded except for printable ASCII, because some libraries decode only
+ * what needs encoding.
  */
 export function encodeMessage(text: string): string {
   return text.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
 }
 
-/** What the status of an error may depend on beside the error. */
+/** Options of a status. */
 export interface StatusOptions {
-  /** Id of the request; becomes RequestInfo. */
+  /** Request id for RequestInfo. */
   readonly requestId?: string;
   /**
-   * The details travel in headers or trailers: everything is bounded, what is left out of the violations is counted in
-   * the last of them.
+   * The details go into headers or trailers: everything is limited, and the last violation says how many were left out.
    */
   readonly inHeaders?: boolean;
 }
 
-/** The error as `google.rpc.Status`. */
+/** Converts an error to `google.rpc.Status`. */
 export function toStatus(error: OrchestratorError, options: StatusOptions = {}): Status {
   if (error instanceof PassedError) return error.status;
   const { requestId = "", inHeaders = false } = options;
@@ -172,7 +167,7 @@ export function toStatus(error: OrchestratorError, options: StatusOptions = {}):
   return status;
 }
 
-/** Violated fields of an error; one that names its field in its details violates that field. */
+/** Violated fields of an error, including a field that its details name. */
 function violationsOf(error: OrchestratorError): readonly FieldViolation[] {
   if (error.violations.length > 0 || error.grpc !== "INVALID_ARGUMENT") return error.violations;
   const field = error.details.field ?? FIELDS[error.code];
@@ -181,18 +176,16 @@ function violationsOf(error: OrchestratorError): readonly FieldViolation[] {
   return [{ field: String(field), description: problem === undefined ? error.message : String(problem) }];
 }
 
-/**
- * When the caller may come back, milliseconds; null when coming back does not help or the error says nothing about it.
- */
+/** When the caller can retry, milliseconds; null if a retry does not help or the error does not say. */
 export function retryDelayMs(error: OrchestratorError): number | null {
   if (error.repeat === "") return null;
   if (error.retryAfterMs !== undefined) return error.retryAfterMs;
   return error.grpc === "UNAVAILABLE" || error.grpc === "RESOURCE_EXHAUSTED" ? DEFAULT_RETRY_MS : null;
 }
 
-/** Bytes that a violation takes beside its texts: tags and lengths, and those of the detail around it. */
+/** Bytes of a violation in addition to its texts: tags and lengths, and those of the enclosing detail. */
 const VIOLATION_FRAME = 12;
-/** Room that is kept for the type of the detail and for saying how many violations are left out. */
+/** Space for the type of the detail and the number of violations left out. */
 const VIOLATIONS_FRAME = 120;
 
 function packViolations(violations: readonly FieldViolation[], maxBytes: number): Any {
@@ -206,7 +199,7 @@ function packViolations(violations: readonly FieldViolation[], maxBytes: number)
     let field = wellFormed(violation.field);
     let description = place + wellFormed(violation.description);
     if (fieldViolations.length === 0 && left < Number.POSITIVE_INFINITY) {
-      // The first is cut rather than left out: it is what a caller mends first.
+      // The first violation is shortened rather than left out: the caller fixes it first.
       field = cutBytes(field, Math.floor(left / 4));
       description = cutBytes(description, Math.floor(left / 2));
     }
@@ -231,8 +224,8 @@ function packDetail<Desc extends DescMessage>(desc: Desc, init: MessageInitShape
 }
 
 /**
- * Details of the error with the word on sending the call again. It replaces that of another instance, which did not see
- * this caller's call.
+ * Details of the error with the answer to whether the call can be sent again. It replaces the answer of another
+ * instance, which did not see the original call.
  */
 function metadataOf({ details, repeat }: OrchestratorError): ErrorDetails {
   const { repeat: _, ...own } = details;
@@ -261,12 +254,12 @@ function toShortMetadata(details: ErrorDetails): Record<string, string> {
   return metadata;
 }
 
-/** Length of a text in a header, where everything but printable ASCII is percent-encoded. */
+/** Length of a text in a header, percent-encoded except for printable ASCII. */
 function encodedLength(text: string): number {
   return encodeURIComponent(text).length;
 }
 
-/** The text, cut so that it has at most `max` bytes; the cut shows. */
+/** Shortens the text to at most `max` bytes and marks the cut. */
 function cutBytes(text: string, max: number, lengthOf: (text: string) => number = Buffer.byteLength): string {
   if (text.length * 9 <= max || lengthOf(text) <= max) return text;
   const left = max - lengthOf("…");

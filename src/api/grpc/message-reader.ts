@@ -1,26 +1,26 @@
 /**
- * Length-prefixed messages of gRPC: one byte of flags, four of length, the message. They come in pieces of any size;
- * what is not whole yet is kept, at most one message of the limit.
+ * Reads the length-prefixed messages of gRPC: one byte of flags, four of length, the message. Input comes in chunks of
+ * any size; an incomplete message is kept, up to the size limit.
  */
 import { toError } from "../../base/errors.ts";
 import { expand, isEncoded, REQUEST_ENCODINGS, tooLarge } from "../expand.ts";
 
-/** Length of what stands before a message, bytes. */
+/** Length of the prefix of a message, bytes. */
 export const PREFIX_BYTES = 5;
 
-/** What `grpc-accept-encoding` says of {@link expandMessage}. */
+/** Value of `grpc-accept-encoding`, see {@link expandMessage}. */
 export const ACCEPTED_ENCODINGS = `identity,${REQUEST_ENCODINGS.replaceAll(" ", "")}`;
 
-/** Takes a message that is whole. */
+/** Receives a complete message. */
 export type TakeMessage = (compressed: boolean, bytes: Buffer) => void;
 
-/** Cuts a stream of bytes into messages. */
+/** Splits a stream of bytes into messages. */
 export class MessageReader {
   readonly #maxBytes: number;
   readonly #take: TakeMessage;
   #parts: Buffer[] = [];
   #held = 0;
-  /** Bytes that must be held before there is anything to do. */
+  /** Bytes needed for the next step. */
   #wanted = PREFIX_BYTES;
 
   constructor(maxBytes: number, take: TakeMessage) {
@@ -29,7 +29,7 @@ export class MessageReader {
   }
 
   /**
-   * Adds bytes and gives on what is whole with them. Errors: MESSAGE_TOO_LARGE as soon as a length says so,
+   * Adds bytes and passes on the messages that they complete. Errors: MESSAGE_TOO_LARGE as soon as the length is known,
    * REQUEST_MALFORMED.
    */
   push(chunk: Buffer): void {
@@ -46,7 +46,7 @@ export class MessageReader {
       const flags = bytes[at] as number;
       const length = bytes.readUInt32BE(at + 1);
       if (flags > 1)
-        throw toError("REQUEST_MALFORMED", { problem: `flags ${flags} before a message; there are 0 and 1` });
+        throw toError("REQUEST_MALFORMED", { problem: `flags ${flags} before a message; expected 0 or 1` });
       if (length > this.#maxBytes) throw tooLarge("request", this.#maxBytes);
       const end = at + PREFIX_BYTES + length;
       if (end > bytes.length) {
@@ -61,7 +61,7 @@ export class MessageReader {
     this.#parts = this.#held === 0 ? [] : [bytes.subarray(at)];
   }
 
-  /** The sender has ended. Error: REQUEST_MALFORMED in the middle of a message. */
+  /** Ends the input. Error: REQUEST_MALFORMED in the middle of a message. */
   end(): void {
     if (this.#held > 0)
       throw toError("REQUEST_MALFORMED", {
@@ -71,13 +71,12 @@ export class MessageReader {
 }
 
 /**
- * Expands a compressed message. Errors: PROTOCOL_UNSUPPORTED for an unknown encoding, REQUEST_MALFORMED,
- * MESSAGE_TOO_LARGE.
+ * Decompresses a message. Errors: PROTOCOL_UNSUPPORTED for an unknown encoding, REQUEST_MALFORMED, MESSAGE_TOO_LARGE.
  */
 export async function expandMessage(bytes: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
   if (!isEncoded(encoding))
     throw toError("REQUEST_MALFORMED", {
-      problem: "a message says that it is compressed, grpc-encoding does not say how",
+      problem: "a message is marked as compressed, but grpc-encoding does not name its encoding",
     });
   return await expand(bytes, encoding, maxBytes);
 }

@@ -1,7 +1,4 @@
-/**
- * Server reflection (v1 and v1alpha) for tools such as grpcurl. Off unless the configuration says otherwise; loaded
- * only then.
- */
+/** Server reflection (v1 and v1alpha) for tools such as grpcurl. Disabled by default, and loaded only when enabled. */
 import { Duplex } from "node:stream";
 import type { DescFile } from "@bufbuild/protobuf";
 import { toBinary } from "@bufbuild/protobuf";
@@ -12,17 +9,17 @@ import type { ServedMethod } from "../calls/methods.ts";
 import { PREFIX_BYTES } from "./message-reader.ts";
 import type { ServeStream } from "./server.ts";
 
-/** Reflection over the files of the given methods and all that they import: what serves each of its paths. */
+/** Reflection over the files of the methods and their imports, by path. */
 export async function createReflection(methods: readonly ServedMethod[]): Promise<ReadonlyMap<string, ServeStream>> {
   const { ReflectionService } = await import("@grpc/reflection");
   const files = new Map<string, DescFile>();
   for (const method of methods) collectFiles(method.desc.parent.file, files);
-  // Tools print the details of errors only when they know their types.
+  // Tools print the details of errors only if they know their types.
   collectFiles(file_google_rpc_error_details, files);
   const fileDescriptorProtos = [...files.values()].map((file) =>
     Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)),
   );
-  // The library reads nothing of a package but the descriptors of its files.
+  // The library reads only the file descriptors of a package.
   const root = { files: { fileDescriptorProtos } };
   const services = [...new Set(methods.map((method) => method.service))];
   const reflection = new ReflectionService(root as never, { services });
@@ -38,7 +35,7 @@ export async function createReflection(methods: readonly ServedMethod[]): Promis
   return served;
 }
 
-/** Serves a handler of the library, which reads and writes messages in both directions. */
+/** Serves a bidirectional handler of the library. */
 function serveMessages(
   serve: (messages: Duplex) => void,
   deserialize: (bytes: Buffer) => unknown,

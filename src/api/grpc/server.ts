@@ -1,8 +1,8 @@
 /**
- * The gRPC side of the port, on Node's HTTP/2: connections come from the front, calls go into the pipeline.
+ * The gRPC side of the port, on Node's HTTP/2: takes connections from the front and runs calls through the pipeline.
  *
- * There is nothing between the two but the framing of gRPC (stream.ts): a library between them costs more than all of
- * HTTP/2 below, and answers on its own, without details, what it does not like (docs/adr/0003).
+ * Only the framing of gRPC (stream.ts) is in between. A library costs more than all of HTTP/2 below it, and rejects
+ * some requests on its own, without details (docs/adr/0003).
  */
 
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
@@ -24,29 +24,21 @@ import { PREFIX_BYTES } from "./message-reader.ts";
 import { openSessions } from "./sessions.ts";
 import { GrpcStream, type StreamLimits } from "./stream.ts";
 
-/**
- * HTTP/2 code of a stream that is broken off because its reader is slow; clients of gRPC take it for
- * RESOURCE_EXHAUSTED.
- */
+/** HTTP/2 code for a stream that is reset because its reader is slow; gRPC clients treat it as RESOURCE_EXHAUSTED. */
 const ENHANCE_YOUR_CALM = 11;
 
-/** The gRPC side of the port. */
 export interface GrpcServer {
-  /** Takes over a connection whose first bytes are the HTTP/2 preface. */
+  /** Takes over a connection that starts with the HTTP/2 preface. */
   accept(connection: Duplex): void;
-  /**
-   * Tells every connection that no new calls are taken; calls in flight go on, and a connection closes after its last
-   * one.
-   */
+  /** Tells all clients to open no new streams. Calls in flight continue, and a connection closes after its last one. */
   drain(): void;
-  /** Breaks off what is left. */
+  /** Destroys the remaining connections. */
   close(): void;
 }
 
-/** Serves a call by itself, past the pipeline. */
+/** Serves a call without the pipeline. */
 export type ServeStream = (stream: GrpcStream) => void;
 
-/** What calls are served with. */
 export interface GrpcParts {
   readonly pipeline: Pipeline;
   readonly hosts: HostRule;
@@ -54,7 +46,7 @@ export interface GrpcParts {
   readonly log: Log;
 }
 
-/** Serves methods over gRPC. `extras` are served by themselves, for instance reflection. */
+/** Serves methods over gRPC. `extras`, such as reflection, are served without the pipeline. */
 export function createGrpcServer(
   methods: readonly ServedMethod[],
   extras: ReadonlyMap<string, ServeStream>,
@@ -64,11 +56,11 @@ export function createGrpcServer(
   for (const method of methods)
     for (const path of [method.path, ...method.aliases]) routes.set(path, (stream) => serve(method, stream, parts));
   const server = createServer({
-    // Megabytes. Resets are bounded by Node itself (streamResetBurst).
+    // In megabytes. Node itself limits resets (streamResetBurst).
     maxSessionMemory: 64,
-    // A caller that waits for many runs holds a stream for each of them.
+    // A caller that waits for many runs has an open stream for each.
     settings: { enablePush: false, maxConcurrentStreams: 1_000, maxHeaderListSize: ANNOUNCED_HEADER_LIST_BYTES },
-    // Beyond it Node resets the stream without a word.
+    // Node resets streams beyond it without an explanation.
     maxHeaderListPairs: 4_096,
   });
   const sessions = openSessions();
@@ -96,13 +88,14 @@ export function createGrpcServer(
   };
 }
 
-/** Largest list of headers, bytes as HTTP/2 counts them: names, values, and 32 for each. */
+/** Largest header list, bytes as HTTP/2 counts them: names, values, and 32 for each pair. */
 const MAX_HEADER_LIST_BYTES = 16_384;
 
 /**
- * The limit that clients read when they connect. nghttp2 ends a connection for a single value over 64 KiB, and no
- * option changes that; so a client that obeys the setting never loses its connection. Node resets streams above it with
- * ENHANCE_YOUR_CALM, which is RESOURCE_EXHAUSTED to clients. Between the two limits callers get an answer.
+ * The limit announced to clients. nghttp2 closes the connection over a single value beyond 64 KiB, and no option
+ * changes that; a client that obeys the setting never loses its connection this way. Node resets streams above it with
+ * ENHANCE_YOUR_CALM, which clients treat as RESOURCE_EXHAUSTED. Between the two limits callers get an error with
+ * details.
  */
 const ANNOUNCED_HEADER_LIST_BYTES = 65_536;
 
@@ -121,9 +114,10 @@ function refuseHead(headers: IncomingHttpHeaders, hosts: HostRule): Orchestrator
 function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void {
   let request: Buffer | null = null;
   const timeout = readGrpcTimeout((name) => stream.get(name));
-  // A caller that names an encoding may use it for any of its messages.
+  // A caller that names an encoding can use it for any of its messages.
   checkEncoding(String(stream.get("grpc-encoding") ?? ""));
-  // The pipeline's clock begins with the whole request; who never sends it would hold a stream for ever.
+  // The deadline of the pipeline starts with the complete request; a caller that never completes one would hold a
+  // stream forever.
   const time = bodyTime(timeout.givenMs);
   const late = setTimeout(() => stream.fail(time.late()), time.ms).unref();
   stream.read({
@@ -135,7 +129,7 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
       clearTimeout(late);
       if (request === null) throw miscounted(method, "none");
       const bytes = request;
-      // The caller's clock runs since it sent the headers.
+      // The caller's timeout starts with the headers.
       const call = new Call("grpc", timeout.leftMs(), stream);
       stream.onGone = () => call.cancel();
       const decode = (): Message => readBinary(method.desc.input, bytes, parts.limits.maxPayloadBytes);
@@ -188,14 +182,14 @@ async function serveStream(
   breakOffUnread(http2, limits.slowReaderMs, () => http2.close(ENHANCE_YOUR_CALM));
 }
 
-/** A message behind the room for its prefix. Error: MESSAGE_TOO_LARGE. */
+/** Encodes a message with space for its prefix. Error: MESSAGE_TOO_LARGE. */
 function encodeFramed(method: ServedMethod, message: Message, { maxMessageBytes }: StreamLimits): Buffer {
   const framed = method.encode(message, PREFIX_BYTES);
   if (framed.length - PREFIX_BYTES > maxMessageBytes) throw tooLarge("response", maxMessageBytes);
   return framed;
 }
 
-/** Callers who read an answer of gRPC, whatever they sent. */
+/** Content types of callers that can read a gRPC response. */
 const GRPC_FAMILY = /^application\/grpc([+;]| *;|$)/;
 
 const NOT_GRPC = { problem: "a gRPC call is a POST of application/grpc or application/grpc+proto" };
@@ -205,7 +199,7 @@ function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers[":method"] === "POST" && /^application\/grpc(\+proto)?( *;|$)/.test(type);
 }
 
-/** Cleartext HTTP/2 carries gRPC only: what else may be asked for is served over HTTP/1.1 of the same port. */
+/** Cleartext HTTP/2 carries only gRPC; the same port serves everything else over HTTP/1.1. */
 function refuseOthers(http2: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   const problem =
     "over HTTP/2 this port speaks gRPC only (a POST of application/grpc); Connect, gRPC-Web and REST are served over HTTP/1.1";

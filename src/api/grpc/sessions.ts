@@ -1,33 +1,32 @@
-/** The HTTP/2 connections of the gRPC side: kept alive while they are of use, closed when they are not. */
+/** The HTTP/2 connections of the gRPC side: pings them and closes dead and idle ones. */
 import type { ServerHttp2Session } from "node:http2";
 
-/** How often connections are looked at, milliseconds; also the time in which a ping must be answered. */
+/** Interval of checks, milliseconds; also the timeout of a ping. */
 const LOOK_MS = 20_000;
-/** How often a connection is pinged, in looks: a peer that has vanished is found out within this and one look more. */
+/** Checks between pings: a lost peer is detected within one more check. */
 const LOOKS_A_PING = 3;
-/** A connection without calls is closed after so many looks: half an hour. */
+/** Checks without a call until a connection is closed: half an hour. */
 const IDLE_LOOKS = 90;
 
-/** Connections in the hands of their server. */
 export interface Sessions {
   add(session: ServerHttp2Session): void;
-  /** Takes no new calls; a connection closes after its last one. */
+  /** Accepts no new calls; a connection closes after its last one. */
   drain(): void;
-  /** Breaks off every connection. */
+  /** Destroys all connections. */
   close(): void;
 }
 
 interface Seen {
   /** Calls in flight. */
   open: number;
-  /** Looks since there was a call. */
+  /** Checks since the last call. */
   idle: number;
-  /** Looks since the last ping. */
+  /** Checks since the last ping. */
   sincePing: number;
   awaitsPong: boolean;
 }
 
-/** Keeps connections. The parameters are for tests. */
+/** Tracks connections. The parameters are for tests. */
 export function openSessions(lookMs = LOOK_MS, idleLooks = IDLE_LOOKS): Sessions {
   const sessions = new Map<ServerHttp2Session, Seen>();
   const look = (): void => {
@@ -71,15 +70,15 @@ export function openSessions(lookMs = LOOK_MS, idleLooks = IDLE_LOOKS): Sessions
   };
 }
 
-/** `NGHTTP2_ERR_PROTO`: somebody broke the protocol, in one stream or in the connection. */
+/** `NGHTTP2_ERR_PROTO`: a protocol error in a stream or in the connection. */
 const PROTOCOL_BROKEN = -505;
-/** Time in which a connection proves that only a stream of it was broken, milliseconds. */
+/** How long a connection has to prove that only one of its streams broke, milliseconds. */
 const PROOF_MS = 5_000;
 
 /**
- * Node destroys a connection for a fault that HTTP/2 lays on one stream: a body longer than its content length. The
- * library below has reset that stream by then and goes on reading. After a fault of the connection it reads nothing any
- * more, so a ping tells the two apart.
+ * Node destroys a connection for an error that HTTP/2 limits to one stream: a body longer than its content length.
+ * nghttp2 has already reset that stream and continues to read. After a connection error it reads nothing more, so a
+ * ping tells the two apart.
  */
 function surviveStreamFaults(session: ServerHttp2Session): void {
   const destroy = session.destroy.bind(session);

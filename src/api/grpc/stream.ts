@@ -1,10 +1,10 @@
 /**
- * One call on the wire: an HTTP/2 stream with the framing of gRPC, whatever is served on it.
+ * One call on the wire: an HTTP/2 stream with the framing of gRPC.
  *
  *   headers → message … → end of the sender → (headers → message …) → trailers
- *                    fail, at any moment     → trailers, alone or behind what was sent
+ *                    fail, at any moment → trailers, alone or after what was sent
  *
- * It ends exactly once. When its stream closes before that, the caller has gone.
+ * It ends exactly once. If its stream closes first, the caller has disconnected.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { OrchestratorError } from "../../base/errors.ts";
@@ -24,32 +24,31 @@ const HEADERS: OutgoingHttpHeaders = {
 };
 const WITH_TRAILERS = { waitForTrailers: true };
 
-/** HTTP/2 code of a stream that is broken off without blame. */
+/** HTTP/2 code for resetting a stream without an error. */
 const NO_ERROR = 0;
 
-/** Who takes what the caller sends. What it throws ends the call. */
+/** Receives what the caller sends. Errors that it throws end the call. */
 export interface Receiver {
-  /** A message, expanded. */
+  /** A decompressed message. */
   message(bytes: Buffer): void;
   /** The caller has sent everything. */
   end(): void;
 }
 
-/** Limits of a call on the wire. */
 export interface StreamLimits {
-  /** Largest message, both ways, in bytes. */
+  /** Largest message in either direction, bytes. */
   readonly maxMessageBytes: number;
   /** Largest payload of a request, bytes of JSON. */
   readonly maxPayloadBytes: number;
-  /** Time in which the reader of a stream must take something, milliseconds. */
+  /** How long a stream may wait for its reader, milliseconds. */
   readonly slowReaderMs: number;
 }
 
-/** A call on the wire. Nothing of it is the caller's but headers and messages. */
+/** A call on the wire. */
 export class GrpcStream implements CallHeaders {
-  /** The stream below, for its back-pressure: `drain` and `close`. */
+  /** The HTTP/2 stream, for back-pressure: `drain` and `close`. */
   readonly http2: ServerHttp2Stream;
-  /** Called when the caller has gone before the call had ended. */
+  /** Called when the caller disconnects before the call has ended. */
   onGone: (() => void) | null = null;
   readonly #headers: IncomingHttpHeaders;
   readonly #limits: StreamLimits;
@@ -65,7 +64,7 @@ export class GrpcStream implements CallHeaders {
     http2.on("close", () => {
       if (this.#trailers === null) this.onGone?.();
     });
-    // Whatever breaks below, `close` follows.
+    // `close` follows every error.
     http2.on("error", () => undefined);
   }
 
@@ -74,7 +73,7 @@ export class GrpcStream implements CallHeaders {
     return this.#headers[name];
   }
 
-  /** Takes a step, unless the call has ended. What it throws ends the call. */
+  /** Runs a step unless the call has ended. An error that it throws ends the call. */
   guard(step: () => void): void {
     if (this.#trailers !== null) return;
     try {
@@ -84,7 +83,7 @@ export class GrpcStream implements CallHeaders {
     }
   }
 
-  /** Begins to read. */
+  /** Starts reading. */
   read(receiver: Receiver): void {
     const { maxMessageBytes } = this.#limits;
     let expanding: Promise<unknown> | null = null;
@@ -119,8 +118,8 @@ export class GrpcStream implements CallHeaders {
   }
 
   /**
-   * Sends a message whose first {@link PREFIX_BYTES} are free for its prefix. False: the reader has not taken what was
-   * sent; `drain` follows.
+   * Sends a message whose first {@link PREFIX_BYTES} are free for its prefix. Returns false if the reader is behind;
+   * `drain` follows.
    */
   send(framed: Buffer): boolean {
     const { http2 } = this;
@@ -130,7 +129,7 @@ export class GrpcStream implements CallHeaders {
     return http2.write(framed);
   }
 
-  /** Ends a call that went well, with its last message if there is one; see {@link send}. */
+  /** Ends a successful call, with its last message if there is one; see {@link send}. */
   end(framed?: Buffer): void {
     if (this.#trailers !== null) return;
     this.#trailers = OK_TRAILERS;
@@ -153,7 +152,7 @@ export class GrpcStream implements CallHeaders {
     if (http2.closed) return;
     if (http2.headersSent) http2.end();
     else http2.respond({ ...HEADERS, ...this.#trailers }, { endStream: true });
-    // A caller who goes on sending is listened to for a while, so that it hears the answer first.
+    // If the caller is still sending, keep reading for a while, so that it receives the response first.
     if (!http2.readableEnded) {
       http2.resume();
       const timer = setTimeout(() => http2.close(NO_ERROR), this.#limits.slowReaderMs).unref();
@@ -161,7 +160,7 @@ export class GrpcStream implements CallHeaders {
     }
   }
 
-  /** An error that cannot be put into trailers still ends its call. */
+  /** An error whose trailers cannot be encoded still ends its call. */
   #trailersOf(error: OrchestratorError, requestId: string): OutgoingHttpHeaders {
     try {
       return toTrailers(error, requestId);
@@ -170,7 +169,7 @@ export class GrpcStream implements CallHeaders {
     }
   }
 
-  /** Ends the call by what was thrown before there was a call that classifies it. */
+  /** Ends the call with an error that was thrown before the pipeline could classify it. */
   #failBy(thrown: unknown): void {
     const requestId = toRequestId(this.get("x-request-id"));
     this.fail(classifyError(thrown, this.#log, String(this.get(":path")), { requestId }), requestId);

@@ -1,12 +1,12 @@
-/** Bodies of HTTP/1.1 requests: bounded in size and in the time that they may take. */
+/** Reads bodies of HTTP/1.1 requests with limits on size and time. */
 import type { IncomingMessage } from "node:http";
 import { toError } from "../../base/errors.ts";
 import type { BodyTime } from "../calls/call-timeout.ts";
 import { tooLarge } from "../expand.ts";
 
 /**
- * The whole body. Errors: MESSAGE_TOO_LARGE, that of `time` when it is not there in time, REQUEST_CANCELLED when the
- * caller breaks off. What is left unread is dropped by the server once the request is answered.
+ * Reads the whole body. Errors: MESSAGE_TOO_LARGE, that of `time` if it does not arrive in time, REQUEST_CANCELLED if
+ * the caller disconnects. The server discards the unread rest after the response.
  */
 export function readBody(request: IncomingMessage, maxBytes: number, time: BodyTime): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -29,7 +29,7 @@ export function readBody(request: IncomingMessage, maxBytes: number, time: BodyT
     const end = (): void => settle(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
     const leave = (): void => settle(() => reject(toError("REQUEST_CANCELLED")));
     const timer = setTimeout(() => settle(() => reject(time.late())), time.ms);
-    // An error is always followed by `close`.
+    // `close` follows every error.
     request.on("error", () => undefined);
     request.on("data", take).on("end", end).on("close", leave);
   });

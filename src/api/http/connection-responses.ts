@@ -1,19 +1,16 @@
-/**
- * The responses that a connection owes. A caller may send several requests in a row; their responses go out in the same
- * order.
- */
+/** Pending responses of a connection. A caller can pipeline requests; their responses go out in the same order. */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 interface Owed {
-  /** Responses that have not ended. */
+  /** Unfinished responses. */
   readonly open: Set<ServerResponse>;
   last: ServerResponse;
 }
 
 const owedBy = new WeakMap<Socket, Owed>();
 
-/** Notes the response to a request that has just arrived. */
+/** Adds the response to a new request. */
 export function noteResponse(socket: Socket, response: ServerResponse): void {
   const owed = owedBy.get(socket) ?? { open: new Set(), last: response };
   owedBy.set(socket, owed);
@@ -28,8 +25,8 @@ export function lastResponse(socket: Socket): ServerResponse | undefined {
 }
 
 /**
- * Ends a connection whose next bytes cannot be read. The responses to whole requests go out first, however long they
- * take. Then `refusal` follows, unless the latest request is the broken one and has a response already.
+ * Ends a connection whose next bytes cannot be parsed. Responses to complete requests go out first, however long they
+ * take. Then `refusal` follows, unless the latest request is the broken one and already has a response.
  */
 export function endBroken(socket: Socket, refusal: Buffer): void {
   const owed = owedBy.get(socket);
@@ -40,6 +37,6 @@ export function endBroken(socket: Socket, refusal: Buffer): void {
     return;
   }
   if (!socket.writable || broken?.headersSent === true) socket.destroy();
-  // Ended rather than destroyed: a half-closed caller would lose the answer.
+  // Ended, not destroyed: a half-closed caller would lose the response.
   else socket.end(refusal, () => socket.destroy());
 }

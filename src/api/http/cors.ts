@@ -1,10 +1,10 @@
 /**
- * Cross-origin requests. Only origins that the configuration names, exactly as browsers send them, may call from a
- * page; nothing is reflected and nothing is a wildcard. There are no cookies, so credentials are not allowed.
+ * Cross-origin requests. Only pages of configured origins can call, compared exactly as browsers send them: no
+ * reflection, no wildcard. There are no cookies, so credentials are not allowed.
  */
 import { isIP } from "node:net";
 
-/** Headers of the protocols that pages may send; those that the Connect library names (a test compares them). */
+/** Request headers of the protocols, as in the Connect library (a test compares them). */
 export const PROTOCOL_HEADERS = [
   "Content-Type",
   "Connect-Protocol-Version",
@@ -19,7 +19,7 @@ export const PROTOCOL_HEADERS = [
   "Grpc-Timeout",
 ] as const;
 
-/** Headers of the protocols that pages may read; those that the Connect library names. */
+/** Response headers of the protocols, as in the Connect library. */
 export const PROTOCOL_ANSWER_HEADERS = [
   "Grpc-Status",
   "Grpc-Message",
@@ -28,7 +28,7 @@ export const PROTOCOL_ANSWER_HEADERS = [
   "Connect-Content-Encoding",
 ] as const;
 
-/** Headers that pages may send: those of the protocols and our own. */
+/** Allowed request headers: those of the protocols and our own. */
 const ALLOWED_HEADERS = [
   ...PROTOCOL_HEADERS,
   "Authorization",
@@ -38,38 +38,35 @@ const ALLOWED_HEADERS = [
   "Traceparent",
 ].join(", ");
 
-/** Headers that pages may read. */
+/** Response headers that pages can read. */
 const EXPOSED_HEADERS = [...PROTOCOL_ANSWER_HEADERS, "Retry-After", "Location"].join(", ");
 
 const ALLOWED_METHODS = "POST, GET, DELETE";
 
 const VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 
-/** How long a browser may keep the answer to a preflight, seconds. */
+/** How long browsers cache a preflight, seconds. */
 const MAX_AGE_S = 7_200;
 
-/** Headers for an answer. */
 export type HeaderList = Readonly<Record<string, string>>;
 
-/** Decides about origins. */
 export interface Cors {
   /**
-   * Whether a page of `origin` may send a request that changes something. Browsers send some of these without asking
-   * first, and a service on the own machine is reached by every page that its user opens: what does not come from a
-   * known origin or from this very host is refused.
+   * Whether a page of `origin` may send a request that changes something. Browsers send some of these without a
+   * preflight, and every page that a user opens can reach a service on localhost: only configured origins and this very
+   * host pass.
    *
-   * "This very host" counts only for addresses and `localhost`. A name says nothing: its owner can let it point here
-   * after the page was loaded, and then page and service have the same origin (DNS rebinding). A service behind a proxy
-   * or a name lists its own origin like any other.
+   * "This very host" means addresses and `localhost` only. The owner of a name can point it here after the page was
+   * loaded, and then page and service have the same origin (DNS rebinding). A service behind a proxy or a name lists
+   * its own origin like any other.
    */
   mayWrite(origin: string | undefined, host: string | undefined): boolean;
-  /** Headers of an answer to a request from `origin`. */
+  /** Headers for a response to `origin`. */
   answerHeaders(origin: string | undefined): HeaderList;
-  /** Headers of the answer to a preflight. */
+  /** Headers for a preflight response. */
   preflightHeaders(origin: string | undefined): HeaderList;
 }
 
-/** Rules for the given origins. */
 export function createCors(origins: readonly string[]): Cors {
   const allowed = new Set(origins);
   const isAllowed = (origin: string | undefined): origin is string => origin !== undefined && allowed.has(origin);
@@ -92,7 +89,7 @@ export function createCors(origins: readonly string[]): Cors {
   };
 }
 
-/** Whether a page was loaded from the address that it now calls. */
+/** Whether a page was loaded from the address that it calls. */
 function isSameAddress(origin: string, host: string | undefined): boolean {
   const url = URL.parse(origin);
   if (url === null || url.host !== host?.toLowerCase()) return false;

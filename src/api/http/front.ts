@@ -1,8 +1,8 @@
 /**
- * The one port. The first bytes of a connection say what it speaks: the HTTP/2 preface goes to gRPC, everything else to
- * HTTP/1.1. A connection that says nothing in time is closed; a preface that comes in pieces is waited for.
+ * The one port. The first bytes of a connection determine its protocol: the HTTP/2 preface goes to gRPC, everything
+ * else to HTTP/1.1. A connection that sends nothing in time is closed; a preface can arrive in pieces.
  *
- * TLS will stand here: by ALPN, a client that offers only `h2` goes to gRPC, one that also offers `http/1.1` to HTTP.
+ * TLS belongs here: with ALPN, a client that offers only `h2` goes to gRPC, one that also offers `http/1.1` to HTTP.
  */
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer } from "node:net";
@@ -11,13 +11,13 @@ import type { Log } from "../../base/log.ts";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-/** Time that a connection has to say what it speaks, milliseconds. */
+/** How long a connection has to send its first bytes, milliseconds. */
 const HANDSHAKE_MS = 10_000;
 
-/** Most connections that are open at once; more are closed at once. */
+/** Most open connections; further ones are closed at once. */
 const MAX_CONNECTIONS = 20_000;
 
-/** Who takes over a connection once its protocol is known. The first bytes are still to be read. */
+/** Servers that take over a connection once its protocol is known. The first bytes are still unread. */
 export interface Takers {
   readonly http2: (socket: Socket) => void;
   readonly http1: (socket: Socket) => void;
@@ -25,20 +25,17 @@ export interface Takers {
 
 /** A listening port. */
 export interface Front {
-  /** Listens. Port 0 takes a free one. Answers the address. Error: PORT_IN_USE. */
+  /** Listens and returns the address. Port 0 picks a free one. Error: PORT_IN_USE. */
   listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
-  /**
-   * Takes no new connections; those that are open stay with their takers. Connections that have not said what they
-   * speak are closed.
-   */
+  /** Stops listening. Connections of known protocol stay with their servers; the others are closed. */
   close(): void;
-  /** How many connections are open. */
+  /** Number of open connections. */
   readonly openCount: number;
-  /** Breaks off every connection. */
+  /** Destroys all connections. */
   destroy(): void;
 }
 
-/** A port that hands its connections over. */
+/** Creates a port that hands its connections to `takers`. */
 export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS): Front {
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
@@ -51,7 +48,7 @@ export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS
     });
     sniff(socket, handshakeMs, (taker) => {
       undecided.delete(socket);
-      // HTTP/2 has no use for half of a connection; HTTP/1.1 decides by itself.
+      // HTTP/2 has no half-closed connections; HTTP/1.1 decides for itself.
       if (taker === "http2") socket.allowHalfOpen = false;
       takers[taker](socket);
     });
@@ -106,7 +103,7 @@ function sniff(socket: Socket, handshakeMs: number, decide: (taker: keyof Takers
     socket.destroy();
   };
   const timer = setTimeout(leave, handshakeMs);
-  // A connection that breaks before it spoke concerns nobody; `close` follows.
+  // Ignore connections that break before their first bytes; `close` follows.
   const ignore = (): void => stop();
   const read = (): void => {
     const chunk = socket.read() as Buffer | null;

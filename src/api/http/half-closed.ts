@@ -1,31 +1,31 @@
 /**
- * Callers that close their half of a connection after their request (`nc -N`, some proxies). They still read, so they
- * get their answer. A caller that has gone altogether looks the same from here until something is sent to it; then its
- * system resets the connection.
+ * Callers that close their half of the connection after their request (`nc -N`, some proxies). They still read, so they
+ * get their response. A caller that is gone looks the same until something is sent to it; then its system resets the
+ * connection.
  *
- *   half closed → answered within a second                              → the answer shows whether anybody is there
- *               → still unanswered: interim answers (100) are sent → taken: wait on, and ask again later
- *                                                                    → reset: the connection closes, and the call with it
+ *   half closed → answered within a second → the response shows whether the caller is there
+ *               → still unanswered: interim responses (100) sent → accepted: keep waiting, probe again later
+ *                                                              → reset: the connection closes, and the call with it
  *
- * Streams need no such probe once they have begun: their heartbeats are one.
+ * Streams that have begun need no probe: their heartbeats have the same effect.
  */
 import type { Socket } from "node:net";
 import { lastResponse } from "./connection-responses.ts";
 
 /**
- * When a half-closed caller that waits is probed, milliseconds. The first write to a caller that has gone earns a
- * reset; only the second meets it.
+ * When a waiting half-closed caller is probed, milliseconds. If the caller is gone, the first write causes a reset, and
+ * the second one detects it.
  */
 const PROBES_MS = [1_000, 1_250] as const;
-/** Time between further probes, milliseconds. */
+/** Interval of further probes, milliseconds. */
 const PROBE_AGAIN_MS = 15_000;
 
-/** Finds out whether a caller that has closed its half is still there, as long as it waits for an answer. */
+/** Detects whether a half-closed caller is still there while it waits for a response. */
 export function watchHalfClosed(socket: Socket): void {
   socket.once("end", () => {
     const probe = (): void => {
       const response = lastResponse(socket);
-      // Callers of HTTP/1.0 know no interim answers.
+      // HTTP/1.0 has no interim responses.
       if (response === undefined || response.headersSent || response.req.httpVersion === "1.0") return;
       response.writeContinue();
     };

@@ -8,12 +8,12 @@ import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 /** Types that errors pack into `Any`. */
 export const errorTypes = createRegistry(file_google_rpc_error_details);
 
-/** A message as proto JSON text; fields at their zero value are left out, as the format says. */
+/** A message as proto JSON, without fields at their zero value. */
 export function printMessage(desc: DescMessage, message: Message): string {
   return toJsonString(desc, message, { registry: errorTypes });
 }
 
-/** A status as proto JSON text. */
+/** A status as proto JSON. */
 export function printStatus(status: Status): string {
   return toJsonString(StatusSchema, status, { registry: errorTypes });
 }

@@ -1,6 +1,6 @@
 /**
- * The HTTP/1.1 side of the port: probes, the root, and what the other protocols add. It never listens: the front hands
- * it connections.
+ * The HTTP/1.1 side of the port: probes, the root, and the routes of the other protocols. It never listens: the front
+ * hands it connections.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer, METHODS, STATUS_CODES } from "node:http";
@@ -18,18 +18,16 @@ import type { Cors } from "./cors.ts";
 import { watchHalfClosed } from "./half-closed.ts";
 import { DATA_HEADERS, isRpcPath, toWireError } from "./wire-error.ts";
 
-/** What is counted of HTTP requests. */
 export interface HttpMetrics {
   requested(method: string, route: string, status: number, seconds: number): void;
 }
 
-/** Name and version of the service, and where things are. */
+/** Name, version, and links of the service. */
 export interface ServiceInfo {
   readonly service: string;
   readonly version: string;
 }
 
-/** What the HTTP side stands on. */
 export interface HttpParts {
   readonly health: HealthState;
   readonly cors: Cors;
@@ -37,34 +35,33 @@ export interface HttpParts {
   readonly info: ServiceInfo;
   readonly log: Log;
   readonly metrics: HttpMetrics;
-  /** HTTP methods that a path takes, beside the probes; none when nothing is served there. */
+  /** HTTP methods of a path, except probes; empty if nothing is served there. */
   readonly allow: (path: string) => readonly string[];
 }
 
-/** The HTTP side of the port. */
 export interface HttpServer {
   readonly app: FastifyInstance;
-  /** Makes it ready for connections; routes must be added before. */
+  /** Prepares for connections; add routes before. */
   ready(): Promise<void>;
   /** Takes over a connection. */
   accept(socket: Socket): void;
-  /** Closes the connections that serve no request. Called again and again while the port drains. */
+  /** Closes connections without requests. Called repeatedly during a drain. */
   closeIdle(): void;
-  /** Breaks off what is left and runs the hooks of the routes. */
+  /** Destroys the remaining connections and runs the close hooks of the routes. */
   close(): Promise<void>;
 }
 
-/** Largest head of a request, bytes. */
+/** Largest request head, bytes. */
 const MAX_HEAD_BYTES = 16_384;
 
-/** Builds the HTTP side with its probes. */
+/** Creates the HTTP side with its probes. */
 export function createHttpServer(parts: HttpParts): HttpServer {
   let server: Server | undefined;
   const broken = new WeakSet<Socket>();
   const refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
     const error = classifyError(translate(thrown), parts.log, request.url, { requestId: request.id });
     const answer = toWireError(error, request.id, pathOf(request), request.headers["content-type"]);
-    // A caller that has not sent everything in time is not waited for.
+    // Do not wait for a request that did not arrive in time.
     if (error.grpc === "DEADLINE_EXCEEDED" && !request.raw.complete) reply.header("connection", "close");
     return reply.code(answer.status).headers(answer.headers).send(answer.body);
   };
@@ -82,7 +79,7 @@ export function createHttpServer(parts: HttpParts): HttpServer {
           keepAliveTimeout: 75_000,
           connectionsCheckingInterval: 5_000,
           maxHeaderSize: MAX_HEAD_BYTES,
-          // Refused by the rules of hosts, with a sentence.
+          // The rules for hosts reject it with a better message.
           requireHostHeader: false,
         },
         (request, response) => {
@@ -90,22 +87,22 @@ export function createHttpServer(parts: HttpParts): HttpServer {
           handler(request, response);
         },
       );
-      // A caller may close its half of the connection once it has sent its request. Node has no typed option for it.
+      // A caller may close its half of the connection after its request. Node has no typed option for it.
       (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
-      // RFC 9110, 10.1.1 lets a server ignore what it does not know; Node would answer 417 without a body.
+      // RFC 9110, 10.1.1 lets a server ignore unknown expectations; Node would answer 417 without a body.
       server.on("checkExpectation", (request, response) => server?.emit("request", request, response));
       server.on("connect", (request, socket) => socket.end(printRefusal(refuseMethod(request.method, "", []))));
       return server;
     },
     frameworkErrors: (error, request, reply) => void refuse(request, reply, error),
     clientErrorHandler: (error, socket) => {
-      // Node reports a connection again for each of its further packets.
+      // Node reports a connection again for each further packet.
       if (broken.has(socket)) return;
       broken.add(socket);
       endBroken(socket, printRefusal(brokenRequest(error, allowOf)));
     },
   });
-  // The framework reads no bodies: the protocols do, within the time of their calls.
+  // The framework reads no bodies: the protocols do, within the timeout of their calls.
   for (const method of METHODS) if (method !== "CONNECT") app.addHttpMethod(method, { overrideExisting: true });
   app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
   app.setNotFoundHandler((request, reply) => {
@@ -128,7 +125,7 @@ export function createHttpServer(parts: HttpParts): HttpServer {
     app,
     async ready() {
       await app.ready();
-      // Node checks the time of requests only on servers that listen; this one is fed, so it is told that it does.
+      // Node checks request timeouts only on listening servers; this one gets its connections from the front.
       server?.emit("listening");
     },
     accept(socket) {
@@ -205,12 +202,12 @@ function pathOf(request: FastifyRequest): string {
   return request.url.split("?")[0] ?? "";
 }
 
-/** What every answer begins with, whoever makes it. */
+/** Prepares every response, whichever handler sends it. */
 function prepare(request: IncomingMessage, response: ServerResponse): void {
   noteResponse(request.socket, response);
   for (const [name, value] of Object.entries(DATA_HEADERS)) response.setHeader(name, value);
   const { url = "/" } = request;
-  // Proxies write the whole address; it names the host in place of the header.
+  // Proxies send an absolute URL; its host replaces the header.
   const found = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url);
   if (found !== null) {
     request.headers.host = found[1] ?? "";
@@ -223,7 +220,7 @@ function addHeadRules(app: FastifyInstance, hosts: HostRule): void {
     const { raw } = request;
     const { host } = raw.headers;
     if (host === undefined && raw.httpVersion !== "1.0")
-      fail("REQUEST_MALFORMED", { problem: "HTTP/1.1 needs the header host" });
+      fail("REQUEST_MALFORMED", { problem: "HTTP/1.1 requires the header host" });
     if ((raw.headersDistinct.host ?? []).length > 1)
       fail("REQUEST_MALFORMED", { problem: "the header host appears more than once" });
     if (!hosts.allows(host)) fail("HOST_REFUSED", { host: String(host).slice(0, 200) });
@@ -232,7 +229,7 @@ function addHeadRules(app: FastifyInstance, hosts: HostRule): void {
 }
 
 /**
- * Node reads any list of transfer codings that ends with `chunked`, and would hand over a body that is still compressed
+ * Node accepts any list of transfer codings that ends with `chunked`, and would pass on a body that is still compressed
  * (RFC 9112, 6.1).
  */
 function addCodingRule(app: FastifyInstance): void {
@@ -245,8 +242,8 @@ function addCodingRule(app: FastifyInstance): void {
 }
 
 /**
- * The refusal of an HTTP method: 405 where the path takes others, 501 for a method that nothing here takes, else 404
- * (RFC 9110, 9.1 and 15.5.6).
+ * The error for an HTTP method: 405 if the path has others, 501 for a method that no path has, otherwise 404 (RFC 9110,
+ * 9.1 and 15.5.6).
  */
 function refuseMethod(method: string | undefined, path: string, allowed: readonly string[]): OrchestratorError {
   const name = (method ?? "").slice(0, 40);
@@ -256,16 +253,13 @@ function refuseMethod(method: string | undefined, path: string, allowed: readonl
   return toError("ROUTE_NOT_FOUND", { method: name, path });
 }
 
-/** HTTP methods that a path of this service may take. */
+/** HTTP methods that some path could have. */
 const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
-/** Characters of the longest method that the parser knows. */
+/** Length of the longest method that the parser knows. */
 const LONGEST_METHOD = Math.max(...METHODS.map((method) => method.length));
 
-/**
- * What the parser of HTTP could not read, as an error of the catalogue. There is no request yet, so its protocol is not
- * known.
- */
+/** The error for a request that the HTTP parser could not read. Its protocol is not known yet. */
 function brokenRequest(
   error: Error & { readonly code?: string; readonly rawPacket?: unknown; readonly bytesParsed?: number },
   allow: (path: string) => readonly string[],
@@ -276,8 +270,8 @@ function brokenRequest(
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return toError("REQUEST_INCOMPLETE", {}, { cause: error });
     case "HPE_INVALID_METHOD": {
-      // A method of RFC 9110's grammar that the parser has not heard of. A packet whose fault stands further behind
-      // begins with another request.
+      // A method that is valid in RFC 9110 but unknown to the parser. If the error is further into the packet, the
+      // packet begins with another request.
       const { rawPacket, bytesParsed = 0 } = error;
       const isFirst = Buffer.isBuffer(rawPacket) && bytesParsed <= LONGEST_METHOD;
       const line = isFirst ? rawPacket.toString("latin1", 0, MAX_HEAD_BYTES) : "";
@@ -289,23 +283,22 @@ function brokenRequest(
   return toError("REQUEST_MALFORMED", { problem }, { cause: error });
 }
 
-/** What the codes of Node's parser mean for callers. */
+/** Messages for the codes of Node's parser. */
 const PARSE_PROBLEMS: Readonly<Record<string, string>> = {
-  HPE_INVALID_VERSION: "its first line does not end with HTTP/1.0 or HTTP/1.1, and CR LF",
-  HPE_INVALID_URL: "its target holds a character that must be percent-encoded",
-  HPE_INVALID_HEADER_TOKEN:
-    "a header has no colon, goes on in a second line, or holds a character that headers cannot have",
+  HPE_INVALID_VERSION: "its first line does not end with HTTP/1.0 or HTTP/1.1 and CR LF",
+  HPE_INVALID_URL: "its target contains a character that must be percent-encoded",
+  HPE_INVALID_HEADER_TOKEN: "a header has no colon, continues on a second line, or contains an invalid character",
   HPE_CR_EXPECTED: "its lines do not end with CR LF",
   HPE_LF_EXPECTED: "its lines do not end with CR LF",
   HPE_INVALID_CONTENT_LENGTH: "content-length is not a whole number of bytes",
-  HPE_UNEXPECTED_CONTENT_LENGTH: "content-length stands more than once, or beside transfer-encoding",
-  HPE_INVALID_TRANSFER_ENCODING: "transfer-encoding stands beside content-length, or does not end with chunked",
+  HPE_UNEXPECTED_CONTENT_LENGTH: "content-length appears more than once or together with transfer-encoding",
+  HPE_INVALID_TRANSFER_ENCODING: "transfer-encoding appears together with content-length or does not end with chunked",
   HPE_INVALID_CHUNK_SIZE: "the size of a chunk is not a hexadecimal number",
   HPE_CHUNK_EXTENSIONS_OVERFLOW: "a chunk has more than 16 KB of extensions",
   HPE_INVALID_EOF_STATE: "it ends before it is complete",
 };
 
-/** A whole answer of HTTP/1.1, for connections that end with it. */
+/** A complete HTTP/1.1 response for a connection that ends with it. */
 function printRefusal(error: OrchestratorError): Buffer {
   const { status, headers, body } = toWireError(error, toRequestId(undefined), "/", undefined);
   const { allowed } = error.details;
@@ -319,7 +312,7 @@ function printRefusal(error: OrchestratorError): Buffer {
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]);
 }
 
-/** Errors of the HTTP framework as ours. */
+/** Converts errors of the HTTP framework. */
 function translate(error: unknown): unknown {
   const code = (error as { code?: unknown }).code;
   if (code === "FST_ERR_BAD_URL")

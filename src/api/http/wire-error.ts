@@ -1,7 +1,7 @@
 /**
- * Errors in the form that the caller of a path can read, for answers that no protocol server makes: unknown methods,
- * refused origins, wrong HTTP methods and content types. REST gets a `google.rpc.Status`, Connect its own JSON,
- * gRPC-Web and streams of Connect their last frame.
+ * Errors for responses that no protocol server creates: unknown methods, rejected origins, wrong HTTP methods and
+ * content types. REST gets a `google.rpc.Status`, Connect its own JSON, and gRPC-Web and Connect streams their last
+ * frame.
  */
 import { toBinary } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
@@ -14,15 +14,15 @@ import { encodeMessage, retryDelayMs, toStatus } from "../errors/status.ts";
 import { REQUEST_ENCODINGS } from "../expand.ts";
 import { printStatus } from "./print.ts";
 
-/** Headers of every answer: no cache keeps it, and no browser takes it for something other than it says. */
+/** Headers of every response: no caching, no content sniffing. */
 export const DATA_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
 
-/** Flags of the last frame of a stream. */
+/** Flag of the last frame of a Connect stream. */
 export const CONNECT_END = 0x02;
-/** The same for gRPC-Web. */
+/** Flag of the trailers in gRPC-Web. */
 export const GRPC_WEB_END = 0x80;
 
-/** Errors of HTTP itself keep their status on Connect's paths; the others have the one of Connect. */
+/** Errors of HTTP itself keep their status on Connect paths; the others have that of Connect. */
 const HTTP_ERRORS = new Set([
   "HTTP_METHOD_NOT_ALLOWED",
   "HTTP_METHOD_UNKNOWN",
@@ -34,19 +34,18 @@ const HTTP_ERRORS = new Set([
 /** A path of Connect and gRPC-Web: package, service, method. */
 const RPC_PATH = /^\/(?:\w+\.)+\w+\/\w+\/?$/;
 
-/** What an error is answered with. */
 export interface WireError {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
-/** Whether a path is one of Connect and gRPC-Web, served or not. */
+/** Whether a path has the form of Connect and gRPC-Web, served or not. */
 export function isRpcPath(path: string): boolean {
   return RPC_PATH.test(path);
 }
 
-/** The answer to a request for `path` with `contentType`. */
+/** The error response for `path` and `contentType`. */
 export function toWireError(
   error: OrchestratorError,
   requestId: string,
@@ -88,19 +87,18 @@ export function toWireError(
 }
 
 function httpOf(error: OrchestratorError, status: Status): number {
-  // The protocol asks for it: intermediaries must see that there is nothing at the URL.
+  // The protocol requires it: intermediaries must see that nothing is at the URL.
   if (error.code === "METHOD_UNIMPLEMENTED") return 404;
   return HTTP_ERRORS.has(error.code) ? error.http : toConnectHttp(status.code);
 }
 
-/** An error in Connect's JSON. */
 export interface ConnectErrorJson {
   code: string;
   readonly message?: string;
   readonly details?: readonly { readonly type: string; readonly value: string }[];
 }
 
-/** A status as Connect prints it. */
+/** A status in the JSON of Connect. */
 export function toConnectJson(status: Status): ConnectErrorJson {
   return {
     code: NAMES[status.code] ?? "unknown",
@@ -112,7 +110,7 @@ export function toConnectJson(status: Status): ConnectErrorJson {
   };
 }
 
-/** A status as the trailers of gRPC-Web. */
+/** A status as gRPC-Web trailers. */
 export function printTrailers(status: Status): Buffer {
   const details = base64Encode(toBinary(StatusSchema, status), "std_raw");
   return Buffer.from(
@@ -121,7 +119,7 @@ export function printTrailers(status: Status): Buffer {
   );
 }
 
-/** Data with the head of a frame before it. */
+/** Prefixes data with a frame header. */
 export function toFrame(flag: number, data: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head[0] = flag;
@@ -129,7 +127,7 @@ export function toFrame(flag: number, data: Buffer): Buffer {
   return Buffer.concat([head, data]);
 }
 
-/** Connect's names of the codes, by number: those of gRPC, but for one letter. */
+/** Code names of Connect by number: those of gRPC, except for one letter. */
 const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(GRPC_CODE).map(([name, code]) => [code, name === "CANCELLED" ? "canceled" : name.toLowerCase()]),
 );

@@ -1,41 +1,35 @@
-/**
- * Conditions of filters: what a filter text means, over fields that are known by name and kind; and their evaluation
- * over one record.
- */
+/** Conditions: checked filters over fields with a known kind, and their evaluation for one record. */
 
 /**
- * Kind of a field. `state` is text from a closed set; `id` is text without an order; `texts` a list of texts; `map` is
- * text by key.
+ * Kind of a field. `state` is text from a closed set; `id` is text without an order; `texts` is a list; `map` has text
+ * values.
  */
 export type FieldKind = "text" | "id" | "state" | "time" | "number" | "boolean" | "texts" | "map";
 
-/** Fields that a filter may name. */
+/** Fields that a filter can use. */
 export type FieldTable = Readonly<Record<string, FieldRule>>;
 
-/** What a filter may say of a field. */
+/** What a filter can do with a field. */
 interface FieldRule {
   readonly kind: FieldKind;
-  /** The closed set of a `state`. */
+  /** Values of a `state`. */
   readonly values?: readonly string[];
-  /**
-   * What the contract puts before each of `values`: filters take `RUN_STATE_FAILED`, as answers show it, and `FAILED`.
-   */
+  /** Prefix of `values` in the contract: filters accept both `RUN_STATE_FAILED`, as in responses, and `FAILED`. */
   readonly prefix?: string;
 }
 
-/** A field of a condition. `key` is set for maps. */
+/** A field in a condition. `key` is set for maps. */
 export interface FieldRef {
   readonly name: string;
   readonly key?: string;
 }
 
-/** Values of conditions. Times are milliseconds since the epoch. */
+/** A value in a condition. Times are milliseconds since the epoch. */
 export type Operand = string | number | boolean;
 
 /** Comparison operators. */
 export type Comparison = "==" | "!=" | "<" | "<=" | ">" | ">=";
 
-/** A checked condition. */
 export type Condition =
   | { readonly op: "and" | "or"; readonly args: readonly Condition[] }
   | { readonly op: "not"; readonly arg: Condition }
@@ -44,10 +38,10 @@ export type Condition =
   | { readonly op: "has"; readonly field: FieldRef }
   | { readonly op: "contains"; readonly field: FieldRef; readonly value: string };
 
-/** Reads a field of a record; undefined when the record has no value there. */
+/** Reads a field of a record; undefined if the record has no value. */
 export type ReadField = (field: FieldRef) => Operand | readonly string[] | undefined;
 
-/** Whether a record meets a condition. A comparison with a value that is not there is false, `!=` is true. */
+/** Whether a record meets a condition. For a missing value, `!=` is true and every other comparison is false. */
 export function meetsCondition(condition: Condition, read: ReadField): boolean {
   switch (condition.op) {
     case "and":

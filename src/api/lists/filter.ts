@@ -1,10 +1,9 @@
 /**
- * Filters: CEL over the documented fields of a list. The tree of an expression is checked and becomes a {@link
- * Condition}.
+ * Filters: CEL over the documented fields of a list, checked and converted to a {@link Condition}.
  *
- * Known are `&&`, `||`, `!`, the comparisons of a field with a constant (on either side), `field in [constants]`,
+ * Supported are `&&`, `||`, `!`, comparisons of a field with a constant (on either side), `field in [constants]`,
  * `"text" in list_field`, `has(field)`, `labels["key"]` and `labels.key`, a boolean field alone, and `timestamp("…")`.
- * Everything else is FILTER_INVALID with place and cure.
+ * Everything else is FILTER_INVALID with the position and a fix.
  */
 import { fail } from "../../base/errors.ts";
 import { isFitInteger } from "../../base/json/json-scan.ts";
@@ -34,7 +33,7 @@ const MIRRORED: Readonly<Record<Comparison, Comparison>> = {
   ">=": "<=",
 };
 
-/** Parses a filter; empty text gives null. Error: FILTER_INVALID. */
+/** Parses a filter; null for empty text. Error: FILTER_INVALID. */
 export function parseFilter(text: string, fields: FieldTable): Condition | null {
   if (text.trim() === "") return null;
   return new FilterReader(text, fields).read();
@@ -67,15 +66,15 @@ class FilterReader {
     if (this.#count > MAX_CONDITIONS) this.#refuse(expr, `it has more than ${MAX_CONDITIONS} conditions`);
     if (expr.kind === "select" && expr.test) return { op: "has", field: this.#label(expr, expr.operand, expr.field) };
     if (expr.kind === "name" || expr.kind === "select") return this.#flag(expr);
-    if (expr.kind !== "call") return this.#refuse(expr, "a condition is expected here");
+    if (expr.kind !== "call") return this.#refuse(expr, "expected a condition here");
     return this.#call(expr);
   }
 
   #call(expr: CallExpr): Condition {
     const { name, args, target } = expr;
-    if (target !== null) return this.#refuse(expr, `${name}() is not known in filters`);
+    if (target !== null) return this.#refuse(expr, `filters do not support ${name}()`);
     const [first, second] = args;
-    if (first === undefined) return this.#refuse(expr, `${name}() is not known`);
+    if (first === undefined) return this.#refuse(expr, `filters do not support ${name}()`);
     if (name === "_&&_" || name === "_||_") {
       return this.#join(
         name === "_&&_" ? "and" : "or",
@@ -84,11 +83,11 @@ class FilterReader {
     }
     if (name === "has") return { op: "has", field: this.#field(first) };
     if (name === "!_") return { op: "not", arg: this.#condition(first) };
-    if (second === undefined) return this.#refuse(expr, `${name}() is not known`);
+    if (second === undefined) return this.#refuse(expr, `filters do not support ${name}()`);
     if (name === "@in") return this.#membership(expr, first, second);
     const comparison = COMPARISONS[name];
     if (comparison === undefined)
-      return this.#refuse(expr, `${name.replaceAll("_", " ").trim()} is not known in filters`);
+      return this.#refuse(expr, `${name.replaceAll("_", " ").trim()} is not supported in filters`);
     return this.#comparison(expr, comparison, first, second);
   }
 
@@ -128,21 +127,21 @@ class FilterReader {
     if (this.#kindOf(field) !== "texts") {
       if (this.#fields[field.name]?.kind === "map" && field.key === undefined)
         return { op: "has", field: { name: field.name, key: this.#quoted(element) } };
-      this.#refuse(expr, `${field.name} is no list; write field in ["a", "b"]`);
+      this.#refuse(expr, `${field.name} is not a list; write field in ["a", "b"]`);
     }
     return { op: "contains", field, value: this.#quoted(element) };
   }
 
   #quoted(expr: Expr): string {
     if (expr.kind === "constant" && typeof expr.value === "string") return this.#storable(expr, expr.value);
-    return this.#refuse(expr, "a text in quotes is expected here");
+    return this.#refuse(expr, "expected text in quotes here");
   }
 
   #field(expr: Expr): FieldRef {
     if (expr.kind === "name") {
       const { name } = expr;
       if (!Object.hasOwn(this.#fields, name))
-        this.#refuse(expr, `${name} is no field; fields are ${Object.keys(this.#fields).join(", ")}`);
+        this.#refuse(expr, `${name} is not a field; fields are ${Object.keys(this.#fields).join(", ")}`);
       return { name };
     }
     if (expr.kind === "select" && !expr.test) return this.#label(expr, expr.operand, expr.field);
@@ -150,7 +149,7 @@ class FilterReader {
       const [operand, key] = expr.args;
       return this.#label(expr, operand, key === undefined ? "" : this.#quoted(key));
     }
-    return this.#refuse(expr, `a field is expected here: ${Object.keys(this.#fields).join(", ")}`);
+    return this.#refuse(expr, `expected a field here: ${Object.keys(this.#fields).join(", ")}`);
   }
 
   #label(expr: Expr, operand: Expr | undefined, key: string): FieldRef {
@@ -160,14 +159,14 @@ class FilterReader {
     return { name, key };
   }
 
-  /** Why a name takes no `.part`. */
+  /** Why a name has no `.part`. */
   #explainPart(name: string): string {
     const fields = Object.keys(this.#fields);
     const near = fields.filter((field) => field.startsWith(`${name}_`));
-    if (name === "") return `a field is expected here: ${fields.join(", ")}`;
+    if (name === "") return `expected a field here: ${fields.join(", ")}`;
     if (Object.hasOwn(this.#fields, name)) return `${name} has no parts; compare ${name} itself`;
     const cure = near.length > 0 ? `did you mean ${near.join(" or ")}?` : `fields are ${fields.join(", ")}`;
-    return `${name} is no field; ${cure}`;
+    return `${name} is not a field; ${cure}`;
   }
 
   #kindOf(field: FieldRef): string {
@@ -208,14 +207,14 @@ class FilterReader {
       case "map":
         return this.#refuse(expr, `write ${field.name}["key"]`);
       default:
-        return typeof value === "string" ? value : this.#refuse(expr, `${field.name} needs a text in quotes`);
+        return typeof value === "string" ? value : this.#refuse(expr, `${field.name} needs text in quotes`);
     }
   }
 
-  /** The text, when a database can compare with it: escapes can write what no stored text holds. */
+  /** Checks that the database can compare with the text: escapes can produce what no stored text contains. */
   #storable(expr: Expr, text: string): string {
-    if (text.includes("\u0000")) this.#refuse(expr, "text cannot hold NUL");
-    if (!text.isWellFormed()) this.#refuse(expr, "text cannot hold half of a surrogate pair");
+    if (text.includes("\u0000")) this.#refuse(expr, "text cannot contain NUL");
+    if (!text.isWellFormed()) this.#refuse(expr, "text cannot contain half of a surrogate pair");
     return text;
   }
 

@@ -1,4 +1,4 @@
-/** Filters over operations: the fields that ListOperations knows. */
+/** Filters over operations, with the fields of ListOperations. */
 import type { OperationView } from "../../engine/ports/operations.ts";
 import { OPERATION_ACTION, OPERATION_STATE } from "../mapping/operation.ts";
 import type { Condition, FieldTable, ReadField } from "./condition.ts";
@@ -19,12 +19,12 @@ const FIELDS: FieldTable = {
   end_time: { kind: "time" },
 };
 
-/** Parses a filter over operations; null when it is empty. Error: FILTER_INVALID. */
+/** Parses a filter over operations; null for empty text. Error: FILTER_INVALID. */
 export function parseOperationFilter(text: string): Condition | null {
   return parseFilter(text, FIELDS);
 }
 
-/** Reads the fields of an operation for `meetsCondition`. */
+/** Reads fields of an operation for `meetsCondition`. */
 export function readOperation(view: OperationView): ReadField {
   return ({ name }) => {
     switch (name) {

@@ -1,31 +1,29 @@
 /** Pages of lists. */
 import type { ListOrder } from "../../engine/ports/run-index.ts";
 
-/** Lines of a page when the request does not say. */
+/** Default page size. */
 export const DEFAULT_PAGE_SIZE = 50;
-/** Most lines of a page; more is lowered to it. */
+/** Largest page size; higher requests are lowered to it. */
 export const MAX_PAGE_SIZE = 500;
 
-/**
- * Order for the `order_by` of a request, which validation has found to name `create_time`; `absent` when it is empty.
- */
+/** Order for a validated `order_by`; `absent` if it is empty. */
 export function orderOf(orderBy: string, absent: ListOrder): ListOrder {
   if (orderBy === "") return absent;
   return orderBy.endsWith(" desc") ? "newest" : "oldest";
 }
 
-/** Size of the page for the `page_size` of a request, which validation has found not negative. */
+/** Page size for a validated `page_size`. */
 export function pageSizeOf(requested: number): number {
   return requested === 0 ? DEFAULT_PAGE_SIZE : Math.min(requested, MAX_PAGE_SIZE);
 }
 
-/** A page and the place after which the next begins; null at the end. */
+/** A page and the place after which the next one begins; null at the end. */
 export interface Page<T, P> {
   readonly lines: readonly T[];
   readonly next: P | null;
 }
 
-/** Cuts the first `size` of lines that were read with a limit of `size + 1`. */
+/** Makes a page of `size` from lines that were read with a limit of `size + 1`. */
 export function cutPage<T, P>(lines: readonly T[], size: number, placeOf: (line: T) => P): Page<T, P> {
   const last = lines[size - 1];
   return lines.length > size && last !== undefined
@@ -33,18 +31,16 @@ export function cutPage<T, P>(lines: readonly T[], size: number, placeOf: (line:
     : { lines, next: null };
 }
 
-/** How many lines a filtered list looks at for one page; after that the page is answered as it is, with a token. */
+/** How many lines a filtered list reads for one page; then it returns the incomplete page with a token. */
 const MAX_SCANNED = 2_000;
 
-/** A list that can go on after a place but cannot filter. */
+/** Reads a list from a place, without a filter. */
 export interface Source<T, P> {
   read(after: P | null, limit: number): Promise<readonly T[]>;
   placeOf(line: T): P;
 }
 
-/**
- * A page of the lines that meet a condition: reads on until the page is full, the source ends, or enough was looked at.
- */
+/** A page of the lines that meet a condition. Reads until the page is full, the list ends, or the limit is reached. */
 export async function scanPage<T, P>(
   source: Source<T, P>,
   start: P | null,

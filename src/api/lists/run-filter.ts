@@ -1,4 +1,4 @@
-/** Filters over runs: the fields that lists, counts and watches of runs know, and the filter that the store takes. */
+/** Filters over runs: the fields of lists, counts, and watches, and the conversion to a filter of the store. */
 import { rootOf } from "../../base/ids.ts";
 import type { Filter, FilterField, RunHeader } from "../../engine/ports/run-index.ts";
 import { RUN_PHASE, RUN_STATE } from "../mapping/enums.ts";
@@ -8,7 +8,7 @@ import { parseFilter } from "./filter.ts";
 const STATES = Object.keys(RUN_STATE);
 const PHASES = Object.keys(RUN_PHASE);
 
-/** States that a run in the phase RUNNING may show. */
+/** States of runs in the phase RUNNING. */
 const RUNNING_STATES = ["RUNNING", "WAITING", "PAUSED", "SUSPENDED", "QUARANTINED"];
 
 const FIELDS: FieldTable = {
@@ -28,12 +28,12 @@ const FIELDS: FieldTable = {
   labels: { kind: "map" },
 };
 
-/** Parses a filter over runs; null when it is empty. Error: FILTER_INVALID. */
+/** Parses a filter over runs; null for empty text. Error: FILTER_INVALID. */
 export function parseRunFilter(text: string): Condition | null {
   return parseFilter(text, FIELDS);
 }
 
-/** The condition as the store takes it. */
+/** Converts a condition to a filter of the store. */
 export function toStoreFilter(condition: Condition): Filter {
   switch (condition.op) {
     case "and":
@@ -44,7 +44,7 @@ export function toStoreFilter(condition: Condition): Filter {
     case "contains":
       throw new Error("runs have no lists");
     case "has":
-      // Every run has these; only labels and the end may be missing.
+      // Every run has these fields; only labels and the end time can be missing.
       if (condition.field.name !== "labels" && condition.field.name !== "end_time") return ALL;
       return { op: "has", field: toField(condition.field) };
     case "in":
@@ -61,7 +61,7 @@ export function toStoreFilter(condition: Condition): Filter {
   }
 }
 
-/** Reads the fields of a run for {@link meetsCondition}. */
+/** Reads fields of a run for {@link meetsCondition}. */
 export function readHeader(header: RunHeader): ReadField {
   return ({ name, key }) => {
     switch (name) {
@@ -109,8 +109,8 @@ function isDerived(field: FieldRef): boolean {
 }
 
 /**
- * Fields that the store has under another form: a phase is a set of states, the id of a root begins those of its
- * children.
+ * Fields with another form in the store: a phase is a set of states, and the id of a root is a prefix of its children's
+ * ids.
  */
 function toDerived(field: FieldRef, value: string): Filter {
   if (field.name === "phase")
@@ -125,7 +125,7 @@ function toDerived(field: FieldRef, value: string): Filter {
       { op: "!=", field: { name: "parent_run_id" }, value: "" },
     ],
   });
-  // The second range holds children from older releases.
+  // The second range has children from older releases.
   return anyOf([{ op: "==", field: name, value }, below("~", "\u007f"), below(":", ";")]);
 }
 

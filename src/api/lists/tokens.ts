@@ -1,10 +1,10 @@
 /**
- * Page tokens and cursors: opaque to callers, checked when they come back.
+ * Page tokens and cursors: opaque to callers, verified when they come back.
  *
- * A page token carries the place of the last line and a MAC over tenant, query and place: with another filter, another
- * method or another tenant it is PAGE_TOKEN_INVALID. A cursor carries the sequence of a run's journal and a tag that
- * binds it to run and tenant. Neither grants anything: every call is authorized by itself. The key is kept in the
- * store, so tokens outlive restarts and hold on every instance.
+ * A page token has the place of the last line and a MAC over tenant, query, and place. With another filter, method, or
+ * tenant it is PAGE_TOKEN_INVALID. A cursor has the sequence of a run's journal and a tag that binds it to run and
+ * tenant. Neither grants access: every call is authorized separately. The key is in the store, so tokens survive
+ * restarts and are valid on every instance.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { fail } from "../../base/errors.ts";
@@ -12,26 +12,26 @@ import { fail } from "../../base/errors.ts";
 const MAC_BYTES = 16;
 const TAG_BYTES = 9;
 
-/** A place in a list: text and numbers, as the list defines them. */
+/** A place in a list: text and numbers whose meaning the list defines. */
 export type Place = readonly (string | number)[];
 
-/** A time in a place. A damaged row may have one for which JSON has no number. */
+/** A time in a place. A damaged row can have one that JSON numbers cannot represent. */
 export function toPlace(at: number): string | number {
   return Number.isFinite(at) ? at : String(at);
 }
 
-/** Where a watch goes on. */
+/** Where a watch resumes. */
 export interface Cursor {
   readonly sequence: number;
-  /** It stands after the end that the reader has seen: resuming waits for a reopened run. */
+  /** The reader has seen the end of the run: resuming waits for it to be reopened. */
   readonly ended: boolean;
 }
 
-/** Makes and checks tokens. */
+/** Creates and verifies tokens. */
 export interface Tokens {
   /** Token of the page after `place`. `query` is what must stay the same: method and arguments. */
   toPageToken(tenantId: string, query: readonly string[], place: Place): string;
-  /** Place of a token; null for the empty one. Error: PAGE_TOKEN_INVALID. */
+  /** Place of a token; null for an empty token. Error: PAGE_TOKEN_INVALID. */
   fromPageToken(tenantId: string, query: readonly string[], token: string): Place | null;
   /** Cursors of one run. */
   cursorsOf(tenantId: string, runId: string): RunCursors;
@@ -39,21 +39,21 @@ export interface Tokens {
   runsCursorsOf(tenantId: string, filter: string): RunsCursors;
 }
 
-/** Makes and checks cursors of watches over many runs. A place is a time, milliseconds since the epoch. */
+/** Creates and verifies cursors of watches over many runs. A place is a time, milliseconds since the epoch. */
 export interface RunsCursors {
   toCursor(at: number): string;
   /** Error: WATCH_CURSOR_INVALID. */
   fromCursor(cursor: string): number;
 }
 
-/** Makes and checks cursors of one run. */
+/** Creates and verifies cursors of one run. */
 export interface RunCursors {
   toCursor(sequence: number, ended?: boolean): string;
   /** Error: WATCH_CURSOR_INVALID. */
   fromCursor(cursor: string): Cursor;
 }
 
-/** Tokens under a key of at least 32 bytes. */
+/** Creates tokens with a key of at least 32 bytes. */
 export function createTokens(key: Uint8Array): Tokens {
   if (key.length < 32) throw new Error("the key of tokens needs 32 bytes");
   const mac = (parts: readonly (string | Uint8Array)[]): Buffer => {
@@ -89,7 +89,7 @@ export function createTokens(key: Uint8Array): Tokens {
         fromCursor(cursor) {
           const found = /^r([0-9a-z]{1,10})\.(.+)$/.exec(cursor);
           const at = Number.parseInt(found?.[1] ?? "", 36);
-          // Only in the one form in which it was issued.
+          // Accepted only in the exact form in which it was issued.
           return found?.[2] === tag && at.toString(36) === found[1] ? at : fail("WATCH_CURSOR_INVALID");
         },
       };

@@ -1,4 +1,4 @@
-/** Approvals as the contract shows them. */
+/** Converts approvals to messages of the contract. */
 import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
@@ -13,7 +13,7 @@ import type { ReadMask } from "./read-mask.ts";
 import { assigneesOf } from "./task.ts";
 import { toTimestamp } from "./time.ts";
 
-/** An approval. Its message is the title, then the description, of the task's parameters. */
+/** Converts an approval. Its message is the title followed by the description from the task's parameters. */
 export function toApproval(view: ApprovalView, mask: ReadMask, room: PayloadRoom): Approval {
   const { approval: asked } = view;
   const { parameters } = asked;

@@ -1,6 +1,6 @@
 /**
- * Enums of the contract and unions of the service, each pair in one table. A value that is missing on either side does
- * not compile: each table is a record over the union, and {@link Complete} compares it with the names of the enum.
+ * Tables between enums of the contract and unions of the service. A missing value on either side does not compile: each
+ * table is a record over the union, and {@link Complete} compares it with the names of the enum.
  */
 
 import type {
@@ -28,8 +28,8 @@ import {
 import { RunKeyPolicy } from "../../gen/orchestrator/v1/run_service_pb.ts";
 
 /**
- * `true` when the table has every name of the enum but UNSPECIFIED, under the names of `Table`; else a tuple that does
- * not compile.
+ * `true` if the table has every name of the enum except UNSPECIFIED, with the prefix of `Table`; otherwise a tuple that
+ * does not compile.
  */
 type Complete<Enum, Values> =
   Exclude<Enum[keyof Enum], 0> extends Values ? true : ["missing", Exclude<Enum[keyof Enum], 0 | Values>];
@@ -80,7 +80,7 @@ export const END_PHASE = {
   terminated: RunPhase.TERMINATED,
 } as const satisfies Record<EndKind, RunPhase>;
 
-/** States of tasks. No task is SCHEDULED: that is for workers who pull. */
+/** States of tasks. SCHEDULED is reserved for workers that pull tasks. */
 export const TASK_STATE = {
   PENDING: TaskState.PENDING,
   RUNNING: TaskState.RUNNING,
@@ -121,12 +121,12 @@ export const HOLD_KIND = {
 } as const satisfies Record<HoldKindName, HoldKind>;
 true satisfies Complete<typeof HoldKind, (typeof HOLD_KIND)[keyof typeof HOLD_KIND]>;
 
-/** Kinds of holds by number. Requests are validated before: every number is there. */
+/** Kinds of holds by number. Validation guarantees that the number is known. */
 export const HOLD_KIND_NAME: ReadonlyMap<number, HoldKindName> = new Map(
   (Object.keys(HOLD_KIND) as HoldKindName[]).map((name) => [HOLD_KIND[name], name]),
 );
 
-/** What to do when a run key is taken, by number; unspecified means to reject. */
+/** Policies for run keys by number; unspecified means reject. */
 export const RUN_KEY_POLICY_NAME = {
   [RunKeyPolicy.UNSPECIFIED]: "reject",
   [RunKeyPolicy.REJECT]: "reject",
@@ -144,7 +144,7 @@ export const APPROVAL_STATE = {
 } as const satisfies Record<Approval["state"], ApprovalState>;
 true satisfies Complete<typeof ApprovalState, (typeof APPROVAL_STATE)[keyof typeof APPROVAL_STATE]>;
 
-/** How flows are written. */
+/** Kinds of flow definitions. */
 export const FLOW_KIND = {
   dag: FlowKind.TASKS,
   fsm: FlowKind.STATES,
@@ -152,7 +152,7 @@ export const FLOW_KIND = {
 } as const satisfies Record<Plan["kind"], FlowKind>;
 true satisfies Complete<typeof FlowKind, (typeof FLOW_KIND)[keyof typeof FLOW_KIND]>;
 
-/** Kinds of events, by the type of their record. */
+/** Kinds of events by type of record. */
 export const EVENT_KIND = {
   "run.started": RunEventKind.RUN_STARTED,
   "run.opened": RunEventKind.RUN_OPENED,

@@ -1,4 +1,4 @@
-/** Records of the journal as events of the contract. */
+/** Converts journal records to events of the contract. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
@@ -20,7 +20,7 @@ type TaskRecord = Extract<
   { readonly task: string; readonly at: number; readonly type: `task.${string}` }
 >;
 
-/** An event. `index` gives the types of tasks; null when the plan cannot be had. */
+/** Converts a record. `index` has the types of tasks; null if the plan is not available. */
 export function toEvent(view: RunEventView, cursor: string, index: PlanIndex | null): RunEvent {
   const { record } = view;
   return create(RunEventSchema, {
@@ -133,7 +133,7 @@ function toTaskTransition(
   };
 }
 
-/** Facts of a record that have no field of their own. Payloads are left out. */
+/** Attributes of a record without a field of their own, except payloads. */
 function toAttributes(record: JournalRecord): JsonObject {
   switch (record.type) {
     case "run.started":

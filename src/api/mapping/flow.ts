@@ -1,4 +1,4 @@
-/** Flows as the contract shows them. */
+/** Converts flows to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
@@ -16,7 +16,7 @@ import { FLOW_KIND, VARIABLE_TYPE } from "./enums.ts";
 import { toValue } from "./payload.ts";
 import { toTimestamp } from "./time.ts";
 
-/** A flow version. `withSource` adds the definition as it was registered. */
+/** Converts a flow version, with the original definition if `withSource` is set. */
 export function toFlow(flow: FlowVersion, withSource: boolean): Flow {
   const { document } = flow;
   return create(FlowSchema, {
@@ -70,7 +70,7 @@ export function toVariables(declared: Json | undefined): FlowVariable[] {
   });
 }
 
-/** Number of tasks or states of a document; a graph is one task. */
+/** Number of tasks or states in a document; a graph counts as one task. */
 function countTasks(document: JsonObject): number {
   const { workflow = null } = document;
   const listed = isObject(workflow) ? (workflow.tasks ?? workflow.states) : null;

@@ -1,4 +1,4 @@
-/** Operations as the contract shows them. */
+/** Converts operations from and to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import { isValidTime } from "../../base/time/time-range.ts";
 import type {
@@ -17,7 +17,7 @@ import type { StartOperationRequest } from "../../gen/orchestrator/v1/operation_
 import { HoldKind } from "../../gen/orchestrator/v1/run_pb.ts";
 import { toTimestamp } from "./time.ts";
 
-/** States of operations as the contract names them. */
+/** States of operations in the contract. */
 export const OPERATION_STATE = {
   RUNNING: OperationState.RUNNING,
   CANCELING: OperationState.CANCELING,
@@ -27,7 +27,7 @@ export const OPERATION_STATE = {
   QUARANTINED: OperationState.QUARANTINED,
 } as const satisfies Record<ShownOperationState, OperationState>;
 
-/** Actions of operations as the contract names them. */
+/** Actions of operations in the contract. */
 export const OPERATION_ACTION = {
   cancel: OperationAction.CANCEL,
   terminate: OperationAction.TERMINATE,
@@ -42,7 +42,6 @@ const HOLDS = {
   quarantine: HoldKind.QUARANTINE,
 } as const satisfies Record<ReleasedHold, HoldKind>;
 
-/** An operation. */
 export function toOperation(view: OperationView): Operation {
   const { action } = view;
   return create(OperationSchema, {
@@ -67,12 +66,11 @@ export function toOperation(view: OperationView): Operation {
   });
 }
 
-/** Holds as the contract names them. */
 export function toHoldKinds(holds: readonly ReleasedHold[]): HoldKind[] {
   return holds.map((hold) => HOLDS[hold]);
 }
 
-/** What a caller wants done. */
+/** Reads the action of a request. */
 export function fromAction({ action, reason, compensate, holdKinds }: StartOperationRequest): Action {
   switch (action) {
     case OperationAction.CANCEL:

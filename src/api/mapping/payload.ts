@@ -1,11 +1,10 @@
 /**
  * Payloads: JSON in the service, a oneof of three forms on the wire.
  *
- * In: an object or value that came as a message, or that a reference leads to, is checked like JSON text, its size too.
- * Out: as `Struct` or `Value`, or as text when the read mask names the `…_json` field or when the value nests deeper
- * than Protobuf libraries of all languages read. What is larger than the inline limit and not asked for as text, or
- * does not fit into the answer, goes out as a reference: no call that did its work fails because its answer is too
- * large.
+ * Requests: an object or value that comes as a message or reference is checked like JSON text, including its size.
+ * Responses: payloads are `Struct` or `Value`, or text if the read mask names the `…_json` field or the value nests
+ * deeper than Protobuf libraries accept. A payload beyond the inline limit that is not requested as text, or that does
+ * not fit into the response, becomes a reference: a call that succeeded never fails because its response is too large.
  */
 import { createHash } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
@@ -20,11 +19,11 @@ import type { PayloadRef } from "../../gen/orchestrator/v1/payload_pb.ts";
 import { PayloadRefSchema } from "../../gen/orchestrator/v1/payload_pb.ts";
 
 /**
- * Deepest value that goes out as a message: each level costs up to three levels of messages, and libraries stop at 100.
+ * Deepest value that goes out as a message: each level takes up to three levels of messages, and libraries stop at 100.
  */
 const MAX_MESSAGE_DEPTH = 30;
 
-/** A payload of a request: the value of its oneof, or nothing. */
+/** A payload of a request: its oneof, possibly unset. */
 export type PayloadInput =
   | { readonly case: `${string}Json`; readonly value: Uint8Array }
   | { readonly case: `${string}Ref`; readonly value: PayloadRef }
@@ -33,29 +32,28 @@ export type PayloadInput =
 
 /** Limits of payloads. */
 export interface PayloadLimits {
-  /** Largest payload in bytes of JSON. */
+  /** Largest payload, bytes of JSON. */
   readonly maxPayloadBytes: number;
-  /** Largest payload that is answered without being asked for by name. */
+  /** Largest payload in a response that does not name it in its mask, bytes of JSON. */
   readonly maxInlinePayloadBytes: number;
-  /** Largest message. */
+  /** Largest message, bytes. */
   readonly maxMessageBytes: number;
 }
 
-/** Payloads that the references of a request lead to, by payload id: they are read before the request is mapped. */
+/** Payloads behind references in a request, by payload id. They are read before the request is mapped. */
 export type StoredPayloads = ReadonlyMap<string, Json>;
 
 /** For requests without references. */
 export const NO_STORED_PAYLOADS: StoredPayloads = new Map();
 
-/** The reference in a payload of a request; undefined when it is there itself, or not at all. */
+/** The reference in a payload; undefined if the payload is inline or unset. */
 export function referenceOf(payload: PayloadInput): PayloadRef | undefined {
   return payload.case?.endsWith("Ref") === true ? (payload.value as PayloadRef) : undefined;
 }
 
 /**
- * JSON of a payload; `absent` when there is none. `field` is its name in the contract. Errors: INVALID_JSON,
- * PAYLOAD_TOO_LARGE; for references also PAYLOAD_NOT_FOUND, when `stored` lacks it or it is another one than its hash
- * says.
+ * JSON of a payload; `absent` if it is unset. `field` is its name in the contract. Errors: INVALID_JSON,
+ * PAYLOAD_TOO_LARGE; for references also PAYLOAD_NOT_FOUND if `stored` lacks the payload or its hash differs.
  */
 export function fromPayload(
   payload: PayloadInput,
@@ -79,7 +77,7 @@ export function fromPayload(
   return checkJson(value, { field, maxBytes: limits.maxPayloadBytes });
 }
 
-/** Like {@link fromPayload}, for payloads that must be objects. Error: INVALID_REQUEST for other values. */
+/** Like {@link fromPayload}, but only accepts objects. Error: INVALID_REQUEST for other values. */
 export function fromObjectPayload(
   payload: PayloadInput,
   field: string,
@@ -95,33 +93,33 @@ export function fromObjectPayload(
   );
 }
 
-/** Form in which a payload goes out. */
+/** Form of a payload in a response. */
 export type PayloadForm = "none" | "message" | "json" | "ref";
 
-/** How much of payloads one answer may hold. Used up as payloads are put into it. */
+/** How much space payloads have in one response. Each payload uses up some of it. */
 export interface PayloadRoom {
-  /** Payloads with more bytes of JSON are referenced unless their JSON is asked for. */
+  /** Larger payloads become references unless their JSON is requested, bytes of JSON. */
   readonly inlineBytes: number;
-  /** Bytes that are left in the answer. */
+  /** Bytes left in the response. */
   left: number;
 }
 
-/** What an answer holds beside its payloads: context, labels, error, holds. */
+/** Bytes reserved for the rest of a response: context, labels, error, holds. */
 const RESERVED_BYTES = 131_072;
 
-/** The room of one answer. */
+/** Space for the payloads of one response. */
 export function createPayloadRoom(limits: PayloadLimits): PayloadRoom {
   const { maxMessageBytes, maxInlinePayloadBytes } = limits;
   return { inlineBytes: maxInlinePayloadBytes, left: maxMessageBytes - Math.min(RESERVED_BYTES, maxMessageBytes / 2) };
 }
 
-/** A payload in the form in which it goes out. */
+/** A payload in the form for a response. */
 export type PayloadOut<T> =
   | { readonly case: "message"; readonly value: T }
   | { readonly case: "json"; readonly value: Uint8Array }
   | { readonly case: "ref"; readonly value: PayloadRef };
 
-/** A payload as the oneof of an object. `payloadId` names it when it is too large to stand in the answer. */
+/** Payload oneof of an object. `payloadId` becomes the reference if it does not fit. */
 export function toObjectPayload(
   value: JsonObject,
   form: PayloadForm,
@@ -131,7 +129,7 @@ export function toObjectPayload(
   return place(value, form, payloadId, room) ?? { case: "message", value };
 }
 
-/** A payload as the oneof of any value. */
+/** Payload oneof of any value. */
 export function toValuePayload(
   value: Json,
   form: PayloadForm,
@@ -141,12 +139,12 @@ export function toValuePayload(
   return place(value, form, payloadId, room) ?? { case: "message", value: toValue(value) };
 }
 
-/** Bytes that a message takes for each byte of JSON at most: a number of one digit in a list becomes eleven. */
+/** Most bytes of a message for each byte of JSON: a one-digit number in a list becomes eleven. */
 const MESSAGE_FACTOR = 6;
-/** The same for each byte as {@link measureJson} counts them. */
+/** The same for each byte counted by {@link measureJson}. */
 const MEASURE_FACTOR = 3;
 
-/** Takes room for a payload. Null: it goes out as a message. */
+/** Reserves space for a payload. Null: it goes out as a message. */
 function place(value: Json, form: PayloadForm, payloadId: string, room: PayloadRoom): PayloadOut<never> | null {
   if (form === "ref") return { case: "ref", value: toRef(payloadId, encodeJson(value)) };
   const asMessage = form !== "json" && !isDeeperThan(value, MAX_MESSAGE_DEPTH);
@@ -165,9 +163,7 @@ function take(room: PayloadRoom, bytes: number): boolean {
   return true;
 }
 
-/**
- * The reference to a payload; `place` says where it is: run and part of it. In the id it needs no escaping in paths.
- */
+/** The reference to a payload in `place`, a run and a part of it. The id needs no escaping in paths. */
 export function toRef(place: string, json: Uint8Array): PayloadRef {
   return create(PayloadRefSchema, {
     payloadId: Buffer.from(place, "utf8").toString("base64url"),
@@ -181,12 +177,10 @@ function hashOf(json: Uint8Array): string {
   return createHash("sha256").update(json).digest("hex");
 }
 
-/** A JSON value as a message. */
 export function toValue(value: Json): Value {
   return fromJson(ValueSchema, value as JsonValue);
 }
 
-/** JSON text as bytes. */
 export function encodeJson(value: Json): Uint8Array {
   return Buffer.from(JSON.stringify(value), "utf8");
 }

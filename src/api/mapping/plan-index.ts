@@ -1,4 +1,4 @@
-/** What lists and counts of tasks need of a plan: its tasks in order, with what the state of a run does not hold. */
+/** Index of a plan for lists and counts of tasks: its tasks in order, with facts that the state of a run lacks. */
 import { compensatedBy } from "../../engine/machine/paths.ts";
 import type { Run } from "../../engine/machine/run.ts";
 import { findCompensation, openRun, specOf } from "../../engine/machine/run.ts";
@@ -9,24 +9,22 @@ import type { Plan, TaskSpec } from "../../flows/plan.ts";
 export interface PlannedTask {
   readonly spec: TaskSpec;
   readonly dependsOn: readonly string[];
-  /**
-   * Whether it stands in every run from the start: false for FSM states, which are entered, and for compensation tasks.
-   */
+  /** Whether every run has it from the start: false for FSM states, which are entered, and for compensation tasks. */
   readonly expected: boolean;
 }
 
 /** Tasks of a plan by id, in the order of the document. */
 export interface PlanIndex {
-  /** A run of the plan that never begins, for looking things up. */
+  /** A run of the plan that never starts, used for lookups. */
   readonly run: Run;
   readonly tasks: ReadonlyMap<string, PlannedTask>;
-  /** Number of tasks that stand in every run. */
+  /** Number of tasks that every run has. */
   readonly expectedCount: number;
 }
 
 const known = new WeakMap<Plan, PlanIndex>();
 
-/** The index of a plan; made once. */
+/** Builds the index of a plan, once for each plan. */
 export function indexPlan(plan: Plan): PlanIndex {
   let index = known.get(plan);
   if (index === undefined) {
@@ -63,14 +61,14 @@ function listTasks(plan: Plan): PlannedTask[] {
 
 /**
  * Spec of the task at a path: `load.0` is a child, `check~2` a second visit, `pay~compensate` a compensation. Undefined
- * when the plan has no such task.
+ * if the plan has no such task.
  */
 export function specAt(index: PlanIndex, path: string): TaskSpec | undefined {
   const undone = compensatedBy(path);
   try {
     return undone === null ? specOf(index.run, path) : (findCompensation(index.run, undone) ?? undefined);
   } catch {
-    // The engine treats an unknown path as a bug; here it is a path that a caller made up.
+    // The engine treats an unknown path as a bug; here the caller supplies it.
     return undefined;
   }
 }

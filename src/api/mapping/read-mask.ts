@@ -1,30 +1,30 @@
-/** Field masks of requests: which fields of an answer the caller wants. */
+/** Field masks of requests: which fields of a response the caller wants. */
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import type { FieldViolation } from "../../base/errors.ts";
 import { fail } from "../../base/errors.ts";
 import type { PayloadForm } from "./payload.ts";
 
-/** A compiled mask over a message type. */
+/** A compiled mask for a message type. */
 export interface ReadMask {
-  /** Whether the field or something in it is wanted. Names are those of the contract (`task_counts`). */
+  /** Whether the field or a part of it is wanted. Names are those of the contract (`task_counts`). */
   wants(field: string): boolean;
-  /** Form in which a payload with the given name (`input`) is wanted. */
+  /** Wanted form of the payload with the given name (`input`). */
   formOf(payload: string): PayloadForm;
-  /** Clears what is not wanted. */
+  /** Clears unwanted fields. */
   prune(message: Message): void;
 }
 
-/** A mask that wants everything, payloads as messages. */
+/** The mask for everything, with payloads as messages. */
 const EVERYTHING: ReadMask = { wants: () => true, formOf: () => "message", prune() {} };
 
-/** Masks of callers, by type and paths: the same few come again and again. */
+/** Cache of masks by type and paths, because the same few recur. */
 const compiled = new Map<string, ReadMask>();
 const MAX_COMPILED = 500;
 
 /**
- * Compiles a mask; undefined means all fields but those of `without`. Error: INVALID_REQUEST names every path that the
- * type does not have.
+ * Compiles a mask; undefined means all fields except those of `without`. Error: INVALID_REQUEST with every unknown
+ * path.
  */
 export function parseReadMask(
   desc: DescMessage,
@@ -54,7 +54,7 @@ export function parseReadMask(
   return result;
 }
 
-/** Wanted fields, and what is wanted of them; null: all. */
+/** Wanted fields and their wanted parts; null means all parts. */
 type Tree = Map<DescField, Tree | null>;
 
 function addPath(desc: DescMessage, tree: Tree, path: readonly string[]): string | null {
@@ -100,9 +100,9 @@ function withoutFields(desc: DescMessage, without: readonly string[]): ReadMask 
   return mask;
 }
 
-/** Looks at the type once; a list of 500 runs is pruned 500 times. */
+/** Inspects the type once; a list of 500 runs is pruned 500 times. */
 function compilePrune(desc: DescMessage, tree: Tree): (message: Message) => void {
-  // Payloads are oneofs; the mapping fills them in the wanted form, or not at all.
+  // Payloads are oneofs; the mapping sets them in the wanted form or not at all.
   const unwanted = desc.fields
     .filter((field) => !tree.has(field) && field.oneof === undefined)
     .map((field) => ({ name: field.localName, empty: emptyOf(field) }));
@@ -121,7 +121,7 @@ function compilePrune(desc: DescMessage, tree: Tree): (message: Message) => void
   };
 }
 
-/** Shared by all messages: an answer is printed, not changed. */
+/** Shared by all messages: responses are not modified. */
 function emptyOf(field: DescField): unknown {
   switch (field.fieldKind) {
     case "list":

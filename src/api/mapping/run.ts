@@ -1,4 +1,4 @@
-/** Runs: the state of the engine as the contract shows it. */
+/** Converts runs to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import { rootOf } from "../../base/ids.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
@@ -21,7 +21,7 @@ import type { PlanIndex } from "./plan-index.ts";
 import type { ReadMask } from "./read-mask.ts";
 import { fromTimestamp, toTimestamp } from "./time.ts";
 
-/** Fields that answers without a mask leave out where the contract says "without payloads". */
+/** Fields that responses without a mask leave out where the contract says "without payloads". */
 export const RUN_PAYLOADS = [
   "input",
   "input_json",
@@ -62,10 +62,10 @@ const NO_COUNTS = {
   compensated: 0,
 };
 
-/** A run. `index` is null when its plan cannot be had; tasks that have not begun are not counted then. */
+/** Converts a run. If its plan is not available, `index` is null and tasks that have not started are not counted. */
 export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask, room: PayloadRoom): Run {
   const { facts } = state;
-  // A literal: `create` costs as much as all the rest. Every start and read passes here.
+  // A literal, because `create` costs as much as all the rest, and every start and read comes through here.
   const run: Run = {
     $typeName: "orchestrator.v1.Run",
     runId: state.runId,
@@ -101,7 +101,7 @@ export function toRun(state: RunState, index: PlanIndex | null, mask: ReadMask, 
   return run;
 }
 
-/** A run as lists show it: what its header holds. */
+/** Converts the header of a run for lists. */
 export function headerToSummary(header: RunHeader): RunSummary {
   const run = create(RunSummarySchema, {
     runId: header.runId,
@@ -127,7 +127,7 @@ export function headerToSummary(header: RunHeader): RunSummary {
   return run;
 }
 
-/** The header behind {@link headerToSummary}; null when the run is in a state that this version does not know. */
+/** Reverses {@link headerToSummary}; null if this version does not know the state of the run. */
 export function summaryToHeader(run: RunSummary): RunHeader | null {
   const state = RUN_STATE_NAME.get(run.state);
   if (state === undefined) return null;
@@ -153,12 +153,10 @@ export function summaryToHeader(run: RunSummary): RunHeader | null {
   };
 }
 
-/** The error of a run. */
 export function toRunError(error: RunError): NonNullable<Run["error"]> {
   return create(RunErrorSchema, { type: error.type, message: error.message, taskId: error.task ?? "" });
 }
 
-/** A hold. */
 function toHold(hold: Hold): Run["holds"][number] {
   return create(HoldSchema, {
     kind: HOLD_KIND[hold.kind],
@@ -178,7 +176,7 @@ function toCause(cause: Cause, at: number): NonNullable<Run["cause"]> {
   });
 }
 
-/** The output first: when there is no room for both, it is what the caller does not have. */
+/** The output goes first: if there is not enough space for both, it is what the caller lacks. */
 function setPayloads(run: Run, state: RunState, mask: ReadMask, room: PayloadRoom): void {
   const outputForm = mask.formOf("output");
   if (outputForm !== "none" && state.output !== undefined) {
@@ -213,7 +211,7 @@ function countTasks(state: RunState, index: PlanIndex | null): NonNullable<Run["
     counts[COUNT_FIELD[task.state]] += 1;
     if (index?.tasks.get(task.path)?.expected === true) begun += 1;
   }
-  // Tasks that have not begun are not in the state: they are pending while the run is open.
+  // Tasks that have not started are not in the state; they are pending while the run is open.
   if (index !== null && !isTerminalPhase(state.phase)) counts.pending += index.expectedCount - begun;
   counts.total = state.tasks.size + (index === null || isTerminalPhase(state.phase) ? 0 : index.expectedCount - begun);
   return counts;

@@ -1,4 +1,4 @@
-/** Tasks of runs as the contract shows them. */
+/** Converts tasks of runs to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject } from "../../base/json/json.ts";
 import { childIndex, parentPath, visitOf } from "../../engine/machine/paths.ts";
@@ -15,7 +15,7 @@ import { specAt } from "./plan-index.ts";
 import type { ReadMask } from "./read-mask.ts";
 import { toTimestamp } from "./time.ts";
 
-/** A task of a run: its state, and its spec when the plan is known. A task that has not begun has no state. */
+/** A task of a run with its spec, if the plan is known. A task that has not started has no state. */
 export interface TaskView {
   readonly path: string;
   readonly spec: TaskSpec | undefined;
@@ -23,10 +23,7 @@ export interface TaskView {
   readonly dependsOn: readonly string[];
 }
 
-/**
- * Tasks of a run in the order of the flow, children after their parent, those of states in the order in which they were
- * entered.
- */
+/** Tasks of a run in flow order: children after their parent, visits of states in the order of entry. */
 export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] {
   const children = new Map<string, TaskState[]>();
   const rest: TaskState[] = [];
@@ -53,8 +50,8 @@ export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] 
 }
 
 /**
- * One task by path; null when the run has none there. The id of a state stands for its latest visit that has begun,
- * that of a compensation task for the compensation it began last.
+ * A task by path; null if the run has none. The id of a state means its latest started visit, that of a compensation
+ * task the latest started compensation.
  */
 export function findTask(state: RunState, index: PlanIndex | null, id: string): TaskView | null {
   const path = state.tasks.has(id) ? id : (latestOf(state, index, id) ?? id);
@@ -64,17 +61,17 @@ export function findTask(state: RunState, index: PlanIndex | null, id: string): 
   return { path, task, spec: index === null ? undefined : specAt(index, path), dependsOn: planned?.dependsOn ?? [] };
 }
 
-/** Path of the task that began last among those that the id of a state or of a compensation task stands for. */
+/** Path of the latest started task for the id of a state or compensation task. */
 function latestOf(state: RunState, index: PlanIndex | null, id: string): string | undefined {
   const planned = index?.tasks.get(id);
   if (index === null || planned === undefined || planned.expected) return undefined;
   let latest: string | undefined;
-  // Tasks are kept in the order in which they began.
+  // Tasks are kept in the order in which they started.
   for (const path of state.tasks.keys()) if (specAt(index, path) === planned.spec) latest = path;
   return latest;
 }
 
-/** A task as the contract shows it. */
+/** Converts a task. */
 export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: PayloadRoom): RunTask {
   const { path, spec, task } = view;
   const shown = create(RunTaskSchema, {
@@ -93,19 +90,18 @@ export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: P
   return shown;
 }
 
-/** Why a task is kept as a dead letter; null when it is none. One that was compensated is none any more. */
+/** Why a task is a dead letter; null if it is not. A compensated task no longer is one. */
 export function deadLetterOf(task: TaskState | undefined): DeadLetterReason | null {
   return task?.state === "FAILED" || task?.state === "TIMED_OUT" ? task.deadLetter : null;
 }
 
-/** The failure of an attempt. */
 export function toTaskError(error: TaskError): NonNullable<RunTask["error"]> {
   return create(TaskErrorSchema, { type: error.type, message: error.message, retryable: error.retryable });
 }
 
 /**
- * What a task waits for. `asked` are its evaluated parameters, or what its graph asks; `token` is the sequence of the
- * record by which it waits.
+ * What a task waits for. `asked` is its evaluated parameters or the question of its graph; `token` is the sequence of
+ * the record that started the wait.
  */
 export function toWait(wait: Wait, dueAt: number | null, asked: unknown, token: number): TaskWait {
   const due = dueAt === null ? {} : { dueTime: toTimestamp(dueAt) };

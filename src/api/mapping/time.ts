@@ -1,7 +1,6 @@
-/** Times and durations: milliseconds in the service, well-known messages on the wire. */
+/** Converts between milliseconds and the well-known time messages. */
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
-/** A duration of `ms` milliseconds. */
 export function toDuration(ms: number): Duration {
   const seconds = Math.trunc(ms / 1_000);
   return {
@@ -11,12 +10,11 @@ export function toDuration(ms: number): Duration {
   };
 }
 
-/** Milliseconds of a duration, whole ones, rounded up so that a positive wait stays positive. */
+/** Whole milliseconds of a duration, rounded up so that a positive wait stays positive. */
 export function fromDuration(duration: Duration): number {
   return Number(duration.seconds) * 1_000 + Math.ceil(duration.nanos / 1_000_000);
 }
 
-/** The point in time `ms` milliseconds after the epoch. */
 export function toTimestamp(ms: number): Timestamp {
   const seconds = Math.floor(ms / 1_000);
   return {
@@ -26,7 +24,7 @@ export function toTimestamp(ms: number): Timestamp {
   };
 }
 
-/** Milliseconds since the epoch, fractions cut off. */
+/** Milliseconds since the epoch, rounded down. */
 export function fromTimestamp(timestamp: Timestamp): number {
   return Number(timestamp.seconds) * 1_000 + Math.floor(timestamp.nanos / 1_000_000);
 }

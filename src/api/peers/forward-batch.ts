@@ -1,6 +1,6 @@
 /**
- * BatchStartRuns where there are several instances: each start is made where it can be. What is refused here goes, in
- * one batch for each, to the instances that can take it; then all runs are waited for, each by a call that a drain ends
+ * BatchStartRuns with several instances: each start goes where it can be made. Starts that this instance refuses go to
+ * the instances that can take them, one batch for each instance. Then all runs are awaited with calls that a drain ends
  * early.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,14 +31,13 @@ import { fromDuration } from "../mapping/time.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";
 import { type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
 
-/** How long starts look for who can take them, and the pause between two looks; milliseconds. */
+/** How long to look for an instance that accepts a start, and the pause between attempts, milliseconds. */
 const PATIENCE_MS = 3_000;
 const PAUSE_MS = 50;
 
-/** Waits for the end of a run, wherever it lives. */
+/** Waits for the end of a run on any instance. */
 export type WaitAnywhere = (request: WaitRunRequest, call: CallContext) => Promise<WaitRunResponse>;
 
-/** What a batch stands on. */
 export interface BatchParts {
   readonly cluster: Cluster;
   readonly sender: Sender;
@@ -49,7 +48,7 @@ export interface BatchParts {
   readonly waitAnywhere: WaitAnywhere;
 }
 
-/** Starts the batch here and where else it must be. */
+/** Starts the batch on this instance and others. */
 export async function startBatch(
   parts: BatchParts,
   request: BatchStartRunsRequest,
@@ -59,7 +58,7 @@ export async function startBatch(
   const waitMs = request.wait === undefined ? 0 : fromDuration(request.wait);
   const paths =
     request.readMask?.paths ?? RunSchema.fields.map(({ name }) => name).filter((name) => !RUN_PAYLOADS.includes(name));
-  // The id says what is waited for.
+  // Only the id is needed for the wait.
   const mask = create(FieldMaskSchema, {
     paths: waitMs > 0 && !paths.includes("run_id") ? [...paths, "run_id"] : paths,
   });
@@ -77,7 +76,7 @@ export async function startBatch(
       readMask: mask,
     });
   const all = starts.map((_, index) => index);
-  // The id of the batch is taken once, when all of it is here.
+  // The request id of the batch is used only if all of its runs are here.
   const results = [...resultsOf(await parts.handler(batchOf(all, request.requestId), call))];
   const place = async (where: Place, indexes: readonly number[]): Promise<string | undefined> => {
     try {
@@ -143,8 +142,7 @@ async function groupByPlace(
 }
 
 /**
- * The run that decides where a refused start belongs, empty for anywhere; null when it was not refused, or for another
- * reason.
+ * The run by which a refused start is routed, empty if it can go anywhere; null if it was not refused for its place.
  */
 function refusalOf({ result }: BatchStartRunsResult): string | null {
   if (result.case !== "error") return null;
@@ -166,7 +164,7 @@ async function waitFor(
     wait: durationFromMs(waitMs),
     readMask: { paths: [...paths] },
   });
-  // The start is durable: whatever keeps the wait from going on, its answer is the run as it was.
+  // The start is durable: if the wait fails, respond with the run as it was.
   const waited: Run | undefined = await waitAnywhere(request, call).then(
     ({ run }) => run,
     () => undefined,

@@ -9,16 +9,13 @@ import { PassedError } from "../errors/passed-error.ts";
 import type { ForwardedCallers } from "./forwarded-caller.ts";
 import { openPeerChannels } from "./peer-channels.ts";
 
-/** Time that is kept for the way back, milliseconds. */
+/** Time reserved for the response to travel back, milliseconds. */
 export const WAY_BACK_MS = 50;
 
-/**
- * Longest time for a connection, milliseconds. Instances are near each other, and a dead one must not hold its runs'
- * callers.
- */
+/** Connect timeout, milliseconds. Instances are close to each other, and callers must not wait for a dead one. */
 const CONNECT_MS = 500;
 
-/** Nothing answers at the address: the call was not sent, so it may be made elsewhere. */
+/** Nothing answers at the address. The call was not sent, so it can go elsewhere. */
 export class Unreached extends Error {
   readonly address: string;
 
@@ -31,8 +28,8 @@ export class Unreached extends Error {
 /** Connections to other instances. */
 export interface Sender {
   /**
-   * Sends the call and resolves with the answer. Errors: those of the other instance; {@link Unreached}; PEER_LOST when
-   * it said nothing, so that the call may have been made.
+   * Sends the call and resolves with the response. Errors: those of the other instance; {@link Unreached}; PEER_LOST if
+   * it did not respond, so the call may have been made.
    */
   send(
     address: string,
@@ -44,7 +41,7 @@ export interface Sender {
   close(): void;
 }
 
-/** Opens connections when they are needed. */
+/** Creates a sender that connects on demand. */
 export function openSender(callers: Pick<ForwardedCallers, "sign">, maxMessageBytes: number): Sender {
   const channels = openPeerChannels(maxMessageBytes);
   return {

@@ -1,11 +1,12 @@
 /**
- * The caller of a call that one instance sends on to another. The instance that took the call has identified and
- * authorized the caller; the other one takes its word, proved by a key that only instances on the same database have.
+ * The caller of a forwarded call. The instance that received the call identified and authorized the caller; the other
+ * instance trusts it, because it proves that it has a key that only instances on the same database have.
  *
- *   x-orchestrator-forwarded: <claims>.<mac>     claims: base64url of JSON; mac: base64url of HMAC-SHA256 over path and claims
+ *   x-orchestrator-forwarded: <claims>.<mac> claims: base64url of JSON; mac: base64url of HMAC-SHA256 over path and
+ *   claims
  *
- * The proof holds for one method and for a minute. It says nothing about the request itself: who can read the traffic
- * between instances can read the requests too, so that traffic belongs on a private network.
+ * The proof is valid for one method and one minute. It does not cover the request itself: anyone who can read the
+ * traffic between instances can read the requests too, so that traffic belongs on a private network.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { toError } from "../../base/errors.ts";
@@ -13,29 +14,23 @@ import type { Caller } from "../../engine/ports/caller.ts";
 import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import type { Identify, Identity } from "../calls/identity.ts";
 
-/** Metadata of a call that another instance sent on. */
+/** Metadata key of a forwarded call. */
 export const FORWARDED_KEY = "x-orchestrator-forwarded";
 
-/**
- * How long a proof holds, milliseconds. Instances may disagree a little about the time that they share, in both
- * directions.
- */
+/** Validity of a proof, milliseconds. Also the tolerated clock difference between instances, in both directions. */
 const VALID_MS = 60_000;
 
-/** Proves to other instances who makes a call. */
+/** Signs and verifies the callers of forwarded calls. */
 export interface ForwardedCallers {
-  /** The metadata of a call of `path` in the name of `caller`. */
+  /** Metadata for a call to `path` on behalf of `caller`. */
   sign(caller: Caller, path: string): Readonly<Record<string, string>>;
-  /**
-   * Takes the word of other instances; everybody else is identified by `others`. Error of a proof that does not hold:
-   * CALLER_UNVERIFIED.
-   */
+  /** Accepts forwarded callers; `others` identifies the rest. Error for an invalid proof: CALLER_UNVERIFIED. */
   identify(others: Identify): Identify;
 }
 
-/** Proofs under a key that all instances share and nobody else has. */
+/** Creates proofs from a key that only instances on the same database share. */
 export function createForwardedCallers(sharedKey: Uint8Array, clock: SharedClock): ForwardedCallers {
-  // The shared key has other uses; a key of its own keeps what is signed for one from being taken for another.
+  // A derived key, so that signatures for other uses of the shared key are not valid here.
   const key = createHmac("sha256", sharedKey).update("orchestrator.forwarded-caller.v1").digest();
   const macOf = (path: string, claims: string): Buffer =>
     createHmac("sha256", key).update(`${path}\n${claims}`).digest();

@@ -1,30 +1,29 @@
 /**
- * Connections to other instances, one for each address. One that nobody has used for a while is closed: its instance
- * may be gone for good.
+ * Connections to other instances, one for each address. Unused ones are closed, because the instance may be gone for
+ * good.
  */
 import { readAddress } from "../client/address.ts";
 import { type GrpcChannel, openGrpcChannel } from "../client/grpc-channel.ts";
 
-/** Time without a call after which a connection is closed, milliseconds. */
+/** Idle time after which a connection is closed, milliseconds. */
 const IDLE_MS = 120_000;
 
-/** Connections in the hands of their owner. */
 export interface PeerChannels {
-  /** Makes a call on the connection to an address. It stays open until `call` has settled, whatever happens. */
+  /** Runs a call on the connection to an address, which stays open until `call` has settled. */
   use<T>(address: string, call: (channel: GrpcChannel) => Promise<T>): Promise<T>;
-  /** How many connections are kept. */
+  /** Number of connections. */
   readonly size: number;
   close(): void;
 }
 
 interface Kept {
   readonly channel: GrpcChannel;
-  /** Calls under way. */
+  /** Calls in progress. */
   open: number;
   usedAt: number;
 }
 
-/** Keeps connections. `idleMs` is for tests. */
+/** `idleMs` is for tests. */
 export function openPeerChannels(maxMessageBytes: number, idleMs = IDLE_MS): PeerChannels {
   const kept = new Map<string, Kept>();
   const timer = setInterval(

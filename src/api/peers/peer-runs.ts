@@ -1,15 +1,15 @@
 /**
- * Runs that other instances own, for watches over many runs.
+ * Runs of other instances, for watches over many runs.
  *
- * While a tenant is watched here, each other instance is asked for the changes of its own runs, and the engine relays
- * them to all watches of the tenant.
+ * While a tenant is watched here, this instance subscribes to run changes on every other instance, and the engine
+ * relays them to all watches of the tenant.
  *
- *   opening → open → down → opening …   after 1 s, later up to 30 s; a peer that is silent for three heartbeats is down
+ *   opening → open → down → opening … after 1 s, later up to 30 s; a peer that is silent for three heartbeats is down
  *
- * Three things may hide a change: a stream that was not open, a shard that changed hands, a peer that died with what it
- * had not sent. After each of them the headers that were written since are read from the store and relayed as well; the
- * newest wins, so nothing is told twice and nothing stays wrong. While a peer is down this is repeated. What cannot be
- * read, or is too much, is a gap.
+ * A change can be missed while a stream is not open, when a shard moves, or when a peer dies with unsent changes. After
+ * each of these, headers written since then are read from the store and relayed too; the newest version wins, so
+ * nothing is sent twice or stays outdated. This repeats while a peer is down. If the changes cannot be read or are too
+ * many, watches get a gap.
  */
 import type { Log } from "../../base/log.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
@@ -21,19 +21,21 @@ import { openGrpcClient } from "../client/grpc-client.ts";
 import { summaryToHeader } from "../mapping/run.ts";
 import type { ForwardedCallers } from "./forwarded-caller.ts";
 
-/** How often is looked whether instances have come or gone, milliseconds. */
+/** Interval of checks for new and lost instances, milliseconds. */
 const LOOK_EVERY_MS = 250;
 
-/** How long a new watch waits for the streams of the others; changes that one misses are read from the store. */
+/**
+ * How long a new watch waits for the streams of other instances; a stream that opens later catches up from the store.
+ */
 const READY_MS = 2_000;
 
 /**
- * Time from when a change was decided to when it can be read, at most; milliseconds. Twice what the store lets a
- * statement take, and a heartbeat.
+ * Longest time until a decided change can be read, milliseconds: twice the statement timeout of the store, plus a
+ * heartbeat.
  */
 const MARGIN_MS = 60_000;
 
-/** Changes that are read from the store at once; of more the oldest are a gap. */
+/** Most changes to read from the store at once; if there are more, the oldest are a gap. */
 const MAX_READ = 5_000;
 
 /** Attempts to read them before they are a gap. */
@@ -45,28 +47,25 @@ const WATCH_RUNS = `/${RunService.typeName}/${RunService.method.watchRuns.name}`
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
-/** What following the others stands on. */
 export interface PeerRunsParts {
   readonly cluster: Cluster;
   readonly runRelay: RunRelay;
   readonly runIndex: Pick<RunIndex, "listChanged">;
   readonly callers: Pick<ForwardedCallers, "sign">;
   readonly log: Log;
-  /** How often a silent peer shows that it lives, milliseconds. */
+  /** Heartbeat interval of a silent peer, milliseconds. */
   readonly heartbeatMs: number;
 }
 
-/** The changes of other instances. */
+/** Changes on other instances. */
 export interface PeerRuns {
   /**
-   * Has the changes of other instances relayed to the caller's tenant until the signal aborts. Resolves when they are,
-   * or when a peer that does not answer was waited for long enough: what is read from the store after that is complete
-   * together with what is relayed.
+   * Relays changes on other instances to the caller's tenant until the signal aborts. Resolves once the streams are
+   * open or a peer has not answered in time: a later read of the store is complete together with what is relayed.
    */
   follow(caller: Caller, signal: AbortSignal): Promise<void>;
 }
 
-/** Nobody is followed yet. */
 export function createPeerRuns(parts: PeerRunsParts): PeerRuns {
   const tenants = new Map<string, { readonly peers: TenantPeers; watches: number }>();
   return {
@@ -93,15 +92,15 @@ interface Link {
   readonly stop: AbortController;
   readonly settled: PromiseWithResolvers<void>;
   state: "opening" | "open" | "down";
-  /** Everything that the peer had committed by then is known here; `performance.now()`. */
+  /** Everything that the peer had committed by this time is known here; `performance.now()`. */
   knownAt: number;
   failures: number;
   retryAt: number;
 }
 
-/** The other instances, followed for one tenant. */
+/** Streams from the other instances for one tenant. */
 class TenantPeers {
-  /** Resolves when each stream has opened or failed for the first time, and at the latest after {@link READY_MS}. */
+  /** Resolves when each stream has opened or failed once, at the latest after {@link READY_MS}. */
   readonly ready: Promise<void>;
   readonly #parts: PeerRunsParts;
   readonly #caller: Caller;
@@ -110,9 +109,9 @@ class TenantPeers {
   readonly #looks: NodeJS.Timeout;
   #cluster: ClusterView;
   #lookedAt = performance.now();
-  /** Nobody has read the list of runs yet: nothing can be missing in it. */
+  /** The list of runs has not been read yet, so no change can be missing from it. */
   #fresh = true;
-  /** Since when changes must be read from the store; null: none are missing. */
+  /** Since when changes may be missing and must be read from the store; null if none are. */
   #missingSince: number | null = null;
   #reading = false;
   #readFailures = 0;
@@ -171,7 +170,7 @@ class TenantPeers {
     void this.#readMissing(now);
   }
 
-  /** Keeps the stream of a peer open once, until it fails. */
+  /** Opens the stream of a peer once and reads it until it fails. */
   async #listen(link: Link): Promise<void> {
     const { log, heartbeatMs } = this.#parts;
     const { id, address } = link.peer;
@@ -185,7 +184,7 @@ class TenantPeers {
       try {
         for await (const { frame } of client.stream(RunService.method.watchRuns, {}, { signal })) {
           silent.refresh();
-          // Its first frame says that it listens.
+          // The first frame confirms the subscription.
           if (link.state === "opening") this.#opened(link);
           link.knownAt = performance.now();
           this.#relay(frame);
@@ -203,7 +202,7 @@ class TenantPeers {
     link.state = "down";
     this.#miss(link.knownAt);
     if (link.failures === 1) {
-      const message = "an instance cannot be heard; what watches show of its runs comes from the store until it can";
+      const message = "lost the run changes of an instance; watches read them from the store until it is back";
       log.warn(message, { instance: id, address, error: silence.signal.aborted ? "it is silent" : problem });
     }
     link.settled.resolve();
@@ -211,7 +210,7 @@ class TenantPeers {
 
   #opened(link: Link): void {
     const { id, address } = link.peer;
-    if (link.failures > 0) this.#parts.log.info("an instance can be heard again", { instance: id, address });
+    if (link.failures > 0) this.#parts.log.info("run changes of an instance arrive again", { instance: id, address });
     link.state = "open";
     link.failures = 0;
     this.#miss(link.knownAt);
@@ -243,7 +242,7 @@ class TenantPeers {
     }
   }
 
-  /** Changes since `since` may have been missed. */
+  /** Records that changes since `since` may be missing. */
   #miss(since: number): void {
     if (!this.#fresh) this.#missingSince = Math.min(since, this.#missingSince ?? since);
   }
@@ -265,7 +264,7 @@ class TenantPeers {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.#readFailures += 1;
-      log.warn("changes of runs could not be read for those who watch", { error, tries: this.#readFailures });
+      log.warn("changes of runs could not be read for watches", { error, tries: this.#readFailures });
       if (this.#readFailures < MAX_READS) this.#miss(since);
       else runRelay.relay(tenantId, { type: "gap", lostCount: 1 });
     } finally {
@@ -275,9 +274,7 @@ class TenantPeers {
   }
 }
 
-/**
- * Milliseconds until something is tried again that has failed so often: 1 s, then twice as long each time, up to 30 s.
- */
+/** Delay after `failures` failures in a row, milliseconds: 1 s, doubled each time, up to 30 s. */
 function pauseAfter(failures: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, failures - 1), LONGEST_PAUSE_MS) * (0.75 + Math.random() / 4);
 }

@@ -1,16 +1,17 @@
 /**
- * Routes calls to the instances that can take them. The policy of a method says whether its calls belong to the owner
- * of a run or an operation (src/api/calls/routing.ts).
+ * Routes calls to the instances that can handle them. The policy of a method says whether its calls go to the owner of
+ * a run or operation (src/api/calls/routing.ts).
  *
- * A call is tried here first. The engine refuses, before anything has happened, calls for runs that another instance
- * owns (RUN_MOVED) and starts while it owns no shard (NO_SHARD). Those are sent to the instance that can take them,
- * over gRPC.
+ * A call is tried here first. Before anything happens, the engine refuses calls for runs that another instance owns
+ * (RUN_MOVED) and starts while it owns no shard (NO_SHARD). Those are sent over gRPC to the instance that can handle
+ * them.
  *
- *   refused → locate → here: handled again · an address: sent there · nobody yet: located again after a pause, for at most three seconds
+ *   refused → locate → here: try again · an address: send there · no owner yet: locate again after a pause, for at most
+ *   three seconds
  *
- * An instance that gets a forwarded call does not forward it again, so two instances that disagree cannot play ball
- * with it. A wait is never part of a forwarded start: the run is waited for by a call of its own, which a drain of this
- * instance ends early with the run as it is.
+ * An instance never forwards a forwarded call, so two instances that disagree cannot send it back and forth. A
+ * forwarded start never includes its wait: a separate call waits for the run, and a drain of this instance ends that
+ * call early with the run as it is.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, type Message } from "@bufbuild/protobuf";
@@ -34,34 +35,32 @@ import { isElsewhere, runIdOf } from "./forward-refusal.ts";
 import { openSender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
 import type { ForwardedCallers } from "./forwarded-caller.ts";
 
-/** How long a call looks for who can take it, milliseconds. */
+/** How long to look for an instance that can handle a call, milliseconds. */
 const PATIENCE_MS = 3_000;
 
-/** The first pause between two looks, milliseconds; the next ones are longer. */
+/** First pause between attempts, milliseconds; later ones are longer. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
 
-/** Routes calls to the instances that can take them. */
+/** Routes calls to the instances that can handle them. */
 export interface Router {
   readonly route: Route;
   /** Closes the connections to other instances. */
   close(): void;
 }
 
-/** What routing stands on. */
 export interface RouterParts {
   readonly cluster: Cluster;
   readonly callers: Pick<ForwardedCallers, "sign">;
   readonly maxMessageBytes: number;
-  /** Ends waits that were forwarded. */
+  /** Ends forwarded waits. */
   readonly draining: AbortSignal;
 }
 
-/** Routes among the instances of the cluster. */
 export function createRouter({ cluster, callers, maxMessageBytes, draining }: RouterParts): Router {
   const sender = openSender(callers, maxMessageBytes);
 
-  /** Makes a call that was refused here where it can be made. */
+  /** Makes a refused call on the instance that can handle it. */
   const makeElsewhere = async (
     method: ServedMethod,
     handler: UnaryHandler,
@@ -117,7 +116,7 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
       return await sender.send(address, method, request, call, AbortSignal.any([call.signal, draining]));
     } catch (error) {
       if (!draining.aborted) throw error;
-      // Without a wait the answer comes from the store, whoever is the owner.
+      // Without a wait the response comes from the store, whichever instance is the owner.
       return handler({ ...request, wait: durationFromMs(0) } as Message, call);
     }
   };
@@ -156,7 +155,7 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
       wait: durationFromMs(Math.ceil(restMs)),
       ...(readMask === undefined ? {} : { readMask }),
     });
-    // The start is durable: whatever keeps the wait from going on, its answer is the run as it was.
+    // The start is durable: if the wait fails, respond with the run as it was.
     const waited = await waitAnywhere(waitRequest, call).catch(() => null);
     return waited?.run === undefined ? response : Object.assign(response, { run: waited.run });
   };
@@ -196,7 +195,7 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
           return routeToOwner(method, handler);
         case "batch":
           if (method.desc !== RunService.method.batchStartRuns)
-            throw new Error(`${method.path} is a batch, and nothing here puts its answers together`);
+            throw new Error(`${method.path} is a batch whose responses cannot be combined`);
           return routeItems(method, method.routing, handler);
       }
     },
@@ -204,7 +203,7 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
   };
 }
 
-/** Whether another instance refused because it stops, or was lost in a call that may be made again. */
+/** Whether another instance refused because it stops, or was lost during a call that can be repeated. */
 function hasLeft(error: unknown, place: unknown, { desc }: ServedMethod, request: Message): boolean {
   if (place === "here" || !isOrchestratorError(error)) return false;
   return (

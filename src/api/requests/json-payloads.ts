@@ -1,6 +1,6 @@
 /**
- * Payloads of JSON requests. The library makes messages of every value in a `Struct` and JSON of them again, which
- * takes ten times as long as the parser; here the parsed value goes around it.
+ * Payloads of JSON requests. The library converts every value in a `Struct` to a message and back to JSON, which takes
+ * ten times as long as parsing; here the parsed value bypasses it.
  */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
@@ -10,12 +10,12 @@ import { measureJson } from "../../base/json/json-size.ts";
 const STRUCT = "google.protobuf.Struct";
 const VALUE = "google.protobuf.Value";
 
-/** Whether a message type stands for any JSON. */
+/** Whether a message type represents arbitrary JSON. */
 export function isPayload(desc: DescMessage): boolean {
   return desc.typeName === STRUCT || desc.typeName === VALUE;
 }
 
-/** The payloads of one request, by their paths (`requests[3].input`). */
+/** Payloads of one request by path (`requests[3].input`). */
 export class JsonPayloads {
   readonly #maxBytes: number;
   readonly #taken: { readonly path: string; readonly value: JsonObject }[] = [];
@@ -25,15 +25,15 @@ export class JsonPayloads {
   }
 
   /**
-   * Takes a payload out of the JSON, and returns what the library reads instead. Error: PAYLOAD_TOO_LARGE for a
-   * `Value`, which the library has to read.
+   * Takes a payload out of the JSON and returns what the library reads instead. Error: PAYLOAD_TOO_LARGE for a `Value`,
+   * which the library has to read.
    */
   take(desc: DescMessage, path: string, value: Json): Json {
     if (desc.typeName === STRUCT && typeof value === "object" && value !== null && !Array.isArray(value)) {
       this.#taken.push({ path, value: value as JsonObject });
       return {};
     }
-    // A number of one digit counts eight times.
+    // A one-digit number counts eight times.
     if (measureJson(value, this.#maxBytes) > this.#maxBytes) {
       const size = Buffer.byteLength(JSON.stringify(value));
       if (size > this.#maxBytes) fail("PAYLOAD_TOO_LARGE", { field: path, size, limit: this.#maxBytes });
@@ -41,7 +41,7 @@ export class JsonPayloads {
     return value;
   }
 
-  /** Sets the payloads that were taken. */
+  /** Sets the payloads that were taken out. */
   putBack(desc: DescMessage, message: Message): void {
     for (const { path, value } of this.#taken) set(desc, message, path.split("."), value);
   }

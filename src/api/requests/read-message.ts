@@ -1,7 +1,7 @@
 /**
- * Requests from bytes, in one place for all protocols: Protobuf, and JSON whose source text is checked (numbers that a
- * double cannot hold, keys that stand twice, NUL), whose unknown fields and enum values are refused, and whose refusals
- * name the field with its path.
+ * Decodes requests for all protocols, from Protobuf and JSON. For JSON it checks the source text (numbers that a double
+ * cannot represent, duplicate keys, NUL), rejects unknown fields and enum values, and names the path of an invalid
+ * field.
  */
 import type { DescField, DescMessage, JsonValue, Message, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
@@ -13,19 +13,15 @@ import { isPayload, JsonPayloads } from "./json-payloads.ts";
 import { checkBinary, guardJson, MAX_MASK_PATHS } from "./request-shape.ts";
 import { allowedEnumNames } from "./validate.ts";
 
-/**
- * Deepest nesting of messages that is read. A level of a `Struct` takes three: payloads meet their own limit long
- * before.
- */
+/** Deepest nesting of messages. A level of a `Struct` takes three, so payloads reach their own limit first. */
 const MAX_MESSAGE_DEPTH = 400;
 
-/** Deepest JSON of a request: a payload at its limit, inside the messages that hold it. */
+/** Deepest JSON of a request: a payload at its limit inside its messages. */
 const MAX_BODY_DEPTH = MAX_JSON_DEPTH + 16;
 
 /**
- * A message from Protobuf. Fields that the contract does not have are dropped. Errors: REQUEST_MALFORMED,
- * INVALID_REQUEST and PAYLOAD_TOO_LARGE for what is beyond a limit, INVALID_JSON for payloads that nest too deep even
- * to be read.
+ * Decodes Protobuf. Unknown fields are dropped. Errors: REQUEST_MALFORMED, INVALID_REQUEST and PAYLOAD_TOO_LARGE for
+ * exceeded limits, INVALID_JSON for payloads that nest too deep to be read.
  */
 export function readBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes: number): Message {
   checkBinary(desc, bytes, maxPayloadBytes);
@@ -42,11 +38,11 @@ export function readBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes
   }
 }
 
-const TOO_DEEP = `it nests far deeper than the limit of ${MAX_JSON_DEPTH} levels`;
+const TOO_DEEP = `it nests deeper than the limit of ${MAX_JSON_DEPTH} levels`;
 
 /**
- * A JSON object from the bytes of a request, to be read as `desc`. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE,
- * INVALID_REQUEST for fields that the contract does not have and for too many elements or entries.
+ * Parses the JSON of a request for `desc`. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST for unknown fields
+ * and too many elements or entries.
  */
 export function readJsonBody(desc: DescMessage, body: Uint8Array, maxBytes: number): JsonObject {
   const guard = guardJson(desc);
@@ -57,8 +53,8 @@ export function readJsonBody(desc: DescMessage, body: Uint8Array, maxBytes: numb
 }
 
 /**
- * A message from proto JSON. Masks may use the names of the contract. Error: INVALID_REQUEST with the path of the field
- * that cannot be read.
+ * Converts proto JSON to a message. Masks can use the names of the contract. Error: INVALID_REQUEST with the path of
+ * the invalid field.
  */
 export function readJson(desc: DescMessage, object: JsonObject, maxPayloadBytes: number): Message {
   const json: Record<string, Json> = { ...object };
@@ -74,19 +70,19 @@ export function readJson(desc: DescMessage, object: JsonObject, maxPayloadBytes:
   }
 }
 
-/** What is said of a field that a request gives twice. */
+/** Message for a duplicate field. */
 export const STANDS_TWICE = "appears more than once";
 
-/** The field of a message by its name in the contract or in JSON. */
+/** A field of a message by its name in the contract or in JSON. */
 export function findField(desc: DescMessage, name: string): DescField | undefined {
   return desc.fields.find((field) => field.name === name || field.jsonName === name);
 }
 
-/** Longest text of a mask: its most paths, each longer than any that the contract has. */
+/** Characters per path in the longest mask: more than any path of the contract has. */
 const MASK_PATH_CHARACTERS = 100;
 const MAX_MASK_CHARACTERS = MAX_MASK_PATHS * MASK_PATH_CHARACTERS;
 
-/** Masks are written in camel case in proto JSON; the names of the contract are taken as well. */
+/** Accepts names of the contract in masks, which proto JSON writes in camel case. */
 function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
   for (const field of desc.fields) {
     if (field.fieldKind !== "message" || field.message.typeName !== "google.protobuf.FieldMask") continue;
@@ -101,9 +97,9 @@ function fixMasks(desc: DescMessage, json: Record<string, Json>): void {
 }
 
 /**
- * Numbers, durations, and times that are written as text, by one grammar each: that of JSON numbers, for integers with
- * a whole value. The library takes everything that the language turns into a number (`0x10`, ` 5`, `+5`), durations
- * with a tail (`1s!`), and days that do not exist.
+ * Checks numbers, durations, and times in text form: numbers follow the JSON grammar, and integers have a whole value.
+ * The library accepts everything that JavaScript converts to a number (`0x10`, ` 5`, `+5`), durations with a suffix
+ * (`1s!`), and nonexistent days.
  */
 function readTexts(
   desc: DescMessage,
@@ -162,8 +158,8 @@ function readText(
 }
 
 /**
- * The name of an enum value; it may be written without the prefix that all values share (`APPROVED`, as filters and the
- * command line have it).
+ * The full name of an enum value, which can be written without the shared prefix (`APPROVED`, as in filters and the
+ * command line).
  */
 function readEnumName(field: DescField, text: string): string {
   const names = field.enum?.values.map(({ name }) => name) ?? [];
@@ -171,7 +167,7 @@ function readEnumName(field: DescField, text: string): string {
   return !names.includes(text) && names.includes(full) ? full : text;
 }
 
-/** Types of scalars that JSON may write as text though they are numbers. */
+/** Numeric types that JSON can write as text. */
 const NUMBERS: ReadonlySet<number> = new Set([
   ScalarType.INT32,
   ScalarType.SINT32,
@@ -189,7 +185,7 @@ function readFloat(text: string): string | null {
   return JSON_NUMBER.test(text) || /^(NaN|-?Infinity)$/.test(text) ? text : null;
 }
 
-/** The integer that the text of a JSON number stands for, in plain digits; null when it is none. */
+/** The integer in the text of a JSON number, in plain digits; null if it is not an integer. */
 function readInteger(text: string): string | null {
   const [, sign, whole, fraction = "", exponent = "0"] = JSON_NUMBER.exec(text) ?? [];
   if (whole === undefined) return null;
@@ -200,19 +196,19 @@ function readInteger(text: string): string | null {
   return digits.length + shift <= 0 || /[1-9]/.test(digits.slice(shift)) ? null : `${sign}${digits.slice(0, shift)}`;
 }
 
-/** Forms of well-known types in JSON. */
+/** Text forms of well-known types in JSON. */
 const TEXT_FORMS: Readonly<Record<string, (text: string) => boolean>> = {
   "google.protobuf.Duration": (text) => /^-?(0|[1-9]\d*)(\.\d{1,9})?s$/.test(text),
   "google.protobuf.Timestamp": (text) => {
     const [, day] = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):/.exec(text) ?? [];
-    // A day that does not exist would become another one.
+    // A nonexistent day would become another one.
     return day !== undefined && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) === true;
   },
 };
 
 /**
- * The first field that cannot be read by itself; null when each of them can. Only called when the whole could not be
- * read.
+ * The error for the first invalid field; null if each is valid on its own. Called only when the whole message is
+ * invalid.
  */
 function blameField(desc: DescMessage, json: JsonObject, path: string): OrchestratorError | null {
   for (const [key, value] of Object.entries(json)) {
@@ -265,7 +261,7 @@ function blameSingle(
   return fieldError(place, `must be ${expected(field, kind)}; it is ${show(value)}`);
 }
 
-/** For messages whose fields can each be read: two of them exclude each other. */
+/** For messages whose fields are each valid: two of them exclude each other. */
 function blamePair(desc: DescMessage, cause: unknown, path = ""): OrchestratorError {
   const problem = cause instanceof Error ? cause.message : String(cause);
   const pair = /oneof set multiple times by (\w+) and (\w+)/.exec(problem);
@@ -287,20 +283,20 @@ function expected(field: DescField, kind: "scalar" | "message"): string {
     case ScalarType.BOOL:
       return "true or false";
     case ScalarType.BYTES:
-      return "bytes as base64 in a text";
+      return "bytes as a base64 string";
     case ScalarType.INT32:
-      return "an integer of 32 bits";
+      return "a 32-bit integer";
     case ScalarType.INT64:
-      return "an integer of 64 bits";
+      return "a 64-bit integer";
     default:
       return "a number";
   }
 }
 
 const WELL_KNOWN: Readonly<Record<string, string>> = {
-  "google.protobuf.Duration": 'a duration in seconds as text, for instance "1.5s"',
-  "google.protobuf.Timestamp": 'a time as text, for instance "2026-01-31T12:00:00Z"',
-  "google.protobuf.FieldMask": 'names of fields in one text, for instance "runId,state"',
+  "google.protobuf.Duration": 'a duration in seconds as a string, for example "1.5s"',
+  "google.protobuf.Timestamp": 'a time as a string, for example "2026-01-31T12:00:00Z"',
+  "google.protobuf.FieldMask": 'field names in one string, for example "runId,state"',
   "google.protobuf.Struct": "a JSON object",
 };
 

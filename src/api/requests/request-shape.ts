@@ -1,10 +1,10 @@
 /**
- * How much a request may hold, checked on its bytes before any of it is decoded: entries of maps and lists by the rules
- * of the contract, fields by name, and the size of payloads. The check stops at the first excess, so a refusal costs a
- * look at the bytes before it, and never a decoded message.
+ * Checks how much a request contains before it is decoded: map entries and list elements against the rules of the
+ * contract, names of fields, and sizes of payloads. The check stops at the first excess, so a rejection costs a scan of
+ * the bytes before it, and no decoded message.
  *
- * What it passes is decoded and validated as usual. It judges sizes only: bytes that are no message are left for the
- * decoder to refuse.
+ * Requests that pass are decoded and validated as usual. The check covers sizes only; the decoder rejects bytes that
+ * are not a valid message.
  */
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
@@ -14,10 +14,10 @@ import { fieldError } from "./field-error.ts";
 import { mostOf } from "./validate.ts";
 import { measureStruct, WireReader } from "./wire-reader.ts";
 
-/** Most paths of a field mask: no message has more fields, those of its parts included. */
+/** Most paths in a field mask: no message has more fields, including nested ones. */
 export const MAX_MASK_PATHS = 200;
 
-/** A message type as the check sees it. */
+/** A message type for this check. */
 export interface MessageShape {
   readonly desc: DescMessage;
   readonly byName: ReadonlyMap<string, FieldShape>;
@@ -27,28 +27,28 @@ export interface MessageShape {
 interface FieldShape {
   readonly name: string;
   readonly kind: "list" | "map" | "single";
-  /** Place of its counter in a message. */
+  /** Index of its counter in a message. */
   readonly index: number;
   /** Most elements or entries. */
   readonly most: number;
   /** Whether elements are packed into one value on the wire. */
   readonly isPacked: boolean;
-  /** The message type of the value, unless it is a well-known one. */
+  /** Message type of the value, unless it is a well-known one. */
   readonly message: MessageShape | null;
-  /** Any JSON, as `google.protobuf.Struct` or `Value`. */
+  /** Arbitrary JSON: `google.protobuf.Struct` or `Value`. */
   readonly payload: "struct" | "value" | null;
 }
 
 const shapes = new WeakMap<DescMessage, MessageShape>();
 
-/** The shape of a message type, made once. */
+/** Shape of a message type, built once. */
 function shapeOf(desc: DescMessage): MessageShape {
   const known = shapes.get(desc);
   if (known !== undefined) return known;
   const byName = new Map<string, FieldShape>();
   const byNumber = new Map<number, FieldShape>();
   const shape: MessageShape = { desc, byName, byNumber };
-  // Before its fields: messages may hold themselves.
+  // Before its fields, because messages can be recursive.
   shapes.set(desc, shape);
   for (const [index, field] of desc.fields.entries()) {
     const made = makeField(field, index);
@@ -84,11 +84,11 @@ function isPackable(field: DescField & { fieldKind: "list" }): boolean {
   return field.listKind === "scalar" && field.scalar !== ScalarType.STRING && field.scalar !== ScalarType.BYTES;
 }
 
-/** Deepest nesting of messages that is looked at. The decoder refuses what is deeper. */
+/** Deepest nesting of messages to check; the decoder rejects more. */
 const MAX_DEPTH = 100;
 
 /**
- * Checks the bytes of a message. Errors: INVALID_REQUEST with the field that holds too much, PAYLOAD_TOO_LARGE,
+ * Checks a Protobuf message. Errors: INVALID_REQUEST with the field that has too much, PAYLOAD_TOO_LARGE,
  * REQUEST_MALFORMED for groups.
  */
 export function checkBinary(desc: DescMessage, bytes: Uint8Array, maxPayloadBytes: number): void {
@@ -114,7 +114,7 @@ function walk(
     }
     const length = reader.varint();
     const start = reader.at;
-    // What ends beyond the message is for the decoder to refuse.
+    // The decoder rejects values that end beyond the message.
     if (start + length > end) return;
     if (field !== undefined) {
       if (field.kind !== "single") count(field, field.isPacked ? reader.countVarints(length) : 1, counts, path);
@@ -147,13 +147,13 @@ function checkPayload(
   path: string,
   limit: number,
 ): void {
-  // No byte of the message stands for more than one and a quarter of JSON.
+  // A byte of the message stands for at most one and a quarter bytes of JSON.
   if ((end - reader.at) * 2 <= limit) return;
   const size = measureStruct(reader, end, part);
   if (size > limit) fail("PAYLOAD_TOO_LARGE", { field: `${path}${name}`, size, limit });
 }
 
-/** Watches over the keys of a JSON request while its text is looked over. Its errors are INVALID_REQUEST. */
+/** Checks a JSON request while its text is scanned. Errors: INVALID_REQUEST. */
 export function guardJson(desc: DescMessage): JsonGuard {
   return new MessageGuard(shapeOf(desc), "");
 }
@@ -176,16 +176,16 @@ class MessageGuard implements JsonGuard {
   }
 
   element(index: number): JsonGuard | null {
-    // A list where a message belongs: the decoder says so when it is small.
+    // A list instead of a message; the decoder reports it if it is small.
     if (index >= FEW) throw fieldError(this.#path.slice(0, -1) || "body", "must be an object; it is a list");
     return null;
   }
 }
 
-/** Parts of a value of the wrong kind that are left for the decoder, which names the value. */
+/** Elements of a wrong-typed value that are left to the decoder, whose error shows the value. */
 const FEW = 100;
 
-/** The elements of a list or the entries of a map; for a single value, those that it cannot have. */
+/** Counts elements of a list or entries of a map; for a single value, those that it cannot have. */
 class ManyGuard implements JsonGuard {
   readonly #field: FieldShape;
   readonly #path: string;

@@ -1,7 +1,4 @@
-/**
- * Reads the wire format of Protobuf without making messages. Bytes that are no message end the reading early; the
- * decoder refuses them.
- */
+/** Reads the Protobuf wire format without creating messages. Invalid bytes end the scan; the decoder rejects them. */
 import { fail } from "../../base/errors.ts";
 
 const VARINT = 0;
@@ -9,7 +6,7 @@ const FIXED64 = 1;
 const DELIMITED = 2;
 const FIXED32 = 5;
 
-/** A place in the bytes of a message. */
+/** A position in the bytes of a message. */
 export class WireReader {
   readonly #bytes: Uint8Array;
   at = 0;
@@ -18,13 +15,13 @@ export class WireReader {
     this.#bytes = bytes;
   }
 
-  /** The number and the wire type of the field that follows. */
+  /** Number and wire type of the next field. */
   tag(): { readonly number: number; readonly wireType: number } {
     const tag = this.varint();
     return { number: Math.floor(tag / 8), wireType: tag & 7 };
   }
 
-  /** A varint. Above 2^53 it is not exact, which is enough to see that it is too large. */
+  /** A varint. Above 2^53 it is inexact, which is enough to see that it is too large. */
   varint(): number {
     let value = 0;
     let factor = 1;
@@ -39,20 +36,22 @@ export class WireReader {
   }
 
   /**
-   * Steps over a value that has no length before it; false when it cannot. Error: REQUEST_MALFORMED for groups, which
-   * no version of the contract has.
+   * Skips a value without a length prefix; false if it cannot. Error: REQUEST_MALFORMED for groups, which the contract
+   * never uses.
    */
   skip(wireType: number): boolean {
     if (wireType === VARINT) this.varint();
     else if (wireType === FIXED64) this.at += 8;
     else if (wireType === FIXED32) this.at += 4;
     else if (wireType === 3 || wireType === 4)
-      fail("REQUEST_MALFORMED", { problem: "the message holds a group, an old form of Protobuf that is not read" });
+      fail("REQUEST_MALFORMED", {
+        problem: "the message contains a group, an old form of Protobuf that is not supported",
+      });
     else return false;
     return true;
   }
 
-  /** How many varints the next `length` bytes hold. */
+  /** Number of varints in the next `length` bytes. */
   countVarints(length: number): number {
     let varints = 0;
     for (let at = this.at; at < this.at + length; at += 1) if ((this.#bytes[at] ?? 0) < 0x80) varints += 1;
@@ -60,13 +59,13 @@ export class WireReader {
   }
 }
 
-/** Deepest nesting that is measured; the decoder refuses deeper values. */
+/** Deepest nesting to measure; the decoder rejects more. */
 const MAX_DEPTH = 400;
 
-/** The messages of `google/protobuf/struct.proto`, and an entry of the map in `Struct`. */
+/** The messages of `google/protobuf/struct.proto`, and a map entry of `Struct`. */
 type StructPart = "struct" | "entry" | "value" | "list";
 
-/** What a field with a length holds, by number: a part, or text. */
+/** Length-delimited fields by number: a part or text. */
 const PARTS: Readonly<Record<StructPart, Readonly<Record<number, StructPart | "text">>>> = {
   struct: { 1: "entry" },
   entry: { 1: "text", 2: "value" },
@@ -74,13 +73,10 @@ const PARTS: Readonly<Record<StructPart, Readonly<Record<number, StructPart | "t
   list: { 1: "value" },
 };
 
-/** Bytes of JSON beside the parts: braces, brackets, and quotes; for the element of a list a comma. */
+/** Bytes of JSON around the parts: braces, brackets, and quotes; for a list element a comma. */
 const FRAME_BYTES: Readonly<Record<StructPart | "text", number>> = { struct: 2, entry: 2, value: 1, list: 2, text: 2 };
 
-/**
- * The least bytes that the JSON text of a `google.protobuf.Struct` or `Value` can have, to within a few. A part that
- * stands twice counts twice.
- */
+/** Least bytes of JSON text for a `google.protobuf.Struct` or `Value`, to within a few. Duplicate parts count twice. */
 export function measureStruct(reader: WireReader, end: number, part: "struct" | "value"): number {
   return measure(reader, end, part, 0);
 }
@@ -90,7 +86,7 @@ function measure(reader: WireReader, end: number, part: StructPart, depth: numbe
   while (reader.at < end) {
     const { number, wireType } = reader.tag();
     if (wireType !== DELIMITED) {
-      // Of these a value holds one: a number, a word, or null.
+      // A value has one of these: a number, a word, or null.
       size += part === "value" ? scalarBytes(wireType) : 0;
       if (!reader.skip(wireType)) return size;
       continue;
@@ -106,7 +102,7 @@ function measure(reader: WireReader, end: number, part: StructPart, depth: numbe
   return size;
 }
 
-/** `0`, or `null` and `true`. */
+/** Bytes of `0`, or of `null` and `true`. */
 function scalarBytes(wireType: number): number {
   return wireType === VARINT ? 4 : 1;
 }

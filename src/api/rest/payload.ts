@@ -1,16 +1,14 @@
-/** The raw form of ReadPayload: the bytes with their media type, in place of an event stream. */
+/** The raw form of ReadPayload: bytes with their media type instead of an event stream. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type ReadPayloadResponse, ReadPayloadResponseSchema } from "../../gen/orchestrator/v1/payload_service_pb.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 
-/** Whether a method answers bytes. */
+/** Whether a method can return bytes. */
 export function answersBytes(method: ServedMethod): boolean {
   return method.desc.output.typeName === ReadPayloadResponseSchema.typeName;
 }
 
-/**
- * Sends the payload of a stream. A payload has some megabytes at most, so it is collected: an error keeps its status.
- */
+/** Sends a payload. It has a few megabytes at most, so it is collected first, and an error keeps its status. */
 export async function sendPayload(
   frames: AsyncIterable<ReadPayloadResponse>,
   request: FastifyRequest,

@@ -1,4 +1,4 @@
-/** REST requests as messages: path, query and body are joined to one proto JSON object. */
+/** Converts REST requests to messages: path, query, and body form one proto JSON object. */
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
@@ -6,19 +6,19 @@ import { fieldError } from "../requests/field-error.ts";
 import { findField, readJson, readJsonBody, STANDS_TWICE } from "../requests/read-message.ts";
 import type { RouteMatch } from "./routes.ts";
 
-/** What came. */
+/** Parts of a REST request. */
 export interface RestInput {
   readonly match: RouteMatch;
   readonly query: URLSearchParams;
-  /** Bytes of the body; empty when there is none. */
+  /** Bytes of the body; empty if there is none. */
   readonly body: Uint8Array;
-  /** Largest body in bytes. */
+  /** Largest body, bytes. */
   readonly maxBytes: number;
   /** Largest payload in it, bytes of JSON. */
   readonly maxPayloadBytes: number;
 }
 
-/** The request message. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST with the field that cannot be read. */
+/** Reads the request message. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, INVALID_REQUEST with the invalid field. */
 export function readRestRequest({ match, query, body, maxBytes, maxPayloadBytes }: RestInput): Message {
   const { route, values } = match;
   const { input } = route.method.desc;
@@ -58,11 +58,11 @@ function readQuery(desc: DescMessage, query: URLSearchParams, json: Record<strin
   }
 }
 
-/** A text of the query as proto JSON takes it: numbers and well-known types are texts there anyway. */
+/** Converts query text to proto JSON, which accepts text for numbers and well-known types. */
 function toQueryValue(field: DescField, text: string, name: string): Json {
   const kind = field.fieldKind === "list" ? field.listKind : field.fieldKind;
   if (kind === "map" || (kind === "message" && !field.message?.typeName.startsWith("google.protobuf.")))
-    refuse(name, "cannot stand in a query");
+    refuse(name, "cannot be in the query");
   if (kind === "scalar" && field.scalar === ScalarType.BOOL) {
     if (text !== "true" && text !== "false") refuse(name, "must be true or false");
     return text === "true";
@@ -75,7 +75,7 @@ function setField(json: Record<string, Json>, field: DescField | undefined, valu
   if (field === undefined) return;
   const { name, jsonName } = field;
   for (const key of new Set([name, jsonName])) {
-    if (Object.hasOwn(json, key) && json[key] !== value) refuse(name, "the path and the body say different things");
+    if (Object.hasOwn(json, key) && json[key] !== value) refuse(name, "the path and the body have different values");
     delete json[key];
   }
   json[jsonName] = value;

@@ -1,9 +1,9 @@
 /**
- * Routes of the REST side, from the `google.api.http` rules of the contract.
+ * REST routes from the `google.api.http` rules of the contract.
  *
- * Paths are matched as they came, before percent-decoding, with the custom verbs (`:cancel`) first: the ids of child
- * runs hold colons, and what stands after the last colon is an id's unless it is a verb of that path. A colon that must
- * not be a verb is sent as `%3A`.
+ * Paths are matched before percent-decoding, with custom verbs (`:cancel`) first. Ids of child runs contain colons, so
+ * text after the last colon belongs to an id unless it is a verb of that path. A colon that is not a verb is sent as
+ * `%3A`.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
@@ -14,33 +14,34 @@ import type { ServedMethod } from "../calls/methods.ts";
 /** One binding of a method to a path. */
 export interface RestRoute {
   readonly method: ServedMethod;
-  /** HTTP method, upper case. */
+  /** HTTP method, uppercase. */
   readonly verb: string;
-  /** Path as the contract writes it. */
+  /** Path template of the contract. */
   readonly template: string;
-  /** Names of the request's fields that the path fills, in order. */
+  /** Request fields in the path, in order. */
   readonly variables: readonly string[];
-  /** `*`: the body is the request; a name: that field; empty: there is none and the query fills the rest. */
+  /**
+   * `*`: the body is the request; a name: the body is that field; empty: no body, and the query has the other fields.
+   */
   readonly body: string;
   readonly pattern: RegExp;
 }
 
-/** A route that fits a path, with what the path says. */
+/** A matching route with the values of its path. */
 export interface RouteMatch {
   readonly route: RestRoute;
   readonly values: Readonly<Record<string, string>>;
 }
 
-/** Finds routes. */
 export interface RestRouter {
-  /** The route of a request; else the HTTP methods that the path takes (none: there is no such path). */
+  /** The route of a request, or else the HTTP methods of the path (empty: no such path). */
   find(verb: string, path: string): RouteMatch | readonly string[];
-  /** HTTP methods that a path takes, for `Allow`; none when nothing is served there. */
+  /** HTTP methods of a path, for `Allow`; empty if nothing is served there. */
   allow(path: string): readonly string[];
   readonly routes: readonly RestRoute[];
 }
 
-/** Compiles the rules of the methods. Throws for path templates that this transcoder does not know. */
+/** Compiles the rules of the methods. Throws for unsupported path templates. */
 export function createRestRouter(methods: readonly ServedMethod[]): RestRouter {
   const routes = methods.flatMap((method) => rulesOf(method.desc).map((rule) => compileRoute(method, rule)));
   // Literal paths before variables, verbs before ids with colons.
@@ -49,7 +50,7 @@ export function createRestRouter(methods: readonly ServedMethod[]): RestRouter {
     const others: RestRoute[] = [];
     let isVerb = false;
     for (const route of routes) {
-      // What ends like a verb of the contract is that verb, never an id, whatever the HTTP method.
+      // A path that ends in a verb of the contract means that verb, never an id, whatever the HTTP method.
       if (isVerb && !hasCustomVerb(route)) break;
       const found = route.pattern.exec(path);
       if (found === null) continue;
@@ -90,15 +91,16 @@ function rulesOf(desc: DescMethod): readonly HttpRule[] {
 
 function compileRoute(method: ServedMethod, rule: HttpRule): RestRoute {
   const { case: verb, value: template } = rule.pattern;
-  if (verb === undefined || verb === "custom") throw new Error(`${method.path}: this kind of HTTP rule is not known`);
-  if (rule.responseBody !== "") throw new Error(`${method.path}: response_body is not known`);
+  if (verb === undefined || verb === "custom")
+    throw new Error(`${method.path}: this kind of HTTP rule is not supported`);
+  if (rule.responseBody !== "") throw new Error(`${method.path}: response_body is not supported`);
   const variables: string[] = [];
   const parts = template.split(/(\{[^}]*\})/).map((part) => {
     if (!part.startsWith("{")) return part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
     const name = part.slice(1, -1);
     if (!/^[a-z_]+$/.test(name)) throw new Error(`${method.path}: the variable ${part} is not known`);
     if (method.desc.input.fields.every((field) => field.name !== name))
-      throw new Error(`${method.path}: ${name} is no field of the request`);
+      throw new Error(`${method.path}: ${name} is not a field of the request`);
     variables.push(name);
     return "([^/]+)";
   });
@@ -116,7 +118,7 @@ function decodeValues(route: RestRoute, found: RegExpExecArray): Readonly<Record
   try {
     return Object.fromEntries(route.variables.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? "")]));
   } catch {
-    // A percent sign that encodes nothing: no path of ours.
+    // Invalid percent-encoding matches no path.
     return null;
   }
 }

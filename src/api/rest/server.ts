@@ -1,4 +1,4 @@
-/** REST over HTTP/1.1: the routes of the contract on the handlers that gRPC uses. Streams are `text/event-stream`. */
+/** REST over HTTP/1.1: routes of the contract with the same handlers as gRPC. Streams are `text/event-stream`. */
 import type { IncomingMessage } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -20,15 +20,14 @@ import { readRestRequest } from "./request.ts";
 import type { RestRouter } from "./routes.ts";
 import { formatEvent, formatFailure } from "./sse.ts";
 
-/** What joins REST to the rest. */
 export interface RestParts {
   readonly pipeline: Pipeline;
   readonly log: Log;
-  /** Largest body in bytes. */
+  /** Largest body, bytes. */
   readonly maxMessageBytes: number;
   /** Largest payload of a request, bytes of JSON. */
   readonly maxPayloadBytes: number;
-  /** Time in which the reader of a stream must take something, milliseconds. */
+  /** How long a stream may wait for its reader, milliseconds. */
   readonly slowReaderMs: number;
 }
 
@@ -39,7 +38,7 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
   http.all("/v1/*", async (request, reply) => {
     const path = pathOf(request.raw);
     const found = router.find(request.method === "HEAD" ? "GET" : request.method, path);
-    // A stream has no end to tell about: its headers alone would take as long as itself.
+    // No HEAD for streams: the headers would take as long as the stream.
     const isServed = "route" in found && (request.method !== "HEAD" || found.route.method.stream === null);
     if (!isServed) {
       reply.callNotFound();
@@ -109,7 +108,7 @@ async function streamEvents(
     if (isOpen) return;
     isOpen = true;
     reply.hijack();
-    // A write to a reader who has gone is an error event: without a listener it would end the process.
+    // A write after the reader disconnected emits an error event, which would end the process without a listener.
     response.on("error", () => undefined);
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) response.setHeader(name, value);
@@ -129,7 +128,7 @@ async function streamEvents(
       next = await messages.next();
     }
   } catch (error) {
-    // Until the stream is open an error decides the status.
+    // Before the stream is open, an error determines the status.
     if (!isOpen) throw error;
     response.write(formatFailure(error as OrchestratorError, call.requestId));
   } finally {
@@ -142,14 +141,14 @@ async function streamEvents(
   return reply;
 }
 
-/** A stream can be resumed by the header that browsers send by themselves; the request's own cursor wins. */
+/** Resumes a stream from the header that browsers send automatically; a cursor in the request wins. */
 function withLastEventId(request: Message, header: string | string[] | undefined): Message {
   const fields = request as unknown as { cursor?: unknown };
   if (typeof header === "string" && header !== "" && fields.cursor === "") fields.cursor = header;
   return request;
 }
 
-/** JSON must say that it is JSON: pages may send everything else to any address without asking first. */
+/** JSON requires its content type: pages can send other types to any address without a preflight. */
 function checkContentType(request: FastifyRequest, body: Buffer): void {
   if (body.length === 0) return;
   const type = request.headers["content-type"];

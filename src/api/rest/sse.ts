@@ -1,4 +1,4 @@
-/** Frames of streams as server-sent events. */
+/** Formats frames of streams as server-sent events. */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { toStatus } from "../errors/status.ts";
@@ -10,8 +10,8 @@ interface Frame {
 }
 
 /**
- * A message as an event: `event:` is the kind of frame, `id:` its cursor (the place to resume from), `data:` the
- * message as proto JSON on one line. A heartbeat is a comment, which readers skip.
+ * Formats a message: `event:` is the kind of frame, `id:` its cursor, `data:` the message as proto JSON on one line. A
+ * heartbeat is a comment, which readers skip.
  */
 export function formatEvent(desc: DescMessage, message: Message): string {
   const { frame } = message as unknown as { readonly frame?: Frame };
@@ -22,7 +22,7 @@ export function formatEvent(desc: DescMessage, message: Message): string {
   return `${id}event: ${kind ?? "message"}\ndata: ${printMessage(desc, message)}\n\n`;
 }
 
-/** The error that ends a stream, as its last event. */
+/** Formats the error that ends a stream. */
 export function formatFailure(error: OrchestratorError, requestId: string): string {
   return `event: error\ndata: ${printStatus(toStatus(error, { requestId }))}\n\n`;
 }

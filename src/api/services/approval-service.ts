@@ -1,6 +1,6 @@
 /**
- * ApprovalService: the questions that runs put to people. Lists read rows of the store, which are written from the
- * state of the run; a single approval is read from its run.
+ * ApprovalService: the questions of runs to people. Lists read rows of the store, which follow the state of the run; a
+ * single approval is read from its run.
  */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
@@ -132,7 +132,7 @@ function findApproval({ runId, approvals }: RunState, approvalId: string): Appro
   return approvals.get(toNumber(runId, approvalId)) ?? fail("APPROVAL_NOT_FOUND", { runId, approvalId });
 }
 
-/** The number that the id is made of. Any other text is the id of no approval. */
+/** The number in the id of an approval. Any other text is not the id of an approval. */
 function toNumber(runId: string, approvalId: string): number {
   return /^[1-9]\d{0,9}$/.test(approvalId) ? Number(approvalId) : fail("APPROVAL_NOT_FOUND", { runId, approvalId });
 }

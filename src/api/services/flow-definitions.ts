@@ -1,4 +1,4 @@
-/** FlowService: registering and reading single flows. */
+/** FlowService: registers and reads single flows. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json/json.ts";
@@ -19,23 +19,21 @@ import { toTimestamp } from "../mapping/time.ts";
 
 /** Limits of definitions. */
 interface FlowLimits {
-  /** Largest definition in bytes. */
+  /** Largest definition, bytes. */
   readonly maxFlowBytes: number;
 }
 
-/** What the methods stand on. */
 export interface DefinitionNeeds {
   readonly flows: FlowRegistry;
   readonly limits: FlowLimits;
 }
 
-/** Methods of FlowService that take or show single flows. */
+/** Methods of FlowService for single flows. */
 export type FlowMethods = Pick<
   ServiceHandlers<typeof FlowService>,
   "registerFlow" | "getFlow" | "getFlowGraph" | "deleteFlowVersion"
 >;
 
-/** Handlers of the methods that take or show single flows. */
 export function createFlowDefinitions({ flows, limits }: DefinitionNeeds): FlowMethods {
   return {
     async registerFlow(request, call) {

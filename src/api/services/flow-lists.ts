@@ -1,4 +1,4 @@
-/** FlowService: lists of flows and of their versions. */
+/** FlowService: lists of flows and versions. */
 import { create } from "@bufbuild/protobuf";
 import type { FlowRegistry, FlowVersion } from "../../flows/ports/registry.ts";
 import type { FlowKind } from "../../gen/orchestrator/v1/flow_pb.ts";
@@ -30,13 +30,11 @@ const FIELDS: FieldTable = {
   create_time: { kind: "time" },
 };
 
-/** What the lists stand on. */
 export interface FlowListNeeds {
   readonly flows: FlowRegistry;
   readonly tokens: Tokens;
 }
 
-/** Handlers of the lists. */
 export function createFlowLists({ flows, tokens }: FlowListNeeds): FlowListMethods {
   return {
     async listFlows(request, { caller, signal }) {
@@ -62,7 +60,7 @@ export function createFlowLists({ flows, tokens }: FlowListNeeds): FlowListMetho
       const query = ["ListFlowVersions", request.flowId];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const size = pageSizeOf(request.pageSize);
-      // Says FLOW_NOT_FOUND for a flow without versions.
+      // Throws FLOW_NOT_FOUND for a flow without versions.
       await flows.getFlow(caller.tenantId, request.flowId, "");
       const before = place === null ? null : { createdAt: Number(place[0]), version: String(place[1]) };
       const versions = await flows.listVersions(caller.tenantId, request.flowId, before, size + 1, signal);

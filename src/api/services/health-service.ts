@@ -1,4 +1,4 @@
-/** `orchestrator.health.v1.HealthService` and `grpc.health.v1.Health`: two contracts, one truth. */
+/** `orchestrator.health.v1.HealthService` and `grpc.health.v1.Health`, on the same state. */
 import { create } from "@bufbuild/protobuf";
 import { fail, toError } from "../../base/errors.ts";
 import {
@@ -35,7 +35,7 @@ function createHandlers({ health }: Needs): ServiceHandlers<typeof HealthService
   };
 }
 
-/** Unknown names are NOT_FOUND for Check, and SERVICE_UNKNOWN on an open stream for Watch. */
+/** An unknown name is NOT_FOUND for Check, and SERVICE_UNKNOWN on an open stream for Watch. */
 function createGrpcHandlers({ health, draining }: GrpcNeeds): ServiceHandlers<typeof GrpcHealth> {
   return {
     async check(request) {
@@ -69,10 +69,10 @@ function createGrpcHandlers({ health, draining }: GrpcNeeds): ServiceHandlers<ty
   };
 }
 
-/** Our own health service. The other path is that of a document that this product keeps. */
+/** Our own health service. The alias is the path in an earlier public contract. */
 export const healthService = defineService(HealthService, createHandlers, {
   check: ["/health.v1.HealthService/Check"],
 });
 
-/** The health service that load balancers know. */
+/** The standard health service for load balancers. */
 export const grpcHealthService = defineService(GrpcHealth, createGrpcHandlers);

@@ -1,4 +1,4 @@
-/** The services that are served. A new one is one name here. */
+/** The list of served services. A new one is one line here. */
 import { approvalService } from "./approval-service.ts";
 import { flowService } from "./flow-service.ts";
 import { grpcHealthService, healthService } from "./health-service.ts";
@@ -8,7 +8,6 @@ import { payloadService } from "./payload-service.ts";
 import { runService } from "./runs/run-service.ts";
 import { templateService } from "./template-service.ts";
 
-/** Every service, with its handlers and what they need. */
 export const SERVICES = [
   healthService,
   grpcHealthService,

@@ -1,4 +1,4 @@
-/** InfoService: what a client should know about the service. */
+/** InfoService: facts about the service for clients. */
 import { create } from "@bufbuild/protobuf";
 import { MAX_JSON_DEPTH } from "../../base/json/json-parse.ts";
 import { REQUEST_ID_RETENTION_MS } from "../../engine/machine/state.ts";
@@ -9,19 +9,19 @@ import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../lists/paging.ts";
 import { STORE_KIND } from "../mapping/enums.ts";
 import { toDuration, toTimestamp } from "../mapping/time.ts";
 
-/** What the service knows about itself. */
+/** Facts about this process. */
 export interface ServiceFacts {
   readonly version: string;
-  /** Source revision; empty when unknown. */
+  /** Source revision; empty if unknown. */
   readonly revision: string;
   readonly store: "embedded" | "external";
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Names of optional abilities that are on. */
+  /** Names of enabled optional features. */
   readonly capabilities: readonly string[];
 }
 
-/** Limits that requests meet. */
+/** Limits on requests. */
 export interface InfoLimits {
   readonly maxMessageBytes: number;
   readonly maxPayloadBytes: number;
@@ -29,15 +29,15 @@ export interface InfoLimits {
   readonly maxFlowBytes: number;
 }
 
-/** Longest `wait`, as the contract says, milliseconds. */
+/** Longest `wait` in the contract, milliseconds. */
 const MAX_WAIT_MS = 50_000;
-/** Most starts in a batch, as the contract says. */
+/** Most starts per batch in the contract. */
 const MAX_BATCH_SIZE = 1_000;
 
 interface Needs {
   readonly facts: ServiceFacts;
   readonly limits: InfoLimits;
-  /** The Protobuf packages that are served. */
+  /** The served Protobuf packages. */
   readonly packages: readonly string[];
 }
 
@@ -73,5 +73,4 @@ function createHandlers({ facts, limits, packages }: Needs): ServiceHandlers<typ
   };
 }
 
-/** What clients should know about the service. */
 export const infoService = defineService(InfoService, createHandlers);

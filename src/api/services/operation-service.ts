@@ -81,10 +81,10 @@ function createHandlers({ operations, tokens }: Needs): ServiceHandlers<typeof O
 }
 
 function toTarget({ filter, runIds }: StartOperationRequest): OperationTarget {
-  if ((filter === "") === (runIds.length === 0)) return refuse("name runs, or describe them by a filter: one of both");
+  if ((filter === "") === (runIds.length === 0)) return refuse("set either run_ids or filter");
   if (runIds.length > 0) return { type: "runs", runIds: [...new Set(runIds)] };
   const condition = parseRunFilter(filter);
-  if (condition === null) return refuse("the filter is blank; describe runs, or name them in run_ids");
+  if (condition === null) return refuse("the filter is blank; set a filter or run_ids");
   return { type: "filter", text: filter, filter: toStoreFilter(condition) };
 }
 
@@ -96,5 +96,4 @@ function refuse(problem: string): never {
   );
 }
 
-/** OperationService with its handlers. */
 export const operationService = defineService(OperationService, createHandlers);

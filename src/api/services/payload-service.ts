@@ -1,5 +1,5 @@
 /**
- * PayloadService: the bytes of payloads that answers refer to. They stand in the journal of their run
+ * PayloadService: payloads behind references. They are in the journal of their run
  * (docs/adr/0018-payloads-stay-in-the-journal.md).
  */
 import { PayloadService, type ReadPayloadResponse } from "../../gen/orchestrator/v1/payload_service_pb.ts";
@@ -8,7 +8,7 @@ import { defineService } from "../calls/services.ts";
 import { encodeJson, toRef } from "../mapping/payload.ts";
 import { type PayloadReader, readStoredPayload } from "./stored-payloads.ts";
 
-/** Bytes of one chunk. */
+/** Bytes per chunk. */
 const CHUNK_BYTES = 262_144;
 
 interface Needs {
@@ -32,5 +32,4 @@ function toFrame(frame: ReadPayloadResponse["frame"]): ReadPayloadResponse {
   return { $typeName: "orchestrator.v1.ReadPayloadResponse", frame };
 }
 
-/** Payloads: read. */
 export const payloadService = defineService(PayloadService, createHandlers);

@@ -1,6 +1,6 @@
 /**
- * Payloads by reference. They stand in the journal of their run (docs/adr/0018-payloads-stay-in-the-journal.md): a
- * reference names the run and the part of it. ReadPayload streams them, and requests take them as their own.
+ * Payloads by reference. They are in the journal of their run (docs/adr/0018-payloads-stay-in-the-journal.md); a
+ * reference names the run and the part of it. ReadPayload streams them, and requests can use them as their own.
  */
 import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
@@ -9,23 +9,22 @@ import type { Caller } from "../../engine/ports/caller.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import { NO_STORED_PAYLOADS, type PayloadInput, referenceOf, type StoredPayloads } from "../mapping/payload.ts";
 
-/** Where payloads are read from. */
 export type PayloadReader = Pick<RunReader, "getRun">;
 
-/** A payload and its place: run and part of it. */
+/** A payload and its place: a run and a part of it. */
 export interface StoredPayload {
   readonly place: string;
   readonly value: Json;
 }
 
-/** The payload of an id. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE. */
+/** Reads the payload with an id. Errors: PAYLOAD_NOT_FOUND, RUN_NOT_FOUND, RUN_DELETED, RUN_UNREADABLE. */
 export async function readStoredPayload(
   reader: PayloadReader,
   caller: Caller,
   payloadId: string,
 ): Promise<StoredPayload> {
   const place = Buffer.from(payloadId, "base64url").toString("utf8");
-  // Ids of runs from before ids needed no escaping may hold slashes.
+  // Run ids of older releases can contain slashes.
   const [, runId, part] = /^(.+?)\/(input|output|tasks\/.+|approvals\/.+)$/su.exec(place) ?? [];
   if (runId === undefined || part === undefined) fail("PAYLOAD_NOT_FOUND", { payloadId });
   const { state } = await reader.getRun(caller, runId);
@@ -34,8 +33,8 @@ export async function readStoredPayload(
 }
 
 /**
- * What the references among the payloads of a request lead to. Error: PAYLOAD_NOT_FOUND, also when the run of the
- * payload is gone.
+ * Reads the payloads behind the references of a request. Error: PAYLOAD_NOT_FOUND, also if the run of the payload is
+ * gone.
  */
 export async function readReferences(
   reader: PayloadReader,
@@ -49,7 +48,7 @@ export async function readReferences(
     try {
       found.set(payloadId, (await readStoredPayload(reader, caller, payloadId)).value);
     } catch (error) {
-      // RUN_NOT_FOUND would be taken for the run that the request is about.
+      // RUN_NOT_FOUND would appear to be about the run of the request.
       if (isOrchestratorError(error) && error.grpc === "NOT_FOUND")
         throw toError("PAYLOAD_NOT_FOUND", { payloadId }, { cause: error });
       throw error;
@@ -58,7 +57,7 @@ export async function readReferences(
   return found;
 }
 
-/** The payload at a part of a run, as the mapping of answers names it; undefined when there is none. */
+/** The payload at a part of a run, named as in the mapping of responses; undefined if there is none. */
 function findPayload(state: RunState, part: string): Json | undefined {
   if (part === "input") return state.vars;
   if (part === "output") return state.output;

@@ -1,4 +1,4 @@
-/** TemplateService: reading templates and making flows of them. */
+/** TemplateService: reads templates and creates flows from them. */
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
@@ -19,7 +19,6 @@ import { toFlow, toProblems, toVariables, toWarnings } from "../mapping/flow.ts"
 import type { PayloadLimits } from "../mapping/payload.ts";
 import { fromObjectPayload } from "../mapping/payload.ts";
 
-/** The templates, as the API needs them. */
 export type TemplateSource = Pick<TemplateCatalogue, "listTemplates" | "getTemplate" | "fillTemplate">;
 
 interface Needs {
@@ -79,5 +78,4 @@ function toTemplate(template: FlowTemplate, withSource: boolean): Template {
   });
 }
 
-/** Templates: list, read, make flows from them. */
 export const templateService = defineService(TemplateService, createHandlers);

@@ -1,17 +1,16 @@
-/** Streams that show that they are alive and that can be ended from outside. */
+/** Streams with heartbeats that end on request. */
 import type { OrchestratorError } from "../../base/errors.ts";
 
 /** Time without a message after which a heartbeat is sent, milliseconds. */
 export const HEARTBEAT_MS = 15_000;
 
-/** How long a stream whose source never rests goes on while the service drains, milliseconds. */
+/** How long a stream with a constantly busy source continues during a drain, milliseconds. */
 const DRAIN_MS = 1_000;
 
-/** How a stream of messages is kept alive and ended. */
 export interface LiveStream<T, M> {
-  /** Opens the source; it must end when the signal aborts. */
+  /** Opens the source, which must end when the signal aborts. */
   open(signal: AbortSignal): AsyncIterable<T>;
-  /** Ends the stream with its reason: the call's signal. */
+  /** Ends the stream with its reason: the signal of the call. */
   readonly signal: AbortSignal;
   /** The service drains: the stream ends with {@link LiveStream.drained}. */
   readonly draining: AbortSignal;
@@ -21,8 +20,8 @@ export interface LiveStream<T, M> {
 }
 
 /**
- * Messages of the source with heartbeats between them. What counts is what the reader gets: a source whose values all
- * become no message is silent. Leaving the iteration ends the source.
+ * Messages of the source with heartbeats in between. Silence is measured at the reader: a source whose values all map
+ * to no message is silent. Ending the iteration ends the source.
  */
 export async function* withHeartbeats<T, M>(stream: LiveStream<T, M>, heartbeatMs: number): AsyncGenerator<M> {
   const source = new AbortController();
@@ -55,7 +54,7 @@ export async function* withHeartbeats<T, M>(stream: LiveStream<T, M>, heartbeatM
         }
       } else if (stream.draining.aborted) throw stream.drained();
       if (stream.draining.aborted) {
-        // What is there already is still sent; a source that is never silent does not hold the stream for long.
+        // Available values are still sent, but a source that is never silent does not keep the stream open for long.
         drainsAt = Math.min(drainsAt, performance.now() + DRAIN_MS);
         if (performance.now() >= drainsAt) throw stream.drained();
       }
@@ -72,9 +71,7 @@ export async function* withHeartbeats<T, M>(stream: LiveStream<T, M>, heartbeatM
   }
 }
 
-/**
- * Waits for one promise at a time, or for a while, or to be woken; a promise that is still open is waited for again.
- */
+/** Waits for one promise at a time, with a timeout, or until it is woken; a pending promise is awaited again. */
 class Ear<T> {
   #result: { readonly value: T } | { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
@@ -102,7 +99,7 @@ class Ear<T> {
     this.#wake = null;
   }
 
-  /** What was heard; null when nothing was yet. Throws what the promise was rejected with. */
+  /** The value that arrived; null if none did. Throws if the promise rejected. */
   take(): T | null {
     const result = this.#result;
     this.#result = null;

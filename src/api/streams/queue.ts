@@ -1,14 +1,12 @@
 /** A queue between a producer that calls and a consumer that awaits. */
 export interface Queue<T> {
   push(value: T): void;
-  /**
-   * The next value; undefined when the signal has aborted or, with a timeout, when `timeoutMs` have passed without one.
-   */
+  /** The next value; undefined if the signal has aborted or no value arrives within `timeoutMs`. */
   take(timeoutMs?: number): Promise<T | undefined>;
   readonly size: number;
 }
 
-/** A queue that ends when `signal` aborts. One consumer at a time. Unbounded: the producer watches `size`. */
+/** A queue that ends when `signal` aborts. It has one consumer and no limit: the producer watches `size`. */
 export function createQueue<T>(signal: AbortSignal): Queue<T> {
   const values: T[] = [];
   let wake: (() => void) | null = null;

@@ -1,12 +1,13 @@
 /**
- * Readers of streams that do not read.
+ * Slow readers of streams.
  *
- *   writes → buffer full: waits → the reader reads: goes on
- *                               → not taken after `slowMs`: the call ends with WATCH_TOO_SLOW and the cursor to go on from → its last word stands
- *                                 behind what was not read → still not taken after `slowMs` more: the stream is broken off
+ *   writes → buffer full: waits → the reader reads: continues
+ *                               → not read after `slowMs`: the call ends with WATCH_TOO_SLOW and a cursor to resume
+ *                               from, behind the unread data
+ *                                 → still not read after another `slowMs`: the stream is reset
  *
- * So a reader who stalls holds one buffer, and that for twice `slowMs` at most. Without the bound it would hold its
- * watch for ever.
+ * So a stalled reader holds one buffer for at most twice `slowMs`. Without the limit it would keep its watch open
+ * forever.
  */
 import type { EventEmitter } from "node:events";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,13 +15,13 @@ import { toError } from "../../base/errors.ts";
 import type { Call } from "../calls/call.ts";
 
 /**
- * Time in which a reader must take what was sent to him (all of it: how far he is in a large frame cannot be seen from
- * here), milliseconds.
+ * How long a reader has to read everything that was sent, milliseconds. Partial progress in a large frame is not
+ * visible here.
  */
 export const SLOW_READER_MS = 30_000;
 
 /**
- * Resolves when the stream takes more, has closed, or the call is over. A reader who takes longer than `slowMs` ends
+ * Resolves when the stream accepts more, has closed, or the call is over. A reader that takes longer than `slowMs` ends
  * the call with WATCH_TOO_SLOW.
  */
 export function waitForReader(stream: EventEmitter, call: Call, slowMs: number, cursor: string): Promise<void> {
@@ -41,15 +42,13 @@ export function waitForReader(stream: EventEmitter, call: Call, slowMs: number, 
   });
 }
 
-/**
- * Breaks a stream off when its last word was not taken `slowMs` after it was said. `stream` emits `close` when it was.
- */
+/** Resets a stream whose end is not read within `slowMs`. `stream` emits `close` once it is. */
 export function breakOffUnread(stream: EventEmitter, slowMs: number, breakOff: () => void): void {
   const timer = setTimeout(breakOff, slowMs).unref();
   stream.once("close", () => clearTimeout(timer));
 }
 
-/** Where a reader who has taken a frame can go on; empty when the frame does not say. */
+/** Cursor in a frame from which its reader can resume; empty if there is none. */
 export function cursorOf(message: Message): string {
   const { frame } = message as unknown as { readonly frame?: { readonly value?: { readonly cursor?: string } } };
   return frame?.value?.cursor ?? "";

@@ -25,8 +25,8 @@ const RUN_FIELDS = {
 
 // Cause: a name that is no field was said to have no parts.
 test.each([
-  ['error.type == "X"', "error is no field; did you mean error_type or error_code?"],
-  ['cause.type == "X"', "cause is no field; fields are error_type"],
+  ['error.type == "X"', "error is not a field; did you mean error_type or error_code?"],
+  ['cause.type == "X"', "cause is not a field; fields are error_type"],
   ['state.x == "X"', "state has no parts; compare state itself"],
 ])("%s is answered with the fields that there are", (filter, cure) => {
   expect(() => parseFilter(filter, RUN_FIELDS)).toThrow(cure);

@@ -1,4 +1,4 @@
-/** RunService: lists of runs, of their events and of their tasks. */
+/** RunService: lists of runs, events, and tasks. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../../base/errors.ts";
 import type { RunIndex, RunPosition } from "../../../engine/ports/run-index.ts";
@@ -47,7 +47,6 @@ const TASK_FIELDS: FieldTable = {
   dead_letter_reason: { kind: "state", values: Object.keys(DEAD_LETTER_REASON), prefix: "DEAD_LETTER_REASON_" },
 };
 
-/** What the lists stand on. */
 export interface ListingNeeds {
   readonly runReader: RunReader;
   readonly runIndex: RunIndex;
@@ -56,7 +55,6 @@ export interface ListingNeeds {
   readonly limits: PayloadLimits;
 }
 
-/** Handlers of the lists. */
 export function createRunLists({ runReader, runIndex, planIndexOf, tokens, limits }: ListingNeeds): ListingMethods {
   return {
     async listRuns(request, { caller, signal }) {
@@ -143,8 +141,8 @@ function toPosition(place: Place | null): RunPosition | null {
 }
 
 /**
- * Tasks are added to a run but never removed: the last path is looked up again, and its old place is the guess when it
- * is not there.
+ * Index after the last path of a page. Tasks are added but never removed, so the path is looked up again; its old index
+ * is the fallback.
  */
 function indexAfter(all: readonly TaskView[], place: Place): number {
   const [path, guess] = place;

@@ -1,4 +1,4 @@
-/** RunService. Its methods are in run-steering.ts, run-lists.ts and run-watch.ts. */
+/** RunService. Its methods are in run-steering.ts, run-lists.ts, and run-watch.ts. */
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
 import { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { defineService } from "../../calls/services.ts";
@@ -11,7 +11,6 @@ interface Needs extends Omit<SteeringNeeds & ListingNeeds & WatchNeeds, "planInd
   readonly flows: Pick<FlowRegistry, "planByHash">;
 }
 
-/** Runs: start, steer, read, list, watch. */
 export const runService = defineService(RunService, (needs: Needs) => {
   const all = { ...needs, planIndexOf: createPlanIndexOf(needs.flows) };
   return { ...createRunSteering(all), ...createRunLists(all), ...createRunWatch(all) };

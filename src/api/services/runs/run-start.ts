@@ -1,4 +1,4 @@
-/** Starts of runs: requests of the contract as the engine takes them. */
+/** Converts start requests of the contract to those of the engine. */
 import type { Message } from "@bufbuild/protobuf";
 import { fail } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
@@ -13,7 +13,7 @@ import { fromObjectPayload, fromPayload, NO_STORED_PAYLOADS, referenceOf } from 
 import { fromDuration } from "../../mapping/time.ts";
 import { type PayloadReader, readReferences } from "../stored-payloads.ts";
 
-/** What the references of a start lead to. Almost no start has one: without, nothing is waited for. */
+/** Reads the payloads behind the references of a start. Starts without references, nearly all, do not wait. */
 export function readStartReferences(
   reader: PayloadReader,
   caller: Caller,
@@ -25,7 +25,7 @@ export function readStartReferences(
 }
 
 /**
- * A start as the engine takes it. `stored`: what its references lead to. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE,
+ * Converts a start request. `stored` has the payloads behind its references. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE,
  * PAYLOAD_NOT_FOUND, INVALID_REQUEST.
  */
 export function fromStartRequest(
@@ -56,8 +56,8 @@ export function fromStartRequest(
 }
 
 /**
- * Milliseconds of a `wait`; none is no wait. It is shortened so that the answer is on its way before the deadline of
- * the call.
+ * Milliseconds of a `wait`; 0 without one. It is shortened so that the response can be sent before the deadline of the
+ * call.
  */
 export function fromWait(
   wait: (Message & { seconds: bigint; nanos: number }) | undefined,

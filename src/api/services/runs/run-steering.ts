@@ -1,4 +1,4 @@
-/** RunService: starting, reading and steering single runs. */
+/** RunService: starts, reads, and controls single runs. */
 import { create } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../../../base/errors.ts";
 import { fail, isOrchestratorError } from "../../../base/errors.ts";
@@ -36,7 +36,7 @@ import { type PayloadReader, readReferences } from "../stored-payloads.ts";
 import type { PlanIndexOf } from "./plan-index-of.ts";
 import { fromStartRequest, fromWait, readStartReferences } from "./run-start.ts";
 
-/** Methods of RunService that steer and read single runs. */
+/** Methods of RunService for single runs. */
 export type SteeringMethods = Pick<
   ServiceHandlers<typeof RunService>,
   | "startRun"
@@ -51,7 +51,6 @@ export type SteeringMethods = Pick<
   | "deleteRun"
 >;
 
-/** What the methods stand on. */
 export interface SteeringNeeds {
   readonly runControl: RunControl;
   readonly runReader: RunReader;
@@ -59,7 +58,6 @@ export interface SteeringNeeds {
   readonly limits: PayloadLimits;
 }
 
-/** Handlers of the methods that start, read and steer single runs. */
 export function createRunSteering({ runControl, runReader, planIndexOf, limits }: SteeringNeeds): SteeringMethods {
   const show = async (
     caller: Caller,
@@ -70,12 +68,12 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
     const { state } = view;
     return toRun(state, mask.wants("task_counts") ? await planIndexOf(caller, state) : null, mask, room);
   };
-  /** The answer of a call whose wish came true before: a run that has ended in `phase` already is answered as it is. */
+  /** Handles a call whose purpose is already met: a run that has ended in `phase` is the response. */
   const endedAs =
     (caller: Caller, runId: string, phase: Phase) =>
     async (error: unknown): Promise<RunView> => {
       if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
-      // RUN_UNREADABLE: that the run has ended is the answer.
+      // RUN_UNREADABLE: respond that the run has ended.
       const view = await runReader.getRun(caller, runId).catch(() => null);
       if (view?.state.phase !== phase) throw error;
       return view;
@@ -186,7 +184,7 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
   };
 }
 
-/** Starts of a batch; one that cannot be read is its error. */
+/** Starts of a batch; an invalid one is represented by its error. */
 function readStarts(
   reader: PayloadReader,
   caller: Caller,
@@ -214,8 +212,8 @@ function readStarts(
 }
 
 /**
- * What a batch asks for. Starts of a batch with a request id all have one. Throws what kept a start from being read and
- * may pass.
+ * Hash of a batch. In a batch with a request id every start has one. Throws an error that kept a start from being read
+ * and may be temporary.
  */
 function hashBatch(starts: readonly (StartRequest | Error)[]): string {
   const passing = starts.find((start) => isOrchestratorError(start) && start.retry !== "no");
@@ -227,7 +225,7 @@ function hashBatch(starts: readonly (StartRequest | Error)[]): string {
 }
 
 function toFailure(error: Error): BatchStartRunsResult {
-  // An error that is not of the catalogue is a bug of this call: it fails as a whole, with an id in the log.
+  // An error outside the catalog is a bug of this call: the whole call fails, with an id in the log.
   if (!isOrchestratorError(error)) throw error;
   return create(BatchStartRunsResultSchema, { result: { case: "error", value: toStatus(error as OrchestratorError) } });
 }

@@ -1,7 +1,7 @@
 /**
- * RunService: streams. A watch of a run begins with a snapshot or right after a cursor, brings every durable event once
- * and in order, a heartbeat when nothing happens, and the end of the run as its last frame. It can be resumed at any
- * event.
+ * RunService: streams. A watch of a run begins with a snapshot or right after a cursor. It sends every durable event
+ * once and in order, a heartbeat when nothing happens, and the end of the run as its last frame. It can be resumed at
+ * any event.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
@@ -42,7 +42,6 @@ import { createShownRuns, type ShownRuns } from "./shown-runs.ts";
 /** Methods of RunService that stream. */
 export type WatchingMethods = Pick<ServiceHandlers<typeof RunService>, "watchRun" | "watchRuns">;
 
-/** What the streams stand on. */
 export interface WatchNeeds {
   readonly runReader: RunReader;
   readonly runWatch: RunWatch;
@@ -50,22 +49,21 @@ export interface WatchNeeds {
   readonly planIndexOf: PlanIndexOf;
   readonly tokens: Tokens;
   readonly limits: PayloadLimits;
-  /** The changes of other instances; absent where there are none. */
+  /** Changes on other instances; absent if there are none. */
   readonly peerRuns?: PeerRuns;
   /** Aborts when the service drains. */
   readonly draining: AbortSignal;
   readonly heartbeatMs: number;
 }
 
-/** Tasks in one frame of a snapshot. */
+/** Tasks per frame of a snapshot. */
 const SNAPSHOT_TASKS = 500;
 
-/** Time between two messages to another instance, milliseconds. */
+/** Pause between two messages to another instance, milliseconds. */
 const PEER_PAUSE_MS = 20;
 
 const TASK_PAYLOADS = ["input", "input_json", "input_ref", "output", "output_json", "output_ref"];
 
-/** Handlers of the streams. */
 export function createRunWatch(parts: WatchNeeds): WatchingMethods {
   const { runReader, runWatch, planIndexOf, tokens, limits } = parts;
   return {
@@ -78,11 +76,11 @@ export function createRunWatch(parts: WatchNeeds): WatchingMethods {
       if (resume !== null) {
         if (resume.sequence > state.sequence) fail("WATCH_CURSOR_INVALID");
         if (!resume.ended && resume.sequence === state.sequence && isTerminalPhase(state.phase)) {
-          // The reader was cut off between the last event and the end.
+          // The reader was disconnected between the last event and the end.
           yield endFrame(state, index, mask, cursors, limits);
           return;
         }
-        // Nothing may happen for a long time.
+        // The first event may take a long time.
         if (!parts.draining.aborted) call.opened();
       }
       yield* watchFrom(parts, call, { runId: request.runId, after: resume?.sequence ?? null, mask, cursors, index });
@@ -141,7 +139,7 @@ async function* watchFrom(parts: WatchNeeds, call: CallContext, watch: Watch): A
   try {
     for await (const frames of withHeartbeats(stream, parts.heartbeatMs)) yield* frames;
   } catch (error) {
-    // The engine says how far the reader came; callers get it as the cursor to resume from.
+    // The engine reports the reader's position; the caller gets it as the cursor to resume from.
     if (isOrchestratorError(error) && error.code === "WATCH_TOO_SLOW")
       throw toError("WATCH_TOO_SLOW", { cursor: cursor() }, { cause: error });
     throw error;
@@ -182,7 +180,7 @@ function snapshotFrames(
   for (let at = 0; at === 0 || at < tasks.length; at += SNAPSHOT_TASKS) {
     const continued = at + SNAPSHOT_TASKS < tasks.length;
     const run = at === 0 ? { run: toRun(state, index, mask, room) } : {};
-    // Only the last part carries the cursor: who loses the stream before it begins again.
+    // Only the last part has the cursor: a reader that loses the stream earlier starts over.
     const value = { ...run, tasks: tasks.slice(at, at + SNAPSHOT_TASKS), continued, cursor: continued ? "" : cursor };
     frames.push(create(WatchRunResponseSchema, { frame: { case: "snapshot", value } }));
   }
@@ -203,18 +201,18 @@ function endFrame(
   return create(WatchRunResponseSchema, { frame: { case: "end", value } });
 }
 
-/** A watch over many runs: what it shows, and how far it has come. */
+/** A watch over many runs: its filter and position. */
 interface RunsWatch {
   readonly condition: Condition | null;
   readonly size: number;
   /** Resume after this time; null: begin with a snapshot. */
   readonly resumeAt: number | null;
   readonly shown: ShownRuns;
-  /** Place to resume from: everything that was decided before it has been sent. */
+  /** Cursor to resume from: everything decided before it has been sent. */
   cursor(): string;
-  /** A run that was decided at this time has been sent. */
+  /** Records that a run decided at this time has been sent. */
   reached(at: number): void;
-  /** Nothing was sent for this long: what was decided before has been. */
+  /** Records that nothing was sent for this long, so everything decided before has been. */
   rested(ms: number): void;
 }
 
@@ -242,22 +240,22 @@ function beginRunsWatch({ tokens }: WatchNeeds, request: WatchRunsRequest, { cal
   };
 }
 
-/** What a watch over runs hears: the runs that it begins with, then changes. */
+/** Input of a watch over runs: the initial runs, then changes. */
 type RunsNews =
   | { readonly type: "snapshot"; readonly headers: readonly RunHeader[] }
   | { readonly type: "resumed"; readonly headers: readonly RunHeader[] }
   | RunChange;
 
-/** Runs that a resumed watch reads at most; when more have changed the cursor has expired. */
+/** Most runs that a resumed watch reads; if more have changed, the cursor has expired. */
 const MAX_RESUMED = 10_000;
 
 /**
- * Time from when a change is decided to when every instance shows it, at most, milliseconds. A resumed watch begins
- * that much earlier.
+ * Longest time from the decision of a change until every instance shows it, milliseconds. A resumed watch begins that
+ * much earlier.
  */
 const RESUME_MARGIN_MS = 60_000;
 
-/** Listens first, here and at the other instances, then reads the list: no change falls between. */
+/** Subscribes first, on all instances, then reads the list, so no change is missed in between. */
 function changesSince(
   { runWatch, runIndex, peerRuns }: WatchNeeds,
   { caller }: CallContext,
@@ -278,15 +276,15 @@ function changesSince(
 }
 
 /**
- * For another instance: the changes of all runs that live here, and first of all that they are listened for. Many
- * changes in one message cost less than many messages, and of those of one run only the last is sent.
+ * For another instance: confirms the subscription, then sends changes of all runs that live here. Changes are combined
+ * into fewer messages, with only the latest of each run.
  */
 function ownChanges(runWatch: RunWatch, caller: Caller, signal: AbortSignal): AsyncGenerator<RunsNews> {
   const changes = runWatch.watchRuns(caller, signal, "own");
   return changesAfter(changes, PEER_PAUSE_MS, async () => ({ type: "changed", headers: [] }));
 }
 
-/** What `begin` gives, then all changes since before it was called, with a pause after each. */
+/** The result of `begin`, then all changes since before it was called, with a pause after each. */
 async function* changesAfter(
   changes: AsyncIterable<RunChange>,
   pauseMs: number,
@@ -294,7 +292,7 @@ async function* changesAfter(
 ): AsyncGenerator<RunsNews> {
   const iterator = changes[Symbol.asyncIterator]();
   let next = iterator.next();
-  // Not to be reported twice: the loop below takes the same promise.
+  // Avoids a second report: the loop below awaits the same promise.
   next.catch(() => undefined);
   yield await begin();
   for (;;) {
@@ -306,10 +304,7 @@ async function* changesAfter(
   }
 }
 
-/**
- * For another instance: its first frame says that this one listens. Runs that were deleted are updates that meet no
- * filter.
- */
+/** For another instance: the first frame confirms the subscription. Deleted runs are updates that meet no filter. */
 function toPeerFrames(news: RunsNews): WatchRunsResponse[] {
   if (news.type === "gap") return [gapFrame(news.lostCount)];
   const runs = news.headers.filter((header) => header.deleted !== true).map(headerToSummary);
@@ -334,7 +329,7 @@ function toRunsFrames(news: RunsNews, watch: RunsWatch): WatchRunsResponse[] | n
       return [create(WatchRunsResponseSchema, { frame: { case: "snapshot", value } })];
     }
     case "resumed":
-      // The reader may hold any of them from before: one that does not meet the filter is told as well.
+      // The reader may know any of these runs from before, so it is notified of those that do not meet the filter too.
       return news.headers.map((header) => updateFrame(header, watch.shown.tell(header), watch));
     case "changed": {
       const frames = news.headers.flatMap((header) => {

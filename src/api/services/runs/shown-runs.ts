@@ -1,4 +1,4 @@
-/** What a watch over runs has shown: which changes are news to its reader, and which runs have left the filter. */
+/** What a watch over runs has shown: which changes are new to its reader, and which runs no longer meet the filter. */
 
 import type { RunHeader } from "../../../engine/ports/run-index.ts";
 import { isNewer } from "../../../engine/runs/headers.ts";
@@ -6,31 +6,28 @@ import type { Condition } from "../../lists/condition.ts";
 import { meetsCondition } from "../../lists/condition.ts";
 import { readHeader } from "../../lists/run-filter.ts";
 
-/** Runs that are remembered, of those that meet the filter and of the others; the oldest are forgotten. */
+/** How many runs are remembered, separately for those that meet the filter and the others; the oldest are forgotten. */
 const MAX_REMEMBERED = 10_000;
 
 type Seen = Pick<RunHeader, "sequence" | "updatedAt">;
 
-/**
- * The memory of one watch. Of runs that it has forgotten a change may come again, and that they left the filter is not
- * told.
- */
+/** Memory of one watch. For a forgotten run, a change may be sent again, and its leaving the filter is not reported. */
 export interface ShownRuns {
   /**
-   * Whether the run meets the filter; null when the reader need not hear of it: it is no news, or the run was never
-   * shown and does not meet the filter.
+   * Whether the run meets the filter; null if there is nothing to report: the change is known, or the run does not meet
+   * the filter and was never shown.
    */
   judge(header: RunHeader): boolean | null;
-  /** Remembers a run without asking. */
+  /** Records a run as shown. */
   note(header: RunHeader, matches: boolean): void;
-  /** Whether the run meets the filter, for a reader who may hold it from an earlier watch. */
+  /** Whether the run meets the filter, for a reader that may know it from an earlier watch. */
   tell(header: RunHeader): boolean;
 }
 
-/** Nothing was shown yet; null is the filter that every run meets. */
+/** Initially empty; null is the filter that every run meets. */
 export function createShownRuns(condition: Condition | null, maxRemembered = MAX_REMEMBERED): ShownRuns {
   const shown = new Map<string, Seen>();
-  // A late word from an instance that was heard before its shard moved must not bring back what has left.
+  // A late update from an instance whose shard has moved must not bring back a run that has left.
   const others = new Map<string, Seen>();
 
   const note = ({ runId, sequence, updatedAt }: RunHeader, matches: boolean): void => {

@@ -53,7 +53,7 @@ test("a text of the wrong form is answered in words", () => {
     'order_by must be "create_time", "create_time asc", or "create_time desc"',
   ]);
   expect(words(StartRunRequestSchema, { flowId: "f", runId: "a b" })).toEqual([
-    "run_id must start with a letter or a digit and hold only letters, digits, `.`, `_`, and `-`, at most 100 characters",
+    "run_id must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 100 characters",
   ]);
 });
 
@@ -171,9 +171,9 @@ test.each(EXAMPLES)("a rule of $field takes the good and refuses the bad", ({ de
 // Cause: the ranges of the well-known types were left to their JSON form, which gRPC does not pass.
 test.each([
   [{ seconds: 1n, nanos: 999_999_999 }, null],
-  [{ seconds: 1n, nanos: 1_000_000_000 }, "nanos is 1000000000; the most is 999999999"],
+  [{ seconds: 1n, nanos: 1_000_000_000 }, "nanos is 1000000000; the maximum is 999999999"],
   [{ seconds: 1n, nanos: -1 }, "seconds and nanos have different signs"],
-  [{ seconds: 2n ** 62n }, "seconds is 4611686018427387904; the most is 315576000000"],
+  [{ seconds: 2n ** 62n }, "seconds is 4611686018427387904; the maximum is 315576000000"],
 ])("a duration of %o is %s", (duration, description) => {
   for (const field of ["wait", "startDelay", "runTimeout"]) {
     const start = create(StartRunRequestSchema, { flowId: "a", [field]: duration });

@@ -106,11 +106,11 @@ test.each([
   ["POST", "/v1/runs", "", `{"a":"${"x".repeat(11_000)}"}`, "PAYLOAD_TOO_LARGE", "10000"],
   // Paths of nested fields were cut to their last part; wrong types named no field at all.
   ["POST", "/v1/runs", "", '{"signals":[{"signalName":"a"},{"foo":1}]}', "INVALID_REQUEST", "signals[1].foo: "],
-  ["POST", "/v1/runs", "", '{"wait":"abc"}', "INVALID_REQUEST", "wait: must be a duration in seconds as text, for"],
+  ["POST", "/v1/runs", "", '{"wait":"abc"}', "INVALID_REQUEST", "wait: must be a duration in seconds as a string, for"],
   ["POST", "/v1/runs", "", '{"input":[1]}', "INVALID_REQUEST", "input: must be a JSON object; it is [1]"],
   ["POST", "/v1/runs", "", '{"labels":{"a":1}}', "INVALID_REQUEST", 'labels["a"]: must be a text; it is 1'],
   ["POST", "/v1/runs", "", '{"signals":7}', "INVALID_REQUEST", "signals: must be a list; it is 7"],
-  ["POST", "/v1/runs", "", '{"inputJson":"%"}', "INVALID_REQUEST", "input_json: must be bytes as base64"],
+  ["POST", "/v1/runs", "", '{"inputJson":"%"}', "INVALID_REQUEST", "input_json: must be bytes as a base64 string"],
   ["POST", "/v1/runs", "", '{"input":{},"inputJson":"e30="}', "INVALID_REQUEST", "input_json: only one of input and"],
   ["POST", "/v1/runs:batchStart", "", '{"requests":[{"wait":1}]}', "INVALID_REQUEST", "requests[0].wait: must be"],
   ["POST", "/v1/runs", "x=1", "{}", "INVALID_REQUEST", "from the body"],
