@@ -1,4 +1,4 @@
-/** Decides approvals of a run that a terminal watches: asks the person in front of it, or answers as it was told. */
+/** Decides approvals of a watched run: asks the user, or answers as configured. */
 import { createInterface } from "node:readline/promises";
 import type { ApiClient } from "../api/client/client.ts";
 import { isOrchestratorError } from "../base/errors.ts";
@@ -9,21 +9,20 @@ import { toStderr } from "./terminal/output.ts";
 import { paint } from "./terminal/paint.ts";
 import type { ProgressView } from "./terminal/progress-view.ts";
 
-/** What becomes of approvals while a run is watched. */
+/** How approvals of a watched run are answered. */
 export const APPROVAL_ANSWERS = ["ask", "approve", "reject", "leave"] as const;
 
-/** One of {@link APPROVAL_ANSWERS}. */
 export type ApprovalAnswer = (typeof APPROVAL_ANSWERS)[number];
 
-/** Takes approvals and decides them one after the other. */
+/** Decides approvals one after the other. */
 export interface ApprovalDesk {
-  /** A task waits for this approval. */
+  /** Adds an approval that a task waits for. */
   offer(approvalId: string): void;
-  /** Gives up the question that stands; resolves when nothing is asked any more. */
+  /** Cancels the current question; resolves when no more questions are open. */
   close(): Promise<void>;
 }
 
-/** Opens the desk. Without a terminal `ask` rejects with a comment that says so: nobody would ever answer. */
+/** Opens the desk. Without a terminal, `ask` rejects with a comment that says so, because nobody could answer. */
 export function openApprovalDesk(
   client: ApiClient,
   runId: string,
@@ -52,7 +51,7 @@ export function openApprovalDesk(
       turn = turn
         .then(() => decide(approvalId))
         .catch((error: unknown) => {
-          // Somebody else decided, or the run ended meanwhile: the watch shows it.
+          // Someone else decided, or the run has ended: the watch shows it.
           if (!closing.signal.aborted) view.say(isOrchestratorError(error) ? error.message : String(error));
         });
     },
@@ -82,7 +81,7 @@ async function answerOf(
   }
   const resume = view.pause();
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // On a terminal the interface takes Ctrl-C for itself; the program decides what it means.
+  // On a terminal readline captures Ctrl-C; the program decides what it does.
   terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
   try {
     toStderr`\n${paint("bold", titleOf(approval), process.stderr)}\n`;

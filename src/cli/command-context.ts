@@ -2,21 +2,21 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 
-/** What a command is given. */
+/** What a command gets from the program. */
 export interface CommandContext {
-  /** Ends the program with this code when the command is done; 0 when it is not called. */
+  /** Sets the exit code; the default is 0. */
   exitWith(code: number): void;
-  /** The whole program, every command in full, for those that describe it. */
+  /** The whole program with every command loaded, for documentation and completion. */
   describeProgram(): Promise<Command>;
 }
 
-/** Adds options, subcommands and the action to a command. */
+/** Adds options, subcommands, and the action to a command. */
 export type DefineCommand = (command: Command, context: CommandContext) => void;
 
-/** Makes a subcommand with a summary, and the options that all subcommands of its command have. */
+/** Creates a subcommand with a summary and the options that all its siblings have. */
 export type Leaf = (name: string, summary: string) => Command;
 
-/** The command as it can be typed here: a checkout has it in its top folder, the package on the path. */
+/** The command as users type it here: in a checkout, the script in its root; otherwise the installed command. */
 export function commandName(): string {
   const self = fileURLToPath(import.meta.url);
   if (!self.endsWith(".ts")) return "orchestrator";
@@ -24,7 +24,7 @@ export function commandName(): string {
   return quoteWord(path.startsWith("..") ? path : `./${path}`);
 }
 
-/** A word as a shell takes it. */
+/** Quotes a word for the shell. */
 export function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

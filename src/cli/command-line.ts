@@ -1,6 +1,6 @@
 /**
- * The command line. Every command is a file below `commands/` that is loaded when its name is among the arguments, so
- * that `--version` and `--help` load none.
+ * The command line. Every command is a file in `commands/` that is loaded when its name is among the arguments, so
+ * `--version` and `--help` load none.
  */
 import { writeSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -14,12 +14,12 @@ import { paint } from "./terminal/paint.ts";
 interface CommandEntry {
   readonly name: string;
   readonly summary: string;
-  /** Called by scripts, not by people: neither help nor documents have it. */
+  /** For scripts only: not in the help or documentation. */
   readonly hidden?: true;
   load(): Promise<DefineCommand>;
 }
 
-/** All commands, in the order of the help. */
+/** All commands in the order of the help. */
 const COMMANDS: readonly CommandEntry[] = [
   {
     name: "serve",
@@ -84,9 +84,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
-/**
- * Runs the command that the arguments name and gives the exit code. Nothing is thrown: errors are printed to stderr.
- */
+/** Runs the command in the arguments and returns the exit code. Never throws: errors are printed to stderr. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", leaveWithoutOutput);
   let exitCode: number = EXIT.OK;
@@ -107,28 +105,25 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Ends the process when stdout or stderr takes no more text. A reader that went away (`| head`) is no error. */
+/** Ends the process when stdout or stderr accepts no more output. A closed pipe (`| head`) is not an error. */
 function leaveWithoutOutput(error: NodeJS.ErrnoException): never {
   if (error.code === "EPIPE") process.exit(EXIT.OK);
   const why = error.code === "ENOSPC" ? "there is no space left where it goes" : (error.code ?? error.message);
   try {
-    // Not through the stream: it may be the one that fails.
+    // Not through the stream, which may be the one that fails.
     writeSync(process.stderr.fd, `error: the output cannot be written: ${why}\n`);
   } catch {
-    // The exit code says it.
+    // The exit code still reports it.
   }
   process.exit(EXIT.OUTPUT_LOST);
 }
 
-/** The whole program with every command in full, for those that describe it: documents and completion. */
+/** The whole program with every command loaded, for documentation and completion. */
 export function describeCommandLine(): Promise<Command> {
   return buildProgram([], { exitWith() {}, describeProgram: describeCommandLine }, true);
 }
 
-/**
- * The program with the commands that `args` may mean in full, the others by name alone. With `everything` all are in
- * full.
- */
+/** The program with the commands that `args` may refer to loaded, the others by name only; `everything` loads all. */
 async function buildProgram(args: readonly string[], context: CommandContext, everything = false): Promise<Command> {
   const name = commandName();
   const program = new Command("orchestrator")
@@ -150,11 +145,12 @@ async function buildProgram(args: readonly string[], context: CommandContext, ev
 }
 
 /**
- * What the violations of a code are problems of; their sentence repeats the first, so it is not printed above the list.
+ * What the violations of a code belong to. Their message repeats the first violation, so it is not printed above the
+ * list.
  */
 const LISTED: Partial<Record<ErrorCode, string>> = { FLOW_INVALID: "the flow", CONFIG_INVALID: "the configuration" };
 
-/** Prints an error to stderr: one sentence, each violation on a line; the stack only for bugs. */
+/** Prints an error to stderr: its message and a line for each violation; the stack only for bugs. */
 function printError(error: unknown): void {
   const { stderr } = process;
   if (!isOrchestratorError(error)) {

@@ -1,23 +1,23 @@
 import type { GrpcCode } from "../base/error-entry.ts";
 import { type ErrorCode, isOrchestratorError } from "../base/errors.ts";
 
-/** Exit codes of the command. docs/cli.md explains them; numbers never change. */
+/** Exit codes, explained in docs/cli.md. Numbers never change. */
 export const EXIT = {
-  /** Done as asked. */
+  /** Success. */
   OK: 0,
-  /** A run ended other than COMPLETED, or the service says that it is not well. */
+  /** A run ended in another state than COMPLETED, or the service is not healthy. */
   RUN_FAILED: 1,
-  /** The command, its input, a flow or the configuration is wrong: the same call can never succeed. */
+  /** The command, its input, a flow, or the configuration is invalid: the same call can never succeed. */
   USAGE: 2,
-  /** The service cannot be reached, gave no answer in time or is at its limit: the same call may succeed later. */
+  /** The service is unreachable, did not respond in time, or is at its limit: the same call may succeed later. */
   UNAVAILABLE: 3,
-  /** The thing does not exist, exists already, or is in a state that does not allow it. */
+  /** The object does not exist, already exists, or is in the wrong state. */
   REFUSED: 4,
   /** The service could not start: a busy port, its data folder, its database. */
   NO_START: 5,
   /** A bug. */
   INTERNAL: 70,
-  /** The output could not be written, for instance because the disk is full. */
+  /** The output could not be written, for example because the disk is full. */
   OUTPUT_LOST: 74,
   /** Ended by Ctrl-C. */
   INTERRUPTED: 130,
@@ -46,7 +46,7 @@ const BY_STATUS: Readonly<Record<GrpcCode, number>> = {
   UNAUTHENTICATED: EXIT.REFUSED,
 };
 
-/** Codes of a service that does not start, or a store that cannot be opened. */
+/** Codes for a service that does not start, or a store that cannot be opened. */
 const NO_START: ReadonlySet<ErrorCode> = new Set([
   "PORT_IN_USE",
   "DATA_FOLDER_IN_USE",
@@ -61,11 +61,11 @@ const NO_START: ReadonlySet<ErrorCode> = new Set([
   "GRAPH_MODULE_INVALID",
 ]);
 
-/** Exit code for an error. `starting` tells that the service was being started in this process. */
+/** Exit code for an error. `starting` means that the service was starting in this process. */
 export function exitCodeOf(error: unknown, starting = false): number {
   if (!isOrchestratorError(error)) return EXIT.INTERNAL;
   if (starting && NO_START.has(error.code)) return EXIT.NO_START;
-  // Of one status with what is full for the moment, but it stays too large.
+  // It has the status of temporary limits, but the message stays too large.
   if (error.code === "MESSAGE_TOO_LARGE") return EXIT.USAGE;
   return BY_STATUS[error.grpc];
 }

@@ -1,4 +1,4 @@
-/** Follows an operation to its end, with its progress on standard error. */
+/** Follows an operation to its end and shows progress on standard error. */
 import type { ApiClient } from "../api/client/client.ts";
 import { toDuration } from "../api/mapping/time.ts";
 import {
@@ -13,10 +13,10 @@ import { EXIT } from "./exit-codes.ts";
 import { toStderr, toStdout } from "./terminal/output.ts";
 import { nameOf, printJson, toPrintable } from "./terminal/print.ts";
 
-/** How long one call waits, milliseconds: progress is shown as often. */
+/** Duration of one wait, milliseconds, which is also the interval of progress lines. */
 const WAIT_MS = 2_000;
 
-/** Resolves with the operation when it has ended. */
+/** Resolves with the operation once it has ended. */
 export async function followOperation(client: ApiClient, started: Operation): Promise<Operation> {
   const { operationId } = started;
   toStderr`operation ${operationId} continues if this command is interrupted\n`;
@@ -33,14 +33,13 @@ export async function followOperation(client: ApiClient, started: Operation): Pr
   return operation;
 }
 
-/** How far an operation is: `120 of 450 done, 1 failed`. */
+/** Progress of an operation: `120 of 450 done, 1 failed`. */
 export function progressOf({ matchedCount, doneCount, failedCount }: Operation): string {
   return `${doneCount} of ${matchedCount} done${failedCount === 0 ? "" : `, ${failedCount} failed`}`;
 }
 
 /**
- * Prints what became of an operation. Returns the exit code: REFUSED when a run failed, or the operation did not
- * complete.
+ * Prints the result of an operation. Returns the exit code: REFUSED if a run failed or the operation did not complete.
  */
 export function endOfOperation(operation: Operation, { output }: OutputOptions): number {
   const { operationId, state, failures, failedCount, problem } = operation;

@@ -1,4 +1,4 @@
-/** Stays with a run until it ends: shows it, has its approvals decided, and knows what Ctrl-C means. */
+/** Follows a run to its end: shows progress, answers approvals, and handles Ctrl-C. */
 import type { ApiClient } from "../api/client/client.ts";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Run } from "../gen/orchestrator/v1/run_pb.ts";
@@ -10,20 +10,19 @@ import { RunProgress } from "./terminal/progress.ts";
 import { openProgressView, type ProgressView } from "./terminal/progress-view.ts";
 import { watchRun } from "./watch-run.ts";
 
-/** How a run is followed. */
 export interface FollowOptions {
-  /** Whether progress is shown. */
+  /** Whether to show progress. */
   readonly shows: boolean;
-  /** Whether the run lives in this process: then Ctrl-C cancels it, else it leaves it to the service. */
+  /** Whether the run is in this process, where Ctrl-C cancels it; otherwise Ctrl-C detaches from it. */
   readonly isLocal: boolean;
   readonly approvals: ApprovalAnswer;
-  /** A further command on the same service, as it can be typed. */
+  /** A further command for the same service, as users type it. */
   readonly next: (words: string) => string;
-  /** Aborted when Ctrl-C was pressed while the run was being started: then it counts. */
+  /** Aborted if Ctrl-C was pressed while the run was starting. */
   readonly interrupt?: AbortSignal;
 }
 
-/** The run as it ended; the exit code when the user left it before. Errors: those of the watch. */
+/** Returns the ended run, or the exit code if the user detached. Errors: those of the watch. */
 export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<Run | number> {
   const progress = new RunProgress();
   const view = options.shows ? openProgressView(progress) : silentView();

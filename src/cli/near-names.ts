@@ -1,7 +1,4 @@
-/**
- * "Did you mean": for a name that a service does not know, the nearest of what is there, on the service and in the
- * folder.
- */
+/** "Did you mean": suggests the most similar name on the service or in the folder. */
 import { readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,16 +12,13 @@ import { suggest } from "../tasks/schema/suggest.ts";
 import { quoteWord } from "./command-context.ts";
 import { readPages } from "./input/read-pages.ts";
 
-/** Most names of a kind that are read from the service. */
+/** Most names of one kind to read from the service. */
 const MAX_NAMES = 1_000;
 
-/** How long the service may take to list names, milliseconds: a hint is not worth more. */
+/** Timeout for listing names, milliseconds; a hint is not worth more. */
 const PATIENCE_MS = 2_000;
 
-/**
- * Adds the nearest name to the message of an error that says that something does not exist. Never fails: an error
- * without a hint is better than none.
- */
+/** Adds the most similar name to an error about a missing object. Never fails: an error without a hint is fine. */
 export async function addNearNames(error: unknown, client: ApiClient): Promise<void> {
   if (!isOrchestratorError(error)) return;
   try {
@@ -38,7 +32,7 @@ async function hintFor(error: OrchestratorError, client: ApiClient): Promise<str
   const detail = (name: string): string => String(error.details[name] ?? "");
   switch (error.code) {
     case "FLOW_NOT_FOUND":
-      // A hint of the service is about versions: the flow itself is there.
+      // A hint from the service is about versions: the flow itself exists.
       return detail("hint") === "" ? hintForFlow(detail("flowId"), client) : "";
     case "RUN_NOT_FOUND":
       return suggest(detail("runId"), await listRuns(client));
@@ -61,9 +55,9 @@ async function hintForFlow(flowId: string, client: ApiClient): Promise<string> {
   return template === "" ? "" : `; did you mean the template ${template}? "templates get ${template}" prints it`;
 }
 
-/** The name itself or the nearest one; empty when none is near. */
+/** The name itself or the most similar one; empty if none is similar. */
 function pick(name: string, unsorted: readonly string[]): string {
-  // Of several that begin with the name the shortest is the nearest.
+  // Of several with the same prefix, the shortest is the most similar.
   const known = unsorted.toSorted((a, b) => a.length - b.length);
   return known.includes(name) ? name : (/"(.+)"/.exec(suggest(name, known))?.[1] ?? "");
 }
@@ -101,8 +95,7 @@ async function listRuns(client: ApiClient): Promise<readonly string[]> {
 }
 
 /**
- * Flows in files nearby, by name without ending: of this folder, of its usual subfolders, and the examples of a
- * checkout.
+ * Flow files nearby, by name without extension: in this folder, its usual subfolders, and the examples of a checkout.
  */
 function listFlowFiles(): ReadonlyMap<string, string> {
   const examples = join(dirname(fileURLToPath(import.meta.url)), "../../examples");
@@ -120,11 +113,11 @@ function listSources(folder: string): readonly string[] {
   try {
     return readdirSync(folder).filter((name) => /\.(ya?ml|json)$/.test(name));
   } catch {
-    return []; // No such folder here.
+    return []; // The folder does not exist.
   }
 }
 
-/** `; did you mean "…"?` for a file that does not exist, from the files beside it. */
+/** `; did you mean "…"?` for a missing file, from the other files in its folder. */
 export function suggestFile(path: string): string {
   const stem = (name: string): string => name.replace(/\.(ya?ml|json)$/, "");
   try {
@@ -132,7 +125,7 @@ export function suggestFile(path: string): string {
     const found = files.get(pick(stem(basename(path)), [...files.keys()]));
     return found === undefined ? "" : `; did you mean ${quoteWord(join(dirname(path), found))}?`;
   } catch {
-    // Only a folder that is missing, or may not be read, gets here.
+    // Reached only if the folder is missing or unreadable.
     return "; its folder cannot be read either";
   }
 }

@@ -3,29 +3,27 @@ import type { ApiClient } from "../api/client/client.ts";
 import { isOrchestratorError } from "../base/errors.ts";
 import { RunService, type WatchRunResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
 
-/** How long a watch tries to get its stream back, milliseconds. */
+/** How long a watch tries to reconnect, milliseconds. */
 const PATIENCE_MS = 300_000;
 
-/** The same for a watch that never had one: the service is not there, or the address is wrong. */
+/** The same before the first connection: the service is not running, or the address is wrong. */
 const FIRST_PATIENCE_MS = 5_000;
 
-/** Time between two remarks about one outage, milliseconds. */
+/** Time between remarks about one outage, milliseconds. */
 const REMARK_MS = 60_000;
 
-/** Longest pause between two tries, milliseconds. */
+/** Longest pause between attempts, milliseconds. */
 const MAX_PAUSE_MS = 5_000;
 
-/** Options of {@link watchRun}. */
 export interface WatchRunOptions {
   readonly signal?: AbortSignal;
-  /** Called when the stream broke and is asked for again: once for an outage, then once a minute. */
+  /** Called when the stream breaks and is reconnected: once per outage, then once a minute. */
   readonly onInterrupted?: (problem: string) => void;
 }
 
 /**
- * Frames of a run until it ends, across restarts of the service and cuts of the stream: it goes on right after the last
- * frame. Errors: those of WatchRun that waiting does not cure, and the last one when the service stayed away for five
- * minutes, or for five seconds from the beginning.
+ * Frames of a run until it ends, across restarts of the service and broken streams, without a gap. Errors: permanent
+ * ones of WatchRun, and the last one after five minutes without the service, or five seconds at the beginning.
  */
 export async function* watchRun(
   client: ApiClient,
@@ -45,7 +43,7 @@ export async function* watchRun(
         pauseMs = 100;
         patienceMs = PATIENCE_MS;
         saidAt = Number.NEGATIVE_INFINITY;
-        // A snapshot in parts is only complete with its last one: until then it begins again.
+        // A snapshot in parts is complete only with the last one: until then the watch starts over.
         const isPart = frame.case === "snapshot" && frame.value.continued;
         if (frame.case !== undefined && frame.case !== "gap" && !isPart && frame.value.cursor !== "")
           cursor = frame.value.cursor;
@@ -63,7 +61,7 @@ export async function* watchRun(
       }
     }
     await sleep(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
-      // The watch was given up; the next round sees that.
+      // The watch was canceled; the next iteration notices.
     });
   }
 }

@@ -57,6 +57,7 @@ const EDITED = [
   "scripts",
   "src/api",
   "src/base",
+  "src/cli",
   "src/config",
   "src/engine/graph",
   "src/engine/machine",

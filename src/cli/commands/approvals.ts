@@ -1,4 +1,4 @@
-/** `orchestrator approvals`: what runs ask people. */
+/** `orchestrator approvals`: lists and decides approvals. */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";
 import { fail } from "../../base/errors.ts";
@@ -29,7 +29,6 @@ interface DecideOptions extends Options {
   readonly data?: string;
 }
 
-/** Defines the command. */
 export function defineApprovals(command: Command, _context: CommandContext): void {
   const list = command
     .command("list")
@@ -99,8 +98,8 @@ function defineDecision(parent: Command, name: string, summary: string, decision
 }
 
 /**
- * Id of the approval that is meant: the id itself, the open approval of the named task, or the only open one of the
- * run. Errors: RUN_STATE_INVALID when none is open, RUN_NOT_FOUND, INVALID_REQUEST when there are several.
+ * Finds an approval: by id, the open one of the named task, or the only open one of the run. Errors: RUN_STATE_INVALID
+ * if none is open, RUN_NOT_FOUND, INVALID_REQUEST if there are several.
  */
 async function findApproval(client: ApiClient, runId: string, named: string | undefined): Promise<string> {
   if (named !== undefined && /^\d+$/.test(named)) return named;

@@ -1,7 +1,7 @@
 /**
- * `orchestrator complete`: what the completion scripts ask. Its arguments are the words of a command line after the
- * program, the last one as far as it is typed; it prints what may stand there, one a line. A shell that completes must
- * not be disturbed, so no error is printed and the exit code is 0.
+ * `orchestrator complete`: called by the completion scripts. Its arguments are the words after the program name, the
+ * last one incomplete; it prints possible completions, one per line. Completion must not disturb the shell, so errors
+ * are not printed and the exit code is 0.
  */
 import type { Argument, Command, Option } from "commander";
 import type { CommandContext } from "../command-context.ts";
@@ -12,20 +12,19 @@ import { profilePath, readProfiles } from "../connection/profiles.ts";
 import { listWords, pickWords } from "../terminal/list-words.ts";
 import { toStdout } from "../terminal/output.ts";
 
-/** How long the service may take, milliseconds. */
+/** Timeout of the service, milliseconds. */
 const PATIENCE_MS = 1_000;
 
-/** When the process ends whatever it waits for, as for a name server, milliseconds after its start of work. */
+/** When the process exits even if something, such as a name server, has not responded; milliseconds. */
 const END_MS = 1_200;
 
-/** Defines the command. */
 export function defineComplete(command: Command, _context: CommandContext): void {
-  // Its own options are never typed: they bring the service that the environment names.
+  // Users never type these options; they bring the service in the environment.
   addConnectOptions(command.argument("[words...]", "words of a command line")).action(
     async (words: readonly string[]) => {
       setTimeout(() => process.exit(0), END_MS).unref();
       const found = await complete(command, words).catch(() => {
-        // Whatever went wrong, a message would land in the line that the user types.
+        // An error message would end up in the line that the user types.
         return [];
       });
       for (const word of found) toStdout`${word}\n`;
@@ -43,13 +42,13 @@ async function complete(command: Command, words: readonly string[]): Promise<rea
   return listKind(kind, place, { ...command.opts<ServiceChoice>(), sources: sourcesOf(command) });
 }
 
-/** The word that is completed. */
+/** The word to complete. */
 interface Place {
   readonly called: Command;
-  /** The argument, or the option whose value it is; absent when nothing may stand there. */
+  /** The argument or option that it is the value of; absent if nothing can be here. */
   readonly target: Argument | Option | undefined;
   readonly prefix: string;
-  /** Arguments before it. */
+  /** Arguments before the word. */
   readonly before: readonly string[];
 }
 
@@ -69,7 +68,7 @@ function readPlace(program: Command, words: readonly string[]): Place {
     (one) => (one.long === named || one.short === named) && (one.required || one.optional),
   );
   if (long === undefined && option !== undefined) typed = typed.slice(0, -1);
-  // Reads the options into the command, as its own call would.
+  // Parses the options into the command as a real call would.
   const { operands } = called.configureOutput({ writeErr() {} }).parseOptions([...typed]);
   const { registeredArguments: args } = called;
   const last = args.at(-1);

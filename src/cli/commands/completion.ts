@@ -1,4 +1,4 @@
-/** `orchestrator completion`: scripts made of the table of commands. */
+/** `orchestrator completion`: prints completion scripts generated from the commands. */
 import { Argument, type Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { renderCompletion, SHELLS, type Shell } from "../completion/completion-script.ts";
@@ -10,7 +10,6 @@ const HOW: Readonly<Record<Shell, string>> = {
   fish: "orchestrator completion fish | source                in ~/.config/fish/config.fish",
 };
 
-/** Defines the command. */
 export function defineCompletion(command: Command, context: CommandContext): void {
   command
     .addArgument(new Argument("<shell>", SHELLS.join(", ")).choices(SHELLS))

@@ -1,4 +1,4 @@
-/** `orchestrator config`: what the service would run with. */
+/** `orchestrator config`: checks and prints the configuration of the service. */
 import type { Command } from "commander";
 import { loadConfig } from "../../config/config.ts";
 import { printConfig } from "../../config/print.ts";
@@ -6,7 +6,6 @@ import type { CommandContext } from "../command-context.ts";
 import { addSettingOptions } from "../input/setting-options.ts";
 import { printText, toStderr, toStdout } from "../terminal/output.ts";
 
-/** Defines the command. */
 export function defineConfig(command: Command, _context: CommandContext): void {
   const check = command
     .command("check")

@@ -1,4 +1,4 @@
-/** `orchestrator flows delete`: deletes one version of a flow, or all of its versions, where no run uses them. */
+/** `orchestrator flows delete`: deletes a version of a flow, or all versions that no run uses. */
 import type { Command } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";
 import { type ErrorCode, fail, isOrchestratorError } from "../../base/errors.ts";
@@ -23,21 +23,20 @@ import { readFlowName } from "../input/text-sources.ts";
 import { toStderr, toStdout } from "../terminal/output.ts";
 import { printJson, toPrintable } from "../terminal/print.ts";
 
-/** Most versions of a flow that one call of the command deletes. */
+/** Most versions that one command deletes. */
 const MAX_VERSIONS = 10_000;
 
 type Options = ConnectOptions & OutputOptions & { readonly yes?: true };
 
 type Version = Pick<Flow, "flowId" | "version">;
 
-/** A version that was not deleted. */
+/** A version that could not be deleted. */
 interface Refused extends Version {
   readonly code: ErrorCode | "INTERNAL";
   readonly message: string;
   readonly exitCode: number;
 }
 
-/** Defines the command. */
 export function defineDelete(command: Command, context: CommandContext): void {
   const summary = "delete one version of a flow, or all of its versions; a version that a run uses stays";
   addOutputOption(addConnectOptions(command.command("delete").description(summary)))
@@ -84,7 +83,7 @@ async function deleteAll(client: ApiClient, versions: readonly Version[]) {
       const request = { flowId, version, requestId: crypto.randomUUID() };
       deleted.push(await client.call(FlowService.method.deleteFlowVersion, request));
     } catch (error) {
-      // A version that is in use keeps no other one.
+      // A version in use does not prevent deletion of the others.
       const code = isOrchestratorError(error) ? error.code : "INTERNAL";
       const message = error instanceof Error ? error.message : String(error);
       refused.push({ flowId, version, code, message, exitCode: exitCodeOf(error) });
@@ -93,7 +92,7 @@ async function deleteAll(client: ApiClient, versions: readonly Version[]) {
   return { deleted, refused };
 }
 
-/** Prints what became of the versions. Returns the exit code: that of the first refusal, if there is one. */
+/** Prints the result for each version. Returns the exit code: that of the first refusal, if any. */
 function print({ deleted, refused }: Awaited<ReturnType<typeof deleteAll>>, { output }: OutputOptions): number {
   if (output === "json")
     printJson({

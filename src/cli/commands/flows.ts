@@ -1,4 +1,4 @@
-/** `orchestrator flows`: from the first line of a flow to its registration. */
+/** `orchestrator flows`: writes, checks, registers, and shows flows. */
 import { type Command, Option } from "commander";
 import { type FieldViolation, fail, isOrchestratorError } from "../../base/errors.ts";
 import { FlowKindSchema, FlowSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
@@ -27,7 +27,6 @@ import { defineDelete } from "./flows-delete.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
-/** Defines the command. */
 export function defineFlows(command: Command, context: CommandContext): void {
   addOutputOption(
     command

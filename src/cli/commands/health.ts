@@ -1,4 +1,4 @@
-/** `orchestrator health`: whether a service takes calls. */
+/** `orchestrator health`: checks whether a service accepts calls. */
 import type { Command } from "commander";
 import { HealthService, ServingStatus, ServingStatusSchema } from "../../gen/orchestrator/health/v1/health_pb.ts";
 import { GetInfoResponseSchema, InfoService, StoreKindSchema } from "../../gen/orchestrator/info/v1/info_pb.ts";
@@ -15,7 +15,6 @@ import { toStdout } from "../terminal/output.ts";
 import { paint } from "../terminal/paint.ts";
 import { nameOf, printJson, toPrintable } from "../terminal/print.ts";
 
-/** Defines the command. */
 export function defineHealth(command: Command, context: CommandContext): void {
   command
     .argument("[service]", "service to check: the full name of a Protobuf service", "")

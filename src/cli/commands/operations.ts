@@ -25,7 +25,6 @@ import { formatTable } from "../terminal/table.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
-/** Defines the command. */
 export function defineOperations(command: Command, context: CommandContext): void {
   const leaf = (name: string, summary: string): Command =>
     addOutputOption(addConnectOptions(command.command(name).description(summary)));

@@ -1,4 +1,4 @@
-/** `orchestrator profiles`: names for services, so that nobody types addresses. */
+/** `orchestrator profiles`: manages names for services. */
 import type { Command } from "commander";
 import { readAddress } from "../../api/client/address.ts";
 import type { CommandContext } from "../command-context.ts";
@@ -14,7 +14,6 @@ interface HomeOptions {
   readonly configHome?: string;
 }
 
-/** Defines the command. */
 export function defineProfiles(command: Command, _context: CommandContext): void {
   const list = command
     .command("list")

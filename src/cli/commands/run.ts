@@ -1,4 +1,4 @@
-/** `orchestrator run`: registers a flow if it is given as a file, starts a run, and stays with it if asked to. */
+/** `orchestrator run`: registers a flow if it is a file, starts a run, and optionally follows it. */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";
 import { toDuration } from "../../api/mapping/time.ts";
@@ -31,7 +31,6 @@ import { nameOf } from "../terminal/print.ts";
 import { printOutcome, printStarted } from "../terminal/print-outcome.ts";
 import { printWarnings } from "../terminal/print-warnings.ts";
 
-/** Options of the command. */
 interface RunOptions extends ConnectOptions, OutputOptions {
   readonly input: readonly string[];
   readonly watch?: true;
@@ -59,7 +58,6 @@ const POLICIES = {
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
-/** Defines the command. */
 export function defineRun(command: Command, context: CommandContext): void {
   command
     .addArgument(
@@ -119,15 +117,15 @@ Ctrl-C leaves the run to the service and says how to come back to it. With --loc
 }
 
 /**
- * The work with a service in this process. Ctrl-C never ends the process before the store is closed and, if it is a
- * throw-away one, removed.
+ * Runs with a service in this process. Ctrl-C never ends the process before the store is closed and, if it is
+ * temporary, removed.
  */
 async function withLocal(
   options: RunOptions,
   work: (client: ApiClient, interrupt: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const interrupt = new AbortController();
-  // A run that was canceled by Ctrl-C has an outcome, which is printed, but the command was interrupted.
+  // A run canceled by Ctrl-C has a result, which is printed, but the command was interrupted.
   let signaled: number | undefined;
   const note = (signal: NodeJS.Signals): void => {
     signaled ??= signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED;
@@ -138,7 +136,7 @@ async function withLocal(
   const { data, config, httpAllow } = options;
   const dataDir = data === undefined ? {} : { dataDir: data };
   const log = createLocalLog();
-  // A new store takes a second or more, and until then there is nothing to watch.
+  // A new store takes a second or more, and until then there is nothing to show.
   if (options.watch === true && process.stderr.isTTY === true)
     toStderr`${paint("dim", "starting a service for this run", process.stderr)}\n`;
   try {
@@ -171,7 +169,7 @@ async function run(
 ): Promise<number> {
   const flow = await resolveFlow(client, argument);
   const input = await readInput(options.input, flow.variables.map(toDeclared), flow.flowId);
-  // A local run that was given up before it began.
+  // A local run that was interrupted before it started.
   if (interrupt?.aborted === true) return EXIT.INTERRUPTED;
   const { run: started } = await client.call(RunService.method.startRun, {
     flowId: flow.flowId,
@@ -202,7 +200,7 @@ async function run(
   return typeof ended === "number" ? ended : printOutcome(client, ended, options.output);
 }
 
-/** The flow that the argument means; a file is registered first. */
+/** The flow in the argument; a file is registered first. */
 async function resolveFlow(client: ApiClient, argument: string): Promise<Flow> {
   if (isSourcePath(argument)) {
     const source = await readText(argument);

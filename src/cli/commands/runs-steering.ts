@@ -1,6 +1,6 @@
 /**
- * `orchestrator runs cancel, terminate, resume, delete`: one run by a call, several runs or all that a filter finds by
- * an operation, which survives this command and the service.
+ * `orchestrator runs cancel, terminate, resume, delete`: one run with a call; several runs or all that match a filter
+ * with an operation, which continues without this command and across restarts of the service.
  */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";
@@ -17,7 +17,7 @@ import { addFilterOptions, type FilterOptions, toFilter } from "../input/run-fil
 import { toStderr, toStdout } from "../terminal/output.ts";
 import { formatRuns, printJson, runState, toPrintable } from "../terminal/print.ts";
 
-/** Runs that a preview shows. */
+/** Most runs in a preview. */
 const SHOWN = 50;
 
 const HOLD_KINDS = {
@@ -34,14 +34,14 @@ interface SteeringOptions extends ConnectOptions, OutputOptions, FilterOptions {
   readonly yes?: true;
 }
 
-/** A way to steer runs. */
+/** One of the commands. */
 interface Steering {
   readonly name: string;
   readonly summary: string;
   /** For the preview. */
   readonly verb: string;
   readonly action: OperationAction;
-  /** Steers one run and prints what came of it. */
+  /** Changes one run and prints the result. */
   readonly one: (client: ApiClient, runId: string, options: SteeringOptions) => Promise<void>;
 }
 
@@ -93,7 +93,6 @@ const STEERINGS: readonly Steering[] = [
   },
 ];
 
-/** Defines the commands. */
 export function defineSteering(leaf: Leaf, context: CommandContext): void {
   for (const steering of STEERINGS) addOptions(steering, defineOne(leaf, context, steering));
 }
@@ -151,7 +150,7 @@ async function preview(client: ApiClient, filter: string, verb: string, { output
   toStderr`nothing was changed: ${count} run(s) match${shown}; add --yes to ${verb} them\n`;
 }
 
-/** Prints a run that was steered. */
+/** Prints a changed run. */
 export function printRun(run: Run | undefined, { output }: OutputOptions): void {
   if (run === undefined) return;
   if (output === "json") printJson(toPrintable(RunSchema, run));

@@ -1,4 +1,4 @@
-/** `orchestrator runs`: what goes on, and steering it. */
+/** `orchestrator runs`: shows and controls runs. */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";
 import { fromTimestamp, toDuration } from "../../api/mapping/time.ts";
@@ -51,7 +51,6 @@ interface ListOptions extends Options, FilterOptions {
   readonly limit: number;
 }
 
-/** Defines the command. */
 export function defineRuns(command: Command, context: CommandContext): void {
   const leaf = (name: string, summary: string): Command =>
     addOutputOption(addConnectOptions(command.command(name).description(summary)));
@@ -187,7 +186,7 @@ async function waitForEnd(client: ApiClient, runId: string, timeout: string | un
   }
 }
 
-/** Commands that steer one run at a time. */
+/** Commands that control a single run. */
 function defineEvents(leaf: Leaf): void {
   const { method } = RunService;
   leaf("pause", "pause a run: no further attempt starts")

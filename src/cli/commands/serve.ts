@@ -1,4 +1,4 @@
-/** `orchestrator serve`: runs the service until it is told to stop. */
+/** `orchestrator serve`: runs the service until it is stopped. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { readVersion } from "../../base/version.ts";
@@ -13,7 +13,6 @@ import { addSettingOptions } from "../input/setting-options.ts";
 import { joinShown, type Shown, show, toStdout } from "../terminal/output.ts";
 import { paint } from "../terminal/paint.ts";
 
-/** Defines the command. */
 export function defineServe(command: Command, context: CommandContext): void {
   addSettingOptions(command);
   command
@@ -43,7 +42,7 @@ export function defineServe(command: Command, context: CommandContext): void {
     });
 }
 
-/** Starts the service; a signal that comes meanwhile stops it as soon as it is up, and then there is none. */
+/** Starts the service. If a signal arrives during the start, stops the service once it is up and returns null. */
 async function startUnlessStopped(loaded: LoadedConfig, log: Logger): Promise<Service | null> {
   let isUnwanted = false;
   const refuse = (): void => {
@@ -63,8 +62,8 @@ async function startUnlessStopped(loaded: LoadedConfig, log: Logger): Promise<Se
 }
 
 /**
- * What a signal does: the first stops in good order, a second one leaves at once; what is durable stays, the rest goes
- * on at the next start.
+ * Handles signals: the first one stops gracefully, the second one exits at once. Durable state is safe, and the next
+ * start continues the rest.
  */
 function stopOrLeave(service: Service, log: Logger): (signal: NodeJS.Signals) => void {
   let signals = 0;
@@ -79,7 +78,7 @@ function stopOrLeave(service: Service, log: Logger): (signal: NodeJS.Signals) =>
   };
 }
 
-/** A bug that nobody caught ends the process with a line in the log; the next start takes up every run. */
+/** Logs an uncaught error and ends the process; the next start continues every run. */
 function dieInGoodOrder(log: Logger): void {
   const die = (error: unknown): void => {
     log.error("the service stops because of a bug", { error });
@@ -94,7 +93,7 @@ function isForPeople({ config }: LoadedConfig): boolean {
   return config.log.format === "pretty" || (config.log.format === "auto" && process.stdout.isTTY === true);
 }
 
-/** Where everything is, and what to type next. */
+/** Addresses of the service and the next command to type. */
 function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress, core }: Service): Shown {
   const name = commandName();
   const server = address.port === 8_002 ? "" : ` --server ${localAddress(address)}`;
@@ -111,7 +110,7 @@ function renderBanner({ config, file }: LoadedConfig, { address, metricsAddress,
   return show`\n${paint("bold", `Orchestrator ${readVersion()}`)}\n${text}\n`;
 }
 
-/** The address as commands on this machine call it. */
+/** The address for commands on this machine. */
 function localAddress({ host, port }: Address): string {
   const named = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `${named.includes(":") ? `[${named}]` : named}:${port}`;

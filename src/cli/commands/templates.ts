@@ -1,4 +1,4 @@
-/** `orchestrator templates`: flows to begin with. */
+/** `orchestrator templates`: lists and prints templates. */
 import type { Command } from "commander";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
@@ -18,7 +18,6 @@ import { formatTable } from "../terminal/table.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
-/** Defines the command. */
 export function defineTemplates(command: Command, _context: CommandContext): void {
   const list = command
     .command("list")

@@ -1,10 +1,10 @@
-/** Arguments and options that say what completes them: declared where a command is defined, read by the completion. */
+/** Arguments and options with completion: declared in the commands, read by the completion. */
 import { Argument, Option } from "commander";
 
-/** What a word on the command line names: something that a service or the user's profiles list, or a file. */
+/** What a word names: something that a service or the user's profiles list, or a file. */
 export type WordKind = "flow" | "run" | "asking-run" | "approval" | "operation" | "template" | "profile" | "file";
 
-/** An argument that is completed. */
+/** An argument with completion. */
 export class CompletedArgument extends Argument {
   readonly kinds: readonly WordKind[];
 
@@ -14,7 +14,7 @@ export class CompletedArgument extends Argument {
   }
 }
 
-/** An option whose value is completed. */
+/** An option whose value has completion. */
 export class CompletedOption extends Option {
   readonly kinds: readonly WordKind[];
 
@@ -24,7 +24,7 @@ export class CompletedOption extends Option {
   }
 }
 
-/** What completes an argument or the value of an option; empty when nothing does. */
+/** What completes an argument or the value of an option; empty if nothing does. */
 export function kindsOf(target: Argument | Option | undefined): readonly WordKind[] {
   return target instanceof CompletedArgument || target instanceof CompletedOption ? target.kinds : [];
 }

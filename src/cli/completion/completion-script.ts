@@ -1,23 +1,22 @@
-/** Completion scripts for shells, made of the commands themselves. */
+/** Shell completion scripts, generated from the commands. */
 import type { Argument, Command, Option } from "commander";
 import { kindsOf } from "./completed.ts";
 
-/** Shells that there are scripts for. */
+/** Supported shells. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** One of {@link SHELLS}. */
 export type Shell = (typeof SHELLS)[number];
 
-/** What may follow the words of a command. */
+/** What can follow the words of a command. */
 interface Place {
-  /** Words before it: "" for the program, " flows list" for a command below. */
+  /** Words before it: "" for the program, " flows list" for a subcommand. */
   readonly path: string;
-  /** Commands below, and values of an argument that has a list of them. */
+  /** Subcommands, and values of an argument with a fixed list. */
   readonly words: readonly Word[];
   readonly options: readonly OptionWord[];
-  /** Whether an argument may be a file. */
+  /** Whether an argument can be a file. */
   readonly takesFiles: boolean;
-  /** Whether an argument is a name that only the program can list. */
+  /** Whether only the program can list the values of an argument. */
   readonly isListed: boolean;
 }
 
@@ -29,18 +28,18 @@ interface Word {
 interface OptionWord {
   /** `--output` */
   readonly long: string;
-  /** `-o`; empty when there is none. */
+  /** `-o`; empty if there is none. */
   readonly short: string;
   readonly summary: string;
-  /** Values that it takes; empty when there is no list of them. */
+  /** Values from a fixed list; empty if there is none. */
   readonly values: readonly string[];
   readonly takesValue: boolean;
-  /** Whether the value is a name that only the program can list. */
+  /** Whether only the program can list the values. */
   readonly isListed: boolean;
 }
 
 /**
- * The completion script of a program for a shell. Names of commands, options and values are plain words; summaries are
+ * Renders the completion script of a program. Names of commands, options, and values are plain words; summaries are
  * quoted.
  */
 export function renderCompletion(shell: Shell, program: Command): string {
@@ -85,7 +84,7 @@ function isListed(target: Argument | Option): boolean {
   return kindsOf(target).some((kind) => kind !== "file");
 }
 
-/** Cases of a shell function: what may stand at a path, and below "path --option" what values an option takes. */
+/** Cases of a shell function: words at each path, and values of options for each "path --option". */
 function renderCases(places: readonly Place[]): string {
   const line = (pattern: string, words: readonly string[]): string => `    ${pattern}) echo '${words.join(" ")}' ;;`;
   const cases = places.flatMap(({ path, words, options }) => [
@@ -99,7 +98,7 @@ function renderCases(places: readonly Place[]): string {
   return cases.join("\n");
 }
 
-/** A pattern for `case` of all options whose value is anything: after one of them no word of ours fits. */
+/** A `case` pattern for options with free values, after which no known word fits. */
 function renderFreeOptions(places: readonly Place[]): string {
   const options = places.flatMap((place) =>
     place.options.filter(({ values, takesValue }) => takesValue && values.length === 0),
@@ -107,7 +106,7 @@ function renderFreeOptions(places: readonly Place[]): string {
   return [...new Set(options.flatMap(({ long, short }) => (short === "" ? [long] : [long, short])))].join(" | ");
 }
 
-/** A pattern for `case` of the paths that satisfy a condition. */
+/** A `case` pattern for the paths that satisfy a condition. */
 function renderPaths(places: readonly Place[], condition: (place: Place) => boolean): string {
   return places
     .filter(condition)
@@ -115,7 +114,7 @@ function renderPaths(places: readonly Place[], condition: (place: Place) => bool
     .join(" | ");
 }
 
-/** A pattern for `case` of "path --option", for options whose value the program lists. */
+/** A `case` pattern of "path --option" for options whose values the program lists. */
 function renderListedOptions(places: readonly Place[]): string {
   const names = places.flatMap(({ path, options }) =>
     options
@@ -228,7 +227,7 @@ function renderFish(name: string, places: readonly Place[]): string {
   const lines = places.flatMap(({ path, words, options, takesFiles, isListed }) => {
     const at = `complete -c ${name} -n "__${name}_at '${path}'"`;
     return [
-      // Files are offered where one may stand and nowhere else.
+      // Offer files only where one can be.
       ...(takesFiles ? [] : [`${at} -f`]),
       ...words.map(({ text, summary }) => `${at} -a ${text}${summary === "" ? "" : ` -d ${quote(summary)}`}`),
       ...(isListed ? [`${at} -k -a '${names}'`] : []),

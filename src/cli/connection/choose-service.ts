@@ -1,26 +1,26 @@
 /**
- * Which service a command calls: flags win over the environment, that over the profile in use, that over the local
- * service that started last.
+ * Chooses the service that a command calls. In order of precedence: flags, environment, current profile, most recently
+ * started local service.
  */
 import type { Command } from "commander";
 import { formatAddress, readAddress } from "../../api/client/address.ts";
 import { findLastService } from "./last-service.ts";
 import { findProfile, type Profile, type ProfileFile, profilePath, readProfiles } from "./profiles.ts";
 
-/** Where the service is when nobody says. */
+/** Default address. */
 export const DEFAULT_SERVER = "127.0.0.1:8002";
 
-/** Where the value of an option comes from; absent when it has none. */
+/** Where the value of an option comes from; absent without a value. */
 export type OptionSource = "cli" | "env";
 
-/** What the user said about the service to call. */
+/** What the user specified about the service. */
 export interface ServiceChoice {
   readonly server?: string;
   readonly profile?: string;
   readonly token?: string;
   readonly configHome?: string;
   readonly stateHome?: string;
-  /** Where server, profile and token come from. */
+  /** Sources of server, profile, and token. */
   readonly sources?: Readonly<Partial<Record<"server" | "profile" | "token", OptionSource>>>;
 }
 
@@ -28,20 +28,20 @@ export interface ServiceChoice {
 export interface ChosenService {
   readonly address: string;
   readonly token?: string;
-  /** Who named the address, for error messages; empty when the user typed it or it is the default. */
+  /** Where the address comes from, for error messages; empty if the user typed it or it is the default. */
   readonly origin: string;
 }
 
-/** Where the options of a command come from. */
+/** Sources of a command's options. */
 export function sourcesOf(called: Command): NonNullable<ServiceChoice["sources"]> {
   const names = ["server", "profile", "token"] as const;
   return Object.fromEntries(names.map((name) => [name, called.getOptionValueSource(name)]));
 }
 
 /**
- * Chooses the service. A profile that is named must exist, even when its address is not used. A profile's token is sent
- * to that profile's address only, and a token of the environment is not sent to a profile that was named instead of
- * ORCHESTRATOR_SERVER. Errors: PROFILE_NOT_FOUND, PROFILE_INVALID, ADDRESS_INVALID.
+ * Chooses the service. A named profile must exist even if its address is not used. A profile's token is only sent to
+ * that profile's address, and a token from the environment is not sent to a profile that overrides ORCHESTRATOR_SERVER.
+ * Errors: PROFILE_NOT_FOUND, PROFILE_INVALID, ADDRESS_INVALID.
  */
 export async function chooseService(choice: ServiceChoice): Promise<ChosenService> {
   const { sources = {} } = choice;

@@ -1,4 +1,4 @@
-/** Options that every command has which calls a service, and the client that they lead to. */
+/** Options of commands that call a service, and the client for them. */
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
@@ -8,32 +8,28 @@ import { CompletedOption } from "../completion/completed.ts";
 import { type ChosenService, chooseService, DEFAULT_SERVER, type ServiceChoice, sourcesOf } from "./choose-service.ts";
 import { stateHomeOption } from "./last-service.ts";
 
-/** How results are printed. */
 export type OutputForm = "table" | "json";
 
-/** Options of commands that print. */
+/** Options of commands that print results. */
 export interface OutputOptions {
   readonly output: OutputForm;
 }
 
-/** Options of commands that call a service. */
 export interface ConnectOptions extends ActorOptions, ServiceChoice {}
 
-/** Adds `--output`. */
 export function addOutputOption(command: Command): Command {
   return command.addOption(
     new Option("-o, --output <form>", "output format").choices(["table", "json"]).default("table"),
   );
 }
 
-/** Adds the folder of profiles. */
 export function addConfigHomeOption(command: Command): Command {
   return command.addOption(
     new Option("--config-home <folder>", "folder with orchestrator/profiles.yaml").env("XDG_CONFIG_HOME"),
   );
 }
 
-/** Adds the options that say which service is called. */
+/** Adds the options that select the service. */
 export function addConnectOptions(command: Command): Command {
   return addConfigHomeOption(
     command
@@ -58,8 +54,8 @@ export function addConnectOptions(command: Command): Command {
 }
 
 /**
- * A further command that reaches the same service, as it can be typed: the flags that this one was called with go
- * along. Variables are left out, for they stay, and the token, for it is nobody else's.
+ * A further command for the same service, as users type it, with the flags of this call. Variables stay in effect and
+ * are left out; so is the token, which is secret.
  */
 export function nextCommand(words: string, called: Command): string {
   const flags = CONNECT_FLAGS.flatMap(([name, flag]) =>
@@ -75,7 +71,7 @@ const CONNECT_FLAGS = [
   ["by", "--by"],
 ] as const;
 
-/** Runs `work` with a client of the service that the options name, and closes the client. */
+/** Runs `work` with a client for the options, and closes the client. */
 export async function withClient<T>(
   options: ConnectOptions,
   work: (client: ApiClient, address: string) => Promise<T>,
@@ -92,9 +88,7 @@ export async function withClient<T>(
   }
 }
 
-/**
- * The error with what the user needs to know besides: what listens at the address, who named it, which name is near.
- */
+/** Adds context to an error: what listens at the address, where the address comes from, which name is similar. */
 async function explain(error: unknown, client: ApiClient, { address, origin }: ChosenService): Promise<unknown> {
   if (!isOrchestratorError(error)) return error;
   const isForeign = error.code === "CALL_REFUSED" || error.code === "DEADLINE_EXCEEDED";
@@ -105,7 +99,7 @@ async function explain(error: unknown, client: ApiClient, { address, origin }: C
   }
   const { describeListener } = await import("../../service/describe-listener.ts");
   const found = await describeListener(address);
-  // A service that is late, or that has its own words for a refusal, is one.
+  // A slow service, or one that rejects in its own words, is still this service.
   if (isForeign && (found === null || /HTTP\/2/.test(found))) return error;
   const problem = [found ?? String(error.details.problem), ...(origin === "" ? [] : [`named by ${origin}`])].join("; ");
   return toError("SERVICE_UNREACHABLE", { address, problem }, { cause: error });

@@ -1,7 +1,7 @@
 /**
- * The services that run on this machine, as `serve` notes them in the user's state folder: one file per process,
- * removed when the process stops. A command that is not told which service to call takes the one that started last.
- * Entries of processes that are gone are ignored.
+ * Running services on this machine: `serve` writes one file per process to the user's state folder and removes it at
+ * the end. A command without a service in its options calls the most recently started one. Entries of dead processes
+ * are ignored.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, uptime } from "node:os";
@@ -18,7 +18,7 @@ interface Entry {
   readonly startedAt: number;
 }
 
-/** `--state-home`: where the notes are. */
+/** `--state-home`: the folder of these files. */
 export function stateHomeOption(): Option {
   return new Option("--state-home <folder>", "folder that remembers the last local service")
     .env("XDG_STATE_HOME")
@@ -33,8 +33,8 @@ function folderOf(stateHome: string | undefined): string {
 }
 
 /**
- * Notes that this process serves at an address; returns the function that removes the note. A folder that cannot be
- * written is no error: then nothing is remembered.
+ * Records that this process serves at an address; returns a function that removes the record. A folder that cannot be
+ * written is not an error; then there is no record.
  */
 export function rememberService(stateHome: string | undefined, address: string): () => void {
   try {
@@ -48,17 +48,17 @@ export function rememberService(stateHome: string | undefined, address: string):
       try {
         rmSync(path, { force: true });
       } catch {
-        // The process ends, and its id tells readers that the note is stale.
+        // The process ends, so readers see from its id that the record is stale.
       }
     };
   } catch {
-    // A container without a home, or a folder that is read only: nothing is remembered.
+    // A container without a home, or a read-only folder: no record.
     return () => {};
   }
 }
 
 /**
- * Makes a folder and those above it; Node's recursive mkdir never returns where a parent, such as /proc, refuses with
+ * Creates a folder with its parents. Node's recursive mkdir never returns where a parent, such as /proc, fails with
  * ENOENT.
  */
 function makeFolder(folder: string): void {
@@ -67,19 +67,19 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
-/** Address of the service of this user that started last and still runs; null when there is none. */
+/** Address of this user's most recently started service that still runs; null if there is none. */
 export function findLastService(stateHome: string | undefined): string | null {
   const entries = readEntries(folderOf(stateHome)).flatMap(({ entry }) => (entry === null ? [] : [entry]));
   return entries.sort((a, b) => b.startedAt - a.startedAt)[0]?.address ?? null;
 }
 
-/** The files of the folder; `entry` is null for what is stale or no note of ours. */
+/** The files in the folder; `entry` is null for stale or foreign files. */
 function readEntries(folder: string): readonly { readonly path: string; readonly entry: Entry | null }[] {
   try {
     const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
     return names.map((name) => ({ path: join(folder, name), entry: readEntry(join(folder, name)) }));
   } catch {
-    return []; // No service ever ran here.
+    return []; // No service has run here.
   }
 }
 
@@ -87,10 +87,10 @@ function readEntry(path: string): Entry | null {
   try {
     const { address, pid, startedAt } = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
     if (typeof address !== "string" || typeof pid !== "number" || typeof startedAt !== "number") return null;
-    // After a restart of the machine another process may have the id.
+    // After a reboot, another process may have the id.
     const isOlderThanMachine = startedAt < Date.now() - uptime() * 1_000 - 1_000;
     return isOlderThanMachine || !isAlive(pid) ? null : { address, pid, startedAt };
   } catch {
-    return null; // Half written, or removed by the service that just stopped.
+    return null; // Incomplete, or removed by a service that just stopped.
   }
 }

@@ -1,17 +1,17 @@
-/** The log of a service that lives in the command: nobody reads one, but a bug must not go by unseen. */
+/** The log of a service inside the command. Nobody reads it, but bugs must still be reported. */
 import type { Log } from "../../base/log.ts";
 import { show, showLines, writeShown } from "../terminal/output.ts";
 
-/** A log that keeps errors until they can be printed without disturbing what a terminal shows. */
+/** A log that keeps errors until they can be printed without disturbing the terminal. */
 export interface LocalLog extends Log {
-  /** Prints what was kept, to standard error, with ids and stacks. */
+  /** Prints the kept errors to standard error, with ids and stacks. */
   print(stream?: NodeJS.WritableStream): void;
 }
 
-/** Most errors that are kept; the first ones tell the cause. */
+/** Most errors to keep; the first ones show the cause. */
 const MAX_KEPT = 20;
 
-/** Opens the log. Everything below errors is dropped. */
+/** Keeps errors and drops the rest. */
 export function createLocalLog(): LocalLog {
   const kept: string[] = [];
   return {

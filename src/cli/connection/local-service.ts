@@ -1,4 +1,4 @@
-/** The service inside the command: engine and embedded store in this process, no port, nobody else. */
+/** The service inside the command: engine and embedded store in this process, without a port. */
 import { rm } from "node:fs/promises";
 import { packagesOf, serveServices } from "../../api/calls/services.ts";
 import type { ApiClient } from "../../api/client/client.ts";
@@ -14,20 +14,19 @@ import { loadConfig } from "../../config/config.ts";
 import { composeCore } from "../../service/compose.ts";
 import { makeThrowAwayFolder } from "./throw-away-folder.ts";
 
-/** Where the local service keeps its data. */
 export interface LocalServiceOptions {
-  /** Folder that is kept and that may hold runs already; a throw-away one when absent. */
+  /** A folder to keep, which can already have runs; absent: a temporary one. */
   readonly dataDir?: string;
-  /** Flags of the configuration, by their camel case names. */
+  /** Configuration flags by their camel case names. */
   readonly flags?: Readonly<Record<string, unknown>>;
   readonly log: Log;
-  /** In whose name the client calls; empty when unknown. */
+  /** The name under which the client calls; empty if unknown. */
   readonly actor: string;
 }
 
 /**
- * Opens the service in this process, with the configuration of `serve` but always on the embedded store. Closing the
- * client stops it; a throw-away store is removed then. Errors: CONFIG_INVALID and those of the store.
+ * Opens the service in this process with the configuration of `serve`, but always on the embedded store. Closing the
+ * client stops it and removes a temporary store. Errors: CONFIG_INVALID and those of the store.
  */
 export async function openLocalService({ dataDir, flags = {}, log, actor }: LocalServiceOptions): Promise<ApiClient> {
   const { config } = await loadConfig({ flags });

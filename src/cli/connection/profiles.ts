@@ -1,34 +1,32 @@
-/** Profiles of the command line: names for services, with address and token, in the user's configuration folder. */
+/** Profiles: names for services with address and token, in the user's configuration folder. */
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fail } from "../../base/errors.ts";
 import { suggest } from "../../tasks/schema/suggest.ts";
 
-/** A service that the user has a name for. */
+/** A named service. */
 export interface Profile {
   readonly server: string;
   readonly token?: string;
 }
 
-/** The file of profiles. */
+/** Contents of the profile file. */
 export interface ProfileFile {
-  /** Name of the profile that is used when none is named; empty: none. */
+  /** Name of the current profile; empty if there is none. */
   readonly current: string;
   readonly profiles: Readonly<Record<string, Profile>>;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/**
- * Where the file is: below XDG_CONFIG_HOME when it is given, else where the system keeps the configuration of programs.
- */
+/** Path of the file: in XDG_CONFIG_HOME if it is set, otherwise in the system's configuration folder. */
 export function profilePath(configHome: string | undefined): string {
   const base = configHome ?? join(homedir(), process.platform === "darwin" ? "Library/Application Support" : ".config");
   return join(base, "orchestrator", "profiles.yaml");
 }
 
-/** Reads the file; one that does not exist has no profiles. Error: PROFILE_INVALID. */
+/** Reads the file; a missing file has no profiles. Error: PROFILE_INVALID. */
 export async function readProfiles(path: string): Promise<ProfileFile> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
@@ -45,7 +43,7 @@ export async function readProfiles(path: string): Promise<ProfileFile> {
   }
 }
 
-/** Writes the file so that only its owner can read it, since it may hold tokens. */
+/** Writes the file with access for its owner only, because it can contain tokens. */
 export async function writeProfiles(path: string, file: ProfileFile): Promise<void> {
   const { stringify } = await import("yaml");
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -55,7 +53,7 @@ export async function writeProfiles(path: string, file: ProfileFile): Promise<vo
   await rename(fresh, path);
 }
 
-/** The profile of a name. Error: PROFILE_NOT_FOUND. */
+/** Finds a profile by name. Error: PROFILE_NOT_FOUND. */
 export function findProfile(file: ProfileFile, name: string): Profile {
   const names = Object.keys(file.profiles);
   if (!Object.hasOwn(file.profiles, name)) {
@@ -65,7 +63,7 @@ export function findProfile(file: ProfileFile, name: string): Profile {
   return file.profiles[name] as Profile;
 }
 
-/** Refuses names that a file or a shell would trip over, with INVALID_REQUEST. */
+/** Rejects names that need quoting in files or shells. Error: INVALID_REQUEST. */
 export function checkProfileName(name: string): void {
   if (!NAME.test(name))
     fail("INVALID_REQUEST", { problem: `"${name}" cannot name a profile: letters, digits, ., _ and -`, field: "name" });

@@ -1,6 +1,4 @@
-/**
- * Folders of local runs that are not kept. One whose process was killed stays behind; the next local run removes it.
- */
+/** Temporary folders of local runs. If a process is killed, its folder remains, and the next local run removes it. */
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,28 +7,25 @@ import { lockFolder } from "../../store/embedded/folder-lock.ts";
 
 const PREFIX = "orchestrator-local-";
 
-/** A folder without a lock is one that is just being filled, unless it is older than this, milliseconds. */
+/** A folder without a lock is being created, unless it is older than this, milliseconds. */
 const FILLING_MS = 3_600_000;
 
-/** A new folder in the system's folder for such; those that dead processes left there are removed before. */
+/** Creates a folder in the system's temporary folder, and removes those of dead processes first. */
 export async function makeThrowAwayFolder(parent = tmpdir()): Promise<string> {
-  // The code that creates a folder in it reports one that cannot be read.
+  // If the parent cannot be read, creating a folder in it reports the error.
   for (const name of await readdir(parent).catch(() => [])) {
     if (!name.startsWith(PREFIX)) continue;
     const folder = join(parent, name);
     try {
       if (await isLeft(folder)) await rm(folder, { recursive: true, force: true });
     } catch {
-      // Somebody else removes it at this moment, or it cannot be removed: a run must not fail because of an old one.
+      // Someone else is removing it, or it cannot be removed: an old folder must not make a run fail.
     }
   }
   return mkdtemp(join(parent, PREFIX));
 }
 
-/**
- * Whether nobody uses a folder of ours. The lock of the store tells, also between containers, where a process id says
- * nothing.
- */
+/** Whether a folder is unused. The lock of the store shows this even across containers, where a process id does not. */
 async function isLeft(folder: string): Promise<boolean> {
   const { uid, mtimeMs } = await stat(folder);
   if (uid !== process.getuid?.()) return false;
@@ -40,7 +35,7 @@ async function isLeft(folder: string): Promise<boolean> {
     (await lockFolder(data)).release();
     return true;
   } catch {
-    // Held, or not to be judged: then it stays.
+    // In use or unknown: keep it.
     return false;
   }
 }

@@ -4,27 +4,26 @@ import { copyFile, readFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Name of the schema beside a flow. */
+/** File name of the schema next to a flow. */
 const FILE_NAME = "flow.schema.json";
 
 const OWN = fileURLToPath(new URL("../../../contracts/flow.schema.json", import.meta.url));
 
-/** Text of the schema. */
 export function readFlowSchema(): Promise<string> {
   return readFile(OWN, "utf8");
 }
 
-/** Where the line for editors points to. */
+/** The schema reference in a flow. */
 export interface SchemaReference {
-  /** Relative to the flow: a flow is shared, and others have other paths. */
+  /** Relative to the flow, because flows are shared between machines. */
   readonly path: string;
-  /** The schema that was written beside the flow; undefined when none had to be. */
+  /** Path of a schema that was written next to the flow, if one was needed. */
   readonly written?: string;
 }
 
 /**
- * Makes the schema reachable from a flow: the one of this checkout, or of the project whose dependency this package is,
- * by its path; a flow elsewhere gets a copy beside it. `own` is the schema that comes with this program.
+ * Makes the schema available to a flow: by path if this checkout or a project that depends on this package contains it,
+ * otherwise as a copy next to the flow. `own` is the schema of this program.
  */
 export async function offerFlowSchema(file: string, own = OWN): Promise<SchemaReference> {
   const folder = dirname(resolve(file));

@@ -1,4 +1,4 @@
-/** Flows that `flows init` writes: small, runnable without network, with the schema line that editors read. */
+/** Starter flows for `flows init`: small, runnable without network, with the schema line for editors. */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
@@ -53,24 +53,25 @@ workflow:
   output: {counted: "\${tasks.count.output}"}
 `;
 
-/** Kinds of flows to begin with. */
+/** Kinds of starter flows. */
 export const STARTERS = { tasks: TASKS, states: STATES } as const;
 
-/** What to write. */
 export interface StarterOptions {
   readonly kind: keyof typeof STARTERS;
   readonly id?: string;
   readonly force?: true;
 }
 
-/** What was written. */
+/** The written files. */
 export interface WrittenStarter {
   readonly id: string;
-  /** The schema for editors, where one had to be written beside the flow. */
+  /** The schema for editors, if one was written next to the flow. */
   readonly schema?: string;
 }
 
-/** Writes the flow. Refuses, with INVALID_REQUEST, a bad id, a file that exists, and a name that is not one of YAML. */
+/**
+ * Writes the flow. Rejects, with INVALID_REQUEST, an invalid id, an existing file, and a file name that is not YAML.
+ */
 export async function writeStarter(file: string, options: StarterOptions): Promise<WrittenStarter> {
   if (file.endsWith(".json"))
     fail("INVALID_REQUEST", {

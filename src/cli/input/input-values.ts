@@ -1,11 +1,10 @@
-/** `--input`: what the user types becomes the JSON that the flow declares. */
+/** `--input`: converts what the user types to the JSON that the flow declares. */
 import { type FieldViolation, fail } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
 import { isFitNumber } from "../../base/json/json-scan.ts";
 import { readText } from "./text-sources.ts";
 
-/** A variable that a flow declares. */
 export interface DeclaredVariable {
   readonly name: string;
   /** `string`, `integer`, `number`, `boolean`, `array`, `object` or `any`. */
@@ -13,10 +12,10 @@ export interface DeclaredVariable {
 }
 
 /**
- * The input of a run from `--input` options: `name=value` sets one variable, `name=@file` takes its value from a file
- * (`@-`: standard input), `@file` alone takes the whole input from a JSON or YAML file. A value follows the declared
- * type of its variable; without one it is JSON if it is JSON, else text; `name=@@x` is the text `@x`. Later options
- * win. Errors: FLOW_INPUT_INVALID with every bad value, FILE_UNREADABLE.
+ * Input of a run from `--input` options: `name=value` sets one variable, `name=@file` reads its value from a file
+ * (`@-`: standard input), `@file` alone reads the whole input from a JSON or YAML file. A value follows the declared
+ * type of its variable; without a type it is JSON if it parses, otherwise text. `name=@@x` is the text `@x`. Later
+ * options win. Errors: FLOW_INPUT_INVALID with every invalid value, FILE_UNREADABLE.
  */
 export async function readInput(
   options: readonly string[],
@@ -56,7 +55,7 @@ export async function readJsonText(given: string, field: string): Promise<Json> 
   return readJsonOrText(text, field);
 }
 
-/** What a type takes, with an example. */
+/** Description of each type, with an example. */
 const EXPECTED: Readonly<Record<string, string>> = {
   integer: "a whole number such as 42, at most 9007199254740991",
   number: "a number such as 0.5 that a double can hold",
@@ -65,7 +64,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   object: 'a JSON object such as {"a": 1}',
 };
 
-/** The value that a text means for a type; undefined when it does not fit. */
+/** Converts text to a type; undefined if it does not fit. */
 function toValue(text: string, type: string, name: string): Json | undefined {
   switch (type) {
     case "string":
@@ -88,29 +87,29 @@ function toValue(text: string, type: string, name: string): Json | undefined {
 }
 
 /**
- * The number that a text is; undefined when a double would make another one of it: nobody wants the run to work on a
- * neighbour of the id that was typed.
+ * Converts text to a number; undefined if a double cannot represent it: a run must not work on a different id from the
+ * one typed.
  */
 function toNumber(text: string): number | undefined {
   return isFitNumber(text.replace(/^\+/, "")) ? Number(text) : undefined;
 }
 
-/** What a text without a declared type means. */
+/** Reads text without a declared type. */
 function readJsonOrText(text: string, field: string): Json {
   const value = readJson(text, field);
-  // null is JSON as well.
+  // null is JSON too.
   return value === undefined ? text : value;
 }
 
 /**
- * The JSON that a text is; undefined when it is none. JSON that nobody may send (NUL, doubled keys) is refused with
- * INVALID_JSON.
+ * Parses JSON; undefined if the text is not JSON. Throws INVALID_JSON for JSON that requests must not contain (NUL,
+ * duplicate keys).
  */
 function readJson(text: string, field: string): Json | undefined {
   try {
     JSON.parse(text);
   } catch {
-    // Text that is no JSON is text.
+    // Text that is not JSON stays text.
     return undefined;
   }
   return parseJson(text, { field });

@@ -1,4 +1,4 @@
-/** Largest page that is asked for. */
+/** Largest page to request. */
 const PAGE_SIZE = 200;
 
 /** A page of a list. */
@@ -8,7 +8,7 @@ export interface Page<T> {
   readonly next: string;
 }
 
-/** The first `limit` lines of a list, page by page. */
+/** Reads the first `limit` lines of a list, page by page. */
 export async function readPages<T>(
   limit: number,
   read: (pageToken: string, pageSize: number) => Promise<Page<T>>,

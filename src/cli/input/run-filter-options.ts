@@ -1,10 +1,9 @@
-/** Options of commands that choose runs, and the filter of the contract that they lead to. */
+/** Options that select runs, and their conversion to a filter of the contract. */
 import { type Command, Option } from "commander";
 import { fail } from "../../base/errors.ts";
 import { RunStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import { CompletedOption } from "../completion/completed.ts";
 
-/** The options as they were given. */
 export interface FilterOptions {
   readonly filter?: string;
   readonly state?: readonly string[];
@@ -16,19 +15,18 @@ const STATES = RunStateSchema.values.filter(({ number }) => number !== 0).map(({
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
-/** Adds the options. */
 export function addFilterOptions(command: Command): Command {
   return command
     .option("--filter <cel>", 'for example: state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"')
     .addOption(
-      // The service judges the states, in any case of letters: the list is for help and completion.
+      // The service checks states in any letter case; the list is for help and completion.
       new Option("--state <state>", "only runs in this state, repeatable").choices(STATES).argParser(collect),
     )
     .addOption(new CompletedOption("--flow <id>", "only runs of this flow", "flow"))
     .option("--label <name=value>", "only runs with this label, repeatable", collect);
 }
 
-/** One filter of the contract; empty when no option was given. */
+/** The filter of the contract; empty without options. */
 export function toFilter({ filter, state, flow, label }: FilterOptions): string {
   const text = JSON.stringify;
   const labels = (label ?? []).map((one) => {

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { kindOf } from "../../config/setting-types.ts";
 import { listSettings, type NamedSetting } from "../../config/settings.ts";
 
-/** Adds `--config` and a flag for every setting; those of parts that come later are accepted and not shown. */
+/** Adds `--config` and a flag for every setting; settings of planned parts are accepted but hidden. */
 export function addSettingOptions(command: Command): void {
   command.option("--config <file>", "configuration file (default: orchestrator.yaml, if it exists)");
   for (const setting of listSettings()) {

@@ -1,20 +1,17 @@
-/** Text that the user points to: files and standard input. */
+/** Reads text from files and standard input. */
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { fail } from "../../base/errors.ts";
 import { suggestFile } from "../near-names.ts";
 
-/**
- * Text of a file, or of standard input for `-`. Errors: FILE_UNREADABLE, also for text that is not UTF-8, with the
- * line.
- */
+/** Reads a file, or standard input for `-`. Error: FILE_UNREADABLE, also for text that is not UTF-8, with the line. */
 export async function readText(path: string): Promise<string> {
   const bytes = await readBytes(path);
   if (isUtf8(bytes)) return bytes.toString("utf8");
   return fail("FILE_UNREADABLE", { path: path === "-" ? "standard input" : path, problem: describeEncoding(bytes) });
 }
 
-/** What the bytes are that are not UTF-8, and what to do. */
+/** Describes bytes that are not UTF-8, and the fix. */
 function describeEncoding(bytes: Buffer): string {
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
     return "it is UTF-16; save it as UTF-8";
@@ -42,12 +39,12 @@ async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
-/** Whether an argument means a file and not the id of a flow: it is `-`, has a slash or the ending of a flow source. */
+/** Whether an argument is a file, not a flow id: `-`, a path with a slash, or the extension of a flow source. */
 export function isSourcePath(argument: string): boolean {
   return argument === "-" || argument.includes("/") || /\.(ya?ml|json)$/.test(argument);
 }
 
-/** Flow id and version of `id@version`; the version is empty when there is none. */
+/** Splits `id@version`; the version is empty if there is none. */
 export function readFlowName(argument: string): { readonly flowId: string; readonly version: string } {
   const at = argument.indexOf("@");
   return at < 0

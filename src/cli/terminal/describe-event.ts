@@ -1,19 +1,15 @@
-/**
- * What happened in an event of a run, for the last columns of `runs events`: the new state, and in words who, what and
- * why.
- */
+/** Describes events for the last columns of `runs events`: the new state, and who, what, and why in words. */
 import { ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunPhaseSchema, SkipReasonSchema, TaskStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import { describeWait, formatRunError, formatTime, nameOf } from "./print.ts";
 
-/** State after an event, and what there is to say besides; either may be empty. */
+/** State after an event and further details; either can be empty. */
 export interface EventText {
   readonly state: string;
   readonly detail: string;
 }
 
-/** Describes an event. */
 export function describeEvent({ detail }: RunEvent): EventText {
   switch (detail.case) {
     case "runTransition": {

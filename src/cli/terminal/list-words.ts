@@ -1,4 +1,4 @@
-/** Names that complete a word: of a service, or of the user's profiles. */
+/** Names for completion, from a service or the user's profiles. */
 import type { ApiClient, ClientCallOptions } from "../../api/client/client.ts";
 import { fromTimestamp } from "../../api/mapping/time.ts";
 import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
@@ -8,22 +8,21 @@ import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
 import type { WordKind } from "../completion/completed.ts";
 
-/** Most names that are offered. */
+/** Most names to offer. */
 const MAX_WORDS = 50;
 
-/** Items of one page. Names that a page does not hold are not offered until more of them is typed. */
+/** Page size. Names beyond one page are offered once more of them is typed. */
 const PAGE_SIZE = 200;
 
-/** What of the names is asked for. */
 export interface WordQuery {
   readonly kind: Exclude<WordKind, "file" | "profile">;
-  /** How the names begin. */
+  /** Prefix of the names. */
   readonly prefix: string;
   /** Arguments before the word. */
   readonly before: readonly string[];
 }
 
-/** Names of a service that begin with the prefix, at most 50, the newest first. */
+/** At most 50 names of a service with the prefix, newest first. */
 export async function listWords(
   client: ApiClient,
   query: WordQuery,
@@ -32,7 +31,7 @@ export async function listWords(
   return pickWords(await readWords(client, query, options), query.prefix);
 }
 
-/** The names that begin with the prefix, each once. Those that a shell might read as more than a word are left out. */
+/** Distinct names with the prefix, except those that a shell could read as more than one word. */
 export function pickWords(words: readonly string[], prefix: string): readonly string[] {
   const plain = words.filter((word) => word.startsWith(prefix) && /^[A-Za-z0-9][\w.~-]*$/.test(word));
   return [...new Set(plain)].slice(0, MAX_WORDS);
@@ -78,8 +77,8 @@ async function readWords(
 }
 
 /**
- * A filter for texts that begin with the prefix, empty for all: names are ASCII, so a text with the last code point
- * appended comes after all of them.
+ * A filter for texts with the prefix, empty for all. Names are ASCII, so the prefix with the last code point appended
+ * comes after all of them.
  */
 function filterPrefix(field: string, prefix: string): string {
   if (prefix === "") return "";

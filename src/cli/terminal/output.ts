@@ -1,12 +1,12 @@
 /**
- * Everything that the command line prints. Text from outside reaches a stream only as a part of a {@link show}
- * template, which removes what would steer a terminal, or as JSON, which escapes it. A house test keeps every other
- * file from writing to a stream.
+ * All output of the command line. Text from outside reaches a stream only as part of a {@link show} template, which
+ * removes terminal control sequences, or as JSON, which escapes them. A house test prevents other files from writing to
+ * a stream.
  */
 import type { Json } from "../../base/json/json.ts";
 import { plain } from "./terminal.ts";
 
-/** Text that is safe to print: it was put together here, and may hold line breaks and styles of our own. */
+/** Text that is safe to print: composed here, possibly with line breaks and styles. */
 export class Shown {
   readonly text: string;
 
@@ -15,12 +15,11 @@ export class Shown {
   }
 }
 
-/** A part of a template: text and numbers are made plain, shown text stays as it is. */
+/** Part of a template: text and numbers are sanitized, shown text is kept. */
 export type Part = string | number | bigint | Shown;
 
 /**
- * Template tag. The literal parts are ours; the parts from outside are put on one line, without control and formatting
- * characters.
+ * Template tag. Literal parts are trusted; other parts are put on one line without control and formatting characters.
  */
 export function show(literals: TemplateStringsArray, ...parts: readonly Part[]): Shown {
   return new Shown(literals.reduce((text, literal, at) => text + textOf(parts[at - 1] ?? "") + literal));
@@ -30,7 +29,7 @@ function textOf(part: Part): string {
   return part instanceof Shown ? part.text : plain(String(part));
 }
 
-/** Shown texts one after the other. */
+/** Concatenates shown texts. */
 export function joinShown(parts: readonly Part[], separator = ""): Shown {
   return new Shown(parts.map(textOf).join(separator));
 }
@@ -50,7 +49,7 @@ export function writeShown(stream: NodeJS.WritableStream, shown: Shown): void {
   stream.write(shown.text);
 }
 
-/** Text of several lines with its line breaks and tabs, each line made plain. */
+/** Text of several lines with its line breaks and tabs, each line sanitized. */
 export function showLines(text: string): Shown {
   return new Shown(
     text
@@ -60,18 +59,13 @@ export function showLines(text: string): Shown {
   );
 }
 
-/**
- * Prints text that is the result of a command: as it is into files and pipes, line by line made plain on a terminal.
- */
+/** Prints text that is the result of a command: unchanged to files and pipes, sanitized line by line on a terminal. */
 export function printText(text: string): void {
   const { stdout } = process;
   stdout.write(stdout.isTTY === true ? showLines(text).text : text);
 }
 
-/**
- * JSON text in which no character steers a terminal: what is a control or formatting character is escaped, which
- * changes no value.
- */
+/** JSON text without control and formatting characters: they are escaped, which changes no value. */
 export function showJson(value: Json, indent?: number): Shown {
   const text = JSON.stringify(value, null, indent);
   return new Shown(text.replaceAll(/[\u007f-\u009f\u2028\u2029\p{Cf}]/gu, escapeCharacter));

@@ -1,12 +1,12 @@
-/** Colours and weights. */
+/** Colors and weights. */
 import { styleText } from "node:util";
 import { Shown } from "./output.ts";
 import { plain } from "./terminal.ts";
 
-/** A colour or weight; shown only where the stream is a terminal and the user did not ask for none (NO_COLOR). */
+/** A color or weight; applied only on a terminal, and not if NO_COLOR is set. */
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "blue" | "cyan";
 
-/** Text in a style for one stream; the text is made plain. */
+/** Styles text for one stream and sanitizes it. */
 export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): Shown {
   return new Shown(styleText(style, plain(text), { stream }));
 }

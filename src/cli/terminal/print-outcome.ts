@@ -1,4 +1,4 @@
-/** What a command says of a run that it started, and of one that ended. */
+/** Messages about a run that was started and one that has ended. */
 import type { ApiClient } from "../../api/client/client.ts";
 import type { Json } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
@@ -10,7 +10,7 @@ import { printText, showJson, toStderr, toStdout } from "./output.ts";
 import { paint } from "./paint.ts";
 import { formatRunError, printJson, runState, styleOf, took, toPrintable } from "./print.ts";
 
-/** Says that a run has started and how to go on: `watch` is the command for it. */
+/** Prints that a run has started and how to follow it; `watch` is the command for that. */
 export function printStarted(run: Run, output: OutputForm, watch: string): void {
   if (output === "json") {
     printJson(toPrintable(RunSchema, run));
@@ -20,7 +20,7 @@ export function printStarted(run: Run, output: OutputForm, watch: string): void 
   toStderr`${paint("dim", `watch it:  ${watch}`, process.stderr)}\n`;
 }
 
-/** Prints how a run ended, its output to stdout, the rest to stderr; gives the exit code. */
+/** Prints how a run ended, its output to stdout, the rest to stderr; returns the exit code. */
 export async function printOutcome(client: ApiClient, run: Run, output: OutputForm): Promise<number> {
   const isDone = runState(run) === "COMPLETED";
   if (output === "json") {
@@ -37,7 +37,7 @@ export async function printOutcome(client: ApiClient, run: Run, output: OutputFo
   return isDone ? EXIT.OK : EXIT.RUN_FAILED;
 }
 
-/** The run as JSON of the contract, with its output also when that is too large to come along. */
+/** The run as JSON of the contract, including an output that is too large to be inline. */
 export async function withOutput(client: ApiClient, run: Run): Promise<{ readonly [key: string]: Json }> {
   const json = toPrintable(RunSchema, run);
   if (run.outputValue.case !== "outputRef") return json;

@@ -1,16 +1,16 @@
-/** Warnings about flows in the terminal. */
+/** Prints warnings about flows. */
 import type { FlowWarning } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { show, writeShown } from "./output.ts";
 import { paint } from "./paint.ts";
 
-/** What the command line shows of a warning. */
+/** Fields of a warning that are printed. */
 export type ShownWarning = Pick<FlowWarning, "code" | "path" | "message" | "cure"> & {
   readonly line?: number;
   readonly column?: number;
 };
 
 /**
- * Prints warnings, one a line, in the form that editors and CI read: `file:line:column: warning: path message; cure
+ * Prints warnings, one per line, in the form that editors and CI parse: `file:line:column: warning: path message; cure
  * [CODE]`.
  */
 export function printWarnings(file: string, warnings: readonly ShownWarning[], stream: NodeJS.WriteStream): void {
@@ -24,7 +24,7 @@ export function printWarnings(file: string, warnings: readonly ShownWarning[], s
   }
 }
 
-/** A warning as JSON, as the contract names its fields. */
+/** A warning as JSON with the field names of the contract. */
 export function toPlainWarning({ code, path, line = 0, column = 0, message, cure }: ShownWarning) {
   return { code, path, line, column, message, cure };
 }

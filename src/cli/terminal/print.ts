@@ -1,4 +1,4 @@
-/** How messages of the service are printed. */
+/** Prints messages of the service. */
 
 import { printMessage } from "../../api/http/print.ts";
 import { fromTimestamp } from "../../api/mapping/time.ts";
@@ -20,20 +20,17 @@ import { paint, type Style } from "./paint.ts";
 import { formatTable } from "./table.ts";
 import { cut, formatAge } from "./terminal.ts";
 
-/** A moment as messages carry it. */
 export type Moment = NonNullable<Run["createTime"]>;
 
-/** A message as JSON of the contract. */
 export function toPrintable(...message: Parameters<typeof printMessage>): JsonObject {
   return JSON.parse(printMessage(...message)) as JsonObject;
 }
 
-/** Prints JSON to stdout. */
 export function printJson(value: Json): void {
   toStdout`${showJson(value, 2)}\n`;
 }
 
-/** Name of a value of an enum: `COMPLETED`. */
+/** Name of an enum value: `COMPLETED`. */
 export function nameOf(
   schema: { readonly value: Readonly<Record<number, { readonly localName: string }>> },
   value: number,
@@ -41,23 +38,22 @@ export function nameOf(
   return schema.value[value]?.localName ?? `STATE_${value}`;
 }
 
-/** Name of a kind of event as the documents write it, for instance `task.completed`. */
+/** Name of a kind of event as in the documentation, for example `task.completed`. */
 export function eventName(kind: number): string {
   return nameOf(RunEventKindSchema, kind).toLowerCase().replace("_", ".");
 }
 
-/** Name of the state of a run. */
 export function runState(run: Run | RunSummary): string {
   return nameOf(RunStateSchema, run.state);
 }
 
-/** TOOK of a run or a task: the time from its creation or start to its end; empty until it has ended. */
+/** TOOK of a run or task: the time from its creation or start to its end; empty until it has ended. */
 export function took(start: Moment | undefined, end: Moment | undefined): string {
   if (start === undefined || end === undefined) return "";
   return formatDuration(Math.max(0, fromTimestamp(end) - fromTimestamp(start)));
 }
 
-/** A moment in the user's time zone; empty when there is none. */
+/** A time in the user's time zone; empty if there is none. */
 export function formatTime(moment: Moment | undefined): string {
   if (moment === undefined) return "";
   const date = new Date(fromTimestamp(moment));
@@ -66,7 +62,7 @@ export function formatTime(moment: Moment | undefined): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-/** Colour of a state of a run or a task. */
+/** Color of a state. */
 export function styleOf(state: string): Style {
   switch (state) {
     case "COMPLETED":
@@ -90,7 +86,6 @@ export function styleOf(state: string): Style {
   }
 }
 
-/** Table of runs. */
 export function formatRuns(runs: readonly RunSummary[], now = Date.now()): Shown {
   const rows = runs.map((run) => [
     run.runId,
@@ -103,7 +98,6 @@ export function formatRuns(runs: readonly RunSummary[], now = Date.now()): Shown
   return formatTable(["RUN", "FLOW", "STATE", "AGE", "TOOK", "KEY"], rows);
 }
 
-/** Table of the tasks of a run. */
 export function formatTasks(tasks: readonly RunTask[]): Shown {
   const rows = tasks.map((task) => [
     task.taskId,
@@ -122,7 +116,7 @@ export function formatTasks(tasks: readonly RunTask[]): Shown {
   return formatTable(shown(headings), rows.map(shown));
 }
 
-/** What there is to say about one run, line by line. */
+/** Details of one run, line by line. */
 export function formatRun(run: Run): Shown {
   const state = runState(run);
   const json = toPrintable(RunSchema, run);
@@ -154,12 +148,12 @@ export function formatRun(run: Run): Shown {
   );
 }
 
-/** Why a run did not complete, in one line. */
+/** Why a run did not complete, on one line. */
 export function formatRunError(error: NonNullable<Run["error"]>): string {
   return `${error.taskId === "" ? "" : `${error.taskId}: `}${error.type} ${error.message}`.trim();
 }
 
-/** What a task waits for. `now` is compared with the time that is left; "" leaves it out. */
+/** What a task waits for. `now` is used for the remaining time; "" leaves it out. */
 export function describeWait(wait: TaskWait | undefined, now: number | ""): string {
   const dueIn = (due: Moment | undefined): string =>
     due === undefined || now === "" ? "" : ` ${formatDuration(Math.max(0, fromTimestamp(due) - now))} left`;

@@ -1,4 +1,4 @@
-/** Shows the progress of a run: redrawn in place on a terminal, a bounded number of lines elsewhere. */
+/** Shows the progress of a run: redrawn in place on a terminal, a limited number of lines elsewhere. */
 import { formatDuration } from "../../base/time/duration.ts";
 import { joinShown, type Part, Shown, show, writeShown } from "./output.ts";
 import { paint } from "./paint.ts";
@@ -6,34 +6,34 @@ import { describeWait, styleOf } from "./print.ts";
 import { hasEnded, type ProgressChange, type RunProgress, type TaskProgress } from "./progress.ts";
 import { cut, padTo, plain, sizeOf, widthOf } from "./terminal.ts";
 
-/** Most children of one group that are drawn at the same time. */
+/** Most children of one group to draw at the same time. */
 const MAX_CHILDREN = 6;
 
-/** Time between two drawings, milliseconds. */
+/** Time between redraws, milliseconds. */
 const FRAME_MS = 100;
 
-/** Time between two lines that say how far a run is, where nothing can be drawn, milliseconds. */
+/** Time between summary lines without a terminal, milliseconds. */
 const SUMMARY_MS = 5_000;
 
-/** Most children that have a line because they failed. */
+/** Most failed children that get a line. */
 const MAX_FAILED_CHILDREN = 20;
 
-/** Most tasks that such a line names. */
+/** Most tasks named in a summary line. */
 const MAX_NAMED = 3;
 
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
 
-/** What is told of a run. */
+/** A view of a run's progress. */
 export interface ProgressView {
   /** Shows what changed. */
   update(changes: readonly ProgressChange[]): void;
-  /** A remark above the progress. */
+  /** Prints a remark above the progress. */
   say(text: string): void;
-  /** Stops drawing, so that something may be asked; returns the function that goes on. */
+  /** Stops drawing so that a question can be asked; the returned function resumes. */
   pause(): () => void;
-  /** A remark below the progress, which is drawn no more. */
+  /** Prints a remark below the progress and stops drawing for good. */
   leave(text: string): void;
-  /** Draws for the last time, unless the view was left. */
+  /** Draws a last time, unless {@link ProgressView.leave} was called. */
   end(): void;
 }
 
@@ -43,9 +43,8 @@ export function openProgressView(progress: RunProgress, stream: NodeJS.WriteStre
 }
 
 /**
- * Without a terminal: a line for each task of the flow that ended or waits for a person or a signal, one for each child
- * that failed up to a number, and every few seconds one that says how far the run is. A task that is tried a thousand
- * times and a map of a thousand items take no line each.
+ * Without a terminal: a line for each task of the flow that ended or waits for a person or a signal, one for each
+ * failed child up to a limit, and a summary every few seconds. Retries and items of a map get no lines.
  */
 function openPlainView(progress: RunProgress, stream: NodeJS.WriteStream): ProgressView {
   const began = performance.now();
@@ -106,7 +105,7 @@ function isWorthALine(task: TaskProgress): boolean {
   return hasEnded(task) || (task.state === "WAITING" && (kind === "approval" || kind === "signal"));
 }
 
-/** How far the run is: tasks of the flow that ended, and those that go on, the first few by name. */
+/** Summary of a run: how many tasks of the flow have ended, and the first few open ones by name. */
 function summarize(progress: RunProgress): string {
   const tasks = progress.childrenOf("");
   const open = tasks.filter((task) => !hasEnded(task) && task.state !== "PENDING");
@@ -125,7 +124,7 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
   let paused = false;
   let isLeft = false;
   const clear = (): void => {
-    // From the first column: the terminal itself shows ^C, and the cursor stands behind it.
+    // From the first column, because the terminal shows ^C before the cursor.
     if (!paused) writeShown(stream, new Shown(drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : "\r\u001b[0J"));
     drawn = 0;
   };
@@ -139,11 +138,11 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
   const timer = setInterval(draw, FRAME_MS);
   return {
     update() {
-      // The next frame shows it: a thousand changes a second are not a thousand drawings.
+      // The next frame shows it: a thousand changes per second do not need a thousand redraws.
     },
     say(text) {
       clear();
-      // A question that stands keeps its line.
+      // An open question keeps its line.
       writeShown(stream, show`${new Shown(paused ? "\n" : "")}${text}\n`);
       draw();
     },
@@ -171,8 +170,8 @@ function openLiveView(progress: RunProgress, stream: NodeJS.WriteStream): Progre
 }
 
 /**
- * Lines of the live view: the run, its tasks, and of each group the children that are worth a line. None is wider than
- * the stream, all fit its height.
+ * Lines of the live view: the run, its tasks, and the relevant children of each group. They fit the width and height of
+ * the stream.
  */
 export function renderProgress(
   progress: RunProgress,
@@ -193,7 +192,7 @@ export function renderProgress(
   };
   for (const task of progress.childrenOf("")) visit(task, 0);
   const hidden = lines.length - room;
-  // Where not all fit, those at the end are where things happen.
+  // If not all lines fit, show the last ones, where things happen.
   const shown = hidden > 0 ? [paint("dim", `  … ${hidden} lines above`), ...lines.slice(hidden)] : lines;
   return [renderHead(progress, width), ...shown];
 }
@@ -214,7 +213,7 @@ interface Drawing {
 function renderTask(task: TaskProgress, depth: number, { width, idWidth, now, tick }: Drawing): Shown {
   const indent = "  ".repeat(depth + 1);
   const id = padTo(cut(plain(task.id), idWidth), idWidth);
-  // A line that wraps would be two, and the next drawing would begin at the wrong one.
+  // A line that wraps would count as two, and the next redraw would start at the wrong one.
   const head = cut(`${indent}${signOf(task, tick)} ${id}  ${padTo(cut(plain(task.type), 10), 10)}  `, width);
   const state = task.state.padEnd(10);
   const rest = plain(describe(task, now));
@@ -245,7 +244,7 @@ function signOf(task: TaskProgress, tick: number): string {
   }
 }
 
-/** What there is to say about a task beside its state. */
+/** Details of a task beside its state. */
 function describe(task: TaskProgress, now: number): string {
   const parts: string[] = [];
   if (task.children > 0) parts.push(`${task.ended} of ${task.children}`);

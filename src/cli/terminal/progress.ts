@@ -1,4 +1,4 @@
-/** What a terminal knows about a run that it watches: its state and its tasks, from the frames of the watch. */
+/** State of a watched run and its tasks, from the frames of the watch. */
 import { fromTimestamp } from "../../api/mapping/time.ts";
 import type { RunEvent, TaskTransition } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import type { Run, RunError, RunTask, TaskError, TaskWait } from "../../gen/orchestrator/v1/run_pb.ts";
@@ -9,53 +9,52 @@ import { nameOf, runState } from "./print.ts";
 /** A task as the terminal shows it. */
 export interface TaskProgress {
   readonly id: string;
-  /** Id of the group that it is a child of; empty at the top. */
+  /** Id of the parent group; empty at the top. */
   readonly parent: string;
   type: string;
   /** Name of the state: `RUNNING`. */
   state: string;
   attempt: number;
   maxAttempts: number;
-  /** Number of children; 0 when it has none or they are not known yet. */
+  /** Number of children; 0 if there are none or they are unknown. */
   children: number;
   ended: number;
   error: TaskError | undefined;
   wait: TaskWait | undefined;
-  /** Milliseconds since the epoch, by the clock of the service; undefined before. */
+  /** Milliseconds since the epoch, by the clock of the service; undefined before the start. */
   startedAt: number | undefined;
   endedAt: number | undefined;
   nextAttemptAt: number | undefined;
-  /** Why it was skipped; empty when it was not. */
+  /** Why it was skipped; empty if it was not. */
   reason: string;
 }
 
 const ENDED = new Set(["COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT", "COMPENSATED"]);
 
-/** Whether a task has ended. */
 export function hasEnded(task: TaskProgress): boolean {
   return ENDED.has(task.state);
 }
 
-/** A change that is worth a line where nothing can be drawn. */
+/** A change that deserves a line without a terminal. */
 export type ProgressChange =
   | { readonly kind: "task"; readonly task: TaskProgress }
   | { readonly kind: "run"; readonly state: string; readonly error: RunError | undefined; readonly note: string };
 
-/** The run as far as the frames told. */
+/** The run as far as the frames have shown it. */
 export class RunProgress {
-  /** Last run that a frame carried. */
+  /** Run in the latest frame that has one. */
   run: Run | undefined;
-  /** State, or phase, that was told last. */
+  /** Latest known state or phase. */
   state = "QUEUED";
   readonly tasks = new Map<string, TaskProgress>();
   readonly #children = new Map<string, TaskProgress[]>();
 
-  /** Tasks below `parent` in the order in which they came; below "" those of the flow. */
+  /** Tasks below `parent` in order of arrival; those of the flow below "". */
   childrenOf(parent: string): readonly TaskProgress[] {
     return this.#children.get(parent) ?? [];
   }
 
-  /** Takes a frame in and tells what changed. */
+  /** Applies a frame and returns what changed. */
   apply({ frame }: WatchRunResponse): readonly ProgressChange[] {
     switch (frame.case) {
       case "snapshot":
@@ -70,12 +69,12 @@ export class RunProgress {
     }
   }
 
-  /** What a snapshot tells that was not known: a watch that begins late, or anew, must not leave anything out. */
+  /** Changes in a snapshot: a watch that starts late, or again, must not leave anything out. */
   #applySnapshot(run: Run | undefined, tasks: readonly RunTask[]): readonly ProgressChange[] {
     const changes: ProgressChange[] = [];
     const before = this.state;
     if (run !== undefined) this.#setRun(run);
-    // The end frame, which follows, says how it ended.
+    // The end frame, which follows, shows how it ended.
     if (this.state !== before && run !== undefined && run.endTime === undefined)
       changes.push({ kind: "run", state: this.state, error: run.error, note: "" });
     for (const told of tasks) {
@@ -118,7 +117,7 @@ export class RunProgress {
       case "runTransition": {
         this.state = nameOf(RunPhaseSchema, detail.value.phase);
         const { error, reason } = detail.value;
-        // The end frame, which follows, says how it ended.
+        // The end frame, which follows, shows how it ended.
         return ENDED.has(this.state) || this.state === "TERMINATED"
           ? []
           : [{ kind: "run", state: this.state, error, note: reason }];

@@ -1,24 +1,23 @@
 /**
- * Tables that fit the terminal. Cells wrap between words, never inside one: where the columns do not fit side by side,
- * each row becomes a block with a line per column. Without a terminal, rows are as long as they are, for `grep` and
- * `awk`.
+ * Tables that fit the terminal. Cells wrap between words. If the columns do not fit side by side, each row becomes a
+ * block with a line per column. Without a terminal, rows are not wrapped, for `grep` and `awk`.
  */
 import { Shown } from "./output.ts";
 import { cut, padTo, plain, sizeOf, widthOf } from "./terminal.ts";
 
 const GAP = "  ";
 
-/** A column of text is not made narrower than this, unless its text is. */
+/** Least width of a text column, unless its text is shorter. */
 const MIN_TEXT_WIDTH = 16;
 
-/** Rows under headings. `width` is that of the terminal, undefined where there is none. */
+/** Formats rows under headings. `width` is that of the terminal, undefined without one. */
 export function formatTable(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
   width: number | undefined = sizeOf(process.stdout).columns,
 ): Shown {
   const all = [headings, ...rows].map((row) => row.map(plain));
-  // Where room is short, columns without any value are left out.
+  // If space is short, empty columns are left out.
   const isFull = fitWidths(all, width) === null;
   const cells = isFull
     ? all.map((row) => row.filter((_, column) => all.some((one, at) => at > 0 && one[column] !== "")))
@@ -31,7 +30,7 @@ export function formatTable(
   return new Shown(`${lines.map((line) => line.trimEnd()).join("\n")}\n`);
 }
 
-/** Widths of the columns; null when they do not fit side by side. */
+/** Widths of the columns; null if they do not fit side by side. */
 function fitWidths(cells: readonly (readonly string[])[], width: number | undefined): readonly number[] | null {
   const measure = (of: (cell: string) => number): number[] =>
     (cells[0] ?? []).map((_, column) => cells.reduce((most, row) => Math.max(most, of(row[column] ?? "")), 0));
@@ -44,7 +43,7 @@ function fitWidths(cells: readonly (readonly string[])[], width: number | undefi
   const least = words.map((word, column) => Math.max(word, Math.min(natural[column] ?? 0, MIN_TEXT_WIDTH)));
   spare = room - sum(least);
   if (spare < 0) return null;
-  // What is left goes to the columns in their order.
+  // The remaining space goes to the columns in order.
   return least.map((one, column) => {
     const more = Math.min(spare, (natural[column] ?? one) - one);
     spare -= more;
@@ -64,7 +63,7 @@ function formatRow(row: readonly string[], widths: readonly number[]): readonly 
   );
 }
 
-/** Each row as a block: the name of a column, then its value; columns without a value are left out. */
+/** Formats each row as a block of column names and values, without empty columns. */
 function formatBlocks(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
@@ -79,14 +78,14 @@ function formatBlocks(
       const fits = cell.split(" ").every((word) => widthOf(word) <= beside);
       if (fits)
         return wrapWords(cell, beside).map((line, at) => `${at === 0 ? name : " ".repeat(nameWidth)}${GAP}${line}`);
-      // A word that is too long for what is left has a line of its own.
+      // A word that is too long for the rest gets its own line.
       return [name, ...wrapWords(cell, width - GAP.length).map((line) => GAP + line)];
     });
     return index === 0 ? lines : ["", ...lines];
   });
 }
 
-/** Lines of a text that is broken between words. A word that is wider than a line is cut. */
+/** Wraps text between words. A word wider than a line is cut. */
 function wrapWords(text: string, width: number): readonly string[] {
   if (widthOf(text) <= width) return [text];
   const lines: string[] = [];

@@ -1,10 +1,10 @@
-/** What the terminal is told: text that cannot steer it, colours where they are wanted, tables. */
+/** Text for terminals: sanitizing, widths, and sizes. */
 import { stripVTControlCharacters } from "node:util";
 import stringWidth from "string-width";
 
 /**
- * Text from outside on one line, without characters that would steer the terminal: control characters, and formatting
- * characters, which reorder or hide what stands beside them. The joiner inside an emoji stays.
+ * Text on one line without characters that affect the terminal: control characters, and formatting characters, which
+ * reorder or hide others. The joiner inside an emoji is kept.
  */
 export function plain(text: string): string {
   if (/^[\u0020-\u007e]*$/.test(text)) return text;
@@ -13,13 +13,13 @@ export function plain(text: string): string {
     .replaceAll(FORMATTING, "");
 }
 
-/** Formatting characters, but for the joiner between two pictures of an emoji. */
+/** Formatting characters except the joiner between two pictographs of an emoji. */
 const FORMATTING =
   /(?!(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=\p{Extended_Pictographic}))\p{Cf}/gu;
 
 /**
- * Columns and rows of a terminal; undefined where there is none, or where it reports 0 (`docker exec -t`, `expect`,
- * serial consoles).
+ * Columns and rows of a terminal; undefined without one or if it reports 0 (`docker exec -t`, `expect`, serial
+ * consoles).
  */
 export function sizeOf({ columns, rows }: { readonly columns?: number; readonly rows?: number }): {
   readonly columns: number | undefined;
@@ -28,19 +28,19 @@ export function sizeOf({ columns, rows }: { readonly columns?: number; readonly 
   return { columns: columns || undefined, rows: rows || undefined };
 }
 
-/** Columns that a text takes on a terminal: wide characters and emoji take two. */
+/** Columns that text occupies: wide characters and emoji take two. */
 export function widthOf(text: string): number {
   return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);
 }
 
-/** Text with spaces up to a width. */
+/** Pads text with spaces to a width. */
 export function padTo(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - widthOf(text)));
 }
 
 const SEGMENTER = new Intl.Segmenter();
 
-/** Text cut to a width, with a sign that something is missing. Never splits a character. */
+/** Cuts text to a width and marks the cut. Never splits a character. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   if (width <= 0) return "";
@@ -54,7 +54,7 @@ export function cut(text: string, width: number): string {
   return `${kept}…`;
 }
 
-/** How long ago something was, in one unit: `40s`, `5m`, `3h`, `12d`. */
+/** Age in one unit: `40s`, `5m`, `3h`, `12d`. */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   if (seconds < 60) return `${seconds}s`;
