@@ -5,6 +5,7 @@ import { fail } from "../../base/errors.ts";
 /** Port of an address that has none. */
 const DEFAULT_PORT = "8002";
 
+/** The parts of an address. */
 export interface ServiceAddress {
   /** `host` or `[ipv6]`. */
   readonly host: string;

@@ -65,6 +65,7 @@ export interface GrpcChannel {
   close(): void;
 }
 
+/** Opens a channel, which connects with its first call. */
 export function openGrpcChannel({ host, port, secure, maxMessageBytes, useProxy }: ChannelTarget): GrpcChannel {
   const options: ClientOptions = {
     "grpc.max_receive_message_length": maxMessageBytes,
