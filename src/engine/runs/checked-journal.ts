@@ -1,9 +1,9 @@
 /**
- * The journal as the engine reads it: whatever comes from the store is checked here, once, and a run that fails is
- * RUN_UNREADABLE on every call alike.
+ * The journal with validation: everything read from the store is checked once, here, so a damaged run is RUN_UNREADABLE
+ * in every call.
  *
- * Each record is checked for its kind; header and journal must agree on the run's tenant and flow, on where the journal
- * ends and on whether the run has ended.
+ * Each record is checked against its kind. Header and journal must agree on the run's tenant and flow, on the last
+ * sequence, and on whether the run has ended.
  */
 import { toError } from "../../base/errors.ts";
 import { recordsProblem } from "../machine/check-record.ts";
@@ -25,7 +25,7 @@ export function checkReads(journal: Journal): Journal {
     loadRun: (runId) =>
       readRun(runId, async () => {
         let read = await load(runId);
-        // The header is read before the journal, which may have grown to its end meanwhile.
+        // The header is read before the journal, which may have been written to its end in between.
         if (read !== null && read.problem !== null) read = await load(runId);
         if (read === null) return null;
         if (read.problem !== null) throw toError("RUN_UNREADABLE", { runId, why: read.problem });
@@ -52,7 +52,7 @@ function runProblem({ header, records }: StoredRun): string | null {
   const [first] = records;
   if (first?.type !== "run.started") return "its journal does not begin with its start";
   if (first.tenantId !== header.tenantId || first.flowId !== header.flowId || first.hash !== header.flowHash)
-    return "header and journal are of different tenants or flows";
+    return "header and journal belong to different tenants or flows";
   if (header.sequence > length) return `the journal ends at ${length}, the header knows record ${header.sequence}`;
   const last = records[length - 1];
   const ended = last !== undefined && isEndRecord(last);

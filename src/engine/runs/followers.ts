@@ -1,8 +1,8 @@
 /**
- * Followers of all runs of a tenant: they hear of every header that changes, and of how many changes they missed.
+ * Followers of all runs of a tenant: they receive every changed header, and the number of changes that they missed.
  *
- * What is committed here comes from the runtime, what others have committed is relayed. Of what is told of a run the
- * newest wins, whatever came first.
+ * Commits on this instance come from the runtime, those on other instances are relayed. The newest version of a run
+ * wins, in whatever order the versions arrive.
  */
 
 import type { JournalRecord } from "../machine/records.ts";
@@ -13,10 +13,10 @@ import type { FollowScope, RunChange, RunRelay } from "../ports/run-watch.ts";
 import { isNewer, toHeader } from "./headers.ts";
 import type { RunObserver } from "./observer.ts";
 
-/** Runs that wait for a follower; more, and it misses the oldest. */
+/** Most runs queued for a follower; beyond that, it misses the oldest. */
 const MAX_BEHIND = 10_000;
 
-/** Runs that are told at once. */
+/** Runs delivered at once. */
 const BATCH = 100;
 
 interface Follower {
@@ -28,17 +28,19 @@ interface Follower {
 }
 
 /**
- * Hears of commits and tells its followers. Each line is the whole header, so of several changes of a run the newest is
- * enough.
+ * Observes commits and delivers headers to followers. A header is complete, so the newest of several changes of a run
+ * is enough.
  */
 export interface Followers extends RunObserver, RunRelay {
-  /** Headers as they change, and what was missed, from the first call of `next` on. Ends when the signal aborts. */
+  /**
+   * Headers as they change and the number of missed ones, from the first call of `next`. Ends when the signal aborts.
+   */
   follow(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncGenerator<RunChange>;
-  /** A run of this instance was deleted at `at`; `header` is what it was. */
+  /** A run of this instance was deleted at `at`; `header` is its last one. */
   deleted(header: RunHeader, at: number): void;
 }
 
-/** Nobody follows yet. */
+/** Initially without followers. */
 export function createFollowers(maxBehind = MAX_BEHIND): Followers {
   const followers = new Set<Follower>();
 
@@ -56,7 +58,7 @@ export function createFollowers(maxBehind = MAX_BEHIND): Followers {
   };
 
   return {
-    // While the state is ahead of the journal nobody sees it: the next commit tells.
+    // A state that is ahead of the journal is not visible: the next commit delivers it.
     committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void {
       if (followers.size === 0) return;
       const { state } = run;
@@ -65,11 +67,11 @@ export function createFollowers(maxBehind = MAX_BEHIND): Followers {
       for (const follower of followers) if (follower.tenantId === header.tenantId) tell(follower, header);
     },
     deleted(header, at) {
-      // Newer than everything that was said of the run.
+      // Newer than every earlier version of the run.
       const last: RunHeader = { ...header, sequence: header.sequence + 1, updatedAt: at, deleted: true };
       for (const follower of followers) if (follower.tenantId === header.tenantId) tell(follower, last);
     },
-    /** Nothing to do: a lost shard is followed by its new owner. */
+    /** Nothing to do: the new owner of a lost shard continues. */
     fenced() {},
     relay(tenantId, change) {
       for (const follower of followers) {
@@ -84,7 +86,7 @@ export function createFollowers(maxBehind = MAX_BEHIND): Followers {
     async *follow({ tenantId }, signal, scope) {
       const follower: Follower = { tenantId, scope, queue: new Map(), lost: 0, wake: null };
       followers.add(follower);
-      // Also where the reader has stopped at a change and does not come back.
+      // Also if the reader has stopped at a change and does not return.
       const onAbort = (): void => {
         followers.delete(follower);
         follower.wake?.();

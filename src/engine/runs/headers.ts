@@ -1,10 +1,7 @@
 import { publicState, type RunState } from "../machine/state.ts";
 import type { RunHeader } from "../ports/run-index.ts";
 
-/**
- * Whether `header` says something newer about its run than `known` does. Quarantined runs change their header
- * without a record.
- */
+/** Whether `header` is newer than `known`. The header of a quarantined run changes without a record. */
 export function isNewer(header: RunHeader, known: Pick<RunHeader, "sequence" | "updatedAt">): boolean {
   if (header.sequence !== known.sequence) return header.sequence > known.sequence;
   return header.updatedAt > known.updatedAt;

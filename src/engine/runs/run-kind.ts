@@ -19,25 +19,24 @@ import { Children } from "./work/children.ts";
 import { Effects } from "./work/effects.ts";
 import { Family } from "./work/family.ts";
 
-/** What runs stand on. */
 export interface RunKindParts
   extends Pick<Runtime, "clock" | "shards" | "submission" | "lifecycle" | "trials" | "probation"> {
   readonly residence: RunResidence;
-  /** With checked reads. */
+  /** With validation. */
   readonly journal: Journal;
-  /** Makes the rows of the projections of runs. */
+  /** Creates the rows of the projections. */
   readonly rowsOf: RowsOf<Run, JournalRecord>;
   readonly flows: FlowRegistry;
   readonly tools: ToolCaller;
   readonly log: Log;
-  /** Names of the graphs that are loaded: flows that name another one are not started. Absent: every start is taken. */
+  /** Names of the loaded graphs: flows with another graph cannot start. Absent: every start is accepted. */
   readonly graphs?: ReadonlySet<string>;
-  /** Start-to-close of attempts whose flow and type give none, milliseconds; null: none. */
+  /** Default start-to-close timeout of attempts, milliseconds; null: none. */
   readonly defaultTaskTimeoutMs?: number | null;
   readonly observers: readonly RunObserver[];
 }
 
-/** The run kind, and what its runs have to say to each other. */
+/** Creates the run kind and the messages between its runs. */
 export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTypes>; readonly family: Family } {
   const { journal, rowsOf, flows, clock, submission, lifecycle, probation, observers } = parts;
   const family = new Family(parts);
@@ -49,8 +48,8 @@ export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTyp
     opened: (resident, { header, moving, wakeAt }, again) => {
       resident.work.shown = { state: header.state, moving, wakeAt };
       if (again || resident.gone || RUN_RULES.hasEnded(resident.entity)) return;
-      // A run that was put into quarantine unread and can be read now stays held until it is released. From now on its
-      // journal says so too.
+      // A run that was quarantined unread and is now readable stays held until it is released. From here on its journal
+      // shows the hold too.
       if (header.state !== "QUARANTINED" || resident.entity.state.holds.some((hold) => hold.kind === "quarantine"))
         return;
       const why = "the run could not be read before";

@@ -1,4 +1,4 @@
-/** A run in memory: what the shard runtime keeps of every entity, and what runs keep beside it. */
+/** A run in memory: what the shard runtime keeps for every entity, and what runs add to it. */
 import type { LongTimer } from "../../base/time/long-timer.ts";
 import type { RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
@@ -23,15 +23,15 @@ export type RunResident = Resident<RunTypes>;
 /** The runs in memory. */
 export type RunResidence = Residence<RunTypes>;
 
-/** What a run keeps beside its state. */
+/** What a run keeps besides its state. */
 export interface RunWork {
   /** Keys of a start that is not durable yet. */
   keys: StartRow["keys"];
-  /** Header as it was last written. */
+  /** Header as last written. */
   shown: { readonly state: string; readonly moving: boolean; readonly wakeAt: number | null };
-  /** Attempts under way, by path of the task. */
+  /** Running attempts by task path. */
   readonly attempts: Map<string, Attempt>;
-  /** Child runs that are being started, or asked for. */
+  /** Child runs that are being started or looked up. */
   startingChildren: number;
 }
 
@@ -39,13 +39,12 @@ export interface RunWork {
 export interface Attempt {
   readonly token: number;
   readonly abort: AbortController;
-  /** Ends the attempt by start-to-close or schedule-to-close. */
+  /** Ends the attempt at start-to-close or schedule-to-close. */
   timer: LongTimer | null;
-  /** Ends the attempt when it says nothing. */
+  /** Ends the attempt if it sends no heartbeat. */
   heartbeatTimer: LongTimer | null;
 }
 
-/** A run that does nothing yet. */
 export function createRunWork(): RunWork {
   return {
     keys: [],
@@ -55,7 +54,7 @@ export function createRunWork(): RunWork {
   };
 }
 
-/** State of a run that may be shown; null while something in it is not durable. */
+/** The state of a run that can be shown; null while a part of it is not durable. */
 export function shownState(resident: RunResident): RunState | null {
   return isClean(resident) ? resident.entity.state : null;
 }

@@ -1,4 +1,4 @@
-/** The pure part of the run kind: the machine as the shard runtime uses it. */
+/** The pure part of the run kind: the machine, adapted to the shard runtime. */
 import type { Json } from "../../base/json/json.ts";
 import { measureJson } from "../../base/json/json-size.ts";
 import { nextDueAt } from "../machine/decide.ts";
@@ -9,7 +9,6 @@ import { createState, isTerminalPhase } from "../machine/state.ts";
 import type { Rules } from "../shard/kind.ts";
 import type { RunTypes } from "./run-resident.ts";
 
-/** Rules of runs. */
 export const RUN_RULES: Rules<RunTypes> = {
   advance,
   reset: ({ state, plan }) => openRun(createState(state.runId), plan),
@@ -32,7 +31,7 @@ export const RUN_RULES: Rules<RunTypes> = {
   momentOf: (event) => ("task" in event ? `${event.type}:${event.task}` : event.type),
 };
 
-/** What may be large in an event. A start is alone in its transition, or the first of it. */
+/** The part of an event that can be large. A start is alone in its transition, or first in it. */
 function valueIn(event: RunEvent): Json {
   switch (event.type) {
     case "reported":

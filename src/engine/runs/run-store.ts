@@ -1,4 +1,4 @@
-/** Stored runs, as the shard runtime reads them. */
+/** Reads of stored runs for the shard runtime. */
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { foldJournal } from "../machine/apply.ts";
 import { openRun } from "../machine/run.ts";
@@ -8,8 +8,8 @@ import type { RunTypes } from "./run-resident.ts";
 import { isUnreadable, readRun } from "./unreadable.ts";
 
 /**
- * Reads runs from a journal whose reads are checked. Errors: RUN_UNREADABLE for a run that is damaged or cannot be read
- * by this build.
+ * Creates a store on a validating journal. Error: RUN_UNREADABLE for a run that is damaged or that this build cannot
+ * read.
  */
 export function createRunStore(journal: Journal, flows: FlowRegistry): EntityStore<RunTypes> {
   return {

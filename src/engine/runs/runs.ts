@@ -1,4 +1,4 @@
-/** The runs of an instance: their kind on the shard runtime, with what calls and lists need of it. */
+/** The runs of an instance: their kind on the shard runtime, and what calls and lists need from it. */
 import type { Journal } from "../ports/journal.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { checkReads } from "./checked-journal.ts";
@@ -7,26 +7,24 @@ import { createRunKind, type RunKindParts } from "./run-kind.ts";
 import type { RunResidence } from "./run-resident.ts";
 import type { Family } from "./work/family.ts";
 
-/** What runs stand on beside the runtime. */
+/** What runs need besides the runtime. */
 export interface RunsParts
   extends Pick<RunKindParts, "rowsOf" | "flows" | "tools" | "graphs" | "defaultTaskTimeoutMs" | "log"> {
   readonly journal: Journal;
   readonly observers: readonly RunObserver[];
 }
 
-/** The runs of an instance. */
 export interface Runs
   extends Pick<Runtime, "clock" | "shards" | "submission" | "lifecycle" | "probation">,
     Pick<RunsParts, "flows" | "graphs"> {
   readonly residence: RunResidence;
-  /** With checked reads: what is damaged is RUN_UNREADABLE. */
+  /** With validation: damaged runs are RUN_UNREADABLE. */
   readonly journal: Journal;
   readonly family: Family;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
 }
 
-/** Adds runs to a runtime. */
 export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
   const { clock, shards, submission, lifecycle, trials, probation } = runtime;
   const journal = checkReads(parts.journal);

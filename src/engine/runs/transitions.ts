@@ -1,7 +1,4 @@
-/**
- * Makes the transition of a run as it is committed: its pending records, its header, and the rows that follow from
- * them.
- */
+/** Creates the transition of a run for its commit: the pending records, the header, and the projected rows. */
 import { nextDueAt } from "../machine/decide.ts";
 import { movesByItself } from "../machine/run.ts";
 import { publicState, type RunState } from "../machine/state.ts";
@@ -14,9 +11,7 @@ export function firstSequenceOf({ entity: { state }, pending }: RunResident): nu
   return state.sequence - pending.length + 1;
 }
 
-/**
- * The transition of everything that is pending in `resident`, with its records as JSON and the rows of its projections.
- */
+/** The transition of everything pending in `resident`, with its records as JSON and its projected rows. */
 export function createTransition(resident: RunResident, json: string, rows: readonly ProjectedRows[]): Transition {
   const { entity: run, pending, work } = resident;
   const { state } = run;
@@ -37,8 +32,8 @@ export function createTransition(resident: RunResident, json: string, rows: read
       case "signal.received":
       case "request.applied":
       case "approval.ended":
-        // A caller was told that this is durable. The header knows of it too, so that a journal which has lost its end
-        // does not pass for a whole one.
+        // A caller was notified that this is durable. The header counts it too, so that a journal that lost its end is
+        // not taken for a complete one.
         changed = true;
         break;
     }

@@ -1,15 +1,16 @@
 /**
- * Runs that cannot be read: records of a newer build, a damaged journal, a flow version that is gone.
+ * Unreadable runs: records of a newer build, a damaged journal, a missing flow version.
  *
  *   read fails → header says QUARANTINED, nothing wakes or moves the run → TerminateRun ends it unread
- *                                  └── a build that can read it opens it → held in its journal as well → ResumeRun releases it
+ *                                  └── a build that can read it opens it → held in its journal as well → ResumeRun
+ *                                  releases it
  *
- * One such run costs nothing else: it leaves what is listed at takeovers and by the timers.
+ * Such a run does not affect others: takeovers and timers no longer list it.
  */
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import type { Journal } from "../ports/journal.ts";
 
-/** Does `read`. What fails because of the run itself, not because of the store, becomes RUN_UNREADABLE. */
+/** Runs `read`. An error caused by the run itself, not by the store, becomes RUN_UNREADABLE. */
 export async function readRun<T>(runId: string, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
@@ -20,15 +21,15 @@ export async function readRun<T>(runId: string, read: () => T | Promise<T>): Pro
   }
 }
 
-/** Errors that say nothing about the run. */
+/** Errors that are not about the contents of the run. */
 const OURS = /^(STORE_|RUN_|SHUTTING_DOWN)/;
 
-/** True for the error of a run that cannot be read. */
+/** Whether an error is about an unreadable run. */
 export function isUnreadable(error: unknown): error is OrchestratorError {
   return isOrchestratorError(error) && error.code === "RUN_UNREADABLE";
 }
 
-/** Throws RUN_NOT_FOUND instead of `error` when the run that cannot be read is not the tenant's. */
+/** Throws `error` for an unreadable run, or RUN_NOT_FOUND if another tenant owns it. */
 export async function throwUnreadable(
   journal: Pick<Journal, "findHeader">,
   tenantId: string,

@@ -1,28 +1,25 @@
-/**
- * What a decision on an approval must meet: the question exists, its form is filled in, and nobody has decided
- * otherwise.
- */
+/** Checks of decisions on approvals: the approval exists, its form is filled in, and nobody has decided otherwise. */
 import { fail, type OrchestratorError, toError } from "../../../base/errors.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { canonicalJson } from "../../../base/json/json-canonical.ts";
 import { checkData } from "../../../tasks/schema/json-schema.ts";
 import type { Approval, RunState } from "../../machine/state.ts";
 
-/** A decision as its caller gives it. */
+/** A decision from a caller. */
 interface Decision {
   readonly approved: boolean;
   readonly comment: string;
   readonly data: Json;
 }
 
-/** The approval of a run. Error: APPROVAL_NOT_FOUND. */
+/** Finds an approval of a run. Error: APPROVAL_NOT_FOUND. */
 export function findApproval({ runId, approvals }: RunState, approvalId: number): Approval {
   return approvals.get(approvalId) ?? fail("APPROVAL_NOT_FOUND", { runId, approvalId });
 }
 
 /**
- * Checks the data against the form: always when approving, where absent data counts as `{}`; when rejecting, only data
- * that is there. Error: INVALID_REQUEST.
+ * Checks the data against the form: an approval is always checked, with missing data as `{}`; a rejection only if it
+ * has data. Error: INVALID_REQUEST.
  */
 export function checkForm({ parameters }: Approval, { approved, data }: Decision): void {
   const { form } = parameters;
@@ -30,7 +27,7 @@ export function checkForm({ parameters }: Approval, { approved, data }: Decision
   checkData(form as JsonObject, data ?? {}, "data");
 }
 
-/** Error APPROVAL_DECIDED unless the approval was decided with this very content. */
+/** Throws APPROVAL_DECIDED unless the earlier decision had the same content. */
 export function checkDecided({ runId }: RunState, approval: Approval, { approved, comment, data }: Decision): void {
   const isSame =
     approval.state === (approved ? "APPROVED" : "REJECTED") &&

@@ -1,10 +1,11 @@
 /**
  * Deletion of runs that have ended.
  *
- *   ended run → one statement: header, journal, approvals, dead letters, unsent events and checkpoints go, a tombstone stays → RUN_DELETED
+ *   ended run → one statement: header, journal, approvals, dead letters, unsent events, and checkpoints are deleted, a
+ *   tombstone stays → RUN_DELETED
  *
- * The tombstone keeps the id: no other run gets it, and reading it says that it was deleted. The request id and the run
- * id of the start stay taken as well.
+ * The tombstone reserves the id: no other run gets it, and reads return RUN_DELETED. The request id and run id of the
+ * start stay taken too.
  */
 import { toError } from "../../../base/errors.ts";
 import type { Caller } from "../../ports/caller.ts";
@@ -14,7 +15,7 @@ import { isClean } from "../../shard/resident.ts";
 import type { Followers } from "../followers.ts";
 import type { Runs } from "../runs.ts";
 
-/** Throws what there is to say of a run that the store does not have: RUN_DELETED or RUN_NOT_FOUND. */
+/** Throws the error for a run that the store does not have: RUN_DELETED or RUN_NOT_FOUND. */
 export async function throwMissing(
   journal: Pick<Journal, "findDeleted">,
   tenantId: string,
@@ -26,8 +27,8 @@ export async function throwMissing(
 }
 
 /**
- * Deletes an ended run and notifies `followers`. Resolves with the time of the deletion, milliseconds; that of the
- * first one when it was deleted before.
+ * Deletes an ended run and notifies `followers`. Resolves with the time of the deletion, milliseconds; of the first one
+ * if it was already deleted.
  */
 export async function deleteRun(
   runs: Runs,
@@ -42,7 +43,7 @@ export async function deleteRun(
   try {
     followers.deleted(await eraseRun(runs, caller, runId), clock.now());
   } catch (error) {
-    // Another call may have deleted it meanwhile.
+    // Another call may have deleted it in the meantime.
     const meanwhile = await findTime();
     if (meanwhile === null) throw error;
     return meanwhile;
@@ -50,7 +51,7 @@ export async function deleteRun(
   return (await findTime()) ?? clock.now();
 }
 
-/** Erases a run that has ended. Resolves with its last header. */
+/** Erases an ended run. Resolves with its last header. */
 async function eraseRun(
   { residence, journal, shards, submission, clock }: Runs,
   { tenantId }: Caller,
@@ -59,7 +60,7 @@ async function eraseRun(
   const shard = shards.shardOf(runId);
   const epoch = shards.epochOf(shard);
   if (epoch === undefined) throw toError("RUN_MOVED", { runId });
-  // Memory may be ahead: what has ended there is not deleted before it is durable.
+  // Memory can be ahead of the journal: a run that has ended there is deleted only once its end is durable.
   const resident = residence.get(runId);
   if (resident !== undefined && !isClean(resident))
     await submission.submit(resident, { type: "due", at: clock.now(), random: 0 });

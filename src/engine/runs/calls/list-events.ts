@@ -1,18 +1,15 @@
-/** Records of a run in pages. */
+/** Pages of a run's records. */
 import { toError } from "../../../base/errors.ts";
 import type { Journal, StoredTransition } from "../../ports/journal.ts";
 import type { RunEventPage, RunEventView } from "../../ports/run-reader.ts";
 
-/**
- * Characters of records in one page, beyond the first record: what callers are sent of them stays below the limit of a
- * message.
- */
+/** Characters of records in one page, beyond the first record: keeps the response below the message limit. */
 const PAGE_SIZE = 2_097_152;
 
-/** A transition of this size is weighed record by record. */
+/** The records of a stored transition of this size are measured one by one. */
 const LARGE_STORED_TRANSITION = 65_536;
 
-/** Records after a sequence, at most `limit`; see {@link RunEventPage}. Errors: RUN_NOT_FOUND. */
+/** Returns records after a sequence, at most `limit`; see {@link RunEventPage}. Error: RUN_NOT_FOUND. */
 export async function listEvents(
   journal: Journal,
   tenantId: string,

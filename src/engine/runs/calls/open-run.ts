@@ -22,7 +22,7 @@ export async function openRunOf(runs: Runs, caller: Caller, runId: string): Prom
   const { state } = resident.entity;
   if (state.tenantId !== tenantId) throw toError("RUN_NOT_FOUND", { runId });
   if (!isTerminalPhase(state.phase)) return resident;
-  // Memory may be ahead: that the run has ended is said when it is durable.
+  // Memory can be ahead of the journal: the end of the run is reported once it is durable.
   if (!isClean(resident)) {
     await submission.submit(resident, { type: "due", at: clock.now(), random: 0 });
     return openRunOf(runs, caller, runId);

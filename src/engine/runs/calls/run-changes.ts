@@ -1,4 +1,4 @@
-/** Calls that change a run: each resolves when the change is durable. */
+/** Calls that change a run. Each resolves when the change is durable. */
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { Json } from "../../../base/json/json.ts";
 import { checkSignal } from "../../../flows/input.ts";
@@ -18,16 +18,15 @@ import { openRunOf } from "./open-run.ts";
 import type { RunViews } from "./run-views.ts";
 import { terminateUnread } from "./terminate-unread.ts";
 
-/** How often a decision is made that was lost with the memory of the run. */
+/** How often to retry a decision that was lost with the memory of the run. */
 const MAX_DECISION_TRIES = 5;
 
-/** Events of a call, made from the time and the run as it is in memory. */
+/** Events of a call, created from the time and the resident. */
 type ToEvents = (at: number, resident: RunResident) => readonly RunEvent[];
 
-/** What a decision says. */
+/** Content of a decision. */
 type Decision = Parameters<Approvals["decideApproval"]>[3];
 
-/** Changes runs. */
 export class RunChanges {
   readonly #runs: Runs;
   readonly #views: RunViews;
@@ -39,8 +38,8 @@ export class RunChanges {
 
   signalRun(caller: Caller, runId: string, name: string, payload: Json, request?: RequestKey): Promise<RunView> {
     const toEvents: ToEvents = (at, { entity: { state, plan } }) => {
-      // Under every other hold signals are taken. Here nothing else would bound how far the run grows before somebody
-      // releases it.
+      // Signals are accepted under every other hold. Here, nothing else would limit how far the run grows before it is
+      // released.
       if (state.holds.some((hold) => hold.kind === "limit"))
         throw toError("RUN_TOO_LARGE", { runId, limit: MAX_JOURNAL_SIZE });
       const unread = state.signals.filter((signal) => signal.name === name).length;
@@ -90,7 +89,7 @@ export class RunChanges {
     const { lifecycle, probation } = this.#runs;
     const { actor: by } = caller;
     const wanted = kinds.length === 0 ? (["operator"] as const) : kinds;
-    // One call is one request: the first event carries its key.
+    // One call is one request: the first event has its key.
     const toEvents: ToEvents = (at) =>
       wanted.map((hold, index) => ({ type: "release", at, hold, by, why, ...(index === 0 ? keyOf(request) : {}) }));
     const done = await this.#change(caller, runId, toEvents, request);
@@ -111,7 +110,7 @@ export class RunChanges {
     for (let tries = 1; tries <= MAX_DECISION_TRIES; tries += 1) {
       const { state } = await this.#decideOnce(caller, runId, approvalId, { request, ...decision });
       const approval = findApproval(state, approvalId);
-      // An end that was in memory only, such as that of a timer which was early, is no end: the decision is made again.
+      // The approval only ended in memory, for example through a timer that was early: decide again.
       if (approval.state === "PENDING") continue;
       checkDecided(state, approval, decision);
       return { state };
@@ -127,7 +126,7 @@ export class RunChanges {
   ): Promise<RunView> {
     const toEvents: ToEvents = (at, { entity }) => {
       const approval = findApproval(entity.state, approvalId);
-      // What has ended in memory may not be durable yet: this event changes nothing and is answered when it is.
+      // What has ended in memory may not be durable yet. This event changes nothing, and its reply comes once it is.
       if (approval.state !== "PENDING") return [{ type: "due", at, random: 0 }];
       checkForm(approval, decision);
       return [{ type: "decided", at, approval: approvalId, by: caller.actor, ...decision, ...keyOf(request) }];
@@ -135,7 +134,7 @@ export class RunChanges {
     try {
       return await this.#changed(caller, runId, toEvents, request);
     } catch (error) {
-      // The run may have ended by this very decision.
+      // This very decision may have ended the run.
       if (isOrchestratorError(error) && error.code === "RUN_FINISHED") return this.#views.getRun(caller, runId);
       throw error;
     }
@@ -147,8 +146,8 @@ export class RunChanges {
   }
 
   /**
-   * Gives the events of a call to a run. A request key that was applied before, even to a run that has ended since, is
-   * answered with the run as it is. Error: REQUEST_ID_REUSED when another call came with the id.
+   * Submits the events of a call to a run. A request key that was already applied, even to a run that has ended since,
+   * returns the run as it is. Error: REQUEST_ID_REUSED if another call had the id.
    */
   async #change(
     caller: Caller,
@@ -162,15 +161,14 @@ export class RunChanges {
       if (isRepeated(before.state, request)) return before;
     }
     const resident = await openRunOf(this.#runs, caller, runId);
-    // Memory may hold what the journal did not a moment ago. The first event alone changes nothing then, and is
-    // answered when the rest is durable.
+    // Memory may have what the journal lacked a moment ago. Then the first event changes nothing, and its reply comes
+    // once the rest is durable.
     const isKnown = request !== undefined && isRepeated(resident.entity.state, request);
     const events = isKnown ? [{ type: "due", at: clock.now(), random: 0 } as const] : toEvents(clock.now(), resident);
     try {
       await Promise.all(events.map((event) => submission.submit(resident, event)));
     } catch (error) {
-      // The resident was that of a start under way whose id turned out to be taken, or which is made anew: look again
-      // at what has the id.
+      // The resident belonged to a start in progress whose id was taken, or which is repeated: look up the id again.
       if (!(error instanceof StartTaken || error instanceof StartOutdated)) throw error;
       return this.#change(caller, runId, toEvents, request);
     }
@@ -178,7 +176,7 @@ export class RunChanges {
   }
 }
 
-/** Whether the call with this key was applied to the run. Error: REQUEST_ID_REUSED when it was another call. */
+/** Whether the call with this key was applied to the run. Error: REQUEST_ID_REUSED if another call had the id. */
 function isRepeated({ requests }: RunState, { id, hash }: RequestKey): boolean {
   const known = requests.get(id);
   if (known !== undefined && known.hash !== hash) throw toError("REQUEST_ID_REUSED", { requestId: id });

@@ -1,4 +1,4 @@
-/** Runs as callers see them: as they were at a commit, never ahead of the journal. */
+/** Runs as callers see them: at a commit, never ahead of the journal. */
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import { foldJournal } from "../../machine/apply.ts";
 import { copyState, isTerminalPhase, type RunState } from "../../machine/state.ts";
@@ -30,11 +30,11 @@ export class RunViews {
     return { state: resident === undefined ? state : copyState(state) };
   }
 
-  /** Resolves with the run when it has ended, `waitMs` have passed, the signal aborts or the service drains. */
+  /** Resolves with the run when it has ended, `waitMs` have passed, the signal aborts, or the service drains. */
   async waitRun(caller: Caller, runId: string, waitMs: number, signal: AbortSignal): Promise<RunView> {
     const view = await this.getRun(caller, runId);
     if (isTerminalPhase(view.state.phase) || waitMs <= 0) return view;
-    // Answered at once and again and again, a caller who waits in a loop would never pause.
+    // With an immediate response, a caller that waits in a loop would never pause.
     if (this.#runs.lifecycle.draining) throw toError("SHUTTING_DOWN");
     const resident = await openRunOf(this.#runs, caller, runId).catch((error: unknown) => {
       if (isOrchestratorError(error) && error.code === "RUN_FINISHED") return null;

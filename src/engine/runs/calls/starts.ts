@@ -1,7 +1,7 @@
 /**
- * Starts of runs: placed on a shard, decided, durable; and what a start is told that collides with an earlier one.
+ * Starts of runs: chooses a shard, decides, commits, and resolves conflicts with earlier starts.
  *
- * A request id that was used before is answered as the first call was, whatever has been registered or has ended since.
+ * A repeated request id gets the same response as the first call, whatever has been registered or has ended since.
  */
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import { isMintedRunId, mintRunId } from "../../../base/ids.ts";
@@ -20,20 +20,19 @@ import type { RunChanges } from "./run-changes.ts";
 import type { RunViews } from "./run-views.ts";
 import { checkLabels, checkText } from "./texts.ts";
 
-/** What starts take beside the runs. */
 export interface StartParts {
-  /** Run timeout when neither start nor flow give one, milliseconds; null: none. */
+  /** Default run timeout, milliseconds; null: none. */
   readonly defaultRunTimeoutMs: number | null;
   readonly views: RunViews;
   readonly changes: RunChanges;
 }
 
-/** How often a start that keeps colliding is tried: as many callers may replace each other's runs at once. */
+/** How often a conflicting start is retried, which is how many callers can replace each other's runs at once. */
 const MAX_START_TRIES = 200;
 
 const NEVER = new AbortController().signal;
 
-/** The start of the engine's port. */
+/** Creates the start call of `RunControl`. */
 export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }: StartParts): RunControl["startRun"] {
   const { residence, journal, flows, graphs, shards, clock, submission, lifecycle } = runs;
 
@@ -41,24 +40,23 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     for (let tries = 1; ; tries += 1) {
       try {
         const { view } = await startOnce(caller, request, waitMs, signal);
-        // Not awaited here: who waits long keeps neither the run nor this call in memory.
+        // Not awaited here: a long wait must keep neither the run nor this call in memory.
         return view.then((run) => ({ run, started: true }));
       } catch (error) {
         if (error instanceof StartOutdated && tries < MAX_START_TRIES) {
-          // The plan came from memory. The store knows whether there is another one; without any it throws
-          // FLOW_NOT_FOUND.
+          // The plan came from the cache. The store knows whether there is another; if not, this throws FLOW_NOT_FOUND.
           flows.forget(caller.tenantId, request.flowId, request.version);
           continue;
         }
         const isTaken = error instanceof StartTaken;
-        // What cannot be started now may have been started before: by the same call, when another version was the last,
-        // or when its run id was free.
+        // A start that fails now may have succeeded before: by the same call, when another version was the latest or
+        // its run id was free.
         if (!isTaken && !(request.requestId !== "" && isOrchestratorError(error) && error.retry === "no")) throw error;
         if (tries >= MAX_START_TRIES) throw toError("STORE_CONFLICT", {}, { cause: error });
         const conflict = await findConflict(caller, request, isTaken);
         if (conflict === null && !isTaken) throw error;
-        // Without a conflict the key is free by now. Or a run of another tenant has the id: it does not exist for this
-        // caller, and yet the id is taken.
+        // Without a conflict the key is free now. Or a run of another tenant has the id, which does not exist for this
+        // caller but is taken.
         const answer = conflict === null ? null : await answerConflict(caller, request, conflict, waitMs, signal);
         if (answer !== null) return answer;
       }
@@ -75,7 +73,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     return journal.findConflict({ tenantId, requestId, runId, flowId, runKey });
   };
 
-  /** One try. Resolves when the start is durable; the view is what the caller waits for. */
+  /** One attempt. Resolves when the start is durable; the caller then waits for the view. */
   const startOnce = async (
     caller: Caller,
     request: StartRequest,
@@ -152,7 +150,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
       const run = await (waitMs > 0
         ? waitAnywhere(caller, conflict.runId, waitMs, signal)
         : views.getRun(caller, conflict.runId));
-      // True again for a call that is repeated: it is answered as it was the first time.
+      // Also true for a repeated call, which gets the same response as the first time.
       const { requestId } = run.state.facts;
       return { run, started: requestId !== "" && requestId === request.requestId };
     };
@@ -165,8 +163,8 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
         throw toError("RUN_ALREADY_EXISTS", { runId: request.runId });
       case "run_key":
         if (request.runKeyPolicy === "return_existing") {
-          // Kept, so that the same call is answered with this run when it has ended. Somebody else may have kept it
-          // meanwhile: look again.
+          // Stored, so that the same call returns this run even after its end. If someone else stored one in the
+          // meantime, look again.
           if (request.requestId !== "" && !(await keepAnswer(caller, request, conflict.runId))) return null;
           return (await deliverSignals(caller, request, conflict.runId)) ? existing() : null;
         }
@@ -182,8 +180,9 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
   };
 
   /**
-   * Gives the signals of a start to the run that answers it, each once for a request id: the run knows those that it
-   * has. False when the run has ended without them: the start begins anew, and its run has them from the beginning.
+   * Sends the signals of a start to the run that answers it. Each is applied once per request id, because the run
+   * remembers them. False if the run ended without them: the start is repeated, and the new run has them from the
+   * beginning.
    */
   const deliverSignals = async (caller: Caller, request: StartRequest, runId: string): Promise<boolean> => {
     const { requestId, signals } = request;
@@ -191,14 +190,14 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     const { state } = await views.getRun(caller, runId);
     if (requestId !== "" && state.facts.requestId === requestId) return true;
     for (const [index, { name, payload }] of signals.entries()) {
-      // No request id of a caller holds a space.
+      // Request ids of callers never contain a space.
       const key =
         requestId === "" ? undefined : { id: `start ${requestId} ${index}`, hash: request.requestHash.slice(0, 32) };
       try {
         await changes.signalRun(caller, runId, name, payload, key);
       } catch (error) {
         if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
-        // One that took the first signal and ended has answered the start.
+        // A run that took the first signal and then ended has answered the start.
         if (index > 0) return true;
         if (requestId !== "") await journal.forgetAnswer({ tenantId: caller.tenantId, requestId, runId });
         return false;
@@ -215,7 +214,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
       runId,
     });
 
-  /** Like `waitRun`; a run that another instance owns is answered as it is. */
+  /** Like `waitRun`, but returns a run of another instance as it is. */
   const waitAnywhere = (caller: Caller, runId: string, waitMs: number, signal = NEVER): Promise<RunView> =>
     views.waitRun(caller, runId, waitMs, signal).catch((error: unknown) => {
       if (isOrchestratorError(error) && error.code === "RUN_MOVED") return views.getRun(caller, runId);
@@ -225,7 +224,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
   return startRun;
 }
 
-/** Every text of a start that becomes a column of the store. */
+/** Checks every text of a start that becomes a column. */
 function checkTexts(request: StartRequest): void {
   const { flowId, version, requestId, runId, runKey, userId, correlationId, labels } = request;
   checkText("flow_id", flowId);

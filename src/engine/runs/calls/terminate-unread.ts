@@ -4,7 +4,7 @@ import { createState, type RunState } from "../../machine/state.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { Runs } from "../runs.ts";
 
-/** Ends a run of the caller that cannot be read. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_MOVED. */
+/** Ends an unreadable run of the caller. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_MOVED. */
 export async function terminateUnread(
   { journal, shards, clock, family }: Pick<Runs, "journal" | "shards" | "clock" | "family">,
   { tenantId, actor: by }: Caller,

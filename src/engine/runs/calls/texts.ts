@@ -3,19 +3,19 @@ import { toError } from "../../../base/errors.ts";
 import { labelsProblem } from "../../../base/labels.ts";
 
 /**
- * The store takes no NUL in texts, and values of a column are parted by U+0001 on their way: both are refused before
- * anything is decided. Throws INVALID_REQUEST that names `field`.
+ * Rejects NUL, which the store does not accept, and U+0001, which separates the values of a column in transit. Throws
+ * INVALID_REQUEST for `field`.
  */
 export function checkText(field: string, value: string): void {
   if (value !== "" && /[\0\u0001]/.test(value)) {
-    const problem = `${field} holds a control character (U+0000 or U+0001); remove it`;
+    const problem = `${field} contains a control character (U+0000 or U+0001); remove it`;
     throw toError("INVALID_REQUEST", { problem }, { violations: [{ field, description: problem }] });
   }
 }
 
 /**
- * Labels of a run that starts. Throws INVALID_REQUEST that names the label which is no text, or too long, or one too
- * many.
+ * Checks the labels of a start. Throws INVALID_REQUEST for a label that is not text or too long, or for too many
+ * labels.
  */
 export function checkLabels(labels: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   const problem = labelsProblem(labels);

@@ -1,4 +1,4 @@
-/** Streams of what becomes durable in a run: snapshot or resume, then every record once and in order, then the end. */
+/** Watches of single runs: a snapshot or a resume, then every record once and in order, then the end. */
 import { toError } from "../../../base/errors.ts";
 import { foldJournal } from "../../machine/apply.ts";
 import { isEndRecord, type JournalRecord } from "../../machine/records.ts";
@@ -8,18 +8,18 @@ import type { WatchFrame } from "../../ports/run-watch.ts";
 import type { Runs } from "../runs.ts";
 import { readRun, throwUnreadable } from "../unreadable.ts";
 
-/** A reader that is further behind than this is cut off. */
+/** Most records that a reader can be behind before it is disconnected. */
 const MAX_WATCH_BACKLOG = 10_000;
 
-/** Events read from the journal at once while a watch catches up. */
+/** Events per read of the journal while a watch catches up. */
 const PAGE = 500;
 
-/** How often a watch of a run that another instance owns looks into the journal. */
+/** How often the watch of a run on another instance reads the journal. */
 const POLL_MS = 1_000;
 
 /**
- * Watches a run. With `afterSequence` null it begins with a snapshot. Records come from the journal until it is read
- * up, then live. Throws WATCH_TOO_SLOW with the last sequence when the reader does not keep up.
+ * Watches a run, starting with a snapshot if `afterSequence` is null. Records come from the journal until it is read
+ * completely, then live. Throws WATCH_TOO_SLOW with the last sequence if the reader falls behind.
  */
 export async function* watchRun(
   { residence, journal }: Pick<Runs, "residence" | "journal">,
@@ -43,7 +43,7 @@ export async function* watchRun(
   const onAbort = (): void => wake?.();
   signal.addEventListener("abort", onAbort);
   // Subscribe before reading the journal, so that no record is missed. A run that is not in memory here (moved,
-  // unknown, store away) is read from the journal alone, and what cannot be read says so there.
+  // unknown, or the store is away) is read from the journal alone, which reports what cannot be read.
   const resident = await residence.open(runId).catch(() => null);
   resident?.watchers.add(watcher);
   try {

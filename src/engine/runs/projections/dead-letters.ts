@@ -18,7 +18,7 @@ export interface DeadLetterRow {
   readonly at: number;
 }
 
-/** Dead letters: tasks that failed for good and whose failure nothing handled. */
+/** Dead letters: tasks that failed for good and whose failure the flow does not handle. */
 export const deadLetterRows: RowMaker<Run, JournalRecord, DeadLetterRow> = {
   projection: "dead_letters",
   on: {

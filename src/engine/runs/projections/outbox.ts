@@ -3,19 +3,19 @@ import type { JournalRecord } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import type { RowMaker } from "../../ports/projections.ts";
 
-/** An event on its way out. */
+/** An outgoing event. */
 export interface OutboxRow {
   readonly taskPath: string;
   readonly tenantId: string;
   readonly topic: string;
-  /** Partition key; the run when the task gives none. */
+  /** Partition key; the run if the task has none. */
   readonly key: string;
   readonly payload: Json;
   readonly headers: Json;
   readonly at: number;
 }
 
-/** Events of `emit` tasks, in the order in which the tasks completed. */
+/** Events of `emit` tasks in the order in which the tasks completed. */
 export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
   projection: "outbox",
   on: {

@@ -1,9 +1,11 @@
 /**
- * Attempts: calls of tools that this instance makes for runs in memory.
+ * Attempts: tool calls of this instance for runs in memory.
  *
  *   dispatched (durable) → running ──outcome──→ reported
- *                             ├── start-to-close, schedule-to-close or heartbeat passed → reported as a timeout, aborted
- *                             └── task ended otherwise, run ending, shard lost → aborted; its outcome counts only while the run is being cancelled
+ *                             ├── start-to-close, schedule-to-close, or heartbeat timeout passed → reported as a
+ *                             timeout, aborted
+ *                             └── task ended otherwise, run ending, shard lost → aborted; its outcome counts only while
+ *                             the run is being canceled
  */
 import { toError } from "../../../base/errors.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
@@ -18,16 +20,15 @@ import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { Attempt, RunResident } from "../run-resident.ts";
 
-/** What attempts take. */
 export interface AttemptsParts {
   readonly tools: ToolCaller;
   readonly submission: Submission;
   readonly clock: DatabaseClock;
-  /** Start-to-close of attempts whose flow and type give none, milliseconds; null: none. */
+  /** Default start-to-close timeout, milliseconds; null: none. */
   readonly defaultTimeoutMs: number | null;
 }
 
-/** Makes attempts. */
+/** Runs attempts. */
 export class Attempts {
   readonly #tools: ToolCaller;
   readonly #submission: Submission;
@@ -42,8 +43,8 @@ export class Attempts {
   }
 
   /**
-   * Makes the attempt that the record with sequence `token` dispatched, unless memory has gone on since and it is no
-   * longer wanted.
+   * Starts the attempt that the record with sequence `token` dispatched, unless the run has moved on and no longer
+   * needs it.
    */
   begin(resident: RunResident, path: string, token: number): void {
     const { id: runId, entity: run, work } = resident;
@@ -52,7 +53,7 @@ export class Attempts {
     const spec = specOf(run, path);
     const timeouts = timeoutsOf(spec, task.limits);
     const { heartbeatMs } = timeouts;
-    // Graphs have a limit of their own, that of their workers.
+    // Graphs have a timeout of their own, that of their workers.
     const defaultMs = spec.type === "graph" ? null : this.#defaultTimeoutMs;
     const startToCloseMs = timeouts.startToCloseMs ?? defaultMs;
     const closeAt = closesAt(spec, task);
@@ -84,7 +85,8 @@ export class Attempts {
       attempt.timer = startLongTimer(timeoutMs, late);
     }
     if (heartbeatMs !== null) {
-      const silent = (): void => expire("HEARTBEAT_TIMEOUT", `the attempt said nothing for ${heartbeatMs} ms`, true);
+      const silent = (): void =>
+        expire("HEARTBEAT_TIMEOUT", `the attempt sent no heartbeat for ${heartbeatMs} ms`, true);
       attempt.heartbeatTimer = startLongTimer(heartbeatMs, silent);
     }
     work.attempts.set(path, attempt);
@@ -115,7 +117,7 @@ export class Attempts {
       });
   }
 
-  /** Aborts an attempt. With `awaited` its report still counts; otherwise it is forgotten. */
+  /** Aborts an attempt. If `awaited`, its report still counts; otherwise it is ignored. */
   abort({ work }: RunResident, path: string, awaited = false): void {
     const attempt = work.attempts.get(path);
     if (attempt === undefined) return;
@@ -126,7 +128,7 @@ export class Attempts {
     attempt.abort.abort(toError("REQUEST_CANCELLED"));
   }
 
-  /** Aborts every attempt of a run and forgets them. */
+  /** Aborts every attempt of a run and ignores its report. */
   abortAll(resident: RunResident): void {
     for (const path of [...resident.work.attempts.keys()]) this.abort(resident, path);
   }

@@ -1,10 +1,9 @@
 /**
- * Child runs: started by their parent's task under an id that is derived from it, so that starting twice is starting
- * once.
+ * Child runs: a task of the parent starts them under a derived id, so starting one twice has no effect.
  *
- * A child follows its parent: it ends as the close policy says when nothing waits for it any more, and is held while
- * the parent is. What one tells the other is no record of either; the owner that takes their shard over compares the
- * two ({@link Children.alignAll}).
+ * A child follows its parent: it ends by its close policy when nothing waits for it any more, and is held while the
+ * parent is. Messages between the two have no record; a new owner of their shard compares the two instead ({@link
+ * Children.alignAll}).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
@@ -25,7 +24,6 @@ import type { RunResident } from "../run-resident.ts";
 import { isUnreadable } from "../unreadable.ts";
 import type { Family, FamilyParts } from "./family.ts";
 
-/** What child runs take. */
 export interface ChildrenParts extends FamilyParts {
   readonly family: Family;
   readonly trials: Trials;
@@ -34,7 +32,7 @@ export interface ChildrenParts extends FamilyParts {
   readonly graphs?: ReadonlySet<string>;
 }
 
-/** How deep runs may start runs: a flow that starts itself ends there. */
+/** Deepest nesting of child runs: stops a flow that starts itself. */
 const MAX_RUN_DEPTH = 16;
 
 /** How many children are compared with their parents at the same time. */
@@ -48,7 +46,7 @@ export class Children {
     this.#parts = parts;
   }
 
-  /** Starts the child run that a task waits for. If it exists, takes note of its end. */
+  /** Starts the child run that a task waits for. If it exists, records its end. */
   start(parent: RunResident, path: string, childId: string): void {
     parent.work.startingChildren += 1;
     void this.#startOrFind(parent, path, childId).finally(() => {
@@ -62,15 +60,15 @@ export class Children {
     for (const { state, wait, path } of parent.entity.state.tasks.values()) {
       if (state !== "WAITING" || wait?.kind !== "run") continue;
       const { runId } = wait;
-      // A child that is a suspect itself exists: its parent looks at it when it has been tried, and the trial of the
-      // parent does not wait for that.
+      // A suspected child exists. Its parent checks it after its trial, and the trial of the parent does not wait for
+      // that.
       if (!trials.isTakingOver(runId)) this.start(parent, path, runId);
       else void trials.recovered(runId).then(() => this.start(parent, path, runId));
     }
   }
 
   /**
-   * Resolves when the child runs that the run starts are there, or that takes too long: one may wait for its own trial.
+   * Resolves when the children that the run is starting exist, or after a limit: a child may wait for its own trial.
    */
   async started({ work }: RunResident): Promise<void> {
     for (let looks = 0; work.startingChildren > 0 && looks < 100; looks += 1) await sleep(5);
@@ -102,14 +100,14 @@ export class Children {
       );
       if (!child.gone) this.#align(parent, child);
     } catch (error) {
-      // A run that could not be read is in quarantine, and that is in the log.
+      // An unreadable run is quarantined, which is in the log.
       if (!isOver() && !isUnreadable(error)) log.error("a run could not be taken over", { runId, error });
     }
   }
 
   /**
-   * A flow or input that is no good ends the wait with an error. Resolves when the child is there or the parent knows
-   * why not; while the store is away it is retried.
+   * An invalid flow or input ends the wait with an error. Resolves when the child exists or the parent knows why not;
+   * retries while the store is away.
    */
   async #startOrFind(parent: RunResident, path: string, childId: string): Promise<void> {
     const { residence } = this.#parts;
@@ -138,12 +136,12 @@ export class Children {
     }
   }
 
-  /** Whether the start of a child that was refused may be retried; an open run key ends it. */
+  /** Whether a rejected start of a child can be retried; an open run key ends it. */
   async #isFree(parent: RunResident, path: string, childId: string): Promise<boolean> {
     const { tenantId, tasks } = parent.entity.state;
     const { flow_id: flowId, run_key: runKey = "" } = (tasks.get(path)?.input ?? {}) as JsonObject;
     const lookup = { tenantId, requestId: "", runId: childId, flowId: String(flowId), runKey: String(runKey) };
-    // When the store cannot be asked, the next try to start the child finds out from the store itself.
+    // If the store cannot be read, the next attempt to start the child finds out.
     const conflict = await this.#parts.journal.findConflict(lookup).catch(() => null);
     if (conflict?.by !== "run_key") return true;
     this.#fail(parent, path, childId, toError("RUN_KEY_OPEN", { runId: conflict.runId, runKey: String(runKey) }));
@@ -156,7 +154,7 @@ export class Children {
     this.#report(parent, path, childId, { phase: "FAILED", output: null, error: { type, message, task: null } });
   }
 
-  /** Tells a child that exists what its parent told it, or would have told it, before it could be reached. */
+  /** Sends an existing child what its parent sent, or would have sent, before the child could be reached. */
   #follow(parent: RunResident, path: string, child: RunResident): void {
     const { state } = parent.entity;
     if (isEnding(state)) this.#parts.family.closeChild(parent, state.tasks.get(path));
@@ -164,8 +162,8 @@ export class Children {
   }
 
   /**
-   * Makes a child follow its parent as the two stand: ended when the parent no longer waits for it, held while the
-   * parent is held, released with it.
+   * Makes a child follow its parent: it ends if the parent no longer waits for it, and is held and released with the
+   * parent.
    */
   #align(parent: RunState | null, child: RunResident): void {
     const { submission, clock } = this.#parts;
@@ -209,11 +207,11 @@ export class Children {
     const allLabels = checkLabels({ ...state.facts.labels, ...((labels ?? {}) as JsonObject) });
     const depth = (state.facts.parent?.depth ?? 0) + 1;
     if (depth > MAX_RUN_DEPTH)
-      throw toError("LIMIT_EXCEEDED", { what: "the depth of runs in runs", size: depth, limit: MAX_RUN_DEPTH });
+      throw toError("LIMIT_EXCEEDED", { what: "the nesting depth of child runs", size: depth, limit: MAX_RUN_DEPTH });
     const plan = await flows.planFor(state.tenantId, String(flowId), typeof version === "string" ? version : "");
     const vars = checkInput(plan, (given ?? {}) as JsonObject, clock.now());
     checkGraphLoaded(plan, this.#parts.graphs);
-    // Much may have happened since.
+    // The state may have changed in the meantime.
     if (residence.residents.has(childId) || parent.gone || task.state !== "WAITING") return;
     if (isEnding(state)) return this.#giveUp(parent, path, childId);
     const at = clock.now();
@@ -239,7 +237,7 @@ export class Children {
     });
   }
 
-  /** A child that was never started because its parent is being cancelled. */
+  /** Reports a child that never started because its parent is being canceled. */
   #giveUp(parent: RunResident, path: string, childId: string): void {
     this.#report(parent, path, childId, { phase: "CANCELED", output: null, error: null });
   }

@@ -1,6 +1,6 @@
 /**
- * What follows when records of a run are durable: attempts begin or are aborted, children start or close, parents learn
- * how their children ended.
+ * Effects of durable records: attempts start or are aborted, children start or close, parents are notified of ended
+ * children.
  */
 import type { JournalRecord } from "../../machine/records.ts";
 import { isPaused, isTerminalPhase, type TaskState } from "../../machine/state.ts";
@@ -10,7 +10,6 @@ import type { Attempts } from "./attempts.ts";
 import type { Children } from "./children.ts";
 import type { Family } from "./family.ts";
 
-/** What effects take. */
 export interface EffectsParts {
   readonly attempts: Attempts;
   readonly children: Children;
@@ -18,7 +17,7 @@ export interface EffectsParts {
   readonly lifecycle: Lifecycle;
 }
 
-/** Effects of records. */
+/** Performs effects. */
 export class Effects {
   readonly #attempts: Attempts;
   readonly #children: Children;
@@ -32,7 +31,7 @@ export class Effects {
     this.#lifecycle = lifecycle;
   }
 
-  /** Does what `records` ask for. Once per commit, in order. */
+  /** Performs the effects of `records`. Called once per commit, in order. */
   perform(resident: RunResident, records: readonly JournalRecord[], firstSequence: number): void {
     const { state } = resident.entity;
     const { work } = resident;
@@ -42,7 +41,7 @@ export class Effects {
       if (record === undefined) continue;
       switch (record.type) {
         case "task.dispatched":
-          // Of a draining instance the next owner makes the attempt.
+          // If this instance drains, the next owner makes the attempt.
           if (!this.#lifecycle.draining) this.#attempts.begin(resident, record.task, firstSequence + index);
           break;
         case "task.waiting":
@@ -76,7 +75,7 @@ export class Effects {
   }
 
   /**
-   * Passes a pause or its end on to the child run that a task waits for. It ends for the child when nothing pauses the
+   * Passes a pause or its end on to the child that a task waits for. For the child it ends when no hold pauses the
    * parent any more.
    */
   #passOn(

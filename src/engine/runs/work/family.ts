@@ -1,6 +1,6 @@
 /**
- * Messages between runs of a family, which live on the same shard. They are no records: the owner that takes the shard
- * over compares the runs instead.
+ * Messages between parent and child runs, which live on the same shard. They have no record: a new owner of the shard
+ * compares the runs instead.
  */
 import type { JsonObject } from "../../../base/json/json.ts";
 import type { Log } from "../../../base/log.ts";
@@ -14,7 +14,6 @@ import { retryUntil } from "../../shard/retry-until.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResidence, RunResident } from "../run-resident.ts";
 
-/** What messages take. */
 export interface FamilyParts {
   readonly residence: RunResidence;
   readonly submission: Submission;
@@ -32,7 +31,7 @@ export class Family {
     this.#parts = parts;
   }
 
-  /** Tells the task that waits for the child run `runId` how that ended. */
+  /** Notifies the task that waits for the child run `runId` of its end. */
   notifyParent(
     runId: string,
     shard: number,
@@ -44,7 +43,7 @@ export class Family {
     this.send(shard, parent.runId, (at) => ({ type: "child", at, task, runId, end, random: Math.random() }));
   }
 
-  /** Ends the child run that an ending task waited for, as its close policy says. */
+  /** Ends the child run that an ending task waited for, by its close policy. */
   closeChild(resident: RunResident, task: TaskState | undefined): void {
     if (task?.wait?.kind !== "run") return;
     const { submission, clock } = this.#parts;
@@ -64,14 +63,13 @@ export class Family {
     );
   }
 
-  /** Gives an event to another run of the family. While the store is away it is retried. */
+  /** Submits an event to another run of the family. Retries while the store is away. */
   send(shard: number, runId: string, toEvent: (at: number) => RunEvent): void {
     const { residence, submission, shards, clock, lifecycle, log } = this.#parts;
     const isOver = (): boolean => lifecycle.stopping || shards.epochOf(shard) === undefined;
     retryUntil(log, () => residence.open(runId), isOver).then(
       (resident) => submission.post(resident, toEvent(clock.now())),
-      // A run that cannot be reached here has moved or ended: its owner finds out from the store when it takes the run
-      // over.
+      // A run that cannot be reached here has moved or ended: its owner reads the outcome from the store at takeover.
       () => {},
     );
   }
