@@ -1,14 +1,14 @@
-/** Work that nobody waits for while this instance runs, and that must be over before its store closes. */
+/** Background work that must finish before the store closes. */
 export class Background {
   readonly #running = new Set<Promise<void>>();
 
-  /** Takes note of work that has begun and handles its own failures. */
+  /** Adds work that has begun and that handles its own failures. */
   add(work: Promise<void>): void {
     const ended = work.finally(() => this.#running.delete(ended));
     this.#running.add(ended);
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no work is in progress. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }

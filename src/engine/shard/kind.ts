@@ -1,10 +1,10 @@
 /**
- * What the shard runtime needs of a kind of entity: how its records are folded and its events decided, what it writes,
- * and what it does outside of memory.
+ * What the shard runtime needs from a kind of entity: how records are folded and events decided, what is written, and
+ * its effects.
  *
- * The runtime owns shards, keeps entities in memory, commits what they decide in groups, and recovers them after a
- * takeover. It never looks into an entity, an event, or a record of a kind. A new kind implements {@link Kind} and is
- * added with `Runtime.addKind`; see docs/adr/0044.
+ * The runtime owns shards, keeps entities in memory, commits their transitions in groups, and recovers them after a
+ * takeover. It never looks into an entity, event, or record. A new kind implements {@link Kind} and is added with
+ * `Runtime.addKind`; see docs/adr/0044.
  */
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { LogFields } from "../../base/log.ts";
@@ -28,18 +28,15 @@ export interface EntityEvent {
   readonly at: number;
 }
 
-/**
- * Events that the runtime itself gives to entities. Every kind takes them; one that has no use for an event makes no
- * records of it.
- */
+/** Events from the runtime itself. Every kind accepts them; for an event that does not apply it makes no records. */
 export type RuntimeEvent =
-  /** The earliest timer that is due fires. `by`: now, no later than the database's clock. `random` is in [0, 1). */
+  /** The earliest due timer fires. `by`: now, no later than the database's clock. `random` is in [0, 1). */
   | { readonly type: "due"; readonly at: number; readonly by?: number; readonly random: number }
-  /** The entity used up its time slice and goes on. */
+  /** The entity continues after it used up its time slice. */
   | { readonly type: "continue"; readonly at: number }
-  /** A new owner took the entity over; `clean`: the owner before gave it back in good order. */
+  /** A new owner took the entity over; `clean`: the previous owner gave it back in an orderly way. */
   | { readonly type: "recover"; readonly at: number; readonly clean: boolean }
-  /** The runtime cannot go on with the entity (`quarantine`), or it has grown too large (`limit`). */
+  /** The runtime cannot continue with the entity (`quarantine`), or it has grown too large (`limit`). */
   | {
       readonly type: "hold";
       readonly at: number;
@@ -48,13 +45,13 @@ export type RuntimeEvent =
       readonly why: string;
     };
 
-/** An entity as the store has it. */
+/** A stored entity. */
 export interface StoredEntity {
   readonly day: number;
   readonly records: readonly EntityRecord[];
-  /** Size of the records as they are written, characters. */
+  /** Size of the stored records, characters. */
   readonly size: number;
-  /** The entity did something without waiting when it was last written. */
+  /** When last written, the entity was not merely waiting. */
   readonly moving: boolean;
 }
 
@@ -65,36 +62,29 @@ export interface EntityTypes {
   readonly event: EntityEvent;
   readonly record: EntityRecord;
   readonly stored: StoredEntity;
-  /** What the kind keeps beside the state: work under way, what was last written to lists. */
+  /** What the kind keeps besides the state: work in progress, and what lists show. */
   readonly work: unknown;
 }
 
 /** Why an entity cannot be used. */
 export type Trouble = "moved" | "missing" | "unreadable" | "quarantined";
 
-/**
- * A kind of entity. Implementations hold no state per entity but what they keep in {@link Resident.entity} and {@link
- * Resident.work}.
- */
+/** A kind of entity. It keeps state per entity only in {@link Resident.entity} and {@link Resident.work}. */
 export interface Kind<T extends EntityTypes = EntityTypes> {
-  /** Singular, for log lines: `run`. */
+  /** Singular name for the log: `run`. */
   readonly name: string;
   readonly rules: Rules<T>;
   readonly store: EntityStore<T>;
   readonly outside: Outside<T>;
   /**
-   * Entities that may have killed their owner; null when entities of this kind run nothing of a user and are never
-   * suspected.
+   * Entities that may have killed their owner; null if entities of this kind run no user code and are never suspected.
    */
   readonly suspects: SuspectStore | null;
-  /**
-   * Rows that the pending records write beside the journal. Throws when they cannot be made: the transition is then
-   * given up.
-   */
+  /** Projected rows of the pending records. Throws if they cannot be made; then the transition is abandoned. */
   rowsOf(resident: Resident<T>): readonly ProjectedRows[];
   /**
-   * Everything that is pending in `resident`, with its records as JSON and its rows, as it is committed. Notes what
-   * lists show from then on.
+   * The transition of everything pending in `resident`, with its records as JSON and its rows. Records what lists show
+   * from then on.
    */
   write(resident: Resident<T>, json: string, rows: readonly ProjectedRows[]): Transition;
   /** The error that callers get. */
@@ -105,46 +95,47 @@ export interface Kind<T extends EntityTypes = EntityTypes> {
 /** The pure part: no clock, no randomness, no I/O. */
 export interface Rules<T extends EntityTypes = EntityTypes> {
   /**
-   * Records that come of `event`, in order; the entity has absorbed them, so memory is ahead of the journal. Takes what
-   * it uses from `slice`.
+   * Decides `event` and returns the records in order. They are applied to the entity, so memory is ahead of the
+   * journal. Uses up `slice`.
    */
   advance(entity: T["entity"], event: T["event"] | RuntimeEvent, slice: TimeSlice): T["record"][];
   /** The entity before its first record. */
   reset(entity: T["entity"]): T["entity"];
-  /** Sequence of the last record; 0: none. */
+  /** Sequence of the last record; 0 if there is none. */
   sequenceOf(entity: T["entity"]): number;
-  /** Time of its earliest timer, milliseconds since the epoch; null: none. */
+  /** Time of the earliest timer, milliseconds since the epoch; null if there is none. */
   nextDueAt(entity: T["entity"]): number | null;
   hasEnded(entity: T["entity"]): boolean;
-  /** It used up its time slice and has more to do. */
+  /** The entity used up its time slice and has more to do. */
   isUnsettled(entity: T["entity"]): boolean;
   setUnsettled(entity: T["entity"], unsettled: boolean): void;
-  /** Nothing happens to it until its next timer or until somebody outside has something for it: it may leave memory. */
+  /** Nothing happens to the entity before its next timer or an event from outside, so it can leave memory. */
   canRest(entity: T["entity"]): boolean;
-  /** It made progress since it was taken over from a dead owner. */
+  /** The entity made progress since it was taken over from a dead owner. */
   hasProgressed(entity: T["entity"]): boolean;
-  /** Its start is made whatever its callers were told, because another entity waits for it. */
+  /** The start is committed whatever its callers were told, because another entity waits for it. */
   mustStart(entity: T["entity"]): boolean;
-  /** May be held when it has grown too large. */
+  /** The entity can be held when it has grown too large. */
   canHold(entity: T["entity"]): boolean;
-  /** About how many characters of values come with an event, at most `most`. */
+  /** Approximate size of the values in an event, characters, at most `most`. */
   sizeOf(event: T["event"] | RuntimeEvent, most: number): number;
-  /** Names the moment at which an entity takes an event: deaths count against entity and moment. */
+  /** Names the moment of an event: deaths are counted by entity and moment. */
   momentOf(event: T["event"] | RuntimeEvent): string;
 }
 
-/** Reads and unread changes of stored entities. Reads throw {@link Trouble} `unreadable` for what is damaged. */
+/**
+ * Reads stored entities, and changes those that cannot be read. Reads throw the kind's error for `unreadable` if an
+ * entity is damaged.
+ */
 export interface EntityStore<T extends EntityTypes = EntityTypes> {
-  /** Null when there is none. */
+  /** Null if there is none. */
   load(id: string): Promise<T["stored"] | null>;
-  /** Folds what was loaded. */
+  /** Folds a stored entity. */
   open(stored: T["stored"]): Promise<T["entity"]>;
   isUnreadable(error: unknown): boolean;
-  /**
-   * Open entities of these shards that were moving when they were last written, or whose time has passed, oldest first.
-   */
+  /** Open entities of these shards that were moving when last written or whose timer has passed, oldest first. */
   listMoving(shards: readonly number[]): Promise<readonly { readonly id: string; readonly moving: boolean }[]>;
-  /** Open entities of these shards that are due before `until`, by time and id, from the one after `after`. */
+  /** Open entities of these shards that are due before `until`, by time and id, starting after `after`. */
   listDue(
     shards: readonly number[],
     until: number,
@@ -152,74 +143,72 @@ export interface EntityStore<T extends EntityTypes = EntityTypes> {
     limit: number,
   ): Promise<readonly DueEntity[]>;
   /**
-   * Takes an entity that cannot be read out of both lists, or marks it. `why` is the message of the error. False when
-   * the lease is not held or there was nothing to do.
+   * Removes an unreadable entity from both lists, or marks it. `why` is the error message. False if the lease is not
+   * held or nothing changed.
    */
   quarantine(lease: Lease, id: string, why: string): Promise<boolean>;
 }
 
-/** An entity whose timer comes. */
+/** An entity whose timer is due. */
 export interface DueEntity {
   readonly id: string;
   readonly wakeAt: number;
 }
 
 /**
- * What an entity does outside of memory once its records are durable. All but {@link Outside.begun} and {@link
+ * Effects of an entity once its records are durable. All methods except {@link Outside.begun} and {@link
  * Outside.afterTakeover} are synchronous.
  */
 export interface Outside<T extends EntityTypes = EntityTypes> {
   createWork(): T["work"];
-  /** The entity was read from the store; `again`: it was in memory before, and memory was in doubt. */
+  /** The entity was read from the store; `again`: it was in memory before, but in doubt. */
   opened(resident: Resident<T>, stored: T["stored"], again: boolean): void;
-  /** Begins and ends what `records` ask for. Once per commit, in order, before callers are answered. */
+  /** Starts and ends what `records` ask for. Called once per commit, in order, before callers are answered. */
   perform(resident: Resident<T>, records: readonly T["record"][], firstSequence: number): void;
-  /** Tells observers of the kind. After {@link Outside.perform}; the state may be ahead of the records. */
+  /** Notifies observers of the kind, after {@link Outside.perform}. The state may be ahead of the records. */
   notify(resident: Resident<T>, records: readonly T["record"][], firstSequence: number): void;
-  /** A new owner recovers the entity, and its `recover` event is decided: begins what no record asks for. */
+  /** A new owner has decided the `recover` event of the entity: start what no record asks for. */
   recovered(resident: Resident<T>): void;
-  /** Resolves when what the entity has set in motion elsewhere on its shard is under way, or that takes too long. */
+  /** Resolves when work that the entity started elsewhere on its shard is in progress, or after a limit. */
   begun(resident: Resident<T>): Promise<void>;
-  /** The entity leaves memory: ends its work here. */
+  /** The entity leaves memory: end its work here. */
   stop(resident: Resident<T>): void;
-  /** Calls to the outside that are under way; a drain waits for them. */
+  /** Number of external calls in progress; a drain waits for them. */
   callsOf(resident: Resident<T>): number;
-  /** Something is under way here, so the entity stays in memory. */
+  /** Work is in progress here, so the entity stays in memory. */
   isBusy(resident: Resident<T>): boolean;
-  /** Once all entities of shards that were taken over have been recovered. */
+  /** All entities of shards that were taken over have been recovered. */
   afterTakeover(shards: readonly number[]): Promise<void>;
-  /** An entity was put into quarantine without being read. */
+  /** An entity was quarantined without being read. */
   quarantined(id: string, reason: QuarantineReason): void;
 }
 
 /**
- * Why an entity is put into quarantine unread: it cannot be read, its owners died while it was in progress, or the
- * event loop of its owner stood still in it. Of the first no record says so until somebody can read it.
+ * Why an entity is quarantined unread: it cannot be read, its owners died while it was in progress, or it blocked the
+ * event loop of its owner. An unreadable entity gets no record of this until it can be read.
  */
 export type QuarantineReason = "UNREADABLE" | "KILLED" | "BLOCKED";
 
-/** What a suspect is tried with: its takeover, or one of its events. Deaths count against the pair. */
+/** What a suspect is tried with: its takeover or one of its events. Deaths are counted by this pair. */
 export interface Trial {
   readonly id: string;
   readonly shard: number;
   readonly moment: string;
 }
 
-/** An entity that was in progress, or one of a few that were, when an owner of its shard died. */
+/** An entity that was in progress, alone or with a few others, when an owner of its shard died. */
 export interface Suspect extends Trial {
-  /** Owners in a row that died while this entity alone was in progress at this moment. */
+  /** Owners in a row that died while only this entity was in progress, at this moment. */
   readonly deaths: number;
-  /** The watchdog saw the event loop stand still in this entity. */
+  /** The watchdog found the event loop blocked by this entity. */
   readonly blocked: boolean;
 }
 
-/** What the store knows of suspects of a kind. */
+/** Stored suspects of a kind. */
 export interface SuspectStore {
-  /**
-   * Says durably that `trials` are in progress and that `passed` ones have come through; see `Journal.nameSuspects`.
-   */
+  /** Stores durably that `trials` are in progress and `passed` ones succeeded; see `Journal.nameSuspects`. */
   name(leases: readonly Lease[], trials: readonly Trial[], passed: readonly Trial[], alone: boolean): Promise<void>;
   judge(leases: readonly TakenLease[]): Promise<readonly Suspect[]>;
-  /** Holds an open entity without reading it. False when the lease is not held or it is not open. */
+  /** Holds an open entity without reading it. False if the lease is not held or the entity is not open. */
   hold(lease: Lease, id: string, at: number, why: string): Promise<boolean>;
 }

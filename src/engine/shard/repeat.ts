@@ -1,19 +1,19 @@
 import type { Log } from "../../base/log.ts";
 
-/** Work that is done periodically. */
+/** Periodic work. */
 export interface Repetition {
-  /** Ends it. Resolves when the work that is under way is over. */
+  /** Ends it. Resolves when the current work has finished. */
   stop(): Promise<void>;
 }
 
-/** Does `work` again and again, `everyMs` after the last time it was done. A failure is logged. */
+/** Repeats `work`, `everyMs` after the end of the previous call. Failures are logged. */
 export function repeat(work: () => Promise<void>, everyMs: number, log: Log): Repetition {
   let stopped = false;
   let running = Promise.resolve();
   let timer = setTimeout(start, everyMs);
   function start(): void {
     running = work()
-      .catch((error: unknown) => log.warn("a periodic task failed; it is tried again", { error }))
+      .catch((error: unknown) => log.warn("a periodic task failed; it will be retried", { error }))
       .then(() => {
         if (!stopped) timer = setTimeout(start, everyMs);
       });

@@ -1,8 +1,8 @@
-/** An entity in memory, with what is decided but not yet durable, and everybody who waits for it. */
+/** An entity in memory, with what is decided but not yet durable, and everyone who waits for it. */
 import type { LogFields } from "../../base/log.ts";
 import type { EntityTypes, Kind, RuntimeEvent } from "./kind.ts";
 
-/** Called when what was decided is durable, or with the reason why it is not. */
+/** Resolved when a decision is durable, rejected with the reason if it is not. */
 export interface Reply {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -11,104 +11,99 @@ export interface Reply {
 /** The commit pipeline of a resident. */
 export interface Pipeline {
   readonly index: number;
-  /** The resident has something pending. */
+  /** Marks the resident as having pending records. */
   touch(resident: Resident): void;
-  /** Forgets what the resident has pending. */
+  /** Forgets the pending records of the resident. */
   forget(resident: Resident): void;
 }
 
-/** Where a resident lives. */
+/** Owner of a resident. */
 export interface Home<T extends EntityTypes> {
-  /** Takes the resident out of memory. Its waiters and watchers are notified and read the journal from then on. */
+  /** Removes the resident from memory. Its waiters and watchers are notified and read the journal from then on. */
   drop(resident: Resident<T>): void;
   /**
-   * Puts the stored header of an entity that cannot be read into quarantine, if its shard is ours. Never rejects: the
-   * next touch tries again.
+   * Quarantines the stored header of an unreadable entity, if its shard is ours. Never rejects: the next access tries
+   * again.
    */
   quarantineUnread(id: string, cause: Error): Promise<void>;
 }
 
-/**
- * Functions that are called with what belongs to a kind. As methods, so that the runtime can handle residents of all
- * kinds alike.
- */
+/** Callbacks that depend on the kind. They are methods so that the runtime can treat residents of all kinds alike. */
 interface Listeners<T extends EntityTypes> {
   watch(records: readonly T["record"][], firstSequence: number): void;
   wake(resident: Resident<T> | null): void;
 }
 
 /**
- * Called with committed records; the state may be ahead of them. Without records: the resident is gone, the journal
- * must be read.
+ * Called with committed records; the state may be ahead of them. Without records: the resident is gone, read the
+ * journal.
  */
 export type Watcher<T extends EntityTypes> = Listeners<T>["watch"];
 
 /**
- * Called when an entity has ended or left this instance, with the resident that it had; null: the time to wait is over
- * and it has none.
+ * Called when an entity has ended or left this instance, with its last resident; null: the wait is over and there is
+ * none.
  */
 export type Waiter<T extends EntityTypes> = Listeners<T>["wake"];
 
-/** An event of a kind, or one of the runtime. */
+/** An event of a kind or of the runtime. */
 export type EventOf<T extends EntityTypes> = T["event"] | RuntimeEvent;
 
-/** An entity in memory. */
 export interface Resident<T extends EntityTypes = EntityTypes> {
   readonly id: string;
   readonly shard: number;
   readonly kind: Kind<T>;
   readonly home: Home<T>;
   readonly pipeline: Pipeline;
-  /** Day of creation: partition of the journal. */
+  /** Day of creation: the partition of the journal. */
   readonly day: number;
   entity: T["entity"];
   readonly work: T["work"];
-  /** Decided, not yet part of a batch. */
+  /** Decided, but not yet part of a batch. */
   pending: T["record"][];
-  /** About how many characters the values have that came with the events behind `pending`. */
+  /** Approximate size of the values in the events behind `pending`, characters. */
   pendingSize: number;
-  /** The events that made `pending`, to be decided again should the batch be lost. */
+  /** Events behind `pending`, decided again if the batch is lost. */
   events: EventOf<T>[];
   replies: Reply[];
-  /** Time of the timer in `pending` that may not be early; 0: none. */
+  /** Time of the timer in `pending` that must not be early; 0 if there is none. */
   dueAt: number;
-  /** Part of the batch that is being committed. */
+  /** Part of the batch in flight. */
   committing: boolean;
   /** Replies of that batch; an event that changes nothing adds its own. */
   committingReplies: Reply[];
-  /** Its state in memory is in doubt and is being read again. */
+  /** The state in memory is in doubt and is being read again. */
   frozen: boolean;
-  /** Events to decide when the resident is no longer frozen, or when the transition that is full is durable. */
+  /** Events to decide once the resident is no longer frozen, or the full transition is durable. */
   backlog: { readonly event: EventOf<T>; reply: Reply | null }[];
-  /** A start whose caller was told that its outcome is unknown. */
+  /** A start whose caller was told that the outcome is unknown. */
   abandoned: boolean;
-  /** It has a record that is durable. */
+  /** It has a durable record. */
   started: boolean;
-  /** Its outside work is done here: it began here, or was taken over. */
+  /** Its external work has started here: the entity is new or was taken over. */
   adopted: boolean;
-  /** Its owner died with it: until it has made progress, each of its events is tried alone; see trials.ts. */
+  /** Its owner died: until it makes progress, each of its events is tried alone; see trials.ts. */
   suspect: boolean;
   /** Events that wait for their trial. */
   onTrial: number;
   /** Size of its journal, characters, and the size at which it is held. */
   journalSize: number;
   holdAtSize: number;
-  /** Those who wait for the end. The set goes along when the entity is evicted, and comes back with it. */
+  /** Callers that wait for the end. The set survives the eviction of the entity. */
   waiters: Set<Waiter<T>>;
   readonly watchers: Set<Watcher<T>>;
   timer: NodeJS.Timeout | null;
-  /** Dropped from memory: not to be used any more. */
+  /** Removed from memory: do not use. */
   gone: boolean;
   touchedAt: number;
 }
 
 /**
- * An entity whose journal has grown by this many characters since the last time is held (`limit`); each release lets it
- * grow by as much again. Everything that an entity holds is in memory while it moves.
+ * An entity is held (`limit`) whenever its journal has grown by this many characters; each release allows as much
+ * again. Everything in an entity is in memory while it moves.
  */
 export const MAX_JOURNAL_SIZE = 67_108_864;
 
-/** What a resident is made of. */
 export interface ResidentParts<T extends EntityTypes> {
   readonly id: string;
   readonly shard: number;
@@ -155,42 +150,41 @@ export function createResident<T extends EntityTypes>(parts: ResidentParts<T>): 
   };
 }
 
-/** Notes how large the journal of an entity is; the next hold is at the next multiple of the limit. */
+/** Sets the size of the journal; the next hold is at the next multiple of the limit. */
 export function noteSize(resident: Resident, size: number): void {
   resident.journalSize = size;
   resident.holdAtSize = (Math.floor(size / MAX_JOURNAL_SIZE) + 1) * MAX_JOURNAL_SIZE;
 }
 
 /**
- * Counts what was written. Returns the hold of an entity that has grown too large since it was last counted, unless it
- * is ending.
+ * Adds written characters. Returns a hold if the entity has grown too large since the last one, unless it is ending.
  */
 export function holdOutgrown(resident: Resident, written: number, at: number): RuntimeEvent | null {
   resident.journalSize += written;
   if (resident.journalSize < resident.holdAtSize) return null;
   noteSize(resident, resident.journalSize);
   if (!resident.kind.rules.canHold(resident.entity)) return null;
-  const why = `its journal has ${resident.journalSize} characters; released, it may grow by ${MAX_JOURNAL_SIZE} more`;
+  const why = `its journal has ${resident.journalSize} characters; after a release it may grow by ${MAX_JOURNAL_SIZE} more`;
   return { type: "hold", at, hold: "limit", by: "orchestrator", why };
 }
 
 /**
- * Values in one transition, characters. A single event may have more, and what follows from it is bounded by its time
- * slice.
+ * Most characters of values in one transition. A single event may have more, and its time slice limits what follows
+ * from it.
  */
 const MAX_TRANSITION_SIZE = 8_388_608;
 
-/** True when what is pending is enough for one transition: events that come now wait until it is durable. */
+/** Whether the pending records are enough for one transition: later events wait until it is durable. */
 export function isFull(resident: Resident): boolean {
   return resident.pendingSize >= MAX_TRANSITION_SIZE || resident.backlog.length > 0;
 }
 
-/** Counts the value that comes with an event into the transition under construction. */
+/** Adds the value in an event to the size of the transition. */
 export function weigh<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>): void {
   resident.pendingSize += resident.kind.rules.sizeOf(event, MAX_TRANSITION_SIZE);
 }
 
-/** Takes all who wait for the resident, those whose events are not decided yet included; the events stay. */
+/** Removes and returns all replies of the resident, including those of undecided events; the events stay. */
 export function takeReplies(resident: Resident): Reply[] {
   const replies = resident.replies.splice(0);
   for (const waiting of resident.backlog) {
@@ -200,12 +194,12 @@ export function takeReplies(resident: Resident): Reply[] {
   return replies;
 }
 
-/** True when memory and journal say the same: the state may be shown. */
+/** Whether memory and journal agree, so that the state can be shown. */
 export function isClean(resident: Resident): boolean {
   return resident.pending.length === 0 && !resident.committing && !resident.frozen;
 }
 
-/** True when the entity has ended and that is durable. */
+/** Whether the entity has ended durably. */
 export function hasEnded(resident: Resident): boolean {
   return isClean(resident) && resident.kind.rules.hasEnded(resident.entity);
 }
@@ -216,14 +210,13 @@ export function logFieldsOf(resident: Resident): LogFields {
 }
 
 /**
- * A start that was made from something that the store does not have any more; for runs, their flow version. It must be
- * made anew.
+ * A start that depends on something that the store no longer has; for runs, their flow version. It must be repeated.
  */
 export class StartOutdated extends Error {
   override readonly name = "StartOutdated";
 }
 
-/** A start that collided with a key or id that is taken. */
+/** A start whose key or id is taken. */
 export class StartTaken extends Error {
   override readonly name = "StartTaken";
 }

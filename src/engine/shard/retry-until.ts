@@ -6,9 +6,9 @@ const FIRST_MS = 50;
 const MOST_MS = 2_000;
 
 /**
- * Retries `work` with growing pauses while its errors say that a retry may help, as when the store is away. Rejects
- * with other errors, and with the last one when `givesUp`, which is called with each, says that nobody needs the answer
- * any more.
+ * Retries `work` with growing pauses while its errors are retryable, for example while the store is away. Rejects with
+ * other errors, and with the last one once `givesUp`, which is called with each error, returns true because nobody
+ * needs the result any more.
  */
 export async function retryUntil<T>(
   log: Log,
@@ -20,7 +20,7 @@ export async function retryUntil<T>(
       return await work();
     } catch (error) {
       if (!isOrchestratorError(error) || error.retry === "no" || givesUp(error)) throw error;
-      log.warn("trying again after an error", { error, inMs: delay });
+      log.warn("retrying after an error", { error, inMs: delay });
       await sleep(delay);
     }
   }

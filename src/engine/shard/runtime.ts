@@ -1,13 +1,14 @@
 /**
- * The shard runtime: entities in memory, what happens to them, and what follows when it is durable. It knows no kind of
- * entity; see kind.ts.
+ * The shard runtime: entities in memory, their events, and the effects of commits. It does not know the kinds; see
+ * kind.ts.
  *
- *   submission   event → decide, absorb, settle (memory is ahead)
- *   ownership    commit pipelines: one statement for all entities that moved, fenced by the epochs of their shards
- *   settlement   committed → work outside, timers, answers; refused, failed or unknown → memory goes back to what the journal holds
- *   residence    what is in memory: loaded when needed, evicted when it only waits
+ *   submission event → decide, apply, settle (memory is ahead)
+ *   ownership commit pipelines: one statement for all changed entities, fenced by the epochs of their shards
+ *   settlement committed → external work, timers, replies; refused, failed, or unknown → memory returns to the state of
+ *   the journal
+ *   residence what is in memory: loaded on demand, evicted when it only waits
  *
- * What an entity does outside begins after the commit only. Readers see an entity only when memory and journal agree.
+ * External work of an entity starts only after the commit. Readers see an entity only when memory and journal agree.
  */
 import type { Log } from "../../base/log.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
@@ -39,36 +40,38 @@ import { Submission } from "./submission/submission.ts";
 import { TimeSlices } from "./submission/time-slices.ts";
 import { Trials } from "./submission/trials.ts";
 
-/** How often the store is asked for entities that are due, milliseconds; must be less than the timer horizon. */
+/** Interval of checks for due entities in the store, milliseconds; must be less than the timer horizon. */
 const WAKE_EVERY_MS = 5_000;
 
-/** A waiting entity that nobody touched for this long is evicted, milliseconds, and how often they are looked for. */
+/** Idle time after which a waiting entity is evicted, and the interval of these checks, milliseconds. */
 const EVICT_AFTER_MS = 2_000;
 const EVICT_EVERY_MS = 1_000;
 
-/** What the runtime stands on. */
 export interface RuntimeParts {
   readonly journal: Pick<Journal, "openWriter">;
   readonly leases: Leases;
   readonly clock: DatabaseClock;
   readonly log: Log;
-  /** Shards of the database. */
+  /** Number of shards of the database. */
   readonly shards: number;
-  /** Commit pipelines. */
+  /** Number of commit pipelines. */
   readonly commitPipelines: number;
-  /** A suspect with a death is tried after a pause of up to this long, milliseconds; 5,000 when absent. */
+  /** Longest pause before the trial of a suspect with a death, milliseconds; default 5,000. */
   readonly suspectPauseMs?: number;
-  /** Called for each shard that turns out to be lost when something of it is written. */
+  /** Called for each shard whose loss is detected by a write. */
   readonly onFenced?: (shard: number) => void;
 }
 
-/** The entities of this instance. Add kinds, {@link open}, {@link start}; then {@link drain} and {@link stop}. */
+/**
+ * The entities of this instance. Order of calls: {@link addKind}, {@link open}, {@link start}, {@link drain}, {@link
+ * stop}.
+ */
 export class Runtime {
   readonly clock: DatabaseClock;
   readonly lifecycle: Lifecycle = createLifecycle();
   readonly shards: OwnedShards;
   readonly trials: Trials;
-  /** Whoever has an event for an entity gives it here. */
+  /** Entry point for events. */
   readonly submission: Submission;
   /** Recovers entities. */
   readonly probation: Probation;
@@ -115,7 +118,7 @@ export class Runtime {
     this.cluster = new LeaseCluster(shards, leases, (wanted) => this.#renewer.look(wanted));
   }
 
-  /** Adds a kind. Before {@link start}. */
+  /** Adds a kind, before {@link start}. */
   addKind<T extends EntityTypes>(createKind: (residence: Residence<T>) => Kind<T>): Residence<T> {
     const { shards, trials, clock, lifecycle } = this;
     const { log } = this.#parts;
@@ -131,8 +134,8 @@ export class Runtime {
   }
 
   /**
-   * Takes shards, renews their leases and wakes what is due from now on. Resolves when this instance owns what it could
-   * get.
+   * Takes shards, renews their leases, and wakes due entities from now on. Resolves when this instance owns what it
+   * could get.
    */
   async start(ttlMs: number): Promise<void> {
     const { log } = this.#parts;
@@ -149,7 +152,7 @@ export class Runtime {
     return this.#renewer.adopted;
   }
 
-  /** See drain.ts. Resolves with how many calls are still under way: 0, unless `graceMs` were not enough. */
+  /** See drain.ts. Resolves with the number of calls still in progress: 0 unless `graceMs` was not enough. */
   drain(graceMs: number): Promise<number> {
     const { shards, lifecycle } = this;
     const { log } = this.#parts;
@@ -157,12 +160,9 @@ export class Runtime {
     return new Drain(parts, this.#renewer).run(graceMs);
   }
 
-  /**
-   * Ends the loops and what is under way beside them, waits until all that was decided is durable, and gives the shards
-   * back.
-   */
+  /** Ends loops and background work, waits until everything decided is durable, and gives the shards back. */
   async stop(): Promise<void> {
-    // First of all: a takeover under way gives up instead of finding the store closed.
+    // First, so that a takeover in progress stops instead of finding the store closed.
     this.lifecycle.stopping = true;
     await this.#renewer.stop();
     await Promise.all(this.#loops.map((loop) => loop.stop()));
@@ -177,7 +177,7 @@ export class Runtime {
 
   #wakeNow(): void {
     const { log } = this.#parts;
-    const warn = (error: unknown): void => log.warn("a look for due runs failed", { error });
+    const warn = (error: unknown): void => log.warn("a check for due runs failed", { error });
     this.#background.add(this.#wakeDue().catch(warn));
   }
 

@@ -2,15 +2,15 @@ import type { Residence } from "../residence/residence.ts";
 import { isClean } from "../resident.ts";
 import type { OwnedShards } from "./owned-shards.ts";
 
-/** What is under way on this instance. */
+/** Work in progress on this instance. */
 export interface UnderWay {
-  /** Calls to the outside. */
+  /** External calls. */
   readonly calls: number;
-  /** Shards in which something is under way, and how much. */
+  /** Amount of work by shard, for shards that have any. */
   readonly busy: ReadonlyMap<number, number>;
 }
 
-/** Counts what is under way in shards: calls, and transitions that are not durable yet. */
+/** Counts the work in shards: external calls, and transitions that are not durable yet. */
 export class BusyShards {
   readonly #shards: OwnedShards;
   readonly #residences: readonly Residence[];

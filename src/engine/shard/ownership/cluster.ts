@@ -1,16 +1,16 @@
-/** Finds the other instances, and the one that can take a call which this one cannot. */
+/** Finds other instances, and the one that can handle a call which this one cannot. */
 
 import type { Cluster, ClusterView, Place } from "../../ports/cluster.ts";
 import type { Leases } from "../../ports/leases.ts";
 import type { OwnedShards } from "./owned-shards.ts";
 
-/** The cluster as the leases of this instance know it. */
+/** The cluster as seen in the leases. */
 export class LeaseCluster implements Cluster {
   readonly #shards: OwnedShards;
   readonly #leases: Pick<Leases, "addressOf" | "cluster">;
   readonly #look: (wanted?: number) => Promise<void>;
 
-  /** `look` takes free shards now, `wanted` above all. */
+  /** `look` takes free shards now, `wanted` first. */
   constructor(
     shards: OwnedShards,
     leases: Pick<Leases, "addressOf" | "cluster">,
@@ -35,7 +35,7 @@ export class LeaseCluster implements Cluster {
     if (this.#shards.epochOf(shard) !== undefined) return "here";
     const address = await this.#leases.addressOf(shard);
     if (address !== null && address !== unreachable) return { address };
-    // The shard has no owner, or one that may be dead: a look finds out, and takes it.
+    // The shard has no owner, or one that may be dead: try to take it.
     await this.#look(shard);
     return this.#shards.epochOf(shard) === undefined ? null : "here";
   }

@@ -1,20 +1,24 @@
 /**
  * A commit pipeline: group commit for a part of the shards.
  *
- *   idle ──touch──→ collecting (until the event loop has worked off what is there) ──→ committing ──→ collecting … while residents are dirty, else idle
+ *   idle ──touch──→ collecting (until the event loop has processed its queue) ──→ committing ──→ collecting … while
+ *   residents are dirty, else idle
  *
- * While one batch is in flight the next fills: no timer, no tuning. When a batch comes back, what its transitions ask
- * for begins. Entities that go on without waiting for anything outside are in the next batch, which is sent before
- * anybody is notified of this one: the store does not wait for callers. A batch is bounded by transitions and by size;
- * while the transition of an entity is full (`isFull`), its later events wait. What cannot be written ends in one of
- * six ways:
- *   data     the batch is halved until the guilty entity stands alone; it is put into quarantine
- *   gone     the batch is halved until the start stands alone whose flow version was deleted; it is made anew, with what the store has by then
- *   slow     it was too much for the store: like `failed`, but retried in halves, and batches stay smaller until one comes through
- *   failed   nothing was written: starts are given back to their callers, transitions of known entities are retried until the store is back
- *   unknown  the epochs of the pipeline's shards are raised, which waits the old statement out; what was written is read back, the rest decided again
- *            (while the store is away, callers of either kind get an error, and so do those who wait behind them)
- *   refused  single transitions: fenced (shard lost), taken (start key known), early (timer ahead of the database's clock)
+ * While one batch is in flight the next fills: no timer, no tuning. When a batch returns, the effects of its
+ * transitions start. Entities that continue without external work join the next batch, which is sent before anyone is
+ * notified of this one, so the store does not wait for callers. A batch is limited by transitions and size; while the
+ * transition of an entity is full (`isFull`), its later events wait. A failed write has one of six outcomes:
+ *   data the batch is halved until the faulty entity is alone; it is quarantined
+ *   gone the batch is halved until the start whose flow version was deleted is alone; it is repeated with what the
+ *   store has by then
+ *   slow too much for the store: like `failed`, but retried in halves, and batches stay smaller until one succeeds
+ *   failed nothing was written: starts fail, transitions of existing entities are retried until the store is back
+ *   unknown the epochs of the pipeline's shards are raised, which waits for the old statement to end; what was written
+ *   is read back, and the rest
+ *            is decided again (while the store is away, all callers get an error, including those that wait for later
+ *            batches)
+ *   refused single transitions: fenced (shard lost), taken (start key known), early (timer ahead of the database's
+ *   clock)
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
@@ -33,20 +37,19 @@ import type { OwnedShards } from "./owned-shards.ts";
 
 const NO_ROWS: readonly never[] = [];
 
-/** Most transitions in one batch: keeps statements and their answers small. */
+/** Most transitions in one batch: keeps statements and their results small. */
 const MAX_BATCH = 2_000;
 
 /** Most characters of records in one batch. A single transition may have more. */
 const MAX_BATCH_SIZE = 16_777_216;
 
-/** A transition of this size that the store has no time for, alone and again and again, is what takes the time. */
+/** If the store repeatedly times out on a single transition of at least this size, the transition is the cause. */
 const LARGE_TRANSITION = 1_048_576;
 const MAX_SLOW_TRIES = 5;
 
 const RETRY_FIRST_MS = 50;
 const RETRY_MOST_MS = 2_000;
 
-/** What a pipeline stands on. */
 export interface PipelineParts {
   readonly shards: OwnedShards;
   readonly clock: DatabaseClock;
@@ -57,10 +60,10 @@ export interface PipelineParts {
   readonly log: Log;
 }
 
-/** Resolves when the event loop has worked off what is there. */
+/** Resolves when the event loop has processed its queue. */
 const endOfRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Resolves when all that follows without waiting for anything outside has happened. */
+/** Resolves when all immediate reactions have run. */
 const endOfReactions = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 /** Group commit for a part of the shards. */
@@ -69,14 +72,14 @@ export class CommitPipeline implements Pipeline {
   readonly #writer: JournalWriter;
   readonly #parts: PipelineParts;
   /**
-   * Residents with something pending. A new set whenever it is empty: one that lives long keeps what was ever in it
-   * from the collector (see ChurningMap).
+   * Residents with pending records. The set is replaced when it is empty, because a long-lived set keeps its former
+   * members from the garbage collector (see ChurningMap).
    */
   #dirty = new Set<Resident>();
-  /** Written, and nobody has been notified yet. */
+  /** Written, but nobody has been notified yet. */
   #unnotified: Entry[] = [];
   #active = false;
-  /** Part of the largest batch that is tried: halved when one was too much, doubled when one came through. */
+  /** Fraction of the largest batch to try: halved when a batch was too much, doubled when one succeeds. */
   #share = 1;
   #idle: (() => void)[] = [];
 
@@ -98,7 +101,7 @@ export class CommitPipeline implements Pipeline {
     this.#dirty.delete(resident);
   }
 
-  /** Resolves when everything that was pending has been written or given up. */
+  /** Resolves when everything pending has been written or abandoned. */
   async drain(): Promise<void> {
     if (!this.#active) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -144,7 +147,7 @@ export class CommitPipeline implements Pipeline {
         json = JSON.stringify(resident.pending);
         rows = resident.kind.rowsOf(resident);
       } catch (error) {
-        // A value that is no JSON, too much for one text, or a projection that cannot be made.
+        // A value that is not JSON or too large for one string, or a projection that cannot be made.
         cause = error;
       }
       size += json.length;
@@ -211,7 +214,7 @@ export class CommitPipeline implements Pipeline {
     }
   }
 
-  /** The store is away: nobody who waits for a later batch is left without an answer. */
+  /** The store is away: callers that wait for later batches get an error too. */
   #refuseWaiting(cause: unknown): void {
     for (const resident of [...this.#dirty]) this.#parts.failures.waiting(resident, cause);
   }
@@ -255,7 +258,7 @@ export class CommitPipeline implements Pipeline {
     this.#unnotified.push(entry);
   }
 
-  /** Notifies of the transitions that were written last. */
+  /** Notifies of the most recently written transitions. */
   #notify(): void {
     const entries = this.#unnotified;
     if (entries.length === 0) return;
@@ -265,7 +268,7 @@ export class CommitPipeline implements Pipeline {
         setCurrentRun(entry.resident.id);
         this.#parts.settlement.notify(entry);
       } catch (error) {
-        // Whatever went wrong: the next batch is under way, and must be waited for.
+        // The next batch is in flight and must be awaited whatever fails here.
         this.#parts.log.error("notifying of a transition failed", { id: entry.resident.id, error });
       }
     }

@@ -1,7 +1,7 @@
 import type { Journal } from "../../ports/journal.ts";
 import { CommitPipeline, type PipelineParts } from "./commit-pipeline.ts";
 
-/** The commit pipelines of an instance. Each takes a part of the shards. */
+/** The commit pipelines of an instance, each for a part of the shards. */
 export class CommitPipelines {
   readonly #parts: PipelineParts;
   #pipelines: readonly CommitPipeline[] = [];
@@ -10,7 +10,7 @@ export class CommitPipelines {
     this.#parts = parts;
   }
 
-  /** Opens `count` pipelines, with a connection each. */
+  /** Opens `count` pipelines, each with its own connection. */
   async open(journal: Pick<Journal, "openWriter">, count: number): Promise<void> {
     const open = async (index: number) =>
       new CommitPipeline(index, await journal.openWriter(String(index)), this.#parts);
@@ -24,7 +24,7 @@ export class CommitPipelines {
     return pipeline;
   }
 
-  /** Resolves when everything that was pending has been written or given up. */
+  /** Resolves when everything pending has been written or abandoned. */
   async drain(): Promise<void> {
     await Promise.all(this.#pipelines.map((pipeline) => pipeline.drain()));
   }

@@ -1,22 +1,22 @@
 /**
- * The database's clock, extrapolated by the monotonic clock of this machine between answers of the database.
+ * The database's clock, extrapolated with the monotonic clock of this machine between samples.
  *
- * An answer says what the clock showed at some moment between question and answer, so what it shows now is known as a
- * range. The two ends have different uses:
+ * A sample shows the clock at some moment between request and response, so the current time is known as a range. Its
+ * two ends have different uses:
  *
- *   now()       the late end: what a due time is counted from, and what records carry. Nothing that is counted from it ends too early.
- *   earliest()  the early end: what a due time is compared with. Nothing that is due by it is early.
+ *   now() the late end: due times are counted from it, and records carry it. Nothing counted from it ends too early.
+ *   earliest() the early end: due times are compared with it. Nothing that is due by it is early.
  *
- * Each sample narrows the range of those before it; the range widens with time by what two clocks may drift. A sample
- * that contradicts the range (somebody set the database's clock) replaces it. `now` never runs backwards: when the
- * clock is set back it stands still until the clock has caught up.
+ * Each sample narrows the range; over time the range widens by the possible drift between the clocks. A sample that
+ * contradicts the range (someone set the database's clock) replaces it. `now` never runs backwards: after the clock is
+ * set back, it stands still until the clock has caught up.
  */
 import type { Clock } from "../../../base/time/clock.ts";
 
-/** How far two clocks may drift apart, milliseconds per millisecond: NTP corrects a clock by at most this much. */
+/** Drift between two clocks, milliseconds per millisecond: NTP slews a clock by at most this much. */
 const DRIFT = 0.0005;
 
-/** What must be added to the monotonic clock to get the database's, at least and at most. */
+/** Least and greatest difference from the monotonic clock to the database's clock. */
 interface Offset {
   readonly low: number;
   readonly high: number;
@@ -24,7 +24,7 @@ interface Offset {
   readonly sampledAt: number;
 }
 
-/** The database's clock, as this machine knows it. */
+/** The database's clock, as known to this machine. */
 export class DatabaseClock {
   readonly #clock: Clock;
   #offset: Offset | null = null;
@@ -34,15 +34,12 @@ export class DatabaseClock {
     this.#clock = clock;
   }
 
-  /** The monotonic clock, milliseconds: read it before the database is asked for its clock. */
+  /** The monotonic clock, milliseconds: read it before a request for the database's clock. */
   monotonic(): number {
     return this.#clock.monotonic();
   }
 
-  /**
-   * Takes in what the database's clock showed in an answer that has just arrived. `askedAt`: {@link monotonic} before
-   * the question.
-   */
+  /** Adds a sample from a response that has just arrived. `askedAt`: {@link monotonic} before the request. */
   sample(databaseNow: number, askedAt: number): void {
     const sampledAt = this.#clock.monotonic();
     const sample = { low: databaseNow - sampledAt, high: databaseNow - askedAt, sampledAt };
@@ -53,8 +50,8 @@ export class DatabaseClock {
   }
 
   /**
-   * Now, whole milliseconds since the epoch, no earlier than the database's clock. Before the first sample it is the
-   * machine's clock.
+   * Now, whole milliseconds since the epoch, no earlier than the database's clock. Before the first sample, the clock
+   * of the machine.
    */
   now(): number {
     const monotonic = this.#clock.monotonic();
@@ -65,8 +62,8 @@ export class DatabaseClock {
   }
 
   /**
-   * Now, milliseconds since the epoch, no later than the database's clock. Before the first sample it is the machine's
-   * clock.
+   * Now, milliseconds since the epoch, no later than the database's clock. Before the first sample, the clock of the
+   * machine.
    */
   earliest(): number {
     const monotonic = this.#clock.monotonic();
@@ -74,7 +71,7 @@ export class DatabaseClock {
     return offset === null ? this.#clock.now() : monotonic + offset.low;
   }
 
-  /** Milliseconds until the database's clock certainly shows `at`; negative when it is past. */
+  /** Milliseconds until the database's clock certainly shows `at`; negative if it is past. */
   until(at: number): number {
     return at - this.earliest();
   }

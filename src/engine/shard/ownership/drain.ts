@@ -1,13 +1,14 @@
 /**
- * The orderly end of an instance, before its parts are taken down:
+ * The drain: the orderly end of an instance, before its parts are closed.
  *
- *   draining (no call begins, callers who wait are answered, nothing is taken) → shards without a call under way are given back at once, the others as their calls
- *   end and the results are committed → nothing is owned, or the time is up
+ *   draining (no call starts, waiting callers are answered, no shards are taken) → shards without calls are given back
+ *   at once, the others when their
+ *   calls have ended and the results are committed → no shard is owned, or the time is up
  *
- * What is dispatched meanwhile is not begun here: the next owner of the entity dispatches it again, with the same
- * attempt number and key. So an effect happens once for every call that ends in time. Those that do not are given up by
- * the close that follows, and made again elsewhere. An instance that is alone keeps its shards until the last call has
- * ended, because nobody else could take the calls for their entities.
+ * Attempts that are dispatched during the drain do not start here: the next owner of the entity dispatches them again,
+ * with the same attempt number and key. So the effect of every call that ends in time happens once. Other calls are
+ * aborted at the close and repeated elsewhere. An instance that is alone keeps its shards until the last call has
+ * ended, because no other could handle calls for their entities.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
@@ -17,16 +18,15 @@ import type { BusyShards, UnderWay } from "./busy-shards.ts";
 import type { LeaseRenewer } from "./lease-renewer.ts";
 import type { OwnedShards } from "./owned-shards.ts";
 
-/** How often the calls under way are counted, milliseconds. */
+/** Interval of checks for calls in progress, milliseconds. */
 const LOOK_EVERY_MS = 20;
 
-/** Pause after the store could not be reached, milliseconds. */
+/** Pause after a failure to reach the store, milliseconds. */
 const AGAIN_MS = 1_000;
 
-/** Without calls, time for the last results to be written; a statement takes no longer. Milliseconds. */
+/** Time to write the last results when no calls are left; a statement takes no longer. Milliseconds. */
 const WRITE_MS = 12_000;
 
-/** What a drain stands on. */
 export interface DrainParts {
   readonly shards: OwnedShards;
   readonly residences: readonly Residence[];
@@ -35,7 +35,6 @@ export interface DrainParts {
   readonly log: Log;
 }
 
-/** Drains this instance. */
 export class Drain {
   readonly #parts: DrainParts;
   readonly #renewer: Pick<LeaseRenewer, "leave" | "hasHeirs" | "give">;
@@ -45,7 +44,7 @@ export class Drain {
     this.#renewer = renewer;
   }
 
-  /** Resolves with how many calls are still under way: 0, unless `graceMs` were not enough. */
+  /** Resolves with the number of calls still in progress: 0 unless `graceMs` was not enough. */
   async run(graceMs: number): Promise<number> {
     const { lifecycle, residences, log } = this.#parts;
     lifecycle.draining = true;
@@ -53,8 +52,8 @@ export class Drain {
     const giveUpAt = performance.now() + graceMs;
     const patience = sleep(graceMs, undefined, { ref: false });
     let work = this.#parts.busyShards.count();
-    if (work.calls > 0) log.info("waiting for the attempts under way", { attempts: work.calls, graceMs });
-    // A database that does not answer must not hold the stop for longer than its time.
+    if (work.calls > 0) log.info("waiting for attempts in progress", { attempts: work.calls, graceMs });
+    // A database that does not respond must not delay the stop beyond its time.
     await Promise.race([this.#renewer.leave(), patience]);
     let writesUntil = Number.POSITIVE_INFINITY;
     for (;;) {
@@ -67,13 +66,13 @@ export class Drain {
       await sleep(Math.min(rest, left === null ? AGAIN_MS : LOOK_EVERY_MS));
     }
     const { calls: attempts } = this.#parts.busyShards.count();
-    if (attempts > 0) log.warn("attempts are given up: they are made again after the next start", { attempts });
+    if (attempts > 0) log.warn("attempts are aborted; they are repeated after the next start", { attempts });
     return attempts;
   }
 
   /**
-   * Gives idle shards back, if another instance can take them or nothing is under way any more. Resolves with how many
-   * shards are left; null when the store cannot be reached.
+   * Gives idle shards back if another instance can take them or no work is in progress. Resolves with the number of
+   * remaining shards; null if the store is unreachable.
    */
   async #giveIdle({ calls, busy }: UnderWay): Promise<number | null> {
     const { shards, lifecycle, log } = this.#parts;

@@ -1,12 +1,13 @@
 /**
- * The lease renewer: what must be done periodically for this instance to own its shards.
+ * The lease renewer: periodic work to own shards.
  *
  *   every third of the lease time: renew the instance, take free shards, take over their entities
- *   when another instance gives shards back or joins, and when a call asks for an entity without an owner: take free shards at once
+ *   when another instance gives shards back or joins, and when a call needs an entity without an owner: take free
+ *   shards at once
  *   when another instance joins: give it the shards above our share; see surplus.ts
- *   when this instance leaves: take nothing more, give shards back as they become idle
+ *   when this instance leaves: take no shards, give shards back as they become idle
  *
- * Together with the looks for due entities it is less than one query a second when nothing happens.
+ * Together with the checks for due entities this is less than one query per second on an idle instance.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
@@ -21,16 +22,15 @@ import type { OwnedShards } from "./owned-shards.ts";
 import type { Surplus } from "./surplus.ts";
 import type { Takeover } from "./takeover.ts";
 
-/** How long is believed what was seen of other instances while this one leaves, milliseconds. */
+/** How long a view of the other instances is reused while this one leaves, milliseconds. */
 const HEIRS_LOOK_MS = 1_000;
 
-/** Shortest time between two looks that calls or other instances ask for, milliseconds. */
+/** Shortest time between two checks on request, milliseconds. */
 const LOOK_PAUSE_MS = 100;
 
-/** How often to look whether shards above our share have become idle, milliseconds. */
+/** Interval of checks whether shards above our share have become idle, milliseconds. */
 const GIVE_EVERY_MS = 500;
 
-/** What the renewer stands on. */
 export interface RenewerParts {
   readonly leases: Leases;
   readonly shards: OwnedShards;
@@ -41,11 +41,11 @@ export interface RenewerParts {
   readonly lifecycle: Lifecycle;
   readonly background: Background;
   readonly log: Log;
-  /** Called when shards of a dead owner were taken over: what is overdue in them should wake at once. */
+  /** Called when shards of a dead owner were taken over: overdue entities in them must wake at once. */
   readonly onUnclean: () => void;
 }
 
-/** Shards that were just taken, and how to say that their suspects are known. */
+/** Newly taken shards, and a function to call when their suspects are known. */
 interface Fresh {
   readonly shards: readonly TakenLease[];
   readonly opened: () => void;
@@ -53,11 +53,10 @@ interface Fresh {
 
 const NOTHING: Fresh = { shards: [], opened: () => {} };
 
-/** Keeps shards owned. */
 export class LeaseRenewer {
   readonly #parts: RenewerParts;
   #isFirst = true;
-  /** What changes the leases happens one after the other. */
+  /** Changes of leases run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #lookedAt = Number.NEGATIVE_INFINITY;
   readonly #wanted = new Set<number>();
@@ -73,20 +72,20 @@ export class LeaseRenewer {
     this.#parts = parts;
   }
 
-  /** Resolves when the entities of the shards that were taken at the start have been taken over. */
+  /** Resolves when the entities of the shards taken at the start have been taken over. */
   get adopted(): Promise<void> {
     return this.#adopted;
   }
 
-  /** Takes shards and renews their leases from now on. Resolves when this instance owns what it could get. */
+  /** Takes shards and starts renewing their leases. Resolves when this instance owns what it could get. */
   async start(ttlMs: number): Promise<void> {
     const { leases, log } = this.#parts;
-    // The lease begins here: what came up since this instance was registered (graph modules, a store that recovers) may
-    // have used up its time.
+    // The lease begins here: loading graph modules or a recovering store may have used up the time since the
+    // registration.
     await leases.renew();
     this.#adopted = this.#adoptLater(await this.#alone(() => this.#take()));
     this.#unlisten = leases.listen(() => {
-      void this.look().catch((error: unknown) => log.warn("a look for free shards failed", { error }));
+      void this.look().catch((error: unknown) => log.warn("a check for free shards failed", { error }));
     });
     const { surplus } = this.#parts;
     this.#loops = [
@@ -101,9 +100,9 @@ export class LeaseRenewer {
     ];
   }
 
-  /** Takes free shards now, `wanted` above all. */
+  /** Takes free shards now, `wanted` first. */
   look(wanted?: number): Promise<void> {
-    // Before the start there is nothing to look with.
+    // Before the start there are no leases.
     if (this.#loops.length === 0) return Promise.resolve();
     if (wanted !== undefined) this.#wanted.add(wanted);
     if (this.#looking === null) {
@@ -114,9 +113,7 @@ export class LeaseRenewer {
     return this.#looking;
   }
 
-  /**
-   * Announces that this instance leaves: from now on it takes no shards. Resolves when the store knows; never rejects.
-   */
+  /** Announces that this instance leaves and takes no more shards. Resolves when the store knows; never rejects. */
   leave(): Promise<void> {
     const { leases, log } = this.#parts;
     return this.#alone(() => leases.leave()).catch((error: unknown) =>
@@ -124,7 +121,7 @@ export class LeaseRenewer {
     );
   }
 
-  /** Whether another instance can take shards, by a look into the store that is at most a second old. */
+  /** Whether another instance can take shards, from a view that is at most a second old. */
   async hasHeirs(): Promise<boolean> {
     if (performance.now() - this.#heirsLookedAt < HEIRS_LOOK_MS) return this.#heirs;
     this.#heirsLookedAt = performance.now();
@@ -133,8 +130,8 @@ export class LeaseRenewer {
   }
 
   /**
-   * Gives back shards in which nothing is under way: their entities leave memory first. Resolves with how many are
-   * still ours in the store, because their rows are locked; the next call tries those again.
+   * Gives idle shards back; their entities leave memory first. Resolves with the number of shards that remain ours
+   * because their rows are locked; the next call retries them.
    */
   give(shards: readonly number[]): Promise<number> {
     const ungiven = this.#ungiven;
@@ -149,7 +146,7 @@ export class LeaseRenewer {
     });
   }
 
-  /** Renews no more; shards stay owned until the leases are released. */
+  /** Stops renewing; shards stay owned until the leases are released. */
   async stop(): Promise<void> {
     await this.#unlisten();
     await Promise.all(this.#loops.map((loop) => loop.stop()));
@@ -157,7 +154,7 @@ export class LeaseRenewer {
 
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
-    // The caller gets the error; the next one only waits.
+    // The caller gets the error; the next change only waits.
     this.#last = result.catch(() => {});
     return result;
   }
@@ -167,7 +164,7 @@ export class LeaseRenewer {
     const { leases, log } = this.#parts;
     if (!(await leases.renew())) log.warn("the lease of this instance had expired; others may have taken its shards");
     const fresh = await this.#alone(() => this.#take());
-    // The takeover takes as long as it takes; the next renewal must not wait for it.
+    // The takeover can take long, and the next renewal must not wait for it.
     void this.#adoptLater(fresh);
   }
 
@@ -185,20 +182,20 @@ export class LeaseRenewer {
 
   async #take(wanted?: number): Promise<Fresh> {
     const { leases, shards, takeover, surplus, format, clock, lifecycle, log } = this.#parts;
-    // A draining instance keeps what it has until its calls have ended, and takes nothing more.
+    // A draining instance keeps its shards until its calls have ended, and takes no more.
     if (lifecycle.draining || lifecycle.stopping) return NOTHING;
     const askedAt = clock.monotonic();
     const { taken, held, now, reads, surplus: more } = await leases.acquire(wanted);
     format.version = reads;
     clock.sample(now, askedAt);
-    // What is taken now had another owner a moment ago, whatever we believed.
+    // What is taken now had another owner a moment ago, whatever we assumed.
     for (const { shard } of taken) shards.lose(shard);
     const known = new Set(taken.map((lease) => lease.shard));
     const found = held.filter(({ shard }) => !known.has(shard) && shards.epochOf(shard) === undefined);
-    // Ours in the store and not here: a statement of ours may still run there, so the epoch is raised before anything
-    // is read.
+    // Ours in the store but unknown here: a statement of ours may still run there, so the epoch is raised before any
+    // read.
     const raised = found.length === 0 ? [] : await leases.raise(found.map((lease) => lease.shard));
-    // At the start they were left by a process of the same name that died.
+    // At the start they belonged to a dead process of the same name.
     const clean = !this.#isFirst;
     this.#isFirst = false;
     const fresh = [...taken, ...raised.map((lease) => ({ ...lease, clean }))];
@@ -206,7 +203,7 @@ export class LeaseRenewer {
     shards.setLeases([...held, ...raised]);
     if (taken.length > 0) log.info("shards taken", { shards: taken.length, held: held.length });
     surplus.note(more);
-    // A shard that was taken for a call stays until the call has had it.
+    // A shard taken for a call stays until the call has used it.
     if (taken.length === 0) await surplus.give();
     return { shards: fresh, opened };
   }
@@ -228,7 +225,7 @@ export class LeaseRenewer {
     } catch (error) {
       // The next owner takes them over.
       if (lifecycle.stopping) return;
-      log.error("the runs of shards could not be listed; the shards are taken anew", { error });
+      log.error("the runs of shards could not be listed; the shards are taken again", { error });
       for (const { shard } of fresh) shards.lose(shard);
     }
   }

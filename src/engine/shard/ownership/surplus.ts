@@ -1,6 +1,6 @@
 /**
- * Shards above the fair share of this instance, which another one that joined should have: those without work are given
- * at once, the others as they become idle, within a minute. New entities start in other shards meanwhile.
+ * Shards above the fair share of this instance, for another one that joined. Idle ones are given away at once, the
+ * others as they become idle, within a minute. New entities start in other shards.
  */
 import type { Log } from "../../../base/log.ts";
 import type { Leases } from "../../ports/leases.ts";
@@ -8,13 +8,9 @@ import type { Lifecycle } from "../lifecycle.ts";
 import type { BusyShards } from "./busy-shards.ts";
 import type { OwnedShards } from "./owned-shards.ts";
 
-/**
- * How long shards above our share are kept because calls are under way in them, milliseconds. Then those calls are made
- * again elsewhere.
- */
+/** How long busy shards above our share are kept, milliseconds. After that their calls are repeated elsewhere. */
 export const KEEP_BUSY_MS = 60_000;
 
-/** What giving shards away takes. */
 export interface SurplusParts {
   readonly leases: Pick<Leases, "releaseSome">;
   readonly shards: OwnedShards;
@@ -23,7 +19,7 @@ export interface SurplusParts {
   readonly log: Log;
 }
 
-/** Gives shards above the fair share away. */
+/** Gives away shards above the fair share. */
 export class Surplus {
   readonly #parts: SurplusParts;
   #count = 0;
@@ -33,18 +29,18 @@ export class Surplus {
     this.#parts = parts;
   }
 
-  /** How many shards we own above our share. */
+  /** Number of shards above our share. */
   get count(): number {
     return this.#count;
   }
 
-  /** Takes note of how many shards we own above our share now. */
+  /** Sets the number of shards above our share. */
   note(count: number): void {
     if (this.#count === 0) this.#since = performance.now();
     this.#count = count;
   }
 
-  /** Gives what can be given now. Nothing else may change the leases meanwhile. */
+  /** Gives away what is possible now. Nothing else may change the leases at the same time. */
   async give(): Promise<void> {
     const { leases, shards, busyShards, lifecycle, log } = this.#parts;
     shards.spared = new Set();
@@ -54,15 +50,15 @@ export class Surplus {
     shards.spared = new Set(later);
     if (now.length === 0) return;
     for (const shard of now) shards.lose(shard);
-    // One whose row is locked stays ours, and is taken again by the next look.
+    // A shard whose row is locked stays ours; the next check takes it again.
     this.#count -= (await leases.releaseSome(now)).length;
     if (this.#count > 0) log.info("shards are given away when their attempts have ended", { shards: this.#count });
   }
 }
 
 /**
- * The shards to give to an instance that joins: the `count` with the least work under way. Those without any go `now`,
- * the others `later`, unless they have been kept for too long.
+ * Chooses the `count` shards with the least work. Idle ones go `now`, the others `later` unless they have been kept too
+ * long.
  */
 export function chooseSurplus(
   owned: readonly number[],
@@ -71,7 +67,7 @@ export function chooseSurplus(
   keptMs: number,
 ): { readonly now: readonly number[]; readonly later: readonly number[] } {
   const workIn = (shard: number): number => busy.get(shard) ?? 0;
-  // The highest numbers first: new entities go to the lowest.
+  // Highest numbers first, because new entities go to the lowest.
   const chosen = owned.toSorted((a, b) => workIn(a) - workIn(b) || b - a).slice(0, count);
   if (keptMs >= KEEP_BUSY_MS) return { now: chosen, later: [] };
   return { now: chosen.filter((shard) => !busy.has(shard)), later: chosen.filter((shard) => busy.has(shard)) };

@@ -1,7 +1,4 @@
-/**
- * Callers who wait for entities that only wait themselves: an evicted entity is not in memory, but those who wait for
- * its end are.
- */
+/** Callers that wait for the end of evicted entities: the entity is not in memory, but its waiters are. */
 import type { EntityTypes } from "../kind.ts";
 import type { Resident, Waiter } from "../resident.ts";
 
@@ -14,15 +11,13 @@ export class EvictedWaiters<T extends EntityTypes> {
     this.#shardOf = shardOf;
   }
 
-  /** Takes the waiters of a resident that is about to leave memory. */
+  /** Takes the waiters of a resident before its eviction. */
   take(resident: Resident<T>): void {
     if (resident.waiters.size > 0) this.#waiters.set(resident.id, resident.waiters);
     resident.waiters = new Set();
   }
 
-  /**
-   * Gives them back to the resident that the entity has now. Those of an entity that has ended meanwhile are answered.
-   */
+  /** Returns them to the current resident of the entity. If the entity has ended, they are answered. */
   giveBack(resident: Resident<T>, hasEnded: boolean): void {
     const waiters = this.#waiters.get(resident.id);
     if (waiters === undefined) return;
@@ -31,12 +26,12 @@ export class EvictedWaiters<T extends EntityTypes> {
     if (hasEnded) for (const wake of [...waiters]) wake(resident);
   }
 
-  /** Forgets a set of waiters when none is left in it. */
+  /** Removes a set of waiters once it is empty. */
   forget(id: string, waiters: ReadonlySet<Waiter<T>>): void {
     if (waiters.size === 0 && this.#waiters.get(id) === waiters) this.#waiters.delete(id);
   }
 
-  /** Answers the waiters of a shard's entities, or all of them: nothing will happen to those entities here. */
+  /** Answers the waiters of a shard, or all of them, because nothing will happen to their entities here. */
   wake(shard?: number): void {
     for (const [id, waiters] of this.#waiters) {
       if (shard !== undefined && this.#shardOf(id) !== shard) continue;

@@ -1,7 +1,8 @@
 /**
- * The entities of one kind that are in memory:
+ * The entities of one kind that are in memory.
  *
- *   begun here, or read from the store when somebody has something for them or their time comes → resident → ended, shard lost, or evicted because they only wait
+ *   started here, or read from the store for an event or a timer → resident → ended, shard lost, or evicted because
+ *   they only wait
  */
 import { ChurningMap } from "../../../base/churning-map.ts";
 import { dayOf } from "../../../base/ids.ts";
@@ -16,16 +17,15 @@ import type { Trials } from "../submission/trials.ts";
 import { EvictedWaiters } from "./evicted-waiters.ts";
 import type { Timers } from "./timers.ts";
 
-/** How far ahead a look into the store sees: to the horizon of the timers, less the time until the next look. */
+/** How far ahead a check for due entities looks: the timer horizon less the time until the next check. */
 const LOOK_AHEAD_MS = 10_000;
 
-/** Entities that are read from the store at once: more than the connections of the pool gains nothing. */
+/** Most concurrent reads of entities; more than the connections of the pool gains nothing. */
 const PARALLEL_READS = 8;
 
-/** Entities that a look into the store lists at once. */
+/** Page size of the check for due entities. */
 const PAGE = 5_000;
 
-/** What a residence stands on. */
 export interface ResidenceParts {
   readonly shards: OwnedShards;
   readonly pipelines: CommitPipelines;
@@ -36,7 +36,6 @@ export interface ResidenceParts {
   readonly log: Log;
 }
 
-/** Entities of a kind in memory. */
 export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
   readonly kind: Kind<T>;
   readonly residents = new ChurningMap<string, Resident<T>>();
@@ -44,7 +43,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
   readonly #parts: ResidenceParts;
   readonly #loading = new ChurningMap<string, Promise<Resident<T>>>();
 
-  /** `createKind` gets this residence, for what its entities have to say to each other. */
+  /** `createKind` receives this residence, for messages between its entities. */
   constructor(parts: ResidenceParts, createKind: (residence: Residence<T>) => Kind<T>) {
     this.#parts = parts;
     this.evicted = new EvictedWaiters((id) => parts.shards.shardOf(id));
@@ -52,12 +51,12 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     parts.shards.onLost((shard) => this.#leave(shard));
   }
 
-  /** The entity, if it is in memory. */
+  /** The entity if it is in memory. */
   get(id: string): Resident<T> | undefined {
     return this.residents.get(id);
   }
 
-  /** Brings a new entity into memory; its first event comes next. */
+  /** Brings a new entity into memory; its first event follows. */
   begin(id: string, shard: number, at: number, entity: T["entity"]): Resident<T> {
     const resident = this.#create(id, shard, dayOf(at), entity);
     resident.adopted = true;
@@ -66,7 +65,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
   }
 
   /**
-   * The entity, read from the store if need be. Errors: those of the kind for `missing`, `moved` when another instance
+   * The entity, read from the store if necessary. Errors: those of the kind for `missing`, `moved` if another instance
    * owns it, and `unreadable`.
    */
   async open(id: string): Promise<Resident<T>> {
@@ -76,7 +75,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     return this.openNow(id);
   }
 
-  /** The same for a suspect that is being tried. */
+  /** The same for a suspect on trial. */
   async openNow(id: string): Promise<Resident<T>> {
     const known = this.residents.get(id);
     if (known !== undefined) return known;
@@ -92,7 +91,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     }
   }
 
-  /** Resolves when the entity may be read: a suspect is not before its takeover has been tried. */
+  /** Resolves when the entity can be read: a suspect only after the trial of its takeover. */
   async recovered(id: string): Promise<void> {
     const { shards, trials } = this.#parts;
     if (shards.closed.size > 0) await shards.closed.get(shards.shardOf(id));
@@ -104,7 +103,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     resident.pipeline.forget(resident);
     if (resident.timer !== null) clearTimeout(resident.timer);
     resident.timer = null;
-    // One that was lost may have been read anew since.
+    // A lost entity may have been read again since.
     if (this.residents.get(resident.id) === resident) this.residents.delete(resident.id);
     for (const wake of [...resident.waiters]) wake(resident);
     for (const watcher of resident.watchers) watcher([], 0);
@@ -126,10 +125,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     }
   }
 
-  /**
-   * Looks into the store for entities whose time comes soon, page after page until there are no more: none keeps those
-   * after it from being seen.
-   */
+  /** Reads the entities that are due soon, page after page, so that all of them are found. */
   async wakeDue(): Promise<void> {
     const { shards, clock, lifecycle } = this.#parts;
     const open = shards.owned.filter((shard) => !shards.closed.has(shard));
@@ -149,8 +145,8 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
   }
 
   /**
-   * Evicts entities that rest and that nobody touched for `idleMs`: their timers or the next event for them bring them
-   * back. Returns how many.
+   * Evicts entities that rest and were not touched for `idleMs`; timers and events bring them back. Returns their
+   * number.
    */
   evictIdle(idleMs: number): number {
     const before = this.#parts.clock.now() - idleMs;
@@ -167,7 +163,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     return evicted;
   }
 
-  /** Answers all who wait for the end of an entity: this instance leaves. */
+  /** Answers all callers that wait for the end of an entity, because this instance leaves. */
   wakeWaiters(): void {
     for (const resident of this.residents.values()) for (const wake of [...resident.waiters]) wake(resident);
     this.evicted.wake();
@@ -197,7 +193,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     const entity = await kind.store.open(stored);
     const known = this.residents.get(id);
     if (known !== undefined) return known;
-    // Another owner may have moved the entity since it was read.
+    // Another owner may have changed the entity since it was read.
     if (shards.epochOf(shard) !== epoch) throw kind.toError("moved", id);
     const resident = this.#create(id, shard, stored.day, entity);
     noteSize(resident, stored.size);
@@ -216,7 +212,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     const known = this.residents.get(id);
     if (known === undefined) {
       await this.open(id).catch((error: unknown) => {
-        // One that could not be read is in quarantine, and that is in the log.
+        // An unreadable entity is quarantined, which is in the log.
         if (this.kind.store.isUnreadable(error)) return;
         const { name } = this.kind;
         this.#parts.log.error(`a ${name} that is due could not be read`, { [`${name}Id`]: id, error });

@@ -1,7 +1,6 @@
 /**
- * Timers of entities in memory. The stored header of an entity says when it is due next. A timer within the horizon is
- * armed in the process; later ones are found by looking into the store, so an entity that only waits need not be in
- * memory.
+ * Timers of entities in memory. The stored header has the next due time. Timers within the horizon are set in the
+ * process; later ones are found by checks of the store, so a waiting entity need not be in memory.
  */
 import { failPoint } from "../../../base/process/fail-points.ts";
 import type { RuntimeEvent } from "../kind.ts";
@@ -9,10 +8,10 @@ import type { DatabaseClock } from "../ownership/database-clock.ts";
 import { isClean, type Resident } from "../resident.ts";
 import type { TimeSlices } from "../submission/time-slices.ts";
 
-/** Timers nearer than this are armed in the process; later ones are found by the next look into the store. */
+/** Timers nearer than this are set in the process; the next check of the store finds later ones. */
 const TIMER_HORIZON_MS = 15_000;
 
-/** Arms timers and time slices. */
+/** Schedules timers and time slices. */
 export class Timers {
   readonly #clock: DatabaseClock;
   readonly #slices: TimeSlices;
@@ -24,23 +23,24 @@ export class Timers {
     this.#post = post;
   }
 
-  /** Arms the next time slice of an entity, and its next timer. */
+  /** Schedules the next time slice of an entity and its next timer. */
   arm(resident: Resident): void {
     this.#slices.queue(resident);
     this.armTimer(resident);
   }
 
-  /** Arms the next timer of an entity, if it is near. */
+  /** Sets the next timer of an entity if it is near. */
   armTimer(resident: Resident): void {
     if (resident.timer !== null) {
       clearTimeout(resident.timer);
       resident.timer = null;
     }
-    // What waits for its trial may be this very timer; it is armed again afterwards.
+    // The trial may be for this very timer; it is set again afterwards.
     if (resident.gone || resident.onTrial > 0) return;
     const dueAt = resident.kind.rules.nextDueAt(resident.entity);
     if (dueAt === null) return;
-    // By what the database's clock shows for certain: an early timer would be refused, armed, refused …
+    // Uses the time that the database's clock has certainly reached: an early timer would be refused and set again,
+    // over and over.
     const delay = this.#clock.until(dueAt);
     if (delay <= TIMER_HORIZON_MS)
       resident.timer = setTimeout(() => this.#fire(resident), Math.max(1, Math.ceil(delay)));

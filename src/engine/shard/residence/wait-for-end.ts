@@ -4,8 +4,8 @@ import { hasEnded, type Resident, type Waiter } from "../resident.ts";
 import type { Residence } from "./residence.ts";
 
 /**
- * Resolves when an entity has ended or left this instance, `waitMs` have passed, the signal aborts, or the service
- * drains, with the resident that it has then; null when it has none. The wait does not keep the entity in memory.
+ * Waits until an entity has ended or left this instance, `waitMs` have passed, the signal aborts, or the service
+ * drains. Resolves with its current resident, or null. The wait does not keep the entity in memory.
  */
 export function waitForEnd<T extends EntityTypes>(
   residence: Residence<T>,
@@ -16,7 +16,7 @@ export function waitForEnd<T extends EntityTypes>(
 ): Promise<Resident<T> | null> {
   if (hasEnded(resident) || resident.gone || lifecycle.draining || signal?.aborted === true)
     return Promise.resolve(resident);
-  // Nothing below holds the resident: an entity that only waits leaves memory, however many wait for it.
+  // Nothing below references the resident: a waiting entity leaves memory regardless of its callers.
   const { id, waiters } = resident;
   return new Promise((resolve) => {
     const wake: Waiter<T> = (last) => {

@@ -2,7 +2,7 @@ import type { Transition } from "../../ports/journal.ts";
 import type { EntityEvent, RuntimeEvent } from "../kind.ts";
 import type { Reply, Resident } from "../resident.ts";
 
-/** A transition on its way to the journal, with all that is needed should it be lost. */
+/** A transition on its way to the journal, with everything needed if it is lost. */
 export interface Entry {
   readonly resident: Resident;
   readonly transition: Transition;
@@ -10,6 +10,6 @@ export interface Entry {
   readonly isStart: boolean;
   readonly events: readonly (EntityEvent | RuntimeEvent)[];
   readonly replies: Reply[];
-  /** Known when the transition is durable: the entity has ended with it. */
+  /** Known when the transition is durable: the entity ended with it. */
   isLast: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * What becomes of transitions that were not written, and of entities that cannot go on: callers get an error, and
- * memory goes back to what the journal holds.
+ * Handles transitions that were not written and entities that cannot continue: callers get an error, and memory returns
+ * to the state of the journal.
  */
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
@@ -12,7 +12,6 @@ import { logFieldsOf, type Reply, type Resident, StartOutdated, StartTaken, take
 import type { Entry } from "./entry.ts";
 import type { Reload } from "./reload.ts";
 
-/** Ends transitions that were not written. */
 export class FailedCommits {
   readonly #shards: OwnedShards;
   readonly #reload: Reload;
@@ -20,7 +19,7 @@ export class FailedCommits {
   readonly #log: Log;
   readonly #onFenced: (shard: number) => void;
 
-  /** `onFenced` is called for each shard that turns out to be lost when something of it is written. */
+  /** `onFenced` is called for each shard whose loss is detected by a write. */
   constructor(shards: OwnedShards, reload: Reload, clock: DatabaseClock, log: Log, onFenced: (shard: number) => void) {
     this.#shards = shards;
     this.#reload = reload;
@@ -39,7 +38,7 @@ export class FailedCommits {
     switch (why) {
       case "fenced":
         for (const reply of entry.replies) reply.reject(resident.kind.toError("moved", resident.id));
-        // Dropped with its shard before; the shard may be ours again.
+        // Removed with its shard before; the shard may be ours again.
         if (resident.gone) return;
         this.#log.warn("a shard was lost: its transitions were refused", {
           shard: resident.shard,
@@ -67,8 +66,8 @@ export class FailedCommits {
   }
 
   /**
-   * The store will not take a transition, whatever is tried: callers get STORE_REJECTED, and the entity is put into
-   * quarantine, or dropped when not even that can be written.
+   * The store always refuses the transition: callers get STORE_REJECTED, and the entity is quarantined, or removed from
+   * memory if even that cannot be written.
    */
   poisoned(entry: Entry, cause: unknown): void {
     const { resident } = entry;
@@ -76,12 +75,12 @@ export class FailedCommits {
     resident.committing = false;
     const refusal = toError("STORE_REJECTED", { problem: `a value of this ${name} cannot be stored` }, { cause });
     for (const reply of entry.replies) reply.reject(refusal);
-    // Not even the hold can be written: nothing can be done for this entity here.
+    // Even the hold cannot be written: nothing can be done for this entity here.
     const hopeless = entry.events.every(
       (event) => "hold" in event && event.type === "hold" && event.hold === "quarantine",
     );
     const what = hopeless
-      ? `the store refuses whatever is written of this ${name}`
+      ? `the store refuses every write of this ${name}`
       : `the store refuses a transition of this ${name}`;
     this.#log.error(what, { ...logFieldsOf(resident), error: cause });
     if (hopeless || entry.isStart) {
@@ -93,8 +92,8 @@ export class FailedCommits {
   }
 
   /**
-   * The store cannot be reached; the transition was not written. A start is given back to its callers and forgotten;
-   * callers of a known entity get an error. True when the transition is to be retried.
+   * The store is unreachable and the transition was not written. A start fails and is forgotten; callers of an existing
+   * entity get an error. Returns whether to retry the transition.
    */
   unavailable(entry: Entry, cause: unknown): boolean {
     const { resident } = entry;
@@ -107,7 +106,7 @@ export class FailedCommits {
     return false;
   }
 
-  /** The store cannot be reached, and `resident` waits behind what could not be written: its callers get an error. */
+  /** The store is unreachable, and `resident` waits behind an unwritten transition: its callers get an error. */
   waiting(resident: Resident, cause: unknown): void {
     const refusal = toUnwritten(resident.started, cause);
     for (const reply of takeReplies(resident)) reply.reject(refusal);
@@ -115,8 +114,8 @@ export class FailedCommits {
   }
 
   /**
-   * Stops an entity that the engine or the store cannot go on with: its state is read back and held, while everything
-   * else goes on.
+   * Stops an entity that the engine or the store cannot continue with: its state is read back and held, and everything
+   * else continues.
    */
   quarantine(resident: Resident, cause: unknown, reply: Reply | null): void {
     const { kind, id } = resident;
@@ -135,10 +134,10 @@ export class FailedCommits {
   }
 }
 
-/** What callers get while the store is away. With `again` the change is retried until it is written. */
+/** Error for callers while the store is away. With `again` the change is retried until it is written. */
 function toUnwritten(again: boolean, cause: unknown): Error {
-  // Says its cure; the transition of a known entity is written when there is room.
+  // The error names its fix; the transition of an existing entity is written once there is space.
   if (isOrchestratorError(cause) && cause.code === "STORE_FULL") return cause;
-  const problem = again ? "the change is not written yet; it may still be" : "the change was not written";
+  const problem = again ? "the change is not written yet, but may be later" : "the change was not written";
   return toError("STORE_UNAVAILABLE", { problem }, { cause });
 }

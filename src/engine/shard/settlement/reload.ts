@@ -1,6 +1,4 @@
-/**
- * Brings memory and journal together again: reads an entity back from the store, then decides once more what was lost.
- */
+/** Makes memory and journal agree again: reads an entity from the store, then decides again what was lost. */
 import type { Log } from "../../../base/log.ts";
 import type { EntityTypes, StoredEntity } from "../kind.ts";
 import type { Lifecycle } from "../lifecycle.ts";
@@ -11,7 +9,6 @@ import type { Decider } from "../submission/decider.ts";
 
 type AnyEvent = EventOf<EntityTypes>;
 
-/** Reads residents again. */
 export class Reload {
   readonly #decider: Decider;
   readonly #timers: Timers;
@@ -25,7 +22,7 @@ export class Reload {
     this.#log = log;
   }
 
-  /** Reads an entity again, decides `events` once more, and goes on. Events that arrive meanwhile wait. */
+  /** Reads an entity again, decides `events` again, and continues. Events that arrive in the meantime wait. */
   begin(resident: Resident, events: readonly AnyEvent[], replies: readonly Reply[]): void {
     this.freeze(resident);
     void (async () => {
@@ -55,7 +52,7 @@ export class Reload {
     );
   }
 
-  /** Puts the state of the store back into a resident. */
+  /** Restores the stored state of a resident. */
   async reread(resident: Resident, stored: StoredEntity | null): Promise<void> {
     const { rules, store, outside } = resident.kind;
     if (stored === null) {
@@ -70,12 +67,12 @@ export class Reload {
     );
     resident.started = true;
     noteSize(resident, stored.size);
-    // It may have been cut between two time slices: the next one finds out.
+    // It may have been between two time slices; the next one finds out.
     rules.setUnsettled(resident.entity, stored.moving);
     outside.opened(resident, stored, true);
   }
 
-  /** Decides again what was lost, then what was pending, then what arrived meanwhile. */
+  /** Decides again what was lost, then what was pending, then what arrived in the meantime. */
   thaw(resident: Resident, events: readonly AnyEvent[], replies: readonly Reply[]): void {
     const again = [...events, ...resident.events];
     const waiting = [...replies, ...resident.replies];
@@ -88,7 +85,7 @@ export class Reload {
     resident.dueAt = 0;
     resident.committing = false;
     resident.frozen = false;
-    // Those who wait for them are answered with the next transition, so all of them go into it.
+    // Their callers are answered with the next transition, so all of the events go into it.
     for (const event of again) this.#decider.decideNow(resident, event, null);
     if (isClean(resident)) for (const reply of waiting) reply.resolve();
     else resident.replies = [...resident.replies, ...waiting];
@@ -96,7 +93,7 @@ export class Reload {
   }
 
   /**
-   * Gives up an entity that cannot be read back: it leaves memory, callers get an error, and everything else goes on.
+   * Abandons an entity that cannot be read back: it leaves memory, callers get an error, and everything else continues.
    */
   abandon(resident: Resident, replies: readonly Reply[], cause: unknown): void {
     const { kind, home, id } = resident;

@@ -1,6 +1,6 @@
 /**
- * What follows when a transition is durable: work outside begins, timers are armed, then callers, watchers, and
- * observers are notified.
+ * What follows a durable transition: external work starts, timers are set, then callers, watchers, and observers are
+ * notified.
  */
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
@@ -11,7 +11,6 @@ import type { Decider } from "../submission/decider.ts";
 import type { Trials } from "../submission/trials.ts";
 import type { Entry } from "./entry.ts";
 
-/** Settles durable transitions. */
 export class Settlement {
   readonly #decider: Decider;
   readonly #timers: Timers;
@@ -27,7 +26,7 @@ export class Settlement {
     this.#log = log;
   }
 
-  /** The transition is durable: what it asks for begins. */
+  /** The transition is durable: start its effects. */
   committed(entry: Entry): void {
     const { resident, transition } = entry;
     const { kind } = resident;
@@ -36,13 +35,13 @@ export class Settlement {
     entry.isLast = kind.rules.hasEnded(resident.entity) && resident.pending.length === 0;
     try {
       failPoint("effects.before", resident.id);
-      // When its shard was lost just after it was written, its new owner reads it and does what follows.
+      // If its shard was lost just after the write, the new owner reads it and performs its effects.
       if (!resident.gone) kind.outside.perform(resident, transition.records, transition.sequence);
     } catch (error) {
-      this.#log.error("what follows a commit failed", { ...logFieldsOf(resident), error });
+      this.#log.error("the effects of a commit failed", { ...logFieldsOf(resident), error });
     }
     const hold = holdOutgrown(resident, transition.json.length, this.#clock.now());
-    // Before the events that wait behind a full transition: they make it larger still.
+    // Before the events that wait behind a full transition, which make it larger still.
     if (hold !== null) this.#decider.decideNow(resident, hold, null);
     if (!entry.isLast) this.#timers.arm(resident);
   }
@@ -52,18 +51,18 @@ export class Settlement {
     this.#decider.takeBacklog(resident);
   }
 
-  /** Once after {@link committed}: observers, watchers, and callers are notified. */
+  /** Once after {@link committed}: notifies observers, watchers, and callers. */
   notify({ resident, transition, replies, isLast }: Entry): void {
     try {
       resident.kind.outside.notify(resident, transition.records, transition.sequence);
       for (const watcher of resident.watchers) watcher(transition.records, transition.sequence);
     } catch (error) {
-      this.#log.error("what follows a commit failed", { ...logFieldsOf(resident), error });
+      this.#log.error("the effects of a commit failed", { ...logFieldsOf(resident), error });
     }
     if (isLast) {
-      // What waited behind a full transition changes nothing any more.
+      // Events that waited behind a full transition change nothing any more.
       for (const reply of takeReplies(resident)) reply.resolve();
-      // Watches have its last records now, and need not ask the journal for them.
+      // Watches have received the last records and need not read the journal for them.
       resident.home.drop(resident);
       this.#trials.clear(resident.kind, resident.id, resident.shard);
     }

@@ -1,7 +1,7 @@
 /**
- * Finds out what became of a batch whose connection broke. Raising the epochs of its shards waits for the statement to
- * end, if it still runs: from then on it has been committed or never will be. Transitions that are in the journal are
- * settled; the events behind the others are decided again.
+ * Determines the outcome of a batch whose connection broke. Raising the epochs of its shards waits for the statement to
+ * end, if it still runs: from then on it is either committed or never will be. Transitions in the journal are settled;
+ * the events behind the others are decided again.
  */
 import { toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
@@ -19,7 +19,6 @@ import type { FailedCommits } from "./failed-commits.ts";
 import type { Reload } from "./reload.ts";
 import type { Settlement } from "./settlement.ts";
 
-/** What it takes to find out. */
 export interface UnknownOutcomeParts {
   readonly leases: Pick<Leases, "raise">;
   readonly shards: OwnedShards;
@@ -31,7 +30,7 @@ export interface UnknownOutcomeParts {
   readonly log: Log;
 }
 
-/** Resolves batches of unknown outcome. */
+/** Resolves batches with an unknown outcome. */
 export class UnknownOutcome {
   readonly #parts: UnknownOutcomeParts;
 
@@ -40,7 +39,7 @@ export class UnknownOutcome {
   }
 
   /**
-   * Resolves when the outcome is known and acted upon. While the store is away, `refuseWaiting` is called for those
+   * Resolves when the outcome is known and handled. While the store is away, `refuseWaiting` is called for the entities
    * behind the batch.
    */
   async resolve(
@@ -55,7 +54,7 @@ export class UnknownOutcome {
     const ours = shards.ofPipeline(pipeline);
     for (const { resident } of entries) reload.freeze(resident);
     const raised = await this.#raise(ours, entries, refuseWaiting).catch((error: unknown) => {
-      // Nothing is known of these shards any more: they leave, and are taken anew when the store answers.
+      // The state of these shards is unknown: they are dropped, and taken again when the store responds.
       log.error("the epochs of shards could not be raised", { pipeline, error });
       return [];
     });
@@ -109,7 +108,7 @@ export class UnknownOutcome {
     }
     await reload.reread(resident, stored);
     if (resident.gone) throw resident.kind.toError("moved", resident.id);
-    // Still frozen: what follows from the transition at once is decided after what was decided before it.
+    // Still frozen: immediate consequences of the transition are decided after earlier decisions.
     if (landed) {
       settlement.committed(entry);
       settlement.notify(entry);
@@ -120,17 +119,17 @@ export class UnknownOutcome {
 }
 
 /**
- * The store stays away: callers are told that the outcome is unknown. A start that turns out not to be written is then
- * not made again.
+ * The store stays away: callers are told that the outcome is unknown. A start that turns out to be unwritten is then
+ * not repeated.
  */
 function refuseUnknown({ resident, replies, isStart }: Entry, cause: unknown): void {
-  const problem = "the connection broke while the change was written; with the same request_id it may be sent again";
+  const problem = "the connection broke while the change was written; it can be sent again with the same request_id";
   const refusal = toError("STORE_UNAVAILABLE", { problem }, { cause });
   if (isStart && replies.length > 0 && !resident.kind.rules.mustStart(resident.entity)) resident.abandoned = true;
   for (const reply of [...replies.splice(0), ...takeReplies(resident)]) reply.reject(refusal);
 }
 
-/** True when the journal holds this very transition, and not another that came to stand in its place. */
+/** Whether the journal has this very transition, and not another in its place. */
 function isWritten(stored: StoredEntity, transition: Transition): boolean {
   const first = stored.records[transition.sequence - 1];
   return first !== undefined && JSON.stringify(first) === JSON.stringify(transition.records[0]);

@@ -1,14 +1,13 @@
-/** Decides events: memory runs ahead, and the commit pipeline has something to write. */
+/** Decides events: memory moves ahead of the journal, and the commit pipeline has something to write. */
 
 import type { EntityTypes } from "../kind.ts";
 import type { WritableFormat } from "../ownership/journal-format.ts";
 import { type EventOf, isClean, isFull, type Reply, type Resident, weigh } from "../resident.ts";
 import type { TimeSlices } from "./time-slices.ts";
 
-/** Called with a resident whose decision threw: it cannot go on. */
+/** Called when a decision throws: the resident cannot continue. */
 export type OnFailure = (resident: Resident, error: unknown, reply: Reply | null) => void;
 
-/** Decides the events of residents. */
 export class Decider {
   readonly #slices: TimeSlices;
   readonly #format: WritableFormat;
@@ -20,15 +19,13 @@ export class Decider {
     this.#onFailure = onFailure;
   }
 
-  /**
-   * Decides an event; `reply` is answered when what came of it is durable. Behind a full transition the event waits.
-   */
+  /** Decides an event; `reply` is answered when the result is durable. Behind a full transition the event waits. */
   decide<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, reply: Reply | null): void {
     if (isFull(resident) && !resident.gone) resident.backlog.push({ event, reply });
     else this.decideNow(resident, event, reply);
   }
 
-  /** Decides the events that waited behind a full transition, as far as the next one goes. */
+  /** Decides the events that waited behind a full transition, until the next one is full. */
   takeBacklog(resident: Resident): void {
     const { backlog } = resident;
     if (backlog.length > 0) resident.backlog = [];
@@ -48,8 +45,8 @@ export class Decider {
     }
     resident.touchedAt = event.at;
     const { rules } = kind;
-    // The database compares its clock with the time of the timer. That of the event may be ahead, when the clock was
-    // set back.
+    // The database compares its clock with the time of the timer. The time of the event may be ahead after the clock
+    // was set back.
     const dueAt = event.type === "due" ? rules.nextDueAt(resident.entity) : null;
     let records: T["record"][];
     try {
@@ -61,13 +58,13 @@ export class Decider {
     }
     if (records.length === 0) {
       this.#slices.queue(resident);
-      // Nothing came of it, but what it was judged by may not be durable yet.
+      // The event changed nothing, but the state behind that decision may not be durable yet.
       if (isClean(resident)) reply?.resolve();
       else if (reply !== null)
         (resident.pending.length > 0 ? resident.replies : resident.committingReplies).push(reply);
       return;
     }
-    // Mostly there is one event to a transition: an array that grows keeps room for 17.
+    // Most transitions have one event, and a growing array reserves space for 17.
     if (resident.pending.length === 0) resident.pending = records;
     else for (const record of records) resident.pending.push(record);
     weigh(resident, event);

@@ -1,12 +1,9 @@
-/**
- * The entrance for events: whoever has something for an entity gives it here. Suspects take their events one at a time.
- */
+/** The entry point for events. Suspects take their events one at a time. */
 import type { EntityTypes } from "../kind.ts";
 import type { EventOf, Reply, Resident } from "../resident.ts";
 import type { Decider } from "./decider.ts";
 import type { Probation } from "./probation.ts";
 
-/** Gives events to residents. */
 export class Submission {
   readonly #decider: Decider;
   readonly #probation: Probation;
@@ -16,7 +13,7 @@ export class Submission {
     this.#probation = probation;
   }
 
-  /** Gives an event to an entity. Resolves when what came of it is durable. */
+  /** Submits an event to an entity. Resolves when the result is durable. */
   submit<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>): Promise<void> {
     return new Promise((resolve, reject) => this.post(resident, event, { resolve, reject }));
   }

@@ -1,18 +1,18 @@
 /**
- * Time slices: no entity keeps the event loop to itself, whatever its flow makes it do.
+ * Time slices: no entity occupies the event loop alone, whatever its flow does.
  *
  *   event → decide → settle ──nothing left to do──→ settled
- *                      └──the slice is used up──→ what there is is committed ──→ queued for its next slice ──→ settle …
+ *                      └──the slice is used up──→ records are committed ──→ queued for its next slice ──→ settle …
  *
- * A round is what all entities together may do between two visits of the event loop to everything else, and a slice
- * what one of them may do in it. Queued entities go one after the other. An entity may be cut between any two steps:
- * its journal says where it stands, and events that come meanwhile are decided at once. What it does before its next
- * slice is durable first, so a transition has a bound and so has what lies in memory.
+ * A round is what all entities together may do before the event loop handles everything else, and a slice is the part
+ * of one of them. Queued entities take turns. An entity can be interrupted between any two steps: its journal shows
+ * where it is, and new events are decided at once. Its work so far is durable before its next slice, so the size of a
+ * transition and its memory are limited.
  */
 import type { Lifecycle } from "../lifecycle.ts";
 import { isClean, type Resident } from "../resident.ts";
 
-/** What may be done before another entity goes on. Counted down as it is used. */
+/** What may be done before another entity continues. Counted down as it is used. */
 export interface TimeSlice {
   /** Steps and the records that they make. */
   work: number;
@@ -28,7 +28,7 @@ const ROUND_WORK = 20_000;
 /** Steps and records of one entity in one round: a transition has at most about half as many records. */
 export const SLICE_WORK = 8_000;
 
-/** Steps of expressions of all entities in one round, about 80 ns each. A single value may take 300,000. */
+/** Expression steps of all entities in one round, about 80 ns each. A single value may take 300,000. */
 const ROUND_STEPS = 500_000;
 
 /** Hands out time slices. */
@@ -39,22 +39,23 @@ export class TimeSlices {
   readonly #slice: TimeSlice = { work: ROUND_WORK, most: SLICE_WORK, steps: ROUND_STEPS };
   #armed = false;
 
-  /** `goOn` gives the entity the event on which it continues. */
+  /** `goOn` submits the event with which the entity continues. */
   constructor(lifecycle: Lifecycle, goOn: (resident: Resident) => void) {
     this.#lifecycle = lifecycle;
     this.#goOn = goOn;
   }
 
-  /** What is left of this round. */
+  /** The rest of this round. */
   take(): TimeSlice {
     const slice = this.#slice;
-    // A round in which little was done needs no new one at once.
+    // A round with little work does not need a new one at once.
     if (slice.work < ROUND_WORK / 2 || slice.steps < ROUND_STEPS / 2) this.#arm();
     return slice;
   }
 
   /**
-   * Queues the entity for its next slice, if it needs one and what it did is durable. Otherwise its commit calls again.
+   * Queues the entity for its next slice, if it needs one and its work so far is durable. Otherwise its commit calls
+   * this again.
    */
   queue(resident: Resident): void {
     if (!this.#wants(resident)) return;

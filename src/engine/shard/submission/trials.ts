@@ -2,9 +2,9 @@
  * Trials: after the death of an owner, the entities that it may have been working on are touched one after the other,
  * each named in the store first. So the entity that kills every owner is found, whatever others were under way.
  *
- *   moving or overdue when its owner died → suspect ──taken over, alone and named──→ on probation ──its next progress, alone and named──→ cleared
- *                                              │                                        │
- *                                              └── the owner dies meanwhile: a death against this entity at this moment ──┘
+ *   moving or overdue at a death → suspect ──taken over, named──→ on probation ──next progress, named──→ cleared
+ *                                     ├────────────────────────────────┘
+ *                                     └── the owner dies meanwhile: a death against this entity at this moment
  *   two deaths in a row at the same moment, or named by the watchdog → quarantine, before it is touched again
  *
  * An entity is *in progress* from its name in the store until the commit, what follows from it at once, and one round
