@@ -1,13 +1,13 @@
 /**
- * What a run costs the process that makes it, without a clock on the wall: bytes that it allocates and CPU time, by
- * function. For work on the hot path; figures of a loaded machine are of use here, because bytes do not depend on what
- * else runs and CPU time does little.
+ * Cost of a run in process, without wall-clock time: allocated bytes and CPU time by function, for work on the hot
+ * path. The figures are useful even on a busy machine: bytes do not depend on the load, and CPU time depends on it
+ * little.
  *
  *   node bench/allocations.ts [--runs 20000] [--in-flight 200] [--top 40] [--cpu-only]
  *
- * Makes so many runs of the 3-step flow on the engine in process, with metrics and log, and thrice: under no profiler
- * for the sums, under the sampling heap profiler, and under the CPU profiler. A function is told by what it allocates
- * itself; what a library or a built-in allocates for it stands under its own name.
+ * Executes runs of the 3-step flow on the engine in process, with metrics and log, three times: without a profiler for
+ * the totals, with the sampling heap profiler, and with the CPU profiler. A function is charged for its own
+ * allocations; those of a library or built-in appear under that name.
  */
 import { rmSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
@@ -34,7 +34,7 @@ const runs = Number(options.runs);
 const inFlight = Number(options["in-flight"]);
 const top = Number(options.top);
 
-/** Bytes between two samples: at 20,000 runs the sum is right to less than a percent. */
+/** Bytes between two samples: with 20,000 runs the error of the total is below one percent. */
 const SAMPLING_BYTES = 4_096;
 const SAMPLING_MICROSECONDS = 500;
 
@@ -67,7 +67,7 @@ if (!options["cpu-only"]) {
 await engine.close();
 await postgres.close();
 
-/** Makes `count` runs, `inFlight` at any time. */
+/** Executes `count` runs, `inFlight` at a time. */
 async function drive(subject: BenchEngine, count: number): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
@@ -81,7 +81,7 @@ async function drive(subject: BenchEngine, count: number): Promise<void> {
   await Promise.all(Array.from({ length: inFlight }, lane));
 }
 
-/** Milliseconds of CPU time a run, of the process and of its main thread, and what collecting garbage took. */
+/** CPU milliseconds per run, of the process and its main thread, and those of garbage collection. */
 async function measureCpu() {
   let count = 0;
   let pauses = 0;

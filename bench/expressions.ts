@@ -1,6 +1,6 @@
 /**
- * Microseconds for one evaluation of common expressions: `node bench/expressions.ts`. With the folder of another
- * checkout as argument, both are measured in turns, and the last column says how much slower this one is.
+ * Microseconds per evaluation of common expressions: `node bench/expressions.ts`. With the folder of another checkout
+ * as argument, both are measured alternately, and the last column shows how much slower this one is.
  */
 import { pathToFileURL } from "node:url";
 
@@ -27,7 +27,7 @@ const names = { variables: new Set(Object.keys(vars)), tasks: new Set(["a"]) };
 
 type Evaluate = () => unknown;
 
-/** The cases as the code of a checkout compiles them. */
+/** Compiles the cases with the code of a checkout. */
 async function compileCases(root: URL): Promise<Evaluate[]> {
   const { compileTemplate } = (await import(new URL("src/flows/interpolation/template.ts", root).href)) as {
     compileTemplate(value: string, known: typeof names): { template: { evaluate(given: typeof scope): unknown } };

@@ -1,10 +1,10 @@
 /**
- * Share of the checks in reading a journal: `node bench/row-checks.ts`. With the folder of another checkout as argument,
- * its checks are measured in turns with ours, on the same rows.
+ * Share of the checks in reading a journal: `node bench/row-checks.ts`. With the folder of another checkout as
+ * argument, both are measured alternately on the same rows.
  *
- * The rows are those that the engine in process writes. A round reads each journal as the service does: it parses the
- * rows, checks the records, and folds them. Printed are medians over the rounds of microseconds a record, and of the
- * share of the checks in all three.
+ * The rows come from the engine in process. A round reads each journal as the service does: it parses the rows, checks
+ * the records, and folds them. The output is the median over the rounds of microseconds per record, and of the share of
+ * the checks.
  */
 import { rmSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
@@ -20,7 +20,7 @@ import { type BenchEngine, openBenchEngine } from "./workloads/open-engine.ts";
 
 const WAIT_MS = 60_000;
 const ROUNDS = 300;
-/** Records that a round reads of each journal; short journals are read more than once. */
+/** Records of each journal per round; short journals are read more than once. */
 const RECORDS_A_ROUND = 4_000;
 
 type Check = (records: unknown, sequence: number) => string | null;
@@ -60,7 +60,7 @@ interface Rows {
   readonly count: number;
 }
 
-/** What the engine writes for three kinds of runs. */
+/** Journals of three kinds of runs, written by the engine. */
 async function writeJournals(): Promise<readonly Rows[]> {
   const folder = await chooseWorkFolder();
   await mkdir(folder, { recursive: true });
@@ -100,7 +100,7 @@ interface Spent {
   readonly foldMs: number;
 }
 
-/** Reads a journal some times over. */
+/** Reads a journal repeatedly. */
 function read({ runId, texts, count }: Rows, check: Check): Spent {
   const times = Math.ceil(RECORDS_A_ROUND / count);
   let parseMs = 0;

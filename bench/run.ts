@@ -1,13 +1,13 @@
 /**
  * The benchmark. `make bench` installs what it needs and runs it; options go into ARGS:
- *   --quick          one round, short windows, small stores: a look, no verdict
- *   --rounds N       visits of every subject, 3 when absent
- *   --seconds N      length of a load window, 6 when absent; a run alone gets half of it
- *   --only a,b       these subjects and scenarios
- *   --profile        every Node program of the sitting leaves a CPU profile
+ *   --quick one round, short windows, small stores: a quick look, no verdict
+ *   --rounds N visits of every subject; default 3
+ *   --seconds N length of a load window, default 6; a run alone gets half of it
+ *   --only a,b these subjects and scenarios
+ *   --profile every Node program of the sitting writes a CPU profile
  *
- * Every round visits every subject once, in an order that turns by one from round to round; figures are medians over
- * the rounds. Then come the scenarios, each once. What counts are ratios inside this sitting. Exit 1 when something
+ * Every round visits every subject once, in an order that rotates by one from round to round; figures are medians over
+ * the rounds. The scenarios follow, each once. The ratios inside a sitting are what counts. Exit code 1 if something
  * could not be measured.
  */
 import { existsSync, rmSync } from "node:fs";
@@ -115,7 +115,7 @@ if (profileFolder !== undefined) console.log(`CPU profiles are in ${profileFolde
 await rm(folder, { recursive: true, force: true });
 process.exitCode = missing.size === 0 ? 0 : 1;
 
-/** One failure must not cost the whole sitting: it is named in the report, and the rest goes on. */
+/** A failure does not end the sitting: the report names it, and the rest continues. */
 async function attempt(name: string, title: string, measure: () => Promise<string>): Promise<void> {
   if (interrupted) return;
   process.stderr.write(`${title} …`);

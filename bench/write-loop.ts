@@ -1,10 +1,10 @@
 /**
  * The limit: a bare loop that writes the rows of `rows.sql` for 3-step runs with group commit, and does nothing else.
- * No flow, no decision, no validation, no fence, no caller over a network. What an engine loses against it is the price
- * of being an engine.
+ * No flow, decision, validation, fence, or remote caller. What an engine loses against it is the price of being an
+ * engine.
  *
- * A run is four transitions; each waits until the commit of the one before has been acknowledged. Moves of all runs collect
- * in one batch while the batch before is in flight; a batch is one prepared statement over arrays.
+ * A run is four transitions; each waits until the commit of the previous one is acknowledged. Transitions of all runs
+ * collect in one batch while the previous batch is in flight; a batch is one prepared statement over arrays.
  */
 import { readFile } from "node:fs/promises";
 import pg from "pg";
@@ -21,7 +21,7 @@ interface Transition {
 const MOVES_PER_RUN = 4;
 const HASH = "6c1b4d9c1f9f4a5ab0c8d27f4a3a2a11f5f1b2e0a6c94d57b8f6e7d1c2b3a495";
 
-/** Records of each transition: the values that a state must be rebuilt from, and no more. */
+/** Records of each transition: the values needed to rebuild the state, and no more. */
 const RECORDS = [
   [
     { type: "run.started", at: 1780000000000, flowId: "three-steps", version: "1", hash: HASH, vars: { value: 1 } },
@@ -41,15 +41,15 @@ const RECORDS = [
   ],
 ].map((records) => JSON.stringify(records));
 
-/** JSON text holds no raw control characters, so this separates texts. */
+/** JSON text contains no raw control characters, so this separates texts. */
 const SEPARATOR = "\u0001";
 
 /**
- * The statement for a batch. Parts that a batch does not need are left out: with all three, empty ones included, a
- * single transition takes 280 µs, the journal alone 120 µs, of which 85 are the commit's write to disk.
+ * The statement for a batch, without the parts that the batch does not need: with all three parts, even if empty, a
+ * single transition takes 280 µs, with the journal alone 120 µs, of which 85 are the commit's disk write.
  *
- * Texts travel joined and are split by the server: 2.5 µs a row where the driver's array literals take 5.2 and
- * `json_to_recordset` takes 7 (200 rows a statement; same machine).
+ * Texts are joined for transport and split by the server: 2.5 µs per row, where the driver's array literals take 5.2
+ * and `json_to_recordset` takes 7 (200 rows per statement; same machine).
  */
 function createStatement(hasStarts: boolean, hasEnds: boolean): { name: string; text: string } {
   const starting = `starting AS (
@@ -79,8 +79,7 @@ const STATEMENTS = {
 
 /**
  * The statement is planned while the tables are still small, and the plan is kept: a hash join over a scan of all runs,
- * which is quick then and ruins everything later (half the throughput after 30,000 runs). The keys are always looked up
- * by index.
+ * which is fast then and halves the throughput after 30,000 runs. Therefore keys are always looked up by index.
  */
 const SESSION = `SET plan_cache_mode = force_generic_plan;
   SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off`;
@@ -111,7 +110,7 @@ serveSubject(async (settings) => {
       } catch (error) {
         for (const transition of batch) transition.failed(error as Error);
       }
-      // Whoever waited for these commits brings the next transitions in the microtasks that follow.
+      // Callers that waited for these commits bring the next transitions in the microtasks that follow.
       await new Promise((resolve) => setImmediate(resolve));
     }
     idle.push(client);

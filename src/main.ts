@@ -2,7 +2,7 @@ import { explainOldNode } from "./base/process/node-version.ts";
 
 const problem = explainOldNode(process.versions.node);
 if (problem === null) {
-  // Imported only now: an old Node cannot even read what follows, and all of it is to come from the compile cache.
+  // Imported late: an old Node cannot even parse the rest, and all of it should come from the compile cache.
   const { useCompileCache } = await import("./base/process/compile-cache.ts");
   useCompileCache();
   const { runCommandLine } = await import("./cli/command-line.ts");

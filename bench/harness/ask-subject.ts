@@ -5,18 +5,15 @@ import type { Load, LoadResult } from "./load.ts";
 import { killTree, listProcessTree, readCpuSeconds, readMachineBusySeconds } from "./processes.ts";
 import type { Reply, Request, SubjectAbout, SubjectSettings } from "./subject.ts";
 
-/** One window with what it cost. */
+/** One window with its cost. */
 export interface MeasuredLoad extends LoadResult {
-  /** CPU seconds per 1,000 runs of everything that works for the subject, Postgres and its own client included. */
+  /** CPU seconds per 1,000 runs of all processes of the subject, including Postgres and its client. */
   readonly cpuSecondsPerThousand: number;
   /**
-   * The same by part: the process that drives the load (with children that have ended), its living children (servers),
-   * Postgres.
+   * The same by part: the process that drives the load (with ended children), its live children (servers), Postgres.
    */
   readonly cpuParts: CpuParts;
-  /**
-   * Share of the machine (0 to 1) that processes outside the subject took meanwhile: how far the window can be trusted.
-   */
+  /** Share of the machine (0 to 1) used by processes outside the subject: how far the window can be trusted. */
   readonly othersShare: number;
 }
 
@@ -32,16 +29,15 @@ export interface SubjectProcess {
   readonly about: SubjectAbout;
   readonly pid: number;
   readonly drive: (load: Load) => Promise<MeasuredLoad>;
-  /** Runs that the subject has finished in its life, warm-up included. */
+  /** Runs that the subject has finished so far, including warm-up. */
   readonly totalRuns: () => number;
   readonly close: () => Promise<void>;
 }
 
-/** How to start a subject's program. */
 export interface SubjectProgram {
   readonly file: string;
   readonly settings: SubjectSettings;
-  /** Postmaster of the sitting's server when the subject uses it. */
+  /** Postmaster of the sitting's server if the subject uses it. */
   readonly postgresPid?: number;
   readonly nodeArguments?: readonly string[];
 }

@@ -1,21 +1,20 @@
 /**
- * What must hold, as data: each bar reads one number out of a sitting and compares it. Shares and ratios, but for what
- * is promised in absolute terms.
+ * The bars: each compares one number of a sitting with a limit. Most are shares and ratios; a few are absolute
+ * promises.
  */
 import type { Figures } from "./figures.ts";
 import { findBestPeer, findRow, listRows, type Row, type Sitting } from "./sitting.ts";
 
-/** How the number of a bar is printed. */
+/** Unit in which the number is printed. */
 export type BarUnit = "times" | "us" | "ms" | "MB" | "perSecond";
 
-/** One bar. */
 export interface Bar {
   readonly title: string;
   readonly unit: BarUnit;
   /** The number must not be below (`atLeast`), above (`atMost`), or must stay below (`below`) the limit. */
   readonly rule: "atLeast" | "atMost" | "below";
   readonly limit: number;
-  /** The number; undefined when the sitting did not measure it. */
+  /** The number; undefined if the sitting did not measure it. */
   readonly measure: (read: SittingReader) => number | undefined;
 }
 
@@ -122,7 +121,7 @@ export const BARS: readonly Bar[] = [
     measure: (read) => scale(read.figure("waiting", "residentBytesPerRun"), 100_000 / MEGABYTE),
   },
   {
-    // None, as far as the resident size of two processes can tell.
+    // None, within the resolution of resident sizes of two processes.
     title: "the same runs parked in the store",
     unit: "MB",
     rule: "atMost",
@@ -186,7 +185,7 @@ export function judgeBars(sitting: Sitting): readonly Judgement[] {
   });
 }
 
-/** Whether a number keeps to a bar. NaN never does. */
+/** Whether a number meets a bar. NaN never does. */
 export function holds(bar: Pick<Bar, "rule" | "limit">, value: number): boolean {
   if (bar.rule === "atLeast") return value >= bar.limit;
   return bar.rule === "atMost" ? value <= bar.limit : value < bar.limit;

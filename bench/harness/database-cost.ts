@@ -1,19 +1,16 @@
-/**
- * What a subject cost the database: commits and bytes of write-ahead log, taken before it connects and after it has
- * gone.
- */
+/** Database cost of a subject: commits and WAL bytes, read before it connects and after it disconnects. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { BenchPostgres } from "./postgres.ts";
 
-/** Counters of one database at one moment. */
+/** Counters of one database at one time. */
 export interface DatabaseCounters {
   readonly commits: number;
   readonly walBytes: number;
 }
 
 /**
- * Reads the counters once no client of the database is connected: a backend hands in its statistics when it ends,
- * before it leaves the list of activities. Rejects when a client is still there after ten seconds.
+ * Reads the counters once no client is connected: a backend reports its statistics when it ends, before it leaves the
+ * list of activities. Rejects if a client is still connected after ten seconds.
  */
 export async function readDatabaseCounters(postgres: BenchPostgres, database: string): Promise<DatabaseCounters> {
   for (let attempt = 0; attempt < 100; attempt++) {

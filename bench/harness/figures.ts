@@ -1,6 +1,6 @@
 /**
- * One-shot measurements in a process of their own: the harness forks the program, sends its settings, and gets figures
- * back. What a program measures, and in which units, its names say.
+ * One-shot measurements in a separate process: the harness forks the program, sends its settings, and receives figures.
+ * Their names say what they measure, and in which unit.
  */
 import { fork } from "node:child_process";
 import { killTree } from "./processes.ts";
@@ -13,7 +13,7 @@ type Answer =
   | { readonly kind: "figures"; readonly figures: Figures }
   | { readonly kind: "failed"; readonly message: string };
 
-/** Makes this process measure once: when its settings come it measures, answers and exits. */
+/** Makes this process measure once: it waits for its settings, measures, responds, and exits. */
 export function serveFigures(measure: (settings: SubjectSettings) => Promise<Figures>): void {
   process.once("message", (settings: SubjectSettings) => {
     measure(settings).then(
@@ -28,7 +28,7 @@ export function serveFigures(measure: (settings: SubjectSettings) => Promise<Fig
   process.on("disconnect", () => process.exit(1));
 }
 
-/** Forks the program in production mode and gives its figures. Rejects when it fails or dies. */
+/** Forks the program in production mode and returns its figures. Rejects if it fails or dies. */
 export async function askFigures(
   file: string,
   settings: SubjectSettings,
@@ -42,7 +42,7 @@ export async function askFigures(
   let answer: Answer | undefined;
   child.on("message", (message: Answer) => {
     answer = message;
-    // What it started must not live on when it could not stop it.
+    // If it could not stop its children, they must not live on.
     if (message.kind === "failed" && child.pid !== undefined) void killTree(child.pid);
   });
   child.send(settings);

@@ -1,12 +1,12 @@
 /**
- * Closed-loop load and its figures. Imports nothing but Node, so that the peers' programs can use it as well as ours:
- * every subject is driven by this same code.
+ * Closed-loop load and its figures. Imports only Node modules, so that the peers' programs can use it too: the same
+ * code drives every subject.
  */
 import { setTimeout as delay } from "node:timers/promises";
 
-/** What one window gave. Latencies in milliseconds, from the call to the output in the caller's hands. */
+/** Result of one window. Latencies in milliseconds, from the call to the caller's receipt of the output. */
 export interface LoadResult {
-  /** Runs done in the window; a run that reaches over a border counts with the share of its time that lies inside. */
+  /** Runs in the window; a run across a border counts with the share of its time inside. */
   readonly runs: number;
   readonly seconds: number;
   readonly runsPerSecond: number;
@@ -15,7 +15,7 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
-/** One window: `inFlight` calls at any time (1 for a run alone), `warmSeconds` before it that do not count. */
+/** One window: `inFlight` concurrent calls (1 for a run alone), after `warmSeconds` that do not count. */
 export interface Load {
   readonly inFlight: number;
   readonly seconds: number;
@@ -23,18 +23,18 @@ export interface Load {
 }
 
 /**
- * One call from start to finished; rejects when the output is not the expected one. Resolves to the runs that it
- * carried.
+ * One call from start to end; rejects if the output is not the expected one. Resolves to the number of runs in the
+ * call.
  */
 export type RunOnce = (index: number) => Promise<number>;
 
-/** Called when the window opens and when it closes, while the load goes on. */
+/** Called when the window opens and when it closes, while the load continues. */
 export interface WindowMarks {
   readonly onBegin: () => void;
   readonly onEnd: () => void;
 }
 
-/** One call as it was; times in milliseconds of one clock. */
+/** One call; times in milliseconds of one clock. */
 export interface Call {
   readonly started: number;
   readonly finished: number;
@@ -42,9 +42,9 @@ export interface Call {
 }
 
 /**
- * Keeps `inFlight` calls going through warm-up and window without a pause, and on until every call of the window has
- * ended. Subjects that answer in waves (all calls at once) would be miscounted by up to one wave if ends alone counted;
- * counting shares does not depend on where in a wave the window's border falls.
+ * Keeps `inFlight` calls in progress through warm-up and window, and until every call of the window has ended. If only
+ * ends counted, subjects that answer in waves (all calls at once) would be miscounted by up to one wave; shares do not
+ * depend on where in a wave the border is.
  */
 export async function driveLoad(run: RunOnce, load: Load, marks: WindowMarks): Promise<LoadResult> {
   const calls: Call[] = [];

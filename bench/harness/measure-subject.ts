@@ -1,5 +1,6 @@
 /**
- * One subject measured once: opened on a fresh database, driven through its windows, closed, its database cost taken.
+ * Measures one subject once: opens it on a fresh database, drives it through its windows, closes it, and reads its
+ * database cost.
  */
 import { availableParallelism } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,11 +18,11 @@ export interface WindowPlan {
   readonly warmSeconds: number;
   readonly aloneSeconds: number;
   readonly flightSeconds: number;
-  /** How often a window is measured at most until the machine does little else. */
+  /** Most attempts to measure a window without disturbance. */
   readonly attempts: number;
 }
 
-/** What one visit gave. The windows are keyed by calls in flight; `1` is the run alone. */
+/** Result of one visit. Windows are keyed by calls in flight; `1` is the run alone. */
 export interface SubjectSample {
   readonly about: SubjectAbout;
   readonly windows: Readonly<Record<string, MeasuredLoad>>;
@@ -29,21 +30,21 @@ export interface SubjectSample {
   readonly walBytesPerRun?: number;
 }
 
-/** Where subjects work. */
+/** Where subjects run. */
 export interface SubjectPlace {
   readonly postgres: BenchPostgres;
-  /** Folder on the same disk as Postgres, for peers with stores of their own. */
+  /** Folder on the same disk as Postgres, for peers with their own stores. */
   readonly folder: string;
   /** Node programs of the subject write CPU profiles here when they end. */
   readonly profileFolder: string | undefined;
 }
 
-/** Arguments of Node that write CPU profiles into a folder of that name, when profiles are wanted. */
+/** Node arguments that write CPU profiles into a folder, if profiles are wanted. */
 export function profileArguments(place: SubjectPlace, name: string): readonly string[] {
   return place.profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${place.profileFolder}/${name}`];
 }
 
-/** Measures one subject. Rejects when it answers wrongly or dies. */
+/** Measures one subject. Rejects if it gives wrong output or dies. */
 export async function measureSubject(
   entry: SubjectEntry,
   plan: WindowPlan,
@@ -90,10 +91,10 @@ export async function measureSubject(
   };
 }
 
-/** A window in which others took more of the machine than this is measured again. */
+/** A window in which others used more of the machine is measured again. */
 const MAX_OTHERS_SHARE = 0.1;
 
-/** Waits, twenty seconds at most, until the machine does little for two seconds; the subjects are idle meanwhile. */
+/** Waits for at most twenty seconds until the machine has been quiet for two; the subjects are idle. */
 async function waitUntilQuiet(): Promise<void> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const before = await readMachineBusySeconds();
@@ -102,7 +103,7 @@ async function waitUntilQuiet(): Promise<void> {
   }
 }
 
-/** Measures a window, again while the machine was busy with something else; the least disturbed attempt counts. */
+/** Measures a window, again if the machine was busy with other work; the least disturbed attempt counts. */
 async function driveUndisturbed(subject: SubjectProcess, load: Load, attempts: number): Promise<MeasuredLoad> {
   let best = await subject.drive(load);
   for (let attempt = 1; attempt < attempts && best.othersShare > MAX_OTHERS_SHARE; attempt++) {

@@ -1,7 +1,6 @@
 /**
- * The Postgres of one sitting: the same server, with the same settings, for the service, for the bare write loop and
- * for every peer that keeps its state in Postgres. It is the product's embedded server, on the disk of the checkout,
- * with `fsync` on.
+ * The Postgres of one sitting: the same server and settings for the service, the bare write loop, and every peer that
+ * uses Postgres. It is the product's embedded server, on the disk of the checkout, with `fsync` on.
  */
 import path from "node:path";
 import pg from "pg";
@@ -9,9 +8,8 @@ import { clusterPaths } from "../../src/store/embedded/embedded-cluster.ts";
 import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
 
 /**
- * Settings that differ from the embedded server's own: memory for the cache, connections for the peers' pools, and room
- * for the log so that no checkpoint falls into one subject's window and not into another's. Nothing here weakens
- * durability.
+ * Settings that differ from those of the embedded server: cache memory, connections for the peers' pools, and WAL space
+ * so that no checkpoint disturbs only one subject. None weakens durability.
  */
 const SETTINGS = {
   max_connections: "300",
@@ -21,21 +19,20 @@ const SETTINGS = {
   checkpoint_timeout: "30min",
 } as const;
 
-/** A running server. */
 export interface BenchPostgres {
   /** Process id of the postmaster; its children are the backends. */
   readonly pid: number;
   readonly version: string;
-  /** Every setting that the server got on its command line, by name. */
+  /** Every setting on the server's command line, by name. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Runs one statement as the owner, in the maintenance database or the one that is named. */
+  /** Runs one statement as the owner, in the maintenance database or a named one. */
   readonly query: (sql: string, database?: string) => Promise<Record<string, unknown>[]>;
   /**
-   * Drops the database when it is there, creates it empty and checkpoints, so that every subject begins alike. Gives
-   * its URL.
+   * Recreates the database empty and runs a checkpoint, so that every subject starts from the same state. Returns its
+   * URL.
    */
   readonly freshDatabase: (database: string) => Promise<string>;
-  /** File that takes the server's log. */
+  /** Log file of the server. */
   readonly logFile: string;
   readonly close: () => Promise<void>;
 }
@@ -78,10 +75,7 @@ export async function openBenchPostgres(parent: string): Promise<BenchPostgres> 
   };
 }
 
-/**
- * Fills and recycles log segments once, so that the first subject does not pay for creating files that later ones
- * reuse.
- */
+/** Fills and recycles WAL segments once, so that the first subject does not pay for files that later ones reuse. */
 export async function warmWriteAheadLog(postgres: BenchPostgres): Promise<void> {
   await postgres.query("CREATE TABLE IF NOT EXISTS wal_warmth (filler text)");
   for (let round = 0; round < 4; round++) {

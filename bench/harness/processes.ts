@@ -1,16 +1,16 @@
-/** CPU time and memory of processes, read from /proc (Linux only, as the whole benchmark). */
+/** CPU time and memory of processes, from /proc (Linux only, like the whole benchmark). */
 import { readdir, readFile } from "node:fs/promises";
 
-/** Clock ticks a second in /proc/<pid>/stat: 100 on every Linux that Node runs on. */
+/** Clock ticks per second in /proc/<pid>/stat: 100 on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU seconds (user and system) that the processes have used, their dead and waited-for children included. */
+/** CPU seconds (user and system) of the processes, including ended children. */
 export async function readCpuSeconds(pids: readonly number[]): Promise<number> {
   const all = await Promise.all(pids.map(readTicks));
   return all.reduce((sum, ticks) => sum + ticks, 0) / TICKS_PER_SECOND;
 }
 
-/** The process and all its living descendants. */
+/** The process and all its live descendants. */
 export async function listProcessTree(root: number): Promise<number[]> {
   const children = new Map<number, number[]>();
   for (const name of await readdir("/proc").catch(() => [] as string[])) {
@@ -24,27 +24,24 @@ export async function listProcessTree(root: number): Promise<number[]> {
   return tree;
 }
 
-/** Ends a process and all its living descendants at once. */
+/** Kills a process and all its live descendants. */
 export async function killTree(root: number): Promise<void> {
   for (const pid of await listProcessTree(root)) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
   }
 }
 
-/** Resident memory of one process in bytes; zero when it cannot be read. */
+/** Resident memory of a process, bytes; zero if it cannot be read. */
 export async function readResidentBytes(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
 }
 
-/**
- * CPU seconds that the whole machine has been busy, time stolen by its host included: what of it does not belong to a
- * subject disturbed it.
- */
+/** Busy CPU seconds of the whole machine, including steal time. The part outside a subject disturbs it. */
 export async function readMachineBusySeconds(): Promise<number> {
   const [, user, nice, system, , , irq, softirq, steal] =
     (await readFile("/proc/stat", "utf8")).slice(0, 200).split("\n", 1)[0]?.split(/\s+/) ?? [];

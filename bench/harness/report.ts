@@ -1,4 +1,6 @@
-/** What a sitting prints (bars and ratios) and what it leaves under `results/` (everything, absolute figures apart). */
+/**
+ * The report of a sitting: prints bars and ratios, and stores everything under `results/`, including absolute figures.
+ */
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, release, totalmem } from "node:os";
 import path from "node:path";
@@ -11,7 +13,7 @@ export function printReport(sitting: Sitting): void {
   console.log([...describeSitting(sitting), "", ...formatBars(sitting), "", ...formatRatios(sitting)].join("\n"));
 }
 
-/** Writes `<date>-<cpu>.json` and `.md`; gives their paths. */
+/** Writes `<date>-<cpu>.json` and `.md`; returns their paths. */
 export async function storeReport(sitting: Sitting): Promise<readonly string[]> {
   const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "results");
   await mkdir(folder, { recursive: true });
@@ -85,7 +87,7 @@ function formatBars(sitting: Sitting): string[] {
       bar.title,
       `${signs[bar.rule]} ${formatValue(bar.limit, bar.unit)}`,
       value === undefined ? "–" : formatValue(value, bar.unit),
-      // Small stores and short windows judge nothing.
+      // Small stores and short windows decide nothing.
       sitting.quick ? "–" : verdict === "miss" ? "**miss**" : verdict,
     ]),
   );
@@ -97,7 +99,7 @@ function formatValue(value: number, unit: BarUnit): string {
   return { times: number, us: `${number} µs`, ms: `${number} ms`, MB: `${number} MB`, perSecond: `${number}/s` }[unit];
 }
 
-/** Everything against the best peer and against the limit of the same window. */
+/** Everything relative to the best peer and the limit in the same window. */
 function formatRatios(sitting: Sitting): string[] {
   const rows = listRows(sitting);
   const ratio = (a: number, b: number | undefined): string => (b === undefined ? "–" : (a / b).toFixed(2));

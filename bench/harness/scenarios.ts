@@ -1,19 +1,15 @@
-/** What is measured beside load: one-shot programs (see figures.ts), each once in a sitting. The one list of them. */
+/** The list of scenarios: one-shot programs (see figures.ts) beside the load, each run once in a sitting. */
 import { fileURLToPath } from "node:url";
 import { askFigures, type Figures } from "./figures.ts";
 import { profileArguments, type SubjectPlace } from "./measure-subject.ts";
 import type { SubjectSettings } from "./subject.ts";
 
-/** One scenario. */
 export interface ScenarioEntry {
   readonly name: string;
   readonly title: string;
-  /** Program under `bench/` that measures. */
+  /** Program under `bench/`. */
   readonly file: string;
-  /**
-   * Whether it gets a fresh database of the sitting's Postgres; `logged`: one whose statements all go to the server's
-   * log.
-   */
+  /** Whether it gets a fresh database of the sitting's Postgres; `logged`: one whose statements are all logged. */
   readonly database: "none" | "plain" | "logged";
   readonly full: SubjectSettings;
   readonly quick: SubjectSettings;
@@ -63,7 +59,7 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
   },
 ];
 
-/** Measures one scenario. Rejects when it fails. */
+/** Measures one scenario. Rejects if it fails. */
 export async function measureScenario(entry: ScenarioEntry, quick: boolean, place: SubjectPlace): Promise<Figures> {
   const file = fileURLToPath(new URL(`../${entry.file}`, import.meta.url));
   const settings = { ...(quick ? entry.quick : entry.full), folder: place.folder };

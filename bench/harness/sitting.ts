@@ -1,16 +1,16 @@
-/** The results of one sitting and how they are read: medians over the rounds, the best peer, the limit. */
+/** Results of one sitting: medians over the rounds, the best peer, the limit. */
 import type { CpuParts, MeasuredLoad } from "./ask-subject.ts";
 import type { Figures } from "./figures.ts";
 import { median } from "./load.ts";
 import type { SubjectSample, WindowPlan } from "./measure-subject.ts";
 import type { SubjectEntry } from "./subjects.ts";
 
-/** Everything that a sitting measured. */
+/** All measurements of a sitting. */
 export interface Sitting {
   readonly subjects: readonly SubjectEntry[];
   readonly samples: ReadonlyMap<string, readonly SubjectSample[]>;
   readonly scenarios: ReadonlyMap<string, Figures>;
-  /** Subjects and scenarios that failed or were left out, with the reason. */
+  /** Subjects and scenarios that failed or were skipped, with the reason. */
   readonly missing: ReadonlyMap<string, string>;
   readonly rounds: number;
   readonly quick: boolean;
@@ -25,13 +25,13 @@ export interface Row {
   /** Calls in flight; 1 is the run alone. */
   readonly inFlight: number;
   readonly runsPerSecond: number;
-  /** Half of the distance between the slowest and the fastest round, as a share of the median. */
+  /** Half the distance between the slowest and the fastest round, as a share of the median. */
   readonly spread: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly cpuSecondsPerThousand: number;
   readonly cpuParts: CpuParts;
-  /** Over all windows of the subject; undefined for peers with a store of their own. */
+  /** Over all windows of the subject; undefined for peers with their own store. */
   readonly commitsPerRun: number | undefined;
   readonly walBytesPerRun: number | undefined;
   readonly othersShare: number;
@@ -45,15 +45,12 @@ export function listRows(sitting: Sitting): readonly Row[] {
   });
 }
 
-/** Row of a subject in a window; undefined when it was not measured. */
+/** Row of a subject in a window; undefined if it was not measured. */
 export function findRow(rows: readonly Row[], name: string, inFlight: number): Row | undefined {
   return rows.find((row) => row.subject.name === name && row.inFlight === inFlight);
 }
 
-/**
- * The best of the peers: highest rate with 200 in flight, shortest p50 of a run alone. Undefined when none was
- * measured.
- */
+/** The best peer: highest rate with 200 in flight, shortest p50 of a run alone. Undefined if none was measured. */
 export function findBestPeer(rows: readonly Row[], inFlight: 1 | 200): Row | undefined {
   const peers = rows.filter((row) => row.subject.role === "peer" && row.inFlight === inFlight);
   const isBetter = (a: Row, b: Row): boolean =>

@@ -1,32 +1,32 @@
 /**
- * A subject is one system under measurement in a process of its own. The harness forks its program and asks for
- * *loads*, one after another, over Node's message channel:
+ * A subject is one measured system in its own process. The harness forks its program and requests *loads* one by one
+ * over Node's message channel:
  *
- *   harness → open     subject → ready
- *   harness → load     subject → begin (warm-up is over, the window opens) → end (the window closes) → result
- *   harness → close    subject exits
+ *   harness → open subject → ready
+ *   harness → load subject → begin (warm-up is over, the window opens) → end (the window closes) → result
+ *   harness → close subject exits
  *
- * At begin and end the harness reads the CPU time of everything that works for the subject.
+ * At begin and end the harness reads the CPU time of all processes of the subject.
  */
 import { driveLoad, type Load, type LoadResult, type RunOnce, type WindowMarks } from "./load.ts";
 
-/** Free-form settings of one subject: database URL, folders, pool sizes. */
+/** Settings of one subject: database URL, folders, pool sizes. */
 export type SubjectSettings = Readonly<Record<string, string | number | boolean>>;
 
-/** Versions and chosen settings, printed with the results. */
+/** Versions and settings, printed with the results. */
 export type SubjectAbout = Readonly<Record<string, string | number>>;
 
-/** A subject that is open for load. */
+/** A subject that is ready for load. */
 export type OpenSubject = DrivenSubject | DrivingSubject;
 
-/** A subject that performs one call when asked; the harness drives it. */
+/** A subject that performs one call at a time for the harness. */
 export interface DrivenSubject {
   readonly about: SubjectAbout;
   readonly run: RunOnce;
   readonly close: () => Promise<void>;
 }
 
-/** A subject whose load comes from a program of its own, which measures too. */
+/** A subject whose load comes from its own program, which measures too. */
 export interface DrivingSubject {
   readonly about: SubjectAbout;
   /** Performs the load. `total` counts the runs of warm-up and window. */
@@ -34,13 +34,13 @@ export interface DrivingSubject {
   readonly close: () => Promise<void>;
 }
 
-/** What the harness sends. */
+/** Message from the harness. */
 export type Request =
   | { readonly kind: "open"; readonly settings: SubjectSettings }
   | { readonly kind: "load"; readonly load: Load }
   | { readonly kind: "close" };
 
-/** What the subject answers. */
+/** Message from the subject. */
 export type Reply =
   | { readonly kind: "ready"; readonly about: SubjectAbout }
   | { readonly kind: "begin" }
@@ -48,7 +48,7 @@ export type Reply =
   | { readonly kind: "result"; readonly result: LoadResult; readonly total: number }
   | { readonly kind: "failed"; readonly message: string };
 
-/** Makes this process a subject: opens it when asked, serves loads, exits when told to close. */
+/** Makes this process a subject: it opens, serves loads, and exits on request. */
 export function serveSubject(open: (settings: SubjectSettings) => Promise<OpenSubject>): void {
   let subject: OpenSubject | undefined;
   let total = 0;
@@ -63,7 +63,7 @@ export function serveSubject(open: (settings: SubjectSettings) => Promise<OpenSu
     }
     if (request.kind === "close") {
       await subject?.close();
-      // A peer may leave handles open after its own shutdown; nothing of this process is needed any more.
+      // A peer can leave open handles after its shutdown; this process is no longer needed.
       process.exit(0);
     }
     if (subject === undefined) throw new Error("A load came before open.");

@@ -1,26 +1,24 @@
-/** Who is measured, with which program and settings: the one list of the benchmark. */
+/** The list of subjects with their programs and settings. */
 import { availableParallelism } from "node:os";
 import type { SubjectSettings } from "./subject.ts";
 
 /**
- * `limit` the bare write loop, `peer` a system we compare with, `ours` this service; `aside` is shown and judged by no
- * bar.
+ * `limit` the bare write loop, `peer` a system for comparison, `ours` this service; `aside` is shown but no bar uses
+ * it.
  */
 export type SubjectRole = "limit" | "peer" | "ours" | "aside";
 
-/** One line of the table. */
+/** One subject. */
 export interface SubjectEntry {
   readonly name: string;
   readonly title: string;
   readonly role: SubjectRole;
-  /** Program under `bench/` that serves the loads. */
+  /** Program under `bench/`. */
   readonly file: string;
-  /**
-   * Whether it keeps its state in the sitting's Postgres: then it gets a fresh database and its commits are counted.
-   */
+  /** Whether its state is in the sitting's Postgres: then it gets a fresh database and its commits are counted. */
   readonly usesPostgres: boolean;
   readonly settings: SubjectSettings;
-  /** Calls in flight of the load windows besides the run alone. */
+  /** Calls in flight in the load windows, besides the run alone. */
   readonly inFlight: readonly number[];
   /** Whether a single call at a time is measured too. */
   readonly alone: boolean;
@@ -34,8 +32,8 @@ export const SUBJECTS: readonly SubjectEntry[] = [
     role: "limit",
     file: "write-loop.ts",
     usesPostgres: true,
-    // Two connections with half of the runs each: one batch is written while the other fills (a quarter more than one
-    // connection).
+    // Two connections with half of the runs each: one batch is written while the other fills (a quarter more than with
+    // one connection).
     settings: { connections: 2 },
     inFlight: [200, 1000],
     alone: true,
@@ -86,8 +84,8 @@ export const SUBJECTS: readonly SubjectEntry[] = [
     role: "peer",
     file: "peers/restate.ts",
     usesPostgres: false,
-    // As many partitions as cores: with the default of 24 a small machine does half as much (620 against 1,290 runs/s
-    // on 2 cores).
+    // As many partitions as cores: the default of 24 halves the rate of a small machine (620 instead of 1,290 runs/s on
+    // 2 cores).
     settings: { partitions: availableParallelism() },
     inFlight: [200],
     alone: true,
@@ -108,8 +106,7 @@ export const SUBJECTS: readonly SubjectEntry[] = [
     role: "peer",
     file: "peers/dbos.ts",
     usesPostgres: true,
-    // Twice the default pool; 40 and 80 are slower. Starting and awaiting the handle or calling directly makes no
-    // difference.
+    // Twice the default pool; 40 and 80 are slower. Direct calls are as fast as starting and awaiting the handle.
     settings: { poolSize: 20, call: "start" },
     inFlight: [200],
     alone: true,

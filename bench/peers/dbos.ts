@@ -1,6 +1,6 @@
 /**
- * DBOS: its workflow of three steps, in process, on the sitting's Postgres. `DBOS.runStep` returns after the step's
- * output has been committed, so each result is durable before the next step begins.
+ * DBOS: a workflow of three steps, in process, on the sitting's Postgres. `DBOS.runStep` returns once the output of the
+ * step is committed, so each result is durable before the next step begins.
  */
 import { DBOS } from "@dbos-inc/dbos-sdk";
 import { serveSubject } from "../harness/subject.ts";

@@ -1,8 +1,8 @@
 /**
- * LangGraph with its Postgres saver: a graph of three nodes in sequence, invoked in process, one thread id a run. With
- * `durability: "sync"` each superstep's checkpoint is committed before the next begins, which is what the benchmark's
- * run demands; LangGraph's default, `"async"`, writes it while the next step already runs and is measured as a row of
- * its own.
+ * LangGraph with its Postgres saver: a graph of three nodes in sequence, invoked in process, with one thread id per
+ * run. With `durability: "sync"` the checkpoint of each superstep is committed before the next begins, as the benchmark
+ * requires. LangGraph's default, `"async"`, writes it while the next step already runs, and is measured in a separate
+ * row.
  */
 import { randomUUID } from "node:crypto";
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";

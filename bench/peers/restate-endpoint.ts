@@ -1,4 +1,4 @@
-/** The process that holds Restate's handler: three effectful steps that do nothing. First argument: the port. */
+/** The process with Restate's handler: three effectful no-op steps. First argument: the port. */
 import * as restate from "@restatedev/restate-sdk";
 
 async function doNothing(value: number): Promise<number> {

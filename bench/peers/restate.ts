@@ -1,8 +1,8 @@
 /**
- * Restate: the server from its npm package with its durable defaults, a service of one handler with three `ctx.run`
+ * Restate: the server from its npm package with its durable defaults, and a service of one handler with three `ctx.run`
  * steps (each result is in the log before the next step begins), called through the HTTP ingress.
  *
- * Three processes, as in production: the server, the handler's endpoint (forked by this file), and this one, the
+ * Three processes, as in production: the server, the endpoint of the handler (forked by this file), and this one, the
  * client.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";

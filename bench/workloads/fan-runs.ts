@@ -1,10 +1,10 @@
 /**
- * Wide runs on the engine in process, effectful no-op tasks all:
- *   fan-out   one task, 1,000 tasks that depend on it, one task that depends on all: engine time per task is wall-clock time from
- *             start to finished, divided by the tasks; everything counts, the commits too
+ * Wide runs on the engine in process, of effectful no-op tasks:
+ *   fan-out   one task, 1,000 tasks that depend on it, and one task that depends on all. Engine time per task is the
+ *             wall-clock time from start to end divided by the tasks, including commits.
  *   parallel  the same width as children of one `parallel` task
- *   map       one map of 10,000 items against ten maps of 1,000, one after the other; work per item must not grow with the map
- * Every round does each once, so that what drifts hits all alike; figures are medians.
+ *   map       one map of 10,000 items against ten maps of 1,000, in sequence; work per item must not grow with the map
+ * Every round does each once, so that drift affects all of them; figures are medians.
  */
 import { serveFigures } from "../harness/figures.ts";
 import { median } from "../harness/load.ts";

@@ -1,6 +1,6 @@
 /**
- * Our service over gRPC, driven by ghz, a load generator that nobody here wrote: unary `StartRun` with `wait`, one
- * connection. That the runs really ended well is asked of the service afterwards: every answered run must be COMPLETED.
+ * Our service over gRPC, driven by an independent load generator, ghz: unary `StartRun` with `wait`, one connection.
+ * Afterwards the service must report every run as COMPLETED.
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -20,7 +20,7 @@ const runFile = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = path.join(root, ".tools/bin/ghz");
 
-/** What of ghz's report is used; times in nanoseconds. */
+/** Used fields of ghz's report; times in nanoseconds. */
 interface GhzReport {
   readonly count: number;
   readonly total: number;
@@ -46,7 +46,7 @@ serveSubject(async (settings) => {
       flow_id: "three-steps",
       input_json: Buffer.from('{"value":1}').toString("base64"),
       wait: "30s",
-      // ghz takes field masks as the message that they are.
+      // ghz takes field masks in their message form.
       read_mask: { paths: ["run_id", "state", "output_json"] },
     }),
   );

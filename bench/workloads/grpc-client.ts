@@ -21,7 +21,7 @@ export interface GrpcClient {
   readonly close: () => void;
 }
 
-/** Opens a channel to a port of this machine. */
+/** Opens a channel to a local port. */
 export function openGrpcClient(port: number): GrpcClient {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
     "grpc.max_receive_message_length": 64 * 1024 * 1024,

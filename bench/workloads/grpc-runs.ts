@@ -1,6 +1,6 @@
 /**
- * Our service over gRPC: a 3-step run by unary `StartRun` with `wait`, or many by `BatchStartRuns`. The service runs in
- * a process of its own; this one is the client.
+ * Our service over gRPC: a 3-step run with unary `StartRun` and `wait`, or many with `BatchStartRuns`. The service runs
+ * in its own process; this one is the client.
  */
 import { readFile } from "node:fs/promises";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
@@ -56,7 +56,7 @@ serveSubject(async (settings) => {
   };
 });
 
-/** What the caller wants back: how it ended and the output as JSON text, the exact form. */
+/** Fields of the response: the state, and the output as JSON text, which is its exact form. */
 const ANSWER = { paths: ["run_id", "state", "output_json"] };
 
 function toRequest(index: number) {

@@ -1,4 +1,4 @@
-/** Our engine in process: the same composition as the service, without its API. */
+/** Our engine in process: composed as in the service, without the API. */
 
 import { loadConfig } from "../../src/config/config.ts";
 import type { Caller } from "../../src/engine/ports/caller.ts";
@@ -11,21 +11,22 @@ const CALLER: Caller = { tenantId: "default", actor: "" };
 const silent = (): void => {};
 const log = { debug: silent, info: silent, warn: console.error, error: console.error };
 
-/** An engine that is open for runs. */
 export interface BenchEngine {
   readonly commitPipelines: number;
   /** Registers a flow: YAML or JSON text. */
   readonly register: (text: string) => Promise<void>;
   /** Starts a run; resolves when it has ended or `waitMs` have passed. */
   readonly start: (flowId: string, input: StartRequest["input"], waitMs: number) => Promise<RunView>;
-  /** Starts many without input; resolves when all have ended or `waitMs` have passed, rejects when one is refused. */
+  /**
+   * Starts many runs without input; resolves when all have ended or `waitMs` have passed, rejects if one is refused.
+   */
   readonly startMany: (flowId: string, count: number, waitMs: number) => Promise<void>;
-  /** Tasks that have begun to wait since the engine was opened. */
+  /** Tasks that have started to wait since the engine was opened. */
   readonly countWaits: () => number;
   readonly close: () => Promise<void>;
 }
 
-/** Opens the engine on a database, with what else is to hear of its runs. */
+/** Opens the engine on a database, with additional observers of its runs. */
 export async function openBenchEngine(
   databaseUrl: string,
   { observers = [], ...parts }: Partial<ComposeOptions> = {},

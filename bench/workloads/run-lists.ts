@@ -1,7 +1,6 @@
 /**
- * Lists over a million runs, as callers ask for them over gRPC: newest page, a page deep inside, filters by state,
- * flow, user and label, counts. The rows are made by SQL in the product's own table: 30 days, 20 flows, one run in
- * twenty failed, the newest thousand open.
+ * Lists over a million runs, called over gRPC: the newest page, a deep page, filters by state, flow, user, and label,
+ * and counts. SQL fills the product's own table: 30 days, 20 flows, one run in twenty failed, the newest thousand open.
  */
 import { createHash } from "node:crypto";
 import pg from "pg";
@@ -32,7 +31,7 @@ serveFigures(async (settings) => {
     const answer = await client.call(RunService.method.countRuns, { filter });
     if (Number(answer.count) !== expected) throw new Error(`CountRuns gave ${answer.count} in place of ${expected}`);
   };
-  // Pages deep inside are reached as callers reach them, by tokens.
+  // Deep pages are reached by tokens, as callers do.
   let deep = "";
   for (let page = 0; page < 20; page++) deep = await list("", deep, 500);
   const oldest = (filter: string, pageToken = "", pageSize = 50): Promise<string> =>
@@ -53,7 +52,7 @@ serveFigures(async (settings) => {
     listFlowMs: () => list('flow_id == "flow-7"'),
     listLabelMs: () => list('labels["team"] == "team-3" && state == "COMPLETED"'),
     listUserMs: () => list('user_id == "user-7"'),
-    // One run in all of them, and an old one: nothing but an index helps.
+    // One run of all, and an old one: only an index helps.
     listRareLabelMs: () => list(`labels["order"] == "order-${count - 10}"`),
     countAllMs: () => countRuns("", count),
     countFlowMs: () => countRuns('flow_id == "flow-7"', count / FLOWS),
@@ -75,14 +74,14 @@ serveFigures(async (settings) => {
 });
 
 /**
- * Run n is n steps older than now; the newest are open, of the others one in twenty failed. They are counted by the
- * triggers of the table, as all runs are.
+ * Run n is n steps older than now. The newest are open, and one in twenty of the others has failed. The triggers of the
+ * table count them, as they count all runs.
  */
 async function insertRuns(databaseUrl: string, count: number): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   await client.query("SET TIME ZONE 'UTC'");
-  // Nobody registered these flows.
+  // These flows are not registered.
   await client.query("ALTER TABLE orchestrator.runs DISABLE TRIGGER runs_versions");
   await client.query(
     `INSERT INTO orchestrator.runs (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence,
@@ -94,7 +93,7 @@ async function insertRuns(databaseUrl: string, count: number): Promise<void> {
      FROM (SELECT n, now() - n * (interval '1 day' * $5 / $1) AS at FROM generate_series(0, $1::int - 1) AS n) AS made`,
     [count, FLOWS, HASH, OPEN, DAYS],
   );
-  // What autovacuum does on any table that has grown; without it the figure would depend on when it comes by.
+  // Autovacuum does this on any table that has grown; without it the figure would depend on when that happens.
   await client.query("VACUUM ANALYZE orchestrator.runs");
   await client.end();
 }

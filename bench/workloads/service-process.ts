@@ -1,7 +1,4 @@
-/**
- * The service as its users start it: the command of a checkout, in a process of its own, with everything at its
- * defaults.
- */
+/** The service as users start it: the command of a checkout, in its own process, with default settings. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,12 +8,11 @@ import { fileURLToPath } from "node:url";
 export interface ServiceProcess {
   readonly port: number;
   readonly pid: number;
-  /** Milliseconds from the start of the process until it said over its port that it serves. */
+  /** Milliseconds from the start of the process until its port reported that it serves. */
   readonly startedMs: number;
   readonly close: () => Promise<void>;
 }
 
-/** What may be set. */
 export interface ServiceSettings {
   /** Absent: the embedded store in `dataDir`. */
   readonly databaseUrl?: string;
@@ -25,7 +21,7 @@ export interface ServiceSettings {
   readonly nodeOptions?: string;
 }
 
-/** Starts the service and waits until it serves. Rejects with its last words when it does not within a minute. */
+/** Starts the service and waits until it serves. Rejects with its output if that takes more than a minute. */
 export async function startServiceProcess(settings: ServiceSettings): Promise<ServiceProcess> {
   const port = await findFreePort();
   const begin = performance.now();
@@ -65,7 +61,7 @@ export async function startServiceProcess(settings: ServiceSettings): Promise<Se
   };
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export async function findFreePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

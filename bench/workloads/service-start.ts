@@ -1,7 +1,6 @@
 /**
- * The service with its embedded store, as after installation: first start (creates the database), second start, and
- * what it holds in memory when it has been idle for a while. Resident memory of the service's own process; that of its
- * children beside Postgres apart.
+ * The service with its embedded store after installation: first start (creates the database), second start, and memory
+ * after some idle time. Resident memory of the service process; that of its children other than Postgres is separate.
  */
 import { rm } from "node:fs/promises";
 import path from "node:path";

@@ -1,7 +1,8 @@
 /**
- * What 100,000 runs that wait for a signal cost in memory.
- *   resident  the engine in process, a caller waiting for the end of each of them while the runs themselves leave memory one after the other: growth of the process
- *   parked    a service started on the database that holds them all, against the same service before they were started
+ * Memory for 100,000 runs that wait for a signal.
+ *   resident the engine in process, with a caller that waits for each run while the runs are evicted: growth of the
+ *   process
+ *   evicted a service started on a database with all of them, compared with the same service on the empty database
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
@@ -12,10 +13,7 @@ import { openBenchEngine } from "./open-engine.ts";
 import { startServiceProcess } from "./service-process.ts";
 
 setFlagsFromString("--expose-gc");
-/**
- * What is garbage is not held by a run: the figures with `collected` and `heap` are without it, `resident` is as the
- * machine sees it.
- */
+/** Garbage does not belong to a run: `collected` and `heap` exclude it, `resident` is what the machine sees. */
 const collectGarbage = runInNewContext("gc") as () => void;
 
 const CHUNK = 1000;
@@ -37,7 +35,7 @@ serveFigures(async (settings) => {
 
   const engine = await openBenchEngine(databaseUrl);
   await engine.register(FLOW);
-  // The code is warm before the count begins: its memory is no run's.
+  // Warm up first: memory of the code does not belong to a run.
   await engine.startMany("waiting", CHUNK, 1);
   await delay(settleMs);
   const before = process.memoryUsage.rss();
@@ -47,7 +45,7 @@ serveFigures(async (settings) => {
   const callers: Promise<void>[] = [];
   for (let begun = 0; begun < count; begun += CHUNK) {
     callers.push(engine.startMany("waiting", CHUNK, HOLD_MS));
-    // Two thousand at a time are on their way; those before them already wait.
+    // At most two thousand are starting; the earlier ones already wait.
     while (engine.countWaits() < begun) await delay(1);
   }
   while (engine.countWaits() < count + CHUNK) await delay(1);
@@ -56,7 +54,7 @@ serveFigures(async (settings) => {
   collectGarbage();
   const heap = process.memoryUsage().heapUsed - heapBefore;
   const collected = process.memoryUsage.rss();
-  // The callers of a closed engine wait until their time is up, which nobody does here.
+  // The callers of a closed engine wait until their timeout, which is too long to await.
   void Promise.allSettled(callers);
   await engine.close();
 

@@ -54,6 +54,7 @@ test(`lines of documents have at most ${MAX_COLUMNS} columns; tables, links, and
 /** Folders whose comments are edited; others follow. */
 const EDITED = [
   // Sorted, one per line.
+  "bench",
   "scripts",
   "src/api",
   "src/base",
@@ -62,17 +63,20 @@ const EDITED = [
   "src/engine/graph",
   "src/engine/machine",
   "src/engine/ports",
+  "src/engine/runs",
+  "src/engine/shard",
   "src/flows",
   "src/service",
   "src/store",
   "src/tasks",
   "src/telemetry",
   "src/tools",
+  "test/support",
 ];
 
 const editedFiles = EDITED.flatMap((folder) =>
   readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
     .map((name) => join(folder, name)),
 );
 

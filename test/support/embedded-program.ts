@@ -1,5 +1,5 @@
 /**
- * A service in small for crash tests: opens the data folder given as argument, says so on stdout, and counts up in a
+ * A minimal service for crash tests: opens the data folder in its argument, reports it on stdout, and counts up in a
  * table until it is killed.
  */
 import { silentLog } from "../../src/base/log.ts";

@@ -12,7 +12,7 @@ export interface EmbeddedService {
   /** Process id of the database server. */
   readonly server: number;
   readonly connection: EmbeddedConnection;
-  /** Largest number in the table when it started. */
+  /** Largest number in the table at the start. */
   readonly newest: number;
   /** Largest number whose commit it has reported. */
   readonly committed: number;
@@ -20,7 +20,7 @@ export interface EmbeddedService {
   readonly gone: Promise<void>;
 }
 
-/** What the program said when it could not start. */
+/** Why the program could not start. */
 export interface FailedStart {
   readonly code: string | undefined;
   readonly message: string;
@@ -33,15 +33,15 @@ type Said =
 
 interface Options {
   readonly mode?: "idle" | "write";
-  /** Run as this user; its Node and its sources must lie where that user can go: see {@link copyForEverybody}. */
+  /** User to run as. That user needs access to Node and the sources: see {@link copyForEverybody}. */
   readonly uid?: number;
-  /** The checkout to run; this one when absent. */
+  /** The checkout to run; default: this one. */
   readonly checkout?: string;
-  /** Told the child before it is ready. */
+  /** Called with the child before it is ready. */
   readonly onSpawn?: (child: ChildProcess) => void;
 }
 
-/** Starts the program on a data folder and waits until it is ready, or until it says why not or is killed. */
+/** Starts the program on a data folder and waits until it is ready, fails, or is killed. */
 export async function startEmbeddedService(
   folder: string,
   options: Options = {},
@@ -84,7 +84,8 @@ export async function startEmbeddedService(
 }
 
 /**
- * Copies Node, the store and what it needs into `folder` so that every user can run it, wherever this checkout lies.
+ * Copies Node, the store, and its dependencies into `folder` so that every user can run them, wherever this checkout
+ * is.
  */
 export function copyForEverybody(folder: string): void {
   const modules = readdirSync("node_modules").filter((name) =>
@@ -103,14 +104,14 @@ export function copyForEverybody(folder: string): void {
   chmodSync(folder, 0o755);
 }
 
-/** The same for tests that expect it to start. */
+/** The same for tests that expect the start to succeed. */
 export async function startReadyService(folder: string, options: Options = {}): Promise<EmbeddedService> {
   const service = await startEmbeddedService(folder, options);
   if ("message" in service) throw new Error(`the service did not start: ${service.code} ${service.message}`);
   return service;
 }
 
-/** Lets the program close its database in order. */
+/** Lets the program close its database in an orderly way. */
 export async function stopService(service: EmbeddedService): Promise<void> {
   service.child.stdin?.end();
   await service.gone;

@@ -2,15 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Options of {@link eventually}. */
 export interface EventuallyOptions {
-  /** When to give up, milliseconds; 10,000. */
+  /** When to stop trying, milliseconds; default 10,000. */
   readonly timeoutMs?: number;
-  /** Pause between tries, milliseconds; 20. */
+  /** Pause between attempts, milliseconds; default 20. */
   readonly intervalMs?: number;
 }
 
 /**
- * Calls `check` until it returns without throwing, and gives what it returned. When the time is up the last error is
- * thrown, with the number of tries in front of its message.
+ * Calls `check` until it returns without throwing, and returns its result. When the time is up, throws the last error
+ * with the number of attempts in its message.
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
   const deadline = performance.now() + (options.timeoutMs ?? 10_000);

@@ -1,6 +1,6 @@
 /**
  * One PostgreSQL server for a test run: the embedded one in a temporary folder, or with ORCHESTRATOR_TEST_POSTGRES15=1
- * the machine's PostgreSQL 15 that `scripts/ci-services.sh` starts. It holds one database with the newest schema, which
+ * the machine's PostgreSQL 15 that `scripts/ci-services.sh` starts. It has one database with the newest schema, which
  * each test file clones.
  */
 import { execFileSync } from "node:child_process";
@@ -25,7 +25,7 @@ interface Running {
   stop(): Promise<void>;
 }
 
-// Every project of the run loads this file for itself; the server is shared through the process.
+// Every project of the run loads this file; the server is shared through the process.
 const holder = globalThis as { orchestratorTestPostgres?: { users: number; running: Promise<Running> } };
 
 /** Starts the server for the first project that needs it; stops it after the last. */
@@ -55,7 +55,7 @@ async function start(): Promise<Running> {
 
 async function startEmbedded(): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), "orchestrator-tests-"));
-  // Many test files hold their pools at the same time.
+  // Many test files have open pools at the same time.
   const postgres = await openEmbeddedPostgres({ folder, settings: { max_connections: "300" } });
   const { host, port, user } = postgres.connection;
   return {

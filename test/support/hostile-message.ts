@@ -1,13 +1,13 @@
-/** Messages of the contract in which every text from outside tries to steer the terminal that prints it. */
+/** Messages of the contract in which every text tries to manipulate the terminal that prints it. */
 import { create, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 
-/** Control sequences of seven and eight bits, a title, a line of its own, and characters that reorder text. */
+/** Seven-bit and eight-bit control sequences, a title, a new line, and characters that reorder text. */
 export const HOSTILE =
   "evil\u001b]0;title\u0007\u001b[2J\u001b[31m\u009b31m\u202egnp\u2066\r\nFORGED\u2028\u00ad\u0085";
 
 const MAX_DEPTH = 5;
 
-/** Answers of a type: one for each member of its first oneof, all texts and payloads hostile. */
+/** Responses of a type: one for each member of its first oneof, with all texts and payloads hostile. */
 export function hostileAnswers(desc: DescMessage): Message[] {
   const count = Math.max(1, ...desc.oneofs.map((oneof) => oneof.fields.length));
   return Array.from({ length: count }, (_, variant) => make(desc, variant, 0));
@@ -45,7 +45,7 @@ function single(kind: "scalar" | "enum" | "message", field: DescField, variant: 
   if (kind === "enum") return field.enum?.values[Math.min(1, field.enum.values.length - 1)]?.number ?? 0;
   if (kind === "message")
     return depth >= MAX_DEPTH || field.message === undefined ? undefined : known(field.message, variant, depth);
-  // Else the pages would never end.
+  // Otherwise the pages would never end.
   if (field.name === "next_page_token") return "";
   switch (field.scalar) {
     case ScalarType.STRING:

@@ -1,4 +1,4 @@
-/** PgBouncer in transaction mode before the test server. */
+/** PgBouncer in transaction mode in front of the test server. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
@@ -12,10 +12,7 @@ const PROGRAM = "/usr/sbin/pgbouncer";
 /** Whether it is installed (`scripts/ci-services.sh install`). */
 export const hasPgBouncer = existsSync(PROGRAM);
 
-/**
- * Starts it for one test, with few connections to the server, so that transactions really share them. Answers the URL
- * that leads through it.
- */
+/** Starts it for one test, with few connections to the server, so that transactions share them. Returns its URL. */
 export async function startPgBouncer(url: string, settings: Readonly<Record<string, string>> = {}): Promise<string> {
   const server = new URL(url);
   const folder = mkdtempSync("/tmp/orchestrator-pgbouncer-");
@@ -56,7 +53,7 @@ export async function startPgBouncer(url: string, settings: Readonly<Record<stri
   return `postgresql://${server.username}@127.0.0.1:${port}/${database}`;
 }
 
-/** A port that leads to the socket of the server, whose folder only we can reach. */
+/** A port that forwards to the socket of the server, whose folder only this user can access. */
 async function bridgeTo(path: string): Promise<number> {
   const server = createServer((inner) => {
     const outer = connect(path);

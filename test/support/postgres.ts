@@ -5,11 +5,11 @@ import type { EmbeddedConnection } from "../../src/store/embedded/embedded-postg
 import { type Database, openDatabase } from "../../src/store/sql/pool.ts";
 import { TEMPLATE_DATABASE, testTarget, testUrl } from "./test-server.ts";
 
-/** A database of its own for one test file. */
+/** A database for one test file. */
 export interface TestDatabase {
-  /** Pools on it, closed when the file is done. */
+  /** Its pools, closed at the end of the file. */
   readonly database: Database;
-  /** For further pools of a test, which closes them itself. */
+  /** For further pools, which the test closes itself. */
   readonly target: EmbeddedConnection;
   /** For processes that are started with DATABASE_URL. */
   readonly url: string;
@@ -18,7 +18,7 @@ export interface TestDatabase {
 /**
  * Clones the migrated template, or creates an empty database with `{ empty: true }`; dropped after the file. Call it in
  * the body of a file or of a `describe`, or in `beforeAll`, not in a test. Only for suites that vitest.config.ts marks
- * with `postgres`. With `{ anyFlow: true }` it takes runs of flows that are not registered.
+ * with `postgres`. With `{ anyFlow: true }` it accepts runs of unregistered flows.
  */
 export async function createTestDatabase(
   options: { readonly empty?: boolean; readonly anyFlow?: boolean } = {},
@@ -36,13 +36,13 @@ export async function createTestDatabase(
   return { database, target, url: testUrl(server, name) };
 }
 
-/** Lets a migrated database take runs of flows that are not registered. */
+/** Makes a migrated database accept runs of unregistered flows. */
 export async function takeAnyFlow({ reads }: Pick<Database, "reads">): Promise<void> {
   await reads.query("ALTER TABLE orchestrator.runs DISABLE TRIGGER runs_versions");
 }
 
 async function administer(sql: string): Promise<void> {
-  // Copying a database flushes it to disk, which takes its time on a busy machine.
+  // Copying a database flushes it to disk, which is slow on a busy machine.
   const timeouts = { statementMs: 60_000, answerMs: 60_000 };
   const target = testTarget(inject("postgres"), "postgres");
   const admin = await openDatabase({ target, log: silentLog, timeouts });

@@ -1,14 +1,14 @@
 /** CPU time of one piece of work as a multiple of another's, for tests that bound how time grows. */
 
-/** Least CPU time of a measurement, microseconds: the clock of a thread ticks every one or two milliseconds. */
+/** Shortest measurement, microseconds of CPU time: the clock of a thread ticks every one or two milliseconds. */
 const LEAST_TIME = 20_000;
 
 /**
- * How many times as much CPU time of this thread the `subject` takes as the `reference`.
+ * CPU time of `subject` on this thread as a multiple of that of `reference`.
  *
- * CPU time and not time on the wall: a thread that has to wait for other programs takes none. Both are measured `rounds`
- * times in turn and the least of each counts, since a busy machine still costs caches, and taking turns lets both meet
- * the same quiet moments. A ratio, so that the speed of the machine does not matter.
+ * CPU time, not wall-clock time: a thread that waits for other programs uses none. Both are measured `rounds` times in
+ * turn, and the smallest value of each counts, because a busy machine still costs cache misses. The ratio does not
+ * depend on the speed of the machine.
  */
 export function relativeTime(subject: () => void, reference: () => void, rounds = 5): number {
   let subjectTime = Number.POSITIVE_INFINITY;
@@ -20,7 +20,7 @@ export function relativeTime(subject: () => void, reference: () => void, rounds 
   return subjectTime / referenceTime;
 }
 
-/** CPU time of one call, microseconds: the mean of as many as it takes to measure it. */
+/** CPU time of one call, microseconds: the mean over enough calls to measure it. */
 function timeOf(body: () => void): number {
   const start = process.threadCpuUsage();
   for (let calls = 1; ; calls += 1) {

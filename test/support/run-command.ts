@@ -1,18 +1,18 @@
-/** Commands of the command line as processes of their own. */
+/** Runs commands of the command line in separate processes. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { cleanEnvironment } from "./serve-process.ts";
 
 const MAIN = join(process.cwd(), "src/main.ts");
 
-/** What a command left. */
+/** Result of a command. */
 export interface EndedCommand {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
 }
 
-/** Runs a command in `folder`, which also holds its profiles, and waits for its end. */
+/** Runs a command in `folder`, which also has its profiles, and waits for its end. */
 export function runCommand(
   args: readonly string[],
   folder: string,

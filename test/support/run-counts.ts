@@ -1,6 +1,6 @@
 import type { SqlRunner } from "../../src/store/sql/sql.ts";
 
-/** A count that is not what counting the rows gives. */
+/** A stored count that differs from the number of rows. */
 export interface Miscount {
   readonly tenant_id: string;
   readonly flow_id: string;
@@ -10,10 +10,7 @@ export interface Miscount {
   readonly rows: number | null;
 }
 
-/**
- * Compares the counts of runs with the runs, in one statement: what it finds is wrong at every moment, also while runs
- * transition.
- */
+/** Compares the counts of runs with the runs in one statement, so a difference is an error even while runs change. */
 export async function findMiscounts(runner: SqlRunner): Promise<Miscount[]> {
   const { rows } = await runner.query<Miscount>(
     `SELECT tenant_id, flow_id, version, state, t.count AS counted, r.count AS rows

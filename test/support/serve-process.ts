@@ -8,7 +8,7 @@ import { findFreePort } from "./free-port.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The service as a process of its own. */
+/** The service in its own process. */
 export interface ServeProcess {
   readonly child: ChildProcess;
   /** `127.0.0.1:port` */
@@ -17,18 +17,17 @@ export interface ServeProcess {
   readonly metricsPort: number;
   /** Everything it has printed. */
   readonly output: () => string;
-  /** Ends it, with SIGTERM unless said otherwise; gives its exit code, or null after a signal that kills. */
+  /** Ends it, by default with SIGTERM; returns its exit code, or null after a signal that kills. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** How the service is started. */
 export interface ServeOptions {
-  /** Folder of its data. */
+  /** Data folder. */
   readonly folder: string;
-  /** Further variables; they win. */
+  /** Additional variables, which take precedence. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
-  /** The port of an earlier start; a free one when absent. */
+  /** The port of an earlier start; default: a free one. */
   readonly port?: number;
 }
 
@@ -37,13 +36,13 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
   const foreign = Object.entries(process.env).filter(
     ([name]) => !/^(ORCHESTRATOR_|PORT$|DATABASE_URL$|REDIS_|XDG_)/.test(name),
   );
-  // Commands of a test must not find the services of other tests, nor of whoever runs them.
+  // Commands of a test must not find the services of other tests or of the user.
   return { ...Object.fromEntries(foreign), XDG_STATE_HOME: join(tmpdir(), `orchestrator-test-state-${process.pid}`) };
 }
 
 /**
- * Starts the service and waits until it takes calls. Stop it yourself; one that still runs is killed when the test
- * ends. Fails with its output.
+ * Starts the service and waits until it accepts calls. Stop it explicitly; otherwise it is killed at the end of the
+ * test. Fails with its output.
  */
 export async function startServe(options: ServeOptions): Promise<ServeProcess> {
   const port = options.port ?? (await findFreePort());
@@ -87,7 +86,7 @@ export async function startServe(options: ServeOptions): Promise<ServeProcess> {
   return service;
 }
 
-/** The same for one test: what still runs is killed when it ends. */
+/** The same for one test: kills the service at its end. */
 export async function startServeForTest(options: ServeOptions): Promise<ServeProcess> {
   const service = await startServe(options);
   onTestFinished(async () => {

@@ -1,7 +1,7 @@
-/** Starts of runs, as the port of the engine takes them. */
+/** Start requests for the engine. */
 import type { StartRequest } from "../../src/engine/ports/run-control.ts";
 
-/** A start with everything absent but what is given. */
+/** A start request with only the given fields set. */
 export function startOf(flowId: string, more: Partial<StartRequest> = {}): StartRequest {
   return {
     flowId,

@@ -3,25 +3,28 @@ import { stripVTControlCharacters } from "node:util";
 import { expect, onTestFinished } from "vitest";
 import { eventually } from "./eventually.ts";
 
-/** A command on a terminal. */
+/** A command in a terminal. */
 export interface Terminal {
   readonly pid: number;
-  /** Everything it has shown, with the codes that steer a terminal. */
+  /** Its whole output, including control codes. */
   raw(): string;
-  /** The same as text. */
+  /** The same as plain text. */
   text(): string;
   /** Presses keys; `CTRL_C` interrupts. */
   type(keys: string): void;
-  /** Waits until it shows something. */
+  /** Waits for output. */
   see(what: RegExp, timeoutMs?: number): Promise<void>;
-  /** Its exit code; 128 and the number of a signal. */
+  /** Exit code; 128 plus the number for a signal. */
   readonly ended: Promise<number | null>;
 }
 
-/** What the terminal makes an interrupt of the whole foreground group of. */
+/** The terminal turns it into an interrupt of the foreground process group. */
 export const CTRL_C = "\u0003";
 
-/** Whether terminals can be opened here: that takes Python. Without it tests are a printed skip, in CI a failure. */
+/**
+ * Whether terminals can be opened here, which needs Python. Without it, tests are skipped with a message, or fail in
+ * CI.
+ */
 export function hasTerminals(): boolean {
   if (spawnSync("python3", ["-c", "import pty"], { stdio: "ignore" }).status === 0) return true;
   if (process.env.CI) throw new Error("python3 with its module pty is missing, and CI skips nothing");
@@ -29,7 +32,7 @@ export function hasTerminals(): boolean {
   return false;
 }
 
-/** Runs a command on a terminal of its own, 100 by 30. It is killed when the test ends. */
+/** Runs a command in a new terminal of 100 columns and 30 rows. It is killed at the end of the test. */
 export function openTerminal(
   command: readonly string[],
   options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly rows?: number },
@@ -41,7 +44,7 @@ export function openTerminal(
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  // The terminal hangs up when its keeper goes, and the command with it.
+  // The terminal hangs up when its process ends, and the command with it.
   onTestFinished(() => void child.kill("SIGKILL"));
   let shown = "";
   child.stdout.on("data", (chunk: Buffer) => (shown += chunk));

@@ -5,7 +5,7 @@ import type { ApprovalRow } from "../../src/engine/runs/projections/approvals.ts
 import type { DeadLetterRow } from "../../src/engine/runs/projections/dead-letters.ts";
 import type { OutboxRow } from "../../src/engine/runs/projections/outbox.ts";
 
-/** A day that no clock shows, so that a slip between the day of a run and the day of a write shows. */
+/** A day that no clock shows, so that a mix-up between the day of a run and the day of a write is visible. */
 export const DAY = 20_000;
 
 const AT = DAY * 86_400_000;
@@ -28,7 +28,7 @@ export function startedRecord(more: object = {}): JournalRecord {
   } as unknown as JournalRecord;
 }
 
-/** A transition that writes `records`, and nothing else unless told. */
+/** A transition that writes only `records` by default. */
 export function transitionOf(runId: string, sequence: number, more: Partial<Transition> = {}): Transition {
   const { records = [{ type: "run.recovered", at: AT }] } = more;
   return {
@@ -79,12 +79,10 @@ export function startTransition(
   return transitionOf(runId, 1, { records: [startedRecord()], start, ...more });
 }
 
-/** A changed header. */
 export function headerOf(more: Partial<HeaderRow> = {}): HeaderRow {
   return { state: "WAITING", moving: false, sequence: 2, wakeAt: null, updatedAt: AT, endedAt: null, ...more };
 }
 
-/** Rows of the projections of runs. */
 export function projected(rows: {
   readonly approvals?: readonly ApprovalRow[];
   readonly dead_letters?: readonly DeadLetterRow[];
