@@ -28,8 +28,8 @@ const (
 // Request of ApprovalService.ListApprovals.
 type ListApprovalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
-	// all. Example: `state == "PENDING" && "finance" in assignees`.
+	// CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees`, and
+	// `create_time`; empty means all. Example: `state == "PENDING" && "finance" in assignees`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Maximum number of approvals to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`

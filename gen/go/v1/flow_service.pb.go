@@ -337,8 +337,8 @@ func (x *GetFlowResponse) GetFlow() *Flow {
 // Request of FlowService.ListFlows.
 type ListFlowsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and `create_time`;
-	// empty means all. Example: `category == "billing"`.
+	// CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and
+	// `create_time`; empty means all. Example: `category == "billing"`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Maximum number of flows to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -699,9 +699,9 @@ type DeleteFlowVersionRequest struct {
 	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
 	// Version to delete.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
-	// version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
-	// `request_id_retention` (GetInfo).
+	// Makes a repeated call return the first response, even if the version has been registered again since. A deletion of
+	// another version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID.
+	// Kept for at least `request_id_retention` (GetInfo).
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -40,8 +40,8 @@ const (
 	OperationState_OPERATION_STATE_CANCELED OperationState = 4
 	// It could not go on: see `problem`.
 	OperationState_OPERATION_STATE_FAILED OperationState = 5
-	// Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
-	// instance takes it over that can read it; CancelOperation ends it.
+	// Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
+	// when an instance takes it over that can read it; CancelOperation ends it.
 	OperationState_OPERATION_STATE_QUARANTINED OperationState = 6
 )
 
@@ -155,8 +155,8 @@ func (OperationAction) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_operation_proto_rawDescGZIP(), []int{1}
 }
 
-// Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run is
-// changed once. All fields are set by the service.
+// Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run
+// is changed once. All fields are set by the service.
 type Operation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the operation.

@@ -31,7 +31,7 @@ type StartOperationRequest struct {
 	Action OperationAction `protobuf:"varint,1,opt,name=action,proto3,enum=orchestrator.v1.OperationAction" json:"action,omitempty"`
 	// CEL expression over the fields of RunService.ListRuns. Example: `flow_id == "orders" && state == "QUARANTINED"`.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Runs by id. One that is named twice is taken once.
+	// Runs by id. Duplicates count once.
 	RunIds []string `protobuf:"bytes,3,rep,name=run_ids,json=runIds,proto3" json:"run_ids,omitempty"`
 	// Why; kept in the journal of each run. At most 1,024 characters.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -39,8 +39,8 @@ type StartOperationRequest struct {
 	Compensate bool `protobuf:"varint,5,opt,name=compensate,proto3" json:"compensate,omitempty"`
 	// Holds to release; empty means the operator's; for RESUME.
 	HoldKinds []HoldKind `protobuf:"varint,6,rep,packed,name=hold_kinds,json=holdKinds,proto3,enum=orchestrator.v1.HoldKind" json:"hold_kinds,omitempty"`
-	// Makes a repeated call answer the operation that the first one started; another start with the same id is refused. Up to 128
-	// printable characters without spaces, a UUID is a good choice.
+	// Makes a repeated call return the operation that the first one started; another start with the same id is refused.
+	// Up to 128 printable characters without spaces, for example a UUID.
 	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -128,7 +128,7 @@ func (x *StartOperationRequest) GetRequestId() string {
 // Response of OperationService.StartOperation.
 type StartOperationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation, as it is.
+	// The operation in its current state.
 	Operation     *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -220,7 +220,7 @@ func (x *GetOperationRequest) GetOperationId() string {
 // Response of OperationService.GetOperation.
 type GetOperationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation, as it is.
+	// The operation in its current state.
 	Operation     *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -270,9 +270,9 @@ type ListOperationsRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`, `matched_count`,
-	// `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all. Example:
-	// `state == "COMPLETED" && failed_count > 0`.
+	// CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`,
+	// `matched_count`, `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all.
+	// Example: `state == "COMPLETED" && failed_count > 0`.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Order: `create_time desc` (newest first) or `create_time` (oldest first); empty means `create_time desc`.
 	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
@@ -341,7 +341,7 @@ func (x *ListOperationsRequest) GetOrderBy() string {
 // Response of OperationService.ListOperations.
 type ListOperationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page. It may hold fewer entries than asked for, even none.
+	// The page. It may have fewer entries than requested, even none.
 	Operations []*Operation `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
 	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -451,7 +451,7 @@ func (x *WaitOperationRequest) GetWait() *durationpb.Duration {
 // Response of OperationService.WaitOperation.
 type WaitOperationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation, as it is.
+	// The operation in its current state.
 	Operation     *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -499,7 +499,7 @@ type CancelOperationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the operation.
 	OperationId string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
-	// Accepted as on every call that changes something. An operation is canceled once, with or without it.
+	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -552,7 +552,7 @@ func (x *CancelOperationRequest) GetRequestId() string {
 // Response of OperationService.CancelOperation.
 type CancelOperationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation, as it is.
+	// The operation in its current state.
 	Operation     *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

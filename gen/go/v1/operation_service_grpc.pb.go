@@ -32,22 +32,22 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
-// service neither loses it nor changes a run twice.
+// OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+// crash of the service neither loses it nor changes a run twice.
 type OperationServiceClient interface {
-	// StartOperation starts an operation and answers when the start is durable. It takes the runs that meet a filter and were
-	// created before it, or those of a list, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
+	// StartOperation starts an operation and returns when the start is durable. It applies to the runs that match a
+	// filter and were created before it, or to a list of runs, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
 	StartOperation(ctx context.Context, in *StartOperationRequest, opts ...grpc.CallOption) (*StartOperationResponse, error)
-	// GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
+	// GetOperation returns an operation with its counts. Errors: OPERATION_NOT_FOUND.
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
-	// ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+	// ListOperations returns the operations that match a filter, newest first by default. Errors: FILTER_INVALID,
 	// PAGE_TOKEN_INVALID.
 	ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error)
-	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
-	// to wait longer. Errors: OPERATION_NOT_FOUND.
+	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call
+	// it again to wait longer. Errors: OPERATION_NOT_FOUND.
 	WaitOperation(ctx context.Context, in *WaitOperationRequest, opts ...grpc.CallOption) (*WaitOperationResponse, error)
-	// CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
-	// durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
+	// CancelOperation stops an operation: it changes no further run, and runs that were changed stay so. Returns when the
+	// request is durable. An operation that has ended is returned as it is. Errors: OPERATION_NOT_FOUND.
 	CancelOperation(ctx context.Context, in *CancelOperationRequest, opts ...grpc.CallOption) (*CancelOperationResponse, error)
 }
 
@@ -113,22 +113,22 @@ func (c *operationServiceClient) CancelOperation(ctx context.Context, in *Cancel
 // All implementations must embed UnimplementedOperationServiceServer
 // for forward compatibility.
 //
-// OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
-// service neither loses it nor changes a run twice.
+// OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+// crash of the service neither loses it nor changes a run twice.
 type OperationServiceServer interface {
-	// StartOperation starts an operation and answers when the start is durable. It takes the runs that meet a filter and were
-	// created before it, or those of a list, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
+	// StartOperation starts an operation and returns when the start is durable. It applies to the runs that match a
+	// filter and were created before it, or to a list of runs, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
 	StartOperation(context.Context, *StartOperationRequest) (*StartOperationResponse, error)
-	// GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
+	// GetOperation returns an operation with its counts. Errors: OPERATION_NOT_FOUND.
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
-	// ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+	// ListOperations returns the operations that match a filter, newest first by default. Errors: FILTER_INVALID,
 	// PAGE_TOKEN_INVALID.
 	ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error)
-	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
-	// to wait longer. Errors: OPERATION_NOT_FOUND.
+	// WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call
+	// it again to wait longer. Errors: OPERATION_NOT_FOUND.
 	WaitOperation(context.Context, *WaitOperationRequest) (*WaitOperationResponse, error)
-	// CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
-	// durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
+	// CancelOperation stops an operation: it changes no further run, and runs that were changed stay so. Returns when the
+	// request is durable. An operation that has ended is returned as it is. Errors: OPERATION_NOT_FOUND.
 	CancelOperation(context.Context, *CancelOperationRequest) (*CancelOperationResponse, error)
 	mustEmbedUnimplementedOperationServiceServer()
 }

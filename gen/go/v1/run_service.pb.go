@@ -929,9 +929,9 @@ func (x *WaitRunResponse) GetRun() *Run {
 // Request of RunService.ListRuns.
 type ListRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`, `user_id`,
-	// `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`, `end_time`;
-	// empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
+	// CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`,
+	// `user_id`, `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`,
+	// `end_time`; empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Maximum number of runs to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1345,8 +1345,8 @@ type ListRunTasksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run whose tasks to read.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`, `dead_letter` and
-	// `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
+	// CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`,
+	// `dead_letter` and `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
 	Filter string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Maximum number of tasks to return. 0 means the default; a larger value than the limit means the limit.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`

@@ -362,7 +362,8 @@ func (*InstantiateTemplateRequest_VariablesJson) isInstantiateTemplateRequest_Va
 // Response of TemplateService.InstantiateTemplate.
 type InstantiateTemplateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The registered version with its source; with `validate_only` the version as it would be, absent when it has problems.
+	// The registered version with its source; with `validate_only` the version as it would be, absent when it has
+	// problems.
 	Flow *Flow `protobuf:"bytes,1,opt,name=flow,proto3" json:"flow,omitempty"`
 	// Whether the call stored a new version.
 	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`

@@ -74,10 +74,10 @@ class ApprovalServiceServicer(object):
     def DecideApproval(self, request, context):
         """DecideApproval records a decision. The caller says who decides in the metadata or header `x-orchestrator-actor`,
         which is not authenticated. The first decision counts. A repeated call with the same decision, comment, and data
-        returns the approval as decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED
-        when the approval was decided differently, expired, or was canceled, with who, how, and when; INVALID_REQUEST
-        with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY, INVALID_JSON,
-        PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+        returns the approval as decided, even from another caller. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND;
+        APPROVAL_DECIDED when the approval was decided differently, expired, or was canceled, with who, how, and when;
+        INVALID_REQUEST with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY,
+        INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

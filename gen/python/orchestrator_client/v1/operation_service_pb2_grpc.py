@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class OperationServiceStub(object):
-    """OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
-    service neither loses it nor changes a run twice.
+    """OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+    crash of the service neither loses it nor changes a run twice.
     """
 
     def __init__(self, channel):
@@ -64,27 +64,27 @@ class OperationServiceStub(object):
 
 
 class OperationServiceServicer(object):
-    """OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
-    service neither loses it nor changes a run twice.
+    """OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+    crash of the service neither loses it nor changes a run twice.
     """
 
     def StartOperation(self, request, context):
-        """StartOperation starts an operation and answers when the start is durable. It takes the runs that meet a filter and were
-        created before it, or those of a list, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
+        """StartOperation starts an operation and returns when the start is durable. It applies to the runs that match a
+        filter and were created before it, or to a list of runs, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOperation(self, request, context):
-        """GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
+        """GetOperation returns an operation with its counts. Errors: OPERATION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOperations(self, request, context):
-        """ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+        """ListOperations returns the operations that match a filter, newest first by default. Errors: FILTER_INVALID,
         PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -92,16 +92,16 @@ class OperationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WaitOperation(self, request, context):
-        """WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
-        to wait longer. Errors: OPERATION_NOT_FOUND.
+        """WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call
+        it again to wait longer. Errors: OPERATION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOperation(self, request, context):
-        """CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
-        durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
+        """CancelOperation stops an operation: it changes no further run, and runs that were changed stay so. Returns when the
+        request is durable. An operation that has ended is returned as it is. Errors: OPERATION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,8 +144,8 @@ def add_OperationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationService(object):
-    """OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
-    service neither loses it nor changes a run twice.
+    """OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+    crash of the service neither loses it nor changes a run twice.
     """
 
     @staticmethod

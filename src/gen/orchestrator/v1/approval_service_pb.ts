@@ -31,8 +31,8 @@ export const file_orchestrator_v1_approval_service: GenFile = /*@__PURE__*/
  */
 export type ListApprovalsRequest = Message<"orchestrator.v1.ListApprovalsRequest"> & {
   /**
-   * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
-   * all. Example: `state == "PENDING" && "finance" in assignees`.
+   * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees`, and
+   * `create_time`; empty means all. Example: `state == "PENDING" && "finance" in assignees`.
    *
    * @generated from field: string filter = 1;
    */
@@ -285,10 +285,10 @@ export const ApprovalService: GenService<{
   /**
    * DecideApproval records a decision. The caller says who decides in the metadata or header `x-orchestrator-actor`,
    * which is not authenticated. The first decision counts. A repeated call with the same decision, comment, and data
-   * returns the approval as decided, whoever sends it. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND; APPROVAL_DECIDED
-   * when the approval was decided differently, expired, or was canceled, with who, how, and when; INVALID_REQUEST
-   * with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY, INVALID_JSON,
-   * PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+   * returns the approval as decided, even from another caller. Errors: RUN_NOT_FOUND, APPROVAL_NOT_FOUND;
+   * APPROVAL_DECIDED when the approval was decided differently, expired, or was canceled, with who, how, and when;
+   * INVALID_REQUEST with a violation for each path of the data that does not match the form; SCHEMA_TOO_COSTLY,
+   * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.ApprovalService.DecideApproval
    */

@@ -189,8 +189,8 @@ export const GetFlowResponseSchema: GenMessage<GetFlowResponse> = /*@__PURE__*/
  */
 export type ListFlowsRequest = Message<"orchestrator.v1.ListFlowsRequest"> & {
   /**
-   * CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and `create_time`;
-   * empty means all. Example: `category == "billing"`.
+   * CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and
+   * `create_time`; empty means all. Example: `category == "billing"`.
    *
    * @generated from field: string filter = 1;
    */
@@ -393,9 +393,9 @@ export type DeleteFlowVersionRequest = Message<"orchestrator.v1.DeleteFlowVersio
   version: string;
 
   /**
-   * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
-   * version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
-   * `request_id_retention` (GetInfo).
+   * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of
+   * another version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID.
+   * Kept for at least `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 3;
    */

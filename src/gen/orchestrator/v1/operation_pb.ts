@@ -20,8 +20,8 @@ export const file_orchestrator_v1_operation: GenFile = /*@__PURE__*/
   fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvb3BlcmF0aW9uLnByb3RvEg9vcmNoZXN0cmF0b3IudjEioAUKCU9wZXJhdGlvbhIaCgxvcGVyYXRpb25faWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEjQKBXN0YXRlGAMgASgOMh8ub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvblN0YXRlQgTiQQEDEjYKBmFjdGlvbhgEIAEoDjIgLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25BY3Rpb25CBOJBAQMSFAoGZmlsdGVyGAUgASgJQgTiQQEDEhQKBnJlYXNvbhgPIAEoCUIE4kEBAxIYCgpjb21wZW5zYXRlGBAgASgIQgTiQQEDEjMKCmhvbGRfa2luZHMYESADKA4yGS5vcmNoZXN0cmF0b3IudjEuSG9sZEtpbmRCBOJBAQMSGwoNbWF0Y2hlZF9jb3VudBgGIAEoBUIE4kEBAxIYCgpkb25lX2NvdW50GAcgASgFQgTiQQEDEhoKDGZhaWxlZF9jb3VudBgIIAEoBUIE4kEBAxI5CghmYWlsdXJlcxgJIAMoCzIhLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25GYWlsdXJlQgTiQQEDEhUKB3Byb2JsZW0YCiABKAlCBOJBAQMSGAoKc3RhcnRlZF9ieRgLIAEoCUIE4kEBAxI1CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjIKCGVuZF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIUCgZkYW1hZ2UYEiABKAlCBOJBAQMiVQoQT3BlcmF0aW9uRmFpbHVyZRIUCgZydW5faWQYASABKAlCBOJBAQMSFAoGcmVhc29uGAIgASgJQgTiQQEDEhUKB21lc3NhZ2UYAyABKAlCBOJBAQMq5wEKDk9wZXJhdGlvblN0YXRlEh8KG09QRVJBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEhsKF09QRVJBVElPTl9TVEFURV9SVU5OSU5HEAESHQoZT1BFUkFUSU9OX1NUQVRFX0NBTkNFTElORxACEh0KGU9QRVJBVElPTl9TVEFURV9DT01QTEVURUQQAxIcChhPUEVSQVRJT05fU1RBVEVfQ0FOQ0VMRUQQBBIaChZPUEVSQVRJT05fU1RBVEVfRkFJTEVEEAUSHwobT1BFUkFUSU9OX1NUQVRFX1FVQVJBTlRJTkVEEAYqqgEKD09wZXJhdGlvbkFjdGlvbhIgChxPUEVSQVRJT05fQUNUSU9OX1VOU1BFQ0lGSUVEEAASGwoXT1BFUkFUSU9OX0FDVElPTl9DQU5DRUwQARIeChpPUEVSQVRJT05fQUNUSU9OX1RFUk1JTkFURRACEhsKF09QRVJBVElPTl9BQ1RJT05fUkVTVU1FEAMSGwoXT1BFUkFUSU9OX0FDVElPTl9ERUxFVEUQBEKKAQoPb3JjaGVzdHJhdG9yLnYxQg5PcGVyYXRpb25Qcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_v1_run]);
 
 /**
- * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run is
- * changed once. All fields are set by the service.
+ * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run
+ * is changed once. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Operation
  */
@@ -244,8 +244,8 @@ export const OperationState = {
   FAILED: 5,
 
   /**
-   * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
-   * instance takes it over that can read it; CancelOperation ends it.
+   * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
+   * when an instance takes it over that can read it; CancelOperation ends it.
    *
    * @generated from enum value: OPERATION_STATE_QUARANTINED = 6;
    */

@@ -45,7 +45,7 @@ export type StartOperationRequest = Message<"orchestrator.v1.StartOperationReque
   filter: string;
 
   /**
-   * Runs by id. One that is named twice is taken once.
+   * Runs by id. Duplicates count once.
    *
    * @generated from field: repeated string run_ids = 3;
    */
@@ -73,8 +73,8 @@ export type StartOperationRequest = Message<"orchestrator.v1.StartOperationReque
   holdKinds: HoldKind[];
 
   /**
-   * Makes a repeated call answer the operation that the first one started; another start with the same id is refused. Up to 128
-   * printable characters without spaces, a UUID is a good choice.
+   * Makes a repeated call return the operation that the first one started; another start with the same id is refused.
+   * Up to 128 printable characters without spaces, for example a UUID.
    *
    * @generated from field: string request_id = 7;
    */
@@ -95,7 +95,7 @@ export const StartOperationRequestSchema: GenMessage<StartOperationRequest> = /*
  */
 export type StartOperationResponse = Message<"orchestrator.v1.StartOperationResponse"> & {
   /**
-   * The operation, as it is.
+   * The operation in its current state.
    *
    * @generated from field: orchestrator.v1.Operation operation = 1;
    */
@@ -137,7 +137,7 @@ export const GetOperationRequestSchema: GenMessage<GetOperationRequest> = /*@__P
  */
 export type GetOperationResponse = Message<"orchestrator.v1.GetOperationResponse"> & {
   /**
-   * The operation, as it is.
+   * The operation in its current state.
    *
    * @generated from field: orchestrator.v1.Operation operation = 1;
    */
@@ -172,9 +172,9 @@ export type ListOperationsRequest = Message<"orchestrator.v1.ListOperationsReque
   pageToken: string;
 
   /**
-   * CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`, `matched_count`,
-   * `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all. Example:
-   * `state == "COMPLETED" && failed_count > 0`.
+   * CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`,
+   * `matched_count`, `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all.
+   * Example: `state == "COMPLETED" && failed_count > 0`.
    *
    * @generated from field: string filter = 3;
    */
@@ -202,7 +202,7 @@ export const ListOperationsRequestSchema: GenMessage<ListOperationsRequest> = /*
  */
 export type ListOperationsResponse = Message<"orchestrator.v1.ListOperationsResponse"> & {
   /**
-   * The page. It may hold fewer entries than asked for, even none.
+   * The page. It may have fewer entries than requested, even none.
    *
    * @generated from field: repeated orchestrator.v1.Operation operations = 1;
    */
@@ -258,7 +258,7 @@ export const WaitOperationRequestSchema: GenMessage<WaitOperationRequest> = /*@_
  */
 export type WaitOperationResponse = Message<"orchestrator.v1.WaitOperationResponse"> & {
   /**
-   * The operation, as it is.
+   * The operation in its current state.
    *
    * @generated from field: orchestrator.v1.Operation operation = 1;
    */
@@ -286,7 +286,7 @@ export type CancelOperationRequest = Message<"orchestrator.v1.CancelOperationReq
   operationId: string;
 
   /**
-   * Accepted as on every call that changes something. An operation is canceled once, with or without it.
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
    *
    * @generated from field: string request_id = 2;
    */
@@ -307,7 +307,7 @@ export const CancelOperationRequestSchema: GenMessage<CancelOperationRequest> = 
  */
 export type CancelOperationResponse = Message<"orchestrator.v1.CancelOperationResponse"> & {
   /**
-   * The operation, as it is.
+   * The operation in its current state.
    *
    * @generated from field: orchestrator.v1.Operation operation = 1;
    */
@@ -322,15 +322,15 @@ export const CancelOperationResponseSchema: GenMessage<CancelOperationResponse> 
   messageDesc(file_orchestrator_v1_operation_service, 9);
 
 /**
- * OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
- * service neither loses it nor changes a run twice.
+ * OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+ * crash of the service neither loses it nor changes a run twice.
  *
  * @generated from service orchestrator.v1.OperationService
  */
 export const OperationService: GenService<{
   /**
-   * StartOperation starts an operation and answers when the start is durable. It takes the runs that meet a filter and were
-   * created before it, or those of a list, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
+   * StartOperation starts an operation and returns when the start is durable. It applies to the runs that match a
+   * filter and were created before it, or to a list of runs, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.OperationService.StartOperation
    */
@@ -340,7 +340,7 @@ export const OperationService: GenService<{
     output: typeof StartOperationResponseSchema;
   },
   /**
-   * GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
+   * GetOperation returns an operation with its counts. Errors: OPERATION_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.OperationService.GetOperation
    */
@@ -350,7 +350,7 @@ export const OperationService: GenService<{
     output: typeof GetOperationResponseSchema;
   },
   /**
-   * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+   * ListOperations returns the operations that match a filter, newest first by default. Errors: FILTER_INVALID,
    * PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.OperationService.ListOperations
@@ -361,8 +361,8 @@ export const OperationService: GenService<{
     output: typeof ListOperationsResponseSchema;
   },
   /**
-   * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
-   * to wait longer. Errors: OPERATION_NOT_FOUND.
+   * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call
+   * it again to wait longer. Errors: OPERATION_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.OperationService.WaitOperation
    */
@@ -372,8 +372,8 @@ export const OperationService: GenService<{
     output: typeof WaitOperationResponseSchema;
   },
   /**
-   * CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
-   * durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
+   * CancelOperation stops an operation: it changes no further run, and runs that were changed stay so. Returns when the
+   * request is durable. An operation that has ended is returned as it is. Errors: OPERATION_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.OperationService.CancelOperation
    */

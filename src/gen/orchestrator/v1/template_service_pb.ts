@@ -201,7 +201,8 @@ export const InstantiateTemplateRequestSchema: GenMessage<InstantiateTemplateReq
  */
 export type InstantiateTemplateResponse = Message<"orchestrator.v1.InstantiateTemplateResponse"> & {
   /**
-   * The registered version with its source; with `validate_only` the version as it would be, absent when it has problems.
+   * The registered version with its source; with `validate_only` the version as it would be, absent when it has
+   * problems.
    *
    * @generated from field: orchestrator.v1.Flow flow = 1;
    */

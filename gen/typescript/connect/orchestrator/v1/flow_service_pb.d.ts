@@ -177,8 +177,8 @@ export declare const GetFlowResponseSchema: GenMessage<GetFlowResponse>;
  */
 export declare type ListFlowsRequest = Message<"orchestrator.v1.ListFlowsRequest"> & {
   /**
-   * CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and `create_time`;
-   * empty means all. Example: `category == "billing"`.
+   * CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and
+   * `create_time`; empty means all. Example: `category == "billing"`.
    *
    * @generated from field: string filter = 1;
    */
@@ -375,9 +375,9 @@ export declare type DeleteFlowVersionRequest = Message<"orchestrator.v1.DeleteFl
   version: string;
 
   /**
-   * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
-   * version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
-   * `request_id_retention` (GetInfo).
+   * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of
+   * another version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID.
+   * Kept for at least `request_id_retention` (GetInfo).
    *
    * @generated from field: string request_id = 3;
    */

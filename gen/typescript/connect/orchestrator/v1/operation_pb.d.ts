@@ -15,8 +15,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_orchestrator_v1_operation: GenFile;
 
 /**
- * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run is
- * changed once. All fields are set by the service.
+ * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run
+ * is changed once. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Operation
  */
@@ -237,8 +237,8 @@ export enum OperationState {
   FAILED = 5,
 
   /**
-   * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
-   * instance takes it over that can read it; CancelOperation ends it.
+   * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
+   * when an instance takes it over that can read it; CancelOperation ends it.
    *
    * @generated from enum value: OPERATION_STATE_QUARANTINED = 6;
    */

@@ -86,8 +86,8 @@ export const CancelOperationResponseSchema = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_operation_service, 9);
 
 /**
- * OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
- * service neither loses it nor changes a run twice.
+ * OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+ * crash of the service neither loses it nor changes a run twice.
  *
  * @generated from service orchestrator.v1.OperationService
  */

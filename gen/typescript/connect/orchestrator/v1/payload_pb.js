@@ -9,15 +9,16 @@
 // - `…_json`: UTF-8 bytes of one JSON text, exact and about five times faster
 // - `…_ref`: a reference to a payload of a run
 //
-// A response holds a reference when the payload has more than `max_inline_payload_bytes` (GetInfo) and the read mask does not
-// name `…_json`, when it does not fit in the message, or when the read mask names `…_ref`. PayloadService.ReadPayload and
-// `GET /v1/payloads/{payload_id}` read it.
+// A response holds a reference when the payload has more than `max_inline_payload_bytes` (GetInfo) and the read mask
+// does not name `…_json`, when it does not fit in the message, or when the read mask names `…_ref`.
+// PayloadService.ReadPayload and `GET /v1/payloads/{payload_id}` read it.
 //
-// A request that holds a reference gets the payload it refers to, as it is when the call is handled: a run can take the output
-// of another run without a transfer. PAYLOAD_NOT_FOUND means that there is no such payload, or that `sha256` does not match.
+// A request that holds a reference gets the payload it refers to, as it is when the call is handled: a run can take the
+// output of another run without a transfer. PAYLOAD_NOT_FOUND means that there is no such payload, or that `sha256`
+// does not match.
 //
-// JSON text is refused with INVALID_JSON when it is not UTF-8, contains NUL or lone surrogates, repeats a key, nests deeper than
-// the limit, or contains an integer that a double cannot represent.
+// JSON text is refused with INVALID_JSON when it is not UTF-8, contains NUL or lone surrogates, repeats a key, nests
+// deeper than the limit, or contains an integer that a double cannot represent.
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 

@@ -462,9 +462,9 @@ export declare const WaitRunResponseSchema: GenMessage<WaitRunResponse>;
  */
 export declare type ListRunsRequest = Message<"orchestrator.v1.ListRunsRequest"> & {
   /**
-   * CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`, `user_id`,
-   * `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`, `end_time`;
-   * empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
+   * CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`,
+   * `user_id`, `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`,
+   * `end_time`; empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
    *
    * @generated from field: string filter = 1;
    */
@@ -681,8 +681,8 @@ export declare type ListRunTasksRequest = Message<"orchestrator.v1.ListRunTasksR
   runId: string;
 
   /**
-   * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`, `dead_letter` and
-   * `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
+   * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`,
+   * `dead_letter` and `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
    *
    * @generated from field: string filter = 2;
    */

@@ -20,8 +20,8 @@ import { Approval } from "./approval.js";
  */
 export interface ListApprovalsRequest {
     /**
-     * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees` and `create_time`; empty means
-     * all. Example: `state == "PENDING" && "finance" in assignees`.
+     * CEL expression over `run_id`, `approval_id`, `task_id`, `flow_id`, `state` (as text, `"PENDING"`), `assignees`, and
+     * `create_time`; empty means all. Example: `state == "PENDING" && "finance" in assignees`.
      *
      * @generated from protobuf field: string filter = 1
      */

@@ -144,8 +144,8 @@ export interface GetFlowResponse {
  */
 export interface ListFlowsRequest {
     /**
-     * CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and `create_time`;
-     * empty means all. Example: `category == "billing"`.
+     * CEL expression over `flow_id`, `version`, `name`, `category`, `kind` (`"TASKS"`, `"STATES"`, `"GRAPH"`) and
+     * `create_time`; empty means all. Example: `category == "billing"`.
      *
      * @generated from protobuf field: string filter = 1
      */
@@ -289,9 +289,9 @@ export interface DeleteFlowVersionRequest {
      */
     version: string;
     /**
-     * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of another
-     * version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
-     * `request_id_retention` (GetInfo).
+     * Makes a repeated call return the first response, even if the version has been registered again since. A deletion of
+     * another version with the same id is refused. Up to 128 printable characters without spaces, for example a UUID.
+     * Kept for at least `request_id_retention` (GetInfo).
      *
      * @generated from protobuf field: string request_id = 3
      */

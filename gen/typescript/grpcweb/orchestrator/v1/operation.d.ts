@@ -11,8 +11,8 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { HoldKind } from "./run.js";
 /**
- * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run is
- * changed once. All fields are set by the service.
+ * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run
+ * is changed once. All fields are set by the service.
  *
  * @generated from protobuf message orchestrator.v1.Operation
  */
@@ -194,8 +194,8 @@ export declare enum OperationState {
      */
     FAILED = 5,
     /**
-     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
-     * instance takes it over that can read it; CancelOperation ends it.
+     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
+     * when an instance takes it over that can read it; CancelOperation ends it.
      *
      * @generated from protobuf enum value: OPERATION_STATE_QUARANTINED = 6;
      */

@@ -52,8 +52,8 @@ export var OperationState;
      */
     OperationState[OperationState["FAILED"] = 5] = "FAILED";
     /**
-     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on when an
-     * instance takes it over that can read it; CancelOperation ends it.
+     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
+     * when an instance takes it over that can read it; CancelOperation ends it.
      *
      * @generated from protobuf enum value: OPERATION_STATE_QUARANTINED = 6;
      */

@@ -17,50 +17,50 @@ import type { StartOperationRequest } from "./operation_service.js";
 import type { UnaryCall } from "@protobuf-ts/runtime-rpc";
 import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 /**
- * OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
- * service neither loses it nor changes a run twice.
+ * OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+ * crash of the service neither loses it nor changes a run twice.
  *
  * @generated from protobuf service orchestrator.v1.OperationService
  */
 export interface IOperationServiceClient {
     /**
-     * StartOperation starts an operation and answers when the start is durable. It takes the runs that meet a filter and were
-     * created before it, or those of a list, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
+     * StartOperation starts an operation and returns when the start is durable. It applies to the runs that match a
+     * filter and were created before it, or to a list of runs, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: StartOperation
      */
     startOperation(input: StartOperationRequest, options?: RpcOptions): UnaryCall<StartOperationRequest, StartOperationResponse>;
     /**
-     * GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
+     * GetOperation returns an operation with its counts. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetOperation
      */
     getOperation(input: GetOperationRequest, options?: RpcOptions): UnaryCall<GetOperationRequest, GetOperationResponse>;
     /**
-     * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+     * ListOperations returns the operations that match a filter, newest first by default. Errors: FILTER_INVALID,
      * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListOperations
      */
     listOperations(input: ListOperationsRequest, options?: RpcOptions): UnaryCall<ListOperationsRequest, ListOperationsResponse>;
     /**
-     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
-     * to wait longer. Errors: OPERATION_NOT_FOUND.
+     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call
+     * it again to wait longer. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: WaitOperation
      */
     waitOperation(input: WaitOperationRequest, options?: RpcOptions): UnaryCall<WaitOperationRequest, WaitOperationResponse>;
     /**
-     * CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
-     * durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
+     * CancelOperation stops an operation: it changes no further run, and runs that were changed stay so. Returns when the
+     * request is durable. An operation that has ended is returned as it is. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: CancelOperation
      */
     cancelOperation(input: CancelOperationRequest, options?: RpcOptions): UnaryCall<CancelOperationRequest, CancelOperationResponse>;
 }
 /**
- * OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
- * service neither loses it nor changes a run twice.
+ * OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+ * crash of the service neither loses it nor changes a run twice.
  *
  * @generated from protobuf service orchestrator.v1.OperationService
  */
@@ -71,35 +71,35 @@ export declare class OperationServiceClient implements IOperationServiceClient, 
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * StartOperation starts an operation and answers when the start is durable. It takes the runs that meet a filter and were
-     * created before it, or those of a list, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
+     * StartOperation starts an operation and returns when the start is durable. It applies to the runs that match a
+     * filter and were created before it, or to a list of runs, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: StartOperation
      */
     startOperation(input: StartOperationRequest, options?: RpcOptions): UnaryCall<StartOperationRequest, StartOperationResponse>;
     /**
-     * GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
+     * GetOperation returns an operation with its counts. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetOperation
      */
     getOperation(input: GetOperationRequest, options?: RpcOptions): UnaryCall<GetOperationRequest, GetOperationResponse>;
     /**
-     * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+     * ListOperations returns the operations that match a filter, newest first by default. Errors: FILTER_INVALID,
      * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListOperations
      */
     listOperations(input: ListOperationsRequest, options?: RpcOptions): UnaryCall<ListOperationsRequest, ListOperationsResponse>;
     /**
-     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
-     * to wait longer. Errors: OPERATION_NOT_FOUND.
+     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call
+     * it again to wait longer. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: WaitOperation
      */
     waitOperation(input: WaitOperationRequest, options?: RpcOptions): UnaryCall<WaitOperationRequest, WaitOperationResponse>;
     /**
-     * CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
-     * durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
+     * CancelOperation stops an operation: it changes no further run, and runs that were changed stay so. Returns when the
+     * request is durable. An operation that has ended is returned as it is. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: CancelOperation
      */

@@ -5,8 +5,8 @@
 import { OperationService } from "./operation_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * OperationService does the same to many runs: cancel, terminate, resume, or delete them. An operation is durable: a crash of the
- * service neither loses it nor changes a run twice.
+ * OperationService runs bulk jobs over runs: cancel, terminate, resume, or delete them. An operation is durable: a
+ * crash of the service neither loses it nor changes a run twice.
  *
  * @generated from protobuf service orchestrator.v1.OperationService
  */
@@ -18,8 +18,8 @@ export class OperationServiceClient {
         this.options = OperationService.options;
     }
     /**
-     * StartOperation starts an operation and answers when the start is durable. It takes the runs that meet a filter and were
-     * created before it, or those of a list, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
+     * StartOperation starts an operation and returns when the start is durable. It applies to the runs that match a
+     * filter and were created before it, or to a list of runs, each once. Errors: FILTER_INVALID, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: StartOperation
      */
@@ -28,7 +28,7 @@ export class OperationServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * GetOperation answers an operation with its counts. Errors: OPERATION_NOT_FOUND.
+     * GetOperation returns an operation with its counts. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetOperation
      */
@@ -37,7 +37,7 @@ export class OperationServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * ListOperations returns the operations that meet a filter, the newest first by default. Errors: FILTER_INVALID,
+     * ListOperations returns the operations that match a filter, newest first by default. Errors: FILTER_INVALID,
      * PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListOperations
@@ -47,8 +47,8 @@ export class OperationServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call it again
-     * to wait longer. Errors: OPERATION_NOT_FOUND.
+     * WaitOperation returns when the operation has ended or `wait` is over, with the operation in its current state. Call
+     * it again to wait longer. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: WaitOperation
      */
@@ -57,8 +57,8 @@ export class OperationServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * CancelOperation stops an operation: no further run is taken, and runs that were changed stay so. Answers when the wish is
-     * durable. An operation that has ended is answered as it is. Errors: OPERATION_NOT_FOUND.
+     * CancelOperation stops an operation: it changes no further run, and runs that were changed stay so. Returns when the
+     * request is durable. An operation that has ended is returned as it is. Errors: OPERATION_NOT_FOUND.
      *
      * @generated from protobuf rpc: CancelOperation
      */

@@ -31,7 +31,7 @@ export interface StartOperationRequest {
      */
     filter: string;
     /**
-     * Runs by id. One that is named twice is taken once.
+     * Runs by id. Duplicates count once.
      *
      * @generated from protobuf field: repeated string run_ids = 3
      */
@@ -55,8 +55,8 @@ export interface StartOperationRequest {
      */
     holdKinds: HoldKind[];
     /**
-     * Makes a repeated call answer the operation that the first one started; another start with the same id is refused. Up to 128
-     * printable characters without spaces, a UUID is a good choice.
+     * Makes a repeated call return the operation that the first one started; another start with the same id is refused.
+     * Up to 128 printable characters without spaces, for example a UUID.
      *
      * @generated from protobuf field: string request_id = 7
      */
@@ -69,7 +69,7 @@ export interface StartOperationRequest {
  */
 export interface StartOperationResponse {
     /**
-     * The operation, as it is.
+     * The operation in its current state.
      *
      * @generated from protobuf field: orchestrator.v1.Operation operation = 1
      */
@@ -95,7 +95,7 @@ export interface GetOperationRequest {
  */
 export interface GetOperationResponse {
     /**
-     * The operation, as it is.
+     * The operation in its current state.
      *
      * @generated from protobuf field: orchestrator.v1.Operation operation = 1
      */
@@ -120,9 +120,9 @@ export interface ListOperationsRequest {
      */
     pageToken: string;
     /**
-     * CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`, `matched_count`,
-     * `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all. Example:
-     * `state == "COMPLETED" && failed_count > 0`.
+     * CEL expression over `operation_id`, `state` and `action` (as text, `"RUNNING"`, `"CANCEL"`), `started_by`,
+     * `matched_count`, `done_count`, `failed_count`, `create_time`, `update_time`, and `end_time`; empty means all.
+     * Example: `state == "COMPLETED" && failed_count > 0`.
      *
      * @generated from protobuf field: string filter = 3
      */
@@ -141,7 +141,7 @@ export interface ListOperationsRequest {
  */
 export interface ListOperationsResponse {
     /**
-     * The page. It may hold fewer entries than asked for, even none.
+     * The page. It may have fewer entries than requested, even none.
      *
      * @generated from protobuf field: repeated orchestrator.v1.Operation operations = 1
      */
@@ -179,7 +179,7 @@ export interface WaitOperationRequest {
  */
 export interface WaitOperationResponse {
     /**
-     * The operation, as it is.
+     * The operation in its current state.
      *
      * @generated from protobuf field: orchestrator.v1.Operation operation = 1
      */
@@ -198,7 +198,7 @@ export interface CancelOperationRequest {
      */
     operationId: string;
     /**
-     * Accepted as on every call that changes something. An operation is canceled once, with or without it.
+     * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
      *
      * @generated from protobuf field: string request_id = 2
      */
@@ -211,7 +211,7 @@ export interface CancelOperationRequest {
  */
 export interface CancelOperationResponse {
     /**
-     * The operation, as it is.
+     * The operation in its current state.
      *
      * @generated from protobuf field: orchestrator.v1.Operation operation = 1
      */

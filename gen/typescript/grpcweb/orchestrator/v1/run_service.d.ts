@@ -386,9 +386,9 @@ export interface WaitRunResponse {
  */
 export interface ListRunsRequest {
     /**
-     * CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`, `user_id`,
-     * `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`, `end_time`;
-     * empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
+     * CEL expression over `run_id`, `flow_id`, `version`, `state` and `phase` (as text, `"FAILED"`), `run_key`,
+     * `user_id`, `correlation_id`, `parent_run_id`, `root_run_id`, `labels` and the times `create_time`, `update_time`,
+     * `end_time`; empty means all. Example: `state in ["FAILED", "TIMED_OUT"] && labels["team"] == "billing"`.
      *
      * @generated from protobuf field: string filter = 1
      */
@@ -545,8 +545,8 @@ export interface ListRunTasksRequest {
      */
     runId: string;
     /**
-     * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`, `dead_letter` and
-     * `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
+     * CEL expression over `task_id`, `parent_task_id`, `task_type`, `state` (as text, `"FAILED"`), `attempt`,
+     * `dead_letter` and `dead_letter_reason` (as text, `"NOT_RETRYABLE"`; absent for all others); empty means all.
      *
      * @generated from protobuf field: string filter = 2
      */

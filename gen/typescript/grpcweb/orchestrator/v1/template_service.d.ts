@@ -146,7 +146,8 @@ export interface InstantiateTemplateRequest {
  */
 export interface InstantiateTemplateResponse {
     /**
-     * The registered version with its source; with `validate_only` the version as it would be, absent when it has problems.
+     * The registered version with its source; with `validate_only` the version as it would be, absent when it has
+     * problems.
      *
      * @generated from protobuf field: orchestrator.v1.Flow flow = 1
      */

@@ -133,8 +133,8 @@ export type Routing = Message<"orchestrator.options.v1.Routing"> & {
     case: "anyInstance";
   } | {
     /**
-     * Name of a text field of the request. The instance that owns the run named there handles the call. Where the field is empty, any
-     * instance that takes new runs does.
+     * Name of a text field of the request. The instance that owns the run named there handles the call. Where the field
+     * is empty, any instance that takes new runs does.
      *
      * @generated from field: string owner_of = 2;
      */
