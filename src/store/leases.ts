@@ -5,12 +5,13 @@
  * change of owner raises the epoch. Batches lock lease rows FOR SHARE and a takeover updates them. The takeover
  * therefore waits for the batches of the old owner, and later batches find another epoch.
  */
+import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { fail, invariant } from "../base/errors.ts";
 import { isAlive } from "../base/process/is-alive.ts";
 import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
-import type { Lease, Leases, TakenLease } from "../engine/ports/leases.ts";
+import type { Lease, Leases, RaisedLease, TakenLease } from "../engine/ports/leases.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlSession } from "./sql/sql.ts";
 
@@ -106,17 +107,22 @@ const TAKE = prepared(
       - (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id = $1)::int) AS more
   ),
   free AS (
-    SELECT l.shard, l.clean AND l.instance_id IS NULL AS clean FROM orchestrator.shard_leases l
+    SELECT l.shard, l.clean AND l.instance_id IS NULL AS clean, l.incarnation AS previous FROM orchestrator.shard_leases l
     WHERE (l.instance_id IS NULL OR l.instance_id NOT IN (SELECT instance_id FROM alive))
       AND (l.shard = $2::int OR (SELECT more FROM share) > 0)
     ORDER BY l.shard = $2 DESC, l.shard LIMIT greatest(1, (SELECT more FROM share)) FOR UPDATE OF l SKIP LOCKED
   )
-  UPDATE orchestrator.shard_leases l SET epoch = l.epoch + 1, instance_id = $1, clean = false FROM free
-  WHERE l.shard = free.shard RETURNING l.shard, l.epoch, free.clean`,
+  UPDATE orchestrator.shard_leases l SET epoch = l.epoch + 1, instance_id = $1, incarnation = $3, clean = false FROM free
+  WHERE l.shard = free.shard RETURNING l.shard, l.epoch, free.clean, free.previous AS "previousOwner"`,
 );
 const RAISE = prepared(
   "leases.raise",
-  `UPDATE orchestrator.shard_leases SET epoch = epoch + 1 WHERE instance_id = $1 AND shard = ANY($2::int2[]) RETURNING shard, epoch`,
+  `WITH own AS (
+    SELECT shard, incarnation FROM orchestrator.shard_leases
+    WHERE instance_id = $1 AND shard = ANY($2::int2[]) ORDER BY shard FOR UPDATE
+  )
+  UPDATE orchestrator.shard_leases l SET epoch = l.epoch + 1, incarnation = $3 FROM own WHERE l.shard = own.shard
+  RETURNING l.shard, l.epoch, own.incarnation AS "previousOwner"`,
 );
 const ADDRESS = prepared(
   "leases.address",
@@ -157,8 +163,11 @@ export async function openLeases(
   await database.journal.query(CREATE_SHARDS, [shards]);
   if (options.alone) await database.journal.query(BURY_ALL, [instanceId]);
   let leaving = false;
-  const register = () =>
-    database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs, reads, leaving]);
+  let incarnation = "";
+  const register = () => {
+    incarnation = randomUUID();
+    return database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs, reads, leaving]);
+  };
   await register();
   const notify = async (): Promise<void> => {
     if (!options.alone) await database.journal.query(NOTIFY, [instanceId]);
@@ -174,6 +183,8 @@ export async function openLeases(
     cluster = { others: seen.others, epochs: seen.epochs };
     return seen;
   };
+  const take = async (wanted: number | undefined): Promise<TakenLease[]> =>
+    (await database.journal.query<TakenLease>(TAKE, [instanceId, wanted ?? null, incarnation])).rows;
   const leases: Leases = {
     acquire: async (wanted) => {
       let seen = await survey();
@@ -184,7 +195,7 @@ export async function openLeases(
       }
       const { held, share, free } = seen;
       const takes = free > 0 && !leaving && (held.length < share || wanted !== undefined);
-      const taken = takes ? (await database.journal.query<TakenLease>(TAKE, [instanceId, wanted ?? null])).rows : [];
+      const taken = takes ? await take(wanted) : [];
       if (takes) seen = await survey();
       return { taken, held: seen.held, surplus: surplusOf(seen), now: seen.now, reads: seen.reads };
     },
@@ -195,8 +206,8 @@ export async function openLeases(
       return count > 0;
     },
     raise: async (wanted) => {
-      const raised = await database.journal.query<{ shard: number; epoch: number }>(RAISE, [instanceId, wanted]);
-      return raised.rows;
+      const { rows } = await database.journal.query<RaisedLease>(RAISE, [instanceId, wanted, incarnation]);
+      return rows;
     },
     addressOf: async (shard) => {
       const { rows } = await database.reads.query<{ address: string }>(ADDRESS, [shard]);

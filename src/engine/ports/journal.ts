@@ -171,6 +171,11 @@ export interface Trial {
 export interface Suspect extends Trial {
   /** Consecutive owners that died while this run, alone, was in progress at this moment. */
   readonly deaths: number;
+  /**
+   * Owners that died within the last ten minutes although no run accounts for it: none was in progress, or another one
+   * that has passed its trial since.
+   */
+  readonly unexplained: number;
   /** The watchdog found the event loop blocked in this run. */
   readonly blocked: boolean;
 }
@@ -219,8 +224,8 @@ export interface Journal {
     alone: boolean,
   ): Promise<void>;
   /**
-   * Returns what earlier owners recorded about suspects of these shards. A death counts against suspects that were in
-   * progress alone, unless the shard was released.
+   * Records the deaths of the owners before, and returns what is known of suspects of these shards. A death counts
+   * against suspects that were in progress alone, unless the shard was released.
    */
   judgeSuspects(leases: readonly TakenLease[]): Promise<readonly Suspect[]>;
   /**

@@ -7,8 +7,17 @@ export interface Lease {
   readonly epoch: number;
 }
 
+/** A shard whose epoch this instance has just raised. */
+export interface RaisedLease extends Lease {
+  /**
+   * The incarnation that owned it before. An incarnation is one life of an instance: it begins when the instance
+   * registers, and again after its lease expired. Null when no owner has left one.
+   */
+  readonly previousOwner: string | null;
+}
+
 /** A shard that this instance has just taken. */
-export interface TakenLease extends Lease {
+export interface TakenLease extends RaisedLease {
   /**
    * The previous owner released it. False: it died or lost the shard, so one of the shard's runs may have killed it.
    */
@@ -37,7 +46,7 @@ export interface Leases {
    * Raises the epoch of the instance's own shards, waiting for every statement under the old epoch to end. Returns the
    * shards that it still owns.
    */
-  raise(shards: readonly number[]): Promise<readonly Lease[]>;
+  raise(shards: readonly number[]): Promise<readonly RaisedLease[]>;
   /** Returns the address, host:port, of the live owner of a shard; null when it has none. */
   addressOf(shard: number): Promise<string | null>;
   /**

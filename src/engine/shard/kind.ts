@@ -200,6 +200,8 @@ export interface Trial {
 export interface Suspect extends Trial {
   /** Owners in a row that died while only this entity was in progress, at this moment. */
   readonly deaths: number;
+  /** Owners that died recently without an entity that accounts for it; see `Suspect.unexplained` of the journal. */
+  readonly unexplained: number;
   /** The watchdog found the event loop blocked by this entity. */
   readonly blocked: boolean;
 }

@@ -1,25 +1,29 @@
 /**
  * Runs that may have killed their owner: the one that is being tried, what is known of each, and the hold that keeps a
- * run from the next owner.
+ * run from the next owner. Beside them the deaths of owners, see docs/adr/0011.
  */
 import type { JournalRecord, Suspect, Trial } from "../../engine/ports/journal.ts";
 import type { Lease, TakenLease } from "../../engine/ports/leases.ts";
 import type { SqlPool } from "../sql/sql.ts";
 import { prepared } from "../sql/sql.ts";
 
-const HELD = `held AS MATERIALIZED (
-  SELECT l.shard FROM orchestrator.shard_leases l
-  JOIN unnest($1::int2[], $2::int4[]) AS w (shard, epoch) ON w.shard = l.shard AND w.epoch = l.epoch
-  ORDER BY l.shard FOR SHARE OF l
-)`;
-
-// One statement for each suspect that is tried: the previous one has passed, and the next one is now on trial.
+// One statement for each suspect that is tried: the previous one has passed, and the next one is now on trial. No run
+// accounts any more for the deaths at a moment that it has passed.
 const NAME = prepared(
   "suspects.name",
-  `WITH ${HELD},
+  `WITH held AS MATERIALIZED (
+    SELECT l.shard FROM orchestrator.shard_leases l
+    JOIN unnest($1::int2[], $2::int4[]) AS w (shard, epoch) ON w.shard = l.shard AND w.epoch = l.epoch
+    ORDER BY l.shard FOR SHARE OF l
+  ),
   passed AS (
     DELETE FROM orchestrator.suspects s USING unnest($7::text[], $8::text[]) AS p (run_id, moment)
     WHERE s.run_id = p.run_id AND (p.moment = '' OR s.moment = p.moment) AND s.shard IN (SELECT shard FROM held)
+    RETURNING s.run_id, s.moment
+  ),
+  withdrawn AS (
+    UPDATE orchestrator.owner_deaths d SET explained = false FROM passed p
+    WHERE d.run_id = p.run_id AND d.moment = p.moment AND d.explained
   )
   INSERT INTO orchestrator.suspects (run_id, moment, shard, in_hand, alone)
   SELECT n.run_id, n.moment, n.shard, true, $6 FROM unnest($3::text[], $4::text[], $5::int2[]) AS n (run_id, moment, shard)
@@ -28,24 +32,55 @@ const NAME = prepared(
 );
 
 // Deletes rows of runs that have ended in the meantime. A row that was on trial without a death, because its owner gave
-// the shard back, keeps its earlier deaths.
+// the shard back, keeps its earlier deaths. The death of an owner is written once, by whoever takes shards of it: the
+// one that finds the run in progress fills in its name. A group in progress explains the death, and no run is named.
 const JUDGE = prepared(
   "suspects.judge",
-  `WITH ${HELD},
+  `WITH held AS MATERIALIZED (
+    SELECT l.shard, w.clean, w.owner FROM orchestrator.shard_leases l
+    JOIN unnest($1::int2[], $2::int4[], $3::bool[], $4::text[]) AS w (shard, epoch, clean, owner)
+      ON w.shard = l.shard AND w.epoch = l.epoch
+    ORDER BY l.shard FOR SHARE OF l
+  ),
   open AS MATERIALIZED (
-    SELECT s.run_id, s.moment, s.shard IN (SELECT unnest($3::int2[])) AS clean,
+    SELECT s.run_id, s.moment, s.in_hand, s.alone, s.blocked, h.clean, h.owner,
       EXISTS (SELECT FROM orchestrator.runs r WHERE r.run_id = s.run_id AND r.ended_at IS NULL) AS holds
-    FROM orchestrator.suspects s WHERE s.shard IN (SELECT shard FROM held)
+    FROM orchestrator.suspects s JOIN held h ON h.shard = s.shard
   ),
   gone AS (
     DELETE FROM orchestrator.suspects s USING open o WHERE s.run_id = o.run_id AND s.moment = o.moment AND NOT o.holds
+  ),
+  counted AS (
+    UPDATE orchestrator.suspects s SET in_hand = false, deaths = deaths + (s.in_hand AND s.alone AND NOT o.clean)::int
+    FROM open o WHERE s.run_id = o.run_id AND s.moment = o.moment AND o.holds
+  ),
+  forgotten AS (
+    DELETE FROM orchestrator.owner_deaths WHERE died_at < clock_timestamp() - interval '1 hour'
+      AND incarnation NOT IN (SELECT owner FROM held WHERE owner IS NOT NULL)
   )
-  UPDATE orchestrator.suspects s SET in_hand = false, deaths = deaths + (s.in_hand AND s.alone AND NOT o.clean)::int
-  FROM open o WHERE s.run_id = o.run_id AND s.moment = o.moment AND o.holds
-  RETURNING s.run_id, s.moment, s.shard, s.deaths, s.blocked`,
+  INSERT INTO orchestrator.owner_deaths AS d (incarnation, run_id, moment, explained)
+  SELECT DISTINCT ON (h.owner) h.owner, CASE WHEN o.alone THEN o.run_id END, CASE WHEN o.alone THEN o.moment END,
+    o.run_id IS NOT NULL
+  FROM held h LEFT JOIN open o ON o.owner = h.owner AND o.in_hand AND o.holds AND NOT o.clean
+  WHERE h.owner IS NOT NULL AND NOT h.clean
+  ORDER BY h.owner, o.alone DESC NULLS LAST, o.blocked DESC, o.run_id
+  ON CONFLICT (incarnation) DO UPDATE SET run_id = excluded.run_id, moment = excluded.moment, explained = true
+  WHERE excluded.explained AND d.run_id IS NULL`,
 );
 
-// The record follows the last one, whatever that is: a run in any open phase can take a hold.
+// What a run did itself does not excuse it: one that kills now and then is not taken for somebody who kills from
+// outside.
+const READ = prepared(
+  "suspects.read",
+  `SELECT s.run_id, s.moment, s.shard, s.deaths, s.blocked, (
+      SELECT count(*)::int FROM orchestrator.owner_deaths d
+      WHERE NOT d.explained AND d.run_id IS DISTINCT FROM s.run_id AND d.died_at > clock_timestamp() - interval '10 minutes'
+    ) AS unexplained
+  FROM orchestrator.suspects s WHERE s.shard = ANY($1::int2[])`,
+);
+
+// The record follows the last one, whatever that is: a run in any open phase can take a hold. A run that kills explains
+// its deaths and the one before them, which made it a suspect; otherwise the next one that kills would be held later.
 const HOLD_UNREAD = prepared(
   "runs.hold_unread",
   `WITH held AS MATERIALIZED (
@@ -68,6 +103,14 @@ const HOLD_UNREAD = prepared(
   ),
   forgotten AS (
     DELETE FROM orchestrator.suspects s USING stopped t WHERE s.run_id = t.run_id
+  ),
+  explained AS (
+    UPDATE orchestrator.owner_deaths d SET explained = true, run_id = NULL, moment = NULL FROM stopped t
+    WHERE d.run_id = t.run_id OR d.incarnation = (
+      SELECT incarnation FROM orchestrator.owner_deaths WHERE NOT explained AND run_id IS NULL
+        AND NOT EXISTS (SELECT FROM orchestrator.suspects WHERE run_id = $3 AND blocked)
+      ORDER BY died_at DESC, incarnation LIMIT 1
+    )
   )
   SELECT sequence FROM stopped`,
 );
@@ -123,12 +166,14 @@ async function name(
 
 /** See `Journal.judgeSuspects`. */
 export async function judgeSuspects(pool: SqlPool, leases: readonly TakenLease[]): Promise<Suspect[]> {
-  type Row = { run_id: string; moment: string; shard: number; deaths: number; blocked: boolean };
-  const { rows } = await pool.query<Row>(JUDGE, [
+  await pool.query(JUDGE, [
     leases.map((lease) => lease.shard),
     leases.map((lease) => lease.epoch),
-    leases.filter((lease) => lease.clean).map((lease) => lease.shard),
+    leases.map((lease) => lease.clean),
+    leases.map((lease) => lease.previousOwner),
   ]);
+  type Row = { run_id: string; moment: string; shard: number; deaths: number; blocked: boolean; unexplained: number };
+  const { rows } = await pool.query<Row>(READ, [leases.map((lease) => lease.shard)]);
   return rows.map(({ run_id, ...row }) => ({ runId: run_id, ...row }));
 }
 

@@ -90,6 +90,8 @@ export interface InstanceOptions {
   readonly wrapLeases?: (leases: Leases) => Leases;
   /** Stands around what operations do to runs. */
   readonly wrapActions?: (actions: RunActions) => RunActions;
+  /** Longest pause before the trial of a run with a death; absent: 50 ms. */
+  readonly suspectPauseMs?: number;
   /** Names of the graphs that are loaded; absent: every start is taken. */
   readonly graphs?: ReadonlySet<string>;
   /** The projections of runs; absent: those of the service. */
@@ -127,7 +129,8 @@ export function createBed(): Bed {
     registries.length = 0;
     await opened.database.journal.query(
       `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.void_starts, orchestrator.approvals, orchestrator.dead_letters,
-        orchestrator.outbox, orchestrator.operations, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects`,
+        orchestrator.outbox, orchestrator.operations, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects,
+        orchestrator.owner_deaths`,
     );
     for (const failure of failures) if (failure.status === "rejected") throw failure.reason;
   });
@@ -222,7 +225,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     log,
     shards,
     commitPipelines: options.commitPipelines ?? 2,
-    suspectPauseMs: 50,
+    suspectPauseMs: options.suspectPauseMs ?? 50,
     onFenced: (shard) => {
       for (const observer of observers) observer.fenced(shard);
     },

@@ -15,7 +15,8 @@ import type { Residence } from "../residence/residence.ts";
 import type { Resident } from "../resident.ts";
 import { retryUntil } from "../retry-until.ts";
 import type { Probation } from "../submission/probation.ts";
-import { MAX_DEATHS, type Trials } from "../submission/trials.ts";
+import type { Trials } from "../submission/trials.ts";
+import { isGuilty } from "../submission/verdict.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { OwnedShards } from "./owned-shards.ts";
 
@@ -148,10 +149,6 @@ export class Takeover {
   #ask<T>(work: () => Promise<T>): Promise<T> {
     return retryUntil(this.#parts.log, work, () => this.#parts.lifecycle.stopping);
   }
-}
-
-function isGuilty({ deaths, blocked }: Suspect): boolean {
-  return blocked || deaths >= MAX_DEATHS;
 }
 
 function reasonOf({ name }: Kind, { deaths, blocked, moment }: Suspect): string {

@@ -9,9 +9,12 @@
  *
  * An entity is *in progress* from its name in the store until the commit, what follows from it at once, and one round
  * of the event loop: a few milliseconds. A death counts only against an entity that was alone in progress, and a trial
- * that passes takes the deaths at its moment away: a process may be killed any number of times, and an innocent entity
- * is held only when two kills in a row hit the milliseconds of its own trial. An entity with a death is tried after a
- * random pause and after the others, so that even a killer with a steady pace does not hit it twice.
+ * that passes takes the deaths at its moment away. An entity with a death is *marked*: it is tried after a random pause
+ * and after the others, so that even a killer with a steady pace does not hit it twice.
+ *
+ * While there are marked ones, nothing is in progress between two trials for about twice as long as a trial. Kills from
+ * outside hit these pauses more often than trials; an entity that kills never does. So the deaths tell the two apart,
+ * however long trials take: see verdict.ts.
  *
  * When very many wait to be tried, several are named together and go at once. A death then only marks them, and marked
  * ones are tried alone.
@@ -24,19 +27,13 @@ import type { Lifecycle } from "../lifecycle.ts";
 import type { OwnedShards } from "../ownership/owned-shards.ts";
 import { retryUntil } from "../retry-until.ts";
 
-/**
- * Deaths in a row, alone in progress at the same moment, that put an entity into quarantine. The death before them made
- * it a suspect: three in all.
- */
-export const MAX_DEATHS = 2;
-
 /** While at most so many wait, each is tried alone. */
 const ALONE_MOST = 500;
 
 /** How many are tried together when more wait. */
 const GROUP = 64;
 
-/** An entity with a death is tried after a pause of up to this long, milliseconds. */
+/** A marked entity is tried after a pause of up to this long, milliseconds. Also the longest pause between trials. */
 const PAUSE_MS = 5_000;
 
 /** A trial that takes longer waits for something outside: the others go on. */
@@ -87,7 +84,7 @@ export class Trials {
     this.#parts = parts;
   }
 
-  /** Takes note of the moments at which owners before have died. */
+  /** Marks entities with the moments at which owners before have died. */
   mark(suspects: readonly Suspect[]): void {
     for (const { id, moment } of suspects) {
       const moments = this.#marks.get(id) ?? new Set();
@@ -147,17 +144,22 @@ export class Trials {
   }
 
   async #addMarked(trial: Waiting): Promise<void> {
-    const { lifecycle } = this.#parts;
     const before = this.#last.get(trial.id);
     this.#last.set(trial.id, trial.done.promise);
     this.#paused += 1;
     await before;
-    const until = performance.now() + Math.random() * (this.#parts.pauseMs ?? PAUSE_MS);
-    while (performance.now() < until && !lifecycle.draining && !lifecycle.stopping) await sleep(20);
+    await this.#pause(Math.random() * (this.#parts.pauseMs ?? PAUSE_MS));
     this.#paused -= 1;
     this.#enqueue(trial);
     await trial.done.promise;
     if (this.#last.get(trial.id) === trial.done.promise) this.#last.delete(trial.id);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { lifecycle } = this.#parts;
+    const until = performance.now() + ms;
+    for (let left = ms; left > 0 && !lifecycle.draining && !lifecycle.stopping; left = until - performance.now())
+      await sleep(Math.min(left, 20));
   }
 
   #enqueue(trial: Waiting): void {
@@ -177,10 +179,13 @@ export class Trials {
       const group = this.#take();
       // A stopping instance takes nothing over any more; events are still written.
       const wanted = this.#parts.lifecycle.stopping ? group.filter(({ moment }) => moment !== TAKEOVER) : group;
+      const compared = this.#marks.size > 0 && group.length === 1;
+      const startedAt = performance.now();
       await this.#name(wanted);
       await withPatience(Promise.all(wanted.map((trial) => trial.work())));
       // What follows at once from a commit happens within a round of the event loop.
       await new Promise((resolve) => setImmediate(resolve));
+      const tookMs = performance.now() - startedAt;
       for (const { id, shard, moment, store, done } of group) {
         this.#passed.push({ id, shard, moment, store });
         const moments = this.#marks.get(id);
@@ -189,8 +194,15 @@ export class Trials {
       }
       // The caller that waited for this trial may add the next one.
       await new Promise((resolve) => setImmediate(resolve));
+      if (compared) await this.#compare(tookMs);
     }
     await this.#name([]);
+  }
+
+  /** Nothing is in progress, on average for twice as long as the trial before. Random, so that no pace avoids it. */
+  async #compare(tookMs: number): Promise<void> {
+    await this.#name([]);
+    await this.#pause(Math.min(4 * Math.random() * tookMs, PAUSE_MS));
   }
 
   #take(): Waiting[] {
