@@ -153,7 +153,7 @@ export class Takeover {
 
 function reasonOf({ name }: Kind, { deaths, blocked, moment }: Suspect): string {
   if (blocked) return `the event loop of its owner stood still while this ${name} was current`;
-  return `${deaths + 1} owners in a row died, the last ${deaths} with only this ${name} in progress (${moment})`;
+  return `${deaths} owners died with only this ${name} in progress (${moment}), and it never passed`;
 }
 
 async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
