@@ -189,8 +189,9 @@ test("a loop that stands still with no current run ends the process and blames n
   timeout: 60_000,
 }, async () => {
   const place = await openPlace({ ORCHESTRATOR_MAX_LOOP_STALL: "1s", ORCHESTRATOR_LEASE_TTL: "3s" });
-  const url = await openSlowTool(3_000);
-  const service = place.start({ ORCHESTRATOR_FAIL_POINTS: "lease.renew=block:600000@2" });
+  const url = await openSlowTool(8_000);
+  // The block comes about 6 s after the start: the service must be serving by then.
+  const service = place.start({ ORCHESTRATOR_FAIL_POINTS: "lease.renew=block:600000@6" });
   await service.serving;
   await register(place.client, url);
   await place.begin("innocent");
