@@ -32,8 +32,9 @@ const NAME = prepared(
 );
 
 // Deletes rows of runs that have ended in the meantime. A row that was on trial without a death, because its owner gave
-// the shard back, keeps its earlier deaths. The death of an owner is written once, by whoever takes shards of it: the
-// one that finds the run in progress fills in its name. A group in progress explains the death, and no run is named.
+// the shard back, keeps its earlier deaths. All instances that take shards of a dead owner write the same row of its
+// death, and the one that finds a run alone in progress adds its name. A group in progress explains the death, and no
+// run is named.
 const JUDGE = prepared(
   "suspects.judge",
   `WITH held AS MATERIALIZED (

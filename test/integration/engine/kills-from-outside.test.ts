@@ -2,19 +2,16 @@
  * Runs that kill their owner and somebody who kills owners from outside, on a store that takes its time: only the runs
  * that kill are held.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { MAX_DEATHS } from "../../../src/engine/shard/submission/verdict.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
-import { CALLER, createBed, type Instance } from "./bed.ts";
+import { CALLER, createBed } from "./bed.ts";
+import { liveOnce, READ_MS } from "./owner-life.ts";
 
 const bed = createBed();
 
 const NEVER = new AbortController().signal;
-
-/** A read of a run takes so long, milliseconds: most of a trial. */
-const READ_MS = 8;
 
 /** Starts runs in a long call, and crashes their owner. */
 async function startRuns(count: number): Promise<string[]> {
@@ -26,33 +23,6 @@ async function startRuns(count: number): Promise<string[]> {
   await eventually(() => expect(instance.tools.calls).toHaveLength(count));
   await instance.crash();
   return runIds;
-}
-
-/** The life of an owner that takes over from the one before. */
-interface Life {
-  readonly instance: Instance;
-  /** The run that killed it; null: it was killed from outside, or lived until its suspects had been tried. */
-  readonly killedBy: string | null;
-}
-
-/** Reads of `killers` never return, and the owner is dead. Somebody else kills it after `outsideMs`. */
-async function liveOnce(killers: readonly string[], outsideMs: number): Promise<Life> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  let dying = false;
-  const instance = await bed.openInstance({
-    suspectPauseMs: 50 * READ_MS,
-    beforeLoad: async (runId) => {
-      if (killers.includes(runId)) {
-        dying = true;
-        resolve(runId);
-      }
-      await (dying ? new Promise<never>(() => {}) : sleep(READ_MS));
-    },
-  });
-  instance.tools.hold("a");
-  const outside = Number.isFinite(outsideMs) ? [sleep(outsideMs, null)] : [];
-  const killedBy = await Promise.race([promise, instance.runtime.adopted.then(() => null), ...outside]);
-  return { instance, killedBy };
 }
 
 const quarantined = async (): Promise<string[]> =>
@@ -75,7 +45,7 @@ test("kills from outside at any pace hold no run, however long trials take", { t
   const runIds = await startRuns(20);
   // Some owners die before one trial is over, some after a few, some among the runs that were hit before.
   for (let kill = 0; kill < 60; kill += 1) {
-    const { instance } = await liveOnce([], ([2, 3, 6, 12, 30][kill % 5] as number) * READ_MS);
+    const { instance } = await liveOnce(bed, [], ([2, 3, 6, 12, 30][kill % 5] as number) * READ_MS);
     await instance.crash();
     expect(await quarantined(), `after ${kill + 1} kills`).toEqual([]);
   }
@@ -93,7 +63,11 @@ test("a run that kills among twenty that do not is held although somebody kills 
   let outside = 0;
   while (!(await quarantined()).includes(killer)) {
     // Every second owner is left to the run.
-    const { instance, killedBy } = await liveOnce([killer], own > outside ? (4 + 4 * outside) * READ_MS : Infinity);
+    const { instance, killedBy } = await liveOnce(
+      bed,
+      [killer],
+      own > outside ? (4 + 4 * outside) * READ_MS : Infinity,
+    );
     if (killedBy === killer) own += 1;
     else if (!(await quarantined()).includes(killer)) outside += 1;
     await instance.crash();
@@ -111,7 +85,7 @@ test("two runs that kill do not excuse each other: each is held after its second
   const killers = [runIds[3], runIds[8]] as string[];
   const own: Record<string, number> = {};
   for (;;) {
-    const { instance, killedBy } = await liveOnce(killers, Infinity);
+    const { instance, killedBy } = await liveOnce(bed, killers, Infinity);
     await instance.crash();
     if (killedBy === null) break;
     own[killedBy] = (own[killedBy] ?? 0) + 1;

@@ -1,8 +1,8 @@
 /**
  * The verdict on a suspect: whether it killed its owners, or somebody kills them from outside.
  *
- * An entity that kills never passes its trial, and nobody else dies of it. Whoever kills from outside also hits the
- * pauses between trials, and entities that pass their next trial. Each such death is *unexplained* and speaks for the
+ * An entity that kills never passes its trial, and no owner dies outside of it. Kills from outside also hit the pauses
+ * between trials, and entities that pass their next trial. Each such death is *unexplained* and speaks for the
  * suspects: an entity is held when its own deaths in a row outnumber them. See docs/adr/0011.
  */
 import type { Suspect } from "../kind.ts";
