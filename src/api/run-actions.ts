@@ -68,8 +68,8 @@ export function createRunActions({ flows, route, ...needs }: RunActionsNeeds): R
       try {
         await send(action, runId, requestId, createContext(caller, signal));
       } catch (error) {
-        // It has ended, which is the purpose of cancel and terminate.
-        const isOver = isOrchestratorError(error) && error.code === "RUN_FINISHED";
+        // It has ended, perhaps it is deleted since, which is the purpose of cancel and terminate.
+        const isOver = isOrchestratorError(error) && (error.code === "RUN_FINISHED" || error.code === "RUN_DELETED");
         if (!isOver || (action.type !== "cancel" && action.type !== "terminate")) throw error;
       }
     },

@@ -90,6 +90,22 @@ describe.each(["grpc", "grpc-web", "connect json", "connect proto", "rest"])("%s
     });
   });
 
+  test("a run that was deleted counts as done where its end is wanted, and cannot be resumed", async () => {
+    const runId = await start();
+    jsonOf(await ask(RunService.method.terminateRun, { runId }));
+    jsonOf(await ask(RunService.method.deleteRun, { runId }));
+    const endOf = async (action: OperationAction) => {
+      const { operationId } = jsonOf(await ask(startOperation, { action, runIds: [runId] })).operation;
+      return jsonOf(await ask(waitOperation, { operationId, wait: { seconds: 20n } })).operation;
+    };
+    for (const action of [OperationAction.CANCEL, OperationAction.TERMINATE, OperationAction.DELETE])
+      expect(await endOf(action)).toMatchObject({ state: "OPERATION_STATE_COMPLETED", doneCount: 1 });
+    expect(await endOf(OperationAction.RESUME)).toMatchObject({
+      failedCount: 1,
+      failures: [{ runId, reason: "RUN_DELETED" }],
+    });
+  });
+
   test("a list of operations takes a filter and an order, and goes on page by page", async () => {
     const started: string[] = [];
     for (const action of [OperationAction.CANCEL, OperationAction.RESUME, OperationAction.CANCEL]) {

@@ -186,7 +186,8 @@ export class PageRunner {
     const isEnding = (): boolean => resident.entity.state === "CANCELING" || this.#isOver(signal);
     let giveUpAt = Number.POSITIVE_INFINITY;
     return retryUntil(
-      log,
+      // While the store is away, all runs of a page fail alike.
+      { warn: (message, fields) => log.debug(message, { ...fields, runId }) },
       () =>
         this.#slots.use(async () => {
           if (isEnding()) return false;

@@ -11,7 +11,7 @@ const MOST_MS = 2_000;
  * needs the result any more.
  */
 export async function retryUntil<T>(
-  log: Log,
+  log: Pick<Log, "warn">,
   work: () => Promise<T>,
   givesUp: (error: Error) => boolean = () => false,
 ): Promise<T> {

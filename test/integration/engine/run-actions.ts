@@ -23,7 +23,7 @@ export function createRunActions(engineOf: () => Engine): RunActions {
             await engine.deleteRun(caller, runId);
         }
       } catch (error) {
-        const isOver = isOrchestratorError(error) && error.code === "RUN_FINISHED";
+        const isOver = isOrchestratorError(error) && (error.code === "RUN_FINISHED" || error.code === "RUN_DELETED");
         if (!isOver || (action.type !== "cancel" && action.type !== "terminate")) throw error;
       }
     },
