@@ -89,6 +89,7 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
     info: { service: "orchestrator", version: facts.version },
     log,
     metrics: metrics.http,
+    slowReaderMs,
   });
   http.app.register((scope, _options, done) => {
     serveConnect(scope, methods, joint);

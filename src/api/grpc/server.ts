@@ -23,9 +23,13 @@ import { breakOffUnread, cursorOf, waitForReader } from "../streams/slow-reader.
 import { PREFIX_BYTES } from "./message-reader.ts";
 import { openSessions } from "./sessions.ts";
 import { GrpcStream, type StreamLimits } from "./stream.ts";
+import { UnreadAnswers } from "./unread.ts";
 
 /** HTTP/2 code for a stream that is reset because its reader is slow; gRPC clients treat it as RESOURCE_EXHAUSTED. */
 const ENHANCE_YOUR_CALM = 11;
+
+/** Answers above this size are watched until they are read; for small ones a timer would cost more than it saves. */
+const LARGE_ANSWER_BYTES = 16_384;
 
 export interface GrpcServer {
   /** Takes over a connection that starts with the HTTP/2 preface. */
@@ -64,13 +68,18 @@ export function createGrpcServer(
     maxHeaderListPairs: 4_096,
   });
   const sessions = openSessions();
-  server.on("session", (session: ServerHttp2Session) => sessions.add(session));
+  const unreadOf = new WeakMap<ServerHttp2Session, UnreadAnswers>();
+  server.on("session", (session: ServerHttp2Session) => {
+    sessions.add(session);
+    unreadOf.set(session, new UnreadAnswers());
+  });
   server.on("stream", (http2: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     if (!GRPC_FAMILY.test(headers["content-type"] ?? "")) {
       refuseOthers(http2, headers);
       return;
     }
-    const stream = new GrpcStream(http2, headers, parts.limits, parts.log);
+    const unread = unreadOf.get(http2.session as ServerHttp2Session) ?? new UnreadAnswers();
+    const stream = new GrpcStream(http2, headers, parts.limits, parts.log, unread);
     const refusal = isGrpc(headers) ? refuseHead(headers, parts.hosts) : toError("PROTOCOL_UNSUPPORTED", NOT_GRPC);
     if (refusal !== null) {
       stream.fail(refusal);
@@ -129,12 +138,15 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
       clearTimeout(late);
       if (request === null) throw miscounted(method, "none");
       const bytes = request;
-      // The caller's timeout starts with the headers.
-      const call = new Call("grpc", timeout.leftMs(), stream);
-      stream.onGone = () => call.cancel();
       const decode = (): Message => readBinary(method.desc.input, bytes, parts.limits.maxPayloadBytes);
-      if (method.stream === null) serveUnary(method, call, decode, stream, parts);
-      else void serveStream(method, call, decode, stream, parts);
+      stream.unread.admit(() => {
+        if (stream.http2.closed) return;
+        // The caller's timeout starts with the headers.
+        const call = new Call("grpc", timeout.leftMs(), stream);
+        stream.onGone = () => call.cancel();
+        if (method.stream === null) serveUnary(method, call, decode, stream, parts);
+        else void serveStream(method, call, decode, stream, parts);
+      });
     },
   });
 }
@@ -156,6 +168,8 @@ function serveUnary(
   pipeline.runUnary(method, call, decode, encode, (error, framed) => {
     if (framed === null) stream.fail(error as OrchestratorError, call.requestId);
     else stream.end(framed);
+    if (framed !== null && framed.length > LARGE_ANSWER_BYTES)
+      breakOffUnread(stream.http2, 2 * limits.slowReaderMs, () => stream.http2.close(ENHANCE_YOUR_CALM));
   });
 }
 

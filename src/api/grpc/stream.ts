@@ -15,6 +15,7 @@ import { classifyError } from "../errors/status.ts";
 import { DATA_HEADERS } from "../http/wire-error.ts";
 import { ACCEPTED_ENCODINGS, expandMessage, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { OK_TRAILERS, toTrailers } from "./trailers.ts";
+import type { UnreadAnswers } from "./unread.ts";
 
 const HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
@@ -46,6 +47,8 @@ export interface StreamLimits {
 
 /** A call on the wire. */
 export class GrpcStream implements CallHeaders {
+  /** Unread answers of the connection. */
+  readonly unread: UnreadAnswers;
   /** The HTTP/2 stream, for back-pressure: `drain` and `close`. */
   readonly http2: ServerHttp2Stream;
   /** Called when the caller disconnects before the call has ended. */
@@ -54,15 +57,24 @@ export class GrpcStream implements CallHeaders {
   readonly #limits: StreamLimits;
   readonly #log: Log;
   #trailers: OutgoingHttpHeaders | null = null;
+  #unreadBytes = 0;
 
-  constructor(http2: ServerHttp2Stream, headers: IncomingHttpHeaders, limits: StreamLimits, log: Log) {
+  constructor(
+    http2: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    limits: StreamLimits,
+    log: Log,
+    unread: UnreadAnswers,
+  ) {
     this.http2 = http2;
+    this.unread = unread;
     this.#headers = headers;
     this.#limits = limits;
     this.#log = log;
     http2.on("wantTrailers", () => http2.sendTrailers(this.#trailers ?? OK_TRAILERS));
     http2.on("close", () => {
       if (this.#trailers === null) this.onGone?.();
+      if (this.#unreadBytes > 0) unread.remove(this.#unreadBytes);
     });
     // `close` follows every error.
     http2.on("error", () => undefined);
@@ -141,6 +153,8 @@ export class GrpcStream implements CallHeaders {
       return;
     }
     writePrefix(framed);
+    this.#unreadBytes = framed.length;
+    this.unread.add(framed.length);
     http2.end(framed);
   }
 

@@ -24,6 +24,11 @@ export function lastResponse(socket: Socket): ServerResponse | undefined {
   return owedBy.get(socket)?.last;
 }
 
+/** Returns true when a response of the connection has not ended. */
+export function owesResponse(socket: Socket): boolean {
+  return (owedBy.get(socket)?.open.size ?? 0) > 0;
+}
+
 /**
  * Ends a connection whose next bytes cannot be parsed. Responses to complete requests go out first, however long they
  * take. Then `refusal` follows, unless the latest request is the broken one and already has a response.

@@ -13,9 +13,10 @@ import type { Log } from "../../base/log.ts";
 import { toRequestId } from "../calls/request-id.ts";
 import { classifyError } from "../errors/status.ts";
 import type { HealthState } from "../health.ts";
-import { endBroken, noteResponse } from "./connection-responses.ts";
+import { endBroken, noteResponse, owesResponse } from "./connection-responses.ts";
 import type { Cors } from "./cors.ts";
 import { watchHalfClosed } from "./half-closed.ts";
+import { serveInTurn } from "./in-turn.ts";
 import { DATA_HEADERS, isRpcPath, toWireError } from "./wire-error.ts";
 
 export interface HttpMetrics {
@@ -35,6 +36,8 @@ export interface HttpParts {
   readonly info: ServiceInfo;
   readonly log: Log;
   readonly metrics: HttpMetrics;
+  /** How long a reader may leave what was sent untaken, milliseconds; twice that for a response that has ended. */
+  readonly slowReaderMs: number;
   /** HTTP methods of a path, except probes; empty if nothing is served there. */
   readonly allow: (path: string) => readonly string[];
 }
@@ -84,13 +87,17 @@ export function createHttpServer(parts: HttpParts): HttpServer {
         },
         (request, response) => {
           prepare(request, response);
-          handler(request, response);
+          serveInTurn(request.socket, response, () => handler(request, response));
         },
       );
       // A caller may close its half of the connection after its request. Node has no typed option for it.
       (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
       // RFC 9110, 10.1.1 lets a server ignore unknown expectations; Node would answer 417 without a body.
       server.on("checkExpectation", (request, response) => server?.emit("request", request, response));
+      // A connection with a response that nobody takes is broken off; one that waits for a response is not.
+      server.setTimeout(2 * parts.slowReaderMs, (socket: Socket) => {
+        if (socket.writableLength > 0 || !owesResponse(socket)) socket.destroy();
+      });
       server.on("connect", (request, socket) => socket.end(printRefusal(refuseMethod(request.method, "", []))));
       return server;
     },
