@@ -66,7 +66,7 @@ describe("numbers, durations, and flags in text", () => {
     "%j is no integer, in a query and in JSON",
     async (text) => {
       expect(await list(`page_size=${encodeURIComponent(text)}`)).toContain("page_size: must be a 32-bit integer");
-      expect(await body(listing, JSON.stringify({ pageSize: text }))).toContain("page_size: must be an integer");
+      expect(await body(listing, JSON.stringify({ pageSize: text }))).toContain("page_size: must be a 32-bit integer");
     },
   );
 
