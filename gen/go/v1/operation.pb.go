@@ -100,9 +100,9 @@ type OperationAction int32
 const (
 	// Not set; refused.
 	OperationAction_OPERATION_ACTION_UNSPECIFIED OperationAction = 0
-	// Cancels the run, as RunService.CancelRun. A run that has ended counts as done.
+	// Cancels the run, as RunService.CancelRun. A run that has ended counts as done, deleted or not.
 	OperationAction_OPERATION_ACTION_CANCEL OperationAction = 1
-	// Terminates the run, as RunService.TerminateRun. A run that has ended counts as done.
+	// Terminates the run, as RunService.TerminateRun. A run that has ended counts as done, deleted or not.
 	OperationAction_OPERATION_ACTION_TERMINATE OperationAction = 2
 	// Releases holds of the run, as RunService.ResumeRun.
 	OperationAction_OPERATION_ACTION_RESUME OperationAction = 3

@@ -264,14 +264,14 @@ export enum OperationAction {
   UNSPECIFIED = 0,
 
   /**
-   * Cancels the run, as RunService.CancelRun. A run that has ended counts as done.
+   * Cancels the run, as RunService.CancelRun. A run that has ended counts as done, deleted or not.
    *
    * @generated from enum value: OPERATION_ACTION_CANCEL = 1;
    */
   CANCEL = 1,
 
   /**
-   * Terminates the run, as RunService.TerminateRun. A run that has ended counts as done.
+   * Terminates the run, as RunService.TerminateRun. A run that has ended counts as done, deleted or not.
    *
    * @generated from enum value: OPERATION_ACTION_TERMINATE = 2;
    */

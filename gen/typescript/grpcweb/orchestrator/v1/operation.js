@@ -73,13 +73,13 @@ export var OperationAction;
      */
     OperationAction[OperationAction["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * Cancels the run, as RunService.CancelRun. A run that has ended counts as done.
+     * Cancels the run, as RunService.CancelRun. A run that has ended counts as done, deleted or not.
      *
      * @generated from protobuf enum value: OPERATION_ACTION_CANCEL = 1;
      */
     OperationAction[OperationAction["CANCEL"] = 1] = "CANCEL";
     /**
-     * Terminates the run, as RunService.TerminateRun. A run that has ended counts as done.
+     * Terminates the run, as RunService.TerminateRun. A run that has ended counts as done, deleted or not.
      *
      * @generated from protobuf enum value: OPERATION_ACTION_TERMINATE = 2;
      */
