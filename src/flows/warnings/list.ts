@@ -13,11 +13,13 @@ import { checkSignalsAreUsed } from "./signals.ts";
 import { checkSubflows } from "./subflows.ts";
 import { viewFlow } from "./view.ts";
 import type { FlowWarning, FlowWorld, WarningCheck } from "./warning.ts";
+import { checkKeysHaveAnEffect } from "./without-effect.ts";
 
 const CHECKS: readonly WarningCheck[] = [
   checkErrorTypes,
   checkExpressionTypes,
   checkGraphIsLoaded,
+  checkKeysHaveAnEffect,
   checkOneSidedTargets,
   checkPatterns,
   checkSignalsAreUsed,

@@ -7,6 +7,7 @@ import type { FlowView } from "./view.ts";
 
 /** Every warning code with one line for the documentation. Codes are stable: never renamed, never reused. */
 export const WARNING_CODES = {
+  COMPENSATES_NOTHING: "`compensate_with` on a task that changes nothing: `transform` and `condition`.",
   ERROR_TYPE_UNKNOWN:
     "`match` or `non_retryable` names an error type that no task of this type fails with, most often a typo.",
   EXPRESSION_TYPE_MISMATCH:
@@ -16,6 +17,8 @@ export const WARNING_CODES = {
   PATTERN_INVALID: "A constant pattern of `matches` is not a regular expression in RE2 syntax.",
   GRAPH_NOT_LOADED:
     "The flow names a graph that this service has not loaded. StartRun refuses the flow until it is loaded.",
+  KEY_WITHOUT_EFFECT:
+    "A key is accepted and changes nothing where it stands: `workflow.id`, a `trigger_rule` without dependencies, an exit after one that is always taken.",
   SIGNAL_UNUSED: "`workflow.signals` declares a signal that no task and no state waits for.",
   SUBFLOW_UNKNOWN: "A `subflow` task names a flow, or a version of one, that is not registered.",
   SUBFLOW_INPUT_INVALID:
