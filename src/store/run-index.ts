@@ -4,6 +4,7 @@ import { parseStoredJson } from "../base/json/json-stored.ts";
 import { isValidTime } from "../base/time/time-range.ts";
 import type { Approval, ApprovalIndex, ApprovalView } from "../engine/ports/approvals.ts";
 import type { Filter, FilterField, ListOrder, RunIndex, RunStateName } from "../engine/ports/run-index.ts";
+import { listDeleted } from "./journal/deletions.ts";
 import { type HeaderRow, isRunState, toRunHeader } from "./journal/journal-rows.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlValue } from "./sql/sql.ts";
@@ -67,8 +68,12 @@ export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
       return rows.map(toRunHeader);
     },
     listChanged: async ({ tenantId }, ageMs, limit, signal) => {
-      const { rows } = await database.reads.query<HeaderRow>(CHANGED, [tenantId, ageMs, limit], signal);
-      return rows.map(toRunHeader).reverse();
+      const { reads } = database;
+      // A run that is deleted between the two statements is in both.
+      const { rows } = await reads.query<HeaderRow>(CHANGED, [tenantId, ageMs, limit], signal);
+      const deleted = await listDeleted(reads, tenantId, ageMs, limit, signal);
+      const changed = [...rows.map(toRunHeader), ...deleted];
+      return changed.sort((a, b) => a.updatedAt - b.updatedAt).slice(-limit);
     },
     countRuns: async (caller, filter, signal) => {
       const values: SqlValue[] = [caller.tenantId];

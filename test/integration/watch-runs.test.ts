@@ -215,6 +215,36 @@ test("a watch resumes from a cursor at any instance: what changed meanwhile come
   await expect(other[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "WATCH_CURSOR_INVALID" });
 });
 
+// Cause: a resumed watch read the runs that changed, and a deleted run is none: whoever held it kept it for ever.
+test("a watch that resumes learns of the runs that were deleted meanwhile, whatever its filter", async () => {
+  const [a, b] = [await startInstance(), await startInstance()];
+  const filter = 'state == "COMPLETED"';
+  const runId = await startRun(a, "1ms");
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const options = { signal: stop.signal };
+  let cursor = "";
+  let sequence = 0;
+  await eventually(async () => {
+    const { run } = await a.client.call(RunService.method.getRun, { runId });
+    expect(run?.state).toBe(RunState.COMPLETED);
+    sequence = run?.sequence ?? 0;
+  });
+  for await (const { frame } of a.client.stream(RunService.method.watchRuns, { filter }, options)) {
+    if (frame.case === "snapshot") cursor = frame.value.cursor;
+    break;
+  }
+  await b.client.call(RunService.method.deleteRun, { runId });
+  const open = await startRun(b, "20s");
+  const updates = new Map<string, unknown>();
+  for await (const { frame } of b.client.stream(RunService.method.watchRuns, { filter, cursor }, options)) {
+    if (frame.case !== "update") continue;
+    updates.set(frame.value.run?.runId ?? "", { matches: frame.value.matches, sequence: frame.value.run?.sequence });
+    if (updates.has(open)) break;
+  }
+  expect(updates.get(runId)).toEqual({ matches: false, sequence: sequence + 1 });
+});
+
 test("a snapshot that does not hold every run says so", async () => {
   const a = await startInstance();
   await startRun(a, "1ms");

@@ -88,10 +88,11 @@ type RunServiceClient interface {
 	// with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
 	// returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
 	// runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
-	// A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
-	// list those since its cursor, and one may be lost while an instance cannot be reached.
-	// Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
-	// cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
+	// A deleted run gets an update with `matches` false and a greater sequence. A resumed watch lists the runs that were
+	// deleted since its cursor in the same way, whatever its filter; of those only the id, the sequence, the final state,
+	// and the time of the deletion are set. Deletions are kept for ever, so that no cursor is too old for them.
+	// Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed or were
+	// deleted since the cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
 	WatchRuns(ctx context.Context, in *WatchRunsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunsResponse], error)
 	// SignalRun sends a signal to a run. Any open run queues it; the first task that waits for its name consumes it.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run has a hold of kind LIMIT,
@@ -363,10 +364,11 @@ type RunServiceServer interface {
 	// with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
 	// returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
 	// runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
-	// A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
-	// list those since its cursor, and one may be lost while an instance cannot be reached.
-	// Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
-	// cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
+	// A deleted run gets an update with `matches` false and a greater sequence. A resumed watch lists the runs that were
+	// deleted since its cursor in the same way, whatever its filter; of those only the id, the sequence, the final state,
+	// and the time of the deletion are set. Deletions are kept for ever, so that no cursor is too old for them.
+	// Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed or were
+	// deleted since the cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
 	WatchRuns(*WatchRunsRequest, grpc.ServerStreamingServer[WatchRunsResponse]) error
 	// SignalRun sends a signal to a run. Any open run queues it; the first task that waits for its name consumes it.
 	// Errors: RUN_NOT_FOUND, RUN_FINISHED, SIGNAL_QUEUE_FULL, RUN_TOO_LARGE while the run has a hold of kind LIMIT,

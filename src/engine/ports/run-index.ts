@@ -28,7 +28,10 @@ export interface RunHeader {
    * fields may be empty.
    */
   readonly damage?: string;
-  /** The run is deleted: this is its last header, with the time of the deletion as `updatedAt`. Only in watches. */
+  /**
+   * The run is deleted, at `updatedAt`; its `sequence` is one more than the last. Only in watches and lists of changes;
+   * in the latter only the id, the sequence, and the final state are known, and other fields are empty.
+   */
   readonly deleted?: true;
 }
 
@@ -83,8 +86,8 @@ export interface RunIndex {
     order?: ListOrder,
   ): Promise<readonly RunHeader[]>;
   /**
-   * Lists the runs whose header was written in the last `ageMs` by the clock of the database, in that order; if there
-   * are more than `limit`, the newest.
+   * Lists the runs whose header was written or deleted in the last `ageMs` by the clock of the database, in that order;
+   * if there are more than `limit`, the newest.
    */
   listChanged(caller: Caller, ageMs: number, limit: number, signal?: AbortSignal): Promise<readonly RunHeader[]>;
   countRuns(

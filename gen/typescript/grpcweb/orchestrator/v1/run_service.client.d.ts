@@ -130,10 +130,11 @@ export interface IRunServiceClient {
      * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
      * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
      * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
-     * A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
-     * list those since its cursor, and one may be lost while an instance cannot be reached.
-     * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
-     * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
+     * A deleted run gets an update with `matches` false and a greater sequence. A resumed watch lists the runs that were
+     * deleted since its cursor in the same way, whatever its filter; of those only the id, the sequence, the final state,
+     * and the time of the deletion are set. Deletions are kept for ever, so that no cursor is too old for them.
+     * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed or were
+     * deleted since the cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
      *
      * @generated from protobuf rpc: WatchRuns
      */
@@ -281,10 +282,11 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
      * with the runs that changed since that place, as updates and without a snapshot; an update may be sent twice. REST
      * returns `text/event-stream` with the cursor as `id:`; `Last-Event-ID` resumes. A reader that is more than 10,000
      * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
-     * A deleted run gets an update with `matches` false. Only a live watch reports deletions: a resumed watch does not
-     * list those since its cursor, and one may be lost while an instance cannot be reached.
-     * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed since the
-     * cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
+     * A deleted run gets an update with `matches` false and a greater sequence. A resumed watch lists the runs that were
+     * deleted since its cursor in the same way, whatever its filter; of those only the id, the sequence, the final state,
+     * and the time of the deletion are set. Deletions are kept for ever, so that no cursor is too old for them.
+     * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed or were
+     * deleted since the cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.
      *
      * @generated from protobuf rpc: WatchRuns
      */
