@@ -300,6 +300,15 @@ test.each([
   expect(ended.err).toMatch(/^error: [^\n]+\n$/);
 });
 
+test("config check names each variable that is set and has no effect, one line each", async () => {
+  const ended = await command(["config", "check"], { REDIS_URL: "redis://:secret@localhost", EXECUTION_TTL: "1h" });
+  expect(ended).toMatchObject({ code: 0, out: "the configuration is valid\n" });
+  expect(ended.err.trimEnd().split("\n")).toEqual([
+    "warning: REDIS_URL has no effect: this version does not support Redis yet",
+    "warning: EXECUTION_TTL has no effect: this version does not support Redis yet",
+  ]);
+});
+
 test("profiles keep addresses; the file is the owner's alone", async () => {
   expect(await command(["profiles", "set", "here", service.address])).toMatchObject({ code: 0 });
   expect(await command(["health", "--profile", "here"], { ORCHESTRATOR_SERVER: "" })).toMatchObject({ code: 0 });
