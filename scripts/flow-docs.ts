@@ -105,6 +105,7 @@ function wrapText(text: string): string {
 const EFFECTS = {
   pure: "none; evaluated in the transition of the run itself.",
   effectful: "the dispatch is journaled before the call; the call happens at least once.",
+  remote: "handed out; each hand-over is journaled before it is sent, and the work is done at least once.",
   wait: "waits and holds nothing but a row.",
   group: "expands into children.",
 } as const;

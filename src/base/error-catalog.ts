@@ -150,6 +150,7 @@ export const ERRORS = {
     "run {runId} cannot be read by this version of the service: {why}; it can be terminated",
   ),
   RUN_MOVED: entry("UNAVAILABLE", 503, "request_id", "run {runId} is moving to another instance; send the call again"),
+  WORKER_SESSION_NOT_FOUND: entry("NOT_FOUND", 404, "no", "worker session {sessionId} has ended; register again"),
   OPERATION_NOT_FOUND: entry("NOT_FOUND", 404, "no", "operation {operationId} is not known"),
   OPERATION_MOVED: entry("UNAVAILABLE", 503, "request_id", "operation {operationId} is moving; send the call again"),
   OPERATION_FAILED: entry("FAILED_PRECONDITION", 409, "no", "operation {operationId} cannot continue: {why}"),

@@ -19,6 +19,7 @@ import { STORE } from "./sections/store.ts";
 import { TEMPLATES } from "./sections/templates.ts";
 import { TESTING } from "./sections/testing.ts";
 import { TOOLS } from "./sections/tools.ts";
+import { WORKERS } from "./sections/workers.ts";
 import { WORKFLOWS } from "./sections/workflows.ts";
 import type { Setting } from "./setting-types.ts";
 
@@ -34,6 +35,7 @@ const SETTINGS = {
   graphs: GRAPHS,
   http: HTTP,
   tools: TOOLS,
+  workers: WORKERS,
   redis: REDIS,
   kafka: KAFKA,
   workflows: WORKFLOWS,

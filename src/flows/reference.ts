@@ -218,5 +218,5 @@ function evaluate(template: Template, scope: Scope): Json {
 function isSimple(spec: TaskSpec): boolean {
   if (spec.effect === "group")
     return spec.map === null ? (spec.children ?? []).every(isSimple) : isSimple(spec.map.child);
-  return spec.effect === "effectful" || spec.effect === "pure";
+  return spec.effect === "effectful" || spec.effect === "remote" || spec.effect === "pure";
 }

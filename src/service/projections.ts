@@ -6,12 +6,14 @@ import type { AnyRowMaker, RowMaker } from "../engine/ports/projections.ts";
 import { approvalRows } from "../engine/runs/projections/approvals.ts";
 import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";
 import { outboxRows } from "../engine/runs/projections/outbox.ts";
+import { heldTasksRows, takenTaskRows, waitingTaskRows } from "../engine/runs/projections/waiting-tasks.ts";
 import type { AnyTable } from "../store/journal/commit-statement.ts";
 import type { ProjectionTable } from "../store/journal/projection-table.ts";
 import { approvalTable } from "../store/projections/approvals.ts";
 import { deadLetterTable } from "../store/projections/dead-letters.ts";
 import { operationTable } from "../store/projections/operations.ts";
 import { outboxTable } from "../store/projections/outbox.ts";
+import { heldTasksTable, takenTaskTable, waitingTaskTable } from "../store/projections/waiting-tasks.ts";
 
 /** Both sides of a projection: how its rows are built, and how they are written. */
 export interface Projection<Entity, Rec extends { readonly type: string }> {
@@ -41,4 +43,7 @@ export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [
   joinSides(approvalRows, approvalTable),
   joinSides(deadLetterRows, deadLetterTable),
   joinSides(outboxRows, outboxTable),
+  joinSides(waitingTaskRows, waitingTaskTable),
+  joinSides(takenTaskRows, takenTaskTable),
+  joinSides(heldTasksRows, heldTasksTable),
 ];

@@ -2,10 +2,10 @@ import type { z } from "zod";
 
 /**
  * How the engine treats a task type. `pure` is evaluated in the transition itself, `effectful` is journaled as
- * dispatched before its adapter is called, `wait` waits for a timer, signal, approval, or child run, and `group`
- * expands into children.
+ * dispatched before its adapter is called, `remote` is handed out to a worker, `wait` waits for a timer, signal,
+ * approval, or child run, and `group` expands into children.
  */
-export type Effect = "pure" | "effectful" | "wait" | "group";
+export type Effect = "pure" | "effectful" | "remote" | "wait" | "group";
 
 /** Names of the task types. */
 export type TaskTypeName =
@@ -20,7 +20,8 @@ export type TaskTypeName =
   | "subflow"
   | "emit"
   | "graph"
-  | "noop";
+  | "noop"
+  | "worker";
 
 /** Keys of a task that limit or repeat its work. */
 export const LIMIT_KEYS = [
@@ -58,6 +59,7 @@ const LIMITS_OF: Readonly<Record<Effect, readonly LimitKey[]>> = {
   // Evaluated in the run's transition: it cannot time out, and the same values give the same result.
   pure: [],
   effectful: LIMIT_KEYS,
+  remote: LIMIT_KEYS,
   wait: ["timeout", "schedule_to_close_timeout"],
   group: ["timeout", "schedule_to_close_timeout"],
 };

@@ -17,6 +17,7 @@ import { signal } from "./signal.ts";
 import { subflow } from "./subflow.ts";
 import { transform } from "./transform.ts";
 import { wait } from "./wait.ts";
+import { worker } from "./worker.ts";
 
 /** Every task type of this version. */
 export const TASK_TYPES = {
@@ -32,6 +33,7 @@ export const TASK_TYPES = {
   emit,
   noop,
   graph,
+  worker,
 } as const satisfies Record<TaskTypeName, TaskType>;
 
 /** The task types that a flow may use. */
@@ -47,10 +49,11 @@ export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph">[] = [
   "subflow",
   "emit",
   "noop",
+  "worker",
 ];
 
 /** Names reserved for task types of later versions. */
-export const LATER_TASK_TYPES = ["grpc", "data", "ai", "exec", "queue", "worker", "agent", "mcp"] as const;
+export const LATER_TASK_TYPES = ["grpc", "data", "ai", "exec", "queue", "agent", "mcp"] as const;
 
 /** Whether `name` is a task type that a flow may use. */
 export function isWritableTaskType(name: string): name is TaskTypeName {

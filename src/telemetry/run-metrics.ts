@@ -25,7 +25,7 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunO
 
   const countActive = (state: RunState): void => {
     const before = active.get(state.runId) ?? 0;
-    const now = state.endedAt === 0 ? state.active : 0;
+    const now = state.endedAt === 0 ? state.active + state.away : 0;
     if (now === before) return;
     activeTasks.add(now - before);
     if (now === 0) active.delete(state.runId);
@@ -49,7 +49,12 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunO
       case "run.held":
         if (record.hold === "quarantine") quarantined.add();
         return;
+      case "task.scheduled":
+        if (record.attempt === 1) scheduled.add();
+        return;
       case "task.dispatched":
+        if (record.to === undefined && isFirst(state, record.task, sequence)) scheduled.add();
+        return;
       case "task.waiting":
       case "task.expanded":
         if (isFirst(state, record.task, sequence)) scheduled.add();

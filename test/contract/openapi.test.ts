@@ -46,7 +46,12 @@ test("streams are event streams that can be resumed", () => {
   const streams = operations.filter(
     ({ operation }) => "text/event-stream" in (operation.responses["200"]?.content ?? {}),
   );
-  expect(streams.map(({ route }) => route).sort()).toEqual(["get /v1/runs/{run_id}:watch", "get /v1/runs:watch"]);
+  expect(streams.map(({ route }) => route).sort()).toEqual([
+    "get /v1/runs/{run_id}:watch",
+    "get /v1/runs:watch",
+    // Hands out tasks from where the session is.
+    "post /v1/workers/{session_id}:poll",
+  ]);
   const watch = streams.find(({ route }) => route.includes("run_id"));
   expect(
     watch?.operation.parameters?.some(({ name, in: place }) => name === "Last-Event-ID" && place === "header"),

@@ -103,7 +103,7 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
       message.set(field, validText(type.value));
     if (type.case === "enum" && type.value.notIn.includes(0)) message.set(field, 1);
     if (type.case === "repeated" && field.fieldKind === "list" && type.value.minItems > 0n)
-      message.get(field).add(validValue(field));
+      message.get(field).add(field.listKind === "message" ? validValue(field) : "a");
   }
   const definition = schema.oneofs.find(({ name }) => name === "definition")?.fields[0];
   if (definition !== undefined) message.set(definition, "id: a");

@@ -42,6 +42,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "api/rest": ["calls", "errors", "http", "requests", "streams", "top"],
   "api/services": ["calls", "errors", "lists", "mapping", "peers", "streams", "top"],
   "api/streams": ["calls"],
+  // Those who take tasks. They reach runs through a port only.
+  "engine/dispatch": ["ports", "shard"],
   "engine/graph": ["machine", "ports"],
   // The pure machine: what it needs is given to it.
   "engine/machine": [],
@@ -50,7 +52,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   // Operations reach runs through a port only.
   "engine/operations": ["ports", "shard"],
   // Runs as a kind of the shard runtime, which itself knows no kind of entity.
-  "engine/runs": ["machine", "ports", "shard"],
+  "engine/runs": ["dispatch", "machine", "ports", "shard"],
   "engine/shard": ["ports"],
   "flows/check": ["document", "interpolation", "warnings", "top"],
   "flows/document": [],

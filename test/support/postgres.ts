@@ -41,6 +41,14 @@ export async function takeAnyFlow({ reads }: Pick<Database, "reads">): Promise<v
   await reads.query("ALTER TABLE orchestrator.runs DISABLE TRIGGER runs_versions");
 }
 
+/**
+ * Adds the columns of later migrations that every transition writes, so that a database of an older release takes what
+ * this build writes.
+ */
+export async function addLaterColumns({ reads }: Pick<Database, "reads">): Promise<void> {
+  await reads.query("ALTER TABLE orchestrator.runs ADD COLUMN handed_out boolean NOT NULL DEFAULT false");
+}
+
 async function administer(sql: string): Promise<void> {
   // Copying a database flushes it to disk, which is slow on a busy machine.
   const timeouts = { statementMs: 60_000, answerMs: 60_000 };

@@ -72,6 +72,7 @@ export function startTransition(
     endedAt: null,
     deadlineAt: null,
     moving: true,
+    handedOut: false,
     wakeAt: null,
     keys: [],
     ...row,
@@ -80,7 +81,16 @@ export function startTransition(
 }
 
 export function headerOf(more: Partial<HeaderRow> = {}): HeaderRow {
-  return { state: "WAITING", moving: false, sequence: 2, wakeAt: null, updatedAt: AT, endedAt: null, ...more };
+  return {
+    state: "WAITING",
+    moving: false,
+    handedOut: false,
+    sequence: 2,
+    wakeAt: null,
+    updatedAt: AT,
+    endedAt: null,
+    ...more,
+  };
 }
 
 export function projected(rows: {

@@ -338,7 +338,7 @@ const (
 	TaskState_TASK_STATE_UNSPECIFIED TaskState = 0
 	// Not started: waiting for its dependencies, for capacity, or for the release of a hold.
 	TaskState_TASK_STATE_PENDING TaskState = 1
-	// Waiting for a worker. Not used in this version: attempts start as soon as they may.
+	// Waiting for a worker to take it, or for the worker that has it to acknowledge it.
 	TaskState_TASK_STATE_SCHEDULED TaskState = 2
 	// An attempt is running.
 	TaskState_TASK_STATE_RUNNING TaskState = 3
@@ -1346,7 +1346,7 @@ type TaskCounts struct {
 	Total int32 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
 	// Tasks in PENDING.
 	Pending int32 `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
-	// Tasks in SCHEDULED; 0 in this version.
+	// Tasks in SCHEDULED.
 	Scheduled int32 `protobuf:"varint,3,opt,name=scheduled,proto3" json:"scheduled,omitempty"`
 	// Tasks in RUNNING.
 	Running int32 `protobuf:"varint,4,opt,name=running,proto3" json:"running,omitempty"`

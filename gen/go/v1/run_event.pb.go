@@ -57,7 +57,7 @@ const (
 	RunEventKind_RUN_EVENT_KIND_RUN_RELEASED RunEventKind = 11
 	// An instance took over the run from a lost one.
 	RunEventKind_RUN_EVENT_KIND_RUN_RECOVERED RunEventKind = 12
-	// An attempt started.
+	// An attempt started, or was handed to a worker.
 	RunEventKind_RUN_EVENT_KIND_TASK_DISPATCHED RunEventKind = 13
 	// The task waits.
 	RunEventKind_RUN_EVENT_KIND_TASK_WAITING RunEventKind = 14
@@ -93,6 +93,12 @@ const (
 	RunEventKind_RUN_EVENT_KIND_STATE_SETTLED RunEventKind = 29
 	// An approval was decided, expired or canceled.
 	RunEventKind_RUN_EVENT_KIND_APPROVAL_ENDED RunEventKind = 30
+	// The task is ready and waits for a worker.
+	RunEventKind_RUN_EVENT_KIND_TASK_SCHEDULED RunEventKind = 31
+	// A worker acknowledged the task and works on it.
+	RunEventKind_RUN_EVENT_KIND_TASK_STARTED RunEventKind = 32
+	// The task was handed out and waits for a worker again, with the same attempt.
+	RunEventKind_RUN_EVENT_KIND_TASK_RETURNED RunEventKind = 33
 )
 
 // Enum value maps for RunEventKind.
@@ -129,6 +135,9 @@ var (
 		28: "RUN_EVENT_KIND_STATE_ARMED",
 		29: "RUN_EVENT_KIND_STATE_SETTLED",
 		30: "RUN_EVENT_KIND_APPROVAL_ENDED",
+		31: "RUN_EVENT_KIND_TASK_SCHEDULED",
+		32: "RUN_EVENT_KIND_TASK_STARTED",
+		33: "RUN_EVENT_KIND_TASK_RETURNED",
 	}
 	RunEventKind_value = map[string]int32{
 		"RUN_EVENT_KIND_UNSPECIFIED":         0,
@@ -162,6 +171,9 @@ var (
 		"RUN_EVENT_KIND_STATE_ARMED":         28,
 		"RUN_EVENT_KIND_STATE_SETTLED":       29,
 		"RUN_EVENT_KIND_APPROVAL_ENDED":      30,
+		"RUN_EVENT_KIND_TASK_SCHEDULED":      31,
+		"RUN_EVENT_KIND_TASK_STARTED":        32,
+		"RUN_EVENT_KIND_TASK_RETURNED":       33,
 	}
 )
 
@@ -1496,7 +1508,7 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\fRunsSnapshot\x12/\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n" +
 	"\apartial\x18\x02 \x01(\bR\apartial\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\xaa\b\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\x90\t\n" +
 	"\fRunEventKind\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_RUN_STARTED\x10\x01\x12\x1d\n" +
@@ -1529,7 +1541,10 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\x1cRUN_EVENT_KIND_STATE_ENTERED\x10\x1b\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_STATE_ARMED\x10\x1c\x12 \n" +
 	"\x1cRUN_EVENT_KIND_STATE_SETTLED\x10\x1d\x12!\n" +
-	"\x1dRUN_EVENT_KIND_APPROVAL_ENDED\x10\x1e*w\n" +
+	"\x1dRUN_EVENT_KIND_APPROVAL_ENDED\x10\x1e\x12!\n" +
+	"\x1dRUN_EVENT_KIND_TASK_SCHEDULED\x10\x1f\x12\x1f\n" +
+	"\x1bRUN_EVENT_KIND_TASK_STARTED\x10 \x12 \n" +
+	"\x1cRUN_EVENT_KIND_TASK_RETURNED\x10!*w\n" +
 	"\bLogLevel\x12\x19\n" +
 	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n" +

@@ -80,9 +80,10 @@ export const END_PHASE = {
   terminated: RunPhase.TERMINATED,
 } as const satisfies Record<EndKind, RunPhase>;
 
-/** States of tasks. SCHEDULED is reserved for workers that pull tasks. */
+/** States of tasks. */
 export const TASK_STATE = {
   PENDING: TaskState.PENDING,
+  SCHEDULED: TaskState.SCHEDULED,
   RUNNING: TaskState.RUNNING,
   RETRYING: TaskState.RETRYING,
   WAITING: TaskState.WAITING,
@@ -93,7 +94,7 @@ export const TASK_STATE = {
   TIMED_OUT: TaskState.TIMED_OUT,
   COMPENSATED: TaskState.COMPENSATED,
 } as const satisfies Record<TaskStateName, TaskState>;
-true satisfies Complete<typeof TaskState, (typeof TASK_STATE)[keyof typeof TASK_STATE] | typeof TaskState.SCHEDULED>;
+true satisfies Complete<typeof TaskState, (typeof TASK_STATE)[keyof typeof TASK_STATE]>;
 
 /** Why tasks are skipped. */
 export const SKIP_REASON = {
@@ -167,6 +168,9 @@ export const EVENT_KIND = {
   "run.released": RunEventKind.RUN_RELEASED,
   "run.recovered": RunEventKind.RUN_RECOVERED,
   "task.dispatched": RunEventKind.TASK_DISPATCHED,
+  "task.scheduled": RunEventKind.TASK_SCHEDULED,
+  "task.started": RunEventKind.TASK_STARTED,
+  "task.returned": RunEventKind.TASK_RETURNED,
   "task.waiting": RunEventKind.TASK_WAITING,
   "task.expanded": RunEventKind.TASK_EXPANDED,
   "task.completed": RunEventKind.TASK_COMPLETED,

@@ -102,6 +102,9 @@ function isTaskRecord(record: JournalRecord): record is TaskRecord {
 
 const STATE_AFTER = {
   "task.dispatched": "RUNNING",
+  "task.scheduled": "SCHEDULED",
+  "task.started": "RUNNING",
+  "task.returned": "SCHEDULED",
   "task.expanded": "RUNNING",
   "task.waiting": "WAITING",
   "task.suspended": "WAITING",
@@ -113,17 +116,19 @@ const STATE_AFTER = {
   "task.compensated": "COMPENSATED",
 } as const satisfies Record<TaskRecord["type"], TaskStateName>;
 
+function stateAfter(record: TaskRecord): TaskStateName {
+  if (record.type === "task.failed" && record.timedOut === true) return "TIMED_OUT";
+  if (record.type === "task.dispatched" && record.to !== undefined) return "SCHEDULED";
+  return STATE_AFTER[record.type];
+}
+
 function toTaskTransition(
   record: TaskRecord,
   sequence: number,
   index: PlanIndex | null,
 ): Extract<Detail, { case: "taskTransition" }>["value"] {
-  const state =
-    record.type === "task.failed" && record.timedOut === true
-      ? TASK_STATE.TIMED_OUT
-      : TASK_STATE[STATE_AFTER[record.type]];
   return {
-    state,
+    state: TASK_STATE[stateAfter(record)],
     taskType: (index === null ? undefined : specAt(index, record.task))?.type ?? "",
     ...(record.type === "task.skipped" ? { skipReason: SKIP_REASON[record.reason] } : {}),
     ...("error" in record ? { error: toTaskError(record.error) } : {}),
@@ -141,6 +146,10 @@ function toAttributes(record: JournalRecord): JsonObject {
     case "run.ending":
     case "run.compensating":
       return { outcome: END_NAME[record.cause.end], compensate: record.cause.compensate };
+    case "task.dispatched":
+      return record.to === undefined ? {} : { worker_session_id: record.to };
+    case "task.returned":
+      return { reason: record.reason };
     case "task.expanded":
       return { count: record.count };
     case "task.retrying":

@@ -34,6 +34,7 @@ export const RUN_PAYLOADS = [
 
 const COUNT_FIELD = {
   PENDING: "pending",
+  SCHEDULED: "scheduled",
   RUNNING: "running",
   RETRYING: "retrying",
   WAITING: "waiting",

@@ -7,6 +7,7 @@ import { operationService } from "./operation-service.ts";
 import { payloadService } from "./payload-service.ts";
 import { runService } from "./runs/run-service.ts";
 import { templateService } from "./template-service.ts";
+import { workerService } from "./worker-service.ts";
 
 export const SERVICES = [
   healthService,
@@ -18,4 +19,5 @@ export const SERVICES = [
   operationService,
   payloadService,
   templateService,
+  workerService,
 ] as const;

@@ -6,7 +6,6 @@
 
 import { invariant } from "../../base/errors.ts";
 import { withCurrentRun } from "../../base/process/current-run.ts";
-import { childIndex, isTopLevel, parentPath } from "./paths.ts";
 import type { JournalRecord } from "./records.ts";
 import { rememberRequest } from "./requests.ts";
 import {
@@ -16,12 +15,9 @@ import {
   PHASE_TRANSITIONS,
   type Phase,
   type RunState,
-  TASK_TRANSITIONS,
-  type TaskState,
-  type TaskStateName,
 } from "./state.ts";
-import { cancelApproval, endApproval, openApproval } from "./tasks/approvals.ts";
-import { isFailure } from "./tasks/task-ends.ts";
+import { endApproval, openApproval } from "./tasks/approvals.ts";
+import { endTask, moveTask, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
 
 /** Folds the records of a run into its state. */
 export function foldJournal(runId: string, records: Iterable<JournalRecord>): RunState {
@@ -108,9 +104,37 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "run.recovered":
       state.recoveries += 1;
       return;
+    case "task.scheduled": {
+      const task = touchTask(state, record.task, record.at);
+      moveTask(state, task, "SCHEDULED");
+      if (task.attempt !== record.attempt) task.losses = 0;
+      task.attempt = record.attempt;
+      if (record.input !== undefined) task.input = record.input;
+      if (record.first !== undefined) task.first = record.first;
+      if (record.limits !== undefined) task.limits = record.limits;
+      if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
+      return;
+    }
+    case "task.started": {
+      const task = touchTask(state, record.task, record.at);
+      moveTask(state, task, "RUNNING", task.handedTo);
+      task.startedAt = record.at;
+      if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
+      return;
+    }
+    case "task.returned": {
+      const task = touchTask(state, record.task, record.at);
+      moveTask(state, task, "SCHEDULED");
+      if (record.reason === "UNACKNOWLEDGED" || record.reason === "WORKER_LOST") task.losses += 1;
+      if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
+      return;
+    }
     case "task.dispatched": {
       const task = touchTask(state, record.task, record.at);
-      moveTask(state, task, "RUNNING");
+      const { dueAt } = task;
+      moveTask(state, task, record.to === undefined ? "RUNNING" : "SCHEDULED", record.to);
+      // Until somebody acknowledges the task, its schedule-to-start timeout runs.
+      if (record.to !== undefined) setDue(state, task, dueAt);
       task.attempt = record.attempt;
       task.token = state.sequence;
       task.effect = task.effect === "none" ? "open" : "possible";
@@ -282,95 +306,4 @@ function endRun(state: RunState, to: Phase, at: number): void {
   state.endedAt = at;
   state.timers.clear();
   state.boundAt = null;
-}
-
-function touchTask(state: RunState, path: string, at: number): TaskState {
-  const known = state.tasks.get(path);
-  if (known !== undefined) return known;
-  const task: TaskState = {
-    path,
-    state: "PENDING",
-    attempt: 0,
-    generation: 0,
-    input: undefined,
-    output: undefined,
-    error: null,
-    reason: null,
-    handled: false,
-    limits: null,
-    deadLetter: null,
-    first: null,
-    wait: null,
-    suspension: null,
-    answer: null,
-    dueAt: null,
-    token: 0,
-    effect: "none",
-    dispatchedAtSequence: 0,
-    scheduledAt: at,
-    readyAt: at,
-    startedAt: 0,
-    endedAt: 0,
-    group: null,
-  };
-  state.tasks.set(path, task);
-  const parent = parentPath(path);
-  if (parent !== null) {
-    const group = state.tasks.get(parent)?.group;
-    const index = childIndex(path);
-    invariant(group && index >= 0 && index < group.count, `${path} has no place in a group`);
-    group.next = Math.max(group.next, index + 1);
-    group.open += 1;
-  }
-  return task;
-}
-
-/** Marks the current attempt as having had no effect. An earlier attempt that is in doubt stays in doubt. */
-function proveNoEffect(task: TaskState): void {
-  if (task.state === "RUNNING" && task.effect === "open") task.effect = "none";
-}
-
-const ACTIVE: ReadonlySet<TaskStateName> = new Set(["RUNNING", "RETRYING"]);
-
-function moveTask(state: RunState, task: TaskState, to: TaskStateName): void {
-  invariant(TASK_TRANSITIONS[task.state].includes(to), `task ${task.path} cannot move from ${task.state} to ${to}`);
-  if (task.group === null) {
-    if (ACTIVE.has(task.state)) state.active -= 1;
-    else if (task.state === "WAITING") {
-      state.waiting -= 1;
-      if (task.wait?.kind === "run") state.childRuns -= 1;
-      if (task.wait?.kind === "approval") cancelApproval(state, task);
-    }
-    if (ACTIVE.has(to)) state.active += 1;
-    else if (to === "WAITING") state.waiting += 1;
-  }
-  task.state = to;
-  if (task.dueAt !== null) setDue(state, task, null);
-}
-
-function setDue(state: RunState, task: TaskState, dueAt: number | null): void {
-  invariant(dueAt === null || Number.isFinite(dueAt), `task ${task.path} is due at ${dueAt}`);
-  task.dueAt = dueAt;
-  if (dueAt === null) state.timers.delete(task.path);
-  else state.timers.set(task.path, dueAt);
-}
-
-function endTask(state: RunState, task: TaskState, to: TaskStateName, at: number): void {
-  moveTask(state, task, to);
-  task.endedAt = at;
-  const failed = isFailure(task);
-  const parent = parentPath(task.path);
-  if (parent !== null) {
-    const group = state.tasks.get(parent)?.group;
-    invariant(group, `${task.path} has no group`);
-    group.open -= 1;
-    const index = childIndex(task.path);
-    // A child that was canceled because of another child is not the one that failed.
-    if (failed && to !== "CANCELED" && (group.failed < 0 || index < group.failed)) group.failed = index;
-  } else if (isTopLevel(task.path)) {
-    state.ended += 1;
-    if (failed && to !== "CANCELED" && to !== "SKIPPED" && state.failure === null && task.error !== null) {
-      state.failure = { type: task.error.type, message: task.error.message, task: task.path };
-    }
-  }
 }

@@ -38,6 +38,7 @@ import type {
   HoldKind,
   JournalRecord,
   RecordType,
+  ReturnReason,
   RunError,
   SkipReason,
   StartFacts,
@@ -74,6 +75,10 @@ const deadLetter = oneOf(
     "DEFERRED_TOO_LONG",
     "OUT_OF_TIME",
   ] satisfies readonly DeadLetterReason[]),
+);
+
+const returnReason = oneOf(
+  ...(["UNACKNOWLEDGED", "WORKER_LOST", "HANDED_BACK", "WITHDRAWN"] satisfies readonly ReturnReason[]),
 );
 
 const PARTS = fieldChecks<{
@@ -163,7 +168,9 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("limits", r.limits, limits) ??
     count("attempt", r.attempt) ??
     optional("input", r.input, json) ??
-    optional("answer", r.answer, answer),
+    optional("answer", r.answer, answer) ??
+    optional("to", r.to, text) ??
+    optional("queued", r.queued, flag),
   "task.completed": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??
@@ -171,6 +178,25 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("first", r.first, text) ??
     json("output", r.output) ??
     optional("input", r.input, json),
+  "task.scheduled": (r) =>
+    time("at", r.at) ??
+    text("task", r.task) ??
+    optional("first", r.first, text) ??
+    optional("limits", r.limits, limits) ??
+    count("attempt", r.attempt) ??
+    optional("input", r.input, json) ??
+    optional("dueAt", r.dueAt, time),
+  "task.started": (r) =>
+    time("at", r.at) ??
+    text("task", r.task) ??
+    optional("attempt", r.attempt, count) ??
+    optional("dueAt", r.dueAt, time),
+  "task.returned": (r) =>
+    time("at", r.at) ??
+    text("task", r.task) ??
+    optional("attempt", r.attempt, count) ??
+    returnReason("reason", r.reason) ??
+    optional("dueAt", r.dueAt, time),
   "state.entered": (r) =>
     time("at", r.at) ?? text("state", r.state) ?? count("visit", r.visit) ?? enteredBy("by", r.by),
   "state.settled": (r) => time("at", r.at),

@@ -18,6 +18,7 @@ import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
+import { handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
 import { isEnded } from "./tasks/task-ends.ts";
@@ -64,6 +65,12 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
     case "reported":
       if (!isAwaited(state.tasks.get(event.task), event.token)) return [];
       return decideReported(run, event.task, event.outcome, at, event.random);
+    case "hand_over":
+      return handOver(run, event.task, event.to, event.queued, at);
+    case "started":
+      return startHandedOut(run, event.task, event.token, at);
+    case "returned":
+      return returnTask(run, event.task, event.token, event.reason, at, event.random);
     case "continue":
       return [];
     case "due":
@@ -184,7 +191,7 @@ function longestWaiting(run: Run, name: string): TaskState | null {
 
 /** Returns true when `token` belongs to the current attempt: late and repeated reports change nothing. */
 function isAwaited(task: TaskState | undefined, token: number): boolean {
-  return task?.state === "RUNNING" && task.token === token;
+  return task?.token === token && (task.state === "RUNNING" || task.handedTo !== null);
 }
 
 /**
@@ -252,7 +259,8 @@ function decideRecover(run: Run, at: number, clean: boolean): JournalRecord[] {
   const records: JournalRecord[] = clean ? [] : [{ type: "run.recovered", at }];
   const held = !mayBegin(run);
   for (const task of run.state.tasks.values()) {
-    if (task.state !== "RUNNING" || task.group !== null) continue;
+    // Handed-out work goes on elsewhere.
+    if (task.state !== "RUNNING" || task.group !== null || task.handedTo !== null) continue;
     const { path, attempt } = task;
     // No report will come, and no attempt begins while a run is being canceled.
     if (run.state.phase === "CANCELING") records.push({ type: "task.canceled", at, task: path });

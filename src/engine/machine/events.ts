@@ -4,7 +4,7 @@
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
-import type { HoldKind, RunError, StartFacts, TaskError } from "./records.ts";
+import type { HoldKind, ReturnReason, RunError, StartFacts, TaskError } from "./records.ts";
 
 interface At {
   /**
@@ -70,6 +70,21 @@ export type RunEvent =
       readonly task: string;
       readonly token: number;
       readonly outcome: Outcome;
+      readonly random: number;
+    })
+  /**
+   * A worker takes a scheduled task. Ignored when the task is no longer waiting for a hand-over. `queued`: it had a row
+   * in its queue.
+   */
+  | (At & { readonly type: "hand_over"; readonly task: string; readonly to: string; readonly queued: boolean })
+  /** The worker acknowledged the hand-over with this token. */
+  | (At & { readonly type: "started"; readonly task: string; readonly token: number })
+  /** The hand-over with this token came to nothing. */
+  | (At & {
+      readonly type: "returned";
+      readonly task: string;
+      readonly token: number;
+      readonly reason: ReturnReason;
       readonly random: number;
     })
   /** A run that used up its time slice continues. */

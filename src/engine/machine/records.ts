@@ -87,6 +87,12 @@ export interface StartFacts {
  */
 export type DeadLetterReason = "ATTEMPTS_EXHAUSTED" | "NOT_RETRYABLE" | "DEFERRED_TOO_LONG" | "OUT_OF_TIME";
 
+/**
+ * Why a task that was handed out is back in its queue: nobody acknowledged it; its worker is gone; the worker returned
+ * it; or the run was held before anybody acknowledged it.
+ */
+export type ReturnReason = "UNACKNOWLEDGED" | "WORKER_LOST" | "HANDED_BACK" | "WITHDRAWN";
+
 /** Why a guard could not be evaluated. */
 export interface GuardError {
   readonly type: string;
@@ -160,6 +166,32 @@ export type JournalRecord =
       readonly first?: string;
       readonly answer?: Answer;
       readonly limits?: TaskLimits;
+      /** Session of the worker that gets the task; absent: the attempt is made by the owner of the run. */
+      readonly to?: string;
+      /** The task had a row in its queue; absent: it was handed out as soon as it was ready. */
+      readonly queued?: boolean;
+    })
+  /** A task whose work is done elsewhere is ready and waits for a hand-over. */
+  | (OfTask & {
+      readonly type: "task.scheduled";
+      readonly attempt: number;
+      readonly input?: Json;
+      /** When it must have been acknowledged. */
+      readonly dueAt?: number;
+      readonly first?: string;
+      readonly limits?: TaskLimits;
+    })
+  /** The other side acknowledged the task: it works on it. */
+  | (OfAttempt & {
+      readonly type: "task.started";
+      /** When the attempt must have ended. */
+      readonly dueAt?: number;
+    })
+  /** A task that was handed out waits for its next hand-over, with the same attempt. */
+  | (OfAttempt & {
+      readonly type: "task.returned";
+      readonly reason: ReturnReason;
+      readonly dueAt?: number;
     })
   | (OfAttempt & {
       readonly type: "task.waiting";
@@ -286,10 +318,13 @@ export function isEndRecord({ type }: JournalRecord): boolean {
 export function attemptOf(record: JournalRecord): number {
   switch (record.type) {
     case "task.dispatched":
+    case "task.scheduled":
       return record.attempt;
     case "task.completed":
       // Work that is done without an attempt has its input in this record.
       return record.attempt ?? (record.input === undefined ? 1 : 0);
+    case "task.started":
+    case "task.returned":
     case "task.waiting":
     case "task.retrying":
     case "task.suspended":

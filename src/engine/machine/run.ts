@@ -40,13 +40,14 @@ export function movesByItself(run: Run): boolean {
 /**
  * Returns true when nothing happens to the run until its next timer, or until it receives an event from outside or from
  * a child run. Unlike {@link movesByItself}, which selects what the next owner must load, it is true for runs whose
- * tasks will be retried and for runs that wait for child runs.
+ * tasks will be retried, for runs that wait for child runs, and for runs whose tasks are handed out.
  */
 export function canRest(run: Run): boolean {
   const { phase, active, tasks } = run.state;
   if (run.unsettled || (phase !== "RUNNING" && phase !== "QUEUED")) return false;
   if (active === 0) return true;
-  for (const task of tasks.values()) if (task.state === "RUNNING" && task.group === null) return false;
+  for (const task of tasks.values())
+    if (task.state === "RUNNING" && task.group === null && task.handedTo === null) return false;
   return true;
 }
 

@@ -83,6 +83,8 @@ function take(run: Run, made: readonly JournalRecord[], records: JournalRecord[]
 /** Returns the record with its attempt set, if the default would be wrong. */
 function withAttempt({ state }: Run, record: JournalRecord): JournalRecord {
   switch (record.type) {
+    case "task.started":
+    case "task.returned":
     case "task.waiting":
     case "task.completed":
     case "task.retrying":

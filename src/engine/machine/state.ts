@@ -44,6 +44,7 @@ export type RunStateName = Phase | "WAITING" | "PAUSED" | "SUSPENDED" | "QUARANT
 /** Stored state of a task. PENDING tasks are not stored. */
 export type TaskStateName =
   | "PENDING"
+  | "SCHEDULED"
   | "RUNNING"
   | "RETRYING"
   | "WAITING"
@@ -67,11 +68,15 @@ export const PHASE_TRANSITIONS: Readonly<Record<Phase, readonly Phase[]>> = {
   TIMED_OUT: [],
 };
 
-/** Every legal transition of a task. A new dispatch after a takeover is RUNNING → RUNNING. */
+/**
+ * Every legal transition of a task. A new dispatch after a takeover is RUNNING → RUNNING, a hand-over SCHEDULED →
+ * SCHEDULED until the other side acknowledges it.
+ */
 export const TASK_TRANSITIONS: Readonly<Record<TaskStateName, readonly TaskStateName[]>> = {
-  PENDING: ["RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT"],
-  RUNNING: ["RUNNING", "RETRYING", "WAITING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
-  RETRYING: ["RUNNING", "WAITING", "FAILED", "TIMED_OUT", "CANCELED"],
+  PENDING: ["SCHEDULED", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED", "TIMED_OUT"],
+  SCHEDULED: ["SCHEDULED", "RUNNING", "RETRYING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
+  RUNNING: ["SCHEDULED", "RUNNING", "RETRYING", "WAITING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
+  RETRYING: ["SCHEDULED", "RUNNING", "WAITING", "FAILED", "TIMED_OUT", "CANCELED"],
   WAITING: ["RUNNING", "RETRYING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"],
   COMPLETED: ["COMPENSATED"],
   FAILED: ["COMPENSATED"],
@@ -186,6 +191,10 @@ export interface TaskState {
   dueAt: number | null;
   /** Fencing token: sequence of the record that dispatched the current attempt. */
   token: number;
+  /** Session of the worker that the current attempt is handed out to; null: it is not handed out. */
+  handedTo: string | null;
+  /** Hand-overs of the current attempt that were lost. */
+  losses: number;
   /**
    * Whether the task may have had an effect outside: `none` (it was never called, or no call had an effect), `open`
    * (one call is unaccounted for; its report may still prove that it had no effect), `possible`. Everything but `none`
@@ -265,8 +274,12 @@ export interface RunState {
   compensation: { readonly order: readonly string[]; done: number } | null;
   /** Top-level tasks that have ended (excluding compensation tasks). */
   ended: number;
-  /** Tasks that run or will be retried automatically. */
+  /** Tasks that run here or will be retried automatically. */
   active: number;
+  /** Tasks that wait for a hand-over or are handed out. */
+  away: number;
+  /** Those of them that are handed out. */
+  handedOut: number;
   /** Tasks that wait for a timer, signal, approval, or child run. */
   waiting: number;
   /** Tasks that wait for a child run. */
@@ -317,6 +330,8 @@ export function createState(runId: string): RunState {
     compensation: null,
     ended: 0,
     active: 0,
+    away: 0,
+    handedOut: 0,
     waiting: 0,
     childRuns: 0,
     recoveries: 0,
@@ -339,7 +354,7 @@ export function publicState(state: RunState): RunStateName {
     if (state.holds.some((hold) => hold.kind === "quarantine")) return "QUARANTINED";
     return isPaused(state) ? "PAUSED" : "SUSPENDED";
   }
-  if (state.active > 0) return "RUNNING";
+  if (state.active > 0 || state.away > 0) return "RUNNING";
   return state.waiting > 0 || state.fsm?.settled || (state.fsm !== null && state.fsm.after.length > 0)
     ? "WAITING"
     : "RUNNING";

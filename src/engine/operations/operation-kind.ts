@@ -27,6 +27,7 @@ export function createOperationKind(parts: OperationKindParts): Kind<OperationTy
     outside: {
       createWork: () => ({ page: null }),
       opened: (resident) => runner.begin(resident),
+      follow: () => [],
       perform: (resident) => runner.begin(resident),
       notify: ({ entity }, records) => {
         for (const observer of observers) observer.committed(entity, records);

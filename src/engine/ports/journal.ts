@@ -44,6 +44,8 @@ export interface StartRow extends Omit<RunHeader, "endedAt"> {
   readonly endedAt: number | null;
   readonly parentTask: string;
   readonly moving: boolean;
+  /** A worker has a task of the run. */
+  readonly handedOut: boolean;
   readonly wakeAt: number | null;
   /** Keys that start at most one run: `request`, `run`. In order: each is written only if the previous one was free. */
   readonly keys: readonly { readonly kind: "request" | "run"; readonly key: string; readonly hash: string }[];
@@ -54,6 +56,8 @@ export interface HeaderRow {
   readonly state: string;
   /** The run makes progress without outside input, see `isMoving`. */
   readonly moving: boolean;
+  /** A worker has a task of the run. */
+  readonly handedOut: boolean;
   readonly sequence: number;
   readonly wakeAt: number | null;
   readonly updatedAt: number;
@@ -103,6 +107,7 @@ export interface StoredRun {
   readonly header: RunHeader;
   /** As in the header: it was making progress when it was last written. */
   readonly moving: boolean;
+  readonly handedOut: boolean;
   readonly wakeAt: number | null;
   readonly records: readonly JournalRecord[];
   /** Size of the stored records, characters. */

@@ -4,11 +4,17 @@ import type { Log } from "../../base/log.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
+import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { RowsOf } from "../ports/projections.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
 import type { Runtime } from "../shard/runtime.ts";
+import { HandOutTable } from "./dispatch/hand-out-table.ts";
+import { HandOuts } from "./dispatch/hand-outs.ts";
+import { Liveness } from "./dispatch/liveness.ts";
+import { Reports } from "./dispatch/reports.ts";
+import { ReservedSlots } from "./dispatch/reserved-slots.ts";
 import type { RunObserver } from "./observer.ts";
 import { createRunWork, type RunResidence, type RunTypes } from "./run-resident.ts";
 import { RUN_RULES } from "./run-rules.ts";
@@ -28,6 +34,10 @@ export interface RunKindParts
   readonly rowsOf: RowsOf<Run, JournalRecord>;
   readonly flows: FlowRegistry;
   readonly tools: ToolCaller;
+  readonly takers: Takers;
+  readonly waitingTasks: WaitingTaskStore;
+  /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
+  readonly sessionTimeoutMs?: number;
   readonly log: Log;
   /** Names of the loaded graphs: flows with another graph cannot start. Absent: every start is accepted. */
   readonly graphs?: ReadonlySet<string>;
@@ -36,17 +46,32 @@ export interface RunKindParts
   readonly observers: readonly RunObserver[];
 }
 
-/** Creates the run kind and the messages between its runs. */
-export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTypes>; readonly family: Family } {
+/** The run kind, and the ways to its runs. */
+export interface RunKind {
+  readonly kind: Kind<RunTypes>;
+  /** Messages between runs. */
+  readonly family: Family;
+  /** Reports of those who hold tasks. */
+  readonly reports: Reports;
+  readonly liveness: Liveness;
+}
+
+/** Creates the run kind. */
+export function createRunKind(parts: RunKindParts): RunKind {
   const { journal, rowsOf, flows, clock, submission, lifecycle, probation, observers } = parts;
   const family = new Family(parts);
   const attempts = new Attempts({ ...parts, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
   const children = new Children({ ...parts, family });
-  const effects = new Effects({ attempts, children, family, lifecycle });
+  const dispatch = { ...parts, table: new HandOutTable(), reserved: new ReservedSlots() };
+  const handOuts = new HandOuts(dispatch);
+  const reports = new Reports(dispatch);
+  const liveness = new Liveness({ ...dispatch, reports, store: parts.waitingTasks });
+  const effects = new Effects({ attempts, handOuts, children, family, lifecycle });
   const outside: Outside<RunTypes> = {
     createWork: createRunWork,
-    opened: (resident, { header, moving, wakeAt }, again) => {
-      resident.work.shown = { state: header.state, moving, wakeAt };
+    opened: (resident, { header, moving, handedOut, wakeAt }, again) => {
+      resident.work.shown = { state: header.state, moving, handedOut, wakeAt };
+      handOuts.opened(resident, liveness.sinceOf(resident.id));
       if (again || resident.gone || RUN_RULES.hasEnded(resident.entity)) return;
       // A run that was quarantined unread and is now readable stays held until it is released. From here on its journal
       // shows the hold too.
@@ -56,16 +81,23 @@ export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTyp
       submission.post(resident, { type: "hold", at: clock.now(), hold: "quarantine", by: "orchestrator", why });
       void probation.recover(resident, true);
     },
+    follow: (resident, records) => handOuts.takeAtOnce(resident, records),
     perform: (resident, records, firstSequence) => effects.perform(resident, records, firstSequence),
     notify: (resident, records, firstSequence) => {
       for (const observer of observers) observer.committed(resident.entity, records, firstSequence);
     },
     recovered: (resident) => children.findAll(resident),
     begun: (resident) => children.started(resident),
-    stop: (resident) => attempts.abortAll(resident),
+    stop: (resident) => {
+      attempts.abortAll(resident);
+      handOuts.leave(resident);
+    },
     callsOf: ({ work }) => work.attempts.size,
     isBusy: ({ work }) => work.attempts.size > 0 || work.startingChildren > 0,
-    afterTakeover: (taken) => children.alignAll(taken),
+    afterTakeover: async (taken) => {
+      parts.takers.look();
+      await Promise.all([children.alignAll(taken), liveness.taken(taken)]);
+    },
     quarantined: (runId, reason) => {
       for (const observer of observers) observer.quarantined?.(runId, reason);
     },
@@ -98,5 +130,5 @@ export function createRunKind(parts: RunKindParts): { readonly kind: Kind<RunTyp
       correlationId: facts.correlationId || undefined,
     }),
   };
-  return { kind, family };
+  return { kind, family, reports, liveness };
 }

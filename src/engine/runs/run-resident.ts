@@ -28,7 +28,12 @@ export interface RunWork {
   /** Keys of a start that is not durable yet. */
   keys: StartRow["keys"];
   /** Header as last written. */
-  shown: { readonly state: string; readonly moving: boolean; readonly wakeAt: number | null };
+  shown: {
+    readonly state: string;
+    readonly moving: boolean;
+    readonly handedOut: boolean;
+    readonly wakeAt: number | null;
+  };
   /** Running attempts by task path. */
   readonly attempts: Map<string, Attempt>;
   /** Child runs that are being started or looked up. */
@@ -48,7 +53,7 @@ export interface Attempt {
 export function createRunWork(): RunWork {
   return {
     keys: [],
-    shown: { state: "", moving: false, wakeAt: null },
+    shown: { state: "", moving: false, handedOut: false, wakeAt: null },
     attempts: new Map(),
     startingChildren: 0,
   };

@@ -1,15 +1,27 @@
 /** The runs of an instance: their kind on the shard runtime, and what calls and lists need from it. */
+import type { HandOvers } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { checkReads } from "./checked-journal.ts";
 import type { RunObserver } from "./observer.ts";
-import { createRunKind, type RunKindParts } from "./run-kind.ts";
+import { createRunKind, type RunKind, type RunKindParts } from "./run-kind.ts";
 import type { RunResidence } from "./run-resident.ts";
 import type { Family } from "./work/family.ts";
 
 /** What runs need besides the runtime. */
 export interface RunsParts
-  extends Pick<RunKindParts, "rowsOf" | "flows" | "tools" | "graphs" | "defaultTaskTimeoutMs" | "log"> {
+  extends Pick<
+    RunKindParts,
+    | "rowsOf"
+    | "flows"
+    | "tools"
+    | "takers"
+    | "waitingTasks"
+    | "sessionTimeoutMs"
+    | "graphs"
+    | "defaultTaskTimeoutMs"
+    | "log"
+  > {
   readonly journal: Journal;
   readonly observers: readonly RunObserver[];
 }
@@ -21,23 +33,30 @@ export interface Runs
   /** With validation: damaged runs are RUN_UNREADABLE. */
   readonly journal: Journal;
   readonly family: Family;
+  /** What the holders of handed-out tasks have to say. */
+  readonly handOvers: HandOvers;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
+  /** Ends what runs beside the runtime. */
+  stop(): Promise<void>;
 }
 
 export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
   const { clock, shards, submission, lifecycle, trials, probation } = runtime;
   const journal = checkReads(parts.journal);
   const observers = [...parts.observers];
-  let family: Family | undefined;
-  const residence: RunResidence = runtime.addKind((created) => {
+  let created: RunKind | undefined;
+  const residence: RunResidence = runtime.addKind((own) => {
     const runtimeParts = { clock, shards, submission, lifecycle, trials, probation };
-    const run = createRunKind({ ...parts, ...runtimeParts, residence: created, journal, observers });
-    family = run.family;
+    const run = createRunKind({ ...parts, ...runtimeParts, residence: own, journal, observers });
+    created = run;
     return run.kind;
   });
-  if (family === undefined) throw new Error("the run kind was not created");
+  if (created === undefined) throw new Error("the run kind was not created");
+  const { family, reports, liveness } = created;
   return {
+    handOvers: reports,
+    stop: () => liveness.stop(),
     ...{ clock, shards, submission, lifecycle, probation, residence, journal, family },
     flows: parts.flows,
     ...(parts.graphs === undefined ? {} : { graphs: parts.graphs }),

@@ -1,7 +1,7 @@
 /** Creates the transition of a run for its commit: the pending records, the header, and the projected rows. */
 import { nextDueAt } from "../machine/decide.ts";
 import { movesByItself } from "../machine/run.ts";
-import { publicState, type RunState } from "../machine/state.ts";
+import { isTerminalPhase, publicState, type RunState } from "../machine/state.ts";
 import type { HeaderRow, StartRow, Transition } from "../ports/journal.ts";
 import type { ProjectedRows } from "../ports/projections.ts";
 import type { RunResident } from "./run-resident.ts";
@@ -16,9 +16,13 @@ export function createTransition(resident: RunResident, json: string, rows: read
   const { entity: run, pending, work } = resident;
   const { state } = run;
   const last = pending[pending.length - 1];
-  const shown = { state: publicState(state), moving: movesByItself(run), wakeAt: nextDueAt(run) };
+  const handedOut = state.handedOut > 0 && !isTerminalPhase(state.phase);
+  const shown = { state: publicState(state), moving: movesByItself(run), handedOut, wakeAt: nextDueAt(run) };
   let changed =
-    shown.state !== work.shown.state || shown.moving !== work.shown.moving || shown.wakeAt !== work.shown.wakeAt;
+    shown.state !== work.shown.state ||
+    shown.moving !== work.shown.moving ||
+    shown.handedOut !== work.shown.handedOut ||
+    shown.wakeAt !== work.shown.wakeAt;
   work.shown = shown;
   for (const record of pending) {
     switch (record.type) {
@@ -56,6 +60,7 @@ export function createTransition(resident: RunResident, json: string, rows: read
 interface Shown {
   readonly state: StartRow["state"];
   readonly moving: boolean;
+  readonly handedOut: boolean;
   readonly wakeAt: number | null;
 }
 

@@ -163,6 +163,11 @@ export interface Outside<T extends EntityTypes = EntityTypes> {
   createWork(): T["work"];
   /** The entity was read from the store; `again`: it was in memory before, but in doubt. */
   opened(resident: Resident<T>, stored: T["stored"], again: boolean): void;
+  /**
+   * Returns events that join the transition of `records`: what can begin at once. Called before the commit, and again
+   * for the same records when a commit failed.
+   */
+  follow(resident: Resident<T>, records: readonly T["record"][]): readonly T["event"][];
   /** Starts and ends what `records` ask for. Called once per commit, in order, before callers are answered. */
   perform(resident: Resident<T>, records: readonly T["record"][], firstSequence: number): void;
   /** Notifies observers of the kind, after {@link Outside.perform}. The state may be ahead of the records. */

@@ -3,12 +3,15 @@ import type { Peers } from "../../api/peers/peers.ts";
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
+import { createDispatch } from "../../engine/dispatch/create-dispatch.ts";
+import type { TaskTokens } from "../../engine/dispatch/tokens.ts";
 import { createEngine } from "../../engine/engine.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
 import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { Workers } from "../../engine/ports/dispatch/workers.ts";
 import type { Operations } from "../../engine/ports/operations.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunIndex } from "../../engine/ports/run-index.ts";
@@ -24,6 +27,7 @@ import { Runtime } from "../../engine/shard/runtime.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
 import { createOperationStore } from "../../store/operations.ts";
+import { createWaitingTaskStore } from "../../store/waiting-tasks.ts";
 import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../projections.ts";
 import type { Flows } from "./flows.ts";
 import type { Parts } from "./parts.ts";
@@ -35,6 +39,7 @@ export interface EngineNeeds {
   readonly runIndex: RunIndex;
   readonly flows: Flows;
   readonly tools: ToolCaller;
+  readonly taskTokens: TaskTokens;
   readonly instanceId: string;
   /** Address at which other instances reach this one, host:port. */
   readonly address: string;
@@ -51,6 +56,7 @@ export interface RunningEngine {
   readonly runWatch: RunWatch;
   readonly approvals: Approvals;
   readonly operations: Operations;
+  readonly workers: Workers;
   readonly cluster: Cluster;
   readonly peers: Peers;
   readonly runRelay: RunRelay;
@@ -65,7 +71,8 @@ export interface RunningEngine {
 
 /** Starts the engine: it owns shards when the promise resolves. */
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
-  const { store, runIndex, flows, tools, instanceId, address, tokenKey, observers, operationObservers } = needs;
+  const { store, runIndex, flows, tools, taskTokens, instanceId, address, tokenKey } = needs;
+  const { observers, operationObservers } = needs;
   const { leaseTtl, commitPipelines, defaultTaskTimeout, defaultRunTimeout } = config.engine;
   const { leases, shards } = await openLeases(store.database, {
     instanceId,
@@ -91,7 +98,12 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
       for (const observer of observers) observer.fenced(shard);
     },
   });
+  const waitingTasks = createWaitingTaskStore(store.database);
+  const sessionTimeoutMs = config.workers.sessionTimeout;
+  const dispatch = createDispatch(runtime, { waitingTasks, tokens: taskTokens, log, sessionTimeoutMs });
   const runs = createRuns(runtime, {
+    ...dispatch,
+    sessionTimeoutMs,
     journal,
     rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
     flows: flows.flows,
@@ -129,14 +141,20 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     log,
   });
   await runtime.open();
+  const { workers, close } = dispatch.open(runs.handOvers);
   await runtime.start(leaseTtl);
-  parts.onClose(() => runtime.stop());
+  parts.onClose(async () => {
+    await close();
+    await runs.stop();
+    await runtime.stop();
+  });
   return {
     runControl: engine,
     runReader: engine,
     runWatch: engine,
     approvals: engine,
     operations,
+    workers,
     cluster,
     peers,
     runRelay: followers,

@@ -72,6 +72,7 @@ const START_COLUMNS = {
   flow_hash: id<StartTransition>(({ start }) => start.flowHash),
   state: safeText<StartTransition>(({ start }) => start.state),
   moving: bool<StartTransition>(({ start }) => start.moving),
+  handed_out: flag<StartTransition>(({ start }) => start.handedOut),
   sequence: number<StartTransition>("int4", ({ start }) => start.sequence),
   wake_at: optionalTime<StartTransition>(({ start }) => start.wakeAt),
   deadline_at: optionalTime<StartTransition>(({ start }) => start.deadlineAt),
@@ -97,6 +98,7 @@ export const CHANGES = defineRows<HeaderTransition>("changes", "c", {
   run_id: id(({ runId }) => runId),
   state: safeText(({ header }) => header.state),
   moving: bool(({ header }) => header.moving),
+  handed_out: flag(({ header }) => header.handedOut),
   sequence: number("int4", ({ header }) => header.sequence),
   wake_at: optionalTime(({ header }) => header.wakeAt),
   updated_at: number("float8", ({ header }) => header.updatedAt),
@@ -134,16 +136,16 @@ const TRANSITIONS_CTE = `transitions AS MATERIALIZED (
 )`;
 
 const insertRuns = (from: string): string => `INSERT INTO orchestrator.runs
-    (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
+    (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, handed_out, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
      parent_run_id, parent_task, created_at, updated_at, ended_at)
-  SELECT s.run_id, s.shard, s.run_day, s.tenant_id, s.flow_id, s.version, s.flow_hash, s.state, s.moving, s.sequence, ${timeOf("s.wake_at")}, ${timeOf("s.deadline_at")},
+  SELECT s.run_id, s.shard, s.run_day, s.tenant_id, s.flow_id, s.version, s.flow_hash, s.state, s.moving, coalesce(s.handed_out, false), s.sequence, ${timeOf("s.wake_at")}, ${timeOf("s.deadline_at")},
     nullif(s.labels, '')::jsonb, coalesce(s.user_id, ''), coalesce(s.correlation_id, ''), coalesce(s.run_key, ''), coalesce(s.parent_run_id, ''),
     coalesce(s.parent_task, ''), to_timestamp(s.at / 1000), to_timestamp(s.at / 1000), ${timeOf("s.ended_at")}
   FROM ${from}`;
 
 const changeRuns = (where: string): string => `changed AS (
   UPDATE orchestrator.runs r
-  SET state = c.state, moving = c.moving, sequence = c.sequence, wake_at = ${timeOf("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
+  SET state = c.state, moving = c.moving, handed_out = coalesce(c.handed_out, false), sequence = c.sequence, wake_at = ${timeOf("c.wake_at")}, updated_at = to_timestamp(c.updated_at / 1000),
     ended_at = ${timeOf("c.ended_at")}
   FROM ${CHANGES.rows}
   ${where} AND r.run_id = c.run_id

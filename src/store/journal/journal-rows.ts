@@ -17,6 +17,7 @@ export interface HeaderRow {
   readonly flow_hash: string;
   readonly state: string;
   readonly moving: boolean;
+  readonly handed_out: boolean;
   readonly sequence: number;
   readonly wake_at: number | null;
   readonly deadline_at: number | null;

@@ -4,7 +4,7 @@ import { prepared, type Statement } from "../sql/sql.ts";
 /** A run with its header. */
 export const LOAD_HEADER: Statement = prepared(
   "runs.load",
-  `SELECT run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
+  `SELECT run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, handed_out, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
     parent_run_id, parent_task, created_at, updated_at, ended_at
   FROM orchestrator.runs WHERE run_id = $1`,
 );

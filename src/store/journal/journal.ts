@@ -287,6 +287,7 @@ async function loadRun(database: Database, runId: string): Promise<StoredRun | n
     day: header.run_day,
     header: toRunHeader(header),
     moving: header.moving,
+    handedOut: header.handed_out,
     wakeAt: header.wake_at,
     ...journal,
   };

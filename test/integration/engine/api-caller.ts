@@ -19,6 +19,7 @@ import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
 import { createFakeOperations } from "../../rpc/support/fake-operations.ts";
+import { createFakeWorkers } from "../../rpc/support/fake-workers.ts";
 
 const LIMITS = {
   maxMessageBytes: 4_194_304,
@@ -50,6 +51,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     approvals: engine,
     approvalIndex: index,
     operations: operations ?? createFakeOperations(),
+    workers: createFakeWorkers(),
     flows: createFlowRegistry(createFlowStore(database)),
     templates: createFakeTemplates(),
     health: createHealth(),

@@ -6,6 +6,8 @@ import { afterEach, beforeAll } from "vitest";
 import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Log, LogFields } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
+import { createDispatch } from "../../../src/engine/dispatch/create-dispatch.ts";
+import { TaskTokens } from "../../../src/engine/dispatch/tokens.ts";
 import { createEngine, type Engine } from "../../../src/engine/engine.ts";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
@@ -14,6 +16,7 @@ import { createRowsOf } from "../../../src/engine/make-rows.ts";
 import type { OperationObserver } from "../../../src/engine/operations/observer.ts";
 import { createOperations } from "../../../src/engine/operations/operations.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
+import type { Workers } from "../../../src/engine/ports/dispatch/workers.ts";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
 import type { Operations, RunActions } from "../../../src/engine/ports/operations.ts";
 import { createFollowers } from "../../../src/engine/runs/followers.ts";
@@ -31,6 +34,7 @@ import { openLeases } from "../../../src/store/leases.ts";
 import { createOperationStore } from "../../../src/store/operations.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
+import { createWaitingTaskStore } from "../../../src/store/waiting-tasks.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createFakeTools, type FakeTools } from "./fake-tools.ts";
 import { createFaultyJournal, type FaultyJournal } from "./faulty-journal.ts";
@@ -55,6 +59,7 @@ export interface Instance {
   readonly engine: Engine;
   readonly runs: Runs;
   readonly operations: Operations;
+  readonly workers: Workers;
   readonly journal: FaultyJournal;
   readonly leases: Leases;
   readonly tools: FakeTools;
@@ -92,6 +97,8 @@ export interface InstanceOptions {
   readonly wrapActions?: (actions: RunActions) => RunActions;
   /** Longest pause before the trial of a run with a death; absent: 50 ms. */
   readonly suspectPauseMs?: number;
+  /** How long sessions of workers live after their last sign. */
+  readonly sessionTimeoutMs?: number;
   /** Names of the graphs that are loaded; absent: every start is taken. */
   readonly graphs?: ReadonlySet<string>;
   /** The projections of runs; absent: those of the service. */
@@ -116,6 +123,9 @@ export interface Bed {
 
 let counter = 0;
 
+/** The same for all instances, as those of a database have it. */
+const TOKENS = new TaskTokens({ id: 1, secret: Buffer.alloc(32, 7) });
+
 /** A {@link Bed} for one test file. */
 export function createBed(): Bed {
   let opened: TestDatabase;
@@ -130,7 +140,7 @@ export function createBed(): Bed {
     await opened.database.journal.query(
       `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.void_starts, orchestrator.approvals, orchestrator.dead_letters,
         orchestrator.outbox, orchestrator.operations, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects,
-        orchestrator.owner_deaths`,
+        orchestrator.owner_deaths, orchestrator.waiting_tasks`,
     );
     for (const failure of failures) if (failure.status === "rejected") throw failure.reason;
   });
@@ -230,7 +240,12 @@ async function openInstance(database: Database, admin: Database, options: Instan
       for (const observer of observers) observer.fenced(shard);
     },
   });
+  const waitingTasks = createWaitingTaskStore(database);
+  const { sessionTimeoutMs } = options;
+  const dispatch = createDispatch(runtime, { waitingTasks, tokens: TOKENS, log, sessionTimeoutMs });
   const runs = createRuns(runtime, {
+    ...dispatch,
+    ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     journal,
     rowsOf: createRowsOf(projections.map(({ rows }) => rows)),
     flows: createFlowRegistry(createFlowStore(database)),
@@ -250,6 +265,12 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   await runtime.open();
   const engine: Engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
+  const { workers, close } = dispatch.open(runs.handOvers);
+  const stopAll = async (): Promise<void> => {
+    await close();
+    await runs.stop();
+    await runtime.stop();
+  };
   await options.beforeStart?.();
   await runtime.start(ttlMs);
   const bury = () => admin.journal.query("DELETE FROM orchestrator.instances WHERE instance_id = $1", [id]);
@@ -260,17 +281,19 @@ async function openInstance(database: Database, admin: Database, options: Instan
     engine,
     runs,
     operations,
+    workers,
     journal,
     leases,
     tools,
     lines,
     renewals: () => renewals,
     stop: () => {
-      stopped ??= dead ? Promise.resolve() : runtime.stop();
+      stopped ??= dead ? Promise.resolve() : stopAll();
       return stopped;
     },
     crash: async () => {
       dead = true;
+      await Promise.all([close(), runs.stop()]);
       const ended = journal.die();
       for (const { timer } of runs.residence.residents.values()) if (timer !== null) clearTimeout(timer);
       await ended;

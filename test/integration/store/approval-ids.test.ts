@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts";
-import { createTestDatabase } from "../../support/postgres.ts";
+import { addLaterColumns, createTestDatabase } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
 import { startTransition, transitionOf } from "../../support/transitions.ts";
 
@@ -12,6 +12,7 @@ test("approvals from before the ids get the number of the event that asked last;
   const migrations = readMigrations();
   const before = migrations.findIndex(({ name }) => name.endsWith("_approval_ids.sql"));
   await runMigrations(database, silentLog, migrations.slice(0, before));
+  await addLaterColumns(database);
   await database.journal.query("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
   const writer = await createJournal(database, TABLES).openWriter("older");
   onTestFinished(() => writer.close());

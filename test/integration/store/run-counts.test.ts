@@ -14,7 +14,7 @@ import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts
 import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { createRandom, type Random } from "../../oracle/random.ts";
 import { eventually } from "../../support/eventually.ts";
-import { createTestDatabase, takeAnyFlow } from "../../support/postgres.ts";
+import { addLaterColumns, createTestDatabase, takeAnyFlow } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
 import { findMiscounts } from "../../support/run-counts.ts";
 import { headerOf, startTransition, transitionOf } from "../../support/transitions.ts";
@@ -261,6 +261,7 @@ test("changes are folded soon after headers were written, at a stop at the lates
 test("runs of a database from before the counts are counted, and what an older release goes on to write", async () => {
   const { database: old } = older;
   await runMigrations(old, silentLog, readMigrations().slice(0, 3));
+  await addLaterColumns(old);
   await old.journal.query("INSERT INTO orchestrator.shard_leases (shard, epoch, instance_id) VALUES (0, 1, 'a')");
   const writer = await createJournal(old, TABLES).openWriter("older");
   onTestFinished(() => writer.close());

@@ -12,6 +12,7 @@ import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
 import { createFakeOperations } from "./fake-operations.ts";
+import { createFakeWorkers } from "./fake-workers.ts";
 
 /** A started API and what a test may look at. */
 export interface TestApi {
@@ -69,6 +70,7 @@ export async function startApi(
     approvals: engine,
     approvalIndex: engine,
     operations: createFakeOperations(),
+    workers: createFakeWorkers(),
     cluster: engine,
     peers,
     runRelay: engine,

@@ -33,7 +33,7 @@ describe("the list of task types", () => {
       expect(summary, type).toMatch(/\.$/);
       expect(documentation.length, type).toBeGreaterThan(40);
       expect(example, type).toContain(`type: ${type}`);
-      expect(["pure", "effectful", "wait", "group"], type).toContain(effect);
+      expect(["pure", "effectful", "remote", "wait", "group"], type).toContain(effect);
     }
   });
 });

@@ -44,6 +44,9 @@ class RunEventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_EVENT_KIND_STATE_ARMED: _ClassVar[RunEventKind]
     RUN_EVENT_KIND_STATE_SETTLED: _ClassVar[RunEventKind]
     RUN_EVENT_KIND_APPROVAL_ENDED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_SCHEDULED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_STARTED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_RETURNED: _ClassVar[RunEventKind]
 
 class LogLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -83,6 +86,9 @@ RUN_EVENT_KIND_STATE_ENTERED: RunEventKind
 RUN_EVENT_KIND_STATE_ARMED: RunEventKind
 RUN_EVENT_KIND_STATE_SETTLED: RunEventKind
 RUN_EVENT_KIND_APPROVAL_ENDED: RunEventKind
+RUN_EVENT_KIND_TASK_SCHEDULED: RunEventKind
+RUN_EVENT_KIND_TASK_STARTED: RunEventKind
+RUN_EVENT_KIND_TASK_RETURNED: RunEventKind
 LOG_LEVEL_UNSPECIFIED: LogLevel
 LOG_LEVEL_DEBUG: LogLevel
 LOG_LEVEL_INFO: LogLevel

@@ -60,6 +60,7 @@ export function cancelOpen(run: Run, at: number, force: boolean): JournalRecord[
 }
 
 function isHeldByTool(task: TaskState): boolean {
+  if (task.handedTo !== null) return true;
   return (task.state === "RUNNING" && task.group === null) || (task.state === "WAITING" && task.wait?.kind === "run");
 }
 

@@ -14,6 +14,7 @@ import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "../e
 import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { Approval, TaskState } from "../state.ts";
+import { expireHandout, scheduleAgain, startsBy } from "./handouts.ts";
 import { timeoutsOf, withLimits } from "./limits.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
@@ -84,6 +85,10 @@ export function decideTaskEvaluated(
     case "subflow":
       return [beginChildRun(run, spec, path, input, at, need.first, limits)];
     default:
+      if (spec.effect === "remote") {
+        const due = startsBy(spec, limits, at, at);
+        return [{ type: "task.scheduled", at, task: path, attempt: 1, input, ...due, ...first }];
+      }
       return [{ type: "task.dispatched", at, task: path, attempt: 1, input, ...first }];
   }
 }
@@ -359,8 +364,10 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
   const { path } = task;
   if (task.state === "RETRYING") {
     if (spec.type === "subflow") return [beginChildRun(run, spec, path, task.input ?? null, at, null, task.limits)];
+    if (spec.effect === "remote") return [scheduleAgain(run, task, at)];
     return [{ type: "task.dispatched", at, task: path, attempt: task.attempt + 1 }];
   }
+  if (task.state === "SCHEDULED" || task.handedTo !== null) return expireHandout(spec, task, at, random);
   switch (task.wait?.kind) {
     case "timer":
       return [{ type: "task.completed", at, task: path, output: null }];

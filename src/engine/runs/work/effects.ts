@@ -5,6 +5,7 @@
 import type { JournalRecord } from "../../machine/records.ts";
 import { isPaused, isTerminalPhase, type TaskState } from "../../machine/state.ts";
 import type { Lifecycle } from "../../shard/lifecycle.ts";
+import type { HandOuts } from "../dispatch/hand-outs.ts";
 import type { RunResident } from "../run-resident.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Children } from "./children.ts";
@@ -12,6 +13,7 @@ import type { Family } from "./family.ts";
 
 export interface EffectsParts {
   readonly attempts: Attempts;
+  readonly handOuts: HandOuts;
   readonly children: Children;
   readonly family: Family;
   readonly lifecycle: Lifecycle;
@@ -20,12 +22,14 @@ export interface EffectsParts {
 /** Performs effects. */
 export class Effects {
   readonly #attempts: Attempts;
+  readonly #handOuts: HandOuts;
   readonly #children: Children;
   readonly #family: Family;
   readonly #lifecycle: Lifecycle;
 
-  constructor({ attempts, children, family, lifecycle }: EffectsParts) {
+  constructor({ attempts, handOuts, children, family, lifecycle }: EffectsParts) {
     this.#attempts = attempts;
+    this.#handOuts = handOuts;
     this.#children = children;
     this.#family = family;
     this.#lifecycle = lifecycle;
@@ -40,7 +44,21 @@ export class Effects {
       const record = records[index];
       if (record === undefined) continue;
       switch (record.type) {
+        case "task.scheduled":
+          this.#handOuts.wait(resident, record.task);
+          break;
+        case "task.returned":
+          this.#handOuts.end(resident, record.task, "the task goes to another worker");
+          this.#handOuts.wait(resident, record.task);
+          break;
+        case "task.completed":
+          this.#handOuts.end(resident, record.task, "the task has ended");
+          break;
         case "task.dispatched":
+          if (record.to !== undefined) {
+            this.#handOuts.send(resident, record.task, firstSequence + index);
+            break;
+          }
           // If this instance drains, the next owner makes the attempt.
           if (!this.#lifecycle.draining) this.#attempts.begin(resident, record.task, firstSequence + index);
           break;
@@ -51,16 +69,20 @@ export class Effects {
         case "task.failed":
         case "task.retrying":
           this.#attempts.abort(resident, record.task);
+          this.#handOuts.end(resident, record.task, "the task has ended");
           this.#family.closeChild(resident, state.tasks.get(record.task));
           break;
         case "run.ending":
           for (const path of work.attempts.keys()) this.#attempts.abort(resident, path, true);
+          this.#handOuts.cancelAll(resident, record.cause.reason);
           for (const task of state.tasks.values()) this.#family.closeChild(resident, task);
           break;
         case "run.held":
         case "run.released":
           if (record.hold === "operator" || record.hold === "parent")
             for (const task of state.tasks.values()) this.#passOn(resident, task, record);
+          if (record.type === "run.held") this.#handOuts.withdraw(resident);
+          else this.#handOuts.waitAll(resident);
           break;
         case "run.terminated":
         case "run.completed":
@@ -68,6 +90,7 @@ export class Effects {
         case "run.canceled":
         case "run.timed_out":
           this.#attempts.abortAll(resident);
+          this.#handOuts.endAll(resident, "the run has ended");
           this.#notifyParent(resident);
           break;
       }

@@ -5,7 +5,7 @@
 import type { EntityRecord } from "../kind.ts";
 
 /** Version that this build reads and writes. Each release that adds types of records raises it by one. */
-export const JOURNAL_VERSION = 1;
+export const JOURNAL_VERSION = 2;
 
 /**
  * The format of this build: its version, and the version that introduced each type of record. Other types belong to the
@@ -13,7 +13,8 @@ export const JOURNAL_VERSION = 1;
  */
 export const FORMAT: { version: number; since: Partial<Record<string, number>> } = {
   version: JOURNAL_VERSION,
-  since: {},
+  // Tasks that workers do.
+  since: { "task.scheduled": 2, "task.started": 2, "task.returned": 2 },
 };
 
 /** What can be written now. */

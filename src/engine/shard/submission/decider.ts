@@ -76,5 +76,6 @@ export class Decider {
       else resident.replies.push(reply);
     }
     resident.pipeline.touch(resident);
+    for (const next of kind.outside.follow(resident, records)) this.decideNow(resident, next, null);
   }
 }

@@ -540,6 +540,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_OPERATION_UNREADABLE = 72;
    */
   OPERATION_UNREADABLE = 72,
+
+  /**
+   * worker session {sessionId} has ended; register again.
+   *
+   * @generated from enum value: ERROR_REASON_WORKER_SESSION_NOT_FOUND = 73;
+   */
+  WORKER_SESSION_NOT_FOUND = 73,
 }
 
 /**

@@ -590,7 +590,7 @@ export declare type TaskCounts = Message<"orchestrator.v1.TaskCounts"> & {
   pending: number;
 
   /**
-   * Tasks in SCHEDULED; 0 in this version.
+   * Tasks in SCHEDULED.
    *
    * @generated from field: int32 scheduled = 3;
    */
@@ -1456,7 +1456,7 @@ export enum TaskState {
   PENDING = 1,
 
   /**
-   * Waiting for a worker. Not used in this version: attempts start as soon as they may.
+   * Waiting for a worker to take it, or for the worker that has it to acknowledge it.
    *
    * @generated from enum value: TASK_STATE_SCHEDULED = 2;
    */

@@ -457,5 +457,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_OPERATION_UNREADABLE = 72;
      */
-    OPERATION_UNREADABLE = 72
+    OPERATION_UNREADABLE = 72,
+    /**
+     * worker session {sessionId} has ended; register again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_WORKER_SESSION_NOT_FOUND = 73;
+     */
+    WORKER_SESSION_NOT_FOUND = 73
 }

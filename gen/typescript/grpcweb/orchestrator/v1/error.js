@@ -463,4 +463,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_OPERATION_UNREADABLE = 72;
      */
     ErrorReason[ErrorReason["OPERATION_UNREADABLE"] = 72] = "OPERATION_UNREADABLE";
+    /**
+     * worker session {sessionId} has ended; register again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_WORKER_SESSION_NOT_FOUND = 73;
+     */
+    ErrorReason[ErrorReason["WORKER_SESSION_NOT_FOUND"] = 73] = "WORKER_SESSION_NOT_FOUND";
 })(ErrorReason || (ErrorReason = {}));

@@ -502,7 +502,7 @@ export interface TaskCounts {
      */
     pending: number;
     /**
-     * Tasks in SCHEDULED; 0 in this version.
+     * Tasks in SCHEDULED.
      *
      * @generated from protobuf field: int32 scheduled = 3
      */
@@ -1209,7 +1209,7 @@ export declare enum TaskState {
      */
     PENDING = 1,
     /**
-     * Waiting for a worker. Not used in this version: attempts start as soon as they may.
+     * Waiting for a worker to take it, or for the worker that has it to acknowledge it.
      *
      * @generated from protobuf enum value: TASK_STATE_SCHEDULED = 2;
      */

@@ -273,7 +273,7 @@ export var TaskState;
      */
     TaskState[TaskState["PENDING"] = 1] = "PENDING";
     /**
-     * Waiting for a worker. Not used in this version: attempts start as soon as they may.
+     * Waiting for a worker to take it, or for the worker that has it to acknowledge it.
      *
      * @generated from protobuf enum value: TASK_STATE_SCHEDULED = 2;
      */

@@ -582,7 +582,7 @@ export declare enum RunEventKind {
      */
     RUN_RECOVERED = 12,
     /**
-     * An attempt started.
+     * An attempt started, or was handed to a worker.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
      */
@@ -688,7 +688,25 @@ export declare enum RunEventKind {
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_APPROVAL_ENDED = 30;
      */
-    APPROVAL_ENDED = 30
+    APPROVAL_ENDED = 30,
+    /**
+     * The task is ready and waits for a worker.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_SCHEDULED = 31;
+     */
+    TASK_SCHEDULED = 31,
+    /**
+     * A worker acknowledged the task and works on it.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_STARTED = 32;
+     */
+    TASK_STARTED = 32,
+    /**
+     * The task was handed out and waits for a worker again, with the same attempt.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_RETURNED = 33;
+     */
+    TASK_RETURNED = 33
 }
 /**
  * Severity of a log line.

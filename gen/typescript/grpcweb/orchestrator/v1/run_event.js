@@ -105,7 +105,7 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["RUN_RECOVERED"] = 12] = "RUN_RECOVERED";
     /**
-     * An attempt started.
+     * An attempt started, or was handed to a worker.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DISPATCHED = 13;
      */
@@ -212,6 +212,24 @@ export var RunEventKind;
      * @generated from protobuf enum value: RUN_EVENT_KIND_APPROVAL_ENDED = 30;
      */
     RunEventKind[RunEventKind["APPROVAL_ENDED"] = 30] = "APPROVAL_ENDED";
+    /**
+     * The task is ready and waits for a worker.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_SCHEDULED = 31;
+     */
+    RunEventKind[RunEventKind["TASK_SCHEDULED"] = 31] = "TASK_SCHEDULED";
+    /**
+     * A worker acknowledged the task and works on it.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_STARTED = 32;
+     */
+    RunEventKind[RunEventKind["TASK_STARTED"] = 32] = "TASK_STARTED";
+    /**
+     * The task was handed out and waits for a worker again, with the same attempt.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_RETURNED = 33;
+     */
+    RunEventKind[RunEventKind["TASK_RETURNED"] = 33] = "TASK_RETURNED";
 })(RunEventKind || (RunEventKind = {}));
 /**
  * Severity of a log line.

@@ -1,0 +1,126 @@
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from orchestrator_client.v1 import payload_pb2 as _payload_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class TaskReportOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TASK_REPORT_OUTCOME_UNSPECIFIED: _ClassVar[TaskReportOutcome]
+    TASK_REPORT_OUTCOME_ACCEPTED: _ClassVar[TaskReportOutcome]
+    TASK_REPORT_OUTCOME_OUTDATED: _ClassVar[TaskReportOutcome]
+    TASK_REPORT_OUTCOME_UNKNOWN: _ClassVar[TaskReportOutcome]
+    TASK_REPORT_OUTCOME_UNAVAILABLE: _ClassVar[TaskReportOutcome]
+    TASK_REPORT_OUTCOME_REFUSED: _ClassVar[TaskReportOutcome]
+    TASK_REPORT_OUTCOME_CANCEL_REQUESTED: _ClassVar[TaskReportOutcome]
+TASK_REPORT_OUTCOME_UNSPECIFIED: TaskReportOutcome
+TASK_REPORT_OUTCOME_ACCEPTED: TaskReportOutcome
+TASK_REPORT_OUTCOME_OUTDATED: TaskReportOutcome
+TASK_REPORT_OUTCOME_UNKNOWN: TaskReportOutcome
+TASK_REPORT_OUTCOME_UNAVAILABLE: TaskReportOutcome
+TASK_REPORT_OUTCOME_REFUSED: TaskReportOutcome
+TASK_REPORT_OUTCOME_CANCEL_REQUESTED: TaskReportOutcome
+
+class WorkerTask(_message.Message):
+    __slots__ = ("task_token", "handler", "queue", "run_id", "task_id", "flow_id", "attempt", "idempotency_key", "fencing_token", "correlation_id", "input_json", "timeout", "heartbeat_timeout", "schedule_time")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    FLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FENCING_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_TIME_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    handler: str
+    queue: str
+    run_id: str
+    task_id: str
+    flow_id: str
+    attempt: int
+    idempotency_key: str
+    fencing_token: int
+    correlation_id: str
+    input_json: bytes
+    timeout: _duration_pb2.Duration
+    heartbeat_timeout: _duration_pb2.Duration
+    schedule_time: _timestamp_pb2.Timestamp
+    def __init__(self, task_token: _Optional[str] = ..., handler: _Optional[str] = ..., queue: _Optional[str] = ..., run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., attempt: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., fencing_token: _Optional[int] = ..., correlation_id: _Optional[str] = ..., input_json: _Optional[bytes] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., heartbeat_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., schedule_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TaskReport(_message.Message):
+    __slots__ = ("task_token", "acknowledged", "alive", "succeeded", "failed", "stopped", "handed_back")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
+    ALIVE_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_FIELD_NUMBER: _ClassVar[int]
+    HANDED_BACK_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    acknowledged: TaskAcknowledged
+    alive: TaskAlive
+    succeeded: TaskSucceeded
+    failed: TaskErrored
+    stopped: TaskStopped
+    handed_back: TaskHandedBack
+    def __init__(self, task_token: _Optional[str] = ..., acknowledged: _Optional[_Union[TaskAcknowledged, _Mapping]] = ..., alive: _Optional[_Union[TaskAlive, _Mapping]] = ..., succeeded: _Optional[_Union[TaskSucceeded, _Mapping]] = ..., failed: _Optional[_Union[TaskErrored, _Mapping]] = ..., stopped: _Optional[_Union[TaskStopped, _Mapping]] = ..., handed_back: _Optional[_Union[TaskHandedBack, _Mapping]] = ...) -> None: ...
+
+class TaskAcknowledged(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TaskAlive(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TaskSucceeded(_message.Message):
+    __slots__ = ("output", "output_json", "output_ref")
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_JSON_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_REF_FIELD_NUMBER: _ClassVar[int]
+    output: _struct_pb2.Value
+    output_json: bytes
+    output_ref: _payload_pb2.PayloadRef
+    def __init__(self, output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ...) -> None: ...
+
+class TaskErrored(_message.Message):
+    __slots__ = ("type", "message", "non_retryable", "next_retry_delay")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    NON_RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    message: str
+    non_retryable: bool
+    next_retry_delay: _duration_pb2.Duration
+    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., non_retryable: bool = ..., next_retry_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class TaskStopped(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TaskHandedBack(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class TaskReportResult(_message.Message):
+    __slots__ = ("outcome", "message")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    outcome: TaskReportOutcome
+    message: str
+    def __init__(self, outcome: _Optional[_Union[TaskReportOutcome, str]] = ..., message: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,194 @@
+/** WorkerService: tasks for workers, and what they report. */
+import { create } from "@bufbuild/protobuf";
+import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
+import type { WorkerMessage, WorkerReport, Workers } from "../../engine/ports/dispatch/workers.ts";
+import { type TaskReport, TaskReportOutcome, TaskReportResultSchema } from "../../gen/orchestrator/v1/worker_pb.ts";
+import {
+  type PollTasksResponse,
+  PollTasksResponseSchema,
+  RegisterWorkerResponseSchema,
+  ReportTasksResponseSchema,
+  WorkerService,
+} from "../../gen/orchestrator/v1/worker_service_pb.ts";
+import { DEFAULT_QUEUE } from "../../tasks/worker.ts";
+import type { ServiceHandlers } from "../calls/call.ts";
+import { defineService } from "../calls/services.ts";
+import {
+  encodeJson,
+  fromPayload,
+  type PayloadInput,
+  type PayloadLimits,
+  type StoredPayloads,
+} from "../mapping/payload.ts";
+import { fromDuration, toDuration, toTimestamp } from "../mapping/time.ts";
+import { withHeartbeats } from "../streams/heartbeat.ts";
+import { type PayloadReader, readReferences } from "./stored-payloads.ts";
+
+/** Largest number of reports in one call: the contract's. */
+const MAX_REPORTS = 1_000;
+
+/** Version of the protocol between workers and this service. */
+const PROTOCOL_VERSION = 1;
+
+const MAX_SLOTS = 10_000;
+
+interface Needs {
+  readonly workers: Workers;
+  readonly runReader: PayloadReader;
+  readonly limits: PayloadLimits;
+  readonly draining: AbortSignal;
+  readonly heartbeatMs: number;
+}
+
+function createHandlers({
+  workers,
+  runReader,
+  limits,
+  draining,
+  heartbeatMs,
+}: Needs): ServiceHandlers<typeof WorkerService> {
+  return {
+    async registerWorker({ name, protocolVersion, sdk, queues, handlers, slots }, { caller }) {
+      if (protocolVersion > PROTOCOL_VERSION) refuse("protocol_version", `must be at most ${PROTOCOL_VERSION}`);
+      if (slots > MAX_SLOTS) refuse("slots", `must be at most ${MAX_SLOTS}`);
+      const served = queues.length === 0 ? [DEFAULT_QUEUE] : queues;
+      const session = workers.register(caller, { name, sdk, queues: served, handlers, slots: Math.max(1, slots) });
+      return create(RegisterWorkerResponseSchema, {
+        sessionId: session.sessionId,
+        ackTimeout: toDuration(session.ackTimeoutMs),
+        sessionTimeout: toDuration(session.sessionTimeoutMs),
+        maxReports: MAX_REPORTS,
+        maxOutputBytes: BigInt(limits.maxPayloadBytes),
+      });
+    },
+
+    async *pollTasks({ sessionId }, call) {
+      if (!workers.touch(call.caller, sessionId)) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+      call.opened();
+      yield* withHeartbeats<WorkerMessage, PollTasksResponse>(
+        {
+          open: (signal) => workers.poll(call.caller, sessionId, signal),
+          signal: call.signal,
+          draining,
+          drained: () => toError("SHUTTING_DOWN"),
+          toMessage: toPollResponse,
+          heartbeat: () => create(PollTasksResponseSchema, { event: { case: "heartbeat", value: {} } }),
+        },
+        heartbeatMs,
+      );
+    },
+
+    async reportTasks({ sessionId, reports }, { caller }) {
+      const isThere = workers.touch(caller, sessionId);
+      if (!isThere && reports.length === 0) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+      /** The last report of each task: those of one task are taken in order. */
+      const before = new Map<string, Promise<unknown>>();
+      const results = reports.map((report) => {
+        const { taskToken } = report;
+        const earlier = before.get(taskToken);
+        const take = async () => {
+          const told = await toReport(report, (payloads) => readReferences(runReader, caller, payloads), limits);
+          if (told.report === null) return toResult("refused", told.problem);
+          const { standing, message } = await workers.report(caller, sessionId, taskToken, told.report);
+          return told.problem !== "" && standing === "accepted"
+            ? toResult("refused", told.problem)
+            : toResult(standing, message);
+        };
+        const result = earlier === undefined ? take() : earlier.then(take);
+        before.set(taskToken, result);
+        return result;
+      });
+      return create(ReportTasksResponseSchema, { results: await Promise.all(results) });
+    },
+  };
+}
+
+function refuse(field: string, problem: string): never {
+  const violations = [{ field, description: problem }];
+  return fail("INVALID_REQUEST", { problem: `${field} ${problem}`, field }, { violations });
+}
+
+function toPollResponse(message: WorkerMessage): PollTasksResponse {
+  if (message.type === "cancel") {
+    const { token, reason } = message;
+    return create(PollTasksResponseSchema, { event: { case: "cancellation", value: { taskToken: token, reason } } });
+  }
+  const { token, task } = message;
+  return create(PollTasksResponseSchema, {
+    event: {
+      case: "task",
+      value: {
+        taskToken: token,
+        handler: task.handler,
+        queue: task.queue,
+        runId: task.runId,
+        taskId: task.path,
+        flowId: task.flowId,
+        attempt: task.attempt,
+        idempotencyKey: task.idempotencyKey,
+        fencingToken: task.fence,
+        correlationId: task.correlationId,
+        inputJson: encodeJson(task.input),
+        scheduleTime: toTimestamp(task.since),
+        ...(task.timeoutMs === null ? {} : { timeout: toDuration(task.timeoutMs) }),
+        ...(task.heartbeatMs === null ? {} : { heartbeatTimeout: toDuration(task.heartbeatMs) }),
+      },
+    },
+  });
+}
+
+type ReadReferences = (payloads: readonly PayloadInput[]) => Promise<StoredPayloads>;
+
+/**
+ * A report as the engine takes it; null when it says nothing. A result that breaks a rule becomes a failure with that
+ * problem: the task must not wait forever.
+ */
+async function toReport(
+  { event }: TaskReport,
+  read: ReadReferences,
+  limits: PayloadLimits,
+): Promise<{ readonly report: WorkerReport | null; readonly problem: string }> {
+  switch (event.case) {
+    case "acknowledged":
+    case "alive":
+    case "stopped":
+      return { report: { type: event.case }, problem: "" };
+    case "handedBack":
+      return { report: { type: "handed_back", reason: event.value.reason }, problem: "" };
+    case "failed": {
+      const { type, message, nonRetryable, nextRetryDelay } = event.value;
+      const nextRetryDelayMs = nextRetryDelay === undefined ? {} : { nextRetryDelayMs: fromDuration(nextRetryDelay) };
+      const error = { type, message, retryable: !nonRetryable, ...nextRetryDelayMs };
+      return { report: { type: "ended", outcome: { ok: false, error } }, problem: "" };
+    }
+    case "succeeded":
+      try {
+        const { outputValue } = event.value;
+        const output = fromPayload(outputValue, "output", null, limits, await read([outputValue]));
+        return { report: { type: "ended", outcome: { ok: true, output } }, problem: "" };
+      } catch (error) {
+        if (!isOrchestratorError(error)) throw error;
+        const { message } = error;
+        const failure = { type: "WORKER_RESULT_INVALID", message, retryable: false };
+        return { report: { type: "ended", outcome: { ok: false, error: failure } }, problem: message };
+      }
+    default:
+      return { report: null, problem: "the report says nothing that this version knows" };
+  }
+}
+
+function toResult(standing: keyof typeof OUTCOME, message: string) {
+  return create(TaskReportResultSchema, { outcome: OUTCOME[standing], message });
+}
+
+const OUTCOME = {
+  accepted: TaskReportOutcome.ACCEPTED,
+  outdated: TaskReportOutcome.OUTDATED,
+  unknown: TaskReportOutcome.UNKNOWN,
+  unavailable: TaskReportOutcome.UNAVAILABLE,
+  refused: TaskReportOutcome.REFUSED,
+  cancel_requested: TaskReportOutcome.CANCEL_REQUESTED,
+} as const;
+
+/** WorkerService with its handlers. */
+export const workerService = defineService(WorkerService, createHandlers);

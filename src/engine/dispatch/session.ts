@@ -1,0 +1,183 @@
+/**
+ * The session of a worker: its slots, what it holds, and the messages that wait for its stream.
+ *
+ *   registered → stream attached ⇄ stream lost → ended, {@link Session.end}, when nothing was heard of it for too long
+ *
+ * Without a stream it gets no tasks, and keeps what it has acknowledged.
+ */
+import type { HandedTask, HandOverRef, Slot } from "../ports/dispatch/hand-overs.ts";
+import type { WorkerInfo, WorkerMessage } from "../ports/dispatch/workers.ts";
+
+/** A worker that handed a task back gets none for this long, milliseconds: it would get the same one again. */
+const REST_MS = 1_000;
+
+/** Seals hand-overs. */
+export type Seal = (ref: HandOverRef) => string;
+
+/** Where the messages for a session go. */
+export interface Stream {
+  push(message: WorkerMessage): void;
+  /** Another stream took over, or the session ended. */
+  close(): void;
+}
+
+/** A worker that is connected to this instance. */
+export class Session {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly worker: WorkerInfo;
+  readonly queues: ReadonlySet<string>;
+  readonly handlers: ReadonlySet<string>;
+  /** `performance.now()` of the last call that named the session. */
+  heardAt = performance.now();
+  /** A task was not acknowledged in time: it gets no other until it is heard of. */
+  isDeaf = false;
+  readonly #seal: Seal;
+  readonly #onFree: (session: Session) => void;
+  readonly #taken = new Set<WorkerSlot>();
+  readonly #held = new Map<string, WorkerSlot>();
+  #stream: Stream | null = null;
+  #resting = false;
+  #ended = false;
+
+  constructor(id: string, tenantId: string, worker: WorkerInfo, seal: Seal, onFree: (session: Session) => void) {
+    this.id = id;
+    this.tenantId = tenantId;
+    this.worker = worker;
+    this.queues = new Set(worker.queues);
+    this.handlers = new Set(worker.handlers);
+    this.#seal = seal;
+    this.#onFree = onFree;
+  }
+
+  /** How many more tasks it can take now. */
+  get free(): number {
+    if (this.#stream === null || this.isDeaf || this.#resting || this.#ended) return 0;
+    return Math.max(0, this.worker.slots - this.#taken.size);
+  }
+
+  get hasStream(): boolean {
+    return this.#stream !== null;
+  }
+
+  /** The worker cannot do what it was handed. */
+  rest(): void {
+    if (this.#resting) return;
+    this.#resting = true;
+    setTimeout(() => {
+      this.#resting = false;
+      this.#onFree(this);
+    }, REST_MS).unref();
+  }
+
+  /** Takes a slot for a new hand-over. */
+  reserve(): Slot {
+    const slot = new WorkerSlot(this);
+    this.#taken.add(slot);
+    return slot;
+  }
+
+  /** The slot in which it does a task that somebody else handed it. */
+  slotOf(ref: HandOverRef): Slot {
+    const token = this.#seal(ref);
+    const known = this.#held.get(token);
+    if (known !== undefined) return known;
+    const slot = new WorkerSlot(this);
+    this.#taken.add(slot);
+    this.hold(slot, ref, token);
+    return slot;
+  }
+
+  /** The session is heard of. */
+  hear(): void {
+    this.heardAt = performance.now();
+    if (!this.isDeaf) return;
+    this.isDeaf = false;
+    this.#onFree(this);
+  }
+
+  /** The worker has ended its work on a task. */
+  done(ref: HandOverRef): void {
+    this.#held.get(this.#seal(ref))?.release();
+  }
+
+  attach(stream: Stream): void {
+    this.#stream?.close();
+    this.#stream = stream;
+    this.#onFree(this);
+  }
+
+  /** The stream is gone. Returns what the worker may not have received. */
+  detach(stream: Stream): readonly HandOverRef[] {
+    if (this.#stream !== stream) return [];
+    this.#stream = null;
+    return [...this.#held.values()].flatMap(({ ref, isSilent }) => (ref !== null && isSilent ? [ref] : []));
+  }
+
+  /** Ends the session. Returns what it held. */
+  end(): readonly HandOverRef[] {
+    this.#ended = true;
+    this.#stream?.close();
+    this.#stream = null;
+    return [...this.#held.values()].flatMap(({ ref }) => (ref === null ? [] : [ref]));
+  }
+
+  /** The worker has said something about the task. */
+  heardOf(ref: HandOverRef): void {
+    const slot = this.#held.get(this.#seal(ref));
+    if (slot !== undefined) slot.isSilent = false;
+  }
+
+  hold(slot: WorkerSlot, ref: HandOverRef, token: string): void {
+    slot.ref = ref;
+    slot.token = token;
+    this.#held.set(token, slot);
+  }
+
+  send(task: HandedTask, slot: WorkerSlot): void {
+    const ref = { runId: task.runId, fence: task.fence };
+    const token = this.#seal(ref);
+    this.hold(slot, ref, token);
+    this.#stream?.push({ type: "task", token, task });
+  }
+
+  cancel(ref: HandOverRef, reason: string): void {
+    this.#stream?.push({ type: "cancel", token: this.#seal(ref), reason });
+  }
+
+  release(slot: WorkerSlot): void {
+    if (!this.#taken.delete(slot)) return;
+    if (this.#held.get(slot.token) === slot) this.#held.delete(slot.token);
+    this.#onFree(this);
+  }
+}
+
+/** A slot of a worker. */
+class WorkerSlot implements Slot {
+  ref: HandOverRef | null = null;
+  token = "";
+  /** Nothing was heard of the task. */
+  isSilent = true;
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get to(): string {
+    return this.#session.id;
+  }
+
+  send(task: HandedTask): void {
+    this.#session.send(task, this);
+  }
+
+  cancel(ref: HandOverRef, reason: string): void {
+    if (this.isSilent) this.#session.isDeaf = true;
+    this.#session.cancel(ref, reason);
+  }
+
+  release(): void {
+    this.#session.release(this);
+  }
+}

@@ -1,0 +1,162 @@
+/** The sessions of workers on this instance, behind the port of workers. */
+import { randomBytes } from "node:crypto";
+import { isOrchestratorError, toError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Caller } from "../ports/caller.ts";
+import type { HandOverRef, HandOvers } from "../ports/dispatch/hand-overs.ts";
+import type {
+  ReportResult,
+  WorkerInfo,
+  WorkerMessage,
+  WorkerReport,
+  WorkerSession,
+  Workers,
+} from "../ports/dispatch/workers.ts";
+import { type Repetition, repeat } from "../shard/repeat.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { Session, type Stream } from "./session.ts";
+import { ACK_TIMEOUT_MS, SESSION_TIMEOUT_MS } from "./timeouts.ts";
+import type { TaskTokens } from "./tokens.ts";
+
+/** How often sessions are looked through, milliseconds. */
+const LOOK_EVERY_MS = 1_000;
+
+/** What sessions take. */
+export interface WorkerSessionsParts {
+  readonly dispatcher: Dispatcher;
+  readonly handOvers: HandOvers;
+  readonly tokens: TaskTokens;
+  readonly log: Log;
+  /** See {@link SESSION_TIMEOUT_MS}, for tests. */
+  readonly sessionTimeoutMs?: number | undefined;
+}
+
+/** Sessions of workers. */
+export class WorkerSessions implements Workers {
+  readonly #parts: WorkerSessionsParts;
+  readonly #sessionTimeoutMs: number;
+  readonly #sessions = new Map<string, Session>();
+  readonly #loop: Repetition;
+
+  constructor(parts: WorkerSessionsParts) {
+    this.#parts = parts;
+    this.#sessionTimeoutMs = parts.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
+    this.#loop = repeat(async () => this.#endSilent(), LOOK_EVERY_MS, parts.log);
+  }
+
+  register({ tenantId }: Caller, worker: WorkerInfo): WorkerSession {
+    const { dispatcher, tokens } = this.#parts;
+    const id = randomBytes(16).toString("hex");
+    const session = new Session(
+      id,
+      tenantId,
+      worker,
+      (ref) => tokens.seal(tenantId, ref),
+      (free) => dispatcher.fill(free),
+    );
+    this.#sessions.set(id, session);
+    dispatcher.add(session);
+    return { sessionId: id, ackTimeoutMs: ACK_TIMEOUT_MS, sessionTimeoutMs: this.#sessionTimeoutMs };
+  }
+
+  async *poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncGenerator<WorkerMessage> {
+    const session = this.#find(caller, sessionId);
+    if (session === null) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+    session.hear();
+    const messages: WorkerMessage[] = [];
+    let wake: (() => void) | null = null;
+    let closed = false;
+    const wakeUp = (): void => wake?.();
+    const stream: Stream = {
+      push: (message) => {
+        messages.push(message);
+        wakeUp();
+      },
+      close: () => {
+        closed = true;
+        wakeUp();
+      },
+    };
+    signal.addEventListener("abort", wakeUp);
+    session.attach(stream);
+    try {
+      while (!signal.aborted && !closed) {
+        const message = messages.shift();
+        if (message !== undefined) yield message;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      }
+    } finally {
+      signal.removeEventListener("abort", wakeUp);
+      for (const ref of session.detach(stream)) this.#give(ref, "UNACKNOWLEDGED");
+    }
+  }
+
+  async report(caller: Caller, sessionId: string, token: string, report: WorkerReport): Promise<ReportResult> {
+    const ref = this.#parts.tokens.open(caller.tenantId, token);
+    if (ref === null) return { standing: "unknown", message: "the task token is not one of this service" };
+    const session = this.#find(caller, sessionId);
+    session?.hear();
+    session?.heardOf(ref);
+    try {
+      return { standing: await this.#take(ref, report, session), message: "" };
+    } catch (error) {
+      if (!isOrchestratorError(error)) throw error;
+      return { standing: "unavailable", message: error.message };
+    }
+  }
+
+  touch(caller: Caller, sessionId: string): boolean {
+    const session = this.#find(caller, sessionId);
+    session?.hear();
+    return session !== null;
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    for (const session of this.#sessions.values()) session.end();
+    this.#sessions.clear();
+  }
+
+  async #take(ref: HandOverRef, report: WorkerReport, session: Session | null): Promise<ReportResult["standing"]> {
+    const { handOvers } = this.#parts;
+    if (report.type === "acknowledged" || report.type === "alive")
+      return handOvers.alive(ref, () => session?.slotOf(ref) ?? null);
+    // The slot is free for what follows in the same run.
+    session?.done(ref);
+    switch (report.type) {
+      case "ended":
+        return handOvers.reported(ref, report.outcome);
+      case "stopped": {
+        const error = { type: "CANCELED", message: "the worker stopped the task", retryable: true };
+        return handOvers.reported(ref, { ok: false, error });
+      }
+      case "handed_back":
+        session?.rest();
+        return handOvers.returned(ref, "HANDED_BACK");
+    }
+  }
+
+  #find({ tenantId }: Caller, sessionId: string): Session | null {
+    const session = this.#sessions.get(sessionId);
+    return session?.tenantId === tenantId ? session : null;
+  }
+
+  #endSilent(): void {
+    const before = performance.now() - this.#sessionTimeoutMs;
+    for (const session of [...this.#sessions.values()]) {
+      if (session.heardAt >= before) continue;
+      this.#sessions.delete(session.id);
+      this.#parts.dispatcher.remove(session);
+      for (const ref of session.end()) this.#give(ref, "WORKER_LOST");
+    }
+  }
+
+  #give(ref: HandOverRef, reason: "UNACKNOWLEDGED" | "WORKER_LOST"): void {
+    this.#parts.handOvers.returned(ref, reason).catch((error: unknown) => {
+      this.#parts.log.warn("a task of a lost worker could not be taken back here", { runId: ref.runId, error });
+    });
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Tasks whose work is done elsewhere, by those who take them: they wait for a hand-over, are handed out, started, and
+ * reported.
+ *
+ *   scheduled ──hand_over──→ handed out ──started──→ started ──reported──→ completed, retried, or failed
+ *       ↑                        │                      │
+ *       └──── not acknowledged, worker lost, handed back, withdrawn (same attempt) ┘
+ *
+ * Each hand-over has its own fencing token. One that is lost keeps the attempt number, {@link MAX_LOSSES} times; the
+ * next loss uses up the attempt. See docs/semantics.md §3.
+ */
+import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
+import type { JournalRecord, ReturnReason, TaskError } from "../records.ts";
+import { mayBegin, type Run, specOf } from "../run.ts";
+import type { TaskState } from "../state.ts";
+import { closesAt, timeoutsOf } from "./limits.ts";
+import { failTask } from "./outcomes.ts";
+import { retryOrFail } from "./retries.ts";
+
+/** How many hand-overs of one attempt may be lost before the loss uses up the attempt. */
+export const MAX_LOSSES = 3;
+
+/** Returns true when the task waits for somebody to take it. */
+export function awaitsHandOver(task: TaskState | undefined): task is TaskState {
+  return task?.state === "SCHEDULED" && task.handedTo === null;
+}
+
+/** Returns true when `token` is the current hand-over of the task, acknowledged or not. */
+export function isHandedOut(task: TaskState | undefined, token: number): task is TaskState {
+  return task !== undefined && task.handedTo !== null && task.token === token;
+}
+
+/** The field `dueAt` of a record that makes a task wait for a hand-over since `readyAt`. */
+export function startsBy(
+  spec: TaskSpec,
+  limits: TaskLimits | null,
+  readyAt: number,
+  scheduledAt: number,
+): { readonly dueAt?: number } {
+  const { scheduleToStartMs, scheduleToCloseMs } = timeoutsOf(spec, limits);
+  return earliest(
+    scheduleToStartMs === null ? null : readyAt + scheduleToStartMs,
+    scheduleToCloseMs === null ? null : scheduledAt + scheduleToCloseMs,
+  );
+}
+
+function earliest(...times: readonly (number | null)[]): { readonly dueAt?: number } {
+  const set = times.filter((time) => time !== null);
+  return set.length === 0 ? {} : { dueAt: Math.min(...set) };
+}
+
+/** Schedules the next attempt of a task whose retry delay is over. */
+export function scheduleAgain(run: Run, task: TaskState, at: number): JournalRecord {
+  const due = startsBy(specOf(run, task.path), task.limits, task.readyAt, task.scheduledAt);
+  return { type: "task.scheduled", at, task: task.path, attempt: task.attempt + 1, ...due };
+}
+
+/** Returns the records that hand a task out; none when it does not wait for a hand-over or may not begin. */
+export function handOver(run: Run, path: string, to: string, queued: boolean, at: number): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  if (!awaitsHandOver(task) || !mayBegin(run)) return [];
+  const { attempt } = task;
+  return [{ type: "task.dispatched", at, task: path, attempt, to, ...(queued ? { queued } : {}) }];
+}
+
+/** Returns the record of an acknowledgement; none when it is late or repeated. */
+export function startHandedOut(run: Run, path: string, token: number, at: number): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  if (!isHandedOut(task, token) || task.state !== "SCHEDULED") return [];
+  const spec = specOf(run, path);
+  const { startToCloseMs } = timeoutsOf(spec, task.limits);
+  const due = earliest(startToCloseMs === null ? null : at + startToCloseMs, closesAt(spec, task));
+  return [{ type: "task.started", at, task: path, ...due }];
+}
+
+/** Returns what follows when a hand-over came to nothing: the next one, the next attempt, or the end of the task. */
+export function returnTask(
+  run: Run,
+  path: string,
+  token: number,
+  reason: ReturnReason,
+  at: number,
+  random: number,
+): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  if (!isHandedOut(task, token)) return [];
+  // Only what nobody has begun can be withdrawn.
+  if (reason === "WITHDRAWN" && task.state !== "SCHEDULED") return [];
+  if (run.state.phase === "CANCELING") return [{ type: "task.canceled", at, task: path }];
+  const spec = specOf(run, path);
+  if (isLoss(reason) && task.losses >= MAX_LOSSES) return [retryOrFail(spec, task, lossOf(reason, task), at, random)];
+  return [{ type: "task.returned", at, task: path, reason, ...startsBy(spec, task.limits, at, task.scheduledAt) }];
+}
+
+function isLoss(reason: ReturnReason): boolean {
+  return reason === "UNACKNOWLEDGED" || reason === "WORKER_LOST";
+}
+
+function lossOf(reason: ReturnReason, { losses }: TaskState): TaskError {
+  const last = reason === "WORKER_LOST" ? "the last one with its worker" : "the last one was not acknowledged";
+  return {
+    type: "WORKER_LOST",
+    message: `${losses + 1} hand-overs of the attempt were lost, ${last}`,
+    retryable: true,
+  };
+}
+
+/** Returns what follows when the time of a scheduled or handed-out task is over. */
+export function expireHandout(spec: TaskSpec, task: TaskState, at: number, random: number): JournalRecord[] {
+  const { path, dueAt } = task;
+  const closeAt = closesAt(spec, task);
+  if (closeAt !== null && dueAt !== null && dueAt >= closeAt) {
+    const message = "the task did not end in time";
+    const error: TaskError = { type: "SCHEDULE_TO_CLOSE_TIMEOUT", message, retryable: false };
+    return [failTask(spec, path, error, at, { timedOut: true })];
+  }
+  if (task.state === "SCHEDULED") {
+    const message = task.handedTo === null ? "nobody took the task in time" : "nobody acknowledged the task in time";
+    const error: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false };
+    return [failTask(spec, path, error, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" })];
+  }
+  const message = "the attempt did not end in time";
+  return [retryOrFail(spec, task, { type: "TIMEOUT", message, retryable: true }, at, random)];
+}

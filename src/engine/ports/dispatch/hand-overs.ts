@@ -1,0 +1,93 @@
+/**
+ * Handed-out work: tasks that are done elsewhere. The journal of the run says who has a task; this port is between runs
+ * and those that take their tasks (worker sessions, and later brokers).
+ *
+ * A hand-over is durable before anything is sent. It has a fencing token of its own, so that what an earlier holder
+ * says is told apart from what the current one says.
+ */
+import type { Json } from "../../../base/json/json.ts";
+import type { Outcome } from "../../machine/events.ts";
+import type { ReturnReason } from "../../machine/records.ts";
+
+/** A task that waits for a hand-over. */
+export interface ReadyTask {
+  readonly runId: string;
+  readonly tenantId: string;
+  readonly path: string;
+  readonly queue: string;
+  readonly handler: string;
+  /** Tasks of a queue with a higher priority are handed out first. */
+  readonly priority: number;
+  /** When it became ready, milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** A hand-over, as what is said about it names it. */
+export interface HandOverRef {
+  readonly runId: string;
+  /** Fencing token: sequence of the record that handed the task out. */
+  readonly fence: number;
+}
+
+/** A task on its way to the one that does it. */
+export interface HandedTask extends HandOverRef, Omit<ReadyTask, "priority"> {
+  readonly flowId: string;
+  readonly correlationId: string;
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  readonly input: Json;
+  /** Start-to-close timeout, milliseconds; null: none. */
+  readonly timeoutMs: number | null;
+  readonly heartbeatMs: number | null;
+}
+
+/** A place at somebody who takes tasks. It is taken until it is released. */
+export interface Slot {
+  /** Who takes the task, as the journal names it. */
+  readonly to: string;
+  /** The hand-over is durable: sends the task. */
+  send(task: HandedTask): void;
+  /** The task is no longer wanted. The slot stays taken until the holder says that it has stopped. */
+  cancel(ref: HandOverRef, reason: string): void;
+  /** Nobody works on the task here any more. Safe to call more than once. */
+  release(): void;
+}
+
+/** Those that take tasks, on this instance. */
+export interface Takers {
+  /** Reserves a slot for a task that has just become ready; null: it waits in its queue. */
+  reserve(task: ReadyTask): Slot | null;
+  /** A task waits in its queue, durably. */
+  waits(task: ReadyTask): void;
+  /** Tasks that wait in the store may be handed out here: their shards are ours since now. */
+  look(): void;
+}
+
+/** What became of what a holder said. */
+export type Standing = "accepted" | "cancel_requested" | "outdated" | "unknown" | "refused";
+
+/** The hand-overs of the runs of this instance. Errors of every method: RUN_MOVED, RUN_UNREADABLE, RUN_QUARANTINED. */
+export interface HandOvers {
+  /** Hands a waiting task out. False when it no longer waits; the slot is then free again. */
+  handOver(task: Pick<ReadyTask, "runId" | "path">, slot: Slot): Promise<boolean>;
+  /**
+   * The holder has the task, and it is alive. The first time is durable with the next record of the run, or within a
+   * second. `slotOf` is the slot in which the holder does it, for a hand-over that this instance did not make.
+   */
+  alive(ref: HandOverRef, slotOf: () => Slot | null): Promise<Standing>;
+  /** The attempt ended. Resolves when that is durable. The same report again gets the same answer. */
+  reported(ref: HandOverRef, outcome: Outcome): Promise<Standing>;
+  /** The hand-over came to nothing. */
+  returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
+}
+
+/** Waiting tasks as stored. */
+export interface WaitingTaskStore {
+  /**
+   * Waiting tasks of these shards and this queue that may begin, by priority, time, and id; at most `limit`, from the
+   * one after `after`.
+   */
+  listWaiting(shards: readonly number[], queue: string, after: ReadyTask | null, limit: number): Promise<ReadyTask[]>;
+  /** Open runs of these shards that have tasks handed out. */
+  listHandedOut(shards: readonly number[]): Promise<readonly string[]>;
+}

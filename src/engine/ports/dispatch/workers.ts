@@ -1,0 +1,51 @@
+/** The port of workers: sessions, the tasks they get, and what they report. */
+import type { Outcome } from "../../machine/events.ts";
+import type { Caller } from "../caller.ts";
+import type { HandedTask, Standing } from "./hand-overs.ts";
+
+/** What a worker says about itself. */
+export interface WorkerInfo {
+  readonly name: string;
+  readonly sdk: string;
+  readonly queues: readonly string[];
+  readonly handlers: readonly string[];
+  readonly slots: number;
+}
+
+/** A session, and the rules that it must keep. */
+export interface WorkerSession {
+  readonly sessionId: string;
+  readonly ackTimeoutMs: number;
+  readonly sessionTimeoutMs: number;
+}
+
+/** What a worker gets. */
+export type WorkerMessage =
+  | { readonly type: "task"; readonly token: string; readonly task: HandedTask }
+  | { readonly type: "cancel"; readonly token: string; readonly reason: string };
+
+/** What a worker says about a task. */
+export type WorkerReport =
+  | { readonly type: "acknowledged" | "alive" | "stopped" }
+  | { readonly type: "ended"; readonly outcome: Outcome }
+  | { readonly type: "handed_back"; readonly reason: string };
+
+/** What became of a report. `unavailable`: it may be repeated. */
+export interface ReportResult {
+  readonly standing: Standing | "unavailable";
+  readonly message: string;
+}
+
+/** Sessions of workers on this instance. */
+export interface Workers {
+  register(caller: Caller, worker: WorkerInfo): WorkerSession;
+  /**
+   * The messages for a session, until the signal aborts. A second stream of a session ends the first. Error:
+   * WORKER_SESSION_NOT_FOUND.
+   */
+  poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncIterable<WorkerMessage>;
+  /** Takes one report. Never rejects. */
+  report(caller: Caller, sessionId: string, token: string, report: WorkerReport): Promise<ReportResult>;
+  /** The session is alive. False when there is none. */
+  touch(caller: Caller, sessionId: string): boolean;
+}

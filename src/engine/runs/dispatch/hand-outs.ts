@@ -1,0 +1,160 @@
+/**
+ * Tasks of runs that are done elsewhere, around a commit.
+ *
+ *   before   a task became ready, and a slot is free → it is handed out in the same transition
+ *   after    handed out → sent · ready, and no slot is free → it waits in its queue
+ *            ended otherwise → its worker is asked to stop
+ *
+ * See ports/dispatch/hand-overs.ts.
+ */
+import type { RunEvent } from "../../machine/events.ts";
+import type { JournalRecord } from "../../machine/records.ts";
+import { mayBegin, type Run, specOf } from "../../machine/run.ts";
+import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
+import { timeoutsOf } from "../../machine/tasks/limits.ts";
+import type { Takers } from "../../ports/dispatch/hand-overs.ts";
+import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
+import type { Submission } from "../../shard/submission/submission.ts";
+import type { RunResident } from "../run-resident.ts";
+import type { HandOut, HandOutTable } from "./hand-out-table.ts";
+import { toHandedTask, toReadyTask } from "./ready-task.ts";
+import type { ReservedSlots } from "./reserved-slots.ts";
+
+const NONE: readonly RunEvent[] = [];
+
+/** What hand-outs take. */
+export interface HandOutsParts {
+  readonly takers: Takers;
+  readonly table: HandOutTable;
+  readonly reserved: ReservedSlots;
+  readonly submission: Submission;
+  readonly clock: DatabaseClock;
+}
+
+/** Hands tasks out and takes them back. */
+export class HandOuts {
+  readonly #parts: HandOutsParts;
+
+  constructor(parts: HandOutsParts) {
+    this.#parts = parts;
+  }
+
+  /** The hand-overs that go into the transition of `records`: tasks that found a slot as soon as they were ready. */
+  takeAtOnce({ id, entity: run }: RunResident, records: readonly JournalRecord[]): readonly RunEvent[] {
+    const { takers, reserved } = this.#parts;
+    let events: RunEvent[] | undefined;
+    for (const record of records) {
+      if (record.type !== "task.scheduled" && record.type !== "task.returned") continue;
+      const { task: path, at } = record;
+      const task = run.state.tasks.get(path);
+      if (!awaitsHandOver(task) || !mayBegin(run)) continue;
+      // A batch that was lost is decided again: its slot is reserved already.
+      const slot = reserved.get(id, path) ?? takers.reserve(toReadyTask(run.state, task));
+      if (slot === null) continue;
+      reserved.set(id, path, slot);
+      (events ??= []).push({ type: "hand_over", at, task: path, to: slot.to, queued: false });
+    }
+    return events ?? NONE;
+  }
+
+  /** The task is handed out, durably. */
+  send(resident: RunResident, path: string, fence: number): void {
+    const { id, entity: run } = resident;
+    const slot = this.#parts.reserved.take(id, path) ?? null;
+    const task = run.state.tasks.get(path);
+    if (task === undefined || task.handedTo === null || task.token !== fence) {
+      // Memory has gone on: the hand-over is over already.
+      slot?.release();
+      return;
+    }
+    this.#parts.table.add(createHandOut(run, path, fence, task.handedTo, slot));
+    slot?.send(toHandedTask(resident, task, fence));
+  }
+
+  /** The task waits for a hand-over, durably, unless memory has gone on. */
+  wait({ entity: run }: RunResident, path: string): void {
+    const task = run.state.tasks.get(path);
+    if (awaitsHandOver(task) && mayBegin(run)) this.#parts.takers.waits(toReadyTask(run.state, task));
+  }
+
+  /** The hand-out of a task is over. Its worker is asked to stop, unless it said so itself. */
+  end({ id }: RunResident, path: string, reason: string): void {
+    const handOut = this.#parts.table.get(id, path);
+    if (handOut === undefined) return;
+    this.#parts.table.delete(id, path);
+    if (handOut.reported) return;
+    handOut.slot?.cancel(handOut, reason);
+    // Nobody works on what was never acknowledged.
+    if (!handOut.acknowledged) handOut.slot?.release();
+  }
+
+  /** Every hand-out of a run is over. */
+  endAll(resident: RunResident, reason: string): void {
+    for (const { path } of this.#parts.table.ofRun(resident.id)) this.end(resident, path, reason);
+  }
+
+  /** Asks the workers of a run to stop; what they say still counts. */
+  cancelAll({ id }: RunResident, reason: string): void {
+    for (const handOut of this.#parts.table.ofRun(id)) {
+      handOut.canceled = true;
+      handOut.slot?.cancel(handOut, reason);
+    }
+  }
+
+  /** The run is held: takes back what nobody has acknowledged. */
+  withdraw(resident: RunResident): void {
+    const { submission, clock, table } = this.#parts;
+    for (const { path, fence, acknowledged } of table.ofRun(resident.id)) {
+      if (acknowledged) continue;
+      const at = clock.now();
+      submission.post(resident, {
+        type: "returned",
+        at,
+        task: path,
+        token: fence,
+        reason: "WITHDRAWN",
+        random: Math.random(),
+      });
+    }
+  }
+
+  /** The run is no longer held: what is ready waits for a hand-over again. */
+  waitAll(resident: RunResident): void {
+    const { state } = resident.entity;
+    if (state.away === state.handedOut) return;
+    for (const path of state.tasks.keys()) this.wait(resident, path);
+  }
+
+  /** The run was read: takes note of what is handed out, as heard of `heardAt`. */
+  opened({ id, entity: run }: RunResident, heardAt: number): void {
+    if (run.state.handedOut === 0) return;
+    for (const { path, token, handedTo, state } of run.state.tasks.values()) {
+      if (handedTo === null || this.#parts.table.get(id, path)?.fence === token) continue;
+      const handOut = createHandOut(run, path, token, handedTo, null);
+      this.#parts.table.add({ ...handOut, acknowledged: state === "RUNNING", heardAt });
+    }
+  }
+
+  /** The run leaves this instance: its slots are free again, and its hand-outs are somebody else's business. */
+  leave({ id }: RunResident): void {
+    this.#parts.reserved.release(id);
+    this.#parts.table.forget(id);
+  }
+}
+
+function createHandOut(run: Run, path: string, fence: number, to: string, slot: HandOut["slot"]): HandOut {
+  const { heartbeatMs } = timeoutsOf(specOf(run, path), run.state.tasks.get(path)?.limits ?? null);
+  const { runId } = run.state;
+  return {
+    runId,
+    fence,
+    path,
+    to,
+    heartbeatMs,
+    slot,
+    acknowledged: false,
+    reported: false,
+    canceled: false,
+    heardAt: performance.now(),
+  };
+}

@@ -1,0 +1,44 @@
+import type { JsonObject } from "../../../base/json/json.ts";
+import { DEFAULT_PRIORITY, DEFAULT_QUEUE } from "../../../tasks/worker.ts";
+import { idempotencyKeyOf } from "../../machine/paths.ts";
+import { specOf } from "../../machine/run.ts";
+import type { RunState, TaskState } from "../../machine/state.ts";
+import { timeoutsOf } from "../../machine/tasks/limits.ts";
+import type { HandedTask, ReadyTask } from "../../ports/dispatch/hand-overs.ts";
+import type { RunResident } from "../run-resident.ts";
+
+/** A task as it waits for a hand-over. */
+export function toReadyTask({ runId, tenantId }: RunState, task: TaskState): ReadyTask {
+  const { handler, queue, priority } = parametersOf(task);
+  return {
+    runId,
+    tenantId,
+    path: task.path,
+    queue: typeof queue === "string" ? queue : DEFAULT_QUEUE,
+    handler: typeof handler === "string" ? handler : "",
+    priority: typeof priority === "number" ? priority : DEFAULT_PRIORITY,
+    since: task.readyAt,
+  };
+}
+
+/** A task as it is sent; `fence` is the sequence of the record that hands it out. */
+export function toHandedTask({ entity: run }: RunResident, task: TaskState, fence: number): HandedTask {
+  const { state } = run;
+  const { priority: _, ...ready } = toReadyTask(state, task);
+  const { startToCloseMs, heartbeatMs } = timeoutsOf(specOf(run, task.path), task.limits);
+  return {
+    ...ready,
+    fence,
+    flowId: state.flowId,
+    correlationId: state.facts.correlationId,
+    attempt: task.attempt,
+    idempotencyKey: idempotencyKeyOf(state.runId, task.path, task.generation),
+    input: parametersOf(task).input ?? null,
+    timeoutMs: startToCloseMs,
+    heartbeatMs,
+  };
+}
+
+function parametersOf({ input }: TaskState): JsonObject {
+  return typeof input === "object" && input !== null && !Array.isArray(input) ? (input as JsonObject) : {};
+}

@@ -1,0 +1,166 @@
+/**
+ * What the holders of handed-out tasks say, and what becomes of it. A report counts once: the same again gets the same
+ * answer, and another one learns that it is outdated.
+ */
+import { isOrchestratorError } from "../../../base/errors.ts";
+import type { Outcome } from "../../machine/events.ts";
+import type { ReturnReason } from "../../machine/records.ts";
+import { mayBegin } from "../../machine/run.ts";
+import { limitOutcome } from "../../machine/sizes.ts";
+import type { TaskState } from "../../machine/state.ts";
+import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
+import { isEnded } from "../../machine/tasks/task-ends.ts";
+import type { HandOverRef, HandOvers, ReadyTask, Slot, Standing } from "../../ports/dispatch/hand-overs.ts";
+import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
+import type { Submission } from "../../shard/submission/submission.ts";
+import type { RunResidence, RunResident } from "../run-resident.ts";
+import type { HandOut, HandOutTable } from "./hand-out-table.ts";
+import type { ReservedSlots } from "./reserved-slots.ts";
+
+/** What reports take. */
+export interface ReportsParts {
+  readonly residence: RunResidence;
+  readonly table: HandOutTable;
+  readonly reserved: ReservedSlots;
+  readonly submission: Submission;
+  readonly clock: DatabaseClock;
+}
+
+/** Takes reports of handed-out tasks. */
+export class Reports implements HandOvers {
+  readonly #parts: ReportsParts;
+  /** Acknowledged tasks whose start is not in the journal yet, with the time of the acknowledgement. */
+  readonly #starts = new Map<HandOut, number>();
+
+  constructor(parts: ReportsParts) {
+    this.#parts = parts;
+  }
+
+  async handOver({ runId, path }: Pick<ReadyTask, "runId" | "path">, slot: Slot): Promise<boolean> {
+    const { residence, reserved, submission, clock } = this.#parts;
+    try {
+      const resident = await residence.open(runId);
+      const { entity: run } = resident;
+      const waits = awaitsHandOver(run.state.tasks.get(path)) && mayBegin(run);
+      if (!waits || reserved.get(runId, path) !== undefined) return false;
+      reserved.set(runId, path, slot);
+      await submission.submit(resident, { type: "hand_over", at: clock.now(), task: path, to: slot.to, queued: true });
+      // Still there: the task went another way meanwhile.
+      if (reserved.get(runId, path) !== slot) return true;
+      reserved.take(runId, path);
+      return false;
+    } catch (error) {
+      if (isOrchestratorError(error)) return false;
+      throw error;
+    }
+  }
+
+  async alive(ref: HandOverRef, slotOf: () => Slot | null): Promise<Standing> {
+    const handOut = await this.#find(ref);
+    return typeof handOut === "string" ? handOut : this.#hear(handOut, slotOf);
+  }
+
+  async reported(ref: HandOverRef, told: Outcome): Promise<Standing> {
+    const { residence, table, submission, clock } = this.#parts;
+    const outcome = limitOutcome(told);
+    const resident = await this.#open(ref);
+    if (resident === null) return "unknown";
+    const handOut = table.find(ref);
+    if (handOut === undefined || handOut.reported) return this.#again(resident, ref, outcome);
+    handOut.reported = true;
+    this.#writeStart(resident, handOut);
+    try {
+      await submission.submit(resident, {
+        type: "reported",
+        at: clock.now(),
+        task: handOut.path,
+        token: ref.fence,
+        outcome,
+        random: Math.random(),
+      });
+    } catch (error) {
+      handOut.reported = residence.get(ref.runId) === resident && handOut.reported;
+      throw error;
+    }
+    return outcome === told ? "accepted" : "refused";
+  }
+
+  async returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing> {
+    const { submission, clock } = this.#parts;
+    const handOut = await this.#find(ref);
+    if (typeof handOut === "string") return handOut;
+    const resident = await this.#open(ref);
+    if (resident === null) return "unknown";
+    const { path } = handOut;
+    const { fence: token } = ref;
+    const event = { type: "returned", at: clock.now(), task: path, token, reason, random: Math.random() } as const;
+    await submission.submit(resident, event);
+    return "accepted";
+  }
+
+  /** Writes the starts that were acknowledged before `before`, a time of `performance.now()`. */
+  async writeStarts(before: number): Promise<void> {
+    for (const [handOut, heardAt] of this.#starts) {
+      if (heardAt > before) continue;
+      const resident = await this.#open(handOut);
+      if (resident === null) this.#starts.delete(handOut);
+      else this.#writeStart(resident, handOut);
+    }
+  }
+
+  #writeStart(resident: RunResident, handOut: HandOut): void {
+    const { submission, clock } = this.#parts;
+    const heardAt = this.#starts.get(handOut);
+    if (heardAt === undefined) return;
+    this.#starts.delete(handOut);
+    const at = clock.now() - Math.max(0, Math.round(performance.now() - heardAt));
+    submission.post(resident, { type: "started", at, task: handOut.path, token: handOut.fence });
+  }
+
+  #hear(handOut: HandOut, slotOf: () => Slot | null): Standing {
+    const now = performance.now();
+    handOut.heardAt = now;
+    handOut.slot ??= slotOf();
+    if (!handOut.acknowledged) {
+      handOut.acknowledged = true;
+      this.#starts.set(handOut, now);
+    }
+    return handOut.canceled ? "cancel_requested" : "accepted";
+  }
+
+  async #find(ref: HandOverRef): Promise<HandOut | "unknown" | "outdated"> {
+    const { table } = this.#parts;
+    const known = table.find(ref);
+    if (known !== undefined) return known;
+    if ((await this.#open(ref)) === null) return "unknown";
+    return table.find(ref) ?? "outdated";
+  }
+
+  async #open({ runId }: HandOverRef): Promise<RunResident | null> {
+    try {
+      return await this.#parts.residence.open(runId);
+    } catch (error) {
+      if (isOrchestratorError(error) && error.code === "RUN_NOT_FOUND") return null;
+      throw error;
+    }
+  }
+
+  /** What a second report of a hand-over is told, once what stands is durable. */
+  async #again(resident: RunResident, { fence }: HandOverRef, outcome: Outcome): Promise<Standing> {
+    const { submission, clock } = this.#parts;
+    for (const task of resident.entity.state.tasks.values()) {
+      if (task.token !== fence) continue;
+      const standing = isSame(task, outcome) ? "accepted" : "outdated";
+      if (!resident.gone) await submission.submit(resident, { type: "due", at: clock.now(), by: 0, random: 0 });
+      return standing;
+    }
+    return "outdated";
+  }
+}
+
+function isSame(task: TaskState, outcome: Outcome): boolean {
+  if (outcome.ok) return task.state === "COMPLETED" && JSON.stringify(task.output) === JSON.stringify(outcome.output);
+  const { error } = task;
+  if (!isEnded(task) && task.state !== "RETRYING") return false;
+  return task.state === "CANCELED" || (error?.type === outcome.error.type && error.message === outcome.error.message);
+}

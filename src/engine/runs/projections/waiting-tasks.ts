@@ -1,0 +1,64 @@
+import type { JournalRecord } from "../../machine/records.ts";
+import { mayBegin, type Run, specOf } from "../../machine/run.ts";
+import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
+import type { ReadyTask } from "../../ports/dispatch/hand-overs.ts";
+import type { RowMaker } from "../../ports/projections.ts";
+import { toReadyTask } from "../dispatch/ready-task.ts";
+
+/** A task that waits for a hand-over. */
+export interface WaitingTaskRow extends ReadyTask {
+  /** Its run is held: nobody may take it. */
+  readonly held: boolean;
+}
+
+function toWaitingRow(run: Run, path: string): WaitingTaskRow | null {
+  const task = run.state.tasks.get(path);
+  return awaitsHandOver(task) ? { ...toReadyTask(run.state, task), held: !mayBegin(run) } : null;
+}
+
+/** Tasks that begin to wait and found no slot in the same transition. */
+export const waitingTaskRows: RowMaker<Run, JournalRecord, WaitingTaskRow> = {
+  projection: "waiting_tasks",
+  on: {
+    "task.scheduled": (run, { task }) => toWaitingRow(run, task),
+    "task.returned": (run, { task }) => toWaitingRow(run, task),
+  },
+  keyOf: ({ path }) => path,
+};
+
+/** A task that no longer waits. */
+export interface TakenTaskRow {
+  readonly path: string;
+}
+
+/** A task that ended may have waited: one that a worker had is not among the rows, and nothing is deleted. */
+function toTakenRow(run: Run, path: string): TakenTaskRow | null {
+  return specOf(run, path).effect === "remote" ? { path } : null;
+}
+
+/** Tasks that no longer wait: they were handed out, or have ended. */
+export const takenTaskRows: RowMaker<Run, JournalRecord, TakenTaskRow> = {
+  projection: "taken_tasks",
+  on: {
+    "task.dispatched": (_run, { task, queued }) => (queued === true ? { path: task } : null),
+    "task.failed": (run, { task }) => toTakenRow(run, task),
+    "task.canceled": (run, { task }) => toTakenRow(run, task),
+  },
+  keyOf: ({ path }) => path,
+};
+
+/** A run whose waiting tasks may be taken, or not any more. */
+export interface HeldTasksRow {
+  readonly held: boolean;
+}
+
+function toHeldRow(run: Run): HeldTasksRow | null {
+  return run.state.away > run.state.handedOut ? { held: !mayBegin(run) } : null;
+}
+
+/** Holds of runs with waiting tasks. */
+export const heldTasksRows: RowMaker<Run, JournalRecord, HeldTasksRow> = {
+  projection: "held_tasks",
+  on: { "run.held": toHeldRow, "run.released": toHeldRow },
+  keyOf: () => "",
+};

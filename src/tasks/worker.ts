@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
+
+/** Queue of tasks that name none. */
+export const DEFAULT_QUEUE = "default";
+
+/** Priority of tasks that set none. */
+export const DEFAULT_PRIORITY = 0;
+
+const name = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, {
+    error: "use letters, digits, and . _ / -, beginning with a letter or digit",
+  });
+
+/** `worker`: work that a process of the user does. */
+export const worker = defineTaskType({
+  type: "worker",
+  effect: "remote",
+  summary: "Is done by a worker: a process of yours that takes tasks from a queue.",
+  documentation:
+    "The task is `SCHEDULED` until a worker that serves its `queue` and `handler` acknowledges it, then `RUNNING`. `schedule_to_start_timeout` bounds the wait for a worker; `timeout` counts from the acknowledgement; with `heartbeat_timeout` the worker must report that it is alive at least that often. There is no default timeout. The worker gets the idempotency key, which is the same for all attempts, and a fencing token, which rises with every hand-over. A hand-over that is not acknowledged within 5 s, or whose worker is gone, is repeated with the same attempt number, three times at most; the next loss uses up the attempt (`WORKER_LOST`). An error that the worker reports is retried as the retry policy says, unless the worker says that it is not retryable. The output is what the handler returned. Tasks wait while nobody serves their queue.",
+  parameters: keyed({
+    handler: name.meta({ description: "Name of the function that the worker has registered." }),
+    queue: name.optional().meta({ description: `Queue that the workers serve; \`${DEFAULT_QUEUE}\` by default.` }),
+    input: anyJson.optional().meta({ description: "What the handler gets; null by default." }),
+    priority: z
+      .int()
+      .min(-100)
+      .max(100)
+      .optional()
+      .meta({ description: "Tasks of a queue with a higher priority are handed out first; 0 by default." }),
+  }),
+  result: anyJson,
+  example: `id: resize
+type: worker
+parameters:
+  queue: images
+  handler: resize
+  input: {files: "\${vars.files}", width: 800}
+timeout: 60
+heartbeat_timeout: 10
+`,
+});

@@ -1,0 +1,57 @@
+/** A worker in the process of the test, behind the port of workers. */
+import { onTestFinished } from "vitest";
+import type { Json } from "../../../src/base/json/json.ts";
+import type { HandedTask } from "../../../src/engine/ports/dispatch/hand-overs.ts";
+import type { ReportResult, WorkerMessage, WorkerReport } from "../../../src/engine/ports/dispatch/workers.ts";
+import { CALLER, type Instance } from "./bed.ts";
+
+/** A task that the worker has. */
+export interface Taken {
+  readonly token: string;
+  readonly task: HandedTask;
+}
+
+/** A worker. */
+export interface FakeWorker {
+  readonly sessionId: string;
+  /** Everything that it was handed, in order. */
+  readonly taken: readonly Taken[];
+  readonly canceled: readonly string[];
+  report(token: string, report: WorkerReport): Promise<ReportResult>;
+  complete(token: string, output?: Json): Promise<ReportResult>;
+  /** Its stream breaks. */
+  disconnect(): void;
+}
+
+/** Connects a worker. `onTask` is called with each task it gets. */
+export function connectWorker(
+  { workers }: Instance,
+  { slots = 10, queues = ["default"], handlers = ["work"] as readonly string[], name = "w" } = {},
+  onTask: (worker: FakeWorker, taken: Taken) => void = () => {},
+): FakeWorker {
+  const { sessionId } = workers.register(CALLER, { name, sdk: "test", queues, handlers, slots });
+  const stop = new AbortController();
+  const taken: Taken[] = [];
+  const canceled: string[] = [];
+  const report = (token: string, told: WorkerReport) => workers.report(CALLER, sessionId, token, told);
+  const worker: FakeWorker = {
+    sessionId,
+    taken,
+    canceled,
+    report,
+    complete: (token, output = null) => report(token, { type: "ended", outcome: { ok: true, output } }),
+    disconnect: () => stop.abort(),
+  };
+  const read = async (messages: AsyncIterable<WorkerMessage>): Promise<void> => {
+    for await (const message of messages) {
+      if (message.type === "cancel") canceled.push(message.token);
+      else {
+        taken.push(message);
+        onTask(worker, message);
+      }
+    }
+  };
+  void read(workers.poll(CALLER, sessionId, stop.signal));
+  onTestFinished(() => stop.abort());
+  return worker;
+}

@@ -1,0 +1,15 @@
+import { toError } from "../../../src/base/errors.ts";
+import type { Workers } from "../../../src/engine/ports/dispatch/workers.ts";
+
+/** Workers that get no tasks. */
+export function createFakeWorkers(): Workers {
+  return {
+    register: () => ({ sessionId: "s", ackTimeoutMs: 5_000, sessionTimeoutMs: 30_000 }),
+    // biome-ignore lint/correctness/useYield: nothing is ever handed out.
+    async *poll(_caller, sessionId) {
+      throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+    },
+    report: async () => ({ standing: "unknown", message: "the task token is not one of this service" }),
+    touch: (_caller, sessionId) => sessionId === "s",
+  };
+}
