@@ -5,11 +5,11 @@ import { prepared } from "./sql/sql.ts";
 
 const LIST_WAITING = prepared(
   "waiting_tasks.list",
-  `SELECT run_id, task_path, tenant_id, handler, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at
+  `SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at
   FROM orchestrator.waiting_tasks
-  WHERE queue = $2 AND NOT held AND shard = ANY($1::int2[])
-    AND ($3::int2 IS NULL OR (rank, ready_at, run_id, task_path) > ($3::int2, to_timestamp($4::float8 / 1000), $5::text, $6::text))
-  ORDER BY rank, ready_at, run_id, task_path LIMIT $7`,
+  WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND NOT held AND shard = ANY($1::int2[])
+    AND ($5::int2 IS NULL OR (rank, ready_at, run_id, task_path) > ($5::int2, to_timestamp($6::float8 / 1000), $7::text, $8::text))
+  ORDER BY rank, ready_at, run_id, task_path LIMIT $9`,
 );
 
 const LIST_HANDED_OUT = prepared(
@@ -20,8 +20,6 @@ const LIST_HANDED_OUT = prepared(
 interface Row {
   readonly run_id: string;
   readonly task_path: string;
-  readonly tenant_id: string;
-  readonly handler: string;
   readonly rank: number;
   readonly ready_at: number;
 }
@@ -29,16 +27,16 @@ interface Row {
 /** The waiting tasks of a database. */
 export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
   return {
-    listWaiting: async (shards, queue, after, limit) => {
+    listWaiting: async (shards, { tenantId, queue, handler }, after, limit) => {
       const place = after === null ? [null, null, null, null] : [-after.priority, after.since, after.runId, after.path];
-      const { rows } = await reads.query<Row>(LIST_WAITING, [shards, queue, ...place, limit]);
+      const { rows } = await reads.query<Row>(LIST_WAITING, [shards, tenantId, queue, handler, ...place, limit]);
       return rows.map(
         (row): ReadyTask => ({
           runId: row.run_id,
-          tenantId: row.tenant_id,
+          tenantId,
           path: row.task_path,
           queue,
-          handler: row.handler,
+          handler,
           priority: -row.rank,
           since: row.ready_at,
         }),

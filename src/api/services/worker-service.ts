@@ -32,6 +32,9 @@ const PROTOCOL_VERSION = 1;
 
 const MAX_SLOTS = 10_000;
 
+/** Most pairs of a queue and a handler that a worker serves. */
+const MAX_LINES = 1_000;
+
 interface Needs {
   readonly workers: Workers;
   readonly runReader: PayloadReader;
@@ -51,8 +54,12 @@ function createHandlers({
     async registerWorker({ name, protocolVersion, sdk, queues, handlers, slots }, { caller }) {
       if (protocolVersion > PROTOCOL_VERSION) refuse("protocol_version", `must be at most ${PROTOCOL_VERSION}`);
       if (slots > MAX_SLOTS) refuse("slots", `must be at most ${MAX_SLOTS}`);
-      const served = queues.length === 0 ? [DEFAULT_QUEUE] : queues;
-      const session = workers.register(caller, { name, sdk, queues: served, handlers, slots: Math.max(1, slots) });
+      const served = queues.length === 0 ? [DEFAULT_QUEUE] : [...new Set(queues)];
+      const known = [...new Set(handlers)];
+      if (served.length * known.length > MAX_LINES)
+        refuse("handlers", `times queues must be at most ${MAX_LINES}; start several workers`);
+      const worker = { name, sdk, queues: served, handlers: known, slots: Math.max(1, slots) };
+      const session = workers.register(caller, worker);
       return create(RegisterWorkerResponseSchema, {
         sessionId: session.sessionId,
         ackTimeout: toDuration(session.ackTimeoutMs),

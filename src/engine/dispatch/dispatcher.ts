@@ -8,7 +8,7 @@ import type { Log } from "../../base/log.ts";
 import type { HandOvers, ReadyTask, Slot, Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { Lifecycle } from "../shard/lifecycle.ts";
 import type { Session } from "./session.ts";
-import { WaitingTasks } from "./waiting-tasks.ts";
+import { keyOf, WaitingTasks } from "./waiting-tasks.ts";
 
 /** What the dispatcher takes. */
 export interface DispatcherParts {
@@ -23,6 +23,7 @@ export class Dispatcher implements Takers {
   readonly #lifecycle: Lifecycle;
   readonly #log: Log;
   readonly #waiting: WaitingTasks;
+  /** By the key of each line that they serve. */
   readonly #sessions = new Map<string, Set<Session>>();
   /** Sessions whose slots are being filled. */
   readonly #filling = new Set<Session>();
@@ -56,17 +57,17 @@ export class Dispatcher implements Takers {
   }
 
   add(session: Session): void {
-    for (const queue of session.queues) {
-      const sessions = this.#sessions.get(queue);
-      if (sessions === undefined) this.#sessions.set(queue, new Set([session]));
+    for (const key of session.lines.map(keyOf)) {
+      const sessions = this.#sessions.get(key);
+      if (sessions === undefined) this.#sessions.set(key, new Set([session]));
       else sessions.add(session);
     }
   }
 
   remove(session: Session): void {
-    for (const queue of session.queues) {
-      const sessions = this.#sessions.get(queue);
-      if (sessions?.delete(session) === true && sessions.size === 0) this.#sessions.delete(queue);
+    for (const key of session.lines.map(keyOf)) {
+      const sessions = this.#sessions.get(key);
+      if (sessions?.delete(session) === true && sessions.size === 0) this.#sessions.delete(key);
     }
   }
 
@@ -80,13 +81,13 @@ export class Dispatcher implements Takers {
   }
 
   async #fill(session: Session): Promise<void> {
-    for (const queue of session.queues) {
-      while (session.free > 0 && !this.#lifecycle.draining) {
-        if (this.#waiting.isLow(queue)) await this.#waiting.fill(queue);
-        const task = session.free > 0 ? this.#waiting.take(queue, (one) => canDo(session, one)) : null;
-        if (task === null) break;
-        this.#handOver(task, session.reserve());
-      }
+    const { lines } = session;
+    while (session.free > 0 && !this.#lifecycle.draining) {
+      const low = lines.filter((line) => this.#waiting.isLow(line));
+      if (low.length > 0) await Promise.all(low.map((line) => this.#waiting.fill(line)));
+      const task = session.free > 0 ? this.#waiting.take(lines) : null;
+      if (task === null) return;
+      this.#handOver(task, session.reserve());
     }
   }
 
@@ -107,12 +108,8 @@ export class Dispatcher implements Takers {
   /** The session with the most free slots among those that can do the task. */
   #freest(task: ReadyTask): Session | null {
     let freest: Session | null = null;
-    for (const session of this.#sessions.get(task.queue) ?? [])
-      if (canDo(session, task) && session.free > (freest?.free ?? 0)) freest = session;
+    for (const session of this.#sessions.get(keyOf(task)) ?? [])
+      if (session.free > (freest?.free ?? 0)) freest = session;
     return freest;
   }
-}
-
-function canDo(session: Session, { tenantId, handler }: ReadyTask): boolean {
-  return session.tenantId === tenantId && session.handlers.has(handler);
 }

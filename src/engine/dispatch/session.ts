@@ -5,7 +5,7 @@
  *
  * Without a stream it gets no tasks, and keeps what it has acknowledged.
  */
-import type { HandedTask, HandOverRef, Slot } from "../ports/dispatch/hand-overs.ts";
+import type { HandedTask, HandOverRef, Line, Slot } from "../ports/dispatch/hand-overs.ts";
 import type { WorkerInfo, WorkerMessage } from "../ports/dispatch/workers.ts";
 
 /** A worker that handed a task back gets none for this long, milliseconds: it would get the same one again. */
@@ -26,8 +26,8 @@ export class Session {
   readonly id: string;
   readonly tenantId: string;
   readonly worker: WorkerInfo;
-  readonly queues: ReadonlySet<string>;
-  readonly handlers: ReadonlySet<string>;
+  /** What it can do. */
+  readonly lines: readonly Line[];
   /** `performance.now()` of the last call that named the session. */
   heardAt = performance.now();
   /** A task was not acknowledged in time: it gets no other until it is heard of. */
@@ -44,8 +44,7 @@ export class Session {
     this.id = id;
     this.tenantId = tenantId;
     this.worker = worker;
-    this.queues = new Set(worker.queues);
-    this.handlers = new Set(worker.handlers);
+    this.lines = worker.queues.flatMap((queue) => worker.handlers.map((handler) => ({ tenantId, queue, handler })));
     this.#seal = seal;
     this.#onFree = onFree;
   }

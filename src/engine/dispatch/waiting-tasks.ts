@@ -1,19 +1,20 @@
 /**
- * The heads of the queues: the waiting tasks that are handed out next. The tasks themselves are rows of the store; here
- * are at most {@link HEAD} of each queue, in order, and whether the store has more behind them.
+ * The heads of the lines: the waiting tasks that are handed out next. The tasks themselves are rows of the store; here
+ * are at most {@link HEAD} of each line, in order, and whether the store has more behind them. Each handler of a queue
+ * has a line of its own, so that tasks that nobody can do keep no others from being handed out.
  *
  * A row may be gone when its task is taken from here (the run was canceled, another look was quicker): the hand-over
  * finds out.
  */
-import type { ReadyTask, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
+import type { Line, ReadyTask, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 
-/** Waiting tasks of a queue in memory. */
+/** Waiting tasks of a line in memory. */
 const HEAD = 2_000;
 
 /** With fewer in memory the store is asked for more. */
 const LOW = 200;
 
-/** The head of one queue. */
+/** The head of one line. */
 interface Head {
   /** In order. */
   readonly tasks: ReadyTask[];
@@ -33,9 +34,9 @@ export class WaitingTasks {
     this.#shards = shards;
   }
 
-  /** A task has come into its queue. */
+  /** A task has come into its line. */
   add(task: ReadyTask): void {
-    const head = this.#headOf(task.queue);
+    const head = this.#headOf(task);
     const { tasks } = head;
     const last = tasks[tasks.length - 1];
     // Behind the head there may be others that come first.
@@ -46,32 +47,36 @@ export class WaitingTasks {
     head.more = true;
   }
 
-  /** True when a task of at least this priority waits in the queue. */
-  hasBefore({ queue, priority }: ReadyTask): boolean {
-    const head = this.#heads.get(queue);
+  /** True when a task of at least this priority waits in the line. */
+  hasBefore(task: ReadyTask): boolean {
+    const head = this.#heads.get(keyOf(task));
     if (head === undefined) return false;
     const [first] = head.tasks;
-    return first === undefined ? head.more : first.priority >= priority;
+    return first === undefined ? head.more : first.priority >= task.priority;
   }
 
-  /** Takes the next task that fits out of the head. */
-  take(queue: string, fits: (task: ReadyTask) => boolean): ReadyTask | null {
-    const head = this.#heads.get(queue);
-    if (head === undefined) return null;
-    const index = head.tasks.findIndex(fits);
-    return index < 0 ? null : (head.tasks.splice(index, 1)[0] ?? null);
+  /** Takes the first of the tasks of these lines; null: none is in memory. */
+  take(lines: readonly Line[]): ReadyTask | null {
+    let best: Head | undefined;
+    for (const line of lines) {
+      const head = this.#heads.get(keyOf(line));
+      const [first] = head?.tasks ?? [];
+      const [leader] = best?.tasks ?? [];
+      if (first !== undefined && (leader === undefined || isBefore(first, leader))) best = head;
+    }
+    return best?.tasks.shift() ?? null;
   }
 
   /** Whether the store should be asked before the next {@link take}. */
-  isLow(queue: string): boolean {
-    const head = this.#headOf(queue);
+  isLow(line: Line): boolean {
+    const head = this.#headOf(line);
     return head.more && head.tasks.length < LOW;
   }
 
-  /** Reads on behind the head. Resolves with whether there is anything more to take. */
-  async fill(queue: string): Promise<void> {
-    const head = this.#headOf(queue);
-    head.loading ??= this.#read(queue, head).finally(() => {
+  /** Reads on behind the head. */
+  async fill(line: Line): Promise<void> {
+    const head = this.#headOf(line);
+    head.loading ??= this.#read(line, head).finally(() => {
       head.loading = null;
     });
     await head.loading;
@@ -85,25 +90,31 @@ export class WaitingTasks {
     }
   }
 
-  async #read(queue: string, head: Head): Promise<void> {
+  async #read(line: Line, head: Head): Promise<void> {
     const { owned } = this.#shards;
     const after = head.tasks[head.tasks.length - 1] ?? null;
     // What comes meanwhile is read with the next page.
-    const found = owned.length === 0 ? [] : await this.#store.listWaiting(owned, queue, after, HEAD);
+    const found = owned.length === 0 ? [] : await this.#store.listWaiting(owned, line, after, HEAD);
     head.more = found.length === HEAD;
     for (const task of found) if (!isThere(head.tasks, task)) head.tasks.splice(placeOf(head.tasks, task), 0, task);
   }
 
-  #headOf(queue: string): Head {
-    const known = this.#heads.get(queue);
+  #headOf(line: Line): Head {
+    const key = keyOf(line);
+    const known = this.#heads.get(key);
     if (known !== undefined) return known;
     const head: Head = { tasks: [], more: true, loading: null };
-    this.#heads.set(queue, head);
+    this.#heads.set(key, head);
     return head;
   }
 }
 
-/** The order of a queue: priority, time, run, task. */
+/** Names of queues and handlers hold no blanks. */
+export function keyOf({ tenantId, queue, handler }: Line): string {
+  return `${queue} ${handler} ${tenantId}`;
+}
+
+/** The order of a line: priority, time, run, task. */
 function isBefore(a: ReadyTask, b: ReadyTask): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
   if (a.since !== b.since) return a.since < b.since;

@@ -17,4 +17,4 @@ CREATE TABLE orchestrator.waiting_tasks (
   held boolean NOT NULL,
   PRIMARY KEY (run_id, task_path)
 );
-CREATE INDEX waiting_tasks_order ON orchestrator.waiting_tasks (queue, rank, ready_at, run_id, task_path);
+CREATE INDEX waiting_tasks_order ON orchestrator.waiting_tasks (tenant_id, queue, handler, rank, ready_at, run_id, task_path);

@@ -9,13 +9,17 @@ import type { Json } from "../../../base/json/json.ts";
 import type { Outcome } from "../../machine/events.ts";
 import type { ReturnReason } from "../../machine/records.ts";
 
-/** A task that waits for a hand-over. */
-export interface ReadyTask {
-  readonly runId: string;
+/** Which tasks a worker can do: those of a tenant, in a queue, for a handler. */
+export interface Line {
   readonly tenantId: string;
-  readonly path: string;
   readonly queue: string;
   readonly handler: string;
+}
+
+/** A task that waits for a hand-over. */
+export interface ReadyTask extends Line {
+  readonly runId: string;
+  readonly path: string;
   /** Tasks of a queue with a higher priority are handed out first. */
   readonly priority: number;
   /** When it became ready, milliseconds since the epoch. */
@@ -84,10 +88,10 @@ export interface HandOvers {
 /** Waiting tasks as stored. */
 export interface WaitingTaskStore {
   /**
-   * Waiting tasks of these shards and this queue that may begin, by priority, time, and id; at most `limit`, from the
-   * one after `after`.
+   * Waiting tasks of a line on these shards that may begin, by priority, time, and id; at most `limit`, from the one
+   * after `after`.
    */
-  listWaiting(shards: readonly number[], queue: string, after: ReadyTask | null, limit: number): Promise<ReadyTask[]>;
+  listWaiting(shards: readonly number[], line: Line, after: ReadyTask | null, limit: number): Promise<ReadyTask[]>;
   /** Open runs of these shards that have tasks handed out. */
   listHandedOut(shards: readonly number[]): Promise<readonly string[]>;
 }

@@ -77,12 +77,18 @@ export class Liveness {
   }
 
   async #look(): Promise<void> {
-    const { table, reports } = this.#parts;
+    const { table, reports, shards } = this.#parts;
     const now = performance.now();
     await reports.writeStarts(now - START_DELAY_MS);
     await this.#readSilent(now);
     const late: Promise<unknown>[] = [];
     for (const handOut of table) {
+      const { runId } = handOut;
+      if (shards.epochOf(shards.shardOf(runId)) === undefined) {
+        // Another instance has the run, and its workers report there.
+        table.forget(runId);
+        continue;
+      }
       const end = this.#endOf(handOut, now - handOut.heardAt);
       if (end !== null) late.push(this.#give(handOut, end));
     }
@@ -103,7 +109,7 @@ export class Liveness {
   }
 
   async #give(handOut: HandOut, end: ReturnReason | "HEARTBEAT_TIMEOUT"): Promise<void> {
-    const { reports, log } = this.#parts;
+    const { table, reports, log } = this.#parts;
     const { runId, path, fence, heartbeatMs } = handOut;
     try {
       if (end !== "HEARTBEAT_TIMEOUT") return void (await reports.returned(handOut, end));
@@ -112,7 +118,9 @@ export class Liveness {
       handOut.slot?.cancel(handOut, message);
       await reports.reported(handOut, { ok: false, error });
     } catch (error) {
-      log.warn("a handed-out task could not be taken back; it is tried again", { runId, task: path, fence, error });
+      // A run that cannot be opened here is held, or has another owner by now. The next one to open it finds out.
+      table.forget(runId);
+      log.warn("a handed-out task could not be taken back", { runId, task: path, fence, error });
     }
   }
 

@@ -102,7 +102,8 @@ export class Reports implements HandOvers {
   async writeStarts(before: number): Promise<void> {
     for (const [handOut, heardAt] of this.#starts) {
       if (heardAt > before) continue;
-      const resident = await this.#open(handOut);
+      // A run that cannot be opened is the business of its next owner, who learns of the start from the worker.
+      const resident = await this.#open(handOut).catch(() => null);
       if (resident === null) this.#starts.delete(handOut);
       else this.#writeStart(resident, handOut);
     }
