@@ -114,6 +114,20 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("fans", "mapRatio"),
   },
   {
+    title: "map of 10,000 no-op worker tasks, tasks/s ÷ unary echo calls/s",
+    unit: "times",
+    rule: "atLeast",
+    limit: 1,
+    measure: (read) => read.figure("workers", "mapShare"),
+  },
+  {
+    title: "3-step worker runs, 200 open, tasks/s ÷ unary echo calls/s",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.8,
+    measure: (read) => read.figure("workers", "stepShare"),
+  },
+  {
     title: "100,000 waiting runs, resident memory added",
     unit: "MB",
     rule: "atMost",

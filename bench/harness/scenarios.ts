@@ -26,6 +26,14 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { rounds: 1 },
   },
   {
+    name: "workers",
+    title: "tasks that a worker does over gRPC",
+    file: "workloads/worker-tasks.ts",
+    database: "plain",
+    full: { rounds: 3, seconds: 4 },
+    quick: { rounds: 1, seconds: 1 },
+  },
+  {
     name: "start",
     title: "start to serving with the embedded store, idle memory",
     file: "workloads/service-start.ts",
