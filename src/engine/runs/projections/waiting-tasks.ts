@@ -33,7 +33,12 @@ export interface TakenTaskRow {
 
 /** A task that ended may have waited: one that a worker had is not among the rows, and nothing is deleted. */
 function toTakenRow(run: Run, path: string): TakenTaskRow | null {
-  return specOf(run, path).effect === "remote" ? { path } : null;
+  try {
+    return specOf(run, path).effect === "remote" ? { path } : null;
+  } catch {
+    // A damaged record may name a task that the flow does not have. Its run must still end.
+    return null;
+  }
 }
 
 /** Tasks that no longer wait: they were handed out, or have ended. */
