@@ -113,7 +113,7 @@ async function startNoopWorker(port: number): Promise<() => Promise<void>> {
   const stop = new AbortController();
   const worker = { name: "bench", handlers: ["noop"], slots: SLOTS };
   const { sessionId } = await client.call(WorkerService.method.registerWorker, worker);
-  let waiting: string[] = [];
+  const waiting: string[] = [];
   let isSending = false;
   const send = async (): Promise<void> => {
     if (isSending) return;
