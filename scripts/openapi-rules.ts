@@ -101,7 +101,8 @@ function ofBytes(rules: FieldRules | undefined): FieldKeywords {
 function ofInt32(rules: FieldRules | undefined): FieldKeywords {
   const own = rules?.type.case === "int32" ? rules.type.value : undefined;
   const minimum = own?.greaterThan.case === "gte" ? own.greaterThan.value : -(2 ** 31);
-  return { keywords: { minimum, maximum: 2 ** 31 - 1 }, required: false };
+  const maximum = own?.lessThan.case === "lte" ? own.lessThan.value : 2 ** 31 - 1;
+  return { keywords: { minimum, maximum }, required: false };
 }
 
 function ofEnum(field: DescField, rules: FieldRules | undefined): FieldKeywords {

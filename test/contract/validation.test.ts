@@ -50,6 +50,11 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
   if (type.case === "int32") {
     add("0", true, 0);
     add("-1", false, -1);
+    const { lessThan } = type.value;
+    if (lessThan.case === "lte") {
+      add(`${lessThan.value}`, true, lessThan.value);
+      add(`${lessThan.value + 1}`, false, lessThan.value + 1);
+    }
   }
   if (type.case === "enum") {
     add("an unknown number", false, 99);

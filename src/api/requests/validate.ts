@@ -257,11 +257,13 @@ function compileBytes(rules: BytesRules): Check {
 
 function compileInt32(rules: Int32Rules): Check {
   const { greaterThan, lessThan } = rules;
-  if (lessThan.case !== undefined || greaterThan.case !== "gte")
-    throw new Error("of the rules of int32 only gte is known");
+  if (lessThan.case === "lt" || greaterThan.case !== "gte")
+    throw new Error("of the rules of int32 only gte and lte are known");
   const min = greaterThan.value;
+  const max = lessThan.value ?? Number.POSITIVE_INFINITY;
   return (value, path, violations) => {
     if ((value as number) < min) violations.push({ field: path, description: `is ${value}; the minimum is ${min}` });
+    if ((value as number) > max) violations.push({ field: path, description: `is ${value}; the maximum is ${max}` });
   };
 }
 

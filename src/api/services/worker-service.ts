@@ -1,6 +1,6 @@
 /** WorkerService: tasks for workers, and what they report. */
 import { create } from "@bufbuild/protobuf";
-import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
+import { isOrchestratorError, toError } from "../../base/errors.ts";
 import type { WorkerMessage, WorkerReport, Workers } from "../../engine/ports/dispatch/workers.ts";
 import { type TaskReport, TaskReportOutcome, TaskReportResultSchema } from "../../gen/orchestrator/v1/worker_pb.ts";
 import {
@@ -27,14 +27,6 @@ import { type PayloadReader, readReferences } from "./stored-payloads.ts";
 /** Largest number of reports in one call: the contract's. */
 const MAX_REPORTS = 1_000;
 
-/** Version of the protocol between workers and this service. */
-const PROTOCOL_VERSION = 1;
-
-const MAX_SLOTS = 10_000;
-
-/** Most pairs of a queue and a handler that a worker serves. */
-const MAX_LINES = 1_000;
-
 interface Needs {
   readonly workers: Workers;
   readonly runReader: PayloadReader;
@@ -51,13 +43,9 @@ function createHandlers({
   heartbeatMs,
 }: Needs): ServiceHandlers<typeof WorkerService> {
   return {
-    async registerWorker({ name, protocolVersion, sdk, queues, handlers, slots }, { caller }) {
-      if (protocolVersion > PROTOCOL_VERSION) refuse("protocol_version", `must be at most ${PROTOCOL_VERSION}`);
-      if (slots > MAX_SLOTS) refuse("slots", `must be at most ${MAX_SLOTS}`);
+    async registerWorker({ name, sdk, queues, handlers, slots }, { caller }) {
       const served = queues.length === 0 ? [DEFAULT_QUEUE] : [...new Set(queues)];
       const known = [...new Set(handlers)];
-      if (served.length * known.length > MAX_LINES)
-        refuse("handlers", `times queues must be at most ${MAX_LINES}; start several workers`);
       const worker = { name, sdk, queues: served, handlers: known, slots: Math.max(1, slots) };
       const session = workers.register(caller, worker);
       return create(RegisterWorkerResponseSchema, {
@@ -108,11 +96,6 @@ function createHandlers({
       return create(ReportTasksResponseSchema, { results: await Promise.all(results) });
     },
   };
-}
-
-function refuse(field: string, problem: string): never {
-  const violations = [{ field, description: problem }];
-  return fail("INVALID_REQUEST", { problem: `${field} ${problem}`, field }, { violations });
 }
 
 function toPollResponse(message: WorkerMessage): PollTasksResponse {
