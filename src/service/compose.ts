@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import type { Log } from "../base/log.ts";
 import { armFailPoints } from "../base/process/fail-points.ts";
 import type { Config } from "../config/settings.ts";
-import { TaskTokens } from "../engine/dispatch/tokens.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
@@ -70,15 +69,13 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const flows = await openFlows(config, database, log, parts);
     const key = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
     const tokenKey = Buffer.from(key, "base64");
-    const taskTokenKey = await keepSetting(database, "task_token_key", () => randomBytes(32).toString("base64"));
-    const taskTokens = new TaskTokens({ id: 1, secret: Buffer.from(taskTokenKey, "base64") });
     const tools = openTools(config, flows.graphs, options.tools, log, parts);
     const lists = createRunIndex(database);
     const { address, observers, operationObservers = [] } = options;
     const engine = await openEngine(
       config,
       {
-        ...{ store, runIndex: lists, flows, tools, taskTokens, instanceId, address, tokenKey },
+        ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey },
         ...{ observers, operationObservers },
       },
       log,

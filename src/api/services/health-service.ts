@@ -1,6 +1,7 @@
 /** `orchestrator.health.v1.HealthService` and `grpc.health.v1.Health`, on the same state. */
 import { create } from "@bufbuild/protobuf";
 import { fail, toError } from "../../base/errors.ts";
+import { createQueue } from "../../base/queue.ts";
 import {
   Health as GrpcHealth,
   HealthCheckResponseSchema as GrpcResponseSchema,
@@ -11,7 +12,6 @@ import { HealthCheckResponseSchema, HealthService, ServingStatus } from "../../g
 import type { ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
 import type { Health } from "../health.ts";
-import { createQueue } from "../streams/queue.ts";
 
 const STATUS = { SERVING: ServingStatus.SERVING, NOT_SERVING: ServingStatus.NOT_SERVING } as const;
 const GRPC_STATUS = { SERVING: GrpcStatus.SERVING, NOT_SERVING: GrpcStatus.NOT_SERVING } as const;

@@ -55,10 +55,6 @@ export class Session {
     return Math.max(0, this.worker.slots - this.#taken.size);
   }
 
-  get hasStream(): boolean {
-    return this.#stream !== null;
-  }
-
   /** The worker cannot do what it was handed. */
   rest(): void {
     if (this.#resting) return;
@@ -77,8 +73,7 @@ export class Session {
   }
 
   /** The slot in which it does a task that somebody else handed it. */
-  slotOf(ref: HandOverRef): Slot {
-    const token = this.#seal(ref);
+  slotOf(ref: HandOverRef, token: string): Slot {
     const known = this.#held.get(token);
     if (known !== undefined) return known;
     const slot = new WorkerSlot(this);
@@ -96,8 +91,8 @@ export class Session {
   }
 
   /** The worker has ended its work on a task. */
-  done(ref: HandOverRef): void {
-    this.#held.get(this.#seal(ref))?.release();
+  done(token: string): void {
+    this.#held.get(token)?.release();
   }
 
   attach(stream: Stream): void {
@@ -122,8 +117,8 @@ export class Session {
   }
 
   /** The worker has said something about the task. */
-  heardOf(ref: HandOverRef): void {
-    const slot = this.#held.get(this.#seal(ref));
+  heardOf(token: string): void {
+    const slot = this.#held.get(token);
     if (slot !== undefined) slot.isSilent = false;
   }
 
@@ -140,8 +135,9 @@ export class Session {
     this.#stream?.push({ type: "task", token, task });
   }
 
-  cancel(ref: HandOverRef, reason: string): void {
-    this.#stream?.push({ type: "cancel", token: this.#seal(ref), reason });
+  cancel({ token, isSilent }: WorkerSlot, reason: string): void {
+    if (isSilent) this.isDeaf = true;
+    this.#stream?.push({ type: "cancel", token, reason });
   }
 
   release(slot: WorkerSlot): void {
@@ -171,9 +167,8 @@ class WorkerSlot implements Slot {
     this.#session.send(task, this);
   }
 
-  cancel(ref: HandOverRef, reason: string): void {
-    if (this.isSilent) this.#session.isDeaf = true;
-    this.#session.cancel(ref, reason);
+  cancel(reason: string): void {
+    this.#session.cancel(this, reason);
   }
 
   release(): void {

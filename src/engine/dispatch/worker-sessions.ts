@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { createQueue } from "../../base/queue.ts";
 import type { Caller } from "../ports/caller.ts";
 import type { HandOverRef, HandOvers } from "../ports/dispatch/hand-overs.ts";
 import type {
@@ -63,33 +64,13 @@ export class WorkerSessions implements Workers {
     const session = this.#find(caller, sessionId);
     if (session === null) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
     session.hear();
-    const messages: WorkerMessage[] = [];
-    let wake: (() => void) | null = null;
-    let closed = false;
-    const wakeUp = (): void => wake?.();
-    const stream: Stream = {
-      push: (message) => {
-        messages.push(message);
-        wakeUp();
-      },
-      close: () => {
-        closed = true;
-        wakeUp();
-      },
-    };
-    signal.addEventListener("abort", wakeUp);
+    const closed = new AbortController();
+    const messages = createQueue<WorkerMessage>(AbortSignal.any([signal, closed.signal]));
+    const stream: Stream = { push: (message) => messages.push(message), close: () => closed.abort() };
     session.attach(stream);
     try {
-      while (!signal.aborted && !closed) {
-        const message = messages.shift();
-        if (message !== undefined) yield message;
-        else
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-      }
+      for (let message = await messages.take(); message !== undefined; message = await messages.take()) yield message;
     } finally {
-      signal.removeEventListener("abort", wakeUp);
       for (const ref of session.detach(stream)) this.#give(ref, "UNACKNOWLEDGED");
     }
   }
@@ -99,9 +80,9 @@ export class WorkerSessions implements Workers {
     if (ref === null) return { standing: "unknown", message: "the task token is not one of this service" };
     const session = this.#find(caller, sessionId);
     session?.hear();
-    session?.heardOf(ref);
+    session?.heardOf(token);
     try {
-      return { standing: await this.#take(ref, report, session), message: "" };
+      return { standing: await this.#take(ref, token, report, session), message: "" };
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;
       return { standing: "unavailable", message: error.message };
@@ -120,12 +101,17 @@ export class WorkerSessions implements Workers {
     this.#sessions.clear();
   }
 
-  async #take(ref: HandOverRef, report: WorkerReport, session: Session | null): Promise<ReportResult["standing"]> {
-    const { handOvers } = this.#parts;
+  async #take(
+    ref: HandOverRef,
+    token: string,
+    report: WorkerReport,
+    session: Session | null,
+  ): Promise<ReportResult["standing"]> {
+    const { handOvers, log } = this.#parts;
     if (report.type === "acknowledged" || report.type === "alive")
-      return handOvers.alive(ref, () => session?.slotOf(ref) ?? null);
+      return handOvers.alive(ref, () => session?.slotOf(ref, token) ?? null);
     // The slot is free for what follows in the same run.
-    session?.done(ref);
+    session?.done(token);
     switch (report.type) {
       case "ended":
         return handOvers.reported(ref, report.outcome);
@@ -135,6 +121,11 @@ export class WorkerSessions implements Workers {
       }
       case "handed_back":
         session?.rest();
+        log.info("a worker handed a task back", {
+          runId: ref.runId,
+          worker: session?.worker.name,
+          reason: report.reason,
+        });
         return handOvers.returned(ref, "HANDED_BACK");
     }
   }

@@ -4,7 +4,7 @@ import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
 import { createDispatch } from "../../engine/dispatch/create-dispatch.ts";
-import type { TaskTokens } from "../../engine/dispatch/tokens.ts";
+import { TaskTokens } from "../../engine/dispatch/tokens.ts";
 import { createEngine } from "../../engine/engine.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
 import type { OperationObserver } from "../../engine/operations/observer.ts";
@@ -39,7 +39,6 @@ export interface EngineNeeds {
   readonly runIndex: RunIndex;
   readonly flows: Flows;
   readonly tools: ToolCaller;
-  readonly taskTokens: TaskTokens;
   readonly instanceId: string;
   /** Address at which other instances reach this one, host:port. */
   readonly address: string;
@@ -71,7 +70,7 @@ export interface RunningEngine {
 
 /** Starts the engine: it owns shards when the promise resolves. */
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
-  const { store, runIndex, flows, tools, taskTokens, instanceId, address, tokenKey } = needs;
+  const { store, runIndex, flows, tools, instanceId, address, tokenKey } = needs;
   const { observers, operationObservers } = needs;
   const { leaseTtl, commitPipelines, defaultTaskTimeout, defaultRunTimeout } = config.engine;
   const { leases, shards } = await openLeases(store.database, {
@@ -100,7 +99,10 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   });
   const waitingTasks = createWaitingTaskStore(store.database);
   const sessionTimeoutMs = config.workers.sessionTimeout;
-  const dispatch = createDispatch(runtime, { waitingTasks, tokens: taskTokens, log, sessionTimeoutMs });
+  const dispatch = createDispatch(runtime, {
+    ...{ waitingTasks, log, sessionTimeoutMs },
+    tokens: new TaskTokens({ id: 1, secret: tokenKey }),
+  });
   const runs = createRuns(runtime, {
     ...dispatch,
     sessionTimeoutMs,

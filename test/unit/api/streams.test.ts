@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { cutPage, pageSizeOf, scanPage } from "../../../src/api/lists/paging.ts";
 import { withHeartbeats } from "../../../src/api/streams/heartbeat.ts";
-import { createQueue } from "../../../src/api/streams/queue.ts";
 import { toError } from "../../../src/base/errors.ts";
+import { createQueue } from "../../../src/base/queue.ts";
 import { eventually } from "../../support/eventually.ts";
 
 /** A source that gives what is pushed, until its signal aborts. */

@@ -52,7 +52,7 @@ export interface Slot {
   /** The hand-over is durable: sends the task. */
   send(task: HandedTask): void;
   /** The task is no longer wanted. The slot stays taken until the holder says that it has stopped. */
-  cancel(ref: HandOverRef, reason: string): void;
+  cancel(reason: string): void;
   /** Nobody works on the task here any more. Safe to call more than once. */
   release(): void;
 }

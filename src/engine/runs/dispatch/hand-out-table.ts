@@ -8,8 +8,6 @@ import type { HandOverRef, Slot } from "../../ports/dispatch/hand-overs.ts";
 /** A task that is handed out. */
 export interface HandOut extends HandOverRef {
   readonly path: string;
-  /** Session of its worker. */
-  readonly to: string;
   readonly heartbeatMs: number | null;
   /** Where its worker is connected to this instance; null: it is not. */
   slot: Slot | null;

@@ -67,7 +67,7 @@ export class HandOuts {
       slot?.release();
       return;
     }
-    this.#parts.table.add(createHandOut(run, path, fence, task.handedTo, slot));
+    this.#parts.table.add(createHandOut(run, path, fence, slot));
     slot?.send(toHandedTask(resident, task, fence));
   }
 
@@ -83,7 +83,7 @@ export class HandOuts {
     if (handOut === undefined) return;
     this.#parts.table.delete(id, path);
     if (handOut.reported) return;
-    handOut.slot?.cancel(handOut, reason);
+    handOut.slot?.cancel(reason);
     // Nobody works on what was never acknowledged.
     if (!handOut.acknowledged) handOut.slot?.release();
   }
@@ -97,7 +97,7 @@ export class HandOuts {
   cancelAll({ id }: RunResident, reason: string): void {
     for (const handOut of this.#parts.table.ofRun(id)) {
       handOut.canceled = true;
-      handOut.slot?.cancel(handOut, reason);
+      handOut.slot?.cancel(reason);
     }
   }
 
@@ -130,7 +130,7 @@ export class HandOuts {
     if (run.state.handedOut === 0) return;
     for (const { path, token, handedTo, state } of run.state.tasks.values()) {
       if (handedTo === null || this.#parts.table.get(id, path)?.fence === token) continue;
-      const handOut = createHandOut(run, path, token, handedTo, null);
+      const handOut = createHandOut(run, path, token, null);
       this.#parts.table.add({ ...handOut, acknowledged: state === "RUNNING", heardAt });
     }
   }
@@ -142,14 +142,13 @@ export class HandOuts {
   }
 }
 
-function createHandOut(run: Run, path: string, fence: number, to: string, slot: HandOut["slot"]): HandOut {
+function createHandOut(run: Run, path: string, fence: number, slot: HandOut["slot"]): HandOut {
   const { heartbeatMs } = timeoutsOf(specOf(run, path), run.state.tasks.get(path)?.limits ?? null);
   const { runId } = run.state;
   return {
     runId,
     fence,
     path,
-    to,
     heartbeatMs,
     slot,
     acknowledged: false,

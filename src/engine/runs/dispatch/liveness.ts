@@ -115,7 +115,7 @@ export class Liveness {
       if (end !== "HEARTBEAT_TIMEOUT") return void (await reports.returned(handOut, end));
       const message = `the worker said nothing about the task for ${heartbeatMs} ms`;
       const error = { type: end, message, retryable: true };
-      handOut.slot?.cancel(handOut, message);
+      handOut.slot?.cancel(message);
       await reports.reported(handOut, { ok: false, error });
     } catch (error) {
       // A run that cannot be opened here is held, or has another owner by now. The next one to open it finds out.

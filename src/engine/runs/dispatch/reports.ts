@@ -61,7 +61,7 @@ export class Reports implements HandOvers {
   }
 
   async reported(ref: HandOverRef, told: Outcome): Promise<Standing> {
-    const { residence, table, submission, clock } = this.#parts;
+    const { table, submission, clock } = this.#parts;
     const outcome = limitOutcome(told);
     const resident = await this.#open(ref);
     if (resident === null) return "unknown";
@@ -79,7 +79,8 @@ export class Reports implements HandOvers {
         random: Math.random(),
       });
     } catch (error) {
-      handOut.reported = residence.get(ref.runId) === resident && handOut.reported;
+      // It is not recorded: the worker reports it again.
+      handOut.reported = false;
       throw error;
     }
     return outcome === told ? "accepted" : "refused";
