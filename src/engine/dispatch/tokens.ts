@@ -16,6 +16,9 @@ const IV_BYTES = 16;
 const FENCE_BYTES = 4;
 const KEY_BYTES = 32;
 
+/** Number of the key that the database keeps. */
+export const DATABASE_KEY = 1;
+
 /** A key and its number, which the tokens carry. */
 export interface TokenKey {
   /** 0 to 255. */

@@ -4,7 +4,7 @@ import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
 import { createDispatch } from "../../engine/dispatch/create-dispatch.ts";
-import { TaskTokens } from "../../engine/dispatch/tokens.ts";
+import { DATABASE_KEY, TaskTokens } from "../../engine/dispatch/tokens.ts";
 import { createEngine } from "../../engine/engine.ts";
 import { createRowsOf } from "../../engine/make-rows.ts";
 import type { OperationObserver } from "../../engine/operations/observer.ts";
@@ -42,7 +42,7 @@ export interface EngineNeeds {
   readonly instanceId: string;
   /** Address at which other instances reach this one, host:port. */
   readonly address: string;
-  /** Key of the proofs that instances give each other. */
+  /** The key that the database keeps: of task tokens, and of the proofs that instances give each other. */
   readonly tokenKey: Uint8Array;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
@@ -98,10 +98,11 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     },
   });
   const waitingTasks = createWaitingTaskStore(store.database);
-  const sessionTimeoutMs = config.workers.sessionTimeout;
+  const { sessionTimeout: sessionTimeoutMs, tokenKeys } = config.workers;
+  const ofDatabase = { id: DATABASE_KEY, secret: tokenKey };
   const dispatch = createDispatch(runtime, {
     ...{ waitingTasks, log, sessionTimeoutMs },
-    tokens: new TaskTokens({ id: 1, secret: tokenKey }),
+    tokens: new TaskTokens(tokenKeys[0] ?? ofDatabase, ...tokenKeys.slice(1), ofDatabase),
   });
   const runs = createRuns(runtime, {
     ...dispatch,
