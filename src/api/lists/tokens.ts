@@ -6,7 +6,7 @@
  * tenant. Neither grants access: every call is authorized separately. The key is in the store, so tokens survive
  * restarts and are valid on every instance.
  */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import { fail } from "../../base/errors.ts";
 
 const MAC_BYTES = 16;
@@ -56,8 +56,9 @@ export interface RunCursors {
 /** Creates tokens with a key of at least 32 bytes. */
 export function createTokens(key: Uint8Array): Tokens {
   if (key.length < 32) throw new Error("the key of tokens needs 32 bytes");
+  const secret = createSecretKey(key);
   const mac = (parts: readonly (string | Uint8Array)[]): Buffer => {
-    const hmac = createHmac("sha256", key);
+    const hmac = createHmac("sha256", secret);
     for (const part of parts) hmac.update(`${part.length}:`).update(part);
     return hmac.digest();
   };

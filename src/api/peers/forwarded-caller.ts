@@ -8,7 +8,7 @@
  * The proof is valid for one method and one minute. It does not cover the request itself: anyone who can read the
  * traffic between instances can read the requests too, so that traffic belongs on a private network.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import { toError } from "../../base/errors.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
 import type { SharedClock } from "../../engine/ports/shared-clock.ts";
@@ -31,7 +31,7 @@ export interface ForwardedCallers {
 /** Creates proofs from a key that only instances on the same database share. */
 export function createForwardedCallers(sharedKey: Uint8Array, clock: SharedClock): ForwardedCallers {
   // A derived key, so that signatures for other uses of the shared key are not valid here.
-  const key = createHmac("sha256", sharedKey).update("orchestrator.forwarded-caller.v1").digest();
+  const key = createSecretKey(createHmac("sha256", sharedKey).update("orchestrator.forwarded-caller.v1").digest());
   const macOf = (path: string, claims: string): Buffer =>
     createHmac("sha256", key).update(`${path}\n${claims}`).digest();
 

@@ -90,6 +90,11 @@ export class Session {
     this.#onFree(this);
   }
 
+  /** The hand-over behind a token of a task that it holds; null: it holds no such task. */
+  refOf(token: string): HandOverRef | null {
+    return this.#held.get(token)?.ref ?? null;
+  }
+
   /** The worker has ended its work on a task. */
   done(token: string): void {
     this.#held.get(token)?.release();

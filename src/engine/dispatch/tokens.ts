@@ -7,7 +7,15 @@
  * Sealing the same hand-over twice gives the same token, so a repeated message is recognized. The IV is a MAC of the
  * tenant and of what is sealed: it is the authentication tag, too, and a token is of no use to another tenant.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  timingSafeEqual,
+} from "node:crypto";
 import type { HandOverRef } from "../ports/dispatch/hand-overs.ts";
 
 const VERSION = 1;
@@ -27,10 +35,11 @@ export interface TokenKey {
   readonly secret: Uint8Array;
 }
 
+/** Key objects: with the bytes in their place, Node took four times as long to seal. */
 interface DerivedKey {
   readonly id: number;
-  readonly mac: Buffer;
-  readonly cipher: Buffer;
+  readonly mac: KeyObject;
+  readonly cipher: KeyObject;
 }
 
 /** Seals and opens task tokens. */
@@ -71,7 +80,7 @@ export class TaskTokens {
   }
 }
 
-function macOf(key: Buffer, tenantId: string, plain: Buffer): Buffer {
+function macOf(key: KeyObject, tenantId: string, plain: Buffer): Buffer {
   // With its length in front, no tenant can be mistaken for another one with a longer name.
   const text = Buffer.from(`${Buffer.byteLength(tenantId)}:${tenantId}`);
   return createHmac("sha256", key).update(text).update(plain).digest().subarray(0, IV_BYTES);
@@ -79,5 +88,5 @@ function macOf(key: Buffer, tenantId: string, plain: Buffer): Buffer {
 
 function derive({ id, secret }: TokenKey): DerivedKey {
   const bytes = Buffer.from(hkdfSync("sha256", secret, "", "orchestrator task token", 2 * KEY_BYTES));
-  return { id, mac: bytes.subarray(0, KEY_BYTES), cipher: bytes.subarray(KEY_BYTES) };
+  return { id, mac: createSecretKey(bytes.subarray(0, KEY_BYTES)), cipher: createSecretKey(bytes.subarray(KEY_BYTES)) };
 }

@@ -76,9 +76,10 @@ export class WorkerSessions implements Workers {
   }
 
   async report(caller: Caller, sessionId: string, token: string, report: WorkerReport): Promise<ReportResult> {
-    const ref = this.#parts.tokens.open(caller.tenantId, token);
-    if (ref === null) return { standing: "unknown", message: "the task token is not one of this service" };
     const session = this.#find(caller, sessionId);
+    // Opening a token costs as much as the rest of a report.
+    const ref = session?.refOf(token) ?? this.#parts.tokens.open(caller.tenantId, token);
+    if (ref === null) return { standing: "unknown", message: "the task token is not one of this service" };
     session?.hear();
     session?.heardOf(token);
     try {

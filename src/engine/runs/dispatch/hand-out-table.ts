@@ -21,24 +21,35 @@ export interface HandOut extends HandOverRef {
   heardAt: number;
 }
 
-/** Handed-out tasks by run and path. */
+/** The handed-out tasks of one run: a wide one has thousands, and each report looks for one. */
+interface OfRun {
+  readonly byPath: Map<string, HandOut>;
+  readonly byFence: Map<number, HandOut>;
+}
+
+/** Handed-out tasks by run and path, and by run and fencing token. */
 export class HandOutTable {
-  readonly #runs = new ChurningMap<string, Map<string, HandOut>>();
+  readonly #runs = new ChurningMap<string, OfRun>();
 
   add(handOut: HandOut): void {
-    const { runId, path } = handOut;
-    const tasks = this.#runs.get(runId);
-    if (tasks === undefined) this.#runs.set(runId, new Map([[path, handOut]]));
-    else tasks.set(path, handOut);
+    const { runId, path, fence } = handOut;
+    let ofRun = this.#runs.get(runId);
+    if (ofRun === undefined) {
+      ofRun = { byPath: new Map(), byFence: new Map() };
+      this.#runs.set(runId, ofRun);
+    }
+    const before = ofRun.byPath.get(path);
+    if (before !== undefined) ofRun.byFence.delete(before.fence);
+    ofRun.byPath.set(path, handOut);
+    ofRun.byFence.set(fence, handOut);
   }
 
   get(runId: string, path: string): HandOut | undefined {
-    return this.#runs.get(runId)?.get(path);
+    return this.#runs.get(runId)?.byPath.get(path);
   }
 
   find({ runId, fence }: HandOverRef): HandOut | undefined {
-    for (const handOut of this.#runs.get(runId)?.values() ?? []) if (handOut.fence === fence) return handOut;
-    return undefined;
+    return this.#runs.get(runId)?.byFence.get(fence);
   }
 
   has(runId: string): boolean {
@@ -46,8 +57,12 @@ export class HandOutTable {
   }
 
   delete(runId: string, path: string): void {
-    const tasks = this.#runs.get(runId);
-    if (tasks?.delete(path) === true && tasks.size === 0) this.#runs.delete(runId);
+    const ofRun = this.#runs.get(runId);
+    const handOut = ofRun?.byPath.get(path);
+    if (ofRun === undefined || handOut === undefined) return;
+    ofRun.byPath.delete(path);
+    ofRun.byFence.delete(handOut.fence);
+    if (ofRun.byPath.size === 0) this.#runs.delete(runId);
   }
 
   /** Forgets every task of a run. */
@@ -56,10 +71,10 @@ export class HandOutTable {
   }
 
   ofRun(runId: string): readonly HandOut[] {
-    return [...(this.#runs.get(runId)?.values() ?? [])];
+    return [...(this.#runs.get(runId)?.byPath.values() ?? [])];
   }
 
   *[Symbol.iterator](): Generator<HandOut> {
-    for (const tasks of this.#runs.values()) yield* tasks.values();
+    for (const { byPath } of this.#runs.values()) yield* byPath.values();
   }
 }
