@@ -13,13 +13,7 @@ import {
 import { DEFAULT_QUEUE } from "../../tasks/worker.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
-import {
-  encodeJson,
-  fromPayload,
-  type PayloadInput,
-  type PayloadLimits,
-  type StoredPayloads,
-} from "../mapping/payload.ts";
+import { fromPayload, type PayloadInput, type PayloadLimits, type StoredPayloads } from "../mapping/payload.ts";
 import { fromDuration, toDuration, toTimestamp } from "../mapping/time.ts";
 import { withHeartbeats } from "../streams/heartbeat.ts";
 import { type PayloadReader, readReferences } from "./stored-payloads.ts";
@@ -118,7 +112,7 @@ function toPollResponse(message: WorkerMessage): PollTasksResponse {
         idempotencyKey: task.idempotencyKey,
         fencingToken: task.fence,
         correlationId: task.correlationId,
-        inputJson: encodeJson(task.input),
+        inputJson: task.inputJson,
         scheduleTime: toTimestamp(task.since),
         ...(task.timeoutMs === null ? {} : { timeout: toDuration(task.timeoutMs) }),
         ...(task.heartbeatMs === null ? {} : { heartbeatTimeout: toDuration(task.heartbeatMs) }),

@@ -24,6 +24,7 @@ export interface OpenDispatch {
 
 /** What it stands on. */
 export interface DispatchParts {
+  readonly instanceId: string;
   readonly waitingTasks: WaitingTaskStore;
   readonly tokens: TaskTokens;
   readonly log: Log;

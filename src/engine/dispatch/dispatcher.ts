@@ -7,7 +7,7 @@
 import type { Log } from "../../base/log.ts";
 import type { HandOvers, ReadyTask, Slot, Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { Lifecycle } from "../shard/lifecycle.ts";
-import type { Session } from "./session.ts";
+import type { Taker } from "./taker.ts";
 import { keyOf, WaitingTasks } from "./waiting-tasks.ts";
 
 /** What the dispatcher takes. */
@@ -24,9 +24,9 @@ export class Dispatcher implements Takers {
   readonly #log: Log;
   readonly #waiting: WaitingTasks;
   /** By the key of each line that they serve. */
-  readonly #sessions = new Map<string, Set<Session>>();
-  /** Sessions whose slots are being filled. */
-  readonly #filling = new Set<Session>();
+  readonly #takers = new Map<string, Set<Taker>>();
+  /** Takers whose slots are being filled. */
+  readonly #filling = new Set<Taker>();
   #handOvers: HandOvers | null = null;
 
   constructor({ store, shards, lifecycle, log }: DispatcherParts) {
@@ -47,47 +47,47 @@ export class Dispatcher implements Takers {
 
   waits(task: ReadyTask): void {
     this.#waiting.add(task);
-    const session = this.#freest(task);
-    if (session !== null) this.fill(session);
+    const taker = this.#freest(task);
+    if (taker !== null) this.fill(taker);
   }
 
   look(): void {
     this.#waiting.forget();
-    for (const sessions of this.#sessions.values()) for (const session of sessions) this.fill(session);
+    for (const takers of this.#takers.values()) for (const taker of takers) this.fill(taker);
   }
 
-  add(session: Session): void {
-    for (const key of session.lines.map(keyOf)) {
-      const sessions = this.#sessions.get(key);
-      if (sessions === undefined) this.#sessions.set(key, new Set([session]));
-      else sessions.add(session);
+  add(taker: Taker): void {
+    for (const key of taker.lines.map(keyOf)) {
+      const takers = this.#takers.get(key);
+      if (takers === undefined) this.#takers.set(key, new Set([taker]));
+      else takers.add(taker);
     }
   }
 
-  remove(session: Session): void {
-    for (const key of session.lines.map(keyOf)) {
-      const sessions = this.#sessions.get(key);
-      if (sessions?.delete(session) === true && sessions.size === 0) this.#sessions.delete(key);
+  remove(taker: Taker): void {
+    for (const key of taker.lines.map(keyOf)) {
+      const takers = this.#takers.get(key);
+      if (takers?.delete(taker) === true && takers.size === 0) this.#takers.delete(key);
     }
   }
 
-  /** Fills the free slots of a session with what waits. */
-  fill(session: Session): void {
-    if (this.#filling.has(session) || session.free === 0) return;
-    this.#filling.add(session);
-    void this.#fill(session)
+  /** Fills the free slots of a taker with what waits. */
+  fill(taker: Taker): void {
+    if (this.#filling.has(taker) || taker.free === 0) return;
+    this.#filling.add(taker);
+    void this.#fill(taker)
       .catch((error: unknown) => this.#log.warn("waiting tasks could not be handed out", { error }))
-      .finally(() => this.#filling.delete(session));
+      .finally(() => this.#filling.delete(taker));
   }
 
-  async #fill(session: Session): Promise<void> {
-    const { lines } = session;
-    while (session.free > 0 && !this.#lifecycle.draining) {
+  async #fill(taker: Taker): Promise<void> {
+    const { lines } = taker;
+    while (taker.free > 0 && !this.#lifecycle.draining) {
       const low = lines.filter((line) => this.#waiting.isLow(line));
       if (low.length > 0) await Promise.all(low.map((line) => this.#waiting.fill(line)));
-      const task = session.free > 0 ? this.#waiting.take(lines) : null;
+      const task = taker.free > 0 ? this.#waiting.take(lines) : null;
       if (task === null) return;
-      this.#handOver(task, session.reserve());
+      this.#handOver(task, taker.reserve());
     }
   }
 
@@ -105,11 +105,10 @@ export class Dispatcher implements Takers {
     );
   }
 
-  /** The session with the most free slots among those that can do the task. */
-  #freest(task: ReadyTask): Session | null {
-    let freest: Session | null = null;
-    for (const session of this.#sessions.get(keyOf(task)) ?? [])
-      if (session.free > (freest?.free ?? 0)) freest = session;
+  /** The taker with the most free slots among those that can do the task. */
+  #freest(task: ReadyTask): Taker | null {
+    let freest: Taker | null = null;
+    for (const taker of this.#takers.get(keyOf(task)) ?? []) if (taker.free > (freest?.free ?? 0)) freest = taker;
     return freest;
   }
 }

@@ -5,112 +5,54 @@
  *
  * Without a stream it gets no tasks, and keeps what it has acknowledged.
  */
-import type { HandedTask, HandOverRef, Line, Slot } from "../ports/dispatch/hand-overs.ts";
+import type { HandedTask, HandOverRef, Line } from "../ports/dispatch/hand-overs.ts";
 import type { WorkerInfo, WorkerMessage } from "../ports/dispatch/workers.ts";
+import { Taker, type TakerParts } from "./taker.ts";
 
-/** A worker that handed a task back gets none for this long, milliseconds: it would get the same one again. */
-const REST_MS = 1_000;
-
-/** Seals hand-overs. */
-export type Seal = (ref: HandOverRef) => string;
+/** Messages beyond twice its slots that may wait for a worker that does not read. */
+const UNREAD = 100;
 
 /** Where the messages for a session go. */
 export interface Stream {
   push(message: WorkerMessage): void;
+  /** Messages that were not read. */
+  readonly unread: number;
   /** Another stream took over, or the session ended. */
   close(): void;
 }
 
 /** A worker that is connected to this instance. */
-export class Session {
-  readonly id: string;
-  readonly tenantId: string;
+export class Session extends Taker {
   readonly worker: WorkerInfo;
-  /** What it can do. */
   readonly lines: readonly Line[];
   /** `performance.now()` of the last call that named the session. */
   heardAt = performance.now();
-  /** A task was not acknowledged in time: it gets no other until it is heard of. */
-  isDeaf = false;
-  readonly #seal: Seal;
-  readonly #onFree: (session: Session) => void;
-  readonly #taken = new Set<WorkerSlot>();
-  readonly #held = new Map<string, WorkerSlot>();
   #stream: Stream | null = null;
-  #resting = false;
   #ended = false;
 
-  constructor(id: string, tenantId: string, worker: WorkerInfo, seal: Seal, onFree: (session: Session) => void) {
-    this.id = id;
-    this.tenantId = tenantId;
+  constructor(parts: TakerParts, worker: WorkerInfo) {
+    super(parts);
+    const { tenantId } = parts;
     this.worker = worker;
     this.lines = worker.queues.flatMap((queue) => worker.handlers.map((handler) => ({ tenantId, queue, handler })));
-    this.#seal = seal;
-    this.#onFree = onFree;
   }
 
-  /** How many more tasks it can take now. */
-  get free(): number {
-    if (this.#stream === null || this.isDeaf || this.#resting || this.#ended) return 0;
-    return Math.max(0, this.worker.slots - this.#taken.size);
-  }
-
-  /** The worker cannot do what it was handed. */
-  rest(): void {
-    if (this.#resting) return;
-    this.#resting = true;
-    setTimeout(() => {
-      this.#resting = false;
-      this.#onFree(this);
-    }, REST_MS).unref();
-  }
-
-  /** Takes a slot for a new hand-over. */
-  reserve(): Slot {
-    const slot = new WorkerSlot(this);
-    this.#taken.add(slot);
-    return slot;
-  }
-
-  /** The slot in which it does a task that somebody else handed it. */
-  slotOf(ref: HandOverRef, token: string): Slot {
-    const known = this.#held.get(token);
-    if (known !== undefined) return known;
-    const slot = new WorkerSlot(this);
-    this.#taken.add(slot);
-    this.hold(slot, ref, token);
-    return slot;
-  }
-
-  /** The session is heard of. */
-  hear(): void {
+  override hear(): void {
     this.heardAt = performance.now();
-    if (!this.isDeaf) return;
-    this.isDeaf = false;
-    this.#onFree(this);
-  }
-
-  /** The hand-over behind a token of a task that it holds; null: it holds no such task. */
-  refOf(token: string): HandOverRef | null {
-    return this.#held.get(token)?.ref ?? null;
-  }
-
-  /** The worker has ended its work on a task. */
-  done(token: string): void {
-    this.#held.get(token)?.release();
+    super.hear();
   }
 
   attach(stream: Stream): void {
     this.#stream?.close();
     this.#stream = stream;
-    this.#onFree(this);
+    this.offer();
   }
 
   /** The stream is gone. Returns what the worker may not have received. */
   detach(stream: Stream): readonly HandOverRef[] {
     if (this.#stream !== stream) return [];
     this.#stream = null;
-    return [...this.#held.values()].flatMap(({ ref, isSilent }) => (ref !== null && isSilent ? [ref] : []));
+    return this.held({ silent: true });
   }
 
   /** Ends the session. Returns what it held. */
@@ -118,65 +60,29 @@ export class Session {
     this.#ended = true;
     this.#stream?.close();
     this.#stream = null;
-    return [...this.#held.values()].flatMap(({ ref }) => (ref === null ? [] : [ref]));
+    return this.held();
   }
 
-  /** The worker has said something about the task. */
-  heardOf(token: string): void {
-    const slot = this.#held.get(token);
-    if (slot !== undefined) slot.isSilent = false;
+  protected get room(): number {
+    return this.#stream === null || this.#ended ? 0 : this.worker.slots - this.taken;
   }
 
-  hold(slot: WorkerSlot, ref: HandOverRef, token: string): void {
-    slot.ref = ref;
-    slot.token = token;
-    this.#held.set(token, slot);
+  protected sendTask(token: string, task: HandedTask): void {
+    this.#push({ type: "task", token, task });
   }
 
-  send(task: HandedTask, slot: WorkerSlot): void {
-    const ref = { runId: task.runId, fence: task.fence };
-    const token = this.#seal(ref);
-    this.hold(slot, ref, token);
-    this.#stream?.push({ type: "task", token, task });
+  protected sendCancel(token: string, reason: string): void {
+    this.#push({ type: "cancel", token, reason });
   }
 
-  cancel({ token, isSilent }: WorkerSlot, reason: string): void {
-    if (isSilent) this.isDeaf = true;
-    this.#stream?.push({ type: "cancel", token, reason });
+  protected freed(): void {
+    this.offer();
   }
 
-  release(slot: WorkerSlot): void {
-    if (!this.#taken.delete(slot)) return;
-    if (this.#held.get(slot.token) === slot) this.#held.delete(slot.token);
-    this.#onFree(this);
-  }
-}
-
-/** A slot of a worker. */
-class WorkerSlot implements Slot {
-  ref: HandOverRef | null = null;
-  token = "";
-  /** Nothing was heard of the task. */
-  isSilent = true;
-  readonly #session: Session;
-
-  constructor(session: Session) {
-    this.#session = session;
-  }
-
-  get to(): string {
-    return this.#session.id;
-  }
-
-  send(task: HandedTask): void {
-    this.#session.send(task, this);
-  }
-
-  cancel(reason: string): void {
-    this.#session.cancel(this, reason);
-  }
-
-  release(): void {
-    this.#session.release(this);
+  /** A worker that reads nothing while it is handed tasks loses its stream, and with it what it has not read. */
+  #push(message: WorkerMessage): void {
+    if (this.#stream === null) return;
+    if (this.#stream.unread > 2 * this.worker.slots + UNREAD) this.#stream.close();
+    else this.#stream.push(message);
   }
 }

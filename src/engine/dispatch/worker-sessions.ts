@@ -1,6 +1,5 @@
 /** The sessions of workers on this instance, behind the port of workers. */
-import { randomBytes } from "node:crypto";
-import { isOrchestratorError, toError } from "../../base/errors.ts";
+import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { createQueue } from "../../base/queue.ts";
 import type { Caller } from "../ports/caller.ts";
@@ -16,14 +15,19 @@ import type {
 import { type Repetition, repeat } from "../shard/repeat.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Session, type Stream } from "./session.ts";
+import { homeOf, mintSessionId } from "./session-ids.ts";
 import { ACK_TIMEOUT_MS, SESSION_TIMEOUT_MS } from "./timeouts.ts";
 import type { TaskTokens } from "./tokens.ts";
 
 /** How often sessions are looked through, milliseconds. */
 const LOOK_EVERY_MS = 1_000;
 
+/** Sessions of an instance. */
+const MAX_SESSIONS = 10_000;
+
 /** What sessions take. */
 export interface WorkerSessionsParts {
+  readonly instanceId: string;
   readonly dispatcher: Dispatcher;
   readonly handOvers: HandOvers;
   readonly tokens: TaskTokens;
@@ -46,18 +50,20 @@ export class WorkerSessions implements Workers {
   }
 
   register({ tenantId }: Caller, worker: WorkerInfo): WorkerSession {
-    const { dispatcher, tokens } = this.#parts;
-    const id = randomBytes(16).toString("hex");
+    const { instanceId, dispatcher, tokens } = this.#parts;
+    if (this.#sessions.size >= MAX_SESSIONS) fail("OVERLOADED", { what: `${MAX_SESSIONS} worker sessions` });
     const session = new Session(
-      id,
-      tenantId,
+      {
+        id: mintSessionId(homeOf(instanceId)),
+        tenantId,
+        seal: (tenant, ref) => tokens.seal(tenant, ref),
+        onFree: (free) => dispatcher.fill(free),
+      },
       worker,
-      (ref) => tokens.seal(tenantId, ref),
-      (free) => dispatcher.fill(free),
     );
-    this.#sessions.set(id, session);
+    this.#sessions.set(session.id, session);
     dispatcher.add(session);
-    return { sessionId: id, ackTimeoutMs: ACK_TIMEOUT_MS, sessionTimeoutMs: this.#sessionTimeoutMs };
+    return { sessionId: session.id, ackTimeoutMs: ACK_TIMEOUT_MS, sessionTimeoutMs: this.#sessionTimeoutMs };
   }
 
   async *poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncGenerator<WorkerMessage> {
@@ -66,7 +72,13 @@ export class WorkerSessions implements Workers {
     session.hear();
     const closed = new AbortController();
     const messages = createQueue<WorkerMessage>(AbortSignal.any([signal, closed.signal]));
-    const stream: Stream = { push: (message) => messages.push(message), close: () => closed.abort() };
+    const stream: Stream = {
+      push: (message) => messages.push(message),
+      get unread() {
+        return messages.size;
+      },
+      close: () => closed.abort(),
+    };
     session.attach(stream);
     try {
       for (let message = await messages.take(); message !== undefined; message = await messages.take()) yield message;

@@ -101,7 +101,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const { sessionTimeout: sessionTimeoutMs, tokenKeys } = config.workers;
   const ofDatabase = { id: DATABASE_KEY, secret: tokenKey };
   const dispatch = createDispatch(runtime, {
-    ...{ waitingTasks, log, sessionTimeoutMs },
+    ...{ instanceId, waitingTasks, log, sessionTimeoutMs },
     tokens: new TaskTokens(tokenKeys[0] ?? ofDatabase, ...tokenKeys.slice(1), ofDatabase),
   });
   const runs = createRuns(runtime, {

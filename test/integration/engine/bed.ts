@@ -242,7 +242,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   const waitingTasks = createWaitingTaskStore(database);
   const { sessionTimeoutMs } = options;
-  const dispatch = createDispatch(runtime, { waitingTasks, tokens: TOKENS, log, sessionTimeoutMs });
+  const dispatch = createDispatch(runtime, { instanceId: id, waitingTasks, tokens: TOKENS, log, sessionTimeoutMs });
   const runs = createRuns(runtime, {
     ...dispatch,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),

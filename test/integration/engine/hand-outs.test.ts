@@ -208,5 +208,37 @@ test("the priority of tasks decides who is handed out first, and slots are respe
   });
   expect((await ended(instance, runId)).phase).toBe("COMPLETED");
   expect(most).toBe(1);
-  expect(worker.taken.map(({ task }) => task.input)).toEqual([3, 3, 2, 1, 1]);
+  expect(worker.taken.map(({ task }) => JSON.parse(new TextDecoder().decode(task.inputJson)))).toEqual([3, 3, 2, 1, 1]);
+});
+
+// Cause: a task stayed with the session that got it first, and was lost with it while another one reported it alive.
+test("a worker that registers again and says that a task is alive keeps it when its first session ends", async () => {
+  await bed.register("one", [work("a")]);
+  const instance = await bed.openInstance({ sessionTimeoutMs: 1_000 });
+  const first = connectWorker(instance, { slots: 1 });
+  const runId = await start(instance, "one");
+  await eventually(async () => expect(first.taken).toHaveLength(1));
+  const { token } = first.taken[0] as Taken;
+  await first.report(token, { type: "acknowledged" });
+  first.disconnect();
+  const again = connectWorker(instance, { slots: 1 });
+  const startedAt = performance.now();
+  await eventually(
+    async () => {
+      expect((await again.report(token, { type: "alive" })).standing).toBe("accepted");
+      // Both the session and what a look finds a second later are over.
+      expect(performance.now() - startedAt).toBeGreaterThan(3_000);
+    },
+    { intervalMs: 100 },
+  );
+  expect((await again.complete(token, 1)).standing).toBe("accepted");
+  expect((await ended(instance, runId)).output).toEqual({ a: 1 });
+  expect((await typesOf(runId)).filter((type) => type === "task.dispatched")).toHaveLength(1);
+});
+
+test("an instance takes no more sessions than it can keep", async () => {
+  const instance = await bed.openInstance();
+  const worker = { name: "w", sdk: "", queues: ["default"], handlers: ["work"], slots: 1 };
+  for (let count = 0; count < 10_000; count += 1) instance.workers.register(CALLER, worker);
+  expect(() => instance.workers.register(CALLER, worker)).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
 });

@@ -5,7 +5,6 @@
  * A hand-over is durable before anything is sent. It has a fencing token of its own, so that what an earlier holder
  * says is told apart from what the current one says.
  */
-import type { Json } from "../../../base/json/json.ts";
 import type { Outcome } from "../../machine/events.ts";
 import type { ReturnReason } from "../../machine/records.ts";
 
@@ -39,7 +38,8 @@ export interface HandedTask extends HandOverRef, Omit<ReadyTask, "priority"> {
   readonly correlationId: string;
   readonly attempt: number;
   readonly idempotencyKey: string;
-  readonly input: Json;
+  /** Its input as JSON text. */
+  readonly inputJson: Uint8Array;
   /** Start-to-close timeout, milliseconds; null: none. */
   readonly timeoutMs: number | null;
   readonly heartbeatMs: number | null;
@@ -49,6 +49,8 @@ export interface HandedTask extends HandOverRef, Omit<ReadyTask, "priority"> {
 export interface Slot {
   /** Who takes the task, as the journal names it. */
   readonly to: string;
+  /** When its holder was lost sight of, `performance.now()`; null: it is in reach. */
+  readonly lostAt: number | null;
   /** The hand-over is durable: sends the task. */
   send(task: HandedTask): void;
   /** The task is no longer wanted. The slot stays taken until the holder says that it has stopped. */
@@ -76,7 +78,7 @@ export interface HandOvers {
   handOver(task: Pick<ReadyTask, "runId" | "path">, slot: Slot): Promise<boolean>;
   /**
    * The holder has the task, and it is alive. The first time is durable with the next record of the run, or within a
-   * second. `slotOf` is the slot in which the holder does it, for a hand-over that this instance did not make.
+   * second. `slotOf` is the slot in which the holder does it; null: nobody knows where it is connected.
    */
   alive(ref: HandOverRef, slotOf: () => Slot | null): Promise<Standing>;
   /** The attempt ended. Resolves when that is durable. The same report again gets the same answer. */

@@ -38,6 +38,7 @@ export interface ReportResult {
 
 /** Sessions of workers on this instance. */
 export interface Workers {
+  /** Error: OVERLOADED, when there are too many sessions. */
   register(caller: Caller, worker: WorkerInfo): WorkerSession;
   /**
    * The messages for a session, until the signal aborts. A second stream of a session ends the first. Error:

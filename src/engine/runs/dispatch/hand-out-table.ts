@@ -9,7 +9,7 @@ import type { HandOverRef, Slot } from "../../ports/dispatch/hand-overs.ts";
 export interface HandOut extends HandOverRef {
   readonly path: string;
   readonly heartbeatMs: number | null;
-  /** Where its worker is connected to this instance; null: it is not. */
+  /** Its place at the worker; null: nobody has said where its worker is. */
   slot: Slot | null;
   /** Its worker has said that it has the task. */
   acknowledged: boolean;

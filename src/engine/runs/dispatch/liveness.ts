@@ -3,7 +3,7 @@
  *
  *   handed out here    acknowledged within {@link ACK_TIMEOUT_MS}, or it is lost
  *   with a heartbeat   heard of within the heartbeat timeout, or the attempt fails
- *   its worker is not connected here (this instance has just taken the run over, or its worker lost its session)
+ *   its worker is out of sight (this instance has just taken the run over, or lost the instance of the worker)
  *                      heard of within {@link SESSION_TIMEOUT_MS}, or it is lost
  *
  * After a takeover every window begins anew. The runs with tasks handed out are listed, and those of which nobody has
@@ -89,19 +89,20 @@ export class Liveness {
         table.forget(runId);
         continue;
       }
-      const end = this.#endOf(handOut, now - handOut.heardAt);
+      const end = this.#endOf(handOut, now);
       if (end !== null) late.push(this.#give(handOut, end));
     }
     await Promise.all(late);
   }
 
   #endOf(
-    { acknowledged, reported, slot, heartbeatMs }: HandOut,
-    silentMs: number,
+    { acknowledged, reported, slot, heartbeatMs, heardAt }: HandOut,
+    now: number,
   ): ReturnReason | "HEARTBEAT_TIMEOUT" | null {
     if (reported) return null;
-    if (slot === null) {
-      if (silentMs <= this.#sessionTimeoutMs) return null;
+    const silentMs = now - heardAt;
+    if (slot === null || slot.lostAt !== null) {
+      if (Math.min(silentMs, now - (slot?.lostAt ?? 0)) <= this.#sessionTimeoutMs) return null;
       return acknowledged ? "WORKER_LOST" : "UNACKNOWLEDGED";
     }
     if (!acknowledged) return silentMs > ACK_TIMEOUT_MS ? "UNACKNOWLEDGED" : null;

@@ -7,6 +7,8 @@ import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { HandedTask, ReadyTask } from "../../ports/dispatch/hand-overs.ts";
 import type { RunResident } from "../run-resident.ts";
 
+const encoder = new TextEncoder();
+
 /** A task as it waits for a hand-over. */
 export function toReadyTask({ runId, tenantId }: RunState, task: TaskState): ReadyTask {
   const { handler, queue, priority } = parametersOf(task);
@@ -33,7 +35,7 @@ export function toHandedTask({ entity: run }: RunResident, task: TaskState, fenc
     correlationId: state.facts.correlationId,
     attempt: task.attempt,
     idempotencyKey: idempotencyKeyOf(state.runId, task.path, task.generation),
-    input: parametersOf(task).input ?? null,
+    inputJson: encoder.encode(JSON.stringify(parametersOf(task).input ?? null)),
     timeoutMs: startToCloseMs,
     heartbeatMs,
   };

@@ -122,7 +122,12 @@ export class Reports implements HandOvers {
   #hear(handOut: HandOut, slotOf: () => Slot | null): Standing {
     const now = performance.now();
     handOut.heardAt = now;
-    handOut.slot ??= slotOf();
+    const slot = slotOf();
+    if (slot !== null && slot !== handOut.slot) {
+      // The worker speaks through another session.
+      handOut.slot?.release();
+      handOut.slot = slot;
+    }
     if (!handOut.acknowledged) {
       handOut.acknowledged = true;
       this.#starts.set(handOut, now);
