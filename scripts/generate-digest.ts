@@ -58,11 +58,12 @@ export const PARTS: readonly Part[] = [
     name: "typescript",
     folder: "gen/typescript",
     needs: "node",
-    inputs: [...DRIVER, "scripts/generate-typescript.ts"],
-    packages: ["@bufbuild/buf", "@bufbuild/protoc-gen-es", "@protobuf-ts/plugin"],
+    inputs: [...DRIVER, "scripts/generate-typescript.ts", "clients/typescript"],
+    packages: ["@bufbuild/buf", "@bufbuild/protoc-gen-es", "@protobuf-ts/plugin", "typescript"],
     outputs: [
       "gen/typescript/connect",
       "gen/typescript/grpcweb",
+      "gen/typescript/worker",
       ...["errors", "health", "info", "v1", "wkt"].flatMap((name) => [
         `gen/typescript/${name}.js`,
         `gen/typescript/${name}.d.ts`,
@@ -73,15 +74,15 @@ export const PARTS: readonly Part[] = [
     name: "go",
     folder: "gen/go",
     needs: "go",
-    inputs: [...DRIVER, "tools/go.mod", "tools/go.sum"],
+    inputs: [...DRIVER, "tools/go.mod", "tools/go.sum", "clients/go"],
     packages: ["@bufbuild/buf"],
-    outputs: ["gen/go/health", "gen/go/info", "gen/go/v1"],
+    outputs: ["gen/go/health", "gen/go/info", "gen/go/v1", "gen/go/worker"],
   },
   {
     name: "python",
     folder: "gen/python",
     needs: "python",
-    inputs: [...DRIVER, "scripts/generate-python.py", "scripts/generate-python.txt"],
+    inputs: [...DRIVER, "scripts/generate-python.py", "scripts/generate-python.txt", "clients/python"],
     packages: ["@bufbuild/buf"],
     outputs: ["gen/python/orchestrator_client"],
   },
@@ -134,7 +135,7 @@ export function digestPart(root: string, part: Part): string {
   );
   const inputs = hashFiles(
     root,
-    [...protos, "buf.yaml", ...part.inputs],
+    [...protos, "buf.yaml", ...part.inputs.flatMap((path) => listFiles(root, path))],
     [...versions, ...templatesOf(root, part)].join(","),
   );
   const outputs = hashFiles(

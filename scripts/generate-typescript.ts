@@ -1,6 +1,6 @@
 /** What the TypeScript client needs beyond its two generators: import paths that Node accepts, and entry points. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { listFiles } from "./generate-digest.ts";
 
 /** Entry points of the package: name and the folder of the contract whose files it gathers. */
@@ -38,4 +38,40 @@ export function finishTypescript(root: string): void {
     // Connect has the well-known types in its own library.
     if (name !== "wkt") writeEntry(root, `connect/${name}`, `connect/${folder}`, `./${folder}`);
   }
+}
+
+/** Where the libraries that are written by hand find the package while they lie beside it. */
+const PACKAGE = "../../../gen/typescript/";
+
+const COMPILER_OPTIONS = {
+  target: "es2023",
+  lib: ["es2024"],
+  module: "nodenext",
+  types: ["node"],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  verbatimModuleSyntax: true,
+  rewriteRelativeImportExtensions: true,
+  declaration: true,
+  skipLibCheck: true,
+};
+
+/** Compiles the libraries that are written by hand into the package in `root`, against what was just generated. */
+export function compileLibraries(
+  sources: string,
+  root: string,
+  tsc: (args: readonly string[], cwd: string) => unknown,
+): void {
+  const files = listFiles(sources, "worker");
+  for (const file of files) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), readFileSync(join(sources, file), "utf8").replaceAll(PACKAGE, "../"));
+  }
+  writeFileSync(join(root, "tsconfig.json"), JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files }));
+  writeFileSync(join(root, "package.json"), '{"type": "module"}');
+  tsc(["-p", "tsconfig.json"], root);
+  for (const file of [...files, "tsconfig.json", "package.json"]) rmSync(join(root, file));
+  for (const file of listFiles(root, "worker"))
+    writeFileSync(join(root, file), readFileSync(join(root, file), "utf8").replaceAll('.ts";', '.js";'));
 }

@@ -8,11 +8,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { writeErrorReasons } from "./error-reasons.ts";
 import { digestPart, listFiles, PARTS, type Part, readDigests, templatesOf } from "./generate-digest.ts";
 import { renderOpenapi } from "./generate-openapi.ts";
-import { finishTypescript } from "./generate-typescript.ts";
+import { compileLibraries, finishTypescript } from "./generate-typescript.ts";
 
 const root = join(import.meta.dirname, "..");
 const flags = new Set(process.argv.slice(2).filter((word) => word.startsWith("--")));
@@ -85,10 +85,23 @@ function writeOpenapi(out: string, folder: string): void {
   writeFileSync(join(out, "contracts/openapi.yaml"), renderOpenapi(merged, readFileSync(join(out, "image.binpb"))));
 }
 
+/** Copies the files of a library into a package. */
+function copyLibraries(from: string, to: string): void {
+  for (const file of listFiles(root, from)) cpSync(join(root, file), join(to, relative(from, file)));
+}
+
 /** Makes a part in the folder `out`, laid out as in the repository. */
 function makePart(part: Part, out: string): void {
   for (const template of templatesOf(root, part)) runTool("buf", ["generate", "--template", template, "-o", out]);
-  if (part.name === "typescript") finishTypescript(join(out, part.folder));
+  if (part.name === "typescript") {
+    finishTypescript(join(out, part.folder));
+    compileLibraries(join(root, "clients/typescript"), join(out, part.folder), (args, cwd) =>
+      runTool("tsc", args, cwd),
+    );
+  }
+  // What is written by hand in these languages is copied as it is.
+  if (part.name === "go") copyLibraries("clients/go", join(out, part.folder));
+  if (part.name === "python") copyLibraries("clients/python", join(out, part.folder, "orchestrator_client"));
   if (part.name === "openapi") writeOpenapi(out, join(out, part.folder));
 }
 

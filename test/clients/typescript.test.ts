@@ -34,7 +34,7 @@ const TSCONFIG = {
 
 /** Imports every entry point of the package and counts what it gives. */
 const IMPORTS = `
-const names = ["health", "info", "v1", "errors", "wkt", "connect/health", "connect/info", "connect/v1", "connect/errors"];
+const names = ["health", "info", "v1", "errors", "wkt", "connect/health", "connect/info", "connect/v1", "connect/errors", "worker", "worker/testing"];
 const counts = {};
 for (const name of names) counts[name] = Object.keys(await import("orchestrator-flows-client/" + name)).length;
 console.log(JSON.stringify(counts));
@@ -101,6 +101,8 @@ describe.each(SETS)("the TypeScript client with the $name libraries", ({ version
     expect(dependencies).toBeUndefined();
     expect(Object.keys(peerDependencies).sort()).toEqual([
       "@bufbuild/protobuf",
+      "@connectrpc/connect",
+      "@connectrpc/connect-node",
       "@protobuf-ts/runtime",
       "@protobuf-ts/runtime-rpc",
     ]);

@@ -1,0 +1,145 @@
+/**
+ * What the worker has to say, in as few calls as possible: one call is under way, and what comes meanwhile goes with the next.
+ * A report is repeated until the service has answered it.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type TaskReport, TaskReportOutcome, type TaskReportResult } from "../../../gen/typescript/connect/v1.js";
+import { toFailed } from "./call-handler.ts";
+import { NonRetryableError } from "./errors.ts";
+import type { HeldTask, TaskEvent } from "./held-task.ts";
+
+/** Most reports in a call, and most bytes of outputs: more goes with the next one. */
+const MAX_BYTES = 4 * 1_024 * 1_024;
+const MAX_PAUSE_MS = 2_000;
+const UNKNOWN = { $typeName: "orchestrator.v1.TaskReportResult", outcome: TaskReportOutcome.UNKNOWN } as const;
+
+/** What an outbox takes. */
+export interface OutboxParts {
+  /** Makes the call; gives one result for each report. */
+  send(reports: TaskReport[]): Promise<readonly TaskReportResult[]>;
+  /** Most reports in a call. */
+  maxReports(): number;
+  /** A report was answered. `event` is what was reported. */
+  answered(held: HeldTask, event: TaskEvent, result: TaskReportResult): void;
+  log(message: string): void;
+}
+
+type Said = readonly [held: HeldTask, event: TaskEvent];
+
+/** Sends reports. */
+export class Outbox {
+  readonly #parts: OutboxParts;
+  readonly #waiting = new Set<HeldTask>();
+  #isSending = false;
+  #failures = 0;
+  /** A call was refused for one of its reports: they go one by one. */
+  #singly = 0;
+  readonly #ended = new AbortController();
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+  }
+
+  /** `held.next` waits to be sent. */
+  add(held: HeldTask): void {
+    this.#waiting.add(held);
+    if (this.#isSending || this.#ended.signal.aborted) return;
+    this.#isSending = true;
+    // What comes in the same turn of the event loop goes along.
+    setImmediate(() => void this.#sendAll());
+  }
+
+  /** Sends nothing more. */
+  end(): void {
+    this.#ended.abort();
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.size > 0 && !this.#ended.signal.aborted) {
+      const batch = this.#take();
+      try {
+        const results = await this.#parts.send(batch.map(([{ task }, event]) => toReport(task.taskToken, event)));
+        this.#singly = Math.max(0, this.#singly - 1);
+        const unavailable = batch.filter(([held, event], index) => !this.#settle(held, event, results[index]));
+        this.#failures = unavailable.length === 0 ? 0 : this.#failures + 1;
+      } catch (error) {
+        this.#failed(batch, ConnectError.from(error));
+      }
+      if (this.#failures > 0) await this.#pause();
+    }
+    this.#isSending = false;
+  }
+
+  #take(): Said[] {
+    const batch: Said[] = [];
+    const most = this.#singly > 0 ? 1 : this.#parts.maxReports();
+    let bytes = 0;
+    for (const held of this.#waiting) {
+      const { next } = held;
+      if (next !== null) {
+        bytes += sizeOf(next);
+        if (batch.length > 0 && bytes > MAX_BYTES) break;
+        batch.push([held, next]);
+        held.next = null;
+      }
+      this.#waiting.delete(held);
+      if (batch.length >= most) break;
+    }
+    return batch;
+  }
+
+  /** False when the report must be repeated. */
+  #settle(held: HeldTask, event: TaskEvent, result: TaskReportResult | undefined): boolean {
+    if (result === undefined || result.outcome === TaskReportOutcome.UNAVAILABLE) {
+      this.#again(held, event);
+      return false;
+    }
+    this.#parts.answered(held, event, result);
+    return true;
+  }
+
+  /** The report goes again, unless there is a newer word. */
+  #again(held: HeldTask, event: TaskEvent): void {
+    held.next ??= event;
+    this.#waiting.add(held);
+  }
+
+  #failed(batch: readonly Said[], error: ConnectError): void {
+    const isRefused = error.code === Code.InvalidArgument;
+    const [only] = batch;
+    if (isRefused && batch.length === 1 && only !== undefined) {
+      this.#refused(...only, error);
+      return;
+    }
+    if (isRefused) this.#singly = batch.length;
+    else this.#failures += 1;
+    for (const [held, event] of batch) this.#again(held, event);
+  }
+
+  /** A report that the service does not take fails its task; an error that it does not take is given up. */
+  #refused(held: HeldTask, event: TaskEvent, { message }: ConnectError): void {
+    this.#parts.log(`the service refused a report about ${held.taskId} of run ${held.runId}: ${message}`);
+    if (event.case === "failed") this.#parts.answered(held, event, { ...UNKNOWN, message });
+    else this.#again(held, toFailed(new NonRetryableError("REPORT_REFUSED", message)));
+  }
+
+  async #pause(): Promise<void> {
+    const { signal } = this.#ended;
+    await sleep(jitter(this.#failures, MAX_PAUSE_MS), undefined, { signal }).catch(() => {});
+  }
+}
+
+function toReport(taskToken: string, event: TaskEvent): TaskReport {
+  return { $typeName: "orchestrator.v1.TaskReport", taskToken, event };
+}
+
+function sizeOf(event: TaskEvent): number {
+  if (event.case !== "succeeded" || event.value.outputValue.case !== "outputJson") return 64;
+  return event.value.outputValue.value.length + 64;
+}
+
+/** A random delay that doubles with every failure, from 50 ms up to `maxMs`. */
+export function jitter(failures: number, maxMs: number): number {
+  return Math.min(maxMs, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
+}

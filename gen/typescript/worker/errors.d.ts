@@ -1,0 +1,26 @@
+/** Errors that a handler throws to say what shall happen next. */
+import type { TaskErrored } from "../connect/v1.js";
+/** What a {@link TaskError} says beyond its message. */
+export interface TaskErrorOptions extends ErrorOptions {
+    /** Whether another attempt may succeed; true by default. The retry policy of the task has the last word. */
+    readonly retryable?: boolean;
+    /** Delay before the next attempt, milliseconds; overrides the retry policy of the task. */
+    readonly nextRetryDelayMs?: number;
+}
+/** Fails a task with a type of its own, which retry policies and flows match: `CARD_DECLINED`. */
+export declare class TaskError extends Error {
+    readonly name: string;
+    readonly type: string;
+    readonly retryable: boolean;
+    readonly nextRetryDelayMs: number | undefined;
+    constructor(type: string, message: string, { retryable, nextRetryDelayMs, ...rest }?: TaskErrorOptions);
+}
+/** Fails a task for good: there is no further attempt. */
+export declare class NonRetryableError extends TaskError {
+    readonly name = "NonRetryableError";
+    constructor(type: string, message: string, options?: ErrorOptions);
+}
+/** The type of every error that is not a {@link TaskError}. */
+export declare const HANDLER_FAILED = "HANDLER_FAILED";
+/** The error of a handler as the service takes it: texts are cut to size. */
+export declare function toErrored(error: unknown): Pick<TaskErrored, "type" | "message" | "nonRetryable" | "nextRetryDelay">;

@@ -1,0 +1,127 @@
+/**
+ * What the worker has to say, in as few calls as possible: one call is under way, and what comes meanwhile goes with the next.
+ * A report is repeated until the service has answered it.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { TaskReportOutcome } from "../connect/v1.js";
+import { toFailed } from "./call-handler.js";
+import { NonRetryableError } from "./errors.js";
+/** Most reports in a call, and most bytes of outputs: more goes with the next one. */
+const MAX_BYTES = 4 * 1_024 * 1_024;
+const MAX_PAUSE_MS = 2_000;
+const UNKNOWN = { $typeName: "orchestrator.v1.TaskReportResult", outcome: TaskReportOutcome.UNKNOWN };
+/** Sends reports. */
+export class Outbox {
+    #parts;
+    #waiting = new Set();
+    #isSending = false;
+    #failures = 0;
+    /** A call was refused for one of its reports: they go one by one. */
+    #singly = 0;
+    #ended = new AbortController();
+    constructor(parts) {
+        this.#parts = parts;
+    }
+    /** `held.next` waits to be sent. */
+    add(held) {
+        this.#waiting.add(held);
+        if (this.#isSending || this.#ended.signal.aborted)
+            return;
+        this.#isSending = true;
+        // What comes in the same turn of the event loop goes along.
+        setImmediate(() => void this.#sendAll());
+    }
+    /** Sends nothing more. */
+    end() {
+        this.#ended.abort();
+    }
+    async #sendAll() {
+        while (this.#waiting.size > 0 && !this.#ended.signal.aborted) {
+            const batch = this.#take();
+            try {
+                const results = await this.#parts.send(batch.map(([{ task }, event]) => toReport(task.taskToken, event)));
+                this.#singly = Math.max(0, this.#singly - 1);
+                const unavailable = batch.filter(([held, event], index) => !this.#settle(held, event, results[index]));
+                this.#failures = unavailable.length === 0 ? 0 : this.#failures + 1;
+            }
+            catch (error) {
+                this.#failed(batch, ConnectError.from(error));
+            }
+            if (this.#failures > 0)
+                await this.#pause();
+        }
+        this.#isSending = false;
+    }
+    #take() {
+        const batch = [];
+        const most = this.#singly > 0 ? 1 : this.#parts.maxReports();
+        let bytes = 0;
+        for (const held of this.#waiting) {
+            const { next } = held;
+            if (next !== null) {
+                bytes += sizeOf(next);
+                if (batch.length > 0 && bytes > MAX_BYTES)
+                    break;
+                batch.push([held, next]);
+                held.next = null;
+            }
+            this.#waiting.delete(held);
+            if (batch.length >= most)
+                break;
+        }
+        return batch;
+    }
+    /** False when the report must be repeated. */
+    #settle(held, event, result) {
+        if (result === undefined || result.outcome === TaskReportOutcome.UNAVAILABLE) {
+            this.#again(held, event);
+            return false;
+        }
+        this.#parts.answered(held, event, result);
+        return true;
+    }
+    /** The report goes again, unless there is a newer word. */
+    #again(held, event) {
+        held.next ??= event;
+        this.#waiting.add(held);
+    }
+    #failed(batch, error) {
+        const isRefused = error.code === Code.InvalidArgument;
+        const [only] = batch;
+        if (isRefused && batch.length === 1 && only !== undefined) {
+            this.#refused(...only, error);
+            return;
+        }
+        if (isRefused)
+            this.#singly = batch.length;
+        else
+            this.#failures += 1;
+        for (const [held, event] of batch)
+            this.#again(held, event);
+    }
+    /** A report that the service does not take fails its task; an error that it does not take is given up. */
+    #refused(held, event, { message }) {
+        this.#parts.log(`the service refused a report about ${held.taskId} of run ${held.runId}: ${message}`);
+        if (event.case === "failed")
+            this.#parts.answered(held, event, { ...UNKNOWN, message });
+        else
+            this.#again(held, toFailed(new NonRetryableError("REPORT_REFUSED", message)));
+    }
+    async #pause() {
+        const { signal } = this.#ended;
+        await sleep(jitter(this.#failures, MAX_PAUSE_MS), undefined, { signal }).catch(() => { });
+    }
+}
+function toReport(taskToken, event) {
+    return { $typeName: "orchestrator.v1.TaskReport", taskToken, event };
+}
+function sizeOf(event) {
+    if (event.case !== "succeeded" || event.value.outputValue.case !== "outputJson")
+        return 64;
+    return event.value.outputValue.value.length + 64;
+}
+/** A random delay that doubles with every failure, from 50 ms up to `maxMs`. */
+export function jitter(failures, maxMs) {
+    return Math.min(maxMs, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
+}

@@ -1,0 +1,150 @@
+import { once } from "node:events";
+import { createRouterTransport } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { NonRetryableError, TaskError } from "../../../clients/typescript/worker/errors.ts";
+import type { TaskContext } from "../../../clients/typescript/worker/handler.ts";
+import { runHandler } from "../../../clients/typescript/worker/testing.ts";
+import { createWorker } from "../../../clients/typescript/worker/worker.ts";
+import { type TaskReport, TaskReportOutcome, WorkerService } from "../../../gen/typescript/connect/v1.js";
+
+describe("a handler without a service", () => {
+  test("gets its input and gives its output as JSON", async () => {
+    const input = { at: new Date(0), none: undefined };
+    const result = await runHandler<unknown, unknown>((given) => ({ given, more: undefined }), input);
+    expect(result).toEqual({
+      state: "succeeded",
+      output: { given: { at: "1970-01-01T00:00:00.000Z" } },
+      heartbeats: 0,
+    });
+    expect(await runHandler(() => {}, null)).toMatchObject({ state: "succeeded", output: null });
+  });
+
+  test("sees its task", async () => {
+    const see = (_: unknown, { attempt, idempotencyKey, deadline }: TaskContext) => ({
+      attempt,
+      idempotencyKey,
+      isLimited: deadline !== null,
+    });
+    const { output } = (await runHandler(see, null, { attempt: 3, idempotencyKey: "k", timeoutMs: 60_000 })) as never;
+    expect(output).toEqual({ attempt: 3, idempotencyKey: "k", isLimited: true });
+  });
+
+  test.each([
+    [
+      new TaskError("BUSY", "later", { nextRetryDelayMs: 1_500 }),
+      { type: "BUSY", retryable: true, nextRetryDelayMs: 1_500 },
+    ],
+    [new NonRetryableError("CARD_DECLINED", "no"), { type: "CARD_DECLINED", message: "no", retryable: false }],
+    [new RangeError("out of range"), { type: "HANDLER_FAILED", message: "RangeError: out of range", retryable: true }],
+    [new TaskError("", "x\ud800".repeat(9_000)), { type: "HANDLER_FAILED", message: "x\ufffd".repeat(4_096) }],
+  ])("%s becomes an error of the contract", async (thrown, error) => {
+    const fail = () => Promise.reject(thrown);
+    expect(await runHandler(fail, null)).toMatchObject({ state: "failed", error });
+  });
+
+  test.each([
+    ["what is not JSON", 1n, "OUTPUT_INVALID"],
+    ["a function", () => {}, "OUTPUT_INVALID"],
+    ["more than the service takes", "x".repeat(2 ** 22), "OUTPUT_TOO_LARGE"],
+  ])("an output that is %s is an error without retry", async (_, output, type) => {
+    expect(await runHandler(() => output, null)).toMatchObject({ state: "failed", error: { type, retryable: false } });
+  });
+
+  test("is told that its task is canceled, and that its time is up", async () => {
+    const wait = async (_: unknown, { signal }: TaskContext) => {
+      if (!signal.aborted) await once(signal, "abort");
+      signal.throwIfAborted();
+    };
+    const cancel = new AbortController();
+    const canceled = runHandler(wait, null, { cancel: cancel.signal });
+    cancel.abort();
+    expect(await canceled).toMatchObject({ state: "stopped" });
+    expect(await runHandler(wait, null, { timeoutMs: 5 })).toMatchObject({
+      state: "failed",
+      error: { type: "TIMEOUT" },
+    });
+  });
+
+  test("has its heartbeats counted", async () => {
+    const beat = (_: unknown, task: TaskContext) => {
+      task.heartbeat();
+      task.heartbeat();
+    };
+    expect(await runHandler(beat, null)).toMatchObject({ heartbeats: 2 });
+  });
+});
+
+describe("a worker", () => {
+  const session = { sessionId: "s", maxReports: 10, maxOutputBytes: 1_000n, sessionTimeout: { seconds: 30n } };
+  const task = (taskToken: string, handler = "work") => ({
+    event: { case: "task" as const, value: { taskToken, handler, inputJson: new TextEncoder().encode("1") } },
+  });
+
+  /** A service that hands out tasks, and answers reports as `answer` says. */
+  function serve(tokens: readonly string[], answer: (reports: readonly TaskReport[]) => readonly TaskReportOutcome[]) {
+    return createRouterTransport(({ service }) => {
+      service(WorkerService, {
+        registerWorker: () => session,
+        async *pollTasks(_, { signal }) {
+          for (const token of tokens) yield task(token, token === "strange" ? "strange" : "work");
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        },
+        reportTasks: ({ reports }) => ({ results: answer(reports).map((outcome) => ({ outcome })) }),
+      });
+    });
+  }
+
+  test("reports a quick task once, many in a call, and hands back what it has no handler for", async () => {
+    const calls: string[][] = [];
+    const worker = createWorker({
+      log: () => {},
+      transport: serve(["a", "b", "strange"], (reports) => {
+        if (reports.length > 0) calls.push(reports.map(({ taskToken, event }) => `${taskToken} ${event.case}`));
+        worker.stop();
+        return reports.map(() => TaskReportOutcome.ACCEPTED);
+      }),
+    });
+    await worker.handle("work", () => "done").run();
+    expect(calls.flat().sort()).toEqual(["a succeeded", "b succeeded", "strange handedBack"]);
+  });
+
+  test("repeats a report until it is answered", async () => {
+    const said: string[] = [];
+    const worker = createWorker({
+      log: () => {},
+      transport: serve(["a"], (reports) =>
+        reports.map(({ event }) => {
+          said.push(event.case ?? "");
+          if (said.length < 3) return TaskReportOutcome.UNAVAILABLE;
+          worker.stop();
+          return TaskReportOutcome.ACCEPTED;
+        }),
+      ),
+    });
+    await worker.handle("work", () => "done").run();
+    expect(said).toEqual(["succeeded", "succeeded", "succeeded"]);
+  });
+
+  test.each([
+    ["outdated", TaskReportOutcome.OUTDATED, ["acknowledged"]],
+    ["canceled", TaskReportOutcome.CANCEL_REQUESTED, ["acknowledged", "stopped"]],
+  ])("aborts the handler of a task that is %s", async (_, outcome, expected) => {
+    const said: string[] = [];
+    const worker = createWorker({
+      log: () => {},
+      transport: serve(["a"], (reports) =>
+        reports.map(({ event }) => {
+          said.push(event.case ?? "");
+          return event.case === "acknowledged" ? outcome : TaskReportOutcome.ACCEPTED;
+        }),
+      ),
+    });
+    const wait = async (__: unknown, { signal }: TaskContext) => {
+      await once(signal, "abort");
+      worker.stop();
+      signal.throwIfAborted();
+    };
+    await worker.handle("work", wait).run();
+    expect(said).toEqual(expected);
+  });
+});
