@@ -82,6 +82,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       },
       log,
       metrics,
+      reports: metrics.reports,
     });
     parts.onClose(async () => {
       const endsAt = performance.now() + server.drainTimeout;

@@ -2,6 +2,7 @@
 
 import type { CallMetrics } from "../api/calls/pipeline.ts";
 import type { HttpMetrics } from "../api/http/server.ts";
+import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
 import { specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
@@ -18,6 +19,7 @@ export interface ServiceMetrics {
   readonly calls: CallMetrics;
   readonly http: HttpMetrics;
   readonly tools?: ToolMetrics;
+  readonly reports: ReportMetrics;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
@@ -30,6 +32,7 @@ export const NO_METRICS: ServiceMetrics = {
   metrics: null,
   calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
   http: { requested() {} },
+  reports: { answered() {} },
   observers: [],
   operationObservers: [],
   attach() {},
@@ -61,6 +64,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
       },
       breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
     },
+    reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [createRunMetrics(metrics, (run, path) => specOf(run, path).type)],
     operationObservers: [createOperationMetrics(metrics)],
     onPoolWait: (pool, waitedMs) =>

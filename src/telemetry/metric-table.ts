@@ -37,6 +37,17 @@ const OPERATION_ACTIONS = ["CANCEL", "TERMINATE", "RESUME", "DELETE"];
 const OPERATION_ENDS = ["COMPLETED", "CANCELED", "FAILED"];
 const OPERATION_RESULTS = ["DONE", "FAILED"];
 
+/** What became of reports of workers. */
+const REPORT_OUTCOMES = [
+  "ACCEPTED",
+  "CANCEL_REQUESTED",
+  "REFUSED",
+  "ALREADY_REPORTED",
+  "OUTDATED",
+  "UNKNOWN",
+  "UNAVAILABLE",
+];
+
 /** Why a takeover holds a run. */
 const BLAMES = ["KILLED", "BLOCKED"];
 
@@ -98,6 +109,11 @@ export const METRICS = {
     "State changes of circuit breakers, by new state.",
     ["state"],
     BREAKER_STATES,
+  ),
+  orchestrator_task_reports_total: counter(
+    "Reports of workers, by outcome; signs of life and progress count as well.",
+    ["outcome"],
+    REPORT_OUTCOMES,
   ),
   // Dead letters
   orchestrator_dead_letter_queue_size: gauge("Dead letters in the store (seed)."),

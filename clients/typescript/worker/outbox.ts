@@ -4,7 +4,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type TaskReport, TaskReportOutcome, type TaskReportResult } from "../../../gen/typescript/connect/v1.js";
+import {
+  type TaskReport,
+  TaskReportOutcome,
+  type TaskReportResult,
+  TaskState,
+} from "../../../gen/typescript/connect/v1.js";
 import { toFailed } from "./call-handler.ts";
 import { NonRetryableError } from "./errors.ts";
 import type { HeldTask, TaskEvent } from "./held-task.ts";
@@ -12,7 +17,12 @@ import type { HeldTask, TaskEvent } from "./held-task.ts";
 /** Most reports in a call, and most bytes of outputs: more goes with the next one. */
 const MAX_BYTES = 4 * 1_024 * 1_024;
 const MAX_PAUSE_MS = 2_000;
-const UNKNOWN = { $typeName: "orchestrator.v1.TaskReportResult", outcome: TaskReportOutcome.UNKNOWN } as const;
+const UNKNOWN = {
+  $typeName: "orchestrator.v1.TaskReportResult",
+  outcome: TaskReportOutcome.UNKNOWN,
+  taskState: TaskState.UNSPECIFIED,
+  outputType: "",
+} as const;
 
 /** What an outbox takes. */
 export interface OutboxParts {

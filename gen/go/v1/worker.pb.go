@@ -34,7 +34,7 @@ const (
 	TaskReportOutcome_TASK_REPORT_OUTCOME_UNSPECIFIED TaskReportOutcome = 0
 	// It counts. Repeating it gets the same answer.
 	TaskReportOutcome_TASK_REPORT_OUTCOME_ACCEPTED TaskReportOutcome = 1
-	// The task has ended with another result, or is handed out anew, or its run has ended: stop working on it.
+	// The task is handed out anew, or its run has ended: stop working on it.
 	TaskReportOutcome_TASK_REPORT_OUTCOME_OUTDATED TaskReportOutcome = 2
 	// The token is not one of ours, or its run is gone: stop working on the task.
 	TaskReportOutcome_TASK_REPORT_OUTCOME_UNKNOWN TaskReportOutcome = 3
@@ -44,6 +44,8 @@ const (
 	TaskReportOutcome_TASK_REPORT_OUTCOME_REFUSED TaskReportOutcome = 5
 	// It counts, and the task is canceled: stop working on it and report that you have stopped.
 	TaskReportOutcome_TASK_REPORT_OUTCOME_CANCEL_REQUESTED TaskReportOutcome = 6
+	// The attempt has ended in another way: by an earlier report, a timeout, or somebody else. The result says what stands.
+	TaskReportOutcome_TASK_REPORT_OUTCOME_ALREADY_REPORTED TaskReportOutcome = 7
 )
 
 // Enum value maps for TaskReportOutcome.
@@ -56,6 +58,7 @@ var (
 		4: "TASK_REPORT_OUTCOME_UNAVAILABLE",
 		5: "TASK_REPORT_OUTCOME_REFUSED",
 		6: "TASK_REPORT_OUTCOME_CANCEL_REQUESTED",
+		7: "TASK_REPORT_OUTCOME_ALREADY_REPORTED",
 	}
 	TaskReportOutcome_value = map[string]int32{
 		"TASK_REPORT_OUTCOME_UNSPECIFIED":      0,
@@ -65,6 +68,7 @@ var (
 		"TASK_REPORT_OUTCOME_UNAVAILABLE":      4,
 		"TASK_REPORT_OUTCOME_REFUSED":          5,
 		"TASK_REPORT_OUTCOME_CANCEL_REQUESTED": 6,
+		"TASK_REPORT_OUTCOME_ALREADY_REPORTED": 7,
 	}
 )
 
@@ -762,7 +766,13 @@ type TaskReportResult struct {
 	// What became of the report.
 	Outcome TaskReportOutcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=orchestrator.v1.TaskReportOutcome" json:"outcome,omitempty"`
 	// Why it does not count; empty when it does.
-	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// State of the task; only with ALREADY_REPORTED.
+	TaskState TaskState `protobuf:"varint,3,opt,name=task_state,json=taskState,proto3,enum=orchestrator.v1.TaskState" json:"task_state,omitempty"`
+	// JSON type of the output that stands: `null`, `boolean`, `number`, `string`, `array`, or `object`; empty when there is none.
+	OutputType string `protobuf:"bytes,4,opt,name=output_type,json=outputType,proto3" json:"output_type,omitempty"`
+	// Error that stands; absent when there is none.
+	TaskError     *TaskError `protobuf:"bytes,5,opt,name=task_error,json=taskError,proto3" json:"task_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -811,11 +821,32 @@ func (x *TaskReportResult) GetMessage() string {
 	return ""
 }
 
+func (x *TaskReportResult) GetTaskState() TaskState {
+	if x != nil {
+		return x.TaskState
+	}
+	return TaskState_TASK_STATE_UNSPECIFIED
+}
+
+func (x *TaskReportResult) GetOutputType() string {
+	if x != nil {
+		return x.OutputType
+	}
+	return ""
+}
+
+func (x *TaskReportResult) GetTaskError() *TaskError {
+	if x != nil {
+		return x.TaskError
+	}
+	return nil
+}
+
 var File_orchestrator_v1_worker_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\"\x90\x04\n" +
+	"\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\"\x90\x04\n" +
 	"\n" +
 	"WorkerTask\x12\x1d\n" +
 	"\n" +
@@ -863,10 +894,16 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\x10next_retry_delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0enextRetryDelay\"\r\n" +
 	"\vTaskStopped\"(\n" +
 	"\x0eTaskHandedBack\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"j\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x81\x02\n" +
 	"\x10TaskReportResult\x12<\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\".orchestrator.v1.TaskReportOutcomeR\aoutcome\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage*\x8d\x02\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x129\n" +
+	"\n" +
+	"task_state\x18\x03 \x01(\x0e2\x1a.orchestrator.v1.TaskStateR\ttaskState\x12\x1f\n" +
+	"\voutput_type\x18\x04 \x01(\tR\n" +
+	"outputType\x129\n" +
+	"\n" +
+	"task_error\x18\x05 \x01(\v2\x1a.orchestrator.v1.TaskErrorR\ttaskError*\xb7\x02\n" +
 	"\x11TaskReportOutcome\x12#\n" +
 	"\x1fTASK_REPORT_OUTCOME_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cTASK_REPORT_OUTCOME_ACCEPTED\x10\x01\x12 \n" +
@@ -874,7 +911,8 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\x1bTASK_REPORT_OUTCOME_UNKNOWN\x10\x03\x12#\n" +
 	"\x1fTASK_REPORT_OUTCOME_UNAVAILABLE\x10\x04\x12\x1f\n" +
 	"\x1bTASK_REPORT_OUTCOME_REFUSED\x10\x05\x12(\n" +
-	"$TASK_REPORT_OUTCOME_CANCEL_REQUESTED\x10\x06B\x87\x01\n" +
+	"$TASK_REPORT_OUTCOME_CANCEL_REQUESTED\x10\x06\x12(\n" +
+	"$TASK_REPORT_OUTCOME_ALREADY_REPORTED\x10\aB\x87\x01\n" +
 	"\x0forchestrator.v1B\vWorkerProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -906,6 +944,8 @@ var file_orchestrator_v1_worker_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 	(*structpb.Value)(nil),        // 12: google.protobuf.Value
 	(*PayloadRef)(nil),            // 13: orchestrator.v1.PayloadRef
+	(TaskState)(0),                // 14: orchestrator.v1.TaskState
+	(*TaskError)(nil),             // 15: orchestrator.v1.TaskError
 }
 var file_orchestrator_v1_worker_proto_depIdxs = []int32{
 	10, // 0: orchestrator.v1.WorkerTask.timeout:type_name -> google.protobuf.Duration
@@ -921,11 +961,13 @@ var file_orchestrator_v1_worker_proto_depIdxs = []int32{
 	13, // 10: orchestrator.v1.TaskSucceeded.output_ref:type_name -> orchestrator.v1.PayloadRef
 	10, // 11: orchestrator.v1.TaskErrored.next_retry_delay:type_name -> google.protobuf.Duration
 	0,  // 12: orchestrator.v1.TaskReportResult.outcome:type_name -> orchestrator.v1.TaskReportOutcome
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	14, // 13: orchestrator.v1.TaskReportResult.task_state:type_name -> orchestrator.v1.TaskState
+	15, // 14: orchestrator.v1.TaskReportResult.task_error:type_name -> orchestrator.v1.TaskError
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_worker_proto_init() }
@@ -934,6 +976,7 @@ func file_orchestrator_v1_worker_proto_init() {
 		return
 	}
 	file_orchestrator_v1_payload_proto_init()
+	file_orchestrator_v1_run_proto_init()
 	file_orchestrator_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*TaskReport_Acknowledged)(nil),
 		(*TaskReport_Alive)(nil),

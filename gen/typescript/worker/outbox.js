@@ -4,13 +4,18 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { TaskReportOutcome } from "../connect/v1.js";
+import { TaskReportOutcome, TaskState, } from "../connect/v1.js";
 import { toFailed } from "./call-handler.js";
 import { NonRetryableError } from "./errors.js";
 /** Most reports in a call, and most bytes of outputs: more goes with the next one. */
 const MAX_BYTES = 4 * 1_024 * 1_024;
 const MAX_PAUSE_MS = 2_000;
-const UNKNOWN = { $typeName: "orchestrator.v1.TaskReportResult", outcome: TaskReportOutcome.UNKNOWN };
+const UNKNOWN = {
+    $typeName: "orchestrator.v1.TaskReportResult",
+    outcome: TaskReportOutcome.UNKNOWN,
+    taskState: TaskState.UNSPECIFIED,
+    outputType: "",
+};
 /** Sends reports. */
 export class Outbox {
     #parts;

@@ -19,6 +19,12 @@ const CALL_TIMEOUT_MS = 10_000;
 const ABORT_GRACE_MS = 5_000;
 /** How long a stopping worker listens for tasks that it hands back, milliseconds. */
 const FAREWELL_MS = 200;
+/** Outcomes of reports after which nothing that is said about the task counts. */
+const OVER = new Set([
+    TaskReportOutcome.OUTDATED,
+    TaskReportOutcome.UNKNOWN,
+    TaskReportOutcome.ALREADY_REPORTED,
+]);
 /** Errors of a registration that no repetition cures. */
 const FINAL = [Code.InvalidArgument, Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented];
 /** See the top of the file. */
@@ -148,7 +154,7 @@ export class Worker {
         held.end(await callHandler(held, handler, Number(this.#session?.maxOutputBytes ?? 0)));
     }
     #answered(held, event, { outcome, message }) {
-        const isOver = outcome === TaskReportOutcome.OUTDATED || outcome === TaskReportOutcome.UNKNOWN;
+        const isOver = OVER.has(outcome);
         if (outcome === TaskReportOutcome.CANCEL_REQUESTED)
             held.abort("CANCELED");
         if (outcome === TaskReportOutcome.REFUSED)

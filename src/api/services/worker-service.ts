@@ -1,8 +1,14 @@
 /** WorkerService: tasks for workers, and what they report. */
 import { create } from "@bufbuild/protobuf";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
+import type { AlreadyReported } from "../../engine/ports/dispatch/hand-overs.ts";
 import type { WorkerMessage, WorkerReport, Workers } from "../../engine/ports/dispatch/workers.ts";
-import { type TaskReport, TaskReportOutcome, TaskReportResultSchema } from "../../gen/orchestrator/v1/worker_pb.ts";
+import {
+  type TaskReport,
+  TaskReportOutcome,
+  type TaskReportResult,
+  TaskReportResultSchema,
+} from "../../gen/orchestrator/v1/worker_pb.ts";
 import {
   type PollTasksResponse,
   PollTasksResponseSchema,
@@ -13,7 +19,9 @@ import {
 import { DEFAULT_QUEUE } from "../../tasks/worker.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
+import { TASK_STATE } from "../mapping/enums.ts";
 import { fromPayload, type PayloadInput, type PayloadLimits, type StoredPayloads } from "../mapping/payload.ts";
+import { toTaskError } from "../mapping/task.ts";
 import { fromDuration, toDuration, toTimestamp } from "../mapping/time.ts";
 import { withHeartbeats } from "../streams/heartbeat.ts";
 import { type PayloadReader, readReferences } from "./stored-payloads.ts";
@@ -27,6 +35,14 @@ interface Needs {
   readonly limits: PayloadLimits;
   readonly draining: AbortSignal;
   readonly heartbeatMs: number;
+  /** Counts the outcomes of reports; absent: nothing is counted. */
+  readonly reports?: ReportMetrics;
+}
+
+/** Counts reports of workers where they arrive. */
+export interface ReportMetrics {
+  /** `outcome` is its name in the contract, without the prefix. */
+  answered(outcome: string): void;
 }
 
 function createHandlers({
@@ -35,6 +51,7 @@ function createHandlers({
   limits,
   draining,
   heartbeatMs,
+  reports: counted,
 }: Needs): ServiceHandlers<typeof WorkerService> {
   return {
     async registerWorker({ name, sdk, queues, handlers, slots }, { caller }) {
@@ -67,7 +84,7 @@ function createHandlers({
       );
     },
 
-    async reportTasks({ sessionId, reports }, { caller }) {
+    async reportTasks({ sessionId, reports }, { caller, forwarded }) {
       const isThere = workers.touch(caller, sessionId);
       if (!isThere && reports.length === 0) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
       /** The last report of each task: those of one task are taken in order. */
@@ -78,16 +95,18 @@ function createHandlers({
         const take = async () => {
           const told = await toReport(report, (payloads) => readReferences(runReader, caller, payloads), limits);
           if (told.report === null) return toResult("refused", told.problem);
-          const { standing, message } = await workers.report(caller, sessionId, taskToken, told.report);
+          const { standing, message, stands } = await workers.report(caller, sessionId, taskToken, told.report);
           return told.problem !== "" && standing === "accepted"
             ? toResult("refused", told.problem)
-            : toResult(standing, message);
+            : toResult(standing, message, stands);
         };
         const result = earlier === undefined ? take() : earlier.then(take);
         before.set(taskToken, result);
         return result;
       });
-      return create(ReportTasksResponseSchema, { results: await Promise.all(results) });
+      const answered = await Promise.all(results);
+      if (!forwarded) for (const { outcome } of answered) counted?.answered(OUTCOME_NAME.get(outcome) ?? "UNSPECIFIED");
+      return create(ReportTasksResponseSchema, { results: answered });
     },
   };
 }
@@ -161,8 +180,13 @@ async function toReport(
   }
 }
 
-function toResult(standing: keyof typeof OUTCOME, message: string) {
-  return create(TaskReportResultSchema, { outcome: OUTCOME[standing], message });
+function toResult(standing: keyof typeof OUTCOME, message: string, stands?: AlreadyReported): TaskReportResult {
+  return create(TaskReportResultSchema, {
+    outcome: OUTCOME[standing],
+    message,
+    ...(stands === undefined ? {} : { taskState: TASK_STATE[stands.state], outputType: stands.outputType }),
+    ...(stands === undefined || stands.error === null ? {} : { taskError: toTaskError(stands.error) }),
+  });
 }
 
 const OUTCOME = {
@@ -172,7 +196,12 @@ const OUTCOME = {
   unavailable: TaskReportOutcome.UNAVAILABLE,
   refused: TaskReportOutcome.REFUSED,
   cancel_requested: TaskReportOutcome.CANCEL_REQUESTED,
+  already_reported: TaskReportOutcome.ALREADY_REPORTED,
 } as const;
+
+const OUTCOME_NAME = new Map<TaskReportOutcome, string>(
+  Object.entries(TaskReportOutcome).map(([name, value]) => [value, name]),
+);
 
 /** WorkerService with its handlers. */
 export const workerService = defineService(WorkerService, createHandlers);

@@ -3,7 +3,7 @@ import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { createQueue } from "../../base/queue.ts";
 import type { Caller } from "../ports/caller.ts";
-import type { HandOverRef, HandOvers } from "../ports/dispatch/hand-overs.ts";
+import type { AlreadyReported, HandOverRef, HandOvers, Standing } from "../ports/dispatch/hand-overs.ts";
 import type {
   ReportResult,
   WorkerInfo,
@@ -95,7 +95,10 @@ export class WorkerSessions implements Workers {
     session?.hear();
     session?.heardOf(token);
     try {
-      return { standing: await this.#take(ref, token, report, session), message: "" };
+      const taken = await this.#take(ref, token, report, session);
+      return typeof taken === "string"
+        ? { standing: taken, message: "" }
+        : { standing: taken.standing, message: `the task is ${taken.state}: the attempt has ended`, stands: taken };
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;
       return { standing: "unavailable", message: error.message };
@@ -119,7 +122,7 @@ export class WorkerSessions implements Workers {
     token: string,
     report: WorkerReport,
     session: Session | null,
-  ): Promise<ReportResult["standing"]> {
+  ): Promise<Standing | AlreadyReported> {
     const { handOvers, log } = this.#parts;
     if (report.type === "acknowledged" || report.type === "alive")
       return handOvers.alive(ref, () => session?.slotOf(ref, token) ?? null);

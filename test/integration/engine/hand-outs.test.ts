@@ -63,7 +63,7 @@ test("a task waits in its queue until a worker comes, and its row goes when it i
   expect(await rows()).toEqual([]);
 });
 
-test("a report counts once: the same again is accepted, another one is outdated", async () => {
+test("a report counts once: the same again is accepted, another one learns what stands", async () => {
   await bed.register("one", [work("a")]);
   const instance = await bed.openInstance();
   const worker = connectWorker(instance);
@@ -73,9 +73,10 @@ test("a report counts once: the same again is accepted, another one is outdated"
     return worker.taken[0] as Taken;
   });
   const both = await Promise.all([worker.complete(token, 1), worker.complete(token, 1), worker.complete(token, 2)]);
-  expect(both.map(({ standing }) => standing)).toEqual(["accepted", "accepted", "outdated"]);
+  expect(both.map(({ standing }) => standing)).toEqual(["accepted", "accepted", "already_reported"]);
   expect((await worker.complete(token, 1)).standing).toBe("accepted");
-  expect((await worker.complete(token, 2)).standing).toBe("outdated");
+  const stands = { state: "COMPLETED", outputType: "number", error: null };
+  expect(await worker.complete(token, 2)).toMatchObject({ standing: "already_reported", stands });
   expect((await worker.complete("forged")).standing).toBe("unknown");
   expect((await ended(instance, runId)).output).toEqual({ a: 1 });
 });

@@ -26,9 +26,10 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from orchestrator_client.v1 import payload_pb2 as orchestrator_dot_v1_dot_payload__pb2
+from orchestrator_client.v1 import run_pb2 as orchestrator_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\"\x90\x04\n\nWorkerTask\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12\x18\n\x07handler\x18\x02 \x01(\tR\x07handler\x12\x14\n\x05queue\x18\x03 \x01(\tR\x05queue\x12\x15\n\x06run_id\x18\x04 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x05 \x01(\tR\x06taskId\x12\x17\n\x07\x66low_id\x18\x06 \x01(\tR\x06\x66lowId\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12\'\n\x0fidempotency_key\x18\x08 \x01(\tR\x0eidempotencyKey\x12#\n\rfencing_token\x18\t \x01(\x05R\x0c\x66\x65ncingToken\x12%\n\x0e\x63orrelation_id\x18\n \x01(\tR\rcorrelationId\x12\x1d\n\ninput_json\x18\x0b \x01(\x0cR\tinputJson\x12\x33\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\x46\n\x11heartbeat_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.DurationR\x10heartbeatTimeout\x12?\n\rschedule_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\"\xa7\x03\n\nTaskReport\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12G\n\x0c\x61\x63knowledged\x18\x02 \x01(\x0b\x32!.orchestrator.v1.TaskAcknowledgedH\x00R\x0c\x61\x63knowledged\x12\x32\n\x05\x61live\x18\x03 \x01(\x0b\x32\x1a.orchestrator.v1.TaskAliveH\x00R\x05\x61live\x12>\n\tsucceeded\x18\x04 \x01(\x0b\x32\x1e.orchestrator.v1.TaskSucceededH\x00R\tsucceeded\x12\x36\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32\x1c.orchestrator.v1.TaskErroredH\x00R\x06\x66\x61iled\x12\x38\n\x07stopped\x18\x06 \x01(\x0b\x32\x1c.orchestrator.v1.TaskStoppedH\x00R\x07stopped\x12\x42\n\x0bhanded_back\x18\x07 \x01(\x0b\x32\x1f.orchestrator.v1.TaskHandedBackH\x00R\nhandedBackB\x07\n\x05\x65vent\"\x12\n\x10TaskAcknowledged\"\x0b\n\tTaskAlive\"\xb2\x01\n\rTaskSucceeded\x12\x30\n\x06output\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06output\x12!\n\x0boutput_json\x18\x02 \x01(\x0cH\x00R\noutputJson\x12<\n\noutput_ref\x18\x03 \x01(\x0b\x32\x1b.orchestrator.v1.PayloadRefH\x00R\toutputRefB\x0e\n\x0coutput_value\"\xa5\x01\n\x0bTaskErrored\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12#\n\rnon_retryable\x18\x03 \x01(\x08R\x0cnonRetryable\x12\x43\n\x10next_retry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0enextRetryDelay\"\r\n\x0bTaskStopped\"(\n\x0eTaskHandedBack\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"j\n\x10TaskReportResult\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32\".orchestrator.v1.TaskReportOutcomeR\x07outcome\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message*\x8d\x02\n\x11TaskReportOutcome\x12#\n\x1fTASK_REPORT_OUTCOME_UNSPECIFIED\x10\x00\x12 \n\x1cTASK_REPORT_OUTCOME_ACCEPTED\x10\x01\x12 \n\x1cTASK_REPORT_OUTCOME_OUTDATED\x10\x02\x12\x1f\n\x1bTASK_REPORT_OUTCOME_UNKNOWN\x10\x03\x12#\n\x1fTASK_REPORT_OUTCOME_UNAVAILABLE\x10\x04\x12\x1f\n\x1bTASK_REPORT_OUTCOME_REFUSED\x10\x05\x12(\n$TASK_REPORT_OUTCOME_CANCEL_REQUESTED\x10\x06\x42\x87\x01\n\x0forchestrator.v1B\x0bWorkerProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\"\x90\x04\n\nWorkerTask\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12\x18\n\x07handler\x18\x02 \x01(\tR\x07handler\x12\x14\n\x05queue\x18\x03 \x01(\tR\x05queue\x12\x15\n\x06run_id\x18\x04 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x05 \x01(\tR\x06taskId\x12\x17\n\x07\x66low_id\x18\x06 \x01(\tR\x06\x66lowId\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12\'\n\x0fidempotency_key\x18\x08 \x01(\tR\x0eidempotencyKey\x12#\n\rfencing_token\x18\t \x01(\x05R\x0c\x66\x65ncingToken\x12%\n\x0e\x63orrelation_id\x18\n \x01(\tR\rcorrelationId\x12\x1d\n\ninput_json\x18\x0b \x01(\x0cR\tinputJson\x12\x33\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\x46\n\x11heartbeat_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.DurationR\x10heartbeatTimeout\x12?\n\rschedule_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\"\xa7\x03\n\nTaskReport\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12G\n\x0c\x61\x63knowledged\x18\x02 \x01(\x0b\x32!.orchestrator.v1.TaskAcknowledgedH\x00R\x0c\x61\x63knowledged\x12\x32\n\x05\x61live\x18\x03 \x01(\x0b\x32\x1a.orchestrator.v1.TaskAliveH\x00R\x05\x61live\x12>\n\tsucceeded\x18\x04 \x01(\x0b\x32\x1e.orchestrator.v1.TaskSucceededH\x00R\tsucceeded\x12\x36\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32\x1c.orchestrator.v1.TaskErroredH\x00R\x06\x66\x61iled\x12\x38\n\x07stopped\x18\x06 \x01(\x0b\x32\x1c.orchestrator.v1.TaskStoppedH\x00R\x07stopped\x12\x42\n\x0bhanded_back\x18\x07 \x01(\x0b\x32\x1f.orchestrator.v1.TaskHandedBackH\x00R\nhandedBackB\x07\n\x05\x65vent\"\x12\n\x10TaskAcknowledged\"\x0b\n\tTaskAlive\"\xb2\x01\n\rTaskSucceeded\x12\x30\n\x06output\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06output\x12!\n\x0boutput_json\x18\x02 \x01(\x0cH\x00R\noutputJson\x12<\n\noutput_ref\x18\x03 \x01(\x0b\x32\x1b.orchestrator.v1.PayloadRefH\x00R\toutputRefB\x0e\n\x0coutput_value\"\xa5\x01\n\x0bTaskErrored\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12#\n\rnon_retryable\x18\x03 \x01(\x08R\x0cnonRetryable\x12\x43\n\x10next_retry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0enextRetryDelay\"\r\n\x0bTaskStopped\"(\n\x0eTaskHandedBack\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"\x81\x02\n\x10TaskReportResult\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32\".orchestrator.v1.TaskReportOutcomeR\x07outcome\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x39\n\ntask_state\x18\x03 \x01(\x0e\x32\x1a.orchestrator.v1.TaskStateR\ttaskState\x12\x1f\n\x0boutput_type\x18\x04 \x01(\tR\noutputType\x12\x39\n\ntask_error\x18\x05 \x01(\x0b\x32\x1a.orchestrator.v1.TaskErrorR\ttaskError*\xb7\x02\n\x11TaskReportOutcome\x12#\n\x1fTASK_REPORT_OUTCOME_UNSPECIFIED\x10\x00\x12 \n\x1cTASK_REPORT_OUTCOME_ACCEPTED\x10\x01\x12 \n\x1cTASK_REPORT_OUTCOME_OUTDATED\x10\x02\x12\x1f\n\x1bTASK_REPORT_OUTCOME_UNKNOWN\x10\x03\x12#\n\x1fTASK_REPORT_OUTCOME_UNAVAILABLE\x10\x04\x12\x1f\n\x1bTASK_REPORT_OUTCOME_REFUSED\x10\x05\x12(\n$TASK_REPORT_OUTCOME_CANCEL_REQUESTED\x10\x06\x12(\n$TASK_REPORT_OUTCOME_ALREADY_REPORTED\x10\x07\x42\x87\x01\n\x0forchestrator.v1B\x0bWorkerProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +37,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.worker_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\013WorkerProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
-  _globals['_TASKREPORTOUTCOME']._serialized_start=1680
-  _globals['_TASKREPORTOUTCOME']._serialized_end=1949
-  _globals['_WORKERTASK']._serialized_start=176
-  _globals['_WORKERTASK']._serialized_end=704
-  _globals['_TASKREPORT']._serialized_start=707
-  _globals['_TASKREPORT']._serialized_end=1130
-  _globals['_TASKACKNOWLEDGED']._serialized_start=1132
-  _globals['_TASKACKNOWLEDGED']._serialized_end=1150
-  _globals['_TASKALIVE']._serialized_start=1152
-  _globals['_TASKALIVE']._serialized_end=1163
-  _globals['_TASKSUCCEEDED']._serialized_start=1166
-  _globals['_TASKSUCCEEDED']._serialized_end=1344
-  _globals['_TASKERRORED']._serialized_start=1347
-  _globals['_TASKERRORED']._serialized_end=1512
-  _globals['_TASKSTOPPED']._serialized_start=1514
-  _globals['_TASKSTOPPED']._serialized_end=1527
-  _globals['_TASKHANDEDBACK']._serialized_start=1529
-  _globals['_TASKHANDEDBACK']._serialized_end=1569
-  _globals['_TASKREPORTRESULT']._serialized_start=1571
-  _globals['_TASKREPORTRESULT']._serialized_end=1677
+  _globals['_TASKREPORTOUTCOME']._serialized_start=1859
+  _globals['_TASKREPORTOUTCOME']._serialized_end=2170
+  _globals['_WORKERTASK']._serialized_start=203
+  _globals['_WORKERTASK']._serialized_end=731
+  _globals['_TASKREPORT']._serialized_start=734
+  _globals['_TASKREPORT']._serialized_end=1157
+  _globals['_TASKACKNOWLEDGED']._serialized_start=1159
+  _globals['_TASKACKNOWLEDGED']._serialized_end=1177
+  _globals['_TASKALIVE']._serialized_start=1179
+  _globals['_TASKALIVE']._serialized_end=1190
+  _globals['_TASKSUCCEEDED']._serialized_start=1193
+  _globals['_TASKSUCCEEDED']._serialized_end=1371
+  _globals['_TASKERRORED']._serialized_start=1374
+  _globals['_TASKERRORED']._serialized_end=1539
+  _globals['_TASKSTOPPED']._serialized_start=1541
+  _globals['_TASKSTOPPED']._serialized_end=1554
+  _globals['_TASKHANDEDBACK']._serialized_start=1556
+  _globals['_TASKHANDEDBACK']._serialized_end=1596
+  _globals['_TASKREPORTRESULT']._serialized_start=1599
+  _globals['_TASKREPORTRESULT']._serialized_end=1856
 # @@protoc_insertion_point(module_scope)

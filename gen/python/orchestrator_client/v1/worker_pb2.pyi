@@ -2,6 +2,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from orchestrator_client.v1 import payload_pb2 as _payload_pb2
+from orchestrator_client.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -19,6 +20,7 @@ class TaskReportOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_REPORT_OUTCOME_UNAVAILABLE: _ClassVar[TaskReportOutcome]
     TASK_REPORT_OUTCOME_REFUSED: _ClassVar[TaskReportOutcome]
     TASK_REPORT_OUTCOME_CANCEL_REQUESTED: _ClassVar[TaskReportOutcome]
+    TASK_REPORT_OUTCOME_ALREADY_REPORTED: _ClassVar[TaskReportOutcome]
 TASK_REPORT_OUTCOME_UNSPECIFIED: TaskReportOutcome
 TASK_REPORT_OUTCOME_ACCEPTED: TaskReportOutcome
 TASK_REPORT_OUTCOME_OUTDATED: TaskReportOutcome
@@ -26,6 +28,7 @@ TASK_REPORT_OUTCOME_UNKNOWN: TaskReportOutcome
 TASK_REPORT_OUTCOME_UNAVAILABLE: TaskReportOutcome
 TASK_REPORT_OUTCOME_REFUSED: TaskReportOutcome
 TASK_REPORT_OUTCOME_CANCEL_REQUESTED: TaskReportOutcome
+TASK_REPORT_OUTCOME_ALREADY_REPORTED: TaskReportOutcome
 
 class WorkerTask(_message.Message):
     __slots__ = ("task_token", "handler", "queue", "run_id", "task_id", "flow_id", "attempt", "idempotency_key", "fencing_token", "correlation_id", "input_json", "timeout", "heartbeat_timeout", "schedule_time")
@@ -118,9 +121,15 @@ class TaskHandedBack(_message.Message):
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class TaskReportResult(_message.Message):
-    __slots__ = ("outcome", "message")
+    __slots__ = ("outcome", "message", "task_state", "output_type", "task_error")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TASK_STATE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TASK_ERROR_FIELD_NUMBER: _ClassVar[int]
     outcome: TaskReportOutcome
     message: str
-    def __init__(self, outcome: _Optional[_Union[TaskReportOutcome, str]] = ..., message: _Optional[str] = ...) -> None: ...
+    task_state: _run_pb2.TaskState
+    output_type: str
+    task_error: _run_pb2.TaskError
+    def __init__(self, outcome: _Optional[_Union[TaskReportOutcome, str]] = ..., message: _Optional[str] = ..., task_state: _Optional[_Union[_run_pb2.TaskState, str]] = ..., output_type: _Optional[str] = ..., task_error: _Optional[_Union[_run_pb2.TaskError, _Mapping]] = ...) -> None: ...

@@ -6,7 +6,8 @@
  * says is told apart from what the current one says.
  */
 import type { Outcome } from "../../machine/events.ts";
-import type { ReturnReason } from "../../machine/records.ts";
+import type { ReturnReason, TaskError } from "../../machine/records.ts";
+import type { TaskStateName } from "../../machine/state.ts";
 
 /** Which tasks a worker can do: those of a tenant, in a queue, for a handler. */
 export interface Line {
@@ -72,6 +73,15 @@ export interface Takers {
 /** What became of what a holder said. */
 export type Standing = "accepted" | "cancel_requested" | "outdated" | "unknown" | "refused";
 
+/** A report on an attempt that ended in another way, and what stands. */
+export interface AlreadyReported {
+  readonly standing: "already_reported";
+  readonly state: TaskStateName;
+  /** JSON type of the output; empty when there is none. */
+  readonly outputType: "" | "null" | "boolean" | "number" | "string" | "array" | "object";
+  readonly error: TaskError | null;
+}
+
 /** The hand-overs of the runs of this instance. Errors of every method: RUN_MOVED, RUN_UNREADABLE, RUN_QUARANTINED. */
 export interface HandOvers {
   /** Hands a waiting task out. False when it no longer waits; the slot is then free again. */
@@ -82,7 +92,7 @@ export interface HandOvers {
    */
   alive(ref: HandOverRef, slotOf: () => Slot | null): Promise<Standing>;
   /** The attempt ended. Resolves when that is durable. The same report again gets the same answer. */
-  reported(ref: HandOverRef, outcome: Outcome): Promise<Standing>;
+  reported(ref: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported>;
   /** The hand-over came to nothing. */
   returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
 }

@@ -1,7 +1,7 @@
 /** The port of workers: sessions, the tasks they get, and what they report. */
 import type { Outcome } from "../../machine/events.ts";
 import type { Caller } from "../caller.ts";
-import type { HandedTask, Standing } from "./hand-overs.ts";
+import type { AlreadyReported, HandedTask, Standing } from "./hand-overs.ts";
 
 /** What a worker says about itself. */
 export interface WorkerInfo {
@@ -32,8 +32,10 @@ export type WorkerReport =
 
 /** What became of a report. `unavailable`: it may be repeated. */
 export interface ReportResult {
-  readonly standing: Standing | "unavailable";
+  readonly standing: Standing | "unavailable" | "already_reported";
   readonly message: string;
+  /** With `already_reported`. */
+  readonly stands?: AlreadyReported;
 }
 
 /** Sessions of workers on this instance. */

@@ -1,21 +1,27 @@
 /**
  * What the holders of handed-out tasks say, and what becomes of it. A report counts once: the same again gets the same
- * answer, and another one learns that it is outdated.
+ * answer, and another one learns what stands.
  */
 import { isOrchestratorError } from "../../../base/errors.ts";
 import type { Outcome } from "../../machine/events.ts";
 import type { ReturnReason } from "../../machine/records.ts";
 import { mayBegin } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
-import type { TaskState } from "../../machine/state.ts";
 import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
-import { isEnded } from "../../machine/tasks/task-ends.ts";
-import type { HandOverRef, HandOvers, ReadyTask, Slot, Standing } from "../../ports/dispatch/hand-overs.ts";
+import type {
+  AlreadyReported,
+  HandOverRef,
+  HandOvers,
+  ReadyTask,
+  Slot,
+  Standing,
+} from "../../ports/dispatch/hand-overs.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResidence, RunResident } from "../run-resident.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
 import type { ReservedSlots } from "./reserved-slots.ts";
+import { standingOf } from "./standing.ts";
 
 /** What reports take. */
 export interface ReportsParts {
@@ -60,7 +66,7 @@ export class Reports implements HandOvers {
     return typeof handOut === "string" ? handOut : this.#hear(handOut, slotOf);
   }
 
-  async reported(ref: HandOverRef, told: Outcome): Promise<Standing> {
+  async reported(ref: HandOverRef, told: Outcome): Promise<Standing | AlreadyReported> {
     const { table, submission, clock } = this.#parts;
     const outcome = limitOutcome(told);
     const resident = await this.#open(ref);
@@ -153,21 +159,14 @@ export class Reports implements HandOvers {
   }
 
   /** What a second report of a hand-over is told, once what stands is durable. */
-  async #again(resident: RunResident, { fence }: HandOverRef, outcome: Outcome): Promise<Standing> {
+  async #again(resident: RunResident, { fence }: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported> {
     const { submission, clock } = this.#parts;
     for (const task of resident.entity.state.tasks.values()) {
       if (task.token !== fence) continue;
-      const standing = isSame(task, outcome) ? "accepted" : "outdated";
+      const standing = standingOf(task, outcome);
       if (!resident.gone) await submission.submit(resident, { type: "due", at: clock.now(), by: 0, random: 0 });
       return standing;
     }
     return "outdated";
   }
-}
-
-function isSame(task: TaskState, outcome: Outcome): boolean {
-  if (outcome.ok) return task.state === "COMPLETED" && JSON.stringify(task.output) === JSON.stringify(outcome.output);
-  const { error } = task;
-  if (!isEnded(task) && task.state !== "RETRYING") return false;
-  return task.state === "CANCELED" || (error?.type === outcome.error.type && error.message === outcome.error.message);
 }

@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import type { PayloadRef } from "./payload_pb.js";
+import type { TaskError, TaskState } from "./run_pb.js";
 
 /**
  * Describes the file orchestrator/v1/worker.proto.
@@ -366,6 +367,27 @@ export declare type TaskReportResult = Message<"orchestrator.v1.TaskReportResult
    * @generated from field: string message = 2;
    */
   message: string;
+
+  /**
+   * State of the task; only with ALREADY_REPORTED.
+   *
+   * @generated from field: orchestrator.v1.TaskState task_state = 3;
+   */
+  taskState: TaskState;
+
+  /**
+   * JSON type of the output that stands: `null`, `boolean`, `number`, `string`, `array`, or `object`; empty when there is none.
+   *
+   * @generated from field: string output_type = 4;
+   */
+  outputType: string;
+
+  /**
+   * Error that stands; absent when there is none.
+   *
+   * @generated from field: orchestrator.v1.TaskError task_error = 5;
+   */
+  taskError?: TaskError | undefined;
 };
 
 /**
@@ -395,7 +417,7 @@ export enum TaskReportOutcome {
   ACCEPTED = 1,
 
   /**
-   * The task has ended with another result, or is handed out anew, or its run has ended: stop working on it.
+   * The task is handed out anew, or its run has ended: stop working on it.
    *
    * @generated from enum value: TASK_REPORT_OUTCOME_OUTDATED = 2;
    */
@@ -428,6 +450,13 @@ export enum TaskReportOutcome {
    * @generated from enum value: TASK_REPORT_OUTCOME_CANCEL_REQUESTED = 6;
    */
   CANCEL_REQUESTED = 6,
+
+  /**
+   * The attempt has ended in another way: by an earlier report, a timeout, or somebody else. The result says what stands.
+   *
+   * @generated from enum value: TASK_REPORT_OUTCOME_ALREADY_REPORTED = 7;
+   */
+  ALREADY_REPORTED = 7,
 }
 
 /**

@@ -8,6 +8,8 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { TaskError } from "./run.js";
+import { TaskState } from "./run.js";
 import { PayloadRef } from "./payload.js";
 import { Value } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
@@ -294,6 +296,24 @@ export interface TaskReportResult {
      * @generated from protobuf field: string message = 2
      */
     message: string;
+    /**
+     * State of the task; only with ALREADY_REPORTED.
+     *
+     * @generated from protobuf field: orchestrator.v1.TaskState task_state = 3
+     */
+    taskState: TaskState;
+    /**
+     * JSON type of the output that stands: `null`, `boolean`, `number`, `string`, `array`, or `object`; empty when there is none.
+     *
+     * @generated from protobuf field: string output_type = 4
+     */
+    outputType: string;
+    /**
+     * Error that stands; absent when there is none.
+     *
+     * @generated from protobuf field: orchestrator.v1.TaskError task_error = 5
+     */
+    taskError?: TaskError;
 }
 /**
  * What became of a report.
@@ -314,7 +334,7 @@ export declare enum TaskReportOutcome {
      */
     ACCEPTED = 1,
     /**
-     * The task has ended with another result, or is handed out anew, or its run has ended: stop working on it.
+     * The task is handed out anew, or its run has ended: stop working on it.
      *
      * @generated from protobuf enum value: TASK_REPORT_OUTCOME_OUTDATED = 2;
      */
@@ -342,7 +362,13 @@ export declare enum TaskReportOutcome {
      *
      * @generated from protobuf enum value: TASK_REPORT_OUTCOME_CANCEL_REQUESTED = 6;
      */
-    CANCEL_REQUESTED = 6
+    CANCEL_REQUESTED = 6,
+    /**
+     * The attempt has ended in another way: by an earlier report, a timeout, or somebody else. The result says what stands.
+     *
+     * @generated from protobuf enum value: TASK_REPORT_OUTCOME_ALREADY_REPORTED = 7;
+     */
+    ALREADY_REPORTED = 7
 }
 declare class WorkerTask$Type extends MessageType<WorkerTask> {
     constructor();

@@ -6,6 +6,8 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { TaskError } from "./run.js";
+import { TaskState } from "./run.js";
 import { PayloadRef } from "./payload.js";
 import { Value } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
@@ -30,7 +32,7 @@ export var TaskReportOutcome;
      */
     TaskReportOutcome[TaskReportOutcome["ACCEPTED"] = 1] = "ACCEPTED";
     /**
-     * The task has ended with another result, or is handed out anew, or its run has ended: stop working on it.
+     * The task is handed out anew, or its run has ended: stop working on it.
      *
      * @generated from protobuf enum value: TASK_REPORT_OUTCOME_OUTDATED = 2;
      */
@@ -59,6 +61,12 @@ export var TaskReportOutcome;
      * @generated from protobuf enum value: TASK_REPORT_OUTCOME_CANCEL_REQUESTED = 6;
      */
     TaskReportOutcome[TaskReportOutcome["CANCEL_REQUESTED"] = 6] = "CANCEL_REQUESTED";
+    /**
+     * The attempt has ended in another way: by an earlier report, a timeout, or somebody else. The result says what stands.
+     *
+     * @generated from protobuf enum value: TASK_REPORT_OUTCOME_ALREADY_REPORTED = 7;
+     */
+    TaskReportOutcome[TaskReportOutcome["ALREADY_REPORTED"] = 7] = "ALREADY_REPORTED";
 })(TaskReportOutcome || (TaskReportOutcome = {}));
 // @generated message type with reflection information, may provide speed optimized methods
 class WorkerTask$Type extends MessageType {
@@ -622,13 +630,18 @@ class TaskReportResult$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.TaskReportResult", [
             { no: 1, name: "outcome", kind: "enum", T: () => ["orchestrator.v1.TaskReportOutcome", TaskReportOutcome, "TASK_REPORT_OUTCOME_"] },
-            { no: 2, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 2, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "task_state", kind: "enum", T: () => ["orchestrator.v1.TaskState", TaskState, "TASK_STATE_"] },
+            { no: 4, name: "output_type", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 5, name: "task_error", kind: "message", T: () => TaskError }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.outcome = 0;
         message.message = "";
+        message.taskState = 0;
+        message.outputType = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -643,6 +656,15 @@ class TaskReportResult$Type extends MessageType {
                     break;
                 case /* string message */ 2:
                     message.message = reader.string();
+                    break;
+                case /* orchestrator.v1.TaskState task_state */ 3:
+                    message.taskState = reader.int32();
+                    break;
+                case /* string output_type */ 4:
+                    message.outputType = reader.string();
+                    break;
+                case /* orchestrator.v1.TaskError task_error */ 5:
+                    message.taskError = TaskError.internalBinaryRead(reader, reader.uint32(), options, message.taskError);
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -662,6 +684,15 @@ class TaskReportResult$Type extends MessageType {
         /* string message = 2; */
         if (message.message !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.message);
+        /* orchestrator.v1.TaskState task_state = 3; */
+        if (message.taskState !== 0)
+            writer.tag(3, WireType.Varint).int32(message.taskState);
+        /* string output_type = 4; */
+        if (message.outputType !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.outputType);
+        /* orchestrator.v1.TaskError task_error = 5; */
+        if (message.taskError)
+            TaskError.internalBinaryWrite(message.taskError, writer.tag(5, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
