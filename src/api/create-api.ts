@@ -14,7 +14,7 @@ import { HEARTBEAT_MS } from "./streams/heartbeat.ts";
 type ServiceNeeds = NeedsOf<typeof SERVICES>;
 
 /** What the API itself provides to its services. The composition provides the rest. */
-type Given = "limits" | "packages" | "tokens" | "draining" | "heartbeatMs" | "peerRuns";
+type Given = "limits" | "packages" | "tokens" | "draining" | "heartbeatMs" | "peerRuns" | "askPeers";
 
 export type ApiConfig = PortConfig &
   ServiceNeeds["limits"] & {
@@ -59,6 +59,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     packages: packagesOf(SERVICES),
     tokens: createTokens(parts.tokenKey),
     draining: draining.signal,
+    askPeers: peers.ask,
     heartbeatMs,
     peerRuns: createPeerRuns({ ...parts, callers, heartbeatMs }),
   });

@@ -52,6 +52,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/approvals.ts")).defineApprovals,
   },
   {
+    name: "queues",
+    summary: "show, pause, drain, and limit queues of worker tasks",
+    load: async () => (await import("./commands/queues/queues.ts")).defineQueues,
+  },
+  {
+    name: "workers",
+    summary: "show and drain workers",
+    load: async () => (await import("./commands/queues/workers.ts")).defineWorkers,
+  },
+  {
     name: "templates",
     summary: "show flow templates",
     load: async () => (await import("./commands/templates.ts")).defineTemplates,

@@ -12,8 +12,9 @@ import { fail, invariant } from "../base/errors.ts";
 import { isAlive } from "../base/process/is-alive.ts";
 import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
 import type { Lease, Leases, RaisedLease, TakenLease } from "../engine/ports/leases.ts";
+import { listenTo } from "./sql/listen.ts";
 import type { Database } from "./sql/pool.ts";
-import { prepared, type SqlSession } from "./sql/sql.ts";
+import { prepared } from "./sql/sql.ts";
 
 /** Identity of this instance, and how long it lives without renewal. */
 export interface LeaseOptions {
@@ -34,9 +35,6 @@ export interface LeaseOptions {
 
 /** Channel on which instances announce that shards are free or must be shared. */
 const CHANNEL = "orchestrator_leases";
-
-/** Pause before listening again after a failure, milliseconds. */
-const LISTEN_AGAIN_MS = 5_000;
 
 interface Survey {
   readonly now: number;
@@ -231,54 +229,19 @@ export async function openLeases(
       await database.journal.query(BURY, [[instanceId]]);
       await notify();
     },
-    listen: options.alone ? () => async () => {} : (listener) => listenTo(database, instanceId, listener),
+    // Free shards are also found when a call needs them, and by the lease renewer.
+    listen: options.alone
+      ? () => async () => {}
+      : (listener) =>
+          listenTo(database, CHANNEL, (sender) => {
+            if (sender !== instanceId) listener();
+          }),
   };
   return { leases, shards };
 }
 
 function surplusOf({ held, share }: Survey): number {
   return Math.max(0, held.length - share);
-}
-
-/**
- * Calls `listener` on announcements of other instances until the returned function is called. A broken session is
- * reopened. Announcements in between are lost, and the lease renewer's next pass finds what they were about.
- */
-function listenTo(database: Database, instanceId: string, listener: () => void): () => Promise<void> {
-  let session: SqlSession | null = null;
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  const again = (): void => {
-    session = null;
-    clearTimeout(timer);
-    if (!stopped) timer = setTimeout(() => void open(), LISTEN_AGAIN_MS).unref();
-  };
-  const open = async (): Promise<void> => {
-    try {
-      const opened = await database.openSession("leases");
-      session = opened;
-      opened.onNotification((_channel, sender) => {
-        if (sender !== instanceId) listener();
-      });
-      opened.onLost(again);
-      // Poolers do not forward notifications. Free shards are found when a call needs them, and by the lease renewer.
-      if (opened.pooled) stopped = true;
-      else await opened.query(`LISTEN ${CHANNEL}`);
-      if (stopped) await opened.close();
-    } catch {
-      // The store is unavailable, which others report. Listening only makes things faster.
-      await session?.close().catch(() => {});
-      again();
-    }
-  };
-  const opening = open();
-  return async () => {
-    stopped = true;
-    clearTimeout(timer);
-    await opening;
-    // A broken session may fail to close; nothing in it is needed.
-    await session?.close().catch(() => {});
-  };
 }
 
 /**

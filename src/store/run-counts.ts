@@ -1,7 +1,7 @@
 /**
- * Compacts run counts: folds the changes that statements added to `run_count_changes` into `run_counts`. Sums are the
- * same before and after; see the view `run_totals`. If an instance dies, the next fold of any instance picks up its
- * changes.
+ * Compacts counts: folds the changes that statements added to `run_count_changes` and `waiting_count_changes` into
+ * `run_counts` and `waiting_counts`. Sums are the same before and after; see the views `run_totals` and
+ * `waiting_parts`. If an instance dies, the next fold of any instance picks up its changes.
  *
  *   quiet ──touch──→ waiting (a second) ──→ folding ──→ quiet
  *
@@ -33,6 +33,22 @@ const FOLD = prepared(
   ON CONFLICT (tenant_id, flow_id, version, state) DO UPDATE SET count = c.count + excluded.count`,
 );
 
+const LOCK_WAITING = prepared("waiting_counts.lock", "SELECT pg_try_advisory_xact_lock(7310416284) AS is_first");
+
+const FOLD_WAITING = prepared(
+  "waiting_counts.fold",
+  `WITH folded AS (
+    DELETE FROM orchestrator.waiting_count_changes RETURNING tenant_id, queue, handler, labels, rank, held, deferred, count
+  )
+  INSERT INTO orchestrator.waiting_counts AS c (tenant_id, queue, handler, labels, rank, held, deferred, count)
+  SELECT tenant_id, queue, handler, labels, rank, held, deferred, sum(count) FROM folded
+  GROUP BY tenant_id, queue, handler, labels, rank, held, deferred HAVING sum(count) <> 0
+  ON CONFLICT (tenant_id, queue, handler, labels, rank, held, deferred) DO UPDATE SET count = c.count + excluded.count`,
+);
+
+/** Handlers, labels, and priorities are the user's: their lines must not stay forever. */
+const DROP_EMPTY = prepared("waiting_counts.drop", "DELETE FROM orchestrator.waiting_counts WHERE count = 0");
+
 /** Handle of the background job that folds counts. */
 export interface RunCounts {
   /** Reports that headers were written. Cheap: called after every batch. */
@@ -53,8 +69,9 @@ export function keepRunCounts(database: Database, log: Log): RunCounts {
     const startedAt = performance.now();
     try {
       await foldRunCounts(database);
+      await foldWaitingCounts(database);
     } catch (error) {
-      log.warn("counts of runs could not be folded; they stay exact and are read more slowly", { error });
+      log.warn("counts could not be folded; they stay exact and are read more slowly", { error });
     }
     delayMs = Math.max(FOLD_AFTER_MS, REST * (performance.now() - startedAt));
   };
@@ -77,4 +94,14 @@ export function keepRunCounts(database: Database, log: Log): RunCounts {
 /** Folds all pending changes, unless another instance is doing so. */
 export async function foldRunCounts(database: Database): Promise<void> {
   await database.journal.query(FOLD);
+}
+
+/** Folds all pending changes of waiting tasks, unless another instance is doing so. */
+export async function foldWaitingCounts({ journal }: Database): Promise<void> {
+  await journal.transaction(async (runner) => {
+    const { rows } = await runner.query<{ is_first: boolean }>(LOCK_WAITING);
+    if (rows[0]?.is_first !== true) return;
+    const { count } = await runner.query(FOLD_WAITING);
+    if (count > 0) await runner.query(DROP_EMPTY);
+  });
 }

@@ -51,6 +51,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/ports": ["graph", "machine"],
   // Operations reach runs through a port only.
   "engine/operations": ["ports", "shard"],
+  // Settings of queues; they hand nothing out.
+  "engine/queues": ["ports", "shard"],
   // Runs as a kind of the shard runtime, which itself knows no kind of entity.
   "engine/runs": ["dispatch", "machine", "ports", "shard"],
   "engine/shard": ["ports"],

@@ -188,6 +188,14 @@ const (
 	ErrorReason_ERROR_REASON_OPERATION_UNREADABLE ErrorReason = 72
 	// worker session {sessionId} has ended; register again.
 	ErrorReason_ERROR_REASON_WORKER_SESSION_NOT_FOUND ErrorReason = 73
+	// queue {queue} is not known: no task waits in it, no worker serves it, and nobody has paused, drained, or limited
+	// it.
+	ErrorReason_ERROR_REASON_QUEUE_NOT_FOUND ErrorReason = 74
+	// {limit} queues are paused, drained, or limited, the most that a tenant may have; resume queues or remove their
+	// limits first.
+	ErrorReason_ERROR_REASON_TOO_MANY_QUEUES ErrorReason = 75
+	// worker {workerId} is not connected; list the workers that are.
+	ErrorReason_ERROR_REASON_WORKER_NOT_FOUND ErrorReason = 76
 )
 
 // Enum value maps for ErrorReason.
@@ -267,6 +275,9 @@ var (
 		71: "ERROR_REASON_TRANSFER_CODING_UNKNOWN",
 		72: "ERROR_REASON_OPERATION_UNREADABLE",
 		73: "ERROR_REASON_WORKER_SESSION_NOT_FOUND",
+		74: "ERROR_REASON_QUEUE_NOT_FOUND",
+		75: "ERROR_REASON_TOO_MANY_QUEUES",
+		76: "ERROR_REASON_WORKER_NOT_FOUND",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -343,6 +354,9 @@ var (
 		"ERROR_REASON_TRANSFER_CODING_UNKNOWN":  71,
 		"ERROR_REASON_OPERATION_UNREADABLE":     72,
 		"ERROR_REASON_WORKER_SESSION_NOT_FOUND": 73,
+		"ERROR_REASON_QUEUE_NOT_FOUND":          74,
+		"ERROR_REASON_TOO_MANY_QUEUES":          75,
+		"ERROR_REASON_WORKER_NOT_FOUND":         76,
 	}
 )
 
@@ -377,7 +391,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x94\x14\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xfb\x14\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -453,7 +467,10 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1dERROR_REASON_OPERATION_FAILED\x10F\x12(\n" +
 	"$ERROR_REASON_TRANSFER_CODING_UNKNOWN\x10G\x12%\n" +
 	"!ERROR_REASON_OPERATION_UNREADABLE\x10H\x12)\n" +
-	"%ERROR_REASON_WORKER_SESSION_NOT_FOUND\x10IB\x86\x01\n" +
+	"%ERROR_REASON_WORKER_SESSION_NOT_FOUND\x10I\x12 \n" +
+	"\x1cERROR_REASON_QUEUE_NOT_FOUND\x10J\x12 \n" +
+	"\x1cERROR_REASON_TOO_MANY_QUEUES\x10K\x12!\n" +
+	"\x1dERROR_REASON_WORKER_NOT_FOUND\x10LB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

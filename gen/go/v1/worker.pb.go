@@ -842,6 +842,306 @@ func (x *TaskReportResult) GetTaskError() *TaskError {
 	return nil
 }
 
+// Worker is a process that has a session at some instance. All fields are set by the service.
+type Worker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the worker. It ends with the session.
+	WorkerId string `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	// Name that it registered with.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Library that it uses, with its version.
+	Sdk string `protobuf:"bytes,3,opt,name=sdk,proto3" json:"sdk,omitempty"`
+	// Its labels.
+	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Its build; empty when it has none.
+	BuildId string `protobuf:"bytes,5,opt,name=build_id,json=buildId,proto3" json:"build_id,omitempty"`
+	// Queues that it serves.
+	Queues []string `protobuf:"bytes,6,rep,name=queues,proto3" json:"queues,omitempty"`
+	// Handlers that it has.
+	Handlers []string `protobuf:"bytes,7,rep,name=handlers,proto3" json:"handlers,omitempty"`
+	// How many tasks it does at the same time.
+	SlotCount int32 `protobuf:"varint,8,opt,name=slot_count,json=slotCount,proto3" json:"slot_count,omitempty"`
+	// How many more tasks it can take now; 0 while it has no stream, is drained, or lets tasks wait unacknowledged.
+	FreeSlotCount int32 `protobuf:"varint,9,opt,name=free_slot_count,json=freeSlotCount,proto3" json:"free_slot_count,omitempty"`
+	// Tasks that it holds, the oldest 100.
+	Holdings []*WorkerHolding `protobuf:"bytes,10,rep,name=holdings,proto3" json:"holdings,omitempty"`
+	// How many tasks it holds.
+	HeldCount int32 `protobuf:"varint,11,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
+	// When it registered.
+	RegisterTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=register_time,json=registerTime,proto3" json:"register_time,omitempty"`
+	// When it was heard of last.
+	HeardTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=heard_time,json=heardTime,proto3" json:"heard_time,omitempty"`
+	// Who drains it; absent when nobody does.
+	Drain         *WorkerStop `protobuf:"bytes,14,opt,name=drain,proto3" json:"drain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Worker) Reset() {
+	*x = Worker{}
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Worker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Worker) ProtoMessage() {}
+
+func (x *Worker) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Worker.ProtoReflect.Descriptor instead.
+func (*Worker) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Worker) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *Worker) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Worker) GetSdk() string {
+	if x != nil {
+		return x.Sdk
+	}
+	return ""
+}
+
+func (x *Worker) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Worker) GetBuildId() string {
+	if x != nil {
+		return x.BuildId
+	}
+	return ""
+}
+
+func (x *Worker) GetQueues() []string {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+func (x *Worker) GetHandlers() []string {
+	if x != nil {
+		return x.Handlers
+	}
+	return nil
+}
+
+func (x *Worker) GetSlotCount() int32 {
+	if x != nil {
+		return x.SlotCount
+	}
+	return 0
+}
+
+func (x *Worker) GetFreeSlotCount() int32 {
+	if x != nil {
+		return x.FreeSlotCount
+	}
+	return 0
+}
+
+func (x *Worker) GetHoldings() []*WorkerHolding {
+	if x != nil {
+		return x.Holdings
+	}
+	return nil
+}
+
+func (x *Worker) GetHeldCount() int32 {
+	if x != nil {
+		return x.HeldCount
+	}
+	return 0
+}
+
+func (x *Worker) GetRegisterTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RegisterTime
+	}
+	return nil
+}
+
+func (x *Worker) GetHeardTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeardTime
+	}
+	return nil
+}
+
+func (x *Worker) GetDrain() *WorkerStop {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+// WorkerHolding is a task that a worker holds.
+type WorkerHolding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Run of the task.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Path of the task in its run; empty when the worker got the task from another instance or before a restart.
+	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	// When this instance handed it out, or heard of it first.
+	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// Whether the worker has acknowledged it.
+	Acknowledged  bool `protobuf:"varint,4,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerHolding) Reset() {
+	*x = WorkerHolding{}
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerHolding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerHolding) ProtoMessage() {}
+
+func (x *WorkerHolding) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerHolding.ProtoReflect.Descriptor instead.
+func (*WorkerHolding) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *WorkerHolding) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *WorkerHolding) GetTaskId() string {
+	if x != nil {
+		return x.TaskId
+	}
+	return ""
+}
+
+func (x *WorkerHolding) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *WorkerHolding) GetAcknowledged() bool {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return false
+}
+
+// WorkerStop says who drains a worker, why, and since when.
+type WorkerStop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who, by the word of the caller; empty when it gave no name.
+	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why, for people.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Since when.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerStop) Reset() {
+	*x = WorkerStop{}
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerStop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerStop) ProtoMessage() {}
+
+func (x *WorkerStop) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerStop.ProtoReflect.Descriptor instead.
+func (*WorkerStop) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WorkerStop) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *WorkerStop) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *WorkerStop) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 var File_orchestrator_v1_worker_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_worker_proto_rawDesc = "" +
@@ -903,7 +1203,39 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\voutput_type\x18\x04 \x01(\tR\n" +
 	"outputType\x129\n" +
 	"\n" +
-	"task_error\x18\x05 \x01(\v2\x1a.orchestrator.v1.TaskErrorR\ttaskError*\xb7\x02\n" +
+	"task_error\x18\x05 \x01(\v2\x1a.orchestrator.v1.TaskErrorR\ttaskError\"\xe3\x04\n" +
+	"\x06Worker\x12\x1b\n" +
+	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
+	"\x03sdk\x18\x03 \x01(\tR\x03sdk\x12;\n" +
+	"\x06labels\x18\x04 \x03(\v2#.orchestrator.v1.Worker.LabelsEntryR\x06labels\x12\x19\n" +
+	"\bbuild_id\x18\x05 \x01(\tR\abuildId\x12\x16\n" +
+	"\x06queues\x18\x06 \x03(\tR\x06queues\x12\x1a\n" +
+	"\bhandlers\x18\a \x03(\tR\bhandlers\x12\x1d\n" +
+	"\n" +
+	"slot_count\x18\b \x01(\x05R\tslotCount\x12&\n" +
+	"\x0ffree_slot_count\x18\t \x01(\x05R\rfreeSlotCount\x12:\n" +
+	"\bholdings\x18\n" +
+	" \x03(\v2\x1e.orchestrator.v1.WorkerHoldingR\bholdings\x12\x1d\n" +
+	"\n" +
+	"held_count\x18\v \x01(\x05R\theldCount\x12?\n" +
+	"\rregister_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\fregisterTime\x129\n" +
+	"\n" +
+	"heard_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\theardTime\x121\n" +
+	"\x05drain\x18\x0e \x01(\v2\x1b.orchestrator.v1.WorkerStopR\x05drain\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +
+	"\rWorkerHolding\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
+	"\atask_id\x18\x02 \x01(\tR\x06taskId\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\"\n" +
+	"\facknowledged\x18\x04 \x01(\bR\facknowledged\"l\n" +
+	"\n" +
+	"WorkerStop\x12\x14\n" +
+	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since*\xb7\x02\n" +
 	"\x11TaskReportOutcome\x12#\n" +
 	"\x1fTASK_REPORT_OUTCOME_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cTASK_REPORT_OUTCOME_ACCEPTED\x10\x01\x12 \n" +
@@ -928,7 +1260,7 @@ func file_orchestrator_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_orchestrator_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_orchestrator_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_orchestrator_v1_worker_proto_goTypes = []any{
 	(TaskReportOutcome)(0),        // 0: orchestrator.v1.TaskReportOutcome
 	(*WorkerTask)(nil),            // 1: orchestrator.v1.WorkerTask
@@ -940,34 +1272,45 @@ var file_orchestrator_v1_worker_proto_goTypes = []any{
 	(*TaskStopped)(nil),           // 7: orchestrator.v1.TaskStopped
 	(*TaskHandedBack)(nil),        // 8: orchestrator.v1.TaskHandedBack
 	(*TaskReportResult)(nil),      // 9: orchestrator.v1.TaskReportResult
-	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 12: google.protobuf.Value
-	(*PayloadRef)(nil),            // 13: orchestrator.v1.PayloadRef
-	(TaskState)(0),                // 14: orchestrator.v1.TaskState
-	(*TaskError)(nil),             // 15: orchestrator.v1.TaskError
+	(*Worker)(nil),                // 10: orchestrator.v1.Worker
+	(*WorkerHolding)(nil),         // 11: orchestrator.v1.WorkerHolding
+	(*WorkerStop)(nil),            // 12: orchestrator.v1.WorkerStop
+	nil,                           // 13: orchestrator.v1.Worker.LabelsEntry
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 16: google.protobuf.Value
+	(*PayloadRef)(nil),            // 17: orchestrator.v1.PayloadRef
+	(TaskState)(0),                // 18: orchestrator.v1.TaskState
+	(*TaskError)(nil),             // 19: orchestrator.v1.TaskError
 }
 var file_orchestrator_v1_worker_proto_depIdxs = []int32{
-	10, // 0: orchestrator.v1.WorkerTask.timeout:type_name -> google.protobuf.Duration
-	10, // 1: orchestrator.v1.WorkerTask.heartbeat_timeout:type_name -> google.protobuf.Duration
-	11, // 2: orchestrator.v1.WorkerTask.schedule_time:type_name -> google.protobuf.Timestamp
+	14, // 0: orchestrator.v1.WorkerTask.timeout:type_name -> google.protobuf.Duration
+	14, // 1: orchestrator.v1.WorkerTask.heartbeat_timeout:type_name -> google.protobuf.Duration
+	15, // 2: orchestrator.v1.WorkerTask.schedule_time:type_name -> google.protobuf.Timestamp
 	3,  // 3: orchestrator.v1.TaskReport.acknowledged:type_name -> orchestrator.v1.TaskAcknowledged
 	4,  // 4: orchestrator.v1.TaskReport.alive:type_name -> orchestrator.v1.TaskAlive
 	5,  // 5: orchestrator.v1.TaskReport.succeeded:type_name -> orchestrator.v1.TaskSucceeded
 	6,  // 6: orchestrator.v1.TaskReport.failed:type_name -> orchestrator.v1.TaskErrored
 	7,  // 7: orchestrator.v1.TaskReport.stopped:type_name -> orchestrator.v1.TaskStopped
 	8,  // 8: orchestrator.v1.TaskReport.handed_back:type_name -> orchestrator.v1.TaskHandedBack
-	12, // 9: orchestrator.v1.TaskSucceeded.output:type_name -> google.protobuf.Value
-	13, // 10: orchestrator.v1.TaskSucceeded.output_ref:type_name -> orchestrator.v1.PayloadRef
-	10, // 11: orchestrator.v1.TaskErrored.next_retry_delay:type_name -> google.protobuf.Duration
+	16, // 9: orchestrator.v1.TaskSucceeded.output:type_name -> google.protobuf.Value
+	17, // 10: orchestrator.v1.TaskSucceeded.output_ref:type_name -> orchestrator.v1.PayloadRef
+	14, // 11: orchestrator.v1.TaskErrored.next_retry_delay:type_name -> google.protobuf.Duration
 	0,  // 12: orchestrator.v1.TaskReportResult.outcome:type_name -> orchestrator.v1.TaskReportOutcome
-	14, // 13: orchestrator.v1.TaskReportResult.task_state:type_name -> orchestrator.v1.TaskState
-	15, // 14: orchestrator.v1.TaskReportResult.task_error:type_name -> orchestrator.v1.TaskError
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	18, // 13: orchestrator.v1.TaskReportResult.task_state:type_name -> orchestrator.v1.TaskState
+	19, // 14: orchestrator.v1.TaskReportResult.task_error:type_name -> orchestrator.v1.TaskError
+	13, // 15: orchestrator.v1.Worker.labels:type_name -> orchestrator.v1.Worker.LabelsEntry
+	11, // 16: orchestrator.v1.Worker.holdings:type_name -> orchestrator.v1.WorkerHolding
+	15, // 17: orchestrator.v1.Worker.register_time:type_name -> google.protobuf.Timestamp
+	15, // 18: orchestrator.v1.Worker.heard_time:type_name -> google.protobuf.Timestamp
+	12, // 19: orchestrator.v1.Worker.drain:type_name -> orchestrator.v1.WorkerStop
+	15, // 20: orchestrator.v1.WorkerHolding.since:type_name -> google.protobuf.Timestamp
+	15, // 21: orchestrator.v1.WorkerStop.since:type_name -> google.protobuf.Timestamp
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_worker_proto_init() }
@@ -996,7 +1339,7 @@ func file_orchestrator_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_worker_proto_rawDesc), len(file_orchestrator_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

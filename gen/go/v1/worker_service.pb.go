@@ -38,7 +38,11 @@ type RegisterWorkerRequest struct {
 	// Handlers that the worker has. It gets no tasks for others.
 	Handlers []string `protobuf:"bytes,5,rep,name=handlers,proto3" json:"handlers,omitempty"`
 	// How many tasks the worker does at the same time, at most 10,000; 0 means 1.
-	Slots         int32 `protobuf:"varint,6,opt,name=slots,proto3" json:"slots,omitempty"`
+	Slots int32 `protobuf:"varint,6,opt,name=slots,proto3" json:"slots,omitempty"`
+	// What the worker has that tasks may ask for: `gpu: a100`. A task gets a worker that has all of its labels.
+	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Build of the worker, for queues that name the builds that they take; empty when it has none.
+	BuildId       string `protobuf:"bytes,8,opt,name=build_id,json=buildId,proto3" json:"build_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -113,6 +117,20 @@ func (x *RegisterWorkerRequest) GetSlots() int32 {
 		return x.Slots
 	}
 	return 0
+}
+
+func (x *RegisterWorkerRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *RegisterWorkerRequest) GetBuildId() string {
+	if x != nil {
+		return x.BuildId
+	}
+	return ""
 }
 
 // Response of WorkerService.RegisterWorker.
@@ -253,6 +271,7 @@ type PollTasksResponse struct {
 	//	*PollTasksResponse_Task
 	//	*PollTasksResponse_Cancellation
 	//	*PollTasksResponse_Heartbeat
+	//	*PollTasksResponse_Drain
 	Event         isPollTasksResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -322,6 +341,15 @@ func (x *PollTasksResponse) GetHeartbeat() *PollHeartbeat {
 	return nil
 }
 
+func (x *PollTasksResponse) GetDrain() *WorkerStop {
+	if x != nil {
+		if x, ok := x.Event.(*PollTasksResponse_Drain); ok {
+			return x.Drain
+		}
+	}
+	return nil
+}
+
 type isPollTasksResponse_Event interface {
 	isPollTasksResponse_Event()
 }
@@ -341,11 +369,18 @@ type PollTasksResponse_Heartbeat struct {
 	Heartbeat *PollHeartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
+type PollTasksResponse_Drain struct {
+	// An operator drains the worker: it gets no more tasks. Finish what is under way, then say goodbye and exit.
+	Drain *WorkerStop `protobuf:"bytes,4,opt,name=drain,proto3,oneof"`
+}
+
 func (*PollTasksResponse_Task) isPollTasksResponse_Event() {}
 
 func (*PollTasksResponse_Cancellation) isPollTasksResponse_Event() {}
 
 func (*PollTasksResponse_Heartbeat) isPollTasksResponse_Event() {}
+
+func (*PollTasksResponse_Drain) isPollTasksResponse_Event() {}
 
 // TaskCancellation asks a worker to stop a task.
 type TaskCancellation struct {
@@ -445,7 +480,10 @@ type ReportTasksRequest struct {
 	// The session. Reports also count when it has ended.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// What the worker has to say. Reports about one task are taken in order.
-	Reports       []*TaskReport `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"`
+	Reports []*TaskReport `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"`
+	// The worker says goodbye: once the reports are taken, its session ends, and others get at once what it has not acknowledged.
+	// What it has acknowledged and not ended is lost with it, and is handed out anew.
+	Closing       bool `protobuf:"varint,3,opt,name=closing,proto3" json:"closing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,6 +532,13 @@ func (x *ReportTasksRequest) GetReports() []*TaskReport {
 	return nil
 }
 
+func (x *ReportTasksRequest) GetClosing() bool {
+	if x != nil {
+		return x.Closing
+	}
+	return false
+}
+
 // Response of WorkerService.ReportTasks.
 type ReportTasksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -540,18 +585,252 @@ func (x *ReportTasksResponse) GetResults() []*TaskReportResult {
 	return nil
 }
 
+// Request of WorkerService.ListWorkers.
+type ListWorkersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Maximum number of workers to return. 0 means the default; a larger value than the limit means the limit.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the previous page; empty for the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWorkersRequest) Reset() {
+	*x = ListWorkersRequest{}
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWorkersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWorkersRequest) ProtoMessage() {}
+
+func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
+func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListWorkersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListWorkersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of WorkerService.ListWorkers.
+type ListWorkersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page. It may have fewer entries than requested, even none.
+	Workers []*Worker `protobuf:"bytes,1,rep,name=workers,proto3" json:"workers,omitempty"`
+	// Token of the next page; empty on the last page and only there.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Instances that did not say in time what workers they have: theirs are missing.
+	SilentInstanceCount int32 `protobuf:"varint,3,opt,name=silent_instance_count,json=silentInstanceCount,proto3" json:"silent_instance_count,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *ListWorkersResponse) Reset() {
+	*x = ListWorkersResponse{}
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWorkersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWorkersResponse) ProtoMessage() {}
+
+func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
+func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListWorkersResponse) GetWorkers() []*Worker {
+	if x != nil {
+		return x.Workers
+	}
+	return nil
+}
+
+func (x *ListWorkersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListWorkersResponse) GetSilentInstanceCount() int32 {
+	if x != nil {
+		return x.SilentInstanceCount
+	}
+	return 0
+}
+
+// Request of WorkerService.DrainWorker.
+type DrainWorkerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the worker, from ListWorkers.
+	WorkerId string `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	// Why, for people. At most 1,024 characters.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainWorkerRequest) Reset() {
+	*x = DrainWorkerRequest{}
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainWorkerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainWorkerRequest) ProtoMessage() {}
+
+func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainWorkerRequest.ProtoReflect.Descriptor instead.
+func (*DrainWorkerRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DrainWorkerRequest) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *DrainWorkerRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DrainWorkerRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of WorkerService.DrainWorker.
+type DrainWorkerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The worker in its current state.
+	Worker        *Worker `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainWorkerResponse) Reset() {
+	*x = DrainWorkerResponse{}
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainWorkerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainWorkerResponse) ProtoMessage() {}
+
+func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainWorkerResponse.ProtoReflect.Descriptor instead.
+func (*DrainWorkerResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DrainWorkerResponse) GetWorker() *Worker {
+	if x != nil {
+		return x.Worker
+	}
+	return nil
+}
+
 var File_orchestrator_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
-	"$orchestrator/v1/worker_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1corchestrator/v1/worker.proto\"\xb2\x01\n" +
+	"$orchestrator/v1/worker_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1corchestrator/v1/worker.proto\"\xd4\x02\n" +
 	"\x15RegisterWorkerRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x10protocol_version\x18\x02 \x01(\x05R\x0fprotocolVersion\x12\x10\n" +
 	"\x03sdk\x18\x03 \x01(\tR\x03sdk\x12\x16\n" +
 	"\x06queues\x18\x04 \x03(\tR\x06queues\x12\x1a\n" +
 	"\bhandlers\x18\x05 \x03(\tR\bhandlers\x12\x14\n" +
-	"\x05slots\x18\x06 \x01(\x05R\x05slots\"\x82\x02\n" +
+	"\x05slots\x18\x06 \x01(\x05R\x05slots\x12J\n" +
+	"\x06labels\x18\a \x03(\v22.orchestrator.v1.RegisterWorkerRequest.LabelsEntryR\x06labels\x12\x19\n" +
+	"\bbuild_id\x18\b \x01(\tR\abuildId\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x82\x02\n" +
 	"\x16RegisterWorkerResponse\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12:\n" +
@@ -563,27 +842,46 @@ const file_orchestrator_v1_worker_service_proto_rawDesc = "" +
 	"\x10max_output_bytes\x18\x05 \x01(\x03R\x0emaxOutputBytes\"1\n" +
 	"\x10PollTasksRequest\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tR\tsessionId\"\xd8\x01\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\"\x8d\x02\n" +
 	"\x11PollTasksResponse\x121\n" +
 	"\x04task\x18\x01 \x01(\v2\x1b.orchestrator.v1.WorkerTaskH\x00R\x04task\x12G\n" +
 	"\fcancellation\x18\x02 \x01(\v2!.orchestrator.v1.TaskCancellationH\x00R\fcancellation\x12>\n" +
-	"\theartbeat\x18\x03 \x01(\v2\x1e.orchestrator.v1.PollHeartbeatH\x00R\theartbeatB\a\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1e.orchestrator.v1.PollHeartbeatH\x00R\theartbeat\x123\n" +
+	"\x05drain\x18\x04 \x01(\v2\x1b.orchestrator.v1.WorkerStopH\x00R\x05drainB\a\n" +
 	"\x05event\"I\n" +
 	"\x10TaskCancellation\x12\x1d\n" +
 	"\n" +
 	"task_token\x18\x01 \x01(\tR\ttaskToken\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x0f\n" +
-	"\rPollHeartbeat\"j\n" +
+	"\rPollHeartbeat\"\x84\x01\n" +
 	"\x12ReportTasksRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x125\n" +
-	"\areports\x18\x02 \x03(\v2\x1b.orchestrator.v1.TaskReportR\areports\"R\n" +
+	"\areports\x18\x02 \x03(\v2\x1b.orchestrator.v1.TaskReportR\areports\x12\x18\n" +
+	"\aclosing\x18\x03 \x01(\bR\aclosing\"R\n" +
 	"\x13ReportTasksResponse\x12;\n" +
-	"\aresults\x18\x01 \x03(\v2!.orchestrator.v1.TaskReportResultR\aresults2\xa2\x02\n" +
+	"\aresults\x18\x01 \x03(\v2!.orchestrator.v1.TaskReportResultR\aresults\"P\n" +
+	"\x12ListWorkersRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xa4\x01\n" +
+	"\x13ListWorkersResponse\x121\n" +
+	"\aworkers\x18\x01 \x03(\v2\x17.orchestrator.v1.WorkerR\aworkers\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x122\n" +
+	"\x15silent_instance_count\x18\x03 \x01(\x05R\x13silentInstanceCount\"h\n" +
+	"\x12DrainWorkerRequest\x12\x1b\n" +
+	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"F\n" +
+	"\x13DrainWorkerResponse\x12/\n" +
+	"\x06worker\x18\x01 \x01(\v2\x17.orchestrator.v1.WorkerR\x06worker2\xdb\x03\n" +
 	"\rWorkerService\x12a\n" +
 	"\x0eRegisterWorker\x12&.orchestrator.v1.RegisterWorkerRequest\x1a'.orchestrator.v1.RegisterWorkerResponse\x12T\n" +
 	"\tPollTasks\x12!.orchestrator.v1.PollTasksRequest\x1a\".orchestrator.v1.PollTasksResponse0\x01\x12X\n" +
-	"\vReportTasks\x12#.orchestrator.v1.ReportTasksRequest\x1a$.orchestrator.v1.ReportTasksResponseB\x8e\x01\n" +
+	"\vReportTasks\x12#.orchestrator.v1.ReportTasksRequest\x1a$.orchestrator.v1.ReportTasksResponse\x12]\n" +
+	"\vListWorkers\x12#.orchestrator.v1.ListWorkersRequest\x1a$.orchestrator.v1.ListWorkersResponse\"\x03\x90\x02\x01\x12X\n" +
+	"\vDrainWorker\x12#.orchestrator.v1.DrainWorkerRequest\x1a$.orchestrator.v1.DrainWorkerResponseB\x8e\x01\n" +
 	"\x0forchestrator.v1B\x12WorkerServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -598,7 +896,7 @@ func file_orchestrator_v1_worker_service_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_worker_service_proto_rawDescData
 }
 
-var file_orchestrator_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_orchestrator_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_orchestrator_v1_worker_service_proto_goTypes = []any{
 	(*RegisterWorkerRequest)(nil),  // 0: orchestrator.v1.RegisterWorkerRequest
 	(*RegisterWorkerResponse)(nil), // 1: orchestrator.v1.RegisterWorkerResponse
@@ -608,30 +906,45 @@ var file_orchestrator_v1_worker_service_proto_goTypes = []any{
 	(*PollHeartbeat)(nil),          // 5: orchestrator.v1.PollHeartbeat
 	(*ReportTasksRequest)(nil),     // 6: orchestrator.v1.ReportTasksRequest
 	(*ReportTasksResponse)(nil),    // 7: orchestrator.v1.ReportTasksResponse
-	(*durationpb.Duration)(nil),    // 8: google.protobuf.Duration
-	(*WorkerTask)(nil),             // 9: orchestrator.v1.WorkerTask
-	(*TaskReport)(nil),             // 10: orchestrator.v1.TaskReport
-	(*TaskReportResult)(nil),       // 11: orchestrator.v1.TaskReportResult
+	(*ListWorkersRequest)(nil),     // 8: orchestrator.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),    // 9: orchestrator.v1.ListWorkersResponse
+	(*DrainWorkerRequest)(nil),     // 10: orchestrator.v1.DrainWorkerRequest
+	(*DrainWorkerResponse)(nil),    // 11: orchestrator.v1.DrainWorkerResponse
+	nil,                            // 12: orchestrator.v1.RegisterWorkerRequest.LabelsEntry
+	(*durationpb.Duration)(nil),    // 13: google.protobuf.Duration
+	(*WorkerTask)(nil),             // 14: orchestrator.v1.WorkerTask
+	(*WorkerStop)(nil),             // 15: orchestrator.v1.WorkerStop
+	(*TaskReport)(nil),             // 16: orchestrator.v1.TaskReport
+	(*TaskReportResult)(nil),       // 17: orchestrator.v1.TaskReportResult
+	(*Worker)(nil),                 // 18: orchestrator.v1.Worker
 }
 var file_orchestrator_v1_worker_service_proto_depIdxs = []int32{
-	8,  // 0: orchestrator.v1.RegisterWorkerResponse.ack_timeout:type_name -> google.protobuf.Duration
-	8,  // 1: orchestrator.v1.RegisterWorkerResponse.session_timeout:type_name -> google.protobuf.Duration
-	9,  // 2: orchestrator.v1.PollTasksResponse.task:type_name -> orchestrator.v1.WorkerTask
-	4,  // 3: orchestrator.v1.PollTasksResponse.cancellation:type_name -> orchestrator.v1.TaskCancellation
-	5,  // 4: orchestrator.v1.PollTasksResponse.heartbeat:type_name -> orchestrator.v1.PollHeartbeat
-	10, // 5: orchestrator.v1.ReportTasksRequest.reports:type_name -> orchestrator.v1.TaskReport
-	11, // 6: orchestrator.v1.ReportTasksResponse.results:type_name -> orchestrator.v1.TaskReportResult
-	0,  // 7: orchestrator.v1.WorkerService.RegisterWorker:input_type -> orchestrator.v1.RegisterWorkerRequest
-	2,  // 8: orchestrator.v1.WorkerService.PollTasks:input_type -> orchestrator.v1.PollTasksRequest
-	6,  // 9: orchestrator.v1.WorkerService.ReportTasks:input_type -> orchestrator.v1.ReportTasksRequest
-	1,  // 10: orchestrator.v1.WorkerService.RegisterWorker:output_type -> orchestrator.v1.RegisterWorkerResponse
-	3,  // 11: orchestrator.v1.WorkerService.PollTasks:output_type -> orchestrator.v1.PollTasksResponse
-	7,  // 12: orchestrator.v1.WorkerService.ReportTasks:output_type -> orchestrator.v1.ReportTasksResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	12, // 0: orchestrator.v1.RegisterWorkerRequest.labels:type_name -> orchestrator.v1.RegisterWorkerRequest.LabelsEntry
+	13, // 1: orchestrator.v1.RegisterWorkerResponse.ack_timeout:type_name -> google.protobuf.Duration
+	13, // 2: orchestrator.v1.RegisterWorkerResponse.session_timeout:type_name -> google.protobuf.Duration
+	14, // 3: orchestrator.v1.PollTasksResponse.task:type_name -> orchestrator.v1.WorkerTask
+	4,  // 4: orchestrator.v1.PollTasksResponse.cancellation:type_name -> orchestrator.v1.TaskCancellation
+	5,  // 5: orchestrator.v1.PollTasksResponse.heartbeat:type_name -> orchestrator.v1.PollHeartbeat
+	15, // 6: orchestrator.v1.PollTasksResponse.drain:type_name -> orchestrator.v1.WorkerStop
+	16, // 7: orchestrator.v1.ReportTasksRequest.reports:type_name -> orchestrator.v1.TaskReport
+	17, // 8: orchestrator.v1.ReportTasksResponse.results:type_name -> orchestrator.v1.TaskReportResult
+	18, // 9: orchestrator.v1.ListWorkersResponse.workers:type_name -> orchestrator.v1.Worker
+	18, // 10: orchestrator.v1.DrainWorkerResponse.worker:type_name -> orchestrator.v1.Worker
+	0,  // 11: orchestrator.v1.WorkerService.RegisterWorker:input_type -> orchestrator.v1.RegisterWorkerRequest
+	2,  // 12: orchestrator.v1.WorkerService.PollTasks:input_type -> orchestrator.v1.PollTasksRequest
+	6,  // 13: orchestrator.v1.WorkerService.ReportTasks:input_type -> orchestrator.v1.ReportTasksRequest
+	8,  // 14: orchestrator.v1.WorkerService.ListWorkers:input_type -> orchestrator.v1.ListWorkersRequest
+	10, // 15: orchestrator.v1.WorkerService.DrainWorker:input_type -> orchestrator.v1.DrainWorkerRequest
+	1,  // 16: orchestrator.v1.WorkerService.RegisterWorker:output_type -> orchestrator.v1.RegisterWorkerResponse
+	3,  // 17: orchestrator.v1.WorkerService.PollTasks:output_type -> orchestrator.v1.PollTasksResponse
+	7,  // 18: orchestrator.v1.WorkerService.ReportTasks:output_type -> orchestrator.v1.ReportTasksResponse
+	9,  // 19: orchestrator.v1.WorkerService.ListWorkers:output_type -> orchestrator.v1.ListWorkersResponse
+	11, // 20: orchestrator.v1.WorkerService.DrainWorker:output_type -> orchestrator.v1.DrainWorkerResponse
+	16, // [16:21] is the sub-list for method output_type
+	11, // [11:16] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_worker_service_proto_init() }
@@ -644,6 +957,7 @@ func file_orchestrator_v1_worker_service_proto_init() {
 		(*PollTasksResponse_Task)(nil),
 		(*PollTasksResponse_Cancellation)(nil),
 		(*PollTasksResponse_Heartbeat)(nil),
+		(*PollTasksResponse_Drain)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -651,7 +965,7 @@ func file_orchestrator_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_worker_service_proto_rawDesc), len(file_orchestrator_v1_worker_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -8,6 +8,8 @@ export * from "./orchestrator/v1/operation_pb.js";
 export * from "./orchestrator/v1/operation_service_pb.js";
 export * from "./orchestrator/v1/payload_pb.js";
 export * from "./orchestrator/v1/payload_service_pb.js";
+export * from "./orchestrator/v1/queue_pb.js";
+export * from "./orchestrator/v1/queue_service_pb.js";
 export * from "./orchestrator/v1/run_event_pb.js";
 export * from "./orchestrator/v1/run_pb.js";
 export * from "./orchestrator/v1/run_service_pb.js";

@@ -224,6 +224,8 @@ const PATTERN_RULES: Readonly<Record<string, string>> = {
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 128 characters",
   "^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$":
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, `/`, and `-`, at most 63 characters",
+  "^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})?$":
+    "must start with a letter or a digit and contain only letters, digits, `.`, `_`, `/`, and `-`, at most 63 characters",
   "^(create_time( asc| desc)?)?$": 'must be "create_time", "create_time asc", or "create_time desc"',
   "^[!-~]{0,120}$": "must contain only printable ASCII characters without spaces, at most 120",
   "^[!-~]{0,128}$": "must contain only printable ASCII characters without spaces, at most 128",

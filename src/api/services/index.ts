@@ -5,6 +5,7 @@ import { grpcHealthService, healthService } from "./health-service.ts";
 import { infoService } from "./info-service.ts";
 import { operationService } from "./operation-service.ts";
 import { payloadService } from "./payload-service.ts";
+import { queueService } from "./queue-service.ts";
 import { runService } from "./runs/run-service.ts";
 import { templateService } from "./template-service.ts";
 import { workerService } from "./worker-service.ts";
@@ -20,4 +21,5 @@ export const SERVICES = [
   payloadService,
   templateService,
   workerService,
+  queueService,
 ] as const;

@@ -23,13 +23,15 @@ import { TASK_STATE } from "../mapping/enums.ts";
 import { fromPayload, type PayloadInput, type PayloadLimits, type StoredPayloads } from "../mapping/payload.ts";
 import { toTaskError } from "../mapping/task.ts";
 import { fromDuration, toDuration, toTimestamp } from "../mapping/time.ts";
+import { toWorkerStop } from "../mapping/worker.ts";
 import { withHeartbeats } from "../streams/heartbeat.ts";
 import { type PayloadReader, readReferences } from "./stored-payloads.ts";
+import { createWorkerLists, type WorkerListNeeds } from "./worker-lists.ts";
 
 /** Largest number of reports in one call: the contract's. */
 const MAX_REPORTS = 1_000;
 
-interface Needs {
+interface Needs extends WorkerListNeeds {
   readonly workers: Workers;
   readonly runReader: PayloadReader;
   readonly limits: PayloadLimits;
@@ -49,15 +51,17 @@ function createHandlers({
   workers,
   runReader,
   limits,
+  tokens,
+  askPeers,
   draining,
   heartbeatMs,
   reports: counted,
 }: Needs): ServiceHandlers<typeof WorkerService> {
   return {
-    async registerWorker({ name, sdk, queues, handlers, slots }, { caller }) {
+    async registerWorker({ name, sdk, queues, handlers, slots, labels, buildId }, { caller }) {
       const served = queues.length === 0 ? [DEFAULT_QUEUE] : [...new Set(queues)];
       const known = [...new Set(handlers)];
-      const worker = { name, sdk, queues: served, handlers: known, slots: Math.max(1, slots) };
+      const worker = { name, sdk, queues: served, handlers: known, slots: Math.max(1, slots), labels, buildId };
       const session = workers.register(caller, worker);
       return create(RegisterWorkerResponseSchema, {
         sessionId: session.sessionId,
@@ -84,7 +88,7 @@ function createHandlers({
       );
     },
 
-    async reportTasks({ sessionId, reports }, { caller, forwarded }) {
+    async reportTasks({ sessionId, reports, closing }, { caller, forwarded }) {
       const isThere = workers.touch(caller, sessionId);
       if (!isThere && reports.length === 0) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
       /** The last report of each task: those of one task are taken in order. */
@@ -105,13 +109,18 @@ function createHandlers({
         return result;
       });
       const answered = await Promise.all(results);
+      if (closing) workers.goodbye(caller, sessionId);
       if (!forwarded) for (const { outcome } of answered) counted?.answered(OUTCOME_NAME.get(outcome) ?? "UNSPECIFIED");
       return create(ReportTasksResponseSchema, { results: answered });
     },
+
+    ...createWorkerLists({ workers, tokens, askPeers }),
   };
 }
 
 function toPollResponse(message: WorkerMessage): PollTasksResponse {
+  if (message.type === "drain")
+    return create(PollTasksResponseSchema, { event: { case: "drain", value: toWorkerStop(message.stop) } });
   if (message.type === "cancel") {
     const { token, reason } = message;
     return create(PollTasksResponseSchema, { event: { case: "cancellation", value: { taskToken: token, reason } } });

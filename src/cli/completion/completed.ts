@@ -2,7 +2,16 @@
 import { Argument, Option } from "commander";
 
 /** What a word names: something that a service or the user's profiles list, or a file. */
-export type WordKind = "flow" | "run" | "asking-run" | "approval" | "operation" | "template" | "profile" | "file";
+export type WordKind =
+  | "flow"
+  | "run"
+  | "asking-run"
+  | "approval"
+  | "operation"
+  | "queue"
+  | "template"
+  | "profile"
+  | "file";
 
 /** An argument with completion. */
 export class CompletedArgument extends Argument {

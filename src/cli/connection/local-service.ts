@@ -52,6 +52,7 @@ export async function openLocalService({ dataDir, flags = {}, log, actor }: Loca
     packages: packagesOf(SERVICES),
     tokens: createTokens(core.tokenKey),
     draining: draining.signal,
+    askPeers: core.peers.ask,
     heartbeatMs: HEARTBEAT_MS,
   });
   return {

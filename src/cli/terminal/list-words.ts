@@ -4,6 +4,7 @@ import { fromTimestamp } from "../../api/mapping/time.ts";
 import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { OperationService } from "../../gen/orchestrator/v1/operation_service_pb.ts";
+import { QueueService } from "../../gen/orchestrator/v1/queue_service_pb.ts";
 import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
 import type { WordKind } from "../completion/completed.ts";
@@ -68,6 +69,10 @@ async function readWords(
       const request = { ...page, filter: startsWith("operation_id") };
       const { operations } = await client.call(OperationService.method.listOperations, request, options);
       return operations.map(({ operationId }) => operationId);
+    }
+    case "queue": {
+      const { queues } = await client.call(QueueService.method.listQueues, page, options);
+      return queues.map(({ queue }) => queue);
     }
     case "template": {
       const { templates } = await client.call(TemplateService.method.listTemplates, page, options);

@@ -17,6 +17,11 @@ export function mintSessionId(home: string): string {
   return `${home}.${randomBytes(RANDOM_BYTES).toString("base64url")}`;
 }
 
+/** Id under which others see the worker of a session: who knows it cannot speak for the worker. */
+export function workerIdOf(sessionId: string): string {
+  return createHash("sha256").update(sessionId).digest("hex").slice(0, 20);
+}
+
 /** The home that a session names; empty when it names none. */
 export function homeOfSession(sessionId: string): string {
   const [home = "", random] = sessionId.split(".");

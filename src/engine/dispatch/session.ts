@@ -6,7 +6,8 @@
  * Without a stream it gets no tasks, and keeps what it has acknowledged.
  */
 import type { HandedTask, HandOverRef, Line } from "../ports/dispatch/hand-overs.ts";
-import type { WorkerInfo, WorkerMessage } from "../ports/dispatch/workers.ts";
+import type { WorkerInfo, WorkerMessage, WorkerStop, WorkerView } from "../ports/dispatch/workers.ts";
+import { workerIdOf } from "./session-ids.ts";
 import { Taker, type TakerParts } from "./taker.ts";
 
 /** Messages beyond twice its slots that may wait for a worker that does not read. */
@@ -27,6 +28,9 @@ export class Session extends Taker {
   readonly lines: readonly Line[];
   /** `performance.now()` of the last call that named the session. */
   heardAt = performance.now();
+  readonly #registeredAt = Date.now();
+  /** It finishes what it holds, and gets no more. */
+  #drain: WorkerStop | null = null;
   #stream: Stream | null = null;
   #ended = false;
 
@@ -45,7 +49,28 @@ export class Session extends Taker {
   attach(stream: Stream): void {
     this.#stream?.close();
     this.#stream = stream;
-    this.offer();
+    if (this.#drain === null) this.offer();
+    else this.#push({ type: "drain", stop: this.#drain });
+  }
+
+  /** Hands it no more tasks. The first one to say so is the one who did. */
+  drain(by: string, why: string): void {
+    if (this.#drain !== null) return;
+    this.#drain = { by, why, since: Date.now() };
+    this.#push({ type: "drain", stop: this.#drain });
+  }
+
+  /** The worker as it is shown. */
+  view(): WorkerView {
+    return {
+      ...this.worker,
+      workerId: workerIdOf(this.id),
+      free: this.free,
+      holdings: this.holdings,
+      registeredAt: this.#registeredAt,
+      heardAt: Date.now() - Math.round(performance.now() - this.heardAt),
+      drain: this.#drain,
+    };
   }
 
   /** The stream is gone. Returns what the worker may not have received. */
@@ -64,7 +89,7 @@ export class Session extends Taker {
   }
 
   protected get room(): number {
-    return this.#stream === null || this.#ended ? 0 : this.worker.slots - this.taken;
+    return this.#stream === null || this.#ended || this.#drain !== null ? 0 : this.worker.slots - this.taken;
   }
 
   protected sendTask(token: string, task: HandedTask): void {

@@ -1,5 +1,6 @@
 /** One that takes tasks: its slots, and what it holds. */
 import type { HandedTask, HandOverRef, Line, Slot } from "../ports/dispatch/hand-overs.ts";
+import type { Holding } from "../ports/dispatch/workers.ts";
 
 /** One that handed a task back gets none for this long, milliseconds: it would get the same one again. */
 const REST_MS = 1_000;
@@ -132,10 +133,18 @@ export abstract class Taker {
     );
   }
 
+  /** What it holds, for those who look on, in the order in which it got it. */
+  get holdings(): readonly Holding[] {
+    return [...this.#held.values()].flatMap(({ ref, path, since, isSilent }) =>
+      ref === null ? [] : [{ runId: ref.runId, path, since, acknowledged: !isSilent }],
+    );
+  }
+
   send(slot: TakenSlot, task: HandedTask): void {
     const ref = { runId: task.runId, fence: task.fence };
     const token = this.#seal(this.tenantId, ref);
     this.#unsent -= 1;
+    slot.path = task.path;
     this.#hold(slot, ref, token);
     this.sendTask(token, task);
   }
@@ -172,6 +181,10 @@ export abstract class Taker {
 export class TakenSlot implements Slot {
   ref: HandOverRef | null = null;
   token = "";
+  /** Of its task; empty when somebody else handed it out. */
+  path = "";
+  /** Milliseconds since the epoch. */
+  readonly since = Date.now();
   /** Nothing was heard of the task. */
   isSilent = true;
   lostAt: number | null = null;

@@ -11,11 +11,12 @@ import type {
   WorkerReport,
   WorkerSession,
   Workers,
+  WorkerView,
 } from "../ports/dispatch/workers.ts";
 import { type Repetition, repeat } from "../shard/repeat.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Session, type Stream } from "./session.ts";
-import { homeOf, mintSessionId } from "./session-ids.ts";
+import { homeOf, mintSessionId, workerIdOf } from "./session-ids.ts";
 import { ACK_TIMEOUT_MS, SESSION_TIMEOUT_MS } from "./timeouts.ts";
 import type { TaskTokens } from "./tokens.ts";
 
@@ -111,6 +112,25 @@ export class WorkerSessions implements Workers {
     return session !== null;
   }
 
+  goodbye(caller: Caller, sessionId: string): boolean {
+    const session = this.#find(caller, sessionId);
+    if (session !== null) this.#end(session, "HANDED_BACK");
+    return session !== null;
+  }
+
+  list({ tenantId }: Caller): readonly WorkerView[] {
+    return [...this.#sessions.values()].flatMap((session) => (session.tenantId === tenantId ? [session.view()] : []));
+  }
+
+  drain({ tenantId, actor }: Caller, workerId: string, why: string): WorkerView | null {
+    for (const session of this.#sessions.values()) {
+      if (session.tenantId !== tenantId || workerIdOf(session.id) !== workerId) continue;
+      session.drain(actor, why);
+      return session.view();
+    }
+    return null;
+  }
+
   async stop(): Promise<void> {
     await this.#loop.stop();
     for (const session of this.#sessions.values()) session.end();
@@ -154,14 +174,19 @@ export class WorkerSessions implements Workers {
   #endSilent(): void {
     const before = performance.now() - this.#sessionTimeoutMs;
     for (const session of [...this.#sessions.values()]) {
-      if (session.heardAt >= before) continue;
-      this.#sessions.delete(session.id);
-      this.#parts.dispatcher.remove(session);
-      for (const ref of session.end()) this.#give(ref, "WORKER_LOST");
+      if (session.heardAt < before) this.#end(session, "WORKER_LOST");
     }
   }
 
-  #give(ref: HandOverRef, reason: "UNACKNOWLEDGED" | "WORKER_LOST"): void {
+  /** Ends a session. What it acknowledged is lost; the rest goes back for the reason `unbegun`. */
+  #end(session: Session, unbegun: "WORKER_LOST" | "HANDED_BACK"): void {
+    this.#sessions.delete(session.id);
+    this.#parts.dispatcher.remove(session);
+    const silent = new Set(session.held({ silent: true }));
+    for (const ref of session.end()) this.#give(ref, silent.has(ref) ? unbegun : "WORKER_LOST");
+  }
+
+  #give(ref: HandOverRef, reason: "UNACKNOWLEDGED" | "WORKER_LOST" | "HANDED_BACK"): void {
     this.#parts.handOvers.returned(ref, reason).catch((error: unknown) => {
       this.#parts.log.warn("a task of a lost worker could not be taken back here", { runId: ref.runId, error });
     });

@@ -11,6 +11,7 @@ import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { Queues } from "../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
 import type { Operations } from "../../engine/ports/operations.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
@@ -18,6 +19,8 @@ import type { RunIndex } from "../../engine/ports/run-index.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
+import { QueueRules } from "../../engine/queues/queue-rules.ts";
+import { createQueues } from "../../engine/queues/queues.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
@@ -27,6 +30,7 @@ import { Runtime } from "../../engine/shard/runtime.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
 import { createOperationStore } from "../../store/operations.ts";
+import { createQueueStore } from "../../store/queues.ts";
 import { createWaitingTaskStore } from "../../store/waiting-tasks.ts";
 import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../projections.ts";
 import type { Flows } from "./flows.ts";
@@ -56,6 +60,7 @@ export interface RunningEngine {
   readonly approvals: Approvals;
   readonly operations: Operations;
   readonly workers: Workers;
+  readonly queues: Queues;
   readonly cluster: Cluster;
   readonly peers: Peers;
   readonly runRelay: RunRelay;
@@ -98,6 +103,10 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     },
   });
   const waitingTasks = createWaitingTaskStore(store.database);
+  const queueStore = createQueueStore(store.database, { alone: store.alone });
+  const queueRules = new QueueRules(queueStore, log);
+  await queueRules.open();
+  parts.onClose(() => queueRules.stop());
   const { sessionTimeout: sessionTimeoutMs, tokenKeys } = config.workers;
   const ofDatabase = { id: DATABASE_KEY, secret: tokenKey };
   const dispatch = createDispatch(runtime, {
@@ -158,6 +167,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     approvals: engine,
     operations,
     workers,
+    queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
     cluster,
     peers,
     runRelay: followers,

@@ -13,8 +13,10 @@ import { SERVICES } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
 import type { Operations } from "../../../src/engine/ports/operations.ts";
+import { createQueues } from "../../../src/engine/queues/queues.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
+import { createQueueStore } from "../../../src/store/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
@@ -52,6 +54,8 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     approvalIndex: index,
     operations: operations ?? createFakeOperations(),
     workers: createFakeWorkers(),
+    queues: createQueues({ store: createQueueStore(database), changed: () => {} }),
+    askPeers: async () => ({ answers: [], silent: 0 }),
     flows: createFlowRegistry(createFlowStore(database)),
     templates: createFakeTemplates(),
     health: createHealth(),

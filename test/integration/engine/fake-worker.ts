@@ -2,7 +2,12 @@
 import { onTestFinished } from "vitest";
 import type { Json } from "../../../src/base/json/json.ts";
 import type { HandedTask } from "../../../src/engine/ports/dispatch/hand-overs.ts";
-import type { ReportResult, WorkerMessage, WorkerReport } from "../../../src/engine/ports/dispatch/workers.ts";
+import type {
+  ReportResult,
+  WorkerMessage,
+  WorkerReport,
+  WorkerStop,
+} from "../../../src/engine/ports/dispatch/workers.ts";
 import { CALLER, type Instance } from "./bed.ts";
 
 /** A task that the worker has. */
@@ -17,6 +22,8 @@ export interface FakeWorker {
   /** Everything that it was handed, in order. */
   readonly taken: readonly Taken[];
   readonly canceled: readonly string[];
+  /** Who drains it, as often as it was told. */
+  readonly drains: readonly WorkerStop[];
   report(token: string, report: WorkerReport): Promise<ReportResult>;
   complete(token: string, output?: Json): Promise<ReportResult>;
   /** Its stream breaks. */
@@ -26,18 +33,27 @@ export interface FakeWorker {
 /** Connects a worker. `onTask` is called with each task it gets. */
 export function connectWorker(
   { workers }: Instance,
-  { slots = 10, queues = ["default"], handlers = ["work"] as readonly string[], name = "w" } = {},
+  {
+    slots = 10,
+    queues = ["default"],
+    handlers = ["work"] as readonly string[],
+    name = "w",
+    labels = {} as Readonly<Record<string, string>>,
+    buildId = "",
+  } = {},
   onTask: (worker: FakeWorker, taken: Taken) => void = () => {},
 ): FakeWorker {
-  const { sessionId } = workers.register(CALLER, { name, sdk: "test", queues, handlers, slots });
+  const { sessionId } = workers.register(CALLER, { name, sdk: "test", queues, handlers, slots, labels, buildId });
   const stop = new AbortController();
   const taken: Taken[] = [];
   const canceled: string[] = [];
+  const drains: WorkerStop[] = [];
   const report = (token: string, told: WorkerReport) => workers.report(CALLER, sessionId, token, told);
   const worker: FakeWorker = {
     sessionId,
     taken,
     canceled,
+    drains,
     report,
     complete: (token, output = null) => report(token, { type: "ended", outcome: { ok: true, output } }),
     disconnect: () => stop.abort(),
@@ -45,6 +61,7 @@ export function connectWorker(
   const read = async (messages: AsyncIterable<WorkerMessage>): Promise<void> => {
     for await (const message of messages) {
       if (message.type === "cancel") canceled.push(message.token);
+      else if (message.type === "drain") drains.push(message.stop);
       else {
         taken.push(message);
         onTask(worker, message);

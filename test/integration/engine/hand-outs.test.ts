@@ -239,7 +239,7 @@ test("a worker that registers again and says that a task is alive keeps it when 
 
 test("an instance takes no more sessions than it can keep", async () => {
   const instance = await bed.openInstance();
-  const worker = { name: "w", sdk: "", queues: ["default"], handlers: ["work"], slots: 1 };
+  const worker = { name: "w", sdk: "", queues: ["default"], handlers: ["work"], slots: 1, labels: {}, buildId: "" };
   for (let count = 0; count < 10_000; count += 1) instance.workers.register(CALLER, worker);
   expect(() => instance.workers.register(CALLER, worker)).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
 });

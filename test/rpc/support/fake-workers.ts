@@ -10,6 +10,9 @@ export function createFakeWorkers(): Workers {
       throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
     },
     report: async () => ({ standing: "unknown", message: "the task token is not one of this service" }),
+    goodbye: (_caller, sessionId) => sessionId === "s",
+    list: () => [],
+    drain: () => null,
     touch: (_caller, sessionId) => sessionId === "s",
   };
 }

@@ -12,6 +12,7 @@ import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
 import { createFakeOperations } from "./fake-operations.ts";
+import { createFakeQueues } from "./fake-queues.ts";
 import { createFakeWorkers } from "./fake-workers.ts";
 
 /** A started API and what a test may look at. */
@@ -71,6 +72,7 @@ export async function startApi(
     approvalIndex: engine,
     operations: createFakeOperations(),
     workers: createFakeWorkers(),
+    queues: createFakeQueues(),
     cluster: engine,
     peers,
     runRelay: engine,

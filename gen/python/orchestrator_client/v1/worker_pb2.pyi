@@ -3,10 +3,11 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from orchestrator_client.v1 import payload_pb2 as _payload_pb2
 from orchestrator_client.v1 import run_pb2 as _run_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -133,3 +134,64 @@ class TaskReportResult(_message.Message):
     output_type: str
     task_error: _run_pb2.TaskError
     def __init__(self, outcome: _Optional[_Union[TaskReportOutcome, str]] = ..., message: _Optional[str] = ..., task_state: _Optional[_Union[_run_pb2.TaskState, str]] = ..., output_type: _Optional[str] = ..., task_error: _Optional[_Union[_run_pb2.TaskError, _Mapping]] = ...) -> None: ...
+
+class Worker(_message.Message):
+    __slots__ = ("worker_id", "name", "sdk", "labels", "build_id", "queues", "handlers", "slot_count", "free_slot_count", "holdings", "held_count", "register_time", "heard_time", "drain")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SDK_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    HANDLERS_FIELD_NUMBER: _ClassVar[int]
+    SLOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FREE_SLOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HOLDINGS_FIELD_NUMBER: _ClassVar[int]
+    HELD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_TIME_FIELD_NUMBER: _ClassVar[int]
+    HEARD_TIME_FIELD_NUMBER: _ClassVar[int]
+    DRAIN_FIELD_NUMBER: _ClassVar[int]
+    worker_id: str
+    name: str
+    sdk: str
+    labels: _containers.ScalarMap[str, str]
+    build_id: str
+    queues: _containers.RepeatedScalarFieldContainer[str]
+    handlers: _containers.RepeatedScalarFieldContainer[str]
+    slot_count: int
+    free_slot_count: int
+    holdings: _containers.RepeatedCompositeFieldContainer[WorkerHolding]
+    held_count: int
+    register_time: _timestamp_pb2.Timestamp
+    heard_time: _timestamp_pb2.Timestamp
+    drain: WorkerStop
+    def __init__(self, worker_id: _Optional[str] = ..., name: _Optional[str] = ..., sdk: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., queues: _Optional[_Iterable[str]] = ..., handlers: _Optional[_Iterable[str]] = ..., slot_count: _Optional[int] = ..., free_slot_count: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[WorkerHolding, _Mapping]]] = ..., held_count: _Optional[int] = ..., register_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., heard_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., drain: _Optional[_Union[WorkerStop, _Mapping]] = ...) -> None: ...
+
+class WorkerHolding(_message.Message):
+    __slots__ = ("run_id", "task_id", "since", "acknowledged")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    task_id: str
+    since: _timestamp_pb2.Timestamp
+    acknowledged: bool
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledged: bool = ...) -> None: ...
+
+class WorkerStop(_message.Message):
+    __slots__ = ("actor", "reason", "since")
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    actor: str
+    reason: str
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, actor: _Optional[str] = ..., reason: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

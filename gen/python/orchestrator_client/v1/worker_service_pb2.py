@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from orchestrator_client.v1 import worker_pb2 as orchestrator_dot_v1_dot_worker__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$orchestrator/v1/worker_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1corchestrator/v1/worker.proto\"\xb2\x01\n\x15RegisterWorkerRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12)\n\x10protocol_version\x18\x02 \x01(\x05R\x0fprotocolVersion\x12\x10\n\x03sdk\x18\x03 \x01(\tR\x03sdk\x12\x16\n\x06queues\x18\x04 \x03(\tR\x06queues\x12\x1a\n\x08handlers\x18\x05 \x03(\tR\x08handlers\x12\x14\n\x05slots\x18\x06 \x01(\x05R\x05slots\"\x82\x02\n\x16RegisterWorkerResponse\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12:\n\x0b\x61\x63k_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\nackTimeout\x12\x42\n\x0fsession_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0esessionTimeout\x12\x1f\n\x0bmax_reports\x18\x04 \x01(\x05R\nmaxReports\x12(\n\x10max_output_bytes\x18\x05 \x01(\x03R\x0emaxOutputBytes\"1\n\x10PollTasksRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"\xd8\x01\n\x11PollTasksResponse\x12\x31\n\x04task\x18\x01 \x01(\x0b\x32\x1b.orchestrator.v1.WorkerTaskH\x00R\x04task\x12G\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32!.orchestrator.v1.TaskCancellationH\x00R\x0c\x63\x61ncellation\x12>\n\theartbeat\x18\x03 \x01(\x0b\x32\x1e.orchestrator.v1.PollHeartbeatH\x00R\theartbeatB\x07\n\x05\x65vent\"I\n\x10TaskCancellation\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"\x0f\n\rPollHeartbeat\"j\n\x12ReportTasksRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x35\n\x07reports\x18\x02 \x03(\x0b\x32\x1b.orchestrator.v1.TaskReportR\x07reports\"R\n\x13ReportTasksResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32!.orchestrator.v1.TaskReportResultR\x07results2\xa2\x02\n\rWorkerService\x12\x61\n\x0eRegisterWorker\x12&.orchestrator.v1.RegisterWorkerRequest\x1a\'.orchestrator.v1.RegisterWorkerResponse\x12T\n\tPollTasks\x12!.orchestrator.v1.PollTasksRequest\x1a\".orchestrator.v1.PollTasksResponse0\x01\x12X\n\x0bReportTasks\x12#.orchestrator.v1.ReportTasksRequest\x1a$.orchestrator.v1.ReportTasksResponseB\x8e\x01\n\x0forchestrator.v1B\x12WorkerServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$orchestrator/v1/worker_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1corchestrator/v1/worker.proto\"\xd4\x02\n\x15RegisterWorkerRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12)\n\x10protocol_version\x18\x02 \x01(\x05R\x0fprotocolVersion\x12\x10\n\x03sdk\x18\x03 \x01(\tR\x03sdk\x12\x16\n\x06queues\x18\x04 \x03(\tR\x06queues\x12\x1a\n\x08handlers\x18\x05 \x03(\tR\x08handlers\x12\x14\n\x05slots\x18\x06 \x01(\x05R\x05slots\x12J\n\x06labels\x18\x07 \x03(\x0b\x32\x32.orchestrator.v1.RegisterWorkerRequest.LabelsEntryR\x06labels\x12\x19\n\x08\x62uild_id\x18\x08 \x01(\tR\x07\x62uildId\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x82\x02\n\x16RegisterWorkerResponse\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12:\n\x0b\x61\x63k_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\nackTimeout\x12\x42\n\x0fsession_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0esessionTimeout\x12\x1f\n\x0bmax_reports\x18\x04 \x01(\x05R\nmaxReports\x12(\n\x10max_output_bytes\x18\x05 \x01(\x03R\x0emaxOutputBytes\"1\n\x10PollTasksRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"\x8d\x02\n\x11PollTasksResponse\x12\x31\n\x04task\x18\x01 \x01(\x0b\x32\x1b.orchestrator.v1.WorkerTaskH\x00R\x04task\x12G\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32!.orchestrator.v1.TaskCancellationH\x00R\x0c\x63\x61ncellation\x12>\n\theartbeat\x18\x03 \x01(\x0b\x32\x1e.orchestrator.v1.PollHeartbeatH\x00R\theartbeat\x12\x33\n\x05\x64rain\x18\x04 \x01(\x0b\x32\x1b.orchestrator.v1.WorkerStopH\x00R\x05\x64rainB\x07\n\x05\x65vent\"I\n\x10TaskCancellation\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"\x0f\n\rPollHeartbeat\"\x84\x01\n\x12ReportTasksRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x35\n\x07reports\x18\x02 \x03(\x0b\x32\x1b.orchestrator.v1.TaskReportR\x07reports\x12\x18\n\x07\x63losing\x18\x03 \x01(\x08R\x07\x63losing\"R\n\x13ReportTasksResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32!.orchestrator.v1.TaskReportResultR\x07results\"P\n\x12ListWorkersRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"\xa4\x01\n\x13ListWorkersResponse\x12\x31\n\x07workers\x18\x01 \x03(\x0b\x32\x17.orchestrator.v1.WorkerR\x07workers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x32\n\x15silent_instance_count\x18\x03 \x01(\x05R\x13silentInstanceCount\"h\n\x12\x44rainWorkerRequest\x12\x1b\n\tworker_id\x18\x01 \x01(\tR\x08workerId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"F\n\x13\x44rainWorkerResponse\x12/\n\x06worker\x18\x01 \x01(\x0b\x32\x17.orchestrator.v1.WorkerR\x06worker2\xdb\x03\n\rWorkerService\x12\x61\n\x0eRegisterWorker\x12&.orchestrator.v1.RegisterWorkerRequest\x1a\'.orchestrator.v1.RegisterWorkerResponse\x12T\n\tPollTasks\x12!.orchestrator.v1.PollTasksRequest\x1a\".orchestrator.v1.PollTasksResponse0\x01\x12X\n\x0bReportTasks\x12#.orchestrator.v1.ReportTasksRequest\x1a$.orchestrator.v1.ReportTasksResponse\x12]\n\x0bListWorkers\x12#.orchestrator.v1.ListWorkersRequest\x1a$.orchestrator.v1.ListWorkersResponse\"\x03\x90\x02\x01\x12X\n\x0b\x44rainWorker\x12#.orchestrator.v1.DrainWorkerRequest\x1a$.orchestrator.v1.DrainWorkerResponseB\x8e\x01\n\x0forchestrator.v1B\x12WorkerServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +34,36 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.worker_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\022WorkerServiceProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
+  _globals['_REGISTERWORKERREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_REGISTERWORKERREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_WORKERSERVICE'].methods_by_name['ListWorkers']._loaded_options = None
+  _globals['_WORKERSERVICE'].methods_by_name['ListWorkers']._serialized_options = b'\220\002\001'
   _globals['_REGISTERWORKERREQUEST']._serialized_start=120
-  _globals['_REGISTERWORKERREQUEST']._serialized_end=298
-  _globals['_REGISTERWORKERRESPONSE']._serialized_start=301
-  _globals['_REGISTERWORKERRESPONSE']._serialized_end=559
-  _globals['_POLLTASKSREQUEST']._serialized_start=561
-  _globals['_POLLTASKSREQUEST']._serialized_end=610
-  _globals['_POLLTASKSRESPONSE']._serialized_start=613
-  _globals['_POLLTASKSRESPONSE']._serialized_end=829
-  _globals['_TASKCANCELLATION']._serialized_start=831
-  _globals['_TASKCANCELLATION']._serialized_end=904
-  _globals['_POLLHEARTBEAT']._serialized_start=906
-  _globals['_POLLHEARTBEAT']._serialized_end=921
-  _globals['_REPORTTASKSREQUEST']._serialized_start=923
-  _globals['_REPORTTASKSREQUEST']._serialized_end=1029
-  _globals['_REPORTTASKSRESPONSE']._serialized_start=1031
-  _globals['_REPORTTASKSRESPONSE']._serialized_end=1113
-  _globals['_WORKERSERVICE']._serialized_start=1116
-  _globals['_WORKERSERVICE']._serialized_end=1406
+  _globals['_REGISTERWORKERREQUEST']._serialized_end=460
+  _globals['_REGISTERWORKERREQUEST_LABELSENTRY']._serialized_start=403
+  _globals['_REGISTERWORKERREQUEST_LABELSENTRY']._serialized_end=460
+  _globals['_REGISTERWORKERRESPONSE']._serialized_start=463
+  _globals['_REGISTERWORKERRESPONSE']._serialized_end=721
+  _globals['_POLLTASKSREQUEST']._serialized_start=723
+  _globals['_POLLTASKSREQUEST']._serialized_end=772
+  _globals['_POLLTASKSRESPONSE']._serialized_start=775
+  _globals['_POLLTASKSRESPONSE']._serialized_end=1044
+  _globals['_TASKCANCELLATION']._serialized_start=1046
+  _globals['_TASKCANCELLATION']._serialized_end=1119
+  _globals['_POLLHEARTBEAT']._serialized_start=1121
+  _globals['_POLLHEARTBEAT']._serialized_end=1136
+  _globals['_REPORTTASKSREQUEST']._serialized_start=1139
+  _globals['_REPORTTASKSREQUEST']._serialized_end=1271
+  _globals['_REPORTTASKSRESPONSE']._serialized_start=1273
+  _globals['_REPORTTASKSRESPONSE']._serialized_end=1355
+  _globals['_LISTWORKERSREQUEST']._serialized_start=1357
+  _globals['_LISTWORKERSREQUEST']._serialized_end=1437
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=1440
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=1604
+  _globals['_DRAINWORKERREQUEST']._serialized_start=1606
+  _globals['_DRAINWORKERREQUEST']._serialized_end=1710
+  _globals['_DRAINWORKERRESPONSE']._serialized_start=1712
+  _globals['_DRAINWORKERRESPONSE']._serialized_end=1782
+  _globals['_WORKERSERVICE']._serialized_start=1785
+  _globals['_WORKERSERVICE']._serialized_end=2260
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,16 @@ class WorkerServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_worker__service__pb2.ReportTasksRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.ReportTasksResponse.FromString,
                 _registered_method=True)
+        self.ListWorkers = channel.unary_unary(
+                '/orchestrator.v1.WorkerService/ListWorkers',
+                request_serializer=orchestrator_dot_v1_dot_worker__service__pb2.ListWorkersRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.ListWorkersResponse.FromString,
+                _registered_method=True)
+        self.DrainWorker = channel.unary_unary(
+                '/orchestrator.v1.WorkerService/DrainWorker',
+                request_serializer=orchestrator_dot_v1_dot_worker__service__pb2.DrainWorkerRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.DrainWorkerResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer(object):
@@ -90,6 +100,21 @@ class WorkerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWorkers(self, request, context):
+        """ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainWorker(self, request, context):
+        """DrainWorker hands no more tasks to a worker, for as long as its session lives, and tells it so. What it holds, it finishes. A
+        worker that is drained stays as it is. Errors: WORKER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +132,16 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.ReportTasks,
                     request_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.ReportTasksRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_worker__service__pb2.ReportTasksResponse.SerializeToString,
+            ),
+            'ListWorkers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkers,
+                    request_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.ListWorkersRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_worker__service__pb2.ListWorkersResponse.SerializeToString,
+            ),
+            'DrainWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainWorker,
+                    request_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.DrainWorkerRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_worker__service__pb2.DrainWorkerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -196,6 +231,60 @@ class WorkerService(object):
             '/orchestrator.v1.WorkerService/ReportTasks',
             orchestrator_dot_v1_dot_worker__service__pb2.ReportTasksRequest.SerializeToString,
             orchestrator_dot_v1_dot_worker__service__pb2.ReportTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.WorkerService/ListWorkers',
+            orchestrator_dot_v1_dot_worker__service__pb2.ListWorkersRequest.SerializeToString,
+            orchestrator_dot_v1_dot_worker__service__pb2.ListWorkersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.WorkerService/DrainWorker',
+            orchestrator_dot_v1_dot_worker__service__pb2.DrainWorkerRequest.SerializeToString,
+            orchestrator_dot_v1_dot_worker__service__pb2.DrainWorkerResponse.FromString,
             options,
             channel_credentials,
             insecure,

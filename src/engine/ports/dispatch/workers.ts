@@ -10,6 +10,41 @@ export interface WorkerInfo {
   readonly queues: readonly string[];
   readonly handlers: readonly string[];
   readonly slots: number;
+  /** What it has that tasks may ask for. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Empty: it has none. */
+  readonly buildId: string;
+}
+
+/** Who drains a worker, why, and since when, milliseconds since the epoch. */
+export interface WorkerStop {
+  readonly by: string;
+  readonly why: string;
+  readonly since: number;
+}
+
+/** A task that a worker holds. */
+export interface Holding {
+  readonly runId: string;
+  /** Empty: somebody else handed it out. */
+  readonly path: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly acknowledged: boolean;
+}
+
+/** A worker as it is shown. */
+export interface WorkerView extends WorkerInfo {
+  /** Names its session without being of use to others. */
+  readonly workerId: string;
+  /** How many more tasks it can take now. */
+  readonly free: number;
+  /** In the order in which it got them. */
+  readonly holdings: readonly Holding[];
+  /** Milliseconds since the epoch. */
+  readonly registeredAt: number;
+  readonly heardAt: number;
+  readonly drain: WorkerStop | null;
 }
 
 /** A session, and the rules that it must keep. */
@@ -22,7 +57,8 @@ export interface WorkerSession {
 /** What a worker gets. */
 export type WorkerMessage =
   | { readonly type: "task"; readonly token: string; readonly task: HandedTask }
-  | { readonly type: "cancel"; readonly token: string; readonly reason: string };
+  | { readonly type: "cancel"; readonly token: string; readonly reason: string }
+  | { readonly type: "drain"; readonly stop: WorkerStop };
 
 /** What a worker says about a task. */
 export type WorkerReport =
@@ -51,4 +87,10 @@ export interface Workers {
   report(caller: Caller, sessionId: string, token: string, report: WorkerReport): Promise<ReportResult>;
   /** The session is alive. False when there is none. */
   touch(caller: Caller, sessionId: string): boolean;
+  /** The worker says goodbye: its session ends, and what it holds goes to others. False when there is no session. */
+  goodbye(caller: Caller, sessionId: string): boolean;
+  /** The workers of the caller's tenant. */
+  list(caller: Caller): readonly WorkerView[];
+  /** The worker gets no more tasks, and is told so. Null when it is not connected here. */
+  drain(caller: Caller, workerId: string, why: string): WorkerView | null;
 }

@@ -20,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/worker.proto.
  */
 export const file_orchestrator_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChxvcmNoZXN0cmF0b3IvdjEvd29ya2VyLnByb3RvEg9vcmNoZXN0cmF0b3IudjEiyAMKCldvcmtlclRhc2sSGAoKdGFza190b2tlbhgBIAEoCUIE4kEBAxIVCgdoYW5kbGVyGAIgASgJQgTiQQEDEhMKBXF1ZXVlGAMgASgJQgTiQQEDEhQKBnJ1bl9pZBgEIAEoCUIE4kEBAxIVCgd0YXNrX2lkGAUgASgJQgTiQQEDEhUKB2Zsb3dfaWQYBiABKAlCBOJBAQMSFQoHYXR0ZW1wdBgHIAEoBUIE4kEBAxIdCg9pZGVtcG90ZW5jeV9rZXkYCCABKAlCBOJBAQMSGwoNZmVuY2luZ190b2tlbhgJIAEoBUIE4kEBAxIcCg5jb3JyZWxhdGlvbl9pZBgKIAEoCUIE4kEBAxIYCgppbnB1dF9qc29uGAsgASgMQgTiQQEDEjAKB3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSOgoRaGVhcnRiZWF0X3RpbWVvdXQYDSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSNwoNc2NoZWR1bGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMikwMKClRhc2tSZXBvcnQSIgoKdGFza190b2tlbhgBIAEoCUIO4kEBArpIB3IFEAEYgAISPwoMYWNrbm93bGVkZ2VkGAIgASgLMiEub3JjaGVzdHJhdG9yLnYxLlRhc2tBY2tub3dsZWRnZWRCBOJBAQFIABIxCgVhbGl2ZRgDIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrQWxpdmVCBOJBAQFIABI5CglzdWNjZWVkZWQYBCABKAsyHi5vcmNoZXN0cmF0b3IudjEuVGFza1N1Y2NlZWRlZEIE4kEBAUgAEjQKBmZhaWxlZBgFIAEoCzIcLm9yY2hlc3RyYXRvci52MS5UYXNrRXJyb3JlZEIE4kEBAUgAEjUKB3N0b3BwZWQYBiABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza1N0b3BwZWRCBOJBAQFIABI8CgtoYW5kZWRfYmFjaxgHIAEoCzIfLm9yY2hlc3RyYXRvci52MS5UYXNrSGFuZGVkQmFja0IE4kEBAUgAQgcKBWV2ZW50IhIKEFRhc2tBY2tub3dsZWRnZWQiCwoJVGFza0FsaXZlIq8BCg1UYXNrU3VjY2VlZGVkEi4KBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIE4kEBAUgAEiUKC291dHB1dF9qc29uGAIgASgMQg7iQQEBukgHegUYgICAAkgAEjcKCm91dHB1dF9yZWYYAyABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBAUgAQg4KDG91dHB1dF92YWx1ZSK9AQoLVGFza0Vycm9yZWQSKAoEdHlwZRgBIAEoCUIa4kEBArpIE3IREAEYgAEyCl5bXlx4MDBdKiQSHQoHbWVzc2FnZRgCIAEoCUIM4kEBAbpIBXIDGIBAEhsKDW5vbl9yZXRyeWFibGUYAyABKAhCBOJBAQESSAoQbmV4dF9yZXRyeV9kZWxheRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIT4kEBAbpIDKoBCSIFCIDnhA8yACINCgtUYXNrU3RvcHBlZCIuCg5UYXNrSGFuZGVkQmFjaxIcCgZyZWFzb24YASABKAlCDOJBAQG6SAVyAxiACCLrAQoQVGFza1JlcG9ydFJlc3VsdBI5CgdvdXRjb21lGAEgASgOMiIub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnRPdXRjb21lQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSNAoKdGFza19zdGF0ZRgDIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSGQoLb3V0cHV0X3R5cGUYBCABKAlCBOJBAQMSNAoKdGFza19lcnJvchgFIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrRXJyb3JCBOJBAQMqtwIKEVRhc2tSZXBvcnRPdXRjb21lEiMKH1RBU0tfUkVQT1JUX09VVENPTUVfVU5TUEVDSUZJRUQQABIgChxUQVNLX1JFUE9SVF9PVVRDT01FX0FDQ0VQVEVEEAESIAocVEFTS19SRVBPUlRfT1VUQ09NRV9PVVREQVRFRBACEh8KG1RBU0tfUkVQT1JUX09VVENPTUVfVU5LTk9XThADEiMKH1RBU0tfUkVQT1JUX09VVENPTUVfVU5BVkFJTEFCTEUQBBIfChtUQVNLX1JFUE9SVF9PVVRDT01FX1JFRlVTRUQQBRIoCiRUQVNLX1JFUE9SVF9PVVRDT01FX0NBTkNFTF9SRVFVRVNURUQQBhIoCiRUQVNLX1JFUE9SVF9PVVRDT01FX0FMUkVBRFlfUkVQT1JURUQQB0KHAQoPb3JjaGVzdHJhdG9yLnYxQgtXb3JrZXJQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload, file_orchestrator_v1_run]);
+  fileDesc("ChxvcmNoZXN0cmF0b3IvdjEvd29ya2VyLnByb3RvEg9vcmNoZXN0cmF0b3IudjEiyAMKCldvcmtlclRhc2sSGAoKdGFza190b2tlbhgBIAEoCUIE4kEBAxIVCgdoYW5kbGVyGAIgASgJQgTiQQEDEhMKBXF1ZXVlGAMgASgJQgTiQQEDEhQKBnJ1bl9pZBgEIAEoCUIE4kEBAxIVCgd0YXNrX2lkGAUgASgJQgTiQQEDEhUKB2Zsb3dfaWQYBiABKAlCBOJBAQMSFQoHYXR0ZW1wdBgHIAEoBUIE4kEBAxIdCg9pZGVtcG90ZW5jeV9rZXkYCCABKAlCBOJBAQMSGwoNZmVuY2luZ190b2tlbhgJIAEoBUIE4kEBAxIcCg5jb3JyZWxhdGlvbl9pZBgKIAEoCUIE4kEBAxIYCgppbnB1dF9qc29uGAsgASgMQgTiQQEDEjAKB3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSOgoRaGVhcnRiZWF0X3RpbWVvdXQYDSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSNwoNc2NoZWR1bGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMikwMKClRhc2tSZXBvcnQSIgoKdGFza190b2tlbhgBIAEoCUIO4kEBArpIB3IFEAEYgAISPwoMYWNrbm93bGVkZ2VkGAIgASgLMiEub3JjaGVzdHJhdG9yLnYxLlRhc2tBY2tub3dsZWRnZWRCBOJBAQFIABIxCgVhbGl2ZRgDIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrQWxpdmVCBOJBAQFIABI5CglzdWNjZWVkZWQYBCABKAsyHi5vcmNoZXN0cmF0b3IudjEuVGFza1N1Y2NlZWRlZEIE4kEBAUgAEjQKBmZhaWxlZBgFIAEoCzIcLm9yY2hlc3RyYXRvci52MS5UYXNrRXJyb3JlZEIE4kEBAUgAEjUKB3N0b3BwZWQYBiABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza1N0b3BwZWRCBOJBAQFIABI8CgtoYW5kZWRfYmFjaxgHIAEoCzIfLm9yY2hlc3RyYXRvci52MS5UYXNrSGFuZGVkQmFja0IE4kEBAUgAQgcKBWV2ZW50IhIKEFRhc2tBY2tub3dsZWRnZWQiCwoJVGFza0FsaXZlIq8BCg1UYXNrU3VjY2VlZGVkEi4KBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIE4kEBAUgAEiUKC291dHB1dF9qc29uGAIgASgMQg7iQQEBukgHegUYgICAAkgAEjcKCm91dHB1dF9yZWYYAyABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBAUgAQg4KDG91dHB1dF92YWx1ZSK9AQoLVGFza0Vycm9yZWQSKAoEdHlwZRgBIAEoCUIa4kEBArpIE3IREAEYgAEyCl5bXlx4MDBdKiQSHQoHbWVzc2FnZRgCIAEoCUIM4kEBAbpIBXIDGIBAEhsKDW5vbl9yZXRyeWFibGUYAyABKAhCBOJBAQESSAoQbmV4dF9yZXRyeV9kZWxheRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIT4kEBAbpIDKoBCSIFCIDnhA8yACINCgtUYXNrU3RvcHBlZCIuCg5UYXNrSGFuZGVkQmFjaxIcCgZyZWFzb24YASABKAlCDOJBAQG6SAVyAxiACCLrAQoQVGFza1JlcG9ydFJlc3VsdBI5CgdvdXRjb21lGAEgASgOMiIub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnRPdXRjb21lQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSNAoKdGFza19zdGF0ZRgDIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSGQoLb3V0cHV0X3R5cGUYBCABKAlCBOJBAQMSNAoKdGFza19lcnJvchgFIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrRXJyb3JCBOJBAQMipAQKBldvcmtlchIXCgl3b3JrZXJfaWQYASABKAlCBOJBAQMSEgoEbmFtZRgCIAEoCUIE4kEBAxIRCgNzZGsYAyABKAlCBOJBAQMSOQoGbGFiZWxzGAQgAygLMiMub3JjaGVzdHJhdG9yLnYxLldvcmtlci5MYWJlbHNFbnRyeUIE4kEBAxIWCghidWlsZF9pZBgFIAEoCUIE4kEBAxIUCgZxdWV1ZXMYBiADKAlCBOJBAQMSFgoIaGFuZGxlcnMYByADKAlCBOJBAQMSGAoKc2xvdF9jb3VudBgIIAEoBUIE4kEBAxIdCg9mcmVlX3Nsb3RfY291bnQYCSABKAVCBOJBAQMSNgoIaG9sZGluZ3MYCiADKAsyHi5vcmNoZXN0cmF0b3IudjEuV29ya2VySG9sZGluZ0IE4kEBAxIYCgpoZWxkX2NvdW50GAsgASgFQgTiQQEDEjcKDXJlZ2lzdGVyX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjQKCmhlYXJkX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjAKBWRyYWluGA4gASgLMhsub3JjaGVzdHJhdG9yLnYxLldvcmtlclN0b3BCBOJBAQMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKJAQoNV29ya2VySG9sZGluZxIUCgZydW5faWQYASABKAlCBOJBAQMSFQoHdGFza19pZBgCIAEoCUIE4kEBAxIvCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSGgoMYWNrbm93bGVkZ2VkGAQgASgIQgTiQQEDImgKCldvcmtlclN0b3ASEwoFYWN0b3IYASABKAlCBOJBAQMSFAoGcmVhc29uGAIgASgJQgTiQQEDEi8KBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyq3AgoRVGFza1JlcG9ydE91dGNvbWUSIwofVEFTS19SRVBPUlRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEiAKHFRBU0tfUkVQT1JUX09VVENPTUVfQUNDRVBURUQQARIgChxUQVNLX1JFUE9SVF9PVVRDT01FX09VVERBVEVEEAISHwobVEFTS19SRVBPUlRfT1VUQ09NRV9VTktOT1dOEAMSIwofVEFTS19SRVBPUlRfT1VUQ09NRV9VTkFWQUlMQUJMRRAEEh8KG1RBU0tfUkVQT1JUX09VVENPTUVfUkVGVVNFRBAFEigKJFRBU0tfUkVQT1JUX09VVENPTUVfQ0FOQ0VMX1JFUVVFU1RFRBAGEigKJFRBU0tfUkVQT1JUX09VVENPTUVfQUxSRUFEWV9SRVBPUlRFRBAHQocBCg9vcmNoZXN0cmF0b3IudjFCC1dvcmtlclByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload, file_orchestrator_v1_run]);
 
 /**
  * WorkerTask is one attempt of a task that is handed out to a worker.
@@ -411,6 +411,195 @@ export type TaskReportResult = Message<"orchestrator.v1.TaskReportResult"> & {
  */
 export const TaskReportResultSchema: GenMessage<TaskReportResult> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_worker, 8);
+
+/**
+ * Worker is a process that has a session at some instance. All fields are set by the service.
+ *
+ * @generated from message orchestrator.v1.Worker
+ */
+export type Worker = Message<"orchestrator.v1.Worker"> & {
+  /**
+   * Id of the worker. It ends with the session.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * Name that it registered with.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Library that it uses, with its version.
+   *
+   * @generated from field: string sdk = 3;
+   */
+  sdk: string;
+
+  /**
+   * Its labels.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Its build; empty when it has none.
+   *
+   * @generated from field: string build_id = 5;
+   */
+  buildId: string;
+
+  /**
+   * Queues that it serves.
+   *
+   * @generated from field: repeated string queues = 6;
+   */
+  queues: string[];
+
+  /**
+   * Handlers that it has.
+   *
+   * @generated from field: repeated string handlers = 7;
+   */
+  handlers: string[];
+
+  /**
+   * How many tasks it does at the same time.
+   *
+   * @generated from field: int32 slot_count = 8;
+   */
+  slotCount: number;
+
+  /**
+   * How many more tasks it can take now; 0 while it has no stream, is drained, or lets tasks wait unacknowledged.
+   *
+   * @generated from field: int32 free_slot_count = 9;
+   */
+  freeSlotCount: number;
+
+  /**
+   * Tasks that it holds, the oldest 100.
+   *
+   * @generated from field: repeated orchestrator.v1.WorkerHolding holdings = 10;
+   */
+  holdings: WorkerHolding[];
+
+  /**
+   * How many tasks it holds.
+   *
+   * @generated from field: int32 held_count = 11;
+   */
+  heldCount: number;
+
+  /**
+   * When it registered.
+   *
+   * @generated from field: google.protobuf.Timestamp register_time = 12;
+   */
+  registerTime?: Timestamp | undefined;
+
+  /**
+   * When it was heard of last.
+   *
+   * @generated from field: google.protobuf.Timestamp heard_time = 13;
+   */
+  heardTime?: Timestamp | undefined;
+
+  /**
+   * Who drains it; absent when nobody does.
+   *
+   * @generated from field: orchestrator.v1.WorkerStop drain = 14;
+   */
+  drain?: WorkerStop | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.Worker.
+ * Use `create(WorkerSchema)` to create a new message.
+ */
+export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker, 9);
+
+/**
+ * WorkerHolding is a task that a worker holds.
+ *
+ * @generated from message orchestrator.v1.WorkerHolding
+ */
+export type WorkerHolding = Message<"orchestrator.v1.WorkerHolding"> & {
+  /**
+   * Run of the task.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Path of the task in its run; empty when the worker got the task from another instance or before a restart.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * When this instance handed it out, or heard of it first.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Whether the worker has acknowledged it.
+   *
+   * @generated from field: bool acknowledged = 4;
+   */
+  acknowledged: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.WorkerHolding.
+ * Use `create(WorkerHoldingSchema)` to create a new message.
+ */
+export const WorkerHoldingSchema: GenMessage<WorkerHolding> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker, 10);
+
+/**
+ * WorkerStop says who drains a worker, why, and since when.
+ *
+ * @generated from message orchestrator.v1.WorkerStop
+ */
+export type WorkerStop = Message<"orchestrator.v1.WorkerStop"> & {
+  /**
+   * Who, by the word of the caller; empty when it gave no name.
+   *
+   * @generated from field: string actor = 1;
+   */
+  actor: string;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.WorkerStop.
+ * Use `create(WorkerStopSchema)` to create a new message.
+ */
+export const WorkerStopSchema: GenMessage<WorkerStop> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker, 11);
 
 /**
  * What became of a report.

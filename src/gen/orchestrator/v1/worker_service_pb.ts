@@ -12,7 +12,7 @@ import { file_google_api_field_behavior } from "../../google/api/field_behavior_
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import { file_orchestrator_options_v1_options } from "../options/v1/options_pb.ts";
-import type { TaskReport, TaskReportResult, WorkerTask } from "./worker_pb.ts";
+import type { TaskReport, TaskReportResult, Worker, WorkerStop, WorkerTask } from "./worker_pb.ts";
 import { file_orchestrator_v1_worker } from "./worker_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/worker_service.proto.
  */
 export const file_orchestrator_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmNoZXN0cmF0b3IvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLAAgoVUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0EigKBG5hbWUYASABKAlCGuJBAQK6SBNyERABGIABMgpeW15ceDAwXSokEicKEHByb3RvY29sX3ZlcnNpb24YAiABKAVCDeJBAQG6SAYaBBgBKAASJQoDc2RrGAMgASgJQhjiQQEBukgRcg8YgAEyCl5bXlx4MDBdKiQSRAoGcXVldWVzGAQgAygJQjTiQQEBukgtkgEqEAoiJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8vLV17MCw2Mn0kEkgKCGhhbmRsZXJzGAUgAygJQjbiQQECukgvkgEsCAEQZCImciQyIl5bQS1aYS16MC05XVtBLVphLXowLTkuXy8tXXswLDYyfSQSHQoFc2xvdHMYBiABKAVCDuJBAQG6SAcaBRiQTigAIt0BChZSZWdpc3RlcldvcmtlclJlc3BvbnNlEhgKCnNlc3Npb25faWQYASABKAlCBOJBAQMSNAoLYWNrX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSOAoPc2Vzc2lvbl90aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgTiQQEDEhkKC21heF9yZXBvcnRzGAQgASgFQgTiQQEDEh4KEG1heF9vdXRwdXRfYnl0ZXMYBSABKANCBOJBAQMiNQoQUG9sbFRhc2tzUmVxdWVzdBIhCgpzZXNzaW9uX2lkGAEgASgJQg3iQQECukgGcgQQARhAIrkBChFQb2xsVGFza3NSZXNwb25zZRIrCgR0YXNrGAEgASgLMhsub3JjaGVzdHJhdG9yLnYxLldvcmtlclRhc2tIABI5CgxjYW5jZWxsYXRpb24YAiABKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza0NhbmNlbGxhdGlvbkgAEjMKCWhlYXJ0YmVhdBgDIAEoCzIeLm9yY2hlc3RyYXRvci52MS5Qb2xsSGVhcnRiZWF0SABCBwoFZXZlbnQiQgoQVGFza0NhbmNlbGxhdGlvbhIYCgp0YXNrX3Rva2VuGAEgASgJQgTiQQEDEhQKBnJlYXNvbhgCIAEoCUIE4kEBAyIPCg1Qb2xsSGVhcnRiZWF0InQKElJlcG9ydFRhc2tzUmVxdWVzdBIhCgpzZXNzaW9uX2lkGAEgASgJQg3iQQECukgGcgQQARhAEjsKB3JlcG9ydHMYAiADKAsyGy5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydEIN4kEBAbpIBpIBAxDoByJPChNSZXBvcnRUYXNrc1Jlc3BvbnNlEjgKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdEIE4kEBAzLnAwoNV29ya2VyU2VydmljZRKVAQoOUmVnaXN0ZXJXb3JrZXISJi5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0Gicub3JjaGVzdHJhdG9yLnYxLlJlZ2lzdGVyV29ya2VyUmVzcG9uc2UiMoLT5JMCEDoBKiILL3YxL3dvcmtlcnPKpfbsDBYKDHdvcmtlcnMud29yaxgCIAQqAggBEpoBCglQb2xsVGFza3MSIS5vcmNoZXN0cmF0b3IudjEuUG9sbFRhc2tzUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5Qb2xsVGFza3NSZXNwb25zZSJEgtPkkwIiOgEqIh0vdjEvd29ya2Vycy97c2Vzc2lvbl9pZH06cG9sbMql9uwMFgoMd29ya2Vycy53b3JrGAIgBioCCAEwARKgAQoLUmVwb3J0VGFza3MSIy5vcmNoZXN0cmF0b3IudjEuUmVwb3J0VGFza3NSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLlJlcG9ydFRhc2tzUmVzcG9uc2UiRoLT5JMCJDoBKiIfL3YxL3dvcmtlcnMve3Nlc3Npb25faWR9OnJlcG9ydMql9uwMFgoMd29ya2Vycy53b3JrGAIgBCoCCAFCjgEKD29yY2hlc3RyYXRvci52MUISV29ya2VyU2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_orchestrator_options_v1_options, file_orchestrator_v1_worker]);
+  fileDesc("CiRvcmNoZXN0cmF0b3IvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLWBAoVUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0EigKBG5hbWUYASABKAlCGuJBAQK6SBNyERABGIABMgpeW15ceDAwXSokEicKEHByb3RvY29sX3ZlcnNpb24YAiABKAVCDeJBAQG6SAYaBBgBKAASJQoDc2RrGAMgASgJQhjiQQEBukgRcg8YgAEyCl5bXlx4MDBdKiQSRAoGcXVldWVzGAQgAygJQjTiQQEBukgtkgEqEAoiJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8vLV17MCw2Mn0kEkgKCGhhbmRsZXJzGAUgAygJQjbiQQECukgvkgEsCAEQZCImciQyIl5bQS1aYS16MC05XVtBLVphLXowLTkuXy8tXXswLDYyfSQSHQoFc2xvdHMYBiABKAVCDuJBAQG6SAcaBRiQTigAEqABCgZsYWJlbHMYByADKAsyMi5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0LkxhYmVsc0VudHJ5QlziQQEBukhVmgFSECAiJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8vLV17MCw2Mn0kKiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOS5fLy1dezAsNjJ9JBJCCghidWlsZF9pZBgIIAEoCUIw4kEBAbpIKXInMiVeKFtBLVphLXowLTldW0EtWmEtejAtOS5fLy1dezAsNjJ9KT8kGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi3QEKFlJlZ2lzdGVyV29ya2VyUmVzcG9uc2USGAoKc2Vzc2lvbl9pZBgBIAEoCUIE4kEBAxI0CgthY2tfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxI4Cg9zZXNzaW9uX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSGQoLbWF4X3JlcG9ydHMYBCABKAVCBOJBAQMSHgoQbWF4X291dHB1dF9ieXRlcxgFIAEoA0IE4kEBAyI1ChBQb2xsVGFza3NSZXF1ZXN0EiEKCnNlc3Npb25faWQYASABKAlCDeJBAQK6SAZyBBABGEAi5wEKEVBvbGxUYXNrc1Jlc3BvbnNlEisKBHRhc2sYASABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFza0gAEjkKDGNhbmNlbGxhdGlvbhgCIAEoCzIhLm9yY2hlc3RyYXRvci52MS5UYXNrQ2FuY2VsbGF0aW9uSAASMwoJaGVhcnRiZWF0GAMgASgLMh4ub3JjaGVzdHJhdG9yLnYxLlBvbGxIZWFydGJlYXRIABIsCgVkcmFpbhgEIAEoCzIbLm9yY2hlc3RyYXRvci52MS5Xb3JrZXJTdG9wSABCBwoFZXZlbnQiQgoQVGFza0NhbmNlbGxhdGlvbhIYCgp0YXNrX3Rva2VuGAEgASgJQgTiQQEDEhQKBnJlYXNvbhgCIAEoCUIE4kEBAyIPCg1Qb2xsSGVhcnRiZWF0IosBChJSZXBvcnRUYXNrc1JlcXVlc3QSIQoKc2Vzc2lvbl9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBI7CgdyZXBvcnRzGAIgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnRCDeJBAQG6SAaSAQMQ6AcSFQoHY2xvc2luZxgDIAEoCEIE4kEBASJPChNSZXBvcnRUYXNrc1Jlc3BvbnNlEjgKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdEIE4kEBAyJWChJMaXN0V29ya2Vyc1JlcXVlc3QSHgoJcGFnZV9zaXplGAEgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgziQQEBukgFcgMYgBAidwoTTGlzdFdvcmtlcnNSZXNwb25zZRIoCgd3b3JrZXJzGAEgAygLMhcub3JjaGVzdHJhdG9yLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSHQoVc2lsZW50X2luc3RhbmNlX2NvdW50GAMgASgFIo8BChJEcmFpbldvcmtlclJlcXVlc3QSIAoJd29ya2VyX2lkGAEgASgJQg3iQQECukgGcgQQARhAEigKBnJlYXNvbhgCIAEoCUIY4kEBAbpIEXIPGIAIMgpeW15ceDAwXSokEi0KCnJlcXVlc3RfaWQYAyABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQiPgoTRHJhaW5Xb3JrZXJSZXNwb25zZRInCgZ3b3JrZXIYASABKAsyFy5vcmNoZXN0cmF0b3IudjEuV29ya2VyMpgGCg1Xb3JrZXJTZXJ2aWNlEpUBCg5SZWdpc3RlcldvcmtlchImLm9yY2hlc3RyYXRvci52MS5SZWdpc3RlcldvcmtlclJlcXVlc3QaJy5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJXb3JrZXJSZXNwb25zZSIygtPkkwIQOgEqIgsvdjEvd29ya2Vyc8ql9uwMFgoMd29ya2Vycy53b3JrGAIgBCoCCAESmgEKCVBvbGxUYXNrcxIhLm9yY2hlc3RyYXRvci52MS5Qb2xsVGFza3NSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLlBvbGxUYXNrc1Jlc3BvbnNlIkSC0+STAiI6ASoiHS92MS93b3JrZXJzL3tzZXNzaW9uX2lkfTpwb2xsyqX27AwWCgx3b3JrZXJzLndvcmsYAiAGKgIIATABEqABCgtSZXBvcnRUYXNrcxIjLm9yY2hlc3RyYXRvci52MS5SZXBvcnRUYXNrc1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuUmVwb3J0VGFza3NSZXNwb25zZSJGgtPkkwIkOgEqIh8vdjEvd29ya2Vycy97c2Vzc2lvbl9pZH06cmVwb3J0yqX27AwWCgx3b3JrZXJzLndvcmsYAiAEKgIIARKMAQoLTGlzdFdvcmtlcnMSIy5vcmNoZXN0cmF0b3IudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiMpACAYLT5JMCDRILL3YxL3dvcmtlcnPKpfbsDBYKDHdvcmtlcnMucmVhZBgBIAMqAggBEp8BCgtEcmFpbldvcmtlchIjLm9yY2hlc3RyYXRvci52MS5EcmFpbldvcmtlclJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuRHJhaW5Xb3JrZXJSZXNwb25zZSJFgtPkkwIiOgEqIh0vdjEvd29ya2Vycy97d29ya2VyX2lkfTpkcmFpbsql9uwMFwoNd29ya2Vycy53cml0ZRgCIAQqAggBQo4BCg9vcmNoZXN0cmF0b3IudjFCEldvcmtlclNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_orchestrator_options_v1_options, file_orchestrator_v1_worker]);
 
 /**
  * Request of WorkerService.RegisterWorker.
@@ -69,6 +69,20 @@ export type RegisterWorkerRequest = Message<"orchestrator.v1.RegisterWorkerReque
    * @generated from field: int32 slots = 6;
    */
   slots: number;
+
+  /**
+   * What the worker has that tasks may ask for: `gpu: a100`. A task gets a worker that has all of its labels.
+   *
+   * @generated from field: map<string, string> labels = 7;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Build of the worker, for queues that name the builds that they take; empty when it has none.
+   *
+   * @generated from field: string build_id = 8;
+   */
+  buildId: string;
 };
 
 /**
@@ -183,6 +197,14 @@ export type PollTasksResponse = Message<"orchestrator.v1.PollTasksResponse"> & {
      */
     value: PollHeartbeat;
     case: "heartbeat";
+  } | {
+    /**
+     * An operator drains the worker: it gets no more tasks. Finish what is under way, then say goodbye and exit.
+     *
+     * @generated from field: orchestrator.v1.WorkerStop drain = 4;
+     */
+    value: WorkerStop;
+    case: "drain";
   } | { case: undefined; value?: undefined };
 };
 
@@ -255,6 +277,14 @@ export type ReportTasksRequest = Message<"orchestrator.v1.ReportTasksRequest"> &
    * @generated from field: repeated orchestrator.v1.TaskReport reports = 2;
    */
   reports: TaskReport[];
+
+  /**
+   * The worker says goodbye: once the reports are taken, its session ends, and others get at once what it has not acknowledged.
+   * What it has acknowledged and not ended is lost with it, and is handed out anew.
+   *
+   * @generated from field: bool closing = 3;
+   */
+  closing: boolean;
 };
 
 /**
@@ -284,6 +314,125 @@ export type ReportTasksResponse = Message<"orchestrator.v1.ReportTasksResponse">
  */
 export const ReportTasksResponseSchema: GenMessage<ReportTasksResponse> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_worker_service, 7);
+
+/**
+ * Request of WorkerService.ListWorkers.
+ *
+ * @generated from message orchestrator.v1.ListWorkersRequest
+ */
+export type ListWorkersRequest = Message<"orchestrator.v1.ListWorkersRequest"> & {
+  /**
+   * Maximum number of workers to return. 0 means the default; a larger value than the limit means the limit.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the previous page; empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListWorkersRequest.
+ * Use `create(ListWorkersRequestSchema)` to create a new message.
+ */
+export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker_service, 8);
+
+/**
+ * Response of WorkerService.ListWorkers.
+ *
+ * @generated from message orchestrator.v1.ListWorkersResponse
+ */
+export type ListWorkersResponse = Message<"orchestrator.v1.ListWorkersResponse"> & {
+  /**
+   * The page. It may have fewer entries than requested, even none.
+   *
+   * @generated from field: repeated orchestrator.v1.Worker workers = 1;
+   */
+  workers: Worker[];
+
+  /**
+   * Token of the next page; empty on the last page and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Instances that did not say in time what workers they have: theirs are missing.
+   *
+   * @generated from field: int32 silent_instance_count = 3;
+   */
+  silentInstanceCount: number;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListWorkersResponse.
+ * Use `create(ListWorkersResponseSchema)` to create a new message.
+ */
+export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker_service, 9);
+
+/**
+ * Request of WorkerService.DrainWorker.
+ *
+ * @generated from message orchestrator.v1.DrainWorkerRequest
+ */
+export type DrainWorkerRequest = Message<"orchestrator.v1.DrainWorkerRequest"> & {
+  /**
+   * Id of the worker, from ListWorkers.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * Why, for people. At most 1,024 characters.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DrainWorkerRequest.
+ * Use `create(DrainWorkerRequestSchema)` to create a new message.
+ */
+export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker_service, 10);
+
+/**
+ * Response of WorkerService.DrainWorker.
+ *
+ * @generated from message orchestrator.v1.DrainWorkerResponse
+ */
+export type DrainWorkerResponse = Message<"orchestrator.v1.DrainWorkerResponse"> & {
+  /**
+   * The worker in its current state.
+   *
+   * @generated from field: orchestrator.v1.Worker worker = 1;
+   */
+  worker?: Worker | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.DrainWorkerResponse.
+ * Use `create(DrainWorkerResponseSchema)` to create a new message.
+ */
+export const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker_service, 11);
 
 /**
  * WorkerService hands tasks of type `worker` to processes that do them.
@@ -328,6 +477,27 @@ export const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof ReportTasksRequestSchema;
     output: typeof ReportTasksResponseSchema;
+  },
+  /**
+   * ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc orchestrator.v1.WorkerService.ListWorkers
+   */
+  listWorkers: {
+    methodKind: "unary";
+    input: typeof ListWorkersRequestSchema;
+    output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * DrainWorker hands no more tasks to a worker, for as long as its session lives, and tells it so. What it holds, it finishes. A
+   * worker that is drained stays as it is. Errors: WORKER_NOT_FOUND.
+   *
+   * @generated from rpc orchestrator.v1.WorkerService.DrainWorker
+   */
+  drainWorker: {
+    methodKind: "unary";
+    input: typeof DrainWorkerRequestSchema;
+    output: typeof DrainWorkerResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_v1_worker_service, 0);

@@ -397,6 +397,192 @@ export declare type TaskReportResult = Message<"orchestrator.v1.TaskReportResult
 export declare const TaskReportResultSchema: GenMessage<TaskReportResult>;
 
 /**
+ * Worker is a process that has a session at some instance. All fields are set by the service.
+ *
+ * @generated from message orchestrator.v1.Worker
+ */
+export declare type Worker = Message<"orchestrator.v1.Worker"> & {
+  /**
+   * Id of the worker. It ends with the session.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * Name that it registered with.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Library that it uses, with its version.
+   *
+   * @generated from field: string sdk = 3;
+   */
+  sdk: string;
+
+  /**
+   * Its labels.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Its build; empty when it has none.
+   *
+   * @generated from field: string build_id = 5;
+   */
+  buildId: string;
+
+  /**
+   * Queues that it serves.
+   *
+   * @generated from field: repeated string queues = 6;
+   */
+  queues: string[];
+
+  /**
+   * Handlers that it has.
+   *
+   * @generated from field: repeated string handlers = 7;
+   */
+  handlers: string[];
+
+  /**
+   * How many tasks it does at the same time.
+   *
+   * @generated from field: int32 slot_count = 8;
+   */
+  slotCount: number;
+
+  /**
+   * How many more tasks it can take now; 0 while it has no stream, is drained, or lets tasks wait unacknowledged.
+   *
+   * @generated from field: int32 free_slot_count = 9;
+   */
+  freeSlotCount: number;
+
+  /**
+   * Tasks that it holds, the oldest 100.
+   *
+   * @generated from field: repeated orchestrator.v1.WorkerHolding holdings = 10;
+   */
+  holdings: WorkerHolding[];
+
+  /**
+   * How many tasks it holds.
+   *
+   * @generated from field: int32 held_count = 11;
+   */
+  heldCount: number;
+
+  /**
+   * When it registered.
+   *
+   * @generated from field: google.protobuf.Timestamp register_time = 12;
+   */
+  registerTime?: Timestamp | undefined;
+
+  /**
+   * When it was heard of last.
+   *
+   * @generated from field: google.protobuf.Timestamp heard_time = 13;
+   */
+  heardTime?: Timestamp | undefined;
+
+  /**
+   * Who drains it; absent when nobody does.
+   *
+   * @generated from field: orchestrator.v1.WorkerStop drain = 14;
+   */
+  drain?: WorkerStop | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.Worker.
+ * Use `create(WorkerSchema)` to create a new message.
+ */
+export declare const WorkerSchema: GenMessage<Worker>;
+
+/**
+ * WorkerHolding is a task that a worker holds.
+ *
+ * @generated from message orchestrator.v1.WorkerHolding
+ */
+export declare type WorkerHolding = Message<"orchestrator.v1.WorkerHolding"> & {
+  /**
+   * Run of the task.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Path of the task in its run; empty when the worker got the task from another instance or before a restart.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * When this instance handed it out, or heard of it first.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Whether the worker has acknowledged it.
+   *
+   * @generated from field: bool acknowledged = 4;
+   */
+  acknowledged: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.WorkerHolding.
+ * Use `create(WorkerHoldingSchema)` to create a new message.
+ */
+export declare const WorkerHoldingSchema: GenMessage<WorkerHolding>;
+
+/**
+ * WorkerStop says who drains a worker, why, and since when.
+ *
+ * @generated from message orchestrator.v1.WorkerStop
+ */
+export declare type WorkerStop = Message<"orchestrator.v1.WorkerStop"> & {
+  /**
+   * Who, by the word of the caller; empty when it gave no name.
+   *
+   * @generated from field: string actor = 1;
+   */
+  actor: string;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.WorkerStop.
+ * Use `create(WorkerStopSchema)` to create a new message.
+ */
+export declare const WorkerStopSchema: GenMessage<WorkerStop>;
+
+/**
  * What became of a report.
  *
  * @generated from enum orchestrator.v1.TaskReportOutcome

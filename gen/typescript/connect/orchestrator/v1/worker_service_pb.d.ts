@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { TaskReport, TaskReportResult, WorkerTask } from "./worker_pb.js";
+import type { TaskReport, TaskReportResult, Worker, WorkerStop, WorkerTask } from "./worker_pb.js";
 
 /**
  * Describes the file orchestrator/v1/worker_service.proto.
@@ -61,6 +61,20 @@ export declare type RegisterWorkerRequest = Message<"orchestrator.v1.RegisterWor
    * @generated from field: int32 slots = 6;
    */
   slots: number;
+
+  /**
+   * What the worker has that tasks may ask for: `gpu: a100`. A task gets a worker that has all of its labels.
+   *
+   * @generated from field: map<string, string> labels = 7;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Build of the worker, for queues that name the builds that they take; empty when it has none.
+   *
+   * @generated from field: string build_id = 8;
+   */
+  buildId: string;
 };
 
 /**
@@ -172,6 +186,14 @@ export declare type PollTasksResponse = Message<"orchestrator.v1.PollTasksRespon
      */
     value: PollHeartbeat;
     case: "heartbeat";
+  } | {
+    /**
+     * An operator drains the worker: it gets no more tasks. Finish what is under way, then say goodbye and exit.
+     *
+     * @generated from field: orchestrator.v1.WorkerStop drain = 4;
+     */
+    value: WorkerStop;
+    case: "drain";
   } | { case: undefined; value?: undefined };
 };
 
@@ -241,6 +263,14 @@ export declare type ReportTasksRequest = Message<"orchestrator.v1.ReportTasksReq
    * @generated from field: repeated orchestrator.v1.TaskReport reports = 2;
    */
   reports: TaskReport[];
+
+  /**
+   * The worker says goodbye: once the reports are taken, its session ends, and others get at once what it has not acknowledged.
+   * What it has acknowledged and not ended is lost with it, and is handed out anew.
+   *
+   * @generated from field: bool closing = 3;
+   */
+  closing: boolean;
 };
 
 /**
@@ -268,6 +298,121 @@ export declare type ReportTasksResponse = Message<"orchestrator.v1.ReportTasksRe
  * Use `create(ReportTasksResponseSchema)` to create a new message.
  */
 export declare const ReportTasksResponseSchema: GenMessage<ReportTasksResponse>;
+
+/**
+ * Request of WorkerService.ListWorkers.
+ *
+ * @generated from message orchestrator.v1.ListWorkersRequest
+ */
+export declare type ListWorkersRequest = Message<"orchestrator.v1.ListWorkersRequest"> & {
+  /**
+   * Maximum number of workers to return. 0 means the default; a larger value than the limit means the limit.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the previous page; empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListWorkersRequest.
+ * Use `create(ListWorkersRequestSchema)` to create a new message.
+ */
+export declare const ListWorkersRequestSchema: GenMessage<ListWorkersRequest>;
+
+/**
+ * Response of WorkerService.ListWorkers.
+ *
+ * @generated from message orchestrator.v1.ListWorkersResponse
+ */
+export declare type ListWorkersResponse = Message<"orchestrator.v1.ListWorkersResponse"> & {
+  /**
+   * The page. It may have fewer entries than requested, even none.
+   *
+   * @generated from field: repeated orchestrator.v1.Worker workers = 1;
+   */
+  workers: Worker[];
+
+  /**
+   * Token of the next page; empty on the last page and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Instances that did not say in time what workers they have: theirs are missing.
+   *
+   * @generated from field: int32 silent_instance_count = 3;
+   */
+  silentInstanceCount: number;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListWorkersResponse.
+ * Use `create(ListWorkersResponseSchema)` to create a new message.
+ */
+export declare const ListWorkersResponseSchema: GenMessage<ListWorkersResponse>;
+
+/**
+ * Request of WorkerService.DrainWorker.
+ *
+ * @generated from message orchestrator.v1.DrainWorkerRequest
+ */
+export declare type DrainWorkerRequest = Message<"orchestrator.v1.DrainWorkerRequest"> & {
+  /**
+   * Id of the worker, from ListWorkers.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * Why, for people. At most 1,024 characters.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DrainWorkerRequest.
+ * Use `create(DrainWorkerRequestSchema)` to create a new message.
+ */
+export declare const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest>;
+
+/**
+ * Response of WorkerService.DrainWorker.
+ *
+ * @generated from message orchestrator.v1.DrainWorkerResponse
+ */
+export declare type DrainWorkerResponse = Message<"orchestrator.v1.DrainWorkerResponse"> & {
+  /**
+   * The worker in its current state.
+   *
+   * @generated from field: orchestrator.v1.Worker worker = 1;
+   */
+  worker?: Worker | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.DrainWorkerResponse.
+ * Use `create(DrainWorkerResponseSchema)` to create a new message.
+ */
+export declare const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse>;
 
 /**
  * WorkerService hands tasks of type `worker` to processes that do them.
@@ -312,6 +457,27 @@ export declare const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof ReportTasksRequestSchema;
     output: typeof ReportTasksResponseSchema;
+  },
+  /**
+   * ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc orchestrator.v1.WorkerService.ListWorkers
+   */
+  listWorkers: {
+    methodKind: "unary";
+    input: typeof ListWorkersRequestSchema;
+    output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * DrainWorker hands no more tasks to a worker, for as long as its session lives, and tells it so. What it holds, it finishes. A
+   * worker that is drained stays as it is. Errors: WORKER_NOT_FOUND.
+   *
+   * @generated from rpc orchestrator.v1.WorkerService.DrainWorker
+   */
+  drainWorker: {
+    methodKind: "unary";
+    input: typeof DrainWorkerRequestSchema;
+    output: typeof DrainWorkerResponseSchema;
   },
 }>;
 

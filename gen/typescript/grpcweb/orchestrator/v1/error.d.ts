@@ -463,5 +463,25 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_WORKER_SESSION_NOT_FOUND = 73;
      */
-    WORKER_SESSION_NOT_FOUND = 73
+    WORKER_SESSION_NOT_FOUND = 73,
+    /**
+     * queue {queue} is not known: no task waits in it, no worker serves it, and nobody has paused, drained, or limited
+     * it.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_QUEUE_NOT_FOUND = 74;
+     */
+    QUEUE_NOT_FOUND = 74,
+    /**
+     * {limit} queues are paused, drained, or limited, the most that a tenant may have; resume queues or remove their
+     * limits first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_QUEUES = 75;
+     */
+    TOO_MANY_QUEUES = 75,
+    /**
+     * worker {workerId} is not connected; list the workers that are.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_WORKER_NOT_FOUND = 76;
+     */
+    WORKER_NOT_FOUND = 76
 }

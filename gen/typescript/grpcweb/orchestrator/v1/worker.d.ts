@@ -316,6 +316,155 @@ export interface TaskReportResult {
     taskError?: TaskError;
 }
 /**
+ * Worker is a process that has a session at some instance. All fields are set by the service.
+ *
+ * @generated from protobuf message orchestrator.v1.Worker
+ */
+export interface Worker {
+    /**
+     * Id of the worker. It ends with the session.
+     *
+     * @generated from protobuf field: string worker_id = 1
+     */
+    workerId: string;
+    /**
+     * Name that it registered with.
+     *
+     * @generated from protobuf field: string name = 2
+     */
+    name: string;
+    /**
+     * Library that it uses, with its version.
+     *
+     * @generated from protobuf field: string sdk = 3
+     */
+    sdk: string;
+    /**
+     * Its labels.
+     *
+     * @generated from protobuf field: map<string, string> labels = 4
+     */
+    labels: {
+        [key: string]: string;
+    };
+    /**
+     * Its build; empty when it has none.
+     *
+     * @generated from protobuf field: string build_id = 5
+     */
+    buildId: string;
+    /**
+     * Queues that it serves.
+     *
+     * @generated from protobuf field: repeated string queues = 6
+     */
+    queues: string[];
+    /**
+     * Handlers that it has.
+     *
+     * @generated from protobuf field: repeated string handlers = 7
+     */
+    handlers: string[];
+    /**
+     * How many tasks it does at the same time.
+     *
+     * @generated from protobuf field: int32 slot_count = 8
+     */
+    slotCount: number;
+    /**
+     * How many more tasks it can take now; 0 while it has no stream, is drained, or lets tasks wait unacknowledged.
+     *
+     * @generated from protobuf field: int32 free_slot_count = 9
+     */
+    freeSlotCount: number;
+    /**
+     * Tasks that it holds, the oldest 100.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.WorkerHolding holdings = 10
+     */
+    holdings: WorkerHolding[];
+    /**
+     * How many tasks it holds.
+     *
+     * @generated from protobuf field: int32 held_count = 11
+     */
+    heldCount: number;
+    /**
+     * When it registered.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp register_time = 12
+     */
+    registerTime?: Timestamp;
+    /**
+     * When it was heard of last.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp heard_time = 13
+     */
+    heardTime?: Timestamp;
+    /**
+     * Who drains it; absent when nobody does.
+     *
+     * @generated from protobuf field: orchestrator.v1.WorkerStop drain = 14
+     */
+    drain?: WorkerStop;
+}
+/**
+ * WorkerHolding is a task that a worker holds.
+ *
+ * @generated from protobuf message orchestrator.v1.WorkerHolding
+ */
+export interface WorkerHolding {
+    /**
+     * Run of the task.
+     *
+     * @generated from protobuf field: string run_id = 1
+     */
+    runId: string;
+    /**
+     * Path of the task in its run; empty when the worker got the task from another instance or before a restart.
+     *
+     * @generated from protobuf field: string task_id = 2
+     */
+    taskId: string;
+    /**
+     * When this instance handed it out, or heard of it first.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp since = 3
+     */
+    since?: Timestamp;
+    /**
+     * Whether the worker has acknowledged it.
+     *
+     * @generated from protobuf field: bool acknowledged = 4
+     */
+    acknowledged: boolean;
+}
+/**
+ * WorkerStop says who drains a worker, why, and since when.
+ *
+ * @generated from protobuf message orchestrator.v1.WorkerStop
+ */
+export interface WorkerStop {
+    /**
+     * Who, by the word of the caller; empty when it gave no name.
+     *
+     * @generated from protobuf field: string actor = 1
+     */
+    actor: string;
+    /**
+     * Why, for people.
+     *
+     * @generated from protobuf field: string reason = 2
+     */
+    reason: string;
+    /**
+     * Since when.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp since = 3
+     */
+    since?: Timestamp;
+}
+/**
  * What became of a report.
  *
  * @generated from protobuf enum orchestrator.v1.TaskReportOutcome
@@ -460,4 +609,35 @@ declare class TaskReportResult$Type extends MessageType<TaskReportResult> {
  * @generated MessageType for protobuf message orchestrator.v1.TaskReportResult
  */
 export declare const TaskReportResult: TaskReportResult$Type;
+declare class Worker$Type extends MessageType<Worker> {
+    constructor();
+    create(value?: PartialMessage<Worker>): Worker;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: Worker): Worker;
+    private binaryReadMap4;
+    internalBinaryWrite(message: Worker, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.Worker
+ */
+export declare const Worker: Worker$Type;
+declare class WorkerHolding$Type extends MessageType<WorkerHolding> {
+    constructor();
+    create(value?: PartialMessage<WorkerHolding>): WorkerHolding;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: WorkerHolding): WorkerHolding;
+    internalBinaryWrite(message: WorkerHolding, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.WorkerHolding
+ */
+export declare const WorkerHolding: WorkerHolding$Type;
+declare class WorkerStop$Type extends MessageType<WorkerStop> {
+    constructor();
+    create(value?: PartialMessage<WorkerStop>): WorkerStop;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: WorkerStop): WorkerStop;
+    internalBinaryWrite(message: WorkerStop, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.WorkerStop
+ */
+export declare const WorkerStop: WorkerStop$Type;
 export {};

@@ -703,3 +703,299 @@ class TaskReportResult$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.TaskReportResult
  */
 export const TaskReportResult = new TaskReportResult$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class Worker$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.Worker", [
+            { no: 1, name: "worker_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "sdk", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "labels", kind: "map", K: 9 /*ScalarType.STRING*/, V: { kind: "scalar", T: 9 /*ScalarType.STRING*/ } },
+            { no: 5, name: "build_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "queues", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
+            { no: 7, name: "handlers", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "slot_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 9, name: "free_slot_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 10, name: "holdings", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => WorkerHolding },
+            { no: 11, name: "held_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 12, name: "register_time", kind: "message", T: () => Timestamp },
+            { no: 13, name: "heard_time", kind: "message", T: () => Timestamp },
+            { no: 14, name: "drain", kind: "message", T: () => WorkerStop }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.workerId = "";
+        message.name = "";
+        message.sdk = "";
+        message.labels = {};
+        message.buildId = "";
+        message.queues = [];
+        message.handlers = [];
+        message.slotCount = 0;
+        message.freeSlotCount = 0;
+        message.holdings = [];
+        message.heldCount = 0;
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string worker_id */ 1:
+                    message.workerId = reader.string();
+                    break;
+                case /* string name */ 2:
+                    message.name = reader.string();
+                    break;
+                case /* string sdk */ 3:
+                    message.sdk = reader.string();
+                    break;
+                case /* map<string, string> labels */ 4:
+                    this.binaryReadMap4(message.labels, reader, options);
+                    break;
+                case /* string build_id */ 5:
+                    message.buildId = reader.string();
+                    break;
+                case /* repeated string queues */ 6:
+                    message.queues.push(reader.string());
+                    break;
+                case /* repeated string handlers */ 7:
+                    message.handlers.push(reader.string());
+                    break;
+                case /* int32 slot_count */ 8:
+                    message.slotCount = reader.int32();
+                    break;
+                case /* int32 free_slot_count */ 9:
+                    message.freeSlotCount = reader.int32();
+                    break;
+                case /* repeated orchestrator.v1.WorkerHolding holdings */ 10:
+                    message.holdings.push(WorkerHolding.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* int32 held_count */ 11:
+                    message.heldCount = reader.int32();
+                    break;
+                case /* google.protobuf.Timestamp register_time */ 12:
+                    message.registerTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.registerTime);
+                    break;
+                case /* google.protobuf.Timestamp heard_time */ 13:
+                    message.heardTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.heardTime);
+                    break;
+                case /* orchestrator.v1.WorkerStop drain */ 14:
+                    message.drain = WorkerStop.internalBinaryRead(reader, reader.uint32(), options, message.drain);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    binaryReadMap4(map, reader, options) {
+        let len = reader.uint32(), end = reader.pos + len, key, val;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case 1:
+                    key = reader.string();
+                    break;
+                case 2:
+                    val = reader.string();
+                    break;
+                default: throw new globalThis.Error("unknown map entry field for orchestrator.v1.Worker.labels");
+            }
+        }
+        map[key ?? ""] = val ?? "";
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string worker_id = 1; */
+        if (message.workerId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.workerId);
+        /* string name = 2; */
+        if (message.name !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.name);
+        /* string sdk = 3; */
+        if (message.sdk !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.sdk);
+        /* map<string, string> labels = 4; */
+        for (let k of globalThis.Object.keys(message.labels))
+            writer.tag(4, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(k).tag(2, WireType.LengthDelimited).string(message.labels[k]).join();
+        /* string build_id = 5; */
+        if (message.buildId !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.buildId);
+        /* repeated string queues = 6; */
+        for (let i = 0; i < message.queues.length; i++)
+            writer.tag(6, WireType.LengthDelimited).string(message.queues[i]);
+        /* repeated string handlers = 7; */
+        for (let i = 0; i < message.handlers.length; i++)
+            writer.tag(7, WireType.LengthDelimited).string(message.handlers[i]);
+        /* int32 slot_count = 8; */
+        if (message.slotCount !== 0)
+            writer.tag(8, WireType.Varint).int32(message.slotCount);
+        /* int32 free_slot_count = 9; */
+        if (message.freeSlotCount !== 0)
+            writer.tag(9, WireType.Varint).int32(message.freeSlotCount);
+        /* repeated orchestrator.v1.WorkerHolding holdings = 10; */
+        for (let i = 0; i < message.holdings.length; i++)
+            WorkerHolding.internalBinaryWrite(message.holdings[i], writer.tag(10, WireType.LengthDelimited).fork(), options).join();
+        /* int32 held_count = 11; */
+        if (message.heldCount !== 0)
+            writer.tag(11, WireType.Varint).int32(message.heldCount);
+        /* google.protobuf.Timestamp register_time = 12; */
+        if (message.registerTime)
+            Timestamp.internalBinaryWrite(message.registerTime, writer.tag(12, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp heard_time = 13; */
+        if (message.heardTime)
+            Timestamp.internalBinaryWrite(message.heardTime, writer.tag(13, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.WorkerStop drain = 14; */
+        if (message.drain)
+            WorkerStop.internalBinaryWrite(message.drain, writer.tag(14, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.Worker
+ */
+export const Worker = new Worker$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class WorkerHolding$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.WorkerHolding", [
+            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "since", kind: "message", T: () => Timestamp },
+            { no: 4, name: "acknowledged", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.runId = "";
+        message.taskId = "";
+        message.acknowledged = false;
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string run_id */ 1:
+                    message.runId = reader.string();
+                    break;
+                case /* string task_id */ 2:
+                    message.taskId = reader.string();
+                    break;
+                case /* google.protobuf.Timestamp since */ 3:
+                    message.since = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.since);
+                    break;
+                case /* bool acknowledged */ 4:
+                    message.acknowledged = reader.bool();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string run_id = 1; */
+        if (message.runId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.runId);
+        /* string task_id = 2; */
+        if (message.taskId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.taskId);
+        /* google.protobuf.Timestamp since = 3; */
+        if (message.since)
+            Timestamp.internalBinaryWrite(message.since, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* bool acknowledged = 4; */
+        if (message.acknowledged !== false)
+            writer.tag(4, WireType.Varint).bool(message.acknowledged);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.WorkerHolding
+ */
+export const WorkerHolding = new WorkerHolding$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class WorkerStop$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.WorkerStop", [
+            { no: 1, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "since", kind: "message", T: () => Timestamp }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.actor = "";
+        message.reason = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string actor */ 1:
+                    message.actor = reader.string();
+                    break;
+                case /* string reason */ 2:
+                    message.reason = reader.string();
+                    break;
+                case /* google.protobuf.Timestamp since */ 3:
+                    message.since = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.since);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string actor = 1; */
+        if (message.actor !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.actor);
+        /* string reason = 2; */
+        if (message.reason !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.reason);
+        /* google.protobuf.Timestamp since = 3; */
+        if (message.since)
+            Timestamp.internalBinaryWrite(message.since, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.WorkerStop
+ */
+export const WorkerStop = new WorkerStop$Type();

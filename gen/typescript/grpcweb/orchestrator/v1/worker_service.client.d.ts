@@ -4,6 +4,10 @@
 // tslint:disable
 import type { RpcTransport } from "@protobuf-ts/runtime-rpc";
 import type { ServiceInfo } from "@protobuf-ts/runtime-rpc";
+import type { DrainWorkerResponse } from "./worker_service.js";
+import type { DrainWorkerRequest } from "./worker_service.js";
+import type { ListWorkersResponse } from "./worker_service.js";
+import type { ListWorkersRequest } from "./worker_service.js";
 import type { ReportTasksResponse } from "./worker_service.js";
 import type { ReportTasksRequest } from "./worker_service.js";
 import type { PollTasksResponse } from "./worker_service.js";
@@ -45,6 +49,19 @@ export interface IWorkerServiceClient {
      * @generated from protobuf rpc: ReportTasks
      */
     reportTasks(input: ReportTasksRequest, options?: RpcOptions): UnaryCall<ReportTasksRequest, ReportTasksResponse>;
+    /**
+     * ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.
+     *
+     * @generated from protobuf rpc: ListWorkers
+     */
+    listWorkers(input: ListWorkersRequest, options?: RpcOptions): UnaryCall<ListWorkersRequest, ListWorkersResponse>;
+    /**
+     * DrainWorker hands no more tasks to a worker, for as long as its session lives, and tells it so. What it holds, it finishes. A
+     * worker that is drained stays as it is. Errors: WORKER_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: DrainWorker
+     */
+    drainWorker(input: DrainWorkerRequest, options?: RpcOptions): UnaryCall<DrainWorkerRequest, DrainWorkerResponse>;
 }
 /**
  * WorkerService hands tasks of type `worker` to processes that do them.
@@ -83,4 +100,17 @@ export declare class WorkerServiceClient implements IWorkerServiceClient, Servic
      * @generated from protobuf rpc: ReportTasks
      */
     reportTasks(input: ReportTasksRequest, options?: RpcOptions): UnaryCall<ReportTasksRequest, ReportTasksResponse>;
+    /**
+     * ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.
+     *
+     * @generated from protobuf rpc: ListWorkers
+     */
+    listWorkers(input: ListWorkersRequest, options?: RpcOptions): UnaryCall<ListWorkersRequest, ListWorkersResponse>;
+    /**
+     * DrainWorker hands no more tasks to a worker, for as long as its session lives, and tells it so. What it holds, it finishes. A
+     * worker that is drained stays as it is. Errors: WORKER_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: DrainWorker
+     */
+    drainWorker(input: DrainWorkerRequest, options?: RpcOptions): UnaryCall<DrainWorkerRequest, DrainWorkerResponse>;
 }

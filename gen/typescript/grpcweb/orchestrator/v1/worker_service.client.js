@@ -51,4 +51,23 @@ export class WorkerServiceClient {
         const method = this.methods[2], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
+    /**
+     * ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.
+     *
+     * @generated from protobuf rpc: ListWorkers
+     */
+    listWorkers(input, options) {
+        const method = this.methods[3], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * DrainWorker hands no more tasks to a worker, for as long as its session lives, and tells it so. What it holds, it finishes. A
+     * worker that is drained stays as it is. Errors: WORKER_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: DrainWorker
+     */
+    drainWorker(input, options) {
+        const method = this.methods[4], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
 }

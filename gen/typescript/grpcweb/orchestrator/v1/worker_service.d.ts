@@ -8,8 +8,10 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Worker } from "./worker.js";
 import { TaskReportResult } from "./worker.js";
 import { TaskReport } from "./worker.js";
+import { WorkerStop } from "./worker.js";
 import { WorkerTask } from "./worker.js";
 import { Duration } from "../../google/protobuf/duration.js";
 /**
@@ -54,6 +56,20 @@ export interface RegisterWorkerRequest {
      * @generated from protobuf field: int32 slots = 6
      */
     slots: number;
+    /**
+     * What the worker has that tasks may ask for: `gpu: a100`. A task gets a worker that has all of its labels.
+     *
+     * @generated from protobuf field: map<string, string> labels = 7
+     */
+    labels: {
+        [key: string]: string;
+    };
+    /**
+     * Build of the worker, for queues that name the builds that they take; empty when it has none.
+     *
+     * @generated from protobuf field: string build_id = 8
+     */
+    buildId: string;
 }
 /**
  * Response of WorkerService.RegisterWorker.
@@ -141,6 +157,14 @@ export interface PollTasksResponse {
          */
         heartbeat: PollHeartbeat;
     } | {
+        oneofKind: "drain";
+        /**
+         * An operator drains the worker: it gets no more tasks. Finish what is under way, then say goodbye and exit.
+         *
+         * @generated from protobuf field: orchestrator.v1.WorkerStop drain = 4
+         */
+        drain: WorkerStop;
+    } | {
         oneofKind: undefined;
     };
 }
@@ -188,6 +212,13 @@ export interface ReportTasksRequest {
      * @generated from protobuf field: repeated orchestrator.v1.TaskReport reports = 2
      */
     reports: TaskReport[];
+    /**
+     * The worker says goodbye: once the reports are taken, its session ends, and others get at once what it has not acknowledged.
+     * What it has acknowledged and not ended is lost with it, and is handed out anew.
+     *
+     * @generated from protobuf field: bool closing = 3
+     */
+    closing: boolean;
 }
 /**
  * Response of WorkerService.ReportTasks.
@@ -202,10 +233,93 @@ export interface ReportTasksResponse {
      */
     results: TaskReportResult[];
 }
+/**
+ * Request of WorkerService.ListWorkers.
+ *
+ * @generated from protobuf message orchestrator.v1.ListWorkersRequest
+ */
+export interface ListWorkersRequest {
+    /**
+     * Maximum number of workers to return. 0 means the default; a larger value than the limit means the limit.
+     *
+     * @generated from protobuf field: int32 page_size = 1
+     */
+    pageSize: number;
+    /**
+     * `next_page_token` of the previous page; empty for the first page.
+     *
+     * @generated from protobuf field: string page_token = 2
+     */
+    pageToken: string;
+}
+/**
+ * Response of WorkerService.ListWorkers.
+ *
+ * @generated from protobuf message orchestrator.v1.ListWorkersResponse
+ */
+export interface ListWorkersResponse {
+    /**
+     * The page. It may have fewer entries than requested, even none.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.Worker workers = 1
+     */
+    workers: Worker[];
+    /**
+     * Token of the next page; empty on the last page and only there.
+     *
+     * @generated from protobuf field: string next_page_token = 2
+     */
+    nextPageToken: string;
+    /**
+     * Instances that did not say in time what workers they have: theirs are missing.
+     *
+     * @generated from protobuf field: int32 silent_instance_count = 3
+     */
+    silentInstanceCount: number;
+}
+/**
+ * Request of WorkerService.DrainWorker.
+ *
+ * @generated from protobuf message orchestrator.v1.DrainWorkerRequest
+ */
+export interface DrainWorkerRequest {
+    /**
+     * Id of the worker, from ListWorkers.
+     *
+     * @generated from protobuf field: string worker_id = 1
+     */
+    workerId: string;
+    /**
+     * Why, for people. At most 1,024 characters.
+     *
+     * @generated from protobuf field: string reason = 2
+     */
+    reason: string;
+    /**
+     * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+     *
+     * @generated from protobuf field: string request_id = 3
+     */
+    requestId: string;
+}
+/**
+ * Response of WorkerService.DrainWorker.
+ *
+ * @generated from protobuf message orchestrator.v1.DrainWorkerResponse
+ */
+export interface DrainWorkerResponse {
+    /**
+     * The worker in its current state.
+     *
+     * @generated from protobuf field: orchestrator.v1.Worker worker = 1
+     */
+    worker?: Worker;
+}
 declare class RegisterWorkerRequest$Type extends MessageType<RegisterWorkerRequest> {
     constructor();
     create(value?: PartialMessage<RegisterWorkerRequest>): RegisterWorkerRequest;
     internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: RegisterWorkerRequest): RegisterWorkerRequest;
+    private binaryReadMap7;
     internalBinaryWrite(message: RegisterWorkerRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
 }
 /**
@@ -282,6 +396,46 @@ declare class ReportTasksResponse$Type extends MessageType<ReportTasksResponse> 
  * @generated MessageType for protobuf message orchestrator.v1.ReportTasksResponse
  */
 export declare const ReportTasksResponse: ReportTasksResponse$Type;
+declare class ListWorkersRequest$Type extends MessageType<ListWorkersRequest> {
+    constructor();
+    create(value?: PartialMessage<ListWorkersRequest>): ListWorkersRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: ListWorkersRequest): ListWorkersRequest;
+    internalBinaryWrite(message: ListWorkersRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListWorkersRequest
+ */
+export declare const ListWorkersRequest: ListWorkersRequest$Type;
+declare class ListWorkersResponse$Type extends MessageType<ListWorkersResponse> {
+    constructor();
+    create(value?: PartialMessage<ListWorkersResponse>): ListWorkersResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: ListWorkersResponse): ListWorkersResponse;
+    internalBinaryWrite(message: ListWorkersResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListWorkersResponse
+ */
+export declare const ListWorkersResponse: ListWorkersResponse$Type;
+declare class DrainWorkerRequest$Type extends MessageType<DrainWorkerRequest> {
+    constructor();
+    create(value?: PartialMessage<DrainWorkerRequest>): DrainWorkerRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DrainWorkerRequest): DrainWorkerRequest;
+    internalBinaryWrite(message: DrainWorkerRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DrainWorkerRequest
+ */
+export declare const DrainWorkerRequest: DrainWorkerRequest$Type;
+declare class DrainWorkerResponse$Type extends MessageType<DrainWorkerResponse> {
+    constructor();
+    create(value?: PartialMessage<DrainWorkerResponse>): DrainWorkerResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DrainWorkerResponse): DrainWorkerResponse;
+    internalBinaryWrite(message: DrainWorkerResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DrainWorkerResponse
+ */
+export declare const DrainWorkerResponse: DrainWorkerResponse$Type;
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.WorkerService
  */

@@ -11,8 +11,10 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Worker } from "./worker.js";
 import { TaskReportResult } from "./worker.js";
 import { TaskReport } from "./worker.js";
+import { WorkerStop } from "./worker.js";
 import { WorkerTask } from "./worker.js";
 import { Duration } from "../../google/protobuf/duration.js";
 // @generated message type with reflection information, may provide speed optimized methods
@@ -24,7 +26,9 @@ class RegisterWorkerRequest$Type extends MessageType {
             { no: 3, name: "sdk", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 4, name: "queues", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
             { no: 5, name: "handlers", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
-            { no: 6, name: "slots", kind: "scalar", T: 5 /*ScalarType.INT32*/ }
+            { no: 6, name: "slots", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 7, name: "labels", kind: "map", K: 9 /*ScalarType.STRING*/, V: { kind: "scalar", T: 9 /*ScalarType.STRING*/ } },
+            { no: 8, name: "build_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -35,6 +39,8 @@ class RegisterWorkerRequest$Type extends MessageType {
         message.queues = [];
         message.handlers = [];
         message.slots = 0;
+        message.labels = {};
+        message.buildId = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -62,6 +68,12 @@ class RegisterWorkerRequest$Type extends MessageType {
                 case /* int32 slots */ 6:
                     message.slots = reader.int32();
                     break;
+                case /* map<string, string> labels */ 7:
+                    this.binaryReadMap7(message.labels, reader, options);
+                    break;
+                case /* string build_id */ 8:
+                    message.buildId = reader.string();
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -72,6 +84,22 @@ class RegisterWorkerRequest$Type extends MessageType {
             }
         }
         return message;
+    }
+    binaryReadMap7(map, reader, options) {
+        let len = reader.uint32(), end = reader.pos + len, key, val;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case 1:
+                    key = reader.string();
+                    break;
+                case 2:
+                    val = reader.string();
+                    break;
+                default: throw new globalThis.Error("unknown map entry field for orchestrator.v1.RegisterWorkerRequest.labels");
+            }
+        }
+        map[key ?? ""] = val ?? "";
     }
     internalBinaryWrite(message, writer, options) {
         /* string name = 1; */
@@ -92,6 +120,12 @@ class RegisterWorkerRequest$Type extends MessageType {
         /* int32 slots = 6; */
         if (message.slots !== 0)
             writer.tag(6, WireType.Varint).int32(message.slots);
+        /* map<string, string> labels = 7; */
+        for (let k of globalThis.Object.keys(message.labels))
+            writer.tag(7, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(k).tag(2, WireType.LengthDelimited).string(message.labels[k]).join();
+        /* string build_id = 8; */
+        if (message.buildId !== "")
+            writer.tag(8, WireType.LengthDelimited).string(message.buildId);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -232,7 +266,8 @@ class PollTasksResponse$Type extends MessageType {
         super("orchestrator.v1.PollTasksResponse", [
             { no: 1, name: "task", kind: "message", oneof: "event", T: () => WorkerTask },
             { no: 2, name: "cancellation", kind: "message", oneof: "event", T: () => TaskCancellation },
-            { no: 3, name: "heartbeat", kind: "message", oneof: "event", T: () => PollHeartbeat }
+            { no: 3, name: "heartbeat", kind: "message", oneof: "event", T: () => PollHeartbeat },
+            { no: 4, name: "drain", kind: "message", oneof: "event", T: () => WorkerStop }
         ]);
     }
     create(value) {
@@ -265,6 +300,12 @@ class PollTasksResponse$Type extends MessageType {
                         heartbeat: PollHeartbeat.internalBinaryRead(reader, reader.uint32(), options, message.event.heartbeat)
                     };
                     break;
+                case /* orchestrator.v1.WorkerStop drain */ 4:
+                    message.event = {
+                        oneofKind: "drain",
+                        drain: WorkerStop.internalBinaryRead(reader, reader.uint32(), options, message.event.drain)
+                    };
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -286,6 +327,9 @@ class PollTasksResponse$Type extends MessageType {
         /* orchestrator.v1.PollHeartbeat heartbeat = 3; */
         if (message.event.oneofKind === "heartbeat")
             PollHeartbeat.internalBinaryWrite(message.event.heartbeat, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.WorkerStop drain = 4; */
+        if (message.event.oneofKind === "drain")
+            WorkerStop.internalBinaryWrite(message.event.drain, writer.tag(4, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -394,13 +438,15 @@ class ReportTasksRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.ReportTasksRequest", [
             { no: 1, name: "session_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "reports", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => TaskReport }
+            { no: 2, name: "reports", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => TaskReport },
+            { no: 3, name: "closing", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.sessionId = "";
         message.reports = [];
+        message.closing = false;
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -415,6 +461,9 @@ class ReportTasksRequest$Type extends MessageType {
                     break;
                 case /* repeated orchestrator.v1.TaskReport reports */ 2:
                     message.reports.push(TaskReport.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* bool closing */ 3:
+                    message.closing = reader.bool();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -434,6 +483,9 @@ class ReportTasksRequest$Type extends MessageType {
         /* repeated orchestrator.v1.TaskReport reports = 2; */
         for (let i = 0; i < message.reports.length; i++)
             TaskReport.internalBinaryWrite(message.reports[i], writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        /* bool closing = 3; */
+        if (message.closing !== false)
+            writer.tag(3, WireType.Varint).bool(message.closing);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -491,11 +543,240 @@ class ReportTasksResponse$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.ReportTasksResponse
  */
 export const ReportTasksResponse = new ReportTasksResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class ListWorkersRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.ListWorkersRequest", [
+            { no: 1, name: "page_size", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 2, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.pageSize = 0;
+        message.pageToken = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* int32 page_size */ 1:
+                    message.pageSize = reader.int32();
+                    break;
+                case /* string page_token */ 2:
+                    message.pageToken = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* int32 page_size = 1; */
+        if (message.pageSize !== 0)
+            writer.tag(1, WireType.Varint).int32(message.pageSize);
+        /* string page_token = 2; */
+        if (message.pageToken !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.pageToken);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListWorkersRequest
+ */
+export const ListWorkersRequest = new ListWorkersRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class ListWorkersResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.ListWorkersResponse", [
+            { no: 1, name: "workers", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => Worker },
+            { no: 2, name: "next_page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "silent_instance_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.workers = [];
+        message.nextPageToken = "";
+        message.silentInstanceCount = 0;
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* repeated orchestrator.v1.Worker workers */ 1:
+                    message.workers.push(Worker.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* string next_page_token */ 2:
+                    message.nextPageToken = reader.string();
+                    break;
+                case /* int32 silent_instance_count */ 3:
+                    message.silentInstanceCount = reader.int32();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* repeated orchestrator.v1.Worker workers = 1; */
+        for (let i = 0; i < message.workers.length; i++)
+            Worker.internalBinaryWrite(message.workers[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        /* string next_page_token = 2; */
+        if (message.nextPageToken !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.nextPageToken);
+        /* int32 silent_instance_count = 3; */
+        if (message.silentInstanceCount !== 0)
+            writer.tag(3, WireType.Varint).int32(message.silentInstanceCount);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListWorkersResponse
+ */
+export const ListWorkersResponse = new ListWorkersResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DrainWorkerRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DrainWorkerRequest", [
+            { no: 1, name: "worker_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.workerId = "";
+        message.reason = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string worker_id */ 1:
+                    message.workerId = reader.string();
+                    break;
+                case /* string reason */ 2:
+                    message.reason = reader.string();
+                    break;
+                case /* string request_id */ 3:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string worker_id = 1; */
+        if (message.workerId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.workerId);
+        /* string reason = 2; */
+        if (message.reason !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.reason);
+        /* string request_id = 3; */
+        if (message.requestId !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DrainWorkerRequest
+ */
+export const DrainWorkerRequest = new DrainWorkerRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DrainWorkerResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DrainWorkerResponse", [
+            { no: 1, name: "worker", kind: "message", T: () => Worker }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* orchestrator.v1.Worker worker */ 1:
+                    message.worker = Worker.internalBinaryRead(reader, reader.uint32(), options, message.worker);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* orchestrator.v1.Worker worker = 1; */
+        if (message.worker)
+            Worker.internalBinaryWrite(message.worker, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DrainWorkerResponse
+ */
+export const DrainWorkerResponse = new DrainWorkerResponse$Type();
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.WorkerService
  */
 export const WorkerService = new ServiceType("orchestrator.v1.WorkerService", [
     { name: "RegisterWorker", options: {}, I: RegisterWorkerRequest, O: RegisterWorkerResponse },
     { name: "PollTasks", serverStreaming: true, options: {}, I: PollTasksRequest, O: PollTasksResponse },
-    { name: "ReportTasks", options: {}, I: ReportTasksRequest, O: ReportTasksResponse }
+    { name: "ReportTasks", options: {}, I: ReportTasksRequest, O: ReportTasksResponse },
+    { name: "ListWorkers", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListWorkersRequest, O: ListWorkersResponse },
+    { name: "DrainWorker", options: {}, I: DrainWorkerRequest, O: DrainWorkerResponse }
 ]);

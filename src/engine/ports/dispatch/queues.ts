@@ -1,0 +1,95 @@
+/**
+ * The port of queues: what operators say about them, and what waits in them. A queue exists while tasks wait in it, a
+ * worker serves it, or it has settings; only settings are rows.
+ */
+import type { Caller } from "../caller.ts";
+
+/** Who stopped a queue, why, and since when, milliseconds since the epoch. */
+export interface QueueStop {
+  readonly by: string;
+  readonly why: string;
+  readonly since: number;
+}
+
+/** What operators have said about a queue. */
+export interface QueueSettings {
+  readonly tenantId: string;
+  readonly queue: string;
+  /** Nothing is handed out. */
+  readonly pause: QueueStop | null;
+  /** What becomes ready after `since` is deferred. */
+  readonly drain: QueueStop | null;
+  /** Tasks that may wait; null: any number. */
+  readonly maxLength: number | null;
+  /** How long a task may wait, milliseconds; null: forever. */
+  readonly ttlMs: number | null;
+  /** Builds whose workers get tasks; empty: all. */
+  readonly buildIds: readonly string[];
+}
+
+/** What an operator changes. */
+export type QueueChange =
+  | { readonly type: "pause" | "drain"; readonly why: string }
+  | { readonly type: "resume" }
+  | {
+      readonly type: "update";
+      /** Absent: as it is. */
+      readonly maxLength?: number | null;
+      readonly ttlMs?: number | null;
+      readonly buildIds?: readonly string[];
+    };
+
+/** Tasks by what keeps them from a worker. */
+export interface TaskCounts {
+  /** Only a free slot is missing. */
+  readonly waiting: number;
+  /** The queue is full or drained. */
+  readonly deferred: number;
+  /** The run is held. */
+  readonly held: number;
+}
+
+/** What waits in a queue. */
+export interface QueueCounts extends TaskCounts {
+  readonly queue: string;
+  /** When the oldest of the waiting tasks became ready, milliseconds since the epoch; null: none waits. */
+  readonly oldestAt: number | null;
+  /** Highest priority of the waiting tasks; null: none waits. */
+  readonly priority: number | null;
+  /** The 50 handlers with the most waiting tasks. */
+  readonly handlers: readonly (TaskCounts & { readonly handler: string })[];
+}
+
+/** A queue as it is shown. */
+export interface QueueView extends QueueSettings, QueueCounts {}
+
+/** Queues of a database, for callers at any instance. */
+export interface Queues {
+  /** Views of these queues, whether they exist or not. */
+  viewQueues(caller: Caller, queues: readonly string[]): Promise<readonly QueueView[]>;
+  /** Names of queues that have settings or tasks, in order, from the one after `after`. */
+  listNames(caller: Caller, after: string, limit: number): Promise<readonly string[]>;
+  /**
+   * Changes a queue, durably; every instance obeys within a second. Changes that have been made already do nothing.
+   * Error: TOO_MANY_QUEUES.
+   */
+  changeQueue(caller: Caller, queue: string, change: QueueChange): Promise<QueueView>;
+}
+
+/** Settings and counts as stored. */
+export interface QueueStore {
+  /** Settings of all queues of all tenants. */
+  listAll(): Promise<readonly QueueSettings[]>;
+  /** Settings of these queues, in their order. */
+  find(tenantId: string, queues: readonly string[]): Promise<readonly QueueSettings[]>;
+  listNames(tenantId: string, after: string, limit: number): Promise<readonly string[]>;
+  /** Counts of those of these queues in which tasks wait. */
+  count(tenantId: string, queues: readonly string[]): Promise<readonly QueueCounts[]>;
+  /** Changes settings and tells the instances. Error: TOO_MANY_QUEUES. */
+  change(tenantId: string, queue: string, by: string, change: QueueChange): Promise<QueueSettings>;
+  /**
+   * Calls `listener` whenever settings may have changed, here or at another instance, within a second; until the
+   * returned function is called.
+   */
+  listen(listener: () => void): () => Promise<void>;
+}
