@@ -1,15 +1,7 @@
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { listFiles } from "../../scripts/generate-digest.ts";
-import { adaptSnippet, checkFlowReport, findProgram, HERE, IN_CI, ROOT, runProgram } from "./programs.ts";
+import { adaptSnippet, checkFlowReport, HERE, runProgram } from "./programs.ts";
+import { PYTHON_MISSING, preparePython } from "./python-environment.ts";
 import { openTestService, SERVICE_MISSING, type TestService } from "./service.ts";
-
-const PROBE = ["-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))"];
-const python = findProgram(["python3", "python"], PROBE);
-const missing = python === undefined && !IN_CI;
-if (missing) console.log("skipped: the Python client, because Python 3.9 with venv is missing");
 
 /** Oldest versions that the package allows, and the newest that there are. */
 const SETS = [
@@ -43,22 +35,10 @@ assert run_service_pb2.StartRunRequest.FromString(r.SerializeToString()) == r
 print(__version__, len(names))
 `;
 
-describe.skipIf(missing).each(SETS)("the Python client with the $name protobuf", ({ name, pins, protobuf }) => {
-  const folder = join(ROOT, ".tools/test-python", name);
-  const interpreter = join(folder, "bin/python");
-
+describe.skipIf(PYTHON_MISSING).each(SETS)("the Python client with the $name protobuf", ({ name, pins, protobuf }) => {
+  let interpreter: string;
   beforeAll(async () => {
-    const files = [...listFiles(ROOT, "gen/python/orchestrator_client"), "gen/python/pyproject.toml"].map((file) =>
-      readFileSync(join(ROOT, file)),
-    );
-    const wanted = createHash("sha256").update(pins.join(" ")).update(Buffer.concat(files)).digest("hex");
-    const stamp = join(folder, "stamp");
-    if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-    mkdirSync(folder, { recursive: true });
-    await runProgram(python ?? "python3", ["-m", "venv", "--clear", folder]);
-    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    await runProgram(interpreter, [...pip, ...pins, `${ROOT}gen/python`]);
-    writeFileSync(stamp, wanted);
+    interpreter = await preparePython(name, pins);
   }, 240_000);
 
   test("is installed from its folder and needs nothing that it does not name", async () => {

@@ -23,6 +23,7 @@ function copyCheckout(): string {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const names = [
     "buf.yaml",
+    "clients",
     "contracts",
     "third_party",
     "gen",

@@ -34,4 +34,7 @@ test("the service and its clients have one version", () => {
   expect(readJson("package-lock.json").version).toBe(version);
   expect(readJson("gen/typescript/package.json").version).toBe(version);
   expect(readFileSync("gen/python/pyproject.toml", "utf8")).toContain(`\nversion = "${version}"\n`);
+  // Workers tell the service their library.
+  expect(readFileSync("clients/typescript/worker/worker.ts", "utf8")).toContain(`"typescript/${version}"`);
+  expect(readFileSync("clients/python/worker/_worker.py", "utf8")).toContain(`"python/${version}"`);
 });

@@ -8,7 +8,6 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { ErrorInfoSchema } from "../../../gen/typescript/connect/errors.js";
 import {
   type RegisterWorkerResponse,
   type TaskReport,
@@ -42,7 +41,7 @@ export interface WorkerOptions {
   readonly log?: (message: string) => void;
 }
 
-const MAX_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 2_000;
 const CALL_TIMEOUT_MS = 10_000;
 /** How long aborted handlers have to end, and reports to be answered, milliseconds. */
 const ABORT_GRACE_MS = 5_000;
@@ -154,8 +153,7 @@ export class Worker {
   }
 
   #lost(error: ConnectError): void {
-    const { reason } = error.findDetails(ErrorInfoSchema)[0] ?? {};
-    if (reason === "WORKER_SESSION_NOT_FOUND") this.#isRegistered = false;
+    if (this.#isRegistered && error.code === Code.NotFound) this.#isRegistered = false;
     else if (!this.#isRegistered && FINAL.includes(error.code)) throw error;
     else if (!this.#isAway) this.#log(`the service is away, trying again: ${error.message}`);
     this.#isAway = true;
@@ -207,8 +205,7 @@ export class Worker {
       if (signal.aborted || !this.#isRegistered) continue;
       this.#sayAlive();
       await this.#report([]).catch((error: unknown) => {
-        const { reason } = ConnectError.from(error).findDetails(ErrorInfoSchema)[0] ?? {};
-        if (reason !== "WORKER_SESSION_NOT_FOUND") return;
+        if (ConnectError.from(error).code !== Code.NotFound) return;
         this.#isRegistered = false;
         this.#poll.abort();
       });

@@ -8,12 +8,11 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { ErrorInfoSchema } from "../connect/errors.js";
 import { TaskReportOutcome, WorkerService, } from "../connect/v1.js";
 import { callHandler, toHandedBack } from "./call-handler.js";
 import { HeldTask, toMs } from "./held-task.js";
 import { jitter, Outbox } from "./outbox.js";
-const MAX_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 2_000;
 const CALL_TIMEOUT_MS = 10_000;
 /** How long aborted handlers have to end, and reports to be answered, milliseconds. */
 const ABORT_GRACE_MS = 5_000;
@@ -126,8 +125,7 @@ export class Worker {
         this.#log(`connected, with ${slots} slots for ${worker.handlers.join(", ")}`);
     }
     #lost(error) {
-        const { reason } = error.findDetails(ErrorInfoSchema)[0] ?? {};
-        if (reason === "WORKER_SESSION_NOT_FOUND")
+        if (this.#isRegistered && error.code === Code.NotFound)
             this.#isRegistered = false;
         else if (!this.#isRegistered && FINAL.includes(error.code))
             throw error;
@@ -185,8 +183,7 @@ export class Worker {
                 continue;
             this.#sayAlive();
             await this.#report([]).catch((error) => {
-                const { reason } = ConnectError.from(error).findDetails(ErrorInfoSchema)[0] ?? {};
-                if (reason !== "WORKER_SESSION_NOT_FOUND")
+                if (ConnectError.from(error).code !== Code.NotFound)
                     return;
                 this.#isRegistered = false;
                 this.#poll.abort();

@@ -23,7 +23,7 @@ const FLOW = {
   variables: [
     { name: "handler", type: "string", required: true },
     { name: "input", type: "object", default: {} },
-    { name: "retries", type: "integer", default: 0 },
+    { name: "heartbeat", type: "string", default: "30s" },
   ],
   workflow: {
     tasks: [
@@ -31,7 +31,7 @@ const FLOW = {
         id: "work",
         type: "worker",
         parameters: { queue: "test", handler: "${handler}", input: "${input}" },
-        heartbeat_timeout: "2s",
+        heartbeat_timeout: "${heartbeat}",
         retry_policy: { max_retries: 3, backoff_type: "fixed", initial_delay: 0 },
       },
     ],
@@ -39,12 +39,12 @@ const FLOW = {
   },
 };
 
-/** Declares the scenarios for the worker of one language. */
-export function declareScenarios(program: () => WorkerProgram): void {
+/** Declares the scenarios for the worker of one language. `waits`: its handlers that wait for a file. */
+export function declareScenarios(program: () => WorkerProgram, waits: readonly string[] = ["wait"]): void {
   let service: ServeProcess;
   let folder: string;
   let port: number;
-  const env = { ORCHESTRATOR_WORKERS_SESSION_TIMEOUT: "3s", ORCHESTRATOR_LOG_FORMAT: "json" };
+  const env = { ORCHESTRATOR_WORKERS_SESSION_TIMEOUT: "4s", ORCHESTRATOR_LOG_FORMAT: "json" };
 
   beforeAll(async () => {
     folder = createFileFolder();
@@ -65,8 +65,12 @@ export function declareScenarios(program: () => WorkerProgram): void {
   const post = (path: string, body: object) =>
     call(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
-  async function start(handler: string, input: object = {}): Promise<string> {
-    const { run } = await post("/v1/runs", { flowId: FLOW.id, input: { handler, input }, correlationId: "c-1" });
+  async function start(handler: string, input: object = {}, more: object = {}): Promise<string> {
+    const { run } = await post("/v1/runs", {
+      flowId: FLOW.id,
+      input: { handler, input, ...more },
+      correlationId: "c-1",
+    });
     return (run as Run).runId;
   }
   const ended = (runId: string): Promise<Run> =>
@@ -119,13 +123,24 @@ export function declareScenarios(program: () => WorkerProgram): void {
     expect(outputs).toEqual(Array.from({ length: 60 }, (_, n) => ({ doubled: n * 2 })));
   });
 
-  test("stops a handler whose run is canceled", async () => {
+  test.each(waits)("stops a handler whose run is canceled (%s)", async (handler) => {
     const worker = startWorker();
-    const runId = await start("wait", gate().input);
+    const runId = await start(handler, gate().input);
     await worker.printed(/^begun 1$/);
     await post(`/v1/runs/${runId}:cancel`, {});
     await worker.printed(/^aborted$/);
     expect(await ended(runId)).toMatchObject({ state: "RUN_STATE_CANCELED" });
+  });
+
+  test("says that a task is alive while its handler runs", async () => {
+    const worker = startWorker();
+    const { input, open } = gate();
+    const runId = await start("wait", input, { heartbeat: "1s" });
+    await worker.printed(/^begun 1$/);
+    const begun = Date.now();
+    await eventually(() => expect(Date.now() - begun).toBeGreaterThan(3_000));
+    open();
+    expect(await ended(runId)).toMatchObject({ output: { attempt: 1 } });
   });
 
   test("on SIGTERM waits for its handlers, and takes no new tasks", async () => {

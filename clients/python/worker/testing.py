@@ -1,0 +1,86 @@
+"""Runs a handler without a service, for its unit tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ..v1 import worker_pb2
+from ._call import Handler, call_handler
+from ._task import CANCELED, HeldTask
+
+_MAX_OUTPUT_BYTES = 4 * 1_024 * 1_024
+
+
+@dataclass(frozen=True)
+class HandlerError:
+    """The error of a handler, as flows and retry policies see it."""
+
+    type: str
+    message: str
+    retryable: bool
+    next_retry_delay: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class HandlerResult:
+    """What the service would learn of a call."""
+
+    state: str
+    """`succeeded`, `failed`, or `stopped`."""
+    output: Any = None
+    error: Optional[HandlerError] = None
+    heartbeats: int = 0
+    """How often the handler called `heartbeat`."""
+
+
+def run_handler(
+    handler: Handler, input: Any = None, *, timeout: Optional[float] = None, cancel_after: Optional[float] = None, **task: Any
+) -> HandlerResult:
+    """Calls the handler as a worker does: input and output travel as JSON.
+
+    `timeout` and `cancel_after` are seconds. `task` sets fields of the task: `attempt`, `idempotency_key`, `run_id`, … Never raises for
+    what the handler raises.
+    """
+    return asyncio.run(_run(handler, input, timeout, cancel_after, task))
+
+
+async def _run(
+    handler: Handler, value: Any, timeout: Optional[float], cancel_after: Optional[float], fields: dict[str, Any]
+) -> HandlerResult:
+    defaults = {
+        "handler": getattr(handler, "__name__", "test"),
+        "queue": "default",
+        "run_id": "test-run",
+        "task_id": "test",
+        "flow_id": "test-flow",
+        "attempt": 1,
+        "idempotency_key": "test-run/test/0",
+        "fencing_token": 1,
+    }
+    message = worker_pb2.WorkerTask(task_token="test", input_json=json.dumps(value).encode(), **{**defaults, **fields})
+    if timeout is not None:
+        message.timeout.FromMilliseconds(round(timeout * 1_000))
+    beats = 0
+
+    def say(held: HeldTask) -> None:
+        nonlocal beats
+        beats += 1
+        held.next = None
+
+    held = HeldTask(message, asyncio.get_running_loop(), say)
+    if cancel_after is not None:
+        asyncio.get_running_loop().call_later(cancel_after, held.abort, CANCELED)
+    event = await call_handler(held, handler, _MAX_OUTPUT_BYTES)
+    # Heartbeats of a thread arrive before the thread's result.
+    held.drop()
+    if "succeeded" in event:
+        return HandlerResult("succeeded", json.loads(event["succeeded"].output_json), heartbeats=beats)
+    if "failed" not in event:
+        return HandlerResult("stopped", heartbeats=beats)
+    failed = event["failed"]
+    delay = failed.next_retry_delay.ToMilliseconds() / 1_000 if failed.HasField("next_retry_delay") else None
+    error = HandlerError(failed.type, failed.message, not failed.non_retryable, delay)
+    return HandlerResult("failed", error=error, heartbeats=beats)

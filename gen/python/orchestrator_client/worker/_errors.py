@@ -1,0 +1,62 @@
+"""Errors that a handler raises to say what shall happen next."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..v1 import worker_pb2
+
+HANDLER_FAILED = "HANDLER_FAILED"
+"""The type of every error that is not a TaskError."""
+
+_MAX_TYPE = 128
+_MAX_MESSAGE = 8_192
+_MAX_DELAY = 31_536_000.0
+
+
+class TaskError(Exception):
+    """Fails a task with a type of its own, which retry policies and flows match: `CARD_DECLINED`.
+
+    `retryable`: another attempt may succeed; the retry policy of the task has the last word. `next_retry_delay`: seconds before
+    the next attempt; overrides the retry policy.
+    """
+
+    def __init__(
+        self, type: str, message: str = "", *, retryable: bool = True, next_retry_delay: Optional[float] = None
+    ) -> None:
+        super().__init__(message)
+        self.type = type
+        self.message = message
+        self.retryable = retryable
+        self.next_retry_delay = next_retry_delay
+
+
+class NonRetryableError(TaskError):
+    """Fails a task for good: there is no further attempt."""
+
+    def __init__(self, type: str, message: str = "") -> None:
+        super().__init__(type, message, retryable=False)
+
+
+class TaskCanceled(Exception):
+    """The result of the handler is no longer wanted. Raised by `task.sleep` and `task.raise_if_canceled`."""
+
+
+def to_errored(error: BaseException) -> worker_pb2.TaskErrored:
+    """The error of a handler as the service takes it: texts are cut to size."""
+    if not isinstance(error, TaskError):
+        message = f"{type(error).__name__}: {error}"
+        return worker_pb2.TaskErrored(type=HANDLER_FAILED, message=_cut(message, _MAX_MESSAGE))
+    name = _cut(str(error.type).replace("\0", ""), _MAX_TYPE) or HANDLER_FAILED
+    errored = worker_pb2.TaskErrored(
+        type=name, message=_cut(str(error.message), _MAX_MESSAGE), non_retryable=not error.retryable
+    )
+    if error.next_retry_delay is not None:
+        millis = round(min(max(0.0, float(error.next_retry_delay)), _MAX_DELAY) * 1_000)
+        errored.next_retry_delay.FromMilliseconds(millis)
+    return errored
+
+
+def _cut(text: str, size: int) -> str:
+    """At most `size` characters; half surrogates, which Protobuf refuses, become question marks."""
+    return text[:size].encode("utf-8", "replace").decode("utf-8")
