@@ -36,7 +36,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     );
   for (const module of config.graphs.modules)
     note("graphs.modules", existsSync(resolve(module)) ? null : `there is no file ${resolve(module)}`);
-  const { failPoints, enabled } = config.testing;
+  const { failPoints, suspectPause, enabled } = config.testing;
   if (failPoints !== undefined) {
     note("testing.fail_points", enabled ? null : "fail points are for tests of the service: remove them");
     note(
@@ -44,6 +44,8 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
       complaintOf(() => parseFailPoints(failPoints)),
     );
   }
+  if (suspectPause !== undefined)
+    note("testing.suspect_pause", enabled ? null : "shorter pauses are for tests of the service: remove it");
   const { maxLoopStall, leaseTtl } = config.engine;
   if (isGiven("engine.max_loop_stall") && maxLoopStall > longestStall(leaseTtl))
     note(

@@ -4,7 +4,7 @@
  * is recorded once, its effect carries one idempotency key · I3 the journal has no gap and nothing after its end · I7
  * every run ends without a hand · and the campaign was none of the empty ones.
  *
- * KILLS sets the number of kills (50), KILL_SEED repeats a campaign.
+ * ORCHESTRATOR_CRASH_KILLS makes it longer, ORCHESTRATOR_CRASH_SEED repeats a campaign.
  */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -23,7 +23,7 @@ import { findFreePort } from "../support/free-port.ts";
 import { type ServeProcess, startServe } from "../support/serve-process.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";
 
-const KILLS = Number(process.env.KILLS ?? 50);
+const KILLS = Number(process.env.ORCHESTRATOR_CRASH_KILLS ?? 20);
 const CALLERS = 12;
 
 const flow = (sink: string): string => `
@@ -94,9 +94,9 @@ async function openSink(random: () => number) {
 }
 
 test(`${KILLS} kills under load lose nothing that was acknowledged`, { timeout: 60_000 + KILLS * 15_000 }, async () => {
-  const seed = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000);
+  const seed = Number(process.env.ORCHESTRATOR_CRASH_SEED ?? Date.now() % 1_000_000);
   const random = createRandom(seed);
-  console.log(`KILL_SEED=${seed}`);
+  console.log(`ORCHESTRATOR_CRASH_SEED=${seed}`);
   const sink = await openSink(random);
   const folder = createFileFolder();
   const port = await findFreePort();

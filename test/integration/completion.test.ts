@@ -100,10 +100,64 @@ afterAll(async () => {
   await service.stop();
 });
 
+/** What each line offers: words of the line, the last one begun, and the names. */
+const CASES: readonly (readonly [words: readonly string[], names: readonly string[]])[] = [
+  [
+    ["flows", "get", "pay"],
+    ["pay-new", "pay-old"],
+  ],
+  [["flows", "list", "o"], ["other"]],
+  [
+    ["flows", "graph", "pay"],
+    ["pay-new", "pay-old"],
+  ],
+  [
+    ["run", "--watch", "pay-"],
+    ["pay-new", "pay-old"],
+  ],
+  [
+    ["runs", "list", "--flow", "pay"],
+    ["pay-new", "pay-old"],
+  ],
+  [
+    ["runs", "list", "--state", "CANC"],
+    ["CANCELING", "CANCELED"],
+  ],
+  [
+    ["runs", "get", "run-"],
+    ["run-other", "run-pay-new", "run-pay-old"],
+  ],
+  [
+    ["runs", "cancel", "-o", "json", "run-pay"],
+    ["run-pay-new", "run-pay-old"],
+  ],
+  [
+    ["runs", "resume", "run-other", "run-pay"],
+    ["run-pay-new", "run-pay-old"],
+  ],
+  [
+    ["approvals", "approve", "run-pay"],
+    ["run-pay-new", "run-pay-old"],
+  ],
+  [["approvals", "reject", "run-other", "a"], ["ask"]],
+  [["profiles", "use", "s"], ["staging"]],
+  [["runs", "get", "--profile", "st"], ["staging"]],
+  // The second argument of a command that takes one, and a name for a person to choose.
+  [["flows", "get", "other", "pay"], []],
+  [["runs", "signal", "run-other", "run"], []],
+];
+
+/** In bash every line is asked for, in the other shells one of each form: their scripts ask the same command. */
+const ASKED: Readonly<Record<Shell, (line: string) => boolean>> = {
+  bash: () => true,
+  zsh: (line) => /^(flows get pay|runs cancel -o|approvals reject|runs get --profile|flows get other)/.test(line),
+  fish: (line) => /^(flows get pay|runs list --state|runs resume|approvals reject|runs signal)/.test(line),
+};
+
 describe.each(["bash", "zsh", "fish"] as const)("names in %s", (shell) => {
   const script = join(folder, `script.${shell}`);
+  beforeAll(() => writeFileSync(script, main(["completion", shell]).stdout), 60_000);
   const ask = (env: Record<string, string>, words: readonly string[]): readonly string[] => {
-    writeFileSync(script, main(["completion", shell]).stdout);
     const { stdout, stderr } = spawnSync(shell, ASK[shell](script, words), {
       cwd: join(folder, "bin"),
       env: {
@@ -123,51 +177,8 @@ describe.each(["bash", "zsh", "fish"] as const)("names in %s", (shell) => {
     "are those of the service that the line means, the newest first",
     () => {
       const env = { ORCHESTRATOR_SERVER: service.address };
-      const cases: readonly (readonly [words: readonly string[], names: readonly string[]])[] = [
-        [
-          ["flows", "get", "pay"],
-          ["pay-new", "pay-old"],
-        ],
-        [["flows", "list", "o"], ["other"]],
-        [
-          ["flows", "graph", "pay"],
-          ["pay-new", "pay-old"],
-        ],
-        [
-          ["run", "--watch", "pay-"],
-          ["pay-new", "pay-old"],
-        ],
-        [
-          ["runs", "list", "--flow", "pay"],
-          ["pay-new", "pay-old"],
-        ],
-        [
-          ["runs", "list", "--state", "CANC"],
-          ["CANCELING", "CANCELED"],
-        ],
-        [
-          ["runs", "get", "run-"],
-          ["run-other", "run-pay-new", "run-pay-old"],
-        ],
-        [
-          ["runs", "cancel", "-o", "json", "run-pay"],
-          ["run-pay-new", "run-pay-old"],
-        ],
-        [
-          ["runs", "resume", "run-other", "run-pay"],
-          ["run-pay-new", "run-pay-old"],
-        ],
-        [
-          ["approvals", "approve", "run-pay"],
-          ["run-pay-new", "run-pay-old"],
-        ],
-        [["approvals", "reject", "run-other", "a"], ["ask"]],
-        [["profiles", "use", "s"], ["staging"]],
-        [["runs", "get", "--profile", "st"], ["staging"]],
-        // The second argument of a command that takes one, and a name for a person to choose.
-        [["flows", "get", "other", "pay"], []],
-        [["runs", "signal", "run-other", "run"], []],
-      ];
+      const cases = CASES.filter(([words]) => ASKED[shell](words.join(" ")));
+      expect(cases.length).toBeGreaterThanOrEqual(5);
       for (const [words, names] of cases) expect(ask(env, words), words.join(" ")).toEqual(names);
       // The line wins over the environment.
       const line = ["runs", "get", "--profile", "staging", "run-o"];
@@ -181,7 +192,6 @@ describe.each(["bash", "zsh", "fish"] as const)("names in %s", (shell) => {
     () => {
       const env = { ORCHESTRATOR_SERVER: "127.0.0.1:1" };
       expect(ask(env, ["runs", "get", "run-"])).toEqual([]);
-      expect(ask(env, ["flows", "get", "pay"])).toEqual([]);
       // Options take the place of names that are not there; zsh and fish offer them as always.
       if (shell === "bash") expect(ask(env, ["runs", "get", ""])).toContain("--output");
     },

@@ -57,7 +57,7 @@ export interface RuntimeParts {
   /** Number of commit pipelines. */
   readonly commitPipelines: number;
   /** Longest pause before the trial of a suspect with a death, milliseconds; default 5,000. */
-  readonly suspectPauseMs?: number;
+  readonly suspectPauseMs?: number | undefined;
   /** Called for each shard whose loss is detected by a write. */
   readonly onFenced?: (shard: number) => void;
 }

@@ -98,6 +98,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     log,
     shards,
     commitPipelines,
+    suspectPauseMs: config.testing.suspectPause,
     onFenced: (shard) => {
       for (const observer of observers) observer.fenced(shard);
     },

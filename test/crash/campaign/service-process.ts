@@ -46,6 +46,7 @@ export function startService(options: ServiceOptions): ServiceProcess {
     env: {
       PATH: process.env.PATH ?? "",
       HOME: process.env.HOME ?? "",
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "",
       ORCHESTRATOR_DATA_DIR: options.dataDir,
       ORCHESTRATOR_PORT: String(options.port),
       ORCHESTRATOR_METRICS_ENABLED: "false",

@@ -60,6 +60,7 @@ export const PASSING: ReadonlySet<string> = new Set([
   "STORE_CONFLICT",
   "SHUTTING_DOWN",
   "OVERLOADED",
+  "NO_SHARD",
   "RUN_MOVED",
   "DEADLINE_EXCEEDED",
   "REQUEST_CANCELLED",

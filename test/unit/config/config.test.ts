@@ -167,6 +167,7 @@ describe("the configuration", () => {
         ORCHESTRATOR_HTTP_ALLOW: "10.0.0.0/99",
         ORCHESTRATOR_GRAPH_MODULES: "/nowhere/graph.ts",
         ORCHESTRATOR_FAIL_POINTS: "commit.after=kill",
+        ORCHESTRATOR_SUSPECT_PAUSE: "1ms",
         ORCHESTRATOR_MAX_PAYLOAD_BYTES: "1MB",
         ORCHESTRATOR_MAX_MESSAGE_BYTES: "64KB",
       }),
@@ -175,6 +176,7 @@ describe("the configuration", () => {
       ORCHESTRATOR_HTTP_ALLOW: expect.stringContaining('"10.0.0.0/99" is not a network'),
       ORCHESTRATOR_GRAPH_MODULES: "there is no file /nowhere/graph.ts",
       ORCHESTRATOR_FAIL_POINTS: expect.stringContaining("are for tests"),
+      ORCHESTRATOR_SUSPECT_PAUSE: expect.stringContaining("are for tests"),
       ORCHESTRATOR_MAX_PAYLOAD_BYTES: expect.stringContaining("limits.max_message_bytes is 65536"),
     });
     const testing = { ORCHESTRATOR_TESTING: "true", ORCHESTRATOR_FAIL_POINTS: "commit.never=kill" };

@@ -202,7 +202,7 @@ export class Trials {
   /** Nothing is in progress, on average for twice as long as the trial before. Random, so that no pace avoids it. */
   async #compare(tookMs: number): Promise<void> {
     await this.#name([]);
-    await this.#pause(Math.min(4 * Math.random() * tookMs, PAUSE_MS));
+    await this.#pause(Math.min(4 * Math.random() * tookMs, this.#parts.pauseMs ?? PAUSE_MS));
   }
 
   #take(): Waiting[] {
