@@ -8,6 +8,8 @@ import type {
   QueueStore,
   TaskCounts,
 } from "../engine/ports/dispatch/queues.ts";
+import { createQueueLimitStore } from "./queue-limits.ts";
+import { CHANNEL, TELL, TIDY } from "./queue-statements.ts";
 import { listenTo } from "./sql/listen.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type Statement } from "./sql/sql.ts";
@@ -17,9 +19,6 @@ const MAX_QUEUES = 10_000;
 
 /** Most handlers that are counted apart. */
 const MAX_HANDLERS = 50;
-
-/** Channel on which changes of settings are announced. */
-const CHANNEL = "orchestrator_queues";
 
 const COLUMNS = `tenant_id, queue, paused_at, paused_by, pause_reason, draining_at, draining_by, drain_reason, max_length, ttl_ms, build_ids`;
 
@@ -107,15 +106,6 @@ const RESUME = prepared(
   WHERE tenant_id = $1 AND queue = $2 RETURNING ${COLUMNS}`,
 );
 
-/** A row that says nothing. */
-const TIDY = prepared(
-  "queues.tidy",
-  `DELETE FROM orchestrator.queues WHERE tenant_id = $1 AND queue = $2 AND paused_at IS NULL AND draining_at IS NULL
-    AND max_length IS NULL AND ttl_ms IS NULL AND build_ids = '{}'`,
-);
-
-const TELL = prepared("queues.tell", `SELECT pg_notify('${CHANNEL}', '')`);
-
 interface SettingsRow {
   readonly tenant_id: string;
   readonly queue: string;
@@ -144,6 +134,7 @@ const POLL_EVERY_MS = 1_000;
 export function createQueueStore(database: Database, { alone = false } = {}): QueueStore {
   const { reads, journal } = database;
   return {
+    ...createQueueLimitStore(database),
     listAll: async () => (await reads.query<SettingsRow>(LIST)).rows.map(toSettings),
     find: async (tenantId, queues) => {
       const { rows } = await reads.query<SettingsRow>(FIND, [tenantId, queues]);

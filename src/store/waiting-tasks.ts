@@ -7,7 +7,7 @@ const LIST_WAITING = prepared(
   "waiting_tasks.list",
   `SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at
   FROM orchestrator.waiting_tasks
-  WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND NOT held AND shard = ANY($1::int2[])
+  WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND NOT held AND NOT deferred AND shard = ANY($1::int2[])
     AND ($5::int2 IS NULL OR (rank, ready_at, run_id, task_path) > ($5::int2, to_timestamp($6::float8 / 1000), $7::text, $8::text))
   ORDER BY rank, ready_at, run_id, task_path LIMIT $9`,
 );

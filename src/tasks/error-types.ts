@@ -58,7 +58,7 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
   subflow: ["CHILD_RUN_FAILED", "CHILD_RUN_CANCELED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT", "RUN_KEY_OPEN"],
   emit: ATTEMPTS,
   noop: ATTEMPTS,
-  worker: [...ATTEMPTS, "WORKER_LOST", "WORKER_RESULT_INVALID"],
+  worker: [...ATTEMPTS, "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED"],
   graph: [
     ...ATTEMPTS,
     "GRAPH_NOT_LOADED",

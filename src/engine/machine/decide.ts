@@ -18,7 +18,7 @@ import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
-import { handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
+import { expireInQueue, handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
 import { isEnded } from "./tasks/task-ends.ts";
@@ -71,6 +71,8 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
       return startHandedOut(run, event.task, event.token, at);
     case "returned":
       return returnTask(run, event.task, event.token, event.reason, at, event.random);
+    case "queue_expired":
+      return expireInQueue(run, event.task, event.queue, event.ttlMs, at);
     case "continue":
       return [];
     case "due":

@@ -87,6 +87,8 @@ export type RunEvent =
       readonly reason: ReturnReason;
       readonly random: number;
     })
+  /** A scheduled task has waited for as long as its queue allows. Ignored when it no longer waits. */
+  | (At & { readonly type: "queue_expired"; readonly task: string; readonly queue: string; readonly ttlMs: number })
   /** A run that used up its time slice continues. */
   | (At & { readonly type: "continue" })
   /**

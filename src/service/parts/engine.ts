@@ -19,6 +19,7 @@ import type { RunIndex } from "../../engine/ports/run-index.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
+import { keepQueueLimits } from "../../engine/queues/queue-limits.ts";
 import { QueueRules } from "../../engine/queues/queue-rules.ts";
 import { createQueues } from "../../engine/queues/queues.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
@@ -156,7 +157,10 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   await runtime.open();
   const { workers, close } = dispatch.open(runs.handOvers);
   await runtime.start(leaseTtl);
+  const { handOvers } = runs;
+  const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });
   parts.onClose(async () => {
+    await queueLimits.stop();
     await close();
     await runs.stop();
     await runtime.stop();

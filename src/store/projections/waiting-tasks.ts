@@ -1,5 +1,5 @@
 import type { HeldTasksRow, TakenTaskRow, WaitingTaskRow } from "../../engine/runs/projections/waiting-tasks.ts";
-import { bool, number, text, time } from "../journal/columns.ts";
+import { bool, flag, number, text, time } from "../journal/columns.ts";
 import { defineTable } from "../journal/projection-table.ts";
 
 /** A row exists while its task waits for a hand-over. The journal of its run is the source of truth. */
@@ -14,10 +14,15 @@ export const waitingTaskTable = defineTable<WaitingTaskRow>("waiting_tasks", {
     rank: number("int2", ({ priority }) => -priority),
     ready_at: time(({ since }) => since),
     held: bool(({ held }) => held),
+    deferred: {
+      ...flag(() => false),
+      toSql: () => `EXISTS (SELECT 1 FROM orchestrator.queues q
+    WHERE q.tenant_id = r.tenant_id AND q.queue = r.queue AND q.draining_at < to_timestamp(r.ready_at / 1000))`,
+    },
   },
   write: ({ insert }) => `${insert}
   ON CONFLICT (run_id, task_path) DO UPDATE SET queue = excluded.queue, handler = excluded.handler, rank = excluded.rank,
-    ready_at = excluded.ready_at, held = excluded.held`,
+    ready_at = excluded.ready_at, held = excluded.held, deferred = excluded.deferred`,
   close: "DELETE FROM orchestrator.waiting_tasks t USING ended e WHERE t.run_id = e.run_id",
 });
 

@@ -16,9 +16,13 @@ import { createRowsOf } from "../../../src/engine/make-rows.ts";
 import type { OperationObserver } from "../../../src/engine/operations/observer.ts";
 import { createOperations } from "../../../src/engine/operations/operations.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
+import type { Queues } from "../../../src/engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../../src/engine/ports/dispatch/workers.ts";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
 import type { Operations, RunActions } from "../../../src/engine/ports/operations.ts";
+import { keepQueueLimits } from "../../../src/engine/queues/queue-limits.ts";
+import { QueueRules } from "../../../src/engine/queues/queue-rules.ts";
+import { createQueues } from "../../../src/engine/queues/queues.ts";
 import { createFollowers } from "../../../src/engine/runs/followers.ts";
 import type { RunObserver } from "../../../src/engine/runs/observer.ts";
 import { createRuns, type Runs } from "../../../src/engine/runs/runs.ts";
@@ -32,6 +36,7 @@ import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { openLeases } from "../../../src/store/leases.ts";
 import { createOperationStore } from "../../../src/store/operations.ts";
+import { createQueueStore } from "../../../src/store/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createWaitingTaskStore } from "../../../src/store/waiting-tasks.ts";
@@ -60,6 +65,7 @@ export interface Instance {
   readonly runs: Runs;
   readonly operations: Operations;
   readonly workers: Workers;
+  readonly queues: Queues;
   readonly journal: FaultyJournal;
   readonly leases: Leases;
   readonly tools: FakeTools;
@@ -140,7 +146,7 @@ export function createBed(): Bed {
     await opened.database.journal.query(
       `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.void_starts, orchestrator.approvals, orchestrator.dead_letters,
         orchestrator.outbox, orchestrator.operations, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects,
-        orchestrator.owner_deaths, orchestrator.waiting_tasks`,
+        orchestrator.owner_deaths, orchestrator.waiting_tasks, orchestrator.queues`,
     );
     for (const failure of failures) if (failure.status === "rejected") throw failure.reason;
   });
@@ -241,6 +247,9 @@ async function openInstance(database: Database, admin: Database, options: Instan
     },
   });
   const waitingTasks = createWaitingTaskStore(database);
+  const queueStore = createQueueStore(database);
+  const rules = new QueueRules(queueStore, log);
+  await rules.open();
   const { sessionTimeoutMs } = options;
   const dispatch = createDispatch(runtime, { instanceId: id, waitingTasks, tokens: TOKENS, log, sessionTimeoutMs });
   const runs = createRuns(runtime, {
@@ -266,7 +275,19 @@ async function openInstance(database: Database, admin: Database, options: Instan
   await runtime.open();
   const engine: Engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
   const { workers, close } = dispatch.open(runs.handOvers);
+  const queueLimits = keepQueueLimits({
+    store: queueStore,
+    rules,
+    handOvers: runs.handOvers,
+    shards: runtime.shards,
+    log,
+  });
+  const closeQueues = async (): Promise<void> => {
+    await queueLimits.stop();
+    await rules.stop();
+  };
   const stopAll = async (): Promise<void> => {
+    await closeQueues();
     await close();
     await runs.stop();
     await runtime.stop();
@@ -282,6 +303,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     runs,
     operations,
     workers,
+    queues: createQueues({ store: queueStore, changed: () => rules.refresh() }),
     journal,
     leases,
     tools,
@@ -293,7 +315,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     },
     crash: async () => {
       dead = true;
-      await Promise.all([close(), runs.stop()]);
+      await Promise.all([close(), runs.stop(), closeQueues()]);
       const ended = journal.die();
       for (const { timer } of runs.residence.residents.values()) if (timer !== null) clearTimeout(timer);
       await ended;

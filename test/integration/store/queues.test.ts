@@ -127,3 +127,68 @@ test("waiting tasks are counted without reading them", async () => {
   ).toBeLessThan(50);
   expect(await store.count("t", ["q"])).toMatchObject([{ waiting: 100_000, oldestAt: 1_000, priority: 0 }]);
 });
+
+/** Runs of the tasks of a queue that are in it, and of those that are deferred, each in order of time. */
+const places = async (queue = "q") => {
+  const rows = await sql<{ run_id: string; deferred: boolean }>(
+    "SELECT run_id, deferred FROM orchestrator.waiting_tasks WHERE queue = $1 ORDER BY ready_at",
+    [queue],
+  );
+  const of = (deferred: boolean) => rows.filter((row) => row.deferred === deferred).map(({ run_id }) => run_id);
+  return { waiting: of(false), deferred: of(true) };
+};
+
+test("what is too much for a queue is deferred, the youngest first, and comes in as there is room, the oldest first", async () => {
+  await add("a", 5);
+  await add("b", 2, { queue: "free" });
+  await store.change("t", "q", "", { type: "update", maxLength: 3 });
+  expect(await store.settle()).toBe(false);
+  expect(await places()).toEqual({ waiting: ["a0", "a1", "a2"], deferred: ["a3", "a4"] });
+  expect((await places("free")).deferred).toEqual([]);
+  await sql("DELETE FROM orchestrator.waiting_tasks WHERE run_id = 'a0'");
+  await store.settle();
+  expect(await places()).toEqual({ waiting: ["a1", "a2", "a3"], deferred: ["a4"] });
+  expect(await store.count("t", ["q"])).toMatchObject([{ waiting: 3, deferred: 1 }]);
+  await store.change("t", "q", "", { type: "update", maxLength: null });
+  expect(await store.listAll()).toHaveLength(1);
+  await store.settle();
+  expect(await places()).toEqual({ waiting: ["a1", "a2", "a3", "a4"], deferred: [] });
+  await store.settle();
+  expect(await store.listAll()).toEqual([]);
+});
+
+test("a drained queue lets nothing in, and a resumed one everything, however much it is", async () => {
+  await add("a", 12_000);
+  await sql("UPDATE orchestrator.waiting_tasks SET deferred = true");
+  await store.change("t", "q", "", { type: "drain", why: "" });
+  await store.settle();
+  expect((await places()).waiting).toEqual([]);
+  await store.change("t", "q", "", { type: "resume" });
+  for (let rounds = 0; await store.settle(); rounds += 1) expect(rounds).toBeLessThan(5);
+  await store.settle();
+  expect((await places()).deferred).toEqual([]);
+  expect(await store.listAll()).toEqual([]);
+});
+
+test("tasks that a commit holds are left, and others are deferred", async () => {
+  await add("a", 3);
+  await store.change("t", "q", "", { type: "update", maxLength: 1 });
+  await database.journal.transaction(async (runner) => {
+    await runner.query("SELECT 1 FROM orchestrator.waiting_tasks WHERE run_id = 'a2' FOR UPDATE");
+    await store.settle();
+  });
+  expect(await places()).toEqual({ waiting: ["a2"], deferred: ["a0", "a1"] });
+});
+
+test("tasks that waited too long are found on the shards that are asked for, deferred and held ones too", async () => {
+  await add("a", 4);
+  await add("b", 2, { queue: "other" });
+  await sql("UPDATE orchestrator.waiting_tasks SET deferred = (run_id = 'a1'), held = (run_id = 'a2')");
+  await sql("UPDATE orchestrator.waiting_tasks SET ready_at = now() WHERE run_id = 'a3'");
+  await store.change("t", "q", "", { type: "update", ttlMs: 60_000 });
+  const found = await store.listExpired([0], 10);
+  expect(found.map(({ runId }) => runId).sort()).toEqual(["a0", "a1", "a2"]);
+  expect(found[0]).toMatchObject({ path: "a", queue: "q", ttlMs: 60_000 });
+  expect(await store.listExpired([1], 10)).toEqual([]);
+  expect(await store.listExpired([0], 2)).toHaveLength(2);
+});

@@ -9,6 +9,7 @@
  * Each hand-over has its own fencing token. One that is lost keeps the attempt number, {@link MAX_LOSSES} times; the
  * next loss uses up the attempt. See docs/semantics.md §3.
  */
+import { formatDuration } from "../../../base/time/duration.ts";
 import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
 import type { JournalRecord, ReturnReason, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
@@ -103,6 +104,14 @@ function lossOf(reason: ReturnReason, { losses }: TaskState): TaskError {
     message: `${losses + 1} hand-overs of the attempt were lost, ${last}`,
     retryable: true,
   };
+}
+
+/** Returns the record of a task that waited in its queue for too long; none when it waits no more. */
+export function expireInQueue(run: Run, path: string, queue: string, ttlMs: number, at: number): JournalRecord[] {
+  if (!awaitsHandOver(run.state.tasks.get(path))) return [];
+  const message = `the task waited longer than the ${formatDuration(ttlMs)} that queue ${queue} allows`;
+  const error: TaskError = { type: "QUEUE_EXPIRED", message, retryable: false };
+  return [failTask(specOf(run, path), path, error, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" })];
 }
 
 /** Returns what follows when the time of a scheduled or handed-out task is over. */

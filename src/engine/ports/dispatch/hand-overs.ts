@@ -93,6 +93,8 @@ export interface HandOvers {
   alive(ref: HandOverRef, slotOf: () => Slot | null): Promise<Standing>;
   /** The attempt ended. Resolves when that is durable. The same report again gets the same answer. */
   reported(ref: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported>;
+  /** A waiting task has waited for as long as its queue allows: it fails, durably, unless it waits no more. */
+  expired(task: Pick<ReadyTask, "runId" | "path" | "queue">, ttlMs: number): Promise<void>;
   /** The hand-over came to nothing. */
   returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
 }

@@ -60,6 +60,17 @@ export interface QueueCounts extends TaskCounts {
   readonly handlers: readonly (TaskCounts & { readonly handler: string })[];
 }
 
+/** What keeps the limits of queues in the store. */
+export interface QueueLimitStore {
+  /**
+   * Defers what is too much for its queue, the youngest first, lets in what was deferred, the oldest first, and forgets
+   * settings that say nothing. One instance at a time; the others do nothing. Returns whether there is more to do.
+   */
+  settle(): Promise<boolean>;
+  /** Tasks of these shards that have waited too long, at most `limit`. */
+  listExpired(shards: readonly number[], limit: number): Promise<readonly ExpiredTask[]>;
+}
+
 /** A queue as it is shown. */
 export interface QueueView extends QueueSettings, QueueCounts {}
 
@@ -76,8 +87,16 @@ export interface Queues {
   changeQueue(caller: Caller, queue: string, change: QueueChange): Promise<QueueView>;
 }
 
+/** A task that has waited for longer than its queue allows. */
+export interface ExpiredTask {
+  readonly runId: string;
+  readonly path: string;
+  readonly queue: string;
+  readonly ttlMs: number;
+}
+
 /** Settings and counts as stored. */
-export interface QueueStore {
+export interface QueueStore extends QueueLimitStore {
   /** Settings of all queues of all tenants. */
   listAll(): Promise<readonly QueueSettings[]>;
   /** Settings of these queues, in their order. */

@@ -92,6 +92,13 @@ export class Reports implements HandOvers {
     return outcome === told ? "accepted" : "refused";
   }
 
+  async expired({ runId, path, queue }: Pick<ReadyTask, "runId" | "path" | "queue">, ttlMs: number): Promise<void> {
+    const { submission, clock } = this.#parts;
+    const resident = await this.#open({ runId });
+    if (resident === null) return;
+    await submission.submit(resident, { type: "queue_expired", at: clock.now(), task: path, queue, ttlMs });
+  }
+
   async returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing> {
     const { submission, clock } = this.#parts;
     const handOut = await this.#find(ref);
@@ -149,7 +156,7 @@ export class Reports implements HandOvers {
     return table.find(ref) ?? "outdated";
   }
 
-  async #open({ runId }: HandOverRef): Promise<RunResident | null> {
+  async #open({ runId }: Pick<HandOverRef, "runId">): Promise<RunResident | null> {
     try {
       return await this.#parts.residence.open(runId);
     } catch (error) {
