@@ -76,7 +76,7 @@ export const PARTS: readonly Part[] = [
     needs: "go",
     inputs: [...DRIVER, "tools/go.mod", "tools/go.sum", "clients/go"],
     packages: ["@bufbuild/buf"],
-    outputs: ["gen/go/health", "gen/go/info", "gen/go/v1"],
+    outputs: ["gen/go/health", "gen/go/info", "gen/go/v1", "gen/go/worker"],
   },
   {
     name: "python",

@@ -1,32 +1,27 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adaptSnippet, checkFlowReport, findProgram, HERE, IN_CI, ROOT, runProgram } from "./programs.ts";
+import { copyGoModule, GO, GO_MISSING } from "./go-environment.ts";
+import { adaptSnippet, checkFlowReport, HERE, ROOT, runProgram } from "./programs.ts";
 import { openTestService, SERVICE_MISSING, type TestService } from "./service.ts";
 
-const go = findProgram(["go", "/usr/local/go/bin/go", join(ROOT, ".tools/python/bin/go")], ["version"]) ?? "go";
-const missing = findProgram([go], ["version"]) === undefined && !IN_CI;
-if (missing) console.log("skipped: the Go client, because Go is missing");
-
-describe.skipIf(missing)("the Go client", () => {
+describe.skipIf(GO_MISSING)("the Go client", () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "orchestrator-go-"));
-    cpSync(`${HERE}go`, folder, { recursive: true });
-    const text = readFileSync(join(folder, "go.mod"), "utf8");
-    writeFileSync(join(folder, "go.mod"), text.replace("../../../gen/go", join(ROOT, "gen/go")));
+    copyGoModule(`${HERE}go`, folder);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test("builds, and its module file is complete", async () => {
-    await runProgram(go, ["vet", "./..."], { cwd: `${ROOT}gen/go` });
-    expect(await runProgram(go, ["mod", "tidy", "-diff"], { cwd: `${ROOT}gen/go` })).toBe("");
+    await runProgram(GO, ["vet", "./..."], { cwd: `${ROOT}gen/go` });
+    expect(await runProgram(GO, ["mod", "tidy", "-diff"], { cwd: `${ROOT}gen/go` })).toBe("");
   });
 
   test("needs only protobuf and gRPC", async () => {
     const format = "{{with .Module}}{{.Path}}{{end}}";
-    const text = await runProgram(go, ["list", "-deps", "-f", format, "./..."], { cwd: `${ROOT}gen/go` });
+    const text = await runProgram(GO, ["list", "-deps", "-f", format, "./..."], { cwd: `${ROOT}gen/go` });
     const modules = [...new Set(text.split("\n").filter((line) => line !== ""))].sort();
     const allowed =
       /^(orchestrator\.internal\/client|google\.golang\.org\/(grpc|protobuf|genproto\/googleapis\/rpc)|golang\.org\/x\/\w+)$/;
@@ -35,7 +30,7 @@ describe.skipIf(missing)("the Go client", () => {
   });
 
   test("stands beside another health/v1/health.proto", async () => {
-    const text = await runProgram(go, ["run", "./beside"], { cwd: folder });
+    const text = await runProgram(GO, ["run", "./beside"], { cwd: folder });
     expect(text.trim().split("\n")).toEqual([
       "orchestrator.health.v1.HealthCheckRequest",
       "orchestrator.info.v1.GetInfoRequest",
@@ -58,12 +53,12 @@ describe.skipIf(missing)("the Go client", () => {
       };
       mkdirSync(join(folder, "seed"), { recursive: true });
       writeFileSync(join(folder, "seed/main.go"), adaptSnippet("go", imports, service.address));
-      expect(await runProgram(go, ["run", "./seed"], { cwd: folder })).toBe("SERVING_STATUS_SERVING\n");
+      expect(await runProgram(GO, ["run", "./seed"], { cwd: folder })).toBe("SERVING_STATUS_SERVING\n");
     });
 
     test("registers, starts, waits and watches", async () => {
       const env = { ORCHESTRATOR_TEST_ADDR: service.address };
-      const report = checkFlowReport(await runProgram(go, ["run", "./flow", `${HERE}flow.yaml`], { cwd: folder, env }));
+      const report = checkFlowReport(await runProgram(GO, ["run", "./flow", `${HERE}flow.yaml`], { cwd: folder, env }));
       expect(report).toMatchObject({ code: "NotFound", reason: "FLOW_NOT_FOUND" });
     });
   });

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Callable, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 import grpc
 
@@ -36,6 +36,12 @@ _FINAL = {
     grpc.StatusCode.UNIMPLEMENTED,
 }
 """Errors of a registration that no repetition cures."""
+_OVER = {
+    worker_pb2.TASK_REPORT_OUTCOME_OUTDATED,
+    worker_pb2.TASK_REPORT_OUTCOME_UNKNOWN,
+    worker_pb2.TASK_REPORT_OUTCOME_ALREADY_REPORTED,
+}
+"""Outcomes of reports after which nothing that is said about the task counts."""
 _CHANNEL = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", 20_000),
@@ -48,8 +54,9 @@ class Worker:
     """See the top of the file.
 
     `address`: `host:port`. `credentials`: those of gRPC, for TLS. `token`: sent as `authorization: Bearer …`. `name`: for people; host
-    and process by default. `queues`: `default` by default. `slots`: how many tasks to do at the same time. `stop_timeout`: how long
-    a stop waits for handlers before it aborts them, seconds. `log` takes what is worth knowing; standard error by default.
+    and process by default. `queues`: `default` by default. `slots`: how many tasks to do at the same time. `labels`: what this
+    worker has that tasks may ask for. `build_id`: its build, for queues that name the builds that they take. `stop_timeout`: how
+    long a stop waits for handlers before it aborts them, seconds. `log` takes what is worth knowing; standard error by default.
     """
 
     def __init__(
@@ -58,6 +65,8 @@ class Worker:
         *,
         queues: Sequence[str] = (),
         slots: int = 10,
+        labels: Optional[Mapping[str, str]] = None,
+        build_id: str = "",
         name: Optional[str] = None,
         token: Optional[str] = None,
         credentials: Optional[grpc.ChannelCredentials] = None,
@@ -67,6 +76,8 @@ class Worker:
         self._address = address
         self._queues = list(queues)
         self._slots = slots
+        self._labels = dict(labels or {})
+        self._build_id = build_id
         self._name = name or f"{socket.gethostname()}/{os.getpid()}"[:128]
         self._metadata = [("authorization", f"Bearer {token}")] if token else []
         self._credentials = credentials
@@ -179,7 +190,13 @@ class Worker:
 
     async def _register(self) -> None:
         request = worker_service_pb2.RegisterWorkerRequest(
-            name=self._name, queues=self._queues, handlers=list(self._handlers), slots=self._slots, sdk=_SDK
+            name=self._name,
+            queues=self._queues,
+            handlers=list(self._handlers),
+            slots=self._slots,
+            labels=self._labels,
+            build_id=self._build_id,
+            sdk=_SDK,
         )
         self._session = await self._stub.RegisterWorker(request, timeout=_CALL_TIMEOUT, metadata=self._metadata)
         self._outbox.max_reports = self._session.max_reports
@@ -210,6 +227,9 @@ class Worker:
                 held.call = asyncio.ensure_future(self._handle(held, handler))
         elif event == "cancellation" and message.cancellation.task_token in self._held:
             self._held[message.cancellation.task_token].abort(CANCELED)
+        elif event == "drain" and not self._stopping.is_set():
+            self._log(f"an operator drains this worker: {message.drain.reason}")
+            self._begin_to_stop()
 
     async def _handle(self, held: HeldTask, handler: Handler) -> None:
         held.say(acknowledged=worker_pb2.TaskAcknowledged())
@@ -218,7 +238,7 @@ class Worker:
     def _answered(
         self, held: HeldTask, report: worker_pb2.TaskReport, result: worker_pb2.TaskReportResult
     ) -> None:
-        is_over = result.outcome in (worker_pb2.TASK_REPORT_OUTCOME_OUTDATED, worker_pb2.TASK_REPORT_OUTCOME_UNKNOWN)
+        is_over = result.outcome in _OVER
         if result.outcome == worker_pb2.TASK_REPORT_OUTCOME_CANCEL_REQUESTED:
             held.abort(CANCELED)
         if result.outcome == worker_pb2.TASK_REPORT_OUTCOME_REFUSED:
@@ -232,9 +252,13 @@ class Worker:
             if not self._held:
                 self._idle.set()
 
-    async def _report(self, reports: Sequence[worker_pb2.TaskReport]) -> Sequence[worker_pb2.TaskReportResult]:
-        request = worker_service_pb2.ReportTasksRequest(session_id=self._session.session_id, reports=reports)
-        response = await self._stub.ReportTasks(request, timeout=_CALL_TIMEOUT, metadata=self._metadata)
+    async def _report(
+        self, reports: Sequence[worker_pb2.TaskReport], closing: bool = False
+    ) -> Sequence[worker_pb2.TaskReportResult]:
+        session_id = self._session.session_id
+        request = worker_service_pb2.ReportTasksRequest(session_id=session_id, reports=reports, closing=closing)
+        timeout = _ABORT_GRACE if closing else _CALL_TIMEOUT
+        response = await self._stub.ReportTasks(request, timeout=timeout, metadata=self._metadata)
         return response.results
 
     def _say_alive(self) -> None:
@@ -266,6 +290,10 @@ class Worker:
         for held in list(self._held.values()):
             held.abort(STOPPING)
         await self._until_idle(_ABORT_GRACE)
+        if self._is_registered:
+            # Goodbye. Without it the service waits for the session to time out.
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self._report([], closing=True)
 
     async def _until_idle(self, timeout: float, hurry: Optional[asyncio.Event] = None) -> None:
         if not self._held:

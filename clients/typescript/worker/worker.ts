@@ -33,6 +33,10 @@ export interface WorkerOptions {
   readonly name?: string;
   /** Queues to serve; `default` by default. */
   readonly queues?: readonly string[];
+  /** What this worker has that tasks may ask for: `{gpu: "a100"}`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Build of the worker, for queues that name the builds that they take. */
+  readonly buildId?: string;
   /** How many tasks to do at the same time; 10 by default. */
   readonly slots?: number;
   /** How long a stop waits for handlers before it aborts them, milliseconds; 30,000 by default. */
@@ -134,6 +138,7 @@ export class Worker {
           this.#isAway = false;
           if (event.case === "task") this.#begin(event.value);
           else if (event.case === "cancellation") this.#held.get(event.value.taskToken)?.abort("CANCELED");
+          else if (event.case === "drain") this.#drain(event.value.reason);
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -143,13 +148,20 @@ export class Worker {
     }
   }
 
+  #drain(reason: string): void {
+    this.#log(`an operator drains this worker: ${reason}`);
+    this.stop();
+  }
+
   async #register(): Promise<void> {
     const { name = `${hostname()}/${process.pid}`.slice(0, 128), queues = [], slots = 10 } = this.#options;
-    const worker = { name, queues: [...queues], slots, handlers: [...this.#handlers.keys()], sdk: "typescript/0.1.0" };
+    const { labels = {}, buildId = "" } = this.#options;
+    const handlers = [...this.#handlers.keys()];
+    const worker = { name, queues: [...queues], slots, labels, buildId, handlers, sdk: "typescript/0.1.0" };
     const options = { signal: this.#stop.signal, timeoutMs: CALL_TIMEOUT_MS };
     this.#session = await this.#client.registerWorker(worker, options);
     this.#isRegistered = true;
-    this.#log(`connected, with ${slots} slots for ${worker.handlers.join(", ")}`);
+    this.#log(`connected, with ${slots} slots for ${handlers.join(", ")}`);
   }
 
   #lost(error: ConnectError): void {
@@ -188,9 +200,10 @@ export class Worker {
     if (wasLast && this.#held.delete(held.task.taskToken) && this.#held.size === 0) this.#onIdle?.();
   }
 
-  async #report(reports: TaskReport[]): Promise<TaskReportResult[]> {
+  async #report(reports: TaskReport[], closing = false): Promise<TaskReportResult[]> {
     const sessionId = this.#session?.sessionId ?? "";
-    return (await this.#client.reportTasks({ sessionId, reports }, { timeoutMs: CALL_TIMEOUT_MS })).results;
+    const options = { timeoutMs: closing ? ABORT_GRACE_MS : CALL_TIMEOUT_MS };
+    return (await this.#client.reportTasks({ sessionId, reports, closing }, options)).results;
   }
 
   /** Says of everything that it is alive: the owner of a run may be another one now, and knows nothing yet. */
@@ -216,6 +229,8 @@ export class Worker {
     await this.#untilIdle(this.#options.stopTimeoutMs ?? 30_000, hurry);
     for (const held of this.#held.values()) held.abort("STOPPING");
     await this.#untilIdle(ABORT_GRACE_MS);
+    // Goodbye. Without it the service waits for the session to time out.
+    if (this.#isRegistered) await this.#report([], true).catch(() => {});
   }
 
   async #untilIdle(timeoutMs: number, hurry?: AbortSignal): Promise<void> {

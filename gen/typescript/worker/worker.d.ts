@@ -12,6 +12,10 @@ export interface WorkerOptions {
     readonly name?: string;
     /** Queues to serve; `default` by default. */
     readonly queues?: readonly string[];
+    /** What this worker has that tasks may ask for: `{gpu: "a100"}`. */
+    readonly labels?: Readonly<Record<string, string>>;
+    /** Build of the worker, for queues that name the builds that they take. */
+    readonly buildId?: string;
     /** How many tasks to do at the same time; 10 by default. */
     readonly slots?: number;
     /** How long a stop waits for handlers before it aborts them, milliseconds; 30,000 by default. */

@@ -105,6 +105,8 @@ export class Worker {
                         this.#begin(event.value);
                     else if (event.case === "cancellation")
                         this.#held.get(event.value.taskToken)?.abort("CANCELED");
+                    else if (event.case === "drain")
+                        this.#drain(event.value.reason);
                 }
             }
             catch (error) {
@@ -116,13 +118,19 @@ export class Worker {
                 await sleep(jitter(failures, MAX_PAUSE_MS), undefined, { signal }).catch(() => { });
         }
     }
+    #drain(reason) {
+        this.#log(`an operator drains this worker: ${reason}`);
+        this.stop();
+    }
     async #register() {
         const { name = `${hostname()}/${process.pid}`.slice(0, 128), queues = [], slots = 10 } = this.#options;
-        const worker = { name, queues: [...queues], slots, handlers: [...this.#handlers.keys()], sdk: "typescript/0.1.0" };
+        const { labels = {}, buildId = "" } = this.#options;
+        const handlers = [...this.#handlers.keys()];
+        const worker = { name, queues: [...queues], slots, labels, buildId, handlers, sdk: "typescript/0.1.0" };
         const options = { signal: this.#stop.signal, timeoutMs: CALL_TIMEOUT_MS };
         this.#session = await this.#client.registerWorker(worker, options);
         this.#isRegistered = true;
-        this.#log(`connected, with ${slots} slots for ${worker.handlers.join(", ")}`);
+        this.#log(`connected, with ${slots} slots for ${handlers.join(", ")}`);
     }
     #lost(error) {
         if (this.#isRegistered && error.code === Code.NotFound)
@@ -166,9 +174,10 @@ export class Worker {
         if (wasLast && this.#held.delete(held.task.taskToken) && this.#held.size === 0)
             this.#onIdle?.();
     }
-    async #report(reports) {
+    async #report(reports, closing = false) {
         const sessionId = this.#session?.sessionId ?? "";
-        return (await this.#client.reportTasks({ sessionId, reports }, { timeoutMs: CALL_TIMEOUT_MS })).results;
+        const options = { timeoutMs: closing ? ABORT_GRACE_MS : CALL_TIMEOUT_MS };
+        return (await this.#client.reportTasks({ sessionId, reports, closing }, options)).results;
     }
     /** Says of everything that it is alive: the owner of a run may be another one now, and knows nothing yet. */
     #sayAlive() {
@@ -195,6 +204,9 @@ export class Worker {
         for (const held of this.#held.values())
             held.abort("STOPPING");
         await this.#untilIdle(ABORT_GRACE_MS);
+        // Goodbye. Without it the service waits for the session to time out.
+        if (this.#isRegistered)
+            await this.#report([], true).catch(() => { });
     }
     async #untilIdle(timeoutMs, hurry) {
         if (this.#held.size === 0)

@@ -123,6 +123,23 @@ export function declareScenarios(program: () => WorkerProgram, waits: readonly s
     expect(outputs).toEqual(Array.from({ length: 60 }, (_, n) => ({ doubled: n * 2 })));
   });
 
+  test("an operator drains it: it ends what it holds, and exits", async () => {
+    const worker = startWorker();
+    const { input, open } = gate();
+    const runId = await start("wait", input);
+    await worker.printed(/^begun 1$/);
+    const { workers } = (await call("/v1/workers")) as {
+      readonly workers: readonly { readonly workerId: string; readonly sdk: string; readonly heldCount?: number }[];
+    };
+    const busy = workers.filter(({ heldCount = 0 }) => heldCount === 1);
+    expect(busy.map(({ sdk }) => sdk)).toEqual([expect.stringMatching(/^(typescript|python|go)\/\d/)]);
+    await post(`/v1/workers/${busy[0]?.workerId}:drain`, { reason: "deploy" });
+    await worker.printed(/drains this worker: deploy/);
+    open();
+    await worker.printed(/^stopped$/);
+    expect(await ended(runId)).toMatchObject({ output: { attempt: 1 } });
+  });
+
   test.each(waits)("stops a handler whose run is canceled (%s)", async (handler) => {
     const worker = startWorker();
     const runId = await start(handler, gate().input);
@@ -165,6 +182,9 @@ export function declareScenarios(program: () => WorkerProgram, waits: readonly s
     await worker.printed(/^begun 1$/);
     expect(await worker.stop(), worker.output()).toBe(0);
     expect(worker.output()).toContain("aborted");
+    // It said goodbye.
+    const { workers = [] } = (await call("/v1/workers")) as { readonly workers?: readonly { heldCount?: number }[] };
+    expect(workers.filter(({ heldCount = 0 }) => heldCount > 0)).toEqual([]);
     open();
     startWorker();
     expect(await ended(runId)).toMatchObject({ output: { attempt: 1 } });

@@ -1,0 +1,89 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	orchestratorv1 "orchestrator.internal/client/v1"
+)
+
+// TestTask is the task that a handler under test sees; what is zero has a value that fits.
+type TestTask struct {
+	Task
+	// Timeout is how long the attempt may take; 0: there is no limit.
+	Timeout time.Duration
+}
+
+// TestResult is what the service would learn of a call.
+type TestResult[Out any] struct {
+	// State is "succeeded", "failed", or "stopped".
+	State  string
+	Output Out
+	// Err is the error as flows and retry policies see it; nil unless the handler failed.
+	Err *Error
+	// Heartbeats is how often the handler called Heartbeat.
+	Heartbeats int
+}
+
+// testMaxOutputBytes is the largest output of a service with default settings.
+const testMaxOutputBytes = 4 << 20
+
+// RunHandler calls a handler without a service, for its unit tests, as a worker does: input and output travel as JSON. The end of ctx
+// cancels the task.
+func RunHandler[In, Out any](
+	ctx context.Context, function func(context.Context, In) (Out, error), input In, task TestTask,
+) (TestResult[Out], error) {
+	var result TestResult[Out]
+	text, err := json.Marshal(input)
+	if err != nil {
+		return result, err
+	}
+	var beats atomic.Int32
+	held := newHeldTask(task.message(text), func(held *heldTask) {
+		held.take()
+		beats.Add(1)
+	})
+	defer context.AfterFunc(ctx, func() { held.abort(ErrCanceled) })()
+	report := held.call(encodeHandler(function), testMaxOutputBytes)
+	result.Heartbeats = int(beats.Load())
+	switch event := report.GetEvent().(type) {
+	case *orchestratorv1.TaskReport_Succeeded:
+		result.State = "succeeded"
+		return result, json.Unmarshal(event.Succeeded.GetOutputJson(), &result.Output)
+	case *orchestratorv1.TaskReport_Failed:
+		result.State = "failed"
+		result.Err = &Error{
+			Type: event.Failed.GetType(), Message: event.Failed.GetMessage(), NonRetryable: event.Failed.GetNonRetryable(),
+			NextRetryDelay: event.Failed.GetNextRetryDelay().AsDuration(),
+		}
+		return result, nil
+	case *orchestratorv1.TaskReport_Stopped:
+		result.State = "stopped"
+		return result, nil
+	}
+	return result, errors.New("the handler ended in a way that no service can ask for")
+}
+
+func (t TestTask) message(input []byte) *orchestratorv1.WorkerTask {
+	or := func(text, fallback string) string {
+		if text == "" {
+			return fallback
+		}
+		return text
+	}
+	message := &orchestratorv1.WorkerTask{
+		TaskToken: "test", InputJson: input,
+		RunId: or(t.RunID, "test-run"), TaskId: or(t.ID, "test"), FlowId: or(t.FlowID, "test-flow"),
+		Queue: or(t.Queue, "default"), Handler: or(t.Handler, "test"), CorrelationId: t.CorrelationID,
+		Attempt: int32(max(1, t.Attempt)), FencingToken: int32(max(1, t.FencingToken)),
+		IdempotencyKey: or(t.IdempotencyKey, "test-run/test/0"),
+	}
+	if t.Timeout > 0 {
+		message.Timeout = durationpb.New(t.Timeout)
+	}
+	return message
+}
