@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 
 /** Templates of `buf generate`, in the order in which they run. */
-export const TEMPLATES = ["buf.gen.yaml", "buf.gen.third-party.yaml"];
+export const TEMPLATES = ["buf.gen.yaml", "buf.gen.internal.yaml", "buf.gen.third-party.yaml"];
 
 /** A part of the generated code: where it comes from and what it writes. Paths are relative to the repository. */
 export interface Part {
@@ -127,7 +127,7 @@ function hashFiles(root: string, files: readonly string[], extra: string): strin
 
 /** The line of `gen/DIGEST` that belongs to the files as they are now. */
 export function digestPart(root: string, part: Part): string {
-  const contracts = ["contracts/orchestrator", "third_party"].flatMap((path) => listFiles(root, path));
+  const contracts = ["contracts/orchestrator", "internal", "third_party"].flatMap((path) => listFiles(root, path));
   const protos = contracts.filter((file) => file.endsWith(".proto"));
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const versions = part.packages.map(

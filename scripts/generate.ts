@@ -80,7 +80,7 @@ function prepareTools(needs: Part["needs"]): string | undefined {
 function writeOpenapi(out: string, folder: string): void {
   const documents = listFiles(folder, "orchestrator").filter((file) => file.endsWith(".openapi.json"));
   const merged = runTool(join(root, ".tools/bin/openapiv3-merge"), documents, folder).toString();
-  runTool("buf", ["build", "-o", join(out, "image.binpb")]);
+  runTool("buf", ["build", "contracts", "-o", join(out, "image.binpb")]);
   mkdirSync(join(out, "contracts"));
   writeFileSync(join(out, "contracts/openapi.yaml"), renderOpenapi(merged, readFileSync(join(out, "image.binpb"))));
 }

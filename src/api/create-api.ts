@@ -8,10 +8,10 @@ import { createTokens } from "./lists/tokens.ts";
 import { createPeerRuns } from "./peers/peer-runs.ts";
 import type { Peers } from "./peers/peers.ts";
 import { type PortConfig, type PortParts, type ServedPort, serveMethods } from "./serve-methods.ts";
-import { SERVICES } from "./services/index.ts";
+import { PEER_SERVICES, SERVICES } from "./services/index.ts";
 import { HEARTBEAT_MS } from "./streams/heartbeat.ts";
 
-type ServiceNeeds = NeedsOf<typeof SERVICES>;
+type ServiceNeeds = NeedsOf<typeof SERVICES> & NeedsOf<typeof PEER_SERVICES>;
 
 /** What the API itself provides to its services. The composition provides the rest. */
 type Given = "limits" | "packages" | "tokens" | "draining" | "heartbeatMs" | "peerRuns" | "askPeers";
@@ -23,7 +23,7 @@ export type ApiConfig = PortConfig &
   };
 
 /** Dependencies of the API: ports of its services, and what the port needs. */
-export type ApiParts = Omit<PortParts, "identify" | "route"> &
+export type ApiParts = Omit<PortParts, "identify" | "route" | "peerMethods"> &
   Omit<ServiceNeeds, Given> & {
     readonly cluster: Cluster;
     /** Not closed with the API. */
@@ -63,9 +63,11 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     heartbeatMs,
     peerRuns: createPeerRuns({ ...parts, callers, heartbeatMs }),
   });
+  const peerMethods = serveServices(PEER_SERVICES, { ...parts, limits: config });
   health.addServices(methods.map((method) => method.service));
   const port = await serveMethods(methods, {
     ...parts,
+    peerMethods,
     identify: callers.identify(parts.identify ?? identifyByName),
     route,
   });

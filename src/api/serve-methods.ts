@@ -48,6 +48,8 @@ export interface PortParts {
   readonly identify: Identify;
   /** Forwards unary calls to other instances; absent: all are handled here. */
   readonly route?: Route;
+  /** Methods for other instances, over gRPC only; no list shows them. */
+  readonly peerMethods?: readonly ServedMethod[];
 }
 
 /** A port with its lifecycle. */
@@ -63,9 +65,9 @@ const DRAIN_POLL_MS = 20;
 
 /** Composes the protocols. Nothing is served before {@link ServedPort.listen}. */
 export async function serveMethods(methods: readonly ServedMethod[], parts: PortParts): Promise<ServedPort> {
-  const { health, config, facts, log, metrics, identify, route } = parts;
+  const { health, config, facts, log, metrics, identify, route, peerMethods = [] } = parts;
   const pipeline = createPipeline({
-    methods,
+    methods: [...methods, ...peerMethods],
     log,
     metrics: metrics.calls,
     identify,
@@ -76,7 +78,7 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
   const joint = { pipeline, log, ...limits };
   const extras: ReadonlyMap<string, ServeStream> = config.reflection ? await createReflection(methods) : new Map();
   const hosts = createHostRule(config.allowedHosts ?? []);
-  const grpc = createGrpcServer(methods, extras, { pipeline, hosts, limits, log });
+  const grpc = createGrpcServer([...methods, ...peerMethods], extras, { pipeline, hosts, limits, log });
   const rest = createRestRouter(methods);
   const rpcVerbs = new Map(
     methods.flatMap((method) => [method.path, ...method.aliases].map((path) => [path, allowedVerbs(method)])),

@@ -84,7 +84,8 @@ const SURVEY = prepared(
     (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id IS NULL OR instance_id NOT IN (SELECT instance_id FROM alive))::int AS free,
     (SELECT coalesce(json_agg(json_build_object('shard', shard, 'epoch', epoch) ORDER BY shard), '[]') FROM orchestrator.shard_leases WHERE instance_id = $1) AS held,
     (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'address', address, 'leaving', leaving,
-      'owns', instance_id IN (SELECT instance_id FROM orchestrator.shard_leases))), '[]') FROM orchestrator.instances
+      'owns', instance_id IN (SELECT instance_id FROM orchestrator.shard_leases),
+      'shards', (SELECT coalesce(json_agg(l.shard), '[]') FROM orchestrator.shard_leases l WHERE l.instance_id = i.instance_id))), '[]') FROM orchestrator.instances i
       WHERE instance_id <> $1 AND (expires_at > clock_timestamp() OR instance_id IN (SELECT instance_id FROM orchestrator.shard_leases))) AS others,
     (SELECT sum(epoch)::float8 FROM orchestrator.shard_leases) AS epochs,
     (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'pid', pid)), '[]') FROM orchestrator.instances WHERE host = $2 AND instance_id <> $1) AS neighbours`,

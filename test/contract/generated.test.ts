@@ -25,6 +25,7 @@ function copyCheckout(): string {
     "buf.yaml",
     "clients",
     "contracts",
+    "internal",
     "third_party",
     "gen",
     "scripts",

@@ -27,7 +27,7 @@ function run(command: string, args: readonly string[], cwd = ROOT): Outcome {
 function copyWithFault(file: string, from: string | RegExp, to: string): string {
   const folder = mkdtempSync(join(tmpdir(), "contract-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const name of ["buf.yaml", "contracts", "third_party"])
+  for (const name of ["buf.yaml", "contracts", "internal", "third_party"])
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   const path = join(folder, "contracts", file);
   const text = readFileSync(path, "utf8");

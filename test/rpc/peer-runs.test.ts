@@ -59,7 +59,7 @@ const startRun = (api: TestApi, runId: string, flowId = "open") => {
 
 test("changes of a peer are relayed as they are, nothing is read from the store, and the stream ends with the last watch", async () => {
   const here = openPeerRuns();
-  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true }];
+  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true, shards: [] }];
   await Promise.all([here.follow(), here.follow()]);
   await startRun(there, "a");
   await startRun(there, "b", "done");
@@ -78,10 +78,10 @@ test("changes of a peer are relayed as they are, nothing is read from the store,
 
 test("a watch that another instance asks for is not asked for again", async () => {
   const here = openPeerRuns();
-  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true }];
+  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true, shards: [] }];
   const third = await startApi();
   onTestFinished(() => third.api.close(50));
-  there.engine.others = [{ id: "third", address: third.address, leaving: false, owns: true }];
+  there.engine.others = [{ id: "third", address: third.address, leaving: false, owns: true, shards: [] }];
   await here.follow();
   await startRun(third, "a");
   await startRun(there, "b");
@@ -93,7 +93,7 @@ test("a watch that another instance asks for is not asked for again", async () =
 // Cause: what a peer had committed and not yet sent when it died would never have been heard of.
 test("when a shard changes hands, or a peer goes, what was written meanwhile is read from the store", async () => {
   const here = openPeerRuns();
-  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true }];
+  here.engine.others = [{ id: "there", address: there.address, leaving: false, owns: true, shards: [] }];
   await here.follow();
   await here.engine.startRun(CALLER, { ...START, runId: "silent" }, 0);
   expect(here.relayed()).toEqual([]);
@@ -114,8 +114,8 @@ test("a peer that is silent, or says no, is named in the log once, asked again, 
   const here = openPeerRuns();
   const { port } = deaf.address() as { port: number };
   here.engine.others = [
-    { id: "silent", address: `127.0.0.1:${port}`, leaving: false, owns: true },
-    { id: "closed", address: "127.0.0.1:1", leaving: false, owns: true },
+    { id: "silent", address: `127.0.0.1:${port}`, leaving: false, owns: true, shards: [] },
+    { id: "closed", address: "127.0.0.1:1", leaving: false, owns: true, shards: [] },
   ];
   await here.follow();
   await eventually(() => expect(sockets.length).toBeGreaterThan(1));

@@ -11,6 +11,8 @@ const IDLE_MS = 120_000;
 export interface PeerChannels {
   /** Runs a call on the connection to an address, which stays open until `call` has settled. */
   use<T>(address: string, call: (channel: GrpcChannel) => Promise<T>): Promise<T>;
+  /** The connection to an address, which stays open until it is released. */
+  hold(address: string): { readonly channel: GrpcChannel; readonly release: () => void };
   /** Number of connections. */
   readonly size: number;
   close(): void;
@@ -44,15 +46,23 @@ export function openPeerChannels(maxMessageBytes: number, idleMs = IDLE_MS): Pee
     kept.set(address, made);
     return made;
   };
+  const hold: PeerChannels["hold"] = (address) => {
+    const one = find(address);
+    one.open += 1;
+    const release = (): void => {
+      one.open -= 1;
+      one.usedAt = performance.now();
+    };
+    return { channel: one.channel, release };
+  };
   return {
+    hold,
     async use(address, call) {
-      const one = find(address);
-      one.open += 1;
+      const { channel, release } = hold(address);
       try {
-        return await call(one.channel);
+        return await call(channel);
       } finally {
-        one.open -= 1;
-        one.usedAt = performance.now();
+        release();
       }
     },
     get size() {

@@ -1,10 +1,13 @@
 /** Other instances on the database: proofs of forwarded callers, and calls to the instances that can handle them. */
 import { toError } from "../../base/errors.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { PeerCalls } from "../../engine/ports/dispatch/peers.ts";
 import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import type { Route } from "../calls/routing.ts";
 import { type AskPeers, openAskPeers } from "./ask-peers.ts";
+import { openSender, type Sender } from "./forward-send.ts";
 import { createForwardedCallers, type ForwardedCallers } from "./forwarded-caller.ts";
+import { createPeerCalls } from "./peer-calls.ts";
 import { createRouter } from "./router.ts";
 
 export interface PeersNeeds {
@@ -20,6 +23,9 @@ export interface Peers {
   readonly callers: ForwardedCallers;
   readonly route: Route;
   readonly ask: AskPeers;
+  readonly sender: Sender;
+  /** What instances say to each other about tasks and workers. */
+  readonly calls: PeerCalls;
   /** Answers forwarded waits and ends the search for owners. */
   drain(): void;
   close(): void;
@@ -29,14 +35,17 @@ export function createPeers({ cluster, sharedClock, tokenKey, maxMessageBytes }:
   const draining = new AbortController();
   const callers = createForwardedCallers(tokenKey, sharedClock);
   const { askPeers, close } = openAskPeers({ cluster, callers, maxMessageBytes });
-  const router = createRouter({ cluster, callers, maxMessageBytes, draining: draining.signal });
+  const sender = openSender(callers, maxMessageBytes);
+  const router = createRouter({ cluster, sender, draining: draining.signal });
   return {
     callers,
     route: router.route,
     ask: askPeers,
     drain: () => draining.abort(toError("SHUTTING_DOWN")),
+    sender,
+    calls: createPeerCalls(sender),
     close: () => {
-      router.close();
+      sender.close();
       close();
     },
   };

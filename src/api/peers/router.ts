@@ -32,8 +32,7 @@ import { isRepeatable } from "../errors/repeatable.ts";
 import { fromDuration } from "../mapping/time.ts";
 import { type BatchParts, startBatch, type WaitAnywhere } from "./forward-batch.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";
-import { openSender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
-import type { ForwardedCallers } from "./forwarded-caller.ts";
+import { type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
 
 /** How long to look for an instance that can handle a call, milliseconds. */
 const PATIENCE_MS = 3_000;
@@ -45,21 +44,16 @@ const LONGEST_PAUSE_MS = 250;
 /** Routes calls to the instances that can handle them. */
 export interface Router {
   readonly route: Route;
-  /** Closes the connections to other instances. */
-  close(): void;
 }
 
 export interface RouterParts {
   readonly cluster: Cluster;
-  readonly callers: Pick<ForwardedCallers, "sign">;
-  readonly maxMessageBytes: number;
+  readonly sender: Sender;
   /** Ends forwarded waits. */
   readonly draining: AbortSignal;
 }
 
-export function createRouter({ cluster, callers, maxMessageBytes, draining }: RouterParts): Router {
-  const sender = openSender(callers, maxMessageBytes);
-
+export function createRouter({ cluster, sender, draining }: RouterParts): Router {
   /** Makes a refused call on the instance that can handle it. */
   const makeElsewhere = async (
     method: ServedMethod,
@@ -199,7 +193,6 @@ export function createRouter({ cluster, callers, maxMessageBytes, draining }: Ro
           return routeItems(method, method.routing, handler);
       }
     },
-    close: () => sender.close(),
   };
 }
 

@@ -5,6 +5,7 @@ import { grpcHealthService, healthService } from "./health-service.ts";
 import { infoService } from "./info-service.ts";
 import { operationService } from "./operation-service.ts";
 import { payloadService } from "./payload-service.ts";
+import { peerService } from "./peer-service.ts";
 import { queueService } from "./queue-service.ts";
 import { runService } from "./runs/run-service.ts";
 import { templateService } from "./template-service.ts";
@@ -23,3 +24,6 @@ export const SERVICES = [
   workerService,
   queueService,
 ] as const;
+
+/** Served for other instances only, over gRPC, and shown to nobody. */
+export const PEER_SERVICES = [peerService] as const;

@@ -1,40 +1,41 @@
 /** WorkerService: tasks for workers, and what they report. */
 import { create } from "@bufbuild/protobuf";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
-import type { AlreadyReported } from "../../engine/ports/dispatch/hand-overs.ts";
-import type { WorkerMessage, WorkerReport, Workers } from "../../engine/ports/dispatch/workers.ts";
+import { homeOf, homeOfSession } from "../../base/session-ids.ts";
+import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { WorkerMessage } from "../../engine/ports/dispatch/workers.ts";
 import {
-  type TaskReport,
-  TaskReportOutcome,
-  type TaskReportResult,
-  TaskReportResultSchema,
-} from "../../gen/orchestrator/v1/worker_pb.ts";
-import {
+  type PollTasksRequest,
   type PollTasksResponse,
   PollTasksResponseSchema,
   RegisterWorkerResponseSchema,
+  type ReportTasksRequest,
+  type ReportTasksResponse,
   ReportTasksResponseSchema,
   WorkerService,
 } from "../../gen/orchestrator/v1/worker_service_pb.ts";
 import { DEFAULT_QUEUE } from "../../tasks/worker.ts";
-import type { ServiceHandlers } from "../calls/call.ts";
+import type { CallContext, ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
-import { TASK_STATE } from "../mapping/enums.ts";
-import { fromPayload, type PayloadInput, type PayloadLimits, type StoredPayloads } from "../mapping/payload.ts";
-import { toTaskError } from "../mapping/task.ts";
-import { fromDuration, toDuration, toTimestamp } from "../mapping/time.ts";
+import { toDuration } from "../mapping/time.ts";
 import { toWorkerStop } from "../mapping/worker.ts";
+import { outcomeNameOf } from "../mapping/workers/task-report.ts";
+import { toWorkerTask } from "../mapping/workers/worker-task.ts";
+import { anywhere, type Sender, Unreached } from "../peers/forward-send.ts";
+import { reportTasks } from "../peers/report-tasks.ts";
 import { withHeartbeats } from "../streams/heartbeat.ts";
-import { type PayloadReader, readReferences } from "./stored-payloads.ts";
+import { createTakeReports, type TakeReportsNeeds } from "./take-reports.ts";
 import { createWorkerLists, type WorkerListNeeds } from "./worker-lists.ts";
 
 /** Largest number of reports in one call: the contract's. */
 const MAX_REPORTS = 1_000;
 
-interface Needs extends WorkerListNeeds {
-  readonly workers: Workers;
-  readonly runReader: PayloadReader;
-  readonly limits: PayloadLimits;
+const POLL_TASKS = anywhere(WorkerService.method.pollTasks);
+const REPORT_TASKS = anywhere(WorkerService.method.reportTasks);
+
+interface Needs extends TakeReportsNeeds, Omit<WorkerListNeeds, "workers"> {
+  readonly cluster: Cluster;
+  readonly peers: { readonly sender: Sender };
   readonly draining: AbortSignal;
   readonly heartbeatMs: number;
   /** Counts the outcomes of reports; absent: nothing is counted. */
@@ -47,16 +48,46 @@ export interface ReportMetrics {
   answered(outcome: string): void;
 }
 
-function createHandlers({
-  workers,
-  runReader,
-  limits,
-  tokens,
-  askPeers,
-  draining,
-  heartbeatMs,
-  reports: counted,
-}: Needs): ServiceHandlers<typeof WorkerService> {
+function createHandlers(needs: Needs): ServiceHandlers<typeof WorkerService> {
+  const { workers, limits, cluster, peers, draining, heartbeatMs, reports: counted } = needs;
+  const parts = { cluster, workers, sender: peers.sender, takeHere: createTakeReports(needs) };
+
+  /** Address of the instance where the session is, another one: calls of a worker come through any instance. */
+  const homeAddressOf = (sessionId: string, { forwarded }: CallContext): string | null => {
+    const home = homeOfSession(sessionId);
+    if (forwarded || home === "") return null;
+    return cluster.view().others.find(({ id }) => homeOf(id) === home)?.address ?? null;
+  };
+
+  async function* pollAt(address: string, request: PollTasksRequest, call: CallContext) {
+    const signal = AbortSignal.any([call.signal, draining]);
+    try {
+      yield* peers.sender.stream(address, POLL_TASKS, request, call, signal, () => call.opened());
+    } catch (error) {
+      if (draining.aborted) throw toError("SHUTTING_DOWN");
+      if (error instanceof Unreached) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId: request.sessionId });
+      throw error;
+    }
+  }
+
+  const report = async (request: ReportTasksRequest, call: CallContext): Promise<ReportTasksResponse> => {
+    const { sessionId, reports } = request;
+    const isHere = workers.touch(call.caller, sessionId);
+    const address = isHere ? null : homeAddressOf(sessionId, call);
+    if (address !== null)
+      try {
+        return await peers.sender.send(address, REPORT_TASKS, request, call, call.signal);
+      } catch (error) {
+        // The session is gone with its home. What it says about tasks still counts.
+        const isGone = error instanceof Unreached || (isOrchestratorError(error) && error.code === "PEER_LOST");
+        if (!isGone) throw error;
+      }
+    if (!isHere && reports.length === 0) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+    const results = await reportTasks(parts, sessionId, reports, call);
+    if (request.closing) workers.goodbye(call.caller, sessionId);
+    return create(ReportTasksResponseSchema, { results: [...results] });
+  };
+
   return {
     async registerWorker({ name, sdk, queues, handlers, slots, labels, buildId }, { caller }) {
       const served = queues.length === 0 ? [DEFAULT_QUEUE] : [...new Set(queues)];
@@ -72,8 +103,14 @@ function createHandlers({
       });
     },
 
-    async *pollTasks({ sessionId }, call) {
-      if (!workers.touch(call.caller, sessionId)) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+    async *pollTasks(request, call) {
+      const { sessionId } = request;
+      if (!workers.touch(call.caller, sessionId)) {
+        const address = homeAddressOf(sessionId, call);
+        if (address === null) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+        yield* pollAt(address, request, call);
+        return;
+      }
       call.opened();
       yield* withHeartbeats<WorkerMessage, PollTasksResponse>(
         {
@@ -88,33 +125,13 @@ function createHandlers({
       );
     },
 
-    async reportTasks({ sessionId, reports, closing }, { caller, forwarded }) {
-      const isThere = workers.touch(caller, sessionId);
-      if (!isThere && reports.length === 0) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
-      /** The last report of each task: those of one task are taken in order. */
-      const before = new Map<string, Promise<unknown>>();
-      const results = reports.map((report) => {
-        const { taskToken } = report;
-        const earlier = before.get(taskToken);
-        const take = async () => {
-          const told = await toReport(report, (payloads) => readReferences(runReader, caller, payloads), limits);
-          if (told.report === null) return toResult("refused", told.problem);
-          const { standing, message, stands } = await workers.report(caller, sessionId, taskToken, told.report);
-          return told.problem !== "" && standing === "accepted"
-            ? toResult("refused", told.problem)
-            : toResult(standing, message, stands);
-        };
-        const result = earlier === undefined ? take() : earlier.then(take);
-        before.set(taskToken, result);
-        return result;
-      });
-      const answered = await Promise.all(results);
-      if (closing) workers.goodbye(caller, sessionId);
-      if (!forwarded) for (const { outcome } of answered) counted?.answered(OUTCOME_NAME.get(outcome) ?? "UNSPECIFIED");
-      return create(ReportTasksResponseSchema, { results: answered });
+    async reportTasks(request, call) {
+      const response = await report(request, call);
+      if (!call.forwarded) for (const result of response.results) counted?.answered(outcomeNameOf(result));
+      return response;
     },
 
-    ...createWorkerLists({ workers, tokens, askPeers }),
+    ...createWorkerLists(needs),
   };
 }
 
@@ -125,92 +142,10 @@ function toPollResponse(message: WorkerMessage): PollTasksResponse {
     const { token, reason } = message;
     return create(PollTasksResponseSchema, { event: { case: "cancellation", value: { taskToken: token, reason } } });
   }
-  const { token, task } = message;
   return create(PollTasksResponseSchema, {
-    event: {
-      case: "task",
-      value: {
-        taskToken: token,
-        handler: task.handler,
-        queue: task.queue,
-        runId: task.runId,
-        taskId: task.path,
-        flowId: task.flowId,
-        attempt: task.attempt,
-        idempotencyKey: task.idempotencyKey,
-        fencingToken: task.fence,
-        correlationId: task.correlationId,
-        inputJson: task.inputJson,
-        scheduleTime: toTimestamp(task.since),
-        ...(task.timeoutMs === null ? {} : { timeout: toDuration(task.timeoutMs) }),
-        ...(task.heartbeatMs === null ? {} : { heartbeatTimeout: toDuration(task.heartbeatMs) }),
-      },
-    },
+    event: { case: "task", value: toWorkerTask(message.token, message.task) },
   });
 }
-
-type ReadReferences = (payloads: readonly PayloadInput[]) => Promise<StoredPayloads>;
-
-/**
- * A report as the engine takes it; null when it says nothing. A result that breaks a rule becomes a failure with that
- * problem: the task must not wait forever.
- */
-async function toReport(
-  { event }: TaskReport,
-  read: ReadReferences,
-  limits: PayloadLimits,
-): Promise<{ readonly report: WorkerReport | null; readonly problem: string }> {
-  switch (event.case) {
-    case "acknowledged":
-    case "alive":
-    case "stopped":
-      return { report: { type: event.case }, problem: "" };
-    case "handedBack":
-      return { report: { type: "handed_back", reason: event.value.reason }, problem: "" };
-    case "failed": {
-      const { type, message, nonRetryable, nextRetryDelay } = event.value;
-      const nextRetryDelayMs = nextRetryDelay === undefined ? {} : { nextRetryDelayMs: fromDuration(nextRetryDelay) };
-      const error = { type, message, retryable: !nonRetryable, ...nextRetryDelayMs };
-      return { report: { type: "ended", outcome: { ok: false, error } }, problem: "" };
-    }
-    case "succeeded":
-      try {
-        const { outputValue } = event.value;
-        const output = fromPayload(outputValue, "output", null, limits, await read([outputValue]));
-        return { report: { type: "ended", outcome: { ok: true, output } }, problem: "" };
-      } catch (error) {
-        if (!isOrchestratorError(error)) throw error;
-        const { message } = error;
-        const failure = { type: "WORKER_RESULT_INVALID", message, retryable: false };
-        return { report: { type: "ended", outcome: { ok: false, error: failure } }, problem: message };
-      }
-    default:
-      return { report: null, problem: "the report says nothing that this version knows" };
-  }
-}
-
-function toResult(standing: keyof typeof OUTCOME, message: string, stands?: AlreadyReported): TaskReportResult {
-  return create(TaskReportResultSchema, {
-    outcome: OUTCOME[standing],
-    message,
-    ...(stands === undefined ? {} : { taskState: TASK_STATE[stands.state], outputType: stands.outputType }),
-    ...(stands === undefined || stands.error === null ? {} : { taskError: toTaskError(stands.error) }),
-  });
-}
-
-const OUTCOME = {
-  accepted: TaskReportOutcome.ACCEPTED,
-  outdated: TaskReportOutcome.OUTDATED,
-  unknown: TaskReportOutcome.UNKNOWN,
-  unavailable: TaskReportOutcome.UNAVAILABLE,
-  refused: TaskReportOutcome.REFUSED,
-  cancel_requested: TaskReportOutcome.CANCEL_REQUESTED,
-  already_reported: TaskReportOutcome.ALREADY_REPORTED,
-} as const;
-
-const OUTCOME_NAME = new Map<TaskReportOutcome, string>(
-  Object.entries(TaskReportOutcome).map(([name, value]) => [value, name]),
-);
 
 /** WorkerService with its handlers. */
 export const workerService = defineService(WorkerService, createHandlers);

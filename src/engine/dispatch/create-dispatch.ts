@@ -1,9 +1,11 @@
-/** Handed-out work on one instance: who takes tasks, and who waits for them. */
+/** Handed-out work: who takes tasks, and who waits for them, here and at other instances. */
 import type { Log } from "../../base/log.ts";
-import type { HandOvers, Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
+import type { HandOverRef, HandOvers, Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
+import type { PeerCalls, PeerDispatch } from "../ports/dispatch/peers.ts";
 import type { Workers } from "../ports/dispatch/workers.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Peers } from "./peers/peers.ts";
 import type { TaskTokens } from "./tokens.ts";
 import { WorkerSessions } from "./worker-sessions.ts";
 
@@ -12,12 +14,14 @@ export interface Dispatch {
   readonly takers: Takers;
   readonly waitingTasks: WaitingTaskStore;
   /** Tasks are handed out from now on. */
-  open(handOvers: HandOvers): OpenDispatch;
+  open(handOvers: HandOvers, calls: PeerCalls): OpenDispatch;
 }
 
 /** Handed-out work that is under way. */
 export interface OpenDispatch {
   readonly workers: Workers;
+  /** What other instances say. */
+  readonly peerDispatch: PeerDispatch;
   /** Ends the sessions of workers. What they hold stays theirs. */
   close(): Promise<void>;
 }
@@ -34,18 +38,28 @@ export interface DispatchParts {
 
 /** Creates what hands out the tasks of a runtime. */
 export function createDispatch(
-  { shards, lifecycle }: Pick<Runtime, "shards" | "lifecycle">,
+  { shards, lifecycle, cluster }: Pick<Runtime, "shards" | "lifecycle" | "cluster">,
   parts: DispatchParts,
 ): Dispatch {
-  const { waitingTasks, log } = parts;
+  const { instanceId, waitingTasks, tokens, log } = parts;
   const dispatcher = new Dispatcher({ store: waitingTasks, shards, lifecycle, log });
   return {
     takers: dispatcher,
     waitingTasks,
-    open: (handOvers) => {
-      dispatcher.start(handOvers);
-      const workers = new WorkerSessions({ ...parts, dispatcher, handOvers });
-      return { workers, close: () => workers.stop() };
+    open: (handOvers, calls) => {
+      const seal = (tenantId: string, ref: HandOverRef): string => tokens.seal(tenantId, ref);
+      const peers = new Peers({ self: instanceId, cluster, calls, dispatcher, handOvers, seal, log });
+      dispatcher.start(handOvers, peers);
+      const owns = (runId: string): boolean => shards.epochOf(shards.shardOf(runId)) !== undefined;
+      const workers = new WorkerSessions({ ...parts, dispatcher, handOvers, peers, owns });
+      return {
+        workers,
+        peerDispatch: peers,
+        close: async () => {
+          await workers.stop();
+          await peers.stop();
+        },
+      };
     },
   };
 }

@@ -5,9 +5,9 @@
  *
  * Without a stream it gets no tasks, and keeps what it has acknowledged.
  */
+import { workerIdOf } from "../../base/session-ids.ts";
 import type { HandedTask, HandOverRef, Line } from "../ports/dispatch/hand-overs.ts";
 import type { WorkerInfo, WorkerMessage, WorkerStop, WorkerView } from "../ports/dispatch/workers.ts";
-import { workerIdOf } from "./session-ids.ts";
 import { Taker, type TakerParts } from "./taker.ts";
 
 /** Messages beyond twice its slots that may wait for a worker that does not read. */
@@ -24,6 +24,7 @@ export interface Stream {
 
 /** A worker that is connected to this instance. */
 export class Session extends Taker {
+  readonly isHere = true;
   readonly worker: WorkerInfo;
   readonly lines: readonly Line[];
   /** `performance.now()` of the last call that named the session. */
@@ -32,13 +33,21 @@ export class Session extends Taker {
   /** It finishes what it holds, and gets no more. */
   #drain: WorkerStop | null = null;
   #stream: Stream | null = null;
-  #ended = false;
 
   constructor(parts: TakerParts, worker: WorkerInfo) {
     super(parts);
     const { tenantId } = parts;
     this.worker = worker;
     this.lines = worker.queues.flatMap((queue) => worker.handlers.map((handler) => ({ tenantId, queue, handler })));
+  }
+
+  /** Whether messages reach it. */
+  get isConnected(): boolean {
+    return this.#stream !== null;
+  }
+
+  override get isReady(): boolean {
+    return this.#stream !== null && this.#drain === null && super.isReady;
   }
 
   override hear(): void {
@@ -82,14 +91,13 @@ export class Session extends Taker {
 
   /** Ends the session. Returns what it held. */
   end(): readonly HandOverRef[] {
-    this.#ended = true;
     this.#stream?.close();
     this.#stream = null;
     return this.held();
   }
 
   protected get room(): number {
-    return this.#stream === null || this.#ended || this.#drain !== null ? 0 : this.worker.slots - this.taken;
+    return this.worker.slots - this.taken;
   }
 
   protected sendTask(token: string, task: HandedTask): void {

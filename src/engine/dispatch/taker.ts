@@ -41,7 +41,10 @@ export abstract class Taker {
   }
 
   /** What it can do. */
-  abstract get lines(): readonly Line[];
+  abstract readonly lines: readonly Line[];
+
+  /** Its worker is connected to this instance. */
+  abstract readonly isHere: boolean;
 
   /** How many more tasks it could take, if nothing kept it from it. */
   protected abstract get room(): number;
@@ -53,9 +56,14 @@ export abstract class Taker {
   /** A slot is free again. `told`: the holder said so itself. */
   protected abstract freed(slot: TakenSlot, told: boolean): void;
 
+  /** Nothing keeps it from taking tasks but the number of its slots. */
+  get isReady(): boolean {
+    return !this.isDeaf && !this.#resting;
+  }
+
   /** How many more tasks it can take now. */
   get free(): number {
-    return this.isDeaf || this.#resting ? 0 : Math.max(0, this.room);
+    return this.isReady ? Math.max(0, this.room) : 0;
   }
 
   /** Slots in use. */
@@ -69,7 +77,7 @@ export abstract class Taker {
   }
 
   /** Takes a slot for a new hand-over. */
-  reserve(): Slot {
+  reserve(): TakenSlot {
     const slot = new TakenSlot(this);
     this.#taken.add(slot);
     this.#unsent += 1;
@@ -77,7 +85,7 @@ export abstract class Taker {
   }
 
   /** The slot in which it does a task that somebody else handed it. */
-  slotOf(ref: HandOverRef, token: string): Slot {
+  slotOf(ref: HandOverRef, token: string): TakenSlot {
     const known = this.#held.get(token);
     if (known !== undefined) return known;
     const slot = new TakenSlot(this);
@@ -120,6 +128,15 @@ export abstract class Taker {
     if (slot !== undefined) this.#free(slot, true);
   }
 
+  /** The worker has ended its work on a task, and its slot goes on to something else at once. */
+  renew(token: string): TakenSlot | null {
+    const slot = this.#held.get(token);
+    if (slot === undefined) return null;
+    this.#held.delete(token);
+    this.#taken.delete(slot);
+    return this.reserve();
+  }
+
   /** Its worker cannot be reached any more. */
   lose(): void {
     const now = performance.now();
@@ -140,13 +157,20 @@ export abstract class Taker {
     );
   }
 
-  send(slot: TakenSlot, task: HandedTask): void {
+  /** Sends a task. `token` is the one that another instance has sealed. */
+  send(slot: TakenSlot, task: HandedTask, token?: string): void {
     const ref = { runId: task.runId, fence: task.fence };
-    const token = this.#seal(this.tenantId, ref);
+    const sealed = token ?? this.#seal(this.tenantId, ref);
     this.#unsent -= 1;
     slot.path = task.path;
-    this.#hold(slot, ref, token);
-    this.sendTask(token, task);
+    this.#hold(slot, ref, sealed);
+    this.sendTask(sealed, task);
+  }
+
+  /** Cancels a task that it holds. */
+  cancelHeld(token: string, reason: string): void {
+    const slot = this.#held.get(token);
+    if (slot !== undefined) this.cancel(slot, reason);
   }
 
   cancel({ token, isSilent }: TakenSlot, reason: string): void {

@@ -55,16 +55,19 @@ export class WaitingTasks {
     return first === undefined ? head.more : first.priority >= task.priority;
   }
 
+  /** The first of the tasks of these lines; null: none is in memory. */
+  peek(lines: readonly Line[]): ReadyTask | null {
+    return this.#leaderOf(lines)?.tasks[0] ?? null;
+  }
+
   /** Takes the first of the tasks of these lines; null: none is in memory. */
   take(lines: readonly Line[]): ReadyTask | null {
-    let best: Head | undefined;
-    for (const line of lines) {
-      const head = this.#heads.get(keyOf(line));
-      const [first] = head?.tasks ?? [];
-      const [leader] = best?.tasks ?? [];
-      if (first !== undefined && (leader === undefined || isBefore(first, leader))) best = head;
-    }
-    return best?.tasks.shift() ?? null;
+    return this.#leaderOf(lines)?.tasks.shift() ?? null;
+  }
+
+  /** How many tasks of the line are in memory. */
+  countOf(line: Line): number {
+    return this.#heads.get(keyOf(line))?.tasks.length ?? 0;
   }
 
   /** Whether the store should be asked before the next {@link take}. */
@@ -99,6 +102,17 @@ export class WaitingTasks {
     for (const task of found) if (!isThere(head.tasks, task)) head.tasks.splice(placeOf(head.tasks, task), 0, task);
   }
 
+  #leaderOf(lines: readonly Line[]): Head | undefined {
+    let best: Head | undefined;
+    for (const line of lines) {
+      const head = this.#heads.get(keyOf(line));
+      const [first] = head?.tasks ?? [];
+      const [leader] = best?.tasks ?? [];
+      if (first !== undefined && (leader === undefined || isBefore(first, leader))) best = head;
+    }
+    return best;
+  }
+
   #headOf(line: Line): Head {
     const key = keyOf(line);
     const known = this.#heads.get(key);
@@ -112,6 +126,14 @@ export class WaitingTasks {
 /** Names of queues and handlers hold no blanks. */
 export function keyOf({ tenantId, queue, handler }: Line): string {
   return `${queue} ${handler} ${tenantId}`;
+}
+
+/** Whether what waits goes before other things that wait: by priority, then by time. */
+export function goesBefore(
+  a: Pick<ReadyTask, "priority" | "since">,
+  b: Pick<ReadyTask, "priority" | "since"> | null,
+): boolean {
+  return b === null || a.priority > b.priority || (a.priority === b.priority && a.since < b.since);
 }
 
 /** The order of a line: priority, time, run, task. */

@@ -2,9 +2,12 @@
 import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { createQueue } from "../../base/queue.ts";
+import { homeOf, mintSessionId, workerIdOf } from "../../base/session-ids.ts";
 import type { Caller } from "../ports/caller.ts";
 import type { AlreadyReported, HandOverRef, HandOvers, Standing } from "../ports/dispatch/hand-overs.ts";
 import type {
+  PassedOn,
+  ReportKind,
   ReportResult,
   WorkerInfo,
   WorkerMessage,
@@ -15,8 +18,9 @@ import type {
 } from "../ports/dispatch/workers.ts";
 import { type Repetition, repeat } from "../shard/repeat.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { Peers } from "./peers/peers.ts";
 import { Session, type Stream } from "./session.ts";
-import { homeOf, mintSessionId, workerIdOf } from "./session-ids.ts";
+import type { Taker } from "./taker.ts";
 import { ACK_TIMEOUT_MS, SESSION_TIMEOUT_MS } from "./timeouts.ts";
 import type { TaskTokens } from "./tokens.ts";
 
@@ -32,12 +36,15 @@ export interface WorkerSessionsParts {
   readonly dispatcher: Dispatcher;
   readonly handOvers: HandOvers;
   readonly tokens: TaskTokens;
+  readonly peers: Peers;
+  /** Whether this instance owns a run. */
+  readonly owns: (runId: string) => boolean;
   readonly log: Log;
   /** See {@link SESSION_TIMEOUT_MS}, for tests. */
   readonly sessionTimeoutMs?: number | undefined;
 }
 
-/** Sessions of workers. */
+/** Sessions of the workers that are connected here, and reports about tasks of runs of this instance. */
 export class WorkerSessions implements Workers {
   readonly #parts: WorkerSessionsParts;
   readonly #sessionTimeoutMs: number;
@@ -68,7 +75,7 @@ export class WorkerSessions implements Workers {
   }
 
   async *poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncGenerator<WorkerMessage> {
-    const session = this.#find(caller, sessionId);
+    const session = this.#findHere(caller, sessionId);
     if (session === null) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
     session.hear();
     const closed = new AbortController();
@@ -84,7 +91,9 @@ export class WorkerSessions implements Workers {
     try {
       for (let message = await messages.take(); message !== undefined; message = await messages.take()) yield message;
     } finally {
-      for (const ref of session.detach(stream)) this.#give(ref, "UNACKNOWLEDGED");
+      const lost = session.detach(stream);
+      if (!session.isConnected) this.#parts.peers.disconnected(session);
+      for (const ref of lost) this.#give(ref, "UNACKNOWLEDGED");
     }
   }
 
@@ -102,18 +111,47 @@ export class WorkerSessions implements Workers {
         : { standing: taken.standing, message: `the task is ${taken.state}: the attempt has ended`, stands: taken };
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;
-      return { standing: "unavailable", message: error.message };
+      return { standing: "unavailable", message: error.message, moved: error.code === "RUN_MOVED" };
     }
   }
 
+  runOf(caller: Caller, sessionId: string, token: string): string | null {
+    const ref = this.#find(caller, sessionId)?.refOf(token) ?? this.#parts.tokens.open(caller.tenantId, token);
+    return ref?.runId ?? null;
+  }
+
+  async passOn<Result extends { readonly isOver: boolean }>(
+    caller: Caller,
+    sessionId: string,
+    owner: string,
+    reports: readonly { readonly token: string; readonly kind: ReportKind }[],
+    send: (passed: PassedOn | null) => Promise<readonly Result[]>,
+  ): Promise<readonly Result[]> {
+    const session = this.#findHere(caller, sessionId);
+    if (session === null) return send(null);
+    const ended: string[] = [];
+    for (const { token, kind } of reports) {
+      if (kind === "handed_back") session.rest();
+      if (kind !== "acknowledged" && kind !== "alive") ended.push(token);
+      else {
+        const ref = session.refOf(token) ?? this.#parts.tokens.open(caller.tenantId, token);
+        if (ref !== null) session.slotOf(ref, token);
+      }
+      session.heardOf(token);
+    }
+    const results = await send(this.#parts.peers.passOn(session, owner, ended));
+    for (const [index, { isOver }] of results.entries()) if (isOver) session.done(reports[index]?.token ?? "");
+    return results;
+  }
+
   touch(caller: Caller, sessionId: string): boolean {
-    const session = this.#find(caller, sessionId);
+    const session = this.#findHere(caller, sessionId);
     session?.hear();
     return session !== null;
   }
 
   goodbye(caller: Caller, sessionId: string): boolean {
-    const session = this.#find(caller, sessionId);
+    const session = this.#findHere(caller, sessionId);
     if (session !== null) this.#end(session, "HANDED_BACK");
     return session !== null;
   }
@@ -141,11 +179,16 @@ export class WorkerSessions implements Workers {
     ref: HandOverRef,
     token: string,
     report: WorkerReport,
-    session: Session | null,
+    session: Taker | null,
   ): Promise<Standing | AlreadyReported> {
     const { handOvers, log } = this.#parts;
-    if (report.type === "acknowledged" || report.type === "alive")
-      return handOvers.alive(ref, () => session?.slotOf(ref, token) ?? null);
+    if (report.type === "acknowledged" || report.type === "alive") {
+      // Taken at once: the end may be reported while this waits.
+      const standing = await handOvers.alive(ref, session?.slotOf(ref, token) ?? null);
+      if (standing === "outdated" || standing === "unknown") session?.done(token);
+      return standing;
+    }
+    if (report.type === "handed_back") session?.rest();
     // The slot is free for what follows in the same run.
     session?.done(token);
     switch (report.type) {
@@ -156,19 +199,22 @@ export class WorkerSessions implements Workers {
         return handOvers.reported(ref, { ok: false, error });
       }
       case "handed_back":
-        session?.rest();
-        log.info("a worker handed a task back", {
-          runId: ref.runId,
-          worker: session?.worker.name,
-          reason: report.reason,
-        });
+        log.info("a worker handed a task back", { runId: ref.runId, session: session?.id, reason: report.reason });
         return handOvers.returned(ref, "HANDED_BACK");
     }
   }
 
-  #find({ tenantId }: Caller, sessionId: string): Session | null {
+  #findHere({ tenantId }: Caller, sessionId: string): Session | null {
     const session = this.#sessions.get(sessionId);
     return session?.tenantId === tenantId ? session : null;
+  }
+
+  /** Also one at another instance. */
+  #find(caller: Caller, sessionId: string): Taker | null {
+    const here = this.#findHere(caller, sessionId);
+    if (here !== null) return here;
+    const there = this.#parts.peers.sessionOf(sessionId);
+    return there?.tenantId === caller.tenantId ? there : null;
   }
 
   #endSilent(): void {
@@ -183,10 +229,14 @@ export class WorkerSessions implements Workers {
     this.#sessions.delete(session.id);
     this.#parts.dispatcher.remove(session);
     const silent = new Set(session.held({ silent: true }));
-    for (const ref of session.end()) this.#give(ref, silent.has(ref) ? unbegun : "WORKER_LOST");
+    const lost = session.end();
+    this.#parts.peers.ended(session, unbegun === "HANDED_BACK");
+    for (const ref of lost) this.#give(ref, silent.has(ref) ? unbegun : "WORKER_LOST");
   }
 
+  /** Takes back what a worker held, if the run is here: other owners hear it from the peers. */
   #give(ref: HandOverRef, reason: "UNACKNOWLEDGED" | "WORKER_LOST" | "HANDED_BACK"): void {
+    if (!this.#parts.owns(ref.runId)) return;
     this.#parts.handOvers.returned(ref, reason).catch((error: unknown) => {
       this.#parts.log.warn("a task of a lost worker could not be taken back here", { runId: ref.runId, error });
     });

@@ -9,6 +9,8 @@ export interface OtherInstance {
   readonly leaving: boolean;
   /** Whether it owns shards. */
   readonly owns: boolean;
+  /** The shards that it owns. */
+  readonly shards: readonly number[];
 }
 
 /** Where a call can be made: at this instance, or at another one, by address. */
@@ -26,6 +28,11 @@ export interface ClusterView {
 export interface Cluster {
   /** The other instances, as of the last refresh a few seconds ago. */
   view(): ClusterView;
+  /**
+   * Where the run is, as of the last refresh: a guess that {@link Cluster.locate} corrects. Null: its shard had no
+   * owner.
+   */
+  ownerOf(runId: string): Place | null;
   /**
    * Finds the instance that can take a call for a run, or, with an empty id, the instance that accepts starts of new
    * runs. `here` is this instance, which takes over a run without an owner for that purpose. Null: no instance for now.

@@ -11,6 +11,7 @@ import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
 import type { Operations } from "../../engine/ports/operations.ts";
@@ -62,6 +63,7 @@ export interface RunningEngine {
   readonly operations: Operations;
   readonly workers: Workers;
   readonly queues: Queues;
+  readonly peerDispatch: PeerDispatch;
   readonly cluster: Cluster;
   readonly peers: Peers;
   readonly runRelay: RunRelay;
@@ -155,7 +157,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     log,
   });
   await runtime.open();
-  const { workers, close } = dispatch.open(runs.handOvers);
+  const { workers, peerDispatch, close } = dispatch.open(runs.handOvers, peers.calls);
   await runtime.start(leaseTtl);
   const { handOvers } = runs;
   const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });
@@ -173,6 +175,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     operations,
     workers,
     queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
+    peerDispatch,
     cluster,
     peers,
     runRelay: followers,

@@ -9,9 +9,11 @@ import { packagesOf, serveServices } from "../../../src/api/calls/services.ts";
 import { createHealth } from "../../../src/api/health.ts";
 import { printMessage } from "../../../src/api/http/print.ts";
 import { createTokens } from "../../../src/api/lists/tokens.ts";
+import type { Sender } from "../../../src/api/peers/forward-send.ts";
 import { SERVICES } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
+import type { Cluster } from "../../../src/engine/ports/cluster.ts";
 import type { Operations } from "../../../src/engine/ports/operations.ts";
 import { createQueues } from "../../../src/engine/queues/queues.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
@@ -28,6 +30,18 @@ const LIMITS = {
   maxPayloadBytes: 1_048_576,
   maxInlinePayloadBytes: 65_536,
   maxFlowBytes: 65_536,
+};
+
+/** No other instance. */
+const ALONE: Cluster = { view: () => ({ others: [], epochs: 0 }), ownerOf: () => "here", locate: async () => "here" };
+
+const NO_SENDER: Sender = {
+  send: () => Promise.reject(new Error("there is no other instance")),
+  // biome-ignore lint/correctness/useYield: there is no other instance.
+  async *stream() {
+    throw new Error("there is no other instance");
+  },
+  close() {},
 };
 
 /** The answer to a call. */
@@ -56,6 +70,8 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     workers: createFakeWorkers(),
     queues: createQueues({ store: createQueueStore(database), changed: () => {} }),
     askPeers: async () => ({ answers: [], silent: 0 }),
+    cluster: ALONE,
+    peers: { sender: NO_SENDER },
     flows: createFlowRegistry(createFlowStore(database)),
     templates: createFakeTemplates(),
     health: createHealth(),

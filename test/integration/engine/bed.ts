@@ -16,6 +16,7 @@ import { createRowsOf } from "../../../src/engine/make-rows.ts";
 import type { OperationObserver } from "../../../src/engine/operations/observer.ts";
 import { createOperations } from "../../../src/engine/operations/operations.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
+import type { PeerCalls, PeerDispatch } from "../../../src/engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../../src/engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../../src/engine/ports/dispatch/workers.ts";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
@@ -66,6 +67,7 @@ export interface Instance {
   readonly operations: Operations;
   readonly workers: Workers;
   readonly queues: Queues;
+  readonly peerDispatch: PeerDispatch;
   readonly journal: FaultyJournal;
   readonly leases: Leases;
   readonly tools: FakeTools;
@@ -128,6 +130,21 @@ export interface Bed {
 }
 
 let counter = 0;
+
+/** What each instance takes from the others. */
+const dispatches = new Map<string, PeerDispatch>();
+
+/** Calls from an instance to others in this process. */
+function callsBetween(from: string): PeerCalls {
+  return {
+    exchange: async (peer, conversation, message) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      const there = dispatches.get(peer.id);
+      if (there === undefined || !dispatches.has(from)) throw new Error(`${peer.id} does not answer`);
+      return there.exchange(conversation, message);
+    },
+  };
+}
 
 /** The same for all instances, as those of a database have it. */
 const TOKENS = new TaskTokens({ id: 1, secret: Buffer.alloc(32, 7) });
@@ -274,7 +291,8 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   await runtime.open();
   const engine: Engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
-  const { workers, close } = dispatch.open(runs.handOvers);
+  const { workers, peerDispatch, close } = dispatch.open(runs.handOvers, callsBetween(id));
+  dispatches.set(id, peerDispatch);
   const queueLimits = keepQueueLimits({
     store: queueStore,
     rules,
@@ -287,6 +305,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     await rules.stop();
   };
   const stopAll = async (): Promise<void> => {
+    dispatches.delete(id);
     await closeQueues();
     await close();
     await runs.stop();
@@ -304,6 +323,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     operations,
     workers,
     queues: createQueues({ store: queueStore, changed: () => rules.refresh() }),
+    peerDispatch,
     journal,
     leases,
     tools,
@@ -315,6 +335,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     },
     crash: async () => {
       dead = true;
+      dispatches.delete(id);
       await Promise.all([close(), runs.stop(), closeQueues()]);
       const ended = journal.die();
       for (const { timer } of runs.residence.residents.values()) if (timer !== null) clearTimeout(timer);

@@ -32,7 +32,7 @@ export interface FakeWorker {
 
 /** Connects a worker. `onTask` is called with each task it gets. */
 export function connectWorker(
-  { workers }: Instance,
+  home: Instance,
   {
     slots = 10,
     queues = ["default"],
@@ -42,13 +42,15 @@ export function connectWorker(
     buildId = "",
   } = {},
   onTask: (worker: FakeWorker, taken: Taken) => void = () => {},
+  others: readonly Instance[] = [],
 ): FakeWorker {
+  const { workers } = home;
   const { sessionId } = workers.register(CALLER, { name, sdk: "test", queues, handlers, slots, labels, buildId });
   const stop = new AbortController();
   const taken: Taken[] = [];
   const canceled: string[] = [];
   const drains: WorkerStop[] = [];
-  const report = (token: string, told: WorkerReport) => workers.report(CALLER, sessionId, token, told);
+  const report = (token: string, told: WorkerReport) => reportAt(home, others, sessionId, token, told);
   const worker: FakeWorker = {
     sessionId,
     taken,
@@ -71,4 +73,29 @@ export function connectWorker(
   void read(workers.poll(CALLER, sessionId, stop.signal));
   onTestFinished(() => stop.abort());
   return worker;
+}
+
+/** Reports to the owner of the run, as the API does it. */
+async function reportAt(
+  home: Instance,
+  others: readonly Instance[],
+  sessionId: string,
+  token: string,
+  told: WorkerReport,
+): Promise<ReportResult> {
+  const runId = home.workers.runOf(CALLER, sessionId, token) ?? "";
+  const owner = others.find(({ runtime: { shards } }) => shards.epochOf(shards.shardOf(runId)) !== undefined);
+  if (owner === undefined) return home.workers.report(CALLER, sessionId, token, told);
+  const [result] = await home.workers.passOn(
+    CALLER,
+    sessionId,
+    owner.id,
+    [{ token, kind: told.type }],
+    async (passed) => {
+      if (passed !== null) owner.peerDispatch.heard(passed.named, CALLER.tenantId, sessionId, passed.lent);
+      const taken = await owner.workers.report(CALLER, sessionId, token, told);
+      return [{ ...taken, isOver: taken.standing === "outdated" || taken.standing === "unknown" }];
+    },
+  );
+  return result ?? { standing: "unknown", message: "" };
 }

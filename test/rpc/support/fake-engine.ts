@@ -155,6 +155,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
     async locate() {
       return this.owner === null ? null : { address: this.owner };
     },
+    ownerOf: () => null,
     push,
     cut: (error) => {
       broken = error;

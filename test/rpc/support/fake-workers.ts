@@ -13,6 +13,8 @@ export function createFakeWorkers(): Workers {
     goodbye: (_caller, sessionId) => sessionId === "s",
     list: () => [],
     drain: () => null,
+    runOf: () => null,
+    passOn: (_caller, _sessionId, _owner, _reports, send) => send(null),
     touch: (_caller, sessionId) => sessionId === "s",
   };
 }

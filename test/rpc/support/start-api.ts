@@ -73,6 +73,7 @@ export async function startApi(
     operations: createFakeOperations(),
     workers: createFakeWorkers(),
     queues: createFakeQueues(),
+    peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), heard() {} },
     cluster: engine,
     peers,
     runRelay: engine,

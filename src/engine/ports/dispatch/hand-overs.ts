@@ -34,7 +34,7 @@ export interface HandOverRef {
 }
 
 /** A task on its way to the one that does it. */
-export interface HandedTask extends HandOverRef, Omit<ReadyTask, "priority"> {
+export interface HandedTask extends HandOverRef, Omit<ReadyTask, "priority" | "tenantId"> {
   readonly flowId: string;
   readonly correlationId: string;
   readonly attempt: number;
@@ -88,9 +88,9 @@ export interface HandOvers {
   handOver(task: Pick<ReadyTask, "runId" | "path">, slot: Slot): Promise<boolean>;
   /**
    * The holder has the task, and it is alive. The first time is durable with the next record of the run, or within a
-   * second. `slotOf` is the slot in which the holder does it; null: nobody knows where it is connected.
+   * second. `slot` is the one in which the holder does it; null: nobody knows where it is connected.
    */
-  alive(ref: HandOverRef, slotOf: () => Slot | null): Promise<Standing>;
+  alive(ref: HandOverRef, slot: Slot | null): Promise<Standing>;
   /** The attempt ended. Resolves when that is durable. The same report again gets the same answer. */
   reported(ref: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported>;
   /** A waiting task has waited for as long as its queue allows: it fails, durably, unless it waits no more. */

@@ -2,6 +2,7 @@
 import type { Outcome } from "../../machine/events.ts";
 import type { Caller } from "../caller.ts";
 import type { AlreadyReported, HandedTask, Standing } from "./hand-overs.ts";
+import type { Conversation } from "./peers.ts";
 
 /** What a worker says about itself. */
 export interface WorkerInfo {
@@ -66,15 +67,27 @@ export type WorkerReport =
   | { readonly type: "ended"; readonly outcome: Outcome }
   | { readonly type: "handed_back"; readonly reason: string };
 
+/** What a report is about. */
+export type ReportKind = WorkerReport["type"];
+
 /** What became of a report. `unavailable`: it may be repeated. */
 export interface ReportResult {
   readonly standing: Standing | "unavailable" | "already_reported";
   readonly message: string;
   /** With `already_reported`. */
   readonly stands?: AlreadyReported;
+  /** It is `unavailable` because another instance owns the run. */
+  readonly moved?: boolean;
 }
 
-/** Sessions of workers on this instance. */
+/** What the owner of runs learns of the session of a worker that is connected here, together with its reports. */
+export interface PassedOn {
+  readonly named: Conversation;
+  /** How many slots of the session are lent to the owner; 0: no word about them. */
+  readonly lent: number;
+}
+
+/** Workers, and what they say. */
 export interface Workers {
   /** Error: OVERLOADED, when there are too many sessions. */
   register(caller: Caller, worker: WorkerInfo): WorkerSession;
@@ -83,9 +96,22 @@ export interface Workers {
    * WORKER_SESSION_NOT_FOUND.
    */
   poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncIterable<WorkerMessage>;
-  /** Takes one report. Never rejects. */
+  /** Takes one report about a task of a run of this instance. Never rejects. */
   report(caller: Caller, sessionId: string, token: string, report: WorkerReport): Promise<ReportResult>;
-  /** The session is alive. False when there is none. */
+  /** The run of a task; null: the token is not one of this service. */
+  runOf(caller: Caller, sessionId: string, token: string): string | null;
+  /**
+   * Reports of a session go to the instance that owns their runs: takes note of what they say about the session here,
+   * and of what `send` resolves with: `isOver`, when nobody waits for the task any more. Rejects when `send` does.
+   */
+  passOn<Result extends { readonly isOver: boolean }>(
+    caller: Caller,
+    sessionId: string,
+    owner: string,
+    reports: readonly { readonly token: string; readonly kind: ReportKind }[],
+    send: (passed: PassedOn | null) => Promise<readonly Result[]>,
+  ): Promise<readonly Result[]>;
+  /** The session is alive. False when there is none here. */
   touch(caller: Caller, sessionId: string): boolean;
   /** The worker says goodbye: its session ends, and what it holds goes to others. False when there is no session. */
   goodbye(caller: Caller, sessionId: string): boolean;

@@ -26,7 +26,7 @@ export function toReadyTask({ runId, tenantId }: RunState, task: TaskState): Rea
 /** A task as it is sent; `fence` is the sequence of the record that hands it out. */
 export function toHandedTask({ entity: run }: RunResident, task: TaskState, fence: number): HandedTask {
   const { state } = run;
-  const { priority: _, ...ready } = toReadyTask(state, task);
+  const { priority: _, tenantId: __, ...ready } = toReadyTask(state, task);
   const { startToCloseMs, heartbeatMs } = timeoutsOf(specOf(run, task.path), task.limits);
   return {
     ...ready,

@@ -61,9 +61,9 @@ export class Reports implements HandOvers {
     }
   }
 
-  async alive(ref: HandOverRef, slotOf: () => Slot | null): Promise<Standing> {
+  async alive(ref: HandOverRef, slot: Slot | null): Promise<Standing> {
     const handOut = await this.#find(ref);
-    return typeof handOut === "string" ? handOut : this.#hear(handOut, slotOf);
+    return typeof handOut === "string" ? handOut : this.#hear(handOut, slot);
   }
 
   async reported(ref: HandOverRef, told: Outcome): Promise<Standing | AlreadyReported> {
@@ -132,10 +132,9 @@ export class Reports implements HandOvers {
     submission.post(resident, { type: "started", at, task: handOut.path, token: handOut.fence });
   }
 
-  #hear(handOut: HandOut, slotOf: () => Slot | null): Standing {
+  #hear(handOut: HandOut, slot: Slot | null): Standing {
     const now = performance.now();
     handOut.heardAt = now;
-    const slot = slotOf();
     if (slot !== null && slot !== handOut.slot) {
       // The worker speaks through another session.
       handOut.slot?.release();

@@ -25,6 +25,13 @@ export class LeaseCluster implements Cluster {
     return this.#leases.cluster();
   }
 
+  ownerOf(id: string): Place | null {
+    const shard = this.#shards.shardOf(id);
+    if (this.#shards.epochOf(shard) !== undefined) return "here";
+    const owner = this.#leases.cluster().others.find(({ shards }) => shards.includes(shard));
+    return owner === undefined ? null : { address: owner.address };
+  }
+
   /** Errors: those of the store. */
   locate(id: string, unreachable?: string): Promise<Place | null> {
     return id === "" ? this.#locateStarter(unreachable) : this.#locateOwner(id, unreachable);

@@ -1,6 +1,6 @@
 /**
- * Ids of sessions, `<home>.<random>`. The home names the instance where the worker registered: a hash of its id, so that
- * ids are of one length whatever instances are called.
+ * Ids of sessions, `<home>.<random>`. The home names the instance where the worker registered: a hash of its id, so
+ * that ids are of one length whatever instances are called.
  */
 import { createHash, randomBytes } from "node:crypto";
 

@@ -1,0 +1,116 @@
+/** What workers say, and the answer. */
+import { create } from "@bufbuild/protobuf";
+import { isOrchestratorError } from "../../../base/errors.ts";
+import type { ReportKind, ReportResult, WorkerReport } from "../../../engine/ports/dispatch/workers.ts";
+import {
+  type TaskReport,
+  TaskReportOutcome,
+  type TaskReportResult,
+  TaskReportResultSchema,
+} from "../../../gen/orchestrator/v1/worker_pb.ts";
+import { TASK_STATE } from "../enums.ts";
+import { fromPayload, type PayloadInput, type PayloadLimits, type StoredPayloads } from "../payload.ts";
+import { toTaskError } from "../task.ts";
+import { fromDuration } from "../time.ts";
+
+type ReadReferences = (payloads: readonly PayloadInput[]) => Promise<StoredPayloads>;
+
+/** A report as the engine takes it; null when it says nothing. */
+interface Told {
+  readonly report: WorkerReport | null;
+  /** Why it is refused; empty when it is not. */
+  readonly problem: string;
+}
+
+/**
+ * A report as the engine takes it. A result that breaks a rule becomes a failure with that problem: the task must not
+ * wait forever.
+ */
+export async function fromTaskReport(
+  { event }: TaskReport,
+  read: ReadReferences,
+  limits: PayloadLimits,
+): Promise<Told> {
+  switch (event.case) {
+    case "acknowledged":
+    case "alive":
+    case "stopped":
+      return { report: { type: event.case }, problem: "" };
+    case "handedBack":
+      return { report: { type: "handed_back", reason: event.value.reason }, problem: "" };
+    case "failed": {
+      const { type, message, nonRetryable, nextRetryDelay } = event.value;
+      const nextRetryDelayMs = nextRetryDelay === undefined ? {} : { nextRetryDelayMs: fromDuration(nextRetryDelay) };
+      const error = { type, message, retryable: !nonRetryable, ...nextRetryDelayMs };
+      return { report: { type: "ended", outcome: { ok: false, error } }, problem: "" };
+    }
+    case "succeeded":
+      try {
+        const { outputValue } = event.value;
+        const output = fromPayload(outputValue, "output", null, limits, await read([outputValue]));
+        return { report: { type: "ended", outcome: { ok: true, output } }, problem: "" };
+      } catch (error) {
+        if (!isOrchestratorError(error)) throw error;
+        const { message } = error;
+        const failure = { type: "WORKER_RESULT_INVALID", message, retryable: false };
+        return { report: { type: "ended", outcome: { ok: false, error: failure } }, problem: message };
+      }
+    default:
+      return { report: null, problem: "the report says nothing that this version knows" };
+  }
+}
+
+/** What a report is about; one that says nothing counts as a sign of life. */
+export function kindOf({ event }: TaskReport): ReportKind {
+  switch (event.case) {
+    case "acknowledged":
+    case "alive":
+    case "stopped":
+      return event.case;
+    case "handedBack":
+      return "handed_back";
+    case "failed":
+    case "succeeded":
+      return "ended";
+    default:
+      return "alive";
+  }
+}
+
+/** The answer to a report. */
+export function toReportResult({ standing, message, stands }: ReportResult): TaskReportResult {
+  return create(TaskReportResultSchema, {
+    outcome: OUTCOME[standing],
+    message,
+    ...(stands === undefined ? {} : { taskState: TASK_STATE[stands.state], outputType: stands.outputType }),
+    ...(stands === undefined || stands.error === null ? {} : { taskError: toTaskError(stands.error) }),
+  });
+}
+
+/** Name of the outcome in the contract, without its prefix. */
+export function outcomeNameOf({ outcome }: TaskReportResult): string {
+  return OUTCOME_NAME.get(outcome) ?? "UNSPECIFIED";
+}
+
+/** Whether nobody waits for the task any more. */
+export function isOver({ outcome }: TaskReportResult): boolean {
+  return (
+    outcome === TaskReportOutcome.OUTDATED ||
+    outcome === TaskReportOutcome.UNKNOWN ||
+    outcome === TaskReportOutcome.ALREADY_REPORTED
+  );
+}
+
+const OUTCOME = {
+  accepted: TaskReportOutcome.ACCEPTED,
+  outdated: TaskReportOutcome.OUTDATED,
+  unknown: TaskReportOutcome.UNKNOWN,
+  unavailable: TaskReportOutcome.UNAVAILABLE,
+  refused: TaskReportOutcome.REFUSED,
+  cancel_requested: TaskReportOutcome.CANCEL_REQUESTED,
+  already_reported: TaskReportOutcome.ALREADY_REPORTED,
+} as const satisfies Record<ReportResult["standing"], TaskReportOutcome>;
+
+const OUTCOME_NAME = new Map<TaskReportOutcome, string>(
+  Object.entries(TaskReportOutcome).map(([name, value]) => [value, name]),
+);

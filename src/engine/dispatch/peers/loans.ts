@@ -1,0 +1,148 @@
+/** Slots of the workers here that another instance has. */
+import type { SentTask, SentWord, SlotCount } from "../../ports/dispatch/peers.ts";
+import type { Session } from "../session.ts";
+import type { TakenSlot } from "../taker.ts";
+import { keyOf } from "../waiting-tasks.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** What is lent of one session. */
+interface Loan {
+  readonly session: Session;
+  readonly keys: ReadonlySet<string>;
+  /** Lent and not used. */
+  readonly slots: TakenSlot[];
+  /** The other instance can tell its tasks apart by handler. */
+  introduced: boolean;
+  /** Ever lent, and ever given back. */
+  lent: number;
+  returned: number;
+  /** It was asked to give back what it does not use. */
+  recalled: boolean;
+}
+
+/** What one other instance has. */
+export class Loans {
+  readonly #outbox: Outbox;
+  readonly #loans = new Map<string, Loan>();
+  /** Those with slots that are not used. */
+  readonly #unused = new Set<Loan>();
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  get isEmpty(): boolean {
+    return this.#loans.size === 0;
+  }
+
+  /** The other instance hears of the session. */
+  know(session: Session): void {
+    this.#loanOf(session);
+  }
+
+  /** Lends a free slot. */
+  lend(session: Session): void {
+    const loan = this.#loanOf(session);
+    this.#lend(loan, session.reserve());
+    this.#outbox.lend(session.id, loan.lent);
+  }
+
+  /**
+   * A task ended in a slot that goes on to the other instance together with the report. Returns how many were lent by
+   * then; 0: the task had none.
+   */
+  lendAgain(session: Session, token: string): number {
+    const slot = session.renew(token);
+    if (slot === null) return 0;
+    const loan = this.#loanOf(session);
+    this.#lend(loan, slot);
+    return loan.lent;
+  }
+
+  /** Asks for what is lent of workers that serve the line and not used. */
+  recall(key: string): void {
+    for (const loan of this.#unused) {
+      if (loan.recalled || !loan.keys.has(key)) continue;
+      loan.recalled = true;
+      this.#outbox.recall(loan.session.id);
+    }
+  }
+
+  /** A task has arrived. False when no slot is lent for it, or the worker is out of reach. */
+  deliver({ sessionId, token, task }: SentTask): boolean {
+    const loan = this.#loans.get(sessionId);
+    const slot = loan?.slots.pop();
+    if (loan === undefined || slot === undefined) return false;
+    if (loan.slots.length === 0) this.#unused.delete(loan);
+    if (!loan.session.isConnected) {
+      slot.release();
+      return false;
+    }
+    loan.session.send(slot, task, token);
+    return true;
+  }
+
+  cancel({ sessionId, token, reason }: SentWord): void {
+    this.#loans.get(sessionId)?.session.cancelHeld(token, reason);
+  }
+
+  release({ sessionId, token }: SentWord): void {
+    this.#loans.get(sessionId)?.session.done(token);
+  }
+
+  /** Slots have come back. */
+  takeBack({ sessionId, total }: SlotCount): void {
+    const loan = this.#loans.get(sessionId);
+    if (loan === undefined) return;
+    loan.recalled = false;
+    const count = total - loan.returned;
+    if (count <= 0) return;
+    loan.returned = total;
+    this.#release(loan, count);
+  }
+
+  /** The stream of the session broke. */
+  disconnected(session: Session): void {
+    if (this.#loans.has(session.id)) this.#outbox.disconnect(session.id);
+  }
+
+  ended(session: Session, left: boolean): void {
+    const loan = this.#loans.get(session.id);
+    if (loan === undefined) return;
+    this.#loans.delete(session.id);
+    this.#release(loan, loan.slots.length);
+    this.#outbox.end(session.id, left);
+  }
+
+  /** The other instance has nothing any more. */
+  forget(): void {
+    const loans = [...this.#loans.values()];
+    this.#loans.clear();
+    for (const loan of loans) this.#release(loan, loan.slots.length);
+  }
+
+  #lend(loan: Loan, slot: TakenSlot): void {
+    loan.slots.push(slot);
+    loan.lent += 1;
+    this.#unused.add(loan);
+    if (loan.introduced) return;
+    loan.introduced = true;
+    const { id: sessionId, tenantId, worker } = loan.session;
+    this.#outbox.introduce({ sessionId, tenantId, queues: worker.queues, handlers: worker.handlers });
+  }
+
+  #loanOf(session: Session): Loan {
+    const known = this.#loans.get(session.id);
+    if (known !== undefined) return known;
+    const keys = new Set(session.lines.map(keyOf));
+    const loan: Loan = { session, keys, slots: [], introduced: false, lent: 0, returned: 0, recalled: false };
+    this.#loans.set(session.id, loan);
+    return loan;
+  }
+
+  #release(loan: Loan, count: number): void {
+    const slots = loan.slots.splice(-count, count);
+    if (loan.slots.length === 0) this.#unused.delete(loan);
+    for (const slot of slots) slot.release();
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Another instance: what it has of the workers here, and what this one has of the workers there.
+ *
+ *   lines that workers here serve  → there
+ *   tasks that wait here, in lines that workers there serve → there
+ *   there is a free slot, and nothing goes before → it is lent; a task comes for it, or it comes back
+ */
+import type { Log } from "../../../base/log.ts";
+import type { OtherInstance } from "../../ports/cluster.ts";
+import type { HandOverRef, HandOvers, Line } from "../../ports/dispatch/hand-overs.ts";
+import type { Conversation as Named, PeerCalls, PeerMessage, Want } from "../../ports/dispatch/peers.ts";
+import type { Dispatcher } from "../dispatcher.ts";
+import type { Seal } from "../taker.ts";
+import { keyOf } from "../waiting-tasks.ts";
+import { Conversation } from "./conversation.ts";
+import type { Demand } from "./demand.ts";
+import { Loans } from "./loans.ts";
+import { RemoteSession } from "./remote-session.ts";
+
+/** Somebody who works together with another instance says something this often, milliseconds. */
+const KEEP_UP_MS = 1_000;
+
+/** What a peer takes. */
+export interface PeerParts {
+  readonly self: string;
+  readonly calls: PeerCalls;
+  readonly dispatcher: Dispatcher;
+  readonly demand: Demand<Peer>;
+  readonly handOvers: HandOvers;
+  readonly seal: Seal;
+  readonly log: Log;
+}
+
+/** Another instance. */
+export class Peer {
+  readonly id: string;
+  readonly conversation: Conversation;
+  /** What it has of the workers here. */
+  readonly loans: Loans;
+  readonly #parts: PeerParts;
+  /** What this instance has of the workers there. */
+  readonly #sessions = new Map<string, RemoteSession>();
+  /** Lines that workers there serve. */
+  readonly #lines = new Map<string, Line>();
+  /** What it was told: lines that are served here, and what waits here. */
+  readonly #served = new Map<string, Line>();
+  readonly #wants = new Map<string, Want>();
+
+  constructor(parts: PeerParts, peer: OtherInstance) {
+    this.id = peer.id;
+    this.#parts = parts;
+    const { self, calls, log } = parts;
+    const listener = {
+      opened: () => this.#tellAll(),
+      forgotten: () => this.#forget(),
+      take: (message: PeerMessage) => this.#take(message),
+      refused: (tokens: readonly string[]) => this.#refused(tokens),
+    };
+    this.conversation = new Conversation({ self, peer, calls, listener, log });
+    this.loans = new Loans(this.conversation.outbox);
+  }
+
+  /** Tells what has changed, and keeps the conversation alive while there is something to talk about. */
+  refresh(): void {
+    if (this.conversation.isOpen) this.#tellAll();
+    const { dispatcher } = this.#parts;
+    const isNeeded =
+      this.#served.size > 0 || dispatcher.served.size > 0 || this.#lines.size > 0 || this.#sessions.size > 0;
+    if (isNeeded || !this.loans.isEmpty) this.conversation.keepUp(KEEP_UP_MS);
+  }
+
+  /** Gives back the slots that have not been used for a while. */
+  giveBackIdle(): void {
+    for (const session of this.#sessions.values()) session.giveBackIdle();
+  }
+
+  /** Tells what is served here. */
+  tellServed(): void {
+    if (!this.conversation.isOpen) {
+      this.conversation.keepUp(0);
+      return;
+    }
+    const { outbox } = this.conversation;
+    const { served } = this.#parts.dispatcher;
+    for (const [key, line] of served) {
+      if (this.#served.has(key)) continue;
+      this.#served.set(key, line);
+      outbox.serve(line, true);
+    }
+    for (const [key, line] of this.#served) {
+      if (served.has(key)) continue;
+      this.#served.delete(key);
+      outbox.serve(line, false);
+    }
+  }
+
+  /**
+   * What waits here in a line may have changed. Says so at once when that matters there: there is something, there is
+   * nothing any more, or something more urgent; `exactly`: whenever it is not what was said.
+   */
+  tellWant(line: Line, exactly = false): void {
+    const key = keyOf(line);
+    if (!this.#lines.has(key)) return;
+    const want = this.#parts.dispatcher.wantOf(line);
+    const told = this.#wants.get(key);
+    if (told === undefined ? want.count === 0 : isSame(told, want)) return;
+    const isUrgent = told === undefined || want.count === 0 || want.priority > told.priority;
+    if (!isUrgent && !exactly) return;
+    if (want.count === 0) this.#wants.delete(key);
+    else this.#wants.set(key, want);
+    this.conversation.outbox.want(want);
+  }
+
+  /** Reads what waits here for workers there. */
+  learnAll(): void {
+    for (const line of this.#lines.values()) void this.#parts.dispatcher.learn(line);
+  }
+
+  /** A session there; undefined when this instance has not heard of it. */
+  sessionOf(sessionId: string): RemoteSession | undefined {
+    return this.#sessions.get(sessionId);
+  }
+
+  /** Reports of a session there are about to be taken. */
+  heard(named: Named, tenantId: string, sessionId: string, lent: number): void {
+    if (!this.conversation.isOurs(named)) return;
+    const session = this.#open(sessionId, tenantId);
+    if (lent > 0) session.lend(lent);
+  }
+
+  /** The instance is gone. */
+  close(): void {
+    this.conversation.close();
+  }
+
+  #tellAll(): void {
+    this.tellServed();
+    for (const line of this.#lines.values()) this.tellWant(line, true);
+  }
+
+  #take(message: PeerMessage): readonly string[] {
+    const { dispatcher, demand } = this.#parts;
+    for (const line of message.served) {
+      this.#lines.set(keyOf(line), line);
+      void dispatcher.learn(line);
+    }
+    for (const line of message.unserved) {
+      this.#lines.delete(keyOf(line));
+      this.#wants.delete(keyOf(line));
+    }
+    for (const { sessionId, tenantId, queues, handlers } of message.sessions) {
+      const session = this.#open(sessionId, tenantId);
+      session.introduce(queues, handlers);
+      dispatcher.add(session);
+    }
+    for (const { sessionId, total } of message.lent) this.#sessions.get(sessionId)?.lend(total);
+    for (const sessionId of message.recalled) this.#sessions.get(sessionId)?.giveBackAll();
+    for (const sessionId of message.disconnected) this.#disconnected(sessionId);
+    for (const sessionId of message.ended) this.#end(sessionId, message.left.includes(sessionId));
+    const refused = message.tasks.filter((task) => !this.loans.deliver(task)).map(({ token }) => token);
+    for (const word of message.cancellations) this.loans.cancel(word);
+    for (const word of message.releases) this.loans.release(word);
+    for (const count of message.returned) this.loans.takeBack(count);
+    for (const want of message.wants) demand.set(this, want);
+    for (const want of message.wants) if (want.count > 0) dispatcher.wantedElsewhere(want, this);
+    return refused;
+  }
+
+  #open(sessionId: string, tenantId: string): RemoteSession {
+    const known = this.#sessions.get(sessionId);
+    if (known !== undefined) return known;
+    const { seal, dispatcher } = this.#parts;
+    const onFree = (): void => dispatcher.fill(session);
+    const session = new RemoteSession({ id: sessionId, tenantId, seal, onFree }, this.conversation.outbox);
+    this.#sessions.set(sessionId, session);
+    return session;
+  }
+
+  #disconnected(sessionId: string): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return;
+    session.giveBackAll();
+    for (const ref of session.held({ silent: true })) this.#give(ref, "UNACKNOWLEDGED");
+  }
+
+  #end(sessionId: string, left: boolean): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return;
+    this.#sessions.delete(sessionId);
+    this.#parts.dispatcher.remove(session);
+    const silent = new Set(session.held({ silent: true }));
+    for (const ref of session.end({ silent: false }))
+      this.#give(ref, left && silent.has(ref) ? "HANDED_BACK" : "WORKER_LOST");
+  }
+
+  #refused(tokens: readonly string[]): void {
+    for (const token of tokens)
+      for (const session of this.#sessions.values()) {
+        const ref = session.refOf(token);
+        if (ref === null) continue;
+        session.done(token);
+        this.#give(ref, "HANDED_BACK");
+      }
+  }
+
+  /** Workers there are out of reach: what they have acknowledged stays theirs for the time of a session. */
+  #forget(): void {
+    const { dispatcher, demand } = this.#parts;
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    this.#lines.clear();
+    this.#served.clear();
+    this.#wants.clear();
+    demand.forget(this);
+    this.loans.forget();
+    for (const session of sessions) {
+      dispatcher.remove(session);
+      for (const ref of session.end({ silent: true })) this.#give(ref, "UNACKNOWLEDGED");
+    }
+  }
+
+  #give(ref: HandOverRef, reason: "UNACKNOWLEDGED" | "WORKER_LOST" | "HANDED_BACK"): void {
+    this.#parts.handOvers.returned(ref, reason).catch((error: unknown) => {
+      this.#parts.log.warn("a task of another instance's worker could not be taken back", { runId: ref.runId, error });
+    });
+  }
+}
+
+function isSame(a: Want, b: Want): boolean {
+  return a.count === b.count && a.priority === b.priority && a.since === b.since;
+}

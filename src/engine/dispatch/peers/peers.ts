@@ -1,0 +1,161 @@
+/**
+ * The other instances, as far as tasks and workers are concerned: slots of workers go where tasks wait, whichever
+ * instance owns the run. The instance of the worker decides who gets a free slot. See
+ * docs/adr/0047-dispatch-across-instances.md.
+ */
+import type { Cluster } from "../../ports/cluster.ts";
+import type { Line, ReadyTask } from "../../ports/dispatch/hand-overs.ts";
+import type { Conversation, PeerAnswer, PeerDispatch, PeerMessage } from "../../ports/dispatch/peers.ts";
+import type { PassedOn } from "../../ports/dispatch/workers.ts";
+import { type Repetition, repeat } from "../../shard/repeat.ts";
+import type { Neighbours } from "../dispatcher.ts";
+import type { Session } from "../session.ts";
+import { goesBefore, keyOf } from "../waiting-tasks.ts";
+import { Demand } from "./demand.ts";
+import { Peer, type PeerParts } from "./peer.ts";
+import type { RemoteSession } from "./remote-session.ts";
+
+/** How often the list of instances is looked at, and what was said is brought up to date, milliseconds. */
+const LOOK_EVERY_MS = 250;
+
+/** After so many looks a slot that was not used goes back. */
+const IDLE_LOOKS = 4;
+
+/** What the peers take. */
+export interface PeersParts extends Omit<PeerParts, "demand"> {
+  readonly cluster: Cluster;
+}
+
+/** The other instances. */
+export class Peers implements PeerDispatch, Neighbours {
+  readonly #parts: PeersParts;
+  readonly #demand = new Demand<Peer>();
+  readonly #peers = new Map<string, Peer>();
+  readonly #loop: Repetition;
+  #looks = 0;
+
+  constructor(parts: PeersParts) {
+    this.#parts = parts;
+    this.#loop = repeat(async () => this.#look(), LOOK_EVERY_MS, parts.log);
+  }
+
+  exchange(conversation: Conversation, message: PeerMessage): PeerAnswer {
+    const peer = this.#find(conversation.from);
+    return peer?.conversation.hear(conversation, message) ?? { epoch: 0, taken: false, refused: [] };
+  }
+
+  heard(conversation: Conversation, tenantId: string, sessionId: string, lent: number): void {
+    this.#peers.get(conversation.from)?.heard(conversation, tenantId, sessionId, lent);
+  }
+
+  /** A session at another instance, by its id. */
+  sessionOf(sessionId: string): RemoteSession | undefined {
+    for (const peer of this.#peers.values()) {
+      const session = peer.sessionOf(sessionId);
+      if (session !== undefined) return session;
+    }
+    return undefined;
+  }
+
+  lend(session: Session, head: ReadyTask | null): boolean {
+    const wanted = this.#demand.best(session.lines);
+    if (wanted === null || (head !== null && !goesBefore(wanted, head))) return false;
+    wanted.take();
+    wanted.peer.loans.lend(session);
+    return true;
+  }
+
+  /**
+   * Reports of a session here go to the owner of their runs, an instance; these tasks have ended. A slot goes with them
+   * unless somebody else goes before.
+   */
+  passOn(session: Session, peerId: string, ended: readonly string[]): PassedOn | null {
+    const peer = this.#peers.get(peerId);
+    if (peer === undefined || !peer.conversation.isOpen) {
+      for (const token of ended) session.done(token);
+      return null;
+    }
+    peer.loans.know(session);
+    let lent = 0;
+    for (const token of ended) {
+      if (this.#staysWith(peer, session)) lent = Math.max(lent, peer.loans.lendAgain(session, token));
+      else session.done(token);
+    }
+    return { named: peer.conversation.name, lent };
+  }
+
+  waits(line: Line): void {
+    const key = keyOf(line);
+    for (const peer of this.#peers.values()) {
+      peer.tellWant(line);
+      peer.loans.recall(key);
+    }
+  }
+
+  wantedBy(line: Line, wanter: unknown): void {
+    const key = keyOf(line);
+    for (const peer of this.#peers.values()) if (peer !== wanter) peer.loans.recall(key);
+  }
+
+  servedChanged(): void {
+    for (const peer of this.#peers.values()) peer.tellServed();
+  }
+
+  shardsChanged(): void {
+    for (const peer of this.#peers.values()) peer.learnAll();
+  }
+
+  disconnected(session: Session): void {
+    for (const peer of this.#peers.values()) peer.loans.disconnected(session);
+  }
+
+  /** `left`: its worker said goodbye. */
+  ended(session: Session, left: boolean): void {
+    for (const peer of this.#peers.values()) peer.loans.ended(session, left);
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    for (const peer of this.#peers.values()) peer.close();
+    this.#peers.clear();
+  }
+
+  #look(): void {
+    const { others } = this.#parts.cluster.view();
+    const there = new Set(others.map(({ id }) => id));
+    for (const [id, peer] of this.#peers) {
+      if (there.has(id)) continue;
+      this.#peers.delete(id);
+      peer.close();
+    }
+    for (const { id } of others) this.#find(id);
+    this.#looks += 1;
+    for (const peer of this.#peers.values()) {
+      peer.refresh();
+      if (this.#looks % IDLE_LOOKS === 0) peer.giveBackIdle();
+    }
+  }
+
+  /** Also one that was opened since the last look. */
+  #find(id: string): Peer | undefined {
+    const known = this.#peers.get(id);
+    if (known !== undefined) return known;
+    const other = this.#parts.cluster.view().others.find((one) => one.id === id);
+    if (other === undefined) return undefined;
+    const peer = new Peer({ ...this.#parts, demand: this.#demand }, other);
+    this.#peers.set(id, peer);
+    return peer;
+  }
+
+  /** Whether the next task in a slot is one of the instance that had the last one. */
+  #staysWith(peer: Peer, session: Session): boolean {
+    if (!session.isReady) return false;
+    const head = this.#parts.dispatcher.headOf(session.lines);
+    const other = this.#demand.best(session.lines, (one) => one !== peer);
+    const rival = head === null || (other !== null && goesBefore(other, head)) ? other : head;
+    const own = this.#demand.best(session.lines, (one) => one === peer);
+    if (rival !== null && (own === null || !goesBefore(own, rival))) return false;
+    own?.take();
+    return true;
+  }
+}

@@ -1,0 +1,98 @@
+/** Slots and tasks between instances: what they say to each other, and how it gets there. */
+import type { OtherInstance } from "../cluster.ts";
+import type { HandedTask, Line } from "./hand-overs.ts";
+
+/** Names a conversation of two instances, as its sender sees it; see {@link PeerCalls.exchange}. */
+export interface Conversation {
+  /** Id of the sender. */
+  readonly from: string;
+  readonly epoch: number;
+  /** Epoch of the receiver as far as the sender knows; 0: not at all. */
+  readonly seen: number;
+}
+
+/** What waits in a line of the sender for a slot. */
+export interface Want extends Line {
+  /** 0: nothing any more. */
+  readonly count: number;
+  readonly priority: number;
+  readonly since: number;
+}
+
+/** A session at the sender, of which the receiver gets slots. */
+export interface LentSession {
+  readonly sessionId: string;
+  readonly tenantId: string;
+  readonly queues: readonly string[];
+  readonly handlers: readonly string[];
+}
+
+/** Slots of a session since the conversation began: it only grows, so that it may come twice and out of order. */
+export interface SlotCount {
+  readonly sessionId: string;
+  readonly total: number;
+}
+
+/** A task for a session at the receiver, in a slot that was lent. */
+export interface SentTask {
+  readonly sessionId: string;
+  readonly token: string;
+  readonly task: HandedTask;
+}
+
+/** About a task that a session at the receiver holds. */
+export interface SentWord {
+  readonly sessionId: string;
+  readonly token: string;
+  readonly reason: string;
+}
+
+/** Everything that waited for the other instance. */
+export interface PeerMessage {
+  /** Lines that workers at the sender serve from now on, and no longer. */
+  readonly served: readonly Line[];
+  readonly unserved: readonly Line[];
+  readonly wants: readonly Want[];
+  /** Of sessions at the sender. */
+  readonly sessions: readonly LentSession[];
+  readonly lent: readonly SlotCount[];
+  /** Sessions whose unused slots are wanted back. */
+  readonly recalled: readonly string[];
+  /** Sessions that lost their stream: what they have not acknowledged is lost. */
+  readonly disconnected: readonly string[];
+  readonly ended: readonly string[];
+  /** Those of `ended` whose worker said goodbye. */
+  readonly left: readonly string[];
+  /** For sessions at the receiver. */
+  readonly tasks: readonly SentTask[];
+  readonly cancellations: readonly SentWord[];
+  /** Tasks whose slots are free again. */
+  readonly releases: readonly SentWord[];
+  readonly returned: readonly SlotCount[];
+}
+
+/** What became of a message. */
+export interface PeerAnswer {
+  /** Epoch of the receiver; 0: it does not know the sender yet. */
+  readonly epoch: number;
+  /** Whether the message belonged to its conversation. */
+  readonly taken: boolean;
+  /** Tokens of tasks that found no slot. */
+  readonly refused: readonly string[];
+}
+
+/** Calls to other instances. */
+export interface PeerCalls {
+  /** Hands a message over. Rejects when it is not known to have arrived. */
+  exchange(peer: OtherInstance, conversation: Conversation, message: PeerMessage): Promise<PeerAnswer>;
+}
+
+/** What other instances say to this one. */
+export interface PeerDispatch {
+  exchange(conversation: Conversation, message: PeerMessage): PeerAnswer;
+  /**
+   * Reports of a session at another instance are about to be taken here. `lent` counts the slots of the session that
+   * are lent to this instance; 0: no word about them.
+   */
+  heard(conversation: Conversation, tenantId: string, sessionId: string, lent: number): void;
+}
