@@ -31,6 +31,7 @@ const PRINTS: readonly (readonly [kind: string, ...expected: RegExp[]])[] = [
   ["python run", /Hello, Python!/],
   ["go save"],
   ["sh go", /Hello, Go!/],
+  ["python worker", /Hello, Worker!/],
 ];
 /** The top of the checkout; clients live beside it. */
 const folder = join(createFileFolder(), "checkout");
@@ -102,6 +103,14 @@ function runBlock(language: string, mark: string, given: string): string | null 
     case "python run":
       if (!has("python3", ["-c", "import venv, ensurepip"])) return null;
       return run("python", [write("block.py")], venv);
+    case "python worker": {
+      if (!has("python3", ["-c", "import venv, ensurepip"])) return null;
+      write("worker.py");
+      const page = readFileSync("docs/how-to/write-a-worker.md", "utf8");
+      writeFileSync(join(folder, "greet.yaml"), /^```yaml flow\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? "");
+      const greet = "./orchestrator run greet.yaml --input who=Worker --wait";
+      return run("sh", ["-euc", `python worker.py & trap "kill $!" EXIT; ${greet}`], venv);
+    }
     case "go save":
       mkdirSync(join(folder, "hello"));
       return write("hello/main.go");
