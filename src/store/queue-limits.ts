@@ -72,7 +72,7 @@ export function createQueueLimitStore({ journal, reads }: Database): QueueLimitS
     settle: () =>
       journal.transaction(async (runner) => {
         const { rows: locks } = await runner.query<{ is_first: boolean }>(LOCK);
-        if (locks[0]?.is_first !== true) return false;
+        if (locks[0]?.is_first !== true) return { hasChanged: false, isMore: false };
         const { rows } = await runner.query<UnsettledRow>(FIND);
         let isMore = rows.length > MAX_QUEUES;
         let changed = 0;
@@ -84,7 +84,7 @@ export function createQueueLimitStore({ journal, reads }: Database): QueueLimitS
           isMore ||= wanted > MAX_ROWS;
         }
         if (changed > 0) await runner.query(TELL);
-        return isMore;
+        return { hasChanged: changed > 0, isMore };
       }),
     listExpired: async (shards, limit) => {
       const { rows } = await reads.query<{ run_id: string; task_path: string; queue: string; ttl_ms: number }>(

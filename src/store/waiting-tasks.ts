@@ -5,11 +5,20 @@ import { prepared } from "./sql/sql.ts";
 
 const LIST_WAITING = prepared(
   "waiting_tasks.list",
-  `SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at
+  `SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at, fairness_key, turn::float8 AS turn
   FROM orchestrator.waiting_tasks
-  WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND NOT held AND NOT deferred AND shard = ANY($1::int2[])
-    AND ($5::int2 IS NULL OR (rank, ready_at, run_id, task_path) > ($5::int2, to_timestamp($6::float8 / 1000), $7::text, $8::text))
-  ORDER BY rank, ready_at, run_id, task_path LIMIT $9`,
+  WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND labels = $5 AND NOT held AND NOT deferred AND shard = ANY($1::int2[])
+    AND ($6::int2 IS NULL OR (rank, turn, ready_at, run_id, task_path) > ($6::int2, $7::int8, to_timestamp($8::float8 / 1000), $9::text, $10::text))
+  ORDER BY rank, turn, ready_at, run_id, task_path LIMIT $11`,
+);
+
+/** Most sets of labels of a line. */
+const MAX_LABEL_SETS = 1_000;
+
+const LIST_LABELS = prepared(
+  "waiting_tasks.labels",
+  `SELECT labels FROM orchestrator.waiting_parts WHERE tenant_id = $1 AND queue = $2 AND handler = $3 AND labels <> ''
+  GROUP BY labels HAVING sum(count) > 0 LIMIT ${MAX_LABEL_SETS}`,
 );
 
 const LIST_HANDED_OUT = prepared(
@@ -22,14 +31,20 @@ interface Row {
   readonly task_path: string;
   readonly rank: number;
   readonly ready_at: number;
+  readonly fairness_key: string;
+  readonly turn: number;
 }
 
 /** The waiting tasks of a database. */
 export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
   return {
-    listWaiting: async (shards, { tenantId, queue, handler }, after, limit) => {
-      const place = after === null ? [null, null, null, null] : [-after.priority, after.since, after.runId, after.path];
-      const { rows } = await reads.query<Row>(LIST_WAITING, [shards, tenantId, queue, handler, ...place, limit]);
+    listWaiting: async (shards, { tenantId, queue, handler, labels }, after, limit) => {
+      const place =
+        after === null
+          ? [null, null, null, null, null]
+          : [-after.priority, after.turn, after.since, after.runId, after.path];
+      const line = [tenantId, queue, handler, labels];
+      const { rows } = await reads.query<Row>(LIST_WAITING, [shards, ...line, ...place, limit]);
       return rows.map(
         (row): ReadyTask => ({
           runId: row.run_id,
@@ -39,8 +54,15 @@ export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
           handler,
           priority: -row.rank,
           since: row.ready_at,
+          labels,
+          fairnessKey: row.fairness_key,
+          turn: row.turn,
         }),
       );
+    },
+    listLabels: async ({ tenantId, queue, handler }) => {
+      const { rows } = await reads.query<{ labels: string }>(LIST_LABELS, [tenantId, queue, handler]);
+      return rows.map(({ labels }) => labels);
     },
     listHandedOut: async (shards) => {
       const { rows } = await reads.query<{ run_id: string }>(LIST_HANDED_OUT, [shards]);

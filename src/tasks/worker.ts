@@ -1,12 +1,15 @@
 import { z } from "zod";
 import { defineTaskType } from "./define.ts";
-import { anyJson, keyed } from "./schema/schemas.ts";
+import { anyJson, keyed, PLAIN_TEXT, PLAIN_TEXT_PROBLEM } from "./schema/schemas.ts";
 
 /** Queue of tasks that name none. */
 export const DEFAULT_QUEUE = "default";
 
 /** Priority of tasks that set none. */
 export const DEFAULT_PRIORITY = 0;
+
+/** Most labels that a task asks for. */
+const MAX_TASK_LABELS = 16;
 
 const name = z
   .string()
@@ -33,6 +36,22 @@ export const worker = defineTaskType({
       .max(100)
       .optional()
       .meta({ description: "Tasks of a queue with a higher priority are handed out first; 0 by default." }),
+    labels: z
+      .record(name, name)
+      .refine((labels) => Object.keys(labels).length <= MAX_TASK_LABELS, {
+        error: `expected at most ${MAX_TASK_LABELS} labels`,
+      })
+      .optional()
+      .meta({ description: "What the worker must have: it has registered with all of these labels." }),
+    fairness_key: z
+      .string({ error: "expected text; write a number in quotes, or as string(…) in an expression" })
+      .max(256)
+      .regex(PLAIN_TEXT, { error: PLAIN_TEXT_PROBLEM })
+      .optional()
+      .meta({
+        description:
+          "Tasks of a queue with the same handler, labels, and priority and different keys take turns, such as customers. Without a key, they go by time.",
+      }),
   }),
   result: anyJson,
   example: `id: resize

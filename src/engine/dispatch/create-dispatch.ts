@@ -2,6 +2,7 @@
 import type { Log } from "../../base/log.ts";
 import type { HandOverRef, HandOvers, Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { PeerCalls, PeerDispatch } from "../ports/dispatch/peers.ts";
+import type { KnownSettings } from "../ports/dispatch/queues.ts";
 import type { Workers } from "../ports/dispatch/workers.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -20,6 +21,8 @@ export interface Dispatch {
 /** Handed-out work that is under way. */
 export interface OpenDispatch {
   readonly workers: Workers;
+  /** Settings of these queues have changed, or what waits in them because of that. */
+  readonly settled: Dispatcher["settled"];
   /** What other instances say. */
   readonly peerDispatch: PeerDispatch;
   /** Ends the sessions of workers. What they hold stays theirs. */
@@ -30,6 +33,7 @@ export interface OpenDispatch {
 export interface DispatchParts {
   readonly instanceId: string;
   readonly waitingTasks: WaitingTaskStore;
+  readonly settings: KnownSettings;
   readonly tokens: TaskTokens;
   readonly log: Log;
   /** How long a session lives after its last sign, milliseconds; 30 s when absent. */
@@ -41,8 +45,8 @@ export function createDispatch(
   { shards, lifecycle, cluster }: Pick<Runtime, "shards" | "lifecycle" | "cluster">,
   parts: DispatchParts,
 ): Dispatch {
-  const { instanceId, waitingTasks, tokens, log } = parts;
-  const dispatcher = new Dispatcher({ store: waitingTasks, shards, lifecycle, log });
+  const { instanceId, waitingTasks, settings, tokens, log } = parts;
+  const dispatcher = new Dispatcher({ store: waitingTasks, shards, lifecycle, settings, log });
   return {
     takers: dispatcher,
     waitingTasks,
@@ -54,6 +58,7 @@ export function createDispatch(
       const workers = new WorkerSessions({ ...parts, dispatcher, handOvers, peers, owns });
       return {
         workers,
+        settled: (queues) => dispatcher.settled(queues),
         peerDispatch: peers,
         close: async () => {
           await workers.stop();

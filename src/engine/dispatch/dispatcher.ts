@@ -6,8 +6,17 @@
  *                          where something waits that goes before
  */
 import type { Log } from "../../base/log.ts";
-import type { HandOvers, Line, ReadyTask, Slot, Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
+import type {
+  HandOvers,
+  LabeledLine,
+  Line,
+  ReadyTask,
+  Slot,
+  Takers,
+  WaitingTaskStore,
+} from "../ports/dispatch/hand-overs.ts";
 import type { Want } from "../ports/dispatch/peers.ts";
+import type { KnownSettings, QueueSettings } from "../ports/dispatch/queues.ts";
 import type { Lifecycle } from "../shard/lifecycle.ts";
 import { Session } from "./session.ts";
 import type { Taker } from "./taker.ts";
@@ -17,6 +26,8 @@ import { keyOf, WaitingTasks } from "./waiting-tasks.ts";
 export interface Neighbours {
   /** Lends a free slot where something waits that goes before `head`. False: there is nothing. */
   lend(session: Session, head: ReadyTask | null): boolean;
+  /** Whether workers of other instances serve a line. */
+  serve(line: Line): boolean;
   /** What waits here in a line has changed, and nobody here takes it. */
   waits(line: Line): void;
   /** A slot is wanted by another instance. */
@@ -32,6 +43,7 @@ export interface DispatcherParts {
   readonly store: WaitingTaskStore;
   readonly shards: { readonly owned: readonly number[] };
   readonly lifecycle: Lifecycle;
+  readonly settings: KnownSettings;
   readonly log: Log;
 }
 
@@ -39,6 +51,7 @@ export interface DispatcherParts {
 export class Dispatcher implements Takers {
   /** Lines that workers here serve. */
   readonly served = new Map<string, Line>();
+  readonly #parts: DispatcherParts;
   readonly #lifecycle: Lifecycle;
   readonly #log: Log;
   readonly #waiting: WaitingTasks;
@@ -49,7 +62,9 @@ export class Dispatcher implements Takers {
   #handOvers: HandOvers | null = null;
   #neighbours: Neighbours | null = null;
 
-  constructor({ store, shards, lifecycle, log }: DispatcherParts) {
+  constructor(parts: DispatcherParts) {
+    const { store, shards, lifecycle, log } = parts;
+    this.#parts = parts;
     this.#lifecycle = lifecycle;
     this.#log = log;
     this.#waiting = new WaitingTasks(store, shards);
@@ -62,35 +77,56 @@ export class Dispatcher implements Takers {
   }
 
   reserve(task: ReadyTask): Slot | null {
-    if (this.#lifecycle.draining || this.#waiting.hasBefore(task)) return null;
+    if (this.#lifecycle.draining || this.#isDeferred(task) || this.#waiting.hasBefore(task)) return null;
     return this.#freest(task)?.reserve() ?? null;
   }
 
   waits(task: ReadyTask): void {
+    // It is let in when its queue is resumed.
+    if (this.#isDeferred(task)) return;
     this.#waiting.add(task);
     const taker = this.#freest(task);
     if (taker !== null) this.fill(taker);
+    else if (this.#neighbours?.serve(task) === true && this.isLow(task)) void this.learn(task);
     else this.#neighbours?.waits(task);
   }
 
   look(): void {
-    this.#waiting.forget();
-    for (const takers of this.#takers.values()) for (const taker of takers) this.fill(taker);
-    this.#neighbours?.shardsChanged();
+    this.#lookAt(() => true);
   }
 
-  /** What waits in a line. */
-  wantOf(line: Line): Want {
+  /** Settings of these queues have changed, or what waits in them because of that. */
+  settled(queues: readonly { readonly tenantId: string; readonly queue: string }[]): void {
+    const names = new Set(queues.map(({ tenantId, queue }) => `${queue} ${tenantId}`));
+    if (names.size > 0) this.#lookAt(({ tenantId, queue }) => names.has(`${queue} ${tenantId}`));
+  }
+
+  /** What waits in a line, by labels. */
+  wantsOf(line: Line): readonly Want[] {
     const { tenantId, queue, handler } = line;
-    const head = this.#lifecycle.draining ? null : this.#waiting.peek([line]);
-    if (head === null) return { tenantId, queue, handler, count: 0, priority: 0, since: 0 };
-    const { priority, since } = head;
-    return { tenantId, queue, handler, count: this.#waiting.countOf(line), priority, since };
+    const isClosed = this.#lifecycle.draining || !this.#isOpen(line);
+    return [...this.#waiting.headsOf(line)].map(({ labels, first, count }) => ({
+      ...{ tenantId, queue, handler, labels },
+      ...(isClosed || first === null
+        ? { count: 0, priority: 0, turn: 0 }
+        : { count, priority: first.priority, turn: first.turn }),
+    }));
   }
 
-  /** What goes first in these lines. */
-  headOf(lines: readonly Line[]): ReadyTask | null {
-    return this.#lifecycle.draining ? null : this.#waiting.peek(lines);
+  /** What goes first of that which a taker can do. */
+  headOf(taker: Taker): ReadyTask | null {
+    return this.#lifecycle.draining ? null : this.#waiting.peek(this.linesOf(taker), taker.skills);
+  }
+
+  /** The lines from which a taker may get tasks now. */
+  linesOf({ skills: { lines, buildId } }: Taker): readonly Line[] {
+    const { settings } = this.#parts;
+    return settings.isEmpty ? lines : lines.filter((line) => isHandedOut(settings.of(line), buildId));
+  }
+
+  /** Whether tasks of the line wait in the store that should be read. */
+  isLow(line: Line): boolean {
+    return this.#waiting.isLow(line);
   }
 
   /** Reads what waits in a line that workers at another instance serve. */
@@ -105,10 +141,10 @@ export class Dispatcher implements Takers {
   }
 
   /** Something waits at another instance. */
-  wantedElsewhere(line: Line, wanter: unknown): void {
+  wantedElsewhere(line: LabeledLine, wanter: unknown): void {
     let isFree = false;
     for (const taker of this.#takers.get(keyOf(line)) ?? []) {
-      isFree ||= taker.isHere && taker.free > 0;
+      isFree ||= taker.isHere && taker.free > 0 && taker.skills.has(line.labels);
       this.fill(taker);
     }
     if (!isFree) this.#neighbours?.wantedBy(line, wanter);
@@ -116,7 +152,7 @@ export class Dispatcher implements Takers {
 
   add(taker: Taker): void {
     let isNew = false;
-    for (const line of taker.lines) {
+    for (const line of taker.skills.lines) {
       const key = keyOf(line);
       const takers = this.#takers.get(key) ?? new Set();
       this.#takers.set(key, takers.add(taker));
@@ -129,7 +165,7 @@ export class Dispatcher implements Takers {
 
   remove(taker: Taker): void {
     let isOver = false;
-    for (const line of taker.lines) {
+    for (const line of taker.skills.lines) {
       const key = keyOf(line);
       const takers = this.#takers.get(key);
       takers?.delete(taker);
@@ -159,14 +195,15 @@ export class Dispatcher implements Takers {
   }
 
   async #fill(taker: Taker): Promise<void> {
-    const { lines } = taker;
+    const { skills } = taker;
     while (taker.free > 0 && !this.#lifecycle.draining) {
-      const low = lines.filter((line) => this.#waiting.isLow(line));
-      if (low.length > 0) await Promise.all(low.map((line) => this.#waiting.fill(line)));
+      const low = this.linesOf(taker).filter((line) => this.#waiting.isLow(line, skills));
+      if (low.length > 0) await Promise.all(low.map((line) => this.#waiting.fill(line, skills)));
       if (taker.free === 0) return;
-      const head = this.#waiting.peek(lines);
+      const lines = this.linesOf(taker);
+      const head = this.#waiting.peek(lines, skills);
       if (taker instanceof Session && this.#neighbours?.lend(taker, head) === true) continue;
-      const task = this.#waiting.take(lines);
+      const task = this.#waiting.take(lines, skills);
       if (task === null) return;
       this.#handOver(task, taker.reserve());
     }
@@ -188,13 +225,37 @@ export class Dispatcher implements Takers {
 
   /** The taker with the most free slots among those that can do the task; a worker here goes before one elsewhere. */
   #freest(task: ReadyTask): Taker | null {
+    const settings = this.#parts.settings.of(task);
     let freest: Taker | null = null;
     for (const taker of this.#takers.get(keyOf(task)) ?? []) {
-      if (taker.free === 0) continue;
+      const { skills } = taker;
+      if (taker.free === 0 || !skills.has(task.labels) || !isHandedOut(settings, skills.buildId)) continue;
       if (freest === null || (taker.isHere === freest.isHere ? taker.free > freest.free : taker.isHere)) freest = taker;
     }
     return freest;
   }
+
+  #lookAt(isMeant: (line: Line) => boolean): void {
+    this.#waiting.forget(isMeant);
+    for (const takers of this.#takers.values()) for (const taker of takers) this.fill(taker);
+    this.#neighbours?.shardsChanged();
+  }
+
+  #isOpen(line: Line): boolean {
+    return (this.#parts.settings.of(line)?.pause ?? null) === null;
+  }
+
+  /** The statement that makes the task wait decides by the same rule. */
+  #isDeferred(task: ReadyTask): boolean {
+    const drain = this.#parts.settings.of(task)?.drain ?? null;
+    return drain !== null && task.since > drain.since;
+  }
+}
+
+/** Whether a worker of this build may get tasks of a queue with the settings. */
+function isHandedOut(settings: QueueSettings | undefined, buildId: string): boolean {
+  if (settings === undefined) return true;
+  return settings.pause === null && (settings.buildIds.length === 0 || settings.buildIds.includes(buildId));
 }
 
 function hasOneHere(takers: ReadonlySet<Taker> = new Set()): boolean {

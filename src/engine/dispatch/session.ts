@@ -6,8 +6,9 @@
  * Without a stream it gets no tasks, and keeps what it has acknowledged.
  */
 import { workerIdOf } from "../../base/session-ids.ts";
-import type { HandedTask, HandOverRef, Line } from "../ports/dispatch/hand-overs.ts";
+import type { HandedTask, HandOverRef } from "../ports/dispatch/hand-overs.ts";
 import type { WorkerInfo, WorkerMessage, WorkerStop, WorkerView } from "../ports/dispatch/workers.ts";
+import { Skills } from "./skills.ts";
 import { Taker, type TakerParts } from "./taker.ts";
 
 /** Messages beyond twice its slots that may wait for a worker that does not read. */
@@ -26,7 +27,7 @@ export interface Stream {
 export class Session extends Taker {
   readonly isHere = true;
   readonly worker: WorkerInfo;
-  readonly lines: readonly Line[];
+  readonly skills: Skills;
   /** `performance.now()` of the last call that named the session. */
   heardAt = performance.now();
   readonly #registeredAt = Date.now();
@@ -36,14 +37,13 @@ export class Session extends Taker {
 
   constructor(parts: TakerParts, worker: WorkerInfo) {
     super(parts);
-    const { tenantId } = parts;
     this.worker = worker;
-    this.lines = worker.queues.flatMap((queue) => worker.handlers.map((handler) => ({ tenantId, queue, handler })));
+    this.skills = new Skills(parts.tenantId, worker);
   }
 
-  /** Whether messages reach it. */
+  /** Whether tasks that are on their way reach it. */
   get isConnected(): boolean {
-    return this.#stream !== null;
+    return this.#stream !== null && this.#drain === null;
   }
 
   override get isReady(): boolean {

@@ -1,6 +1,7 @@
 /** One that takes tasks: its slots, and what it holds. */
-import type { HandedTask, HandOverRef, Line, Slot } from "../ports/dispatch/hand-overs.ts";
+import type { HandedTask, HandOverRef, Slot } from "../ports/dispatch/hand-overs.ts";
 import type { Holding } from "../ports/dispatch/workers.ts";
+import type { Skills } from "./skills.ts";
 
 /** One that handed a task back gets none for this long, milliseconds: it would get the same one again. */
 const REST_MS = 1_000;
@@ -41,7 +42,7 @@ export abstract class Taker {
   }
 
   /** What it can do. */
-  abstract readonly lines: readonly Line[];
+  abstract readonly skills: Skills;
 
   /** Its worker is connected to this instance. */
   abstract readonly isHere: boolean;

@@ -1,31 +1,28 @@
 /**
  * The heads of the lines: the waiting tasks that are handed out next. The tasks themselves are rows of the store; here
- * are at most {@link HEAD} of each line, in order, and whether the store has more behind them. Each handler of a queue
- * has a line of its own, so that tasks that nobody can do keep no others from being handed out.
+ * are at most {@link HEAD} of each line, in order, and whether the store has more behind them. Each handler of a queue,
+ * and each set of labels that its tasks ask for, has a line of its own, so that tasks that nobody can do keep no others
+ * from being handed out. Which labels there are is read from the rows.
  *
  * A row may be gone when its task is taken from here (the run was canceled, another look was quicker): the hand-over
  * finds out.
  */
-import type { Line, ReadyTask, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
+import type { LabeledLine, Line, ReadyTask, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
+import { Head } from "./head.ts";
+import type { Skills } from "./skills.ts";
 
-/** Waiting tasks of a line in memory. */
-const HEAD = 2_000;
-
-/** With fewer in memory the store is asked for more. */
-const LOW = 200;
-
-/** The head of one line. */
-interface Head {
-  /** In order. */
-  readonly tasks: ReadyTask[];
-  /** The store may have tasks that are not here. */
-  more: boolean;
+/** The lines of a handler of a queue. */
+interface Lines {
+  /** By labels. */
+  readonly heads: Map<string, Head>;
+  /** All labels in the store are among them. */
+  known: boolean;
   loading: Promise<void> | null;
 }
 
 /** Waiting tasks of the shards of this instance. */
 export class WaitingTasks {
-  readonly #heads = new Map<string, Head>();
+  readonly #lines = new Map<string, Lines>();
   readonly #store: WaitingTaskStore;
   readonly #shards: { readonly owned: readonly number[] };
 
@@ -36,124 +33,108 @@ export class WaitingTasks {
 
   /** A task has come into its line. */
   add(task: ReadyTask): void {
-    const head = this.#headOf(task);
-    const { tasks } = head;
-    const last = tasks[tasks.length - 1];
-    // Behind the head there may be others that come first.
-    if (head.more && (last === undefined || isBefore(last, task))) return;
-    tasks.splice(placeOf(tasks, task), 0, task);
-    if (tasks.length <= HEAD) return;
-    tasks.length = HEAD;
-    head.more = true;
+    this.#headOf(task).add(task);
   }
 
   /** True when a task of at least this priority waits in the line. */
   hasBefore(task: ReadyTask): boolean {
-    const head = this.#heads.get(keyOf(task));
-    if (head === undefined) return false;
-    const [first] = head.tasks;
-    return first === undefined ? head.more : first.priority >= task.priority;
+    return this.#lines.get(keyOf(task))?.heads.get(task.labels)?.hasBefore(task) ?? false;
   }
 
-  /** The first of the tasks of these lines; null: none is in memory. */
-  peek(lines: readonly Line[]): ReadyTask | null {
-    return this.#leaderOf(lines)?.tasks[0] ?? null;
+  /** The first of the tasks of these lines that a worker with the skills can do; null: none is in memory. */
+  peek(lines: readonly Line[], skills: Skills): ReadyTask | null {
+    return this.#leaderOf(lines, skills)?.first ?? null;
   }
 
-  /** Takes the first of the tasks of these lines; null: none is in memory. */
-  take(lines: readonly Line[]): ReadyTask | null {
-    return this.#leaderOf(lines)?.tasks.shift() ?? null;
+  /** Takes the first of the tasks of these lines that a worker with the skills can do; null: none is in memory. */
+  take(lines: readonly Line[], skills: Skills): ReadyTask | null {
+    return this.#leaderOf(lines, skills)?.take() ?? null;
   }
 
-  /** How many tasks of the line are in memory. */
-  countOf(line: Line): number {
-    return this.#heads.get(keyOf(line))?.tasks.length ?? 0;
+  /** What is in memory of a line, by labels. */
+  *headsOf(
+    line: Line,
+  ): Generator<{ readonly labels: string; readonly first: ReadyTask | null; readonly count: number }> {
+    for (const [labels, { first, count }] of this.#lines.get(keyOf(line))?.heads ?? []) yield { labels, first, count };
   }
 
-  /** Whether the store should be asked before the next {@link take}. */
-  isLow(line: Line): boolean {
-    const head = this.#headOf(line);
-    return head.more && head.tasks.length < LOW;
+  /** Whether the store should be asked before the next {@link take}. `skills`: only of what they suffice for. */
+  isLow(line: Line, skills?: Skills): boolean {
+    const { known, heads } = this.#linesOf(line);
+    if (!known) return true;
+    for (const [labels, head] of heads) if (head.isLow && skills?.has(labels) !== false) return true;
+    return false;
   }
 
-  /** Reads on behind the head. */
-  async fill(line: Line): Promise<void> {
-    const head = this.#headOf(line);
-    head.loading ??= this.#read(line, head).finally(() => {
-      head.loading = null;
-    });
-    await head.loading;
+  /** Reads on behind the heads. */
+  async fill(line: Line, skills?: Skills): Promise<void> {
+    const lines = this.#linesOf(line);
+    if (!lines.known) {
+      lines.loading ??= this.#readLabels(line, lines).finally(() => {
+        lines.loading = null;
+      });
+      await lines.loading;
+    }
+    const low = [...lines.heads].filter(([labels, head]) => head.isLow && skills?.has(labels) !== false);
+    await Promise.all(low.map(([, head]) => head.fill()));
   }
 
-  /** The store may have tasks that this instance has not seen: its shards have changed. */
-  forget(): void {
-    for (const head of this.#heads.values()) {
-      head.tasks.length = 0;
-      head.more = true;
+  /** The store may have tasks of these lines that this instance has not seen. */
+  forget(isMeant: (line: Line) => boolean = () => true): void {
+    for (const lines of this.#lines.values()) {
+      const heads = [...lines.heads.values()].filter((head) => isMeant(head.line));
+      if (heads.length > 0) lines.known = false;
+      for (const head of heads) head.forget();
     }
   }
 
-  async #read(line: Line, head: Head): Promise<void> {
-    const { owned } = this.#shards;
-    const after = head.tasks[head.tasks.length - 1] ?? null;
-    // What comes meanwhile is read with the next page.
-    const found = owned.length === 0 ? [] : await this.#store.listWaiting(owned, line, after, HEAD);
-    head.more = found.length === HEAD;
-    for (const task of found) if (!isThere(head.tasks, task)) head.tasks.splice(placeOf(head.tasks, task), 0, task);
+  async #readLabels(line: Line, lines: Lines): Promise<void> {
+    // Told anew while this is read: then it is read again.
+    lines.known = true;
+    try {
+      for (const labels of await this.#store.listLabels(line)) this.#open({ ...line, labels }, lines.heads);
+    } catch (error) {
+      lines.known = false;
+      throw error;
+    }
   }
 
-  #leaderOf(lines: readonly Line[]): Head | undefined {
+  #leaderOf(lines: readonly Line[], skills: Skills): Head | undefined {
     let best: Head | undefined;
-    for (const line of lines) {
-      const head = this.#heads.get(keyOf(line));
-      const [first] = head?.tasks ?? [];
-      const [leader] = best?.tasks ?? [];
-      if (first !== undefined && (leader === undefined || isBefore(first, leader))) best = head;
-    }
+    for (const line of lines)
+      for (const [labels, head] of this.#lines.get(keyOf(line))?.heads ?? [])
+        if (head.first !== null && skills.has(labels) && head.goesBefore(best)) best = head;
     return best;
   }
 
-  #headOf(line: Line): Head {
-    const key = keyOf(line);
-    const known = this.#heads.get(key);
+  #headOf(line: LabeledLine): Head {
+    return this.#open(line, this.#linesOf(line).heads);
+  }
+
+  #open({ tenantId, queue, handler, labels }: LabeledLine, heads: Map<string, Head>): Head {
+    const known = heads.get(labels);
     if (known !== undefined) return known;
-    const head: Head = { tasks: [], more: true, loading: null };
-    this.#heads.set(key, head);
+    const line = { tenantId, queue, handler, labels };
+    const head = new Head(line, async (after, limit) => {
+      const { owned } = this.#shards;
+      return owned.length === 0 ? [] : this.#store.listWaiting(owned, line, after, limit);
+    });
+    heads.set(labels, head);
     return head;
+  }
+
+  #linesOf({ tenantId, queue, handler }: Line): Lines {
+    const key = keyOf({ tenantId, queue, handler });
+    const found = this.#lines.get(key);
+    if (found !== undefined) return found;
+    const lines: Lines = { heads: new Map(), known: false, loading: null };
+    this.#lines.set(key, lines);
+    this.#open({ tenantId, queue, handler, labels: "" }, lines.heads);
+    return lines;
   }
 }
 
 /** Names of queues and handlers hold no blanks. */
 export function keyOf({ tenantId, queue, handler }: Line): string {
   return `${queue} ${handler} ${tenantId}`;
-}
-
-/** Whether what waits goes before other things that wait: by priority, then by time. */
-export function goesBefore(
-  a: Pick<ReadyTask, "priority" | "since">,
-  b: Pick<ReadyTask, "priority" | "since"> | null,
-): boolean {
-  return b === null || a.priority > b.priority || (a.priority === b.priority && a.since < b.since);
-}
-
-/** The order of a line: priority, time, run, task. */
-function isBefore(a: ReadyTask, b: ReadyTask): boolean {
-  if (a.priority !== b.priority) return a.priority > b.priority;
-  if (a.since !== b.since) return a.since < b.since;
-  return a.runId === b.runId ? a.path < b.path : a.runId < b.runId;
-}
-
-function placeOf(tasks: readonly ReadyTask[], task: ReadyTask): number {
-  let low = 0;
-  let high = tasks.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (isBefore(tasks[middle] as ReadyTask, task)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function isThere(tasks: readonly ReadyTask[], { runId, path }: ReadyTask): boolean {
-  return tasks.some((task) => task.runId === runId && task.path === path);
 }

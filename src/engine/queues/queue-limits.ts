@@ -17,7 +17,7 @@ const MAX_ROUNDS = 20;
 /** What keeping limits takes. */
 export interface QueueLimitsParts {
   readonly store: QueueLimitStore;
-  readonly rules: Pick<QueueRules, "all">;
+  readonly rules: Pick<QueueRules, "all" | "refresh">;
   readonly handOvers: Pick<HandOvers, "expired">;
   readonly shards: { readonly owned: readonly number[] };
   readonly log: Log;
@@ -45,7 +45,12 @@ export function keepQueueLimits({ store, rules, handOvers, shards, log }: QueueL
         await Promise.all((await store.listExpired(shards.owned, MAX_EXPIRED)).map(expire));
       // What becomes ready in a drained queue is deferred as it comes.
       if (!all.some(({ drain, maxLength }) => drain === null || maxLength !== null)) return;
-      for (let round = 0; round < MAX_ROUNDS && (await store.settle()); round += 1);
+      for (let round = 0; round < MAX_ROUNDS; round += 1) {
+        const { hasChanged, isMore } = await store.settle();
+        // Instances that listen are told by the store.
+        if (hasChanged) rules.refresh();
+        if (!isMore) return;
+      }
     },
     LOOK_EVERY_MS,
     log,

@@ -6,16 +6,16 @@
  * Settings that cannot be read stay as they are, and are read again a second later.
  */
 import type { Log } from "../../base/log.ts";
-import type { QueueSettings, QueueStore } from "../ports/dispatch/queues.ts";
+import type { KnownSettings, QueueSettings, QueueStore } from "../ports/dispatch/queues.ts";
 
 /** Pause after a failed reading, milliseconds. */
 const AGAIN_MS = 1_000;
 
 /** Settings of queues that this instance obeys. */
-export class QueueRules {
+export class QueueRules implements KnownSettings {
   readonly #store: Pick<QueueStore, "listAll" | "listen">;
   readonly #log: Log;
-  readonly #listeners: (() => void)[] = [];
+  readonly #listeners: ((queues: readonly QueueSettings[]) => void)[] = [];
   #rules = new Map<string, QueueSettings>();
   /** Settings may have changed since the last reading began. */
   #stale = false;
@@ -36,9 +36,13 @@ export class QueueRules {
     await this.#reading;
   }
 
-  /** Calls `listener` after settings have changed. */
-  onChange(listener: () => void): void {
+  /** Calls `listener` with all queues that have, or had, settings, after these or what waits may have changed. */
+  onChange(listener: (queues: readonly QueueSettings[]) => void): void {
     this.#listeners.push(listener);
+  }
+
+  get isEmpty(): boolean {
+    return this.#rules.size === 0;
   }
 
   of({ tenantId, queue }: { readonly tenantId: string; readonly queue: string }): QueueSettings | undefined {
@@ -69,6 +73,7 @@ export class QueueRules {
   async #read(): Promise<void> {
     while (this.#stale && !this.#stopped) {
       this.#stale = false;
+      const before = this.#rules;
       try {
         const settings = await this.#store.listAll();
         this.#rules = new Map(settings.map((one) => [keyOf(one.tenantId, one.queue), one]));
@@ -77,7 +82,8 @@ export class QueueRules {
         this.#timer = setTimeout(() => this.refresh(), AGAIN_MS).unref();
         return;
       }
-      for (const listener of this.#listeners) listener();
+      const changed = [...new Map([...before, ...this.#rules]).values()];
+      for (const listener of this.#listeners) listener(changed);
     }
   }
 }

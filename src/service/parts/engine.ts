@@ -114,7 +114,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const { sessionTimeout: sessionTimeoutMs, tokenKeys } = config.workers;
   const ofDatabase = { id: DATABASE_KEY, secret: tokenKey };
   const dispatch = createDispatch(runtime, {
-    ...{ instanceId, waitingTasks, log, sessionTimeoutMs },
+    ...{ instanceId, waitingTasks, log, sessionTimeoutMs, settings: queueRules },
     tokens: new TaskTokens(tokenKeys[0] ?? ofDatabase, ...tokenKeys.slice(1), ofDatabase),
   });
   const runs = createRuns(runtime, {
@@ -157,7 +157,8 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     log,
   });
   await runtime.open();
-  const { workers, peerDispatch, close } = dispatch.open(runs.handOvers, peers.calls);
+  const { workers, peerDispatch, settled, close } = dispatch.open(runs.handOvers, peers.calls);
+  queueRules.onChange(settled);
   await runtime.start(leaseTtl);
   const { handOvers } = runs;
   const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });

@@ -67,6 +67,7 @@ export interface Instance {
   readonly operations: Operations;
   readonly workers: Workers;
   readonly queues: Queues;
+  readonly rules: QueueRules;
   readonly peerDispatch: PeerDispatch;
   readonly journal: FaultyJournal;
   readonly leases: Leases;
@@ -268,7 +269,14 @@ async function openInstance(database: Database, admin: Database, options: Instan
   const rules = new QueueRules(queueStore, log);
   await rules.open();
   const { sessionTimeoutMs } = options;
-  const dispatch = createDispatch(runtime, { instanceId: id, waitingTasks, tokens: TOKENS, log, sessionTimeoutMs });
+  const dispatch = createDispatch(runtime, {
+    instanceId: id,
+    waitingTasks,
+    settings: rules,
+    tokens: TOKENS,
+    log,
+    sessionTimeoutMs,
+  });
   const runs = createRuns(runtime, {
     ...dispatch,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
@@ -291,8 +299,9 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   await runtime.open();
   const engine: Engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
-  const { workers, peerDispatch, close } = dispatch.open(runs.handOvers, callsBetween(id));
+  const { workers, peerDispatch, settled, close } = dispatch.open(runs.handOvers, callsBetween(id));
   dispatches.set(id, peerDispatch);
+  rules.onChange(settled);
   const queueLimits = keepQueueLimits({
     store: queueStore,
     rules,
@@ -322,6 +331,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     runs,
     operations,
     workers,
+    rules,
     queues: createQueues({ store: queueStore, changed: () => rules.refresh() }),
     peerDispatch,
     journal,

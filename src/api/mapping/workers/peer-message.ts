@@ -21,16 +21,18 @@ export function toExchange(
     conversation: toConversation(conversation),
     served: [...served],
     unserved: [...unserved],
-    wants: message.wants.map(({ tenantId, queue, handler, count, priority, since }) => ({
+    wants: message.wants.map(({ tenantId, queue, handler, labels, count, priority, turn }) => ({
       line: { tenantId, queue, handler },
+      labels,
       count,
       priority,
-      since: BigInt(since),
+      turn: BigInt(turn),
     })),
     sessions: sessions.map((session) => ({
       ...session,
       queues: [...session.queues],
       handlers: [...session.handlers],
+      labels: { ...session.labels },
     })),
     lent: message.lent.map(toCount),
     recalled: [...recalled],
@@ -50,8 +52,8 @@ export function fromExchange(request: ExchangeRequest): PeerMessage {
     ...{ sessions, recalled, disconnected, ended, left },
     served: served.map(fromLine),
     unserved: unserved.map(fromLine),
-    wants: wants.flatMap(({ line, count, priority, since }): Want[] =>
-      line === undefined ? [] : [{ ...fromLine(line), count, priority, since: Number(since) }],
+    wants: wants.flatMap(({ line, labels, count, priority, turn }): Want[] =>
+      line === undefined ? [] : [{ ...fromLine(line), labels, count, priority, turn: Number(turn) }],
     ),
     lent: lent.map(fromCount),
     tasks: request.tasks.flatMap(({ sessionId, task }) =>

@@ -1,16 +1,19 @@
 /** What waits at other instances, as they have said: hints, which are counted down as slots go there. */
 import type { Line } from "../../ports/dispatch/hand-overs.ts";
 import type { Want } from "../../ports/dispatch/peers.ts";
-import { goesBefore, keyOf } from "../waiting-tasks.ts";
+import { goesBefore } from "../head.ts";
+import type { Skills } from "../skills.ts";
+import { keyOf } from "../waiting-tasks.ts";
 
-/** What waits at one instance. */
-interface Open {
+/** What waits at one instance in one line. */
+interface Open<Peer> {
+  readonly peer: Peer;
   readonly want: Want;
   left: number;
 }
 
 /** What one instance wants of a line. */
-export interface Wanted<Peer> extends Pick<Want, "priority" | "since"> {
+export interface Wanted<Peer> extends Pick<Want, "priority" | "turn"> {
   readonly peer: Peer;
   /** A slot goes there. */
   take(): void;
@@ -18,43 +21,43 @@ export interface Wanted<Peer> extends Pick<Want, "priority" | "since"> {
 
 /** What waits elsewhere, by line. */
 export class Demand<Peer> {
-  readonly #lines = new Map<string, Map<Peer, Open>>();
+  readonly #lines = new Map<string, Open<Peer>[]>();
 
   set(peer: Peer, want: Want): void {
     const key = keyOf(want);
-    if (want.count === 0) this.#delete(key, peer);
-    else {
-      const peers = this.#lines.get(key) ?? new Map<Peer, Open>();
-      this.#lines.set(key, peers.set(peer, { want, left: want.count }));
-    }
+    this.#keep(key, (open) => open.peer !== peer || open.want.labels !== want.labels);
+    if (want.count > 0) this.#lines.set(key, [...(this.#lines.get(key) ?? []), { peer, want, left: want.count }]);
   }
 
   /** Forgets everything that an instance has said. */
   forget(peer: Peer): void {
-    for (const key of this.#lines.keys()) this.#delete(key, peer);
+    for (const key of this.#lines.keys()) this.#keep(key, (open) => open.peer !== peer);
   }
 
-  /** What goes before everything else in these lines, among the instances that `isMeant`. */
-  best(lines: readonly Line[], isMeant: (peer: Peer) => boolean = () => true): Wanted<Peer> | null {
+  /**
+   * What goes before everything else in these lines and can be done by a worker with the skills, among the instances
+   * that `isMeant`.
+   */
+  best(lines: readonly Line[], skills: Skills, isMeant: (peer: Peer) => boolean = () => true): Wanted<Peer> | null {
     if (this.#lines.size === 0) return null;
-    let best: { readonly key: string; readonly peer: Peer; readonly open: Open } | null = null;
-    for (const line of lines) {
-      const key = keyOf(line);
-      for (const [peer, open] of this.#lines.get(key) ?? [])
-        if (isMeant(peer) && goesBefore(open.want, best?.open.want ?? null)) best = { key, peer, open };
-    }
+    let best: Open<Peer> | null = null;
+    for (const line of lines)
+      for (const open of this.#lines.get(keyOf(line)) ?? [])
+        if (isMeant(open.peer) && skills.has(open.want.labels) && goesBefore(open.want, best?.want ?? null))
+          best = open;
     if (best === null) return null;
-    const { key, peer, open } = best;
-    const { priority, since } = open.want;
+    const wanted = best;
+    const { peer, want } = wanted;
     const take = (): void => {
-      open.left -= 1;
-      if (open.left <= 0) this.#delete(key, peer);
+      wanted.left -= 1;
+      if (wanted.left <= 0) this.#keep(keyOf(want), (open) => open !== wanted);
     };
-    return { peer, priority, since, take };
+    return { peer, priority: want.priority, turn: want.turn, take };
   }
 
-  #delete(key: string, peer: Peer): void {
-    const peers = this.#lines.get(key);
-    if (peers?.delete(peer) === true && peers.size === 0) this.#lines.delete(key);
+  #keep(key: string, isKept: (open: Open<Peer>) => boolean): void {
+    const kept = this.#lines.get(key)?.filter(isKept) ?? [];
+    if (kept.length === 0) this.#lines.delete(key);
+    else this.#lines.set(key, kept);
   }
 }

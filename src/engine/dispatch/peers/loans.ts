@@ -128,13 +128,14 @@ export class Loans {
     if (loan.introduced) return;
     loan.introduced = true;
     const { id: sessionId, tenantId, worker } = loan.session;
-    this.#outbox.introduce({ sessionId, tenantId, queues: worker.queues, handlers: worker.handlers });
+    const { queues, handlers, labels, buildId } = worker;
+    this.#outbox.introduce({ sessionId, tenantId, queues, handlers, labels, buildId });
   }
 
   #loanOf(session: Session): Loan {
     const known = this.#loans.get(session.id);
     if (known !== undefined) return known;
-    const keys = new Set(session.lines.map(keyOf));
+    const keys = new Set(session.skills.lines.map(keyOf));
     const loan: Loan = { session, keys, slots: [], introduced: false, lent: 0, returned: 0, recalled: false };
     this.#loans.set(session.id, loan);
     return loan;

@@ -38,7 +38,7 @@ export class Outbox {
   }
 
   want(want: Want): void {
-    this.#wants.set(keyOf(want), want);
+    this.#wants.set(`${keyOf(want)} ${want.labels}`, want);
     this.#word();
   }
 

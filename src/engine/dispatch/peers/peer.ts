@@ -62,8 +62,9 @@ export class Peer {
 
   /** Tells what has changed, and keeps the conversation alive while there is something to talk about. */
   refresh(): void {
-    if (this.conversation.isOpen) this.#tellAll();
     const { dispatcher } = this.#parts;
+    for (const line of this.#lines.values()) if (dispatcher.isLow(line)) void dispatcher.learn(line);
+    if (this.conversation.isOpen) this.#tellAll();
     const isNeeded =
       this.#served.size > 0 || dispatcher.served.size > 0 || this.#lines.size > 0 || this.#sessions.size > 0;
     if (isNeeded || !this.loans.isEmpty) this.conversation.keepUp(KEEP_UP_MS);
@@ -99,16 +100,13 @@ export class Peer {
    * nothing any more, or something more urgent; `exactly`: whenever it is not what was said.
    */
   tellWant(line: Line, exactly = false): void {
-    const key = keyOf(line);
-    if (!this.#lines.has(key)) return;
-    const want = this.#parts.dispatcher.wantOf(line);
-    const told = this.#wants.get(key);
-    if (told === undefined ? want.count === 0 : isSame(told, want)) return;
-    const isUrgent = told === undefined || want.count === 0 || want.priority > told.priority;
-    if (!isUrgent && !exactly) return;
-    if (want.count === 0) this.#wants.delete(key);
-    else this.#wants.set(key, want);
-    this.conversation.outbox.want(want);
+    if (!this.#lines.has(keyOf(line))) return;
+    for (const want of this.#parts.dispatcher.wantsOf(line)) this.#tell(want, exactly);
+  }
+
+  /** Whether workers there serve the line. */
+  serves(line: Line): boolean {
+    return this.#lines.has(keyOf(line));
   }
 
   /** Reads what waits here for workers there. */
@@ -133,6 +131,17 @@ export class Peer {
     this.conversation.close();
   }
 
+  #tell(want: Want, exactly: boolean): void {
+    const key = `${keyOf(want)} ${want.labels}`;
+    const told = this.#wants.get(key);
+    if (told === undefined ? want.count === 0 : isSame(told, want)) return;
+    const isUrgent = told === undefined || want.count === 0 || want.priority > told.priority;
+    if (!isUrgent && !exactly) return;
+    if (want.count === 0) this.#wants.delete(key);
+    else this.#wants.set(key, want);
+    this.conversation.outbox.want(want);
+  }
+
   #tellAll(): void {
     this.tellServed();
     for (const line of this.#lines.values()) this.tellWant(line, true);
@@ -146,11 +155,11 @@ export class Peer {
     }
     for (const line of message.unserved) {
       this.#lines.delete(keyOf(line));
-      this.#wants.delete(keyOf(line));
+      for (const [key, want] of this.#wants) if (keyOf(want) === keyOf(line)) this.#wants.delete(key);
     }
-    for (const { sessionId, tenantId, queues, handlers } of message.sessions) {
-      const session = this.#open(sessionId, tenantId);
-      session.introduce(queues, handlers);
+    for (const given of message.sessions) {
+      const session = this.#open(given.sessionId, given.tenantId);
+      session.introduce(given);
       dispatcher.add(session);
     }
     for (const { sessionId, total } of message.lent) this.#sessions.get(sessionId)?.lend(total);
@@ -227,5 +236,5 @@ export class Peer {
 }
 
 function isSame(a: Want, b: Want): boolean {
-  return a.count === b.count && a.priority === b.priority && a.since === b.since;
+  return a.count === b.count && a.priority === b.priority && a.turn === b.turn;
 }

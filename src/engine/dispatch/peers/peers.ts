@@ -9,8 +9,9 @@ import type { Conversation, PeerAnswer, PeerDispatch, PeerMessage } from "../../
 import type { PassedOn } from "../../ports/dispatch/workers.ts";
 import { type Repetition, repeat } from "../../shard/repeat.ts";
 import type { Neighbours } from "../dispatcher.ts";
+import { goesBefore } from "../head.ts";
 import type { Session } from "../session.ts";
-import { goesBefore, keyOf } from "../waiting-tasks.ts";
+import { keyOf } from "../waiting-tasks.ts";
 import { Demand } from "./demand.ts";
 import { Peer, type PeerParts } from "./peer.ts";
 import type { RemoteSession } from "./remote-session.ts";
@@ -58,7 +59,7 @@ export class Peers implements PeerDispatch, Neighbours {
   }
 
   lend(session: Session, head: ReadyTask | null): boolean {
-    const wanted = this.#demand.best(session.lines);
+    const wanted = this.#demand.best(this.#parts.dispatcher.linesOf(session), session.skills);
     if (wanted === null || (head !== null && !goesBefore(wanted, head))) return false;
     wanted.take();
     wanted.peer.loans.lend(session);
@@ -82,6 +83,11 @@ export class Peers implements PeerDispatch, Neighbours {
       else session.done(token);
     }
     return { named: peer.conversation.name, lent };
+  }
+
+  serve(line: Line): boolean {
+    for (const peer of this.#peers.values()) if (peer.serves(line)) return true;
+    return false;
   }
 
   waits(line: Line): void {
@@ -150,10 +156,12 @@ export class Peers implements PeerDispatch, Neighbours {
   /** Whether the next task in a slot is one of the instance that had the last one. */
   #staysWith(peer: Peer, session: Session): boolean {
     if (!session.isReady) return false;
-    const head = this.#parts.dispatcher.headOf(session.lines);
-    const other = this.#demand.best(session.lines, (one) => one !== peer);
+    const { skills } = session;
+    const lines = this.#parts.dispatcher.linesOf(session);
+    const head = this.#parts.dispatcher.headOf(session);
+    const other = this.#demand.best(lines, skills, (one) => one !== peer);
     const rival = head === null || (other !== null && goesBefore(other, head)) ? other : head;
-    const own = this.#demand.best(session.lines, (one) => one === peer);
+    const own = this.#demand.best(lines, skills, (one) => one === peer);
     if (rival !== null && (own === null || !goesBefore(own, rival))) return false;
     own?.take();
     return true;

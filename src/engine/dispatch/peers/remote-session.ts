@@ -2,14 +2,15 @@
  * The session of a worker that is connected to another instance, as far as that lends slots of it. What is sent goes
  * there, and what the worker says comes from there.
  */
-import type { HandedTask, HandOverRef, Line } from "../../ports/dispatch/hand-overs.ts";
+import type { HandedTask, HandOverRef } from "../../ports/dispatch/hand-overs.ts";
+import { NO_SKILLS, Skills, type SkillsGiven } from "../skills.ts";
 import { type TakenSlot, Taker, type TakerParts } from "../taker.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** A session at another instance. */
 export class RemoteSession extends Taker {
   readonly isHere = false;
-  lines: readonly Line[] = [];
+  skills = NO_SKILLS;
   readonly #outbox: Outbox;
   /** Slots that were ever lent, used, and given back. */
   #lent = 0;
@@ -25,9 +26,8 @@ export class RemoteSession extends Taker {
   }
 
   /** Its worker has introduced itself. */
-  introduce(queues: readonly string[], handlers: readonly string[]): void {
-    const { tenantId } = this;
-    this.lines = queues.flatMap((queue) => handlers.map((handler) => ({ tenantId, queue, handler })));
+  introduce(given: SkillsGiven): void {
+    this.skills = new Skills(this.tenantId, given);
   }
 
   /** So many slots were lent until now. */

@@ -16,12 +16,22 @@ export interface Line {
   readonly handler: string;
 }
 
+/** A line in which all tasks ask for the same labels. */
+export interface LabeledLine extends Line {
+  /** Labels that a worker must have: `key=value`, sorted, joined by commas; empty: none. */
+  readonly labels: string;
+}
+
 /** A task that waits for a hand-over. */
-export interface ReadyTask extends Line {
+export interface ReadyTask extends LabeledLine {
   readonly runId: string;
   readonly path: string;
   /** Tasks of a queue with a higher priority are handed out first. */
   readonly priority: number;
+  /** Tasks of a line and priority with different keys take turns; empty: it goes by time. */
+  readonly fairnessKey: string;
+  /** When it has its turn: the time at which it became ready, or for one with a key what the store says. */
+  readonly turn: number;
   /** When it became ready, milliseconds since the epoch. */
   readonly since: number;
 }
@@ -34,7 +44,7 @@ export interface HandOverRef {
 }
 
 /** A task on its way to the one that does it. */
-export interface HandedTask extends HandOverRef, Omit<ReadyTask, "priority" | "tenantId"> {
+export interface HandedTask extends HandOverRef, Pick<ReadyTask, "path" | "queue" | "handler" | "since"> {
   readonly flowId: string;
   readonly correlationId: string;
   readonly attempt: number;
@@ -102,10 +112,17 @@ export interface HandOvers {
 /** Waiting tasks as stored. */
 export interface WaitingTaskStore {
   /**
-   * Waiting tasks of a line on these shards that may begin, by priority, time, and id; at most `limit`, from the one
-   * after `after`.
+   * Waiting tasks of a line on these shards that may begin, by priority, turn, time, and id; at most `limit`, from the
+   * one after `after`.
    */
-  listWaiting(shards: readonly number[], line: Line, after: ReadyTask | null, limit: number): Promise<ReadyTask[]>;
+  listWaiting(
+    shards: readonly number[],
+    line: LabeledLine,
+    after: ReadyTask | null,
+    limit: number,
+  ): Promise<ReadyTask[]>;
+  /** Labels that the tasks of a line ask for, on all shards; the empty ones are left out. */
+  listLabels(line: Line): Promise<readonly string[]>;
   /** Open runs of these shards that have tasks handed out. */
   listHandedOut(shards: readonly number[]): Promise<readonly string[]>;
 }

@@ -1,6 +1,6 @@
 /** Slots and tasks between instances: what they say to each other, and how it gets there. */
 import type { OtherInstance } from "../cluster.ts";
-import type { HandedTask, Line } from "./hand-overs.ts";
+import type { HandedTask, LabeledLine, Line } from "./hand-overs.ts";
 
 /** Names a conversation of two instances, as its sender sees it; see {@link PeerCalls.exchange}. */
 export interface Conversation {
@@ -12,11 +12,12 @@ export interface Conversation {
 }
 
 /** What waits in a line of the sender for a slot. */
-export interface Want extends Line {
+export interface Want extends LabeledLine {
   /** 0: nothing any more. */
   readonly count: number;
   readonly priority: number;
-  readonly since: number;
+  /** When the first one has its turn. */
+  readonly turn: number;
 }
 
 /** A session at the sender, of which the receiver gets slots. */
@@ -25,6 +26,8 @@ export interface LentSession {
   readonly tenantId: string;
   readonly queues: readonly string[];
   readonly handlers: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly buildId: string;
 }
 
 /** Slots of a session since the conversation began: it only grows, so that it may come twice and out of order. */

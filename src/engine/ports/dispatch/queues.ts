@@ -27,6 +27,13 @@ export interface QueueSettings {
   readonly buildIds: readonly string[];
 }
 
+/** Settings as this instance knows them: those of a moment ago. */
+export interface KnownSettings {
+  /** No queue has any. */
+  readonly isEmpty: boolean;
+  of(queue: { readonly tenantId: string; readonly queue: string }): QueueSettings | undefined;
+}
+
 /** What an operator changes. */
 export type QueueChange =
   | { readonly type: "pause" | "drain"; readonly why: string }
@@ -64,9 +71,10 @@ export interface QueueCounts extends TaskCounts {
 export interface QueueLimitStore {
   /**
    * Defers what is too much for its queue, the youngest first, lets in what was deferred, the oldest first, and forgets
-   * settings that say nothing. One instance at a time; the others do nothing. Returns whether there is more to do.
+   * settings that say nothing. One instance at a time; the others do nothing. Says whether something has changed, and
+   * whether there is more to do.
    */
-  settle(): Promise<boolean>;
+  settle(): Promise<{ readonly hasChanged: boolean; readonly isMore: boolean }>;
   /** Tasks of these shards that have waited too long, at most `limit`. */
   listExpired(shards: readonly number[], limit: number): Promise<readonly ExpiredTask[]>;
 }

@@ -11,7 +11,7 @@ const encoder = new TextEncoder();
 
 /** A task as it waits for a hand-over. */
 export function toReadyTask({ runId, tenantId }: RunState, task: TaskState): ReadyTask {
-  const { handler, queue, priority } = parametersOf(task);
+  const { handler, queue, priority, labels, fairness_key: key } = parametersOf(task);
   return {
     runId,
     tenantId,
@@ -20,16 +20,19 @@ export function toReadyTask({ runId, tenantId }: RunState, task: TaskState): Rea
     handler: typeof handler === "string" ? handler : "",
     priority: typeof priority === "number" ? priority : DEFAULT_PRIORITY,
     since: task.readyAt,
+    labels: typeof labels === "object" && labels !== null ? toLabels(labels as JsonObject) : "",
+    fairnessKey: typeof key === "string" ? key : "",
+    turn: task.readyAt,
   };
 }
 
 /** A task as it is sent; `fence` is the sequence of the record that hands it out. */
 export function toHandedTask({ entity: run }: RunResident, task: TaskState, fence: number): HandedTask {
   const { state } = run;
-  const { priority: _, tenantId: __, ...ready } = toReadyTask(state, task);
+  const { runId, path, queue, handler, since } = toReadyTask(state, task);
   const { startToCloseMs, heartbeatMs } = timeoutsOf(specOf(run, task.path), task.limits);
   return {
-    ...ready,
+    ...{ runId, path, queue, handler, since },
     fence,
     flowId: state.flowId,
     correlationId: state.facts.correlationId,
@@ -39,6 +42,14 @@ export function toHandedTask({ entity: run }: RunResident, task: TaskState, fenc
     timeoutMs: startToCloseMs,
     heartbeatMs,
   };
+}
+
+/** Labels as one text, which is the same for the same labels. Neither keys nor values hold `=` or commas. */
+function toLabels(labels: JsonObject): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(",");
 }
 
 function parametersOf({ input }: TaskState): JsonObject {

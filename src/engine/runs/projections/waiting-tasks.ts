@@ -9,19 +9,21 @@ import { toReadyTask } from "../dispatch/ready-task.ts";
 export interface WaitingTaskRow extends ReadyTask {
   /** Its run is held: nobody may take it. */
   readonly held: boolean;
+  /** A hand-over came to nothing: the task has had its turn. */
+  readonly isBack: boolean;
 }
 
-function toWaitingRow(run: Run, path: string): WaitingTaskRow | null {
+function toWaitingRow(run: Run, path: string, isBack: boolean): WaitingTaskRow | null {
   const task = run.state.tasks.get(path);
-  return awaitsHandOver(task) ? { ...toReadyTask(run.state, task), held: !mayBegin(run) } : null;
+  return awaitsHandOver(task) ? { ...toReadyTask(run.state, task), held: !mayBegin(run), isBack } : null;
 }
 
 /** Tasks that begin to wait and found no slot in the same transition. */
 export const waitingTaskRows: RowMaker<Run, JournalRecord, WaitingTaskRow> = {
   projection: "waiting_tasks",
   on: {
-    "task.scheduled": (run, { task }) => toWaitingRow(run, task),
-    "task.returned": (run, { task }) => toWaitingRow(run, task),
+    "task.scheduled": (run, { task }) => toWaitingRow(run, task, false),
+    "task.returned": (run, { task }) => toWaitingRow(run, task, true),
   },
   keyOf: ({ path }) => path,
 };

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { Head } from "../../../../src/engine/dispatch/head.ts";
+import { Skills } from "../../../../src/engine/dispatch/skills.ts";
 import { WaitingTasks } from "../../../../src/engine/dispatch/waiting-tasks.ts";
-import type { Line, ReadyTask } from "../../../../src/engine/ports/dispatch/hand-overs.ts";
+import type { LabeledLine, ReadyTask } from "../../../../src/engine/ports/dispatch/hand-overs.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 const taskOf = (runId: string, more: Partial<ReadyTask> = {}): ReadyTask => ({
   runId,
@@ -10,8 +13,16 @@ const taskOf = (runId: string, more: Partial<ReadyTask> = {}): ReadyTask => ({
   handler: "work",
   priority: 0,
   since: 1,
+  labels: "",
+  fairnessKey: "",
+  turn: more.since ?? 1,
   ...more,
 });
+
+const skillsOf = (labels: Record<string, string> = {}) =>
+  new Skills("t", { queues: ["q"], handlers: ["work"], labels, buildId: "" });
+
+const SKILLS = skillsOf();
 
 const LINE = { tenantId: "t", queue: "q", handler: "work" };
 
@@ -20,20 +31,27 @@ function openStore(tasks: readonly ReadyTask[]) {
   let pages = 0;
   const store = {
     listHandedOut: async () => [],
-    listWaiting: async (_shards: readonly number[], _line: Line, after: ReadyTask | null, limit: number) => {
+    listLabels: async () => [...new Set(tasks.map(({ labels }) => labels))].filter((labels) => labels !== ""),
+    listWaiting: async (
+      _shards: readonly number[],
+      { labels }: LabeledLine,
+      after: ReadyTask | null,
+      limit: number,
+    ) => {
       pages += 1;
-      const from = after === null ? 0 : tasks.findIndex(({ runId }) => runId === after.runId) + 1;
-      return tasks.slice(from, from + limit);
+      const line = tasks.filter((task) => task.labels === labels);
+      const from = after === null ? 0 : line.findIndex(({ runId }) => runId === after.runId) + 1;
+      return line.slice(from, from + limit);
     },
   };
   return { waiting: new WaitingTasks(store, { owned: [0] }), pages: () => pages };
 }
 
-async function takeAll(waiting: WaitingTasks): Promise<string[]> {
+async function takeAll(waiting: WaitingTasks, skills = SKILLS): Promise<string[]> {
   const taken: string[] = [];
   for (;;) {
-    if (waiting.isLow(LINE)) await waiting.fill(LINE);
-    const task = waiting.take([LINE]);
+    if (waiting.isLow(LINE, skills)) await waiting.fill(LINE, skills);
+    const task = waiting.take([LINE], skills);
     if (task === null) return taken;
     taken.push(task.runId);
   }
@@ -67,7 +85,7 @@ test("a task that comes while others wait in the store does not overtake them", 
   const last = taskOf("99999", { since: 10_000 });
   waiting.add(last);
   waiting.add(taskOf("urgent", { priority: 1, since: 10_000 }));
-  expect(waiting.take([LINE])?.runId).toBe("urgent");
+  expect(waiting.take([LINE], SKILLS)?.runId).toBe("urgent");
   expect((await takeAll(waiting)).slice(0, 3)).toEqual(["00000", "00001", "00002"]);
 });
 
@@ -89,6 +107,49 @@ test("of several lines the first task of all comes first", async () => {
   await Promise.all([waiting.fill(LINE), waiting.fill(other)]);
   waiting.add(taskOf("a", { since: 2 }));
   waiting.add(taskOf("b", { handler: "else", since: 1 }));
-  const take = () => waiting.take([LINE, other])?.runId;
+  const take = () => waiting.take([LINE, other], SKILLS)?.runId;
   expect([take(), take(), take()]).toEqual(["b", "a", undefined]);
+});
+
+test("a worker gets the tasks whose labels it has, those without labels among them, in their order", async () => {
+  const { waiting } = openStore([
+    taskOf("plain", { since: 2 }),
+    taskOf("big", { since: 1, labels: "gpu=a100" }),
+    taskOf("far", { since: 3, labels: "gpu=a100,zone=x" }),
+    taskOf("small", { since: 0, labels: "gpu=t4" }),
+  ]);
+  expect(await takeAll(waiting)).toEqual(["plain"]);
+  expect(await takeAll(waiting, skillsOf({ gpu: "a100", zone: "y" }))).toEqual(["big"]);
+  expect(await takeAll(waiting, skillsOf({ zone: "x", gpu: "a100" }))).toEqual(["far"]);
+  expect(await takeAll(waiting, skillsOf({ gpu: "t4" }))).toEqual(["small"]);
+});
+
+test("a line to which a task with a key has come is read anew, and what was taken does not come back", async () => {
+  const stored = [taskOf("a1", { turn: 1, fairnessKey: "a" }), taskOf("a2", { turn: 5, fairnessKey: "a" })];
+  const { waiting } = openStore(stored);
+  await waiting.fill(LINE);
+  expect(waiting.take([LINE], SKILLS)?.runId).toBe("a1");
+  const late = taskOf("b1", { turn: 3, fairnessKey: "b" });
+  stored.splice(1, 0, late);
+  expect(waiting.hasBefore(late)).toBe(true);
+  waiting.add(late);
+  await eventually(async () => expect(waiting.isLow(LINE, SKILLS)).toBe(true));
+  expect(await takeAll(waiting)).toEqual(["b1", "a2"]);
+});
+
+test("a task that comes while its line is read is not lost, wherever it belongs", async () => {
+  const stored = Array.from({ length: 2_500 }, (_, index) => taskOf(String(index), { since: index + 1 }));
+  const pages = [stored.slice(0, 2_000), [...stored.slice(2_000), taskOf("last", { since: 9_000 })]];
+  const head = new Head({ ...LINE, labels: "" }, async () => pages.shift() ?? []);
+  const reading = head.fill();
+  head.add(taskOf("first", { since: 0 }));
+  head.add(taskOf("last", { since: 9_000 }));
+  await reading;
+  const taken: string[] = [];
+  for (let task = head.take(); ; task = head.take()) {
+    if (head.isLow) await head.fill();
+    if (task === null) break;
+    taken.push(task.runId);
+  }
+  expect(taken).toEqual(["first", ...stored.map(({ runId }) => runId), "last"]);
 });
