@@ -20,7 +20,8 @@ import { checkInput, runTimeoutMs } from "../../src/flows/input.ts";
 import type { Plan } from "../../src/flows/plan.ts";
 import type { FlowDoc, Json, JsonMap } from "../oracle/document.ts";
 import { type FinalPhase, type Outcome, RUN_STARTS_AT, type TaskOutcome, type World } from "../oracle/world.ts";
-import { type Attempt, earliest, followRecord, nextAttempt } from "./engine-attempts.ts";
+import { type Attempt, type AttemptEvent, earliest } from "./engine-attempt.ts";
+import { followRecord, nextAttempt } from "./engine-attempts.ts";
 
 /** A bug to plant. Each part is called where it applies; what is absent changes nothing. */
 export type Fault = {
@@ -100,7 +101,9 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     run = openRun(foldJournal("run", storedAs(journal)), plan);
     run.unsettled = probe.turn !== undefined;
     if (how === "reopen") return;
-    for (const [path, attempt] of attempts) if (attempt.end.type === "reported") attempts.delete(path);
+    // Workers go on with what they have.
+    for (const [path, { end, handedAt }] of attempts)
+      if (end.type === "reported" && handedAt === undefined) attempts.delete(path);
     feed({ type: "recover", at: now, clean: false });
   };
 
@@ -112,7 +115,7 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     const how = probe.interrupt?.(count) ?? null;
     if (how !== null) interrupt(how);
     const due = nextDueAt(run);
-    const [path, attempt] = nextAttempt(attempts);
+    const [path, attempt] = nextAttempt(run, attempts);
     const attemptAt = attempt?.at ?? null;
     const worldAt = script[0]?.at ?? null;
     const next = earliest(earliest(due, attemptAt), worldAt);
@@ -121,7 +124,7 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
     now = Math.max(now, next);
     if (attempt !== undefined && attemptAt === next) {
       attempts.delete(path);
-      feed({ ...attempt.end, at: now, random: jitterOf(run, world, path) });
+      feed(toEvent(attempt.end, now, jitterOf(run, world, path)));
     } else if (worldAt === next) {
       const event = script.shift();
       if (event?.type === "crash") interrupt("recover");
@@ -129,7 +132,7 @@ export function drive(original: Plan, world: World, fault: Fault = {}, probe: Pr
         const { path: asked, type: _, ...decision } = event;
         feed({ ...decision, type: "decided", approval: openApproval(run, asked), at: now });
       } else if (event !== undefined) feed({ ...event, at: now });
-    } else if (!feed({ type: "due", at: now, random: 0.5 }) && !run.unsettled) {
+    } else if (!feed({ type: "due", at: now, random: jitterAt(run, world, next) }) && !run.unsettled) {
       throw new Error(`${plan.flowId}: the engine is due at ${next - START} but nothing happens`);
     }
   }
@@ -222,6 +225,16 @@ function openApproval(run: Run, path: string): number {
   return 0;
 }
 
+function toEvent(end: AttemptEvent, at: number, random: number): RunEvent {
+  return end.type === "hand_over" || end.type === "started" ? { ...end, at } : { ...end, at, random };
+}
+
+/** The random number for a timer of a task that is due. */
+function jitterAt(run: Run, world: World, dueAt: number): number {
+  for (const [path, at] of run.state.timers) if (at === dueAt) return jitterOf(run, world, path);
+  return 0.5;
+}
+
 function jitterOf(run: Run, world: World, path: string): number {
   return world.jitter[path]?.[(run.state.tasks.get(path)?.attempt ?? 1) - 1] ?? 0.5;
 }
@@ -250,7 +263,8 @@ function describe(run: Run, journal: readonly JournalRecord[]): Outcome {
 }
 
 function describeTask(run: Run, task: TaskState, journal: readonly JournalRecord[]): TaskOutcome {
-  const called = task.wait?.kind === "run" || specOf(run, task.path).effect === "effectful";
+  const { effect } = specOf(run, task.path);
+  const called = task.wait?.kind === "run" || effect === "effectful" || effect === "remote";
   const calls = journal.filter(
     (record) => (record.type === "task.dispatched" || record.type === "task.waiting") && record.task === task.path,
   );

@@ -1,23 +1,16 @@
-/** What runs around the engine: attempts of tools and child runs, with the time and the event of their end. */
-import type { Outcome as AttemptOutcome, RunEvent } from "../../src/engine/machine/events.ts";
+/**
+ * What runs around the engine: attempts of tools, workers and child runs, with the time and the event of what comes next
+ * of each.
+ */
+import type { Outcome as AttemptOutcome } from "../../src/engine/machine/events.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
-import { type Run, specOf } from "../../src/engine/machine/run.ts";
+import { mayBegin, type Run, specOf } from "../../src/engine/machine/run.ts";
 import type { TaskState } from "../../src/engine/machine/state.ts";
 import { timeoutsOf } from "../../src/engine/machine/tasks/limits.ts";
 import type { Json, JsonMap } from "../oracle/document.ts";
-import { type AttemptScript, scriptOf, type World } from "../oracle/world.ts";
-
-/** An attempt, or a child run, that is under way. */
-export type Attempt = {
-  /** When it ends; null: never. */
-  at: number | null;
-  /** How: the event without its time and its random number. */
-  end: AttemptEvent;
-};
-
-type AttemptEvent =
-  | Omit<Extract<RunEvent, { type: "reported" }>, "at" | "random">
-  | Omit<Extract<RunEvent, { type: "child" }>, "at" | "random">;
+import { scriptOf, type World } from "../oracle/world.ts";
+import { type Attempt, type AttemptEvent, earliest, failure, outcomeOf } from "./engine-attempt.ts";
+import { followWorker, stopWorker } from "./engine-workers.ts";
 
 /**
  * Does what the runtime does when the last record of `journal` is durable: begins attempts, tells them to stop, forgets
@@ -31,6 +24,7 @@ export function followRecord(
   now: number,
 ): void {
   const record = journal.at(-1);
+  if (record !== undefined && followWorker(run, world, attempts, record, journal, now)) return;
   switch (record?.type) {
     case "task.dispatched": {
       const task = run.state.tasks.get(record.task);
@@ -48,11 +42,13 @@ export function followRecord(
       return;
     }
     case "task.canceled":
+    case "task.completed":
+    case "task.retrying":
     case "task.failed":
       attempts.delete(record.task);
       return;
     case "run.ending":
-      for (const [path, attempt] of attempts) tellToStop(run, world, path, attempt, now);
+      for (const [path, attempt] of attempts) tellToStop(run, world, path, attempt, journal, now);
       return;
     case "run.terminated":
       attempts.clear();
@@ -61,19 +57,15 @@ export function followRecord(
   }
 }
 
-/** The attempt that ends first. */
-export function nextAttempt(attempts: ReadonlyMap<string, Attempt>): [string, Attempt] | [string, undefined] {
+/** The attempt of which something comes first. Under a hold nothing is handed over. */
+export function nextAttempt(run: Run, attempts: ReadonlyMap<string, Attempt>): [string, Attempt] | [string, undefined] {
+  const held = !mayBegin(run);
   let best: [string, Attempt] | [string, undefined] = ["", undefined];
   for (const [path, attempt] of attempts) {
+    if (held && attempt.end.type === "hand_over") continue;
     if (attempt.at !== null && attempt.at < (best[1]?.at ?? Number.POSITIVE_INFINITY)) best = [path, attempt];
   }
   return best;
-}
-
-/** The earlier of two times of which either may be missing. */
-export function earliest(a: number | null, b: number | null): number | null {
-  if (a === null) return b;
-  return b === null ? a : Math.min(a, b);
 }
 
 /** An attempt that begins now, for the `calls`-th time. */
@@ -94,20 +86,8 @@ function beginAttempt(run: Run, world: World, task: TaskState, calls: number, no
   }
   const outcome = deferred
     ? { ...failure("BUSY", true, {}, script.deferred?.noEffect), deferMs: script.deferred?.forMs ?? 0 }
-    : outcomeOf(script, task);
+    : outcomeOf(script, (task.input as JsonMap | undefined)?.output ?? null);
   return { at: reportsAt, end: reported(task, outcome) };
-}
-
-function outcomeOf(script: AttemptScript, task: TaskState): AttemptOutcome {
-  const { end } = script;
-  switch (end.kind) {
-    case "error":
-      return failure(end.type, end.retryable, { nextRetryDelayMs: end.nextRetryDelayMs }, end.noEffect);
-    case "output":
-      return { ok: true, output: end.output };
-    default:
-      return { ok: true, output: (task.input as JsonMap | undefined)?.output ?? null };
-  }
 }
 
 function reported(task: TaskState, outcome: AttemptOutcome): AttemptEvent {
@@ -128,21 +108,22 @@ function beginChild(world: World, task: TaskState, runId: string, now: number): 
   };
 }
 
-function tellToStop(run: Run, world: World, path: string, attempt: Attempt, now: number): void {
+function tellToStop(
+  run: Run,
+  world: World,
+  path: string,
+  attempt: Attempt,
+  journal: readonly JournalRecord[],
+  now: number,
+): void {
+  if (attempt.handedAt !== undefined) {
+    stopWorker(run, world, path, attempt, journal, now);
+    return;
+  }
   const { stopsAfterMs } = scriptOf(world, path, run.state.tasks.get(path)?.attempt ?? 1);
   if (stopsAfterMs === undefined || (attempt.at !== null && attempt.at <= now + stopsAfterMs)) return;
   attempt.at = now + stopsAfterMs;
   if (attempt.end.type === "reported") attempt.end = { ...attempt.end, outcome: failure("CANCELED", false) };
-  else attempt.end = { ...attempt.end, end: { phase: "CANCELED", output: null, error: null } };
-}
-
-function failure(
-  type: string,
-  retryable: boolean,
-  told: { nextRetryDelayMs?: number | undefined } = {},
-  noEffect = false,
-): Extract<AttemptOutcome, { ok: false }> {
-  const { nextRetryDelayMs } = told;
-  const error = { type, message: `${type} happened`, retryable, ...(noEffect ? { noEffect } : {}) };
-  return { ok: false, error: nextRetryDelayMs === undefined ? error : { ...error, nextRetryDelayMs } };
+  else if (attempt.end.type === "child")
+    attempt.end = { ...attempt.end, end: { phase: "CANCELED", output: null, error: null } };
 }

@@ -6,6 +6,7 @@ import type { TaskState } from "../../src/engine/machine/state.ts";
 import type { Scope, Template } from "../../src/flows/plan.ts";
 import type { Json, JsonMap } from "../oracle/document.ts";
 import { JOIN_BUGS } from "./faults-joins.ts";
+import { WORKER_BUGS } from "./faults-workers.ts";
 import {
   inEvents,
   inNodes,
@@ -22,6 +23,7 @@ import {
 /** Every bug. */
 export const PLANTED_BUGS: PlantedBug[] = [
   ...JOIN_BUGS,
+  ...WORKER_BUGS,
   inPlan("fail_fast is ignored", (plan) => (plan.kind === "dag" ? { ...plan, failFast: false } : plan)),
   inPlan("every flow is fail_fast", (plan) => (plan.kind === "dag" ? { ...plan, failFast: true } : plan)),
   inPlan("the output mapping is ignored", (plan) => ({ ...plan, output: null })),

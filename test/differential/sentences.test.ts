@@ -9,6 +9,7 @@ import { describeEndings } from "../oracle/sentences-endings.ts";
 import { describeFsm } from "../oracle/sentences-fsm.ts";
 import { describeRules } from "../oracle/sentences-rules.ts";
 import { describeTasks } from "../oracle/sentences-tasks.ts";
+import { describeWorkers } from "../oracle/sentences-workers.ts";
 import type { Outcome, World } from "../oracle/world.ts";
 import { runOnEngine } from "./engine-adapter.ts";
 
@@ -19,6 +20,7 @@ async function playOnEngine(workflow: FlowDoc["workflow"], world: World): Promis
 const players = createPlayers(playOnEngine);
 describeRules(players);
 describeTasks(players);
+describeWorkers(players);
 describeFsm(players);
 describeEndings(players);
 describeCompensation(players);

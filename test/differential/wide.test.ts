@@ -49,6 +49,7 @@ const FEATURES = [
     "SCHEDULE_TO_CLOSE_TIMEOUT",
     "SCHEDULE_TO_START_TIMEOUT",
     "HEARTBEAT_TIMEOUT",
+    "WORKER_LOST",
     "SIGNAL_TIMEOUT",
     "APPROVAL_TIMEOUT",
     "APPROVAL_REJECTED",
@@ -70,6 +71,10 @@ const FEATURES = [
     "attempt lost under a hold",
     "attempt lost in a cancel",
   ],
+  ...["UNACKNOWLEDGED", "WORKER_LOST", "HANDED_BACK", "WITHDRAWN"].map((reason) => `hand-over ${reason}`),
+  "task SCHEDULED",
+  "loss of an attempt",
+  "takeover with a worker at work",
 ];
 
 function featuresOf(outcome: Outcome): Set<string> {
@@ -90,11 +95,18 @@ function featuresOf(outcome: Outcome): Set<string> {
   return features;
 }
 
-/** What became of the attempts that died with their owner. */
+/** What became of attempts that died with their owner, and of hand-overs. */
 function recoveriesOf(journal: readonly JournalRecord[]): Set<string> {
   const features = new Set<string>();
-  for (const [index, { type }] of journal.entries()) {
+  const atWork = new Set<string>();
+  for (const [index, record] of journal.entries()) {
+    const { type } = record;
+    if (record.type === "task.returned") features.add(`hand-over ${record.reason}`);
+    if (record.type === "task.retrying" && record.error.type === "WORKER_LOST") features.add("loss of an attempt");
+    if (record.type === "task.started") atWork.add(record.task);
+    else if ("task" in record) atWork.delete(record.task);
     if (type !== "run.recovered") continue;
+    if (atWork.size > 0) features.add("takeover with a worker at work");
     const next = journal[index + 1];
     if (next?.type === "task.dispatched") features.add("attempt made again");
     if (next?.type === "task.retrying") features.add("attempt lost under a hold");

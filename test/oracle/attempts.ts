@@ -4,7 +4,7 @@
 import { type Duration, type Json, type JsonMap, readDuration, type WorkDoc } from "./document.ts";
 import { ExpressionFailure, evaluateBoolean, evaluateTemplate, type Names } from "./expression.ts";
 import { beginTask, endTask, type Machine, mayBegin, namesFor, type Task } from "./machine.ts";
-import { type AttemptEnd, type Decision, RUN_STARTS_AT, scriptOf } from "./world.ts";
+import { type AttemptEnd, type AttemptScript, type Decision, RUN_STARTS_AT, scriptOf } from "./world.ts";
 
 /** Starts a task: pure ones end at once, effectful ones are dispatched, others wait or open their children. */
 export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Names, first: string | null = null): Task {
@@ -39,6 +39,7 @@ export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
       completeTask(machine, task, input.output ?? null);
       break;
     case "noop":
+    case "worker":
     case "subflow":
       dispatch(machine, task);
       break;
@@ -54,6 +55,8 @@ export function startTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
     default:
       waitUntil(machine, task, task.doc.timeout === undefined ? null : machine.now + readDuration(task.doc.timeout));
       giveSignals(machine);
+      // A signal that was there already was not waited for.
+      if (task.endedAt !== null) task.waited = false;
   }
   return task;
 }
@@ -99,24 +102,41 @@ function openGroup(machine: Machine, task: Task, names: Names): void {
 
 function waitUntil(machine: Machine, task: Task, dueAt: number | null): void {
   task.state = "WAITING";
+  task.waited = true;
   task.dueAt = dueAt;
   task.dispatchOrder ??= machine.counter++;
 }
 
+/** Begins the next attempt: the task waits for a worker. */
+function scheduleWork(machine: Machine, task: Task): void {
+  task.state = "SCHEDULED";
+  task.dueAt = null;
+  task.attempts += 1;
+  task.losses = 0;
+  task.handOvers = 0;
+  task.handedAt = null;
+  task.waitsSince = machine.now;
+}
+
 /** Begins the next attempt of an effectful task, or makes one again that was put off. */
 export function dispatch(machine: Machine, task: Task): void {
+  if (task.doc.type === "worker") {
+    scheduleWork(machine, task);
+    return;
+  }
   task.state = task.doc.type === "subflow" ? "WAITING" : "RUNNING";
   task.dueAt = null;
   task.attempts += 1;
   if (!task.deferred) task.deferrals = 0;
   task.deferred = false;
   task.dispatchedAt.push(machine.now);
+  task.startedAt = machine.now;
   task.dispatchOrder ??= machine.counter++;
   task.calls.push({ harmless: false });
   const script = scriptOf(machine.world, task.path, task.attempts);
   const reports = script.end.kind !== "never" || task.deferrals < (script.deferred?.times ?? 0);
   task.reportsAt = reports ? machine.now + script.durationMs : null;
-  task.quietAt = script.quietAfterMs === undefined ? null : machine.now + script.quietAfterMs;
+  task.quietAt = quietAt(machine, script, reports);
 }
 
 /**
@@ -142,13 +162,17 @@ export function loseAttempt(machine: Machine, task: Task): void {
   task.dueAt = machine.now;
 }
 
+/** When an attempt that begins now gives its last sign of life: one that never ends gives none unless its script does. */
+export function quietAt(machine: Machine, { quietAfterMs }: AttemptScript, reports: boolean): number | null {
+  if (quietAfterMs !== undefined) return machine.now + quietAfterMs;
+  return reports ? null : machine.now;
+}
+
 /** When the running attempt is given up because it gives no sign of life any more; null: never. */
 export function silentAt(task: Task): number | null {
   const { heartbeat_timeout: longest } = task.doc;
-  if (task.state !== "RUNNING" || longest === undefined) return null;
-  // An attempt that never ends gives no sign at all, unless its script says when it stops.
-  const last = task.quietAt ?? (task.reportsAt === null ? (task.dispatchedAt.at(-1) ?? null) : null);
-  return last === null ? null : last + readDuration(longest);
+  if (task.state !== "RUNNING" || longest === undefined || task.quietAt === null) return null;
+  return task.quietAt + readDuration(longest);
 }
 
 /** The current call is proven to have had no effect. */
@@ -159,15 +183,15 @@ function excuse(task: Task, harmless: boolean | undefined): void {
 
 /** When the running attempt is given up because of `timeout`; null: never. */
 export function startToCloseAt(task: Task): number | null {
-  const begun = task.dispatchedAt.at(-1);
   const called = task.state === "RUNNING" || (task.state === "WAITING" && task.doc.type === "subflow");
-  if (!called || begun === undefined || task.doc.timeout === undefined) return null;
-  return begun + readDuration(task.doc.timeout);
+  if (!called || task.startedAt === null || task.doc.timeout === undefined) return null;
+  return task.startedAt + readDuration(task.doc.timeout);
 }
 
 /** When an effectful task is given up because of `schedule_to_close_timeout`; null: never. */
 export function scheduleToCloseAt(task: Task): number | null {
-  if (task.doc.type !== "noop" || task.doc.schedule_to_close_timeout === undefined) return null;
+  const isCall = task.doc.type === "noop" || task.doc.type === "worker";
+  if (!isCall || task.doc.schedule_to_close_timeout === undefined) return null;
   return task.begunAt + readDuration(task.doc.schedule_to_close_timeout);
 }
 
@@ -191,7 +215,9 @@ export function report(machine: Machine, task: Task): void {
     excuse(task, end.noEffect);
     attemptFailed(machine, task, { type: end.type, retryable: end.retryable }, end.nextRetryDelayMs ?? null, false);
   } else {
-    completeTask(machine, task, end.kind === "output" ? end.output : ((task.input as JsonMap).output ?? null));
+    const { input, output } = task.input as JsonMap;
+    const echo = task.doc.type === "worker" ? input : output;
+    completeTask(machine, task, end.kind === "output" ? end.output : (echo ?? null));
   }
 }
 
@@ -241,7 +267,8 @@ export function taskTimedOut(machine: Machine, task: Task): void {
   failTask(machine, task, { type: "SCHEDULE_TO_CLOSE_TIMEOUT", retryable: false }, true);
 }
 
-function attemptFailed(
+/** The attempt ended badly: the next one comes later, or the task has failed. */
+export function attemptFailed(
   machine: Machine,
   task: Task,
   error: { type: string; retryable: boolean },
@@ -265,6 +292,7 @@ function attemptFailed(
   }
   task.error = error;
   task.state = "RETRYING";
+  task.handedAt = null;
   task.dueAt = machine.now + delay;
   task.readyAt = task.dueAt;
 }

@@ -24,7 +24,18 @@ export type RetryDoc = {
 
 /** What tasks, children and tasks of states have in common. */
 export type WorkDoc = {
-  type: "transform" | "noop" | "emit" | "condition" | "subflow" | "wait" | "signal" | "approval" | "parallel" | "map";
+  type:
+    | "transform"
+    | "noop"
+    | "worker"
+    | "emit"
+    | "condition"
+    | "subflow"
+    | "wait"
+    | "signal"
+    | "approval"
+    | "parallel"
+    | "map";
   parameters?: JsonMap;
   condition?: string;
   retry_policy?: RetryDoc;

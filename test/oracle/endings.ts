@@ -33,7 +33,7 @@ export function beginEnding(
   machine.boundAt = machine.now + CANCEL_BOUND_MS;
   cancelPending(machine);
   for (const task of machine.tasks.values()) {
-    const called = task.state === "RUNNING" || task.doc.type === "subflow";
+    const called = task.state === "RUNNING" || task.handedAt !== null || task.doc.type === "subflow";
     if (isEnded(task) || task.children !== null) continue;
     if (called && task.state !== "RETRYING") tellToStop(machine, task);
     else endTask(machine, task, "CANCELED");
@@ -162,8 +162,12 @@ function toCompensate(machine: Machine): { task: Task; by: TaskDoc }[] {
   return found.sort((a, b) => {
     const here = (b.task.dispatchOrder ?? 0) - (a.task.dispatchOrder ?? 0);
     if (machine.flow.workflow.states !== undefined) return here;
-    return b.task.begunAt - a.task.begunAt || rank(a.task.path) - rank(b.task.path) || here;
+    return firstCallAt(b.task) - firstCallAt(a.task) || rank(a.task.path) - rank(b.task.path) || here;
   });
+}
+
+function firstCallAt({ dispatchedAt, begunAt }: Task): number {
+  return dispatchedAt[0] ?? begunAt;
 }
 
 function compensationOf(machine: Machine, path: string): TaskDoc | undefined {

@@ -7,6 +7,7 @@ import type { FlowDoc, JsonMap, StateDoc, TaskDoc, WorkDoc } from "./document.ts
 import { reachable, TRIGGER_RULES } from "./document.ts";
 import {
   booleanTemplate,
+  callOf,
   ERROR_TYPES,
   generateEffectful,
   generateWork,
@@ -141,7 +142,8 @@ function addCompensations(random: Random, owners: (TaskDoc | StateDoc)[], into: 
 
 /** A call that undoes another. Those that give up early are few, so that most runs come to an end. */
 function undo(random: Random, context: WorkContext, output: JsonMap): WorkDoc {
-  const doc = { ...generateEffectful(random, context), parameters: { output } };
+  const drafted = generateEffectful(random, context);
+  const doc = { ...drafted, ...callOf(drafted.type === "worker" ? "worker" : "noop", output) };
   for (const key of ["timeout", "schedule_to_close_timeout", "heartbeat_timeout", "on_error"] as const)
     if (random.chance(0.8)) delete doc[key];
   return doc;

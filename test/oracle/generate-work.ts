@@ -96,9 +96,16 @@ export function generateWork(random: Random, context: WorkContext): WorkDoc {
   return context.depth > 0 ? generateGroup(random, context) : generateEffectful(random, context);
 }
 
-/** A `noop` with policies. */
+/** A call, by the service or by a worker, that gives `value`. */
+export function callOf(type: "noop" | "worker", value: JsonMap): WorkDoc {
+  return type === "noop"
+    ? { type, parameters: { output: value } }
+    : { type, parameters: { handler: "h", input: value } };
+}
+
+/** A `noop`, or a task for a worker, with policies. */
 export function generateEffectful(random: Random, context: WorkContext): WorkDoc {
-  const doc: WorkDoc = { type: "noop", parameters: { output: valueTemplate(random, context) } };
+  const doc = callOf(random.chance(0.3) ? "worker" : "noop", valueTemplate(random, context));
   if (random.chance(0.6)) doc.retry_policy = generateRetry(random, context);
   if (random.chance(0.25)) doc.timeout = duration(random, context, 500, 20_000);
   if (random.chance(0.2)) doc.schedule_to_close_timeout = duration(random, context, 1_000, 40_000);

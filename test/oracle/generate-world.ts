@@ -2,7 +2,7 @@
 import type { FlowDoc, Json, WorkDoc } from "./document.ts";
 import { ERROR_TYPES, SIGNAL_NAMES } from "./generate-work.ts";
 import type { Random } from "./random.ts";
-import { type AttemptEnd, type AttemptScript, createWorld, type World } from "./world.ts";
+import { type AttemptEnd, type AttemptScript, createWorld, type HandOverScript, type World } from "./world.ts";
 
 /** The longest list in the variable `list`, and the most children that are scripted. */
 export const MAX_LIST = 4;
@@ -49,7 +49,7 @@ export function generateWorld(random: Random, flow: FlowDoc): World {
 function scriptWork(random: Random, world: World, path: string, doc: WorkDoc): void {
   if (doc.type === "subflow") {
     world.attempts[path] = Array.from({ length: random.int(1, 4) }, () => generateChildRun(random));
-  } else if (doc.type === "noop") {
+  } else if (doc.type === "noop" || doc.type === "worker") {
     world.attempts[path] = Array.from({ length: random.int(1, 4) }, () => generateAttempt(random, doc));
     world.jitter[path] = Array.from({ length: 4 }, () => random.int(0, 999) / 1_000);
   } else if (doc.type === "approval") {
@@ -81,11 +81,41 @@ function generateAttempt(random: Random, doc: WorkDoc): AttemptScript {
     durationMs: random.int(1, random.chance(0.2) ? 45_000 : 12_000),
     end: generateEnd(random, doc),
   };
-  if (random.chance(doc.schedule_to_start_timeout === undefined ? 0.08 : 0.4))
+  if (doc.type === "worker") script.handOvers = generateHandOvers(random);
+  else if (random.chance(doc.schedule_to_start_timeout === undefined ? 0.08 : 0.4))
     script.deferred = { times: random.int(1, 2), forMs: random.int(1, 6_000), noEffect: random.chance(0.5) };
   if (doc.heartbeat_timeout !== undefined && random.chance(0.6)) script.quietAfterMs = random.int(1, 6_000);
   if (random.chance(0.5)) script.stopsAfterMs = random.int(1, random.chance(0.2) ? 40_000 : 4_000);
   return script;
+}
+
+/** Hand-overs of one attempt: most succeed, some are lost again and again. */
+function generateHandOvers(random: Random): HandOverScript[] {
+  if (random.chance(0.15))
+    return Array.from({ length: random.int(2, 6) }, () =>
+      random.chance(0.25)
+        ? { takenAfterMs: 1, ackAfterMs: 1, ends: { afterMs: random.int(2, 500), how: "handed back" } }
+        : generateLoss(random),
+    );
+  return Array.from({ length: random.int(0, 3) }, () => generateHandOver(random));
+}
+
+function generateHandOver(random: Random): HandOverScript {
+  const roll = random.next();
+  if (roll < 0.25) return generateLoss(random);
+  const handOver: HandOverScript = {
+    takenAfterMs: random.chance(0.04) ? null : random.chance(0.2) ? 0 : random.int(1, 4_000),
+    ackAfterMs: random.int(1, 3_000),
+  };
+  if (roll < 0.4) handOver.ends = { afterMs: random.int(1, 6_000), how: "handed back" };
+  return handOver;
+}
+
+function generateLoss(random: Random): HandOverScript {
+  const takenAfterMs = random.int(1, 800);
+  if (random.chance(0.4)) return { takenAfterMs, ackAfterMs: null };
+  const ackAfterMs = random.chance(0.7) ? random.int(1, 1_000) : null;
+  return { takenAfterMs, ackAfterMs, ends: { afterMs: random.int(1, 4_000), how: "worker lost" } };
 }
 
 function generateChildRun(random: Random): AttemptScript {
@@ -110,7 +140,7 @@ function generateEnd(random: Random, doc: WorkDoc): AttemptEnd {
 }
 
 function scriptCompensation(random: Random, world: World, path: string, doc: WorkDoc): void {
-  if (doc.type !== "noop") {
+  if (doc.type !== "noop" && doc.type !== "worker") {
     scriptWork(random, world, path, doc);
     return;
   }

@@ -26,6 +26,18 @@ import { afterTimes, settleFsm } from "./fsm.ts";
 import { groupClosesAt, groupTimedOut } from "./groups.ts";
 import { type Choices, createMachine, isEnded, isSuccess, type Machine, mayBegin } from "./machine.ts";
 import { dependenciesOf } from "./rules.ts";
+import {
+  acknowledge,
+  acknowledgedAt,
+  comeBack,
+  handOver,
+  leftAt,
+  startsTooLate,
+  startsTooLateAt,
+  takenAt,
+  unacknowledgedAt,
+  withdrawAll,
+} from "./workers.ts";
 import type { Command, Outcome, World } from "./world.ts";
 
 /** Something that will happen. A time that has passed (retries that a hold kept back) means now. */
@@ -119,6 +131,13 @@ function whatTasksExpect(machine: Machine): Coming[] {
     add(scheduleToCloseAt(task), () => taskTimedOut(machine, task));
     if (task.state === "WAITING") add(task.dueAt, () => waitOver(machine, task));
     if (task.state === "RETRYING" && mayBegin(machine)) add(task.dueAt, () => dispatch(machine, task));
+    if (task.doc.type !== "worker") continue;
+    const left = leftAt(machine, task);
+    add(takenAt(machine, task), () => handOver(machine, task));
+    add(acknowledgedAt(machine, task), () => acknowledge(machine, task));
+    add(unacknowledgedAt(task), () => comeBack(machine, task, true));
+    add(left?.at ?? null, () => comeBack(machine, task, left?.how === "worker lost"));
+    add(startsTooLateAt(task), () => startsTooLate(machine, task));
   }
   return coming;
 }
@@ -182,28 +201,39 @@ function obey(machine: Machine, command: Command): void {
   switch (command.kind) {
     case "pause":
       machine.holds.add("operator");
+      withdrawAll(machine);
       break;
     case "resume":
       machine.holds.delete("operator");
+      noteOverdue(machine);
       break;
     case "hold":
       machine.holds.add(command.hold);
+      withdrawAll(machine);
       break;
     case "release":
       machine.holds.delete(command.hold);
+      noteOverdue(machine);
       break;
     case "terminate":
       terminate(machine);
       break;
     case "crash":
       for (const task of machine.tasks.values())
-        if (task.state === "RUNNING" && task.children === null) loseAttempt(machine, task);
+        if (task.state === "RUNNING" && task.children === null && task.handedAt === null) loseAttempt(machine, task);
       break;
     case "cancel":
       if (machine.phase === "QUEUED") machine.phase = "CANCELED";
       if (machine.phase === "RUNNING")
         beginEnding(machine, { phase: "CANCELED", error: null, compensate: command.compensate });
   }
+}
+
+/** After a hold, a worker may take a task of a state before or after a timer that leaves the state. */
+function noteOverdue(machine: Machine): void {
+  if (machine.flow.workflow.states === undefined || !mayBegin(machine)) return;
+  if ([...machine.tasks.values()].some((task) => (takenAt(machine, task) ?? machine.now) < machine.now))
+    machine.open = true;
 }
 
 function describe(machine: Machine): Outcome {

@@ -12,6 +12,7 @@ export type Task = {
   path: string;
   doc: WorkDoc;
   state:
+    | "SCHEDULED"
     | "RUNNING"
     | "RETRYING"
     | "WAITING"
@@ -33,6 +34,15 @@ export type Task = {
   /** How often the current attempt was put off, and whether it waits to be made again. */
   deferrals: number;
   deferred: boolean;
+  /** It has waited for a time, a signal, or a decision, which expressions see as an attempt. */
+  waited: boolean;
+  /** Worker tasks: since when nobody has it, who has it, and what became of the hand-overs of this attempt. */
+  waitsSince: number;
+  handedAt: number | null;
+  handOvers: number;
+  losses: number;
+  /** When the running attempt began: its call, or the acknowledgement of a worker. */
+  startedAt: number | null;
   /** Every call that was made: whether it is proven that it had no effect. */
   calls: { harmless: boolean }[];
   /** When the current attempt could have begun: from here schedule-to-start counts. */
@@ -161,7 +171,7 @@ export function mayBegin(machine: Machine): boolean {
 
 /** True when the task is over. */
 export function isEnded(task: Task): boolean {
-  return !["RUNNING", "RETRYING", "WAITING"].includes(task.state);
+  return !["SCHEDULED", "RUNNING", "RETRYING", "WAITING"].includes(task.state);
 }
 
 /** True when rules count the task as a success. */
@@ -201,6 +211,12 @@ export function beginTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
     dispatchedAt: [],
     deferrals: 0,
     deferred: false,
+    waited: false,
+    waitsSince: machine.now,
+    handedAt: null,
+    handOvers: 0,
+    losses: 0,
+    startedAt: null,
     calls: [],
     readyAt: machine.now,
     quietAt: null,
@@ -223,6 +239,7 @@ export function beginTask(machine: Machine, path: string, doc: WorkDoc, own: Nam
 export function endTask(machine: Machine, task: Task, state: Task["state"]): void {
   task.state = state;
   task.reportsAt = null;
+  task.handedAt = null;
   task.dueAt = null;
   task.endOrder = machine.counter++;
   task.endedAt = machine.now;
@@ -262,6 +279,6 @@ function viewOf(machine: Machine, path: string): Json {
     outputs: task.children === null ? null : ((task.output as JsonMap | null)?.outputs ?? null),
     state: task.state,
     error: task.error === null ? null : { ...task.error },
-    attempt: task.attempts,
+    attempt: task.waited ? 1 : task.attempts,
   };
 }

@@ -11,7 +11,17 @@ export type AttemptEnd =
   | { kind: "error"; type: string; retryable: boolean; nextRetryDelayMs?: number; noEffect?: boolean }
   | { kind: "never" };
 
-/** What one attempt of an effectful task does. */
+/** What becomes of one hand-over of a worker task. Times count from the hand-over. */
+export type HandOverScript = {
+  /** A worker has a free slot so long after the task began to wait; null: never. */
+  takenAfterMs: number | null;
+  /** The worker acknowledges the task; null: it does not. */
+  ackAfterMs: number | null;
+  /** The worker gives the task back, or is gone. */
+  ends?: { afterMs: number; how: "handed back" | "worker lost" };
+};
+
+/** What one attempt of an effectful task does. Times count from its call, or from the acknowledgement of a worker. */
 export type AttemptScript = {
   durationMs: number;
   end: AttemptEnd;
@@ -21,6 +31,8 @@ export type AttemptScript = {
   quietAfterMs?: number;
   /** Acknowledges a request to stop after so many milliseconds; absent: it pays no attention and goes on. */
   stopsAfterMs?: number;
+  /** Hand-overs of a worker task in this attempt; those that are not named succeed. */
+  handOvers?: HandOverScript[];
 };
 
 /** A signal that arrives from outside. Time 0: it comes with the start of the run. */
@@ -107,7 +119,12 @@ export type Outcome = {
 /** The script of an attempt: that of its path, else of its state, else an echo after 1 ms. */
 export function scriptOf(world: World, path: string, attempt: number): AttemptScript {
   const list = world.attempts[path] ?? world.attempts[path.replaceAll(/~\d+/g, "")] ?? [];
-  return list[Math.min(attempt, list.length) - 1] ?? { durationMs: 1, end: { kind: "echo" } };
+  return { durationMs: 1, end: { kind: "echo" }, ...list[Math.min(attempt, list.length) - 1] };
+}
+
+/** The script of the hand-over that follows `before` others of the same attempt. */
+export function handOverOf(script: AttemptScript, before: number): HandOverScript {
+  return { takenAfterMs: 1, ackAfterMs: 1, ...script.handOvers?.[before] };
 }
 
 /** A world in which nothing is scripted. */

@@ -15,6 +15,9 @@ import { RUNS, seeds, subjectOf } from "./cases.ts";
  * timer.
  */
 const SAME_TWICE: ReadonlySet<RunEvent["type"]> = new Set([
+  "hand_over",
+  "started",
+  "returned",
   "reported",
   "decided",
   "cancel",

@@ -21,9 +21,12 @@ import { RUNS, seeds, subjectOf } from "./cases.ts";
 
 /** Moves that the flows must have shown, so that the property says something. */
 const MOVES_TO_SEE = [
-  ...["RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED"].map((to) => `task PENDING ${to}`),
-  ...["RETRYING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"].map((to) => `task RUNNING ${to}`),
-  ...["RUNNING", "CANCELED"].map((to) => `task RETRYING ${to}`),
+  ...["SCHEDULED", "RUNNING", "WAITING", "COMPLETED", "FAILED", "SKIPPED", "CANCELED"].map(
+    (to) => `task PENDING ${to}`,
+  ),
+  ...["RUNNING", "RETRYING", "TIMED_OUT", "CANCELED"].map((to) => `task SCHEDULED ${to}`),
+  ...["SCHEDULED", "RETRYING", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"].map((to) => `task RUNNING ${to}`),
+  ...["SCHEDULED", "RUNNING", "CANCELED"].map((to) => `task RETRYING ${to}`),
   ...["COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"].map((to) => `task WAITING ${to}`),
   ...["COMPLETED", "FAILED", "TIMED_OUT", "CANCELED"].map((from) => `task ${from} COMPENSATED`),
   ...["CANCELING", "COMPENSATING", "COMPLETED", "FAILED", "TERMINATED"].map((to) => `run RUNNING ${to}`),

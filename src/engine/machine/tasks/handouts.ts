@@ -115,19 +115,19 @@ export function expireInQueue(run: Run, path: string, queue: string, ttlMs: numb
 }
 
 /** Returns what follows when the time of a scheduled or handed-out task is over. */
-export function expireHandout(spec: TaskSpec, task: TaskState, at: number, random: number): JournalRecord[] {
+export function expireHandout(spec: TaskSpec, task: TaskState, at: number, random: number): JournalRecord {
   const { path, dueAt } = task;
   const closeAt = closesAt(spec, task);
   if (closeAt !== null && dueAt !== null && dueAt >= closeAt) {
     const message = "the task did not end in time";
     const error: TaskError = { type: "SCHEDULE_TO_CLOSE_TIMEOUT", message, retryable: false };
-    return [failTask(spec, path, error, at, { timedOut: true })];
+    return failTask(spec, path, error, at, { timedOut: true });
   }
   if (task.state === "SCHEDULED") {
     const message = task.handedTo === null ? "nobody took the task in time" : "nobody acknowledged the task in time";
     const error: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false };
-    return [failTask(spec, path, error, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" })];
+    return failTask(spec, path, error, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" });
   }
   const message = "the attempt did not end in time";
-  return [retryOrFail(spec, task, { type: "TIMEOUT", message, retryable: true }, at, random)];
+  return retryOrFail(spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
 }

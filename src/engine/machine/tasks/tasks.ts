@@ -367,7 +367,10 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
     if (spec.effect === "remote") return [scheduleAgain(run, task, at)];
     return [{ type: "task.dispatched", at, task: path, attempt: task.attempt + 1 }];
   }
-  if (task.state === "SCHEDULED" || task.handedTo !== null) return expireHandout(spec, task, at, random);
+  if (task.state === "SCHEDULED" || task.handedTo !== null) {
+    const end = expireHandout(spec, task, at, random);
+    return [run.state.phase === "CANCELING" && end.type === "task.retrying" ? cancelTask(path, end.error, at) : end];
+  }
   switch (task.wait?.kind) {
     case "timer":
       return [{ type: "task.completed", at, task: path, output: null }];

@@ -3,6 +3,7 @@
  * children.
  */
 import type { JournalRecord } from "../../machine/records.ts";
+import { mayBegin } from "../../machine/run.ts";
 import { isPaused, isTerminalPhase, type TaskState } from "../../machine/state.ts";
 import type { Lifecycle } from "../../shard/lifecycle.ts";
 import type { HandOuts } from "../dispatch/hand-outs.ts";
@@ -81,8 +82,9 @@ export class Effects {
         case "run.released":
           if (record.hold === "operator" || record.hold === "parent")
             for (const task of state.tasks.values()) this.#passOn(resident, task, record);
-          if (record.type === "run.held") this.#handOuts.withdraw(resident);
-          else this.#handOuts.waitAll(resident);
+          // Compensation goes on under the hold of a budget.
+          if (mayBegin(resident.entity)) this.#handOuts.waitAll(resident);
+          else if (record.type === "run.held") this.#handOuts.withdraw(resident);
           break;
         case "run.terminated":
         case "run.completed":
