@@ -173,6 +173,13 @@ export const ERRORS = {
     "no",
     "operation {operationId} cannot be read by this version of the service: {why}; CancelOperation ends it",
   ),
+  TASK_STATE_INVALID: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "task {taskId} of run {runId} is {state}: {problem}",
+    "errorType",
+  ),
   APPROVAL_NOT_FOUND: entry(
     "NOT_FOUND",
     404,

@@ -62,6 +62,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/queues/workers.ts")).defineWorkers,
   },
   {
+    name: "tasks",
+    summary: "complete and fail tasks in the place of their workers",
+    load: async () => (await import("./commands/tasks.ts")).defineTasks,
+  },
+  {
     name: "templates",
     summary: "show flow templates",
     load: async () => (await import("./commands/templates.ts")).defineTemplates,

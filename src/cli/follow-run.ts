@@ -2,9 +2,10 @@
 import type { ApiClient } from "../api/client/client.ts";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Run } from "../gen/orchestrator/v1/run_pb.ts";
-import { RunService } from "../gen/orchestrator/v1/run_service_pb.ts";
+import { RunService, type WatchRunResponse } from "../gen/orchestrator/v1/run_service_pb.ts";
 import { type ApprovalAnswer, openApprovalDesk } from "./ask-approvals.ts";
 import { EXIT } from "./exit-codes.ts";
+import { describeEvent } from "./terminal/describe-event.ts";
 import { toStderr } from "./terminal/output.ts";
 import { RunProgress } from "./terminal/progress.ts";
 import { openProgressView, type ProgressView } from "./terminal/progress-view.ts";
@@ -39,7 +40,10 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
   if (options.interrupt?.aborted === true) onInterrupt();
   try {
     const onInterrupted = (problem: string) => view.say(`${problem}; the watch continues when it is back`);
-    for await (const frame of watchRun(client, runId, { signal: leaving.signal, onInterrupted })) {
+    const watch = { signal: leaving.signal, onInterrupted, includeEphemeral: options.shows };
+    for await (const frame of watchRun(client, runId, watch)) {
+      const note = describeNote(frame);
+      if (note !== "") view.say(note);
       view.update(progress.apply(frame));
       for (const task of progress.tasks.values()) {
         if (task.wait?.kind.case !== "approval" || task.state !== "WAITING") continue;
@@ -56,6 +60,14 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
     await desk.close();
     view.end();
   }
+}
+
+/** What an attempt said in this frame, or that something it said is missing; empty: neither. */
+function describeNote({ frame }: WatchRunResponse): string {
+  if (frame.case === "gap") return `${frame.value.lostCount} remarks of tasks are missing`;
+  if (frame.case !== "event" || frame.value.durable) return "";
+  const { state, detail } = describeEvent(frame.value);
+  return [frame.value.taskId, state, detail].filter((part) => part !== "").join("  ");
 }
 
 function createInterrupt(

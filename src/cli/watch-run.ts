@@ -16,6 +16,8 @@ const REMARK_MS = 60_000;
 const MAX_PAUSE_MS = 5_000;
 
 export interface WatchRunOptions {
+  /** Whether to have the progress and the log lines of attempts, too. */
+  readonly includeEphemeral?: boolean;
   readonly signal?: AbortSignal;
   /** Called when the stream breaks and is reconnected: once per outage, then once a minute. */
   readonly onInterrupted?: (problem: string) => void;
@@ -30,13 +32,14 @@ export async function* watchRun(
   runId: string,
   options: WatchRunOptions = {},
 ): AsyncGenerator<WatchRunResponse> {
+  const { includeEphemeral = false } = options;
   let cursor = "";
   let lastFrameAt = performance.now();
   let saidAt = Number.NEGATIVE_INFINITY;
   let patienceMs = FIRST_PATIENCE_MS;
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     try {
-      const frames = client.stream(RunService.method.watchRun, { runId, cursor }, options);
+      const frames = client.stream(RunService.method.watchRun, { runId, cursor, includeEphemeral }, options);
       for await (const message of frames) {
         const { frame } = message;
         lastFrameAt = performance.now();

@@ -41,6 +41,7 @@ export function createEngine(runs: Runs, followers: Followers, { defaultRunTimeo
     waitRun: (...call) => views.waitRun(...call),
     signalRun: (...call) => changes.signalRun(...call),
     decideApproval: (...call) => changes.decideApproval(...call),
+    tellTask: (...call) => changes.tellTask(...call),
     cancelRun: (...call) => changes.cancelRun(...call),
     terminateRun: (...call) => changes.terminateRun(...call),
     deleteRun: (caller, runId) => deleteRun(runs, followers, caller, runId),
@@ -48,7 +49,8 @@ export function createEngine(runs: Runs, followers: Followers, { defaultRunTimeo
     resumeRun: (...call) => changes.resumeRun(...call),
     listEvents: (caller, runId, afterSequence, limit) =>
       listEvents(runs.journal, caller.tenantId, runId, afterSequence, limit),
-    watchRun: (caller, runId, afterSequence, signal) => watchRun(runs, caller.tenantId, runId, afterSequence, signal),
+    watchRun: (caller, runId, afterSequence, signal, notes = false) =>
+      watchRun(runs, caller.tenantId, runId, afterSequence, signal, notes),
     watchRuns: (caller, signal, scope) => followers.follow(caller, signal, scope),
   };
 }

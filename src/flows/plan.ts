@@ -84,6 +84,8 @@ export interface TaskSpec {
   readonly name: string;
   readonly type: TaskTypeName;
   readonly effect: Effect;
+  /** A call whose result comes later, at the URL that the call carries. */
+  readonly awaitsCallback?: true;
   /**
    * Evaluates to the parameters object of the task type. Checked against its schema at compile time if constant,
    * otherwise after evaluation.

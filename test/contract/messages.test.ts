@@ -104,7 +104,7 @@ function isBounded(field: DescField): boolean {
     case "duration":
       return type.value.lessThan.case !== undefined;
     default:
-      return type.case === "int32" || type.case === "enum";
+      return type.case === "int32" || type.case === "double" || type.case === "enum";
   }
 }
 

@@ -56,6 +56,10 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
       add(`${lessThan.value + 1}`, false, lessThan.value + 1);
     }
   }
+  if (type.case === "double") {
+    for (const value of [0, 0.5, 1]) add(`${value}`, true, value);
+    for (const value of [-0.01, 1.01, Number.NaN, Number.POSITIVE_INFINITY]) add(`${value}`, false, value);
+  }
   if (type.case === "enum") {
     add("an unknown number", false, 99);
     if (type.value.notIn.includes(0)) add("unspecified", false, 0);

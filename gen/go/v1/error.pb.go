@@ -196,6 +196,8 @@ const (
 	ErrorReason_ERROR_REASON_TOO_MANY_QUEUES ErrorReason = 75
 	// worker {workerId} is not connected; list the workers that are.
 	ErrorReason_ERROR_REASON_WORKER_NOT_FOUND ErrorReason = 76
+	// task {taskId} of run {runId} is {state}: {problem}.
+	ErrorReason_ERROR_REASON_TASK_STATE_INVALID ErrorReason = 77
 )
 
 // Enum value maps for ErrorReason.
@@ -278,6 +280,7 @@ var (
 		74: "ERROR_REASON_QUEUE_NOT_FOUND",
 		75: "ERROR_REASON_TOO_MANY_QUEUES",
 		76: "ERROR_REASON_WORKER_NOT_FOUND",
+		77: "ERROR_REASON_TASK_STATE_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -357,6 +360,7 @@ var (
 		"ERROR_REASON_QUEUE_NOT_FOUND":          74,
 		"ERROR_REASON_TOO_MANY_QUEUES":          75,
 		"ERROR_REASON_WORKER_NOT_FOUND":         76,
+		"ERROR_REASON_TASK_STATE_INVALID":       77,
 	}
 )
 
@@ -391,7 +395,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xfb\x14\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xa0\x15\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -470,7 +474,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"%ERROR_REASON_WORKER_SESSION_NOT_FOUND\x10I\x12 \n" +
 	"\x1cERROR_REASON_QUEUE_NOT_FOUND\x10J\x12 \n" +
 	"\x1cERROR_REASON_TOO_MANY_QUEUES\x10K\x12!\n" +
-	"\x1dERROR_REASON_WORKER_NOT_FOUND\x10LB\x86\x01\n" +
+	"\x1dERROR_REASON_WORKER_NOT_FOUND\x10L\x12#\n" +
+	"\x1fERROR_REASON_TASK_STATE_INVALID\x10MB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

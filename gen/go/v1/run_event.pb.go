@@ -99,6 +99,10 @@ const (
 	RunEventKind_RUN_EVENT_KIND_TASK_STARTED RunEventKind = 32
 	// The task was handed out and waits for a worker again, with the same attempt.
 	RunEventKind_RUN_EVENT_KIND_TASK_RETURNED RunEventKind = 33
+	// A checkpoint of the task was stored.
+	RunEventKind_RUN_EVENT_KIND_TASK_CHECKPOINTED RunEventKind = 34
+	// The work of the task goes on without its worker.
+	RunEventKind_RUN_EVENT_KIND_TASK_DETACHED RunEventKind = 35
 )
 
 // Enum value maps for RunEventKind.
@@ -138,6 +142,8 @@ var (
 		31: "RUN_EVENT_KIND_TASK_SCHEDULED",
 		32: "RUN_EVENT_KIND_TASK_STARTED",
 		33: "RUN_EVENT_KIND_TASK_RETURNED",
+		34: "RUN_EVENT_KIND_TASK_CHECKPOINTED",
+		35: "RUN_EVENT_KIND_TASK_DETACHED",
 	}
 	RunEventKind_value = map[string]int32{
 		"RUN_EVENT_KIND_UNSPECIFIED":         0,
@@ -174,6 +180,8 @@ var (
 		"RUN_EVENT_KIND_TASK_SCHEDULED":      31,
 		"RUN_EVENT_KIND_TASK_STARTED":        32,
 		"RUN_EVENT_KIND_TASK_RETURNED":       33,
+		"RUN_EVENT_KIND_TASK_CHECKPOINTED":   34,
+		"RUN_EVENT_KIND_TASK_DETACHED":       35,
 	}
 )
 
@@ -624,7 +632,12 @@ type TaskTransition struct {
 	// When the next attempt is due; only in RETRYING.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
 	// What the task waits for; only in WAITING.
-	Wait          *TaskWait `protobuf:"bytes,6,opt,name=wait,proto3" json:"wait,omitempty"`
+	Wait *TaskWait `protobuf:"bytes,6,opt,name=wait,proto3" json:"wait,omitempty"`
+	// Who completed or failed the task by CompleteTask or FailTask, as the caller claims; empty when unknown or when the attempt
+	// ended by itself.
+	Actor string `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Reason given by that caller.
+	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -699,6 +712,20 @@ func (x *TaskTransition) GetWait() *TaskWait {
 		return x.Wait
 	}
 	return nil
+}
+
+func (x *TaskTransition) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *TaskTransition) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // HoldChange is a hold that was put on or released.
@@ -910,7 +937,11 @@ type TaskProgress struct {
 	// Fraction completed, from 0 to 1; absent when unknown.
 	Fraction *float64 `protobuf:"fixed64,1,opt,name=fraction,proto3,oneof" json:"fraction,omitempty"`
 	// Message for people.
-	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Steps completed; absent when unknown.
+	Current *int32 `protobuf:"varint,3,opt,name=current,proto3,oneof" json:"current,omitempty"`
+	// Steps in all; absent when unknown.
+	Total         *int32 `protobuf:"varint,4,opt,name=total,proto3,oneof" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -957,6 +988,20 @@ func (x *TaskProgress) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *TaskProgress) GetCurrent() int32 {
+	if x != nil && x.Current != nil {
+		return *x.Current
+	}
+	return 0
+}
+
+func (x *TaskProgress) GetTotal() int32 {
+	if x != nil && x.Total != nil {
+		return *x.Total
+	}
+	return 0
 }
 
 // TaskLog is a log line of an attempt.
@@ -1451,7 +1496,7 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\x05phase\x18\x01 \x01(\x0e2\x19.orchestrator.v1.RunPhaseR\x05phase\x12/\n" +
 	"\x05error\x18\x02 \x01(\v2\x19.orchestrator.v1.RunErrorR\x05error\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05actor\x18\x04 \x01(\tR\x05actor\"\xc6\x02\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\"\xf4\x02\n" +
 	"\x0eTaskTransition\x120\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1a.orchestrator.v1.TaskStateR\x05state\x12\x1b\n" +
 	"\ttask_type\x18\x02 \x01(\tR\btaskType\x12<\n" +
@@ -1459,7 +1504,9 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"skipReason\x120\n" +
 	"\x05error\x18\x04 \x01(\v2\x1a.orchestrator.v1.TaskErrorR\x05error\x12F\n" +
 	"\x11next_attempt_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x12-\n" +
-	"\x04wait\x18\x06 \x01(\v2\x19.orchestrator.v1.TaskWaitR\x04wait\"K\n" +
+	"\x04wait\x18\x06 \x01(\v2\x19.orchestrator.v1.TaskWaitR\x04wait\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"K\n" +
 	"\n" +
 	"HoldChange\x12)\n" +
 	"\x04hold\x18\x01 \x01(\v2\x15.orchestrator.v1.HoldR\x04hold\x12\x12\n" +
@@ -1476,11 +1523,16 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"approvalId\x124\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1e.orchestrator.v1.ApprovalStateR\x05state\x12\x14\n" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x18\n" +
-	"\acomment\x18\x04 \x01(\tR\acomment\"V\n" +
+	"\acomment\x18\x04 \x01(\tR\acomment\"\xa6\x01\n" +
 	"\fTaskProgress\x12\x1f\n" +
 	"\bfraction\x18\x01 \x01(\x01H\x00R\bfraction\x88\x01\x01\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessageB\v\n" +
-	"\t_fraction\"T\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1d\n" +
+	"\acurrent\x18\x03 \x01(\x05H\x01R\acurrent\x88\x01\x01\x12\x19\n" +
+	"\x05total\x18\x04 \x01(\x05H\x02R\x05total\x88\x01\x01B\v\n" +
+	"\t_fractionB\n" +
+	"\n" +
+	"\b_currentB\b\n" +
+	"\x06_total\"T\n" +
 	"\aTaskLog\x12/\n" +
 	"\x05level\x18\x01 \x01(\x0e2\x19.orchestrator.v1.LogLevelR\x05level\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x1f\n" +
@@ -1508,7 +1560,7 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\fRunsSnapshot\x12/\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n" +
 	"\apartial\x18\x02 \x01(\bR\apartial\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\x90\t\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\xd8\t\n" +
 	"\fRunEventKind\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_RUN_STARTED\x10\x01\x12\x1d\n" +
@@ -1544,7 +1596,9 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\x1dRUN_EVENT_KIND_APPROVAL_ENDED\x10\x1e\x12!\n" +
 	"\x1dRUN_EVENT_KIND_TASK_SCHEDULED\x10\x1f\x12\x1f\n" +
 	"\x1bRUN_EVENT_KIND_TASK_STARTED\x10 \x12 \n" +
-	"\x1cRUN_EVENT_KIND_TASK_RETURNED\x10!*w\n" +
+	"\x1cRUN_EVENT_KIND_TASK_RETURNED\x10!\x12$\n" +
+	" RUN_EVENT_KIND_TASK_CHECKPOINTED\x10\"\x12 \n" +
+	"\x1cRUN_EVENT_KIND_TASK_DETACHED\x10#*w\n" +
 	"\bLogLevel\x12\x19\n" +
 	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n" +

@@ -1590,7 +1590,8 @@ type WatchRunRequest struct {
 	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Fields of Run in the snapshot and the end frame; absent means all.
 	ReadMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
-	// Whether to send ephemeral events (tokens, progress, logs) too. No task type produces any yet.
+	// Whether to send ephemeral events (progress, logs) too. They are those of the moment: nothing is stored or sent again, and
+	// what a slow reader misses shows as a gap.
 	IncludeEphemeral bool `protobuf:"varint,4,opt,name=include_ephemeral,json=includeEphemeral,proto3" json:"include_ephemeral,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -2158,6 +2159,342 @@ func (x *SignalRunResponse) GetRun() *Run {
 	return nil
 }
 
+// Request of RunService.CompleteTask.
+type CompleteTaskRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Run of the task.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Path of the task.
+	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	// Output of the task; null when absent.
+	//
+	// Types that are valid to be assigned to OutputValue:
+	//
+	//	*CompleteTaskRequest_Output
+	//	*CompleteTaskRequest_OutputJson
+	//	*CompleteTaskRequest_OutputRef
+	OutputValue isCompleteTaskRequest_OutputValue `protobuf_oneof:"output_value"`
+	// Why, recorded with the task.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a repeated call change nothing and return the task as it is. A different call to the same run with this id
+	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
+	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteTaskRequest) Reset() {
+	*x = CompleteTaskRequest{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteTaskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteTaskRequest) ProtoMessage() {}
+
+func (x *CompleteTaskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteTaskRequest.ProtoReflect.Descriptor instead.
+func (*CompleteTaskRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CompleteTaskRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *CompleteTaskRequest) GetTaskId() string {
+	if x != nil {
+		return x.TaskId
+	}
+	return ""
+}
+
+func (x *CompleteTaskRequest) GetOutputValue() isCompleteTaskRequest_OutputValue {
+	if x != nil {
+		return x.OutputValue
+	}
+	return nil
+}
+
+func (x *CompleteTaskRequest) GetOutput() *structpb.Value {
+	if x != nil {
+		if x, ok := x.OutputValue.(*CompleteTaskRequest_Output); ok {
+			return x.Output
+		}
+	}
+	return nil
+}
+
+func (x *CompleteTaskRequest) GetOutputJson() []byte {
+	if x != nil {
+		if x, ok := x.OutputValue.(*CompleteTaskRequest_OutputJson); ok {
+			return x.OutputJson
+		}
+	}
+	return nil
+}
+
+func (x *CompleteTaskRequest) GetOutputRef() *PayloadRef {
+	if x != nil {
+		if x, ok := x.OutputValue.(*CompleteTaskRequest_OutputRef); ok {
+			return x.OutputRef
+		}
+	}
+	return nil
+}
+
+func (x *CompleteTaskRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CompleteTaskRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type isCompleteTaskRequest_OutputValue interface {
+	isCompleteTaskRequest_OutputValue()
+}
+
+type CompleteTaskRequest_Output struct {
+	// Output as a value.
+	Output *structpb.Value `protobuf:"bytes,3,opt,name=output,proto3,oneof"`
+}
+
+type CompleteTaskRequest_OutputJson struct {
+	// Output as JSON text.
+	OutputJson []byte `protobuf:"bytes,4,opt,name=output_json,json=outputJson,proto3,oneof"`
+}
+
+type CompleteTaskRequest_OutputRef struct {
+	// Reference to a payload of a run, as a response gave it.
+	OutputRef *PayloadRef `protobuf:"bytes,5,opt,name=output_ref,json=outputRef,proto3,oneof"`
+}
+
+func (*CompleteTaskRequest_Output) isCompleteTaskRequest_OutputValue() {}
+
+func (*CompleteTaskRequest_OutputJson) isCompleteTaskRequest_OutputValue() {}
+
+func (*CompleteTaskRequest_OutputRef) isCompleteTaskRequest_OutputValue() {}
+
+// Response of RunService.CompleteTask.
+type CompleteTaskResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The task right after it was completed, without payloads.
+	Task          *RunTask `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteTaskResponse) Reset() {
+	*x = CompleteTaskResponse{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteTaskResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteTaskResponse) ProtoMessage() {}
+
+func (x *CompleteTaskResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteTaskResponse.ProtoReflect.Descriptor instead.
+func (*CompleteTaskResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *CompleteTaskResponse) GetTask() *RunTask {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
+// Request of RunService.FailTask.
+type FailTaskRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Run of the task.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Path of the task.
+	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	// Stable type of the error, which retry policies and flows match: `CARD_DECLINED`.
+	ErrorType string `protobuf:"bytes,3,opt,name=error_type,json=errorType,proto3" json:"error_type,omitempty"`
+	// Message for people.
+	ErrorMessage string `protobuf:"bytes,4,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
+	// Whether another attempt would fail the same way; then there is none.
+	NonRetryable bool `protobuf:"varint,5,opt,name=non_retryable,json=nonRetryable,proto3" json:"non_retryable,omitempty"`
+	// Why, recorded with the task.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a repeated call change nothing and return the task as it is. A different call to the same run with this id
+	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+	// `request_id_retention` (GetInfo).
+	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailTaskRequest) Reset() {
+	*x = FailTaskRequest{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailTaskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailTaskRequest) ProtoMessage() {}
+
+func (x *FailTaskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailTaskRequest.ProtoReflect.Descriptor instead.
+func (*FailTaskRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *FailTaskRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *FailTaskRequest) GetTaskId() string {
+	if x != nil {
+		return x.TaskId
+	}
+	return ""
+}
+
+func (x *FailTaskRequest) GetErrorType() string {
+	if x != nil {
+		return x.ErrorType
+	}
+	return ""
+}
+
+func (x *FailTaskRequest) GetErrorMessage() string {
+	if x != nil {
+		return x.ErrorMessage
+	}
+	return ""
+}
+
+func (x *FailTaskRequest) GetNonRetryable() bool {
+	if x != nil {
+		return x.NonRetryable
+	}
+	return false
+}
+
+func (x *FailTaskRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FailTaskRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of RunService.FailTask.
+type FailTaskResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The task right after its attempt failed, without payloads.
+	Task          *RunTask `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailTaskResponse) Reset() {
+	*x = FailTaskResponse{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailTaskResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailTaskResponse) ProtoMessage() {}
+
+func (x *FailTaskResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailTaskResponse.ProtoReflect.Descriptor instead.
+func (*FailTaskResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *FailTaskResponse) GetTask() *RunTask {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
 // Request of RunService.CancelRun.
 type CancelRunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2177,7 +2514,7 @@ type CancelRunRequest struct {
 
 func (x *CancelRunRequest) Reset() {
 	*x = CancelRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2526,7 @@ func (x *CancelRunRequest) String() string {
 func (*CancelRunRequest) ProtoMessage() {}
 
 func (x *CancelRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2539,7 @@ func (x *CancelRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRunRequest.ProtoReflect.Descriptor instead.
 func (*CancelRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{27}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CancelRunRequest) GetRunId() string {
@@ -2244,7 +2581,7 @@ type CancelRunResponse struct {
 
 func (x *CancelRunResponse) Reset() {
 	*x = CancelRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2593,7 @@ func (x *CancelRunResponse) String() string {
 func (*CancelRunResponse) ProtoMessage() {}
 
 func (x *CancelRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2606,7 @@ func (x *CancelRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRunResponse.ProtoReflect.Descriptor instead.
 func (*CancelRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{28}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CancelRunResponse) GetRun() *Run {
@@ -2296,7 +2633,7 @@ type TerminateRunRequest struct {
 
 func (x *TerminateRunRequest) Reset() {
 	*x = TerminateRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2308,7 +2645,7 @@ func (x *TerminateRunRequest) String() string {
 func (*TerminateRunRequest) ProtoMessage() {}
 
 func (x *TerminateRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2321,7 +2658,7 @@ func (x *TerminateRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateRunRequest.ProtoReflect.Descriptor instead.
 func (*TerminateRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{29}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TerminateRunRequest) GetRunId() string {
@@ -2356,7 +2693,7 @@ type TerminateRunResponse struct {
 
 func (x *TerminateRunResponse) Reset() {
 	*x = TerminateRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2705,7 @@ func (x *TerminateRunResponse) String() string {
 func (*TerminateRunResponse) ProtoMessage() {}
 
 func (x *TerminateRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2718,7 @@ func (x *TerminateRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateRunResponse.ProtoReflect.Descriptor instead.
 func (*TerminateRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{30}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TerminateRunResponse) GetRun() *Run {
@@ -2408,7 +2745,7 @@ type PauseRunRequest struct {
 
 func (x *PauseRunRequest) Reset() {
 	*x = PauseRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2757,7 @@ func (x *PauseRunRequest) String() string {
 func (*PauseRunRequest) ProtoMessage() {}
 
 func (x *PauseRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2770,7 @@ func (x *PauseRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRunRequest.ProtoReflect.Descriptor instead.
 func (*PauseRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{31}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PauseRunRequest) GetRunId() string {
@@ -2468,7 +2805,7 @@ type PauseRunResponse struct {
 
 func (x *PauseRunResponse) Reset() {
 	*x = PauseRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2817,7 @@ func (x *PauseRunResponse) String() string {
 func (*PauseRunResponse) ProtoMessage() {}
 
 func (x *PauseRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2830,7 @@ func (x *PauseRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRunResponse.ProtoReflect.Descriptor instead.
 func (*PauseRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{32}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PauseRunResponse) GetRun() *Run {
@@ -2522,7 +2859,7 @@ type ResumeRunRequest struct {
 
 func (x *ResumeRunRequest) Reset() {
 	*x = ResumeRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2871,7 @@ func (x *ResumeRunRequest) String() string {
 func (*ResumeRunRequest) ProtoMessage() {}
 
 func (x *ResumeRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2884,7 @@ func (x *ResumeRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRunRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{33}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ResumeRunRequest) GetRunId() string {
@@ -2589,7 +2926,7 @@ type ResumeRunResponse struct {
 
 func (x *ResumeRunResponse) Reset() {
 	*x = ResumeRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2601,7 +2938,7 @@ func (x *ResumeRunResponse) String() string {
 func (*ResumeRunResponse) ProtoMessage() {}
 
 func (x *ResumeRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2614,7 +2951,7 @@ func (x *ResumeRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRunResponse.ProtoReflect.Descriptor instead.
 func (*ResumeRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{34}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ResumeRunResponse) GetRun() *Run {
@@ -2638,7 +2975,7 @@ type DeleteRunRequest struct {
 
 func (x *DeleteRunRequest) Reset() {
 	*x = DeleteRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2987,7 @@ func (x *DeleteRunRequest) String() string {
 func (*DeleteRunRequest) ProtoMessage() {}
 
 func (x *DeleteRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +3000,7 @@ func (x *DeleteRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRunRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{35}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DeleteRunRequest) GetRunId() string {
@@ -2693,7 +3030,7 @@ type DeleteRunResponse struct {
 
 func (x *DeleteRunResponse) Reset() {
 	*x = DeleteRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2705,7 +3042,7 @@ func (x *DeleteRunResponse) String() string {
 func (*DeleteRunResponse) ProtoMessage() {}
 
 func (x *DeleteRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2718,7 +3055,7 @@ func (x *DeleteRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRunResponse.ProtoReflect.Descriptor instead.
 func (*DeleteRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{36}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *DeleteRunResponse) GetRunId() string {
@@ -2878,7 +3215,33 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\n" +
 	"data_value\";\n" +
 	"\x11SignalRunResponse\x12&\n" +
-	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\"\x80\x01\n" +
+	"\x03run\x18\x01 \x01(\v2\x14.orchestrator.v1.RunR\x03run\"\x9f\x02\n" +
+	"\x13CompleteTaskRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
+	"\atask_id\x18\x02 \x01(\tR\x06taskId\x120\n" +
+	"\x06output\x18\x03 \x01(\v2\x16.google.protobuf.ValueH\x00R\x06output\x12!\n" +
+	"\voutput_json\x18\x04 \x01(\fH\x00R\n" +
+	"outputJson\x12<\n" +
+	"\n" +
+	"output_ref\x18\x05 \x01(\v2\x1b.orchestrator.v1.PayloadRefH\x00R\toutputRef\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tR\trequestIdB\x0e\n" +
+	"\foutput_value\"D\n" +
+	"\x14CompleteTaskResponse\x12,\n" +
+	"\x04task\x18\x01 \x01(\v2\x18.orchestrator.v1.RunTaskR\x04task\"\xe1\x01\n" +
+	"\x0fFailTaskRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
+	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12\x1d\n" +
+	"\n" +
+	"error_type\x18\x03 \x01(\tR\terrorType\x12#\n" +
+	"\rerror_message\x18\x04 \x01(\tR\ferrorMessage\x12#\n" +
+	"\rnon_retryable\x18\x05 \x01(\bR\fnonRetryable\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tR\trequestId\"@\n" +
+	"\x10FailTaskResponse\x12,\n" +
+	"\x04task\x18\x01 \x01(\v2\x18.orchestrator.v1.RunTaskR\x04task\"\x80\x01\n" +
 	"\x10CancelRunRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1e\n" +
@@ -2924,7 +3287,7 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\x1aRUN_KEY_POLICY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RUN_KEY_POLICY_REJECT\x10\x01\x12\"\n" +
 	"\x1eRUN_KEY_POLICY_RETURN_EXISTING\x10\x02\x12&\n" +
-	"\"RUN_KEY_POLICY_TERMINATE_AND_START\x10\x032\xe6\v\n" +
+	"\"RUN_KEY_POLICY_TERMINATE_AND_START\x10\x032\x94\r\n" +
 	"\n" +
 	"RunService\x12O\n" +
 	"\bStartRun\x12 .orchestrator.v1.StartRunRequest\x1a!.orchestrator.v1.StartRunResponse\x12a\n" +
@@ -2939,7 +3302,9 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"GetRunTask\x12\".orchestrator.v1.GetRunTaskRequest\x1a#.orchestrator.v1.GetRunTaskResponse\"\x03\x90\x02\x01\x12V\n" +
 	"\bWatchRun\x12 .orchestrator.v1.WatchRunRequest\x1a!.orchestrator.v1.WatchRunResponse\"\x03\x90\x02\x010\x01\x12Y\n" +
 	"\tWatchRuns\x12!.orchestrator.v1.WatchRunsRequest\x1a\".orchestrator.v1.WatchRunsResponse\"\x03\x90\x02\x010\x01\x12R\n" +
-	"\tSignalRun\x12!.orchestrator.v1.SignalRunRequest\x1a\".orchestrator.v1.SignalRunResponse\x12R\n" +
+	"\tSignalRun\x12!.orchestrator.v1.SignalRunRequest\x1a\".orchestrator.v1.SignalRunResponse\x12[\n" +
+	"\fCompleteTask\x12$.orchestrator.v1.CompleteTaskRequest\x1a%.orchestrator.v1.CompleteTaskResponse\x12O\n" +
+	"\bFailTask\x12 .orchestrator.v1.FailTaskRequest\x1a!.orchestrator.v1.FailTaskResponse\x12R\n" +
 	"\tCancelRun\x12!.orchestrator.v1.CancelRunRequest\x1a\".orchestrator.v1.CancelRunResponse\x12[\n" +
 	"\fTerminateRun\x12$.orchestrator.v1.TerminateRunRequest\x1a%.orchestrator.v1.TerminateRunResponse\x12O\n" +
 	"\bPauseRun\x12 .orchestrator.v1.PauseRunRequest\x1a!.orchestrator.v1.PauseRunResponse\x12R\n" +
@@ -2960,7 +3325,7 @@ func file_orchestrator_v1_run_service_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_run_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(RunKeyPolicy)(0),              // 0: orchestrator.v1.RunKeyPolicy
 	(*StartRunRequest)(nil),        // 1: orchestrator.v1.StartRunRequest
@@ -2990,126 +3355,138 @@ var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(*WatchRunsResponse)(nil),      // 25: orchestrator.v1.WatchRunsResponse
 	(*SignalRunRequest)(nil),       // 26: orchestrator.v1.SignalRunRequest
 	(*SignalRunResponse)(nil),      // 27: orchestrator.v1.SignalRunResponse
-	(*CancelRunRequest)(nil),       // 28: orchestrator.v1.CancelRunRequest
-	(*CancelRunResponse)(nil),      // 29: orchestrator.v1.CancelRunResponse
-	(*TerminateRunRequest)(nil),    // 30: orchestrator.v1.TerminateRunRequest
-	(*TerminateRunResponse)(nil),   // 31: orchestrator.v1.TerminateRunResponse
-	(*PauseRunRequest)(nil),        // 32: orchestrator.v1.PauseRunRequest
-	(*PauseRunResponse)(nil),       // 33: orchestrator.v1.PauseRunResponse
-	(*ResumeRunRequest)(nil),       // 34: orchestrator.v1.ResumeRunRequest
-	(*ResumeRunResponse)(nil),      // 35: orchestrator.v1.ResumeRunResponse
-	(*DeleteRunRequest)(nil),       // 36: orchestrator.v1.DeleteRunRequest
-	(*DeleteRunResponse)(nil),      // 37: orchestrator.v1.DeleteRunResponse
-	nil,                            // 38: orchestrator.v1.StartRunRequest.LabelsEntry
-	(*structpb.Struct)(nil),        // 39: google.protobuf.Struct
-	(*PayloadRef)(nil),             // 40: orchestrator.v1.PayloadRef
-	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),  // 42: google.protobuf.FieldMask
-	(*structpb.Value)(nil),         // 43: google.protobuf.Value
-	(*Run)(nil),                    // 44: orchestrator.v1.Run
-	(*status.Status)(nil),          // 45: google.rpc.Status
-	(*RunSummary)(nil),             // 46: orchestrator.v1.RunSummary
-	(RunState)(0),                  // 47: orchestrator.v1.RunState
-	(*RunEvent)(nil),               // 48: orchestrator.v1.RunEvent
-	(*RunTask)(nil),                // 49: orchestrator.v1.RunTask
-	(*RunSnapshot)(nil),            // 50: orchestrator.v1.RunSnapshot
-	(*WatchGap)(nil),               // 51: orchestrator.v1.WatchGap
-	(*WatchHeartbeat)(nil),         // 52: orchestrator.v1.WatchHeartbeat
-	(*RunEnd)(nil),                 // 53: orchestrator.v1.RunEnd
-	(*RunsSnapshot)(nil),           // 54: orchestrator.v1.RunsSnapshot
-	(*RunUpdate)(nil),              // 55: orchestrator.v1.RunUpdate
-	(HoldKind)(0),                  // 56: orchestrator.v1.HoldKind
-	(*timestamppb.Timestamp)(nil),  // 57: google.protobuf.Timestamp
+	(*CompleteTaskRequest)(nil),    // 28: orchestrator.v1.CompleteTaskRequest
+	(*CompleteTaskResponse)(nil),   // 29: orchestrator.v1.CompleteTaskResponse
+	(*FailTaskRequest)(nil),        // 30: orchestrator.v1.FailTaskRequest
+	(*FailTaskResponse)(nil),       // 31: orchestrator.v1.FailTaskResponse
+	(*CancelRunRequest)(nil),       // 32: orchestrator.v1.CancelRunRequest
+	(*CancelRunResponse)(nil),      // 33: orchestrator.v1.CancelRunResponse
+	(*TerminateRunRequest)(nil),    // 34: orchestrator.v1.TerminateRunRequest
+	(*TerminateRunResponse)(nil),   // 35: orchestrator.v1.TerminateRunResponse
+	(*PauseRunRequest)(nil),        // 36: orchestrator.v1.PauseRunRequest
+	(*PauseRunResponse)(nil),       // 37: orchestrator.v1.PauseRunResponse
+	(*ResumeRunRequest)(nil),       // 38: orchestrator.v1.ResumeRunRequest
+	(*ResumeRunResponse)(nil),      // 39: orchestrator.v1.ResumeRunResponse
+	(*DeleteRunRequest)(nil),       // 40: orchestrator.v1.DeleteRunRequest
+	(*DeleteRunResponse)(nil),      // 41: orchestrator.v1.DeleteRunResponse
+	nil,                            // 42: orchestrator.v1.StartRunRequest.LabelsEntry
+	(*structpb.Struct)(nil),        // 43: google.protobuf.Struct
+	(*PayloadRef)(nil),             // 44: orchestrator.v1.PayloadRef
+	(*durationpb.Duration)(nil),    // 45: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),  // 46: google.protobuf.FieldMask
+	(*structpb.Value)(nil),         // 47: google.protobuf.Value
+	(*Run)(nil),                    // 48: orchestrator.v1.Run
+	(*status.Status)(nil),          // 49: google.rpc.Status
+	(*RunSummary)(nil),             // 50: orchestrator.v1.RunSummary
+	(RunState)(0),                  // 51: orchestrator.v1.RunState
+	(*RunEvent)(nil),               // 52: orchestrator.v1.RunEvent
+	(*RunTask)(nil),                // 53: orchestrator.v1.RunTask
+	(*RunSnapshot)(nil),            // 54: orchestrator.v1.RunSnapshot
+	(*WatchGap)(nil),               // 55: orchestrator.v1.WatchGap
+	(*WatchHeartbeat)(nil),         // 56: orchestrator.v1.WatchHeartbeat
+	(*RunEnd)(nil),                 // 57: orchestrator.v1.RunEnd
+	(*RunsSnapshot)(nil),           // 58: orchestrator.v1.RunsSnapshot
+	(*RunUpdate)(nil),              // 59: orchestrator.v1.RunUpdate
+	(HoldKind)(0),                  // 60: orchestrator.v1.HoldKind
+	(*timestamppb.Timestamp)(nil),  // 61: google.protobuf.Timestamp
 }
 var file_orchestrator_v1_run_service_proto_depIdxs = []int32{
-	39, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
-	40, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
+	43, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
+	44, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
 	0,  // 2: orchestrator.v1.StartRunRequest.run_key_policy:type_name -> orchestrator.v1.RunKeyPolicy
-	38, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
-	41, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
-	41, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
+	42, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
+	45, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
+	45, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
 	2,  // 6: orchestrator.v1.StartRunRequest.signals:type_name -> orchestrator.v1.RunSignal
-	41, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
-	42, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	43, // 9: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
-	40, // 10: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
-	44, // 11: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
+	45, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
+	46, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	47, // 9: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
+	44, // 10: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
+	48, // 11: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
 	1,  // 12: orchestrator.v1.BatchStartRunsRequest.requests:type_name -> orchestrator.v1.StartRunRequest
-	41, // 13: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
-	42, // 14: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	45, // 13: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
+	46, // 14: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
 	6,  // 15: orchestrator.v1.BatchStartRunsResponse.results:type_name -> orchestrator.v1.BatchStartRunsResult
-	44, // 16: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
-	45, // 17: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
-	42, // 18: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	44, // 19: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
-	41, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
-	42, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	44, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
-	46, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
+	48, // 16: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
+	49, // 17: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
+	46, // 18: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	48, // 19: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
+	45, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
+	46, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	48, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
+	50, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
 	15, // 24: orchestrator.v1.CountRunsResponse.state_counts:type_name -> orchestrator.v1.RunStateCount
-	47, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
-	48, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
-	49, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
-	42, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
-	49, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	42, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	50, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
-	48, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
-	51, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
-	52, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	53, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
-	54, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
-	55, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
-	51, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
-	52, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	43, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
-	40, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
-	44, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
-	44, // 43: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
-	44, // 44: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
-	44, // 45: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
-	56, // 46: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
-	44, // 47: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
-	57, // 48: orchestrator.v1.DeleteRunResponse.delete_time:type_name -> google.protobuf.Timestamp
-	1,  // 49: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
-	4,  // 50: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
-	7,  // 51: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
-	9,  // 52: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
-	11, // 53: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
-	13, // 54: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
-	16, // 55: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
-	18, // 56: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
-	20, // 57: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
-	22, // 58: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
-	24, // 59: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
-	26, // 60: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
-	28, // 61: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
-	30, // 62: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
-	32, // 63: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
-	34, // 64: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
-	36, // 65: orchestrator.v1.RunService.DeleteRun:input_type -> orchestrator.v1.DeleteRunRequest
-	3,  // 66: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
-	5,  // 67: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
-	8,  // 68: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
-	10, // 69: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
-	12, // 70: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
-	14, // 71: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
-	17, // 72: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
-	19, // 73: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
-	21, // 74: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
-	23, // 75: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
-	25, // 76: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
-	27, // 77: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
-	29, // 78: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
-	31, // 79: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
-	33, // 80: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
-	35, // 81: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
-	37, // 82: orchestrator.v1.RunService.DeleteRun:output_type -> orchestrator.v1.DeleteRunResponse
-	66, // [66:83] is the sub-list for method output_type
-	49, // [49:66] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	51, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
+	52, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
+	53, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
+	46, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
+	53, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	46, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	54, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
+	52, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
+	55, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
+	56, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	57, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
+	58, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
+	59, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
+	55, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
+	56, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	47, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
+	44, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
+	48, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
+	47, // 43: orchestrator.v1.CompleteTaskRequest.output:type_name -> google.protobuf.Value
+	44, // 44: orchestrator.v1.CompleteTaskRequest.output_ref:type_name -> orchestrator.v1.PayloadRef
+	53, // 45: orchestrator.v1.CompleteTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	53, // 46: orchestrator.v1.FailTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	48, // 47: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
+	48, // 48: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
+	48, // 49: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
+	60, // 50: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
+	48, // 51: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
+	61, // 52: orchestrator.v1.DeleteRunResponse.delete_time:type_name -> google.protobuf.Timestamp
+	1,  // 53: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
+	4,  // 54: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
+	7,  // 55: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
+	9,  // 56: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
+	11, // 57: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
+	13, // 58: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
+	16, // 59: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
+	18, // 60: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
+	20, // 61: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
+	22, // 62: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
+	24, // 63: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
+	26, // 64: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
+	28, // 65: orchestrator.v1.RunService.CompleteTask:input_type -> orchestrator.v1.CompleteTaskRequest
+	30, // 66: orchestrator.v1.RunService.FailTask:input_type -> orchestrator.v1.FailTaskRequest
+	32, // 67: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
+	34, // 68: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
+	36, // 69: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
+	38, // 70: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
+	40, // 71: orchestrator.v1.RunService.DeleteRun:input_type -> orchestrator.v1.DeleteRunRequest
+	3,  // 72: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
+	5,  // 73: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
+	8,  // 74: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
+	10, // 75: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
+	12, // 76: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
+	14, // 77: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
+	17, // 78: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
+	19, // 79: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
+	21, // 80: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
+	23, // 81: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
+	25, // 82: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
+	27, // 83: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
+	29, // 84: orchestrator.v1.RunService.CompleteTask:output_type -> orchestrator.v1.CompleteTaskResponse
+	31, // 85: orchestrator.v1.RunService.FailTask:output_type -> orchestrator.v1.FailTaskResponse
+	33, // 86: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
+	35, // 87: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
+	37, // 88: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
+	39, // 89: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
+	41, // 90: orchestrator.v1.RunService.DeleteRun:output_type -> orchestrator.v1.DeleteRunResponse
+	72, // [72:91] is the sub-list for method output_type
+	53, // [53:72] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_service_proto_init() }
@@ -3152,13 +3529,18 @@ func file_orchestrator_v1_run_service_proto_init() {
 		(*SignalRunRequest_DataJson)(nil),
 		(*SignalRunRequest_DataRef)(nil),
 	}
+	file_orchestrator_v1_run_service_proto_msgTypes[27].OneofWrappers = []any{
+		(*CompleteTaskRequest_Output)(nil),
+		(*CompleteTaskRequest_OutputJson)(nil),
+		(*CompleteTaskRequest_OutputRef)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_service_proto_rawDesc), len(file_orchestrator_v1_run_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   38,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,6 +33,8 @@ const (
 	RunService_WatchRun_FullMethodName       = "/orchestrator.v1.RunService/WatchRun"
 	RunService_WatchRuns_FullMethodName      = "/orchestrator.v1.RunService/WatchRuns"
 	RunService_SignalRun_FullMethodName      = "/orchestrator.v1.RunService/SignalRun"
+	RunService_CompleteTask_FullMethodName   = "/orchestrator.v1.RunService/CompleteTask"
+	RunService_FailTask_FullMethodName       = "/orchestrator.v1.RunService/FailTask"
 	RunService_CancelRun_FullMethodName      = "/orchestrator.v1.RunService/CancelRun"
 	RunService_TerminateRun_FullMethodName   = "/orchestrator.v1.RunService/TerminateRun"
 	RunService_PauseRun_FullMethodName       = "/orchestrator.v1.RunService/PauseRun"
@@ -99,6 +101,17 @@ type RunServiceClient interface {
 	// INVALID_REQUEST with the paths of data that does not match the schema of the signal, SCHEMA_TOO_COSTLY,
 	// INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
 	SignalRun(ctx context.Context, in *SignalRunRequest, opts ...grpc.CallOption) (*SignalRunResponse, error)
+	// CompleteTask ends a task whose work is done elsewhere, in the place of its worker or of its callback, as if it had
+	// reported `output`: the task is SCHEDULED or RUNNING. A worker that has it is told to stop. The caller says who it is
+	// in the metadata or header `x-orchestrator-actor`, which is not authenticated. A task that has ended with the same
+	// output is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND; TASK_STATE_INVALID for tasks
+	// that are not done elsewhere, have not begun, or have ended in another way; INVALID_JSON, PAYLOAD_TOO_LARGE,
+	// PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+	CompleteTask(ctx context.Context, in *CompleteTaskRequest, opts ...grpc.CallOption) (*CompleteTaskResponse, error)
+	// FailTask fails the attempt of a task whose work is done elsewhere, as if its worker had reported the error: the
+	// retry policy of the task decides what follows, unless the error is `non_retryable`. Otherwise as CompleteTask.
+	// Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND, TASK_STATE_INVALID, REQUEST_ID_REUSED.
+	FailTask(ctx context.Context, in *FailTaskRequest, opts ...grpc.CallOption) (*FailTaskResponse, error)
 	// CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
 	// returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
 	// RUN_FINISHED, REQUEST_ID_REUSED.
@@ -266,6 +279,26 @@ func (c *runServiceClient) SignalRun(ctx context.Context, in *SignalRunRequest, 
 	return out, nil
 }
 
+func (c *runServiceClient) CompleteTask(ctx context.Context, in *CompleteTaskRequest, opts ...grpc.CallOption) (*CompleteTaskResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CompleteTaskResponse)
+	err := c.cc.Invoke(ctx, RunService_CompleteTask_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *runServiceClient) FailTask(ctx context.Context, in *FailTaskRequest, opts ...grpc.CallOption) (*FailTaskResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FailTaskResponse)
+	err := c.cc.Invoke(ctx, RunService_FailTask_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *runServiceClient) CancelRun(ctx context.Context, in *CancelRunRequest, opts ...grpc.CallOption) (*CancelRunResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CancelRunResponse)
@@ -375,6 +408,17 @@ type RunServiceServer interface {
 	// INVALID_REQUEST with the paths of data that does not match the schema of the signal, SCHEMA_TOO_COSTLY,
 	// INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
 	SignalRun(context.Context, *SignalRunRequest) (*SignalRunResponse, error)
+	// CompleteTask ends a task whose work is done elsewhere, in the place of its worker or of its callback, as if it had
+	// reported `output`: the task is SCHEDULED or RUNNING. A worker that has it is told to stop. The caller says who it is
+	// in the metadata or header `x-orchestrator-actor`, which is not authenticated. A task that has ended with the same
+	// output is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND; TASK_STATE_INVALID for tasks
+	// that are not done elsewhere, have not begun, or have ended in another way; INVALID_JSON, PAYLOAD_TOO_LARGE,
+	// PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+	CompleteTask(context.Context, *CompleteTaskRequest) (*CompleteTaskResponse, error)
+	// FailTask fails the attempt of a task whose work is done elsewhere, as if its worker had reported the error: the
+	// retry policy of the task decides what follows, unless the error is `non_retryable`. Otherwise as CompleteTask.
+	// Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND, TASK_STATE_INVALID, REQUEST_ID_REUSED.
+	FailTask(context.Context, *FailTaskRequest) (*FailTaskResponse, error)
 	// CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
 	// returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
 	// RUN_FINISHED, REQUEST_ID_REUSED.
@@ -439,6 +483,12 @@ func (UnimplementedRunServiceServer) WatchRuns(*WatchRunsRequest, grpc.ServerStr
 }
 func (UnimplementedRunServiceServer) SignalRun(context.Context, *SignalRunRequest) (*SignalRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SignalRun not implemented")
+}
+func (UnimplementedRunServiceServer) CompleteTask(context.Context, *CompleteTaskRequest) (*CompleteTaskResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompleteTask not implemented")
+}
+func (UnimplementedRunServiceServer) FailTask(context.Context, *FailTaskRequest) (*FailTaskResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FailTask not implemented")
 }
 func (UnimplementedRunServiceServer) CancelRun(context.Context, *CancelRunRequest) (*CancelRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelRun not implemented")
@@ -678,6 +728,42 @@ func _RunService_SignalRun_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RunService_CompleteTask_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompleteTaskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RunServiceServer).CompleteTask(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RunService_CompleteTask_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RunServiceServer).CompleteTask(ctx, req.(*CompleteTaskRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RunService_FailTask_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FailTaskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RunServiceServer).FailTask(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RunService_FailTask_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RunServiceServer).FailTask(ctx, req.(*FailTaskRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RunService_CancelRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CancelRunRequest)
 	if err := dec(in); err != nil {
@@ -814,6 +900,14 @@ var RunService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SignalRun",
 			Handler:    _RunService_SignalRun_Handler,
+		},
+		{
+			MethodName: "CompleteTask",
+			Handler:    _RunService_CompleteTask_Handler,
+		},
+		{
+			MethodName: "FailTask",
+			Handler:    _RunService_FailTask_Handler,
 		},
 		{
 			MethodName: "CancelRun",

@@ -40,7 +40,7 @@ const (
 	TaskReportOutcome_TASK_REPORT_OUTCOME_UNKNOWN TaskReportOutcome = 3
 	// The report could not be handled now; repeat it.
 	TaskReportOutcome_TASK_REPORT_OUTCOME_UNAVAILABLE TaskReportOutcome = 4
-	// The result breaks a rule, such as the size limit; the attempt has failed with that error.
+	// The report breaks a rule, such as the size limit. If it was a result, the attempt has failed with that error.
 	TaskReportOutcome_TASK_REPORT_OUTCOME_REFUSED TaskReportOutcome = 5
 	// It counts, and the task is canceled: stop working on it and report that you have stopped.
 	TaskReportOutcome_TASK_REPORT_OUTCOME_CANCEL_REQUESTED TaskReportOutcome = 6
@@ -129,9 +129,11 @@ type WorkerTask struct {
 	// How often the worker must report that the task is alive; absent: never.
 	HeartbeatTimeout *durationpb.Duration `protobuf:"bytes,13,opt,name=heartbeat_timeout,json=heartbeatTimeout,proto3" json:"heartbeat_timeout,omitempty"`
 	// When the task became ready.
-	ScheduleTime  *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=schedule_time,json=scheduleTime,proto3" json:"schedule_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ScheduleTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=schedule_time,json=scheduleTime,proto3" json:"schedule_time,omitempty"`
+	// Last checkpoint that a worker reported for the task, as JSON text; empty when there is none.
+	CheckpointJson []byte `protobuf:"bytes,15,opt,name=checkpoint_json,json=checkpointJson,proto3" json:"checkpoint_json,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *WorkerTask) Reset() {
@@ -262,6 +264,13 @@ func (x *WorkerTask) GetScheduleTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *WorkerTask) GetCheckpointJson() []byte {
+	if x != nil {
+		return x.CheckpointJson
+	}
+	return nil
+}
+
 // TaskReport is what a worker says about a task that it was handed.
 type TaskReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -277,6 +286,10 @@ type TaskReport struct {
 	//	*TaskReport_Failed
 	//	*TaskReport_Stopped
 	//	*TaskReport_HandedBack
+	//	*TaskReport_Progress
+	//	*TaskReport_Log
+	//	*TaskReport_Checkpoint
+	//	*TaskReport_Detached
 	Event         isTaskReport_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -380,6 +393,42 @@ func (x *TaskReport) GetHandedBack() *TaskHandedBack {
 	return nil
 }
 
+func (x *TaskReport) GetProgress() *TaskProgressed {
+	if x != nil {
+		if x, ok := x.Event.(*TaskReport_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *TaskReport) GetLog() *TaskLogged {
+	if x != nil {
+		if x, ok := x.Event.(*TaskReport_Log); ok {
+			return x.Log
+		}
+	}
+	return nil
+}
+
+func (x *TaskReport) GetCheckpoint() *TaskCheckpointed {
+	if x != nil {
+		if x, ok := x.Event.(*TaskReport_Checkpoint); ok {
+			return x.Checkpoint
+		}
+	}
+	return nil
+}
+
+func (x *TaskReport) GetDetached() *TaskDetached {
+	if x != nil {
+		if x, ok := x.Event.(*TaskReport_Detached); ok {
+			return x.Detached
+		}
+	}
+	return nil
+}
+
 type isTaskReport_Event interface {
 	isTaskReport_Event()
 }
@@ -414,6 +463,26 @@ type TaskReport_HandedBack struct {
 	HandedBack *TaskHandedBack `protobuf:"bytes,7,opt,name=handed_back,json=handedBack,proto3,oneof"`
 }
 
+type TaskReport_Progress struct {
+	// How far the task is, for those who watch the run. The task is alive.
+	Progress *TaskProgressed `protobuf:"bytes,8,opt,name=progress,proto3,oneof"`
+}
+
+type TaskReport_Log struct {
+	// A line of the log of the task, for those who watch the run. The task is alive.
+	Log *TaskLogged `protobuf:"bytes,9,opt,name=log,proto3,oneof"`
+}
+
+type TaskReport_Checkpoint struct {
+	// What the next attempt needs in order to go on from here. The task is alive.
+	Checkpoint *TaskCheckpointed `protobuf:"bytes,10,opt,name=checkpoint,proto3,oneof"`
+}
+
+type TaskReport_Detached struct {
+	// The work goes on without the worker, and its end will be reported with the same token.
+	Detached *TaskDetached `protobuf:"bytes,11,opt,name=detached,proto3,oneof"`
+}
+
 func (*TaskReport_Acknowledged) isTaskReport_Event() {}
 
 func (*TaskReport_Alive) isTaskReport_Event() {}
@@ -425,6 +494,14 @@ func (*TaskReport_Failed) isTaskReport_Event() {}
 func (*TaskReport_Stopped) isTaskReport_Event() {}
 
 func (*TaskReport_HandedBack) isTaskReport_Event() {}
+
+func (*TaskReport_Progress) isTaskReport_Event() {}
+
+func (*TaskReport_Log) isTaskReport_Event() {}
+
+func (*TaskReport_Checkpoint) isTaskReport_Event() {}
+
+func (*TaskReport_Detached) isTaskReport_Event() {}
 
 // TaskAcknowledged is the acknowledgement of a hand-over.
 type TaskAcknowledged struct {
@@ -760,6 +837,221 @@ func (x *TaskHandedBack) GetReason() string {
 	return ""
 }
 
+// TaskProgressed is the progress of a task. It is shown to those who watch, and not stored. A task may report progress and log
+// lines 50 times at once and 20 times a second; what is more is dropped, and watches get a gap.
+type TaskProgressed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fraction that is done, from 0 to 1; absent: `current` of `total`, or unknown.
+	Fraction *float64 `protobuf:"fixed64,1,opt,name=fraction,proto3,oneof" json:"fraction,omitempty"`
+	// Steps that are done.
+	Current *int32 `protobuf:"varint,2,opt,name=current,proto3,oneof" json:"current,omitempty"`
+	// Steps in all.
+	Total *int32 `protobuf:"varint,3,opt,name=total,proto3,oneof" json:"total,omitempty"`
+	// Message for people.
+	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskProgressed) Reset() {
+	*x = TaskProgressed{}
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskProgressed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskProgressed) ProtoMessage() {}
+
+func (x *TaskProgressed) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskProgressed.ProtoReflect.Descriptor instead.
+func (*TaskProgressed) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *TaskProgressed) GetFraction() float64 {
+	if x != nil && x.Fraction != nil {
+		return *x.Fraction
+	}
+	return 0
+}
+
+func (x *TaskProgressed) GetCurrent() int32 {
+	if x != nil && x.Current != nil {
+		return *x.Current
+	}
+	return 0
+}
+
+func (x *TaskProgressed) GetTotal() int32 {
+	if x != nil && x.Total != nil {
+		return *x.Total
+	}
+	return 0
+}
+
+func (x *TaskProgressed) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// TaskLogged is a line of the log of a task. It is shown to those who watch, and not stored; bounded as TaskProgressed is.
+type TaskLogged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Severity; not set means INFO.
+	Level LogLevel `protobuf:"varint,1,opt,name=level,proto3,enum=orchestrator.v1.LogLevel" json:"level,omitempty"`
+	// The line.
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskLogged) Reset() {
+	*x = TaskLogged{}
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskLogged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskLogged) ProtoMessage() {}
+
+func (x *TaskLogged) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskLogged.ProtoReflect.Descriptor instead.
+func (*TaskLogged) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *TaskLogged) GetLevel() LogLevel {
+	if x != nil {
+		return x.Level
+	}
+	return LogLevel_LOG_LEVEL_UNSPECIFIED
+}
+
+func (x *TaskLogged) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// TaskCheckpointed is a checkpoint: the last one counts. It is stored with the next record of the run, or within a second; later
+// ones of the same task take the longer the more of them there are (docs/semantics.md). The next hand-over of the task carries
+// it, whichever worker gets it, until the input of the task is edited or the task is reopened.
+type TaskCheckpointed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The checkpoint as JSON text, at most 64 KiB.
+	CheckpointJson []byte `protobuf:"bytes,1,opt,name=checkpoint_json,json=checkpointJson,proto3" json:"checkpoint_json,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *TaskCheckpointed) Reset() {
+	*x = TaskCheckpointed{}
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskCheckpointed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskCheckpointed) ProtoMessage() {}
+
+func (x *TaskCheckpointed) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskCheckpointed.ProtoReflect.Descriptor instead.
+func (*TaskCheckpointed) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *TaskCheckpointed) GetCheckpointJson() []byte {
+	if x != nil {
+		return x.CheckpointJson
+	}
+	return nil
+}
+
+// TaskDetached frees the slot of the worker. Nobody is expected to be alive from then on, unless the task has a heartbeat timeout.
+// The task ends by a report of any process that has the token, by CompleteTask or FailTask, or by its timeouts.
+type TaskDetached struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskDetached) Reset() {
+	*x = TaskDetached{}
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskDetached) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskDetached) ProtoMessage() {}
+
+func (x *TaskDetached) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskDetached.ProtoReflect.Descriptor instead.
+func (*TaskDetached) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{11}
+}
+
 // TaskReportResult answers one report.
 type TaskReportResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -779,7 +1071,7 @@ type TaskReportResult struct {
 
 func (x *TaskReportResult) Reset() {
 	*x = TaskReportResult{}
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +1083,7 @@ func (x *TaskReportResult) String() string {
 func (*TaskReportResult) ProtoMessage() {}
 
 func (x *TaskReportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +1096,7 @@ func (x *TaskReportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskReportResult.ProtoReflect.Descriptor instead.
 func (*TaskReportResult) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{8}
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TaskReportResult) GetOutcome() TaskReportOutcome {
@@ -879,7 +1171,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +1183,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +1196,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{9}
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Worker) GetWorkerId() string {
@@ -1022,7 +1314,7 @@ type WorkerHolding struct {
 
 func (x *WorkerHolding) Reset() {
 	*x = WorkerHolding{}
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1326,7 @@ func (x *WorkerHolding) String() string {
 func (*WorkerHolding) ProtoMessage() {}
 
 func (x *WorkerHolding) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1339,7 @@ func (x *WorkerHolding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerHolding.ProtoReflect.Descriptor instead.
 func (*WorkerHolding) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{10}
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WorkerHolding) GetRunId() string {
@@ -1093,7 +1385,7 @@ type WorkerStop struct {
 
 func (x *WorkerStop) Reset() {
 	*x = WorkerStop{}
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1397,7 @@ func (x *WorkerStop) String() string {
 func (*WorkerStop) ProtoMessage() {}
 
 func (x *WorkerStop) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1410,7 @@ func (x *WorkerStop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerStop.ProtoReflect.Descriptor instead.
 func (*WorkerStop) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{11}
+	return file_orchestrator_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WorkerStop) GetActor() string {
@@ -1146,7 +1438,7 @@ var File_orchestrator_v1_worker_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\"\x90\x04\n" +
+	"\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a\x1forchestrator/v1/run_event.proto\"\xb9\x04\n" +
 	"\n" +
 	"WorkerTask\x12\x1d\n" +
 	"\n" +
@@ -1165,7 +1457,8 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"input_json\x18\v \x01(\fR\tinputJson\x123\n" +
 	"\atimeout\x18\f \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12F\n" +
 	"\x11heartbeat_timeout\x18\r \x01(\v2\x19.google.protobuf.DurationR\x10heartbeatTimeout\x12?\n" +
-	"\rschedule_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\fscheduleTime\"\xa7\x03\n" +
+	"\rschedule_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\fscheduleTime\x12'\n" +
+	"\x0fcheckpoint_json\x18\x0f \x01(\fR\x0echeckpointJson\"\x99\x05\n" +
 	"\n" +
 	"TaskReport\x12\x1d\n" +
 	"\n" +
@@ -1176,7 +1469,14 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\x06failed\x18\x05 \x01(\v2\x1c.orchestrator.v1.TaskErroredH\x00R\x06failed\x128\n" +
 	"\astopped\x18\x06 \x01(\v2\x1c.orchestrator.v1.TaskStoppedH\x00R\astopped\x12B\n" +
 	"\vhanded_back\x18\a \x01(\v2\x1f.orchestrator.v1.TaskHandedBackH\x00R\n" +
-	"handedBackB\a\n" +
+	"handedBack\x12=\n" +
+	"\bprogress\x18\b \x01(\v2\x1f.orchestrator.v1.TaskProgressedH\x00R\bprogress\x12/\n" +
+	"\x03log\x18\t \x01(\v2\x1b.orchestrator.v1.TaskLoggedH\x00R\x03log\x12C\n" +
+	"\n" +
+	"checkpoint\x18\n" +
+	" \x01(\v2!.orchestrator.v1.TaskCheckpointedH\x00R\n" +
+	"checkpoint\x12;\n" +
+	"\bdetached\x18\v \x01(\v2\x1d.orchestrator.v1.TaskDetachedH\x00R\bdetachedB\a\n" +
 	"\x05event\"\x12\n" +
 	"\x10TaskAcknowledged\"\v\n" +
 	"\tTaskAlive\"\xb2\x01\n" +
@@ -1194,7 +1494,23 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\x10next_retry_delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0enextRetryDelay\"\r\n" +
 	"\vTaskStopped\"(\n" +
 	"\x0eTaskHandedBack\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x81\x02\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa8\x01\n" +
+	"\x0eTaskProgressed\x12\x1f\n" +
+	"\bfraction\x18\x01 \x01(\x01H\x00R\bfraction\x88\x01\x01\x12\x1d\n" +
+	"\acurrent\x18\x02 \x01(\x05H\x01R\acurrent\x88\x01\x01\x12\x19\n" +
+	"\x05total\x18\x03 \x01(\x05H\x02R\x05total\x88\x01\x01\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessageB\v\n" +
+	"\t_fractionB\n" +
+	"\n" +
+	"\b_currentB\b\n" +
+	"\x06_total\"Q\n" +
+	"\n" +
+	"TaskLogged\x12/\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x19.orchestrator.v1.LogLevelR\x05level\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\";\n" +
+	"\x10TaskCheckpointed\x12'\n" +
+	"\x0fcheckpoint_json\x18\x01 \x01(\fR\x0echeckpointJson\"\x0e\n" +
+	"\fTaskDetached\"\x81\x02\n" +
 	"\x10TaskReportResult\x12<\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\".orchestrator.v1.TaskReportOutcomeR\aoutcome\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x129\n" +
@@ -1260,7 +1576,7 @@ func file_orchestrator_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_orchestrator_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_orchestrator_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_orchestrator_v1_worker_proto_goTypes = []any{
 	(TaskReportOutcome)(0),        // 0: orchestrator.v1.TaskReportOutcome
 	(*WorkerTask)(nil),            // 1: orchestrator.v1.WorkerTask
@@ -1271,46 +1587,56 @@ var file_orchestrator_v1_worker_proto_goTypes = []any{
 	(*TaskErrored)(nil),           // 6: orchestrator.v1.TaskErrored
 	(*TaskStopped)(nil),           // 7: orchestrator.v1.TaskStopped
 	(*TaskHandedBack)(nil),        // 8: orchestrator.v1.TaskHandedBack
-	(*TaskReportResult)(nil),      // 9: orchestrator.v1.TaskReportResult
-	(*Worker)(nil),                // 10: orchestrator.v1.Worker
-	(*WorkerHolding)(nil),         // 11: orchestrator.v1.WorkerHolding
-	(*WorkerStop)(nil),            // 12: orchestrator.v1.WorkerStop
-	nil,                           // 13: orchestrator.v1.Worker.LabelsEntry
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 16: google.protobuf.Value
-	(*PayloadRef)(nil),            // 17: orchestrator.v1.PayloadRef
-	(TaskState)(0),                // 18: orchestrator.v1.TaskState
-	(*TaskError)(nil),             // 19: orchestrator.v1.TaskError
+	(*TaskProgressed)(nil),        // 9: orchestrator.v1.TaskProgressed
+	(*TaskLogged)(nil),            // 10: orchestrator.v1.TaskLogged
+	(*TaskCheckpointed)(nil),      // 11: orchestrator.v1.TaskCheckpointed
+	(*TaskDetached)(nil),          // 12: orchestrator.v1.TaskDetached
+	(*TaskReportResult)(nil),      // 13: orchestrator.v1.TaskReportResult
+	(*Worker)(nil),                // 14: orchestrator.v1.Worker
+	(*WorkerHolding)(nil),         // 15: orchestrator.v1.WorkerHolding
+	(*WorkerStop)(nil),            // 16: orchestrator.v1.WorkerStop
+	nil,                           // 17: orchestrator.v1.Worker.LabelsEntry
+	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 20: google.protobuf.Value
+	(*PayloadRef)(nil),            // 21: orchestrator.v1.PayloadRef
+	(LogLevel)(0),                 // 22: orchestrator.v1.LogLevel
+	(TaskState)(0),                // 23: orchestrator.v1.TaskState
+	(*TaskError)(nil),             // 24: orchestrator.v1.TaskError
 }
 var file_orchestrator_v1_worker_proto_depIdxs = []int32{
-	14, // 0: orchestrator.v1.WorkerTask.timeout:type_name -> google.protobuf.Duration
-	14, // 1: orchestrator.v1.WorkerTask.heartbeat_timeout:type_name -> google.protobuf.Duration
-	15, // 2: orchestrator.v1.WorkerTask.schedule_time:type_name -> google.protobuf.Timestamp
+	18, // 0: orchestrator.v1.WorkerTask.timeout:type_name -> google.protobuf.Duration
+	18, // 1: orchestrator.v1.WorkerTask.heartbeat_timeout:type_name -> google.protobuf.Duration
+	19, // 2: orchestrator.v1.WorkerTask.schedule_time:type_name -> google.protobuf.Timestamp
 	3,  // 3: orchestrator.v1.TaskReport.acknowledged:type_name -> orchestrator.v1.TaskAcknowledged
 	4,  // 4: orchestrator.v1.TaskReport.alive:type_name -> orchestrator.v1.TaskAlive
 	5,  // 5: orchestrator.v1.TaskReport.succeeded:type_name -> orchestrator.v1.TaskSucceeded
 	6,  // 6: orchestrator.v1.TaskReport.failed:type_name -> orchestrator.v1.TaskErrored
 	7,  // 7: orchestrator.v1.TaskReport.stopped:type_name -> orchestrator.v1.TaskStopped
 	8,  // 8: orchestrator.v1.TaskReport.handed_back:type_name -> orchestrator.v1.TaskHandedBack
-	16, // 9: orchestrator.v1.TaskSucceeded.output:type_name -> google.protobuf.Value
-	17, // 10: orchestrator.v1.TaskSucceeded.output_ref:type_name -> orchestrator.v1.PayloadRef
-	14, // 11: orchestrator.v1.TaskErrored.next_retry_delay:type_name -> google.protobuf.Duration
-	0,  // 12: orchestrator.v1.TaskReportResult.outcome:type_name -> orchestrator.v1.TaskReportOutcome
-	18, // 13: orchestrator.v1.TaskReportResult.task_state:type_name -> orchestrator.v1.TaskState
-	19, // 14: orchestrator.v1.TaskReportResult.task_error:type_name -> orchestrator.v1.TaskError
-	13, // 15: orchestrator.v1.Worker.labels:type_name -> orchestrator.v1.Worker.LabelsEntry
-	11, // 16: orchestrator.v1.Worker.holdings:type_name -> orchestrator.v1.WorkerHolding
-	15, // 17: orchestrator.v1.Worker.register_time:type_name -> google.protobuf.Timestamp
-	15, // 18: orchestrator.v1.Worker.heard_time:type_name -> google.protobuf.Timestamp
-	12, // 19: orchestrator.v1.Worker.drain:type_name -> orchestrator.v1.WorkerStop
-	15, // 20: orchestrator.v1.WorkerHolding.since:type_name -> google.protobuf.Timestamp
-	15, // 21: orchestrator.v1.WorkerStop.since:type_name -> google.protobuf.Timestamp
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	9,  // 9: orchestrator.v1.TaskReport.progress:type_name -> orchestrator.v1.TaskProgressed
+	10, // 10: orchestrator.v1.TaskReport.log:type_name -> orchestrator.v1.TaskLogged
+	11, // 11: orchestrator.v1.TaskReport.checkpoint:type_name -> orchestrator.v1.TaskCheckpointed
+	12, // 12: orchestrator.v1.TaskReport.detached:type_name -> orchestrator.v1.TaskDetached
+	20, // 13: orchestrator.v1.TaskSucceeded.output:type_name -> google.protobuf.Value
+	21, // 14: orchestrator.v1.TaskSucceeded.output_ref:type_name -> orchestrator.v1.PayloadRef
+	18, // 15: orchestrator.v1.TaskErrored.next_retry_delay:type_name -> google.protobuf.Duration
+	22, // 16: orchestrator.v1.TaskLogged.level:type_name -> orchestrator.v1.LogLevel
+	0,  // 17: orchestrator.v1.TaskReportResult.outcome:type_name -> orchestrator.v1.TaskReportOutcome
+	23, // 18: orchestrator.v1.TaskReportResult.task_state:type_name -> orchestrator.v1.TaskState
+	24, // 19: orchestrator.v1.TaskReportResult.task_error:type_name -> orchestrator.v1.TaskError
+	17, // 20: orchestrator.v1.Worker.labels:type_name -> orchestrator.v1.Worker.LabelsEntry
+	15, // 21: orchestrator.v1.Worker.holdings:type_name -> orchestrator.v1.WorkerHolding
+	19, // 22: orchestrator.v1.Worker.register_time:type_name -> google.protobuf.Timestamp
+	19, // 23: orchestrator.v1.Worker.heard_time:type_name -> google.protobuf.Timestamp
+	16, // 24: orchestrator.v1.Worker.drain:type_name -> orchestrator.v1.WorkerStop
+	19, // 25: orchestrator.v1.WorkerHolding.since:type_name -> google.protobuf.Timestamp
+	19, // 26: orchestrator.v1.WorkerStop.since:type_name -> google.protobuf.Timestamp
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_worker_proto_init() }
@@ -1320,6 +1646,7 @@ func file_orchestrator_v1_worker_proto_init() {
 	}
 	file_orchestrator_v1_payload_proto_init()
 	file_orchestrator_v1_run_proto_init()
+	file_orchestrator_v1_run_event_proto_init()
 	file_orchestrator_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*TaskReport_Acknowledged)(nil),
 		(*TaskReport_Alive)(nil),
@@ -1327,19 +1654,24 @@ func file_orchestrator_v1_worker_proto_init() {
 		(*TaskReport_Failed)(nil),
 		(*TaskReport_Stopped)(nil),
 		(*TaskReport_HandedBack)(nil),
+		(*TaskReport_Progress)(nil),
+		(*TaskReport_Log)(nil),
+		(*TaskReport_Checkpoint)(nil),
+		(*TaskReport_Detached)(nil),
 	}
 	file_orchestrator_v1_worker_proto_msgTypes[4].OneofWrappers = []any{
 		(*TaskSucceeded_Output)(nil),
 		(*TaskSucceeded_OutputJson)(nil),
 		(*TaskSucceeded_OutputRef)(nil),
 	}
+	file_orchestrator_v1_worker_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_worker_proto_rawDesc), len(file_orchestrator_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

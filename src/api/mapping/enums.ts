@@ -16,7 +16,7 @@ import type { Plan } from "../../flows/plan.ts";
 import { StoreKind } from "../../gen/orchestrator/info/v1/info_pb.ts";
 import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { FlowKind, FlowVariableType } from "../../gen/orchestrator/v1/flow_pb.ts";
-import { RunEventKind } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import { LogLevel, RunEventKind } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import {
   DeadLetterReason,
   HoldKind,
@@ -171,6 +171,8 @@ export const EVENT_KIND = {
   "task.scheduled": RunEventKind.TASK_SCHEDULED,
   "task.started": RunEventKind.TASK_STARTED,
   "task.returned": RunEventKind.TASK_RETURNED,
+  "task.checkpointed": RunEventKind.TASK_CHECKPOINTED,
+  "task.detached": RunEventKind.TASK_DETACHED,
   "task.waiting": RunEventKind.TASK_WAITING,
   "task.expanded": RunEventKind.TASK_EXPANDED,
   "task.completed": RunEventKind.TASK_COMPLETED,
@@ -206,3 +208,16 @@ true satisfies Complete<typeof FlowVariableType, (typeof VARIABLE_TYPE)[keyof ty
 /** Kinds of the store. */
 export const STORE_KIND = { embedded: StoreKind.EMBEDDED, external: StoreKind.EXTERNAL } as const;
 true satisfies Complete<typeof StoreKind, (typeof STORE_KIND)[keyof typeof STORE_KIND]>;
+
+/** Levels of log lines of attempts. */
+export const LOG_LEVEL = {
+  DEBUG: LogLevel.DEBUG,
+  INFO: LogLevel.INFO,
+  WARN: LogLevel.WARN,
+  ERROR: LogLevel.ERROR,
+} as const;
+
+/** Their names; the unspecified level has none. */
+export const LEVEL_NAME: ReadonlyMap<LogLevel, keyof typeof LOG_LEVEL> = new Map(
+  Object.entries(LOG_LEVEL).map(([name, level]) => [level, name as keyof typeof LOG_LEVEL]),
+);

@@ -5,9 +5,19 @@ import type { Json, JsonObject } from "../../base/json/json.ts";
 import { attemptOf, type JournalRecord } from "../../engine/machine/records.ts";
 import type { TaskStateName } from "../../engine/machine/state.ts";
 import type { RunEventView } from "../../engine/ports/run-reader.ts";
+import type { NoteView, TaskNote } from "../../engine/ports/run-watch.ts";
 import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
-import { APPROVAL_STATE, type END_PHASE, EVENT_KIND, HOLD_KIND, RUN_PHASE, SKIP_REASON, TASK_STATE } from "./enums.ts";
+import {
+  APPROVAL_STATE,
+  type END_PHASE,
+  EVENT_KIND,
+  HOLD_KIND,
+  LOG_LEVEL,
+  RUN_PHASE,
+  SKIP_REASON,
+  TASK_STATE,
+} from "./enums.ts";
 import type { PlanIndex } from "./plan-index.ts";
 import { specAt } from "./plan-index.ts";
 import { toRunError } from "./run.ts";
@@ -15,9 +25,11 @@ import { toTaskError, toWait } from "./task.ts";
 import { toTimestamp } from "./time.ts";
 
 type Detail = NonNullable<MessageInitShape<typeof RunEventSchema>["detail"]>;
-type TaskRecord = Extract<
-  JournalRecord,
-  { readonly task: string; readonly at: number; readonly type: `task.${string}` }
+/** Records of tasks that change no state. */
+type NoTransition = "task.checkpointed" | "task.detached";
+type TaskRecord = Exclude<
+  Extract<JournalRecord, { readonly task: string; readonly at: number; readonly type: `task.${string}` }>,
+  { readonly type: NoTransition }
 >;
 
 /** Converts a record. `index` has the types of tasks; null if the plan is not available. */
@@ -35,6 +47,33 @@ export function toEvent(view: RunEventView, cursor: string, index: PlanIndex | n
     detail: toDetail(view, index),
     attributes: toAttributes(record) as Record<string, never>,
   });
+}
+
+/** Converts a note of an attempt. It has no place in the stream: `cursor` is that of the last durable event. */
+export function toNoteEvent(runId: string, { task, attempt, at, note }: NoteView, cursor: string): RunEvent {
+  return create(RunEventSchema, {
+    runId,
+    cursor,
+    durable: false,
+    eventTime: toTimestamp(at),
+    taskId: task,
+    attempt,
+    detail: toNoteDetail(note),
+  });
+}
+
+function toNoteDetail(note: TaskNote): Detail {
+  if (note.type === "log") return { case: "log", value: { level: LOG_LEVEL[note.level], message: note.text } };
+  const { fraction, current, total, message } = note;
+  return {
+    case: "progress",
+    value: {
+      message,
+      ...(fraction === null ? {} : { fraction }),
+      ...(current === null ? {} : { current }),
+      ...(total === null ? {} : { total }),
+    },
+  };
 }
 
 function toDetail({ record, sequence }: RunEventView, index: PlanIndex | null): Detail {
@@ -97,7 +136,7 @@ function toDetail({ record, sequence }: RunEventView, index: PlanIndex | null): 
 }
 
 function isTaskRecord(record: JournalRecord): record is TaskRecord {
-  return record.type.startsWith("task.");
+  return record.type.startsWith("task.") && record.type !== "task.checkpointed" && record.type !== "task.detached";
 }
 
 const STATE_AFTER = {
@@ -132,6 +171,7 @@ function toTaskTransition(
     taskType: (index === null ? undefined : specAt(index, record.task))?.type ?? "",
     ...(record.type === "task.skipped" ? { skipReason: SKIP_REASON[record.reason] } : {}),
     ...("error" in record ? { error: toTaskError(record.error) } : {}),
+    ...("told" in record && record.told !== undefined ? { actor: record.told.by, reason: record.told.why } : {}),
     ...(record.type === "task.retrying" ? { nextAttemptTime: toTimestamp(record.dueAt) } : {}),
     ...(record.type === "task.waiting" ? { wait: toWait(record.wait, record.dueAt, record.input, sequence) } : {}),
     ...(record.type === "task.suspended" ? { wait: toWait(record.wait, record.dueAt, record.value, sequence) } : {}),
@@ -150,6 +190,8 @@ function toAttributes(record: JournalRecord): JsonObject {
       return record.to === undefined ? {} : { worker_session_id: record.to };
     case "task.returned":
       return { reason: record.reason };
+    case "task.checkpointed":
+      return { characters: record.checkpoint.length };
     case "task.expanded":
       return { count: record.count };
     case "task.retrying":

@@ -10,6 +10,7 @@ import { getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type {
   BytesRules,
+  DoubleRules,
   DurationRules,
   EnumRules,
   FieldRules,
@@ -180,6 +181,10 @@ function compileSingle(
       return rules === null
         ? null
         : compileInt32(expectRules<Int32Rules>(field, rules, "int32", ["greaterThan", "lessThan"]));
+    case ScalarType.DOUBLE:
+      return rules === null
+        ? null
+        : compileDouble(expectRules<DoubleRules>(field, rules, "double", ["greaterThan", "lessThan"]));
     default:
       if (rules !== null) throw new Error(`rules of ${field.toString()} are not known`);
       return null;
@@ -266,6 +271,18 @@ function compileInt32(rules: Int32Rules): Check {
   return (value, path, violations) => {
     if ((value as number) < min) violations.push({ field: path, description: `is ${value}; the minimum is ${min}` });
     if ((value as number) > max) violations.push({ field: path, description: `is ${value}; the maximum is ${max}` });
+  };
+}
+
+function compileDouble({ greaterThan, lessThan }: DoubleRules): Check {
+  if (lessThan.case !== "lte" || greaterThan.case !== "gte")
+    throw new Error("of the rules of double only gte and lte together are known");
+  const min = greaterThan.value;
+  const max = lessThan.value;
+  return (value, path, violations) => {
+    // NaN is in no range.
+    if (!((value as number) >= min && (value as number) <= max))
+      violations.push({ field: path, description: `is ${value}; expected a number from ${min} to ${max}` });
   };
 }
 

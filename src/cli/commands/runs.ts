@@ -164,7 +164,7 @@ async function readTasks(client: ApiClient, runId: string) {
 }
 
 async function printFrames(client: ApiClient, runId: string): Promise<number> {
-  for await (const message of watchRun(client, runId)) {
+  for await (const message of watchRun(client, runId, { includeEphemeral: true })) {
     toStdout`${showJson(toPrintable(WatchRunResponseSchema, message))}\n`;
     if (message.frame.case === "end") return endCode(message.frame.value.run);
   }

@@ -1,6 +1,6 @@
 /** Describes events for the last columns of `runs events`: the new state, and who, what, and why in words. */
 import { ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
-import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
+import { LogLevelSchema, type RunEvent, type TaskProgress } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunPhaseSchema, SkipReasonSchema, TaskStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import { describeWait, formatRunError, formatTime, nameOf } from "./print.ts";
 
@@ -18,11 +18,14 @@ export function describeEvent({ detail }: RunEvent): EventText {
       return { state: nameOf(RunPhaseSchema, phase), detail: join(why, by(actor)) };
     }
     case "taskTransition": {
-      const { state, error, skipReason, nextAttemptTime, wait } = detail.value;
+      const { state, error, skipReason, nextAttemptTime, wait, actor, reason } = detail.value;
       const why = error === undefined ? "" : `${error.type}: ${error.message}`;
       const skipped = skipReason === 0 ? "" : nameOf(SkipReasonSchema, skipReason);
       const next = nextAttemptTime === undefined ? "" : `next attempt at ${formatTime(nextAttemptTime)}`;
-      return { state: nameOf(TaskStateSchema, state), detail: join(why, skipped, next, describeWait(wait, "")) };
+      return {
+        state: nameOf(TaskStateSchema, state),
+        detail: join(why, skipped, next, describeWait(wait, ""), reason, by(actor)),
+      };
     }
     case "holdChange": {
       const { held, hold } = detail.value;
@@ -38,13 +41,21 @@ export function describeEvent({ detail }: RunEvent): EventText {
       return { state: nameOf(ApprovalStateSchema, state), detail: join(`approval ${approvalId}`, by(actor), comment) };
     }
     case "progress":
+      return { state: describeProgress(detail.value), detail: detail.value.message };
     case "log":
-      return { state: "", detail: detail.value.message };
+      return { state: nameOf(LogLevelSchema, detail.value.level), detail: detail.value.message };
     case "token":
       return { state: "", detail: detail.value.text };
     default:
       return { state: "", detail: "" };
   }
+}
+
+/** `40 %`, `4 of 10`, or what is known of it. */
+function describeProgress({ fraction, current, total }: TaskProgress): string {
+  if (fraction !== undefined) return `${Math.floor(fraction * 100)} %`;
+  if (current === undefined) return "";
+  return total === undefined ? `${current}` : `${current} of ${total}`;
 }
 
 function by(actor: string): string {

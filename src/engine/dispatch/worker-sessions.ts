@@ -182,10 +182,12 @@ export class WorkerSessions implements Workers {
     session: Taker | null,
   ): Promise<Standing | AlreadyReported> {
     const { handOvers, log } = this.#parts;
-    if (report.type === "acknowledged" || report.type === "alive") {
+    if (isSignOfLife(report)) {
       // Taken at once: the end may be reported while this waits.
       const standing = await handOvers.alive(ref, session?.slotOf(ref, token) ?? null);
       if (standing === "outdated" || standing === "unknown") session?.done(token);
+      else if (report.type === "noted") handOvers.note(ref, report.note);
+      else if (report.type === "checkpoint") handOvers.checkpoint(ref, report.text);
       return standing;
     }
     if (report.type === "handed_back") session?.rest();
@@ -198,6 +200,8 @@ export class WorkerSessions implements Workers {
         const error = { type: "CANCELED", message: "the worker stopped the task", retryable: true };
         return handOvers.reported(ref, { ok: false, error });
       }
+      case "detached":
+        return handOvers.detached(ref);
       case "handed_back":
         log.info("a worker handed a task back", { runId: ref.runId, session: session?.id, reason: report.reason });
         return handOvers.returned(ref, "HANDED_BACK");
@@ -240,5 +244,20 @@ export class WorkerSessions implements Workers {
     this.#parts.handOvers.returned(ref, reason).catch((error: unknown) => {
       this.#parts.log.warn("a task of a lost worker could not be taken back here", { runId: ref.runId, error });
     });
+  }
+}
+
+type SignOfLife = Extract<WorkerReport, { readonly type: "acknowledged" | "alive" | "noted" | "checkpoint" }>;
+
+/** Whether the worker goes on with the task. */
+function isSignOfLife(report: WorkerReport): report is SignOfLife {
+  switch (report.type) {
+    case "acknowledged":
+    case "alive":
+    case "noted":
+    case "checkpoint":
+      return true;
+    default:
+      return false;
   }
 }

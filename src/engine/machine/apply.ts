@@ -129,6 +129,15 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
       return;
     }
+    case "task.checkpointed": {
+      const task = touchTask(state, record.task, record.at);
+      task.checkpoint = record.checkpoint;
+      state.checkpointSize += record.checkpoint.length;
+      return;
+    }
+    case "task.detached":
+      touchTask(state, record.task, record.at).detached = true;
+      return;
     case "task.dispatched": {
       const task = touchTask(state, record.task, record.at);
       const { dueAt } = task;

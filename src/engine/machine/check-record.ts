@@ -43,6 +43,7 @@ import type {
   SkipReason,
   StartFacts,
   TaskError,
+  Told,
   Wait,
 } from "./records.ts";
 
@@ -82,6 +83,7 @@ const returnReason = oneOf(
 );
 
 const PARTS = fieldChecks<{
+  told: Told;
   taskError: TaskError;
   runError: RunError;
   guardError: GuardError;
@@ -90,6 +92,7 @@ const PARTS = fieldChecks<{
   timer: { readonly index: number; readonly dueAt: number };
   limits: TaskLimits;
 }>()({
+  told: (r) => text("by", r.by) ?? text("why", r.why),
   taskError: (r) =>
     text("type", r.type) ??
     text("message", r.message) ??
@@ -114,6 +117,7 @@ const PARTS = fieldChecks<{
     optional("maxDelayMs", r.maxDelayMs, duration),
 });
 
+const told = objectOf(PARTS.told);
 const taskError = objectOf(PARTS.taskError);
 const runError = objectOf(PARTS.runError);
 const guardError = objectOf(PARTS.guardError);
@@ -177,7 +181,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("attempt", r.attempt, count) ??
     optional("first", r.first, text) ??
     json("output", r.output) ??
-    optional("input", r.input, json),
+    optional("input", r.input, json) ??
+    optional("told", r.told, told),
   "task.scheduled": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??
@@ -197,6 +202,12 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("attempt", r.attempt, count) ??
     returnReason("reason", r.reason) ??
     optional("dueAt", r.dueAt, time),
+  "task.checkpointed": (r) =>
+    time("at", r.at) ??
+    text("task", r.task) ??
+    optional("attempt", r.attempt, count) ??
+    text("checkpoint", r.checkpoint),
+  "task.detached": (r) => time("at", r.at) ?? text("task", r.task) ?? optional("attempt", r.attempt, count),
   "state.entered": (r) =>
     time("at", r.at) ?? text("state", r.state) ?? count("visit", r.visit) ?? enteredBy("by", r.by),
   "state.settled": (r) => time("at", r.at),
@@ -228,7 +239,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     taskError("error", r.error) ??
     time("dueAt", r.dueAt) ??
     optional("deferred", r.deferred, flag) ??
-    optional("answer", r.answer, answer),
+    optional("answer", r.answer, answer) ??
+    optional("told", r.told, told),
   "task.failed": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??
@@ -237,7 +249,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     taskError("error", r.error) ??
     optional("timedOut", r.timedOut, flag) ??
     optional("handled", r.handled, flag) ??
-    optional("deadLetter", r.deadLetter, deadLetter),
+    optional("deadLetter", r.deadLetter, deadLetter) ??
+    optional("told", r.told, told),
   "task.skipped": (r) => time("at", r.at) ?? text("task", r.task) ?? skipReason("reason", r.reason),
   "task.expanded": (r) =>
     time("at", r.at) ??

@@ -18,7 +18,7 @@ import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
-import { expireInQueue, handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
+import { checkpointTask, detachTask, expireInQueue, handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
 import { isEnded } from "./tasks/task-ends.ts";
@@ -31,6 +31,7 @@ import {
   decideTaskDue,
   decideTaskEvaluated,
 } from "./tasks/tasks.ts";
+import { tellTask } from "./tasks/tell.ts";
 
 /**
  * Returns the records that `event` produces, or none when it changes nothing (late, repeated, or not applicable in this
@@ -73,6 +74,12 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
       return returnTask(run, event.task, event.token, event.reason, at, event.random);
     case "queue_expired":
       return expireInQueue(run, event.task, event.queue, event.ttlMs, at);
+    case "checkpoint":
+      return checkpointTask(run, event.task, event.token, event.checkpoint, at);
+    case "detach":
+      return detachTask(run, event.task, event.token, at);
+    case "tell":
+      return tellTask(run, event, at);
     case "continue":
       return [];
     case "due":

@@ -89,6 +89,24 @@ export type RunEvent =
     })
   /** A scheduled task has waited for as long as its queue allows. Ignored when it no longer waits. */
   | (At & { readonly type: "queue_expired"; readonly task: string; readonly queue: string; readonly ttlMs: number })
+  /** The holder of the hand-over with this token saved what the next attempt needs, as JSON text. */
+  | (At & {
+      readonly type: "checkpoint";
+      readonly task: string;
+      readonly token: number;
+      readonly checkpoint: string;
+    })
+  /** The work goes on without the holder of the hand-over with this token. */
+  | (At & { readonly type: "detach"; readonly task: string; readonly token: number })
+  /** Somebody ends an attempt whose work is done elsewhere. Ignored when there is none. */
+  | (OfCall & {
+      readonly type: "tell";
+      readonly task: string;
+      readonly outcome: Outcome;
+      readonly by: string;
+      readonly why: string;
+      readonly random: number;
+    })
   /** A run that used up its time slice continues. */
   | (At & { readonly type: "continue" })
   /**

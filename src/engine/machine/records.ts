@@ -114,6 +114,12 @@ export type EnteredBy =
  */
 export type ApprovalEnd = "APPROVED" | "REJECTED" | "EXPIRED";
 
+/** Who ended an attempt in the place of the one that made it, and why. */
+export interface Told {
+  readonly by: string;
+  readonly why: string;
+}
+
 /** Why a task was skipped. */
 export type SkipReason = "NOT_TAKEN" | "UPSTREAM_FAILED";
 
@@ -193,6 +199,14 @@ export type JournalRecord =
       readonly reason: ReturnReason;
       readonly dueAt?: number;
     })
+  /** The holder of a task saved what the next attempt needs. */
+  | (OfAttempt & {
+      readonly type: "task.checkpointed";
+      /** JSON text, as its holder wrote it. */
+      readonly checkpoint: string;
+    })
+  /** The work of a task goes on without its holder: nobody need be alive. */
+  | (OfAttempt & { readonly type: "task.detached" })
   | (OfAttempt & {
       readonly type: "task.waiting";
       readonly wait: Wait;
@@ -215,6 +229,8 @@ export type JournalRecord =
       readonly output: Json;
       readonly input?: Json;
       readonly first?: string;
+      /** Somebody completed it in the place of its holder. */
+      readonly told?: Told;
     })
   | (OfAttempt & {
       readonly type: "task.retrying";
@@ -223,6 +239,7 @@ export type JournalRecord =
       /** The call never took place: it uses up no attempt. */
       readonly deferred?: boolean;
       readonly answer?: Answer;
+      readonly told?: Told;
     })
   /** A graph was interrupted and waits for an answer. */
   | (OfAttempt & {
@@ -240,6 +257,7 @@ export type JournalRecord =
       /** Why the task is a dead letter; absent: it is not one. */
       readonly deadLetter?: DeadLetterReason;
       readonly first?: string;
+      readonly told?: Told;
     })
   | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })
   | (OfAttempt & {
@@ -325,6 +343,8 @@ export function attemptOf(record: JournalRecord): number {
       return record.attempt ?? (record.input === undefined ? 1 : 0);
     case "task.started":
     case "task.returned":
+    case "task.checkpointed":
+    case "task.detached":
     case "task.waiting":
     case "task.retrying":
     case "task.suspended":

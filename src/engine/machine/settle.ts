@@ -85,6 +85,8 @@ function withAttempt({ state }: Run, record: JournalRecord): JournalRecord {
   switch (record.type) {
     case "task.started":
     case "task.returned":
+    case "task.checkpointed":
+    case "task.detached":
     case "task.waiting":
     case "task.completed":
     case "task.retrying":

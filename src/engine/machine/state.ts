@@ -195,6 +195,10 @@ export interface TaskState {
   handedTo: string | null;
   /** Hand-overs of the current attempt that were lost. */
   losses: number;
+  /** The work goes on without the worker that it was handed out to. */
+  detached: boolean;
+  /** What the next attempt needs, as JSON text; null: nothing was saved, or the task has ended. */
+  checkpoint: string | null;
   /**
    * Whether the task may have had an effect outside: `none` (it was never called, or no call had an effect), `open`
    * (one call is unaccounted for; its report may still prove that it had no effect), `possible`. Everything but `none`
@@ -280,6 +284,8 @@ export interface RunState {
   away: number;
   /** Those of them that are handed out. */
   handedOut: number;
+  /** Characters of all checkpoints in the journal. */
+  checkpointSize: number;
   /** Tasks that wait for a timer, signal, approval, or child run. */
   waiting: number;
   /** Tasks that wait for a child run. */
@@ -332,6 +338,7 @@ export function createState(runId: string): RunState {
     active: 0,
     away: 0,
     handedOut: 0,
+    checkpointSize: 0,
     waiting: 0,
     childRuns: 0,
     recoveries: 0,

@@ -1,6 +1,6 @@
 /** Starts and controls runs. Everything that changes a run resolves only after the change is durable. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { RequestKey } from "../machine/events.ts";
+import type { Outcome, RequestKey } from "../machine/events.ts";
 import type { HoldKind } from "../machine/records.ts";
 import type { Caller } from "./caller.ts";
 import type { RunView } from "./run-reader.ts";
@@ -73,6 +73,18 @@ export interface RunControl {
    * hash is REQUEST_ID_REUSED.
    */
   signalRun(caller: Caller, runId: string, name: string, payload: Json, request?: RequestKey): Promise<RunView>;
+  /**
+   * Ends an attempt whose work is done elsewhere, in the place of the one that does it; `why` is recorded. A task that
+   * has ended that way is returned as it is. Errors: RUN_TASK_NOT_FOUND, TASK_STATE_INVALID.
+   */
+  tellTask(
+    caller: Caller,
+    runId: string,
+    task: string,
+    outcome: Outcome,
+    why: string,
+    request?: RequestKey,
+  ): Promise<RunView>;
   cancelRun(caller: Caller, runId: string, reason: string, compensate: boolean, request?: RequestKey): Promise<RunView>;
   terminateRun(caller: Caller, runId: string, reason: string, request?: RequestKey): Promise<RunView>;
   /**

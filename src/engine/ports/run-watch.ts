@@ -4,10 +4,34 @@ import type { Caller } from "./caller.ts";
 import type { RunHeader } from "./run-index.ts";
 import type { RunEventView } from "./run-reader.ts";
 
+/** What an attempt tells those who watch: its progress, or a line of its log. It is not stored. */
+export type TaskNote =
+  | {
+      readonly type: "progress";
+      /** From 0 to 1; null: unknown. */
+      readonly fraction: number | null;
+      readonly current: number | null;
+      readonly total: number | null;
+      readonly message: string;
+    }
+  | { readonly type: "log"; readonly level: "DEBUG" | "INFO" | "WARN" | "ERROR"; readonly text: string };
+
+/** A note, and the attempt that it comes from. */
+export interface NoteView {
+  readonly task: string;
+  readonly attempt: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly note: TaskNote;
+}
+
 /** A frame of a watch. The first frame is a snapshot, unless the watch resumes from a sequence; the last is `end`. */
 export type WatchFrame =
   | { readonly type: "snapshot"; readonly state: RunState }
   | { readonly type: "event"; readonly event: RunEventView }
+  | { readonly type: "note"; readonly view: NoteView }
+  /** At least this many notes are missing. */
+  | { readonly type: "gap"; readonly lostCount: number }
   | { readonly type: "end"; readonly state: RunState };
 
 /** A notification to a follower of all runs. */
@@ -30,9 +54,16 @@ export type FollowScope = "own" | "all";
 export interface RunWatch {
   /**
    * Ordered and gapless. Without `afterSequence` it begins with a snapshot. Ends after the `end` frame, or when
-   * `signal` aborts. A reader more than 10,000 events behind gets WATCH_TOO_SLOW.
+   * `signal` aborts. A reader more than 10,000 events behind gets WATCH_TOO_SLOW. With `notes`, it has those of the
+   * moment in between, and gaps where the reader was too slow for them or there were too many.
    */
-  watchRun(caller: Caller, runId: string, afterSequence: number | null, signal: AbortSignal): AsyncIterable<WatchFrame>;
+  watchRun(
+    caller: Caller,
+    runId: string,
+    afterSequence: number | null,
+    signal: AbortSignal,
+    notes?: boolean,
+  ): AsyncIterable<WatchFrame>;
   /**
    * Headers of runs of the tenant as they change, from the first call of `next` on. A follower that falls behind
    * receives a gap.

@@ -10,9 +10,11 @@ import type { RowsOf } from "../ports/projections.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
 import type { Runtime } from "../shard/runtime.ts";
+import { Checkpoints } from "./dispatch/checkpoints.ts";
 import { HandOutTable } from "./dispatch/hand-out-table.ts";
 import { HandOuts } from "./dispatch/hand-outs.ts";
 import { Liveness } from "./dispatch/liveness.ts";
+import { Notes } from "./dispatch/notes.ts";
 import { Reports } from "./dispatch/reports.ts";
 import { ReservedSlots } from "./dispatch/reserved-slots.ts";
 import type { RunObserver } from "./observer.ts";
@@ -54,6 +56,8 @@ export interface RunKind {
   /** Reports of those who hold tasks. */
   readonly reports: Reports;
   readonly liveness: Liveness;
+  /** What attempts tell those who watch. */
+  readonly notes: Notes;
 }
 
 /** Creates the run kind. */
@@ -62,7 +66,9 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const family = new Family(parts);
   const attempts = new Attempts({ ...parts, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
   const children = new Children({ ...parts, family });
-  const dispatch = { ...parts, table: new HandOutTable(), reserved: new ReservedSlots() };
+  const notes = new Notes();
+  const table = new HandOutTable();
+  const dispatch = { ...parts, table, reserved: new ReservedSlots(), checkpoints: new Checkpoints(parts), notes };
   const handOuts = new HandOuts(dispatch);
   const reports = new Reports(dispatch);
   const liveness = new Liveness({ ...dispatch, reports, store: parts.waitingTasks });
@@ -130,5 +136,5 @@ export function createRunKind(parts: RunKindParts): RunKind {
       correlationId: facts.correlationId || undefined,
     }),
   };
-  return { kind, family, reports, liveness };
+  return { kind, family, reports, liveness, notes };
 }

@@ -3,6 +3,7 @@ import type { HandOvers } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { checkReads } from "./checked-journal.ts";
+import type { Notes } from "./dispatch/notes.ts";
 import type { RunObserver } from "./observer.ts";
 import { createRunKind, type RunKind, type RunKindParts } from "./run-kind.ts";
 import type { RunResidence } from "./run-resident.ts";
@@ -35,6 +36,8 @@ export interface Runs
   readonly family: Family;
   /** What the holders of handed-out tasks have to say. */
   readonly handOvers: HandOvers;
+  /** What attempts tell those who watch. */
+  readonly notes: Notes;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
   /** Ends what runs beside the runtime. */
@@ -53,9 +56,10 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     return run.kind;
   });
   if (created === undefined) throw new Error("the run kind was not created");
-  const { family, reports, liveness } = created;
+  const { family, reports, liveness, notes } = created;
   return {
     handOvers: reports,
+    notes,
     stop: () => liveness.stop(),
     ...{ clock, shards, submission, lifecycle, probation, residence, journal, family },
     flows: parts.flows,

@@ -193,6 +193,13 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       openRun(caller, runId);
       throw toError("APPROVAL_NOT_FOUND", { runId, approvalId });
     },
+    async tellTask(caller, runId, task, outcome, why) {
+      const state = openRun(caller, runId);
+      const told = { by: caller.actor, why };
+      if (outcome.ok) push(runId, { type: "task.completed", at: now, task, output: outcome.output, told });
+      else push(runId, { type: "task.failed", at: now, task, error: outcome.error, told });
+      return view(state);
+    },
     async cancelRun(caller, runId, reason) {
       const state = openRun(caller, runId);
       push(runId, {

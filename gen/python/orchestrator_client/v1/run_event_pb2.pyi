@@ -47,6 +47,8 @@ class RunEventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_EVENT_KIND_TASK_SCHEDULED: _ClassVar[RunEventKind]
     RUN_EVENT_KIND_TASK_STARTED: _ClassVar[RunEventKind]
     RUN_EVENT_KIND_TASK_RETURNED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_CHECKPOINTED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_TASK_DETACHED: _ClassVar[RunEventKind]
 
 class LogLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -89,6 +91,8 @@ RUN_EVENT_KIND_APPROVAL_ENDED: RunEventKind
 RUN_EVENT_KIND_TASK_SCHEDULED: RunEventKind
 RUN_EVENT_KIND_TASK_STARTED: RunEventKind
 RUN_EVENT_KIND_TASK_RETURNED: RunEventKind
+RUN_EVENT_KIND_TASK_CHECKPOINTED: RunEventKind
+RUN_EVENT_KIND_TASK_DETACHED: RunEventKind
 LOG_LEVEL_UNSPECIFIED: LogLevel
 LOG_LEVEL_DEBUG: LogLevel
 LOG_LEVEL_INFO: LogLevel
@@ -146,20 +150,24 @@ class RunTransition(_message.Message):
     def __init__(self, phase: _Optional[_Union[_run_pb2.RunPhase, str]] = ..., error: _Optional[_Union[_run_pb2.RunError, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class TaskTransition(_message.Message):
-    __slots__ = ("state", "task_type", "skip_reason", "error", "next_attempt_time", "wait")
+    __slots__ = ("state", "task_type", "skip_reason", "error", "next_attempt_time", "wait", "actor", "reason")
     STATE_FIELD_NUMBER: _ClassVar[int]
     TASK_TYPE_FIELD_NUMBER: _ClassVar[int]
     SKIP_REASON_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     state: _run_pb2.TaskState
     task_type: str
     skip_reason: _run_pb2.SkipReason
     error: _run_pb2.TaskError
     next_attempt_time: _timestamp_pb2.Timestamp
     wait: _run_pb2.TaskWait
-    def __init__(self, state: _Optional[_Union[_run_pb2.TaskState, str]] = ..., task_type: _Optional[str] = ..., skip_reason: _Optional[_Union[_run_pb2.SkipReason, str]] = ..., error: _Optional[_Union[_run_pb2.TaskError, _Mapping]] = ..., next_attempt_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., wait: _Optional[_Union[_run_pb2.TaskWait, _Mapping]] = ...) -> None: ...
+    actor: str
+    reason: str
+    def __init__(self, state: _Optional[_Union[_run_pb2.TaskState, str]] = ..., task_type: _Optional[str] = ..., skip_reason: _Optional[_Union[_run_pb2.SkipReason, str]] = ..., error: _Optional[_Union[_run_pb2.TaskError, _Mapping]] = ..., next_attempt_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., wait: _Optional[_Union[_run_pb2.TaskWait, _Mapping]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class HoldChange(_message.Message):
     __slots__ = ("hold", "held")
@@ -194,12 +202,16 @@ class ApprovalChange(_message.Message):
     def __init__(self, approval_id: _Optional[str] = ..., state: _Optional[_Union[_approval_pb2.ApprovalState, str]] = ..., actor: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
 
 class TaskProgress(_message.Message):
-    __slots__ = ("fraction", "message")
+    __slots__ = ("fraction", "message", "current", "total")
     FRACTION_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
     fraction: float
     message: str
-    def __init__(self, fraction: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
+    current: int
+    total: int
+    def __init__(self, fraction: _Optional[float] = ..., message: _Optional[str] = ..., current: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class TaskLog(_message.Message):
     __slots__ = ("level", "message")

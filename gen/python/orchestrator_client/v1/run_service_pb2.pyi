@@ -319,6 +319,54 @@ class SignalRunResponse(_message.Message):
     run: _run_pb2.Run
     def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ...) -> None: ...
 
+class CompleteTaskRequest(_message.Message):
+    __slots__ = ("run_id", "task_id", "output", "output_json", "output_ref", "reason", "request_id")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_JSON_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_REF_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    task_id: str
+    output: _struct_pb2.Value
+    output_json: bytes
+    output_ref: _payload_pb2.PayloadRef
+    reason: str
+    request_id: str
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class CompleteTaskResponse(_message.Message):
+    __slots__ = ("task",)
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    task: _run_pb2.RunTask
+    def __init__(self, task: _Optional[_Union[_run_pb2.RunTask, _Mapping]] = ...) -> None: ...
+
+class FailTaskRequest(_message.Message):
+    __slots__ = ("run_id", "task_id", "error_type", "error_message", "non_retryable", "reason", "request_id")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    NON_RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    task_id: str
+    error_type: str
+    error_message: str
+    non_retryable: bool
+    reason: str
+    request_id: str
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., error_type: _Optional[str] = ..., error_message: _Optional[str] = ..., non_retryable: bool = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class FailTaskResponse(_message.Message):
+    __slots__ = ("task",)
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    task: _run_pb2.RunTask
+    def __init__(self, task: _Optional[_Union[_run_pb2.RunTask, _Mapping]] = ...) -> None: ...
+
 class CancelRunRequest(_message.Message):
     __slots__ = ("run_id", "reason", "compensate", "request_id")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]

@@ -98,6 +98,16 @@ class RunServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_run__service__pb2.SignalRunRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_run__service__pb2.SignalRunResponse.FromString,
                 _registered_method=True)
+        self.CompleteTask = channel.unary_unary(
+                '/orchestrator.v1.RunService/CompleteTask',
+                request_serializer=orchestrator_dot_v1_dot_run__service__pb2.CompleteTaskRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_run__service__pb2.CompleteTaskResponse.FromString,
+                _registered_method=True)
+        self.FailTask = channel.unary_unary(
+                '/orchestrator.v1.RunService/FailTask',
+                request_serializer=orchestrator_dot_v1_dot_run__service__pb2.FailTaskRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_run__service__pb2.FailTaskResponse.FromString,
+                _registered_method=True)
         self.CancelRun = channel.unary_unary(
                 '/orchestrator.v1.RunService/CancelRun',
                 request_serializer=orchestrator_dot_v1_dot_run__service__pb2.CancelRunRequest.SerializeToString,
@@ -242,6 +252,27 @@ class RunServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompleteTask(self, request, context):
+        """CompleteTask ends a task whose work is done elsewhere, in the place of its worker or of its callback, as if it had
+        reported `output`: the task is SCHEDULED or RUNNING. A worker that has it is told to stop. The caller says who it is
+        in the metadata or header `x-orchestrator-actor`, which is not authenticated. A task that has ended with the same
+        output is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND; TASK_STATE_INVALID for tasks
+        that are not done elsewhere, have not begun, or have ended in another way; INVALID_JSON, PAYLOAD_TOO_LARGE,
+        PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FailTask(self, request, context):
+        """FailTask fails the attempt of a task whose work is done elsewhere, as if its worker had reported the error: the
+        retry policy of the task decides what follows, unless the error is `non_retryable`. Otherwise as CompleteTask.
+        Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND, TASK_STATE_INVALID, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelRun(self, request, context):
         """CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
         returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
@@ -348,6 +379,16 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.SignalRun,
                     request_deserializer=orchestrator_dot_v1_dot_run__service__pb2.SignalRunRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_run__service__pb2.SignalRunResponse.SerializeToString,
+            ),
+            'CompleteTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteTask,
+                    request_deserializer=orchestrator_dot_v1_dot_run__service__pb2.CompleteTaskRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_run__service__pb2.CompleteTaskResponse.SerializeToString,
+            ),
+            'FailTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.FailTask,
+                    request_deserializer=orchestrator_dot_v1_dot_run__service__pb2.FailTaskRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_run__service__pb2.FailTaskResponse.SerializeToString,
             ),
             'CancelRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelRun,
@@ -703,6 +744,60 @@ class RunService(object):
             '/orchestrator.v1.RunService/SignalRun',
             orchestrator_dot_v1_dot_run__service__pb2.SignalRunRequest.SerializeToString,
             orchestrator_dot_v1_dot_run__service__pb2.SignalRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.RunService/CompleteTask',
+            orchestrator_dot_v1_dot_run__service__pb2.CompleteTaskRequest.SerializeToString,
+            orchestrator_dot_v1_dot_run__service__pb2.CompleteTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FailTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.RunService/FailTask',
+            orchestrator_dot_v1_dot_run__service__pb2.FailTaskRequest.SerializeToString,
+            orchestrator_dot_v1_dot_run__service__pb2.FailTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,9 +27,10 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from orchestrator_client.v1 import payload_pb2 as orchestrator_dot_v1_dot_payload__pb2
 from orchestrator_client.v1 import run_pb2 as orchestrator_dot_v1_dot_run__pb2
+from orchestrator_client.v1 import run_event_pb2 as orchestrator_dot_v1_dot_run__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\"\x90\x04\n\nWorkerTask\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12\x18\n\x07handler\x18\x02 \x01(\tR\x07handler\x12\x14\n\x05queue\x18\x03 \x01(\tR\x05queue\x12\x15\n\x06run_id\x18\x04 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x05 \x01(\tR\x06taskId\x12\x17\n\x07\x66low_id\x18\x06 \x01(\tR\x06\x66lowId\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12\'\n\x0fidempotency_key\x18\x08 \x01(\tR\x0eidempotencyKey\x12#\n\rfencing_token\x18\t \x01(\x05R\x0c\x66\x65ncingToken\x12%\n\x0e\x63orrelation_id\x18\n \x01(\tR\rcorrelationId\x12\x1d\n\ninput_json\x18\x0b \x01(\x0cR\tinputJson\x12\x33\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\x46\n\x11heartbeat_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.DurationR\x10heartbeatTimeout\x12?\n\rschedule_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\"\xa7\x03\n\nTaskReport\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12G\n\x0c\x61\x63knowledged\x18\x02 \x01(\x0b\x32!.orchestrator.v1.TaskAcknowledgedH\x00R\x0c\x61\x63knowledged\x12\x32\n\x05\x61live\x18\x03 \x01(\x0b\x32\x1a.orchestrator.v1.TaskAliveH\x00R\x05\x61live\x12>\n\tsucceeded\x18\x04 \x01(\x0b\x32\x1e.orchestrator.v1.TaskSucceededH\x00R\tsucceeded\x12\x36\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32\x1c.orchestrator.v1.TaskErroredH\x00R\x06\x66\x61iled\x12\x38\n\x07stopped\x18\x06 \x01(\x0b\x32\x1c.orchestrator.v1.TaskStoppedH\x00R\x07stopped\x12\x42\n\x0bhanded_back\x18\x07 \x01(\x0b\x32\x1f.orchestrator.v1.TaskHandedBackH\x00R\nhandedBackB\x07\n\x05\x65vent\"\x12\n\x10TaskAcknowledged\"\x0b\n\tTaskAlive\"\xb2\x01\n\rTaskSucceeded\x12\x30\n\x06output\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06output\x12!\n\x0boutput_json\x18\x02 \x01(\x0cH\x00R\noutputJson\x12<\n\noutput_ref\x18\x03 \x01(\x0b\x32\x1b.orchestrator.v1.PayloadRefH\x00R\toutputRefB\x0e\n\x0coutput_value\"\xa5\x01\n\x0bTaskErrored\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12#\n\rnon_retryable\x18\x03 \x01(\x08R\x0cnonRetryable\x12\x43\n\x10next_retry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0enextRetryDelay\"\r\n\x0bTaskStopped\"(\n\x0eTaskHandedBack\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"\x81\x02\n\x10TaskReportResult\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32\".orchestrator.v1.TaskReportOutcomeR\x07outcome\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x39\n\ntask_state\x18\x03 \x01(\x0e\x32\x1a.orchestrator.v1.TaskStateR\ttaskState\x12\x1f\n\x0boutput_type\x18\x04 \x01(\tR\noutputType\x12\x39\n\ntask_error\x18\x05 \x01(\x0b\x32\x1a.orchestrator.v1.TaskErrorR\ttaskError\"\xe3\x04\n\x06Worker\x12\x1b\n\tworker_id\x18\x01 \x01(\tR\x08workerId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n\x03sdk\x18\x03 \x01(\tR\x03sdk\x12;\n\x06labels\x18\x04 \x03(\x0b\x32#.orchestrator.v1.Worker.LabelsEntryR\x06labels\x12\x19\n\x08\x62uild_id\x18\x05 \x01(\tR\x07\x62uildId\x12\x16\n\x06queues\x18\x06 \x03(\tR\x06queues\x12\x1a\n\x08handlers\x18\x07 \x03(\tR\x08handlers\x12\x1d\n\nslot_count\x18\x08 \x01(\x05R\tslotCount\x12&\n\x0f\x66ree_slot_count\x18\t \x01(\x05R\rfreeSlotCount\x12:\n\x08holdings\x18\n \x03(\x0b\x32\x1e.orchestrator.v1.WorkerHoldingR\x08holdings\x12\x1d\n\nheld_count\x18\x0b \x01(\x05R\theldCount\x12?\n\rregister_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cregisterTime\x12\x39\n\nheard_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\theardTime\x12\x31\n\x05\x64rain\x18\x0e \x01(\x0b\x32\x1b.orchestrator.v1.WorkerStopR\x05\x64rain\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x95\x01\n\rWorkerHolding\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x30\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since\x12\"\n\x0c\x61\x63knowledged\x18\x04 \x01(\x08R\x0c\x61\x63knowledged\"l\n\nWorkerStop\x12\x14\n\x05\x61\x63tor\x18\x01 \x01(\tR\x05\x61\x63tor\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x30\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since*\xb7\x02\n\x11TaskReportOutcome\x12#\n\x1fTASK_REPORT_OUTCOME_UNSPECIFIED\x10\x00\x12 \n\x1cTASK_REPORT_OUTCOME_ACCEPTED\x10\x01\x12 \n\x1cTASK_REPORT_OUTCOME_OUTDATED\x10\x02\x12\x1f\n\x1bTASK_REPORT_OUTCOME_UNKNOWN\x10\x03\x12#\n\x1fTASK_REPORT_OUTCOME_UNAVAILABLE\x10\x04\x12\x1f\n\x1bTASK_REPORT_OUTCOME_REFUSED\x10\x05\x12(\n$TASK_REPORT_OUTCOME_CANCEL_REQUESTED\x10\x06\x12(\n$TASK_REPORT_OUTCOME_ALREADY_REPORTED\x10\x07\x42\x87\x01\n\x0forchestrator.v1B\x0bWorkerProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a\x1forchestrator/v1/run_event.proto\"\xb9\x04\n\nWorkerTask\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12\x18\n\x07handler\x18\x02 \x01(\tR\x07handler\x12\x14\n\x05queue\x18\x03 \x01(\tR\x05queue\x12\x15\n\x06run_id\x18\x04 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x05 \x01(\tR\x06taskId\x12\x17\n\x07\x66low_id\x18\x06 \x01(\tR\x06\x66lowId\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12\'\n\x0fidempotency_key\x18\x08 \x01(\tR\x0eidempotencyKey\x12#\n\rfencing_token\x18\t \x01(\x05R\x0c\x66\x65ncingToken\x12%\n\x0e\x63orrelation_id\x18\n \x01(\tR\rcorrelationId\x12\x1d\n\ninput_json\x18\x0b \x01(\x0cR\tinputJson\x12\x33\n\x07timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\x46\n\x11heartbeat_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.DurationR\x10heartbeatTimeout\x12?\n\rschedule_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\x12\'\n\x0f\x63heckpoint_json\x18\x0f \x01(\x0cR\x0e\x63heckpointJson\"\x99\x05\n\nTaskReport\x12\x1d\n\ntask_token\x18\x01 \x01(\tR\ttaskToken\x12G\n\x0c\x61\x63knowledged\x18\x02 \x01(\x0b\x32!.orchestrator.v1.TaskAcknowledgedH\x00R\x0c\x61\x63knowledged\x12\x32\n\x05\x61live\x18\x03 \x01(\x0b\x32\x1a.orchestrator.v1.TaskAliveH\x00R\x05\x61live\x12>\n\tsucceeded\x18\x04 \x01(\x0b\x32\x1e.orchestrator.v1.TaskSucceededH\x00R\tsucceeded\x12\x36\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32\x1c.orchestrator.v1.TaskErroredH\x00R\x06\x66\x61iled\x12\x38\n\x07stopped\x18\x06 \x01(\x0b\x32\x1c.orchestrator.v1.TaskStoppedH\x00R\x07stopped\x12\x42\n\x0bhanded_back\x18\x07 \x01(\x0b\x32\x1f.orchestrator.v1.TaskHandedBackH\x00R\nhandedBack\x12=\n\x08progress\x18\x08 \x01(\x0b\x32\x1f.orchestrator.v1.TaskProgressedH\x00R\x08progress\x12/\n\x03log\x18\t \x01(\x0b\x32\x1b.orchestrator.v1.TaskLoggedH\x00R\x03log\x12\x43\n\ncheckpoint\x18\n \x01(\x0b\x32!.orchestrator.v1.TaskCheckpointedH\x00R\ncheckpoint\x12;\n\x08\x64\x65tached\x18\x0b \x01(\x0b\x32\x1d.orchestrator.v1.TaskDetachedH\x00R\x08\x64\x65tachedB\x07\n\x05\x65vent\"\x12\n\x10TaskAcknowledged\"\x0b\n\tTaskAlive\"\xb2\x01\n\rTaskSucceeded\x12\x30\n\x06output\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06output\x12!\n\x0boutput_json\x18\x02 \x01(\x0cH\x00R\noutputJson\x12<\n\noutput_ref\x18\x03 \x01(\x0b\x32\x1b.orchestrator.v1.PayloadRefH\x00R\toutputRefB\x0e\n\x0coutput_value\"\xa5\x01\n\x0bTaskErrored\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12#\n\rnon_retryable\x18\x03 \x01(\x08R\x0cnonRetryable\x12\x43\n\x10next_retry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0enextRetryDelay\"\r\n\x0bTaskStopped\"(\n\x0eTaskHandedBack\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"\xa8\x01\n\x0eTaskProgressed\x12\x1f\n\x08\x66raction\x18\x01 \x01(\x01H\x00R\x08\x66raction\x88\x01\x01\x12\x1d\n\x07\x63urrent\x18\x02 \x01(\x05H\x01R\x07\x63urrent\x88\x01\x01\x12\x19\n\x05total\x18\x03 \x01(\x05H\x02R\x05total\x88\x01\x01\x12\x18\n\x07message\x18\x04 \x01(\tR\x07messageB\x0b\n\t_fractionB\n\n\x08_currentB\x08\n\x06_total\"Q\n\nTaskLogged\x12/\n\x05level\x18\x01 \x01(\x0e\x32\x19.orchestrator.v1.LogLevelR\x05level\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\";\n\x10TaskCheckpointed\x12\'\n\x0f\x63heckpoint_json\x18\x01 \x01(\x0cR\x0e\x63heckpointJson\"\x0e\n\x0cTaskDetached\"\x81\x02\n\x10TaskReportResult\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32\".orchestrator.v1.TaskReportOutcomeR\x07outcome\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x39\n\ntask_state\x18\x03 \x01(\x0e\x32\x1a.orchestrator.v1.TaskStateR\ttaskState\x12\x1f\n\x0boutput_type\x18\x04 \x01(\tR\noutputType\x12\x39\n\ntask_error\x18\x05 \x01(\x0b\x32\x1a.orchestrator.v1.TaskErrorR\ttaskError\"\xe3\x04\n\x06Worker\x12\x1b\n\tworker_id\x18\x01 \x01(\tR\x08workerId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n\x03sdk\x18\x03 \x01(\tR\x03sdk\x12;\n\x06labels\x18\x04 \x03(\x0b\x32#.orchestrator.v1.Worker.LabelsEntryR\x06labels\x12\x19\n\x08\x62uild_id\x18\x05 \x01(\tR\x07\x62uildId\x12\x16\n\x06queues\x18\x06 \x03(\tR\x06queues\x12\x1a\n\x08handlers\x18\x07 \x03(\tR\x08handlers\x12\x1d\n\nslot_count\x18\x08 \x01(\x05R\tslotCount\x12&\n\x0f\x66ree_slot_count\x18\t \x01(\x05R\rfreeSlotCount\x12:\n\x08holdings\x18\n \x03(\x0b\x32\x1e.orchestrator.v1.WorkerHoldingR\x08holdings\x12\x1d\n\nheld_count\x18\x0b \x01(\x05R\theldCount\x12?\n\rregister_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cregisterTime\x12\x39\n\nheard_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\theardTime\x12\x31\n\x05\x64rain\x18\x0e \x01(\x0b\x32\x1b.orchestrator.v1.WorkerStopR\x05\x64rain\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x95\x01\n\rWorkerHolding\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x30\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since\x12\"\n\x0c\x61\x63knowledged\x18\x04 \x01(\x08R\x0c\x61\x63knowledged\"l\n\nWorkerStop\x12\x14\n\x05\x61\x63tor\x18\x01 \x01(\tR\x05\x61\x63tor\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x30\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since*\xb7\x02\n\x11TaskReportOutcome\x12#\n\x1fTASK_REPORT_OUTCOME_UNSPECIFIED\x10\x00\x12 \n\x1cTASK_REPORT_OUTCOME_ACCEPTED\x10\x01\x12 \n\x1cTASK_REPORT_OUTCOME_OUTDATED\x10\x02\x12\x1f\n\x1bTASK_REPORT_OUTCOME_UNKNOWN\x10\x03\x12#\n\x1fTASK_REPORT_OUTCOME_UNAVAILABLE\x10\x04\x12\x1f\n\x1bTASK_REPORT_OUTCOME_REFUSED\x10\x05\x12(\n$TASK_REPORT_OUTCOME_CANCEL_REQUESTED\x10\x06\x12(\n$TASK_REPORT_OUTCOME_ALREADY_REPORTED\x10\x07\x42\x87\x01\n\x0forchestrator.v1B\x0bWorkerProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,32 +40,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\013WorkerProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
   _globals['_WORKER_LABELSENTRY']._loaded_options = None
   _globals['_WORKER_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_TASKREPORTOUTCOME']._serialized_start=2735
-  _globals['_TASKREPORTOUTCOME']._serialized_end=3046
-  _globals['_WORKERTASK']._serialized_start=203
-  _globals['_WORKERTASK']._serialized_end=731
-  _globals['_TASKREPORT']._serialized_start=734
-  _globals['_TASKREPORT']._serialized_end=1157
-  _globals['_TASKACKNOWLEDGED']._serialized_start=1159
-  _globals['_TASKACKNOWLEDGED']._serialized_end=1177
-  _globals['_TASKALIVE']._serialized_start=1179
-  _globals['_TASKALIVE']._serialized_end=1190
-  _globals['_TASKSUCCEEDED']._serialized_start=1193
-  _globals['_TASKSUCCEEDED']._serialized_end=1371
-  _globals['_TASKERRORED']._serialized_start=1374
-  _globals['_TASKERRORED']._serialized_end=1539
-  _globals['_TASKSTOPPED']._serialized_start=1541
-  _globals['_TASKSTOPPED']._serialized_end=1554
-  _globals['_TASKHANDEDBACK']._serialized_start=1556
-  _globals['_TASKHANDEDBACK']._serialized_end=1596
-  _globals['_TASKREPORTRESULT']._serialized_start=1599
-  _globals['_TASKREPORTRESULT']._serialized_end=1856
-  _globals['_WORKER']._serialized_start=1859
-  _globals['_WORKER']._serialized_end=2470
-  _globals['_WORKER_LABELSENTRY']._serialized_start=2413
-  _globals['_WORKER_LABELSENTRY']._serialized_end=2470
-  _globals['_WORKERHOLDING']._serialized_start=2473
-  _globals['_WORKERHOLDING']._serialized_end=2622
-  _globals['_WORKERSTOP']._serialized_start=2624
-  _globals['_WORKERSTOP']._serialized_end=2732
+  _globals['_TASKREPORTOUTCOME']._serialized_start=3382
+  _globals['_TASKREPORTOUTCOME']._serialized_end=3693
+  _globals['_WORKERTASK']._serialized_start=236
+  _globals['_WORKERTASK']._serialized_end=805
+  _globals['_TASKREPORT']._serialized_start=808
+  _globals['_TASKREPORT']._serialized_end=1473
+  _globals['_TASKACKNOWLEDGED']._serialized_start=1475
+  _globals['_TASKACKNOWLEDGED']._serialized_end=1493
+  _globals['_TASKALIVE']._serialized_start=1495
+  _globals['_TASKALIVE']._serialized_end=1506
+  _globals['_TASKSUCCEEDED']._serialized_start=1509
+  _globals['_TASKSUCCEEDED']._serialized_end=1687
+  _globals['_TASKERRORED']._serialized_start=1690
+  _globals['_TASKERRORED']._serialized_end=1855
+  _globals['_TASKSTOPPED']._serialized_start=1857
+  _globals['_TASKSTOPPED']._serialized_end=1870
+  _globals['_TASKHANDEDBACK']._serialized_start=1872
+  _globals['_TASKHANDEDBACK']._serialized_end=1912
+  _globals['_TASKPROGRESSED']._serialized_start=1915
+  _globals['_TASKPROGRESSED']._serialized_end=2083
+  _globals['_TASKLOGGED']._serialized_start=2085
+  _globals['_TASKLOGGED']._serialized_end=2166
+  _globals['_TASKCHECKPOINTED']._serialized_start=2168
+  _globals['_TASKCHECKPOINTED']._serialized_end=2227
+  _globals['_TASKDETACHED']._serialized_start=2229
+  _globals['_TASKDETACHED']._serialized_end=2243
+  _globals['_TASKREPORTRESULT']._serialized_start=2246
+  _globals['_TASKREPORTRESULT']._serialized_end=2503
+  _globals['_WORKER']._serialized_start=2506
+  _globals['_WORKER']._serialized_end=3117
+  _globals['_WORKER_LABELSENTRY']._serialized_start=3060
+  _globals['_WORKER_LABELSENTRY']._serialized_end=3117
+  _globals['_WORKERHOLDING']._serialized_start=3120
+  _globals['_WORKERHOLDING']._serialized_end=3269
+  _globals['_WORKERSTOP']._serialized_start=3271
+  _globals['_WORKERSTOP']._serialized_end=3379
 # @@protoc_insertion_point(module_scope)

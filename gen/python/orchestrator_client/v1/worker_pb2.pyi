@@ -3,6 +3,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from orchestrator_client.v1 import payload_pb2 as _payload_pb2
 from orchestrator_client.v1 import run_pb2 as _run_pb2
+from orchestrator_client.v1 import run_event_pb2 as _run_event_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -32,7 +33,7 @@ TASK_REPORT_OUTCOME_CANCEL_REQUESTED: TaskReportOutcome
 TASK_REPORT_OUTCOME_ALREADY_REPORTED: TaskReportOutcome
 
 class WorkerTask(_message.Message):
-    __slots__ = ("task_token", "handler", "queue", "run_id", "task_id", "flow_id", "attempt", "idempotency_key", "fencing_token", "correlation_id", "input_json", "timeout", "heartbeat_timeout", "schedule_time")
+    __slots__ = ("task_token", "handler", "queue", "run_id", "task_id", "flow_id", "attempt", "idempotency_key", "fencing_token", "correlation_id", "input_json", "timeout", "heartbeat_timeout", "schedule_time", "checkpoint_json")
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +48,7 @@ class WorkerTask(_message.Message):
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     SCHEDULE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_JSON_FIELD_NUMBER: _ClassVar[int]
     task_token: str
     handler: str
     queue: str
@@ -61,10 +63,11 @@ class WorkerTask(_message.Message):
     timeout: _duration_pb2.Duration
     heartbeat_timeout: _duration_pb2.Duration
     schedule_time: _timestamp_pb2.Timestamp
-    def __init__(self, task_token: _Optional[str] = ..., handler: _Optional[str] = ..., queue: _Optional[str] = ..., run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., attempt: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., fencing_token: _Optional[int] = ..., correlation_id: _Optional[str] = ..., input_json: _Optional[bytes] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., heartbeat_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., schedule_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    checkpoint_json: bytes
+    def __init__(self, task_token: _Optional[str] = ..., handler: _Optional[str] = ..., queue: _Optional[str] = ..., run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., attempt: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., fencing_token: _Optional[int] = ..., correlation_id: _Optional[str] = ..., input_json: _Optional[bytes] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., heartbeat_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., schedule_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., checkpoint_json: _Optional[bytes] = ...) -> None: ...
 
 class TaskReport(_message.Message):
-    __slots__ = ("task_token", "acknowledged", "alive", "succeeded", "failed", "stopped", "handed_back")
+    __slots__ = ("task_token", "acknowledged", "alive", "succeeded", "failed", "stopped", "handed_back", "progress", "log", "checkpoint", "detached")
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     ALIVE_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +75,10 @@ class TaskReport(_message.Message):
     FAILED_FIELD_NUMBER: _ClassVar[int]
     STOPPED_FIELD_NUMBER: _ClassVar[int]
     HANDED_BACK_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    DETACHED_FIELD_NUMBER: _ClassVar[int]
     task_token: str
     acknowledged: TaskAcknowledged
     alive: TaskAlive
@@ -79,7 +86,11 @@ class TaskReport(_message.Message):
     failed: TaskErrored
     stopped: TaskStopped
     handed_back: TaskHandedBack
-    def __init__(self, task_token: _Optional[str] = ..., acknowledged: _Optional[_Union[TaskAcknowledged, _Mapping]] = ..., alive: _Optional[_Union[TaskAlive, _Mapping]] = ..., succeeded: _Optional[_Union[TaskSucceeded, _Mapping]] = ..., failed: _Optional[_Union[TaskErrored, _Mapping]] = ..., stopped: _Optional[_Union[TaskStopped, _Mapping]] = ..., handed_back: _Optional[_Union[TaskHandedBack, _Mapping]] = ...) -> None: ...
+    progress: TaskProgressed
+    log: TaskLogged
+    checkpoint: TaskCheckpointed
+    detached: TaskDetached
+    def __init__(self, task_token: _Optional[str] = ..., acknowledged: _Optional[_Union[TaskAcknowledged, _Mapping]] = ..., alive: _Optional[_Union[TaskAlive, _Mapping]] = ..., succeeded: _Optional[_Union[TaskSucceeded, _Mapping]] = ..., failed: _Optional[_Union[TaskErrored, _Mapping]] = ..., stopped: _Optional[_Union[TaskStopped, _Mapping]] = ..., handed_back: _Optional[_Union[TaskHandedBack, _Mapping]] = ..., progress: _Optional[_Union[TaskProgressed, _Mapping]] = ..., log: _Optional[_Union[TaskLogged, _Mapping]] = ..., checkpoint: _Optional[_Union[TaskCheckpointed, _Mapping]] = ..., detached: _Optional[_Union[TaskDetached, _Mapping]] = ...) -> None: ...
 
 class TaskAcknowledged(_message.Message):
     __slots__ = ()
@@ -120,6 +131,36 @@ class TaskHandedBack(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     reason: str
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class TaskProgressed(_message.Message):
+    __slots__ = ("fraction", "current", "total", "message")
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    fraction: float
+    current: int
+    total: int
+    message: str
+    def __init__(self, fraction: _Optional[float] = ..., current: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
+class TaskLogged(_message.Message):
+    __slots__ = ("level", "text")
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    level: _run_event_pb2.LogLevel
+    text: str
+    def __init__(self, level: _Optional[_Union[_run_event_pb2.LogLevel, str]] = ..., text: _Optional[str] = ...) -> None: ...
+
+class TaskCheckpointed(_message.Message):
+    __slots__ = ("checkpoint_json",)
+    CHECKPOINT_JSON_FIELD_NUMBER: _ClassVar[int]
+    checkpoint_json: bytes
+    def __init__(self, checkpoint_json: _Optional[bytes] = ...) -> None: ...
+
+class TaskDetached(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class TaskReportResult(_message.Message):
     __slots__ = ("outcome", "message", "task_state", "output_type", "task_error")

@@ -1,14 +1,16 @@
 /** What workers say, and the answer. */
 import { create } from "@bufbuild/protobuf";
 import { isOrchestratorError } from "../../../base/errors.ts";
+import { parseJson } from "../../../base/json/json-parse.ts";
 import type { ReportKind, ReportResult, WorkerReport } from "../../../engine/ports/dispatch/workers.ts";
+import type { TaskNote } from "../../../engine/ports/run-watch.ts";
 import {
   type TaskReport,
   TaskReportOutcome,
   type TaskReportResult,
   TaskReportResultSchema,
 } from "../../../gen/orchestrator/v1/worker_pb.ts";
-import { TASK_STATE } from "../enums.ts";
+import { LEVEL_NAME, TASK_STATE } from "../enums.ts";
 import { fromPayload, type PayloadInput, type PayloadLimits, type StoredPayloads } from "../payload.ts";
 import { toTaskError } from "../task.ts";
 import { fromDuration } from "../time.ts";
@@ -35,7 +37,18 @@ export async function fromTaskReport(
     case "acknowledged":
     case "alive":
     case "stopped":
+    case "detached":
       return { report: { type: event.case }, problem: "" };
+    case "progress":
+    case "log":
+      return { report: { type: "noted", note: toNote(event) }, problem: "" };
+    case "checkpoint":
+      try {
+        return { report: { type: "checkpoint", text: toCheckpoint(event.value.checkpointJson) }, problem: "" };
+      } catch (error) {
+        if (!isOrchestratorError(error)) throw error;
+        return { report: null, problem: error.message };
+      }
     case "handedBack":
       return { report: { type: "handed_back", reason: event.value.reason }, problem: "" };
     case "failed": {
@@ -60,7 +73,22 @@ export async function fromTaskReport(
   }
 }
 
-/** What a report is about; one that says nothing counts as a sign of life. */
+/** The text of a checkpoint, which goes back as it came. Error: INVALID_JSON. */
+function toCheckpoint(json: Uint8Array): string {
+  parseJson(json, { field: "checkpoint_json", largeIntegers: "number" });
+  return Buffer.from(json).toString();
+}
+
+function toNote(event: Extract<TaskReport["event"], { case: "progress" | "log" }>): TaskNote {
+  if (event.case === "log") {
+    const { level, text } = event.value;
+    return { type: "log", level: LEVEL_NAME.get(level) ?? "INFO", text };
+  }
+  const { fraction = null, current = null, total = null, message } = event.value;
+  return { type: "progress", fraction, current, total, message };
+}
+
+/** What a report is about: `ended` if its slot is free. One that says nothing counts as a sign of life. */
 export function kindOf({ event }: TaskReport): ReportKind {
   switch (event.case) {
     case "acknowledged":
@@ -71,6 +99,7 @@ export function kindOf({ event }: TaskReport): ReportKind {
       return "handed_back";
     case "failed":
     case "succeeded":
+    case "detached":
       return "ended";
     default:
       return "alive";

@@ -4,6 +4,10 @@ import type { HandedTask } from "../../../engine/ports/dispatch/hand-overs.ts";
 import type { WorkerTask, WorkerTaskSchema } from "../../../gen/orchestrator/v1/worker_pb.ts";
 import { fromDuration, fromTimestamp, toDuration, toTimestamp } from "../time.ts";
 
+const NO_BYTES = new Uint8Array();
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 /** A task as its worker gets it. */
 export function toWorkerTask(token: string, task: HandedTask): MessageInitShape<typeof WorkerTaskSchema> {
   return {
@@ -18,6 +22,7 @@ export function toWorkerTask(token: string, task: HandedTask): MessageInitShape<
     fencingToken: task.fence,
     correlationId: task.correlationId,
     inputJson: task.inputJson,
+    checkpointJson: task.checkpoint === null ? NO_BYTES : encoder.encode(task.checkpoint),
     scheduleTime: toTimestamp(task.since),
     ...(task.timeoutMs === null ? {} : { timeout: toDuration(task.timeoutMs) }),
     ...(task.heartbeatMs === null ? {} : { heartbeatTimeout: toDuration(task.heartbeatMs) }),
@@ -38,6 +43,7 @@ export function fromWorkerTask(task: WorkerTask): HandedTask {
     attempt: task.attempt,
     idempotencyKey: task.idempotencyKey,
     inputJson: task.inputJson,
+    checkpoint: task.checkpointJson.length === 0 ? null : decoder.decode(task.checkpointJson),
     timeoutMs: task.timeout === undefined ? null : fromDuration(task.timeout),
     heartbeatMs: task.heartbeatTimeout === undefined ? null : fromDuration(task.heartbeatTimeout),
   };

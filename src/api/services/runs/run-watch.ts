@@ -11,7 +11,7 @@ import { isTerminalPhase } from "../../../engine/machine/state.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
 import type { RunHeader, RunIndex } from "../../../engine/ports/run-index.ts";
 import type { RunReader } from "../../../engine/ports/run-reader.ts";
-import type { RunChange, RunWatch, WatchFrame } from "../../../engine/ports/run-watch.ts";
+import type { NoteView, RunChange, RunWatch, WatchFrame } from "../../../engine/ports/run-watch.ts";
 import { RunSchema, RunTaskSchema } from "../../../gen/orchestrator/v1/run_pb.ts";
 import type {
   RunService,
@@ -25,7 +25,7 @@ import type { Condition } from "../../lists/condition.ts";
 import { pageSizeOf } from "../../lists/paging.ts";
 import { parseRunFilter, toStoreFilter } from "../../lists/run-filter.ts";
 import type { RunCursors, Tokens } from "../../lists/tokens.ts";
-import { toEvent } from "../../mapping/event.ts";
+import { toEvent, toNoteEvent } from "../../mapping/event.ts";
 import type { PayloadLimits } from "../../mapping/payload.ts";
 import { createPayloadRoom } from "../../mapping/payload.ts";
 import type { PlanIndex } from "../../mapping/plan-index.ts";
@@ -83,7 +83,8 @@ export function createRunWatch(parts: WatchNeeds): WatchingMethods {
         // The first event may take a long time.
         if (!parts.draining.aborted) call.opened();
       }
-      yield* watchFrom(parts, call, { runId: request.runId, after: resume?.sequence ?? null, mask, cursors, index });
+      const { runId, includeEphemeral: notes } = request;
+      yield* watchFrom(parts, call, { runId, after: resume?.sequence ?? null, mask, cursors, index, notes });
     },
 
     async *watchRuns(request, call) {
@@ -115,6 +116,8 @@ interface Watch {
   readonly mask: ReadMask;
   readonly cursors: RunCursors;
   readonly index: PlanIndex | null;
+  /** Whether notes of attempts are sent too. */
+  readonly notes: boolean;
 }
 
 async function* watchFrom(parts: WatchNeeds, call: CallContext, watch: Watch): AsyncGenerator<WatchRunResponse> {
@@ -122,11 +125,13 @@ async function* watchFrom(parts: WatchNeeds, call: CallContext, watch: Watch): A
   let reached = watch.after ?? 0;
   const cursor = (): string => (reached === 0 ? "" : cursors.toCursor(reached));
   const stream = {
-    open: (signal: AbortSignal) => parts.runWatch.watchRun(call.caller, watch.runId, watch.after, signal),
+    open: (signal: AbortSignal) => parts.runWatch.watchRun(call.caller, watch.runId, watch.after, signal, watch.notes),
     signal: call.signal,
     draining: parts.draining,
     drained: () => toError("SHUTTING_DOWN", { cursor: cursor() }),
     toMessage: (frame: WatchFrame): WatchRunResponse[] => {
+      if (frame.type === "gap") return [runGapFrame(frame.lostCount)];
+      if (frame.type === "note") return [noteFrame(watch.runId, frame.view, cursor())];
       reached = frame.type === "event" ? frame.event.sequence : frame.state.sequence;
       return toRunFrames(frame, index, mask, cursors, parts.limits);
     },
@@ -146,8 +151,16 @@ async function* watchFrom(parts: WatchNeeds, call: CallContext, watch: Watch): A
   }
 }
 
+function runGapFrame(lostCount: number): WatchRunResponse {
+  return create(WatchRunResponseSchema, { frame: { case: "gap", value: { lostCount } } });
+}
+
+function noteFrame(runId: string, view: NoteView, cursor: string): WatchRunResponse {
+  return create(WatchRunResponseSchema, { frame: { case: "event", value: toNoteEvent(runId, view, cursor) } });
+}
+
 function toRunFrames(
-  frame: WatchFrame,
+  frame: Exclude<WatchFrame, { readonly type: "note" | "gap" }>,
   index: PlanIndex | null,
   mask: ReadMask,
   cursors: RunCursors,

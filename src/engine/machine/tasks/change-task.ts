@@ -29,6 +29,8 @@ export function touchTask(state: RunState, path: string, at: number): TaskState 
     token: 0,
     handedTo: null,
     losses: 0,
+    detached: false,
+    checkpoint: null,
     effect: "none",
     dispatchedAtSequence: 0,
     scheduledAt: at,
@@ -85,6 +87,7 @@ export function moveTask(state: RunState, task: TaskState, to: TaskStateName, ha
     }
     task.state = to;
     task.handedTo = handedTo;
+    task.detached = false;
     const after = countOf(task);
     if (after !== null) state[after] += 1;
     if (handedTo !== null) state.handedOut += 1;
@@ -104,6 +107,7 @@ export function setDue(state: RunState, task: TaskState, dueAt: number | null): 
 export function endTask(state: RunState, task: TaskState, to: TaskStateName, at: number): void {
   moveTask(state, task, to);
   task.endedAt = at;
+  task.checkpoint = null;
   const failed = isFailure(task);
   const parent = parentPath(task.path);
   if (parent !== null) {

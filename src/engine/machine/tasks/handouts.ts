@@ -93,6 +93,21 @@ export function returnTask(
   return [{ type: "task.returned", at, task: path, reason, ...startsBy(spec, task.limits, at, task.scheduledAt) }];
 }
 
+/** Returns the record of a checkpoint; none when the hand-over is over and another one, or the end, came. */
+export function checkpointTask(run: Run, path: string, token: number, checkpoint: string, at: number): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  // An attempt that has failed leaves its last checkpoint to the next one.
+  if (task?.token !== token || (task.handedTo === null && task.state !== "RETRYING")) return [];
+  return [{ type: "task.checkpointed", at, task: path, checkpoint }];
+}
+
+/** Returns the records of work that goes on without its holder, which has acknowledged the task by that. */
+export function detachTask(run: Run, path: string, token: number, at: number): JournalRecord[] {
+  const task = run.state.tasks.get(path);
+  if (!isHandedOut(task, token) || task.detached) return [];
+  return [...startHandedOut(run, path, token, at), { type: "task.detached", at, task: path }];
+}
+
 function isLoss(reason: ReturnReason): boolean {
   return reason === "UNACKNOWLEDGED" || reason === "WORKER_LOST";
 }

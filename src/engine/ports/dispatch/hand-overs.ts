@@ -8,6 +8,7 @@
 import type { Outcome } from "../../machine/events.ts";
 import type { ReturnReason, TaskError } from "../../machine/records.ts";
 import type { TaskStateName } from "../../machine/state.ts";
+import type { TaskNote } from "../run-watch.ts";
 
 /** Which tasks a worker can do: those of a tenant, in a queue, for a handler. */
 export interface Line {
@@ -54,6 +55,8 @@ export interface HandedTask extends HandOverRef, Pick<ReadyTask, "path" | "queue
   /** Start-to-close timeout, milliseconds; null: none. */
   readonly timeoutMs: number | null;
   readonly heartbeatMs: number | null;
+  /** What an earlier attempt saved, as JSON text; null: nothing. */
+  readonly checkpoint: string | null;
 }
 
 /** A place at somebody who takes tasks. It is taken until it is released. */
@@ -105,6 +108,15 @@ export interface HandOvers {
   reported(ref: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported>;
   /** A waiting task has waited for as long as its queue allows: it fails, durably, unless it waits no more. */
   expired(task: Pick<ReadyTask, "runId" | "path" | "queue">, ttlMs: number): Promise<void>;
+  /** The holder, which has just been heard of, has something to tell those who watch. Never waits, never rejects. */
+  note(ref: HandOverRef, note: TaskNote): void;
+  /**
+   * The holder, which has just been heard of, saved what the next attempt needs, as JSON text. The last one is durable
+   * within a second, later ones after longer times, see runs/dispatch/checkpoints.ts.
+   */
+  checkpoint(ref: HandOverRef, text: string): void;
+  /** The work goes on without the holder. Resolves when that is durable. */
+  detached(ref: HandOverRef): Promise<Standing>;
   /** The hand-over came to nothing. */
   returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
 }

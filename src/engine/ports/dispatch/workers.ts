@@ -1,6 +1,7 @@
 /** The port of workers: sessions, the tasks they get, and what they report. */
 import type { Outcome } from "../../machine/events.ts";
 import type { Caller } from "../caller.ts";
+import type { TaskNote } from "../run-watch.ts";
 import type { AlreadyReported, HandedTask, Standing } from "./hand-overs.ts";
 import type { Conversation } from "./peers.ts";
 
@@ -63,8 +64,13 @@ export type WorkerMessage =
 
 /** What a worker says about a task. */
 export type WorkerReport =
-  | { readonly type: "acknowledged" | "alive" | "stopped" }
+  | { readonly type: "acknowledged" | "alive" }
+  | { readonly type: "stopped" }
   | { readonly type: "ended"; readonly outcome: Outcome }
+  | { readonly type: "noted"; readonly note: TaskNote }
+  /** JSON text. */
+  | { readonly type: "checkpoint"; readonly text: string }
+  | { readonly type: "detached" }
   | { readonly type: "handed_back"; readonly reason: string };
 
 /** What a report is about. */

@@ -2,8 +2,9 @@
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { Json } from "../../../base/json/json.ts";
 import { checkSignal } from "../../../flows/input.ts";
-import type { RequestKey, RunEvent } from "../../machine/events.ts";
+import type { Outcome, RequestKey, RunEvent } from "../../machine/events.ts";
 import type { HoldKind } from "../../machine/records.ts";
+import { limitOutcome } from "../../machine/sizes.ts";
 import type { RunState } from "../../machine/state.ts";
 import { MAX_QUEUED_SIGNALS } from "../../machine/tasks/tasks.ts";
 import type { Approvals } from "../../ports/approvals.ts";
@@ -17,6 +18,7 @@ import { checkDecided, checkForm, findApproval } from "./decisions.ts";
 import { openRunOf } from "./open-run.ts";
 import type { RunViews } from "./run-views.ts";
 import { terminateUnread } from "./terminate-unread.ts";
+import { isTold, toBeTold } from "./told.ts";
 
 /** How often to retry a decision that was lost with the memory of the run. */
 const MAX_DECISION_TRIES = 5;
@@ -48,6 +50,40 @@ export class RunChanges {
       return [{ type: "signal", at, name, payload, by: caller.actor, ...keyOf(request) }];
     };
     return this.#changed(caller, runId, toEvents, request);
+  }
+
+  async tellTask(
+    caller: Caller,
+    runId: string,
+    path: string,
+    outcome: Outcome,
+    why: string,
+    request?: RequestKey,
+  ): Promise<RunView> {
+    const limited = limitOutcome(outcome);
+    for (let tries = 1; tries <= MAX_DECISION_TRIES; tries += 1) {
+      let attempt = 0;
+      const toEvents: ToEvents = (at, { entity }) => {
+        const task = toBeTold(entity, path, limited);
+        // What has ended in memory may not be durable yet.
+        if (task === null) return [{ type: "due", at, random: 0 }];
+        ({ attempt } = task);
+        const random = Math.random();
+        return [{ type: "tell", at, task: path, outcome: limited, by: caller.actor, why, random, ...keyOf(request) }];
+      };
+      const view = await this.#changed(caller, runId, toEvents, request).catch(async (error: unknown) => {
+        if (!isOrchestratorError(error) || error.code !== "RUN_FINISHED") throw error;
+        // This very call may have ended the run before.
+        const ended = await this.#views.getRun(caller, runId);
+        if (isTold(ended.state, path, limited)) return ended;
+        throw error;
+      });
+      const task = view.state.tasks.get(path);
+      // The event was decided again after the memory of the run was lost, and another attempt was there.
+      const isOpen = task !== undefined && (task.state === "SCHEDULED" || task.state === "RUNNING");
+      if (attempt === 0 || !isOpen || task.attempt !== attempt) return view;
+    }
+    throw toError("RUN_MOVED", { runId });
   }
 
   cancelRun(

@@ -4,12 +4,15 @@ import { foldJournal } from "../../machine/apply.ts";
 import { isEndRecord, type JournalRecord } from "../../machine/records.ts";
 import { copyState, isTerminalPhase } from "../../machine/state.ts";
 import type { RunEventView } from "../../ports/run-reader.ts";
-import type { WatchFrame } from "../../ports/run-watch.ts";
+import type { NoteView, WatchFrame } from "../../ports/run-watch.ts";
 import type { Runs } from "../runs.ts";
 import { readRun, throwUnreadable } from "../unreadable.ts";
 
 /** Most records that a reader can be behind before it is disconnected. */
 const MAX_WATCH_BACKLOG = 10_000;
+
+/** Most notes that wait for a reader; it misses those that are more. */
+const MAX_NOTES = 500;
 
 /** Events per read of the journal while a watch catches up. */
 const PAGE = 500;
@@ -19,20 +22,24 @@ const POLL_MS = 1_000;
 
 /**
  * Watches a run, starting with a snapshot if `afterSequence` is null. Records come from the journal until it is read
- * completely, then live. Throws WATCH_TOO_SLOW with the last sequence if the reader falls behind.
+ * completely, then live. Throws WATCH_TOO_SLOW with the last sequence if the reader falls behind. With `withNotes`, it
+ * has the notes of the run of this moment, if the run is here.
  */
 export async function* watchRun(
-  { residence, journal }: Pick<Runs, "residence" | "journal">,
+  { residence, journal, notes }: Pick<Runs, "residence" | "journal" | "notes">,
   tenantId: string,
   runId: string,
   afterSequence: number | null,
   signal: AbortSignal,
+  withNotes: boolean,
 ): AsyncGenerator<WatchFrame> {
-  const queue: RunEventView[] = [];
+  const queue: (RunEventView | NoteView)[] = [];
+  let noted = 0;
+  let lost = 0;
   let wake: (() => void) | null = null;
   let overflow = false;
   const watcher = (records: readonly JournalRecord[], firstSequence: number): void => {
-    if (queue.length + records.length > MAX_WATCH_BACKLOG) overflow = true;
+    if (queue.length - noted + records.length > MAX_WATCH_BACKLOG) overflow = true;
     else
       for (let index = 0; index < records.length; index += 1) {
         const record = records[index];
@@ -40,6 +47,15 @@ export async function* watchRun(
       }
     wake?.();
   };
+  const onNote = (view: NoteView | null): void => {
+    if (view === null || noted >= MAX_NOTES) lost += 1;
+    else {
+      noted += 1;
+      queue.push(view);
+    }
+    wake?.();
+  };
+  const stopNotes = withNotes ? notes.listen(runId, onNote) : null;
   const onAbort = (): void => wake?.();
   signal.addEventListener("abort", onAbort);
   // Subscribe before reading the journal, so that no record is missed. A run that is not in memory here (moved,
@@ -77,7 +93,18 @@ export async function* watchRun(
       if (transitions.length > 0 && !ended) continue;
       while (!ended && !signal.aborted) {
         if (overflow) throw toError("WATCH_TOO_SLOW", { cursor: sequence });
+        if (lost > 0 && queue.length > 0) {
+          const lostCount = lost;
+          lost = 0;
+          yield { type: "gap", lostCount };
+          continue;
+        }
         const event = queue.shift();
+        if (event !== undefined && "note" in event) {
+          noted -= 1;
+          yield { type: "note", view: event };
+          continue;
+        }
         if (event === undefined) {
           if (resident === null || resident.gone) {
             await pause(signal, POLL_MS);
@@ -101,6 +128,7 @@ export async function* watchRun(
     }
   } finally {
     resident?.watchers.delete(watcher);
+    stopNotes?.();
     signal.removeEventListener("abort", onAbort);
   }
 }

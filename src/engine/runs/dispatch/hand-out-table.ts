@@ -8,6 +8,7 @@ import type { HandOverRef, Slot } from "../../ports/dispatch/hand-overs.ts";
 /** A task that is handed out. */
 export interface HandOut extends HandOverRef {
   readonly path: string;
+  readonly attempt: number;
   readonly heartbeatMs: number | null;
   /** Its place at the worker; null: nobody has said where its worker is. */
   slot: Slot | null;
@@ -15,10 +16,14 @@ export interface HandOut extends HandOverRef {
   acknowledged: boolean;
   /** Its worker has said how it ended. */
   reported: boolean;
+  /** The work goes on without its worker. */
+  detached: boolean;
   /** Its worker was asked to stop. */
   canceled: boolean;
   /** `performance.now()` when it was handed out, or last said to be alive. */
   heardAt: number;
+  /** `performance.now()` when its last checkpoint was written; -∞: none was. */
+  checkpointedAt: number;
 }
 
 /** The handed-out tasks of one run: a wide one has thousands, and each report looks for one. */

@@ -16,6 +16,7 @@ import type { Takers } from "../../ports/dispatch/hand-overs.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResident } from "../run-resident.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
 import { toHandedTask, toReadyTask } from "./ready-task.ts";
 import type { ReservedSlots } from "./reserved-slots.ts";
@@ -26,6 +27,7 @@ const NONE: readonly RunEvent[] = [];
 export interface HandOutsParts {
   readonly takers: Takers;
   readonly table: HandOutTable;
+  readonly checkpoints: Checkpoints;
   readonly reserved: ReservedSlots;
   readonly submission: Submission;
   readonly clock: DatabaseClock;
@@ -78,10 +80,13 @@ export class HandOuts {
   }
 
   /** The hand-out of a task is over. Its worker is asked to stop, unless it said so itself. */
-  end({ id }: RunResident, path: string, reason: string): void {
-    const handOut = this.#parts.table.get(id, path);
+  end(resident: RunResident, path: string, reason: string): void {
+    const { table, checkpoints } = this.#parts;
+    const handOut = table.get(resident.id, path);
     if (handOut === undefined) return;
-    this.#parts.table.delete(id, path);
+    table.delete(resident.id, path);
+    // An attempt that ran out of time leaves it to the next one; it counts for nothing once the task has ended.
+    checkpoints.flush(resident, handOut);
     if (handOut.reported) return;
     handOut.slot?.cancel(reason);
     // Nobody works on what was never acknowledged.
@@ -128,10 +133,10 @@ export class HandOuts {
   /** The run was read: takes note of what is handed out, as heard of `heardAt`. */
   opened({ id, entity: run }: RunResident, heardAt: number): void {
     if (run.state.handedOut === 0) return;
-    for (const { path, token, handedTo, state } of run.state.tasks.values()) {
+    for (const { path, token, handedTo, state, detached } of run.state.tasks.values()) {
       if (handedTo === null || this.#parts.table.get(id, path)?.fence === token) continue;
       const handOut = createHandOut(run, path, token, null);
-      this.#parts.table.add({ ...handOut, acknowledged: state === "RUNNING", heardAt });
+      this.#parts.table.add({ ...handOut, acknowledged: state === "RUNNING", detached, heardAt });
     }
   }
 
@@ -143,17 +148,21 @@ export class HandOuts {
 }
 
 function createHandOut(run: Run, path: string, fence: number, slot: HandOut["slot"]): HandOut {
-  const { heartbeatMs } = timeoutsOf(specOf(run, path), run.state.tasks.get(path)?.limits ?? null);
+  const task = run.state.tasks.get(path);
+  const { heartbeatMs } = timeoutsOf(specOf(run, path), task?.limits ?? null);
   const { runId } = run.state;
   return {
     runId,
     fence,
     path,
+    attempt: task?.attempt ?? 0,
     heartbeatMs,
     slot,
     acknowledged: false,
     reported: false,
+    detached: false,
     canceled: false,
     heardAt: performance.now(),
+    checkpointedAt: Number.NEGATIVE_INFINITY,
   };
 }

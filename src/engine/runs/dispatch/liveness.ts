@@ -6,6 +6,8 @@
  *   its worker is out of sight (this instance has just taken the run over, or lost the instance of the worker)
  *                      heard of within {@link SESSION_TIMEOUT_MS}, or it is lost
  *
+ *   detached           nobody is expected, unless the task has a heartbeat
+ *
  * After a takeover every window begins anew. The runs with tasks handed out are listed, and those of which nobody has
  * been heard when the window is over are read.
  */
@@ -80,6 +82,7 @@ export class Liveness {
     const { table, reports, shards } = this.#parts;
     const now = performance.now();
     await reports.writeStarts(now - START_DELAY_MS);
+    await reports.writeCheckpoints(now);
     await this.#readSilent(now);
     const late: Promise<unknown>[] = [];
     for (const handOut of table) {
@@ -96,11 +99,12 @@ export class Liveness {
   }
 
   #endOf(
-    { acknowledged, reported, slot, heartbeatMs, heardAt }: HandOut,
+    { acknowledged, reported, detached, slot, heartbeatMs, heardAt }: HandOut,
     now: number,
   ): ReturnReason | "HEARTBEAT_TIMEOUT" | null {
     if (reported) return null;
     const silentMs = now - heardAt;
+    if (detached) return heartbeatMs !== null && silentMs > heartbeatMs ? "HEARTBEAT_TIMEOUT" : null;
     if (slot === null || slot.lostAt !== null) {
       if (Math.min(silentMs, now - (slot?.lostAt ?? 0)) <= this.#sessionTimeoutMs) return null;
       return acknowledged ? "WORKER_LOST" : "UNACKNOWLEDGED";
@@ -114,7 +118,7 @@ export class Liveness {
     const { runId, path, fence, heartbeatMs } = handOut;
     try {
       if (end !== "HEARTBEAT_TIMEOUT") return void (await reports.returned(handOut, end));
-      const message = `the worker said nothing about the task for ${heartbeatMs} ms`;
+      const message = `nobody said anything about the task for ${heartbeatMs} ms`;
       const error = { type: end, message, retryable: true };
       handOut.slot?.cancel(message);
       await reports.reported(handOut, { ok: false, error });

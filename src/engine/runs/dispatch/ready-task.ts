@@ -41,6 +41,7 @@ export function toHandedTask({ entity: run }: RunResident, task: TaskState, fenc
     inputJson: encoder.encode(JSON.stringify(parametersOf(task).input ?? null)),
     timeoutMs: startToCloseMs,
     heartbeatMs,
+    checkpoint: task.checkpoint,
   };
 }
 

@@ -16,10 +16,13 @@ import type {
   Slot,
   Standing,
 } from "../../ports/dispatch/hand-overs.ts";
+import type { TaskNote } from "../../ports/run-watch.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResidence, RunResident } from "../run-resident.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
+import type { Notes } from "./notes.ts";
 import type { ReservedSlots } from "./reserved-slots.ts";
 import { standingOf } from "./standing.ts";
 
@@ -28,6 +31,8 @@ export interface ReportsParts {
   readonly residence: RunResidence;
   readonly table: HandOutTable;
   readonly reserved: ReservedSlots;
+  readonly checkpoints: Checkpoints;
+  readonly notes: Notes;
   readonly submission: Submission;
   readonly clock: DatabaseClock;
 }
@@ -75,6 +80,7 @@ export class Reports implements HandOvers {
     if (handOut === undefined || handOut.reported) return this.#again(resident, ref, outcome);
     handOut.reported = true;
     this.#writeStart(resident, handOut);
+    if (!outcome.ok) this.#parts.checkpoints.flush(resident, handOut);
     try {
       await submission.submit(resident, {
         type: "reported",
@@ -99,17 +105,57 @@ export class Reports implements HandOvers {
     await submission.submit(resident, { type: "queue_expired", at: clock.now(), task: path, queue, ttlMs });
   }
 
-  async returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing> {
+  note(ref: HandOverRef, note: TaskNote): void {
+    const { table, notes, clock } = this.#parts;
+    const handOut = table.find(ref);
+    if (handOut !== undefined && !handOut.reported) notes.tell(handOut, clock.now(), note);
+  }
+
+  checkpoint(ref: HandOverRef, text: string): void {
+    const { table, checkpoints } = this.#parts;
+    const handOut = table.find(ref);
+    if (handOut !== undefined && !handOut.reported) checkpoints.save(handOut, text);
+  }
+
+  async detached(ref: HandOverRef): Promise<Standing> {
     const { submission, clock } = this.#parts;
     const handOut = await this.#find(ref);
     if (typeof handOut === "string") return handOut;
     const resident = await this.#open(ref);
     if (resident === null) return "unknown";
+    const { path, fence: token } = handOut;
+    this.#starts.delete(handOut);
+    handOut.acknowledged = true;
+    handOut.heardAt = performance.now();
+    handOut.slot?.release();
+    handOut.slot = null;
+    handOut.detached = true;
+    await submission.submit(resident, { type: "detach", at: clock.now(), task: path, token });
+    return handOut.canceled ? "cancel_requested" : "accepted";
+  }
+
+  async returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing> {
+    const { submission, clock } = this.#parts;
+    const handOut = await this.#find(ref);
+    if (typeof handOut === "string") return handOut;
+    // Nobody is expected to be there.
+    if (handOut.detached && reason !== "HANDED_BACK") return "accepted";
+    const resident = await this.#open(ref);
+    if (resident === null) return "unknown";
+    if (reason !== "HANDED_BACK") this.#parts.checkpoints.flush(resident, handOut);
     const { path } = handOut;
     const { fence: token } = ref;
     const event = { type: "returned", at: clock.now(), task: path, token, reason, random: Math.random() } as const;
     await submission.submit(resident, event);
     return "accepted";
+  }
+
+  /** Writes the checkpoints that are due at `now`, a time of `performance.now()`. */
+  writeCheckpoints(now: number): Promise<void> {
+    const { checkpoints, table } = this.#parts;
+    return checkpoints.writeDue(now, (handOut) =>
+      table.find(handOut) === handOut ? this.#open(handOut) : Promise.resolve(null),
+    );
   }
 
   /** Writes the starts that were acknowledged before `before`, a time of `performance.now()`. */
@@ -135,7 +181,8 @@ export class Reports implements HandOvers {
   #hear(handOut: HandOut, slot: Slot | null): Standing {
     const now = performance.now();
     handOut.heardAt = now;
-    if (slot !== null && slot !== handOut.slot) {
+    if (handOut.detached) slot?.release();
+    else if (slot !== null && slot !== handOut.slot) {
       // The worker speaks through another session.
       handOut.slot?.release();
       handOut.slot = slot;

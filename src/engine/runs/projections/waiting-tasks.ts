@@ -1,4 +1,4 @@
-import type { JournalRecord } from "../../machine/records.ts";
+import type { JournalRecord, Told } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
 import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
 import type { ReadyTask } from "../../ports/dispatch/hand-overs.ts";
@@ -33,6 +33,11 @@ export interface TakenTaskRow {
   readonly path: string;
 }
 
+/** A task that somebody else ended may have waited, and may wait again already, for its next attempt. */
+function toToldRow(run: Run, path: string, told: Told | undefined): TakenTaskRow | null {
+  return told === undefined || awaitsHandOver(run.state.tasks.get(path)) ? null : toTakenRow(run, path);
+}
+
 /** A task that ended may have waited: one that a worker had is not among the rows, and nothing is deleted. */
 function toTakenRow(run: Run, path: string): TakenTaskRow | null {
   try {
@@ -48,6 +53,8 @@ export const takenTaskRows: RowMaker<Run, JournalRecord, TakenTaskRow> = {
   projection: "taken_tasks",
   on: {
     "task.dispatched": (_run, { task, queued }) => (queued === true ? { path: task } : null),
+    "task.completed": (run, { task, told }) => toToldRow(run, task, told),
+    "task.retrying": (run, { task, told }) => toToldRow(run, task, told),
     "task.failed": (run, { task }) => toTakenRow(run, task),
     "task.canceled": (run, { task }) => toTakenRow(run, task),
   },

@@ -14,7 +14,13 @@ export const JOURNAL_VERSION = 2;
 export const FORMAT: { version: number; since: Partial<Record<string, number>> } = {
   version: JOURNAL_VERSION,
   // Tasks that workers do.
-  since: { "task.scheduled": 2, "task.started": 2, "task.returned": 2 },
+  since: {
+    "task.scheduled": 2,
+    "task.started": 2,
+    "task.returned": 2,
+    "task.checkpointed": 2,
+    "task.detached": 2,
+  },
 };
 
 /** What can be written now. */

@@ -14,13 +14,15 @@ import type { PayloadRef } from "./payload_pb.ts";
 import { file_orchestrator_v1_payload } from "./payload_pb.ts";
 import type { TaskError, TaskState } from "./run_pb.ts";
 import { file_orchestrator_v1_run } from "./run_pb.ts";
+import type { LogLevel } from "./run_event_pb.ts";
+import { file_orchestrator_v1_run_event } from "./run_event_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/v1/worker.proto.
  */
 export const file_orchestrator_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChxvcmNoZXN0cmF0b3IvdjEvd29ya2VyLnByb3RvEg9vcmNoZXN0cmF0b3IudjEiyAMKCldvcmtlclRhc2sSGAoKdGFza190b2tlbhgBIAEoCUIE4kEBAxIVCgdoYW5kbGVyGAIgASgJQgTiQQEDEhMKBXF1ZXVlGAMgASgJQgTiQQEDEhQKBnJ1bl9pZBgEIAEoCUIE4kEBAxIVCgd0YXNrX2lkGAUgASgJQgTiQQEDEhUKB2Zsb3dfaWQYBiABKAlCBOJBAQMSFQoHYXR0ZW1wdBgHIAEoBUIE4kEBAxIdCg9pZGVtcG90ZW5jeV9rZXkYCCABKAlCBOJBAQMSGwoNZmVuY2luZ190b2tlbhgJIAEoBUIE4kEBAxIcCg5jb3JyZWxhdGlvbl9pZBgKIAEoCUIE4kEBAxIYCgppbnB1dF9qc29uGAsgASgMQgTiQQEDEjAKB3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSOgoRaGVhcnRiZWF0X3RpbWVvdXQYDSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSNwoNc2NoZWR1bGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMikwMKClRhc2tSZXBvcnQSIgoKdGFza190b2tlbhgBIAEoCUIO4kEBArpIB3IFEAEYgAISPwoMYWNrbm93bGVkZ2VkGAIgASgLMiEub3JjaGVzdHJhdG9yLnYxLlRhc2tBY2tub3dsZWRnZWRCBOJBAQFIABIxCgVhbGl2ZRgDIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrQWxpdmVCBOJBAQFIABI5CglzdWNjZWVkZWQYBCABKAsyHi5vcmNoZXN0cmF0b3IudjEuVGFza1N1Y2NlZWRlZEIE4kEBAUgAEjQKBmZhaWxlZBgFIAEoCzIcLm9yY2hlc3RyYXRvci52MS5UYXNrRXJyb3JlZEIE4kEBAUgAEjUKB3N0b3BwZWQYBiABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza1N0b3BwZWRCBOJBAQFIABI8CgtoYW5kZWRfYmFjaxgHIAEoCzIfLm9yY2hlc3RyYXRvci52MS5UYXNrSGFuZGVkQmFja0IE4kEBAUgAQgcKBWV2ZW50IhIKEFRhc2tBY2tub3dsZWRnZWQiCwoJVGFza0FsaXZlIq8BCg1UYXNrU3VjY2VlZGVkEi4KBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIE4kEBAUgAEiUKC291dHB1dF9qc29uGAIgASgMQg7iQQEBukgHegUYgICAAkgAEjcKCm91dHB1dF9yZWYYAyABKAsyGy5vcmNoZXN0cmF0b3IudjEuUGF5bG9hZFJlZkIE4kEBAUgAQg4KDG91dHB1dF92YWx1ZSK9AQoLVGFza0Vycm9yZWQSKAoEdHlwZRgBIAEoCUIa4kEBArpIE3IREAEYgAEyCl5bXlx4MDBdKiQSHQoHbWVzc2FnZRgCIAEoCUIM4kEBAbpIBXIDGIBAEhsKDW5vbl9yZXRyeWFibGUYAyABKAhCBOJBAQESSAoQbmV4dF9yZXRyeV9kZWxheRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIT4kEBAbpIDKoBCSIFCIDnhA8yACINCgtUYXNrU3RvcHBlZCIuCg5UYXNrSGFuZGVkQmFjaxIcCgZyZWFzb24YASABKAlCDOJBAQG6SAVyAxiACCLrAQoQVGFza1JlcG9ydFJlc3VsdBI5CgdvdXRjb21lGAEgASgOMiIub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnRPdXRjb21lQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSNAoKdGFza19zdGF0ZRgDIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSGQoLb3V0cHV0X3R5cGUYBCABKAlCBOJBAQMSNAoKdGFza19lcnJvchgFIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrRXJyb3JCBOJBAQMipAQKBldvcmtlchIXCgl3b3JrZXJfaWQYASABKAlCBOJBAQMSEgoEbmFtZRgCIAEoCUIE4kEBAxIRCgNzZGsYAyABKAlCBOJBAQMSOQoGbGFiZWxzGAQgAygLMiMub3JjaGVzdHJhdG9yLnYxLldvcmtlci5MYWJlbHNFbnRyeUIE4kEBAxIWCghidWlsZF9pZBgFIAEoCUIE4kEBAxIUCgZxdWV1ZXMYBiADKAlCBOJBAQMSFgoIaGFuZGxlcnMYByADKAlCBOJBAQMSGAoKc2xvdF9jb3VudBgIIAEoBUIE4kEBAxIdCg9mcmVlX3Nsb3RfY291bnQYCSABKAVCBOJBAQMSNgoIaG9sZGluZ3MYCiADKAsyHi5vcmNoZXN0cmF0b3IudjEuV29ya2VySG9sZGluZ0IE4kEBAxIYCgpoZWxkX2NvdW50GAsgASgFQgTiQQEDEjcKDXJlZ2lzdGVyX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjQKCmhlYXJkX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjAKBWRyYWluGA4gASgLMhsub3JjaGVzdHJhdG9yLnYxLldvcmtlclN0b3BCBOJBAQMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKJAQoNV29ya2VySG9sZGluZxIUCgZydW5faWQYASABKAlCBOJBAQMSFQoHdGFza19pZBgCIAEoCUIE4kEBAxIvCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSGgoMYWNrbm93bGVkZ2VkGAQgASgIQgTiQQEDImgKCldvcmtlclN0b3ASEwoFYWN0b3IYASABKAlCBOJBAQMSFAoGcmVhc29uGAIgASgJQgTiQQEDEi8KBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyq3AgoRVGFza1JlcG9ydE91dGNvbWUSIwofVEFTS19SRVBPUlRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEiAKHFRBU0tfUkVQT1JUX09VVENPTUVfQUNDRVBURUQQARIgChxUQVNLX1JFUE9SVF9PVVRDT01FX09VVERBVEVEEAISHwobVEFTS19SRVBPUlRfT1VUQ09NRV9VTktOT1dOEAMSIwofVEFTS19SRVBPUlRfT1VUQ09NRV9VTkFWQUlMQUJMRRAEEh8KG1RBU0tfUkVQT1JUX09VVENPTUVfUkVGVVNFRBAFEigKJFRBU0tfUkVQT1JUX09VVENPTUVfQ0FOQ0VMX1JFUVVFU1RFRBAGEigKJFRBU0tfUkVQT1JUX09VVENPTUVfQUxSRUFEWV9SRVBPUlRFRBAHQocBCg9vcmNoZXN0cmF0b3IudjFCC1dvcmtlclByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload, file_orchestrator_v1_run]);
+  fileDesc("ChxvcmNoZXN0cmF0b3IvdjEvd29ya2VyLnByb3RvEg9vcmNoZXN0cmF0b3IudjEi5wMKCldvcmtlclRhc2sSGAoKdGFza190b2tlbhgBIAEoCUIE4kEBAxIVCgdoYW5kbGVyGAIgASgJQgTiQQEDEhMKBXF1ZXVlGAMgASgJQgTiQQEDEhQKBnJ1bl9pZBgEIAEoCUIE4kEBAxIVCgd0YXNrX2lkGAUgASgJQgTiQQEDEhUKB2Zsb3dfaWQYBiABKAlCBOJBAQMSFQoHYXR0ZW1wdBgHIAEoBUIE4kEBAxIdCg9pZGVtcG90ZW5jeV9rZXkYCCABKAlCBOJBAQMSGwoNZmVuY2luZ190b2tlbhgJIAEoBUIE4kEBAxIcCg5jb3JyZWxhdGlvbl9pZBgKIAEoCUIE4kEBAxIYCgppbnB1dF9qc29uGAsgASgMQgTiQQEDEjAKB3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSOgoRaGVhcnRiZWF0X3RpbWVvdXQYDSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSNwoNc2NoZWR1bGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSHQoPY2hlY2twb2ludF9qc29uGA8gASgMQgTiQQEDIvgECgpUYXNrUmVwb3J0EiIKCnRhc2tfdG9rZW4YASABKAlCDuJBAQK6SAdyBRABGIACEj8KDGFja25vd2xlZGdlZBgCIAEoCzIhLm9yY2hlc3RyYXRvci52MS5UYXNrQWNrbm93bGVkZ2VkQgTiQQEBSAASMQoFYWxpdmUYAyABKAsyGi5vcmNoZXN0cmF0b3IudjEuVGFza0FsaXZlQgTiQQEBSAASOQoJc3VjY2VlZGVkGAQgASgLMh4ub3JjaGVzdHJhdG9yLnYxLlRhc2tTdWNjZWVkZWRCBOJBAQFIABI0CgZmYWlsZWQYBSABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRCBOJBAQFIABI1CgdzdG9wcGVkGAYgASgLMhwub3JjaGVzdHJhdG9yLnYxLlRhc2tTdG9wcGVkQgTiQQEBSAASPAoLaGFuZGVkX2JhY2sYByABKAsyHy5vcmNoZXN0cmF0b3IudjEuVGFza0hhbmRlZEJhY2tCBOJBAQFIABI5Cghwcm9ncmVzcxgIIAEoCzIfLm9yY2hlc3RyYXRvci52MS5UYXNrUHJvZ3Jlc3NlZEIE4kEBAUgAEjAKA2xvZxgJIAEoCzIbLm9yY2hlc3RyYXRvci52MS5UYXNrTG9nZ2VkQgTiQQEBSAASPQoKY2hlY2twb2ludBgKIAEoCzIhLm9yY2hlc3RyYXRvci52MS5UYXNrQ2hlY2twb2ludGVkQgTiQQEBSAASNwoIZGV0YWNoZWQYCyABKAsyHS5vcmNoZXN0cmF0b3IudjEuVGFza0RldGFjaGVkQgTiQQEBSABCBwoFZXZlbnQiEgoQVGFza0Fja25vd2xlZGdlZCILCglUYXNrQWxpdmUirwEKDVRhc2tTdWNjZWVkZWQSLgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgTiQQEBSAASJQoLb3V0cHV0X2pzb24YAiABKAxCDuJBAQG6SAd6BRiAgIACSAASNwoKb3V0cHV0X3JlZhgDIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEBSABCDgoMb3V0cHV0X3ZhbHVlIr0BCgtUYXNrRXJyb3JlZBIoCgR0eXBlGAEgASgJQhriQQECukgTchEQARiAATIKXlteXHgwMF0qJBIdCgdtZXNzYWdlGAIgASgJQgziQQEBukgFcgMYgEASGwoNbm9uX3JldHJ5YWJsZRgDIAEoCEIE4kEBARJIChBuZXh0X3JldHJ5X2RlbGF5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhPiQQEBukgMqgEJIgUIgOeEDzIAIg0KC1Rhc2tTdG9wcGVkIi4KDlRhc2tIYW5kZWRCYWNrEhwKBnJlYXNvbhgBIAEoCUIM4kEBAbpIBXIDGIAIIsoBCg5UYXNrUHJvZ3Jlc3NlZBIyCghmcmFjdGlvbhgBIAEoAUIb4kEBAbpIFBISGQAAAAAAAPA/KQAAAAAAAAAASACIAQESIQoHY3VycmVudBgCIAEoBUIL4kEBAbpIBBoCKABIAYgBARIfCgV0b3RhbBgDIAEoBUIL4kEBAbpIBBoCKABIAogBARIdCgdtZXNzYWdlGAQgASgJQgziQQEBukgFcgMYgAhCCwoJX2ZyYWN0aW9uQgoKCF9jdXJyZW50QggKBl90b3RhbCJgCgpUYXNrTG9nZ2VkEjYKBWxldmVsGAEgASgOMhkub3JjaGVzdHJhdG9yLnYxLkxvZ0xldmVsQgziQQEBukgFggECEAESGgoEdGV4dBgCIAEoCUIM4kEBAbpIBXIDGIAgIjoKEFRhc2tDaGVja3BvaW50ZWQSJgoPY2hlY2twb2ludF9qc29uGAEgASgMQg3iQQECukgGegQYgIAEIg4KDFRhc2tEZXRhY2hlZCLrAQoQVGFza1JlcG9ydFJlc3VsdBI5CgdvdXRjb21lGAEgASgOMiIub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnRPdXRjb21lQgTiQQEDEhUKB21lc3NhZ2UYAiABKAlCBOJBAQMSNAoKdGFza19zdGF0ZRgDIAEoDjIaLm9yY2hlc3RyYXRvci52MS5UYXNrU3RhdGVCBOJBAQMSGQoLb3V0cHV0X3R5cGUYBCABKAlCBOJBAQMSNAoKdGFza19lcnJvchgFIAEoCzIaLm9yY2hlc3RyYXRvci52MS5UYXNrRXJyb3JCBOJBAQMipAQKBldvcmtlchIXCgl3b3JrZXJfaWQYASABKAlCBOJBAQMSEgoEbmFtZRgCIAEoCUIE4kEBAxIRCgNzZGsYAyABKAlCBOJBAQMSOQoGbGFiZWxzGAQgAygLMiMub3JjaGVzdHJhdG9yLnYxLldvcmtlci5MYWJlbHNFbnRyeUIE4kEBAxIWCghidWlsZF9pZBgFIAEoCUIE4kEBAxIUCgZxdWV1ZXMYBiADKAlCBOJBAQMSFgoIaGFuZGxlcnMYByADKAlCBOJBAQMSGAoKc2xvdF9jb3VudBgIIAEoBUIE4kEBAxIdCg9mcmVlX3Nsb3RfY291bnQYCSABKAVCBOJBAQMSNgoIaG9sZGluZ3MYCiADKAsyHi5vcmNoZXN0cmF0b3IudjEuV29ya2VySG9sZGluZ0IE4kEBAxIYCgpoZWxkX2NvdW50GAsgASgFQgTiQQEDEjcKDXJlZ2lzdGVyX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjQKCmhlYXJkX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjAKBWRyYWluGA4gASgLMhsub3JjaGVzdHJhdG9yLnYxLldvcmtlclN0b3BCBOJBAQMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKJAQoNV29ya2VySG9sZGluZxIUCgZydW5faWQYASABKAlCBOJBAQMSFQoHdGFza19pZBgCIAEoCUIE4kEBAxIvCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSGgoMYWNrbm93bGVkZ2VkGAQgASgIQgTiQQEDImgKCldvcmtlclN0b3ASEwoFYWN0b3IYASABKAlCBOJBAQMSFAoGcmVhc29uGAIgASgJQgTiQQEDEi8KBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAyq3AgoRVGFza1JlcG9ydE91dGNvbWUSIwofVEFTS19SRVBPUlRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEiAKHFRBU0tfUkVQT1JUX09VVENPTUVfQUNDRVBURUQQARIgChxUQVNLX1JFUE9SVF9PVVRDT01FX09VVERBVEVEEAISHwobVEFTS19SRVBPUlRfT1VUQ09NRV9VTktOT1dOEAMSIwofVEFTS19SRVBPUlRfT1VUQ09NRV9VTkFWQUlMQUJMRRAEEh8KG1RBU0tfUkVQT1JUX09VVENPTUVfUkVGVVNFRBAFEigKJFRBU0tfUkVQT1JUX09VVENPTUVfQ0FOQ0VMX1JFUVVFU1RFRBAGEigKJFRBU0tfUkVQT1JUX09VVENPTUVfQUxSRUFEWV9SRVBPUlRFRBAHQocBCg9vcmNoZXN0cmF0b3IudjFCC1dvcmtlclByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload, file_orchestrator_v1_run, file_orchestrator_v1_run_event]);
 
 /**
  * WorkerTask is one attempt of a task that is handed out to a worker.
@@ -125,6 +127,13 @@ export type WorkerTask = Message<"orchestrator.v1.WorkerTask"> & {
    * @generated from field: google.protobuf.Timestamp schedule_time = 14;
    */
   scheduleTime?: Timestamp | undefined;
+
+  /**
+   * Last checkpoint that a worker reported for the task, as JSON text; empty when there is none.
+   *
+   * @generated from field: bytes checkpoint_json = 15;
+   */
+  checkpointJson: Uint8Array;
 };
 
 /**
@@ -200,6 +209,38 @@ export type TaskReport = Message<"orchestrator.v1.TaskReport"> & {
      */
     value: TaskHandedBack;
     case: "handedBack";
+  } | {
+    /**
+     * How far the task is, for those who watch the run. The task is alive.
+     *
+     * @generated from field: orchestrator.v1.TaskProgressed progress = 8;
+     */
+    value: TaskProgressed;
+    case: "progress";
+  } | {
+    /**
+     * A line of the log of the task, for those who watch the run. The task is alive.
+     *
+     * @generated from field: orchestrator.v1.TaskLogged log = 9;
+     */
+    value: TaskLogged;
+    case: "log";
+  } | {
+    /**
+     * What the next attempt needs in order to go on from here. The task is alive.
+     *
+     * @generated from field: orchestrator.v1.TaskCheckpointed checkpoint = 10;
+     */
+    value: TaskCheckpointed;
+    case: "checkpoint";
+  } | {
+    /**
+     * The work goes on without the worker, and its end will be reported with the same token.
+     *
+     * @generated from field: orchestrator.v1.TaskDetached detached = 11;
+     */
+    value: TaskDetached;
+    case: "detached";
   } | { case: undefined; value?: undefined };
 };
 
@@ -364,6 +405,116 @@ export const TaskHandedBackSchema: GenMessage<TaskHandedBack> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_worker, 7);
 
 /**
+ * TaskProgressed is the progress of a task. It is shown to those who watch, and not stored. A task may report progress and log
+ * lines 50 times at once and 20 times a second; what is more is dropped, and watches get a gap.
+ *
+ * @generated from message orchestrator.v1.TaskProgressed
+ */
+export type TaskProgressed = Message<"orchestrator.v1.TaskProgressed"> & {
+  /**
+   * Fraction that is done, from 0 to 1; absent: `current` of `total`, or unknown.
+   *
+   * @generated from field: optional double fraction = 1;
+   */
+  fraction?: number | undefined;
+
+  /**
+   * Steps that are done.
+   *
+   * @generated from field: optional int32 current = 2;
+   */
+  current?: number | undefined;
+
+  /**
+   * Steps in all.
+   *
+   * @generated from field: optional int32 total = 3;
+   */
+  total?: number | undefined;
+
+  /**
+   * Message for people.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskProgressed.
+ * Use `create(TaskProgressedSchema)` to create a new message.
+ */
+export const TaskProgressedSchema: GenMessage<TaskProgressed> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker, 8);
+
+/**
+ * TaskLogged is a line of the log of a task. It is shown to those who watch, and not stored; bounded as TaskProgressed is.
+ *
+ * @generated from message orchestrator.v1.TaskLogged
+ */
+export type TaskLogged = Message<"orchestrator.v1.TaskLogged"> & {
+  /**
+   * Severity; not set means INFO.
+   *
+   * @generated from field: orchestrator.v1.LogLevel level = 1;
+   */
+  level: LogLevel;
+
+  /**
+   * The line.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskLogged.
+ * Use `create(TaskLoggedSchema)` to create a new message.
+ */
+export const TaskLoggedSchema: GenMessage<TaskLogged> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker, 9);
+
+/**
+ * TaskCheckpointed is a checkpoint: the last one counts. It is stored with the next record of the run, or within a second; later
+ * ones of the same task take the longer the more of them there are (docs/semantics.md). The next hand-over of the task carries
+ * it, whichever worker gets it, until the input of the task is edited or the task is reopened.
+ *
+ * @generated from message orchestrator.v1.TaskCheckpointed
+ */
+export type TaskCheckpointed = Message<"orchestrator.v1.TaskCheckpointed"> & {
+  /**
+   * The checkpoint as JSON text, at most 64 KiB.
+   *
+   * @generated from field: bytes checkpoint_json = 1;
+   */
+  checkpointJson: Uint8Array;
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskCheckpointed.
+ * Use `create(TaskCheckpointedSchema)` to create a new message.
+ */
+export const TaskCheckpointedSchema: GenMessage<TaskCheckpointed> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker, 10);
+
+/**
+ * TaskDetached frees the slot of the worker. Nobody is expected to be alive from then on, unless the task has a heartbeat timeout.
+ * The task ends by a report of any process that has the token, by CompleteTask or FailTask, or by its timeouts.
+ *
+ * @generated from message orchestrator.v1.TaskDetached
+ */
+export type TaskDetached = Message<"orchestrator.v1.TaskDetached"> & {
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskDetached.
+ * Use `create(TaskDetachedSchema)` to create a new message.
+ */
+export const TaskDetachedSchema: GenMessage<TaskDetached> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker, 11);
+
+/**
  * TaskReportResult answers one report.
  *
  * @generated from message orchestrator.v1.TaskReportResult
@@ -410,7 +561,7 @@ export type TaskReportResult = Message<"orchestrator.v1.TaskReportResult"> & {
  * Use `create(TaskReportResultSchema)` to create a new message.
  */
 export const TaskReportResultSchema: GenMessage<TaskReportResult> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker, 8);
+  messageDesc(file_orchestrator_v1_worker, 12);
 
 /**
  * Worker is a process that has a session at some instance. All fields are set by the service.
@@ -522,7 +673,7 @@ export type Worker = Message<"orchestrator.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker, 9);
+  messageDesc(file_orchestrator_v1_worker, 13);
 
 /**
  * WorkerHolding is a task that a worker holds.
@@ -564,7 +715,7 @@ export type WorkerHolding = Message<"orchestrator.v1.WorkerHolding"> & {
  * Use `create(WorkerHoldingSchema)` to create a new message.
  */
 export const WorkerHoldingSchema: GenMessage<WorkerHolding> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker, 10);
+  messageDesc(file_orchestrator_v1_worker, 14);
 
 /**
  * WorkerStop says who drains a worker, why, and since when.
@@ -599,7 +750,7 @@ export type WorkerStop = Message<"orchestrator.v1.WorkerStop"> & {
  * Use `create(WorkerStopSchema)` to create a new message.
  */
 export const WorkerStopSchema: GenMessage<WorkerStop> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker, 11);
+  messageDesc(file_orchestrator_v1_worker, 15);
 
 /**
  * What became of a report.
@@ -643,7 +794,7 @@ export const TaskReportOutcome = {
   UNAVAILABLE: 4,
 
   /**
-   * The result breaks a rule, such as the size limit; the attempt has failed with that error.
+   * The report breaks a rule, such as the size limit. If it was a result, the attempt has failed with that error.
    *
    * @generated from enum value: TASK_REPORT_OUTCOME_REFUSED = 5;
    */

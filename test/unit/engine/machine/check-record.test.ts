@@ -10,6 +10,7 @@ const ofTask = { at, task: "poll~2" };
 const error = { type: "NO", message: "no", retryable: true, nextRetryDelayMs: 5, noEffect: true };
 const runError = { type: "NO", message: "no", task: null };
 const cause = { end: "failed", compensate: true, reason: "", by: "", error: runError } as const;
+const told = { by: "me", why: "" };
 const answer = { key: "k", value: null };
 const hold = { at, hold: "operator", by: "", why: "" } as const;
 const limits = {
@@ -57,6 +58,8 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
   "task.scheduled": { ...ofTask, attempt: 1, input: {}, dueAt: at, first: "a", limits },
   "task.started": { ...ofTask, attempt: 1, dueAt: at },
   "task.returned": { ...ofTask, attempt: 1, reason: "UNACKNOWLEDGED", dueAt: at },
+  "task.checkpointed": { ...ofTask, attempt: 1, checkpoint: "1" },
+  "task.detached": { ...ofTask, attempt: 1 },
   "task.waiting": {
     ...ofTask,
     attempt: 1,
@@ -67,10 +70,19 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
     limits,
   },
   "task.expanded": { ...ofTask, count: 2, items: [1, 2], first: "a", dueAt: at, limits },
-  "task.completed": { ...ofTask, attempt: 1, output: null, input: {}, first: "a" },
-  "task.retrying": { ...ofTask, attempt: 1, error, dueAt: at, deferred: true, answer },
+  "task.completed": { ...ofTask, attempt: 1, output: null, input: {}, first: "a", told },
+  "task.retrying": { ...ofTask, attempt: 1, error, dueAt: at, deferred: true, answer, told },
   "task.suspended": { ...ofTask, attempt: 1, key: "k", wait: { kind: "run", runId: "r" }, value: {}, dueAt: null },
-  "task.failed": { ...ofTask, attempt: 1, error, timedOut: true, handled: true, deadLetter: "OUT_OF_TIME", first: "a" },
+  "task.failed": {
+    ...ofTask,
+    attempt: 1,
+    error,
+    timedOut: true,
+    handled: true,
+    deadLetter: "OUT_OF_TIME",
+    first: "a",
+    told,
+  },
   "task.skipped": { ...ofTask, reason: "NOT_TAKEN" },
   "task.canceled": { ...ofTask, attempt: 1, noEffect: true },
   "task.compensated": ofTask,

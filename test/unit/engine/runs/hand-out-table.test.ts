@@ -5,12 +5,15 @@ const handOut = (path: string, fence: number): HandOut => ({
   runId: "run",
   path,
   fence,
+  attempt: 1,
   heartbeatMs: null,
   slot: null,
   acknowledged: false,
   reported: false,
+  detached: false,
   canceled: false,
   heardAt: 0,
+  checkpointedAt: Number.NEGATIVE_INFINITY,
 });
 
 test("a task is found by its path and by the fencing token of its last hand-over", () => {

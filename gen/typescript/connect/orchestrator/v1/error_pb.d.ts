@@ -570,6 +570,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_WORKER_NOT_FOUND = 76;
    */
   WORKER_NOT_FOUND = 76,
+
+  /**
+   * task {taskId} of run {runId} is {state}: {problem}.
+   *
+   * @generated from enum value: ERROR_REASON_TASK_STATE_INVALID = 77;
+   */
+  TASK_STATE_INVALID = 77,
 }
 
 /**

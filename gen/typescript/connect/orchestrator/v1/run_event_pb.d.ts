@@ -254,6 +254,21 @@ export declare type TaskTransition = Message<"orchestrator.v1.TaskTransition"> &
    * @generated from field: orchestrator.v1.TaskWait wait = 6;
    */
   wait?: TaskWait | undefined;
+
+  /**
+   * Who completed or failed the task by CompleteTask or FailTask, as the caller claims; empty when unknown or when the attempt
+   * ended by itself.
+   *
+   * @generated from field: string actor = 7;
+   */
+  actor: string;
+
+  /**
+   * Reason given by that caller.
+   *
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
 };
 
 /**
@@ -392,6 +407,20 @@ export declare type TaskProgress = Message<"orchestrator.v1.TaskProgress"> & {
    * @generated from field: string message = 2;
    */
   message: string;
+
+  /**
+   * Steps completed; absent when unknown.
+   *
+   * @generated from field: optional int32 current = 3;
+   */
+  current?: number | undefined;
+
+  /**
+   * Steps in all; absent when unknown.
+   *
+   * @generated from field: optional int32 total = 4;
+   */
+  total?: number | undefined;
 };
 
 /**
@@ -874,6 +903,20 @@ export enum RunEventKind {
    * @generated from enum value: RUN_EVENT_KIND_TASK_RETURNED = 33;
    */
   TASK_RETURNED = 33,
+
+  /**
+   * A checkpoint of the task was stored.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_CHECKPOINTED = 34;
+   */
+  TASK_CHECKPOINTED = 34,
+
+  /**
+   * The work of the task goes on without its worker.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_DETACHED = 35;
+   */
+  TASK_DETACHED = 35,
 }
 
 /**

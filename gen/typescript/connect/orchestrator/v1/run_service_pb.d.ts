@@ -820,7 +820,8 @@ export declare type WatchRunRequest = Message<"orchestrator.v1.WatchRunRequest">
   readMask?: FieldMask | undefined;
 
   /**
-   * Whether to send ephemeral events (tokens, progress, logs) too. No task type produces any yet.
+   * Whether to send ephemeral events (progress, logs) too. They are those of the moment: nothing is stored or sent again, and
+   * what a slow reader misses shows as a gap.
    *
    * @generated from field: bool include_ephemeral = 4;
    */
@@ -1067,6 +1068,184 @@ export declare type SignalRunResponse = Message<"orchestrator.v1.SignalRunRespon
  * Use `create(SignalRunResponseSchema)` to create a new message.
  */
 export declare const SignalRunResponseSchema: GenMessage<SignalRunResponse>;
+
+/**
+ * Request of RunService.CompleteTask.
+ *
+ * @generated from message orchestrator.v1.CompleteTaskRequest
+ */
+export declare type CompleteTaskRequest = Message<"orchestrator.v1.CompleteTaskRequest"> & {
+  /**
+   * Run of the task.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Path of the task.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * Output of the task; null when absent.
+   *
+   * @generated from oneof orchestrator.v1.CompleteTaskRequest.output_value
+   */
+  outputValue: {
+    /**
+     * Output as a value.
+     *
+     * @generated from field: google.protobuf.Value output = 3;
+     */
+    value: Value;
+    case: "output";
+  } | {
+    /**
+     * Output as JSON text.
+     *
+     * @generated from field: bytes output_json = 4;
+     */
+    value: Uint8Array;
+    case: "outputJson";
+  } | {
+    /**
+     * Reference to a payload of a run, as a response gave it.
+     *
+     * @generated from field: orchestrator.v1.PayloadRef output_ref = 5;
+     */
+    value: PayloadRef;
+    case: "outputRef";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Why, recorded with the task.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * Makes a repeated call change nothing and return the task as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.CompleteTaskRequest.
+ * Use `create(CompleteTaskRequestSchema)` to create a new message.
+ */
+export declare const CompleteTaskRequestSchema: GenMessage<CompleteTaskRequest>;
+
+/**
+ * Response of RunService.CompleteTask.
+ *
+ * @generated from message orchestrator.v1.CompleteTaskResponse
+ */
+export declare type CompleteTaskResponse = Message<"orchestrator.v1.CompleteTaskResponse"> & {
+  /**
+   * The task right after it was completed, without payloads.
+   *
+   * @generated from field: orchestrator.v1.RunTask task = 1;
+   */
+  task?: RunTask | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.CompleteTaskResponse.
+ * Use `create(CompleteTaskResponseSchema)` to create a new message.
+ */
+export declare const CompleteTaskResponseSchema: GenMessage<CompleteTaskResponse>;
+
+/**
+ * Request of RunService.FailTask.
+ *
+ * @generated from message orchestrator.v1.FailTaskRequest
+ */
+export declare type FailTaskRequest = Message<"orchestrator.v1.FailTaskRequest"> & {
+  /**
+   * Run of the task.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Path of the task.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * Stable type of the error, which retry policies and flows match: `CARD_DECLINED`.
+   *
+   * @generated from field: string error_type = 3;
+   */
+  errorType: string;
+
+  /**
+   * Message for people.
+   *
+   * @generated from field: string error_message = 4;
+   */
+  errorMessage: string;
+
+  /**
+   * Whether another attempt would fail the same way; then there is none.
+   *
+   * @generated from field: bool non_retryable = 5;
+   */
+  nonRetryable: boolean;
+
+  /**
+   * Why, recorded with the task.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * Makes a repeated call change nothing and return the task as it is. A different call to the same run with this id
+   * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+   * `request_id_retention` (GetInfo).
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.FailTaskRequest.
+ * Use `create(FailTaskRequestSchema)` to create a new message.
+ */
+export declare const FailTaskRequestSchema: GenMessage<FailTaskRequest>;
+
+/**
+ * Response of RunService.FailTask.
+ *
+ * @generated from message orchestrator.v1.FailTaskResponse
+ */
+export declare type FailTaskResponse = Message<"orchestrator.v1.FailTaskResponse"> & {
+  /**
+   * The task right after its attempt failed, without payloads.
+   *
+   * @generated from field: orchestrator.v1.RunTask task = 1;
+   */
+  task?: RunTask | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.FailTaskResponse.
+ * Use `create(FailTaskResponseSchema)` to create a new message.
+ */
+export declare const FailTaskResponseSchema: GenMessage<FailTaskResponse>;
 
 /**
  * Request of RunService.CancelRun.
@@ -1557,6 +1736,33 @@ export declare const RunService: GenService<{
     methodKind: "unary";
     input: typeof SignalRunRequestSchema;
     output: typeof SignalRunResponseSchema;
+  },
+  /**
+   * CompleteTask ends a task whose work is done elsewhere, in the place of its worker or of its callback, as if it had
+   * reported `output`: the task is SCHEDULED or RUNNING. A worker that has it is told to stop. The caller says who it is
+   * in the metadata or header `x-orchestrator-actor`, which is not authenticated. A task that has ended with the same
+   * output is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND; TASK_STATE_INVALID for tasks
+   * that are not done elsewhere, have not begun, or have ended in another way; INVALID_JSON, PAYLOAD_TOO_LARGE,
+   * PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc orchestrator.v1.RunService.CompleteTask
+   */
+  completeTask: {
+    methodKind: "unary";
+    input: typeof CompleteTaskRequestSchema;
+    output: typeof CompleteTaskResponseSchema;
+  },
+  /**
+   * FailTask fails the attempt of a task whose work is done elsewhere, as if its worker had reported the error: the
+   * retry policy of the task decides what follows, unless the error is `non_retryable`. Otherwise as CompleteTask.
+   * Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND, TASK_STATE_INVALID, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc orchestrator.v1.RunService.FailTask
+   */
+  failTask: {
+    methodKind: "unary";
+    input: typeof FailTaskRequestSchema;
+    output: typeof FailTaskResponseSchema;
   },
   /**
    * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It

@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import type { PayloadRef } from "./payload_pb.js";
+import type { LogLevel } from "./run_event_pb.js";
 import type { TaskError, TaskState } from "./run_pb.js";
 
 /**
@@ -118,6 +119,13 @@ export declare type WorkerTask = Message<"orchestrator.v1.WorkerTask"> & {
    * @generated from field: google.protobuf.Timestamp schedule_time = 14;
    */
   scheduleTime?: Timestamp | undefined;
+
+  /**
+   * Last checkpoint that a worker reported for the task, as JSON text; empty when there is none.
+   *
+   * @generated from field: bytes checkpoint_json = 15;
+   */
+  checkpointJson: Uint8Array;
 };
 
 /**
@@ -192,6 +200,38 @@ export declare type TaskReport = Message<"orchestrator.v1.TaskReport"> & {
      */
     value: TaskHandedBack;
     case: "handedBack";
+  } | {
+    /**
+     * How far the task is, for those who watch the run. The task is alive.
+     *
+     * @generated from field: orchestrator.v1.TaskProgressed progress = 8;
+     */
+    value: TaskProgressed;
+    case: "progress";
+  } | {
+    /**
+     * A line of the log of the task, for those who watch the run. The task is alive.
+     *
+     * @generated from field: orchestrator.v1.TaskLogged log = 9;
+     */
+    value: TaskLogged;
+    case: "log";
+  } | {
+    /**
+     * What the next attempt needs in order to go on from here. The task is alive.
+     *
+     * @generated from field: orchestrator.v1.TaskCheckpointed checkpoint = 10;
+     */
+    value: TaskCheckpointed;
+    case: "checkpoint";
+  } | {
+    /**
+     * The work goes on without the worker, and its end will be reported with the same token.
+     *
+     * @generated from field: orchestrator.v1.TaskDetached detached = 11;
+     */
+    value: TaskDetached;
+    case: "detached";
   } | { case: undefined; value?: undefined };
 };
 
@@ -347,6 +387,112 @@ export declare type TaskHandedBack = Message<"orchestrator.v1.TaskHandedBack"> &
  * Use `create(TaskHandedBackSchema)` to create a new message.
  */
 export declare const TaskHandedBackSchema: GenMessage<TaskHandedBack>;
+
+/**
+ * TaskProgressed is the progress of a task. It is shown to those who watch, and not stored. A task may report progress and log
+ * lines 50 times at once and 20 times a second; what is more is dropped, and watches get a gap.
+ *
+ * @generated from message orchestrator.v1.TaskProgressed
+ */
+export declare type TaskProgressed = Message<"orchestrator.v1.TaskProgressed"> & {
+  /**
+   * Fraction that is done, from 0 to 1; absent: `current` of `total`, or unknown.
+   *
+   * @generated from field: optional double fraction = 1;
+   */
+  fraction?: number | undefined;
+
+  /**
+   * Steps that are done.
+   *
+   * @generated from field: optional int32 current = 2;
+   */
+  current?: number | undefined;
+
+  /**
+   * Steps in all.
+   *
+   * @generated from field: optional int32 total = 3;
+   */
+  total?: number | undefined;
+
+  /**
+   * Message for people.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskProgressed.
+ * Use `create(TaskProgressedSchema)` to create a new message.
+ */
+export declare const TaskProgressedSchema: GenMessage<TaskProgressed>;
+
+/**
+ * TaskLogged is a line of the log of a task. It is shown to those who watch, and not stored; bounded as TaskProgressed is.
+ *
+ * @generated from message orchestrator.v1.TaskLogged
+ */
+export declare type TaskLogged = Message<"orchestrator.v1.TaskLogged"> & {
+  /**
+   * Severity; not set means INFO.
+   *
+   * @generated from field: orchestrator.v1.LogLevel level = 1;
+   */
+  level: LogLevel;
+
+  /**
+   * The line.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskLogged.
+ * Use `create(TaskLoggedSchema)` to create a new message.
+ */
+export declare const TaskLoggedSchema: GenMessage<TaskLogged>;
+
+/**
+ * TaskCheckpointed is a checkpoint: the last one counts. It is stored with the next record of the run, or within a second; later
+ * ones of the same task take the longer the more of them there are (docs/semantics.md). The next hand-over of the task carries
+ * it, whichever worker gets it, until the input of the task is edited or the task is reopened.
+ *
+ * @generated from message orchestrator.v1.TaskCheckpointed
+ */
+export declare type TaskCheckpointed = Message<"orchestrator.v1.TaskCheckpointed"> & {
+  /**
+   * The checkpoint as JSON text, at most 64 KiB.
+   *
+   * @generated from field: bytes checkpoint_json = 1;
+   */
+  checkpointJson: Uint8Array;
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskCheckpointed.
+ * Use `create(TaskCheckpointedSchema)` to create a new message.
+ */
+export declare const TaskCheckpointedSchema: GenMessage<TaskCheckpointed>;
+
+/**
+ * TaskDetached frees the slot of the worker. Nobody is expected to be alive from then on, unless the task has a heartbeat timeout.
+ * The task ends by a report of any process that has the token, by CompleteTask or FailTask, or by its timeouts.
+ *
+ * @generated from message orchestrator.v1.TaskDetached
+ */
+export declare type TaskDetached = Message<"orchestrator.v1.TaskDetached"> & {
+};
+
+/**
+ * Describes the message orchestrator.v1.TaskDetached.
+ * Use `create(TaskDetachedSchema)` to create a new message.
+ */
+export declare const TaskDetachedSchema: GenMessage<TaskDetached>;
 
 /**
  * TaskReportResult answers one report.
@@ -624,7 +770,7 @@ export enum TaskReportOutcome {
   UNAVAILABLE = 4,
 
   /**
-   * The result breaks a rule, such as the size limit; the attempt has failed with that error.
+   * The report breaks a rule, such as the size limit. If it was a result, the attempt has failed with that error.
    *
    * @generated from enum value: TASK_REPORT_OUTCOME_REFUSED = 5;
    */

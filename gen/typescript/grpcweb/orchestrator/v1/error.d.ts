@@ -483,5 +483,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_WORKER_NOT_FOUND = 76;
      */
-    WORKER_NOT_FOUND = 76
+    WORKER_NOT_FOUND = 76,
+    /**
+     * task {taskId} of run {runId} is {state}: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TASK_STATE_INVALID = 77;
+     */
+    TASK_STATE_INVALID = 77
 }

@@ -489,4 +489,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_WORKER_NOT_FOUND = 76;
      */
     ErrorReason[ErrorReason["WORKER_NOT_FOUND"] = 76] = "WORKER_NOT_FOUND";
+    /**
+     * task {taskId} of run {runId} is {state}: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TASK_STATE_INVALID = 77;
+     */
+    ErrorReason[ErrorReason["TASK_STATE_INVALID"] = 77] = "TASK_STATE_INVALID";
 })(ErrorReason || (ErrorReason = {}));

@@ -229,6 +229,19 @@ export interface TaskTransition {
      * @generated from protobuf field: orchestrator.v1.TaskWait wait = 6
      */
     wait?: TaskWait;
+    /**
+     * Who completed or failed the task by CompleteTask or FailTask, as the caller claims; empty when unknown or when the attempt
+     * ended by itself.
+     *
+     * @generated from protobuf field: string actor = 7
+     */
+    actor: string;
+    /**
+     * Reason given by that caller.
+     *
+     * @generated from protobuf field: string reason = 8
+     */
+    reason: string;
 }
 /**
  * HoldChange is a hold that was put on or released.
@@ -331,6 +344,18 @@ export interface TaskProgress {
      * @generated from protobuf field: string message = 2
      */
     message: string;
+    /**
+     * Steps completed; absent when unknown.
+     *
+     * @generated from protobuf field: optional int32 current = 3
+     */
+    current?: number;
+    /**
+     * Steps in all; absent when unknown.
+     *
+     * @generated from protobuf field: optional int32 total = 4
+     */
+    total?: number;
 }
 /**
  * TaskLog is a log line of an attempt.
@@ -706,7 +731,19 @@ export declare enum RunEventKind {
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_RETURNED = 33;
      */
-    TASK_RETURNED = 33
+    TASK_RETURNED = 33,
+    /**
+     * A checkpoint of the task was stored.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_CHECKPOINTED = 34;
+     */
+    TASK_CHECKPOINTED = 34,
+    /**
+     * The work of the task goes on without its worker.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DETACHED = 35;
+     */
+    TASK_DETACHED = 35
 }
 /**
  * Severity of a log line.

@@ -230,6 +230,18 @@ export var RunEventKind;
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_RETURNED = 33;
      */
     RunEventKind[RunEventKind["TASK_RETURNED"] = 33] = "TASK_RETURNED";
+    /**
+     * A checkpoint of the task was stored.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_CHECKPOINTED = 34;
+     */
+    RunEventKind[RunEventKind["TASK_CHECKPOINTED"] = 34] = "TASK_CHECKPOINTED";
+    /**
+     * The work of the task goes on without its worker.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DETACHED = 35;
+     */
+    RunEventKind[RunEventKind["TASK_DETACHED"] = 35] = "TASK_DETACHED";
 })(RunEventKind || (RunEventKind = {}));
 /**
  * Severity of a log line.
@@ -538,7 +550,9 @@ class TaskTransition$Type extends MessageType {
             { no: 3, name: "skip_reason", kind: "enum", T: () => ["orchestrator.v1.SkipReason", SkipReason, "SKIP_REASON_"] },
             { no: 4, name: "error", kind: "message", T: () => TaskError },
             { no: 5, name: "next_attempt_time", kind: "message", T: () => Timestamp },
-            { no: 6, name: "wait", kind: "message", T: () => TaskWait }
+            { no: 6, name: "wait", kind: "message", T: () => TaskWait },
+            { no: 7, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -546,6 +560,8 @@ class TaskTransition$Type extends MessageType {
         message.state = 0;
         message.taskType = "";
         message.skipReason = 0;
+        message.actor = "";
+        message.reason = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -572,6 +588,12 @@ class TaskTransition$Type extends MessageType {
                     break;
                 case /* orchestrator.v1.TaskWait wait */ 6:
                     message.wait = TaskWait.internalBinaryRead(reader, reader.uint32(), options, message.wait);
+                    break;
+                case /* string actor */ 7:
+                    message.actor = reader.string();
+                    break;
+                case /* string reason */ 8:
+                    message.reason = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -603,6 +625,12 @@ class TaskTransition$Type extends MessageType {
         /* orchestrator.v1.TaskWait wait = 6; */
         if (message.wait)
             TaskWait.internalBinaryWrite(message.wait, writer.tag(6, WireType.LengthDelimited).fork(), options).join();
+        /* string actor = 7; */
+        if (message.actor !== "")
+            writer.tag(7, WireType.LengthDelimited).string(message.actor);
+        /* string reason = 8; */
+        if (message.reason !== "")
+            writer.tag(8, WireType.LengthDelimited).string(message.reason);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -813,7 +841,9 @@ class TaskProgress$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.TaskProgress", [
             { no: 1, name: "fraction", kind: "scalar", opt: true, T: 1 /*ScalarType.DOUBLE*/ },
-            { no: 2, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 2, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "current", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
+            { no: 4, name: "total", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ }
         ]);
     }
     create(value) {
@@ -834,6 +864,12 @@ class TaskProgress$Type extends MessageType {
                 case /* string message */ 2:
                     message.message = reader.string();
                     break;
+                case /* optional int32 current */ 3:
+                    message.current = reader.int32();
+                    break;
+                case /* optional int32 total */ 4:
+                    message.total = reader.int32();
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -852,6 +888,12 @@ class TaskProgress$Type extends MessageType {
         /* string message = 2; */
         if (message.message !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.message);
+        /* optional int32 current = 3; */
+        if (message.current !== undefined)
+            writer.tag(3, WireType.Varint).int32(message.current);
+        /* optional int32 total = 4; */
+        if (message.total !== undefined)
+            writer.tag(4, WireType.Varint).int32(message.total);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

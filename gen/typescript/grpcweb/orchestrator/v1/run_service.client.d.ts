@@ -14,6 +14,10 @@ import type { TerminateRunResponse } from "./run_service.js";
 import type { TerminateRunRequest } from "./run_service.js";
 import type { CancelRunResponse } from "./run_service.js";
 import type { CancelRunRequest } from "./run_service.js";
+import type { FailTaskResponse } from "./run_service.js";
+import type { FailTaskRequest } from "./run_service.js";
+import type { CompleteTaskResponse } from "./run_service.js";
+import type { CompleteTaskRequest } from "./run_service.js";
 import type { SignalRunResponse } from "./run_service.js";
 import type { SignalRunRequest } from "./run_service.js";
 import type { WatchRunsResponse } from "./run_service.js";
@@ -148,6 +152,25 @@ export interface IRunServiceClient {
      * @generated from protobuf rpc: SignalRun
      */
     signalRun(input: SignalRunRequest, options?: RpcOptions): UnaryCall<SignalRunRequest, SignalRunResponse>;
+    /**
+     * CompleteTask ends a task whose work is done elsewhere, in the place of its worker or of its callback, as if it had
+     * reported `output`: the task is SCHEDULED or RUNNING. A worker that has it is told to stop. The caller says who it is
+     * in the metadata or header `x-orchestrator-actor`, which is not authenticated. A task that has ended with the same
+     * output is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND; TASK_STATE_INVALID for tasks
+     * that are not done elsewhere, have not begun, or have ended in another way; INVALID_JSON, PAYLOAD_TOO_LARGE,
+     * PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: CompleteTask
+     */
+    completeTask(input: CompleteTaskRequest, options?: RpcOptions): UnaryCall<CompleteTaskRequest, CompleteTaskResponse>;
+    /**
+     * FailTask fails the attempt of a task whose work is done elsewhere, as if its worker had reported the error: the
+     * retry policy of the task decides what follows, unless the error is `non_retryable`. Otherwise as CompleteTask.
+     * Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND, TASK_STATE_INVALID, REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: FailTask
+     */
+    failTask(input: FailTaskRequest, options?: RpcOptions): UnaryCall<FailTaskRequest, FailTaskResponse>;
     /**
      * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
      * returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
@@ -300,6 +323,25 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
      * @generated from protobuf rpc: SignalRun
      */
     signalRun(input: SignalRunRequest, options?: RpcOptions): UnaryCall<SignalRunRequest, SignalRunResponse>;
+    /**
+     * CompleteTask ends a task whose work is done elsewhere, in the place of its worker or of its callback, as if it had
+     * reported `output`: the task is SCHEDULED or RUNNING. A worker that has it is told to stop. The caller says who it is
+     * in the metadata or header `x-orchestrator-actor`, which is not authenticated. A task that has ended with the same
+     * output is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND; TASK_STATE_INVALID for tasks
+     * that are not done elsewhere, have not begun, or have ended in another way; INVALID_JSON, PAYLOAD_TOO_LARGE,
+     * PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: CompleteTask
+     */
+    completeTask(input: CompleteTaskRequest, options?: RpcOptions): UnaryCall<CompleteTaskRequest, CompleteTaskResponse>;
+    /**
+     * FailTask fails the attempt of a task whose work is done elsewhere, as if its worker had reported the error: the
+     * retry policy of the task decides what follows, unless the error is `non_retryable`. Otherwise as CompleteTask.
+     * Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND, TASK_STATE_INVALID, REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: FailTask
+     */
+    failTask(input: FailTaskRequest, options?: RpcOptions): UnaryCall<FailTaskRequest, FailTaskResponse>;
     /**
      * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
      * returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,

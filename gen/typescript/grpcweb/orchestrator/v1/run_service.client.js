@@ -154,6 +154,31 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
+     * CompleteTask ends a task whose work is done elsewhere, in the place of its worker or of its callback, as if it had
+     * reported `output`: the task is SCHEDULED or RUNNING. A worker that has it is told to stop. The caller says who it is
+     * in the metadata or header `x-orchestrator-actor`, which is not authenticated. A task that has ended with the same
+     * output is returned as it is. Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND; TASK_STATE_INVALID for tasks
+     * that are not done elsewhere, have not begun, or have ended in another way; INVALID_JSON, PAYLOAD_TOO_LARGE,
+     * PAYLOAD_NOT_FOUND, REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: CompleteTask
+     */
+    completeTask(input, options) {
+        const method = this.methods[12], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * FailTask fails the attempt of a task whose work is done elsewhere, as if its worker had reported the error: the
+     * retry policy of the task decides what follows, unless the error is `non_retryable`. Otherwise as CompleteTask.
+     * Errors: RUN_NOT_FOUND, RUN_FINISHED, RUN_TASK_NOT_FOUND, TASK_STATE_INVALID, REQUEST_ID_REUSED.
+     *
+     * @generated from protobuf rpc: FailTask
+     */
+    failTask(input, options) {
+        const method = this.methods[13], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
      * CancelRun asks a run to stop: running attempts are told to end, nothing new starts, then the run is CANCELED. It
      * returns when the request is durable. A run that is already canceled is returned as it is. Errors: RUN_NOT_FOUND,
      * RUN_FINISHED, REQUEST_ID_REUSED.
@@ -161,7 +186,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: CancelRun
      */
     cancelRun(input, options) {
-        const method = this.methods[12], opt = this._transport.mergeOptions(options);
+        const method = this.methods[14], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -171,7 +196,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: TerminateRun
      */
     terminateRun(input, options) {
-        const method = this.methods[13], opt = this._transport.mergeOptions(options);
+        const method = this.methods[15], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -181,7 +206,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: PauseRun
      */
     pauseRun(input, options) {
-        const method = this.methods[14], opt = this._transport.mergeOptions(options);
+        const method = this.methods[16], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -191,7 +216,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: ResumeRun
      */
     resumeRun(input, options) {
-        const method = this.methods[15], opt = this._transport.mergeOptions(options);
+        const method = this.methods[17], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -204,7 +229,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: DeleteRun
      */
     deleteRun(input, options) {
-        const method = this.methods[16], opt = this._transport.mergeOptions(options);
+        const method = this.methods[18], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
 }

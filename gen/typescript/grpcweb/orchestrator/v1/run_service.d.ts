@@ -648,7 +648,8 @@ export interface WatchRunRequest {
      */
     readMask?: FieldMask;
     /**
-     * Whether to send ephemeral events (tokens, progress, logs) too. No task type produces any yet.
+     * Whether to send ephemeral events (progress, logs) too. They are those of the moment: nothing is stored or sent again, and
+     * what a slow reader misses shows as a gap.
      *
      * @generated from protobuf field: bool include_ephemeral = 4
      */
@@ -854,6 +855,148 @@ export interface SignalRunResponse {
      * @generated from protobuf field: orchestrator.v1.Run run = 1
      */
     run?: Run;
+}
+/**
+ * Request of RunService.CompleteTask.
+ *
+ * @generated from protobuf message orchestrator.v1.CompleteTaskRequest
+ */
+export interface CompleteTaskRequest {
+    /**
+     * Run of the task.
+     *
+     * @generated from protobuf field: string run_id = 1
+     */
+    runId: string;
+    /**
+     * Path of the task.
+     *
+     * @generated from protobuf field: string task_id = 2
+     */
+    taskId: string;
+    /**
+     * Output of the task; null when absent.
+     *
+     * @generated from protobuf oneof: output_value
+     */
+    outputValue: {
+        oneofKind: "output";
+        /**
+         * Output as a value.
+         *
+         * @generated from protobuf field: google.protobuf.Value output = 3
+         */
+        output: Value;
+    } | {
+        oneofKind: "outputJson";
+        /**
+         * Output as JSON text.
+         *
+         * @generated from protobuf field: bytes output_json = 4
+         */
+        outputJson: Uint8Array;
+    } | {
+        oneofKind: "outputRef";
+        /**
+         * Reference to a payload of a run, as a response gave it.
+         *
+         * @generated from protobuf field: orchestrator.v1.PayloadRef output_ref = 5
+         */
+        outputRef: PayloadRef;
+    } | {
+        oneofKind: undefined;
+    };
+    /**
+     * Why, recorded with the task.
+     *
+     * @generated from protobuf field: string reason = 6
+     */
+    reason: string;
+    /**
+     * Makes a repeated call change nothing and return the task as it is. A different call to the same run with this id
+     * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
+     *
+     * @generated from protobuf field: string request_id = 7
+     */
+    requestId: string;
+}
+/**
+ * Response of RunService.CompleteTask.
+ *
+ * @generated from protobuf message orchestrator.v1.CompleteTaskResponse
+ */
+export interface CompleteTaskResponse {
+    /**
+     * The task right after it was completed, without payloads.
+     *
+     * @generated from protobuf field: orchestrator.v1.RunTask task = 1
+     */
+    task?: RunTask;
+}
+/**
+ * Request of RunService.FailTask.
+ *
+ * @generated from protobuf message orchestrator.v1.FailTaskRequest
+ */
+export interface FailTaskRequest {
+    /**
+     * Run of the task.
+     *
+     * @generated from protobuf field: string run_id = 1
+     */
+    runId: string;
+    /**
+     * Path of the task.
+     *
+     * @generated from protobuf field: string task_id = 2
+     */
+    taskId: string;
+    /**
+     * Stable type of the error, which retry policies and flows match: `CARD_DECLINED`.
+     *
+     * @generated from protobuf field: string error_type = 3
+     */
+    errorType: string;
+    /**
+     * Message for people.
+     *
+     * @generated from protobuf field: string error_message = 4
+     */
+    errorMessage: string;
+    /**
+     * Whether another attempt would fail the same way; then there is none.
+     *
+     * @generated from protobuf field: bool non_retryable = 5
+     */
+    nonRetryable: boolean;
+    /**
+     * Why, recorded with the task.
+     *
+     * @generated from protobuf field: string reason = 6
+     */
+    reason: string;
+    /**
+     * Makes a repeated call change nothing and return the task as it is. A different call to the same run with this id
+     * is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
+     * `request_id_retention` (GetInfo).
+     *
+     * @generated from protobuf field: string request_id = 7
+     */
+    requestId: string;
+}
+/**
+ * Response of RunService.FailTask.
+ *
+ * @generated from protobuf message orchestrator.v1.FailTaskResponse
+ */
+export interface FailTaskResponse {
+    /**
+     * The task right after its attempt failed, without payloads.
+     *
+     * @generated from protobuf field: orchestrator.v1.RunTask task = 1
+     */
+    task?: RunTask;
 }
 /**
  * Request of RunService.CancelRun.
@@ -1370,6 +1513,46 @@ declare class SignalRunResponse$Type extends MessageType<SignalRunResponse> {
  * @generated MessageType for protobuf message orchestrator.v1.SignalRunResponse
  */
 export declare const SignalRunResponse: SignalRunResponse$Type;
+declare class CompleteTaskRequest$Type extends MessageType<CompleteTaskRequest> {
+    constructor();
+    create(value?: PartialMessage<CompleteTaskRequest>): CompleteTaskRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: CompleteTaskRequest): CompleteTaskRequest;
+    internalBinaryWrite(message: CompleteTaskRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.CompleteTaskRequest
+ */
+export declare const CompleteTaskRequest: CompleteTaskRequest$Type;
+declare class CompleteTaskResponse$Type extends MessageType<CompleteTaskResponse> {
+    constructor();
+    create(value?: PartialMessage<CompleteTaskResponse>): CompleteTaskResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: CompleteTaskResponse): CompleteTaskResponse;
+    internalBinaryWrite(message: CompleteTaskResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.CompleteTaskResponse
+ */
+export declare const CompleteTaskResponse: CompleteTaskResponse$Type;
+declare class FailTaskRequest$Type extends MessageType<FailTaskRequest> {
+    constructor();
+    create(value?: PartialMessage<FailTaskRequest>): FailTaskRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: FailTaskRequest): FailTaskRequest;
+    internalBinaryWrite(message: FailTaskRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FailTaskRequest
+ */
+export declare const FailTaskRequest: FailTaskRequest$Type;
+declare class FailTaskResponse$Type extends MessageType<FailTaskResponse> {
+    constructor();
+    create(value?: PartialMessage<FailTaskResponse>): FailTaskResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: FailTaskResponse): FailTaskResponse;
+    internalBinaryWrite(message: FailTaskResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FailTaskResponse
+ */
+export declare const FailTaskResponse: FailTaskResponse$Type;
 declare class CancelRunRequest$Type extends MessageType<CancelRunRequest> {
     constructor();
     create(value?: PartialMessage<CancelRunRequest>): CancelRunRequest;

@@ -1876,6 +1876,295 @@ class SignalRunResponse$Type extends MessageType {
  */
 export const SignalRunResponse = new SignalRunResponse$Type();
 // @generated message type with reflection information, may provide speed optimized methods
+class CompleteTaskRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.CompleteTaskRequest", [
+            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "output", kind: "message", oneof: "outputValue", T: () => Value },
+            { no: 4, name: "output_json", kind: "scalar", oneof: "outputValue", T: 12 /*ScalarType.BYTES*/ },
+            { no: 5, name: "output_ref", kind: "message", oneof: "outputValue", T: () => PayloadRef },
+            { no: 6, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 7, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.runId = "";
+        message.taskId = "";
+        message.outputValue = { oneofKind: undefined };
+        message.reason = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string run_id */ 1:
+                    message.runId = reader.string();
+                    break;
+                case /* string task_id */ 2:
+                    message.taskId = reader.string();
+                    break;
+                case /* google.protobuf.Value output */ 3:
+                    message.outputValue = {
+                        oneofKind: "output",
+                        output: Value.internalBinaryRead(reader, reader.uint32(), options, message.outputValue.output)
+                    };
+                    break;
+                case /* bytes output_json */ 4:
+                    message.outputValue = {
+                        oneofKind: "outputJson",
+                        outputJson: reader.bytes()
+                    };
+                    break;
+                case /* orchestrator.v1.PayloadRef output_ref */ 5:
+                    message.outputValue = {
+                        oneofKind: "outputRef",
+                        outputRef: PayloadRef.internalBinaryRead(reader, reader.uint32(), options, message.outputValue.outputRef)
+                    };
+                    break;
+                case /* string reason */ 6:
+                    message.reason = reader.string();
+                    break;
+                case /* string request_id */ 7:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string run_id = 1; */
+        if (message.runId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.runId);
+        /* string task_id = 2; */
+        if (message.taskId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.taskId);
+        /* google.protobuf.Value output = 3; */
+        if (message.outputValue.oneofKind === "output")
+            Value.internalBinaryWrite(message.outputValue.output, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* bytes output_json = 4; */
+        if (message.outputValue.oneofKind === "outputJson")
+            writer.tag(4, WireType.LengthDelimited).bytes(message.outputValue.outputJson);
+        /* orchestrator.v1.PayloadRef output_ref = 5; */
+        if (message.outputValue.oneofKind === "outputRef")
+            PayloadRef.internalBinaryWrite(message.outputValue.outputRef, writer.tag(5, WireType.LengthDelimited).fork(), options).join();
+        /* string reason = 6; */
+        if (message.reason !== "")
+            writer.tag(6, WireType.LengthDelimited).string(message.reason);
+        /* string request_id = 7; */
+        if (message.requestId !== "")
+            writer.tag(7, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.CompleteTaskRequest
+ */
+export const CompleteTaskRequest = new CompleteTaskRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class CompleteTaskResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.CompleteTaskResponse", [
+            { no: 1, name: "task", kind: "message", T: () => RunTask }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* orchestrator.v1.RunTask task */ 1:
+                    message.task = RunTask.internalBinaryRead(reader, reader.uint32(), options, message.task);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* orchestrator.v1.RunTask task = 1; */
+        if (message.task)
+            RunTask.internalBinaryWrite(message.task, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.CompleteTaskResponse
+ */
+export const CompleteTaskResponse = new CompleteTaskResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class FailTaskRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.FailTaskRequest", [
+            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "error_type", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "error_message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 5, name: "non_retryable", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 6, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 7, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.runId = "";
+        message.taskId = "";
+        message.errorType = "";
+        message.errorMessage = "";
+        message.nonRetryable = false;
+        message.reason = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string run_id */ 1:
+                    message.runId = reader.string();
+                    break;
+                case /* string task_id */ 2:
+                    message.taskId = reader.string();
+                    break;
+                case /* string error_type */ 3:
+                    message.errorType = reader.string();
+                    break;
+                case /* string error_message */ 4:
+                    message.errorMessage = reader.string();
+                    break;
+                case /* bool non_retryable */ 5:
+                    message.nonRetryable = reader.bool();
+                    break;
+                case /* string reason */ 6:
+                    message.reason = reader.string();
+                    break;
+                case /* string request_id */ 7:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string run_id = 1; */
+        if (message.runId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.runId);
+        /* string task_id = 2; */
+        if (message.taskId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.taskId);
+        /* string error_type = 3; */
+        if (message.errorType !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.errorType);
+        /* string error_message = 4; */
+        if (message.errorMessage !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.errorMessage);
+        /* bool non_retryable = 5; */
+        if (message.nonRetryable !== false)
+            writer.tag(5, WireType.Varint).bool(message.nonRetryable);
+        /* string reason = 6; */
+        if (message.reason !== "")
+            writer.tag(6, WireType.LengthDelimited).string(message.reason);
+        /* string request_id = 7; */
+        if (message.requestId !== "")
+            writer.tag(7, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FailTaskRequest
+ */
+export const FailTaskRequest = new FailTaskRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class FailTaskResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.FailTaskResponse", [
+            { no: 1, name: "task", kind: "message", T: () => RunTask }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* orchestrator.v1.RunTask task */ 1:
+                    message.task = RunTask.internalBinaryRead(reader, reader.uint32(), options, message.task);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* orchestrator.v1.RunTask task = 1; */
+        if (message.task)
+            RunTask.internalBinaryWrite(message.task, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FailTaskResponse
+ */
+export const FailTaskResponse = new FailTaskResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
 class CancelRunRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.CancelRunRequest", [
@@ -2460,6 +2749,8 @@ export const RunService = new ServiceType("orchestrator.v1.RunService", [
     { name: "WatchRun", idempotency: "NO_SIDE_EFFECTS", serverStreaming: true, options: {}, I: WatchRunRequest, O: WatchRunResponse },
     { name: "WatchRuns", idempotency: "NO_SIDE_EFFECTS", serverStreaming: true, options: {}, I: WatchRunsRequest, O: WatchRunsResponse },
     { name: "SignalRun", options: {}, I: SignalRunRequest, O: SignalRunResponse },
+    { name: "CompleteTask", options: {}, I: CompleteTaskRequest, O: CompleteTaskResponse },
+    { name: "FailTask", options: {}, I: FailTaskRequest, O: FailTaskResponse },
     { name: "CancelRun", options: {}, I: CancelRunRequest, O: CancelRunResponse },
     { name: "TerminateRun", options: {}, I: TerminateRunRequest, O: TerminateRunResponse },
     { name: "PauseRun", options: {}, I: PauseRunRequest, O: PauseRunResponse },

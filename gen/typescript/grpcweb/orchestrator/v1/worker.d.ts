@@ -10,6 +10,7 @@ import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { TaskError } from "./run.js";
 import { TaskState } from "./run.js";
+import { LogLevel } from "./run_event.js";
 import { PayloadRef } from "./payload.js";
 import { Value } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
@@ -104,6 +105,12 @@ export interface WorkerTask {
      * @generated from protobuf field: google.protobuf.Timestamp schedule_time = 14
      */
     scheduleTime?: Timestamp;
+    /**
+     * Last checkpoint that a worker reported for the task, as JSON text; empty when there is none.
+     *
+     * @generated from protobuf field: bytes checkpoint_json = 15
+     */
+    checkpointJson: Uint8Array;
 }
 /**
  * TaskReport is what a worker says about a task that it was handed.
@@ -170,6 +177,38 @@ export interface TaskReport {
          * @generated from protobuf field: orchestrator.v1.TaskHandedBack handed_back = 7
          */
         handedBack: TaskHandedBack;
+    } | {
+        oneofKind: "progress";
+        /**
+         * How far the task is, for those who watch the run. The task is alive.
+         *
+         * @generated from protobuf field: orchestrator.v1.TaskProgressed progress = 8
+         */
+        progress: TaskProgressed;
+    } | {
+        oneofKind: "log";
+        /**
+         * A line of the log of the task, for those who watch the run. The task is alive.
+         *
+         * @generated from protobuf field: orchestrator.v1.TaskLogged log = 9
+         */
+        log: TaskLogged;
+    } | {
+        oneofKind: "checkpoint";
+        /**
+         * What the next attempt needs in order to go on from here. The task is alive.
+         *
+         * @generated from protobuf field: orchestrator.v1.TaskCheckpointed checkpoint = 10
+         */
+        checkpoint: TaskCheckpointed;
+    } | {
+        oneofKind: "detached";
+        /**
+         * The work goes on without the worker, and its end will be reported with the same token.
+         *
+         * @generated from protobuf field: orchestrator.v1.TaskDetached detached = 11
+         */
+        detached: TaskDetached;
     } | {
         oneofKind: undefined;
     };
@@ -277,6 +316,80 @@ export interface TaskHandedBack {
      * @generated from protobuf field: string reason = 1
      */
     reason: string;
+}
+/**
+ * TaskProgressed is the progress of a task. It is shown to those who watch, and not stored. A task may report progress and log
+ * lines 50 times at once and 20 times a second; what is more is dropped, and watches get a gap.
+ *
+ * @generated from protobuf message orchestrator.v1.TaskProgressed
+ */
+export interface TaskProgressed {
+    /**
+     * Fraction that is done, from 0 to 1; absent: `current` of `total`, or unknown.
+     *
+     * @generated from protobuf field: optional double fraction = 1
+     */
+    fraction?: number;
+    /**
+     * Steps that are done.
+     *
+     * @generated from protobuf field: optional int32 current = 2
+     */
+    current?: number;
+    /**
+     * Steps in all.
+     *
+     * @generated from protobuf field: optional int32 total = 3
+     */
+    total?: number;
+    /**
+     * Message for people.
+     *
+     * @generated from protobuf field: string message = 4
+     */
+    message: string;
+}
+/**
+ * TaskLogged is a line of the log of a task. It is shown to those who watch, and not stored; bounded as TaskProgressed is.
+ *
+ * @generated from protobuf message orchestrator.v1.TaskLogged
+ */
+export interface TaskLogged {
+    /**
+     * Severity; not set means INFO.
+     *
+     * @generated from protobuf field: orchestrator.v1.LogLevel level = 1
+     */
+    level: LogLevel;
+    /**
+     * The line.
+     *
+     * @generated from protobuf field: string text = 2
+     */
+    text: string;
+}
+/**
+ * TaskCheckpointed is a checkpoint: the last one counts. It is stored with the next record of the run, or within a second; later
+ * ones of the same task take the longer the more of them there are (docs/semantics.md). The next hand-over of the task carries
+ * it, whichever worker gets it, until the input of the task is edited or the task is reopened.
+ *
+ * @generated from protobuf message orchestrator.v1.TaskCheckpointed
+ */
+export interface TaskCheckpointed {
+    /**
+     * The checkpoint as JSON text, at most 64 KiB.
+     *
+     * @generated from protobuf field: bytes checkpoint_json = 1
+     */
+    checkpointJson: Uint8Array;
+}
+/**
+ * TaskDetached frees the slot of the worker. Nobody is expected to be alive from then on, unless the task has a heartbeat timeout.
+ * The task ends by a report of any process that has the token, by CompleteTask or FailTask, or by its timeouts.
+ *
+ * @generated from protobuf message orchestrator.v1.TaskDetached
+ */
+export interface TaskDetached {
 }
 /**
  * TaskReportResult answers one report.
@@ -501,7 +614,7 @@ export declare enum TaskReportOutcome {
      */
     UNAVAILABLE = 4,
     /**
-     * The result breaks a rule, such as the size limit; the attempt has failed with that error.
+     * The report breaks a rule, such as the size limit. If it was a result, the attempt has failed with that error.
      *
      * @generated from protobuf enum value: TASK_REPORT_OUTCOME_REFUSED = 5;
      */
@@ -599,6 +712,46 @@ declare class TaskHandedBack$Type extends MessageType<TaskHandedBack> {
  * @generated MessageType for protobuf message orchestrator.v1.TaskHandedBack
  */
 export declare const TaskHandedBack: TaskHandedBack$Type;
+declare class TaskProgressed$Type extends MessageType<TaskProgressed> {
+    constructor();
+    create(value?: PartialMessage<TaskProgressed>): TaskProgressed;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: TaskProgressed): TaskProgressed;
+    internalBinaryWrite(message: TaskProgressed, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskProgressed
+ */
+export declare const TaskProgressed: TaskProgressed$Type;
+declare class TaskLogged$Type extends MessageType<TaskLogged> {
+    constructor();
+    create(value?: PartialMessage<TaskLogged>): TaskLogged;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: TaskLogged): TaskLogged;
+    internalBinaryWrite(message: TaskLogged, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskLogged
+ */
+export declare const TaskLogged: TaskLogged$Type;
+declare class TaskCheckpointed$Type extends MessageType<TaskCheckpointed> {
+    constructor();
+    create(value?: PartialMessage<TaskCheckpointed>): TaskCheckpointed;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: TaskCheckpointed): TaskCheckpointed;
+    internalBinaryWrite(message: TaskCheckpointed, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskCheckpointed
+ */
+export declare const TaskCheckpointed: TaskCheckpointed$Type;
+declare class TaskDetached$Type extends MessageType<TaskDetached> {
+    constructor();
+    create(value?: PartialMessage<TaskDetached>): TaskDetached;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: TaskDetached): TaskDetached;
+    internalBinaryWrite(message: TaskDetached, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskDetached
+ */
+export declare const TaskDetached: TaskDetached$Type;
 declare class TaskReportResult$Type extends MessageType<TaskReportResult> {
     constructor();
     create(value?: PartialMessage<TaskReportResult>): TaskReportResult;

@@ -8,6 +8,7 @@ import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { TaskError } from "./run.js";
 import { TaskState } from "./run.js";
+import { LogLevel } from "./run_event.js";
 import { PayloadRef } from "./payload.js";
 import { Value } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
@@ -50,7 +51,7 @@ export var TaskReportOutcome;
      */
     TaskReportOutcome[TaskReportOutcome["UNAVAILABLE"] = 4] = "UNAVAILABLE";
     /**
-     * The result breaks a rule, such as the size limit; the attempt has failed with that error.
+     * The report breaks a rule, such as the size limit. If it was a result, the attempt has failed with that error.
      *
      * @generated from protobuf enum value: TASK_REPORT_OUTCOME_REFUSED = 5;
      */
@@ -85,7 +86,8 @@ class WorkerTask$Type extends MessageType {
             { no: 11, name: "input_json", kind: "scalar", T: 12 /*ScalarType.BYTES*/ },
             { no: 12, name: "timeout", kind: "message", T: () => Duration },
             { no: 13, name: "heartbeat_timeout", kind: "message", T: () => Duration },
-            { no: 14, name: "schedule_time", kind: "message", T: () => Timestamp }
+            { no: 14, name: "schedule_time", kind: "message", T: () => Timestamp },
+            { no: 15, name: "checkpoint_json", kind: "scalar", T: 12 /*ScalarType.BYTES*/ }
         ]);
     }
     create(value) {
@@ -101,6 +103,7 @@ class WorkerTask$Type extends MessageType {
         message.fencingToken = 0;
         message.correlationId = "";
         message.inputJson = new Uint8Array(0);
+        message.checkpointJson = new Uint8Array(0);
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -151,6 +154,9 @@ class WorkerTask$Type extends MessageType {
                     break;
                 case /* google.protobuf.Timestamp schedule_time */ 14:
                     message.scheduleTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.scheduleTime);
+                    break;
+                case /* bytes checkpoint_json */ 15:
+                    message.checkpointJson = reader.bytes();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -206,6 +212,9 @@ class WorkerTask$Type extends MessageType {
         /* google.protobuf.Timestamp schedule_time = 14; */
         if (message.scheduleTime)
             Timestamp.internalBinaryWrite(message.scheduleTime, writer.tag(14, WireType.LengthDelimited).fork(), options).join();
+        /* bytes checkpoint_json = 15; */
+        if (message.checkpointJson.length)
+            writer.tag(15, WireType.LengthDelimited).bytes(message.checkpointJson);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -226,7 +235,11 @@ class TaskReport$Type extends MessageType {
             { no: 4, name: "succeeded", kind: "message", oneof: "event", T: () => TaskSucceeded },
             { no: 5, name: "failed", kind: "message", oneof: "event", T: () => TaskErrored },
             { no: 6, name: "stopped", kind: "message", oneof: "event", T: () => TaskStopped },
-            { no: 7, name: "handed_back", kind: "message", oneof: "event", T: () => TaskHandedBack }
+            { no: 7, name: "handed_back", kind: "message", oneof: "event", T: () => TaskHandedBack },
+            { no: 8, name: "progress", kind: "message", oneof: "event", T: () => TaskProgressed },
+            { no: 9, name: "log", kind: "message", oneof: "event", T: () => TaskLogged },
+            { no: 10, name: "checkpoint", kind: "message", oneof: "event", T: () => TaskCheckpointed },
+            { no: 11, name: "detached", kind: "message", oneof: "event", T: () => TaskDetached }
         ]);
     }
     create(value) {
@@ -281,6 +294,30 @@ class TaskReport$Type extends MessageType {
                         handedBack: TaskHandedBack.internalBinaryRead(reader, reader.uint32(), options, message.event.handedBack)
                     };
                     break;
+                case /* orchestrator.v1.TaskProgressed progress */ 8:
+                    message.event = {
+                        oneofKind: "progress",
+                        progress: TaskProgressed.internalBinaryRead(reader, reader.uint32(), options, message.event.progress)
+                    };
+                    break;
+                case /* orchestrator.v1.TaskLogged log */ 9:
+                    message.event = {
+                        oneofKind: "log",
+                        log: TaskLogged.internalBinaryRead(reader, reader.uint32(), options, message.event.log)
+                    };
+                    break;
+                case /* orchestrator.v1.TaskCheckpointed checkpoint */ 10:
+                    message.event = {
+                        oneofKind: "checkpoint",
+                        checkpoint: TaskCheckpointed.internalBinaryRead(reader, reader.uint32(), options, message.event.checkpoint)
+                    };
+                    break;
+                case /* orchestrator.v1.TaskDetached detached */ 11:
+                    message.event = {
+                        oneofKind: "detached",
+                        detached: TaskDetached.internalBinaryRead(reader, reader.uint32(), options, message.event.detached)
+                    };
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -314,6 +351,18 @@ class TaskReport$Type extends MessageType {
         /* orchestrator.v1.TaskHandedBack handed_back = 7; */
         if (message.event.oneofKind === "handedBack")
             TaskHandedBack.internalBinaryWrite(message.event.handedBack, writer.tag(7, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.TaskProgressed progress = 8; */
+        if (message.event.oneofKind === "progress")
+            TaskProgressed.internalBinaryWrite(message.event.progress, writer.tag(8, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.TaskLogged log = 9; */
+        if (message.event.oneofKind === "log")
+            TaskLogged.internalBinaryWrite(message.event.log, writer.tag(9, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.TaskCheckpointed checkpoint = 10; */
+        if (message.event.oneofKind === "checkpoint")
+            TaskCheckpointed.internalBinaryWrite(message.event.checkpoint, writer.tag(10, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.TaskDetached detached = 11; */
+        if (message.event.oneofKind === "detached")
+            TaskDetached.internalBinaryWrite(message.event.detached, writer.tag(11, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -625,6 +674,214 @@ class TaskHandedBack$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.TaskHandedBack
  */
 export const TaskHandedBack = new TaskHandedBack$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class TaskProgressed$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.TaskProgressed", [
+            { no: 1, name: "fraction", kind: "scalar", opt: true, T: 1 /*ScalarType.DOUBLE*/ },
+            { no: 2, name: "current", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
+            { no: 3, name: "total", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
+            { no: 4, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.message = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* optional double fraction */ 1:
+                    message.fraction = reader.double();
+                    break;
+                case /* optional int32 current */ 2:
+                    message.current = reader.int32();
+                    break;
+                case /* optional int32 total */ 3:
+                    message.total = reader.int32();
+                    break;
+                case /* string message */ 4:
+                    message.message = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* optional double fraction = 1; */
+        if (message.fraction !== undefined)
+            writer.tag(1, WireType.Bit64).double(message.fraction);
+        /* optional int32 current = 2; */
+        if (message.current !== undefined)
+            writer.tag(2, WireType.Varint).int32(message.current);
+        /* optional int32 total = 3; */
+        if (message.total !== undefined)
+            writer.tag(3, WireType.Varint).int32(message.total);
+        /* string message = 4; */
+        if (message.message !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.message);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskProgressed
+ */
+export const TaskProgressed = new TaskProgressed$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class TaskLogged$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.TaskLogged", [
+            { no: 1, name: "level", kind: "enum", T: () => ["orchestrator.v1.LogLevel", LogLevel, "LOG_LEVEL_"] },
+            { no: 2, name: "text", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.level = 0;
+        message.text = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* orchestrator.v1.LogLevel level */ 1:
+                    message.level = reader.int32();
+                    break;
+                case /* string text */ 2:
+                    message.text = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* orchestrator.v1.LogLevel level = 1; */
+        if (message.level !== 0)
+            writer.tag(1, WireType.Varint).int32(message.level);
+        /* string text = 2; */
+        if (message.text !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.text);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskLogged
+ */
+export const TaskLogged = new TaskLogged$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class TaskCheckpointed$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.TaskCheckpointed", [
+            { no: 1, name: "checkpoint_json", kind: "scalar", T: 12 /*ScalarType.BYTES*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.checkpointJson = new Uint8Array(0);
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* bytes checkpoint_json */ 1:
+                    message.checkpointJson = reader.bytes();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* bytes checkpoint_json = 1; */
+        if (message.checkpointJson.length)
+            writer.tag(1, WireType.LengthDelimited).bytes(message.checkpointJson);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskCheckpointed
+ */
+export const TaskCheckpointed = new TaskCheckpointed$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class TaskDetached$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.TaskDetached", []);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.TaskDetached
+ */
+export const TaskDetached = new TaskDetached$Type();
 // @generated message type with reflection information, may provide speed optimized methods
 class TaskReportResult$Type extends MessageType {
     constructor() {
