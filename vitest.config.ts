@@ -13,6 +13,7 @@ const suites = [
   { name: "contract", timeoutMs: 60_000, postgres: true },
   { name: "rpc", timeoutMs: 30_000, postgres: true },
   { name: "integration", timeoutMs: 60_000, postgres: true },
+  { name: "kafka", timeoutMs: 120_000, postgres: true, kafka: true },
   { name: "seeds", timeoutMs: 60_000, postgres: true },
   { name: "clients", timeoutMs: 300_000 },
   { name: "judges", timeoutMs: 300_000 },
@@ -38,7 +39,10 @@ export default defineConfig({
         hookTimeout: Math.max(suite.timeoutMs, 60_000),
         // Real processes race each other on two noisy cores: in CI a test may fail once, and the report names it.
         retry: process.env.CI === "true" ? 1 : 0,
-        globalSetup: "postgres" in suite ? ["./test/support/global-postgres.ts"] : [],
+        globalSetup: [
+          ...("postgres" in suite ? ["./test/support/global-postgres.ts"] : []),
+          ...("kafka" in suite ? ["./test/support/global-kafka.ts"] : []),
+        ],
       },
     })),
   },

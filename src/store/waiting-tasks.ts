@@ -21,10 +21,24 @@ const LIST_LABELS = prepared(
   GROUP BY labels HAVING sum(count) > 0 LIMIT ${MAX_LABEL_SETS}`,
 );
 
+const LIST_FOR_TOPICS = prepared(
+  "waiting_tasks.list_for_topics",
+  `SELECT run_id, task_path, tenant_id, queue, handler, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at
+  FROM orchestrator.waiting_tasks
+  WHERE transport = 'topic' AND NOT held AND shard = ANY($1::int2[]) AND (run_id, task_path) > ($2::text, $3::text)
+  ORDER BY run_id, task_path LIMIT $4`,
+);
+
 const LIST_HANDED_OUT = prepared(
   "runs.list_handed_out",
   "SELECT run_id FROM orchestrator.runs WHERE shard = ANY($1::int2[]) AND handed_out AND ended_at IS NULL",
 );
+
+interface TopicRow extends Row {
+  readonly tenant_id: string;
+  readonly queue: string;
+  readonly handler: string;
+}
 
 interface Row {
   readonly run_id: string;
@@ -50,6 +64,7 @@ export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
           runId: row.run_id,
           tenantId,
           path: row.task_path,
+          transport: "worker",
           queue,
           handler,
           priority: -row.rank,
@@ -63,6 +78,17 @@ export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
     listLabels: async ({ tenantId, queue, handler }) => {
       const { rows } = await reads.query<{ labels: string }>(LIST_LABELS, [tenantId, queue, handler]);
       return rows.map(({ labels }) => labels);
+    },
+    listForTopics: async (shards, after, limit) => {
+      const { runId = "", path = "" } = after ?? {};
+      const { rows } = await reads.query<TopicRow>(LIST_FOR_TOPICS, [shards, runId, path, limit]);
+      return rows.map(
+        (row): ReadyTask => ({
+          ...{ runId: row.run_id, path: row.task_path, tenantId: row.tenant_id, transport: "topic" },
+          ...{ queue: row.queue, handler: row.handler, priority: -row.rank, since: row.ready_at },
+          ...{ labels: "", fairnessKey: "", turn: row.ready_at },
+        }),
+      );
     },
     listHandedOut: async (shards) => {
       const { rows } = await reads.query<{ run_id: string }>(LIST_HANDED_OUT, [shards]);

@@ -21,7 +21,8 @@ export type TaskTypeName =
   | "emit"
   | "graph"
   | "noop"
-  | "worker";
+  | "worker"
+  | "queue";
 
 /** Keys of a task that limit or repeat its work. */
 export const LIMIT_KEYS = [

@@ -59,6 +59,7 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
   emit: ATTEMPTS,
   noop: ATTEMPTS,
   worker: [...ATTEMPTS, "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED"],
+  queue: [...ATTEMPTS, "EXECUTOR_FAILED", "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED"],
   graph: [
     ...ATTEMPTS,
     "GRAPH_NOT_LOADED",

@@ -11,6 +11,7 @@ import { http } from "./http.ts";
 import { map } from "./map.ts";
 import { noop } from "./noop.ts";
 import { parallel } from "./parallel.ts";
+import { queue } from "./queue.ts";
 import { describeIssue } from "./schema/describe-issue.ts";
 import { formatPath } from "./schema/format-path.ts";
 import { signal } from "./signal.ts";
@@ -34,6 +35,7 @@ export const TASK_TYPES = {
   noop,
   graph,
   worker,
+  queue,
 } as const satisfies Record<TaskTypeName, TaskType>;
 
 /** The task types that a flow may use. */
@@ -50,10 +52,11 @@ export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph">[] = [
   "emit",
   "noop",
   "worker",
+  "queue",
 ];
 
 /** Names reserved for task types of later versions. */
-export const LATER_TASK_TYPES = ["grpc", "data", "ai", "exec", "queue", "agent", "mcp"] as const;
+export const LATER_TASK_TYPES = ["grpc", "data", "ai", "exec", "agent", "mcp"] as const;
 
 /** Whether `name` is a task type that a flow may use. */
 export function isWritableTaskType(name: string): name is TaskTypeName {

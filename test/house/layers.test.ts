@@ -66,6 +66,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   // Types only, as in engine/ports.
   "flows/ports": ["graph", "top", "warnings"],
   "flows/warnings": ["check", "document", "expressions", "interpolation", "top"],
+  "store/bus": ["sql"],
   "store/embedded": [],
   "store/journal": ["sql"],
   "store/projections": ["journal"],
@@ -88,7 +89,7 @@ const PORTS: Readonly<Record<string, readonly string[]>> = {
   // The rows of a projection are declared beside what makes them.
   store: ["engine/ports", "engine/operations/projections", "engine/runs/projections", "flows/ports"],
   tools: ["engine/ports"],
-  bus: ["engine/ports"],
+  bus: ["engine/ports", "flows/ports"],
   guards: ["engine/ports"],
   telemetry: ["engine"],
 };

@@ -1,9 +1,9 @@
 import type { JournalRecord } from "../../src/engine/machine/records.ts";
+import type { OutboxRow } from "../../src/engine/ports/bus/outbox.ts";
 import type { HeaderRow, StartRow, Transition } from "../../src/engine/ports/journal.ts";
 import type { ProjectedRows } from "../../src/engine/ports/projections.ts";
 import type { ApprovalRow } from "../../src/engine/runs/projections/approvals.ts";
 import type { DeadLetterRow } from "../../src/engine/runs/projections/dead-letters.ts";
-import type { OutboxRow } from "../../src/engine/runs/projections/outbox.ts";
 
 /** A day that no clock shows, so that a mix-up between the day of a run and the day of a write is visible. */
 export const DAY = 20_000;
@@ -101,4 +101,10 @@ export function projected(rows: {
   return Object.entries(rows)
     .filter(([, { length }]) => length > 0)
     .map(([projection, list]) => ({ projection, rows: list }));
+}
+
+/** An event on its way out. */
+export function outgoing(topic: string, key: string): OutboxRow {
+  const content = { payload: {}, headers: {} };
+  return { taskPath: "e", tenantId: "t", topic, key, kind: "event", content, sequence: 4, at: 4 };
 }

@@ -1,32 +1,47 @@
-import { choiceSetting, databaseUrlSetting, listSetting, setting, textSetting } from "../setting-types.ts";
+import {
+  booleanSetting,
+  choiceSetting,
+  databaseUrlSetting,
+  listSetting,
+  setting,
+  textSetting,
+} from "../setting-types.ts";
 
 /** Kafka. */
 export const KAFKA = {
   bootstrapServers: setting({
     schema: listSetting(),
     env: ["ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS"],
-    later: "Kafka",
     text: "Brokers, `host:port`. Without them Kafka is not used.",
   }),
   consumerGroup: setting({
     schema: textSetting("a name"),
     default: "orchestrator-service",
     env: ["ORCHESTRATOR_KAFKA_CONSUMER_GROUP"],
-    later: "Kafka",
-    text: "Consumer group of the service.",
+    text: "Consumer group under which the positions of the service are published.",
   }),
   autoOffsetReset: setting({
     schema: choiceSetting(["latest", "earliest"]),
     default: "latest",
     env: ["ORCHESTRATOR_KAFKA_AUTO_OFFSET_RESET"],
-    later: "Kafka",
-    text: "Where a new consumer group begins.",
+    text: "Where a topic begins that was never read.",
+  }),
+  topicPrefix: setting({
+    schema: textSetting("a prefix"),
+    env: ["ORCHESTRATOR_KAFKA_TOPIC_PREFIX"],
+    text: "Put before the names of the service's own topics: `flow_runs`, `task_queue`, `task_done`, `task_failed`, and `dead_letter_queue`. The topics of flows are used as they are written.",
+  }),
+  createTopics: setting({
+    schema: booleanSetting(),
+    default: false,
+    env: ["ORCHESTRATOR_KAFKA_CREATE_TOPICS"],
+    text: "Whether missing topics are created; otherwise they are waited for.",
   }),
   flowRegistryUrl: setting({
     schema: databaseUrlSetting(),
     env: ["ORCHESTRATOR_FLOW_REGISTRY_URL"],
     secret: true,
-    later: "Kafka",
+    later: "outside flow registries",
     text: "Database of an outside flow registry that events refer to.",
   }),
 } as const;

@@ -17,6 +17,7 @@ import {
   type RunState,
 } from "./state.ts";
 import { endApproval, openApproval } from "./tasks/approvals.ts";
+import { isBroker } from "./tasks/brokers.ts";
 import { endTask, moveTask, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
 
 /** Folds the records of a run into its state. */
@@ -142,8 +143,8 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       const task = touchTask(state, record.task, record.at);
       const { dueAt } = task;
       moveTask(state, task, record.to === undefined ? "RUNNING" : "SCHEDULED", record.to);
-      // Until somebody acknowledges the task, its schedule-to-start timeout runs.
-      if (record.to !== undefined) setDue(state, task, dueAt);
+      // Until somebody acknowledges the task, its schedule-to-start timeout runs; on a topic, the time for its answer.
+      if (record.to !== undefined) setDue(state, task, isBroker(record.to) ? (record.dueAt ?? null) : dueAt);
       task.attempt = record.attempt;
       task.token = state.sequence;
       task.effect = task.effect === "none" ? "open" : "possible";

@@ -174,7 +174,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("input", r.input, json) ??
     optional("answer", r.answer, answer) ??
     optional("to", r.to, text) ??
-    optional("queued", r.queued, flag),
+    optional("queued", r.queued, flag) ??
+    optional("dueAt", r.dueAt, time),
   "task.completed": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??

@@ -172,10 +172,12 @@ export type JournalRecord =
       readonly first?: string;
       readonly answer?: Answer;
       readonly limits?: TaskLimits;
-      /** Session of the worker that gets the task; absent: the attempt is made by the owner of the run. */
+      /** Session of the worker, or topic, that gets the task; absent: the attempt is made by the owner of the run. */
       readonly to?: string;
       /** The task had a row in its queue; absent: it was handed out as soon as it was ready. */
       readonly queued?: boolean;
+      /** On a topic: when the answer must be there. */
+      readonly dueAt?: number;
     })
   /** A task whose work is done elsewhere is ready and waits for a hand-over. */
   | (OfTask & {

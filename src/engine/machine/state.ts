@@ -191,7 +191,7 @@ export interface TaskState {
   dueAt: number | null;
   /** Fencing token: sequence of the record that dispatched the current attempt. */
   token: number;
-  /** Session of the worker that the current attempt is handed out to; null: it is not handed out. */
+  /** Session of the worker, or the topic, that the current attempt is handed out to; null: it is not handed out. */
   handedTo: string | null;
   /** Hand-overs of the current attempt that were lost. */
   losses: number;
@@ -284,6 +284,8 @@ export interface RunState {
   away: number;
   /** Those of them that are handed out. */
   handedOut: number;
+  /** Those of them that are on topics or at executors; the others are at workers. */
+  onTopics: number;
   /** Characters of all checkpoints in the journal. */
   checkpointSize: number;
   /** Tasks that wait for a timer, signal, approval, or child run. */
@@ -338,6 +340,7 @@ export function createState(runId: string): RunState {
     active: 0,
     away: 0,
     handedOut: 0,
+    onTopics: 0,
     checkpointSize: 0,
     waiting: 0,
     childRuns: 0,

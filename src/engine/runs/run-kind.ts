@@ -17,6 +17,7 @@ import { Liveness } from "./dispatch/liveness.ts";
 import { Notes } from "./dispatch/notes.ts";
 import { Reports } from "./dispatch/reports.ts";
 import { ReservedSlots } from "./dispatch/reserved-slots.ts";
+import { byTransport, Topics } from "./dispatch/topics.ts";
 import type { RunObserver } from "./observer.ts";
 import { createRunWork, type RunResidence, type RunTypes } from "./run-resident.ts";
 import { RUN_RULES } from "./run-rules.ts";
@@ -37,6 +38,8 @@ export interface RunKindParts
   readonly flows: FlowRegistry;
   readonly tools: ToolCaller;
   readonly takers: Takers;
+  /** Whether something relays what is put on topics; otherwise workers do the tasks of executors. */
+  readonly topics: boolean;
   readonly waitingTasks: WaitingTaskStore;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
   readonly sessionTimeoutMs?: number;
@@ -66,11 +69,15 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const family = new Family(parts);
   const attempts = new Attempts({ ...parts, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
   const children = new Children({ ...parts, family });
+  const topics = new Topics({ ...parts, store: parts.waitingTasks });
+  const takers = parts.topics ? byTransport(parts.takers, topics) : parts.takers;
   const notes = new Notes();
   const table = new HandOutTable();
-  const dispatch = { ...parts, table, reserved: new ReservedSlots(), checkpoints: new Checkpoints(parts), notes };
+  const reserved = new ReservedSlots();
+  const dispatch = { ...parts, takers, table, reserved, checkpoints: new Checkpoints(parts), notes };
   const handOuts = new HandOuts(dispatch);
   const reports = new Reports(dispatch);
+  topics.start(reports);
   const liveness = new Liveness({ ...dispatch, reports, store: parts.waitingTasks });
   const effects = new Effects({ attempts, handOuts, children, family, lifecycle });
   const outside: Outside<RunTypes> = {
@@ -101,7 +108,7 @@ export function createRunKind(parts: RunKindParts): RunKind {
     callsOf: ({ work }) => work.attempts.size,
     isBusy: ({ work }) => work.attempts.size > 0 || work.startingChildren > 0,
     afterTakeover: async (taken) => {
-      parts.takers.look();
+      takers.look();
       await Promise.all([children.alignAll(taken), liveness.taken(taken)]);
     },
     quarantined: (runId, reason) => {

@@ -17,6 +17,7 @@ export interface RunsParts
     | "flows"
     | "tools"
     | "takers"
+    | "topics"
     | "waitingTasks"
     | "sessionTimeoutMs"
     | "graphs"

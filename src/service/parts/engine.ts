@@ -11,6 +11,7 @@ import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
@@ -28,6 +29,7 @@ import type { RunObserver } from "../../engine/runs/observer.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
 import { DatabaseClock } from "../../engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts";
+import type { OwnedShards } from "../../engine/shard/ownership/owned-shards.ts";
 import { Runtime } from "../../engine/shard/runtime.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
@@ -64,6 +66,10 @@ export interface RunningEngine {
   readonly workers: Workers;
   readonly queues: Queues;
   readonly peerDispatch: PeerDispatch;
+  readonly handOvers: HandOvers;
+  readonly shards: OwnedShards;
+  /** Adds an observer of what becomes durable from now on. */
+  observe(observer: RunObserver): void;
   readonly cluster: Cluster;
   readonly peers: Peers;
   readonly runRelay: RunRelay;
@@ -119,6 +125,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   });
   const runs = createRuns(runtime, {
     ...dispatch,
+    topics: (config.kafka.bootstrapServers ?? []).length > 0,
     sessionTimeoutMs,
     journal,
     rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
@@ -177,6 +184,9 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     workers,
     queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
     peerDispatch,
+    handOvers: runs.handOvers,
+    shards: runtime.shards,
+    observe: runs.observe,
     cluster,
     peers,
     runRelay: followers,

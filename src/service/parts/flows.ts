@@ -30,7 +30,9 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   const flows = createFlowRegistry(createFlowStore(database), compiler, {
     graphs: new Set(graphs?.names()),
     // A test of the engine may use features that are not served yet.
-    served: config.testing.enabled ? ALL_SERVED : SERVED,
+    served: config.testing.enabled
+      ? ALL_SERVED
+      : { ...SERVED, events: (config.kafka.bootstrapServers ?? []).length > 0 },
   });
   const templates = await openTemplates(templatesFolder(config));
   for (const { file, error } of templates.refused) log.warn("a template is skipped", { file, error: error.message });

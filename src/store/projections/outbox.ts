@@ -1,4 +1,4 @@
-import type { OutboxRow } from "../../engine/runs/projections/outbox.ts";
+import type { OutboxRow } from "../../engine/ports/bus/outbox.ts";
 import { number, text, time } from "../journal/columns.ts";
 import { defineTable } from "../journal/projection-table.ts";
 
@@ -8,9 +8,11 @@ export const outboxTable = defineTable<OutboxRow>("outbox", {
     shard: number("int2", (_, { shard }) => shard),
     task_path: text(({ taskPath }) => taskPath),
     tenant_id: text(({ tenantId }) => tenantId),
+    kind: text(({ kind }) => kind),
     topic: text(({ topic }) => topic),
     key: text(({ key }) => key),
-    payload: text(({ payload, headers }) => JSON.stringify({ payload, headers })),
+    payload: text(({ content }) => JSON.stringify(content)),
+    sequence: number("int4", ({ sequence }) => sequence),
     created_at: time(({ at }) => at),
   },
   write: ({ insert }) => `${insert}\n  ORDER BY r.place`,

@@ -31,6 +31,7 @@ export const waitingTaskTable = defineTable<WaitingTaskRow>("waiting_tasks", {
     task_path: text(({ path }) => path),
     shard: number("int2", (_, { shard }) => shard),
     tenant_id: text(({ tenantId }) => tenantId),
+    transport: text(({ transport }) => transport),
     queue: text(({ queue }) => queue),
     handler: text(({ handler }) => handler),
     // The other way round: then all columns of the order of a queue ascend.
@@ -47,8 +48,8 @@ export const waitingTaskTable = defineTable<WaitingTaskRow>("waiting_tasks", {
     },
   },
   write: ({ insert }) => `${insert}
-  ON CONFLICT (run_id, task_path) DO UPDATE SET queue = excluded.queue, handler = excluded.handler, rank = excluded.rank,
-    ready_at = excluded.ready_at, held = excluded.held, deferred = excluded.deferred,
+  ON CONFLICT (run_id, task_path) DO UPDATE SET transport = excluded.transport, queue = excluded.queue,
+    handler = excluded.handler, rank = excluded.rank, ready_at = excluded.ready_at, held = excluded.held, deferred = excluded.deferred,
     labels = excluded.labels, fairness_key = excluded.fairness_key, turn = excluded.turn`,
   close: "DELETE FROM orchestrator.waiting_tasks t USING ended e WHERE t.run_id = e.run_id",
 });

@@ -108,6 +108,8 @@ export interface InstanceOptions {
   readonly suspectPauseMs?: number;
   /** How long sessions of workers live after their last sign. */
   readonly sessionTimeoutMs?: number;
+  /** Whether tasks of executors are put on topics. */
+  readonly topics?: boolean;
   /** Names of the graphs that are loaded; absent: every start is taken. */
   readonly graphs?: ReadonlySet<string>;
   /** The projections of runs; absent: those of the service. */
@@ -279,6 +281,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   const runs = createRuns(runtime, {
     ...dispatch,
+    topics: options.topics === true,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     journal,
     rowsOf: createRowsOf(projections.map(({ rows }) => rows)),

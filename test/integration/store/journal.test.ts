@@ -8,7 +8,7 @@ import type { SqlSession } from "../../../src/store/sql/sql.ts";
 import { eventually } from "../../support/eventually.ts";
 import { createTestDatabase, type TestDatabase, takeAnyFlow } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
-import { DAY, headerOf, projected, startTransition, transitionOf } from "../../support/transitions.ts";
+import { DAY, headerOf, outgoing, projected, startTransition, transitionOf } from "../../support/transitions.ts";
 
 let opened: TestDatabase;
 let counter = 0;
@@ -106,10 +106,7 @@ test("a commit writes the header, the journal and everything else of a transitio
           at: 3,
         },
       ],
-      outbox: [
-        { taskPath: "e", tenantId: "t", topic: "one", key: "", payload: {}, headers: {}, at: 4 },
-        { taskPath: "e", tenantId: "t", topic: "two", key: "k", payload: {}, headers: {}, at: 4 },
-      ],
+      outbox: [outgoing("one", ""), outgoing("two", "k")],
     }),
   });
   expect((await writer.commit(at(1, 0), [second])).refused).toEqual([]);

@@ -147,7 +147,7 @@ describe("the configuration", () => {
     const file = writeFile("reflex: {enabled: false}\n");
     const { warnings } = await load(
       {
-        ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: "localhost:9092",
+        ORCHESTRATOR_FLOW_REGISTRY_URL: "postgresql://localhost/flows",
         REDIS_URL: "redis://localhost",
         ORCHESTRATOR_PORT: "1",
       },
@@ -155,7 +155,7 @@ describe("the configuration", () => {
     );
     expect(warnings).toEqual([
       "REDIS_URL has no effect: this version does not support Redis yet",
-      "ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS has no effect: this version does not support Kafka yet",
+      "ORCHESTRATOR_FLOW_REGISTRY_URL has no effect: this version does not support outside flow registries yet",
       `${file}:1 reflex.enabled has no effect: this version does not support goals yet`,
     ]);
   });

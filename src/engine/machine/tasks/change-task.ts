@@ -3,6 +3,7 @@ import { invariant } from "../../../base/errors.ts";
 import { childIndex, isTopLevel, parentPath } from "../paths.ts";
 import { type RunState, TASK_TRANSITIONS, type TaskState, type TaskStateName } from "../state.ts";
 import { cancelApproval } from "./approvals.ts";
+import { isBroker } from "./brokers.ts";
 import { isFailure } from "./task-ends.ts";
 
 /** Returns the task at a path; it begins to exist when it is touched first. */
@@ -72,7 +73,7 @@ function countOf({ state, handedTo }: TaskState): "active" | "away" | "waiting" 
   }
 }
 
-/** `handedTo`: the worker session that has the task from now on. */
+/** `handedTo`: the worker session or the topic that has the task from now on. */
 export function moveTask(state: RunState, task: TaskState, to: TaskStateName, handedTo: string | null = null): void {
   invariant(TASK_TRANSITIONS[task.state].includes(to), `task ${task.path} cannot move from ${task.state} to ${to}`);
   if (task.group !== null) {
@@ -81,6 +82,7 @@ export function moveTask(state: RunState, task: TaskState, to: TaskStateName, ha
     const before = countOf(task);
     if (before !== null) state[before] -= 1;
     if (task.handedTo !== null) state.handedOut -= 1;
+    if (isBroker(task.handedTo)) state.onTopics -= 1;
     if (task.state === "WAITING") {
       if (task.wait?.kind === "run") state.childRuns -= 1;
       if (task.wait?.kind === "approval") cancelApproval(state, task);
@@ -91,6 +93,7 @@ export function moveTask(state: RunState, task: TaskState, to: TaskStateName, ha
     const after = countOf(task);
     if (after !== null) state[after] += 1;
     if (handedTo !== null) state.handedOut += 1;
+    if (isBroker(handedTo)) state.onTopics += 1;
   }
   if (task.dueAt !== null) setDue(state, task, null);
 }

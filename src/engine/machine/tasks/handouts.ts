@@ -14,6 +14,7 @@ import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
 import type { JournalRecord, ReturnReason, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { TaskState } from "../state.ts";
+import { isAtBroker, isBroker, TOPIC_WAIT_MS } from "./brokers.ts";
 import { closesAt, timeoutsOf } from "./limits.ts";
 import { failTask } from "./outcomes.ts";
 import { retryOrFail } from "./retries.ts";
@@ -61,7 +62,17 @@ export function handOver(run: Run, path: string, to: string, queued: boolean, at
   const task = run.state.tasks.get(path);
   if (!awaitsHandOver(task) || !mayBegin(run)) return [];
   const { attempt } = task;
-  return [{ type: "task.dispatched", at, task: path, attempt, to, ...(queued ? { queued } : {}) }];
+  const due = isBroker(to) ? answeredBy(specOf(run, path), task, at) : NO_DUE;
+  return [{ type: "task.dispatched", at, task: path, attempt, to, ...(queued ? { queued } : {}), ...due }];
+}
+
+const NO_DUE: { readonly dueAt?: number } = Object.freeze({});
+
+/** The field `dueAt` of a record that puts a task on a topic: its time there and that of the work together. */
+function answeredBy(spec: TaskSpec, task: TaskState, at: number): { readonly dueAt?: number } {
+  const { scheduleToStartMs, startToCloseMs } = timeoutsOf(spec, task.limits);
+  const waitMs = scheduleToStartMs ?? TOPIC_WAIT_MS;
+  return earliest(startToCloseMs === null ? null : at + waitMs + startToCloseMs, closesAt(spec, task));
 }
 
 /** Returns the record of an acknowledgement; none when it is late or repeated. */
@@ -138,11 +149,11 @@ export function expireHandout(spec: TaskSpec, task: TaskState, at: number, rando
     const error: TaskError = { type: "SCHEDULE_TO_CLOSE_TIMEOUT", message, retryable: false };
     return failTask(spec, path, error, at, { timedOut: true });
   }
-  if (task.state === "SCHEDULED") {
+  if (task.state === "SCHEDULED" && !isAtBroker(task)) {
     const message = task.handedTo === null ? "nobody took the task in time" : "nobody acknowledged the task in time";
     const error: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false };
     return failTask(spec, path, error, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" });
   }
-  const message = "the attempt did not end in time";
+  const message = isAtBroker(task) ? "no answer came in time" : "the attempt did not end in time";
   return retryOrFail(spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
 }

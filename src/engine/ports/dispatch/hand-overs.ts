@@ -17,6 +17,9 @@ export interface Line {
   readonly handler: string;
 }
 
+/** How a task reaches the one that does it: over the session of a worker, or on a topic. */
+export type Transport = "worker" | "topic";
+
 /** A line in which all tasks ask for the same labels. */
 export interface LabeledLine extends Line {
   /** Labels that a worker must have: `key=value`, sorted, joined by commas; empty: none. */
@@ -25,6 +28,8 @@ export interface LabeledLine extends Line {
 
 /** A task that waits for a hand-over. */
 export interface ReadyTask extends LabeledLine {
+  /** A topic is used when something relays to it; otherwise workers serve the queue of the same name. */
+  readonly transport: Transport;
   readonly runId: string;
   readonly path: string;
   /** Tasks of a queue with a higher priority are handed out first. */
@@ -83,6 +88,18 @@ export interface Takers {
   look(): void;
 }
 
+/** A task on a topic, as the answer of an executor names it. */
+export interface AnsweredTask {
+  readonly runId: string;
+  readonly path: string;
+  /** The attempt that the answer is for; null: it does not say. */
+  readonly attempt: number | null;
+  /** The fencing token that the executor got; null: the answer does not say. */
+  readonly fence: number | null;
+  /** When the work began at the latest, milliseconds since the epoch. */
+  readonly begunAt: number;
+}
+
 /** What became of what a holder said. */
 export type Standing = "accepted" | "cancel_requested" | "outdated" | "unknown" | "refused";
 
@@ -117,6 +134,11 @@ export interface HandOvers {
   checkpoint(ref: HandOverRef, text: string): void;
   /** The work goes on without the holder. Resolves when that is durable. */
   detached(ref: HandOverRef): Promise<Standing>;
+  /**
+   * An executor ended a task. An answer that names neither attempt nor fencing token counts unless it is older than the
+   * current attempt.
+   */
+  answered(task: AnsweredTask, outcome: Outcome): Promise<Standing | AlreadyReported>;
   /** The hand-over came to nothing. */
   returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
 }
@@ -135,6 +157,8 @@ export interface WaitingTaskStore {
   ): Promise<ReadyTask[]>;
   /** Labels that the tasks of a line ask for, on all shards; the empty ones are left out. */
   listLabels(line: Line): Promise<readonly string[]>;
+  /** Waiting tasks for topics on these shards that may begin, by run and path; at most `limit`, after `after`. */
+  listForTopics(shards: readonly number[], after: ReadyTask | null, limit: number): Promise<readonly ReadyTask[]>;
   /** Open runs of these shards that have tasks handed out. */
   listHandedOut(shards: readonly number[]): Promise<readonly string[]>;
 }

@@ -10,6 +10,7 @@
 import type { RunEvent } from "../../machine/events.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
+import { isBroker } from "../../machine/tasks/brokers.ts";
 import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
 import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { Takers } from "../../ports/dispatch/hand-overs.ts";
@@ -51,7 +52,7 @@ export class HandOuts {
       const task = run.state.tasks.get(path);
       if (!awaitsHandOver(task) || !mayBegin(run)) continue;
       // A batch that was lost is decided again: its slot is reserved already.
-      const slot = reserved.get(id, path) ?? takers.reserve(toReadyTask(run.state, task));
+      const slot = reserved.get(id, path) ?? takers.reserve(toReadyTask(run, task));
       if (slot === null) continue;
       reserved.set(id, path, slot);
       (events ??= []).push({ type: "hand_over", at, task: path, to: slot.to, queued: false });
@@ -76,7 +77,7 @@ export class HandOuts {
   /** The task waits for a hand-over, durably, unless memory has gone on. */
   wait({ entity: run }: RunResident, path: string): void {
     const task = run.state.tasks.get(path);
-    if (awaitsHandOver(task) && mayBegin(run)) this.#parts.takers.waits(toReadyTask(run.state, task));
+    if (awaitsHandOver(task) && mayBegin(run)) this.#parts.takers.waits(toReadyTask(run, task));
   }
 
   /** The hand-out of a task is over. Its worker is asked to stop, unless it said so itself. */
@@ -109,8 +110,8 @@ export class HandOuts {
   /** The run is held: takes back what nobody has acknowledged. */
   withdraw(resident: RunResident): void {
     const { submission, clock, table } = this.#parts;
-    for (const { path, fence, acknowledged } of table.ofRun(resident.id)) {
-      if (acknowledged) continue;
+    for (const { path, fence, acknowledged, onTopic } of table.ofRun(resident.id)) {
+      if (acknowledged || onTopic) continue;
       const at = clock.now();
       submission.post(resident, {
         type: "returned",
@@ -157,6 +158,7 @@ function createHandOut(run: Run, path: string, fence: number, slot: HandOut["slo
     path,
     attempt: task?.attempt ?? 0,
     heartbeatMs,
+    onTopic: isBroker(task?.handedTo),
     slot,
     acknowledged: false,
     reported: false,

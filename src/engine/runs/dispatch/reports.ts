@@ -10,6 +10,7 @@ import { limitOutcome } from "../../machine/sizes.ts";
 import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
 import type {
   AlreadyReported,
+  AnsweredTask,
   HandOverRef,
   HandOvers,
   ReadyTask,
@@ -25,6 +26,9 @@ import type { HandOut, HandOutTable } from "./hand-out-table.ts";
 import type { Notes } from "./notes.ts";
 import type { ReservedSlots } from "./reserved-slots.ts";
 import { standingOf } from "./standing.ts";
+
+/** How far the clocks of brokers and of the database may be apart, milliseconds. */
+const CLOCK_SKEW_MS = 1_000;
 
 /** What reports take. */
 export interface ReportsParts {
@@ -103,6 +107,19 @@ export class Reports implements HandOvers {
     const resident = await this.#open({ runId });
     if (resident === null) return;
     await submission.submit(resident, { type: "queue_expired", at: clock.now(), task: path, queue, ttlMs });
+  }
+
+  async answered(
+    { runId, path, attempt, fence, begunAt }: AnsweredTask,
+    outcome: Outcome,
+  ): Promise<Standing | AlreadyReported> {
+    const resident = await this.#open({ runId });
+    const task = resident?.entity.state.tasks.get(path);
+    if (task === undefined) return "unknown";
+    const isOlder = attempt === null && fence === null && begunAt < task.startedAt - CLOCK_SKEW_MS;
+    if (isOlder || (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token)
+      return "outdated";
+    return this.reported({ runId, fence: task.token }, outcome);
   }
 
   note(ref: HandOverRef, note: TaskNote): void {

@@ -1,36 +1,58 @@
-import type { Json, JsonObject } from "../../../base/json/json.ts";
+import type { JsonObject } from "../../../base/json/json.ts";
+import { idempotencyKeyOf } from "../../machine/paths.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
+import { isBroker, topicOf } from "../../machine/tasks/brokers.ts";
+import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
+import type { OutboxRow, OutgoingTask } from "../../ports/bus/outbox.ts";
 import type { RowMaker } from "../../ports/projections.ts";
+import { workOf } from "../dispatch/ready-task.ts";
 
-/** An outgoing event. */
-export interface OutboxRow {
-  readonly taskPath: string;
-  readonly tenantId: string;
-  readonly topic: string;
-  /** Partition key; the run if the task has none. */
-  readonly key: string;
-  readonly payload: Json;
-  readonly headers: Json;
-  readonly at: number;
-}
-
-/** Events of `emit` tasks in the order in which the tasks completed. */
+/** Messages of a run in the order of its records: events of `emit` tasks, and tasks for executors. */
 export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
   projection: "outbox",
   on: {
-    "task.completed": (run, { task, input, at }) => {
+    "task.completed": (run, { task, input, at }, sequence) => {
       if (input === undefined || specOf(run, task).type !== "emit") return null;
+      const { runId, tenantId } = run.state;
       const { topic, key, payload, headers } = input as JsonObject;
       return {
-        taskPath: task,
-        tenantId: run.state.tenantId,
+        ...{ tenantId, taskPath: task, sequence, at },
         topic: String(topic ?? ""),
-        key: typeof key === "string" ? key : run.state.runId,
-        payload: payload ?? null,
-        headers: headers ?? {},
-        at,
+        key: typeof key === "string" ? key : runId,
+        kind: "event",
+        content: { payload: payload ?? null, headers: headers ?? {} },
+      };
+    },
+    "task.dispatched": (run, { task, to, attempt, at }, sequence) => {
+      if (!isBroker(to)) return null;
+      const { runId, tenantId } = run.state;
+      const content = toOutgoingTask(run, task, attempt, sequence);
+      if (content === null) return null;
+      return {
+        ...{ tenantId, taskPath: task, sequence, at },
+        topic: topicOf(to),
+        key: runId,
+        kind: "task",
+        content,
       };
     },
   },
 };
+
+function toOutgoingTask(run: Run, path: string, attempt: number, fence: number): OutgoingTask | null {
+  const task = run.state.tasks.get(path);
+  if (task === undefined) return null;
+  const { runId, facts } = run.state;
+  const spec = specOf(run, path);
+  const { handler, input } = workOf(run, task);
+  return {
+    ...{ handler, inputs: input, attempt, fence },
+    maxRetries: retryOf(spec, task).maxRetries,
+    timeoutMs: timeoutsOf(spec, task.limits).startToCloseMs,
+    correlationId: facts.correlationId,
+    userId: facts.userId,
+    context: facts.context,
+    idempotencyKey: idempotencyKeyOf(runId, path, task.generation),
+  };
+}

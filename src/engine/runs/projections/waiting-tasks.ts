@@ -15,7 +15,7 @@ export interface WaitingTaskRow extends ReadyTask {
 
 function toWaitingRow(run: Run, path: string, isBack: boolean): WaitingTaskRow | null {
   const task = run.state.tasks.get(path);
-  return awaitsHandOver(task) ? { ...toReadyTask(run.state, task), held: !mayBegin(run), isBack } : null;
+  return awaitsHandOver(task) ? { ...toReadyTask(run, task), held: !mayBegin(run), isBack } : null;
 }
 
 /** Tasks that begin to wait and found no slot in the same transition. */

@@ -9,6 +9,7 @@ const taskOf = (runId: string, more: Partial<ReadyTask> = {}): ReadyTask => ({
   runId,
   tenantId: "t",
   path: "a",
+  transport: "worker",
   queue: "q",
   handler: "work",
   priority: 0,
@@ -31,6 +32,7 @@ function openStore(tasks: readonly ReadyTask[]) {
   let pages = 0;
   const store = {
     listHandedOut: async () => [],
+    listForTopics: async () => [],
     listLabels: async () => [...new Set(tasks.map(({ labels }) => labels))].filter((labels) => labels !== ""),
     listWaiting: async (
       _shards: readonly number[],

@@ -54,7 +54,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
   "run.held": hold,
   "run.released": hold,
   "run.recovered": { at },
-  "task.dispatched": { ...ofTask, attempt: 1, input: {}, first: "a", answer, limits, to: "s", queued: true },
+  "task.dispatched": { ...ofTask, attempt: 1, input: {}, first: "a", answer, limits, to: "s", queued: true, dueAt: at },
   "task.scheduled": { ...ofTask, attempt: 1, input: {}, dueAt: at, first: "a", limits },
   "task.started": { ...ofTask, attempt: 1, dueAt: at },
   "task.returned": { ...ofTask, attempt: 1, reason: "UNACKNOWLEDGED", dueAt: at },

@@ -124,8 +124,8 @@ test("an event is a row with its topic, key, payload and headers; its key is the
     {
       projection: "outbox",
       rows: [
-        { taskPath: "one", topic: "orders", key: "run", payload: { n: 1 }, headers: {} },
-        { taskPath: "two", topic: "orders", key: "k", payload: null, headers: { a: "b" } },
+        { taskPath: "one", topic: "orders", key: "run", kind: "event", content: { payload: { n: 1 }, headers: {} } },
+        { taskPath: "two", topic: "orders", key: "k", kind: "event", content: { payload: null, headers: { a: "b" } } },
       ],
     },
   ]);

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
+import type { OutboxRow } from "../../../../src/engine/ports/bus/outbox.ts";
 import type { StartRow, Transition } from "../../../../src/engine/ports/journal.ts";
 import type { ApprovalRow } from "../../../../src/engine/runs/projections/approvals.ts";
 import type { DeadLetterRow } from "../../../../src/engine/runs/projections/dead-letters.ts";
-import type { OutboxRow } from "../../../../src/engine/runs/projections/outbox.ts";
 import { createSortingStatements } from "../../../../src/store/journal/commit-statement.ts";
 import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "../../../../src/store/journal/encode-batch.ts";
 import { TABLES } from "../../../support/projections.ts";
@@ -70,8 +70,9 @@ const outbox = fc.record({
   tenantId: text,
   topic: text,
   key: text,
-  payload: text,
-  headers: text,
+  kind: fc.constant("event"),
+  content: fc.record({ payload: text, headers: text }),
+  sequence: fc.constant(1),
   at: fc.constant(1),
 }) as fc.Arbitrary<OutboxRow>;
 
@@ -148,7 +149,16 @@ function fullTransition(runId: string, isPlainTransition: boolean): Transition {
     },
   ];
   const outbox: OutboxRow[] = [
-    { taskPath: runId, tenantId: runId, topic: runId, key: runId, payload: runId, headers: {}, at: 1 },
+    {
+      taskPath: runId,
+      tenantId: runId,
+      topic: runId,
+      key: runId,
+      kind: "event",
+      content: { payload: runId, headers: {} },
+      sequence: 1,
+      at: 1,
+    },
   ];
   return startTransition(runId, start, {
     header,

@@ -1,0 +1,153 @@
+/**
+ * What inbound messages do: start runs, and end tasks. A message is done when what it asks for is durable, or when it
+ * is rejected because it can never be applied. While it cannot be applied yet (the database is away, a run is moving to
+ * another instance), it is tried again.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isOrchestratorError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
+import type { StartRequest, StartResult } from "../../engine/ports/run-control.ts";
+import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
+import { MessageRefused } from "./messages/fields.ts";
+import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
+import type { Handle } from "./reader.ts";
+
+/** Pauses between attempts, milliseconds. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+
+/** Starts runs for tenants, here or at their owners. */
+export interface RunStarter {
+  startRuns(tenantId: string, requests: readonly StartRequest[]): Promise<readonly (StartResult | Error)[]>;
+}
+
+/** Flows that come with messages. */
+export interface InlineFlows {
+  /** Registers a flow; resolves with its id and version. Errors: FLOW_INVALID, and those of the store. */
+  register(tenantId: string, flowId: string, definition: FlowRunRequested["definition"]): Promise<InlineFlow>;
+}
+
+export interface InlineFlow {
+  readonly flowId: string;
+  readonly version: string;
+}
+
+export interface InboundParts {
+  readonly starter: RunStarter;
+  readonly inlineFlows: InlineFlows;
+  readonly handOvers: Pick<HandOvers, "answered">;
+  readonly rejected: RejectedMessages;
+  readonly defaultTenant: string;
+  readonly maxBytes: number;
+  readonly stopping: AbortSignal;
+  readonly log: Log;
+}
+
+/** Creates what takes the messages of each kind. */
+export function createInbound(parts: InboundParts): Record<"flowRuns" | "taskDone" | "taskFailed", Handle> {
+  return {
+    flowRuns: (messages) => startAll(parts, messages),
+    taskDone: (messages) => messages.map((message) => end(parts, message, readTaskDone)),
+    taskFailed: (messages) => messages.map((message) => end(parts, message, readTaskFailed)),
+  };
+}
+
+/** The runs of one fetch start together. */
+function startAll(parts: InboundParts, messages: readonly InboundMessage[]): readonly Promise<void>[] {
+  const { starter, maxBytes } = parts;
+  const batches = new Map<string, { readonly requests: StartRequest[]; started: Promise<readonly unknown[]> | null }>();
+  const read = messages.map((message) => {
+    try {
+      return readFlowRun(message, maxBytes);
+    } catch (error) {
+      return error;
+    }
+  });
+  /** The first attempt of plain starts is made in one call for each tenant. */
+  const places = read.map((request) => {
+    if (request instanceof Error || (request as FlowRunRequested).definition !== null) return null;
+    const start = request as FlowRunRequested;
+    const tenantId = start.tenantId || parts.defaultTenant;
+    const batch = batches.get(tenantId) ?? { requests: [], started: null };
+    batches.set(tenantId, batch);
+    return { batch, index: batch.requests.push(toStart(start, start.flowId, "")) - 1 };
+  });
+  for (const [tenantId, batch] of batches)
+    batch.started = starter
+      .startRuns(tenantId, batch.requests)
+      .catch((error: unknown) => batch.requests.map(() => error));
+  return messages.map((message, index) => {
+    const request = read[index];
+    const place = places[index] ?? null;
+    return untilDone(parts, message, async (tries) => {
+      if (request instanceof Error) throw request;
+      const first = tries === 0 && place !== null ? (await place.batch.started)?.[place.index] : undefined;
+      const result = first ?? (await startOne(parts, request as FlowRunRequested));
+      if (!(result instanceof Error)) return;
+      // The message came before, or its sender repeated it.
+      if (isOrchestratorError(result) && result.code === "RUN_ALREADY_EXISTS") return;
+      throw result;
+    });
+  });
+}
+
+async function startOne(parts: InboundParts, request: FlowRunRequested): Promise<unknown> {
+  const tenantId = request.tenantId || parts.defaultTenant;
+  const { flowId, version } =
+    request.definition === null
+      ? { flowId: request.flowId, version: "" }
+      : await parts.inlineFlows.register(tenantId, request.flowId, request.definition);
+  const [result] = await parts.starter.startRuns(tenantId, [toStart(request, flowId, version)]);
+  return result;
+}
+
+function toStart(request: FlowRunRequested, flowId: string, version: string): StartRequest {
+  const { runId, input, userId, correlationId, context } = request;
+  return {
+    ...{ flowId, version, runId, input, userId, correlationId, context },
+    ...{ requestId: "", requestHash: "", runKey: "", runKeyPolicy: "reject", labels: {}, signals: [] },
+    ...{ runTimeoutMs: null, startDelayMs: 0 },
+  };
+}
+
+function end(
+  parts: InboundParts,
+  message: InboundMessage,
+  read: (message: InboundMessage, maxBytes: number) => TaskEnd,
+): Promise<void> {
+  return untilDone(parts, message, async () => {
+    const { runId, taskId, attempt, fence, begunAt, outcome } = read(message, parts.maxBytes);
+    const standing = await parts.handOvers.answered({ runId, path: taskId, attempt, fence, begunAt }, outcome);
+    if (standing === "unknown")
+      throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
+  });
+}
+
+/** Applies a message, however long it takes. Rejects it when it can never be applied. */
+async function untilDone(
+  { rejected, stopping, log }: InboundParts,
+  message: InboundMessage,
+  apply: (tries: number) => Promise<void>,
+): Promise<void> {
+  let problem: { readonly reason: string; readonly message: string } | null = null;
+  for (let tries = 0, pause = FIRST_PAUSE_MS; ; tries += 1, pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      if (problem === null) return await apply(tries);
+      await rejected.keep(message, problem.reason, problem.message);
+      const { topic, partition, offset } = message;
+      log.warn("a message was rejected", { topic, partition, offset: String(offset), reason: problem.reason });
+      return;
+    } catch (error) {
+      if (error instanceof MessageRefused) problem = error;
+      else if (isOrchestratorError(error) && error.retry === "no")
+        problem = { reason: error.code, message: error.message };
+      else if (tries === 0 && !isOrchestratorError(error)) log.error("a message could not be applied", { error });
+      if (problem !== null && tries === 0) continue;
+    }
+    // What is not done when this instance stops is read again by the next owner: this promise never resolves.
+    if (stopping.aborted) return new Promise<void>(() => {});
+    await sleep(pause);
+  }
+}

@@ -1,0 +1,65 @@
+import type { Json, JsonObject } from "../../../base/json/json.ts";
+import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
+import type { HandOvers } from "../../../engine/ports/dispatch/hand-overs.ts";
+import { Fields, isObject, MessageRefused, readBody } from "./fields.ts";
+
+type Outcome = Parameters<HandOvers["answered"]>[1];
+
+/** What an executor says about a task. */
+export interface TaskAnswer {
+  readonly runId: string;
+  readonly taskId: string;
+  /** From 1; null: the answer does not say. */
+  readonly attempt: number | null;
+  readonly fence: number | null;
+  /** When the work began at the latest, milliseconds since the epoch: the timestamp of the answer less the work. */
+  readonly begunAt: number;
+}
+
+/** An answer that ends the attempt. */
+export interface TaskEnd extends TaskAnswer {
+  readonly outcome: Outcome;
+}
+
+/** Reads an event of the topic of finished tasks. Throws {@link MessageRefused}. */
+export function readTaskDone(message: InboundMessage, maxBytes: number): TaskEnd {
+  const fields = new Fields(readBody(message.value, maxBytes));
+  fields.checkType("task_done");
+  return { ...readAnswer(fields, message), outcome: { ok: true, output: fields.any("output") ?? null } };
+}
+
+/** Reads an event of the topic of failed tasks. Throws {@link MessageRefused}. */
+export function readTaskFailed(message: InboundMessage, maxBytes: number): TaskEnd {
+  const fields = new Fields(readBody(message.value, maxBytes));
+  fields.checkType("task_failed");
+  return { ...readAnswer(fields, message), outcome: { ok: false, error: readError(fields.any("error")) } };
+}
+
+function readAnswer(fields: Fields, { sentAt }: InboundMessage): TaskAnswer {
+  const attempt = fields.count("attempt");
+  return {
+    runId: fields.requiredText("run_id"),
+    taskId: fields.requiredText("task_id"),
+    attempt: attempt === null ? null : attempt + 1,
+    fence: fields.count("fencing_token"),
+    begunAt: sentAt - (fields.amount("execution_time_ms") ?? 0),
+  };
+}
+
+/** Errors are text, or an object `{type, message, retryable, next_retry_delay}`. */
+function readError(error: Json | undefined): Extract<Outcome, { ok: false }>["error"] {
+  if (typeof error === "string" || error === undefined)
+    return { type: "EXECUTOR_FAILED", message: error || "the executor gave no reason", retryable: true };
+  if (!isObject(error)) throw new MessageRefused("INVALID_MESSAGE", "error: expected text or an object");
+  const fields = new Fields(error as JsonObject);
+  const delay = fields.amount("next_retry_delay");
+  const retryable = fields.any("retryable");
+  if (retryable !== undefined && typeof retryable !== "boolean")
+    throw new MessageRefused("INVALID_MESSAGE", "error.retryable: expected true or false");
+  return {
+    type: fields.text("type") || "EXECUTOR_FAILED",
+    message: fields.text("message"),
+    retryable: retryable ?? true,
+    ...(delay === null ? {} : { nextRetryDelayMs: Math.round(delay * 1_000) }),
+  };
+}

@@ -1,0 +1,56 @@
+/** Messages to Kafka: the tasks of executors, and the events of flows. */
+
+import type { Outgoing, OutgoingTask } from "../../../engine/ports/bus/outbox.ts";
+
+/** A message as the client library takes it. */
+export interface KafkaMessage {
+  readonly topic: string;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers: Record<string, string>;
+}
+
+/** Headers that every message has. */
+const RUN_ID = "orchestrator-run-id";
+const SEQUENCE = "orchestrator-sequence";
+/** The same for all copies of an event, or all attempts of a task. */
+const IDEMPOTENCY_KEY = "orchestrator-idempotency-key";
+
+/** Converts a message; `nameOf` gives the name of the topic of a task at the broker. */
+export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => string): KafkaMessage {
+  const { topic, key, runId, sequence, taskPath } = message;
+  const own = { [RUN_ID]: runId, [SEQUENCE]: String(sequence) };
+  if (message.kind === "task") {
+    return {
+      topic: nameOf(topic),
+      key: Buffer.from(key),
+      value: Buffer.from(JSON.stringify(toTaskBody(message, message.content))),
+      headers: { ...own, [IDEMPOTENCY_KEY]: message.content.idempotencyKey },
+    };
+  }
+  const { payload, headers } = message.content;
+  return {
+    topic,
+    key: Buffer.from(key),
+    value: Buffer.from(JSON.stringify(payload)),
+    headers: { ...(headers as Record<string, string>), ...own, [IDEMPOTENCY_KEY]: `${runId}/${taskPath}/${sequence}` },
+  };
+}
+
+/** A task as executors read it: attempts count from 0, times are seconds. */
+function toTaskBody({ runId, taskPath, tenantId }: Outgoing, task: OutgoingTask) {
+  return {
+    run_id: runId,
+    task_id: taskPath,
+    handler: task.handler,
+    inputs: task.inputs,
+    attempt: task.attempt - 1,
+    max_retries: task.maxRetries,
+    timeout: task.timeoutMs === null ? null : task.timeoutMs / 1_000,
+    correlation_id: task.correlationId === "" ? runId : task.correlationId,
+    tenant_id: tenantId,
+    user_id: task.userId,
+    execution_context: task.context ?? {},
+    fencing_token: task.fence,
+  };
+}

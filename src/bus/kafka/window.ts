@@ -1,0 +1,58 @@
+/**
+ * The messages of a partition between the last one that was fetched and the first one that is not done. Messages end in
+ * any order; the position of the partition is the first one that has not.
+ */
+
+/** Messages of a partition under way, at most; then nothing more is fetched from it. */
+const MOST_MESSAGES = 10_000;
+const MOST_BYTES = 16 * 1_024 * 1_024;
+
+/** A partition that is being read. */
+export class Window {
+  /** The offset to fetch next. */
+  next: bigint;
+  /** Offsets under way, ascending, with their sizes; those that are done have no size any more. */
+  readonly #open = new Map<bigint, number>();
+  #bytes = 0;
+
+  constructor(position: bigint) {
+    this.next = position;
+  }
+
+  /** Everything before it is done. */
+  get position(): bigint {
+    for (const offset of this.#open.keys()) return offset;
+    return this.next;
+  }
+
+  get isFull(): boolean {
+    return this.#open.size >= MOST_MESSAGES || this.#bytes >= MOST_BYTES;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** A message is under way. */
+  begin(offset: bigint, bytes: number): void {
+    this.#open.set(offset, bytes);
+    this.#bytes += bytes;
+    this.next = offset + 1n;
+  }
+
+  /** A message is applied or rejected. */
+  end(offset: bigint): void {
+    this.#bytes -= this.#open.get(offset) ?? 0;
+    this.#open.delete(offset);
+  }
+
+  /** There is nothing to fetch before this offset. */
+  skipTo(offset: bigint): void {
+    if (offset > this.next) this.next = offset;
+  }
+
+  /** The log does not have the next offset: goes on at this one. */
+  moveTo(offset: bigint): void {
+    this.next = offset;
+  }
+}

@@ -1,0 +1,38 @@
+/** The port of inbound messages: how far topics have been read, and what could not be applied. */
+
+/** A partition of a topic. The id of a topic changes when it is deleted and created anew. */
+export interface PartitionId {
+  readonly clusterId: string;
+  readonly topicId: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** A message as it came. */
+export interface InboundMessage extends PartitionId {
+  readonly offset: bigint;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [Buffer | null, Buffer | null])[];
+  /** Timestamp of the message, milliseconds since the epoch. */
+  readonly sentAt: number;
+}
+
+/** How far a partition has been read: everything before `nextOffset` is applied or rejected. */
+export interface PartitionOffset extends PartitionId {
+  readonly nextOffset: bigint;
+}
+
+/** Positions in inbound topics. */
+export interface InboundOffsets {
+  /** The positions of all partitions of a topic. */
+  list(clusterId: string, topicId: string): Promise<readonly PartitionOffset[]>;
+  /** Keeps positions. One that is behind the stored one changes nothing. */
+  save(offsets: readonly PartitionOffset[]): Promise<void>;
+}
+
+/** Messages that could not be applied. */
+export interface RejectedMessages {
+  /** Keeps a rejected message, with what is wrong with it. Repeating it changes nothing. */
+  keep(message: InboundMessage, reason: string, problem: string): Promise<void>;
+}

@@ -1,0 +1,84 @@
+/**
+ * Puts tasks on topics. A topic takes every task at once: the hand-over writes a message to the outbox in the same
+ * commit, and the relay sends it. Only tasks of runs that were held when they became ready wait, as rows, until then.
+ */
+import type { Log } from "../../../base/log.ts";
+import { toBroker } from "../../machine/tasks/brokers.ts";
+import type { HandOvers, ReadyTask, Slot, Takers, WaitingTaskStore } from "../../ports/dispatch/hand-overs.ts";
+import { retryUntil } from "../../shard/retry-until.ts";
+
+/** Waiting tasks of a page. */
+const PAGE = 500;
+
+export interface TopicsParts {
+  readonly store: Pick<WaitingTaskStore, "listForTopics">;
+  readonly shards: { readonly owned: readonly number[] };
+  readonly lifecycle: { readonly stopping: boolean };
+  readonly log: Log;
+}
+
+/** Takes the tasks of executors. */
+export class Topics implements Takers {
+  readonly #parts: TopicsParts;
+  readonly #slots = new Map<string, Slot>();
+  #handOvers: HandOvers | null = null;
+
+  constructor(parts: TopicsParts) {
+    this.#parts = parts;
+  }
+
+  /** Tasks are put on topics from now on. */
+  start(handOvers: HandOvers): void {
+    this.#handOvers = handOvers;
+  }
+
+  reserve({ queue }: ReadyTask): Slot {
+    const known = this.#slots.get(queue);
+    if (known !== undefined) return known;
+    // The message is in the outbox, and what is in a topic stays there: nothing is sent, withdrawn, or freed.
+    const slot: Slot = { to: toBroker(queue), lostAt: null, send: () => {}, cancel: () => {}, release: () => {} };
+    this.#slots.set(queue, slot);
+    return slot;
+  }
+
+  waits(task: ReadyTask): void {
+    const { log } = this.#parts;
+    const { runId, path } = task;
+    this.#handOvers?.handOver(task, this.reserve(task)).catch((error: unknown) => {
+      log.warn("a task could not be put on its topic", { runId, task: path, error });
+    });
+  }
+
+  look(): void {
+    const { log } = this.#parts;
+    this.#putAll().catch((error: unknown) => log.warn("waiting tasks could not be put on their topics", { error }));
+  }
+
+  async #putAll(): Promise<void> {
+    const { store, shards, lifecycle, log } = this.#parts;
+    for (let after: ReadyTask | null = null; ; ) {
+      const page: readonly ReadyTask[] = await retryUntil(
+        log,
+        () => store.listForTopics(shards.owned, after, PAGE),
+        () => lifecycle.stopping,
+      );
+      for (const task of page) this.waits(task);
+      const last = page[page.length - 1];
+      if (last === undefined || page.length < PAGE) return;
+      after = last;
+    }
+  }
+}
+
+/** Sends each task the way that its transport says. */
+export function byTransport(worker: Takers, topic: Takers): Takers {
+  const of = { worker, topic };
+  return {
+    reserve: (task) => of[task.transport].reserve(task),
+    waits: (task) => of[task.transport].waits(task),
+    look: () => {
+      worker.look();
+      topic.look();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/** Kafka: the outbox relay and the reader of inbound topics. Not loaded unless the configuration names brokers. */
+import { createHash } from "node:crypto";
+import type { Log } from "../../base/log.ts";
+import type { Config } from "../../config/settings.ts";
+import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
+import type { RunControl } from "../../engine/ports/run-control.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
+import type { OwnedShards } from "../../engine/shard/ownership/owned-shards.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import { createInboundOffsets, createRejectedMessages } from "../../store/bus/inbound.ts";
+import { createOutbox } from "../../store/bus/outbox.ts";
+import type { Database } from "../../store/sql/pool.ts";
+import { DEFAULT_TOPIC } from "../../tasks/queue.ts";
+import type { Parts } from "./parts.ts";
+
+/** How often a change of shards is looked for, milliseconds: the outbox of a new shard may hold messages. */
+const LOOK_EVERY_MS = 500;
+
+/** Time to reach a broker, milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+export interface KafkaNeeds {
+  readonly database: Database;
+  readonly instanceId: string;
+  readonly engine: {
+    readonly runControl: RunControl;
+    readonly handOvers: HandOvers;
+    readonly shards: OwnedShards;
+    observe(observer: RunObserver): void;
+  };
+  readonly flows: FlowRegistry;
+}
+
+/** Starts the relay and the reader if the configuration names brokers. */
+export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, parts: Parts): Promise<void> {
+  const { bootstrapServers, consumerGroup, autoOffsetReset, topicPrefix = "", createTopics } = config.kafka;
+  if (bootstrapServers === undefined || bootstrapServers.length === 0) return;
+  const [{ openSender }, { startReader }, { createInbound }, { startOutboxRelay }, { createInlineFlows }] =
+    await Promise.all([
+      import("../../bus/kafka/sender.ts"),
+      import("../../bus/kafka/reader.ts"),
+      import("../../bus/kafka/inbound.ts"),
+      import("../../bus/outbox-relay.ts"),
+      import("../../bus/kafka/inline-flows.ts"),
+    ]);
+  const { database, instanceId, engine, flows } = needs;
+  const { shards } = engine;
+  const connection = {
+    clientId: `orchestrator-${createHash("sha256").update(instanceId).digest("hex").slice(0, 12)}`,
+    bootstrapBrokers: [...bootstrapServers],
+    timeout: TIMEOUT_MS,
+    retries: 2,
+    retryDelay: 250,
+  };
+  const sender = openSender(connection, {
+    nameOf: (topic) => (topic === DEFAULT_TOPIC ? topicPrefix + topic : topic),
+    createTopics,
+  });
+  parts.onClose(() => sender.close());
+  const relay = startOutboxRelay({ outbox: createOutbox(database), destination: sender, shards, log });
+  parts.onClose(() => relay.stop());
+  let owned: readonly number[] = [];
+  const looks = setInterval(() => {
+    if (shards.owned === owned) return;
+    owned = shards.owned;
+    relay.nudge();
+  }, LOOK_EVERY_MS);
+  parts.onClose(() => clearInterval(looks));
+  engine.observe({
+    fenced: () => {},
+    committed: (_run, records) => {
+      // Tasks of executors are dispatched to somebody; an event completes its task.
+      if (records.some(({ type }) => type === "task.dispatched" || type === "task.completed")) relay.nudge();
+    },
+  });
+  const stopping = new AbortController();
+  const inbound = createInbound({
+    starter: { startRuns: (tenantId, requests) => engine.runControl.startRuns({ tenantId, actor: "" }, requests, 0) },
+    inlineFlows: createInlineFlows(flows),
+    handOvers: engine.handOvers,
+    rejected: createRejectedMessages(database),
+    defaultTenant: "default",
+    maxBytes: config.limits.maxPayloadBytes,
+    stopping: stopping.signal,
+    log,
+  });
+  const reader = startReader({
+    ...{ connection, group: consumerGroup, autoOffsetReset, shards, log },
+    topics: new Map([
+      [`${topicPrefix}flow_runs`, inbound.flowRuns],
+      [`${topicPrefix}task_done`, inbound.taskDone],
+      [`${topicPrefix}task_failed`, inbound.taskFailed],
+    ]),
+    offsets: createInboundOffsets(database),
+  });
+  parts.onClose(() => {
+    stopping.abort();
+    return reader.stop();
+  });
+  log.info("Kafka is used", { brokers: bootstrapServers, group: consumerGroup });
+}

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { defineTaskType } from "./define.ts";
+import { anyJson, keyed } from "./schema/schemas.ts";
+
+/** Topic of tasks that name none. */
+export const DEFAULT_TOPIC = "task_queue";
+
+/** Priority of tasks on a topic: topics have no order but their own. */
+export const QUEUE_PRIORITY = 0;
+
+/** `queue`: work that an executor takes from a topic. */
+export const queue = defineTaskType({
+  type: "queue",
+  effect: "remote",
+  summary: "Is done by an executor: a program that takes tasks from a Kafka topic and answers on another one.",
+  documentation:
+    "The task is put on its topic as a message (see the how-to page on executors) and ends with the answer on `task_done` or `task_failed`. A message is not acknowledged, so the task stays `SCHEDULED` until the answer, or until an event `task_started` names it. The attempt fails with `TIMEOUT` when there is no answer within `schedule_to_start_timeout` (an hour by default: the time in the topic) and `timeout` together; after `task_started`, within `timeout`. Answers may repeat `attempt` and `fencing_token` of the message; without them, an answer that is older than the current attempt does not count. Without Kafka, workers that serve the queue named like the topic do these tasks.",
+  parameters: keyed({
+    handler: z
+      .string()
+      .min(1)
+      .max(255)
+      .meta({ description: "Name of the executor's function, as the message carries it." }),
+    inputs: anyJson.optional().meta({ description: "What the executor gets; an empty object by default." }),
+    topic: z
+      .string()
+      .min(1)
+      .max(249)
+      .regex(/^[A-Za-z0-9._-]+$/, { error: "use letters, digits, and . _ -" })
+      .optional()
+      .meta({ description: `Topic of the executors; \`${DEFAULT_TOPIC}\` by default.` }),
+  }),
+  result: anyJson,
+  example: `id: enrich
+type: queue
+parameters:
+  handler: enrich_customer
+  inputs: {customer: "\${vars.customer}"}
+timeout: 300
+retry_policy: {max_retries: 3}
+`,
+});

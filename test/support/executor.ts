@@ -1,0 +1,76 @@
+/** A program of somebody else: takes tasks from a topic and answers on others, as the contract of executors says. */
+import { Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
+
+/** A task as its message has it. */
+export interface ExecutorTask {
+  readonly run_id: string;
+  readonly task_id: string;
+  readonly handler: string;
+  readonly inputs: unknown;
+  readonly attempt: number;
+  readonly max_retries: number;
+  readonly timeout: number | null;
+  readonly fencing_token: number;
+  readonly [key: string]: unknown;
+}
+
+/** What a handler gives: an output; or, thrown, the `error` of the answer. */
+export type ExecutorHandler = (task: ExecutorTask) => Promise<unknown>;
+
+export interface Executor {
+  /** Every message that was taken. */
+  readonly taken: readonly ExecutorTask[];
+  stop(): Promise<void>;
+}
+
+/** Starts an executor on `${prefix}task_queue`, for the tasks that `isMine` accepts. */
+export async function startExecutor(
+  address: string,
+  prefix: string,
+  handler: ExecutorHandler,
+  isMine: (task: ExecutorTask) => boolean = () => true,
+): Promise<Executor> {
+  const producer = openProducer(address);
+  const consumer = new Consumer({
+    clientId: "executor",
+    groupId: `${prefix}executors`,
+    bootstrapBrokers: [address],
+    deserializers: stringDeserializers,
+  });
+  const stream = await consumer.consume({ topics: [`${prefix}task_queue`], mode: "earliest", autocommit: true });
+  const taken: ExecutorTask[] = [];
+  const answer = async (task: ExecutorTask): Promise<void> => {
+    const { run_id, task_id } = task;
+    const same = { run_id, task_id, execution_time_ms: 1 };
+    const [topic, body] = await handler(task).then(
+      (output) => ["task_done", { ...same, output }] as const,
+      (error: unknown) => ["task_failed", { ...same, error: error instanceof Error ? error.message : error }] as const,
+    );
+    await producer.send({ messages: [{ topic: prefix + topic, key: run_id, value: JSON.stringify(body) }] });
+  };
+  stream.on("data", ({ value }: { readonly value: string }) => {
+    const task = JSON.parse(value) as ExecutorTask;
+    if (!isMine(task)) return;
+    taken.push(task);
+    void answer(task);
+  });
+  return {
+    taken,
+    async stop() {
+      await stream.close();
+      await consumer.close(true);
+      await producer.close(true);
+    },
+  };
+}
+
+/** Opens a producer of texts. */
+export function openProducer(address: string): Producer<string, string, string, string> {
+  return new Producer({
+    clientId: "test",
+    bootstrapBrokers: [address],
+    serializers: stringSerializers,
+    timeout: 10_000,
+    retries: 5,
+  });
+}
