@@ -19,6 +19,9 @@ import { anywhere, type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts
 const PATIENCE_MS = 3_000;
 const PAUSE_MS = 50;
 
+/** How long an owner may take, milliseconds, and at most half of the time that is left: others must not wait for it. */
+const OWNER_MS = 10_000;
+
 const TAKE_REPORTS = anywhere(PeerService.method.takeReports);
 
 /** What became of a report. */
@@ -138,7 +141,9 @@ async function take(
         const conversation = passed === null ? {} : { conversation: toConversation(passed.named) };
         const lent = BigInt(passed?.lent ?? 0);
         const request = create(TakeReportsRequestSchema, { ...conversation, sessionId, reports: [...reports], lent });
-        const { results, moved } = await sender.send(place, TAKE_REPORTS, request, call, call.signal);
+        const endsAt = performance.now() + Math.min(OWNER_MS, call.remainingMs() / 2);
+        const sent = { caller: call.caller, requestId: call.requestId, remainingMs: () => endsAt - performance.now() };
+        const { results, moved } = await sender.send(place, TAKE_REPORTS, request, sent, call.signal);
         const left = new Set(moved);
         return results.map((result, index) => ({ result, moved: left.has(index), isOver: isOver(result) }));
       }),

@@ -76,7 +76,10 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof WorkerService> {
     const address = isHere ? null : homeAddressOf(sessionId, call);
     if (address !== null)
       try {
-        return await peers.sender.send(address, REPORT_TASKS, request, call, call.signal);
+        // Time is left to take them here, if the home hangs.
+        const endsAt = performance.now() + 0.75 * call.remainingMs();
+        const sent = { caller: call.caller, requestId: call.requestId, remainingMs: () => endsAt - performance.now() };
+        return await peers.sender.send(address, REPORT_TASKS, request, sent, call.signal);
       } catch (error) {
         // The session is gone with its home. What it says about tasks still counts.
         const isGone = error instanceof Unreached || (isOrchestratorError(error) && error.code === "PEER_LOST");

@@ -31,6 +31,8 @@ export abstract class Taker {
   readonly #onFree: (taker: Taker) => void;
   readonly #taken = new Set<TakenSlot>();
   readonly #held = new Map<string, TakenSlot>();
+  /** Tasks whose end is being recorded. */
+  readonly #ending = new Set<string>();
   #unsent = 0;
   #resting = false;
 
@@ -85,10 +87,14 @@ export abstract class Taker {
     return slot;
   }
 
-  /** The slot in which it does a task that somebody else handed it. */
-  slotOf(ref: HandOverRef, token: string): TakenSlot {
+  /**
+   * The slot in which it does a task, also one that somebody else handed it. Null while its end is being recorded: a
+   * sign of life that comes late takes no slot.
+   */
+  slotOf(ref: HandOverRef, token: string): TakenSlot | null {
     const known = this.#held.get(token);
     if (known !== undefined) return known;
+    if (this.#ending.has(token)) return null;
     const slot = new TakenSlot(this);
     this.#taken.add(slot);
     this.#hold(slot, ref, token);
@@ -127,6 +133,16 @@ export abstract class Taker {
   done(token: string): void {
     const slot = this.#held.get(token);
     if (slot !== undefined) this.#free(slot, true);
+  }
+
+  /** The end of these tasks is recorded by `work`. */
+  async ending<T>(tokens: readonly string[], work: () => Promise<T>): Promise<T> {
+    for (const token of tokens) this.#ending.add(token);
+    try {
+      return await work();
+    } finally {
+      for (const token of tokens) this.#ending.delete(token);
+    }
   }
 
   /** The worker has ended its work on a task, and its slot goes on to something else at once. */

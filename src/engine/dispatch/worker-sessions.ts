@@ -139,7 +139,8 @@ export class WorkerSessions implements Workers {
       }
       session.heardOf(token);
     }
-    const results = await send(this.#parts.peers.passOn(session, owner, ended));
+    const passed = this.#parts.peers.passOn(session, owner, ended);
+    const results = await session.ending(ended, () => send(passed));
     for (const [index, { isOver }] of results.entries()) if (isOver) session.done(reports[index]?.token ?? "");
     return results;
   }
@@ -181,7 +182,7 @@ export class WorkerSessions implements Workers {
     report: WorkerReport,
     session: Taker | null,
   ): Promise<Standing | AlreadyReported> {
-    const { handOvers, log } = this.#parts;
+    const { handOvers } = this.#parts;
     if (isSignOfLife(report)) {
       // Taken at once: the end may be reported while this waits.
       const standing = await handOvers.alive(ref, session?.slotOf(ref, token) ?? null);
@@ -193,6 +194,13 @@ export class WorkerSessions implements Workers {
     if (report.type === "handed_back") session?.rest();
     // The slot is free for what follows in the same run.
     session?.done(token);
+    const record = (): Promise<Standing | AlreadyReported> => this.#record(ref, report);
+    return session === null ? record() : session.ending([token], record);
+  }
+
+  /** Records the end of a hand-over. */
+  #record(ref: HandOverRef, report: EndReport): Promise<Standing | AlreadyReported> {
+    const { handOvers, log } = this.#parts;
     switch (report.type) {
       case "ended":
         return handOvers.reported(ref, report.outcome);
@@ -203,7 +211,7 @@ export class WorkerSessions implements Workers {
       case "detached":
         return handOvers.detached(ref);
       case "handed_back":
-        log.info("a worker handed a task back", { runId: ref.runId, session: session?.id, reason: report.reason });
+        log.info("a worker handed a task back", { runId: ref.runId, reason: report.reason });
         return handOvers.returned(ref, "HANDED_BACK");
     }
   }
@@ -248,6 +256,9 @@ export class WorkerSessions implements Workers {
 }
 
 type SignOfLife = Extract<WorkerReport, { readonly type: "acknowledged" | "alive" | "noted" | "checkpoint" }>;
+
+/** A report after which the worker does not have the task any more. */
+type EndReport = Exclude<WorkerReport, SignOfLife>;
 
 /** Whether the worker goes on with the task. */
 function isSignOfLife(report: WorkerReport): report is SignOfLife {

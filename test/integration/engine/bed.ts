@@ -137,6 +137,9 @@ let counter = 0;
 /** What each instance takes from the others. */
 const dispatches = new Map<string, PeerDispatch>();
 
+/** How many tasks each instance has last said to wait in it, in all lines. */
+export const wantsTold = new Map<string, number>();
+
 /** Calls from an instance to others in this process. */
 function callsBetween(from: string): PeerCalls {
   return {
@@ -144,7 +147,9 @@ function callsBetween(from: string): PeerCalls {
       await new Promise((resolve) => setImmediate(resolve));
       const there = dispatches.get(peer.id);
       if (there === undefined || !dispatches.has(from)) throw new Error(`${peer.id} does not answer`);
-      return there.exchange(conversation, message);
+      const answer = there.exchange(conversation, message);
+      if (message.wants.length > 0) wantsTold.set(from, Math.max(...message.wants.map(({ count }) => count)));
+      return answer;
     },
   };
 }

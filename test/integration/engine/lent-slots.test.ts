@@ -1,8 +1,9 @@
 /** Workers at one instance, and tasks at several: slots go where something waits. */
 import { expect, test } from "vitest";
+import { workerIdOf } from "../../../src/base/session-ids.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
-import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
+import { CALLER, createBed, type Instance, SHARDS, wantsTold } from "./bed.ts";
 import { connectWorker, type FakeWorker, type Taken } from "./fake-worker.ts";
 
 const bed = createBed();
@@ -39,6 +40,10 @@ const start = async (instance: Instance, flow: string, more: object = {}): Promi
 const ended = async (instance: Instance, runId: string) =>
   (await instance.engine.waitRun(CALLER, runId, 10_000, NEVER)).state;
 
+/** Free slots of a worker at its own instance. */
+const freeOf = (home: Instance, { sessionId }: FakeWorker): number | undefined =>
+  home.workers.list(CALLER).find(({ workerId }) => workerId === workerIdOf(sessionId))?.free;
+
 test("runs of every instance go through with the workers of one, and each task is done once", async () => {
   await bed.register("three", THREE);
   const [here, there] = await openTwo();
@@ -54,4 +59,89 @@ test("runs of every instance go through with the workers of one, and each task i
   expect(worker.taken.map(({ task }) => `${task.runId} ${task.path}`).sort()).toEqual(
     runs.flatMap(({ runId }) => ["a", "b", "c"].map((path) => `${runId} ${path}`)).sort(),
   );
+});
+
+test("a cancel reaches the worker at another instance, and its word that it stopped ends the run", async () => {
+  await bed.register("one", [work("a")]);
+  const [here, there] = await openTwo();
+  const worker = connectWorker(here, {}, () => {}, [there]);
+  const runId = await start(there, "one");
+  await eventually(async () => expect(worker.taken).toHaveLength(1));
+  const { token } = worker.taken[0] as Taken;
+  expect((await worker.report(token, { type: "acknowledged" })).standing).toBe("accepted");
+  await there.engine.cancelRun(CALLER, runId, "enough", false);
+  await eventually(async () => expect(worker.canceled).toEqual([token]));
+  expect((await worker.report(token, { type: "alive" })).standing).toBe("cancel_requested");
+  expect((await worker.report(token, { type: "stopped" })).standing).toBe("accepted");
+  expect((await ended(there, runId)).phase).toBe("CANCELED");
+});
+
+test("the next task of a run goes into the slot of the last one, and a slot that nobody uses goes back", async () => {
+  await bed.register("three", THREE);
+  const [here, there] = await openTwo();
+  const worker = connectWorker(here, { slots: 1 }, diligent, [there]);
+  const runId = await start(there, "three");
+  expect((await ended(there, runId)).phase).toBe("COMPLETED");
+  // The first one waited in its queue; the others were handed out together with the report.
+  const dispatched = (await bed.recordsOf(runId)).filter((record) => record.type === "task.dispatched");
+  expect(dispatched.map((record) => "queued" in record)).toEqual([true, false, false]);
+  await eventually(() => expect(freeOf(here, worker)).toBe(1));
+});
+
+test("a slot that is lent and not used comes back at once when a task waits here", async () => {
+  await bed.register("one", [work("a")]);
+  const [here, there] = await openTwo();
+  const worker = connectWorker(here, { slots: 1 }, diligent, [there]);
+  await ended(there, await start(there, "one"));
+  expect(freeOf(here, worker)).toBe(0);
+  const runId = await start(here, "one");
+  expect((await ended(here, runId)).phase).toBe("COMPLETED");
+});
+
+test("what waits longest among the highest priority goes first, at whichever instance it waits", async () => {
+  const [here, there] = await openTwo();
+  const priorities = [1, 3, 2, 3, 1, 2];
+  for (const priority of new Set(priorities))
+    await bed.register(`p${priority}`, [
+      { id: "a", type: "worker", parameters: { handler: "work", priority, input: priority } },
+    ]);
+  const busy = connectWorker(here, { slots: 1 }, () => {}, [there]);
+  await bed.register("first", [work("a")]);
+  await start(here, "first");
+  await eventually(async () => expect(busy.taken).toHaveLength(1));
+  for (const [index, priority] of priorities.entries()) await start(index % 2 === 0 ? here : there, `p${priority}`);
+  const waiting = () => bed.sql("SELECT task_path FROM orchestrator.waiting_tasks");
+  await eventually(async () => expect(await waiting()).toHaveLength(priorities.length));
+  const order: unknown[] = [];
+  /** What waits there is known here. */
+  const isTold = (left: number) => eventually(() => expect(wantsTold.get(there.id) ?? 0).toBe(left));
+  let left = priorities.length / 2;
+  await isTold(left);
+  const { token } = busy.taken[0] as Taken;
+  await busy.complete(token);
+  for (let count = 2; count <= priorities.length + 1; count += 1) {
+    const next = await eventually(async () => {
+      expect(busy.taken).toHaveLength(count);
+      return busy.taken.at(-1) as Taken;
+    });
+    order.push(JSON.parse(new TextDecoder().decode(next.task.inputJson)));
+    if (there.runtime.shards.epochOf(there.runtime.shards.shardOf(next.task.runId)) !== undefined) left -= 1;
+    await isTold(left);
+    await busy.complete(next.token);
+  }
+  expect(order).toEqual([3, 3, 2, 2, 1, 1]);
+});
+
+test("a worker that goes away with tasks of another instance loses them there, and keeps what it says is alive", async () => {
+  await bed.register("one", [work("a")]);
+  const [here, there] = await openTwo();
+  const lost = connectWorker(here, {}, () => {}, [there]);
+  const runId = await start(there, "one");
+  await eventually(async () => expect(lost.taken).toHaveLength(1));
+  // Nothing was acknowledged: the stream alone decides.
+  lost.disconnect();
+  const other = connectWorker(here, {}, diligent, [there]);
+  expect((await ended(there, runId)).phase).toBe("COMPLETED");
+  expect(other.taken.map(({ task }) => task.attempt)).toEqual([1]);
+  expect((await lost.complete(lost.taken[0]?.token ?? "")).standing).toBe("outdated");
 });

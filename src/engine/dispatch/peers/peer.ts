@@ -20,6 +20,9 @@ import { RemoteSession } from "./remote-session.ts";
 /** Somebody who works together with another instance says something this often, milliseconds. */
 const KEEP_UP_MS = 1_000;
 
+/** The other instance has its own idea of how much waits here. */
+const UNKNOWN = -1;
+
 /** What a peer takes. */
 export interface PeerParts {
   readonly self: string;
@@ -123,7 +126,7 @@ export class Peer {
   heard(named: Named, tenantId: string, sessionId: string, lent: number): void {
     if (!this.conversation.isOurs(named)) return;
     const session = this.#open(sessionId, tenantId);
-    if (lent > 0) session.lend(lent);
+    if (lent > 0) this.#lent(session, lent);
   }
 
   /** The instance is gone. */
@@ -135,7 +138,7 @@ export class Peer {
     const key = `${keyOf(want)} ${want.labels}`;
     const told = this.#wants.get(key);
     if (told === undefined ? want.count === 0 : isSame(told, want)) return;
-    const isUrgent = told === undefined || want.count === 0 || want.priority > told.priority;
+    const isUrgent = told === undefined || told.count === UNKNOWN || want.count === 0 || want.priority > told.priority;
     if (!isUrgent && !exactly) return;
     if (want.count === 0) this.#wants.delete(key);
     else this.#wants.set(key, want);
@@ -162,7 +165,10 @@ export class Peer {
       session.introduce(given);
       dispatcher.add(session);
     }
-    for (const { sessionId, total } of message.lent) this.#sessions.get(sessionId)?.lend(total);
+    for (const { sessionId, total } of message.lent) {
+      const session = this.#sessions.get(sessionId);
+      if (session !== undefined) this.#lent(session, total);
+    }
     for (const sessionId of message.recalled) this.#sessions.get(sessionId)?.giveBackAll();
     for (const sessionId of message.disconnected) this.#disconnected(sessionId);
     for (const sessionId of message.ended) this.#end(sessionId, message.left.includes(sessionId));
@@ -173,6 +179,16 @@ export class Peer {
     for (const want of message.wants) demand.set(this, want);
     for (const want of message.wants) if (want.count > 0) dispatcher.wantedElsewhere(want, this);
     return refused;
+  }
+
+  /** Slots have come. The other instance counts them against what it was told, which therefore holds no longer. */
+  #lent(session: RemoteSession, total: number): void {
+    session.lend(total);
+    for (const [key, told] of this.#wants) {
+      if (!session.serves(told)) continue;
+      this.#wants.set(key, { ...told, count: UNKNOWN });
+      this.tellWant(told);
+    }
   }
 
   #open(sessionId: string, tenantId: string): RemoteSession {

@@ -2,9 +2,10 @@
  * The session of a worker that is connected to another instance, as far as that lends slots of it. What is sent goes
  * there, and what the worker says comes from there.
  */
-import type { HandedTask, HandOverRef } from "../../ports/dispatch/hand-overs.ts";
+import type { HandedTask, HandOverRef, Line } from "../../ports/dispatch/hand-overs.ts";
 import { NO_SKILLS, Skills, type SkillsGiven } from "../skills.ts";
 import { type TakenSlot, Taker, type TakerParts } from "../taker.ts";
+import { keyOf } from "../waiting-tasks.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** A session at another instance. */
@@ -12,6 +13,7 @@ export class RemoteSession extends Taker {
   readonly isHere = false;
   skills = NO_SKILLS;
   readonly #outbox: Outbox;
+  #lines: ReadonlySet<string> = new Set();
   /** Slots that were ever lent, used, and given back. */
   #lent = 0;
   #used = 0;
@@ -28,6 +30,12 @@ export class RemoteSession extends Taker {
   /** Its worker has introduced itself. */
   introduce(given: SkillsGiven): void {
     this.skills = new Skills(this.tenantId, given);
+    this.#lines = new Set(this.skills.lines.map(keyOf));
+  }
+
+  /** Whether its worker does tasks of the line. */
+  serves(line: Line): boolean {
+    return this.#lines.has(keyOf(line));
   }
 
   /** So many slots were lent until now. */
