@@ -6,6 +6,7 @@ import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
 import { specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
+import { workOf } from "../engine/runs/dispatch/ready-task.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -44,11 +45,13 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     { createMetrics },
     { createRunMetrics },
     { createOperationMetrics },
+    { createHandOverMetrics, createQueueGauges },
     { createCallMetrics, createHttpMetrics },
   ] = await Promise.all([
     import("../telemetry/metrics.ts"),
     import("../telemetry/run-metrics.ts"),
     import("../telemetry/operation-metrics.ts"),
+    import("../telemetry/queue-metrics.ts"),
     import("../api/metrics.ts"),
   ]);
   const metrics = createMetrics();
@@ -65,11 +68,19 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
       breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
     },
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
-    observers: [createRunMetrics(metrics, (run, path) => specOf(run, path).type)],
+    observers: [
+      createRunMetrics(metrics, (run, path) => specOf(run, path).type),
+      createHandOverMetrics(
+        metrics,
+        (run, path) => workOf(run, run.state.tasks.get(path) ?? { path, input: null }).queue,
+      ),
+    ],
     operationObservers: [createOperationMetrics(metrics)],
     onPoolWait: (pool, waitedMs) =>
       metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
-    attach({ database }) {
+    attach({ database, queueGauges }) {
+      const setQueueGauges = createQueueGauges(metrics);
+      metrics.beforeRead(() => setQueueGauges(queueGauges));
       metrics.beforeRead(async () => {
         const { activeRuns, deadLetters, openOperations } = await readStoreCounts(database);
         metrics.gauge("orchestrator_active_runs").set(activeRuns);

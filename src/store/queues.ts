@@ -6,7 +6,9 @@ import type {
   QueueSettings,
   QueueStop,
   QueueStore,
+  QueueTotals,
   TaskCounts,
+  WaitingLine,
 } from "../engine/ports/dispatch/queues.ts";
 import { createQueueLimitStore } from "./queue-limits.ts";
 import { CHANNEL, TELL, TIDY } from "./queue-statements.ts";
@@ -106,6 +108,36 @@ const RESUME = prepared(
   WHERE tenant_id = $1 AND queue = $2 RETURNING ${COLUMNS}`,
 );
 
+const LINES = prepared(
+  "queues.lines",
+  `SELECT l.tenant_id AS "tenantId", l.queue, l.handler, l.labels, l.count::float8 AS count,
+    (extract(epoch FROM statement_timestamp() - w.ready_at) * 1000)::float8 AS "ageMs"
+  FROM (
+    SELECT tenant_id, queue, handler, labels, sum(count) AS count FROM orchestrator.waiting_parts WHERE NOT held AND NOT deferred
+    GROUP BY tenant_id, queue, handler, labels HAVING sum(count) > 0 LIMIT 1000
+  ) AS l
+  CROSS JOIN LATERAL (
+    SELECT ready_at FROM orchestrator.waiting_tasks w
+    WHERE w.tenant_id = l.tenant_id AND w.queue = l.queue AND w.handler = l.handler AND w.labels = l.labels AND NOT w.held AND NOT w.deferred
+    ORDER BY w.rank, w.turn, w.ready_at, w.run_id, w.task_path LIMIT 1
+  ) AS w`,
+);
+
+const TOTALS = prepared(
+  "queues.totals",
+  `SELECT queue, sum(waiting)::float8 AS waiting, sum(deferred)::float8 AS deferred, sum(held)::float8 AS held, coalesce(max(age_ms), 0)::float8 AS "ageMs"
+  FROM (
+    SELECT c.*, (SELECT extract(epoch FROM statement_timestamp() - w.ready_at) * 1000 FROM orchestrator.waiting_tasks w
+      WHERE w.tenant_id = c.tenant_id AND w.queue = c.queue AND NOT w.deferred AND NOT w.held ORDER BY w.ready_at LIMIT 1) AS age_ms
+    FROM (
+      SELECT tenant_id, queue, coalesce(sum(count) FILTER (WHERE NOT held AND NOT deferred), 0) AS waiting,
+        coalesce(sum(count) FILTER (WHERE deferred), 0) AS deferred, coalesce(sum(count) FILTER (WHERE held AND NOT deferred), 0) AS held
+      FROM orchestrator.waiting_parts GROUP BY tenant_id, queue HAVING sum(count) > 0 ORDER BY sum(count) DESC LIMIT 200
+    ) AS c
+  ) AS ages
+  GROUP BY queue ORDER BY queue`,
+);
+
 interface SettingsRow {
   readonly tenant_id: string;
   readonly queue: string;
@@ -153,6 +185,8 @@ export function createQueueStore(database: Database, { alone = false } = {}): Qu
         priority: rank === null ? null : 0 - rank,
       }));
     },
+    listLines: async () => (await reads.query<WaitingLine>(LINES)).rows,
+    listTotals: async () => (await reads.query<QueueTotals>(TOTALS)).rows,
     change: (tenantId, queue, by, change) =>
       journal.transaction(async (runner) => {
         const { statement, values } = toStatement(by, change);

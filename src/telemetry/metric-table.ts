@@ -115,6 +115,26 @@ export const METRICS = {
     ["outcome"],
     REPORT_OUTCOMES,
   ),
+  // Queues of worker tasks. The label has the names of queues, of all tenants: those with the most tasks, at most 200.
+  orchestrator_queue_tasks: gauge(
+    "Tasks in a queue: WAITING for a worker, DEFERRED because the queue is full or drained, HELD with their run. Of the whole database; one instance has it.",
+    ["queue", "state"],
+  ),
+  orchestrator_queue_oldest_seconds: gauge(
+    "How long the oldest task has waited for a worker. Of the whole database; one instance has it.",
+    ["queue"],
+  ),
+  orchestrator_queue_unserved_tasks: gauge(
+    "Tasks that have waited for 10 s or longer and that no worker can do. Of the whole database; one instance has it.",
+    ["queue"],
+  ),
+  orchestrator_queue_workers: gauge("Workers that are connected to this instance and serve a queue.", ["queue"]),
+  orchestrator_queue_slots: gauge("Slots of workers that are connected to this instance and serve a queue.", [
+    "queue",
+    "state",
+  ]),
+  orchestrator_handovers_total: counter("Tasks that were handed out to workers, durably.", ["queue"]),
+  orchestrator_handover_returns_total: counter("Hand-overs that came to nothing, by reason.", ["queue", "reason"]),
   // Dead letters
   orchestrator_dead_letter_queue_size: gauge("Dead letters in the store (seed)."),
   orchestrator_dead_letters_total: counter(

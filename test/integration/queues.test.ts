@@ -88,6 +88,26 @@ test("a queue shows at every instance what waits in it, and the workers of all i
   }
 }, 60_000);
 
+test("metrics have the tasks of the whole database once, and the workers of each instance", async () => {
+  await start("metered", 2);
+  const worker = startWorker(client(0), { other: async () => null }, { slots: 3, name: "metered" });
+  try {
+    await eventually(async () => {
+      const texts = await Promise.all(
+        [first, second].map(async ({ metricsPort }) => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()),
+      );
+      const lines = texts.flatMap((text) => text.split("\n"));
+      expect(
+        lines.filter((line) => line === 'orchestrator_queue_tasks{queue="metered",state="WAITING"} 2'),
+      ).toHaveLength(1);
+      const slots = lines.filter((line) => line.startsWith('orchestrator_queue_slots{queue="default",state="ALL"}'));
+      expect(slots.map((line) => Number(line.split(" ")[1])).reduce((sum, value) => sum + value, 0)).toBeGreaterThan(2);
+    });
+  } finally {
+    await worker.kill();
+  }
+}, 60_000);
+
 test("a stop is kept with its author, and a queue that nobody knows is an error that says so", async () => {
   const { queue } = await client(1).call(QueueService.method.pauseQueue, { queue: "later", reason: "deploy" });
   expect(queue?.pause).toMatchObject({ actor: "ann", reason: "deploy" });

@@ -23,6 +23,8 @@ export interface OpenDispatch {
   readonly workers: Workers;
   /** Settings of these queues have changed, or what waits in them because of that. */
   readonly settled: Dispatcher["settled"];
+  /** Whether a worker, here or at another instance, can do the tasks of a line. */
+  readonly isServed: Dispatcher["isServed"];
   /** What other instances say. */
   readonly peerDispatch: PeerDispatch;
   /** Ends the sessions of workers. What they hold stays theirs. */
@@ -58,6 +60,7 @@ export function createDispatch(
       const workers = new WorkerSessions({ ...parts, dispatcher, handOvers, peers, owns });
       return {
         workers,
+        isServed: (line) => dispatcher.isServed(line),
         settled: (queues) => dispatcher.settled(queues),
         peerDispatch: peers,
         close: async () => {

@@ -129,6 +129,16 @@ export class Dispatcher implements Takers {
     return this.#waiting.isLow(line);
   }
 
+  /** Whether a worker, here or at another instance, can do the tasks of a line. */
+  isServed(line: LabeledLine): boolean {
+    const settings = this.#parts.settings.of(line);
+    const pins = settings?.buildIds ?? [];
+    for (const { isHere, skills } of this.#takers.get(keyOf(line)) ?? [])
+      if (isHere && skills.has(line.labels) && (pins.length === 0 || pins.includes(skills.buildId))) return true;
+    // Other instances tell which lines they serve, and not what else their workers can do.
+    return this.#neighbours?.serve(line) === true;
+  }
+
   /** Reads what waits in a line that workers at another instance serve. */
   async learn(line: Line): Promise<void> {
     try {

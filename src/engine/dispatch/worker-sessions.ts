@@ -157,6 +157,10 @@ export class WorkerSessions implements Workers {
     return session !== null;
   }
 
+  listAll(): readonly WorkerView[] {
+    return [...this.#sessions.values()].map((session) => session.view());
+  }
+
   list({ tenantId }: Caller): readonly WorkerView[] {
     return [...this.#sessions.values()].flatMap((session) => (session.tenantId === tenantId ? [session.view()] : []));
   }

@@ -23,6 +23,7 @@ import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
 import { keepQueueLimits } from "../../engine/queues/queue-limits.ts";
 import { QueueRules } from "../../engine/queues/queue-rules.ts";
+import { watchQueues } from "../../engine/queues/queue-watch.ts";
 import { createQueues } from "../../engine/queues/queues.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
@@ -36,6 +37,7 @@ import { openLeases } from "../../store/leases.ts";
 import { createOperationStore } from "../../store/operations.ts";
 import { createQueueStore } from "../../store/queues.ts";
 import { createWaitingTaskStore } from "../../store/waiting-tasks.ts";
+import type { QueueGauges } from "../../telemetry/queue-metrics.ts";
 import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../projections.ts";
 import type { Flows } from "./flows.ts";
 import type { Parts } from "./parts.ts";
@@ -65,6 +67,7 @@ export interface RunningEngine {
   readonly operations: Operations;
   readonly workers: Workers;
   readonly queues: Queues;
+  readonly queueGauges: QueueGauges;
   readonly peerDispatch: PeerDispatch;
   readonly handOvers: HandOvers;
   readonly shards: OwnedShards;
@@ -164,13 +167,17 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     log,
   });
   await runtime.open();
-  const { workers, peerDispatch, settled, close } = dispatch.open(runs.handOvers, peers.calls);
+  const { workers, peerDispatch, settled, isServed, close } = dispatch.open(runs.handOvers, peers.calls);
   queueRules.onChange(settled);
   await runtime.start(leaseTtl);
   const { handOvers } = runs;
   const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });
+  const queueWatch = watchQueues({
+    ...{ store: queueStore, isServed, shards: runtime.shards, log },
+    isPaused: (line) => (queueRules.of(line)?.pause ?? null) !== null,
+  });
   parts.onClose(async () => {
-    await queueLimits.stop();
+    await Promise.all([queueLimits.stop(), queueWatch.stop()]);
     await close();
     await runs.stop();
     await runtime.stop();
@@ -182,6 +189,15 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     approvals: engine,
     operations,
     workers,
+    queueGauges: {
+      readTotals: async () => (runtime.shards.owned.includes(0) ? queueStore.listTotals() : []),
+      get unserved() {
+        return queueWatch.unserved;
+      },
+      get workers() {
+        return workers.listAll();
+      },
+    },
     queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
     peerDispatch,
     handOvers: runs.handOvers,

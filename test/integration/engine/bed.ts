@@ -6,7 +6,7 @@ import { afterEach, beforeAll } from "vitest";
 import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Log, LogFields } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
-import { createDispatch } from "../../../src/engine/dispatch/create-dispatch.ts";
+import { createDispatch, type OpenDispatch } from "../../../src/engine/dispatch/create-dispatch.ts";
 import { TaskTokens } from "../../../src/engine/dispatch/tokens.ts";
 import { createEngine, type Engine } from "../../../src/engine/engine.ts";
 import { foldJournal } from "../../../src/engine/machine/apply.ts";
@@ -68,6 +68,7 @@ export interface Instance {
   readonly workers: Workers;
   readonly queues: Queues;
   readonly rules: QueueRules;
+  readonly isServed: OpenDispatch["isServed"];
   readonly peerDispatch: PeerDispatch;
   readonly journal: FaultyJournal;
   readonly leases: Leases;
@@ -307,7 +308,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   await runtime.open();
   const engine: Engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
-  const { workers, peerDispatch, settled, close } = dispatch.open(runs.handOvers, callsBetween(id));
+  const { workers, peerDispatch, settled, isServed, close } = dispatch.open(runs.handOvers, callsBetween(id));
   dispatches.set(id, peerDispatch);
   rules.onChange(settled);
   const queueLimits = keepQueueLimits({
@@ -340,6 +341,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     operations,
     workers,
     rules,
+    isServed,
     queues: createQueues({ store: queueStore, changed: () => rules.refresh() }),
     peerDispatch,
     journal,

@@ -11,6 +11,7 @@ export function createFakeWorkers(): Workers {
     },
     report: async () => ({ standing: "unknown", message: "the task token is not one of this service" }),
     goodbye: (_caller, sessionId) => sessionId === "s",
+    listAll: () => [],
     list: () => [],
     drain: () => null,
     runOf: () => null,

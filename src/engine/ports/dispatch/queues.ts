@@ -3,6 +3,7 @@
  * worker serves it, or it has settings; only settings are rows.
  */
 import type { Caller } from "../caller.ts";
+import type { LabeledLine } from "./hand-overs.ts";
 
 /** Who stopped a queue, why, and since when, milliseconds since the epoch. */
 export interface QueueStop {
@@ -103,6 +104,20 @@ export interface ExpiredTask {
   readonly ttlMs: number;
 }
 
+/** A line in which tasks wait. */
+export interface WaitingLine extends LabeledLine {
+  readonly count: number;
+  /** How long its first task has waited, milliseconds. */
+  readonly ageMs: number;
+}
+
+/** What waits in a queue, of all tenants. */
+export interface QueueTotals extends TaskCounts {
+  readonly queue: string;
+  /** How long the oldest of the waiting tasks has waited, milliseconds; 0: none waits. */
+  readonly ageMs: number;
+}
+
 /** Settings and counts as stored. */
 export interface QueueStore extends QueueLimitStore {
   /** Settings of all queues of all tenants. */
@@ -112,6 +127,10 @@ export interface QueueStore extends QueueLimitStore {
   listNames(tenantId: string, after: string, limit: number): Promise<readonly string[]>;
   /** Counts of those of these queues in which tasks wait. */
   count(tenantId: string, queues: readonly string[]): Promise<readonly QueueCounts[]>;
+  /** Lines with waiting tasks, of all tenants, at most 1,000. */
+  listLines(): Promise<readonly WaitingLine[]>;
+  /** The 200 queues with the most tasks, of all tenants. */
+  listTotals(): Promise<readonly QueueTotals[]>;
   /** Changes settings and tells the instances. Error: TOO_MANY_QUEUES. */
   change(tenantId: string, queue: string, by: string, change: QueueChange): Promise<QueueSettings>;
   /**

@@ -121,6 +121,8 @@ export interface Workers {
   touch(caller: Caller, sessionId: string): boolean;
   /** The worker says goodbye: its session ends, and what it holds goes to others. False when there is no session. */
   goodbye(caller: Caller, sessionId: string): boolean;
+  /** The workers of all tenants that are connected here. */
+  listAll(): readonly WorkerView[];
   /** The workers of the caller's tenant. */
   list(caller: Caller): readonly WorkerView[];
   /** The worker gets no more tasks, and is told so. Null when it is not connected here. */
