@@ -85,6 +85,7 @@ function createContext(caller: Caller, stop: AbortSignal): CallContext {
     requestId: toRequestId(undefined),
     remainingMs: () => Math.max(0, deadlineAt - performance.now()),
     opened: () => undefined,
+    turn: async () => undefined,
     signal: AbortSignal.any([stop, AbortSignal.timeout(CALL_MS)]),
   };
 }

@@ -40,12 +40,17 @@ function callHttp(request: string): Caller {
   return { read: () => socket.resume(), close: () => socket.destroy() };
 }
 
-function callGrpc(): Caller {
+/** The request of a method, framed. */
+function frame(bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([0, 0, 0, 0, bytes.length]), bytes]);
+}
+
+const GET_BIG = frame(toBinary(input, create(input, { runId: "big" })));
+
+function callGrpc(calls = CALLS, path = GET_RUN, body = GET_BIG): Caller {
   const session = connectHttp2(tested.url);
-  const message = toBinary(input, create(input, { runId: "big" }));
-  const body = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
-  const streams = Array.from({ length: CALLS }, () => {
-    const head = { ":method": "POST", ":path": GET_RUN, "content-type": "application/grpc", te: "trailers" };
+  const streams = Array.from({ length: calls }, () => {
+    const head = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
     const stream = session.request(head);
     stream.on("error", () => undefined);
     stream.pause();
@@ -62,7 +67,7 @@ function callGrpc(): Caller {
 
 const BODY = '{"runId":"big"}';
 const PROTOCOLS: readonly (readonly [name: string, call: () => Caller])[] = [
-  ["gRPC", callGrpc],
+  ["gRPC", () => callGrpc()],
   ["REST", () => callHttp("GET /v1/runs/big HTTP/1.1\r\nhost: localhost\r\n\r\n")],
   [
     "Connect",
@@ -116,4 +121,51 @@ test("gRPC: calls of a caller that never reads are broken off, and make room for
   const caller = callGrpc();
   await eventually(() => expect(served()).toBe(CALLS), { timeoutMs: 40_000 });
   caller.close();
+});
+
+// Cause: a burst of calls was served before the size of the first answer was known, up to all streams of a connection.
+test("gRPC: of a burst of reads at most 100 are made at the same time, and waits hold up none", {
+  timeout: 60_000,
+}, async () => {
+  const { getRun } = tested.engine;
+  let making = 0;
+  let most = 0;
+  const ready = Promise.withResolvers<void>();
+  tested.engine.getRun = async (...call) => {
+    making += 1;
+    most = Math.max(most, making);
+    await ready.promise;
+    making -= 1;
+    return getRun(...call);
+  };
+  let waiting = 0;
+  const ended = Promise.withResolvers<void>();
+  tested.engine.waitRun = async (...call) => {
+    waiting += 1;
+    await ended.promise;
+    return getRun(call[0], call[1]);
+  };
+  const { method } = RunService;
+  const wait = { seconds: 40n, nanos: 0 };
+  const waits = frame(toBinary(method.waitRun.input, create(method.waitRun.input, { runId: "big", wait })));
+  const waiters = callGrpc(CALLS, GET_RUN.replace("GetRun", "WaitRun"), waits);
+  await eventually(() => expect(waiting).toBe(CALLS), { timeoutMs: 20_000 });
+  const readers = callGrpc(2 * CALLS);
+  await eventually(() => expect(making).toBe(100), { timeoutMs: 20_000 });
+  // Another connection is served meanwhile.
+  expect((await fetch(`${tested.url}/v1/flows`)).status).toBe(200);
+  expect(most).toBe(100);
+  readers.read();
+  ready.resolve();
+  await eventually(() => expect(served()).toBe(2 * CALLS), { timeoutMs: 40_000 });
+  expect(most).toBe(100);
+  ended.resolve();
+  const waited = (): number => tested.finished.filter((call) => call.method.endsWith("/WaitRun")).length;
+  // What is not read holds up the rest of these, too.
+  await eventually(() => expect(waited()).toBeGreaterThan(0));
+  expect(waited()).toBeLessThanOrEqual(130);
+  waiters.read();
+  await eventually(() => expect(waited()).toBe(CALLS), { timeoutMs: 40_000 });
+  readers.close();
+  waiters.close();
 });

@@ -24,6 +24,11 @@ export interface CallContext {
    */
   opened(): void;
   /**
+   * Resolves when the caller may get another answer. To be awaited after a wait, before a large answer is made: many
+   * calls of one connection may have waited for the same thing.
+   */
+  turn(): Promise<void>;
+  /**
    * Aborts when the caller disconnects, the deadline passes, or the service stops; its reason is the error. Created on
    * first use.
    */
@@ -75,6 +80,10 @@ export class Call implements CallContext {
   onAbort: ((reason: OrchestratorError) => void) | null = null;
   /** Called when a stream has begun. The protocol sets it. */
   onOpened: (() => void) | null = null;
+  /**
+   * Calls its argument when it is the call's turn. The protocol sets it, unless a connection has one call at a time.
+   */
+  onTurn: ((begin: () => void) => void) | null = null;
   #controller: AbortController | null = null;
   #requestId: string | null = null;
 
@@ -101,6 +110,11 @@ export class Call implements CallContext {
 
   remainingMs(): number {
     return Math.max(0, this.deadlineAt - performance.now());
+  }
+
+  turn(): Promise<void> {
+    const { onTurn } = this;
+    return onTurn === null ? Promise.resolve() : new Promise(onTurn);
   }
 
   opened(): void {

@@ -8,6 +8,7 @@
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type OrchestratorError, toError } from "../../base/errors.ts";
 import type { HostRule } from "../../base/host-rule.ts";
 import type { Log } from "../../base/log.ts";
@@ -144,11 +145,26 @@ function serve(method: ServedMethod, stream: GrpcStream, parts: GrpcParts): void
         // The caller's timeout starts with the headers.
         const call = new Call("grpc", timeout.leftMs(), stream);
         stream.onGone = () => call.cancel();
+        if (makesAtOnce(method)) stream.make();
+        call.onTurn = (begin) =>
+          stream.unread.admit(() => {
+            stream.make();
+            begin();
+          });
         if (method.stream === null) serveUnary(method, call, decode, stream, parts);
         else void serveStream(method, call, decode, stream, parts);
       });
     },
   });
+}
+
+/** A read is answered as soon as what it asks for is there. Other large answers come after a wait: see `Call.turn`. */
+function makesAtOnce({ desc, stream }: ServedMethod): boolean {
+  return (
+    stream === null &&
+    desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS &&
+    !("wait" in desc.input.field)
+  );
 }
 
 function miscounted(method: ServedMethod, sent: string): OrchestratorError {

@@ -58,6 +58,7 @@ export class GrpcStream implements CallHeaders {
   readonly #log: Log;
   #trailers: OutgoingHttpHeaders | null = null;
   #unreadBytes = 0;
+  #made: (() => void) | null = null;
 
   constructor(
     http2: ServerHttp2Stream,
@@ -75,9 +76,15 @@ export class GrpcStream implements CallHeaders {
     http2.on("close", () => {
       if (this.#trailers === null) this.onGone?.();
       if (this.#unreadBytes > 0) unread.remove(this.#unreadBytes);
+      this.#made?.();
     });
     // `close` follows every error.
     http2.on("error", () => undefined);
+  }
+
+  /** The answer is made from now on: it counts among those of the connection until it is handed over. */
+  make(): void {
+    if (!this.http2.closed) this.#made ??= this.unread.make();
   }
 
   /** A header of the call. */
@@ -156,6 +163,7 @@ export class GrpcStream implements CallHeaders {
     this.#unreadBytes = framed.length;
     this.unread.add(framed.length);
     http2.end(framed);
+    this.#made?.();
   }
 
   /** Ends the call with an error. */
@@ -164,6 +172,7 @@ export class GrpcStream implements CallHeaders {
     this.#trailers = this.#trailersOf(error, requestId);
     const { http2 } = this;
     if (http2.closed) return;
+    this.#made?.();
     if (http2.headersSent) http2.end();
     else http2.respond({ ...HEADERS, ...this.#trailers }, { endStream: true });
     // If the caller is still sending, keep reading for a while, so that it receives the response first.

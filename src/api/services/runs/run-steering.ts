@@ -87,6 +87,7 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
       const start = fromStartRequest(request, limits, read instanceof Promise ? await read : read);
       const waitMs = fromWait(request.wait, call.remainingMs());
       const result = await runControl.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
+      if (waitMs > 0) await call.turn();
       return {
         $typeName: "orchestrator.v1.StartRunResponse",
         run: await show(call.caller, result.run, mask),
@@ -101,6 +102,7 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
       if (request.requestId !== "") await runControl.claimRequest(call.caller, request.requestId, hashBatch(starts));
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
       const results = await runControl.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
+      if (waitMs > 0) await call.turn();
       let next = 0;
       const answers = starts.map((start) =>
         start instanceof Error ? start : (results[next++] as StartResult | Error),
@@ -130,6 +132,7 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
       const mask = parseReadMask(RunSchema, request.readMask);
       const waitMs = fromWait(request.wait, call.remainingMs());
       const view = await runReader.waitRun(call.caller, request.runId, waitMs, call.signal);
+      await call.turn();
       return { $typeName: "orchestrator.v1.WaitRunResponse", run: await show(call.caller, view, mask) };
     },
 
