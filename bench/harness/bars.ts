@@ -128,6 +128,20 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("workers", "stepShare"),
   },
   {
+    title: "two instances with the workers at one, tasks/s ÷ one instance alone",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.7,
+    measure: (read) => read.figure("worker-instances", "pairShare"),
+  },
+  {
+    title: "the same, CPU of the services per task",
+    unit: "times",
+    rule: "atMost",
+    limit: 1.5,
+    measure: (read) => read.figure("worker-instances", "pairCpuShare"),
+  },
+  {
     title: "100,000 waiting runs, resident memory added",
     unit: "MB",
     rule: "atMost",

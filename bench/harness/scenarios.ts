@@ -34,6 +34,14 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { rounds: 1, seconds: 1 },
   },
   {
+    name: "worker-instances",
+    title: "tasks of two instances, with the workers at one",
+    file: "workloads/worker-instances.ts",
+    database: "plain",
+    full: { rounds: 3, seconds: 4 },
+    quick: { rounds: 1, seconds: 2 },
+  },
+  {
     name: "start",
     title: "start to serving with the embedded store, idle memory",
     file: "workloads/service-start.ts",
