@@ -116,7 +116,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
     printError(error);
-    return exitCodeOf(error, args[0] === "serve" || args.includes("--local"));
+    return exitCodeOf(error, args[0] === "serve" || args.includes("--local") || args.includes("--worker"));
   }
 }
 

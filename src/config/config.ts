@@ -105,3 +105,10 @@ function parseValue(setting: NamedSetting, value: unknown, origin: string, probl
   problems.push({ place: origin, problem: `${expected}${got}` });
   return undefined;
 }
+
+/** The environment of a child process: that of this process, and more. */
+export function inheritEnvironment(
+  more: Readonly<Record<string, string>>,
+): Readonly<Record<string, string | undefined>> {
+  return { ...process.env, ...more };
+}

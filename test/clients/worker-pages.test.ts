@@ -83,7 +83,7 @@ async function checkOrder(worker: WorkerProgram, client: WorkerProgram): Promise
 
 test("the page has its blocks, and no others", () => {
   const of = (language: string) => ["worker", "test"].map((mark) => `${language} ${mark}`);
-  const more = ["yaml flow", "sh run", "sh python", "sh worker"];
+  const more = ["yaml flow", "sh run", "sh try", "sh python", "sh worker"];
   expect([...BLOCKS.keys()].sort()).toEqual([...["ts", "python", "go"].flatMap(of), ...more].sort());
 });
 
@@ -103,6 +103,36 @@ describe("TypeScript", () => {
     const printed = await runProgram(process.execPath, [...NODE, "test.ts"], { cwd: home });
     expect(printed).toContain("output: { text: 'Hello, Ada!' }");
     expect(printed).toContain("type: 'NOBODY'");
+  });
+});
+
+describe("run --worker", () => {
+  function tryFlow(home: string, words: readonly string[]) {
+    const args = [join(ROOT, "src/main.ts"), ...words];
+    const options = { cwd: home, env: cleanEnvironment(), encoding: "utf8", timeout: 90_000 } as const;
+    return spawnSync(process.execPath, args, options);
+  }
+
+  test("starts a service and the page's worker for one run, and ends both", () => {
+    const home = saveBlocks({ "greet.yaml": "yaml flow", "worker.ts": "ts worker" });
+    writeFileSync(join(home, "package.json"), '{"type": "module"}');
+    const [command, ...words] = block("sh try").trim().split(" ");
+    expect(command).toBe("./orchestrator");
+    const { status, stdout, stderr } = tryFlow(home, words);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain('"text": "Hello, Ada!"');
+    expect(stderr).toContain("worker: connected");
+  });
+
+  test("says that the worker ended, and cancels the run", () => {
+    const home = saveBlocks({ "flow.yaml": "yaml flow" });
+    writeFileSync(join(home, "worker.js"), "process.exit(3);");
+    const { status, stderr } = tryFlow(home, ["run", "flow.yaml", "--input", "who=Ada", "--worker", "./worker.js"]);
+    expect(stderr).toContain("the worker ./worker.js ended with exit code 3 before the run");
+    expect(status).not.toBe(0);
+    const missing = tryFlow(home, ["run", "flow.yaml", "--input", "who=Ada", "--worker", "./none.py"]);
+    expect(missing.stderr).toContain("--worker ./none.py: there is no such file");
+    expect(missing.status).toBe(2);
   });
 });
 

@@ -7,7 +7,7 @@ import { parseDurationMs } from "../../base/time/duration.ts";
 import { type Flow, type FlowVariable, FlowVariableTypeSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
-import { actorOf } from "../actor.ts";
+import { actorHeaders, actorOf } from "../actor.ts";
 import { APPROVAL_ANSWERS, type ApprovalAnswer } from "../ask-approvals.ts";
 import type { CommandContext } from "../command-context.ts";
 import { CompletedArgument } from "../completion/completed.ts";
@@ -36,6 +36,7 @@ interface RunOptions extends ConnectOptions, OutputOptions {
   readonly watch?: true;
   readonly wait?: true;
   readonly local?: true;
+  readonly worker?: string;
   readonly data?: string;
   readonly config?: string;
   readonly httpAllow?: string;
@@ -72,6 +73,7 @@ export function defineRun(command: Command, context: CommandContext): void {
     .option("-w, --watch", "show the progress of all tasks until the run ends")
     .option("--wait", "wait until the run ends")
     .option("--local", "run in this process on an embedded store, without a service")
+    .option("--worker <file>", "like --local, and start this worker for the run: .ts, .js, .py, .go, .sh, or a program")
     .option("--data <folder>", "with --local: keep the store in this folder")
     .option("--http-allow <list>", "with --local: private hosts that http tasks may call: host, host:port, CIDR")
     .option("--config <file>", "with --local: configuration file, as for serve")
@@ -99,7 +101,8 @@ export function defineRun(command: Command, context: CommandContext): void {
 Values follow the declared type of their variable. Without one, they are JSON if they parse as JSON, else text. name=@@x is the text "@x".
 Ctrl-C leaves the run to the service and says how to come back to it. With --local it cancels the run; a second Ctrl-C leaves at once.`,
     )
-    .action(async (flow: string, options: RunOptions, called: Command) => {
+    .action(async (flow: string, given: RunOptions, called: Command) => {
+      const options: RunOptions = given.worker === undefined ? given : { ...given, local: true };
       const next = (words: string): string => nextCommand(words, called);
       for (const field of ["data", "config", "httpAllow"] as const)
         if (options[field] !== undefined && options.local !== true)
@@ -132,15 +135,29 @@ async function withLocal(
     interrupt.abort();
   };
   process.on("SIGINT", note).on("SIGTERM", note);
-  const { openLocalService } = await import("../connection/local-service.ts");
-  const { data, config, httpAllow } = options;
+  const { data, config, httpAllow, worker } = options;
   const dataDir = data === undefined ? {} : { dataDir: data };
   const log = createLocalLog();
   // A new store takes a second or more, and until then there is nothing to show.
   if (options.watch === true && process.stderr.isTTY === true)
     toStderr`${paint("dim", "starting a service for this run", process.stderr)}\n`;
   try {
-    const client = await openLocalService({ log, actor: actorOf(options), flags: { config, httpAllow }, ...dataDir });
+    const settings = { log, flags: { config, httpAllow }, ...dataDir };
+    const client =
+      worker === undefined
+        ? await (await import("../connection/local-service.ts")).openLocalService({
+            ...settings,
+            actor: actorOf(options),
+          })
+        : await (await import("../connection/worker-service.ts")).openWorkerService({
+            ...settings,
+            headers: actorHeaders(options),
+            worker,
+            onWorkerEnd: (why) => {
+              toStderr`${why}\n`;
+              interrupt.abort();
+            },
+          });
     try {
       const code = interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
       return signaled ?? code;
