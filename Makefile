@@ -5,7 +5,7 @@ SHELL = /bin/sh
 # Puts the project's Node and its tools first on PATH, after installing what the lockfile names.
 WITH = sh scripts/with-node.sh
 
-.PHONY: help dev run test check bench demo release generate-clients buf-lint buf-breaking clean-generated dev-monitoring
+.PHONY: help dev run test check bench demo demo-workers release generate-clients buf-lint buf-breaking clean-generated dev-monitoring
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do printf '  %-18s %s\n' "$$name" "$$text"; done
@@ -27,6 +27,9 @@ bench: ## Measure against the peers (docs/benchmarks.md); ARGS="--quick" for a s
 
 demo: ## Run the example flow in this terminal
 	@$(WITH) node examples/demo/main.ts
+
+demo-workers: ## A Python and a Go worker share a queue; one is killed on the way
+	@$(WITH) node examples/workers/demo/main.ts
 
 release: ## Check, keep the image of the contracts, build the npm package
 	@$(WITH) sh scripts/release.sh
