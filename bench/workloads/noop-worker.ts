@@ -1,14 +1,11 @@
 /** A worker of {@link SLOTS} slots whose handler returns at once, and runs for it. */
-import { openGrpcClient as openStreamingClient } from "../../src/api/client/grpc-client.ts";
+import { createWorker } from "../../gen/typescript/worker/index.js";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
-import { WorkerService } from "../../src/gen/orchestrator/v1/worker_service_pb.ts";
 import type { GrpcClient } from "./grpc-client.ts";
 
 const SLOTS = 200;
 const IN_FLIGHT = 200;
-/** Most reports in one call: the contract's. */
-const MAX_REPORTS = 1_000;
 const WAIT = { seconds: 50n, nanos: 0 };
 const encoder = new TextEncoder();
 
@@ -47,41 +44,12 @@ export async function measureRate(call: () => Promise<unknown>, units: number, s
   return (done * 1_000) / (performance.now() - begun);
 }
 
-/** Starts a worker whose handler returns at once. Returns what stops it. */
-export async function startNoopWorker(port: number): Promise<() => Promise<void>> {
-  const client = openStreamingClient({ address: `127.0.0.1:${port}` });
-  const stop = new AbortController();
-  const worker = { name: "bench", handlers: ["noop"], slots: SLOTS };
-  const { sessionId } = await client.call(WorkerService.method.registerWorker, worker);
-  const waiting: string[] = [];
-  let isSending = false;
-  const send = async (): Promise<void> => {
-    if (isSending) return;
-    isSending = true;
-    // What arrives in the same turn of the loop goes along.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (waiting.length > 0) {
-      const tokens = waiting.splice(0, MAX_REPORTS);
-      const reports = tokens.map((taskToken) => ({ taskToken, event: { case: "succeeded" as const, value: {} } }));
-      await client.call(WorkerService.method.reportTasks, { sessionId, reports });
-    }
-    isSending = false;
-  };
-  const read = async (): Promise<void> => {
-    for await (const { event } of client.stream(
-      WorkerService.method.pollTasks,
-      { sessionId },
-      { signal: stop.signal },
-    )) {
-      if (event.case !== "task") continue;
-      waiting.push(event.value.taskToken);
-      void send();
-    }
-  };
-  const reading = read().catch(() => {});
+/** Starts a worker, made with the TypeScript library, whose handler returns at once. Returns what stops it. */
+export function startNoopWorker(port: number): () => Promise<void> {
+  const worker = createWorker({ address: `127.0.0.1:${port}`, name: "bench", slots: SLOTS });
+  const running = worker.handle("noop", () => {}).run();
   return async () => {
-    stop.abort();
-    await reading;
-    await client.close();
+    worker.stop();
+    await running;
   };
 }

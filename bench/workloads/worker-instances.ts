@@ -29,7 +29,7 @@ serveFigures(async (settings) => {
     // The first round warms up the store.
     const first = await startServiceProcess({ databaseUrl });
     const client = openGrpcClient(first.port);
-    const stopWorker = await startNoopWorker(first.port);
+    const stopWorker = startNoopWorker(first.port);
     const definition = { case: "source" as const, value: JSON.stringify(stepsFlow("worker-steps")) };
     await client.call(FlowService.method.registerFlow, { definition });
     const single = await measure([first], [client], seconds);

@@ -37,7 +37,7 @@ const FLOWS = [
 serveFigures(async (settings) => {
   const service = await startServiceProcess({ databaseUrl: String(settings.databaseUrl) });
   const client = openGrpcClient(service.port);
-  const stopWorker = await startNoopWorker(service.port);
+  const stopWorker = startNoopWorker(service.port);
   for (const one of FLOWS)
     await client.call(FlowService.method.registerFlow, { definition: { case: "source", value: JSON.stringify(one) } });
   const echo = (): Promise<unknown> => client.call(InfoService.method.getInfo, {});
