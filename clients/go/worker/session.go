@@ -29,7 +29,7 @@ func (w *Worker) answered(one said, result *orchestratorv1.TaskReportResult) {
 	case orchestratorv1.TaskReportOutcome_TASK_REPORT_OUTCOME_CANCEL_REQUESTED:
 		one.held.abort(ErrCanceled)
 	case orchestratorv1.TaskReportOutcome_TASK_REPORT_OUTCOME_REFUSED:
-		w.options.Log("a result of %s was refused: %s", one.held.message.GetTaskId(), result.GetMessage())
+		w.options.Log("a report about %s was refused: %s", one.held.message.GetTaskId(), result.GetMessage())
 	case orchestratorv1.TaskReportOutcome_TASK_REPORT_OUTCOME_OUTDATED,
 		orchestratorv1.TaskReportOutcome_TASK_REPORT_OUTCOME_UNKNOWN,
 		orchestratorv1.TaskReportOutcome_TASK_REPORT_OUTCOME_ALREADY_REPORTED:
@@ -37,9 +37,7 @@ func (w *Worker) answered(one said, result *orchestratorv1.TaskReportResult) {
 		one.held.abort(ErrOutdated)
 		one.held.drop()
 	}
-	// What was answered may be an acknowledgement that the end has overtaken.
-	isEnd := one.report.GetAcknowledged() == nil && one.report.GetAlive() == nil
-	if !isOver && !isEnd {
+	if !isOver && !isEnd(one.report) {
 		return
 	}
 	w.mu.Lock()

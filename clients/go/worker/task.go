@@ -2,7 +2,11 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +19,14 @@ var (
 	ErrOutdated = errors.New("the task is no longer this worker's")
 	ErrTimeout  = errors.New("the handler took too long")
 	ErrStopping = errors.New("the worker stops")
+)
+
+const (
+	maxProgress   = 1_024
+	maxLine       = 4_096
+	maxCheckpoint = 65_536
+	// maxLines is how many lines the service takes at once.
+	maxLines = 50
 )
 
 // Task is what a handler knows of its task; see [TaskOf].
@@ -33,12 +45,76 @@ type Task struct {
 	FencingToken int
 	// CorrelationID links the run to work elsewhere; empty when it has none.
 	CorrelationID string
+	// Token names the hand-over in reports: for the process that ends a detached task.
+	Token string
 
-	heartbeat func()
+	say        func(*orchestratorv1.TaskReport)
+	mu         sync.Mutex
+	checkpoint []byte
 }
 
 // Heartbeat tells the service that the task is alive. The worker does so on its own while the handler runs.
-func (t *Task) Heartbeat() { t.heartbeat() }
+func (t *Task) Heartbeat() {
+	t.say(&orchestratorv1.TaskReport{Event: &orchestratorv1.TaskReport_Alive{Alive: &orchestratorv1.TaskAlive{}}})
+}
+
+// Progress is how far a task is: a fraction from 0 to 1, or steps.
+type Progress struct {
+	Fraction *float64
+	Current  *int32
+	Total    *int32
+	Message  string
+}
+
+// Progress shows those who watch the run how far the task is. Too much of it is dropped.
+func (t *Task) Progress(progress Progress) {
+	progressed := &orchestratorv1.TaskProgressed{
+		Fraction: progress.Fraction, Current: progress.Current, Total: progress.Total, Message: cut(progress.Message, maxProgress),
+	}
+	if progress.Fraction != nil {
+		bounded := min(max(0, *progress.Fraction), 1)
+		progressed.Fraction = &bounded
+	}
+	t.say(&orchestratorv1.TaskReport{Event: &orchestratorv1.TaskReport_Progress{Progress: progressed}})
+}
+
+// Logf shows those who watch the run a line. Too many are dropped.
+func (t *Task) Logf(format string, args ...any) {
+	logged := &orchestratorv1.TaskLogged{Text: cut(fmt.Sprintf(format, args...), maxLine)}
+	t.say(&orchestratorv1.TaskReport{Event: &orchestratorv1.TaskReport_Log{Log: logged}})
+}
+
+// Checkpoint saves what the next attempt needs to go on from here: JSON of at most 64 KB. The last one counts.
+func (t *Task) Checkpoint(value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	if len(text) > maxCheckpoint {
+		return fmt.Errorf("a checkpoint has %d bytes, more than %d", len(text), maxCheckpoint)
+	}
+	t.mu.Lock()
+	t.checkpoint = text
+	t.mu.Unlock()
+	checkpointed := &orchestratorv1.TaskCheckpointed{CheckpointJson: text}
+	t.say(&orchestratorv1.TaskReport{Event: &orchestratorv1.TaskReport_Checkpoint{Checkpoint: checkpointed}})
+	return nil
+}
+
+// LastCheckpoint reads what Checkpoint saved last, in this attempt or before it, into value. It returns false when nothing was.
+func (t *Task) LastCheckpoint(value any) (bool, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.checkpoint) == 0 {
+		return false, nil
+	}
+	return true, json.Unmarshal(t.checkpoint, value)
+}
+
+// Detach frees the slot: the work goes on elsewhere, and whoever has the token reports its end. What the handler returns is ignored.
+func (t *Task) Detach() {
+	t.say(&orchestratorv1.TaskReport{Event: &orchestratorv1.TaskReport_Detached{Detached: &orchestratorv1.TaskDetached{}}})
+}
 
 type taskKey struct{}
 
@@ -52,8 +128,8 @@ func TaskOf(ctx context.Context) *Task {
 //
 //	received → acknowledged → handler ended → reported → answered: no longer held
 //
-// Of what there is to say about a task, only the last word waits to be sent: a result replaces the acknowledgement before it, and
-// nothing replaces a result.
+// What is said about a task waits to be sent together. A new word replaces the one before it of the same kind, and any word is a sign
+// of life: a handler that ends at once is one report. Nothing is said after the end.
 type heldTask struct {
 	message *orchestratorv1.WorkerTask
 	ctx     context.Context
@@ -61,10 +137,10 @@ type heldTask struct {
 	free    func()
 
 	mu sync.Mutex
-	// next waits to be sent.
-	next  *orchestratorv1.TaskReport
-	ended bool
-	say   func(*heldTask)
+	// waiting is to be sent, in order.
+	waiting []*orchestratorv1.TaskReport
+	ended   bool
+	say     func(*heldTask)
 }
 
 func newHeldTask(message *orchestratorv1.WorkerTask, say func(*heldTask)) *heldTask {
@@ -79,7 +155,9 @@ func newHeldTask(message *orchestratorv1.WorkerTask, say func(*heldTask)) *heldT
 		IdempotencyKey: message.GetIdempotencyKey(),
 		FencingToken:   int(message.GetFencingToken()),
 		CorrelationID:  message.GetCorrelationId(),
-		heartbeat:      held.beat,
+		Token:          message.GetTaskToken(),
+		say:            held.report,
+		checkpoint:     message.GetCheckpointJson(),
 	}
 	ctx, abort := context.WithCancelCause(context.WithValue(context.Background(), taskKey{}, task))
 	held.ctx, held.abort, held.free = ctx, abort, func() {}
@@ -89,45 +167,74 @@ func newHeldTask(message *orchestratorv1.WorkerTask, say func(*heldTask)) *heldT
 	return held
 }
 
-// report says something about the task, unless its end has been said. isLast ends it.
-func (h *heldTask) report(report *orchestratorv1.TaskReport, isLast bool) {
+// report says something about the task, unless its end has been said.
+func (h *heldTask) report(report *orchestratorv1.TaskReport) {
 	h.mu.Lock()
 	if h.ended {
 		h.mu.Unlock()
 		return
 	}
 	report.TaskToken = h.message.GetTaskToken()
-	h.next, h.ended = report, isLast
+	h.keep(report)
+	h.ended = isEnd(report)
 	h.mu.Unlock()
 	h.say(h)
 }
 
-// beat says that the task is alive. An acknowledgement is a sign of life too.
-func (h *heldTask) beat() {
-	h.mu.Lock()
-	isSaid := h.next != nil
-	h.mu.Unlock()
-	if !isSaid {
-		h.report(&orchestratorv1.TaskReport{Event: &orchestratorv1.TaskReport_Alive{Alive: &orchestratorv1.TaskAlive{}}}, false)
+func (h *heldTask) keep(report *orchestratorv1.TaskReport) {
+	isLine := report.GetLog() != nil
+	if len(h.waiting) > 0 && (report.GetAlive() != nil || (isLine && len(h.waiting) >= maxLines)) {
+		return
 	}
+	h.waiting = slices.DeleteFunc(h.waiting, func(one *orchestratorv1.TaskReport) bool {
+		return isSign(one) || (isSame(one, report) && !isLine)
+	})
+	h.waiting = append(h.waiting, report)
 }
 
-// take returns what waits to be sent; nil when there is nothing.
-func (h *heldTask) take() *orchestratorv1.TaskReport {
+// beat says that the task is alive.
+func (h *heldTask) beat() {
+	h.report(&orchestratorv1.TaskReport{Event: &orchestratorv1.TaskReport_Alive{Alive: &orchestratorv1.TaskAlive{}}})
+}
+
+// take returns the first most of what waits to be sent, and whether more waits.
+func (h *heldTask) take(most int) (reports []*orchestratorv1.TaskReport, isMore bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	report := h.next
-	h.next = nil
-	return report
+	count := min(most, len(h.waiting))
+	reports, h.waiting = h.waiting[:count:count], slices.Clone(h.waiting[count:])
+	return reports, len(h.waiting) > 0
 }
 
-// again puts a report back, unless there is a newer word.
+// again puts a report back, before what was said since. What is for watchers only is lost, and a newer word stands.
 func (h *heldTask) again(report *orchestratorv1.TaskReport) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.next == nil {
-		h.next = report
+	isNewer := slices.ContainsFunc(h.waiting, func(one *orchestratorv1.TaskReport) bool { return isSame(one, report) })
+	isEphemeral := report.GetProgress() != nil || report.GetLog() != nil
+	if isNewer || isEphemeral || (isSign(report) && len(h.waiting) > 0) {
+		return
 	}
+	h.waiting = slices.Insert(h.waiting, 0, report)
+}
+
+// isSign: the report only says that the task is alive, as any other does.
+func isSign(report *orchestratorv1.TaskReport) bool {
+	return report.GetAlive() != nil || report.GetAcknowledged() != nil
+}
+
+// isEnd: nothing can be said about a task after the report.
+func isEnd(report *orchestratorv1.TaskReport) bool {
+	switch report.GetEvent().(type) {
+	case *orchestratorv1.TaskReport_Succeeded, *orchestratorv1.TaskReport_Failed, *orchestratorv1.TaskReport_Stopped,
+		*orchestratorv1.TaskReport_HandedBack, *orchestratorv1.TaskReport_Detached:
+		return true
+	}
+	return false
+}
+
+func isSame(a, b *orchestratorv1.TaskReport) bool {
+	return reflect.TypeOf(a.GetEvent()) == reflect.TypeOf(b.GetEvent())
 }
 
 // drop says that nothing more is said.

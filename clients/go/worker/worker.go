@@ -277,12 +277,12 @@ func (w *Worker) begin(task *orchestratorv1.WorkerTask) {
 	switch {
 	case isHeld:
 	case w.stopping.Load():
-		held.report(handedBack("the worker stops"), true)
+		held.report(handedBack("the worker stops"))
 	case handle == nil:
-		held.report(handedBack("there is no handler "+task.GetHandler()), true)
+		held.report(handedBack("there is no handler " + task.GetHandler()))
 	default:
 		acknowledged := &orchestratorv1.TaskReport_Acknowledged{Acknowledged: &orchestratorv1.TaskAcknowledged{}}
-		held.report(&orchestratorv1.TaskReport{Event: acknowledged}, false)
-		go func() { held.report(held.call(handle, maxOutputBytes), true) }()
+		held.report(&orchestratorv1.TaskReport{Event: acknowledged})
+		go func() { held.report(held.call(handle, maxOutputBytes)) }()
 	}
 }

@@ -20,7 +20,7 @@ import grpc
 from ..v1 import worker_pb2, worker_service_pb2, worker_service_pb2_grpc
 from ._call import Handler, call_handler, hand_back
 from ._outbox import Outbox, jitter
-from ._task import CANCELED, OUTDATED, STOPPING, HeldTask
+from ._task import CANCELED, OUTDATED, STOPPING, HeldTask, is_end
 
 _SDK = "python/0.1.0"
 _MAX_PAUSE = 2.0
@@ -220,9 +220,9 @@ class Worker:
             self._idle.clear()
             handler = self._handlers.get(message.task.handler)
             if self._stopping.is_set():
-                held.end(**hand_back("the worker stops"))
+                held.say(**hand_back("the worker stops"))
             elif handler is None:
-                held.end(**hand_back(f"there is no handler {message.task.handler}"))
+                held.say(**hand_back(f"there is no handler {message.task.handler}"))
             else:
                 held.call = asyncio.ensure_future(self._handle(held, handler))
         elif event == "cancellation" and message.cancellation.task_token in self._held:
@@ -233,7 +233,7 @@ class Worker:
 
     async def _handle(self, held: HeldTask, handler: Handler) -> None:
         held.say(acknowledged=worker_pb2.TaskAcknowledged())
-        held.end(**await call_handler(held, handler, self._session.max_output_bytes))
+        held.say(**await call_handler(held, handler, self._session.max_output_bytes))
 
     def _answered(
         self, held: HeldTask, report: worker_pb2.TaskReport, result: worker_pb2.TaskReportResult
@@ -242,12 +242,11 @@ class Worker:
         if result.outcome == worker_pb2.TASK_REPORT_OUTCOME_CANCEL_REQUESTED:
             held.abort(CANCELED)
         if result.outcome == worker_pb2.TASK_REPORT_OUTCOME_REFUSED:
-            self._log(f"a result of {held.task.id} was refused: {result.message}")
+            self._log(f"a report about {held.task.id} was refused: {result.message}")
         if is_over:
             held.abort(OUTDATED)
             held.drop()
-        # What was answered may be an acknowledgement that the end has overtaken.
-        if is_over or (held.ended and report.WhichOneof("event") not in ("acknowledged", "alive")):
+        if is_over or is_end(report):
             self._held.pop(held.message.task_token, None)
             if not self._held:
                 self._idle.set()

@@ -56,7 +56,7 @@ export function toErrored(error: unknown): Pick<TaskErrored, "type" | "message" 
 }
 
 /** At most `max` code points; half surrogates, which Protobuf refuses, become replacement characters. */
-function cut(text: string, max: number): string {
+export function cut(text: string, max: number): string {
   const whole = text.toWellFormed();
   return whole.length <= max ? whole : [...whole.slice(0, 2 * max)].slice(0, max).join("").toWellFormed();
 }

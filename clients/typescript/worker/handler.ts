@@ -21,8 +21,30 @@ export interface TaskContext {
   readonly deadline: Date | null;
   /** Aborts when the result is no longer wanted: the task was canceled or timed out, or the worker stops. */
   readonly signal: AbortSignal;
+  /** What {@link TaskContext.checkpoint} saved last, in this attempt or before it; undefined when nothing was. */
+  readonly lastCheckpoint: unknown;
+  /** Names the hand-over in reports: for the process that ends a detached task. */
+  readonly token: string;
   /** Tells the service that the task is alive. The worker does so on its own while the handler runs. */
   heartbeat(): void;
+  /** Shows those who watch the run how far the task is. Too much of it is dropped. */
+  progress(progress: Progress): void;
+  /** Shows those who watch the run a line. Too many are dropped. */
+  log(text: string, level?: "debug" | "info" | "warn" | "error"): void;
+  /** Saves what the next attempt needs to go on from here: JSON of at most 64 KB. The last one counts. Throws RangeError. */
+  checkpoint(value: unknown): void;
+  /** Frees the slot: the work goes on elsewhere, and whoever has the token reports its end. What the handler returns is ignored. */
+  detach(): void;
+}
+
+/** How far a task is. */
+export interface Progress {
+  /** From 0 to 1. */
+  readonly fraction?: number | undefined;
+  /** Steps that are done, and in all. */
+  readonly current?: number | undefined;
+  readonly total?: number | undefined;
+  readonly message?: string;
 }
 
 /** Does tasks of one name: returns the output, which must be JSON, or throws. */

@@ -12,10 +12,10 @@ import {
 } from "../../../gen/typescript/connect/v1.js";
 import { toFailed } from "./call-handler.ts";
 import { NonRetryableError } from "./errors.ts";
-import type { HeldTask, TaskEvent } from "./held-task.ts";
+import { type HeldTask, isEnd, type TaskEvent } from "./held-task.ts";
 
-/** Most reports in a call, and most bytes of outputs: more goes with the next one. */
-const MAX_BYTES = 4 * 1_024 * 1_024;
+/** Bytes of outputs after which the rest goes with the next call. */
+const MAX_BYTES = 1_024 * 1_024;
 const MAX_PAUSE_MS = 2_000;
 const UNKNOWN = {
   $typeName: "orchestrator.v1.TaskReportResult",
@@ -51,7 +51,7 @@ export class Outbox {
     this.#parts = parts;
   }
 
-  /** `held.next` waits to be sent. */
+  /** Something about the task waits to be sent. */
   add(held: HeldTask): void {
     this.#waiting.add(held);
     if (this.#isSending || this.#ended.signal.aborted) return;
@@ -70,9 +70,7 @@ export class Outbox {
       const batch = this.#take();
       try {
         const results = await this.#parts.send(batch.map(([{ task }, event]) => toReport(task.taskToken, event)));
-        this.#singly = Math.max(0, this.#singly - 1);
-        const unavailable = batch.filter(([held, event], index) => !this.#settle(held, event, results[index]));
-        this.#failures = unavailable.length === 0 ? 0 : this.#failures + 1;
+        this.#settle(batch, results);
       } catch (error) {
         this.#failed(batch, ConnectError.from(error));
       }
@@ -86,33 +84,34 @@ export class Outbox {
     const most = this.#singly > 0 ? 1 : this.#parts.maxReports();
     let bytes = 0;
     for (const held of this.#waiting) {
-      const { next } = held;
-      if (next !== null) {
-        bytes += sizeOf(next);
-        if (batch.length > 0 && bytes > MAX_BYTES) break;
-        batch.push([held, next]);
-        held.next = null;
+      if (batch.length >= most || bytes > MAX_BYTES) break;
+      for (const event of held.take(most - batch.length)) {
+        bytes += sizeOf(event);
+        batch.push([held, event]);
       }
-      this.#waiting.delete(held);
-      if (batch.length >= most) break;
+      if (!held.hasWaiting) this.#waiting.delete(held);
     }
     return batch;
   }
 
-  /** False when the report must be repeated. */
-  #settle(held: HeldTask, event: TaskEvent, result: TaskReportResult | undefined): boolean {
-    if (result === undefined || result.outcome === TaskReportOutcome.UNAVAILABLE) {
-      this.#again(held, event);
+  #settle(batch: readonly Said[], results: readonly TaskReportResult[]): void {
+    this.#singly = Math.max(0, this.#singly - 1);
+    const unavailable = batch.filter(([held, event], index) => {
+      const result = results[index];
+      if (result === undefined || result.outcome === TaskReportOutcome.UNAVAILABLE) return true;
+      this.#parts.answered(held, event, result);
       return false;
-    }
-    this.#parts.answered(held, event, result);
-    return true;
+    });
+    this.#again(unavailable);
+    this.#failures = unavailable.length === 0 ? 0 : this.#failures + 1;
   }
 
-  /** The report goes again, unless there is a newer word. */
-  #again(held: HeldTask, event: TaskEvent): void {
-    held.next ??= event;
-    this.#waiting.add(held);
+  /** The last one first: each goes before what was said after it. */
+  #again(batch: readonly Said[]): void {
+    for (const [held, event] of batch.toReversed()) {
+      held.again(event);
+      if (held.hasWaiting) this.#waiting.add(held);
+    }
   }
 
   #failed(batch: readonly Said[], error: ConnectError): void {
@@ -124,14 +123,14 @@ export class Outbox {
     }
     if (isRefused) this.#singly = batch.length;
     else this.#failures += 1;
-    for (const [held, event] of batch) this.#again(held, event);
+    this.#again(batch);
   }
 
-  /** A report that the service does not take fails its task; an error that it does not take is given up. */
+  /** A result that the service does not take fails its task; an error that it does not take is given up. */
   #refused(held: HeldTask, event: TaskEvent, { message }: ConnectError): void {
     this.#parts.log(`the service refused a report about ${held.taskId} of run ${held.runId}: ${message}`);
     if (event.case === "failed") this.#parts.answered(held, event, { ...UNKNOWN, message });
-    else this.#again(held, toFailed(new NonRetryableError("REPORT_REFUSED", message)));
+    else if (isEnd(event)) this.#again([[held, toFailed(new NonRetryableError("REPORT_REFUSED", message))]]);
   }
 
   async #pause(): Promise<void> {

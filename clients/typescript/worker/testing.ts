@@ -1,7 +1,7 @@
 /** Runs a handler without a service, for its unit tests. */
 import type { WorkerTask } from "../../../gen/typescript/connect/v1.js";
 import { callHandler } from "./call-handler.ts";
-import type { Handler } from "./handler.ts";
+import { decodeInput, type Handler, type Progress } from "./handler.ts";
 import { HeldTask, toMs } from "./held-task.ts";
 
 /** The task that the handler sees; what is absent has a value that fits. */
@@ -17,6 +17,8 @@ export interface TestTask {
   readonly correlationId?: string;
   /** How long the attempt may take, milliseconds; absent: there is no limit. */
   readonly timeoutMs?: number;
+  /** What an earlier attempt has saved. */
+  readonly lastCheckpoint?: unknown;
   /** Cancels the task when it aborts. */
   readonly cancel?: AbortSignal;
 }
@@ -25,10 +27,15 @@ export interface TestTask {
 export type TestResult<Output> = {
   /** How often the handler called `heartbeat`. */
   readonly heartbeats: number;
+  /** What it told those who watch. */
+  readonly progress: readonly Progress[];
+  readonly logs: readonly string[];
+  /** What it saved. */
+  readonly checkpoints: readonly unknown[];
 } & (
   | { readonly state: "succeeded"; readonly output: Output }
   | { readonly state: "failed"; readonly error: TestError }
-  | { readonly state: "stopped" }
+  | { readonly state: "stopped" | "detached" }
 );
 
 /** The error of a handler, as flows and retry policies see it. */
@@ -39,18 +46,28 @@ export interface TestError {
   readonly nextRetryDelayMs?: number;
 }
 
+/** More than a handler can say at once. */
+const MAX_WAITING = 1_000;
 const MAX_OUTPUT_BYTES = 4 * 1_024 * 1_024;
 
 /** Calls the handler as a worker does: input and output travel as JSON. Never rejects for what the handler throws. */
 export async function runHandler<Input, Output>(
   handler: Handler<Input, Output>,
   input: Input,
-  { cancel, timeoutMs, ...given }: TestTask = {},
+  { cancel, timeoutMs, lastCheckpoint, ...given }: TestTask = {},
 ): Promise<TestResult<Output>> {
-  let heartbeats = 0;
-  const held = new HeldTask(toTask(input, given, timeoutMs), ({ next }) => {
-    if (next?.case === "alive") heartbeats += 1;
-    held.next = null;
+  const said = { heartbeats: 0, progress: [] as Progress[], logs: [] as string[], checkpoints: [] as unknown[] };
+  let isDetached = false;
+  const held = new HeldTask(toTask(input, given, timeoutMs, lastCheckpoint), (_, { case: kind, value }) => {
+    if (kind === "alive") said.heartbeats += 1;
+    if (kind === "log") said.logs.push(value.text);
+    if (kind === "checkpoint") said.checkpoints.push(decodeInput(value.checkpointJson));
+    if (kind === "detached") isDetached = true;
+    if (kind === "progress") {
+      const { $typeName: _name, $unknown: _unknown, ...progress } = value;
+      said.progress.push(progress);
+    }
+    held.take(MAX_WAITING);
   });
   const abort = (): void => held.abort("CANCELED");
   cancel?.addEventListener("abort", abort);
@@ -58,23 +75,24 @@ export async function runHandler<Input, Output>(
   const event = await callHandler(held, handler, MAX_OUTPUT_BYTES);
   held.drop();
   cancel?.removeEventListener("abort", abort);
+  if (isDetached) return { state: "detached", ...said };
   switch (event.case) {
     case "succeeded": {
       const { value } = event.value.outputValue as { readonly value: Uint8Array };
-      return { state: "succeeded", heartbeats, output: JSON.parse(new TextDecoder().decode(value)) };
+      return { state: "succeeded", ...said, output: JSON.parse(new TextDecoder().decode(value)) };
     }
     case "failed": {
       const { type, message, nonRetryable, nextRetryDelay } = event.value;
       const nextRetryDelayMs = toMs(nextRetryDelay);
       const error = { type, message, retryable: !nonRetryable };
-      return { state: "failed", heartbeats, error: nextRetryDelayMs === null ? error : { ...error, nextRetryDelayMs } };
+      return { state: "failed", ...said, error: nextRetryDelayMs === null ? error : { ...error, nextRetryDelayMs } };
     }
     default:
-      return { state: "stopped", heartbeats };
+      return { state: "stopped", ...said };
   }
 }
 
-function toTask(input: unknown, given: TestTask, timeoutMs: number | undefined): WorkerTask {
+function toTask(input: unknown, given: TestTask, timeoutMs: number | undefined, lastCheckpoint: unknown): WorkerTask {
   const limit =
     timeoutMs === undefined
       ? {}
@@ -92,6 +110,7 @@ function toTask(input: unknown, given: TestTask, timeoutMs: number | undefined):
     fencingToken: 1,
     correlationId: "",
     inputJson: new TextEncoder().encode(JSON.stringify(input ?? null)),
+    checkpointJson: new TextEncoder().encode(JSON.stringify(lastCheckpoint) ?? ""),
     ...given,
     ...limit,
   } as WorkerTask;

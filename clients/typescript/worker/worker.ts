@@ -18,7 +18,7 @@ import {
 } from "../../../gen/typescript/connect/v1.js";
 import { callHandler, toHandedBack } from "./call-handler.ts";
 import type { AnyHandler, Handler } from "./handler.ts";
-import { HeldTask, type TaskEvent, toMs } from "./held-task.ts";
+import { HeldTask, isEnd, type TaskEvent, toMs } from "./held-task.ts";
 import { jitter, Outbox } from "./outbox.ts";
 
 /** What a worker is made of. */
@@ -190,13 +190,12 @@ export class Worker {
   #answered(held: HeldTask, event: TaskEvent, { outcome, message }: TaskReportResult): void {
     const isOver = OVER.has(outcome);
     if (outcome === TaskReportOutcome.CANCEL_REQUESTED) held.abort("CANCELED");
-    if (outcome === TaskReportOutcome.REFUSED) this.#log(`a result of ${held.taskId} was refused: ${message}`);
+    if (outcome === TaskReportOutcome.REFUSED) this.#log(`a report about ${held.taskId} was refused: ${message}`);
     if (isOver) {
       held.abort("OUTDATED");
       held.drop();
     }
-    // What was answered may be an acknowledgement that the end has overtaken.
-    const wasLast = held.ended && (isOver || (event.case !== "acknowledged" && event.case !== "alive"));
+    const wasLast = isOver || isEnd(event);
     if (wasLast && this.#held.delete(held.task.taskToken) && this.#held.size === 0) this.#onIdle?.();
   }
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 )
 
 const (
-	maxBatchBytes = 4 << 20
+	// maxBatchBytes: more goes with the next call.
+	maxBatchBytes = 1 << 20
 	maxPause      = 2 * time.Second
 )
 
@@ -40,7 +42,7 @@ type outbox struct {
 	singly int
 }
 
-// add says that held.next waits to be sent.
+// add says that something about the task waits to be sent.
 func (o *outbox) add(held *heldTask) {
 	o.mu.Lock()
 	if !o.isQueued[held] {
@@ -89,9 +91,7 @@ func (o *outbox) sendBatch(ctx context.Context, batch []said) {
 		} else {
 			o.failures++
 		}
-		for _, one := range batch {
-			o.again(one)
-		}
+		o.again(batch)
 	}
 }
 
@@ -104,15 +104,19 @@ func (o *outbox) take() []said {
 	}
 	var batch []said
 	for _, held := range o.waiting {
-		if len(batch) >= most || (len(batch) > 0 && size > maxBatchBytes) {
+		if len(batch) >= most || size > maxBatchBytes {
+			break
+		}
+		reports, isMore := held.take(most - len(batch))
+		for _, report := range reports {
+			size += proto.Size(report)
+			batch = append(batch, said{held, report})
+		}
+		if isMore {
 			break
 		}
 		taken++
 		delete(o.isQueued, held)
-		if report := held.take(); report != nil {
-			size += proto.Size(report)
-			batch = append(batch, said{held, report})
-		}
 	}
 	o.waiting = append([]*heldTask(nil), o.waiting[taken:]...)
 	return batch
@@ -120,28 +124,31 @@ func (o *outbox) take() []said {
 
 func (o *outbox) settle(batch []said, results []*orchestratorv1.TaskReportResult) {
 	o.singly = max(0, o.singly-1)
-	unavailable := false
+	var unavailable []said
 	for i, one := range batch {
 		if results[i].GetOutcome() == orchestratorv1.TaskReportOutcome_TASK_REPORT_OUTCOME_UNAVAILABLE {
-			unavailable = true
-			o.again(one)
+			unavailable = append(unavailable, one)
 		} else {
 			o.answered(one, results[i])
 		}
 	}
-	if unavailable {
+	o.again(unavailable)
+	if len(unavailable) > 0 {
 		o.failures++
 	} else {
 		o.failures = 0
 	}
 }
 
-func (o *outbox) again(one said) {
-	one.held.again(one.report)
-	o.add(one.held)
+// again puts reports back, the last one first: each goes before what was said after it.
+func (o *outbox) again(batch []said) {
+	for _, one := range slices.Backward(batch) {
+		one.held.again(one.report)
+		o.add(one.held)
+	}
 }
 
-// refused: a report that the service does not take fails its task; an error that it does not take is given up.
+// refused: a result that the service does not take fails its task; an error that it does not take is given up.
 func (o *outbox) refused(one said, problem string) {
 	message := one.held.message
 	o.log("the service refused a report about %s of run %s: %s", message.GetTaskId(), message.GetRunId(), problem)
@@ -150,9 +157,11 @@ func (o *outbox) refused(one said, problem string) {
 		o.answered(one, &orchestratorv1.TaskReportResult{Outcome: unknown, Message: problem})
 		return
 	}
-	report := failed(NonRetryable("REPORT_REFUSED", problem))
-	report.TaskToken = one.report.GetTaskToken()
-	o.again(said{one.held, report})
+	if isEnd(one.report) {
+		report := failed(NonRetryable("REPORT_REFUSED", problem))
+		report.TaskToken = one.report.GetTaskToken()
+		o.again([]said{{one.held, report}})
+	}
 }
 
 // jitter is a random delay that doubles with every failure, from 50 ms up to most.

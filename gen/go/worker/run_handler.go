@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -13,20 +13,27 @@ import (
 
 // TestTask is the task that a handler under test sees; what is zero has a value that fits.
 type TestTask struct {
-	Task
+	RunID, ID, FlowID, Queue, Handler, IdempotencyKey, CorrelationID string
+	Attempt, FencingToken                                            int
 	// Timeout is how long the attempt may take; 0: there is no limit.
 	Timeout time.Duration
+	// LastCheckpoint is what an earlier attempt has saved; nil: nothing.
+	LastCheckpoint any
 }
 
 // TestResult is what the service would learn of a call.
 type TestResult[Out any] struct {
-	// State is "succeeded", "failed", or "stopped".
+	// State is "succeeded", "failed", "stopped", or "detached".
 	State  string
 	Output Out
 	// Err is the error as flows and retry policies see it; nil unless the handler failed.
 	Err *Error
 	// Heartbeats is how often the handler called Heartbeat.
 	Heartbeats int
+	// Progress and Logs are what it told those who watch, and Checkpoints what it saved, as JSON.
+	Progress    []Progress
+	Logs        []string
+	Checkpoints []string
 }
 
 // testMaxOutputBytes is the largest output of a service with default settings.
@@ -42,14 +49,31 @@ func RunHandler[In, Out any](
 	if err != nil {
 		return result, err
 	}
-	var beats atomic.Int32
-	held := newHeldTask(task.message(text), func(held *heldTask) {
-		held.take()
-		beats.Add(1)
+	message := task.message(text)
+	if task.LastCheckpoint != nil {
+		if message.CheckpointJson, err = json.Marshal(task.LastCheckpoint); err != nil {
+			return result, err
+		}
+	}
+	var said []*orchestratorv1.TaskReport
+	var mu sync.Mutex
+	held := newHeldTask(message, func(held *heldTask) {
+		reports, _ := held.take(1)
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, reports...)
 	})
 	defer context.AfterFunc(ctx, func() { held.abort(ErrCanceled) })()
 	report := held.call(encodeHandler(function), testMaxOutputBytes)
-	result.Heartbeats = int(beats.Load())
+	held.drop()
+	mu.Lock()
+	defer mu.Unlock()
+	for _, one := range said {
+		result.note(one)
+	}
+	if result.State == "detached" {
+		return result, nil
+	}
 	switch event := report.GetEvent().(type) {
 	case *orchestratorv1.TaskReport_Succeeded:
 		result.State = "succeeded"
@@ -66,6 +90,22 @@ func RunHandler[In, Out any](
 		return result, nil
 	}
 	return result, errors.New("the handler ended in a way that no service can ask for")
+}
+
+func (r *TestResult[Out]) note(report *orchestratorv1.TaskReport) {
+	switch event := report.GetEvent().(type) {
+	case *orchestratorv1.TaskReport_Alive:
+		r.Heartbeats++
+	case *orchestratorv1.TaskReport_Progress:
+		told := event.Progress
+		r.Progress = append(r.Progress, Progress{told.Fraction, told.Current, told.Total, told.GetMessage()})
+	case *orchestratorv1.TaskReport_Log:
+		r.Logs = append(r.Logs, event.Log.GetText())
+	case *orchestratorv1.TaskReport_Checkpoint:
+		r.Checkpoints = append(r.Checkpoints, string(event.Checkpoint.GetCheckpointJson()))
+	case *orchestratorv1.TaskReport_Detached:
+		r.State = "detached"
+	}
 }
 
 func (t TestTask) message(input []byte) *orchestratorv1.WorkerTask {

@@ -24,3 +24,5 @@ export declare class NonRetryableError extends TaskError {
 export declare const HANDLER_FAILED = "HANDLER_FAILED";
 /** The error of a handler as the service takes it: texts are cut to size. */
 export declare function toErrored(error: unknown): Pick<TaskErrored, "type" | "message" | "nonRetryable" | "nextRetryDelay">;
+/** At most `max` code points; half surrogates, which Protobuf refuses, become replacement characters. */
+export declare function cut(text: string, max: number): string;

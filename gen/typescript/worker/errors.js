@@ -38,7 +38,7 @@ export function toErrored(error) {
     return nextRetryDelayMs === undefined ? failed : { ...failed, nextRetryDelay: toDuration(nextRetryDelayMs) };
 }
 /** At most `max` code points; half surrogates, which Protobuf refuses, become replacement characters. */
-function cut(text, max) {
+export function cut(text, max) {
     const whole = text.toWellFormed();
     return whole.length <= max ? whole : [...whole.slice(0, 2 * max)].slice(0, max).join("").toWellFormed();
 }

@@ -1,23 +1,19 @@
-/**
- * A task that the worker holds.
- *
- *   received → acknowledged → handler ended → reported → answered: no longer held
- *
- * Of what there is to say about a task, only the last word waits to be sent: a result replaces the acknowledgement before it,
- * and nothing replaces a result.
- */
-import type { TaskReport, WorkerTask } from "../connect/v1.js";
-import type { TaskContext } from "./handler.js";
+import { LogLevel, type TaskReport, type WorkerTask } from "../connect/v1.js";
+import { type Progress, type TaskContext } from "./handler.js";
 /** What is said about a task. */
 export type TaskEvent = TaskReport["event"];
 /** Why a signal aborts. */
 export type AbortCause = "CANCELED" | "OUTDATED" | "TIMEOUT" | "STOPPING";
+declare const LEVELS: {
+    readonly debug: LogLevel.DEBUG;
+    readonly info: LogLevel.INFO;
+    readonly warn: LogLevel.WARN;
+    readonly error: LogLevel.ERROR;
+};
 /** See the top of the file. */
 export declare class HeldTask implements TaskContext {
     #private;
     readonly task: WorkerTask;
-    /** What waits to be sent. */
-    next: TaskEvent | null;
     /** Nothing is said after the end. */
     ended: boolean;
     cause: AbortCause | null;
@@ -33,9 +29,20 @@ export declare class HeldTask implements TaskContext {
     get fencingToken(): number;
     get correlationId(): string;
     get signal(): AbortSignal;
+    get token(): string;
+    get lastCheckpoint(): unknown;
     heartbeat(): void;
+    progress({ fraction, current, total, message }: Progress): void;
+    log(text: string, level?: keyof typeof LEVELS): void;
+    checkpoint(value: unknown): void;
+    detach(): void;
     /** Says something about the task, unless its end has been said. */
     say(event: TaskEvent): void;
+    get hasWaiting(): boolean;
+    /** Takes the first `most` of what waits to be sent. */
+    take(most: number): readonly TaskEvent[];
+    /** An event goes again, before what was said since. What is for watchers only is lost, and a newer word stands. */
+    again(event: TaskEvent): void;
     /** Says the last word. */
     end(event: TaskEvent): void;
     /** Nothing more is said. */
@@ -43,8 +50,11 @@ export declare class HeldTask implements TaskContext {
     /** Tells the handler that its result is no longer wanted. The first cause stands. */
     abort(cause: AbortCause): void;
 }
+/** Whether nothing can be said about a task after the event. */
+export declare function isEnd(event: TaskEvent): boolean;
 /** A duration of the contract in milliseconds; null when there is none. */
 export declare function toMs(duration: {
     readonly seconds: bigint;
     readonly nanos: number;
 } | undefined): number | null;
+export {};

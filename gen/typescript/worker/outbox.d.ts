@@ -1,5 +1,5 @@
 import { type TaskReport, type TaskReportResult } from "../connect/v1.js";
-import type { HeldTask, TaskEvent } from "./held-task.js";
+import { type HeldTask, type TaskEvent } from "./held-task.js";
 /** What an outbox takes. */
 export interface OutboxParts {
     /** Makes the call; gives one result for each report. */
@@ -14,7 +14,7 @@ export interface OutboxParts {
 export declare class Outbox {
     #private;
     constructor(parts: OutboxParts);
-    /** `held.next` waits to be sent. */
+    /** Something about the task waits to be sent. */
     add(held: HeldTask): void;
     /** Sends nothing more. */
     end(): void;

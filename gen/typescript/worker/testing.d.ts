@@ -1,4 +1,4 @@
-import type { Handler } from "./handler.js";
+import { type Handler, type Progress } from "./handler.js";
 /** The task that the handler sees; what is absent has a value that fits. */
 export interface TestTask {
     readonly runId?: string;
@@ -12,6 +12,8 @@ export interface TestTask {
     readonly correlationId?: string;
     /** How long the attempt may take, milliseconds; absent: there is no limit. */
     readonly timeoutMs?: number;
+    /** What an earlier attempt has saved. */
+    readonly lastCheckpoint?: unknown;
     /** Cancels the task when it aborts. */
     readonly cancel?: AbortSignal;
 }
@@ -19,6 +21,11 @@ export interface TestTask {
 export type TestResult<Output> = {
     /** How often the handler called `heartbeat`. */
     readonly heartbeats: number;
+    /** What it told those who watch. */
+    readonly progress: readonly Progress[];
+    readonly logs: readonly string[];
+    /** What it saved. */
+    readonly checkpoints: readonly unknown[];
 } & ({
     readonly state: "succeeded";
     readonly output: Output;
@@ -26,7 +33,7 @@ export type TestResult<Output> = {
     readonly state: "failed";
     readonly error: TestError;
 } | {
-    readonly state: "stopped";
+    readonly state: "stopped" | "detached";
 });
 /** The error of a handler, as flows and retry policies see it. */
 export interface TestError {
@@ -36,4 +43,4 @@ export interface TestError {
     readonly nextRetryDelayMs?: number;
 }
 /** Calls the handler as a worker does: input and output travel as JSON. Never rejects for what the handler throws. */
-export declare function runHandler<Input, Output>(handler: Handler<Input, Output>, input: Input, { cancel, timeoutMs, ...given }?: TestTask): Promise<TestResult<Output>>;
+export declare function runHandler<Input, Output>(handler: Handler<Input, Output>, input: Input, { cancel, timeoutMs, lastCheckpoint, ...given }?: TestTask): Promise<TestResult<Output>>;

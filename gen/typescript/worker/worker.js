@@ -10,7 +10,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { TaskReportOutcome, WorkerService, } from "../connect/v1.js";
 import { callHandler, toHandedBack } from "./call-handler.js";
-import { HeldTask, toMs } from "./held-task.js";
+import { HeldTask, isEnd, toMs } from "./held-task.js";
 import { jitter, Outbox } from "./outbox.js";
 const MAX_PAUSE_MS = 2_000;
 const CALL_TIMEOUT_MS = 10_000;
@@ -164,13 +164,12 @@ export class Worker {
         if (outcome === TaskReportOutcome.CANCEL_REQUESTED)
             held.abort("CANCELED");
         if (outcome === TaskReportOutcome.REFUSED)
-            this.#log(`a result of ${held.taskId} was refused: ${message}`);
+            this.#log(`a report about ${held.taskId} was refused: ${message}`);
         if (isOver) {
             held.abort("OUTDATED");
             held.drop();
         }
-        // What was answered may be an acknowledgement that the end has overtaken.
-        const wasLast = held.ended && (isOver || (event.case !== "acknowledged" && event.case !== "alive"));
+        const wasLast = isOver || isEnd(event);
         if (wasLast && this.#held.delete(held.task.taskToken) && this.#held.size === 0)
             this.#onIdle?.();
     }

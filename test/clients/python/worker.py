@@ -55,6 +55,23 @@ def broken(input, task):
     raise ValueError("out of range")
 
 
+@worker.handler("steps")
+def steps(input, task):
+    """Goes on from its checkpoint."""
+    task.progress(current=task.attempt, total=2)
+    task.log(f"attempt {task.attempt}")
+    if task.attempt == 2:
+        return {"attempt": 2, **task.last_checkpoint}
+    task.checkpoint({"page": 1})
+    raise TaskError("AGAIN", "half of it is done")
+
+
+@worker.handler("detach")
+def detach(input, task):
+    """Leaves the end to others."""
+    task.detach()
+
+
 @worker.handler("wait")
 def wait(input, task):
     """Waits for a file in a thread; ends early when its result is no longer wanted."""

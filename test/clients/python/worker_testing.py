@@ -50,6 +50,30 @@ assert run_handler(fail(TaskError("", "x\ud800" * 9_000))).error == HandlerError
 assert run_handler(lambda input, task: float("nan")).error.type == "OUTPUT_INVALID"
 assert run_handler(lambda input, task: object()).error.retryable is False
 assert run_handler(lambda input, task: "x" * 2**22).error.type == "OUTPUT_TOO_LARGE"
+
+
+def work(input, task):
+    """Says everything that a handler can say."""
+    task.progress(current=1, total=2, message="half")
+    task.progress(7)
+    task.log("reads", "debug")
+    task.checkpoint({"page": task.last_checkpoint["page"] + 1})
+    return task.last_checkpoint
+
+
+async def work_async(input, task):
+    """The same in the event loop."""
+    return work(input, task)
+
+
+for handler in (work, work_async):
+    result = run_handler(handler, last_checkpoint={"page": 1})
+    assert result.output == {"page": 2}, result
+    assert result.progress == [{"current": 1, "total": 2, "message": "half"}, {"fraction": 1.0}], result
+    assert (result.logs, result.checkpoints) == (["reads"], [{"page": 2}]), result
+assert "more than 65536" in run_handler(lambda input, task: task.checkpoint("x" * 65_536)).error.message
+assert run_handler(lambda input, task: task.detach()).state == "detached"
+
 for handler in (wait, wait_async):
     assert run_handler(handler, cancel_after=0.01).state == "stopped"
     assert run_handler(handler, timeout=0.01).error.type == "TIMEOUT"

@@ -29,6 +29,16 @@ worker.handle("broken", () => {
   throw new RangeError("out of range");
 });
 
+worker.handle("steps", (_input, task) => {
+  task.progress({ current: task.attempt, total: 2 });
+  task.log(`attempt ${task.attempt}`);
+  if (task.attempt === 2) return { attempt: 2, ...(task.lastCheckpoint as object) };
+  task.checkpoint({ page: 1 });
+  throw new TaskError("AGAIN", "half of it is done");
+});
+
+worker.handle("detach", (_input, task) => task.detach());
+
 /** Waits for a file; ends early when its result is no longer wanted. */
 worker.handle("wait", async ({ file }: { file: string }, { attempt, fencingToken, signal }) => {
   console.log(`begun ${attempt}`);

@@ -116,6 +116,18 @@ export function declareScenarios(program: () => WorkerProgram, waits: readonly s
     expect(task.attempt).toBe(1);
   });
 
+  test("goes on from the checkpoint of the attempt before, and detaches", async () => {
+    startWorker();
+    const [steps = "", detached = ""] = await Promise.all([start("steps"), start("detach")]);
+    expect(await ended(steps)).toMatchObject({ output: { attempt: 2, page: 1 } });
+    await eventually(async () => {
+      const { workers } = (await call("/v1/workers")) as { readonly workers: readonly { heldCount?: number }[] };
+      expect(workers.filter(({ heldCount = 0 }) => heldCount > 0)).toEqual([]);
+    });
+    await post(`/v1/runs/${detached}/tasks/work:complete`, { output: { by: "somebody" }, reason: "done elsewhere" });
+    expect(await ended(detached)).toMatchObject({ output: { by: "somebody" } });
+  });
+
   test("does many tasks at once", async () => {
     startWorker();
     const runs = await Promise.all(Array.from({ length: 60 }, (_, n) => start("double", { n })));

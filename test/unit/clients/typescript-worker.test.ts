@@ -15,6 +15,9 @@ describe("a handler without a service", () => {
       state: "succeeded",
       output: { given: { at: "1970-01-01T00:00:00.000Z" } },
       heartbeats: 0,
+      progress: [],
+      logs: [],
+      checkpoints: [],
     });
     expect(await runHandler(() => {}, null)).toMatchObject({ state: "succeeded", output: null });
   });
@@ -65,6 +68,30 @@ describe("a handler without a service", () => {
     });
   });
 
+  test("has its progress, lines, and checkpoints captured", async () => {
+    const work = (_: unknown, task: TaskContext) => {
+      task.progress({ current: 1, total: 2, message: "half" });
+      task.progress({ fraction: 7 });
+      task.log("reads", "debug");
+      task.checkpoint({ page: (task.lastCheckpoint as { page: number }).page + 1 });
+      return task.lastCheckpoint;
+    };
+    expect(await runHandler(work, null, { lastCheckpoint: { page: 1 } })).toEqual({
+      state: "succeeded",
+      output: { page: 2 },
+      heartbeats: 0,
+      progress: [
+        { current: 1, total: 2, message: "half" },
+        { fraction: 1, message: "" },
+      ],
+      logs: ["reads"],
+      checkpoints: [{ page: 2 }],
+    });
+    const large = (_: unknown, task: TaskContext) => task.checkpoint("x".repeat(65_536));
+    expect(await runHandler(large, null)).toMatchObject({ state: "failed", error: { type: "HANDLER_FAILED" } });
+    expect(await runHandler((_, task) => task.detach(), null)).toMatchObject({ state: "detached" });
+  });
+
   test("has its heartbeats counted", async () => {
     const beat = (_: unknown, task: TaskContext) => {
       task.heartbeat();
@@ -106,6 +133,30 @@ describe("a worker", () => {
     });
     await worker.handle("work", () => "done").run();
     expect(calls.flat().sort()).toEqual(["a succeeded", "b succeeded", "strange handedBack"]);
+  });
+
+  test("says what was said in its order, the last of each kind, and lines for watchers once", async () => {
+    const said: string[] = [];
+    const worker = createWorker({
+      log: () => {},
+      transport: serve(["a"], (reports) =>
+        reports.map(({ event }) => {
+          said.push(event.case ?? "");
+          if (said.length <= 4) return TaskReportOutcome.UNAVAILABLE;
+          worker.stop();
+          return TaskReportOutcome.ACCEPTED;
+        }),
+      ),
+    });
+    const work = (_: unknown, task: TaskContext) => {
+      task.progress({ fraction: 0 });
+      task.checkpoint(1);
+      task.progress({ fraction: 1 });
+      task.checkpoint(2);
+      task.log("done");
+    };
+    await worker.handle("work", work).run();
+    expect(said).toEqual(["progress", "checkpoint", "log", "succeeded", "checkpoint", "succeeded"]);
   });
 
   test("repeats a report until it is answered", async () => {

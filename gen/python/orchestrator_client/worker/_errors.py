@@ -46,10 +46,10 @@ def to_errored(error: BaseException) -> worker_pb2.TaskErrored:
     """The error of a handler as the service takes it: texts are cut to size."""
     if not isinstance(error, TaskError):
         message = f"{type(error).__name__}: {error}"
-        return worker_pb2.TaskErrored(type=HANDLER_FAILED, message=_cut(message, _MAX_MESSAGE))
-    name = _cut(str(error.type).replace("\0", ""), _MAX_TYPE) or HANDLER_FAILED
+        return worker_pb2.TaskErrored(type=HANDLER_FAILED, message=cut(message, _MAX_MESSAGE))
+    name = cut(str(error.type).replace("\0", ""), _MAX_TYPE) or HANDLER_FAILED
     errored = worker_pb2.TaskErrored(
-        type=name, message=_cut(str(error.message), _MAX_MESSAGE), non_retryable=not error.retryable
+        type=name, message=cut(str(error.message), _MAX_MESSAGE), non_retryable=not error.retryable
     )
     if error.next_retry_delay is not None:
         millis = round(min(max(0.0, float(error.next_retry_delay)), _MAX_DELAY) * 1_000)
@@ -57,6 +57,6 @@ def to_errored(error: BaseException) -> worker_pb2.TaskErrored:
     return errored
 
 
-def _cut(text: str, size: int) -> str:
+def cut(text: str, size: int) -> str:
     """At most `size` characters; half surrogates, which Protobuf refuses, become question marks."""
     return text[:size].encode("utf-8", "replace").decode("utf-8")

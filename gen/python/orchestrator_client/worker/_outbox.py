@@ -13,9 +13,10 @@ import grpc
 
 from ..v1 import worker_pb2
 from ._errors import NonRetryableError, to_errored
-from ._task import HeldTask
+from ._task import HeldTask, is_end
 
-_MAX_BYTES = 4 * 1_024 * 1_024
+_MAX_BYTES = 1_024 * 1_024
+"""Bytes after which the rest goes with the next call."""
 _MAX_PAUSE = 2.0
 
 Said = tuple[HeldTask, worker_pb2.TaskReport]
@@ -43,7 +44,7 @@ class Outbox:
         """A call was refused for one of its reports: so many go one by one."""
 
     def add(self, held: HeldTask) -> None:
-        """`held.next` waits to be sent."""
+        """Something about the task waits to be sent."""
         self._waiting[held] = None
         self._wake.set()
 
@@ -65,36 +66,35 @@ class Outbox:
 
     def _take(self) -> list[Said]:
         batch: list[Said] = []
+        most = 1 if self._singly else self.max_reports
         size = 0
         for held in list(self._waiting):
-            report = held.next
-            if report is not None:
-                size += report.ByteSize()
-                if batch and size > _MAX_BYTES:
-                    break
-                batch.append((held, report))
-                held.next = None
-            del self._waiting[held]
-            if len(batch) >= (1 if self._singly else self.max_reports):
+            if len(batch) >= most or size > _MAX_BYTES:
                 break
+            for report in held.take(most - len(batch)):
+                size += report.ByteSize()
+                batch.append((held, report))
+            if not held.waiting:
+                del self._waiting[held]
         return batch
 
     def _settle(self, batch: Sequence[Said], results: Sequence[worker_pb2.TaskReportResult]) -> None:
         self._singly = max(0, self._singly - 1)
-        unavailable = 0
-        for (held, report), result in zip(batch, results):
+        unavailable = []
+        for said, result in zip(batch, results):
             if result.outcome == worker_pb2.TASK_REPORT_OUTCOME_UNAVAILABLE:
-                self._again(held, report)
-                unavailable += 1
+                unavailable.append(said)
             else:
-                self._answered(held, report, result)
+                self._answered(*said, result)
+        self._again(unavailable)
         self._failures = self._failures + 1 if unavailable else 0
 
-    def _again(self, held: HeldTask, report: worker_pb2.TaskReport) -> None:
-        """The report goes again, unless there is a newer word."""
-        if held.next is None:
-            held.next = report
-        self._waiting[held] = None
+    def _again(self, batch: Sequence[Said]) -> None:
+        """The last one first: each goes before what was said after it."""
+        for held, report in reversed(batch):
+            held.again(report)
+            if held.waiting:
+                self._waiting[held] = None
 
     def _failed(self, batch: Sequence[Said], error: grpc.aio.AioRpcError) -> None:
         is_refused = error.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -105,15 +105,14 @@ class Outbox:
             self._singly = len(batch)
         else:
             self._failures += 1
-        for held, report in batch:
-            self._again(held, report)
+        self._again(batch)
 
     def _refused(self, held: HeldTask, report: worker_pb2.TaskReport, problem: str) -> None:
-        """A report that the service does not take fails its task; an error that it does not take is given up."""
+        """A result that the service does not take fails its task; an error that it does not take is given up."""
         self._log(f"the service refused a report about {held.task.id} of run {held.task.run_id}: {problem}")
         if report.WhichOneof("event") == "failed":
             unknown = worker_pb2.TASK_REPORT_OUTCOME_UNKNOWN
             self._answered(held, report, worker_pb2.TaskReportResult(outcome=unknown, message=problem))
-        else:
+        elif is_end(report):
             failed = to_errored(NonRetryableError("REPORT_REFUSED", problem))
-            self._again(held, worker_pb2.TaskReport(task_token=report.task_token, failed=failed))
+            self._again([(held, worker_pb2.TaskReport(task_token=report.task_token, failed=failed))])

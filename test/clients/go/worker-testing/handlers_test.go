@@ -31,7 +31,7 @@ func wait(ctx context.Context, _ any) (any, error) {
 }
 
 func TestOutput(t *testing.T) {
-	task := worker.TestTask{Task: worker.Task{Attempt: 3, IdempotencyKey: "k"}, Timeout: time.Minute}
+	task := worker.TestTask{Attempt: 3, IdempotencyKey: "k", Timeout: time.Minute}
 	result, err := worker.RunHandler(context.Background(), see, []int{1, 2}, task)
 	if err != nil || result.State != "succeeded" || result.Heartbeats != 2 {
 		t.Fatalf("%v %+v", err, result)
@@ -89,5 +89,45 @@ func TestEnds(t *testing.T) {
 	result, err := worker.RunHandler(context.Background(), wait, nil, timeout)
 	if err != nil || result.Err == nil || result.Err.Type != "TIMEOUT" {
 		t.Errorf("%v %+v", err, result)
+	}
+}
+
+type page struct {
+	Page int `json:"page"`
+}
+
+func TestWhatIsSaid(t *testing.T) {
+	work := func(ctx context.Context, _ any) (page, error) {
+		task := worker.TaskOf(ctx)
+		seven := 7.0
+		task.Progress(worker.Progress{Message: "half"})
+		task.Progress(worker.Progress{Fraction: &seven})
+		task.Logf("reads %d", 1)
+		var last page
+		if _, err := task.LastCheckpoint(&last); err != nil {
+			return last, err
+		}
+		last.Page++
+		return last, task.Checkpoint(last)
+	}
+	result, err := worker.RunHandler(context.Background(), work, nil, worker.TestTask{LastCheckpoint: page{1}})
+	if err != nil || result.Output.Page != 2 || len(result.Progress) != 2 || *result.Progress[1].Fraction != 1 {
+		t.Fatalf("%v %+v", err, result)
+	}
+	if result.Logs[0] != "reads 1" || result.Checkpoints[0] != `{"page":2}` {
+		t.Fatalf("%+v", result)
+	}
+	large := func(ctx context.Context, _ any) (any, error) {
+		return nil, worker.TaskOf(ctx).Checkpoint(strings.Repeat("x", 65_536))
+	}
+	if result, _ := worker.RunHandler(context.Background(), large, nil, worker.TestTask{}); result.State != "failed" {
+		t.Fatalf("%+v", result)
+	}
+	detach := func(ctx context.Context, _ any) (any, error) {
+		worker.TaskOf(ctx).Detach()
+		return nil, nil
+	}
+	if result, _ := worker.RunHandler(context.Background(), detach, nil, worker.TestTask{}); result.State != "detached" {
+		t.Fatalf("%+v", result)
 	}
 }

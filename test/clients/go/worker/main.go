@@ -63,6 +63,33 @@ func panics(context.Context, nothing) (*seen, error) {
 	panic("out of range")
 }
 
+type page struct {
+	Attempt int `json:"attempt"`
+	Page    int `json:"page"`
+}
+
+func steps(ctx context.Context, _ nothing) (*page, error) {
+	task := worker.TaskOf(ctx)
+	current, total := int32(task.Attempt), int32(2)
+	task.Progress(worker.Progress{Current: &current, Total: &total})
+	task.Logf("attempt %d", task.Attempt)
+	last := &page{Page: 1}
+	if task.Attempt == 2 {
+		_, err := task.LastCheckpoint(last)
+		last.Attempt = 2
+		return last, err
+	}
+	if err := task.Checkpoint(last); err != nil {
+		return nil, err
+	}
+	return nil, &worker.Error{Type: "AGAIN", Message: "half of it is done"}
+}
+
+func detach(ctx context.Context, _ nothing) (*seen, error) {
+	worker.TaskOf(ctx).Detach()
+	return nil, nil
+}
+
 // wait waits for a file; it ends early when its result is no longer wanted.
 func wait(ctx context.Context, in waitInput) (*seen, error) {
 	task := worker.TaskOf(ctx)
@@ -97,6 +124,8 @@ func main() {
 	worker.Handle(w, "decline", decline)
 	worker.Handle(w, "broken", broken)
 	worker.Handle(w, "panics", panics)
+	worker.Handle(w, "steps", steps)
+	worker.Handle(w, "detach", detach)
 	worker.Handle(w, "wait", wait)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
