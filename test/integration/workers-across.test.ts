@@ -202,6 +202,26 @@ test("an owner that stands still fails its reports and no others, and takes them
   await completes(home.client, theirs);
 }, 120_000);
 
+test("an instance that stands still and goes on loses no slot, and nothing that its worker has", async () => {
+  const [home, owner] = (await openInstances(2)) as [Instance, Instance];
+  const begun = new Map<string, number>();
+  const worker = startWorker(home.client, { work: counting(begun) }, { slots: 4 });
+  onTestFinished(() => worker.kill());
+  const runs: string[] = [];
+  const startSome = async (): Promise<void> => {
+    for (let count = 0; count < 12; count += 1) runs.push(await owner.start("three"));
+  };
+  await startSome();
+  home.service.child.kill("SIGSTOP");
+  await startSome();
+  // By now the other instance has given up on it.
+  await eventually(() => expect(owner.service.output()).toContain("lost sight of the workers"), { timeoutMs: 20_000 });
+  home.service.child.kill("SIGCONT");
+  await startSome();
+  for (const runId of runs) await completes(owner.client, runId);
+  await eventually(async () => expect(await freeSlots(owner.client)).toBe(4), { timeoutMs: 20_000 });
+}, 120_000);
+
 test("no slot is lost when the instances around a worker are killed and stopped, and every run completes", async () => {
   const [home, second, third] = (await openInstances(3)) as [Instance, Instance, Instance];
   let others = [second, third];

@@ -141,6 +141,9 @@ const dispatches = new Map<string, PeerDispatch>();
 /** How many tasks each instance has last said to wait in it, in all lines. */
 export const wantsTold = new Map<string, number>();
 
+/** Instances that have asked for slots that were lent and not used. */
+export const recalls = new Set<string>();
+
 /** Calls from an instance to others in this process. */
 function callsBetween(from: string): PeerCalls {
   return {
@@ -149,6 +152,7 @@ function callsBetween(from: string): PeerCalls {
       const there = dispatches.get(peer.id);
       if (there === undefined || !dispatches.has(from)) throw new Error(`${peer.id} does not answer`);
       const answer = there.exchange(conversation, message);
+      if (message.recalled.length > 0) recalls.add(from);
       if (message.wants.length > 0) wantsTold.set(from, Math.max(...message.wants.map(({ count }) => count)));
       return answer;
     },

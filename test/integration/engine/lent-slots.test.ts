@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { workerIdOf } from "../../../src/base/session-ids.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
-import { CALLER, createBed, type Instance, SHARDS, wantsTold } from "./bed.ts";
+import { CALLER, createBed, type Instance, recalls, SHARDS, wantsTold } from "./bed.ts";
 import { connectWorker, type FakeWorker, type Taken } from "./fake-worker.ts";
 
 const bed = createBed();
@@ -96,6 +96,7 @@ test("a slot that is lent and not used comes back at once when a task waits here
   expect(freeOf(here, worker)).toBe(0);
   const runId = await start(here, "one");
   expect((await ended(here, runId)).phase).toBe("COMPLETED");
+  expect(recalls.has(here.id)).toBe(true);
 });
 
 test("what waits longest among the highest priority goes first, at whichever instance it waits", async () => {

@@ -68,13 +68,13 @@ export class Loans {
     }
   }
 
-  /** A task has arrived. False when no slot is lent for it, or the worker is out of reach. */
+  /** A task has arrived. False when no slot is lent for it, or the worker takes none: it is out of reach, or drained. */
   deliver({ sessionId, token, task }: SentTask): boolean {
     const loan = this.#loans.get(sessionId);
     const slot = loan?.slots.pop();
     if (loan === undefined || slot === undefined) return false;
     if (loan.slots.length === 0) this.#unused.delete(loan);
-    if (!loan.session.isConnected) {
+    if (!loan.session.isReady) {
       slot.release();
       return false;
     }
