@@ -4,7 +4,6 @@
  */
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { isOrchestratorError } from "../base/errors.ts";
-import type { Caller } from "../engine/ports/caller.ts";
 import type { OperationAction, RunActions } from "../engine/ports/operations.ts";
 import type { FlowRegistry } from "../flows/ports/registry.ts";
 import {
@@ -16,14 +15,11 @@ import {
 } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, UnaryHandler } from "./calls/call.ts";
 import { serveMethod } from "./calls/methods.ts";
-import { toRequestId } from "./calls/request-id.ts";
+import { createOwnCall } from "./calls/own-call.ts";
 import type { Route } from "./calls/routing.ts";
 import { toHoldKinds } from "./mapping/operation.ts";
 import { createPlanIndexOf } from "./services/runs/plan-index-of.ts";
 import { createRunSteering, type SteeringNeeds } from "./services/runs/run-steering.ts";
-
-/** Timeout of a call for one run, milliseconds. */
-const CALL_MS = 30_000;
 
 export interface RunActionsNeeds extends Omit<SteeringNeeds, "planIndexOf"> {
   readonly flows: Pick<FlowRegistry, "planByHash">;
@@ -66,26 +62,12 @@ export function createRunActions({ flows, route, ...needs }: RunActionsNeeds): R
   return {
     async apply(caller, action, runId, requestId, signal) {
       try {
-        await send(action, runId, requestId, createContext(caller, signal));
+        await send(action, runId, requestId, createOwnCall(caller, signal));
       } catch (error) {
         // It has ended, perhaps it is deleted since, which is the purpose of cancel and terminate.
         const isOver = isOrchestratorError(error) && (error.code === "RUN_FINISHED" || error.code === "RUN_DELETED");
         if (!isOver || (action.type !== "cancel" && action.type !== "terminate")) throw error;
       }
     },
-  };
-}
-
-function createContext(caller: Caller, stop: AbortSignal): CallContext {
-  const deadlineAt = performance.now() + CALL_MS;
-  return {
-    caller,
-    protocol: "grpc",
-    forwarded: false,
-    requestId: toRequestId(undefined),
-    remainingMs: () => Math.max(0, deadlineAt - performance.now()),
-    opened: () => undefined,
-    turn: async () => undefined,
-    signal: AbortSignal.any([stop, AbortSignal.timeout(CALL_MS)]),
   };
 }

@@ -172,6 +172,28 @@ test("a killed service loses no run and repeats no result", async () => {
   expect(results.size).toBe(2 * runIds.length);
 });
 
+test("two instances share the topics: each run goes on at its owner, wherever its messages are read", async () => {
+  const one = await serve();
+  await serve();
+  const runIds = Array.from({ length: 100 }, () => randomUUID());
+  const executor = await execute(runIds, async ({ attempt, task_id }) => {
+    if (task_id === "second" && attempt === 0) throw new Error("not yet");
+    return "done";
+  });
+  await eventually(async () => {
+    const { rows } = await database.reads.query(
+      "SELECT count(DISTINCT instance_id) AS owners FROM orchestrator.shard_leases WHERE instance_id IS NOT NULL",
+    );
+    expect(rows).toEqual([{ owners: 2 }]);
+  });
+  await send("flow_runs", ...runIds.map((runId) => request(runId)));
+  await eventually(() => expect(executor.taken.length).toBeGreaterThan(50), { timeoutMs: 30_000, intervalMs: 5 });
+  await one.stop();
+  await untilCompleted(runIds);
+  const attempts = new Set(executor.taken.map(({ run_id, task_id, attempt }) => `${run_id} ${task_id} ${attempt}`));
+  expect(attempts.size).toBe(3 * runIds.length);
+});
+
 test("answers count once, and not for another attempt", async () => {
   await serve();
   const runId = randomUUID();

@@ -1,22 +1,28 @@
 /** PeerService: what other instances say about tasks and workers. Not public. */
 import { create } from "@bufbuild/protobuf";
+import { parseStoredJson } from "../../base/json/json-stored.ts";
+import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import {
   ExchangeResponseSchema,
   PeerService,
+  type TakeAnswerRequest,
+  TakeAnswerResponseSchema,
   TakeReportsResponseSchema,
 } from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
 import { fromConversation, fromExchange } from "../mapping/workers/peer-message.ts";
+import { fromErrored } from "../mapping/workers/task-report.ts";
 import { checkForwarded, checkInstance } from "../peers/peer-calls.ts";
 import { createTakeReports, type TakeReportsNeeds } from "./take-reports.ts";
 
 interface Needs extends TakeReportsNeeds {
   readonly peerDispatch: PeerDispatch;
+  readonly handOvers: Pick<HandOvers, "answered">;
 }
 
-function createHandlers({ peerDispatch, ...needs }: Needs): ServiceHandlers<typeof PeerService> {
+function createHandlers({ peerDispatch, handOvers, ...needs }: Needs): ServiceHandlers<typeof PeerService> {
   const takeReports = createTakeReports(needs);
   return {
     async exchange(request, call) {
@@ -24,6 +30,13 @@ function createHandlers({ peerDispatch, ...needs }: Needs): ServiceHandlers<type
       checkInstance(call, conversation.from);
       const { epoch, taken, refused } = peerDispatch.exchange(conversation, fromExchange(request));
       return create(ExchangeResponseSchema, { epoch: BigInt(epoch), taken, refused: [...refused] });
+    },
+
+    async takeAnswer({ runId, taskId, attempt = null, fence = null, begunAt, outcome }, call) {
+      checkForwarded(call);
+      const task = { runId, path: taskId, attempt, fence, begunAt };
+      const standing = await handOvers.answered(task, fromAnswer(outcome));
+      return create(TakeAnswerResponseSchema, { known: standing !== "unknown" });
     },
 
     async takeReports({ conversation, sessionId, reports, lent }, call) {
@@ -36,6 +49,12 @@ function createHandlers({ peerDispatch, ...needs }: Needs): ServiceHandlers<type
       });
     },
   };
+}
+
+function fromAnswer(outcome: TakeAnswerRequest["outcome"]): Parameters<HandOvers["answered"]>[1] {
+  if (outcome.case === "failed") return { ok: false, error: fromErrored(outcome.value) };
+  const json = outcome.case === "outputJson" ? new TextDecoder().decode(outcome.value) : "null";
+  return { ok: true, output: parseStoredJson(json) };
 }
 
 /** PeerService with its handlers. */

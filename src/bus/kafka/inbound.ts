@@ -6,9 +6,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { BusCommands } from "../../engine/ports/bus/commands.ts";
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
-import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
-import type { StartRequest, StartResult } from "../../engine/ports/run-control.ts";
+import type { StartRequest } from "../../engine/ports/run-control.ts";
 import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
 import { MessageRefused } from "./messages/fields.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
@@ -17,11 +17,6 @@ import type { Handle } from "./reader.ts";
 /** Pauses between attempts, milliseconds. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
-
-/** Starts runs for tenants, here or at their owners. */
-export interface RunStarter {
-  startRuns(tenantId: string, requests: readonly StartRequest[]): Promise<readonly (StartResult | Error)[]>;
-}
 
 /** Flows that come with messages. */
 export interface InlineFlows {
@@ -35,9 +30,8 @@ export interface InlineFlow {
 }
 
 export interface InboundParts {
-  readonly starter: RunStarter;
+  readonly commands: BusCommands;
   readonly inlineFlows: InlineFlows;
-  readonly handOvers: Pick<HandOvers, "answered">;
   readonly rejected: RejectedMessages;
   readonly defaultTenant: string;
   readonly maxBytes: number;
@@ -56,7 +50,7 @@ export function createInbound(parts: InboundParts): Record<"flowRuns" | "taskDon
 
 /** The runs of one fetch start together. */
 function startAll(parts: InboundParts, messages: readonly InboundMessage[]): readonly Promise<void>[] {
-  const { starter, maxBytes } = parts;
+  const { commands, maxBytes } = parts;
   const batches = new Map<string, { readonly requests: StartRequest[]; started: Promise<readonly unknown[]> | null }>();
   const read = messages.map((message) => {
     try {
@@ -75,7 +69,7 @@ function startAll(parts: InboundParts, messages: readonly InboundMessage[]): rea
     return { batch, index: batch.requests.push(toStart(start, start.flowId, "")) - 1 };
   });
   for (const [tenantId, batch] of batches)
-    batch.started = starter
+    batch.started = commands
       .startRuns(tenantId, batch.requests)
       .catch((error: unknown) => batch.requests.map(() => error));
   return messages.map((message, index) => {
@@ -84,7 +78,7 @@ function startAll(parts: InboundParts, messages: readonly InboundMessage[]): rea
     return untilDone(parts, message, async (tries) => {
       if (request instanceof Error) throw request;
       const first = tries === 0 && place !== null ? (await place.batch.started)?.[place.index] : undefined;
-      const result = first ?? (await startOne(parts, request as FlowRunRequested));
+      const result = first === undefined ? await startOne(parts, request as FlowRunRequested) : first;
       if (!(result instanceof Error)) return;
       // The message came before, or its sender repeated it.
       if (isOrchestratorError(result) && result.code === "RUN_ALREADY_EXISTS") return;
@@ -99,7 +93,7 @@ async function startOne(parts: InboundParts, request: FlowRunRequested): Promise
     request.definition === null
       ? { flowId: request.flowId, version: "" }
       : await parts.inlineFlows.register(tenantId, request.flowId, request.definition);
-  const [result] = await parts.starter.startRuns(tenantId, [toStart(request, flowId, version)]);
+  const [result] = await parts.commands.startRuns(tenantId, [toStart(request, flowId, version)]);
   return result;
 }
 
@@ -119,9 +113,8 @@ function end(
 ): Promise<void> {
   return untilDone(parts, message, async () => {
     const { runId, taskId, attempt, fence, begunAt, outcome } = read(message, parts.maxBytes);
-    const standing = await parts.handOvers.answered({ runId, path: taskId, attempt, fence, begunAt }, outcome);
-    if (standing === "unknown")
-      throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
+    const known = await parts.commands.answer({ runId, path: taskId, attempt, fence, begunAt }, outcome);
+    if (!known) throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
   });
 }
 

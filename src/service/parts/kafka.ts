@@ -2,15 +2,12 @@
 import { createHash } from "node:crypto";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
-import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
-import type { RunControl } from "../../engine/ports/run-control.ts";
-import type { RunObserver } from "../../engine/runs/observer.ts";
-import type { OwnedShards } from "../../engine/shard/ownership/owned-shards.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { createInboundOffsets, createRejectedMessages } from "../../store/bus/inbound.ts";
 import { createOutbox } from "../../store/bus/outbox.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import { DEFAULT_TOPIC } from "../../tasks/queue.ts";
+import type { RunningEngine } from "./engine.ts";
 import type { Parts } from "./parts.ts";
 
 /** How often a change of shards is looked for, milliseconds: the outbox of a new shard may hold messages. */
@@ -22,12 +19,7 @@ const TIMEOUT_MS = 10_000;
 export interface KafkaNeeds {
   readonly database: Database;
   readonly instanceId: string;
-  readonly engine: {
-    readonly runControl: RunControl;
-    readonly handOvers: HandOvers;
-    readonly shards: OwnedShards;
-    observe(observer: RunObserver): void;
-  };
+  readonly engine: RunningEngine;
   readonly flows: FlowRegistry;
 }
 
@@ -35,14 +27,21 @@ export interface KafkaNeeds {
 export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, parts: Parts): Promise<void> {
   const { bootstrapServers, consumerGroup, autoOffsetReset, topicPrefix = "", createTopics } = config.kafka;
   if (bootstrapServers === undefined || bootstrapServers.length === 0) return;
-  const [{ openSender }, { startReader }, { createInbound }, { startOutboxRelay }, { createInlineFlows }] =
-    await Promise.all([
-      import("../../bus/kafka/sender.ts"),
-      import("../../bus/kafka/reader.ts"),
-      import("../../bus/kafka/inbound.ts"),
-      import("../../bus/outbox-relay.ts"),
-      import("../../bus/kafka/inline-flows.ts"),
-    ]);
+  const [
+    { openSender },
+    { startReader },
+    { createInbound },
+    { startOutboxRelay },
+    { createInlineFlows },
+    { createBusCommands },
+  ] = await Promise.all([
+    import("../../bus/kafka/sender.ts"),
+    import("../../bus/kafka/reader.ts"),
+    import("../../bus/kafka/inbound.ts"),
+    import("../../bus/outbox-relay.ts"),
+    import("../../bus/kafka/inline-flows.ts"),
+    import("../../api/bus-commands.ts"),
+  ]);
   const { database, instanceId, engine, flows } = needs;
   const { shards } = engine;
   const connection = {
@@ -73,11 +72,15 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
       if (records.some(({ type }) => type === "task.dispatched" || type === "task.completed")) relay.nudge();
     },
   });
+  const { runControl, runReader, handOvers, cluster, peers } = engine;
+  const commands = createBusCommands({
+    ...{ instanceId, flows, runControl, runReader, handOvers, cluster },
+    ...{ sender: peers.sender, route: peers.route, limits: config.limits },
+  });
   const stopping = new AbortController();
   const inbound = createInbound({
-    starter: { startRuns: (tenantId, requests) => engine.runControl.startRuns({ tenantId, actor: "" }, requests, 0) },
+    commands,
     inlineFlows: createInlineFlows(flows),
-    handOvers: engine.handOvers,
     rejected: createRejectedMessages(database),
     defaultTenant: "default",
     maxBytes: config.limits.maxPayloadBytes,

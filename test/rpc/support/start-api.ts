@@ -74,6 +74,7 @@ export async function startApi(
     workers: createFakeWorkers(),
     queues: createFakeQueues(),
     peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), heard() {} },
+    handOvers: { answered: async () => "unknown" },
     cluster: engine,
     peers,
     runRelay: engine,

@@ -5,6 +5,7 @@ import { parseJson } from "../../../base/json/json-parse.ts";
 import type { ReportKind, ReportResult, WorkerReport } from "../../../engine/ports/dispatch/workers.ts";
 import type { TaskNote } from "../../../engine/ports/run-watch.ts";
 import {
+  type TaskErrored,
   type TaskReport,
   TaskReportOutcome,
   type TaskReportResult,
@@ -51,12 +52,8 @@ export async function fromTaskReport(
       }
     case "handedBack":
       return { report: { type: "handed_back", reason: event.value.reason }, problem: "" };
-    case "failed": {
-      const { type, message, nonRetryable, nextRetryDelay } = event.value;
-      const nextRetryDelayMs = nextRetryDelay === undefined ? {} : { nextRetryDelayMs: fromDuration(nextRetryDelay) };
-      const error = { type, message, retryable: !nonRetryable, ...nextRetryDelayMs };
-      return { report: { type: "ended", outcome: { ok: false, error } }, problem: "" };
-    }
+    case "failed":
+      return { report: { type: "ended", outcome: { ok: false, error: fromErrored(event.value) } }, problem: "" };
     case "succeeded":
       try {
         const { outputValue } = event.value;
@@ -104,6 +101,12 @@ export function kindOf({ event }: TaskReport): ReportKind {
     default:
       return "alive";
   }
+}
+
+/** The error of a handler. */
+export function fromErrored({ type, message, nonRetryable, nextRetryDelay }: TaskErrored) {
+  const nextRetryDelayMs = nextRetryDelay === undefined ? {} : { nextRetryDelayMs: fromDuration(nextRetryDelay) };
+  return { type, message, retryable: !nonRetryable, ...nextRetryDelayMs };
 }
 
 /** The answer to a report. */

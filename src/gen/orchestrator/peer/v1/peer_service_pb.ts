@@ -7,7 +7,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { TaskReport, TaskReportResult, WorkerTask } from "../../v1/worker_pb.ts";
+import type { TaskErrored, TaskReport, TaskReportResult, WorkerTask } from "../../v1/worker_pb.ts";
 import { file_orchestrator_v1_worker } from "../../v1/worker_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/peer/v1/peer_service.proto.
  */
 export const file_orchestrator_peer_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJCCghTZW50V29yZBISCgpzZXNzaW9uX2lkGAEgASgJEhIKCnRhc2tfdG9rZW4YAiABKAkSDgoGcmVhc29uGAMgASgJIsQECg9FeGNoYW5nZVJlcXVlc3QSOAoMY29udmVyc2F0aW9uGAEgASgLMiIub3JjaGVzdHJhdG9yLnBlZXIudjEuQ29udmVyc2F0aW9uEioKBnNlcnZlZBgCIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSLAoIdW5zZXJ2ZWQYAyADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEikKBXdhbnRzGAQgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuV2FudBIzCghzZXNzaW9ucxgFIAMoCzIhLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxlbnRTZXNzaW9uEi0KBGxlbnQYBiADKAsyHy5vcmNoZXN0cmF0b3IucGVlci52MS5TbG90Q291bnQSEAoIcmVjYWxsZWQYByADKAkSFAoMZGlzY29ubmVjdGVkGAggAygJEg0KBWVuZGVkGAkgAygJEgwKBGxlZnQYDiADKAkSLQoFdGFza3MYCiADKAsyHi5vcmNoZXN0cmF0b3IucGVlci52MS5TZW50VGFzaxI1Cg1jYW5jZWxsYXRpb25zGAsgAygLMh4ub3JjaGVzdHJhdG9yLnBlZXIudjEuU2VudFdvcmQSMAoIcmVsZWFzZXMYDCADKAsyHi5vcmNoZXN0cmF0b3IucGVlci52MS5TZW50V29yZBIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBTLMAQoLUGVlclNlcnZpY2USWQoIRXhjaGFuZ2USJS5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlc3BvbnNlEmIKC1Rha2VSZXBvcnRzEigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXNwb25zZWIGcHJvdG8z", [file_orchestrator_v1_worker]);
+  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJCCghTZW50V29yZBISCgpzZXNzaW9uX2lkGAEgASgJEhIKCnRhc2tfdG9rZW4YAiABKAkSDgoGcmVhc29uGAMgASgJIsQECg9FeGNoYW5nZVJlcXVlc3QSOAoMY29udmVyc2F0aW9uGAEgASgLMiIub3JjaGVzdHJhdG9yLnBlZXIudjEuQ29udmVyc2F0aW9uEioKBnNlcnZlZBgCIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSLAoIdW5zZXJ2ZWQYAyADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEikKBXdhbnRzGAQgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuV2FudBIzCghzZXNzaW9ucxgFIAMoCzIhLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxlbnRTZXNzaW9uEi0KBGxlbnQYBiADKAsyHy5vcmNoZXN0cmF0b3IucGVlci52MS5TbG90Q291bnQSEAoIcmVjYWxsZWQYByADKAkSFAoMZGlzY29ubmVjdGVkGAggAygJEg0KBWVuZGVkGAkgAygJEgwKBGxlZnQYDiADKAkSLQoFdGFza3MYCiADKAsyHi5vcmNoZXN0cmF0b3IucGVlci52MS5TZW50VGFzaxI1Cg1jYW5jZWxsYXRpb25zGAsgAygLMh4ub3JjaGVzdHJhdG9yLnBlZXIudjEuU2VudFdvcmQSMAoIcmVsZWFzZXMYDCADKAsyHi5vcmNoZXN0cmF0b3IucGVlci52MS5TZW50V29yZBIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSLYAQoRVGFrZUFuc3dlclJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSFAoHYXR0ZW1wdBgDIAEoBUgBiAEBEhIKBWZlbmNlGAQgASgFSAKIAQESEAoIYmVndW5fYXQYBSABKAESFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIAEIJCgdvdXRjb21lQgoKCF9hdHRlbXB0QggKBl9mZW5jZSIjChJUYWtlQW5zd2VyUmVzcG9uc2USDQoFa25vd24YASABKAgyrQIKC1BlZXJTZXJ2aWNlElkKCEV4Y2hhbmdlEiUub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXNwb25zZRJiCgtUYWtlUmVwb3J0cxIoLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVxdWVzdBopLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVzcG9uc2USXwoKVGFrZUFuc3dlchInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlclJlc3BvbnNlYgZwcm90bzM", [file_orchestrator_v1_worker]);
 
 /**
  * Conversation names a conversation, as its sender sees it.
@@ -501,6 +501,99 @@ export const TakeReportsResponseSchema: GenMessage<TakeReportsResponse> = /*@__P
   messageDesc(file_orchestrator_peer_v1_peer_service, 10);
 
 /**
+ * Request of PeerService.TakeAnswer.
+ *
+ * @generated from message orchestrator.peer.v1.TakeAnswerRequest
+ */
+export type TakeAnswerRequest = Message<"orchestrator.peer.v1.TakeAnswerRequest"> & {
+  /**
+   * Run of the task.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Path of the task.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * Attempt that the answer names; absent: it names none.
+   *
+   * @generated from field: optional int32 attempt = 3;
+   */
+  attempt?: number | undefined;
+
+  /**
+   * Fencing token that the answer names; absent: it names none.
+   *
+   * @generated from field: optional int32 fence = 4;
+   */
+  fence?: number | undefined;
+
+  /**
+   * When the work began at the latest, milliseconds since the epoch.
+   *
+   * @generated from field: double begun_at = 5;
+   */
+  begunAt: number;
+
+  /**
+   * How the attempt ended.
+   *
+   * @generated from oneof orchestrator.peer.v1.TakeAnswerRequest.outcome
+   */
+  outcome: {
+    /**
+     * It succeeded: its output as JSON.
+     *
+     * @generated from field: bytes output_json = 6;
+     */
+    value: Uint8Array;
+    case: "outputJson";
+  } | {
+    /**
+     * It failed.
+     *
+     * @generated from field: orchestrator.v1.TaskErrored failed = 7;
+     */
+    value: TaskErrored;
+    case: "failed";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TakeAnswerRequest.
+ * Use `create(TakeAnswerRequestSchema)` to create a new message.
+ */
+export const TakeAnswerRequestSchema: GenMessage<TakeAnswerRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 11);
+
+/**
+ * Response of PeerService.TakeAnswer.
+ *
+ * @generated from message orchestrator.peer.v1.TakeAnswerResponse
+ */
+export type TakeAnswerResponse = Message<"orchestrator.peer.v1.TakeAnswerResponse"> & {
+  /**
+   * False when there is no such task.
+   *
+   * @generated from field: bool known = 1;
+   */
+  known: boolean;
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TakeAnswerResponse.
+ * Use `create(TakeAnswerResponseSchema)` to create a new message.
+ */
+export const TakeAnswerResponseSchema: GenMessage<TakeAnswerResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 12);
+
+/**
  * PeerService is served for other instances only.
  *
  * Two instances that work together hold a conversation, which both name by the pair of their epochs. An instance that forgets what it
@@ -528,6 +621,16 @@ export const PeerService: GenService<{
     methodKind: "unary";
     input: typeof TakeReportsRequestSchema;
     output: typeof TakeReportsResponseSchema;
+  },
+  /**
+   * TakeAnswer hands the answer of an executor to the owner of the run. It answers when that is durable.
+   *
+   * @generated from rpc orchestrator.peer.v1.PeerService.TakeAnswer
+   */
+  takeAnswer: {
+    methodKind: "unary";
+    input: typeof TakeAnswerRequestSchema;
+    output: typeof TakeAnswerResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_peer_v1_peer_service, 0);
