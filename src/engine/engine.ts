@@ -1,4 +1,4 @@
-/** The engine behind the ports of runs: starts, steers, reads, watches and decides on the shard runtime. */
+/** The engine behind the ports of runs, built on the shard runtime. */
 import type { Approvals } from "./ports/approvals.ts";
 import type { RunControl } from "./ports/run-control.ts";
 import type { RunReader } from "./ports/run-reader.ts";
@@ -13,16 +13,16 @@ import { watchRun } from "./runs/calls/watch.ts";
 import type { Followers } from "./runs/followers.ts";
 import type { Runs } from "./runs/runs.ts";
 
-/** The ports of runs that one engine serves. Consumers ask for the ports that they need. */
+/** Every port of runs. Consumers declare only the ports that they need. */
 export interface Engine extends RunControl, RunReader, RunWatch, Approvals {}
 
 /** Settings of the engine. */
 export interface EngineOptions {
-  /** Run timeout when neither start nor flow give one, milliseconds; null: none. */
+  /** Timeout of runs for which neither the start nor the flow sets one, milliseconds; null: none. */
   readonly defaultRunTimeoutMs: number | null;
 }
 
-/** The engine over the runs of an instance, which notifies `followers` of what becomes durable. */
+/** Creates the engine over the runs of this instance. It tells `followers` what has become durable. */
 export function createEngine(runs: Runs, followers: Followers, { defaultRunTimeoutMs }: EngineOptions): Engine {
   runs.observe(followers);
   const views = new RunViews(runs);

@@ -12,8 +12,8 @@ type Handler = (entity: unknown, record: object, sequence: number) => object | n
 type Step = readonly [maker: number, handler: Handler];
 
 /**
- * One function for all row makers of a kind of entity. What it returns for a transition that touches no projection is shared:
- * nothing is allocated. Throws when two makers share a name.
+ * Combines the row makers of one kind of entity into one function. A transition that touches no projection allocates
+ * nothing. Throws if two makers have the same name.
  */
 export function createRowsOf<Entity, Rec extends { readonly type: string }>(
   makers: readonly AnyRowMaker<Entity, Rec>[],
@@ -23,7 +23,7 @@ export function createRowsOf<Entity, Rec extends { readonly type: string }>(
   const steps = new Map<string, Step[]>();
   for (const [index, { on }] of makers.entries()) {
     for (const [type, handler] of Object.entries(on)) {
-      // `on` pairs each handler with its type of record; the lookup by type keeps the pairing.
+      // `on` pairs each handler with one type of record, and the lookup by type preserves that.
       const step = [index, handler as Handler] as const;
       steps.set(type, [...(steps.get(type) ?? []), step]);
     }

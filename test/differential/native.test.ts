@@ -4,12 +4,12 @@
  * path of an FSM.
  */
 import { expect, test } from "vitest";
-import { runOnLangGraph, whyNotNative } from "../../src/flows/reference.ts";
 import type { JsonMap } from "../oracle/document.ts";
 import { generateNativeDag, generateNativeFsm } from "../oracle/generate-native.ts";
 import { interpret } from "../oracle/interpret.ts";
 import { runOnStockLangGraph } from "../oracle/langgraph.ts";
 import { createWorld, type Outcome } from "../oracle/world.ts";
+import { runOnLangGraph, whyNotNative } from "../support/reference-run.ts";
 import { drive, planOf } from "./engine-adapter.ts";
 
 const FLOWS = 1_000;

@@ -71,7 +71,7 @@ export function openGrpcClient({ address, token, headers, maxMessageBytes = 2 **
 }
 
 /** Path of a method on the wire. */
-export function pathOf(method: DescMethod): string {
+function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 

@@ -56,7 +56,7 @@ export function foldOperation(operationId: string, records: Iterable<OperationRe
 }
 
 /** Records that an event makes. */
-export function decide(state: OperationState, event: OperationEvent | RuntimeEvent): readonly OperationRecord[] {
+function decide(state: OperationState, event: OperationEvent | RuntimeEvent): readonly OperationRecord[] {
   if (hasEnded(state)) return [];
   const { at } = event;
   switch (event.type) {

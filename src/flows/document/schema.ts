@@ -245,7 +245,5 @@ export type TaskDocument = z.infer<typeof taskSchema>;
 export type StateDocument = z.infer<typeof stateSchema>;
 /** What tasks, children, compensations, and state tasks have in common. */
 export type ExecutableDocument = z.infer<typeof childSchema>;
-/** A compensation task as written. */
-export type CompensationDocument = z.infer<typeof compensationSchema>;
 /** A retry policy as written. */
 export type RetryDocument = z.infer<typeof retryPolicy>;

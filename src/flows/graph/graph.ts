@@ -1,6 +1,6 @@
 /**
- * Flow → LangGraph `StateGraph` → structure. LangGraph takes about 0.4 s and 130 MB to load, so only this file and
- * `reference.ts` import it, and only on demand.
+ * Flow → LangGraph `StateGraph` → structure. LangGraph takes about 0.4 s and 130 MB to load, so only this file
+ * imports it, and only on demand.
  *
  * DAG: a task is a node; a single dependency is an edge, several are a join (array edge), and a condition has
  * conditional edges to its targets. A condition's target with further dependencies also gets a join over all of them.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Json, JsonObject } from "../../../src/base/json/json.ts";
 import { compileFlow } from "../../../src/flows/compile.ts";
-import { type ReferenceResult, runOnLangGraph, whyNotNative } from "../../../src/flows/reference.ts";
+import { type ReferenceResult, runOnLangGraph, whyNotNative } from "../../support/reference-run.ts";
 
 const run = (workflow: JsonObject, variables: JsonObject = {}): Promise<ReferenceResult> =>
   runOnLangGraph(

@@ -20,7 +20,7 @@ import { failTask } from "./outcomes.ts";
 import { retryOrFail } from "./retries.ts";
 
 /** How many hand-overs of one attempt may be lost before the loss uses up the attempt. */
-export const MAX_LOSSES = 3;
+const MAX_LOSSES = 3;
 
 /** Returns true when the task waits for somebody to take it. */
 export function awaitsHandOver(task: TaskState | undefined): task is TaskState {
@@ -28,7 +28,7 @@ export function awaitsHandOver(task: TaskState | undefined): task is TaskState {
 }
 
 /** Returns true when `token` is the current hand-over of the task, acknowledged or not. */
-export function isHandedOut(task: TaskState | undefined, token: number): task is TaskState {
+function isHandedOut(task: TaskState | undefined, token: number): task is TaskState {
   return task !== undefined && task.handedTo !== null && task.token === token;
 }
 

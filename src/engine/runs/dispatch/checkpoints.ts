@@ -76,7 +76,7 @@ export class Checkpoints {
 }
 
 /** Time between two checkpoints of a task of a run that has written `size` characters of them. */
-export function intervalMs(size: number): number {
+function intervalMs(size: number): number {
   return FIRST_INTERVAL_MS * 2 ** Math.floor(size / STEP_SIZE);
 }
 

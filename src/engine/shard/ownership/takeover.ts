@@ -1,10 +1,10 @@
 /**
- * Taking over the entities of shards that became ours: what was moving is read and set in motion. Entities that only
- * wait stay in the store until something happens to them.
+ * Takes over the entities of shards that became ours: those that were moving are read and set in motion again. Entities
+ * that only wait stay in the store until something happens to them.
  *
- * A shard that its owner gave back holds no suspects. When the owner died, every entity that was moving or is overdue
- * may be what killed it: these go through trials.ts, and the others are left alone. Entities that are known to kill are
- * held before any entity is read.
+ * A shard that its owner gave back has no suspects. If the owner died, any entity that was moving or is overdue may
+ * have killed it: those go through trials.ts, and the others are left alone. Entities that are known to kill are held
+ * before anything is read.
  */
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
@@ -23,7 +23,7 @@ import type { OwnedShards } from "./owned-shards.ts";
 /** How many entities of clean shards are read at the same time. */
 const READERS = 16;
 
-/** What a takeover stands on. */
+/** What a takeover needs. */
 export interface TakeoverParts {
   readonly shards: OwnedShards;
   readonly residences: readonly Residence[];
@@ -48,8 +48,8 @@ export class Takeover {
   }
 
   /**
-   * Keeps everybody from the entities of shards whose owner died, until {@link run} knows which of them are suspects.
-   * Called before the shards are ours. Call the returned function when the suspects are known.
+   * Locks the entities of shards whose owner died until {@link run} knows which of them are suspects. Called before the
+   * shards are ours. The returned function unlocks them.
    */
   close(leases: readonly TakenLease[]): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -95,7 +95,7 @@ export class Takeover {
     await Promise.all(tried);
   }
 
-  /** Counts deaths, and holds the entities that are known to kill. */
+  /** Counts the deaths, and holds entities that are known to kill. */
   async #judge(kind: Kind, leases: readonly TakenLease[]): Promise<void> {
     const { suspects: store, name } = kind;
     if (store === null) return;
@@ -121,9 +121,9 @@ export class Takeover {
     const { rules, outside } = residence.kind;
     await this.#withResident(residence, id, async (resident) => {
       failPoint("takeover.run", id);
-      // The list may hold entities that began here since the shard was taken: their work is under way.
+      // The list may contain entities that began here after the shard was taken: they are under way already.
       if (resident.adopted || rules.hasEnded(resident.entity)) return;
-      // One that only waits is in memory now, and its timer fires.
+      // An entity that only waits is in memory now, so its timer will fire.
       const recovered = moving ? this.#parts.probation.recover(resident, clean) : Promise.resolve();
       if (!clean) resident.suspect = true;
       await recovered;
@@ -140,7 +140,7 @@ export class Takeover {
       const resident = await retryUntil(log, () => residence.openNow(id), isOver);
       if (!isOver()) await work(resident);
     } catch (error) {
-      // One that could not be read is in quarantine, and that is in the log.
+      // An entity that could not be read is in quarantine by now, and the log says so.
       if (!isOver() && !store.isUnreadable(error))
         log.error(`a ${name} could not be taken over`, { [`${name}Id`]: id, error });
     }

@@ -23,19 +23,19 @@ export class Probation {
     this.#clock = clock;
   }
 
-  /** Queues an event of a suspect for its trial; `reply` is answered when what came of it is durable. */
+  /** Queues an event of a suspect for its trial. `reply` is answered when the outcome is durable. */
   tryEvent<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, reply: Reply | null): void {
     const { id, shard, kind } = resident;
     resident.onTrial += 1;
     const work = async (): Promise<void> => {
-      // It ended while the event waited, which changes nothing any more.
+      // The entity ended while the event waited, so the event changes nothing.
       if (resident.gone && hasEnded(resident)) return reply?.resolve();
       await this.#decided(resident, event).then(reply?.resolve, reply?.reject ?? (() => {}));
       await kind.outside.begun(resident);
     };
     void this.#trials.add(kind, { id, shard, moment: kind.rules.momentOf(event) }, work).then(() => {
       resident.onTrial -= 1;
-      // Events that wait go before those that come.
+      // Until the queued events are tried, new ones have to queue behind them.
       if (resident.onTrial > 0 || resident.gone) return;
       if (kind.rules.hasProgressed(resident.entity)) {
         resident.suspect = false;
@@ -46,14 +46,14 @@ export class Probation {
   }
 
   /**
-   * Sets in motion what should be under way and is not: calls that nobody makes, children. `clean`: its owner did not
-   * die with it. Resolves when that is durable, or cannot be written here.
+   * Restarts what should be under way and is not, such as tool calls and child runs. `clean`: the former owner gave the
+   * entity up in good order. Resolves when that is durable, or when it cannot be written here.
    */
   async recover<T extends EntityTypes>(resident: Resident<T>, clean: boolean): Promise<void> {
     resident.adopted = true;
     const recovered = this.#decided(resident, { type: "recover", at: this.#clock.now(), clean });
     resident.kind.outside.recovered(resident);
-    // What was not written here is left to the owner that the entity has now.
+    // If it could not be written, the entity has another owner by now, and the rest is up to that one.
     await recovered.catch(() => {});
   }
 

@@ -1,23 +1,23 @@
 /**
- * Trials: after the death of an owner, the entities that it may have been working on are touched one after the other,
- * each named in the store first. So the entity that kills every owner is found, whatever others were under way.
+ * Trials find the entity that kills its owners. After the death of an owner, the next one touches the entities that the
+ * dead one may have been working on, one after the other, and writes the name of each into the store first.
  *
  *   moving or overdue at a death → suspect ──taken over, named──→ on probation ──next progress, named──→ cleared
  *                                     ├────────────────────────────────┘
  *                                     └── the owner dies meanwhile: a death against this entity at this moment
  *   two deaths in a row at the same moment, or named by the watchdog → quarantine, before it is touched again
  *
- * An entity is *in progress* from its name in the store until the commit, what follows from it at once, and one round
- * of the event loop: a few milliseconds. A death counts only against an entity that was alone in progress, and a trial
- * that passes takes the deaths at its moment away. An entity with a death is *marked*: it is tried after a random pause
- * and after the others, so that even a killer with a steady pace does not hit it twice.
+ * An entity is *in progress* from the moment its name is in the store until its commit, the effects that follow at
+ * once, and one turn of the event loop are over: a few milliseconds. A death counts against an entity only if nothing
+ * else was in progress. A trial that passes clears the deaths at its moment. An entity with a death is *marked*: it is
+ * tried last and after a random pause, so that somebody who kills at a steady pace does not hit it twice.
  *
- * While there are marked ones, nothing is in progress between two trials for about twice as long as a trial. Kills from
- * outside hit these pauses more often than trials; an entity that kills never does. So the deaths tell the two apart,
- * however long trials take: see verdict.ts.
+ * While there are marked entities, the instance pauses after each trial for about twice as long as the trial took. A
+ * kill from outside is more likely to hit a pause than a trial; an entity that kills never hits one. So the deaths tell
+ * the two apart, however long trials take: see verdict.ts.
  *
- * When very many wait to be tried, several are named together and go at once. A death then only marks them, and marked
- * ones are tried alone.
+ * When very many entities wait, several are named together and tried at once. A death then only marks them, and marked
+ * entities are tried alone.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
@@ -36,13 +36,13 @@ const GROUP = 64;
 /** A marked entity is tried after a pause of up to this long, milliseconds. Also the longest pause between trials. */
 const PAUSE_MS = 5_000;
 
-/** A trial that takes longer waits for something outside: the others go on. */
+/** A trial that takes longer, milliseconds, is waiting for something outside, and the next one begins. */
 const PATIENCE_MS = 10_000;
 
 /** The moment at which an entity is taken over. */
 const TAKEOVER = "takeover";
 
-/** What trials stand on. */
+/** What trials need. */
 export interface TrialParts {
   readonly shards: OwnedShards;
   readonly lifecycle: Lifecycle;
@@ -51,15 +51,15 @@ export interface TrialParts {
   readonly pauseMs?: number | undefined;
 }
 
-/** A trial that waits. */
+/** A trial that is still to come. */
 interface Waiting extends Trial {
   readonly store: SuspectStore | null;
-  /** Touches the entity. Resolves when what came of it is durable, and never rejects. */
+  /** Touches the entity. Resolves when the outcome is durable; never rejects. */
   readonly work: () => Promise<void>;
   readonly done: PromiseWithResolvers<void>;
 }
 
-/** A trial that has come through. */
+/** A trial that has passed. */
 interface Passed extends Trial {
   readonly store: SuspectStore | null;
 }
@@ -70,11 +70,11 @@ export class Trials {
   readonly #waiting = new Set<Waiting>();
   /** Trials that a caller waits for. */
   readonly #urgent = new Set<Waiting>();
-  /** Takeovers that are not over, by entity: nobody else may touch these. */
+  /** Takeovers that are not over, by entity. Nobody else may touch these entities. */
   readonly #takeovers = new Map<string, Waiting>();
   /** Moments at which owners died before, by entity. */
   readonly #marks = new Map<string, Set<string>>();
-  /** The last trial of each marked entity: their events stay in order. */
+  /** The last trial of each marked entity, so that its events stay in order. */
   readonly #last = new Map<string, Promise<void>>();
   #passed: Passed[] = [];
   #running: Promise<void> | null = null;
@@ -99,23 +99,22 @@ export class Trials {
     return trial.done.promise.finally(() => this.#takeovers.delete(id));
   }
 
-  /** True while the takeover of the entity is to come or under way. */
+  /** True until the takeover of the entity is over. */
   isTakingOver(id: string): boolean {
     return this.#takeovers.has(id);
   }
 
-  /** Resolves when no takeover of the entity is to come. Puts it before those that nobody waits for. */
+  /** Resolves when the takeover of the entity is over. Moves it ahead of those that nobody waits for. */
   async recovered(id: string): Promise<void> {
     const trial = this.#takeovers.get(id);
     if (trial === undefined) return;
-    // One with a death keeps its place.
+    // A marked entity keeps its place.
     if (!this.#marks.has(id) && this.#waiting.delete(trial)) this.#urgent.add(trial);
     await trial.done.promise;
   }
 
   /**
-   * Adds a trial. Those of one entity go in order. Resolves when it is over; `work` has then been done, whatever came
-   * of it.
+   * Adds a trial; the trials of one entity run in order. Resolves when `work` is done, whatever its outcome.
    */
   add(kind: Kind, trial: Trial, work: () => Promise<void>): Promise<void> {
     return this.#add(kind.suspects, trial, work).done.promise;
@@ -128,14 +127,14 @@ export class Trials {
     return waiting;
   }
 
-  /** The entity has made progress or ended: what was known against it is forgotten. */
+  /** The entity has made progress or has ended: its deaths are forgotten. */
   clear(kind: Kind, id: string, shard: number): void {
     if (!this.#marks.delete(id)) return;
     this.#passed.push({ id, shard, moment: "", store: kind.suspects });
     this.#start();
   }
 
-  /** Resolves when all that wait have been tried. */
+  /** Resolves when no trial is left. */
   async drain(): Promise<void> {
     while (this.#running !== null || this.#paused > 0) {
       await this.#running;
@@ -177,13 +176,13 @@ export class Trials {
   async #work(): Promise<void> {
     while (this.#waiting.size + this.#urgent.size > 0) {
       const group = this.#take();
-      // A stopping instance takes nothing over any more; events are still written.
+      // A stopping instance takes over nothing more, but still writes events.
       const wanted = this.#parts.lifecycle.stopping ? group.filter(({ moment }) => moment !== TAKEOVER) : group;
       const compared = this.#marks.size > 0 && group.length === 1;
       const startedAt = performance.now();
       await this.#name(wanted);
       await withPatience(Promise.all(wanted.map((trial) => trial.work())));
-      // What follows at once from a commit happens within a round of the event loop.
+      // The immediate effects of a commit happen within one turn of the event loop.
       await new Promise((resolve) => setImmediate(resolve));
       const tookMs = performance.now() - startedAt;
       for (const { id, shard, moment, store, done } of group) {
@@ -192,14 +191,14 @@ export class Trials {
         if (moments?.delete(moment) === true && moments.size === 0) this.#marks.delete(id);
         done.resolve();
       }
-      // The caller that waited for this trial may add the next one.
+      // A caller that waited for this trial may add another one.
       await new Promise((resolve) => setImmediate(resolve));
       if (compared) await this.#compare(tookMs);
     }
     await this.#name([]);
   }
 
-  /** Nothing is in progress, on average for twice as long as the trial before. Random, so that no pace avoids it. */
+  /** Pauses for twice as long as the last trial took, on average; random, so that no steady pace can miss it. */
   async #compare(tookMs: number): Promise<void> {
     await this.#name([]);
     await this.#pause(Math.min(4 * Math.random() * tookMs, this.#parts.pauseMs ?? PAUSE_MS));
@@ -243,7 +242,7 @@ export class Trials {
       () => store.name([...leases.values()], trials, passed, alone),
       () => lifecycle.stopping,
     ).catch((error: unknown) => {
-      // Without the name a death would blame nobody, and the work may be what a caller waits for.
+      // The trial runs all the same, because a caller may be waiting for it: a death would then blame nobody.
       log.warn("the entity in progress could not be named in the store", { error });
     });
   }

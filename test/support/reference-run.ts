@@ -3,13 +3,13 @@
  * compare the engine with it, for flows that LangGraph can express natively (see {@link whyNotNative}). Nothing is
  * durable here.
  */
-import { fail, invariant } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json/json.ts";
-import { compileFlow, type FlowSource } from "./compile.ts";
-import type { FlowDocument } from "./document/schema.ts";
-import { buildStateGraph, type GraphState } from "./graph/graph.ts";
-import { routeKey, routeKind, type Structure } from "./graph/structure.ts";
-import type { DagPlan, FsmPlan, Plan, Scope, TaskSpec, Template } from "./plan.ts";
+import { fail, invariant } from "../../src/base/errors.ts";
+import type { Json, JsonObject } from "../../src/base/json/json.ts";
+import { compileFlow, type FlowSource } from "../../src/flows/compile.ts";
+import type { FlowDocument } from "../../src/flows/document/schema.ts";
+import { buildStateGraph, type GraphState } from "../../src/flows/graph/graph.ts";
+import { routeKey, routeKind, type Structure } from "../../src/flows/graph/structure.ts";
+import type { DagPlan, FsmPlan, Plan, Scope, TaskSpec, Template } from "../../src/flows/plan.ts";
 
 /** The environment of a reference run. */
 export interface ReferenceWorld {
