@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createRouterTransport } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { NonRetryableError, TaskError } from "../../../clients/typescript/worker/errors.ts";
 import type { TaskContext } from "../../../clients/typescript/worker/handler.ts";
@@ -133,6 +133,39 @@ describe("a worker", () => {
     });
     await worker.handle("work", () => "done").run();
     expect(calls.flat().sort()).toEqual(["a succeeded", "b succeeded", "strange handedBack"]);
+  });
+
+  test("that the service refuses does not run, and waits for a service that is away", async () => {
+    let calls = 0;
+    const transport = createRouterTransport(({ service }) => {
+      service(WorkerService, {
+        registerWorker: () => {
+          calls += 1;
+          throw new ConnectError("no", calls < 3 ? Code.Unavailable : Code.PermissionDenied);
+        },
+      });
+    });
+    const lines: string[] = [];
+    const worker = createWorker({ transport, log: (line) => lines.push(line) });
+    await expect(worker.handle("work", () => {}).run()).rejects.toThrow("no");
+    expect(calls).toBe(3);
+    expect(lines).toEqual([expect.stringContaining("the service is away, trying again")]);
+  });
+
+  test("fails a task whose result the service does not take, and reports the others", async () => {
+    const said: string[] = [];
+    const worker = createWorker({
+      log: () => {},
+      transport: serve(["a", "b"], (reports) => {
+        if (reports.some(({ taskToken, event }) => taskToken === "a" && event.case === "succeeded"))
+          throw new ConnectError("too long", Code.InvalidArgument);
+        said.push(...reports.map(({ taskToken, event }) => `${taskToken} ${event.case}`));
+        if (said.length === 2) worker.stop();
+        return reports.map(() => TaskReportOutcome.ACCEPTED);
+      }),
+    });
+    await worker.handle("work", () => "done").run();
+    expect(said.sort()).toEqual(["a failed", "b succeeded"]);
   });
 
   test("says what was said in its order, the last of each kind, and lines for watchers once", async () => {
